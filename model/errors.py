@@ -1,0 +1,13 @@
+"""The errors that a person is meant to read: one line that names the file, line or key at fault."""
+
+
+class DragomanError(Exception):
+    """Base of all errors that the user can mend. Its text is one line; the command line prints it and exits with 2."""
+
+
+class InvalidInputError(DragomanError):
+    """What was given is wrong: a text, an option, a file's content. gRPC: INVALID_ARGUMENT."""
+
+
+class NotFoundError(DragomanError):
+    """What was named does not exist: a model, a language, a file. gRPC: NOT_FOUND."""
