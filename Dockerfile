@@ -1,0 +1,33 @@
+# Dragoman's gRPC service with the bundled model:
+#     docker build -t dragoman .
+#     docker run --rm -p 50051:50051 dragoman
+#
+# torch==2.13.0 is, on most indexes, the build for NVIDIA GPUs, which is several GB. For a smaller image without GPU
+# support, point pip to an index or folder that has the CPU build (2.13.0+cpu), which pip then prefers:
+#     docker build --build-arg PIP_OPTIONS="--extra-index-url URL" -t dragoman .
+
+FROM python:3.11-slim AS build
+ARG PIP_OPTIONS=""
+WORKDIR /build
+RUN python -m venv /opt/dragoman
+# The dependencies first and by themselves: this layer, the large one, is kept while only the code changes.
+COPY pyproject.toml constraints.txt ./
+RUN python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies'], sep='\n')" \
+        > requirements.txt \
+    && /opt/dragoman/bin/pip install --no-cache-dir ${PIP_OPTIONS} -c constraints.txt -r requirements.txt
+COPY README.md LICENSE dragoman.py ./
+COPY model model
+COPY training training
+COPY server server
+# The setuptools that came with torch builds the package: it has the version of constraints.txt, an isolated one may not.
+RUN /opt/dragoman/bin/pip install --no-cache-dir --no-deps --no-build-isolation .
+
+FROM python:3.11-slim
+RUN useradd --system --uid 10001 --create-home dragoman
+COPY --from=build /opt/dragoman /opt/dragoman
+ENV PATH=/opt/dragoman/bin:$PATH PYTHONUNBUFFERED=1
+USER dragoman
+WORKDIR /home/dragoman
+EXPOSE 50051
+HEALTHCHECK --interval=30s --timeout=10s --start-period=60s CMD ["python", "-m", "server.health", "127.0.0.1:50051"]
+CMD ["dragoman", "serve", "--listen", "0.0.0.0:50051"]

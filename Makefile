@@ -1,0 +1,64 @@
+# Everything runs in .venv, which the targets make and bring up to date themselves.
+
+PYTHON ?= python3
+SHELL := bash
+PROTOS := $(shell find proto -name '*.proto')
+
+# Writes the stubs under $(1)/server/pb. Mapping proto/ to server/pb gives them imports that work as they are.
+PROTOC = .venv/bin/python -m grpc_tools.protoc -Iserver/pb=proto \
+	--python_out=$(1) --pyi_out=$(1) --grpc_python_out=$(1) $(PROTOS)
+
+# Shows pip's many lines as one: on a terminal the latest, written over; elsewhere the packages' names.
+SHOW_PROGRESS = if [ -t 1 ]; \
+	then while read -r line; do printf '\r\033[K  %.100s' "$$line"; done; printf '\r\033[K'; \
+	else while read -r word name _; do case "$$word" in \
+		Collecting|Processing) name="$${name\#\#*/}"; printf '%s ' "$${name%%[<>=!~]*}";; \
+		Installing) [ "$$name" = collected ] && printf '... installing';; \
+	esac; done; echo; fi
+
+.PHONY: help demo serve test check stubs format clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z.]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+
+demo: .venv/.installed ## Start a server with the bundled model, call it, show the answers
+	@.venv/bin/dragoman demo
+
+serve: .venv/.installed ## Serve the bundled model over gRPC until Ctrl-C
+	@.venv/bin/dragoman serve
+
+test: .venv/.installed ## Run the tests
+	.venv/bin/python -m pytest
+
+check: .venv/.installed ## Lint, format, types, stubs up to date, import directions
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy --strict
+	@echo 'comparing server/pb with proto'
+	@fresh=$$(mktemp -d) && trap 'rm -rf "$$fresh"' EXIT && $(call PROTOC,"$$fresh") \
+		&& diff -r -x __pycache__ -x __init__.py "$$fresh/server/pb" server/pb \
+		|| { echo 'server/pb is not what proto/ gives: run `make stubs`' >&2; exit 1; }
+	.venv/bin/python -m pytest -q tests/test_house.py
+
+stubs: .venv/.installed ## Regenerate server/pb from proto
+	@find server/pb -name '*_pb2*' -type f -delete
+	$(call PROTOC,.)
+
+format: .venv/.installed ## Format the code and mend what ruff can mend
+	.venv/bin/ruff format .
+	.venv/bin/ruff check --fix .
+
+clean: ## Delete build products and caches (.venv and runs/ stay)
+	rm -rf build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
+	find . -name __pycache__ -type d -not -path './.venv/*' -prune -exec rm -rf {} +
+
+# PIP_BUILD_CONSTRAINT pins setuptools in the isolated build as well; a pip too old to know it ignores it.
+.venv/.installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(None if v >= (3, 11) else \
+		"dragoman needs Python 3.11 or newer, but $(PYTHON) is %d.%d: try make PYTHON=python3.11" % v[:2])'
+	@[ -x .venv/bin/pip ] || { echo 'making .venv' && $(PYTHON) -m venv .venv; }
+	@echo 'installing the versions of constraints.txt into .venv (minutes when torch must be downloaded)'
+	@set -o pipefail; PIP_BUILD_CONSTRAINT=constraints.txt PIP_DISABLE_PIP_VERSION_CHECK=1 \
+		.venv/bin/python -m pip install -c constraints.txt -e '.[dev]' 2>&1 | tee .venv/install.log | { $(SHOW_PROGRESS); } \
+		|| { tail -n 30 .venv/install.log >&2; exit 1; }
+	@touch $@
