@@ -1,0 +1,103 @@
+"""What a model is, as frozen data: its architecture and its translation directions. Free of torch."""
+
+from dataclasses import dataclass
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from model.errors import InvalidInputError
+
+
+class StrictModel(BaseModel):
+    """Base of every configuration table: frozen, and an unknown key or a wrong type is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, protected_namespaces=())
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Direction:
+    """From which language into which, as the corpora name them ("en", "de", "pt-BR"); written "en→de"."""
+
+    source: str
+    target: str
+
+    def __str__(self) -> str:
+        return f"{self.source}→{self.target}"
+
+    @classmethod
+    def parse(cls, text: str) -> "Direction":
+        """Reads "en→de" or "en-de"; with tags that hold a hyphen themselves ("en→pt-BR") only the arrow is clear.
+
+        Raises InvalidInputError for anything else.
+        """
+        separator = "→" if "→" in text else "-"
+        parts = text.split(separator)
+        if len(parts) != 2 or not all(parts):
+            raise InvalidInputError(f'"{text}" is no translation direction; write it like "en-de" or "en→pt-BR"')
+        return cls(*parts)
+
+
+class ArchitectureConfig(StrictModel):
+    """The shape of the encoder–decoder Transformer; the defaults are the base model of Vaswani et al. (2017).
+
+    `d_key` and `d_value` are per head and default to `d_model / num_heads`; they need not equal each other.
+    """
+
+    d_model: int = Field(512, gt=0)
+    d_ff: int = Field(2048, gt=0)
+    num_heads: int = Field(8, gt=0)
+    d_key: int = Field(gt=0)
+    d_value: int = Field(gt=0)
+    num_encoder_layers: int = Field(6, ge=1)
+    num_decoder_layers: int = Field(6, ge=1)
+    normalization: Literal["pre", "post"] = Field(
+        "pre", description="Layer norm before each sublayer (Xiong et al. 2020) or after its residual, as in the paper."
+    )
+    tied_embeddings: Literal["all", "target", "none"] = Field(
+        "all", description="all: source, target and output share one matrix (joint vocabulary only); target: the last two."
+    )
+    dropout: float = Field(0.1, ge=0, lt=1, description="On embeddings and on every sublayer's output.")
+    attention_dropout: float = Field(0.0, ge=0, lt=1, description="On attention weights.")
+    feed_forward_dropout: float = Field(0.0, ge=0, lt=1, description="On the hidden layer of the feed-forward network.")
+    max_source_length: int = Field(256, ge=2, description="Most source pieces, tag and end of sentence included.")
+    max_target_length: int = Field(256, ge=2, description="Most target pieces, the end of sentence included.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_head_sizes(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        d_model, num_heads = values.get("d_model", 512), values.get("num_heads", 8)
+        missing = [key for key in ("d_key", "d_value") if key not in values]
+        if missing and isinstance(d_model, int) and isinstance(num_heads, int) and num_heads > 0:
+            if d_model % num_heads:
+                raise ValueError(
+                    f"d_model {d_model} is no multiple of num_heads {num_heads}: set {' and '.join(missing)}"
+                )
+            values = values | dict.fromkeys(missing, d_model // num_heads)
+        return values
+
+    @field_validator("d_model")
+    @classmethod
+    def _even_for_sinusoids(cls, d_model: int) -> int:
+        if d_model % 2:
+            raise ValueError("must be even: positions are pairs of a sine and a cosine")
+        return d_model
+
+
+class VocabularyShape(StrictModel):
+    """What the network must know of the vocabulary: its sizes and the reserved ids."""
+
+    source_size: int = Field(gt=0)
+    target_size: int = Field(gt=0)
+    joint: bool = Field(description="One SentencePiece model serves both sides.")
+
+    @model_validator(mode="after")
+    def _joint_sizes_agree(self) -> Self:
+        if self.joint and self.source_size != self.target_size:
+            raise ValueError(f"a joint vocabulary cannot have {self.source_size} and {self.target_size} pieces")
+        return self
+
+
+PAD_ID, UNK_ID, BOS_ID, EOS_ID = 0, 1, 2, 3
+"""Reserved piece ids, the same in every vocabulary that Dragoman trains."""

@@ -1,0 +1,24 @@
+"""Writing files so that a reader, a crash or a full disk never meets half of one."""
+
+import os
+from pathlib import Path
+
+from model.errors import DragomanError
+
+
+def write_atomically(path: Path, content: bytes | str) -> None:
+    """Writes aside, flushes to the disk, then renames: `path` holds either its old content or all of the new.
+
+    Raises DragomanError naming the file when it cannot be written, a full disk among the reasons.
+    """
+    aside = path.with_name(path.name + ".tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with aside.open("wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(path)
+    except OSError as error:
+        aside.unlink(missing_ok=True)
+        raise DragomanError(f"{path}: cannot be written: {error.strerror or error}") from error

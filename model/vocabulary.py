@@ -1,0 +1,165 @@
+"""From text to piece ids and back: SentencePiece (Kudo and Richardson 2018) with reserved language tags."""
+
+import io
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import sentencepiece
+
+from model.config import BOS_ID, EOS_ID, PAD_ID, UNK_ID, Direction, VocabularyShape
+from model.errors import InvalidInputError, NotFoundError
+
+MAX_TRAINING_SENTENCES = 2_000_000
+"""Sentences that SentencePiece samples from a corpus to train on; more take memory and change little."""
+
+MAX_PIECE_TRAINING_BYTES = 16384
+"""Longer lines are left out of the vocabulary's training."""
+
+
+def language_tag(language: str) -> str:
+    """The reserved piece that begins a source sentence and asks for a target language (Johnson et al. 2017)."""
+    return f"<2{language}>"
+
+
+class PieceModel:
+    """One SentencePiece model. Reserved ids: 0 padding, 1 unknown, 2 beginning and 3 end of sentence.
+
+    Safe to use from several threads.
+    """
+
+    def __init__(self, serialized: bytes) -> None:
+        """Raises InvalidInputError if the bytes are no SentencePiece model with these reserved ids."""
+        self.serialized = serialized
+        try:
+            self._processor = sentencepiece.SentencePieceProcessor(model_proto=serialized)
+        except RuntimeError as error:
+            raise InvalidInputError("not a SentencePiece model") from error
+        processor = self._processor
+        reserved = (processor.pad_id(), processor.unk_id(), processor.bos_id(), processor.eos_id())
+        if reserved != (PAD_ID, UNK_ID, BOS_ID, EOS_ID):
+            raise InvalidInputError(
+                f"its padding, unknown, beginning and end pieces have the ids {reserved}, "
+                f"but must have {(PAD_ID, UNK_ID, BOS_ID, EOS_ID)}"
+            )
+
+    @property
+    def size(self) -> int:
+        """Number of pieces, the reserved ones included."""
+        return int(self._processor.get_piece_size())
+
+    def encode(self, text: str) -> list[int]:
+        """Piece ids of a text; empty for a text of white space and control characters alone."""
+        ids: list[int] = self._processor.encode(_without_surrogates(text))
+        return ids
+
+    def encode_all(self, texts: Sequence[str]) -> list[list[int]]:
+        """Piece ids of many texts, on all cores."""
+        ids: list[list[int]] = self._processor.encode([_without_surrogates(text) for text in texts], num_threads=-1)
+        return ids
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of piece ids; reserved pieces leave no trace."""
+        text: str = self._processor.decode(list(ids))
+        return text
+
+    def tag_id(self, language: str) -> int | None:
+        """The id of a language's tag, None if there is none."""
+        piece_id: int = self._processor.piece_to_id(language_tag(language))
+        return None if piece_id == UNK_ID else piece_id
+
+    def unprintable_ids(self) -> list[int]:
+        """Ids that no translation may hold: all control pieces (tags and reserved ones) but the end of sentence."""
+        return [
+            piece_id
+            for piece_id in range(self.size)
+            if piece_id != EOS_ID and (self._processor.is_control(piece_id) or self._processor.is_unknown(piece_id))
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """The two sides' piece models; the same object twice if the vocabulary is joint."""
+
+    source: PieceModel
+    target: PieceModel
+
+    @property
+    def joint(self) -> bool:
+        return self.source is self.target
+
+    @property
+    def shape(self) -> VocabularyShape:
+        return VocabularyShape(source_size=self.source.size, target_size=self.target.size, joint=self.joint)
+
+    def source_frame(self, target_language: str) -> tuple[int, int]:
+        """The ids that stand before and after every source sentence: the tag of the target language, end of sentence.
+
+        Raises NotFoundError if the vocabulary has no such tag.
+        """
+        tag = self.source.tag_id(target_language)
+        if tag is None:
+            raise NotFoundError(f'the vocabulary has no tag for the language "{target_language}"')
+        return tag, EOS_ID
+
+    def encode_source(self, text: str, direction: Direction) -> list[int]:
+        """Tag, pieces and end of sentence; empty for a blank text."""
+        pieces = self.source.encode(text)
+        if not pieces:
+            return []
+        tag, end = self.source_frame(direction.target)
+        return [tag, *pieces, end]
+
+    def save(self, folder: Path) -> dict[str, bytes]:
+        """File names and contents of the piece models, for a bundle."""
+        if self.joint:
+            return {"vocabulary.model": self.source.serialized}
+        return {"source.model": self.source.serialized, "target.model": self.target.serialized}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PieceModelOptions:
+    """How a piece model is learnt: its size, "unigram" (Kudo 2018) or "bpe" (Sennrich et al. 2016), and whether an
+    unseen character falls back to its UTF-8 bytes, 256 pieces, in place of the unknown piece."""
+
+    size: int
+    type: Literal["unigram", "bpe"] = "unigram"
+    byte_fallback: bool = True
+    character_coverage: float = 0.9999
+
+
+def train_piece_model(sentences: Iterable[str], options: PieceModelOptions, *, languages: Iterable[str]) -> PieceModel:
+    """Learns a piece model from sentences, with a tag reserved for each language; the same input gives the same model.
+
+    Raises InvalidInputError if the corpus cannot give a vocabulary of that size.
+    """
+    output = io.BytesIO()
+    try:
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=(_without_surrogates(sentence) for sentence in sentences),
+            model_writer=output,
+            model_type=options.type,
+            vocab_size=options.size,
+            byte_fallback=options.byte_fallback,
+            character_coverage=options.character_coverage,
+            control_symbols=[language_tag(language) for language in sorted(set(languages))],
+            pad_id=PAD_ID,
+            unk_id=UNK_ID,
+            bos_id=BOS_ID,
+            eos_id=EOS_ID,
+            input_sentence_size=MAX_TRAINING_SENTENCES,
+            shuffle_input_sentence=True,
+            max_sentence_length=MAX_PIECE_TRAINING_BYTES,
+            hard_vocab_limit=False,  # a small corpus gives fewer unigram pieces rather than an error
+            minloglevel=2,
+        )
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())
+        raise InvalidInputError(f"vocabulary.size {options.size} does not fit the corpus: {reason}") from error
+    return PieceModel(output.getvalue())
+
+
+def _without_surrogates(text: str) -> str:
+    """Lone surrogates, which Python strings may hold but UTF-8 cannot, become the replacement character."""
+    return text.encode("utf-8", "replace").decode() if not text.isascii() else text

@@ -1,0 +1,209 @@
+"""The configuration of a training run: one tree of frozen tables, read from TOML, any key overridden by --set."""
+
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
+
+from model.config import ArchitectureConfig, Direction, StrictModel
+from model.errors import InvalidInputError, NotFoundError
+
+FilePath = Annotated[Path, BeforeValidator(lambda value: Path(value) if isinstance(value, str) else value)]
+
+
+class GrammarConfig(StrictModel):
+    """The corpus that Dragoman makes itself from a small English–German grammar, in place of files."""
+
+    sentences: int = Field(30_000, ge=100, description="Sentence pairs to train on.")
+    held_out: int = Field(500, ge=10, description="Pairs each in dev and test, of combinations never trained on.")
+
+
+class DataConfig(StrictModel):
+    """The parallel corpus. Paths are relative to the folder where the command runs; .gz is unpacked as it is read."""
+
+    directions: tuple[str, ...] = Field(min_length=1, strict=False, description='What to learn: ["en-de", "de-en"].')
+    train: tuple[dict[str, FilePath], ...] = Field((), strict=False, description="Corpora: a file for each language.")
+    dev: dict[str, FilePath] = Field({}, description="Held-out sentences for validation: a file for each language.")
+    grammar: GrammarConfig | None = Field(None, description="Makes its own corpus; then train and dev stay empty.")
+    max_length: int = Field(128, ge=1, description="Pairs with more pieces on a side are left out, and counted.")
+
+    @property
+    def parsed_directions(self) -> tuple[Direction, ...]:
+        return tuple(Direction.parse(direction) for direction in self.directions)
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """All languages of all directions, sorted."""
+        return tuple(sorted({code for direction in self.parsed_directions for code in (direction.source, direction.target)}))
+
+    @model_validator(mode="after")
+    def _every_direction_has_files(self) -> Self:
+        try:
+            directions = self.parsed_directions
+        except InvalidInputError as error:
+            raise ValueError(str(error)) from error
+        if self.grammar is not None:
+            if self.train or self.dev:
+                raise ValueError("give either files (train, dev) or the grammar, not both")
+            if not set(self.languages) <= {"en", "de"}:
+                raise ValueError("the grammar speaks en and de only")
+            return self
+        for direction in directions:
+            if not any({direction.source, direction.target} <= corpus.keys() for corpus in self.train):
+                raise ValueError(f"no corpus in train has both languages of {direction}")
+            if not {direction.source, direction.target} <= self.dev.keys():
+                raise ValueError(f"dev lacks a language of {direction}")
+        return self
+
+
+class VocabularyConfig(StrictModel):
+    """SentencePiece models: given as files, or learnt from the training corpus."""
+
+    size: int = Field(8000, ge=300, description="Pieces, of each side if the vocabulary is not joint.")
+    type: Literal["unigram", "bpe"] = "unigram"
+    joint: bool = Field(True, description="One vocabulary for both sides.")
+    byte_fallback: bool = Field(True, description="Spell unseen characters as UTF-8 bytes rather than as unknown.")
+    character_coverage: float = Field(0.9999, gt=0, le=1)
+    source_file: FilePath | None = Field(None, description="A SentencePiece model to use; for both sides if joint.")
+    target_file: FilePath | None = Field(None, description="The target side's model if the vocabulary is not joint.")
+
+    @model_validator(mode="after")
+    def _files_fit_together(self) -> Self:
+        if self.target_file is not None and (self.joint or self.source_file is None):
+            raise ValueError("target_file goes with source_file and joint = false")
+        if self.source_file is not None and not self.joint and self.target_file is None:
+            raise ValueError("source_file with joint = false needs target_file too")
+        return self
+
+
+class OptimizationConfig(StrictModel):
+    """How the weights are learnt: Adam with warm-up and inverse-square-root decay, as in Vaswani et al. (2017)."""
+
+    max_updates: int = Field(100_000, ge=1)
+    batch_tokens: int = Field(4096, ge=16, description="Padded pieces of a batch, on its longer side.")
+    accumulation: int = Field(1, ge=1, description="Batches to one update.")
+    learning_rate: float = Field(1e-3, gt=0, description="The peak, reached at the end of the warm-up.")
+    warmup_updates: int = Field(4000, ge=1)
+    adam_beta1: float = Field(0.9, ge=0, lt=1)
+    adam_beta2: float = Field(0.98, ge=0, lt=1)
+    adam_epsilon: float = Field(1e-9, gt=0)
+    label_smoothing: float = Field(0.1, ge=0, lt=1)
+    clip_norm: float = Field(1.0, ge=0, description="Largest norm of the gradient; 0 clips nothing.")
+    precision: Literal["bfloat16", "float32"] = Field("bfloat16", description="Of the matrix products.")
+    log_every: int = Field(50, ge=1, description="Updates between two lines of metrics.")
+    checkpoint_every: int = Field(500, ge=1, description="Updates between two checkpoints.")
+    keep_checkpoints: int = Field(8, ge=1, description="The newest that are kept; the best ones for averaging too.")
+
+
+class ValidationConfig(StrictModel):
+    """BLEU on the dev set through the real beam search."""
+
+    every: int = Field(1000, ge=1, description="Updates between two validations; each follows a checkpoint.")
+    max_sentences: int = Field(500, ge=1, description="Dev sentences used, of each direction.")
+    beam_size: int = Field(4, ge=1, le=32)
+    length_penalty: float = Field(1.0, ge=0)
+    patience: int = Field(10, ge=1, description="Stops after so many validations without a better BLEU.")
+
+
+class AveragingConfig(StrictModel):
+    """At the end, the mean of the weights of several checkpoints, kept if its dev BLEU is better than the best's."""
+
+    checkpoints: int = Field(5, ge=1, description="1 averages nothing.")
+    select: Literal["last", "best"] = "last"
+
+
+class BundleOptions(StrictModel):
+    """What the bundle says of itself and how it stores its weights."""
+
+    name: str = Field("model", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    description: str = ""
+    data: str = Field("", description="What it was trained on, with the attribution that its licence asks for.")
+    licence: str = ""
+    storage: Literal["int8", "float16", "float32"] = "float16"
+
+
+class RunConfig(StrictModel):
+    """Everything that decides a run."""
+
+    run_folder: FilePath
+    seed: int = 1
+    data: DataConfig
+    vocabulary: VocabularyConfig = VocabularyConfig()
+    architecture: ArchitectureConfig
+    optimization: OptimizationConfig = OptimizationConfig()
+    validation: ValidationConfig = ValidationConfig()
+    averaging: AveragingConfig = AveragingConfig()
+    bundle: BundleOptions = BundleOptions()
+
+    @model_validator(mode="after")
+    def _tables_agree(self) -> Self:
+        architecture = self.architecture
+        if architecture.tied_embeddings == "all" and not self.vocabulary.joint:
+            raise ValueError('architecture.tied_embeddings = "all" needs vocabulary.joint = true')
+        room = min(architecture.max_source_length - 2, architecture.max_target_length - 1)
+        if self.data.max_length > room:
+            raise ValueError(
+                f"data.max_length {self.data.max_length} does not fit the architecture, which has room for {room} pieces"
+            )
+        return self
+
+
+def load_run_config(path: Path, overrides: Sequence[str] = ()) -> RunConfig:
+    """Reads a run's configuration; `overrides` are "table.key=value" in TOML syntax, a bare word being a string.
+
+    The run folder defaults to runs/ and the file's name. Raises NotFoundError for a missing file and InvalidInputError
+    that names the dotted key, or the line, at fault.
+    """
+    try:
+        tree = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise NotFoundError(f"{path}: no such file") from error
+    except OSError as error:
+        raise InvalidInputError(f"{path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InvalidInputError(f"{path}: not TOML: {error}") from error
+    tree.setdefault("run_folder", f"runs/{path.stem}")
+    for override in overrides:
+        _apply_override(tree, override)
+    try:
+        return RunConfig.model_validate(tree)
+    except ValidationError as error:
+        raise InvalidInputError(f"{path}: {describe_validation_error(error)}") from error
+
+
+def describe_validation_error(error: ValidationError) -> str:
+    """One line that names each dotted key at fault."""
+    problems = []
+    for problem in error.errors():
+        key = ".".join(map(str, problem["loc"]))
+        message = problem["msg"].removeprefix("Value error, ")
+        if problem["type"] == "extra_forbidden":
+            message = "unknown key"
+        problems.append(f"{key}: {message}" if key else message)
+    return "; ".join(problems)
+
+
+def _apply_override(tree: dict[str, Any], override: str) -> None:
+    """Sets a dotted key; a number in it is a place in a list."""
+    key, equals, text = override.partition("=")
+    if not equals or not key.strip():
+        raise InvalidInputError(f'--set {override}: write it like "optimization.max_updates=2000"')
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text  # a bare word, such as a path
+    *tables, last = key.strip().split(".")
+    node: Any = tree
+    for place, name in enumerate(tables):
+        try:
+            node = node[int(name)] if isinstance(node, list) else node.setdefault(name, {})
+        except (ValueError, IndexError) as error:
+            raise InvalidInputError(f"--set {key}: there is no {'.'.join(tables[: place + 1])}") from error
+        if not isinstance(node, dict | list):
+            raise InvalidInputError(f"--set {key}: {'.'.join(tables[: place + 1])} is no table")
+    try:
+        node[int(last) if isinstance(node, list) else last] = value
+    except (ValueError, IndexError) as error:
+        raise InvalidInputError(f"--set {key}: there is no such place in the list") from error

@@ -1,0 +1,129 @@
+"""Reading parallel text: one sentence a line, line N of one side the translation of line N of the other."""
+
+import gzip
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from model.config import EOS_ID, Direction
+from model.errors import InvalidInputError, NotFoundError
+from model.vocabulary import Vocabulary
+
+
+def read_lines(path: Path) -> Iterator[str]:
+    """The lines of a UTF-8 text file, unpacked if its name ends in .gz, without their line ends.
+
+    Only a line feed, alone or after a carriage return, ends a line, so that no exotic separator inside a sentence
+    shifts the two sides against each other. A byte order mark at the start of the file is dropped.
+    Raises NotFoundError, or InvalidInputError naming the file and, for invalid UTF-8, the line.
+    """
+    try:
+        with _open(path) as file:
+            for number, line in enumerate(file, start=1):
+                try:
+                    text = line.decode("utf-8-sig" if number == 1 else "utf-8")
+                except UnicodeDecodeError as error:
+                    raise InvalidInputError(
+                        f"{path}, line {number}: invalid UTF-8 at byte {error.start + 1} of the line"
+                    ) from error
+                yield text.removesuffix("\n").removesuffix("\r")
+    except FileNotFoundError as error:
+        raise NotFoundError(f"{path}: no such file") from error
+    except (OSError, EOFError, zlib.error) as error:
+        raise InvalidInputError(f"{path}: cannot be read: {error}") from error
+
+
+def _open(path: Path) -> BinaryIO:
+    return cast(BinaryIO, gzip.open(path, "rb")) if path.suffix == ".gz" else path.open("rb")
+
+
+def read_parallel(source_path: Path, target_path: Path) -> tuple[list[str], list[str]]:
+    """Both sides of a corpus. Raises InvalidInputError if they differ in length or have no sentence at all."""
+    source, target = list(read_lines(source_path)), list(read_lines(target_path))
+    if len(source) != len(target):
+        raise InvalidInputError(
+            f"{source_path} has {len(source):,} lines, but {target_path} has {len(target):,}: "
+            "line N of one must be the translation of line N of the other"
+        )
+    if not any(sentence.strip() for sentence in source):
+        raise InvalidInputError(f"{source_path}: the corpus is empty")
+    return source, target
+
+
+@dataclass(slots=True)
+class SkippedPairs:
+    """Pairs that training leaves out, counted by reason."""
+
+    blank: int = 0
+    too_long: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedSide:
+    """Many piece sequences end to end: sequence i is pieces[offsets[i] : offsets[i + 1]]."""
+
+    pieces: npt.NDArray[np.int32]
+    offsets: npt.NDArray[np.int64]
+
+    @classmethod
+    def pack(cls, sequences: Sequence[Sequence[int]]) -> "EncodedSide":
+        lengths = np.fromiter(map(len, sequences), np.int64, len(sequences))
+        pieces = np.fromiter((piece for sequence in sequences for piece in sequence), np.int32, int(lengths.sum()))
+        return cls(pieces, np.concatenate(([0], lengths.cumsum())))
+
+    @property
+    def lengths(self) -> npt.NDArray[np.int64]:
+        return np.diff(self.offsets)
+
+    def pad(self, indices: npt.NDArray[np.int64], pad_id: int) -> npt.NDArray[np.int64]:
+        """The chosen sequences as [len(indices), longest], padded at the end."""
+        lengths = self.lengths[indices]
+        columns = np.arange(int(lengths.max()))
+        real = columns < lengths[:, None]
+        places = np.where(real, self.offsets[indices][:, None] + columns, 0)
+        return np.where(real, self.pieces[places], pad_id).astype(np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedCorpus:
+    """Training pairs as pieces. Sources carry the language tag and the end of sentence, targets the end of sentence."""
+
+    source: EncodedSide
+    target: EncodedSide
+    skipped: SkippedPairs
+
+    def __len__(self) -> int:
+        return len(self.source.offsets) - 1
+
+
+def encode_corpus(
+    parts: Sequence[tuple[Direction, Sequence[str], Sequence[str]]], vocabulary: Vocabulary, *, max_length: int
+) -> EncodedCorpus:
+    """Encodes (direction, source sentences, target sentences) for training, leaving out pairs with a blank side or
+    with more than `max_length` pieces on a side. Raises InvalidInputError if no pair is left."""
+    skipped = SkippedPairs()
+    sources: list[list[int]] = []
+    targets: list[list[int]] = []
+    for direction, source_sentences, target_sentences in parts:
+        tag, end = vocabulary.source_frame(direction.target)
+        source_pieces = vocabulary.source.encode_all(source_sentences)
+        target_pieces = vocabulary.target.encode_all(target_sentences)
+        for source, target in zip(source_pieces, target_pieces, strict=True):
+            if not source or not target:
+                skipped.blank += 1
+            elif max(len(source), len(target)) > max_length:
+                skipped.too_long += 1
+            else:
+                sources.append([tag, *source, end])
+                targets.append([*target, EOS_ID])
+    if not sources:
+        raise InvalidInputError(
+            f"the corpus is empty: {skipped.blank} pairs have a blank side, "
+            f"{skipped.too_long} have more than {max_length} pieces on a side"
+        )
+    return EncodedCorpus(EncodedSide.pack(sources), EncodedSide.pack(targets), skipped)
