@@ -1,0 +1,60 @@
+"""What a person sees of a running training: a live bar on a terminal, plain lines elsewhere."""
+
+import time
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+
+class TrainingDisplay:
+    """Updates done, tokens a second, loss, BLEU and time left."""
+
+    def __init__(self, *, total_updates: int, done_updates: int) -> None:
+        self.console = Console(stderr=True, highlight=False)
+        self._live = self.console.is_terminal
+        self._total = total_updates
+        self._first = done_updates
+        self._start = time.monotonic()
+        self._bar = Progress(
+            TextColumn("update {task.completed:,}/{task.total:,}"),
+            BarColumn(),
+            TextColumn("{task.fields[tokens_per_second]:,.0f} tokens/s  loss {task.fields[loss]:.3f}  {task.fields[bleu]}"),
+            TimeRemainingColumn(),
+            console=self.console,
+            disable=not self._live,
+        )
+        self._task = self._bar.add_task(
+            "train", total=total_updates, completed=done_updates, tokens_per_second=0.0, loss=float("nan"), bleu=""
+        )
+
+    def say(self, text: str) -> None:
+        """A line above the bar."""
+        self._bar.print(text) if self._live else self.console.print(text)
+
+    def advance(self, update: int) -> None:
+        self._bar.update(self._task, completed=update)
+
+    def measured(self, update: int, *, loss: float, tokens_per_second: float) -> None:
+        """loss: per target piece, in nats."""
+        self._bar.update(self._task, completed=update, loss=loss, tokens_per_second=tokens_per_second)
+        if not self._live:
+            left = (time.monotonic() - self._start) / max(1, update - self._first) * (self._total - update)
+            self.console.print(
+                f"update {update:,}/{self._total:,}  {tokens_per_second:,.0f} tokens/s  loss {loss:.3f}  "
+                f"{left / 60:.0f} min left",
+                soft_wrap=True,
+            )
+
+    def validated(self, update: int, bleu: dict[str, float], *, is_best: bool) -> None:
+        """bleu: by direction."""
+        scores = "  ".join(f"{direction} {score:.1f}" for direction, score in bleu.items())
+        self._bar.update(self._task, bleu=f"BLEU {scores}")
+        self.say(f"update {update:,}: dev BLEU {scores}{'  (best so far)' if is_best else ''}")
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._bar.stop()

@@ -1,0 +1,37 @@
+"""What a run measures, kept for people and programs: metrics.jsonl and TensorBoard."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Self
+
+from torch.utils.tensorboard import SummaryWriter
+
+from model.files import write_atomically
+
+
+class MetricsLog:
+    """Appends to `metrics.jsonl`, one JSON object a line with "update" and "kind", and to TensorBoard event files."""
+
+    def __init__(self, folder: Path, *, resumed_update: int) -> None:
+        """What the file says of updates after `resumed_update`, which are about to be done again, is dropped."""
+        self._path = folder / "metrics.jsonl"
+        if self._path.exists():
+            kept = [line for line in self._path.read_text().splitlines() if json.loads(line)["update"] <= resumed_update]
+            write_atomically(self._path, "".join(f"{line}\n" for line in kept))
+        self._file = self._path.open("a", encoding="utf-8")
+        self._board = SummaryWriter(str(folder / "tensorboard"), purge_step=resumed_update + 1)  # type: ignore[no-untyped-call]
+
+    def write(self, kind: str, update: int, values: Mapping[str, float]) -> None:
+        """kind: "training" or "validation"."""
+        self._file.write(json.dumps({"kind": kind, "update": update, **values}) + "\n")
+        self._file.flush()
+        for name, value in values.items():
+            self._board.add_scalar(f"{kind}/{name}", value, update)  # type: ignore[no-untyped-call]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._file.close()
+        self._board.close()  # type: ignore[no-untyped-call]

@@ -1,0 +1,208 @@
+"""The training loop."""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+import torch
+from torch import nn
+
+from model.errors import DragomanError
+from model.transformer import Transformer
+from training.batching import Batch, EpochBatches
+from training.checkpoint import CheckpointFolder, Progress
+from training.config import RunConfig
+from training.corpus import EncodedCorpus
+from training.display import TrainingDisplay
+from training.loss import projected_cross_entropy
+from training.metrics_log import MetricsLog
+from training.schedule import inverse_square_root
+
+Validate = Callable[[Transformer], dict[str, float]]
+"""BLEU by direction of a network in evaluation mode."""
+
+
+@dataclass(slots=True)
+class _Window:
+    """Sums since the last line of metrics."""
+
+    start: float
+    updates: int = 0
+    tokens: int = 0
+    loss: float = 0.0
+    negative_log_likelihood: float = 0.0
+
+
+class Trainer:
+    """Trains a network on a corpus until the last update, or until BLEU has stopped rising."""
+
+    def __init__(
+        self,
+        config: RunConfig,
+        network: Transformer,
+        corpus: EncodedCorpus,
+        checkpoints: CheckpointFolder,
+        *,
+        validate: Validate,
+        on_best: Callable[[Transformer, Progress], None],
+    ) -> None:
+        """on_best: called after a validation with the best BLEU so far."""
+        options = config.optimization
+        self.config = config
+        self.network = network
+        self.corpus = corpus
+        self.checkpoints = checkpoints
+        self.validate = validate
+        self.on_best = on_best
+        self.progress = Progress()
+        self.device = next(network.parameters()).device
+        self.optimizer = torch.optim.Adam(
+            network.parameters(),
+            betas=(options.adam_beta1, options.adam_beta2),
+            eps=options.adam_epsilon,
+            fused=True,
+        )
+
+    def resume(self, update: int) -> None:
+        """Goes back to a checkpoint."""
+        self.progress = self.checkpoints.restore(update, self.network, self.optimizer)
+
+    def run(self, display: TrainingDisplay, log: MetricsLog) -> None:
+        """Raises DragomanError when the loss is no longer a number or a checkpoint cannot be written."""
+        options = self.config.optimization
+        window = _Window(time.monotonic())
+        self.network.train()
+        for batches in self._update_batches():
+            started = time.monotonic()
+            loss, negative_log_likelihood = self._update(batches)
+            progress = self.progress
+            tokens = sum(batch.num_target_tokens for batch in batches)
+            progress.target_tokens += tokens
+            progress.seconds += time.monotonic() - started
+            window.updates += 1
+            window.tokens += tokens
+            window.loss += loss
+            window.negative_log_likelihood += negative_log_likelihood
+            display.advance(progress.update)
+            if progress.update % options.log_every == 0:
+                window = self._report(window, display, log)
+            is_last = progress.update == options.max_updates
+            is_validation = is_last or progress.update % self.config.validation.every == 0
+            if is_validation:
+                pause = time.monotonic()
+                self._validate(display, log)
+                window.start += time.monotonic() - pause
+            if is_validation or progress.update % options.checkpoint_every == 0:
+                self.checkpoints.save(self.network, self.optimizer, progress)
+                self.checkpoints.prune(self._worth_keeping())
+            if self._has_stalled():
+                display.say(f"no better BLEU in {self.config.validation.patience} validations: stopping early")
+                return
+
+    def _update_batches(self) -> Iterator[list[Batch]]:
+        """The batches of each update still to do, from where the run stands, epoch after epoch."""
+        options = self.config.optimization
+        while self.progress.update < options.max_updates and not self._has_stalled():
+            epoch = EpochBatches(self.corpus, options.batch_tokens, seed=self.config.seed, epoch=self.progress.epoch)
+            remaining = epoch.iterate(start=self.progress.batch)
+            while self.progress.update < options.max_updates and (batches := list(islice(remaining, options.accumulation))):
+                self.progress.update += 1
+                self.progress.batch += len(batches)
+                yield batches
+            if self.progress.batch >= len(epoch):
+                self.progress.epoch += 1
+                self.progress.batch = 0
+
+    def _update(self, batches: list[Batch]) -> tuple[float, float]:
+        """One optimizer step over all batches; returns the sums of loss and negative log-likelihood, in nats."""
+        options = self.config.optimization
+        num_tokens = sum(batch.num_target_tokens for batch in batches)
+        loss_sum = negative_log_likelihood_sum = 0.0
+        for batch in batches:
+            loss, negative_log_likelihood = self._loss(batch.to(self.device))
+            (loss / num_tokens).backward()  # type: ignore[no-untyped-call]
+            loss_sum += loss.item()
+            negative_log_likelihood_sum += negative_log_likelihood.item()
+        if not math.isfinite(loss_sum):
+            raise DragomanError(
+                f"the loss of update {self.progress.update} is {loss_sum}: resume with a lower optimization.learning_rate"
+            )
+        if options.clip_norm:
+            nn.utils.clip_grad_norm_(self.network.parameters(), options.clip_norm)
+        rate = inverse_square_root(
+            self.progress.update, peak=options.learning_rate, warmup_updates=options.warmup_updates
+        )
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        return loss_sum, negative_log_likelihood_sum
+
+    def _loss(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+        options = self.config.optimization
+        low_precision = options.precision == "bfloat16"
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=low_precision):
+            encoded = self.network.encode(batch.source, batch.source_mask)
+            decoded = self.network.decode(encoded, batch.source_mask, batch.target_input)
+        states = decoded[batch.label_mask]  # [num_target_tokens, d_model]: padding costs no output projection
+        return projected_cross_entropy(
+            states.to(torch.bfloat16) if low_precision else states,
+            self.network.output_projection.weight,
+            batch.labels[batch.label_mask],
+            options.label_smoothing,
+        )
+
+    def _report(self, window: _Window, display: TrainingDisplay, log: MetricsLog) -> _Window:
+        now = time.monotonic()
+        options = self.config.optimization
+        update = self.progress.update
+        loss = window.loss / window.tokens
+        tokens_per_second = window.tokens / (now - window.start)
+        display.measured(update, loss=loss, tokens_per_second=tokens_per_second)
+        values = {
+            "loss": loss,
+            "negative_log_likelihood": window.negative_log_likelihood / window.tokens,
+            "tokens_per_second": tokens_per_second,
+            "learning_rate": inverse_square_root(
+                update, peak=options.learning_rate, warmup_updates=options.warmup_updates
+            ),
+            "epoch": self.progress.epoch,
+        }
+        log.write("training", update, values)
+        return _Window(now)
+
+    def _validate(self, display: TrainingDisplay, log: MetricsLog) -> None:
+        progress = self.progress
+        self.network.eval()
+        bleu = self.validate(self.network)
+        mean = sum(bleu.values()) / len(bleu)
+        is_best = progress.best is None or mean > progress.best[1]
+        progress.validations.append((progress.update, mean))
+        display.validated(progress.update, bleu, is_best=is_best)
+        log.write("validation", progress.update, {f"bleu {direction}": score for direction, score in bleu.items()} | {"bleu": mean})
+        if is_best:
+            self.on_best(self.network, progress)
+        self.network.train()
+
+    def _has_stalled(self) -> bool:
+        best = self.progress.best
+        if best is None:
+            return False
+        later = sum(update > best[0] for update, _ in self.progress.validations)
+        return later >= self.config.validation.patience
+
+    def _worth_keeping(self) -> set[int]:
+        """The newest checkpoints and, for averaging the best, those of the best validations."""
+        newest = self.checkpoints.updates()[-self.config.optimization.keep_checkpoints :]
+        return {*newest, *self.updates_to_average()}
+
+    def updates_to_average(self) -> list[int]:
+        """The checkpoints that the averaging options choose, oldest first."""
+        options = self.config.averaging
+        existing = self.checkpoints.updates()
+        if options.select == "last":
+            return existing[-options.checkpoints :]
+        ranked = sorted(self.progress.validations, key=lambda validation: validation[1], reverse=True)
+        return sorted([update for update, _ in ranked if update in existing][: options.checkpoints])
