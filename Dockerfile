@@ -23,7 +23,7 @@ COPY server server
 RUN /opt/dragoman/bin/pip install --no-cache-dir --no-deps --no-build-isolation .
 
 FROM python:3.11-slim
-RUN useradd --system --uid 10001 --create-home dragoman
+RUN useradd --uid 10001 --create-home dragoman
 COPY --from=build /opt/dragoman /opt/dragoman
 ENV PATH=/opt/dragoman/bin:$PATH PYTHONUNBUFFERED=1
 USER dragoman
