@@ -3,7 +3,6 @@
 import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 import sentencepiece
@@ -111,7 +110,7 @@ class Vocabulary:
         tag, end = self.source_frame(direction.target)
         return [tag, *pieces, end]
 
-    def save(self, folder: Path) -> dict[str, bytes]:
+    def files(self) -> dict[str, bytes]:
         """File names and contents of the piece models, for a bundle."""
         if self.joint:
             return {"vocabulary.model": self.source.serialized}

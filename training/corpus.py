@@ -42,17 +42,18 @@ def _open(path: Path) -> BinaryIO:
     return cast(BinaryIO, gzip.open(path, "rb")) if path.suffix == ".gz" else path.open("rb")
 
 
-def read_parallel(source_path: Path, target_path: Path) -> tuple[list[str], list[str]]:
-    """Both sides of a corpus. Raises InvalidInputError if they differ in length or have no sentence at all."""
-    source, target = list(read_lines(source_path)), list(read_lines(target_path))
-    if len(source) != len(target):
-        raise InvalidInputError(
-            f"{source_path} has {len(source):,} lines, but {target_path} has {len(target):,}: "
-            "line N of one must be the translation of line N of the other"
-        )
-    if not any(sentence.strip() for sentence in source):
-        raise InvalidInputError(f"{source_path}: the corpus is empty")
-    return source, target
+def read_parallel(paths: Sequence[Path]) -> list[list[str]]:
+    """All sides of a corpus. Raises InvalidInputError if they differ in length or have no sentence at all."""
+    sides = [list(read_lines(path)) for path in paths]
+    for path, side in zip(paths, sides, strict=True):
+        if len(side) != len(sides[0]):
+            raise InvalidInputError(
+                f"{paths[0]} has {len(sides[0]):,} lines, but {path} has {len(side):,}: "
+                "line N of one must be the translation of line N of the other"
+            )
+        if not any(sentence.strip() for sentence in side):
+            raise InvalidInputError(f"{path}: the corpus is empty")
+    return sides
 
 
 @dataclass(slots=True)

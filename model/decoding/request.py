@@ -99,3 +99,17 @@ class Translation:
     def score(self) -> float:
         """The best hypothesis' score."""
         return self.hypotheses[0].score
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedText:
+    """A text ready for the engine; `source_ids` is empty for a blank text, which translates to itself."""
+
+    text: str
+    source_ids: tuple[int, ...]
+    options: SearchOptions
+    max_target_length: int
+
+    def request(self, request_id: int) -> Request:
+        """For the engine; only for a text that is not blank."""
+        return Request(request_id, self.source_ids, self.options, self.max_target_length)

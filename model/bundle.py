@@ -1,0 +1,153 @@
+"""A trained model as a folder that needs nothing else. Free of torch: the weights are `model.storage`'s matter.
+
+    config.json           architecture, directions, scores, provenance
+    weights.safetensors   see model.storage
+    vocabulary.model      SentencePiece, or source.model and target.model if the vocabulary is not joint
+    README.md             the model card
+"""
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError
+
+from model.config import ArchitectureConfig, Direction, StrictModel, VocabularyShape
+from model.errors import DragomanError, InvalidInputError, NotFoundError
+from model.files import write_atomically
+from model.vocabulary import PieceModel, Vocabulary
+
+SHIPPED_BUNDLES = Path(__file__).parent / "bundles"
+"""The bundles that come with the package."""
+
+CONFIG_FILE, WEIGHTS_FILE, CARD_FILE = "config.json", "weights.safetensors", "README.md"
+
+Storage = Literal["int8", "float16", "float32"]
+
+
+class BundleScore(StrictModel):
+    """A score that `dragoman evaluate` reproduces."""
+
+    direction: Direction
+    test_set: str
+    metric: str = Field(description='Such as "BLEU".')
+    score: float
+    signature: str = Field(description="sacreBLEU's, which tells how the score was computed.")
+
+
+class BundleConfig(StrictModel):
+    """config.json."""
+
+    format_version: Literal[1] = 1
+    name: str
+    directions: tuple[Direction, ...] = Field(min_length=1)
+    architecture: ArchitectureConfig
+    vocabulary: VocabularyShape
+    storage: Storage
+    num_parameters: int = Field(gt=0)
+    scores: tuple[BundleScore, ...] = ()
+    provenance: dict[str, Any] = Field({}, description="How it was trained; for people, read by no program.")
+
+
+def find_bundle(name_or_path: str) -> Path:
+    """The folder of a bundle given by path, or by the name of one that ships with the package.
+
+    Raises NotFoundError naming what is at hand.
+    """
+    folder = Path(name_or_path)
+    if folder.is_dir():
+        return folder
+    shipped = {path.name: path for path in shipped_bundles()}
+    if name_or_path in shipped:
+        return shipped[name_or_path]
+    at_hand = ", ".join(shipped) or "none"
+    raise NotFoundError(f'there is no bundle "{name_or_path}": give a folder, or one of those shipped ({at_hand})')
+
+
+def shipped_bundles() -> list[Path]:
+    """The folders of all bundles that come with the package, by name."""
+    return sorted(path.parent for path in SHIPPED_BUNDLES.glob(f"*/{CONFIG_FILE}"))
+
+
+def read_config(folder: Path) -> BundleConfig:
+    """Raises InvalidInputError naming the file and key at fault."""
+    path = folder / CONFIG_FILE
+    try:
+        return BundleConfig.model_validate_json(read_file(path))
+    except ValidationError as error:
+        problem = error.errors()[0]
+        raise InvalidInputError(f"{path}: {'.'.join(map(str, problem['loc']))}: {problem['msg']}") from error
+
+
+def read_vocabulary(folder: Path, config: BundleConfig) -> Vocabulary:
+    """Raises InvalidInputError naming the file that is missing, damaged or of another size than the configuration."""
+    shape = config.vocabulary
+    if shape.joint:
+        model = _read_piece_model(folder / "vocabulary.model", shape.source_size)
+        vocabulary = Vocabulary(model, model)
+    else:
+        vocabulary = Vocabulary(
+            _read_piece_model(folder / "source.model", shape.source_size),
+            _read_piece_model(folder / "target.model", shape.target_size),
+        )
+    for direction in config.directions:
+        vocabulary.source_frame(direction.target)
+    return vocabulary
+
+
+def _read_piece_model(path: Path, size: int) -> PieceModel:
+    try:
+        model = PieceModel(read_file(path))
+    except InvalidInputError as error:
+        message = str(error)
+        raise error if message.startswith(str(path)) else InvalidInputError(f"{path}: {message}") from error
+    if model.size != size:
+        raise InvalidInputError(f"{path}: has {model.size} pieces, but {CONFIG_FILE} says {size}")
+    return model
+
+
+def read_file(path: Path) -> bytes:
+    """A bundle's file. Raises InvalidInputError if it is missing or cannot be read."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise InvalidInputError(f"{path}: the bundle lacks this file") from error
+    except OSError as error:
+        raise InvalidInputError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def write_bundle(folder: Path, config: BundleConfig, vocabulary: Vocabulary, weights: bytes, card: str) -> None:
+    """Writes a whole bundle aside, then puts it in the place of an older one.
+
+    Raises DragomanError when it cannot be written; an older bundle then stays.
+    """
+    aside, old = folder.with_name(folder.name + ".new"), folder.with_name(folder.name + ".old")
+    files: Mapping[str, bytes | str] = {
+        CONFIG_FILE: config_json(config),
+        WEIGHTS_FILE: weights,
+        CARD_FILE: card,
+        **vocabulary.files(),
+    }
+    try:
+        for leftover in (aside, old):
+            shutil.rmtree(leftover, ignore_errors=True)
+        for name, content in files.items():
+            write_atomically(aside / name, content)
+        if folder.exists():
+            folder.rename(old)
+        aside.rename(folder)
+        shutil.rmtree(old, ignore_errors=True)
+    except OSError as error:
+        raise DragomanError(f"{folder}: the bundle cannot be written: {error.strerror or error}") from error
+
+
+def config_json(config: BundleConfig) -> str:
+    """As it stands in config.json."""
+    return json.dumps(config.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n"
+
+
+def size_on_disk(folder: Path) -> int:
+    """Bytes of all files of a bundle."""
+    return sum(path.stat().st_size for path in folder.iterdir() if path.is_file())

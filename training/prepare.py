@@ -1,0 +1,109 @@
+"""From a configuration to what the trainer needs: the corpora as text, the vocabulary, the network, the dev set."""
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from model.bundle import read_file
+from model.config import Direction
+from model.errors import InvalidInputError
+from model.vocabulary import PieceModel, PieceModelOptions, Vocabulary, train_piece_model
+from training.config import RunConfig, VocabularyConfig
+from training.corpus import read_parallel
+import importlib
+
+
+@dataclass(frozen=True, slots=True)
+class ParallelText:
+    """Sentences of one direction: line N of the source, line N of the target."""
+
+    direction: Direction
+    source: list[str]
+    target: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class RunText:
+    """All text of a run, by direction, and the SHA-256 checksums of the files it came from."""
+
+    train: list[ParallelText]
+    dev: list[ParallelText]
+    checksums: dict[str, str]
+
+
+def read_run_text(config: RunConfig) -> RunText:
+    """Reads the corpora, or has the grammar make them, in `corpus/` of the run folder, first.
+
+    Raises NotFoundError or InvalidInputError that names the file at fault.
+    """
+    data = config.data
+    corpora: tuple[Mapping[str, Path], ...] = data.train
+    dev: Mapping[str, Path] = data.dev
+    if data.grammar is not None:
+        folder = config.run_folder / "corpus"
+        importlib.import_module("training.grammar").write_corpus(folder, num_train=data.grammar.sentences, num_held_out=data.grammar.held_out, seed=config.seed)
+        corpora = ({code: folder / f"train.{code}" for code in ("en", "de")},)
+        dev = {code: folder / f"dev.{code}" for code in ("en", "de")}
+    paths = sorted({path for files in (*corpora, dev) for path in files.values()})
+    return RunText(
+        train=[text for files in corpora for text in _read_corpus(files, data.parsed_directions)],
+        dev=_read_corpus(dev, data.parsed_directions),
+        checksums={str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths},
+    )
+
+
+def _read_corpus(files: Mapping[str, Path], directions: Sequence[Direction]) -> list[ParallelText]:
+    """The directions that a corpus can teach; each file is read once."""
+    taught = [direction for direction in directions if {direction.source, direction.target} <= files.keys()]
+    languages = sorted({language for direction in taught for language in (direction.source, direction.target)})
+    sentences = dict(zip(languages, read_parallel([files[language] for language in languages]), strict=True))
+    return [ParallelText(direction, sentences[direction.source], sentences[direction.target]) for direction in taught]
+
+
+def make_vocabulary(config: RunConfig, train: list[ParallelText]) -> Vocabulary:
+    """The vocabulary of the configured files, or one learnt from the corpus.
+
+    Raises InvalidInputError if a given model lacks the tag of a target language.
+    """
+    options = config.vocabulary
+    if options.source_file is not None:
+        source = _read_piece_model(options.source_file)
+        vocabulary = Vocabulary(source, source if options.target_file is None else _read_piece_model(options.target_file))
+    elif options.joint:
+        joint = _train(options, config.data.languages, train, ("source", "target"))
+        vocabulary = Vocabulary(joint, joint)
+    else:
+        vocabulary = Vocabulary(
+            _train(options, config.data.languages, train, ("source",)),
+            _train(options, config.data.languages, train, ("target",)),
+        )
+    for direction in config.data.parsed_directions:
+        vocabulary.source_frame(direction.target)
+    return vocabulary
+
+
+def _read_piece_model(path: Path) -> PieceModel:
+    try:
+        return PieceModel(read_file(path))
+    except InvalidInputError as error:
+        raise InvalidInputError(f"{path}: {error}") from error
+
+
+def _train(
+    options: VocabularyConfig, languages: tuple[str, ...], train: list[ParallelText], sides: tuple[str, ...]
+) -> PieceModel:
+    piece_options = PieceModelOptions(
+        size=options.size,
+        type=options.type,
+        byte_fallback=options.byte_fallback,
+        character_coverage=options.character_coverage,
+    )
+    return train_piece_model(_distinct_texts(train, sides), piece_options, languages=languages)
+
+
+def _distinct_texts(train: list[ParallelText], sides: tuple[str, ...]) -> Iterator[str]:
+    """The sentences of the given sides. Directions share the list of a file, whose sentences count once."""
+    lists = [text.source if side == "source" else text.target for text in train for side in sides]
+    for sentences in {id(sentences): sentences for sentences in lists}.values():
+        yield from sentences
