@@ -1,0 +1,100 @@
+"""What the server needs of a translator, so that it imports no torch and its tests need none.
+
+`model.decoding.translator.Translator` fits as it is.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from model.config import Direction
+from model.decoding.request import Finished, PreparedText, Request, SearchOptions, TokenHypothesis, Translation
+
+
+class DecodingEngine(Protocol):
+    """Beam search in slots, see `model.decoding.engine`; not thread-safe."""
+
+    @property
+    def free_slots(self) -> int:
+        """Requests that `admit` takes now."""
+
+    @property
+    def num_active(self) -> int:
+        """Requests that hold a slot."""
+
+    def admit(self, requests: Sequence[Request], /) -> None:
+        """Puts at most `free_slots` requests into slots; all, or none and InvalidInputError if it refuses one."""
+
+    def step(self) -> list[Finished]:
+        """Decodes one target position of every active slot, if any; returns the requests that this finished."""
+
+    def cancel(self, request_id: int, /) -> bool:
+        """Gives a request up; its slot is free after the next step at the latest. False if it holds none."""
+
+
+class EvaluationScore(Protocol):
+    """A measured score, as the bundle tells it."""
+
+    @property
+    def direction(self) -> Direction:
+        """What was translated into what."""
+
+    @property
+    def test_set(self) -> str:
+        """Name of the test set."""
+
+    @property
+    def metric(self) -> str:
+        """Name of the metric, such as "BLEU"."""
+
+    @property
+    def score(self) -> float:
+        """Value on the metric's usual scale."""
+
+    @property
+    def signature(self) -> str:
+        """sacreBLEU's signature."""
+
+
+class ModelFacts(Protocol):
+    """What a bundle tells about its model, see `model.bundle.BundleInfo`."""
+
+    @property
+    def num_parameters(self) -> int:
+        """Number of trained weights."""
+
+    @property
+    def scores(self) -> Sequence[EvaluationScore]:
+        """Scores that its publisher measured."""
+
+
+class ServedTranslator(Protocol):
+    """A loaded model that turns text into requests for its engine, and the engine's answers into text."""
+
+    @property
+    def name(self) -> str:
+        """The model's name."""
+
+    @property
+    def directions(self) -> tuple[Direction, ...]:
+        """The directions in which it translates."""
+
+    @property
+    def max_source_length(self) -> int:
+        """Most pieces of a source text."""
+
+    @property
+    def info(self) -> ModelFacts:
+        """What its bundle tells about it."""
+
+    @property
+    def engine(self) -> DecodingEngine:
+        """The engine; only one thread may use it."""
+
+    def find_direction(self, source_language: str | None, target_language: str) -> Direction:
+        """The direction meant; NotFoundError if there is none, InvalidInputError if the source language is missing."""
+
+    def prepare(self, text: str, direction: Direction, options: SearchOptions) -> PreparedText:
+        """Text into pieces; thread-safe. InvalidInputError for a text longer than the model's limit."""
+
+    def finish(self, prepared: PreparedText, hypotheses: Sequence[TokenHypothesis]) -> Translation:
+        """Pieces into text; thread-safe. `hypotheses` is empty for a blank text, which translates to itself."""

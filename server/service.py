@@ -1,0 +1,162 @@
+"""TranslationService: protobuf to dataclass and back, and errors to status codes."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+import grpc
+
+from model.config import Direction
+from model.decoding.request import SEARCH_OPTION_NAMES, PreparedText, SearchOptions, Translation
+from model.errors import DragomanError, InvalidInputError, NotFoundError
+from server.interfaces import ServedTranslator
+from server.pb.dragoman.v1 import translation_pb2, translation_pb2_grpc
+from server.routing import find_worker
+from server.scheduler import QueueFullError
+from server.worker import EngineError, Worker, WorkerClosedError
+
+MAX_TEXTS_PER_CALL = 1024
+"""Most texts in one Translate call."""
+
+MAX_TEXT_LENGTH = 100_000
+"""Most characters of one text, checked before any work is spent on it; the model's own limit is far below."""
+
+logger = logging.getLogger(__name__)
+
+Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
+
+
+class TranslationService(translation_pb2_grpc.TranslationServiceServicer):
+    """Serves the models of `workers`, whose names must differ."""
+
+    def __init__(self, workers: Sequence[Worker]) -> None:
+        self._workers = tuple(workers)
+        self._num_running = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    async def wait_until_idle(self) -> None:
+        """Returns when no Translate call is running."""
+        await self._idle.wait()
+
+    async def Translate(
+        self, request: translation_pb2.TranslateRequest, context: Context
+    ) -> translation_pb2.TranslateResponse:
+        """See translation.proto. A cancelled call, or one past its deadline, gives its slots back."""
+        self._num_running += 1
+        self._idle.clear()
+        try:
+            return await self._translate(request)
+        except Exception as error:
+            await _abort(context, error)
+            raise
+        finally:
+            self._num_running -= 1
+            if not self._num_running:
+                self._idle.set()
+
+    async def ListModels(
+        self, request: translation_pb2.ListModelsRequest, context: Context
+    ) -> translation_pb2.ListModelsResponse:
+        """See translation.proto."""
+        return translation_pb2.ListModelsResponse(models=[_model(worker.translator) for worker in self._workers])
+
+    async def _translate(self, request: translation_pb2.TranslateRequest) -> translation_pb2.TranslateResponse:
+        texts = list(request.texts)
+        _check_limits(texts)
+        if not request.target_language:
+            raise InvalidInputError("target_language: is empty; name the language to translate into")
+        worker, direction = find_worker(
+            self._workers, request.model or None, request.source_language or None, request.target_language
+        )
+        options = _search_options(request.search_options)
+        # On another thread: a full batch would hold up the event loop, and so every other call.
+        prepared = await asyncio.to_thread(_prepare, worker.translator, texts, direction, options)
+        translations = await worker.translate(prepared)
+        return translation_pb2.TranslateResponse(
+            translations=[_translation(translation) for translation in translations],
+            model=worker.translator.name,
+            source_language=direction.source,
+        )
+
+
+def _check_limits(texts: Sequence[str]) -> None:
+    if len(texts) > MAX_TEXTS_PER_CALL:
+        raise InvalidInputError(f"texts: {len(texts)} texts in one call, but at most {MAX_TEXTS_PER_CALL} are allowed")
+    for index, text in enumerate(texts):
+        if len(text) > MAX_TEXT_LENGTH:
+            raise InvalidInputError(
+                f"texts[{index}]: has {len(text)} characters, but at most {MAX_TEXT_LENGTH} are allowed"
+            )
+
+
+def _search_options(message: translation_pb2.SearchOptions) -> SearchOptions:
+    chosen = {name: getattr(message, name) for name in SEARCH_OPTION_NAMES if message.HasField(name)}
+    try:
+        return SearchOptions(**chosen)
+    except InvalidInputError as error:
+        raise InvalidInputError(f"search_options: {error}") from error
+
+
+def _prepare(
+    translator: ServedTranslator, texts: Sequence[str], direction: Direction, options: SearchOptions
+) -> list[PreparedText]:
+    prepared = []
+    for index, text in enumerate(texts):
+        try:
+            prepared.append(translator.prepare(text, direction, options))
+        except InvalidInputError as error:
+            raise InvalidInputError(f"texts[{index}]: {error}") from error
+    return prepared
+
+
+def _translation(translation: Translation) -> translation_pb2.Translation:
+    return translation_pb2.Translation(
+        hypotheses=[
+            translation_pb2.Hypothesis(text=hypothesis.text, score=hypothesis.score)
+            for hypothesis in translation.hypotheses
+        ]
+    )
+
+
+def _model(translator: ServedTranslator) -> translation_pb2.Model:
+    return translation_pb2.Model(
+        name=translator.name,
+        language_pairs=[_language_pair(direction) for direction in translator.directions],
+        max_source_length=translator.max_source_length,
+        num_parameters=translator.info.num_parameters,
+        scores=[
+            translation_pb2.EvaluationScore(
+                language_pair=_language_pair(score.direction),
+                test_set=score.test_set,
+                metric=score.metric,
+                score=score.score,
+                signature=score.signature,
+            )
+            for score in translator.info.scores
+        ],
+    )
+
+
+def _language_pair(direction: Direction) -> translation_pb2.LanguagePair:
+    return translation_pb2.LanguagePair(source_language=direction.source, target_language=direction.target)
+
+
+_STATUS_CODES: tuple[tuple[type[Exception], grpc.StatusCode], ...] = (
+    (InvalidInputError, grpc.StatusCode.INVALID_ARGUMENT),
+    (NotFoundError, grpc.StatusCode.NOT_FOUND),
+    (QueueFullError, grpc.StatusCode.RESOURCE_EXHAUSTED),
+    (WorkerClosedError, grpc.StatusCode.UNAVAILABLE),
+    (DragomanError, grpc.StatusCode.FAILED_PRECONDITION),
+    (EngineError, grpc.StatusCode.INTERNAL),  # the worker has logged it
+)
+
+
+async def _abort(context: Context, error: Exception) -> None:
+    """Ends the call with the status of `error`; what nobody foresaw is logged and told in few words."""
+    for kind, code in _STATUS_CODES:
+        if isinstance(error, kind):
+            await context.abort(code, str(error))
+    logger.error("Translate failed", exc_info=error)
+    await context.abort(grpc.StatusCode.INTERNAL, "the server failed; its log has the reason")

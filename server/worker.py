@@ -1,0 +1,215 @@
+"""The one thread that owns a decoding engine, and the bridge from asyncio to it.
+
+Between two steps the thread withdraws what was cancelled and admits what waits, so that concurrent calls share the
+engine in flight. While there is nothing to do it sleeps on a condition variable.
+"""
+
+import asyncio
+import itertools
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+from model.decoding.request import Finished, PreparedText, Request, TokenHypothesis, Translation
+from model.errors import DragomanError, InvalidInputError
+from server.interfaces import ServedTranslator
+from server.scheduler import MAX_WAITING, Scheduler
+
+logger = logging.getLogger(__name__)
+
+_Hypotheses = Sequence[TokenHypothesis]
+
+
+class WorkerClosedError(DragomanError):
+    """The worker takes no more requests because the server shuts down. gRPC: UNAVAILABLE."""
+
+
+class EngineError(Exception):
+    """The engine failed while it worked on the request; not the caller's fault. gRPC: INTERNAL."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Ticket:
+    """A request that waits or is in flight, and who waits for it."""
+
+    request: Request
+    future: asyncio.Future[_Hypotheses]
+
+    def deliver(self, outcome: _Hypotheses | Exception) -> None:
+        """Wakes the waiter on its own event loop; called on the worker's thread."""
+
+        def settle() -> None:
+            if self.future.done():  # cancelled while the outcome was on its way
+                return
+            if isinstance(outcome, Exception):
+                self.future.set_exception(outcome)
+            else:
+                self.future.set_result(outcome)
+
+        try:
+            self.future.get_loop().call_soon_threadsafe(settle)
+        except RuntimeError:  # the loop is closed: nobody waits any more
+            logger.debug("request %d finished after its event loop was closed", self.request.id)
+
+
+class Worker:
+    """Runs one translator's engine on a thread of its own and translates for any number of concurrent callers.
+
+    The thread starts at once and ends with `close` or `drain`.
+    """
+
+    def __init__(self, translator: ServedTranslator, *, max_waiting: int = MAX_WAITING) -> None:
+        self.translator = translator
+        self._engine = translator.engine  # touched by the thread alone
+        self._in_flight: dict[int, _Ticket] = {}  # touched by the thread alone
+        self._wake = threading.Condition()  # guards everything below
+        self._scheduler = Scheduler(max_waiting)
+        self._waiting: dict[int, _Ticket] = {}
+        self._withdrawn: list[int] = []
+        self._refusal: Callable[[], Exception] | None = None  # why no more requests are taken; made anew for each
+        self._ids = itertools.count()
+        self._thread = threading.Thread(target=self._run, name=f"dragoman-{translator.name}", daemon=True)
+        self._thread.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    async def translate(self, prepared: Sequence[PreparedText]) -> list[Translation]:
+        """Translates what the translator's `prepare` made, in order; blank texts never enter the engine.
+
+        Cancelling the caller's task gives all of its requests up: their slots are free at the engine's next step.
+
+        Raises QueueFullError, WorkerClosedError, InvalidInputError if the engine refuses a text, and EngineError if it
+        fails.
+        """
+        tickets = self._submit([item for item in prepared if item.source_ids])
+        try:
+            found = iter(await asyncio.gather(*(ticket.future for ticket in tickets)))
+        except BaseException:
+            self._withdraw([ticket.request.id for ticket in tickets])
+            raise
+        return [self.translator.finish(item, next(found) if item.source_ids else ()) for item in prepared]
+
+    def close(self) -> None:
+        """Takes no more requests, finishes those that it has, and ends the thread. Blocks; may be called twice."""
+        with self._wake:
+            self._refusal = self._refusal or _closed
+            self._wake.notify()
+        self._thread.join()
+
+    async def drain(self) -> None:
+        """`close` for an event loop."""
+        await asyncio.to_thread(self.close)
+
+    def _submit(self, prepared: Sequence[PreparedText]) -> list[_Ticket]:
+        loop = asyncio.get_running_loop()
+        with self._wake:
+            if self._refusal is not None:
+                raise self._refusal()
+            tickets = [_Ticket(item.request(next(self._ids)), loop.create_future()) for item in prepared]
+            self._scheduler.add([ticket.request.id for ticket in tickets])
+            self._waiting.update((ticket.request.id, ticket) for ticket in tickets)
+            self._wake.notify()
+        return tickets
+
+    def _withdraw(self, request_ids: Sequence[int]) -> None:
+        with self._wake:
+            for request_id in request_ids:
+                if self._scheduler.cancel(request_id):
+                    del self._waiting[request_id]
+                else:
+                    self._withdrawn.append(request_id)
+            self._wake.notify()
+
+    # From here on everything runs on the worker's thread.
+
+    def _run(self) -> None:
+        while self._sleep_until_needed():
+            try:
+                self._cancel_withdrawn()
+                self._admit_waiting()
+                if self._in_flight:
+                    self._deliver(self._engine.step())
+            except Exception as error:
+                logger.exception("the decoding engine of %s failed", self.translator.name)
+                self._recover(error)
+
+    def _sleep_until_needed(self) -> bool:
+        """Returns at once while there is work; False when the worker is closed and everything is done."""
+        with self._wake:
+            while not (self._in_flight or self._scheduler.num_waiting or self._withdrawn):
+                if self._refusal is not None:
+                    return False
+                self._wake.wait()
+            return True
+
+    def _cancel_withdrawn(self) -> None:
+        with self._wake:
+            withdrawn, self._withdrawn = self._withdrawn, []
+        cancelled = [request_id for request_id in withdrawn if self._in_flight.pop(request_id, None) is not None]
+        for request_id in cancelled:
+            self._engine.cancel(request_id)
+        if cancelled and not self._in_flight:
+            self._engine.step()  # frees their slots; nobody else is there to need a step
+
+    def _admit_waiting(self) -> None:
+        with self._wake:
+            tickets = [self._waiting.pop(request_id) for request_id in self._scheduler.admit(self._engine.free_slots)]
+        try:
+            self._admit(tickets)
+        except InvalidInputError:  # one of them, so nobody was admitted: its neighbours must not suffer
+            for ticket in tickets:
+                try:
+                    self._admit([ticket])
+                except InvalidInputError as error:
+                    del self._in_flight[ticket.request.id]
+                    ticket.deliver(error)
+
+    def _admit(self, tickets: Sequence[_Ticket]) -> None:
+        # First in flight, then in the engine: whatever the engine raises, `_recover` knows who is concerned.
+        self._in_flight.update((ticket.request.id, ticket) for ticket in tickets)
+        if tickets:
+            self._engine.admit([ticket.request for ticket in tickets])
+
+    def _deliver(self, finished: Sequence[Finished]) -> None:
+        for result in finished:
+            ticket = self._in_flight.pop(result.id, None)
+            if ticket is not None:
+                ticket.deliver(result.hypotheses)
+
+    def _recover(self, error: Exception) -> None:
+        """Fails what is in flight and empties the engine for what waits; if it stays broken, refuses everything."""
+        in_flight, self._in_flight = self._in_flight, {}
+        for ticket in in_flight.values():
+            ticket.deliver(EngineError(f"the decoding engine failed: {type(error).__name__}"))
+        try:
+            for request_id in in_flight:
+                self._engine.cancel(request_id)
+            self._engine.step()
+            broken = self._engine.num_active > 0 or self._engine.free_slots == 0
+        except Exception:
+            logger.exception("the decoding engine of %s cannot be emptied", self.translator.name)
+            broken = True
+        if broken:
+            self._give_up()
+
+    def _give_up(self) -> None:
+        with self._wake:
+            self._refusal = _broken
+            tickets = [self._waiting.pop(request_id) for request_id in self._scheduler.clear()]
+            self._withdrawn.clear()
+        for ticket in tickets:
+            ticket.deliver(_broken())
+
+
+def _closed() -> Exception:
+    return WorkerClosedError("the server is shutting down")
+
+
+def _broken() -> Exception:
+    return EngineError("the decoding engine is broken; the server must be restarted")

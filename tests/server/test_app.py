@@ -1,0 +1,178 @@
+"""The server as a whole: health, reflection, its port, and how it stops."""
+
+import asyncio
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import grpc
+import pytest
+from google.protobuf.descriptor_pool import DescriptorPool
+from google.protobuf.message_factory import GetMessageClass
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
+
+from model.errors import DragomanError, InvalidInputError
+from server.app import SERVICE_NAME, TranslationServer
+from server.client import AsyncClient, ServerError
+from tests.server.fakes import PATIENCE, FakeTranslator, running_server, wait_for
+
+Status = health_pb2.HealthCheckResponse
+
+
+@asynccontextmanager
+async def started(*translators: FakeTranslator, grace_seconds: float = PATIENCE) -> AsyncIterator[TranslationServer]:
+    async with TranslationServer(translators, "127.0.0.1:0", grace_seconds=grace_seconds) as server:
+        yield server
+
+
+def test_health_tells_of_the_server_and_of_the_service() -> None:
+    async def main() -> None:
+        async with started(FakeTranslator()) as server, grpc.aio.insecure_channel(server.address) as channel:
+            health: Any = health_pb2_grpc.HealthStub(channel)  # its published types lack the methods
+            for name in ("", SERVICE_NAME):
+                assert (await health.Check(health_pb2.HealthCheckRequest(service=name))).status == Status.SERVING
+            with pytest.raises(grpc.aio.AioRpcError, match="NOT_FOUND"):
+                await health.Check(health_pb2.HealthCheckRequest(service="other"))
+
+    assert SERVICE_NAME == "dragoman.v1.TranslationService"
+    asyncio.run(main())
+
+
+def test_shutdown_first_turns_health_and_then_finishes_running_calls() -> None:
+    translator = FakeTranslator()
+    translator.engine.gate.clear()
+
+    async def main() -> None:
+        async with (
+            started(translator) as server,
+            AsyncClient(server.address) as client,
+            grpc.aio.insecure_channel(server.address) as channel,
+        ):
+            health: Any = health_pb2_grpc.HealthStub(channel)
+            watch = health.Watch(health_pb2.HealthCheckRequest(service=SERVICE_NAME))
+            assert (await watch.read()).status == Status.SERVING
+            running = asyncio.ensure_future(client.translate("a b c", to="de"))
+            await wait_for(translator.engine.held)
+            stopping = asyncio.ensure_future(server.stop())
+            assert (await watch.read()).status == Status.NOT_SERVING
+            assert not stopping.done()
+            translator.engine.gate.set()
+            assert (await running)[0].text == "c b a"
+            await stopping  # although the watch is still open
+            with pytest.raises(ServerError, match="no server can be reached"):
+                await client.translate("late", to="de")
+
+    asyncio.run(asyncio.wait_for(main(), PATIENCE / 2))
+
+
+def test_the_grace_time_ends() -> None:
+    async def main() -> None:
+        translator = FakeTranslator()
+        async with started(translator, grace_seconds=0.05) as server, AsyncClient(server.address) as client:
+            endless = asyncio.ensure_future(client.translate("forever", to="de"))
+            await wait_for(translator.engine.occupied)
+            await server.stop()
+            with pytest.raises(ServerError):
+                await endless
+        assert translator.engine.num_active == 0
+
+    asyncio.run(asyncio.wait_for(main(), PATIENCE))
+
+
+def test_a_foreign_client_needs_nothing_but_reflection() -> None:
+    with running_server(FakeTranslator()) as address, grpc.insecure_channel(address) as channel:
+        database = ProtoReflectionDescriptorDatabase(channel)
+        assert SERVICE_NAME in database.get_services()
+        assert "grpc.health.v1.Health" in database.get_services()
+        service = DescriptorPool(database).FindServiceByName(SERVICE_NAME)
+        method = service.methods_by_name["Translate"]
+        request = GetMessageClass(method.input_type)(texts=["hello big world"], target_language="de")
+        call: Any = channel.unary_unary(
+            f"/{SERVICE_NAME}/Translate",
+            request_serializer=lambda message: message.SerializeToString(),
+            response_deserializer=GetMessageClass(method.output_type).FromString,
+        )
+        response = call(request, timeout=PATIENCE)
+    assert response.translations[0].hypotheses[0].text == "world big hello"
+
+
+def test_a_port_in_use_is_one_clear_line() -> None:
+    async def main(address: str) -> None:
+        with pytest.raises(DragomanError, match=f"^cannot listen on {address}: the port is in use, or [^\n]*$"):
+            await TranslationServer([FakeTranslator()], address).start()
+
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        asyncio.run(main(f"127.0.0.1:{taken.getsockname()[1]}"))
+    with running_server(FakeTranslator()) as address:  # by another server of ours
+        asyncio.run(main(address))
+
+
+@pytest.mark.parametrize("listen", ["", "localhost", ":50051", "localhost:", "localhost:http", "localhost:70000"])
+def test_an_address_that_makes_no_sense(listen: str) -> None:
+    with pytest.raises(InvalidInputError, match="write HOST:PORT"):
+        TranslationServer([FakeTranslator()], listen)
+
+
+def test_two_models_of_the_same_name() -> None:
+    with pytest.raises(InvalidInputError, match='two models are called "same"'):
+        TranslationServer([FakeTranslator("same"), FakeTranslator("same")], "localhost:0")
+
+
+SERVE = """
+import sys, threading
+from server.app import serve
+from tests.server.fakes import FakeTranslator
+
+translator = FakeTranslator()
+translator.engine.gate.clear()
+
+def hold_the_first_step():
+    translator.engine.held.wait()
+    print("held", flush=True)
+    sys.stdin.readline()
+    translator.engine.gate.set()
+
+threading.Thread(target=hold_the_first_step).start()
+serve([translator], "127.0.0.1:0")
+print("bye", flush=True)
+"""
+
+
+@pytest.mark.parametrize("signal_number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_finishes_running_calls_and_ends_the_process(signal_number: int) -> None:
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-c", SERVE], stdin=pipe, stdout=pipe, stderr=pipe, text=True) as process:
+        try:
+            line = _read_line(process)
+            assert line.startswith("Dragoman serves en-de on 127.0.0.1:")
+            asyncio.run(asyncio.wait_for(_interrupt(process, signal_number, line.split()[-1]), PATIENCE))
+            output, errors = process.communicate(timeout=PATIENCE)
+        finally:
+            process.kill()
+    assert (process.returncode, output, errors) == (0, "bye\n", "")
+
+
+async def _interrupt(process: "subprocess.Popen[str]", signal_number: int, address: str) -> None:
+    """Sends the signal while a call is in the engine, and lets the engine go on once the health has turned."""
+    async with AsyncClient(address) as client, grpc.aio.insecure_channel(address) as channel:
+        health: Any = health_pb2_grpc.HealthStub(channel)
+        watch = health.Watch(health_pb2.HealthCheckRequest())
+        assert (await watch.read()).status == Status.SERVING
+        running = asyncio.ensure_future(client.translate("a b c", to="de"))
+        assert await asyncio.to_thread(_read_line, process) == "held\n"
+        process.send_signal(signal_number)
+        assert (await watch.read()).status == Status.NOT_SERVING
+        assert process.stdin is not None
+        process.stdin.write("\n")
+        process.stdin.flush()
+        assert (await running)[0].text == "c b a"
+
+
+def _read_line(process: "subprocess.Popen[str]") -> str:
+    assert process.stdout is not None
+    return process.stdout.readline()

@@ -1,0 +1,192 @@
+"""The service over a real connection: messages, limits, status codes, and calls that are given up."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import grpc
+import pytest
+
+from server.app import TranslationServer
+from server.pb.dragoman.v1 import translation_pb2 as pb
+from server.pb.dragoman.v1 import translation_pb2_grpc
+from server.service import MAX_TEXT_LENGTH, MAX_TEXTS_PER_CALL
+from tests.server.fakes import EN_DE, PATIENCE, FakeTranslator, wait_for
+
+Stub = Any
+Code = grpc.StatusCode
+
+
+@asynccontextmanager
+async def connected(*translators: FakeTranslator) -> AsyncIterator[Stub]:
+    async with (
+        TranslationServer(translators, "127.0.0.1:0") as server,
+        grpc.aio.insecure_channel(server.address) as channel,
+    ):
+        yield translation_pb2_grpc.TranslationServiceStub(channel)
+
+
+def serve(test: Callable[[Stub], Awaitable[None]], *translators: FakeTranslator) -> None:
+    async def main() -> None:
+        async with connected(*(translators or (FakeTranslator(),))) as stub:
+            await asyncio.wait_for(test(stub), PATIENCE)
+
+    asyncio.run(main())
+
+
+async def fail(stub: Stub, request: pb.TranslateRequest) -> tuple[grpc.StatusCode, str]:
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await stub.Translate(request, timeout=PATIENCE)
+    return caught.value.code(), caught.value.details() or ""
+
+
+def test_translates_in_order_and_tells_model_and_language() -> None:
+    async def test(stub: Stub) -> None:
+        response = await stub.Translate(pb.TranslateRequest(texts=["a b c", "", "d e"], target_language="de"))
+        assert [[h.text for h in t.hypotheses] for t in response.translations] == [["c b a"], [""], ["e d"]]
+        assert (response.model, response.source_language) == ("en-de", "en")
+        assert not (await stub.Translate(pb.TranslateRequest(target_language="de"))).translations
+
+    serve(test)
+
+
+def test_search_options_are_used() -> None:
+    async def test(stub: Stub) -> None:
+        options = pb.SearchOptions(n_best=2)
+        request = pb.TranslateRequest(texts=["a b"], target_language="de", search_options=options)
+        (translation,) = (await stub.Translate(request)).translations
+        assert [(h.text, h.score) for h in translation.hypotheses] == [("b a", 0.0), ("b a !", -1.0)]
+
+    serve(test)
+
+
+def test_lists_the_models() -> None:
+    async def test(stub: Stub) -> None:
+        first, second = (await stub.ListModels(pb.ListModelsRequest())).models
+        assert (first.name, first.max_source_length, first.num_parameters) == ("one", 50, 7_654_321)
+        assert [(pair.source_language, pair.target_language) for pair in first.language_pairs] == [("en", "de")]
+        (score,) = first.scores
+        assert (score.language_pair.target_language, score.metric, score.score) == ("de", "BLEU", 37.5)
+        assert score.signature.startswith("nrefs:1|")
+        assert second.name == "two"
+
+    serve(test, FakeTranslator("one", (EN_DE,)), FakeTranslator("two"))
+
+
+@pytest.mark.parametrize(
+    ("request_", "code", "message"),
+    [
+        (pb.TranslateRequest(texts=["a"]), Code.INVALID_ARGUMENT, "target_language: is empty"),
+        (pb.TranslateRequest(texts=["a"], target_language="xx"), Code.NOT_FOUND, "does not translate from None to xx"),
+        (pb.TranslateRequest(texts=["a"], target_language="de", model="b"), Code.NOT_FOUND, 'model: there is no "b"'),
+        (
+            pb.TranslateRequest(texts=["a"], target_language="de", search_options=pb.SearchOptions(beam_size=0)),
+            Code.INVALID_ARGUMENT,
+            "search_options: beam_size is 0, but must lie between 1 and 32",
+        ),
+        (
+            pb.TranslateRequest(texts=["a"] * (MAX_TEXTS_PER_CALL + 1), target_language="de"),
+            Code.INVALID_ARGUMENT,
+            "texts: 1025 texts in one call",
+        ),
+        (
+            pb.TranslateRequest(texts=["a", "b" * (MAX_TEXT_LENGTH + 1)], target_language="de"),
+            Code.INVALID_ARGUMENT,
+            "texts[1]: has 100001 characters",
+        ),
+        (
+            pb.TranslateRequest(texts=["a", "b", "c", "d " * 51], target_language="de"),
+            Code.INVALID_ARGUMENT,
+            "texts[3]: the text has 51 pieces",
+        ),
+    ],
+)
+def test_refuses(request_: pb.TranslateRequest, code: grpc.StatusCode, message: str) -> None:
+    async def test(stub: Stub) -> None:
+        found, details = await fail(stub, request_)
+        assert found is code
+        assert message in details
+        assert "\n" not in details
+
+    serve(test)
+
+
+def test_a_full_call_is_taken() -> None:
+    async def test(stub: Stub) -> None:
+        texts = ["a"] * (MAX_TEXTS_PER_CALL - 1) + [" " * MAX_TEXT_LENGTH]
+        response = await stub.Translate(pb.TranslateRequest(texts=texts, target_language="de"))
+        assert len(response.translations) == MAX_TEXTS_PER_CALL
+
+    serve(test, FakeTranslator(num_slots=64))
+
+
+def test_a_bug_is_internal_and_logged_with_its_traceback(caplog: pytest.LogCaptureFixture) -> None:
+    async def test(stub: Stub) -> None:
+        code, details = await fail(stub, pb.TranslateRequest(texts=["crash"], target_language="de"))
+        assert (code, details) == (Code.INTERNAL, "the server failed; its log has the reason")
+        assert (await stub.Translate(pb.TranslateRequest(texts=["a"], target_language="de"))).translations
+
+    with caplog.at_level(logging.ERROR, "server.service"):
+        serve(test)
+    assert "ZeroDivisionError: a bug" in caplog.text
+
+
+def test_an_engine_failure_is_internal(caplog: pytest.LogCaptureFixture) -> None:
+    translator = FakeTranslator()
+    translator.engine.errors.append(RuntimeError("a kernel failed"))
+
+    async def test(stub: Stub) -> None:
+        code, details = await fail(stub, pb.TranslateRequest(texts=["a"], target_language="de"))
+        assert (code, details) == (Code.INTERNAL, "the decoding engine failed: RuntimeError")
+        assert (await stub.Translate(pb.TranslateRequest(texts=["a"], target_language="de"))).translations
+
+    with caplog.at_level(logging.ERROR, "server.worker"):
+        serve(test, translator)
+    assert "a kernel failed" in caplog.text
+
+
+def test_concurrent_calls_share_the_engine() -> None:
+    translator = FakeTranslator()
+    translator.engine.min_together = 3  # or nothing is ever translated
+
+    async def test(stub: Stub) -> None:
+        requests = [pb.TranslateRequest(texts=[f"a b {number}"], target_language="de") for number in range(3)]
+        responses = await asyncio.gather(*(stub.Translate(request) for request in requests))
+        assert [r.translations[0].hypotheses[0].text for r in responses] == ["0 b a", "1 b a", "2 b a"]
+
+    serve(test, translator)
+    assert translator.engine.together == [{0, 1, 2}] * 3
+
+
+def test_a_cancelled_call_gives_its_slots_back() -> None:
+    translator = FakeTranslator(num_slots=1)
+
+    async def test(stub: Stub) -> None:
+        doomed = stub.Translate(pb.TranslateRequest(texts=["forever", "waits"], target_language="de"))
+        await wait_for(translator.engine.occupied)
+        doomed.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await doomed
+        answer = await stub.Translate(pb.TranslateRequest(texts=["x y"], target_language="de"))
+        assert answer.translations[0].hypotheses[0].text == "y x"
+
+    serve(test, translator)
+    assert translator.engine.admitted == [0, 2]
+    assert translator.engine.cancelled == [0]
+    assert translator.engine.num_active == 0
+
+
+def test_a_call_past_its_deadline_gives_its_slots_back() -> None:
+    translator = FakeTranslator(num_slots=1)
+
+    async def test(stub: Stub) -> None:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await stub.Translate(pb.TranslateRequest(texts=["forever"], target_language="de"), timeout=0.05)
+        assert caught.value.code() is Code.DEADLINE_EXCEEDED
+        answer = await stub.Translate(pb.TranslateRequest(texts=["x"], target_language="de"))
+        assert answer.translations[0].hypotheses[0].text == "x"
+
+    serve(test, translator)
+    assert translator.engine.num_active == 0

@@ -1,0 +1,283 @@
+"""The worker: callers share the engine, cancel, fail, and are finished at the end."""
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any
+
+import pytest
+
+from model.decoding.request import PreparedText, SearchOptions, Translation
+from model.errors import InvalidInputError
+from server.scheduler import QueueFullError
+from server.worker import EngineError, Worker, WorkerClosedError
+from tests.server.fakes import EN_DE, PATIENCE, FakeTranslator, reverse_words, wait_for
+
+
+@pytest.fixture
+def translator() -> FakeTranslator:
+    return FakeTranslator(num_slots=3)
+
+
+@pytest.fixture
+def worker(translator: FakeTranslator) -> Iterator[Worker]:
+    with Worker(translator) as worker:
+        yield worker
+        translator.engine.gate.set()
+
+
+def run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    asyncio.run(asyncio.wait_for(main(), PATIENCE))
+
+
+def prepare(worker: Worker, *texts: str, **options: Any) -> list[PreparedText]:
+    return [worker.translator.prepare(text, EN_DE, SearchOptions(**options)) for text in texts]
+
+
+def start(worker: Worker, *texts: str) -> "asyncio.Task[list[Translation]]":
+    return asyncio.ensure_future(worker.translate(prepare(worker, *texts)))
+
+
+def texts_of(translations: list[Translation]) -> list[str]:
+    return [translation.text for translation in translations]
+
+
+def test_order_is_kept_whatever_finishes_first(worker: Worker) -> None:
+    sources = [" ".join("abcdefgh"[: 1 + (7 * i) % 8]) for i in range(40)]
+
+    async def main() -> None:
+        assert texts_of(await worker.translate(prepare(worker, *sources))) == [reverse_words(s) for s in sources]
+
+    run(main)
+
+
+def test_blank_texts_never_enter_the_engine(worker: Worker, translator: FakeTranslator) -> None:
+    async def main() -> None:
+        assert texts_of(await worker.translate(prepare(worker, "", "a b", "  "))) == ["", "b a", "  "]
+        assert texts_of(await worker.translate(prepare(worker, " "))) == [" "]
+        assert await worker.translate([]) == []
+
+    run(main)
+    assert len(translator.engine.admitted) == 1
+
+
+def test_options_reach_the_engine(worker: Worker) -> None:
+    async def main() -> None:
+        (translation,) = await worker.translate(prepare(worker, "a b", n_best=3))
+        assert [(h.text, h.score) for h in translation.hypotheses] == [("b a", 0), ("b a !", -1), ("b a ! !", -2)]
+
+    run(main)
+
+
+def test_concurrent_calls_share_the_engine_in_flight(worker: Worker, translator: FakeTranslator) -> None:
+    engine = translator.engine
+
+    async def main() -> None:
+        engine.gate.clear()
+        first = start(worker, "a b c d e f")
+        await wait_for(engine.held)  # the first call is in the middle of a step
+        second = start(worker, "g h")
+        await asyncio.sleep(0)  # lets the second call reach the queue
+        engine.gate.set()
+        assert texts_of(await second) == ["h g"]
+        assert texts_of(await first) == ["f e d c b a"]
+
+    run(main)
+    assert engine.together[0] == {0}
+    assert engine.together[1] == {0, 1}
+    assert engine.num_steps == 6
+
+
+def test_more_requests_than_slots_enter_as_slots_become_free(worker: Worker, translator: FakeTranslator) -> None:
+    async def main() -> None:
+        await worker.translate(prepare(worker, "a", "a b c", "a b c", "a b"))
+
+    run(main)
+    assert translator.engine.together == [{0, 1, 2}, {1, 2, 3}, {1, 2, 3}]
+
+
+def test_cancelling_frees_the_slots_at_the_next_step(worker: Worker, translator: FakeTranslator) -> None:
+    engine = translator.engine
+
+    async def main() -> None:
+        engine.gate.clear()
+        doomed = start(worker, "a b c d", "a b c d", "a b c d", "waits", "waits too")
+        await wait_for(engine.held)
+        other = start(worker, "x y")
+        await asyncio.sleep(0)
+        doomed.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await doomed
+        engine.gate.set()
+        assert texts_of(await other) == ["y x"]
+
+    run(main)
+    assert engine.admitted == [0, 1, 2, 5]
+    assert engine.cancelled == [0, 1, 2]
+    assert engine.together[0] == {0, 1, 2}  # the step that ran when they were cancelled
+    assert engine.together[-2:] == [{5}, {5}]
+    assert engine.num_active == 0
+
+
+def test_a_cancelled_caller_leaves_an_empty_engine(worker: Worker, translator: FakeTranslator) -> None:
+    engine = translator.engine
+
+    async def main() -> None:
+        engine.gate.clear()
+        doomed = start(worker, "a b c d")
+        await wait_for(engine.held)
+        doomed.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await doomed
+        engine.gate.set()
+
+    run(main)
+    worker.close()
+    assert engine.num_active == 0
+    assert engine.free_slots == engine.num_slots
+    assert engine.num_steps <= 2
+
+
+def test_an_engine_error_fails_what_is_in_flight_and_nothing_else(
+    worker: Worker, translator: FakeTranslator, caplog: pytest.LogCaptureFixture
+) -> None:
+    engine = translator.engine
+
+    async def main() -> None:
+        engine.gate.clear()
+        first, second = start(worker, "a", "b"), start(worker, "c")
+        waiting = start(worker, "d e")
+        await wait_for(engine.held)
+        engine.errors.append(MemoryError("out of memory"))
+        engine.gate.set()
+        for call in (first, second):
+            with pytest.raises(EngineError, match=r"^the decoding engine failed: MemoryError$"):
+                await call
+        assert texts_of(await waiting) == ["e d"]
+        assert texts_of(await worker.translate(prepare(worker, "f g"))) == ["g f"]
+
+    with caplog.at_level(logging.ERROR, "server.worker"):
+        run(main)
+    assert "out of memory" in caplog.text
+    assert engine.num_active == 0
+
+
+def test_a_text_that_the_engine_refuses_does_not_fail_its_neighbours(
+    worker: Worker, translator: FakeTranslator
+) -> None:
+    engine = translator.engine
+
+    async def main() -> None:
+        engine.gate.clear()
+        running = start(worker, "a b c")
+        await wait_for(engine.held)
+        refused, neighbour = start(worker, "refused"), start(worker, "d e")
+        await asyncio.sleep(0)
+        engine.gate.set()
+        with pytest.raises(InvalidInputError, match="the engine refuses this text"):
+            await refused
+        assert texts_of(await running + await neighbour) == ["c b a", "e d"]
+
+    run(main)
+
+
+def test_an_engine_that_stays_broken_refuses_everybody(worker: Worker, translator: FakeTranslator) -> None:
+    engine = translator.engine
+
+    async def main() -> None:
+        engine.gate.clear()
+        calls = [start(worker, "a", "b", "c"), start(worker, "waits")]
+        await wait_for(engine.held)
+        engine.is_broken = True
+        engine.gate.set()
+        for call in calls:
+            with pytest.raises(EngineError):
+                await call
+        with pytest.raises(EngineError, match="must be restarted"):
+            await worker.translate(prepare(worker, "d"))
+
+    logging.getLogger("server.worker").setLevel(logging.CRITICAL)
+    try:
+        run(main)
+    finally:
+        logging.getLogger("server.worker").setLevel(logging.NOTSET)
+
+
+def test_a_full_queue_refuses_the_whole_call(translator: FakeTranslator) -> None:
+    async def main(worker: Worker) -> None:
+        translator.engine.gate.clear()
+        busy = start(worker, "a", "b", "c")
+        await wait_for(translator.engine.held)
+        waiting = start(worker, "d")
+        await asyncio.sleep(0)
+        with pytest.raises(QueueFullError):
+            await worker.translate(prepare(worker, "e", "f", "g"))
+        translator.engine.gate.set()
+        assert texts_of(await busy + await waiting) == ["a", "b", "c", "d"]
+
+    with Worker(translator, max_waiting=3) as worker:
+        run(lambda: main(worker))
+
+
+def test_drain_finishes_what_it_has_and_takes_no_more(
+    worker: Worker, translator: FakeTranslator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closing = threading.Event()
+    join = worker._thread.join
+
+    def join_observed() -> None:
+        closing.set()
+        join()
+
+    monkeypatch.setattr(worker._thread, "join", join_observed)
+
+    async def main() -> None:
+        translator.engine.gate.clear()
+        running = start(worker, "a b", "c", "d", "waits for a slot")
+        await wait_for(translator.engine.held)
+        drained = asyncio.ensure_future(worker.drain())
+        await wait_for(closing)
+        with pytest.raises(WorkerClosedError):
+            await worker.translate(prepare(worker, "late"))
+        assert not drained.done()
+        translator.engine.gate.set()
+        await drained
+        assert texts_of(await running) == ["b a", "c", "d", "slot a for waits"]
+
+    run(main)
+
+
+def test_closing_twice_is_harmless(worker: Worker) -> None:
+    worker.close()
+    worker.close()
+
+
+def test_an_idle_worker_sleeps(worker: Worker, translator: FakeTranslator) -> None:
+    async def main() -> None:
+        await worker.translate(prepare(worker, "a b"))
+
+    run(main)
+    worker.close()
+    assert translator.engine.num_steps == 2  # and none while nothing was asked of it
+
+
+def test_a_caller_whose_loop_is_gone_does_not_hurt(worker: Worker, translator: FakeTranslator) -> None:
+    engine = translator.engine
+    engine.gate.clear()
+    loop = asyncio.new_event_loop()
+
+    async def ask() -> None:
+        task = start(worker, "a")
+        await wait_for(engine.held)
+        task._log_destroy_pending = False  # type: ignore[attr-defined]  # it is abandoned on purpose
+
+    loop.run_until_complete(ask())
+    loop.run_until_complete(loop.shutdown_default_executor())
+    loop.close()
+    engine.gate.set()
+
+    async def main() -> None:
+        assert texts_of(await worker.translate(prepare(worker, "b c"))) == ["c b"]
+
+    run(main)
