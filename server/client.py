@@ -1,0 +1,264 @@
+"""The Python client of the service, blocking and asynchronous; needs no torch."""
+
+import itertools
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self, TypedDict, Unpack
+
+import grpc
+
+from model.config import Direction
+from model.decoding.request import Hypothesis, Translation
+from model.errors import DragomanError, InvalidInputError, NotFoundError
+from server.pb.dragoman.v1 import translation_pb2, translation_pb2_grpc
+
+DEFAULT_TIMEOUT = 120.0
+"""Seconds that a call may take before the client gives it up, and the server with it."""
+
+STREAM_BATCH_SIZE = 64
+"""Texts in each call of `translate_stream`."""
+
+STREAM_CALLS_IN_FLIGHT = 4
+"""Calls that `translate_stream` keeps open, so that the server's slots stay full while answers travel."""
+
+_CHANNEL_OPTIONS = (
+    ("grpc.enable_http_proxy", 0),  # a proxy of the environment is meant for the outside world
+    ("grpc.max_receive_message_length", -1),  # the server bounds its answers
+    ("grpc.max_send_message_length", -1),  # and what it takes
+)
+
+
+class ServerError(DragomanError):
+    """The server could not be reached, did not answer in time, or failed."""
+
+
+class Search(TypedDict, total=False):
+    """How to translate; what is left out is the server's default. See `model.decoding.request.SearchOptions`.
+
+    source_language may be left out where the model and the target language leave only one, model where only one model
+    translates between the languages.
+    """
+
+    source_language: str | None
+    model: str | None
+    beam_size: int | None
+    n_best: int | None
+    length_penalty: float | None
+    max_target_length: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelScore:
+    """A measured score of a model: `metric` on `test_set`, with the sacreBLEU signature that reproduces it."""
+
+    direction: Direction
+    test_set: str
+    metric: str
+    score: float
+    signature: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelDescription:
+    """A model that the server has loaded; `max_source_length` counts pieces."""
+
+    name: str
+    directions: tuple[Direction, ...]
+    max_source_length: int
+    num_parameters: int
+    scores: tuple[ModelScore, ...]
+
+
+class Client:
+    """A connection to a server, for use with `with`; threads may share it.
+
+    Every method raises InvalidInputError if the request is at fault, NotFoundError for an unknown model or language,
+    and ServerError if no answer comes.
+    """
+
+    def __init__(self, address: str, *, timeout: float = DEFAULT_TIMEOUT) -> None:
+        """`address` is HOST:PORT; `timeout` holds for every call, in seconds. Connects with the first call."""
+        self._peer = _Peer(address, timeout)
+        self._channel = grpc.insecure_channel(address, options=_CHANNEL_OPTIONS)
+        self._stub = translation_pb2_grpc.TranslationServiceStub(self._channel)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends the connection and the calls that run on it."""
+        self._channel.close()
+
+    def translate(self, texts: str | Iterable[str], to: str, **search: Unpack[Search]) -> list[Translation]:
+        """Translates one text or several in a single call; one translation each, in order."""
+        sources = _texts(texts)
+        request = _request(sources, to, search)
+        try:
+            return _translations(sources, self._stub.Translate(request, timeout=self._peer.timeout))
+        except grpc.RpcError as error:
+            raise self._peer.explain(error) from None
+
+    def translate_stream(
+        self,
+        texts: Iterable[str],
+        to: str,
+        *,
+        batch_size: int = STREAM_BATCH_SIZE,
+        calls_in_flight: int = STREAM_CALLS_IN_FLIGHT,
+        **search: Unpack[Search],
+    ) -> Iterator[Translation]:
+        """Translates any number of texts, in order and with constant memory.
+
+        Reads ahead by at most `batch_size * calls_in_flight` texts. Closing the generator cancels its calls.
+        """
+        batches = _batches(texts, batch_size)
+        calls: deque[tuple[int, list[str], Any]] = deque()  # number of the first text, texts, call
+        num_sent = 0
+        try:
+            while True:
+                for batch in itertools.islice(batches, calls_in_flight - len(calls)):
+                    call = self._stub.Translate.future(_request(batch, to, search), timeout=self._peer.timeout)
+                    calls.append((num_sent, batch, call))
+                    num_sent += len(batch)
+                if not calls:
+                    return
+                first, batch, call = calls.popleft()
+                yield from self._receive(first, batch, call)
+        finally:
+            for _, _, call in calls:
+                call.cancel()
+
+    def list_models(self) -> list[ModelDescription]:
+        """The models that the server has loaded."""
+        request = translation_pb2.ListModelsRequest()
+        try:
+            return _models(self._stub.ListModels(request, timeout=self._peer.timeout))
+        except grpc.RpcError as error:
+            raise self._peer.explain(error) from None
+
+    def _receive(self, first: int, batch: list[str], call: Any) -> list[Translation]:
+        try:
+            return _translations(batch, call.result())
+        except grpc.RpcError as error:
+            explained = self._peer.explain(error)
+            if isinstance(explained, InvalidInputError):  # its index counts within this call, which nobody sees
+                where = f"text {first}" if len(batch) == 1 else f"of the texts {first} to {first + len(batch) - 1}"
+                raise InvalidInputError(f"{where}, {explained}") from None
+            raise explained from None
+
+
+class AsyncClient:
+    """`Client` for asyncio; use it with `async with`, on one event loop. Cancelling a task cancels its call."""
+
+    def __init__(self, address: str, *, timeout: float = DEFAULT_TIMEOUT) -> None:
+        """`address` is HOST:PORT; `timeout` holds for every call, in seconds. Connects with the first call."""
+        self._peer = _Peer(address, timeout)
+        self._channel = grpc.aio.insecure_channel(address, options=_CHANNEL_OPTIONS)
+        self._stub = translation_pb2_grpc.TranslationServiceStub(self._channel)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Ends the connection and the calls that run on it."""
+        await self._channel.close()
+
+    async def translate(self, texts: str | Iterable[str], to: str, **search: Unpack[Search]) -> list[Translation]:
+        """Translates one text or several in a single call; one translation each, in order."""
+        sources = _texts(texts)
+        request = _request(sources, to, search)
+        try:
+            return _translations(sources, await self._stub.Translate(request, timeout=self._peer.timeout))
+        except grpc.RpcError as error:
+            raise self._peer.explain(error) from None
+
+    async def list_models(self) -> list[ModelDescription]:
+        """The models that the server has loaded."""
+        request = translation_pb2.ListModelsRequest()
+        try:
+            return _models(await self._stub.ListModels(request, timeout=self._peer.timeout))
+        except grpc.RpcError as error:
+            raise self._peer.explain(error) from None
+
+
+@dataclass(frozen=True, slots=True)
+class _Peer:
+    """Whom the client talks to, for its error messages."""
+
+    address: str
+    timeout: float
+
+    def explain(self, error: Any) -> DragomanError:
+        """A gRPC error as one line for a person."""
+        code = error.code()
+        details = " ".join((error.details() or "").split())
+        if code is grpc.StatusCode.INVALID_ARGUMENT:
+            return InvalidInputError(details)
+        if code is grpc.StatusCode.NOT_FOUND:
+            return NotFoundError(details)
+        if code is grpc.StatusCode.UNAVAILABLE:
+            return ServerError(f"no server can be reached at {self.address}: {details}")
+        if code is grpc.StatusCode.DEADLINE_EXCEEDED:
+            return ServerError(f"the server at {self.address} gave no answer within {self.timeout:g} seconds")
+        if code is grpc.StatusCode.UNIMPLEMENTED:
+            return ServerError(f"what listens at {self.address} is no Dragoman server, or another version of it")
+        return ServerError(f"the server at {self.address} answered {code.name}: {details}")
+
+
+def _batches(texts: Iterable[str], batch_size: int) -> Iterator[list[str]]:
+    source = iter(texts)
+    while batch := list(itertools.islice(source, batch_size)):
+        yield batch
+
+
+def _texts(texts: str | Iterable[str]) -> list[str]:
+    return [texts] if isinstance(texts, str) else list(texts)
+
+
+def _request(texts: Sequence[str], target_language: str, search: Mapping[str, Any]) -> translation_pb2.TranslateRequest:
+    options = dict(search)
+    source_language, model = options.pop("source_language", None), options.pop("model", None)
+    try:
+        return translation_pb2.TranslateRequest(
+            texts=texts,
+            source_language=source_language or "",
+            target_language=target_language,
+            model=model or "",
+            search_options=translation_pb2.SearchOptions(**options),
+        )
+    except (ValueError, UnicodeError) as error:  # a lone surrogate, or a number out of the field's range
+        raise InvalidInputError(f"the request cannot be encoded: {error}") from error
+
+
+def _translations(texts: Sequence[str], response: translation_pb2.TranslateResponse) -> list[Translation]:
+    return [
+        Translation(text, tuple(Hypothesis(found.text, found.score) for found in translation.hypotheses))
+        for text, translation in zip(texts, response.translations, strict=True)
+    ]
+
+
+def _models(response: translation_pb2.ListModelsResponse) -> list[ModelDescription]:
+    return [
+        ModelDescription(
+            name=model.name,
+            directions=tuple(_direction(pair) for pair in model.language_pairs),
+            max_source_length=model.max_source_length,
+            num_parameters=model.num_parameters,
+            scores=tuple(
+                ModelScore(_direction(score.language_pair), score.test_set, score.metric, score.score, score.signature)
+                for score in model.scores
+            ),
+        )
+        for model in response.models
+    ]
+
+
+def _direction(pair: translation_pb2.LanguagePair) -> Direction:
+    return Direction(pair.source_language, pair.target_language)

@@ -1,0 +1,166 @@
+"""The clients against a real server."""
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from model.errors import InvalidInputError, NotFoundError
+from server.client import AsyncClient, Client, ModelDescription, ModelScore, ServerError
+from tests.server.fakes import DE_EN, EN_DE, FakeScore, FakeTranslator, reverse_words, running_server
+
+
+@pytest.fixture
+def translator() -> FakeTranslator:
+    return FakeTranslator(num_slots=16)
+
+
+@pytest.fixture
+def address(translator: FakeTranslator) -> Iterator[str]:
+    with running_server(translator) as address:
+        yield address
+
+
+@pytest.fixture
+def client(address: str) -> Iterator[Client]:
+    with Client(address) as client:
+        yield client
+
+
+def test_translates_one_text_or_several(client: Client) -> None:
+    (translation,) = client.translate("a b c", to="de")
+    assert (translation.source, translation.text, translation.score) == ("a b c", "c b a", 0.0)
+    assert [t.text for t in client.translate(["a b", "", "c d"], to="de")] == ["b a", "", "d c"]
+    assert client.translate([], to="de") == []
+
+
+def test_passes_all_options_on(client: Client) -> None:
+    (translation,) = client.translate(
+        "a b",
+        to="en",
+        source_language="de",
+        model="en-de",
+        beam_size=3,
+        n_best=2,
+        length_penalty=0.5,
+        max_target_length=9,
+    )
+    assert [h.text for h in translation.hypotheses] == ["b a", "b a !"]
+    with pytest.raises(InvalidInputError, match="length_penalty is 11"):
+        client.translate("a", to="de", length_penalty=11)
+
+
+def test_lists_the_models(client: Client) -> None:
+    score = ModelScore(EN_DE, "devtest", "BLEU", 37.5, FakeScore().signature)
+    assert client.list_models() == [ModelDescription("en-de", (EN_DE, DE_EN), 50, 7_654_321, (score,))]
+
+
+def test_the_server_s_refusals_are_the_house_s_errors(client: Client) -> None:
+    with pytest.raises(InvalidInputError, match=r"^texts\[1\]: the text has 60 pieces"):
+        client.translate(["a", "b " * 60], to="de")
+    with pytest.raises(NotFoundError, match='there is no "other"'):
+        client.translate("a", to="de", model="other")
+    with pytest.raises(NotFoundError, match="does not translate"):
+        client.translate("a", to="xx")
+
+
+@pytest.mark.parametrize("request_", [{"texts": "\ud800"}, {"texts": "a", "beam_size": 2**40}])
+def test_what_cannot_be_encoded_is_invalid_input(client: Client, request_: dict[str, str]) -> None:
+    with pytest.raises(InvalidInputError, match="the request cannot be encoded"):
+        client.translate(**request_, to="de")  # type: ignore[arg-type]
+
+
+def test_a_server_that_does_not_answer_in_time(address: str) -> None:
+    with (
+        Client(address, timeout=0.05) as client,
+        pytest.raises(ServerError, match=r"gave no answer within 0.05 seconds$"),
+    ):
+        client.translate("forever", to="de")
+
+
+def test_a_server_that_fails(client: Client, caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(ServerError, match=r"answered INTERNAL: the server failed; its log has the reason$"):
+        client.translate("crash", to="de")
+
+
+def test_nobody_there() -> None:
+    with Client("127.0.0.1:1") as client:
+        with pytest.raises(ServerError, match=r"^no server can be reached at 127.0.0.1:1: [^\n]*$"):
+            client.translate("a", to="de")
+        with pytest.raises(ServerError, match="no server can be reached"):
+            client.list_models()
+        with pytest.raises(ServerError, match="no server can be reached"):
+            list(client.translate_stream(["a"], to="de"))
+
+
+def test_streams_keep_the_order(client: Client) -> None:
+    texts = [" ".join("abcdefgh"[: 1 + (5 * i) % 8]) + f" {i}" for i in range(300)]
+    translations = list(client.translate_stream(iter(texts), to="de", batch_size=7, calls_in_flight=3))
+    assert [t.source for t in translations] == texts
+    assert [t.text for t in translations] == [reverse_words(text) for text in texts]
+    assert list(client.translate_stream([], to="de")) == []
+
+
+def test_streams_read_no_further_than_they_must(client: Client) -> None:
+    num_read = 0
+
+    def texts() -> Iterator[str]:
+        nonlocal num_read
+        while True:
+            num_read += 1
+            yield "a b"
+
+    stream = client.translate_stream(texts(), to="de", batch_size=5, calls_in_flight=2)
+    assert num_read == 0
+    for _ in range(11):
+        assert next(stream).text == "b a"
+        assert num_read <= 25  # two calls in flight, and the texts that came out of a third
+    stream.close()  # type: ignore[attr-defined]
+
+
+def test_streams_have_several_calls_in_flight(client: Client, translator: FakeTranslator) -> None:
+    translator.engine.min_together = 8  # or nothing is ever translated
+    assert len(list(client.translate_stream(["a b"] * 8, to="de", batch_size=2, calls_in_flight=4))) == 8
+
+
+def test_closing_a_stream_cancels_its_calls(address: str, translator: FakeTranslator) -> None:
+    with Client(address) as client:
+        texts = ["a"] * 4 + ["forever"] * 4
+        stream = client.translate_stream(texts, to="de", batch_size=4)
+        next(stream)
+        stream.close()  # type: ignore[attr-defined]
+        assert client.translate(["b"] * 16, to="de")[0].text == "b"
+
+
+def test_a_stream_tells_where_a_text_was_refused(client: Client) -> None:
+    texts = ["a"] * 5 + ["b " * 60]
+    with pytest.raises(InvalidInputError, match=r"^of the texts 4 to 5, texts\[1\]: the text has 60 pieces"):
+        list(client.translate_stream(texts, to="de", batch_size=4))
+
+
+def test_the_asynchronous_client(address: str) -> None:
+    async def main() -> None:
+        async with AsyncClient(address) as client:
+            first, second = await asyncio.gather(client.translate("a b", to="de"), client.translate(["c d"], to="en"))
+            assert (first[0].text, second[0].text) == ("b a", "d c")
+            assert [model.name for model in await client.list_models()] == ["en-de"]
+            with pytest.raises(NotFoundError):
+                await client.translate("a", to="xx")
+            doomed = asyncio.ensure_future(client.translate(["forever"] * 16, to="de"))
+            await asyncio.sleep(0)
+            doomed.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await doomed
+            assert (await client.translate("e f", to="de"))[0].text == "f e"
+        async with AsyncClient("127.0.0.1:1") as client:
+            with pytest.raises(ServerError, match="no server can be reached"):
+                await client.list_models()
+
+    asyncio.run(main())
+
+
+def test_the_client_imports_no_torch() -> None:
+    code = "import sys, server.client, server.app, server.batch_job; sys.exit('torch' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
