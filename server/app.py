@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import socket
 from collections.abc import Callable, Sequence
 from typing import Self
 
@@ -47,7 +48,7 @@ class TranslationServer:
         for name in names:
             if names.count(name) > 1:
                 raise InvalidInputError(f'two models are called "{name}"; every served model needs a name of its own')
-        self._host = _host(listen)
+        self._host, self._port = _parse_address(listen)
         self._listen = listen
         self._translators = tuple(translators)
         self._grace_seconds = grace_seconds
@@ -65,6 +66,7 @@ class TranslationServer:
 
     async def start(self) -> None:
         """Binds the port and serves. Raises DragomanError if it cannot listen there."""
+        self._refuse_unusable_address()
         self._server = grpc.aio.server(
             options=[
                 ("grpc.so_reuseport", 0),  # or a second server would silently take half of the calls
@@ -75,9 +77,7 @@ class TranslationServer:
         try:
             port = self._server.add_insecure_port(self._listen)
         except RuntimeError as error:
-            raise DragomanError(
-                f"cannot listen on {self._listen}: the port is in use, or the address is not this machine's"
-            ) from error
+            raise DragomanError(f"cannot listen on {self._listen}") from error
         self.address = f"{self._host}:{port}"
         self._workers = [Worker(translator) for translator in self._translators]
         self._service = TranslationService(self._workers)
@@ -98,6 +98,16 @@ class TranslationServer:
         await stopping
         for worker in self._workers:
             await worker.drain()
+
+    def _refuse_unusable_address(self) -> None:
+        # gRPC would say no more than that it failed, and write its own lines to standard error.
+        try:
+            address = socket.getaddrinfo(self._host.strip("[]"), self._port, type=socket.SOCK_STREAM)[0]
+            with socket.socket(address[0], address[1]) as trial:
+                trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                trial.bind(address[4])
+        except OSError as error:
+            raise DragomanError(f"cannot listen on {self._listen}: {error.strerror}") from error
 
 
 def serve(
@@ -143,8 +153,8 @@ def _print_line(line: str) -> None:
     print(line, flush=True)  # whoever reads it through a pipe waits for it
 
 
-def _host(listen: str) -> str:
-    host, separator, port = listen.rpartition(":")
-    if not separator or not host or not port.isdecimal() or int(port) > 65535:
+def _parse_address(listen: str) -> tuple[str, int]:
+    host, _, port = listen.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > 65535:
         raise InvalidInputError(f'cannot listen on "{listen}": write HOST:PORT, such as {DEFAULT_LISTEN}')
-    return host
+    return host, int(port)

@@ -9,7 +9,7 @@ import grpc
 
 from model.config import Direction
 from model.decoding.request import SEARCH_OPTION_NAMES, PreparedText, SearchOptions, Translation
-from model.errors import DragomanError, InvalidInputError, NotFoundError
+from model.errors import InvalidInputError, NotFoundError
 from server.interfaces import ServedTranslator
 from server.pb.dragoman.v1 import translation_pb2, translation_pb2_grpc
 from server.routing import find_worker
@@ -148,7 +148,6 @@ _STATUS_CODES: tuple[tuple[type[Exception], grpc.StatusCode], ...] = (
     (NotFoundError, grpc.StatusCode.NOT_FOUND),
     (QueueFullError, grpc.StatusCode.RESOURCE_EXHAUSTED),
     (WorkerClosedError, grpc.StatusCode.UNAVAILABLE),
-    (DragomanError, grpc.StatusCode.FAILED_PRECONDITION),
     (EngineError, grpc.StatusCode.INTERNAL),  # the worker has logged it
 )
 

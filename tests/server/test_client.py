@@ -80,7 +80,7 @@ def test_a_server_that_does_not_answer_in_time(address: str) -> None:
         client.translate("forever", to="de")
 
 
-def test_a_server_that_fails(client: Client, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_server_that_fails(client: Client) -> None:
     with pytest.raises(ServerError, match=r"answered INTERNAL: the server failed; its log has the reason$"):
         client.translate("crash", to="de")
 
