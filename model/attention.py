@@ -41,15 +41,14 @@ class MultiHeadAttention(nn.Module):
         scores = scaled_queries @ keys.transpose(-2, -1)  # [N, num_heads, query_length, key_length]
         weights = self.dropout(scores.masked_fill(~mask, -torch.inf).softmax(dim=-1))
         context = (weights @ values).transpose(1, 2).flatten(2)  # [N, query_length, num_heads · d_value]
-        output: Tensor = self.output(context)
-        return output
+        return self.output(context)
 
     def project_keys_values(self, states: Tensor) -> tuple[Tensor, Tensor]:
-        """[batch, length, d_model] -> keys [batch, num_heads, length, d_key] and values [batch, num_heads, length, d_value]."""
+        """[N, length, d_model] -> keys [N, num_heads, length, d_key] and values [N, num_heads, length, d_value]."""
         return self._split_heads(self.key(states)), self._split_heads(self.value(states))
 
     def _split_heads(self, projected: Tensor) -> Tensor:
-        """[batch, length, num_heads · d] -> [batch, num_heads, length, d]"""
+        """[N, length, num_heads · d] -> [N, num_heads, length, d]"""
         return projected.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
 
 

@@ -1,9 +1,9 @@
 """A trained model as a folder that needs nothing else. Free of torch: the weights are `model.storage`'s matter.
 
-    config.json           architecture, directions, scores, provenance
-    weights.safetensors   see model.storage
-    vocabulary.model      SentencePiece, or source.model and target.model if the vocabulary is not joint
-    README.md             the model card
+config.json           architecture, directions, scores, provenance
+weights.safetensors   see model.storage
+vocabulary.model      SentencePiece, or source.model and target.model if the vocabulary is not joint
+README.md             the model card
 """
 
 import json
@@ -49,6 +49,24 @@ class BundleConfig(StrictModel):
     num_parameters: int = Field(gt=0)
     scores: tuple[BundleScore, ...] = ()
     provenance: dict[str, Any] = Field({}, description="How it was trained; for people, read by no program.")
+
+    def find_direction(self, source_language: str | None, target_language: str) -> Direction:
+        """The direction into a language; the source language may be left out where only one leads there.
+
+        Raises NotFoundError that lists what the model knows, InvalidInputError if several sources are possible.
+        """
+        fitting = [
+            direction
+            for direction in self.directions
+            if direction.target == target_language and source_language in (None, direction.source)
+        ]
+        if len(fitting) == 1:
+            return fitting[0]
+        known = ", ".join(map(str, self.directions))
+        if fitting:
+            raise InvalidInputError(f'"{self.name}" translates to "{target_language}" from several languages: {known}')
+        wanted = f"from {source_language} to {target_language}" if source_language else f"to {target_language}"
+        raise NotFoundError(f'"{self.name}" does not translate {wanted}; it knows {known}')
 
 
 def find_bundle(name_or_path: str) -> Path:

@@ -54,7 +54,8 @@ class ArchitectureConfig(StrictModel):
         "pre", description="Layer norm before each sublayer (Xiong et al. 2020) or after its residual, as in the paper."
     )
     tied_embeddings: Literal["all", "target", "none"] = Field(
-        "all", description="all: source, target and output share one matrix (joint vocabulary only); target: the last two."
+        "all",
+        description="all: source, target and output share one matrix (joint vocabulary only); target: the last two.",
     )
     dropout: float = Field(0.1, ge=0, lt=1, description="On embeddings and on every sublayer's output.")
     attention_dropout: float = Field(0.0, ge=0, lt=1, description="On attention weights.")

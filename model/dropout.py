@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 
 class Dropout(nn.Module):
-    """Zeroes each number with a probability and scales the rest, so that the expectation stays (Srivastava et al. 2014).
+    """Zeroes each number with a probability and scales the rest to keep the expectation (Srivastava et al. 2014).
 
     Torch draws a 64-bit number for each element, which on a CPU takes longer than the matrix products around it for
     small models. Here one draw serves eight elements, a byte each, so the probability is rounded to a 256th.

@@ -6,7 +6,7 @@ The network knows nothing of beams, of the end of a sentence or of requests, and
 
 import math
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, cast
 
 import torch
 from torch import Tensor, nn
@@ -42,8 +42,7 @@ class FeedForward(nn.Module):
 
     def forward(self, states: Tensor) -> Tensor:
         """[N, length, d_model] -> [N, length, d_model]"""
-        output: Tensor = self.outer(self.dropout(F.relu(self.inner(states))))
-        return output
+        return self.outer(self.dropout(F.relu(self.inner(states))))
 
 
 class Residual(nn.Module):
@@ -59,8 +58,7 @@ class Residual(nn.Module):
         """[N, length, d_model] -> [N, length, d_model]"""
         if self.pre_norm:
             return states + self.dropout(sublayer(self.norm(states)))
-        output: Tensor = self.norm(states + self.dropout(sublayer(states)))
-        return output
+        return self.norm(states + self.dropout(sublayer(states)))
 
 
 class EncoderLayer(nn.Module):
@@ -172,8 +170,7 @@ class Transformer(nn.Module):
         mask = source_mask[:, None, None, :]
         for layer in self.encoder_layers:
             states = layer(states, mask)
-        encoded: Tensor = self.encoder_norm(states)
-        return encoded
+        return self.encoder_norm(states)
 
     def decode(self, encoded: Tensor, source_mask: Tensor, target_input: Tensor) -> Tensor:
         """encoded [N, S, d_model], source_mask [N, S], target_input [N, T] -> decoder states [N, T, d_model].
@@ -186,33 +183,33 @@ class Transformer(nn.Module):
         causal_mask = torch.ones(length, length, dtype=torch.bool, device=states.device).tril()
         for layer in self.decoder_layers:
             states = layer(states, causal_mask, encoded, mask)
-        decoded: Tensor = self.decoder_norm(states)
-        return decoded
+        return self.decoder_norm(states)
 
     def forward(self, source: Tensor, source_mask: Tensor, target_input: Tensor) -> Tensor:
         """Teacher forcing: source [N, S], source_mask [N, S] True at real pieces, target_input [N, T] beginning with
         the beginning-of-sentence id -> logits [N, T, V] of the piece that follows each position."""
         decoded = self.decode(self.encode(source, source_mask), source_mask, target_input)
-        logits: Tensor = self.output_projection(decoded)
-        return logits
+        return self.output_projection(decoded)
 
     def decode_step(self, token_ids: Tensor, positions: Tensor, cache: DecoderCache) -> Tensor:
         """One position of R rows: token_ids [R], positions [R], each row's own (rows may be at different places)
         -> logits [R, V]. The cache holds what came before and is told this step's keys and values."""
         states = self._embed(self.target_embedding, token_ids, self.position_encodings[positions]).unsqueeze(1)
-        for index, layer in enumerate(self.decoder_layers):
+        for index, layer in enumerate(self._decoder()):
             states = layer.step(states, index, cache)
-        logits: Tensor = self.output_projection(self.decoder_norm(states).squeeze(1))
-        return logits
+        return self.output_projection(self.decoder_norm(states).squeeze(1))
 
     def project_source(self, encoded: Tensor) -> list[tuple[Tensor, Tensor]]:
         """Every decoder layer's cross-attention keys and values of encoder states [N, S, d_model], computed once."""
-        return [layer.cross_attention.project_keys_values(encoded) for layer in self.decoder_layers]
+        return [layer.cross_attention.project_keys_values(encoded) for layer in self._decoder()]
+
+    def _decoder(self) -> list[DecoderLayer]:
+        """The decoder's layers by their own type, which nn.ModuleList hides."""
+        return cast("list[DecoderLayer]", list(self.decoder_layers))
 
     def _embed(self, embedding: nn.Embedding, ids: Tensor, positions: Tensor) -> Tensor:
         """ids [...], positions broadcastable to [..., d_model] -> [..., d_model]"""
-        states: Tensor = self.embedding_dropout(embedding(ids) * math.sqrt(self.config.d_model) + positions)
-        return states
+        return self.embedding_dropout(embedding(ids) * math.sqrt(self.config.d_model) + positions)
 
 
 def num_parameters(network: nn.Module) -> int:

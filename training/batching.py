@@ -29,8 +29,14 @@ class Batch:
     num_target_tokens: int
 
     def to(self, device: torch.device) -> "Batch":
-        tensors = (self.source, self.source_mask, self.target_input, self.labels, self.label_mask)
-        return Batch(*(tensor.to(device, non_blocking=True) for tensor in tensors), self.num_target_tokens)
+        return Batch(
+            source=self.source.to(device, non_blocking=True),
+            source_mask=self.source_mask.to(device, non_blocking=True),
+            target_input=self.target_input.to(device, non_blocking=True),
+            labels=self.labels.to(device, non_blocking=True),
+            label_mask=self.label_mask.to(device, non_blocking=True),
+            num_target_tokens=self.num_target_tokens,
+        )
 
 
 class EpochBatches:

@@ -47,13 +47,15 @@ class CheckpointFolder:
         return self.folder / f"{update:08d}.safetensors"
 
     def save(self, network: nn.Module, optimizer: torch.optim.Optimizer, progress: Progress) -> None:
-        """Raises DragomanError when it cannot be written, on a full disk for one; older checkpoints stay as they are."""
+        """Raises DragomanError when it cannot be written, as on a full disk; older checkpoints stay as they are."""
         tensors = {f"network.{name}": parameter.detach() for name, parameter in network.named_parameters()}
         for name, parameter in network.named_parameters():
             for key, value in optimizer.state[parameter].items():
                 tensors[f"optimizer.{key}.{name}"] = value
         tensors["random_state"] = torch.get_rng_state()
-        content = save({name: tensor.contiguous() for name, tensor in tensors.items()}, {"progress": json.dumps(asdict(progress))})
+        content = save(
+            {name: tensor.contiguous() for name, tensor in tensors.items()}, {"progress": json.dumps(asdict(progress))}
+        )
         write_atomically(self.path(progress.update), content)
 
     def restore(self, update: int, network: nn.Module, optimizer: torch.optim.Optimizer) -> Progress:

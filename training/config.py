@@ -36,7 +36,9 @@ class DataConfig(StrictModel):
     @property
     def languages(self) -> tuple[str, ...]:
         """All languages of all directions, sorted."""
-        return tuple(sorted({code for direction in self.parsed_directions for code in (direction.source, direction.target)}))
+        return tuple(
+            sorted({code for direction in self.parsed_directions for code in (direction.source, direction.target)})
+        )
 
     @model_validator(mode="after")
     def _every_direction_has_files(self) -> Self:
@@ -145,7 +147,7 @@ class RunConfig(StrictModel):
         room = min(architecture.max_source_length - 2, architecture.max_target_length - 1)
         if self.data.max_length > room:
             raise ValueError(
-                f"data.max_length {self.data.max_length} does not fit the architecture, which has room for {room} pieces"
+                f"data.max_length {self.data.max_length} does not fit the architecture, with room for {room} pieces"
             )
         return self
 

@@ -19,7 +19,9 @@ class TrainingDisplay:
         self._bar = Progress(
             TextColumn("update {task.completed:,}/{task.total:,}"),
             BarColumn(),
-            TextColumn("{task.fields[tokens_per_second]:,.0f} tokens/s  loss {task.fields[loss]:.3f}  {task.fields[bleu]}"),
+            TextColumn(
+                "{task.fields[tokens_per_second]:,.0f} tokens/s  loss {task.fields[loss]:.3f}  {task.fields[bleu]}"
+            ),
             TimeRemainingColumn(),
             console=self.console,
             disable=not self._live,
@@ -30,7 +32,7 @@ class TrainingDisplay:
 
     def say(self, text: str) -> None:
         """A line above the bar."""
-        self._bar.print(text) if self._live else self.console.print(text)
+        self._bar.print(text) if self._live else self.console.print(text, soft_wrap=True)
 
     def advance(self, update: int) -> None:
         self._bar.update(self._task, completed=update)

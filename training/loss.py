@@ -1,4 +1,4 @@
-"""Label-smoothed cross-entropy of the output projection, computed in blocks so that the logits never exist as a whole."""
+"""Label-smoothed cross-entropy of the output projection, in blocks: the logits never exist as a whole."""
 
 from typing import Any
 
@@ -57,5 +57,5 @@ def projected_cross_entropy(states: Tensor, weight: Tensor, labels: Tensor, smoo
     weight: [V, d_model]; labels: [rows], no padding among them; smoothing: mass spread evenly over all V pieces.
     Only the first of the two returned scalars can be differentiated.
     """
-    sums: tuple[Tensor, Tensor] = _ProjectedCrossEntropy.apply(states, weight, labels, smoothing)
+    sums: tuple[Tensor, Tensor] = _ProjectedCrossEntropy.apply(states, weight, labels, smoothing)  # type: ignore[no-untyped-call]
     return sums

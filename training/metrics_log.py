@@ -17,21 +17,23 @@ class MetricsLog:
         """What the file says of updates after `resumed_update`, which are about to be done again, is dropped."""
         self._path = folder / "metrics.jsonl"
         if self._path.exists():
-            kept = [line for line in self._path.read_text().splitlines() if json.loads(line)["update"] <= resumed_update]
+            kept = [
+                line for line in self._path.read_text().splitlines() if json.loads(line)["update"] <= resumed_update
+            ]
             write_atomically(self._path, "".join(f"{line}\n" for line in kept))
         self._file = self._path.open("a", encoding="utf-8")
-        self._board = SummaryWriter(str(folder / "tensorboard"), purge_step=resumed_update + 1)  # type: ignore[no-untyped-call]
+        self._board = SummaryWriter(str(folder / "tensorboard"), purge_step=resumed_update + 1)
 
     def write(self, kind: str, update: int, values: Mapping[str, float]) -> None:
         """kind: "training" or "validation"."""
         self._file.write(json.dumps({"kind": kind, "update": update, **values}) + "\n")
         self._file.flush()
         for name, value in values.items():
-            self._board.add_scalar(f"{kind}/{name}", value, update)  # type: ignore[no-untyped-call]
+            self._board.add_scalar(f"{kind}/{name}", value, update)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exception: object) -> None:
         self._file.close()
-        self._board.close()  # type: ignore[no-untyped-call]
+        self._board.close()

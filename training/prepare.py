@@ -8,10 +8,11 @@ from pathlib import Path
 from model.bundle import read_file
 from model.config import Direction
 from model.errors import InvalidInputError
+from model.files import write_atomically
 from model.vocabulary import PieceModel, PieceModelOptions, Vocabulary, train_piece_model
 from training.config import RunConfig, VocabularyConfig
 from training.corpus import read_parallel
-import importlib
+from training.grammar import write_corpus
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ def read_run_text(config: RunConfig) -> RunText:
     dev: Mapping[str, Path] = data.dev
     if data.grammar is not None:
         folder = config.run_folder / "corpus"
-        importlib.import_module("training.grammar").write_corpus(folder, num_train=data.grammar.sentences, num_held_out=data.grammar.held_out, seed=config.seed)
+        write_corpus(folder, num_train=data.grammar.sentences, num_held_out=data.grammar.held_out, seed=config.seed)
         corpora = ({code: folder / f"train.{code}" for code in ("en", "de")},)
         dev = {code: folder / f"dev.{code}" for code in ("en", "de")}
     paths = sorted({path for files in (*corpora, dev) for path in files.values()})
@@ -69,7 +70,9 @@ def make_vocabulary(config: RunConfig, train: list[ParallelText]) -> Vocabulary:
     options = config.vocabulary
     if options.source_file is not None:
         source = _read_piece_model(options.source_file)
-        vocabulary = Vocabulary(source, source if options.target_file is None else _read_piece_model(options.target_file))
+        vocabulary = Vocabulary(
+            source, source if options.target_file is None else _read_piece_model(options.target_file)
+        )
     elif options.joint:
         joint = _train(options, config.data.languages, train, ("source", "target"))
         vocabulary = Vocabulary(joint, joint)
@@ -81,6 +84,21 @@ def make_vocabulary(config: RunConfig, train: list[ParallelText]) -> Vocabulary:
     for direction in config.data.parsed_directions:
         vocabulary.source_frame(direction.target)
     return vocabulary
+
+
+def save_vocabulary(config: RunConfig, vocabulary: Vocabulary) -> None:
+    """Into `vocabulary/` of the run folder."""
+    for name, content in vocabulary.files().items():
+        write_atomically(config.run_folder / "vocabulary" / name, content)
+
+
+def load_vocabulary(config: RunConfig) -> Vocabulary:
+    """The vocabulary that the run began with. Raises InvalidInputError if its files are missing or damaged."""
+    folder = config.run_folder / "vocabulary"
+    if config.vocabulary.joint:
+        joint = _read_piece_model(folder / "vocabulary.model")
+        return Vocabulary(joint, joint)
+    return Vocabulary(_read_piece_model(folder / "source.model"), _read_piece_model(folder / "target.model"))
 
 
 def _read_piece_model(path: Path) -> PieceModel:

@@ -107,7 +107,9 @@ class Trainer:
         while self.progress.update < options.max_updates and not self._has_stalled():
             epoch = EpochBatches(self.corpus, options.batch_tokens, seed=self.config.seed, epoch=self.progress.epoch)
             remaining = epoch.iterate(start=self.progress.batch)
-            while self.progress.update < options.max_updates and (batches := list(islice(remaining, options.accumulation))):
+            while self.progress.update < options.max_updates and (
+                batches := list(islice(remaining, options.accumulation))
+            ):
                 self.progress.update += 1
                 self.progress.batch += len(batches)
                 yield batches
@@ -122,12 +124,13 @@ class Trainer:
         loss_sum = negative_log_likelihood_sum = 0.0
         for batch in batches:
             loss, negative_log_likelihood = self._loss(batch.to(self.device))
-            (loss / num_tokens).backward()  # type: ignore[no-untyped-call]
+            (loss / num_tokens).backward()
             loss_sum += loss.item()
             negative_log_likelihood_sum += negative_log_likelihood.item()
         if not math.isfinite(loss_sum):
             raise DragomanError(
-                f"the loss of update {self.progress.update} is {loss_sum}: resume with a lower optimization.learning_rate"
+                f"the loss of update {self.progress.update} is {loss_sum}: "
+                "resume with a lower optimization.learning_rate"
             )
         if options.clip_norm:
             nn.utils.clip_grad_norm_(self.network.parameters(), options.clip_norm)
@@ -181,7 +184,11 @@ class Trainer:
         is_best = progress.best is None or mean > progress.best[1]
         progress.validations.append((progress.update, mean))
         display.validated(progress.update, bleu, is_best=is_best)
-        log.write("validation", progress.update, {f"bleu {direction}": score for direction, score in bleu.items()} | {"bleu": mean})
+        log.write(
+            "validation",
+            progress.update,
+            {f"bleu {direction}": score for direction, score in bleu.items()} | {"bleu": mean},
+        )
         if is_best:
             self.on_best(self.network, progress)
         self.network.train()

@@ -41,7 +41,14 @@ class BeamState:
 
     @classmethod
     def start(
-        cls, beam_sizes: list[int], max_lengths: list[int], alphas: list[float], *, width: int, capacity: int, like: Tensor
+        cls,
+        beam_sizes: list[int],
+        max_lengths: list[int],
+        alphas: list[float],
+        *,
+        width: int,
+        capacity: int,
+        like: Tensor,
     ) -> Self:
         """New slots before their first step. width: w; capacity: T; like: a tensor of the wanted device and float type.
 
@@ -75,7 +82,9 @@ class BeamState:
         """These slots followed by the other's; both of the same width."""
         return replace(
             self,
-            **{field.name: torch.cat((getattr(self, field.name), getattr(other, field.name))) for field in fields(self)},
+            **{
+                field.name: torch.cat((getattr(self, field.name), getattr(other, field.name))) for field in fields(self)
+            },
         )
 
     def resize(self, width: int) -> Self:

@@ -1,4 +1,4 @@
-"""The in-flight decoding engine: sentences are admitted, stepped and cancelled at any time, whatever else is decoding."""
+"""The in-flight decoding engine: sentences come and go between any two steps, whatever else is decoding."""
 
 from collections.abc import Sequence
 
@@ -115,7 +115,9 @@ class Engine:
         if not step.is_done.any():
             return []
         done = step.is_done.nonzero().flatten().tolist()
-        finished = [Finished(self._requests[slot].id, _hypotheses(step.state, slot, self._requests[slot])) for slot in done]
+        finished = [
+            Finished(self._requests[slot].id, _hypotheses(step.state, slot, self._requests[slot])) for slot in done
+        ]
         self._free(set(done))
         return finished
 

@@ -15,7 +15,7 @@ from model.decoding.request import (
     TokenHypothesis,
     Translation,
 )
-from model.errors import DragomanError, InvalidInputError, NotFoundError
+from model.errors import DragomanError, InvalidInputError
 from model.storage import load_network
 from model.transformer import Transformer
 from model.vocabulary import Vocabulary
@@ -27,7 +27,9 @@ LOOKAHEAD = 1024
 class Translator:
     """Translates text with one model. `prepare` and `finish` are safe in any thread, all else in one thread only."""
 
-    def __init__(self, info: BundleConfig, vocabulary: Vocabulary, network: Transformer, *, max_slots: int = 64) -> None:
+    def __init__(
+        self, info: BundleConfig, vocabulary: Vocabulary, network: Transformer, *, max_slots: int = 64
+    ) -> None:
         """max_slots: sentences decoded at once."""
         self.info = info
         self.vocabulary = vocabulary
@@ -57,22 +59,8 @@ class Translator:
         return self.info.architecture.max_source_length - 2
 
     def find_direction(self, source_language: str | None, target_language: str) -> Direction:
-        """The direction into a language; the source language may be left out where only one leads there.
-
-        Raises NotFoundError that lists what the model knows.
-        """
-        fitting = [
-            direction
-            for direction in self.directions
-            if direction.target == target_language and source_language in (None, direction.source)
-        ]
-        if len(fitting) == 1:
-            return fitting[0]
-        known = ", ".join(map(str, self.directions))
-        if fitting:
-            raise InvalidInputError(f'"{self.name}" translates from several languages to "{target_language}": {known}')
-        wanted = f"from {source_language} to {target_language}" if source_language else f"to {target_language}"
-        raise NotFoundError(f'"{self.name}" does not translate {wanted}; it knows {known}')
+        """See `BundleConfig.find_direction`."""
+        return self.info.find_direction(source_language, target_language)
 
     def prepare(self, text: str, direction: Direction, options: SearchOptions) -> PreparedText:
         """Encodes a text and resolves its options. Raises InvalidInputError if it is longer than the model's limit."""

@@ -36,7 +36,7 @@ def tiny_network(seed: int = 0, **changes: object) -> Transformer:
     network = Transformer(ArchitectureConfig.model_validate(shape), vocabulary).double().eval()
     with torch.no_grad():
         for parameter in network.parameters():
-            parameter += 0.3 * torch.randn_like(parameter)
+            parameter.add_(0.3 * torch.randn_like(parameter))
     return network
 
 
@@ -69,7 +69,9 @@ def assert_same(found: tuple[TokenHypothesis, ...], due: list[TokenHypothesis]) 
     assert [hypothesis.score for hypothesis in found] == pytest.approx([hypothesis.score for hypothesis in due])
 
 
-def run_with_arrivals(engine: Engine, requests: list[Request], random_seed: int) -> dict[int, tuple[TokenHypothesis, ...]]:
+def run_with_arrivals(
+    engine: Engine, requests: list[Request], random_seed: int
+) -> dict[int, tuple[TokenHypothesis, ...]]:
     """Admits the requests a few at a time, between steps, as chance has it."""
     chance = random.Random(random_seed)
     waiting = list(requests)
@@ -116,7 +118,7 @@ def test_cancelling_frees_the_slot_and_touches_no_other(
     victim %= len(requests)
     engine = Engine(NETWORK, forbidden_ids=FORBIDDEN, max_slots=len(requests))
     engine.admit(requests)
-    results = {}
+    results: dict[int, tuple[TokenHypothesis, ...]] = {}
     for _ in range(steps_before):
         results |= {finished.id: finished.hypotheses for finished in engine.step()}
     free_before = engine.free_slots

@@ -1,0 +1,71 @@
+"""The model card: what a person must know before using a bundle."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from model.bundle import BundleConfig, BundleScore
+
+
+def model_card(info: BundleConfig) -> str:
+    """A bundle's README.md, from its configuration alone."""
+    facts: Mapping[str, Any] = info.provenance
+    shape = info.architecture
+    lines = [
+        f"# {info.name}",
+        "",
+        str(facts.get("description") or "A translation model trained with Dragoman."),
+        "",
+        f"Directions: {', '.join(map(str, info.directions))}.",
+        "",
+        "## Data and licence",
+        "",
+        str(facts.get("data") or "Not stated."),
+        f"{facts.get('sentence_pairs', 0):,} pairs after encoding, all directions together.",
+        "",
+        str(facts.get("licence") or "Licence: not stated."),
+        "",
+        "## Scores",
+        "",
+        *_score_lines(info.scores),
+        "",
+        "## Configuration",
+        "",
+        "| | |",
+        "|---|---|",
+        f"| parameters | {info.num_parameters:,}, stored as {info.storage} |",
+        f"| layers | {shape.num_encoder_layers} encoder, {shape.num_decoder_layers} decoder |",
+        f"| layer norm | {shape.normalization}-norm |",
+        f"| d_model, d_ff, heads | {shape.d_model}, {shape.d_ff}, {shape.num_heads} of d_key {shape.d_key}, "
+        f"d_value {shape.d_value} |",
+        f"| vocabulary | {_vocabulary(info)} |",
+        f"| embeddings tied | {shape.tied_embeddings} |",
+        f"| longest source, target | {shape.max_source_length}, {shape.max_target_length} pieces |",
+        f"| trained for | {facts.get('updates', 0):,} updates, {facts.get('target_tokens', 0):,} target pieces, "
+        f"{facts.get('hours', 0)} hours |",
+        f"| averaged checkpoints | {', '.join(map(str, facts.get('averaged_checkpoints', []))) or 'none'} |",
+        f"| date | {facts.get('date', '')} |",
+        "",
+        "The whole configuration of the run, with checksums of its data, is in config.json under `provenance`.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _score_lines(scores: tuple[BundleScore, ...]) -> list[str]:
+    if not scores:
+        return ["Not measured yet: `dragoman evaluate` measures, with `--record NAME` it writes here."]
+    return [
+        "| direction | test set | metric | score | sacreBLEU signature |",
+        "|---|---|---|---|---|",
+        *(
+            f"| {score.direction} | {score.test_set} | {score.metric} | {score.score:.2f} | `{score.signature}` |"
+            for score in scores
+        ),
+    ]
+
+
+def _vocabulary(info: BundleConfig) -> str:
+    shape = info.vocabulary
+    if shape.joint:
+        return f"{shape.source_size:,} SentencePiece pieces, joint"
+    return f"{shape.source_size:,} source and {shape.target_size:,} target SentencePiece pieces"

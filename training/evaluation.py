@@ -1,0 +1,97 @@
+"""Translating a test set with a bundle, and writing its scores into the bundle."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import track
+
+from model.bundle import CARD_FILE, CONFIG_FILE, BundleScore, config_json, find_bundle, read_config
+from model.config import Direction
+from model.decoding.request import SearchOptions
+from model.decoding.translator import Translator
+from model.errors import InvalidInputError
+from model.files import write_atomically
+from training.card import model_card
+from training.corpus import read_lines
+from training.metrics import ScoreReport
+
+
+@dataclass(frozen=True, slots=True)
+class TestSet:
+    """References, and where a bundle is to translate, their sources: files with one sentence a line."""
+
+    reference: Path
+    source: Path | None = None
+
+    def references(self) -> list[str]:
+        """The human translations. Raises NotFoundError, or InvalidInputError if there is none."""
+        references = list(read_lines(self.reference))
+        if not references:
+            raise InvalidInputError(f"{self.reference}: there is no sentence in it")
+        return references
+
+    def read_hypotheses(self, path: Path) -> list[str]:
+        """Translations made elsewhere. Raises InvalidInputError if they are not as many as the references."""
+        return self._as_many_as_references(path, list(read_lines(path)))
+
+    def translate(
+        self, name_or_path: str, source_language: str | None, target_language: str, options: SearchOptions
+    ) -> list[str]:
+        """A bundle's best translation of every source sentence.
+
+        Raises InvalidInputError naming file and line for a sentence that the model cannot take, and what loading
+        the bundle and reading the file raise.
+        """
+        if self.source is None:
+            raise InvalidInputError(f"to translate with {name_or_path}, its source sentences are needed: --source FILE")
+        sources = self._as_many_as_references(self.source, list(read_lines(self.source)))
+        translator = Translator.load(name_or_path)
+        direction = translator.find_direction(source_language, target_language)
+        translations = _translate(translator, sources, direction, options, self.source)
+        return list(track(translations, f"{translator.name} {direction}", len(sources), console=Console(stderr=True)))
+
+    def _as_many_as_references(self, path: Path, lines: list[str]) -> list[str]:
+        num_references = len(self.references())
+        if len(lines) != num_references:
+            raise InvalidInputError(f"{path} has {len(lines):,} lines, but {self.reference} has {num_references:,}")
+        return lines
+
+
+def _translate(
+    translator: Translator, sources: list[str], direction: Direction, options: SearchOptions, path: Path
+) -> Iterator[str]:
+    num_done = 0
+    try:
+        for translation in translator.stream(sources, direction, options):
+            num_done += 1
+            yield " ".join(translation.text.splitlines())
+    except InvalidInputError as error:  # all sentences before the refused one have been translated
+        raise InvalidInputError(f"{path}, line {num_done + 1}: {error}") from error
+
+
+def record_scores(
+    name_or_path: str, source_language: str | None, target_language: str, test_set: str, report: ScoreReport
+) -> Path:
+    """Writes a report's scores into a bundle's config.json and model card, in place of older ones of the same test
+    set and direction, and returns the bundle's folder."""
+    folder = find_bundle(name_or_path)
+    config = read_config(folder)
+    direction = config.find_direction(source_language, target_language)
+    new = [
+        BundleScore(
+            direction=direction,
+            test_set=test_set,
+            metric=metric,
+            score=round(score.score, 2),
+            signature=score.signature,
+        )
+        for metric, score in (("BLEU", report.bleu), ("chrF", report.chrf), ("TER", report.ter))
+    ]
+    kept = [score for score in config.scores if (score.direction, score.test_set) != (direction, test_set)]
+    scores = sorted([*kept, *new], key=lambda score: (score.test_set, score.direction, score.metric))
+    config = config.model_copy(update={"scores": tuple(scores)})
+    write_atomically(folder / CONFIG_FILE, config_json(config))
+    write_atomically(folder / CARD_FILE, model_card(config))
+    return folder

@@ -1,0 +1,141 @@
+"""A whole training run: corpus, vocabulary, network, training, averaging, bundle."""
+
+import json
+import platform
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from model.bundle import BundleConfig, write_bundle
+from model.errors import InvalidInputError, NotFoundError
+from model.files import write_atomically
+from model.storage import pack_weights
+from model.transformer import Transformer, num_parameters
+from model.vocabulary import Vocabulary
+from training.allocator import keep_freed_memory
+from training.card import model_card
+from training.checkpoint import CheckpointFolder, Progress
+from training.config import RunConfig
+from training.corpus import EncodedCorpus, encode_corpus
+from training.display import TrainingDisplay
+from training.metrics_log import MetricsLog
+from training.prepare import RunText, load_vocabulary, make_vocabulary, read_run_text, save_vocabulary
+from training.trainer import Trainer
+from training.validation import Validator
+
+
+def train(config: RunConfig, *, resume: bool = False) -> Path:
+    """Trains as configured and returns the folder of the best bundle, `best` in the run folder.
+
+    The run folder holds config.json (the resolved configuration), vocabulary/, checkpoints/, metrics.jsonl,
+    tensorboard/ and best/. With `resume` a run goes on from its newest checkpoint.
+
+    Raises InvalidInputError if the run folder holds a run already and `resume` is not set, NotFoundError if there is
+    none to resume, and what reading the corpora and writing checkpoints raise.
+    """
+    keep_freed_memory()
+    checkpoints = CheckpointFolder(config.run_folder / "checkpoints")
+    _check_run_folder(config.run_folder, resume=resume)
+    text = read_run_text(config)
+    vocabulary = load_vocabulary(config) if resume else make_vocabulary(config, text.train)
+    parts = [(part.direction, part.source, part.target) for part in text.train]
+    corpus = encode_corpus(parts, vocabulary, max_length=config.data.max_length)
+    if not resume:  # only now is it certain that the input is good
+        save_vocabulary(config, vocabulary)
+        write_atomically(config.run_folder / "config.json", config.model_dump_json(indent=2) + "\n")
+
+    torch.manual_seed(config.seed)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    network = Transformer(config.architecture, vocabulary.shape).to(device)
+    best = _BestBundle(config, text, corpus, vocabulary, network)
+    validate = Validator(config.validation, best.info, vocabulary, text.dev)
+    trainer = Trainer(config, network, corpus, checkpoints, validate=validate, on_best=best.write)
+    if resume and checkpoints.updates():
+        trainer.resume(checkpoints.updates()[-1])
+    done, total = trainer.progress.update, config.optimization.max_updates
+    with (
+        TrainingDisplay(total_updates=total, done_updates=done) as display,
+        MetricsLog(config.run_folder, resumed_update=done) as log,
+    ):
+        display.say(_summary(network, corpus))
+        trainer.run(display, log)
+        _average(trainer, display, best)
+    return best.folder
+
+
+def _check_run_folder(folder: Path, *, resume: bool) -> None:
+    has_run = (folder / "config.json").exists()
+    if resume and not has_run:
+        raise NotFoundError(f"{folder}: there is no run to resume")
+    if has_run and not resume:
+        raise InvalidInputError(
+            f"{folder}: holds a run already; go on with it by --resume, or name another by --set run_folder=FOLDER"
+        )
+
+
+def _summary(network: Transformer, corpus: EncodedCorpus) -> str:
+    skipped = corpus.skipped
+    return (
+        f"{num_parameters(network):,} parameters; {len(corpus):,} sentence pairs; "
+        f"left out: {skipped.blank:,} with a blank side, {skipped.too_long:,} too long"
+    )
+
+
+def _average(trainer: Trainer, display: TrainingDisplay, best: "_BestBundle") -> None:
+    """Averages checkpoints as configured; the mean becomes the best bundle if its dev BLEU is the highest."""
+    updates = trainer.updates_to_average()
+    if trainer.config.averaging.checkpoints == 1 or len(updates) < 2:
+        return
+    trainer.checkpoints.average(updates, trainer.network)
+    trainer.network.eval()
+    bleu = trainer.validate(trainer.network)
+    mean = sum(bleu.values()) / len(bleu)
+    single = trainer.progress.best
+    is_best = single is None or mean > single[1]
+    display.say(f"the mean of the checkpoints {', '.join(map(str, updates))}:")
+    display.validated(trainer.progress.update, bleu, is_best=is_best)
+    if is_best:
+        best.write(trainer.network, replace(trainer.progress), averaged=updates)
+
+
+class _BestBundle:
+    """The bundle `best` of a run folder, written anew at every best validation."""
+
+    def __init__(
+        self, config: RunConfig, text: RunText, corpus: EncodedCorpus, vocabulary: Vocabulary, network: Transformer
+    ) -> None:
+        self.config = config
+        self.text = text
+        self.corpus = corpus
+        self.vocabulary = vocabulary
+        self.folder = config.run_folder / "best"
+        self.info = BundleConfig(
+            name=config.bundle.name,
+            directions=config.data.parsed_directions,
+            architecture=config.architecture,
+            vocabulary=vocabulary.shape,
+            storage=config.bundle.storage,
+            num_parameters=num_parameters(network),
+        )
+
+    def write(self, network: Transformer, progress: Progress, *, averaged: list[int] | None = None) -> None:
+        """averaged: the checkpoints whose mean the network is, if it is one."""
+        options = self.config.bundle
+        provenance = {
+            "description": options.description,
+            "data": options.data,
+            "licence": options.licence,
+            "sentence_pairs": len(self.corpus),
+            "updates": progress.update,
+            "target_tokens": progress.target_tokens,
+            "hours": round(progress.seconds / 3600, 2),
+            "averaged_checkpoints": averaged or [],
+            "date": time.strftime("%Y-%m-%d"),
+            "versions": {"python": platform.python_version(), "torch": torch.__version__},
+            "data_checksums": {Path(path).name: checksum for path, checksum in self.text.checksums.items()},
+            "run": json.loads(self.config.model_dump_json()),
+        }
+        info = self.info.model_copy(update={"provenance": provenance})
+        write_bundle(self.folder, info, self.vocabulary, pack_weights(network, options.storage), model_card(info))

@@ -1,0 +1,55 @@
+"""BLEU on the dev set while a model trains, through the real beam search: what is measured is what is served."""
+
+from collections.abc import Sequence
+
+from model.bundle import BundleConfig
+from model.decoding.request import SearchOptions
+from model.decoding.translator import Translator
+from model.transformer import Transformer
+from model.vocabulary import Vocabulary
+from training.config import ValidationConfig
+from training.metrics import bleu_score
+from training.prepare import ParallelText
+
+
+class Validator:
+    """Scores a network on the first sentences of the dev set, in every direction."""
+
+    def __init__(
+        self, options: ValidationConfig, info: BundleConfig, vocabulary: Vocabulary, dev: Sequence[ParallelText]
+    ) -> None:
+        """dev: sentences that the model cannot take, being blank or too long, are left out of the score."""
+        self.search = SearchOptions(beam_size=options.beam_size, length_penalty=options.length_penalty)
+        self.info = info
+        self.vocabulary = vocabulary
+        limit = info.architecture.max_source_length
+        self.dev = [
+            ParallelText(
+                text.direction,
+                *_first_usable(text, vocabulary, max_source_length=limit, max_sentences=options.max_sentences),
+            )
+            for text in dev
+        ]
+
+    def __call__(self, network: Transformer) -> dict[str, float]:
+        """BLEU (13a, cased) by direction. network: in evaluation mode."""
+        translator = Translator(self.info, self.vocabulary, network)
+        scores = {}
+        for text in self.dev:
+            translations = translator.stream(text.source, text.direction, self.search)
+            scores[str(text.direction)] = bleu_score([translation.text for translation in translations], text.target)
+        return scores
+
+
+def _first_usable(
+    text: ParallelText, vocabulary: Vocabulary, *, max_source_length: int, max_sentences: int
+) -> tuple[list[str], list[str]]:
+    sources: list[str] = []
+    targets: list[str] = []
+    for source, target in zip(text.source, text.target, strict=True):
+        if len(sources) == max_sentences:
+            break
+        if 0 < len(vocabulary.encode_source(source, text.direction)) <= max_source_length and target.strip():
+            sources.append(source)
+            targets.append(target)
+    return sources, targets
