@@ -17,7 +17,7 @@ class Dropout(nn.Module):
     def __init__(self, probability: float) -> None:
         super().__init__()
         self.probability = probability
-        self.threshold = round(probability * 256)
+        self.threshold = min(round(probability * 256), 255)  # 256 would keep nothing
 
     def forward(self, states: Tensor) -> Tensor:
         """Any shape, same shape; the identity in evaluation mode."""

@@ -1,0 +1,102 @@
+"""What a configuration fills in and what it refuses."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from model.config import ArchitectureConfig, Direction, VocabularyShape
+from model.errors import InvalidInputError
+
+
+def error_of(values: dict[str, object]) -> tuple[str, str]:
+    """Key and message of the first error of an architecture."""
+    with pytest.raises(ValidationError) as caught:
+        ArchitectureConfig.model_validate(values)
+    problem = caught.value.errors()[0]
+    return ".".join(map(str, problem["loc"])), problem["msg"]
+
+
+def test_the_defaults_are_the_base_model_of_the_paper() -> None:
+    config = ArchitectureConfig.model_validate({})
+    assert (config.d_model, config.d_ff, config.num_heads, config.d_key, config.d_value) == (512, 2048, 8, 64, 64)
+    assert (config.num_encoder_layers, config.num_decoder_layers, config.dropout) == (6, 6, 0.1)
+
+
+@pytest.mark.parametrize(
+    ("given_values", "d_key", "d_value"),
+    [
+        ({"d_model": 32, "num_heads": 4}, 8, 8),
+        ({"d_model": 32, "num_heads": 4, "d_key": 3}, 3, 8),
+        ({"d_model": 32, "num_heads": 4, "d_value": 5}, 8, 5),
+        ({"d_model": 32, "num_heads": 5, "d_key": 3, "d_value": 5}, 3, 5),
+        ({"num_heads": 2}, 256, 256),
+    ],
+)
+def test_head_sizes_that_are_left_out(given_values: dict[str, object], d_key: int, d_value: int) -> None:
+    config = ArchitectureConfig.model_validate(given_values)
+    assert (config.d_key, config.d_value) == (d_key, d_value)
+
+
+@pytest.mark.parametrize(
+    ("values", "key", "message"),
+    [
+        ({"d_modell": 8}, "d_modell", "Extra inputs are not permitted"),
+        ({"d_model": "512"}, "d_model", "Input should be a valid integer"),
+        ({"d_model": 512.0}, "d_model", "Input should be a valid integer"),
+        ({"dropout": 1.0}, "dropout", "Input should be less than 1"),
+        ({"dropout": -0.1}, "dropout", "Input should be greater than or equal to 0"),
+        ({"num_heads": 0}, "num_heads", "Input should be greater than 0"),
+        ({"num_encoder_layers": 0}, "num_encoder_layers", "greater than or equal to 1"),
+        ({"normalization": "both"}, "normalization", "Input should be 'pre' or 'post'"),
+        ({"tied_embeddings": True}, "tied_embeddings", "'all', 'target' or 'none'"),
+        ({"d_model": 7, "num_heads": 1}, "d_model", "must be even"),
+        ({"d_model": 32, "num_heads": 5}, "", "32 is no multiple of num_heads 5: set d_key and d_value"),
+        ({"d_model": 32, "num_heads": 5, "d_key": 6}, "", "32 is no multiple of num_heads 5: set d_value"),
+        ({"max_source_length": 1}, "max_source_length", "greater than or equal to 2"),
+    ],
+)
+def test_refused_with_the_key(values: dict[str, object], key: str, message: str) -> None:
+    found_key, found_message = error_of(values)
+    assert found_key == key
+    assert message in found_message
+
+
+def test_frozen() -> None:
+    config = ArchitectureConfig.model_validate({})
+    with pytest.raises(ValidationError, match="frozen"):
+        config.d_model = 8  # type: ignore[misc]
+
+
+def test_joint_vocabularies_have_one_size() -> None:
+    assert VocabularyShape(source_size=7, target_size=8, joint=False).target_size == 8
+    with pytest.raises(ValidationError, match="cannot have 7 and 8 pieces"):
+        VocabularyShape(source_size=7, target_size=8, joint=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "direction"),
+    [
+        ("en-de", Direction("en", "de")),
+        ("en→de", Direction("en", "de")),
+        ("en→pt-BR", Direction("en", "pt-BR")),
+        ("zh-Hant→pt-BR", Direction("zh-Hant", "pt-BR")),
+    ],
+)
+def test_directions(text: str, direction: Direction) -> None:
+    assert Direction.parse(text) == direction
+
+
+@pytest.mark.parametrize("text", ["", "en", "-", "→", "en-", "-de", "en→", "→de", "en-pt-BR", "en→de→fr", "en>de"])
+def test_no_directions(text: str) -> None:
+    with pytest.raises(InvalidInputError, match=f'"{text}" is no translation direction'):
+        Direction.parse(text)
+
+
+languages = st.from_regex(r"[a-z]{2,3}(-[A-Z]{2})?", fullmatch=True)
+
+
+@given(languages, languages)
+def test_a_direction_reads_what_it_writes(source: str, target: str) -> None:
+    direction = Direction(source, target)
+    assert Direction.parse(str(direction)) == direction
