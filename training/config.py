@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from model.config import ArchitectureConfig, Direction, StrictModel
 from model.errors import InvalidInputError, NotFoundError
 
-FilePath = Annotated[Path, BeforeValidator(lambda value: Path(value) if isinstance(value, str) else value)]
+FilePath = Annotated[Path, Field(strict=False)]  # written as a string
 
 
 class GrammarConfig(StrictModel):
@@ -41,11 +41,14 @@ class DataConfig(StrictModel):
         )
 
     @model_validator(mode="after")
-    def _every_direction_has_files(self) -> Self:
+    def _directions_are_clear_and_have_files(self) -> Self:
         try:
             directions = self.parsed_directions
         except InvalidInputError as error:
             raise ValueError(str(error)) from error
+        for number, direction in enumerate(directions):
+            if direction in directions[:number]:
+                raise ValueError(f"{direction} is there twice")
         if self.grammar is not None:
             if self.train or self.dev:
                 raise ValueError("give either files (train, dev) or the grammar, not both")
