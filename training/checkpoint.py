@@ -59,14 +59,20 @@ class CheckpointFolder:
         write_atomically(self.path(progress.update), content)
 
     def restore(self, update: int, network: nn.Module, optimizer: torch.optim.Optimizer) -> Progress:
-        """Puts weights, optimizer and random state back as they were and returns where the run stood."""
+        """Puts weights, optimizer and random state back as they were and returns where the run stood.
+
+        Raises InvalidInputError naming the file if it is damaged or of another network.
+        """
         tensors, metadata = _read(self.path(update))
+        if "random_state" not in tensors or "progress" not in metadata:
+            raise InvalidInputError(f"{self.path(update)}: not a checkpoint of a training run")
         parameters = dict(network.named_parameters())
         load_weights(network, tensors, self.path(update))
         for name, tensor in tensors.items():
             if name.startswith("optimizer."):
                 _, key, parameter_name = name.split(".", 2)
-                optimizer.state[parameters[parameter_name]][key] = tensor
+                parameter = parameters[parameter_name]
+                optimizer.state[parameter][key] = tensor.to(parameter.device)
         torch.set_rng_state(tensors["random_state"])
         values = json.loads(metadata["progress"])
         values["validations"] = [(update, bleu) for update, bleu in values["validations"]]
@@ -90,7 +96,11 @@ class CheckpointFolder:
 
 
 def load_weights(network: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:
-    """Copies "network.*" tensors into a network. Raises InvalidInputError naming what is missing or misshapen."""
+    """Copies "network.*" tensors into a network.
+
+    Raises InvalidInputError naming what is missing, misshapen or more than the network has.
+    """
+    names = {f"network.{name}" for name, _ in network.named_parameters()}
     with torch.no_grad():
         for name, parameter in network.named_parameters():
             tensor = tensors.get(f"network.{name}")
@@ -98,6 +108,9 @@ def load_weights(network: nn.Module, tensors: Mapping[str, Tensor], path: Path) 
                 found = "is missing" if tensor is None else f"has the shape {tuple(tensor.shape)}"
                 raise InvalidInputError(f"{path}: {name} {found}, but must have the shape {tuple(parameter.shape)}")
             parameter.copy_(tensor)
+    for name in tensors:
+        if name.startswith("network.") and name not in names:
+            raise InvalidInputError(f"{path}: {name.removeprefix('network.')} is not in this network")
 
 
 def _read(path: Path, prefix: str = "") -> tuple[dict[str, Tensor], dict[str, str]]:

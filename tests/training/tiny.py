@@ -1,0 +1,47 @@
+"""A task and a network so small that the tests can train in seconds: to copy a sequence of symbols."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from model.config import EOS_ID, VocabularyShape
+from model.transformer import Transformer
+from training.config import RunConfig
+from training.corpus import EncodedCorpus, EncodedSide, SkippedPairs
+
+NUM_RESERVED, NUM_SYMBOLS = 4, 12
+VOCABULARY = VocabularyShape(source_size=NUM_RESERVED + NUM_SYMBOLS, target_size=NUM_RESERVED + NUM_SYMBOLS, joint=True)
+
+
+def tiny_config(folder: Path, **tables: dict[str, Any]) -> RunConfig:
+    """A run of a tiny network; `tables` adds to, or overrides, the keys of each table."""
+    defaults: dict[str, dict[str, Any]] = {
+        "data": {"directions": ["en-de"], "max_length": 20, "grammar": {}},
+        "architecture": {
+            "d_model": 16,
+            "d_ff": 32,
+            "num_heads": 2,
+            "num_encoder_layers": 1,
+            "num_decoder_layers": 1,
+            "max_source_length": 32,
+            "max_target_length": 32,
+        },
+        "optimization": {"batch_tokens": 64, "warmup_updates": 4, "precision": "float32"},
+    }
+    values = {name: defaults.get(name, {}) | tables.get(name, {}) for name in {*defaults, *tables}}
+    return RunConfig.model_validate({"run_folder": folder, **values})
+
+
+def copy_corpus(num_pairs: int, *, longest: int = 8, seed: int = 1) -> EncodedCorpus:
+    """Pairs whose target is their source: 2 to `longest` symbols."""
+    random = np.random.default_rng(seed)
+    sequences = [
+        [*random.integers(NUM_RESERVED, NUM_RESERVED + NUM_SYMBOLS, random.integers(2, longest + 1)).tolist(), EOS_ID]
+        for _ in range(num_pairs)
+    ]
+    return EncodedCorpus(EncodedSide.pack(sequences), EncodedSide.pack(sequences), SkippedPairs())
+
+
+def tiny_network(config: RunConfig) -> Transformer:
+    return Transformer(config.architecture, VOCABULARY)
