@@ -1,6 +1,7 @@
 """Writing files so that a reader, a crash or a full disk never meets half of one."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from model.errors import DragomanError
@@ -20,5 +21,6 @@ def write_atomically(path: Path, content: bytes | str) -> None:
             os.fsync(file.fileno())
         aside.replace(path)
     except OSError as error:
-        aside.unlink(missing_ok=True)
+        with suppress(OSError):  # what hindered the writing may hinder this, too
+            aside.unlink()
         raise DragomanError(f"{path}: cannot be written: {error.strerror or error}") from error

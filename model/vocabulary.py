@@ -160,5 +160,5 @@ def train_piece_model(sentences: Iterable[str], options: PieceModelOptions, *, l
 
 
 def _without_surrogates(text: str) -> str:
-    """Lone surrogates, which Python strings may hold but UTF-8 cannot, become the replacement character."""
+    """Lone surrogates, which Python strings may hold but UTF-8 cannot, become question marks."""
     return text.encode("utf-8", "replace").decode() if not text.isascii() else text

@@ -1,0 +1,88 @@
+"""Writing files: all or nothing, and an error that names the file."""
+
+import errno
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from model.errors import DragomanError
+from model.files import write_atomically
+
+
+@pytest.mark.parametrize(("content", "due"), [("Grüße\n", "Grüße\n".encode()), (b"\x00\xff", b"\x00\xff"), ("", b"")])
+def test_writes_text_and_bytes(content: str | bytes, due: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "new" / "folder" / "file.txt"
+    write_atomically(path, content)
+    assert path.read_bytes() == due
+    assert [entry.name for entry in path.parent.iterdir()] == ["file.txt"]
+
+
+def test_replaces_what_was_there(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"old and longer")
+    write_atomically(path, b"new")
+    assert path.read_bytes() == b"new"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("operation", ["os.fsync", "pathlib.Path.replace"])
+@pytest.mark.parametrize("old", [b"old", None], ids=["file", "no file"])
+def test_a_full_disk_leaves_all_as_it_was(
+    operation: str, old: bytes | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "file"
+    if old is not None:
+        path.write_bytes(old)
+
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(operation, fail)
+    with pytest.raises(DragomanError, match="No space left on device") as caught:
+        write_atomically(path, b"new")
+    assert str(caught.value) == f"{path}: cannot be written: No space left on device"
+    assert {entry: entry.read_bytes() for entry in tmp_path.iterdir()} == ({} if old is None else {path: old})
+
+
+def test_a_write_that_stops_half_way(tmp_path: Path) -> None:
+    """The system itself refuses to let the file grow beyond 4096 bytes."""
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+    code = """
+import resource, signal, sys
+from pathlib import Path
+from model.errors import DragomanError
+from model.files import write_atomically
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+try:
+    write_atomically(Path(sys.argv[1]), bytes(100_000))
+except DragomanError as error:
+    print(error)
+"""
+    root = Path(__file__).parents[2]
+    done = subprocess.run([sys.executable, "-c", code, str(path)], cwd=root, capture_output=True, text=True, timeout=60)
+    assert done.stdout == f"{path}: cannot be written: File too large\n", done.stderr
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_path_that_cannot_be_one(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_bytes(b"old")
+    for path in (file / "inside", file / "deep" / "inside", tmp_path / ("x" * 300), tmp_path / "folder"):
+        (tmp_path / "folder" / "kept").mkdir(parents=True, exist_ok=True)
+        with pytest.raises(DragomanError, match="cannot be written") as caught:
+            write_atomically(path, b"new")
+        assert str(caught.value).startswith(f"{path}: ")
+    assert file.read_bytes() == b"old"
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["file", "folder"]
+
+
+def test_what_stands_in_the_way_of_the_file_aside(tmp_path: Path) -> None:
+    (tmp_path / "file.tmp").mkdir()
+    with pytest.raises(DragomanError, match="file: cannot be written"):
+        write_atomically(tmp_path / "file", b"new")

@@ -1,0 +1,145 @@
+"""Text to pieces and back, whatever the text; and the reserved pieces that no text can name."""
+
+from typing import Literal
+
+import pytest
+import sentencepiece
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from model.config import BOS_ID, EOS_ID, PAD_ID, UNK_ID, Direction
+from model.errors import InvalidInputError, NotFoundError
+from model.vocabulary import PieceModel, PieceModelOptions, Vocabulary, language_tag, train_piece_model
+
+LANGUAGES = ["en", "de", "pt-BR"]
+
+any_text = st.text(st.characters(codec=None) | st.sampled_from("aeinrst äß.<>2/de😀日本\u200b\u202e\0\n\t\ud800"))
+
+
+@pytest.fixture(scope="module", params=["unigram", "bpe"])
+def model(request: pytest.FixtureRequest, tiny_sentences: list[str]) -> PieceModel:
+    return train_piece_model(tiny_sentences, PieceModelOptions(size=330, type=request.param), languages=LANGUAGES)
+
+
+def normalized(text: str) -> str:
+    """A text as SentencePiece's normalizer alone leaves it, which knows no pieces."""
+    readable = text.encode("utf-8", "replace").decode()
+    marked: str = sentencepiece.SentencePieceNormalizer(rule_name="nmt_nfkc").normalize(readable)
+    return marked.replace("▁", " ").strip(" ")
+
+
+@pytest.mark.parametrize("kind", ["unigram", "bpe"])
+def test_the_same_corpus_gives_the_same_model(kind: Literal["unigram", "bpe"], tiny_sentences: list[str]) -> None:
+    options = PieceModelOptions(size=330, type=kind)
+    first = train_piece_model(tiny_sentences, options, languages=LANGUAGES)
+    second = train_piece_model(iter(tiny_sentences), options, languages=reversed([*LANGUAGES, "en"]))
+    assert first.serialized == second.serialized
+
+
+def test_known_words_round_trip_in_few_pieces(model: PieceModel, tiny_sentences: list[str]) -> None:
+    for sentence in tiny_sentences:
+        pieces = model.encode(sentence)
+        assert model.decode(pieces) == sentence
+        assert len(pieces) < len(sentence)
+        assert UNK_ID not in pieces
+    assert model.encode_all(tiny_sentences) == [model.encode(sentence) for sentence in tiny_sentences]
+
+
+@given(text=any_text)
+@example(text="🧑‍🚀 Γειά 你好 مرحبا — naïve \x07\x1b[0m")
+@example(text="\ud800")
+@example(text="\ud83d\ude00")
+@example(text="a\0b")
+@settings(deadline=None, max_examples=200)
+def test_any_text_round_trips(model: PieceModel, text: str) -> None:
+    pieces = model.encode(text)
+    assert model.decode(pieces) == normalized(text)
+    assert not set(pieces) & {PAD_ID, UNK_ID, BOS_ID, EOS_ID, *(model.tag_id(language) for language in LANGUAGES)}
+
+
+@pytest.mark.parametrize("text", ["", " ", "\n\t\r", "\u3000", "\x01\x02\x07", "\u200b\u200e", "\u2028", "\ufeff"])
+def test_blank_text_gives_no_pieces(model: PieceModel, text: str) -> None:
+    assert model.encode(text) == []
+
+
+@pytest.mark.parametrize("text", ["<2de>", "<2en> hello", "</s>", "<s>", "<pad>", "<unk>", "<0x41>", "▁<2de>▁"])
+def test_text_cannot_name_a_reserved_piece(model: PieceModel, text: str) -> None:
+    pieces = model.encode(text)
+    assert model.decode(pieces) == text.replace("▁", " ").strip()
+    assert not set(pieces) & set(model.unprintable_ids())
+    assert EOS_ID not in pieces
+
+
+def test_without_byte_fallback_what_is_unseen_is_unknown(tiny_sentences: list[str]) -> None:
+    options = PieceModelOptions(size=70, byte_fallback=False)
+    model = train_piece_model(tiny_sentences, options, languages=["de"])
+    assert UNK_ID in model.encode("Ω")
+    assert UNK_ID in model.unprintable_ids()
+    assert model.size <= 70
+
+
+def test_tags_and_what_no_translation_may_hold(model: PieceModel) -> None:
+    tags = [model.tag_id(language) for language in LANGUAGES]
+    assert None not in tags
+    assert len(set(tags)) == 3
+    assert model.tag_id("fr") is None
+    assert set(model.unprintable_ids()) == {PAD_ID, UNK_ID, BOS_ID, *tags}
+    assert model.decode([PAD_ID, BOS_ID, EOS_ID, *(tag for tag in tags if tag is not None)]) == ""
+    assert language_tag("pt-BR") == "<2pt-BR>"
+
+
+def test_a_source_has_its_frame(model: PieceModel) -> None:
+    vocabulary = Vocabulary(model, model)
+    tag = model.tag_id("de")
+    assert vocabulary.encode_source("The dog", Direction("en", "de")) == [tag, *model.encode("The dog"), EOS_ID]
+    assert vocabulary.encode_source(" \u200b", Direction("en", "de")) == []
+    assert vocabulary.source_frame("de") == (tag, EOS_ID)
+    with pytest.raises(NotFoundError, match='no tag for the language "fr"'):
+        vocabulary.source_frame("fr")
+    with pytest.raises(NotFoundError, match='"fr"'):
+        vocabulary.encode_source("The dog", Direction("en", "fr"))
+
+
+def test_joint_and_separate(model: PieceModel, tiny_sentences: list[str]) -> None:
+    other = train_piece_model(tiny_sentences[1::2], PieceModelOptions(size=310), languages=[])
+    joint, separate = Vocabulary(model, model), Vocabulary(model, other)
+    assert joint.joint
+    assert joint.files() == {"vocabulary.model": model.serialized}
+    assert (joint.shape.source_size, joint.shape.target_size, joint.shape.joint) == (model.size, model.size, True)
+    assert not separate.joint
+    assert separate.files() == {"source.model": model.serialized, "target.model": other.serialized}
+    assert (separate.shape.source_size, separate.shape.target_size) == (model.size, other.size)
+
+
+def test_a_model_is_what_its_bytes_say(model: PieceModel) -> None:
+    again = PieceModel(model.serialized)
+    assert again.size == model.size
+    assert again.encode("The dog sees the tree.") == model.encode("The dog sees the tree.")
+
+
+@pytest.mark.parametrize("damaged", [b"", b"no model", b"\xff" * 500, bytes(500)])
+def test_no_model(damaged: bytes) -> None:
+    with pytest.raises(InvalidInputError):
+        PieceModel(damaged)
+
+
+@given(data=st.data())
+@settings(deadline=None, max_examples=30)
+def test_a_model_that_was_cut_short_is_refused(model: PieceModel, data: st.DataObject) -> None:
+    length = data.draw(st.integers(0, len(model.serialized) - 1))
+    with pytest.raises(InvalidInputError):
+        PieceModel(model.serialized[:length])
+
+
+def test_a_vocabulary_that_the_corpus_cannot_give(tiny_sentences: list[str]) -> None:
+    with pytest.raises(InvalidInputError, match=r"vocabulary\.size 270 does not fit the corpus"):
+        train_piece_model(tiny_sentences, PieceModelOptions(size=270), languages=["de"])
+    with pytest.raises(InvalidInputError, match=r"vocabulary\.size 300") as caught:
+        train_piece_model([], PieceModelOptions(size=300), languages=["de"])
+    assert "\n" not in str(caught.value)
+
+
+def test_training_takes_any_text(tiny_sentences: list[str]) -> None:
+    odd = ["", " ", "\ud800 alone", "a\0b", "tab\there", "two\nlines", "▁ reserved", "x" * 20_000, "😀"]
+    model = train_piece_model([*tiny_sentences, *odd], PieceModelOptions(size=340), languages=["de"])
+    assert model.decode(model.encode("The dog")) == "The dog"
