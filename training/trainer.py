@@ -70,7 +70,7 @@ class Trainer:
         self.progress = self.checkpoints.restore(update, self.network, self.optimizer)
 
     def run(self, display: TrainingDisplay, log: MetricsLog) -> None:
-        """Raises DragomanError when the loss is no longer a number or a checkpoint cannot be written."""
+        """Raises DragomanError when loss or gradient is no longer a number or a checkpoint cannot be written."""
         options = self.config.optimization
         window = _Window(time.monotonic())
         self.network.train()
@@ -127,13 +127,13 @@ class Trainer:
             (loss / num_tokens).backward()
             loss_sum += loss.item()
             negative_log_likelihood_sum += negative_log_likelihood.item()
-        if not math.isfinite(loss_sum):
-            raise DragomanError(
-                f"the loss of update {self.progress.update} is {loss_sum}: "
-                "resume with a lower optimization.learning_rate"
-            )
-        if options.clip_norm:
-            nn.utils.clip_grad_norm_(self.network.parameters(), options.clip_norm)
+        norm = nn.utils.clip_grad_norm_(self.network.parameters(), options.clip_norm or math.inf).item()
+        for name, value in (("loss", loss_sum), ("norm of the gradient", norm)):
+            if not math.isfinite(value):  # one step on it, and the next checkpoint would be of no use
+                raise DragomanError(
+                    f"the {name} of update {self.progress.update} is {value}: "
+                    "resume with a lower optimization.learning_rate"
+                )
         rate = inverse_square_root(
             self.progress.update, peak=options.learning_rate, warmup_updates=options.warmup_updates
         )

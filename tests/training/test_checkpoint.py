@@ -176,7 +176,7 @@ def test_a_missing_checkpoint_is_refused_with_its_file(folder: CheckpointFolder)
     [
         ((4, 5, 2), r"0\.weight has the shape \(3, 4\), but must have the shape \(5, 4\)"),
         ((4, 3, 2, 2), r"2\.weight is missing, but must have the shape \(2, 2\)"),
-        ((4, 3), r"1\.weight is not in this network"),
+        ((4, 3), r"1\.bias is not in this network"),
     ],
 )
 def test_a_checkpoint_of_another_network_is_refused(

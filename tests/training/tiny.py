@@ -24,6 +24,7 @@ def tiny_config(folder: Path, **tables: dict[str, Any]) -> RunConfig:
             "num_heads": 2,
             "num_encoder_layers": 1,
             "num_decoder_layers": 1,
+            "dropout": 0.0,
             "max_source_length": 32,
             "max_target_length": 32,
         },

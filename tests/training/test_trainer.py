@@ -1,0 +1,379 @@
+"""The training loop on a task that can be checked: it learns, it resumes to the bit, it stops where it should."""
+
+import json
+import math
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from model.config import EOS_ID
+from model.decoding.engine import Engine
+from model.decoding.request import Request, SearchOptions
+from model.errors import DragomanError
+from model.transformer import Transformer
+from tests.training.tiny import copy_corpus, tiny_config, tiny_network
+from training.batching import EpochBatches
+from training.checkpoint import CheckpointFolder, Progress
+from training.corpus import EncodedCorpus, EncodedSide, SkippedPairs
+from training.display import TrainingDisplay
+from training.metrics_log import MetricsLog
+from training.trainer import Trainer, Validate
+
+
+def no_validation(network: Transformer) -> dict[str, float]:
+    return {"en→de": 0.0}
+
+
+def scripted(scores: Sequence[float]) -> Validate:
+    """Validations that give the scores one after the other."""
+    remaining = iter(scores)
+    return lambda network: {"en→de": next(remaining)}
+
+
+class Runner:
+    """Trainers over one corpus, each with a run folder of its own; their progress is shown and logged as in a run."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.num_runs = 0
+
+    def trainer(
+        self,
+        corpus: EncodedCorpus,
+        *,
+        seed: int = 1,
+        checkpoints: CheckpointFolder | None = None,
+        validate: Validate = no_validation,
+        on_best: Callable[[Transformer, Progress], None] = lambda network, progress: None,
+        **tables: dict[str, Any],
+    ) -> Trainer:
+        self.num_runs += 1
+        config = tiny_config(self.folder / str(self.num_runs), **tables)
+        checkpoints = checkpoints or CheckpointFolder(config.run_folder / "checkpoints")
+        torch.manual_seed(seed)
+        return Trainer(config, tiny_network(config), corpus, checkpoints, validate=validate, on_best=on_best)
+
+    def run(self, trainer: Trainer) -> Trainer:
+        done = trainer.progress.update
+        trainer.config.run_folder.mkdir(exist_ok=True)
+        with (
+            TrainingDisplay(total_updates=trainer.config.optimization.max_updates, done_updates=done) as display,
+            MetricsLog(trainer.config.run_folder, resumed_update=done) as log,
+        ):
+            trainer.run(display, log)
+        return trainer
+
+
+@pytest.fixture
+def runner(tmp_path: Path) -> Runner:
+    return Runner(tmp_path)
+
+
+def metrics(trainer: Trainer, kind: str = "training") -> list[dict[str, Any]]:
+    lines = (trainer.config.run_folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    return [values for values in map(json.loads, lines) if values["kind"] == kind]
+
+
+def weights_of(trainer: Trainer) -> dict[str, Tensor]:
+    return {name: parameter.detach().clone() for name, parameter in trainer.network.named_parameters()}
+
+
+def state_of(trainer: Trainer) -> dict[str, Tensor]:
+    """All that decides how training goes on."""
+    optimizer = {
+        f"{key} of {name}": value.clone()
+        for name, parameter in trainer.network.named_parameters()
+        for key, value in trainer.optimizer.state[parameter].items()
+    }
+    return weights_of(trainer) | optimizer | {"random state": torch.get_rng_state()}
+
+
+def assert_bit_equal(first: dict[str, Tensor], second: dict[str, Tensor]) -> None:
+    assert first.keys() == second.keys()
+    assert [name for name in first if not torch.equal(first[name], second[name])] == []
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Trainer:
+    """A network that has learnt to copy."""
+    runner = Runner(tmp_path_factory.mktemp("copy"))
+    return runner.run(
+        runner.trainer(
+            copy_corpus(2000),
+            architecture={"d_model": 32, "d_ff": 64},
+            optimization={
+                "max_updates": 500,
+                "batch_tokens": 256,
+                "learning_rate": 1e-2,
+                "warmup_updates": 100,
+                "log_every": 50,
+                "checkpoint_every": 500,
+            },
+        )
+    )
+
+
+def test_the_loss_falls(trained: Trainer) -> None:
+    losses = [line["negative_log_likelihood"] for line in metrics(trained)]
+
+    assert len(losses) == 10
+    assert losses[0] > 1.0
+    assert losses[-1] < 0.2
+
+
+@pytest.mark.parametrize("beam_size", [1, 4])
+def test_a_trained_network_copies_what_it_has_not_seen(trained: Trainer, beam_size: int) -> None:
+    unseen = copy_corpus(60, seed=2).source
+    sources = [tuple(unseen.pieces[start:end].tolist()) for start, end in zip(unseen.offsets, unseen.offsets[1:])]
+    engine = Engine(trained.network.eval(), max_slots=len(sources))
+
+    engine.admit([Request(i, source, SearchOptions(beam_size=beam_size), 20) for i, source in enumerate(sources)])
+    outputs = {}
+    while engine.num_active:
+        outputs |= {finished.id: finished.hypotheses[0].token_ids for finished in engine.step()}
+
+    assert sum(outputs[i] == source[:-1] for i, source in enumerate(sources)) >= 58
+
+
+def test_metrics_are_logged_as_they_are_configured(trained: Trainer) -> None:
+    lines = metrics(trained)
+
+    assert [line["update"] for line in lines] == list(range(50, 501, 50))
+    assert lines[0]["learning_rate"] == pytest.approx(0.005)
+    assert lines[1]["learning_rate"] == pytest.approx(0.01)
+    assert lines[-1]["epoch"] > 0
+    # Smoothed over 16 pieces the loss cannot fall below the labels' entropy, as the plain likelihood can.
+    entropy = -(0.90625 * math.log(0.90625) + 15 * 0.00625 * math.log(0.00625))
+    assert lines[-1]["loss"] > entropy > lines[-1]["negative_log_likelihood"]
+
+
+def test_progress_counts_tokens_and_epochs(trained: Trainer) -> None:
+    progress, corpus = trained.progress, trained.corpus
+    per_epoch = int(corpus.target.lengths.sum())
+
+    assert progress.update == 500
+    assert progress.target_tokens // per_epoch == progress.epoch
+    assert progress.seconds > 0
+
+
+DISTURBED = {
+    "architecture": {"dropout": 0.2, "attention_dropout": 0.1},
+    "optimization": {
+        "max_updates": 8,
+        "accumulation": 3,
+        "checkpoint_every": 1,
+        "keep_checkpoints": 100,
+        "learning_rate": 1e-2,
+        "precision": "bfloat16",
+    },
+    "validation": {"every": 3},
+}
+
+
+def test_a_run_resumed_at_any_update_equals_an_undisturbed_one(runner: Runner) -> None:
+    corpus = copy_corpus(45, longest=6)
+    num_batches = len(EpochBatches(corpus, 64, seed=1, epoch=0))
+    assert 3 < num_batches < 8 * 3, "updates must fall inside an epoch and over its end"
+    assert num_batches % 3, "the last update of an epoch must have fewer batches"
+    undisturbed = runner.run(runner.trainer(corpus, **DISTURBED))
+    expected = state_of(undisturbed)
+    checkpoints = undisturbed.checkpoints
+    assert checkpoints.updates() == list(range(1, 9))
+
+    for update in range(1, 8):
+        resumed = runner.trainer(
+            corpus, seed=99, checkpoints=CheckpointFolder(runner.folder / f"from {update}"), **DISTURBED
+        )
+        resumed.checkpoints.folder.mkdir()
+        resumed.checkpoints.path(update).write_bytes(checkpoints.path(update).read_bytes())
+        resumed.resume(update)
+        assert resumed.progress.update == update
+        runner.run(resumed)
+
+        assert_bit_equal(state_of(resumed), expected)
+        resumed.progress.seconds = undisturbed.progress.seconds
+        assert resumed.progress == undisturbed.progress
+
+
+def test_dropout_hangs_on_the_random_state(runner: Runner) -> None:
+    """Else the test above would show less than it seems to."""
+    corpus = copy_corpus(45, longest=6)
+    runs = []
+    for seed in (1, 2):
+        trainer = runner.trainer(corpus, **DISTURBED)
+        torch.manual_seed(seed)  # after the weights are drawn
+        runs.append(weights_of(runner.run(trainer)))
+    assert not torch.equal(*(run["source_embedding.weight"] for run in runs))
+
+
+def test_two_accumulated_batches_equal_one_twice_as_large(runner: Runner) -> None:
+    random = np.random.default_rng(3)
+    lengths = [3] * 8 + [7] * 8  # of unequal size, so that the mean must be over tokens and not over batches
+    side = EncodedSide.pack([[*random.integers(4, 16, length).tolist(), EOS_ID] for length in lengths])
+    corpus = EncodedCorpus(side, side, SkippedPairs())
+    options = {"max_updates": 4, "adam_epsilon": 1e-3, "log_every": 1, "clip_norm": 0.5}
+
+    apart = runner.trainer(corpus, optimization={**options, "batch_tokens": 64, "accumulation": 2})
+    together = runner.trainer(corpus, optimization={**options, "batch_tokens": 128})
+    assert [len(EpochBatches(corpus, tokens, seed=1, epoch=0)) for tokens in (64, 128)] == [2, 1]
+    runner.run(apart)
+    runner.run(together)
+
+    assert apart.progress.target_tokens == together.progress.target_tokens == 4 * int(side.lengths.sum())
+    for one, other in zip(metrics(apart), metrics(together), strict=True):
+        assert one["loss"] == pytest.approx(other["loss"], rel=1e-5)
+    for name, weight in weights_of(apart).items():
+        torch.testing.assert_close(weight, weights_of(together)[name], rtol=1e-4, atol=1e-6)
+
+
+def test_training_stops_when_bleu_no_longer_rises(runner: Runner, capsys: pytest.CaptureFixture[str]) -> None:
+    best: list[int] = []
+    trainer = runner.run(
+        runner.trainer(
+            copy_corpus(40),
+            validate=scripted([1.0, 3.0, 2.0, 2.5, 3.0]),  # as good as the best is not better
+            on_best=lambda network, progress: best.append(progress.update),
+            optimization={"max_updates": 100},
+            validation={"every": 2, "patience": 3},
+        )
+    )
+
+    assert trainer.progress.update == 10
+    assert best == [2, 4]
+    assert [line["bleu"] for line in metrics(trainer, "validation")] == [1.0, 3.0, 2.0, 2.5, 3.0]
+    assert "no better BLEU in 3 validations: stopping early" in capsys.readouterr().err
+    assert trainer.checkpoints.updates()[-1] == 10
+
+    resumed = runner.trainer(copy_corpus(40), checkpoints=trainer.checkpoints, validation={"patience": 3})
+    resumed.resume(10)
+    runner.run(resumed)
+    assert resumed.progress.update == 10, "a run that stopped early stays stopped"
+
+
+def test_bleu_of_several_directions_counts_by_its_mean(runner: Runner) -> None:
+    scores = iter([{"en→de": 10.0, "de→en": 30.0}, {"en→de": 25.0, "de→en": 14.0}])
+    trainer = runner.run(
+        runner.trainer(
+            copy_corpus(40),
+            validate=lambda network: next(scores),
+            optimization={"max_updates": 2},
+            validation={"every": 1},
+        )
+    )
+    assert trainer.progress.validations == [(1, 20.0), (2, 19.5)]
+    assert trainer.progress.best == (1, 20.0)
+    assert metrics(trainer, "validation")[1]["bleu de→en"] == 14.0
+
+
+def test_the_network_is_validated_without_dropout_and_trained_with_it(runner: Runner) -> None:
+    modes: list[bool] = []
+
+    def validate(network: Transformer) -> dict[str, float]:
+        modes.append(network.training)
+        return {"en→de": 1.0}
+
+    trainer = runner.run(
+        runner.trainer(copy_corpus(40), validate=validate, optimization={"max_updates": 3}, validation={"every": 2})
+    )
+    assert modes == [False, False]  # at update 2, and after the last
+    assert trainer.network.training
+
+
+def test_a_loss_that_is_no_number_is_named(runner: Runner) -> None:
+    trainer = runner.trainer(copy_corpus(40), optimization={"max_updates": 5, "checkpoint_every": 1})
+    trainer.network.output_projection.weight.data[5, 0] = math.nan
+
+    with pytest.raises(DragomanError, match="the loss of update 1 is nan") as caught:
+        runner.run(trainer)
+    assert "optimization.learning_rate" in str(caught.value)
+    assert trainer.checkpoints.updates() == []
+
+
+@pytest.mark.parametrize("clip_norm", [0.0, 1.0])
+def test_a_gradient_that_is_no_number_never_reaches_the_weights(runner: Runner, clip_norm: float) -> None:
+    """A checkpoint of such weights could not be resumed from."""
+    trainer = runner.trainer(
+        copy_corpus(40), optimization={"max_updates": 5, "checkpoint_every": 1, "clip_norm": clip_norm}
+    )
+    calls: Iterator[float] = iter([1.0, 1.0, math.inf, 1.0, 1.0])
+    next(trainer.network.encoder_norm.parameters()).register_hook(lambda gradient: gradient * next(calls))
+
+    with pytest.raises(DragomanError, match="the norm of the gradient of update 3 is "):
+        runner.run(trainer)
+
+    assert all(torch.isfinite(weight).all() for weight in weights_of(trainer).values())
+    assert trainer.checkpoints.updates() == [1, 2]
+
+
+def test_the_newest_checkpoints_are_kept_and_the_last_averaged(runner: Runner) -> None:
+    trainer = runner.run(
+        runner.trainer(
+            copy_corpus(40),
+            optimization={"max_updates": 6, "checkpoint_every": 1, "keep_checkpoints": 2},
+            averaging={"checkpoints": 3},
+        )
+    )
+    assert trainer.updates_to_average() == [4, 5, 6]
+    assert trainer.checkpoints.updates() == [4, 5, 6]
+
+
+def test_checkpoints_come_when_configured_and_with_each_validation(runner: Runner) -> None:
+    trainer = runner.run(
+        runner.trainer(
+            copy_corpus(40),
+            optimization={"max_updates": 11, "checkpoint_every": 4, "keep_checkpoints": 9},
+            validation={"every": 5},
+            averaging={"checkpoints": 1},
+        )
+    )
+    assert trainer.checkpoints.updates() == [4, 5, 8, 10, 11]
+    assert trainer.updates_to_average() == [11]
+
+
+def test_the_checkpoints_of_the_best_validations_are_kept_and_averaged(runner: Runner) -> None:
+    trainer = runner.run(
+        runner.trainer(
+            copy_corpus(40),
+            validate=scripted([5.0, 1.0, 4.0, 2.0, 4.0, 0.0]),
+            optimization={"max_updates": 12, "checkpoint_every": 1, "keep_checkpoints": 1},
+            validation={"every": 2},
+            averaging={"checkpoints": 2, "select": "best"},
+        )
+    )
+    assert trainer.updates_to_average() == [2, 6]  # the earlier of equals
+    assert trainer.checkpoints.updates() == [2, 6, 12]
+
+
+def test_too_few_checkpoints_are_all_averaged(runner: Runner) -> None:
+    for select in ("last", "best"):
+        trainer = runner.run(
+            runner.trainer(
+                copy_corpus(40),
+                optimization={"max_updates": 2, "checkpoint_every": 1},
+                validation={"every": 1},
+                averaging={"checkpoints": 5, "select": select},
+            )
+        )
+        assert trainer.updates_to_average() == [1, 2]
+
+
+def test_a_full_disk_ends_training_and_leaves_the_older_checkpoints(
+    runner: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = runner.trainer(copy_corpus(40), optimization={"max_updates": 5, "checkpoint_every": 1})
+    save = CheckpointFolder.save
+
+    def fill(self: CheckpointFolder, network: Any, optimizer: Any, progress: Progress) -> None:
+        if progress.update == 3:
+            raise DragomanError("00000003.safetensors: cannot be written: No space left on device")
+        save(self, network, optimizer, progress)
+
+    monkeypatch.setattr(CheckpointFolder, "save", fill)
+    with pytest.raises(DragomanError, match="No space left"):
+        runner.run(trainer)
+    assert trainer.checkpoints.updates() == [1, 2]
