@@ -60,8 +60,10 @@ def _stored_matrix(tensors: dict[str, Tensor], name: str, shape: torch.Size, pat
         raise InvalidInputError(f"{path}: lacks the tensor {name}")
     if stored.shape != shape:
         raise InvalidInputError(f"{path}: {name} has the shape {list(stored.shape)}, but {list(shape)} is due")
-    if stored.dtype != torch.int8:
+    if stored.is_floating_point():
         return stored
+    if stored.dtype != torch.int8 or stored.dim() != 2:
+        raise InvalidInputError(f"{path}: {name} holds {stored.dtype}; only matrices may, and in int8 alone")
     scales = tensors.get(name + SCALE_SUFFIX)
     if scales is None or scales.shape != shape[:1]:
         raise InvalidInputError(f"{path}: {name} lacks its scales, one for each row")
