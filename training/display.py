@@ -11,7 +11,7 @@ class TrainingDisplay:
     """Updates done, tokens a second, loss, BLEU and time left."""
 
     def __init__(self, *, total_updates: int, done_updates: int) -> None:
-        self.console = Console(stderr=True, highlight=False)
+        self.console = Console(stderr=True, highlight=False, markup=False, emoji=False)
         self._live = self.console.is_terminal
         self._total = total_updates
         self._first = done_updates

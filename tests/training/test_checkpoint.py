@@ -3,9 +3,6 @@
 import errno
 import os
 import pickle
-import resource
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -15,6 +12,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from model.errors import DragomanError, InvalidInputError
+from tests.training.tiny import small_disk
 from training.checkpoint import CheckpointFolder, Progress, load_weights
 
 
@@ -207,17 +205,6 @@ def test_load_weights_copies(tmp_path: Path) -> None:
     source, target = network_of(4, 3, seed=1), network_of(4, 3, seed=2)
     load_weights(target, {f"network.{name}": weight for name, weight in weights_of(source).items()}, tmp_path)
     assert_equal(weights_of(target), weights_of(source))
-
-
-@contextmanager
-def small_disk(num_bytes: int) -> Iterator[None]:
-    """No file may grow beyond `num_bytes`: a write then stops half-way, as on a full disk."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (num_bytes, hard))  # Python ignores the signal that goes with it
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def assert_only_the_first_is_there(folder: CheckpointFolder) -> None:

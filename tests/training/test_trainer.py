@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -129,7 +130,7 @@ def test_the_loss_falls(trained: Trainer) -> None:
 @pytest.mark.parametrize("beam_size", [1, 4])
 def test_a_trained_network_copies_what_it_has_not_seen(trained: Trainer, beam_size: int) -> None:
     unseen = copy_corpus(60, seed=2).source
-    sources = [tuple(unseen.pieces[start:end].tolist()) for start, end in zip(unseen.offsets, unseen.offsets[1:])]
+    sources = [tuple(unseen.pieces[start:end].tolist()) for start, end in pairwise(unseen.offsets)]
     engine = Engine(trained.network.eval(), max_slots=len(sources))
 
     engine.admit([Request(i, source, SearchOptions(beam_size=beam_size), 20) for i, source in enumerate(sources)])

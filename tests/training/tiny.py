@@ -1,5 +1,8 @@
-"""A task and a network so small that the tests can train in seconds: to copy a sequence of symbols."""
+"""What the tests share: a task and a network so small that they train in seconds, and a disk that is full."""
 
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +38,7 @@ def tiny_config(folder: Path, **tables: dict[str, Any]) -> RunConfig:
 
 
 def copy_corpus(num_pairs: int, *, longest: int = 8, seed: int = 1) -> EncodedCorpus:
-    """Pairs whose target is their source: 2 to `longest` symbols."""
+    """A task that can be checked: pairs whose target is their source, 2 to `longest` symbols."""
     random = np.random.default_rng(seed)
     sequences = [
         [*random.integers(NUM_RESERVED, NUM_RESERVED + NUM_SYMBOLS, random.integers(2, longest + 1)).tolist(), EOS_ID]
@@ -46,3 +49,14 @@ def copy_corpus(num_pairs: int, *, longest: int = 8, seed: int = 1) -> EncodedCo
 
 def tiny_network(config: RunConfig) -> Transformer:
     return Transformer(config.architecture, VOCABULARY)
+
+
+@contextmanager
+def small_disk(num_bytes: int) -> Iterator[None]:
+    """No file may grow beyond `num_bytes`: a write then stops half-way, as on a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (num_bytes, hard))  # Python ignores the signal that goes with it
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

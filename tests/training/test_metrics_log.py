@@ -1,0 +1,85 @@
+"""What a run measures, on disk: readable line by line, and true after a resumption or a full disk."""
+
+import json
+from pathlib import Path
+
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from model.errors import DragomanError
+from tests.training.tiny import small_disk
+from training.metrics_log import MetricsLog
+
+
+def write_updates(folder: Path, *updates: int, resumed_update: int = 0) -> None:
+    with MetricsLog(folder, resumed_update=resumed_update) as log:
+        for update in updates:
+            log.write("training", update, {"loss": 1 / update})
+
+
+def updates_of(folder: Path) -> list[int]:
+    return [json.loads(line)["update"] for line in (folder / "metrics.jsonl").read_text().splitlines()]
+
+
+def test_each_line_is_an_object(tmp_path: Path) -> None:
+    with MetricsLog(tmp_path, resumed_update=0) as log:
+        log.write("training", 10, {"loss": 2.5, "epoch": 1})
+        lines = (tmp_path / "metrics.jsonl").read_text().splitlines()  # whoever looks on reads it at once
+        log.write("validation", 20, {"bleu en→de": 12.5, "bleu": 12.5})
+
+    assert [json.loads(line) for line in lines] == [{"kind": "training", "update": 10, "loss": 2.5, "epoch": 1}]
+    last = (tmp_path / "metrics.jsonl").read_text().splitlines()[-1]
+    assert json.loads(last) == {"kind": "validation", "update": 20, "bleu en→de": 12.5, "bleu": 12.5}
+
+
+def test_tensorboard_gets_the_same(tmp_path: Path) -> None:
+    with MetricsLog(tmp_path, resumed_update=0) as log:
+        log.write("training", 10, {"loss": 2.5})
+        log.write("training", 20, {"loss": 1.5})
+
+    board = EventAccumulator(str(tmp_path / "tensorboard"))
+    board.Reload()
+    assert [(event.step, event.value) for event in board.Scalars("training/loss")] == [(10, 2.5), (20, 1.5)]
+
+
+def test_resuming_drops_what_is_about_to_be_done_again(tmp_path: Path) -> None:
+    write_updates(tmp_path, 1, 2, 3, 4, 5)
+    write_updates(tmp_path, 4, 6, resumed_update=3)
+    assert updates_of(tmp_path) == [1, 2, 3, 4, 6]
+
+    board = EventAccumulator(str(tmp_path / "tensorboard"))
+    board.Reload()
+    assert [event.step for event in board.Scalars("training/loss")] == [1, 2, 3, 4, 6]
+
+
+def test_a_run_without_a_checkpoint_begins_its_log_anew(tmp_path: Path) -> None:
+    write_updates(tmp_path, 1, 2)
+    write_updates(tmp_path, 1)
+    assert updates_of(tmp_path) == [1]
+
+
+@pytest.mark.parametrize("torn", ['{"kind": "training", "upd', "\0\0\0\0"])
+def test_a_line_that_a_crash_tore_is_dropped(tmp_path: Path, torn: str) -> None:
+    write_updates(tmp_path, 1, 2)
+    with (tmp_path / "metrics.jsonl").open("a", encoding="utf-8") as file:
+        file.write(torn)
+
+    write_updates(tmp_path, 3, resumed_update=2)
+    assert updates_of(tmp_path) == [1, 2, 3]
+
+
+def test_a_full_disk_is_told_in_a_line(tmp_path: Path) -> None:
+    updates = list(range(1, 21))
+    write_updates(tmp_path, *updates)
+    path = tmp_path / "metrics.jsonl"
+
+    # Room for half a line more here, and for TensorBoard's new and much smaller file.
+    with (
+        small_disk(path.stat().st_size + 20),
+        pytest.raises(DragomanError, match=r"metrics\.jsonl: cannot be written: \w+"),
+    ):
+        write_updates(tmp_path, 21, resumed_update=20)
+
+    assert not path.read_text().endswith("\n")
+    write_updates(tmp_path, 21, resumed_update=20)  # the line that was cut short is gone
+    assert updates_of(tmp_path) == [*updates, 21]
