@@ -7,12 +7,14 @@ README.md             the model card
 """
 
 import json
+import os
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from model.config import ArchitectureConfig, Direction, StrictModel, VocabularyShape
 from model.errors import DragomanError, InvalidInputError, NotFoundError
@@ -50,6 +52,12 @@ class BundleConfig(StrictModel):
     scores: tuple[BundleScore, ...] = ()
     provenance: dict[str, Any] = Field({}, description="How it was trained; for people, read by no program.")
 
+    @model_validator(mode="after")
+    def _tied_sides_are_joint(self) -> Self:
+        if self.architecture.tied_embeddings == "all" and not self.vocabulary.joint:
+            raise ValueError('architecture.tied_embeddings = "all" needs vocabulary.joint = true')
+        return self
+
     def find_direction(self, source_language: str | None, target_language: str) -> Direction:
         """The direction into a language; the source language may be left out where only one leads there.
 
@@ -74,9 +82,8 @@ def find_bundle(name_or_path: str) -> Path:
 
     Raises NotFoundError naming what is at hand.
     """
-    folder = Path(name_or_path)
-    if folder.is_dir():
-        return folder
+    if os.path.isdir(name_or_path):  # pathlib's is_dir raises for a name that no file can have
+        return Path(name_or_path)
     shipped = {path.name: path for path in shipped_bundles()}
     if name_or_path in shipped:
         return shipped[name_or_path]
@@ -96,7 +103,8 @@ def read_config(folder: Path) -> BundleConfig:
         return BundleConfig.model_validate_json(read_file(path))
     except ValidationError as error:
         problem = error.errors()[0]
-        raise InvalidInputError(f"{path}: {'.'.join(map(str, problem['loc']))}: {problem['msg']}") from error
+        key = ".".join(map(str, problem["loc"]))  # empty for what concerns the whole file
+        raise InvalidInputError(": ".join(filter(None, (str(path), key, problem["msg"])))) from error
 
 
 def read_vocabulary(folder: Path, config: BundleConfig) -> Vocabulary:
@@ -111,7 +119,11 @@ def read_vocabulary(folder: Path, config: BundleConfig) -> Vocabulary:
             _read_piece_model(folder / "target.model", shape.target_size),
         )
     for direction in config.directions:
-        vocabulary.source_frame(direction.target)
+        if vocabulary.source.tag_id(direction.target) is None:
+            path = folder / ("vocabulary.model" if shape.joint else "source.model")
+            raise InvalidInputError(
+                f'{path}: has no tag for the language "{direction.target}", but {CONFIG_FILE} lists {direction}'
+            )
     return vocabulary
 
 
@@ -149,16 +161,23 @@ def write_bundle(folder: Path, config: BundleConfig, vocabulary: Vocabulary, wei
         **vocabulary.files(),
     }
     try:
-        for leftover in (aside, old):
-            shutil.rmtree(leftover, ignore_errors=True)
+        shutil.rmtree(aside, ignore_errors=True)
         for name, content in files.items():
             write_atomically(aside / name, content)
+        shutil.rmtree(old, ignore_errors=True)
         if folder.exists():
             folder.rename(old)
-        aside.rename(folder)
+        try:
+            aside.rename(folder)
+        except OSError:
+            with suppress(FileNotFoundError):
+                old.rename(folder)
+            raise
         shutil.rmtree(old, ignore_errors=True)
     except OSError as error:
         raise DragomanError(f"{folder}: the bundle cannot be written: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)  # a full disk is not left with half a bundle
 
 
 def config_json(config: BundleConfig) -> str:
