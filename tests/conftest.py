@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from model.bundle import BundleConfig, BundleScore, write_bundle
-from model.config import ArchitectureConfig, Direction
+from model.config import EOS_ID, ArchitectureConfig, Direction
 from model.storage import pack_weights
 from model.transformer import Transformer, num_parameters
 from model.vocabulary import PieceModelOptions, Vocabulary, train_piece_model
@@ -32,7 +32,7 @@ def tiny_sentences() -> list[str]:
 @pytest.fixture(scope="session")
 def tiny_vocabulary(tiny_sentences: list[str]) -> Vocabulary:
     """A joint vocabulary with byte fallback and the tags of English and German."""
-    model = train_piece_model(tiny_sentences, PieceModelOptions(size=340), languages=["en", "de"])
+    model = train_piece_model(tiny_sentences, PieceModelOptions(size=400, type="bpe"), languages=["en", "de"])
     return Vocabulary(model, model)
 
 
@@ -48,6 +48,7 @@ def tiny_bundle(tiny_vocabulary: Vocabulary, tmp_path_factory: pytest.TempPathFa
         d_value=8,
         num_encoder_layers=1,
         num_decoder_layers=1,
+        tied_embeddings="none",
         max_source_length=64,
         max_target_length=64,
     )
@@ -55,8 +56,11 @@ def tiny_bundle(tiny_vocabulary: Vocabulary, tmp_path_factory: pytest.TempPathFa
         torch.manual_seed(20)
         network = Transformer(architecture, tiny_vocabulary.shape)
         with torch.no_grad():
-            for parameter in network.parameters():  # sharp enough for the translations to differ and to end
-                parameter.add_(0.3 * torch.randn_like(parameter))
+            for parameter in network.parameters():  # sharp enough for the translations to differ
+                parameter.add_(0.5 * torch.randn_like(parameter))
+            network.target_embedding.weight.mul_(0.3)  # the source counts for more than the piece before
+            network.output_projection.weight[EOS_ID].mul_(1.5)  # some end before they are cut off
+            network.output_projection.weight[6:262] = 0  # words rather than the single bytes
     config = BundleConfig(
         name="tiny",
         directions=(EN_DE, DE_EN),

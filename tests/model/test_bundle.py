@@ -192,7 +192,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str, str]] = {
     "no name": (change_config(lambda c: c.pop("name")), CONFIG_FILE, "name: Field required"),
     "no direction": (change_config(lambda c: c.update(directions=[])), CONFIG_FILE, "directions: "),
     "one vocabulary cannot be tied to another": (
-        change_config(lambda c: c["vocabulary"].update(joint=False)),
+        change_config(lambda c: (c["vocabulary"].update(joint=False), c["architecture"].update(tied_embeddings="all"))),
         CONFIG_FILE,
         "tied_embeddings",
     ),

@@ -1,0 +1,266 @@
+"""Text to text with a tiny network of random weights: its words mean nothing, but the rules hold for any."""
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from model.config import EOS_ID, Direction
+from model.decoding import translator as translator_module
+from model.decoding.request import SearchOptions, TokenHypothesis
+from model.decoding.translator import Translator
+from model.errors import DragomanError, InvalidInputError, NotFoundError
+from model.transformer import Transformer
+
+EN_DE, DE_EN = Direction("en", "de"), Direction("de", "en")
+QUICK = SearchOptions(beam_size=2, max_target_length=6)
+
+
+@pytest.fixture(scope="module")
+def translator(tiny_bundle: Path) -> Translator:
+    return Translator.load(tiny_bundle, max_slots=8)
+
+
+def texts_of(translator: Translator, texts: list[str], options: SearchOptions = QUICK) -> list[str]:
+    return [translation.text for translation in translator.stream(texts, EN_DE, options)]
+
+
+# What it is
+
+
+def test_tells_what_it_is(translator: Translator) -> None:
+    assert translator.name == "tiny"
+    assert translator.directions == (EN_DE, DE_EN)
+    assert translator.max_source_length == 62
+    assert translator.engine.max_slots == 8
+
+
+def test_loads_by_path_and_by_text(tiny_bundle: Path) -> None:
+    assert Translator.load(str(tiny_bundle)).name == "tiny"
+    with pytest.raises(NotFoundError, match="nothing/here"):
+        Translator.load("nothing/here")
+
+
+# Order, batch-mates, options
+
+
+def test_keeps_the_order(translator: Translator, tiny_sentences: list[str]) -> None:
+    texts = [*tiny_sentences, "The dog.", " ", *tiny_sentences[:9]]
+    translations = list(translator.stream(texts, EN_DE, QUICK))
+    assert [translation.source for translation in translations] == texts
+    assert translator.engine.num_active == 0
+    # The sentences differ enough for a mix-up to show.
+    assert len({translation.text for translation in translations}) > 5
+
+
+def test_batch_mates_do_not_change_a_translation(translator: Translator, tiny_sentences: list[str]) -> None:
+    alone = {text: texts_of(translator, [text], SearchOptions())[0] for text in tiny_sentences[:10]}
+    together = texts_of(translator, tiny_sentences, SearchOptions())
+    assert together[:10] == list(alone.values())
+    backwards = texts_of(translator, [*tiny_sentences[:10][::-1], "The"], SearchOptions())
+    assert backwards[:10][::-1] == list(alone.values())
+
+
+def test_directions_differ_by_their_tag(translator: Translator) -> None:
+    into_german = translator.prepare("The dog", EN_DE, QUICK)
+    into_english = translator.prepare("The dog", DE_EN, QUICK)
+    assert into_german.source_ids[1:] == into_english.source_ids[1:]
+    assert into_german.source_ids[0] == translator.vocabulary.source.tag_id("de")
+    assert into_english.source_ids[0] == translator.vocabulary.source.tag_id("en")
+    assert into_german.source_ids[-1] == EOS_ID
+
+
+@pytest.mark.parametrize("n_best", [1, 3, 5])
+def test_n_best_come_best_first(n_best: int, translator: Translator, tiny_sentences: list[str]) -> None:
+    options = SearchOptions(beam_size=5, n_best=n_best, max_target_length=8)
+    for translation in translator.stream(tiny_sentences[:6], EN_DE, options):
+        scores = [hypothesis.score for hypothesis in translation.hypotheses]
+        assert len(scores) == n_best
+        assert scores == sorted(scores, reverse=True)
+        assert all(score < 0 and math.isfinite(score) for score in scores)
+        assert (translation.text, translation.score) == (translation.hypotheses[0].text, scores[0])
+
+
+def test_translate_finds_the_direction(translator: Translator) -> None:
+    texts = ["The dog sees the tree.", "The child"]
+    by_target = translator.translate(texts, to="de", options=QUICK)
+    assert [translation.text for translation in by_target] == texts_of(translator, texts)
+    assert translator.translate(texts, to="de", source_language="en", options=QUICK) == by_target
+    assert translator.translate([], to="de") == []
+    for source_language, to in [(None, "fr"), ("fr", "de"), ("de", "de")]:
+        with pytest.raises(NotFoundError, match="it knows en→de, de→en"):
+            translator.translate(texts, to=to, source_language=source_language)
+
+
+def test_a_language_reached_from_several_needs_its_source(translator: Translator) -> None:
+    info = translator.info.model_copy(update={"directions": (EN_DE, Direction("fr", "de"))})
+    several = Translator(info, translator.vocabulary, translator.engine.network)
+    with pytest.raises(InvalidInputError, match="from several languages: en→de, fr→de"):
+        several.translate(["The dog"], to="de")
+    assert len(several.translate(["The dog"], to="de", source_language="fr", options=QUICK)) == 1
+
+
+# Limits
+
+
+def test_the_longest_target_is_twice_the_source_and_ten_more_within_the_limit(translator: Translator) -> None:
+    short = translator.prepare("The dog", EN_DE, SearchOptions())
+    assert short.max_target_length == 2 * len(short.source_ids) + 10
+    long = translator.prepare("The dog " * 14, EN_DE, SearchOptions())
+    assert long.max_target_length == 64
+    for wanted, due in [(1, 1), (5, 5), (64, 64), (1000, 64)]:
+        options = SearchOptions(max_target_length=wanted)
+        assert translator.prepare("The dog", EN_DE, options).max_target_length == due
+
+
+def text_of_length(translator: Translator, num_pieces: int) -> str:
+    """A text of so many pieces: unseen letters are two bytes each, after the piece that begins a word."""
+    text = "Ω" * ((num_pieces - 1) // 2) + "Q" * ((num_pieces - 1) % 2)
+    assert len(translator.vocabulary.source.encode(text)) == num_pieces
+    return text
+
+
+def test_the_longest_source_fits_and_a_longer_one_is_refused(translator: Translator) -> None:
+    assert len(translator.prepare(text_of_length(translator, 62), EN_DE, QUICK).source_ids) == 64
+    assert texts_of(translator, [text_of_length(translator, 62)])[0].strip()
+    with pytest.raises(InvalidInputError, match="the text has 63 pieces, but the model takes 62 at most: split it"):
+        translator.prepare(text_of_length(translator, 63), EN_DE, QUICK)
+
+
+def test_all_before_a_text_that_is_too_long_come_first(translator: Translator, tiny_sentences: list[str]) -> None:
+    texts = [*tiny_sentences[:11], text_of_length(translator, 63), "The dog"]
+    stream = translator.stream(texts, EN_DE, QUICK)
+    assert [next(stream).source for _ in range(11)] == tiny_sentences[:11]
+    with pytest.raises(InvalidInputError, match="63 pieces"):
+        next(stream)
+    assert translator.engine.num_active == 0
+
+
+def test_all_before_a_failure_of_the_input_come_first(translator: Translator, tiny_sentences: list[str]) -> None:
+    def read() -> Iterator[str]:
+        yield from tiny_sentences[:11]
+        raise OSError("the disk is gone")
+
+    stream = translator.stream(read(), EN_DE, QUICK)
+    assert [next(stream).source for _ in range(11)] == tiny_sentences[:11]
+    with pytest.raises(OSError, match="the disk is gone"):
+        next(stream)
+    assert translator.engine.num_active == 0
+
+
+# The stream
+
+
+@pytest.mark.parametrize("lookahead", [1, 3, 8, 20])
+def test_reads_no_further_ahead_than_allowed(
+    lookahead: int, translator: Translator, tiny_sentences: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(translator_module, "LOOKAHEAD", lookahead)
+    num_read, most_ahead = 0, 0
+
+    def read() -> Iterator[str]:
+        nonlocal num_read
+        for text in tiny_sentences[:30]:
+            num_read += 1
+            yield text
+
+    for num_yielded, translation in enumerate(translator.stream(read(), EN_DE, QUICK)):
+        assert translation.source == tiny_sentences[num_yielded]
+        most_ahead = max(most_ahead, num_read - num_yielded)
+        assert num_read <= num_yielded + lookahead
+    assert num_read == 30
+    assert most_ahead == lookahead
+
+
+def test_reads_nothing_before_it_is_asked(translator: Translator) -> None:
+    def read() -> Iterator[str]:
+        raise AssertionError("read too early")
+        yield
+
+    translator.stream(read(), EN_DE, QUICK)
+
+
+def test_closing_early_frees_all_slots(translator: Translator, tiny_sentences: list[str]) -> None:
+    stream = translator.stream(["", *tiny_sentences], EN_DE, SearchOptions())
+    assert next(stream).source == ""
+    assert next(stream).source == tiny_sentences[0]
+    assert translator.engine.num_active > 0
+    with pytest.raises(DragomanError, match="busy with another stream"):
+        next(translator.stream(["The dog"], EN_DE, QUICK))
+    assert isinstance(stream, Iterator)
+    stream.close()  # type: ignore[attr-defined]
+    assert translator.engine.free_slots == 8
+    assert len(texts_of(translator, ["The dog"])) == 1
+
+
+def test_an_error_in_the_engine_frees_all_slots(
+    translator: Translator, tiny_sentences: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("out of memory")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Transformer, "decode_step", fail)
+        with pytest.raises(RuntimeError, match="out of memory"):
+            texts_of(translator, tiny_sentences)
+    assert translator.engine.free_slots == 8
+    assert len(texts_of(translator, ["The dog"])) == 1
+
+
+# Any text
+
+
+@pytest.mark.parametrize("text", ["", " ", "\t\n", "\u3000", "\x07\x01", "\u200b", " \u200e\ufeff "])
+def test_blank_text_translates_to_itself(text: str, translator: Translator) -> None:
+    translation = translator.translate([text, "The dog"], to="de", options=QUICK)[0]
+    assert [(hypothesis.text, hypothesis.score) for hypothesis in translation.hypotheses] == [(text, 0.0)]
+
+
+@given(
+    texts=st.lists(
+        st.text(
+            st.characters(codec=None) | st.sampled_from("aeinrst äß.<>2/de😀日本\u200b\u202e\0\n\ud800"), max_size=10
+        ),
+        min_size=1,
+        max_size=5,
+    )
+)
+@example(texts=["🧑‍🚀 Γειά", "你好 مرحبا", "\x1b[0m\x07", "\ud800", "\ud83d\ude00", "a\0b", "<2en>", "</s>", "ﷺ"])
+@settings(deadline=None, max_examples=40)
+def test_any_text_is_answered(translator: Translator, texts: list[str]) -> None:
+    texts = [text for text in texts if len(translator.vocabulary.source.encode(text)) <= 62]
+    for text, translation in zip(texts, translator.stream(texts, EN_DE, QUICK), strict=True):
+        assert translation.source == text
+        for hypothesis in translation.hypotheses:
+            assert hypothesis.text.strip() or (hypothesis.text, hypothesis.score) == (text, 0.0)
+            if hypothesis.text != text:
+                hypothesis.text.encode()  # no surrogates
+    assert translator.engine.num_active == 0
+
+
+def test_hypotheses_that_read_as_nothing_are_left_out(translator: Translator) -> None:
+    prepared = translator.prepare("The dog", EN_DE, QUICK)
+    word = translator.vocabulary.target.encode("Hund")
+    blank = [word[0]] if not translator.vocabulary.target.decode(word[:1]).strip() else []
+    hypotheses = [TokenHypothesis(tuple(blank), -0.1), TokenHypothesis(tuple(word), -0.5)]
+    found = translator.finish(prepared, hypotheses)
+    assert [(hypothesis.text, hypothesis.score) for hypothesis in found.hypotheses] == [("Hund", -0.5)]
+    nothing = translator.finish(prepared, hypotheses[:1])
+    assert [(hypothesis.text, hypothesis.score) for hypothesis in nothing.hypotheses] == [("The dog", 0.0)]
+
+
+def test_no_translation_holds_a_reserved_piece(translator: Translator, tiny_sentences: list[str]) -> None:
+    forbidden = {*translator.vocabulary.target.unprintable_ids(), EOS_ID}
+    options = SearchOptions(beam_size=8, n_best=8)
+    requests = [
+        translator.prepare(text, EN_DE, options).request(number) for number, text in enumerate(tiny_sentences[:8])
+    ]
+    translator.engine.admit(requests)
+    while translator.engine.num_active:
+        for finished in translator.engine.step():
+            for hypothesis in finished.hypotheses:
+                assert not forbidden & set(hypothesis.token_ids)
+                assert hypothesis.token_ids
