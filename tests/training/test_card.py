@@ -61,7 +61,9 @@ def test_scores_stand_with_their_signatures() -> None:
 
 
 def test_a_bundle_that_knows_nothing_of_itself_says_so() -> None:
-    card = model_card(bundle_config(vocabulary=VocabularyShape(source_size=500, target_size=600, joint=False)))
+    architecture = ArchitectureConfig(d_model=32, num_heads=4, d_key=8, d_value=6, d_ff=64, tied_embeddings="target")
+    vocabulary = VocabularyShape(source_size=500, target_size=600, joint=False)
+    card = model_card(bundle_config(architecture=architecture, vocabulary=vocabulary))
 
     assert "A translation model trained with Dragoman." in card
     assert "Not stated." in card
