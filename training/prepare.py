@@ -5,12 +5,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from model.bundle import read_file
 from model.config import Direction
-from model.errors import InvalidInputError
+from model.errors import DragomanError, InvalidInputError, NotFoundError
 from model.files import write_atomically
 from model.vocabulary import PieceModel, PieceModelOptions, Vocabulary, train_piece_model
-from training.config import RunConfig, VocabularyConfig
+from training.config import GrammarConfig, RunConfig, VocabularyConfig
 from training.corpus import read_parallel
 from training.grammar import write_corpus
 
@@ -36,28 +35,46 @@ class RunText:
 def read_run_text(config: RunConfig) -> RunText:
     """Reads the corpora, or has the grammar make them, in `corpus/` of the run folder, first.
 
-    Raises NotFoundError or InvalidInputError that names the file at fault.
+    Raises NotFoundError or InvalidInputError that names the file at fault, and DragomanError if the grammar's corpus
+    cannot be written.
     """
     data = config.data
+    directions = data.parsed_directions
     corpora: tuple[Mapping[str, Path], ...] = data.train
     dev: Mapping[str, Path] = data.dev
     if data.grammar is not None:
         folder = config.run_folder / "corpus"
-        write_corpus(folder, num_train=data.grammar.sentences, num_held_out=data.grammar.held_out, seed=config.seed)
+        _write_grammar_corpus(folder, data.grammar, config.seed)
         corpora = ({code: folder / f"train.{code}" for code in ("en", "de")},)
         dev = {code: folder / f"dev.{code}" for code in ("en", "de")}
-    paths = sorted({path for files in (*corpora, dev) for path in files.values()})
+    paths = sorted({files[code] for files in (*corpora, dev) for code in _languages(_taught(files, directions))})
     return RunText(
-        train=[text for files in corpora for text in _read_corpus(files, data.parsed_directions)],
-        dev=_read_corpus(dev, data.parsed_directions),
+        train=[text for files in corpora for text in _read_corpus(files, directions)],
+        dev=_read_corpus(dev, directions),
         checksums={str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths},
     )
 
 
+def _write_grammar_corpus(folder: Path, grammar: GrammarConfig, seed: int) -> None:
+    try:
+        write_corpus(folder, num_train=grammar.sentences, num_held_out=grammar.held_out, seed=seed)
+    except OSError as error:
+        raise DragomanError(f"{folder}: cannot be written: {error.strerror or error}") from error
+
+
+def _taught(files: Mapping[str, Path], directions: Sequence[Direction]) -> list[Direction]:
+    """The directions that a corpus can teach."""
+    return [direction for direction in directions if {direction.source, direction.target} <= files.keys()]
+
+
+def _languages(directions: Sequence[Direction]) -> list[str]:
+    return sorted({language for direction in directions for language in (direction.source, direction.target)})
+
+
 def _read_corpus(files: Mapping[str, Path], directions: Sequence[Direction]) -> list[ParallelText]:
-    """The directions that a corpus can teach; each file is read once."""
-    taught = [direction for direction in directions if {direction.source, direction.target} <= files.keys()]
-    languages = sorted({language for direction in taught for language in (direction.source, direction.target)})
+    """A text for each direction that the corpus can teach; each file is read once."""
+    taught = _taught(files, directions)
+    languages = _languages(taught)
     sentences = dict(zip(languages, read_parallel([files[language] for language in languages]), strict=True))
     return [ParallelText(direction, sentences[direction.source], sentences[direction.target]) for direction in taught]
 
@@ -65,7 +82,8 @@ def _read_corpus(files: Mapping[str, Path], directions: Sequence[Direction]) -> 
 def make_vocabulary(config: RunConfig, train: list[ParallelText]) -> Vocabulary:
     """The vocabulary of the configured files, or one learnt from the corpus.
 
-    Raises InvalidInputError if a given model lacks the tag of a target language.
+    Raises NotFoundError or InvalidInputError naming a given file that is missing, damaged or without the tag of a
+    target language.
     """
     options = config.vocabulary
     if options.source_file is not None:
@@ -82,7 +100,10 @@ def make_vocabulary(config: RunConfig, train: list[ParallelText]) -> Vocabulary:
             _train(options, config.data.languages, train, ("target",)),
         )
     for direction in config.data.parsed_directions:
-        vocabulary.source_frame(direction.target)
+        try:
+            vocabulary.source_frame(direction.target)
+        except NotFoundError as error:  # only a given model can lack a tag
+            raise InvalidInputError(f"{options.source_file}: {error}") from error
     return vocabulary
 
 
@@ -93,7 +114,8 @@ def save_vocabulary(config: RunConfig, vocabulary: Vocabulary) -> None:
 
 
 def load_vocabulary(config: RunConfig) -> Vocabulary:
-    """The vocabulary that the run began with. Raises InvalidInputError if its files are missing or damaged."""
+    """The vocabulary that the run began with. Raises NotFoundError or InvalidInputError naming a file that is missing
+    or damaged."""
     folder = config.run_folder / "vocabulary"
     if config.vocabulary.joint:
         joint = _read_piece_model(folder / "vocabulary.model")
@@ -103,7 +125,11 @@ def load_vocabulary(config: RunConfig) -> Vocabulary:
 
 def _read_piece_model(path: Path) -> PieceModel:
     try:
-        return PieceModel(read_file(path))
+        return PieceModel(path.read_bytes())
+    except FileNotFoundError as error:
+        raise NotFoundError(f"{path}: no such file") from error
+    except OSError as error:
+        raise InvalidInputError(f"{path}: cannot be read: {error.strerror}") from error
     except InvalidInputError as error:
         raise InvalidInputError(f"{path}: {error}") from error
 

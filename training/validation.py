@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from model.bundle import BundleConfig
 from model.decoding.request import SearchOptions
 from model.decoding.translator import Translator
+from model.errors import InvalidInputError
 from model.transformer import Transformer
 from model.vocabulary import Vocabulary
 from training.config import ValidationConfig
@@ -18,7 +19,10 @@ class Validator:
     def __init__(
         self, options: ValidationConfig, info: BundleConfig, vocabulary: Vocabulary, dev: Sequence[ParallelText]
     ) -> None:
-        """dev: sentences that the model cannot take, being blank or too long, are left out of the score."""
+        """dev: sentences that the model cannot take, being blank or too long, are left out of the score.
+
+        Raises InvalidInputError if that leaves none of a direction.
+        """
         self.search = SearchOptions(beam_size=options.beam_size, length_penalty=options.length_penalty)
         self.info = info
         self.vocabulary = vocabulary
@@ -30,6 +34,11 @@ class Validator:
             )
             for text in dev
         ]
+        for text in self.dev:
+            if not text.source:
+                raise InvalidInputError(
+                    f"data.dev has no sentence for {text.direction}: all are blank or have more than {limit - 2} pieces"
+                )
 
     def __call__(self, network: Transformer) -> dict[str, float]:
         """BLEU (13a, cased) by direction. network: in evaluation mode."""
