@@ -42,9 +42,6 @@ def train(config: RunConfig, *, resume: bool = False) -> Path:
     vocabulary = load_vocabulary(config) if resume else make_vocabulary(config, text.train)
     parts = [(part.direction, part.source, part.target) for part in text.train]
     corpus = encode_corpus(parts, vocabulary, max_length=config.data.max_length)
-    if not resume:  # only now is it certain that the input is good
-        save_vocabulary(config, vocabulary)
-        write_atomically(config.run_folder / "config.json", config.model_dump_json(indent=2) + "\n")
 
     torch.manual_seed(config.seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -52,7 +49,10 @@ def train(config: RunConfig, *, resume: bool = False) -> Path:
     best = _BestBundle(config, text, corpus, vocabulary, network)
     validate = Validator(config.validation, best.info, vocabulary, text.dev)
     trainer = Trainer(config, network, corpus, checkpoints, validate=validate, on_best=best.write)
-    if resume and checkpoints.updates():
+    if not resume:  # only now is it certain that the input is good
+        save_vocabulary(config, vocabulary)
+        write_atomically(config.run_folder / "config.json", config.model_dump_json(indent=2) + "\n")
+    elif checkpoints.updates():
         trainer.resume(checkpoints.updates()[-1])
     done, total = trainer.progress.update, config.optimization.max_updates
     with (
@@ -134,7 +134,7 @@ class _BestBundle:
             "averaged_checkpoints": averaged or [],
             "date": time.strftime("%Y-%m-%d"),
             "versions": {"python": platform.python_version(), "torch": torch.__version__},
-            "data_checksums": {Path(path).name: checksum for path, checksum in self.text.checksums.items()},
+            "data_checksums": self.text.checksums,
             "run": json.loads(self.config.model_dump_json()),
         }
         info = self.info.model_copy(update={"provenance": provenance})
