@@ -1,4 +1,4 @@
-"""What training shows where there is no terminal: whole lines, which a log file can hold."""
+"""What training shows: whole lines, which a log file can hold, or a bar where there is a terminal."""
 
 import re
 
@@ -46,3 +46,16 @@ def test_a_run_resumed_at_its_end_can_be_shown(capsys: pytest.CaptureFixture[str
     with TrainingDisplay(total_updates=10, done_updates=10) as display:
         display.measured(10, loss=1.0, tokens_per_second=1.0)
     assert "update 10/10" in capsys.readouterr().err
+
+
+def test_on_a_terminal_a_bar_shows_it_all(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")
+    monkeypatch.setenv("COLUMNS", "150")
+    with TrainingDisplay(total_updates=9000, done_updates=100) as display:
+        display.validated(1000, {"en→de": 34.56}, is_best=True)
+        display.measured(1150, loss=3.14159, tokens_per_second=4321.9)
+        display.advance(1160)
+
+    errors = capsys.readouterr().err
+    assert "update 1,000: dev BLEU en→de 34.6  (best so far)" in errors
+    assert re.search(r"update 1,160/9,000 .*4,322 tokens/s  loss 3\.142  BLEU en→de 34\.6", errors)

@@ -132,7 +132,7 @@ def test_given_vocabularies_are_taken_as_they_are(
     source.write_bytes(tiny_vocabulary.source.serialized)
     other = train_piece_model(GERMAN, PieceModelOptions(size=320), languages=["en", "de"])
     target.write_bytes(other.serialized)
-    given = {"source_file": source} if joint else {"source_file": source, "target_file": target}
+    given: dict[str, Any] = {"source_file": source} if joint else {"source_file": source, "target_file": target}
 
     vocabulary = make_vocabulary(config_of(tmp_path, files, joint=joint, **given), [])
 

@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +102,7 @@ def assert_bit_equal(first: dict[str, Tensor], second: dict[str, Tensor]) -> Non
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunConfig]:
+def finished(tmp_path_factory: pytest.TempPathFactory) -> RunConfig:
     """A run that went to its end undisturbed. Tests leave it as it is."""
     path = tmp_path_factory.mktemp("finished") / "small.toml"
     path.write_text(CONFIG, encoding="utf-8")
@@ -111,7 +110,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunConfig]:
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setattr("training.run.keep_freed_memory", lambda: None)
         assert train(config) == config.run_folder / "best"
-    yield config
+    return config
 
 
 def test_a_run_folder_holds_all_of_a_run(finished: RunConfig) -> None:

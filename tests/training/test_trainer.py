@@ -51,8 +51,9 @@ class Runner:
         checkpoints: CheckpointFolder | None = None,
         validate: Validate = no_validation,
         on_best: Callable[[Transformer, Progress], None] = lambda network, progress: None,
-        **tables: dict[str, Any],
+        **tables: Any,
     ) -> Trainer:
+        """tables: see `tiny_config`."""
         self.num_runs += 1
         config = tiny_config(self.folder / str(self.num_runs), **tables)
         checkpoints = checkpoints or CheckpointFolder(config.run_folder / "checkpoints")
@@ -134,7 +135,7 @@ def test_a_trained_network_copies_what_it_has_not_seen(trained: Trainer, beam_si
     engine = Engine(trained.network.eval(), max_slots=len(sources))
 
     engine.admit([Request(i, source, SearchOptions(beam_size=beam_size), 20) for i, source in enumerate(sources)])
-    outputs = {}
+    outputs: dict[int, tuple[int, ...]] = {}
     while engine.num_active:
         outputs |= {finished.id: finished.hypotheses[0].token_ids for finished in engine.step()}
 
@@ -162,7 +163,7 @@ def test_progress_counts_tokens_and_epochs(trained: Trainer) -> None:
     assert progress.seconds > 0
 
 
-DISTURBED = {
+DISTURBED: dict[str, Any] = {
     "architecture": {"dropout": 0.2, "attention_dropout": 0.1},
     "optimization": {
         "max_updates": 8,

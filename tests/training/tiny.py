@@ -17,7 +17,7 @@ NUM_RESERVED, NUM_SYMBOLS = 4, 12
 VOCABULARY = VocabularyShape(source_size=NUM_RESERVED + NUM_SYMBOLS, target_size=NUM_RESERVED + NUM_SYMBOLS, joint=True)
 
 
-def tiny_config(folder: Path, **tables: dict[str, Any]) -> RunConfig:
+def tiny_config(folder: Path, **tables: Any) -> RunConfig:
     """A run of a tiny network; `tables` adds to, or overrides, the keys of each table."""
     defaults: dict[str, dict[str, Any]] = {
         "data": {"directions": ["en-de"], "max_length": 20, "grammar": {}},
