@@ -120,7 +120,7 @@ def evaluate(
 ) -> None:
     """Score a bundle, or a file of translations: BLEU, chrF and TER with sacreBLEU's signatures."""
     from model.decoding.request import SearchOptions
-    from training.evaluation import TestSet, record_scores
+    from training.evaluation import EvaluationSet, record_scores
     from training.metrics import format_report, report_to_json, score_translations
 
     if (bundle is None) == (hypothesis is None):
@@ -129,22 +129,23 @@ def evaluate(
         raise InvalidInputError("give either --baseline FILE or --baseline-bundle BUNDLE")
     if record is not None and bundle is None:
         raise InvalidInputError("--record NAME writes into a bundle: give a BUNDLE")
-    test_set = TestSet(reference, source)
+    if output is not None and output.exists():
+        raise InvalidInputError(f"{output}: exists already; choose another name for the output")
+    evaluation_set = EvaluationSet(reference, source)
 
     def translate_with(name: str) -> list[str]:
         if to is None:
             raise InvalidInputError(f"to translate with {name}, give --to LANGUAGE")
         options = SearchOptions(beam_size=beam_size, length_penalty=length_penalty)
-        return test_set.translate(name, source_language, to, options)
+        return evaluation_set.translate(name, source_language, to, options)
 
-    references = test_set.references()
     compared = None
     if baseline is not None:
-        compared = test_set.read_hypotheses(baseline)
+        compared = evaluation_set.read_hypotheses(baseline)
     elif baseline_bundle is not None:
         compared = translate_with(baseline_bundle)
-    hypotheses = translate_with(bundle) if bundle is not None else test_set.read_hypotheses(hypothesis or Path())
-    report = score_translations(hypotheses, references, baseline=compared, tokenize=tokenize)
+    hypotheses = translate_with(bundle) if bundle is not None else evaluation_set.read_hypotheses(hypothesis or Path())
+    report = score_translations(hypotheses, evaluation_set.references, baseline=compared, tokenize=tokenize)
     if output is not None:
         write_atomically(output, "".join(f"{line}\n" for line in hypotheses))
     if record is not None and bundle is not None and to is not None:

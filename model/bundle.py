@@ -16,7 +16,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from model.config import ArchitectureConfig, Direction, StrictModel, VocabularyShape
+from model.config import ArchitectureConfig, Direction, StrictModel, VocabularyShape, describe_validation_error
 from model.errors import DragomanError, InvalidInputError, NotFoundError
 from model.files import write_atomically
 from model.vocabulary import PieceModel, Vocabulary
@@ -102,9 +102,7 @@ def read_config(folder: Path) -> BundleConfig:
     try:
         return BundleConfig.model_validate_json(read_file(path))
     except ValidationError as error:
-        problem = error.errors()[0]
-        key = ".".join(map(str, problem["loc"]))  # empty for what concerns the whole file
-        raise InvalidInputError(": ".join(filter(None, (str(path), key, problem["msg"])))) from error
+        raise InvalidInputError(f"{path}: {describe_validation_error(error)}") from error
 
 
 def read_vocabulary(folder: Path, config: BundleConfig) -> Vocabulary:
@@ -153,6 +151,8 @@ def write_bundle(folder: Path, config: BundleConfig, vocabulary: Vocabulary, wei
 
     Raises DragomanError when it cannot be written; an older bundle then stays.
     """
+    if folder.exists() and not (folder / CONFIG_FILE).exists():
+        raise DragomanError(f"{folder}: exists and is no bundle: it will not be replaced by one")
     aside, old = folder.with_name(folder.name + ".new"), folder.with_name(folder.name + ".old")
     files: Mapping[str, bytes | str] = {
         CONFIG_FILE: config_json(config),

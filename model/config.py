@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from model.errors import InvalidInputError
 
@@ -12,6 +12,18 @@ class StrictModel(BaseModel):
     """Base of every configuration table: frozen, and an unknown key or a wrong type is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, protected_namespaces=())
+
+
+def describe_validation_error(error: ValidationError) -> str:
+    """One line that names each dotted key at fault."""
+    problems = []
+    for problem in error.errors():
+        key = ".".join(map(str, problem["loc"]))
+        message = problem["msg"].removeprefix("Value error, ")
+        if problem["type"] == "extra_forbidden":
+            message = "unknown key"
+        problems.append(f"{key}: {message}" if key else message)
+    return "; ".join(problems)
 
 
 @dataclass(frozen=True, slots=True, order=True)

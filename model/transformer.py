@@ -5,7 +5,7 @@ The network knows nothing of beams, of the end of a sentence or of requests, and
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol, cast
 
 import torch
@@ -217,7 +217,7 @@ def num_parameters(network: nn.Module) -> int:
     return sum(parameter.numel() for parameter in network.parameters())
 
 
-def pad_batch(sequences: list[list[int]] | list[tuple[int, ...]]) -> Tensor:
+def pad_batch(sequences: Sequence[Sequence[int]]) -> Tensor:
     """Sequences of piece ids -> [num_sequences, longest] int64, padded at the end."""
     longest = max(map(len, sequences))
     return torch.tensor([[*ids, *[PAD_ID] * (longest - len(ids))] for ids in sequences])

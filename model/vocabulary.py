@@ -69,11 +69,16 @@ class PieceModel:
         return None if piece_id == UNK_ID else piece_id
 
     def unprintable_ids(self) -> list[int]:
-        """Ids that no translation may hold: all control pieces (tags and reserved ones) but the end of sentence."""
+        """Ids that no translation may hold: reserved pieces and tags, but for the end of sentence, and the bytes of
+        control characters, of which a line feed would break a file of one translation a line."""
+        processor = self._processor
+        controls = {f"<0x{byte:02X}>" for byte in (*range(0x20), 0x7F)}
         return [
             piece_id
             for piece_id in range(self.size)
-            if piece_id != EOS_ID and (self._processor.is_control(piece_id) or self._processor.is_unknown(piece_id))
+            if (processor.is_control(piece_id) and piece_id != EOS_ID)
+            or processor.is_unknown(piece_id)
+            or (processor.is_byte(piece_id) and processor.id_to_piece(piece_id) in controls)
         ]
 
 

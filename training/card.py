@@ -57,11 +57,13 @@ def _score_lines(scores: tuple[BundleScore, ...]) -> list[str]:
     return [
         "| direction | test set | metric | score | sacreBLEU signature |",
         "|---|---|---|---|---|",
-        *(
-            f"| {score.direction} | {score.test_set} | {score.metric} | {score.score:.2f} | `{score.signature}` |"
-            for score in scores
-        ),
+        *map(_score_line, scores),
     ]
+
+
+def _score_line(score: BundleScore) -> str:
+    signature = score.signature.replace("|", "\\|")  # a bar ends a table's cell, even within backticks
+    return f"| {score.direction} | {score.test_set} | {score.metric} | {score.score:.2f} | `{signature}` |"
 
 
 def _vocabulary(info: BundleConfig) -> str:

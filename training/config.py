@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from model.config import ArchitectureConfig, Direction, StrictModel
+from model.config import ArchitectureConfig, Direction, StrictModel, describe_validation_error
 from model.errors import InvalidInputError, NotFoundError
 
 FilePath = Annotated[Path, Field(strict=False)]  # written as a string
@@ -176,18 +176,6 @@ def load_run_config(path: Path, overrides: Sequence[str] = ()) -> RunConfig:
         return RunConfig.model_validate(tree)
     except ValidationError as error:
         raise InvalidInputError(f"{path}: {describe_validation_error(error)}") from error
-
-
-def describe_validation_error(error: ValidationError) -> str:
-    """One line that names each dotted key at fault."""
-    problems = []
-    for problem in error.errors():
-        key = ".".join(map(str, problem["loc"]))
-        message = problem["msg"].removeprefix("Value error, ")
-        if problem["type"] == "extra_forbidden":
-            message = "unknown key"
-        problems.append(f"{key}: {message}" if key else message)
-    return "; ".join(problems)
 
 
 def _apply_override(tree: dict[str, Any], override: str) -> None:

@@ -32,7 +32,10 @@ class TrainingDisplay:
 
     def say(self, text: str) -> None:
         """A line above the bar."""
-        self._bar.print(text) if self._live else self.console.print(text, soft_wrap=True)
+        if self._live:
+            self._bar.print(text)
+        else:
+            self.console.print(text, soft_wrap=True)
 
     def advance(self, update: int) -> None:
         self._bar.update(self._task, completed=update)

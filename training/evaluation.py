@@ -1,7 +1,6 @@
 """Translating a test set with a bundle, and writing its scores into the bundle."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
@@ -18,19 +17,16 @@ from training.corpus import read_lines
 from training.metrics import ScoreReport
 
 
-@dataclass(frozen=True, slots=True)
-class TestSet:
+class EvaluationSet:
     """References, and where a bundle is to translate, their sources: files with one sentence a line."""
 
-    reference: Path
-    source: Path | None = None
-
-    def references(self) -> list[str]:
-        """The human translations. Raises NotFoundError, or InvalidInputError if there is none."""
-        references = list(read_lines(self.reference))
-        if not references:
-            raise InvalidInputError(f"{self.reference}: there is no sentence in it")
-        return references
+    def __init__(self, reference: Path, source: Path | None = None) -> None:
+        """Raises NotFoundError if there are no references, and InvalidInputError if they are empty or no UTF-8."""
+        self.reference = reference
+        self.source = source
+        self.references = list(read_lines(reference))
+        if not self.references:
+            raise InvalidInputError(f"{reference}: there is no sentence in it")
 
     def read_hypotheses(self, path: Path) -> list[str]:
         """Translations made elsewhere. Raises InvalidInputError if they are not as many as the references."""
@@ -53,9 +49,10 @@ class TestSet:
         return list(track(translations, f"{translator.name} {direction}", len(sources), console=Console(stderr=True)))
 
     def _as_many_as_references(self, path: Path, lines: list[str]) -> list[str]:
-        num_references = len(self.references())
-        if len(lines) != num_references:
-            raise InvalidInputError(f"{path} has {len(lines):,} lines, but {self.reference} has {num_references:,}")
+        if len(lines) != len(self.references):
+            raise InvalidInputError(
+                f"{path} has {len(lines):,} lines, but {self.reference} has {len(self.references):,}"
+            )
         return lines
 
 

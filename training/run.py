@@ -3,12 +3,13 @@
 import json
 import platform
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import torch
+from pydantic import ValidationError
 
-from model.bundle import BundleConfig, write_bundle
+from model.bundle import CONFIG_FILE, BundleConfig, write_bundle
+from model.config import describe_validation_error
 from model.errors import InvalidInputError, NotFoundError
 from model.files import write_atomically
 from model.storage import pack_weights
@@ -37,7 +38,13 @@ def train(config: RunConfig, *, resume: bool = False) -> Path:
     """
     keep_freed_memory()
     checkpoints = CheckpointFolder(config.run_folder / "checkpoints")
-    _check_run_folder(config.run_folder, resume=resume)
+    if resume:
+        _check_same_run(config)
+    elif (config.run_folder / CONFIG_FILE).exists():
+        raise InvalidInputError(
+            f"{config.run_folder}: holds a run already; go on with it by --resume, "
+            "or name another by --set run_folder=FOLDER"
+        )
     text = read_run_text(config)
     vocabulary = load_vocabulary(config) if resume else make_vocabulary(config, text.train)
     parts = [(part.direction, part.source, part.target) for part in text.train]
@@ -49,11 +56,12 @@ def train(config: RunConfig, *, resume: bool = False) -> Path:
     best = _BestBundle(config, text, corpus, vocabulary, network)
     validate = Validator(config.validation, best.info, vocabulary, text.dev)
     trainer = Trainer(config, network, corpus, checkpoints, validate=validate, on_best=best.write)
-    if not resume:  # only now is it certain that the input is good
+    if not resume:
         save_vocabulary(config, vocabulary)
-        write_atomically(config.run_folder / "config.json", config.model_dump_json(indent=2) + "\n")
     elif checkpoints.updates():
         trainer.resume(checkpoints.updates()[-1])
+    # Only now is it certain that the input is good.
+    write_atomically(config.run_folder / CONFIG_FILE, config.model_dump_json(indent=2) + "\n")
     done, total = trainer.progress.update, config.optimization.max_updates
     with (
         TrainingDisplay(total_updates=total, done_updates=done) as display,
@@ -61,18 +69,30 @@ def train(config: RunConfig, *, resume: bool = False) -> Path:
     ):
         display.say(_summary(network, corpus))
         trainer.run(display, log)
-        _average(trainer, display, best)
+        trainer.average(display)
     return best.folder
 
 
-def _check_run_folder(folder: Path, *, resume: bool) -> None:
-    has_run = (folder / "config.json").exists()
-    if resume and not has_run:
-        raise NotFoundError(f"{folder}: there is no run to resume")
-    if has_run and not resume:
-        raise InvalidInputError(
-            f"{folder}: holds a run already; go on with it by --resume, or name another by --set run_folder=FOLDER"
-        )
+def _check_same_run(config: RunConfig) -> None:
+    """Refuses to resume where what has been learnt, or the place in the data, would lose its meaning."""
+    path = config.run_folder / CONFIG_FILE
+    try:
+        begun = RunConfig.model_validate_json(path.read_bytes())
+    except FileNotFoundError as error:
+        raise NotFoundError(f"{config.run_folder}: there is no run to resume") from error
+    except ValidationError as error:
+        raise InvalidInputError(f"{path}: {describe_validation_error(error)}") from error
+    fixed = {
+        "seed": (begun.seed, config.seed),
+        "data": (begun.data, config.data),
+        "vocabulary": (begun.vocabulary, config.vocabulary),
+        "architecture": (begun.architecture, config.architecture),
+        "optimization.batch_tokens": (begun.optimization.batch_tokens, config.optimization.batch_tokens),
+        "optimization.accumulation": (begun.optimization.accumulation, config.optimization.accumulation),
+    }
+    for key, (before, now) in fixed.items():
+        if before != now:
+            raise InvalidInputError(f"{path}: {key} differs from what the run began with; it cannot change on the way")
 
 
 def _summary(network: Transformer, corpus: EncodedCorpus) -> str:
@@ -81,23 +101,6 @@ def _summary(network: Transformer, corpus: EncodedCorpus) -> str:
         f"{num_parameters(network):,} parameters; {len(corpus):,} sentence pairs; "
         f"left out: {skipped.blank:,} with a blank side, {skipped.too_long:,} too long"
     )
-
-
-def _average(trainer: Trainer, display: TrainingDisplay, best: "_BestBundle") -> None:
-    """Averages checkpoints as configured; the mean becomes the best bundle if its dev BLEU is the highest."""
-    updates = trainer.updates_to_average()
-    if trainer.config.averaging.checkpoints == 1 or len(updates) < 2:
-        return
-    trainer.checkpoints.average(updates, trainer.network)
-    trainer.network.eval()
-    bleu = trainer.validate(trainer.network)
-    mean = sum(bleu.values()) / len(bleu)
-    single = trainer.progress.best
-    is_best = single is None or mean > single[1]
-    display.say(f"the mean of the checkpoints {', '.join(map(str, updates))}:")
-    display.validated(trainer.progress.update, bleu, is_best=is_best)
-    if is_best:
-        best.write(trainer.network, replace(trainer.progress), averaged=updates)
 
 
 class _BestBundle:
@@ -120,8 +123,8 @@ class _BestBundle:
             num_parameters=num_parameters(network),
         )
 
-    def write(self, network: Transformer, progress: Progress, *, averaged: list[int] | None = None) -> None:
-        """averaged: the checkpoints whose mean the network is, if it is one."""
+    def write(self, network: Transformer, progress: Progress, averaged: list[int]) -> None:
+        """See `training.trainer.OnBest`."""
         options = self.config.bundle
         provenance = {
             "description": options.description,
@@ -131,7 +134,7 @@ class _BestBundle:
             "updates": progress.update,
             "target_tokens": progress.target_tokens,
             "hours": round(progress.seconds / 3600, 2),
-            "averaged_checkpoints": averaged or [],
+            "averaged_checkpoints": averaged,
             "date": time.strftime("%Y-%m-%d"),
             "versions": {"python": platform.python_version(), "torch": torch.__version__},
             "data_checksums": self.text.checksums,

@@ -23,6 +23,9 @@ from training.schedule import inverse_square_root
 Validate = Callable[[Transformer], dict[str, float]]
 """BLEU by direction of a network in evaluation mode."""
 
+OnBest = Callable[[Transformer, Progress, list[int]], None]
+"""Takes the network with the best BLEU so far and, if it is a mean of checkpoints, their updates."""
+
 
 @dataclass(slots=True)
 class _Window:
@@ -46,9 +49,8 @@ class Trainer:
         checkpoints: CheckpointFolder,
         *,
         validate: Validate,
-        on_best: Callable[[Transformer, Progress], None],
+        on_best: OnBest,
     ) -> None:
-        """on_best: called after a validation with the best BLEU so far."""
         options = config.optimization
         self.config = config
         self.network = network
@@ -88,21 +90,37 @@ class Trainer:
             display.advance(progress.update)
             if progress.update % options.log_every == 0:
                 window = self._report(window, display, log)
-            is_last = progress.update == options.max_updates
-            is_validation = is_last or progress.update % self.config.validation.every == 0
-            if is_validation:
-                pause = time.monotonic()
-                self._validate(display, log)
-                window.start += time.monotonic() - pause
-            if is_validation or progress.update % options.checkpoint_every == 0:
-                self.checkpoints.save(self.network, self.optimizer, progress)
-                self.checkpoints.prune(self._worth_keeping())
+            pause = time.monotonic()
+            self._validate_and_save_when_due(display, log)
+            window.start += time.monotonic() - pause
             if self._has_stalled():
                 display.say(f"no better BLEU in {self.config.validation.patience} validations: stopping early")
-                return
+
+    def average(self, display: TrainingDisplay) -> None:
+        """Loads the mean of the checkpoints that the averaging options choose, and validates it."""
+        updates = self.updates_to_average()
+        if self.config.averaging.checkpoints == 1 or len(updates) < 2:
+            return
+        self.checkpoints.average(updates, self.network)
+        self.network.eval()
+        bleu = self.validate(self.network)
+        is_best = self.progress.best is None or _mean(bleu) > self.progress.best[1]
+        display.say(f"the mean of the checkpoints {', '.join(map(str, updates))}:")
+        display.validated(self.progress.update, bleu, is_best=is_best)
+        if is_best:
+            self.on_best(self.network, self.progress, updates)
+
+    def _validate_and_save_when_due(self, display: TrainingDisplay, log: MetricsLog) -> None:
+        update, options = self.progress.update, self.config.optimization
+        is_validation = update == options.max_updates or update % self.config.validation.every == 0
+        if is_validation:
+            self._validate(display, log)
+        if is_validation or update % options.checkpoint_every == 0:
+            self.checkpoints.save(self.network, self.optimizer, self.progress)
+            self.checkpoints.prune(self._worth_keeping())
 
     def _update_batches(self) -> Iterator[list[Batch]]:
-        """The batches of each update still to do, from where the run stands, epoch after epoch."""
+        """The batches of each update still to do, epoch after epoch; counts them in `progress` as it gives them out."""
         options = self.config.optimization
         while self.progress.update < options.max_updates and not self._has_stalled():
             epoch = EpochBatches(self.corpus, options.batch_tokens, seed=self.config.seed, epoch=self.progress.epoch)
@@ -180,7 +198,7 @@ class Trainer:
         progress = self.progress
         self.network.eval()
         bleu = self.validate(self.network)
-        mean = sum(bleu.values()) / len(bleu)
+        mean = _mean(bleu)
         is_best = progress.best is None or mean > progress.best[1]
         progress.validations.append((progress.update, mean))
         display.validated(progress.update, bleu, is_best=is_best)
@@ -190,7 +208,7 @@ class Trainer:
             {f"bleu {direction}": score for direction, score in bleu.items()} | {"bleu": mean},
         )
         if is_best:
-            self.on_best(self.network, progress)
+            self.on_best(self.network, progress, [])
         self.network.train()
 
     def _has_stalled(self) -> bool:
@@ -213,3 +231,7 @@ class Trainer:
             return existing[-options.checkpoints :]
         ranked = sorted(self.progress.validations, key=lambda validation: validation[1], reverse=True)
         return sorted([update for update, _ in ranked if update in existing][: options.checkpoints])
+
+
+def _mean(bleu: dict[str, float]) -> float:
+    return sum(bleu.values()) / len(bleu)

@@ -3,6 +3,8 @@
 Only this module knows the layout. The slots in use are always the first ones, so that a step works on plain views.
 """
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 
@@ -10,6 +12,16 @@ from model.config import ArchitectureConfig
 
 GROWTH = 32
 """Positions by which a tensor grows when a longer sentence comes."""
+
+
+class _Step(NamedTuple):
+    """What all layers of a step need. slots: [n], 0 to n - 1; positions: [n], this step's; length: positions in the
+    view, the longest slot's; mask: [n · width, 1, 1, length], True up to the row's position."""
+
+    slots: Tensor
+    positions: Tensor
+    length: int
+    mask: Tensor
 
 
 class SlotCache:
@@ -34,7 +46,7 @@ class SlotCache:
         # [max_slots, width, num_heads, length, d]; the source's have a single "beam", shared by all.
         self._keys, self._values = empty(1, config.d_key), empty(1, config.d_value)
         self._source_keys, self._source_values = empty(1, config.d_key), empty(1, config.d_value)
-        self._step_rows: tuple[Tensor, Tensor, int, Tensor] | None = None
+        self._step: _Step | None = None  # between begin_step and end_step
 
     def admit(self, projections: list[tuple[Tensor, Tensor]], source_mask: Tensor) -> None:
         """Puts m sentences into the next slots. projections: each layer's keys [m, num_heads, S, d_key] and values
@@ -55,15 +67,15 @@ class SlotCache:
         positions = self._positions[: self.num_slots]
         length = int(positions.max()) + 1
         self._reserve_target(length)
-        rows_of_slots = torch.arange(self.num_slots, device=positions.device)
         mask = torch.arange(length, device=positions.device) <= positions.unsqueeze(1)  # [n, length]
         row_mask = mask.repeat_interleave(self.width, dim=0)[:, None, None, :]
-        self._step_rows = (rows_of_slots, positions, length, row_mask)
+        slots = torch.arange(self.num_slots, device=positions.device)
+        self._step = _Step(slots=slots, positions=positions, length=length, mask=row_mask)
 
     def append(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """See `model.transformer.DecoderCache`. A row's place is its slot's position."""
-        assert self._step_rows is not None, "begin_step comes first"
-        slots, positions, length, mask = self._step_rows
+        assert self._step is not None, "begin_step comes first"
+        slots, positions, length, mask = self._step
         kept = []
         for memory, new in ((self._keys[layer], keys), (self._values[layer], values)):
             in_use = memory[: self.num_slots]  # [n, width, num_heads, allocated length, d]
@@ -79,15 +91,15 @@ class SlotCache:
 
     def end_step(self, parents: Tensor) -> None:
         """Lets every row go on from the beam of its slot that it grew from. parents: [n, width]."""
-        assert self._step_rows is not None, "begin_step comes first"
-        length = self._step_rows[2]
+        assert self._step is not None, "begin_step comes first"
+        length = self._step.length
         first_rows = torch.arange(self.num_slots, device=parents.device).unsqueeze(1) * self.width
         rows = (first_rows + parents).flatten()
         for memory in (*self._keys, *self._values):
             in_use = memory[: self.num_slots].flatten(0, 1)[:, :, :length]
             in_use.copy_(in_use.index_select(0, rows))
         self._positions[: self.num_slots] += 1
-        self._step_rows = None
+        self._step = None
 
     def keep(self, slots: Tensor) -> None:
         """Frees all slots but the given ones, which move to the front in that order. slots: [m] int64."""

@@ -86,18 +86,18 @@ class Translator:
 
     def translate(
         self,
-        texts: Sequence[str],
+        texts: str | Iterable[str],
         *,
         to: str,
         source_language: str | None = None,
         options: SearchOptions | None = None,
     ) -> list[Translation]:
-        """Translates texts, which must fit the model's limit each; one Translation for each, in their order.
+        """Translates one text or several, which must fit the model's limit each; a Translation for each, in order.
 
         Raises NotFoundError for an unknown language and InvalidInputError for a text that is too long.
         """
         direction = self.find_direction(source_language, to)
-        return list(self.stream(texts, direction, options or SearchOptions()))
+        return list(self.stream([texts] if isinstance(texts, str) else texts, direction, options or SearchOptions()))
 
     def stream(self, texts: Iterable[str], direction: Direction, options: SearchOptions) -> Iterator[Translation]:
         """Translates texts as they come: reads at most LOOKAHEAD ahead and yields in their order.
@@ -170,8 +170,8 @@ class _OfflineLoop:
         if not self.waiting or (self.engine.num_active and free < self.engine.max_slots // 8):
             return
         numbers = [heapq.heappop(self.waiting)[1] for _ in range(min(free, len(self.waiting)))]
+        self.in_flight.update(numbers)  # first: if admitting fails half-way, all of them must be cancelled
         self.engine.admit([self.prepared[number].request(number) for number in numbers])
-        self.in_flight.update(numbers)
 
     def _take(self, finished: Finished) -> None:
         self.in_flight.remove(finished.id)

@@ -1,5 +1,6 @@
 """Text to pieces and back, whatever the text; and the reserved pieces that no text can name."""
 
+import re
 from typing import Literal
 
 import pytest
@@ -83,7 +84,9 @@ def test_tags_and_what_no_translation_may_hold(model: PieceModel) -> None:
     assert None not in tags
     assert len(set(tags)) == 3
     assert model.tag_id("fr") is None
-    assert set(model.unprintable_ids()) == {PAD_ID, UNK_ID, BOS_ID, *tags}
+    control_bytes = [piece for piece in range(model.size) if re.fullmatch(r"[\x00-\x1f\x7f]", model.decode([piece]))]
+    assert len(control_bytes) == 33
+    assert set(model.unprintable_ids()) == {PAD_ID, UNK_ID, BOS_ID, *tags, *control_bytes}
     assert model.decode([PAD_ID, BOS_ID, EOS_ID, *(tag for tag in tags if tag is not None)]) == ""
     assert language_tag("pt-BR") == "<2pt-BR>"
 

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from training.checkpoint import CheckpointFolder, Progress
 from training.corpus import EncodedCorpus, EncodedSide, SkippedPairs
 from training.display import TrainingDisplay
 from training.metrics_log import MetricsLog
-from training.trainer import Trainer, Validate
+from training.trainer import OnBest, Trainer, Validate
 
 
 def no_validation(network: Transformer) -> dict[str, float]:
@@ -50,7 +50,7 @@ class Runner:
         seed: int = 1,
         checkpoints: CheckpointFolder | None = None,
         validate: Validate = no_validation,
-        on_best: Callable[[Transformer, Progress], None] = lambda network, progress: None,
+        on_best: OnBest = lambda network, progress, averaged: None,
         **tables: Any,
     ) -> Trainer:
         """tables: see `tiny_config`."""
@@ -239,7 +239,7 @@ def test_training_stops_when_bleu_no_longer_rises(runner: Runner, capsys: pytest
         runner.trainer(
             copy_corpus(40),
             validate=scripted([1.0, 3.0, 2.0, 2.5, 3.0]),  # as good as the best is not better
-            on_best=lambda network, progress: best.append(progress.update),
+            on_best=lambda network, progress, averaged: best.append(progress.update),
             optimization={"max_updates": 100},
             validation={"every": 2, "patience": 3},
         )
