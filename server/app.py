@@ -4,6 +4,7 @@ import asyncio
 import signal
 import socket
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Self
 
 import grpc
@@ -79,7 +80,10 @@ class TranslationServer:
         except RuntimeError as error:
             raise DragomanError(f"cannot listen on {self._listen}") from error
         self.address = f"{self._host}:{port}"
-        self._workers = [Worker(translator) for translator in self._translators]
+        self._loop = asyncio.get_running_loop()
+        self._workers = [
+            Worker(translator, on_broken=self._tell_that_an_engine_is_broken) for translator in self._translators
+        ]
         self._service = TranslationService(self._workers)
         translation_pb2_grpc.add_TranslationServiceServicer_to_server(self._service, self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
@@ -98,6 +102,15 @@ class TranslationServer:
         await stopping
         for worker in self._workers:
             await worker.drain()
+
+    def _tell_that_an_engine_is_broken(self) -> None:
+        """Turns health to NOT_SERVING, so that whoever watches the server starts it anew; for a worker's thread."""
+
+        def turn() -> None:
+            self._turning = asyncio.ensure_future(self._health.enter_graceful_shutdown())  # for good, whatever is set
+
+        with suppress(RuntimeError):  # the loop is closed: nobody asks any more
+            self._loop.call_soon_threadsafe(turn)
 
     def _refuse_unusable_address(self) -> None:
         # gRPC would say no more than that it failed, and write its own lines to standard error.

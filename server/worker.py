@@ -17,6 +17,9 @@ from model.errors import DragomanError, InvalidInputError
 from server.interfaces import ServedTranslator
 from server.scheduler import MAX_WAITING, Scheduler
 
+MAX_FINISHED_INLINE = 8
+"""Most hypotheses that become text on the event loop: so few take less time than the way to another thread."""
+
 logger = logging.getLogger(__name__)
 
 _Hypotheses = Sequence[TokenHypothesis]
@@ -60,8 +63,16 @@ class Worker:
     The thread starts at once and ends with `close` or `drain`.
     """
 
-    def __init__(self, translator: ServedTranslator, *, max_waiting: int = MAX_WAITING) -> None:
+    def __init__(
+        self,
+        translator: ServedTranslator,
+        *,
+        max_waiting: int = MAX_WAITING,
+        on_broken: Callable[[], None] | None = None,
+    ) -> None:
+        """on_broken: called on the worker's thread, at most once, when the engine has failed for good."""
         self.translator = translator
+        self._on_broken = on_broken
         self._engine = translator.engine  # touched by the thread alone
         self._in_flight: dict[int, _Ticket] = {}  # touched by the thread alone
         self._wake = threading.Condition()  # guards everything below
@@ -89,11 +100,13 @@ class Worker:
         """
         tickets = self._submit([item for item in prepared if item.source_ids])
         try:
-            found = iter(await asyncio.gather(*(ticket.future for ticket in tickets)))
+            found = await asyncio.gather(*(ticket.future for ticket in tickets))
         except BaseException:
             self._withdraw([ticket.request.id for ticket in tickets])
             raise
-        return [self.translator.finish(item, next(found) if item.source_ids else ()) for item in prepared]
+        if sum(map(len, found)) <= MAX_FINISHED_INLINE:
+            return self._finish(prepared, found)
+        return await asyncio.to_thread(self._finish, prepared, found)  # a full call would hold up every other one
 
     def close(self) -> None:
         """Takes no more requests, finishes those that it has, and ends the thread. Blocks; may be called twice."""
@@ -125,6 +138,11 @@ class Worker:
                 else:
                     self._withdrawn.append(request_id)
             self._wake.notify()
+
+    def _finish(self, prepared: Sequence[PreparedText], found: Sequence[_Hypotheses]) -> list[Translation]:
+        """`found` has the hypotheses of those that are not blank, in order."""
+        remaining = iter(found)
+        return [self.translator.finish(item, next(remaining) if item.source_ids else ()) for item in prepared]
 
     # From here on everything runs on the worker's thread.
 
@@ -205,6 +223,8 @@ class Worker:
             self._withdrawn.clear()
         for ticket in tickets:
             ticket.deliver(_broken())
+        if self._on_broken is not None:
+            self._on_broken()
 
 
 def _closed() -> Exception:

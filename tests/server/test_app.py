@@ -1,6 +1,7 @@
 """The server as a whole: health, reflection, its port, and how it stops."""
 
 import asyncio
+import logging
 import signal
 import socket
 import subprocess
@@ -41,6 +42,31 @@ def test_health_tells_of_the_server_and_of_the_service() -> None:
 
     assert SERVICE_NAME == "dragoman.v1.TranslationService"
     asyncio.run(main())
+
+
+def test_an_engine_broken_for_good_turns_health(caplog: pytest.LogCaptureFixture) -> None:
+    broken, sound = FakeTranslator("broken"), FakeTranslator("sound")
+    broken.engine.is_broken = True
+
+    async def main() -> None:
+        async with (
+            started(broken, sound) as server,
+            AsyncClient(server.address) as client,
+            grpc.aio.insecure_channel(server.address) as channel,
+        ):
+            health: Any = health_pb2_grpc.HealthStub(channel)
+            watches = [health.Watch(health_pb2.HealthCheckRequest(service=name)) for name in ("", SERVICE_NAME)]
+            assert [(await watch.read()).status for watch in watches] == [Status.SERVING] * 2
+            with pytest.raises(ServerError, match="the decoding engine failed"):
+                await client.translate("a", to="de", model="broken")
+            assert [(await watch.read()).status for watch in watches] == [Status.NOT_SERVING] * 2
+            assert (await client.translate("a b", to="de", model="sound"))[0].text == "b a"
+            with pytest.raises(ServerError, match="must be restarted"):
+                await client.translate("a", to="de", model="broken")
+
+    with caplog.at_level(logging.ERROR, "server.worker"):
+        asyncio.run(asyncio.wait_for(main(), PATIENCE))
+    assert "the device is gone" in caplog.text
 
 
 def test_shutdown_first_turns_health_and_then_finishes_running_calls() -> None:

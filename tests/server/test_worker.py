@@ -11,7 +11,7 @@ import pytest
 from model.decoding.request import PreparedText, SearchOptions, Translation
 from model.errors import InvalidInputError
 from server.scheduler import QueueFullError
-from server.worker import EngineError, Worker, WorkerClosedError
+from server.worker import MAX_FINISHED_INLINE, EngineError, Worker, WorkerClosedError
 from tests.server.fakes import EN_DE, PATIENCE, FakeTranslator, reverse_words, wait_for
 
 
@@ -202,6 +202,49 @@ def test_an_engine_that_stays_broken_refuses_everybody(worker: Worker, translato
         run(main)
     finally:
         logging.getLogger("server.worker").setLevel(logging.NOTSET)
+
+
+def test_an_engine_that_leaks_its_slots_is_broken(translator: FakeTranslator) -> None:
+    engine = translator.engine
+    told = threading.Event()
+    engine.cancel = lambda request_id: False  # type: ignore[method-assign]
+
+    async def main(worker: Worker) -> None:
+        engine.errors.append(RuntimeError("a kernel failed"))
+        with pytest.raises(EngineError):
+            await worker.translate(prepare(worker, "forever", "forever"))
+        await wait_for(told)
+        with pytest.raises(EngineError, match="must be restarted"):
+            await worker.translate(prepare(worker, "d"))
+
+    logging.getLogger("server.worker").setLevel(logging.CRITICAL)
+    try:
+        with Worker(translator, on_broken=told.set) as worker:
+            run(lambda: main(worker))
+    finally:
+        logging.getLogger("server.worker").setLevel(logging.NOTSET)
+
+
+@pytest.mark.parametrize("is_large", [False, True])
+def test_many_hypotheses_do_not_hold_up_the_event_loop(
+    worker: Worker, translator: FakeTranslator, monkeypatch: pytest.MonkeyPatch, is_large: bool
+) -> None:
+    threads: set[threading.Thread] = set()
+    finish = translator.finish
+
+    def observed(*arguments: Any) -> Translation:
+        threads.add(threading.current_thread())
+        return finish(*arguments)
+
+    monkeypatch.setattr(translator, "finish", observed)
+
+    async def main() -> None:
+        sources = [f"a {number}" for number in range(MAX_FINISHED_INLINE // 2 + is_large)]
+        translations = await worker.translate(prepare(worker, *sources, n_best=2))
+        assert texts_of(translations) == [reverse_words(source) for source in sources]
+
+    run(main)
+    assert (threads == {threading.main_thread()}) is not is_large
 
 
 def test_a_full_queue_refuses_the_whole_call(translator: FakeTranslator) -> None:
