@@ -15,7 +15,7 @@ MAX_LINE_BYTES = 1 << 20
 """Longest line that is read; what is longer is no sentence, and might not fit into memory."""
 
 STANDARD_INPUT = Path("-")
-"""Stands for standard input."""
+"""Stands for standard input, also where a file has that name."""
 
 
 class LineInput:
@@ -29,7 +29,7 @@ class LineInput:
     def __init__(self, path: Path) -> None:
         self.name = "standard input" if path == STANDARD_INPUT else str(path)
         """What error messages call it."""
-        self.is_resumable = path.is_file()
+        self.is_resumable = path != STANDARD_INPUT and path.is_file()
         """Whether a second run will read the same again; a pipe gives its content only once."""
         self.path = path
         self._stack = ExitStack()
@@ -80,10 +80,14 @@ class LineInput:
         return line
 
 
-def decode_line(line: bytes) -> str:
-    """The text of a line, without its line end. Raises InvalidInputError, which does not name file and line."""
+def decode_line(line: bytes, *, is_first: bool = False) -> str:
+    """The text of a line, without its line end and, if it is a file's first, without a byte order mark.
+
+    Raises InvalidInputError, which does not name file and line.
+    """
     try:
-        return line.removesuffix(b"\n").removesuffix(b"\r").decode()
+        text = line.removesuffix(b"\n").removesuffix(b"\r").decode()
+        return text.removeprefix("\ufeff") if is_first else text
     except UnicodeDecodeError as error:
         raise InvalidInputError(f"not valid UTF-8: byte 0x{line[error.start]:02x} at position {error.start}") from error
 

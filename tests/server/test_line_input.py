@@ -1,6 +1,8 @@
 """Lines of bytes from plain and gzip files."""
 
 import gzip
+import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 
 from model.errors import InvalidInputError, NotFoundError
 from server import line_input
-from server.line_input import LineInput, decode_line, encode_line
+from server.line_input import STANDARD_INPUT, LineInput, decode_line, encode_line
 
 
 def read(path: Path) -> list[bytes]:
@@ -52,6 +54,28 @@ def test_knows_how_far_it_is(tmp_path: Path) -> None:
 )
 def test_decodes(line: bytes, text: str) -> None:
     assert decode_line(line) == text
+
+
+def test_a_byte_order_mark_opens_a_file_and_is_text_elsewhere() -> None:
+    line = "\ufeffa\n".encode()
+    assert decode_line(line, is_first=True) == "a"
+    assert decode_line(b"a\n", is_first=True) == "a"
+    assert decode_line(line) == "\ufeffa"
+
+
+def test_a_file_called_like_standard_input_is_not_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("-").write_bytes(b"not this\n")
+    read_end, write_end = os.pipe()
+    os.write(write_end, b"a\n")
+    os.close(write_end)
+    with open(read_end) as pipe:
+        monkeypatch.setattr(sys, "stdin", pipe)
+        with LineInput(STANDARD_INPUT) as source:
+            assert (source.is_resumable, source.num_bytes) == (False, None)
+            assert list(source) == [b"a\n"]
+            assert source.num_bytes_read == 0
+    assert read(Path("./-").absolute()) == [b"not this\n"]
 
 
 def test_invalid_utf8_tells_the_byte() -> None:
