@@ -11,6 +11,7 @@ from pathlib import Path
 
 from model.decoding.request import Translation
 from model.errors import DragomanError, InvalidInputError
+from server.errors import InvalidRequestError, InvalidTextError
 from server.job_progress import JobFiles, Journal, Parameters
 from server.line_input import LineInput, decode_line, encode_line
 
@@ -61,7 +62,8 @@ def run_batch_job(
     Running it again after a crash, or after an error, continues; lines are neither lost nor doubled.
 
     Raises InvalidInputError naming file and line for invalid UTF-8 and for a text that the translator refuses, and
-    naming the file if it was begun with other parameters or another input; DragomanError if the disk is full.
+    naming the file if it was begun with other parameters or another input; what the translator raises otherwise,
+    InvalidRequestError among it; DragomanError if the disk is full.
     """
     with ExitStack() as stack:
         source = stack.enter_context(LineInput(input_path))
@@ -123,6 +125,8 @@ class _BatchJob:
     def _translate_stream_of_texts(self) -> None:
         try:
             self._append(self._translate_stream(self._read_texts()))
+        except InvalidRequestError:  # no text is to blame
+            raise
         except InvalidInputError:
             self._find_text_at_fault()
             raise
@@ -153,10 +157,10 @@ class _BatchJob:
             self._read_error = error
 
     def _decode(self, line: bytes) -> str:
+        number = self.num_lines + len(self._pending) + 1
         try:
-            return decode_line(line)
+            return decode_line(line, is_first=number == 1)
         except InvalidInputError as error:
-            number = self.num_lines + len(self._pending) + 1
             raise InvalidInputError(f"{self._source.name}, line {number}: {error}") from error
 
     def _append(self, translations: Iterator[Translation]) -> None:
@@ -183,8 +187,11 @@ class _BatchJob:
             _, text = self._pending[0]
             try:
                 self._append(self._translate_stream([text]))
+            except InvalidRequestError:
+                raise
             except InvalidInputError as error:
-                raise InvalidInputError(f"{self._source.name}, line {self.num_lines + 1}: {error}") from error
+                reason = error.reason if isinstance(error, InvalidTextError) else error
+                raise InvalidInputError(f"{self._source.name}, line {self.num_lines + 1}: {reason}") from error
 
     def _checkpoint(self) -> None:
         self._files.checkpoint(self.num_lines, self._checksum.hexdigest())

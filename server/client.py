@@ -1,6 +1,7 @@
 """The Python client of the service, blocking and asynchronous; needs no torch."""
 
 import itertools
+import re
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ import grpc
 from model.config import Direction
 from model.decoding.request import Hypothesis, Translation
 from model.errors import DragomanError, InvalidInputError, NotFoundError
+from server.errors import InvalidRequestError, InvalidTextError
 from server.pb.dragoman.v1 import translation_pb2, translation_pb2_grpc
 
 DEFAULT_TIMEOUT = 120.0
@@ -27,6 +29,9 @@ _CHANNEL_OPTIONS = (
     ("grpc.max_receive_message_length", -1),  # the server bounds its answers
     ("grpc.max_send_message_length", -1),  # and what it takes
 )
+
+_TEXT_AT_FAULT = re.compile(r"texts\[(?P<index>\d+)\]: (?P<reason>.*)")
+"""How the server names a text, see translation.proto."""
 
 
 class ServerError(DragomanError):
@@ -114,6 +119,8 @@ class Client:
         """Translates any number of texts, in order and with constant memory.
 
         Reads ahead by at most `batch_size * calls_in_flight` texts. Closing the generator cancels its calls.
+
+        Of InvalidInputError it raises InvalidTextError if a text is at fault, InvalidRequestError if it is not.
         """
         batches = _batches(texts, batch_size)
         calls: deque[tuple[int, list[str], Any]] = deque()  # number of the first text, texts, call
@@ -144,11 +151,7 @@ class Client:
         try:
             return _translations(batch, call.result())
         except grpc.RpcError as error:
-            explained = self._peer.explain(error)
-            if isinstance(explained, InvalidInputError):  # its index counts within this call, which nobody sees
-                where = f"text {first}" if len(batch) == 1 else f"of the texts {first} to {first + len(batch) - 1}"
-                raise InvalidInputError(f"{where}, {explained}") from None
-            raise explained from None
+            raise self._peer.explain_in_stream(error, first) from None
 
 
 class AsyncClient:
@@ -204,12 +207,21 @@ class _Peer:
         if code is grpc.StatusCode.NOT_FOUND:
             return NotFoundError(details)
         if code is grpc.StatusCode.UNAVAILABLE:
-            return ServerError(f"no server can be reached at {self.address}: {details}")
+            return ServerError(f"the server at {self.address} is unavailable: {details}")
         if code is grpc.StatusCode.DEADLINE_EXCEEDED:
             return ServerError(f"the server at {self.address} gave no answer within {self.timeout:g} seconds")
         if code is grpc.StatusCode.UNIMPLEMENTED:
             return ServerError(f"what listens at {self.address} is no Dragoman server, or another version of it")
         return ServerError(f"the server at {self.address} answered {code.name}: {details}")
+
+    def explain_in_stream(self, error: Any, first: int) -> DragomanError:
+        """`explain` for one call of many, which begins with text number `first`: nobody sees where calls begin."""
+        explained = self.explain(error)
+        if not isinstance(explained, InvalidInputError):
+            return explained
+        if text := _TEXT_AT_FAULT.match(str(explained)):
+            return InvalidTextError(first + int(text["index"]), text["reason"])
+        return InvalidRequestError(str(explained))
 
 
 def _batches(texts: Iterable[str], batch_size: int) -> Iterator[list[str]]:
@@ -226,15 +238,19 @@ def _request(texts: Sequence[str], target_language: str, search: Mapping[str, An
     options = dict(search)
     source_language, model = options.pop("source_language", None), options.pop("model", None)
     try:
-        return translation_pb2.TranslateRequest(
-            texts=texts,
+        request = translation_pb2.TranslateRequest(
             source_language=source_language or "",
             target_language=target_language,
             model=model or "",
             search_options=translation_pb2.SearchOptions(**options),
         )
-    except (ValueError, UnicodeError) as error:  # a lone surrogate, or a number out of the field's range
+    except ValueError as error:  # a lone surrogate, or a number out of the field's range
+        raise InvalidRequestError(f"the request cannot be encoded: {error}") from error
+    try:
+        request.texts.extend(texts)
+    except ValueError as error:  # a lone surrogate
         raise InvalidInputError(f"the request cannot be encoded: {error}") from error
+    return request
 
 
 def _translations(texts: Sequence[str], response: translation_pb2.TranslateResponse) -> list[Translation]:

@@ -109,6 +109,14 @@ def test_lines_correspond_whatever_they_hold(tmp_path: Path, output: Path, conte
     assert output.read_bytes() == translated
 
 
+def test_a_byte_order_mark_is_not_translated(tmp_path: Path, output: Path) -> None:
+    source = tmp_path / "input"
+    source.write_bytes("\ufeffa b\n\ufeffc d\n".encode())
+    begin(source, output, 1)
+    assert run(source, output) == JobSummary(2, 1)
+    assert output.read_text("utf-8") == "b a\nd \ufeffc\n"
+
+
 def test_a_translation_with_line_breaks_stays_one_line(source: Path, output: Path) -> None:
     def translate(texts: Iterable[str]) -> Iterator[Translation]:
         for text in texts:
@@ -344,16 +352,26 @@ def test_over_a_server(source: Path, output: Path) -> None:
             return client.translate_stream(texts, to="de", batch_size=3)
 
         source.write_text(good.replace("line 11\n", "line " * 60 + "\n"), "utf-8")
-        with pytest.raises(InvalidInputError, match=r"input.en, line 11: .*the text has 60 pieces"):
+        with pytest.raises(InvalidInputError, match=r"input.en, line 11: the text has 60 pieces, but at most 50 fit$"):
             run(source, output, remote)
         source.write_text(good, "utf-8")
         assert run(source, output, remote) == JobSummary(20, 10)
     assert output.read_text("utf-8") == expected()
 
 
+def test_no_line_is_blamed_for_what_concerns_the_whole_request(source: Path, output: Path) -> None:
+    with running_server(FakeTranslator("one"), FakeTranslator("two")) as address, Client(address) as client:
+        with pytest.raises(InvalidInputError, match=r"^model: several models fit, name one of them: one, two$"):
+            run(source, output, lambda texts: client.translate_stream(texts, to="de"))
+        with pytest.raises(InvalidInputError, match=r"^search_options: beam_size is 0"):
+            run(source, output, lambda texts: client.translate_stream(texts, to="de", model="one", beam_size=0))
+        with pytest.raises(InvalidInputError, match=r"^the request cannot be encoded: "):
+            run(source, output, lambda texts: client.translate_stream(texts, to="de", model="one", beam_size=2**40))
+
+
 def test_without_a_server_nothing_is_lost(source: Path, output: Path) -> None:
     begin(source, output, 5)
-    with Client("127.0.0.1:1") as client, pytest.raises(ServerError, match="no server can be reached"):
+    with Client("127.0.0.1:1") as client, pytest.raises(ServerError, match="is unavailable"):
         run(source, output, lambda texts: client.translate_stream(texts, to="de"))
     assert run(source, output) == JobSummary(20, 5)
 

@@ -9,6 +9,7 @@ import pytest
 
 from model.errors import InvalidInputError, NotFoundError
 from server.client import AsyncClient, Client, ModelDescription, ModelScore, ServerError
+from server.errors import InvalidRequestError, InvalidTextError
 from tests.server.fakes import DE_EN, EN_DE, FakeScore, FakeTranslator, reverse_words, running_server
 
 
@@ -87,11 +88,11 @@ def test_a_server_that_fails(client: Client) -> None:
 
 def test_nobody_there() -> None:
     with Client("127.0.0.1:1") as client:
-        with pytest.raises(ServerError, match=r"^no server can be reached at 127.0.0.1:1: [^\n]*$"):
+        with pytest.raises(ServerError, match=r"^the server at 127.0.0.1:1 is unavailable: [^\n]*$"):
             client.translate("a", to="de")
-        with pytest.raises(ServerError, match="no server can be reached"):
+        with pytest.raises(ServerError, match="is unavailable"):
             client.list_models()
-        with pytest.raises(ServerError, match="no server can be reached"):
+        with pytest.raises(ServerError, match="is unavailable"):
             list(client.translate_stream(["a"], to="de"))
 
 
@@ -136,8 +137,15 @@ def test_closing_a_stream_cancels_its_calls(address: str, translator: FakeTransl
 
 def test_a_stream_tells_where_a_text_was_refused(client: Client) -> None:
     texts = ["a"] * 5 + ["b " * 60]
-    with pytest.raises(InvalidInputError, match=r"^of the texts 4 to 5, texts\[1\]: the text has 60 pieces"):
+    with pytest.raises(InvalidInputError, match=r"^text 5: the text has 60 pieces") as caught:
         list(client.translate_stream(texts, to="de", batch_size=4))
+    assert isinstance(caught.value, InvalidTextError)
+    assert (caught.value.index, caught.value.reason) == (5, "the text has 60 pieces, but at most 50 fit")
+
+
+def test_a_stream_blames_no_text_for_what_concerns_all(client: Client) -> None:
+    with pytest.raises(InvalidRequestError, match=r"^search_options: beam_size is 0"):
+        list(client.translate_stream(["a"], to="de", beam_size=0))
 
 
 def test_the_asynchronous_client(address: str) -> None:
@@ -155,7 +163,7 @@ def test_the_asynchronous_client(address: str) -> None:
                 await doomed
             assert (await client.translate("e f", to="de"))[0].text == "f e"
         async with AsyncClient("127.0.0.1:1") as client:
-            with pytest.raises(ServerError, match="no server can be reached"):
+            with pytest.raises(ServerError, match="is unavailable"):
                 await client.list_models()
 
     asyncio.run(main())
