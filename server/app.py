@@ -1,7 +1,6 @@
 """The gRPC server as a process: what it offers, where it listens, how it stops."""
 
 import asyncio
-import signal
 import socket
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -15,6 +14,7 @@ from model.errors import DragomanError, InvalidInputError
 from server.interfaces import ServedTranslator
 from server.pb.dragoman.v1 import translation_pb2, translation_pb2_grpc
 from server.service import TranslationService
+from server.signals import catch_stop_signal, exit_on_stop_signals
 from server.worker import Worker
 
 DEFAULT_LISTEN = "127.0.0.1:50051"
@@ -132,9 +132,13 @@ def serve(
 ) -> None:
     """Serves until SIGTERM or SIGINT, then stops gracefully; a second signal ends the process at once.
 
+    Call `server.signals.exit_on_stop_signals` before the models are loaded, or a signal that comes meanwhile is
+    ignored where the process is PID 1.
+
     `announce` gets one line with the actual address when the server is ready; by default it goes to standard output.
     Call it on the main thread. Raises DragomanError if it cannot listen there.
     """
+    exit_on_stop_signals()
     asyncio.run(_serve(translators, listen, grace_seconds, announce or _print_line))
 
 
@@ -143,23 +147,9 @@ async def _serve(
 ) -> None:
     async with TranslationServer(translators, listen, grace_seconds=grace_seconds) as server:
         names = ", ".join(translator.name for translator in translators)
-        stop = _stop_signal()
+        stop = catch_stop_signal()
         announce(f"Dragoman serves {names} on {server.address}")
         await stop.wait()
-
-
-def _stop_signal() -> asyncio.Event:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-
-    def handle() -> None:
-        stop.set()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.remove_signal_handler(number)  # the second one has the default effect
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, handle)
-    return stop
 
 
 def _print_line(line: str) -> None:

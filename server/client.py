@@ -120,7 +120,8 @@ class Client:
 
         Reads ahead by at most `batch_size * calls_in_flight` texts. Closing the generator cancels its calls.
 
-        Of InvalidInputError it raises InvalidTextError if a text is at fault, InvalidRequestError if it is not.
+        Where the server refuses a text, the InvalidInputError is an InvalidTextError that counts over all texts; where
+        it refuses what holds for all of them, it is an InvalidRequestError.
         """
         batches = _batches(texts, batch_size)
         calls: deque[tuple[int, list[str], Any]] = deque()  # number of the first text, texts, call

@@ -1,0 +1,41 @@
+"""What SIGTERM and SIGINT do to a server: while it loads they end it, while it serves they stop it gracefully.
+
+Imports next to nothing, so that the handlers can be there before anything slow begins.
+"""
+
+import asyncio
+import os
+import signal
+from types import FrameType
+
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+def exit_on_stop_signals() -> None:
+    """From now on SIGTERM and SIGINT end the process at once, with status 143 and 130, also where it is PID 1.
+
+    For PID 1, which a container's command is, the kernel ignores a signal that has no handler. Call it on the main
+    thread, and only while there is nothing to clean up.
+    """
+    for number in STOP_SIGNALS:
+        signal.signal(number, _exit)
+
+
+def catch_stop_signal() -> asyncio.Event:
+    """The event that the next SIGTERM or SIGINT sets on the running loop; a second one ends the process at once."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def handle() -> None:
+        stop.set()
+        for number in STOP_SIGNALS:
+            loop.remove_signal_handler(number)
+        exit_on_stop_signals()
+
+    for number in STOP_SIGNALS:
+        loop.add_signal_handler(number, handle)
+    return stop
+
+
+def _exit(number: int, frame: FrameType | None) -> None:
+    os._exit(128 + number)  # not an exception: half-made imports and third-party code might swallow it
