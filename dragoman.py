@@ -133,10 +133,11 @@ def evaluate(
         raise InvalidInputError(f"{output}: exists already; choose another name for the output")
     evaluation_set = EvaluationSet(reference, source)
 
+    options = SearchOptions(beam_size=beam_size, length_penalty=length_penalty)
+
     def translate_with(name: str) -> list[str]:
         if to is None:
             raise InvalidInputError(f"to translate with {name}, give --to LANGUAGE")
-        options = SearchOptions(beam_size=beam_size, length_penalty=length_penalty)
         return evaluation_set.translate(name, source_language, to, options)
 
     compared = None
@@ -146,11 +147,12 @@ def evaluate(
         compared = translate_with(baseline_bundle)
     hypotheses = translate_with(bundle) if bundle is not None else evaluation_set.read_hypotheses(hypothesis or Path())
     report = score_translations(hypotheses, evaluation_set.references, baseline=compared, tokenize=tokenize)
+    # First what it took minutes to find out; what is written may meet a full disk.
+    typer.echo(json.dumps(report_to_json(report), indent=2) if as_json else format_report(report))
     if output is not None:
         write_atomically(output, "".join(f"{line}\n" for line in hypotheses))
     if record is not None and bundle is not None and to is not None:
-        record_scores(bundle, source_language, to, record, report)
-    typer.echo(json.dumps(report_to_json(report), indent=2) if as_json else format_report(report))
+        record_scores(bundle, source_language, to, record, report, options)
 
 
 @app.command()
@@ -212,19 +214,17 @@ Source = tuple["TranslateStream", dict[str, "Scalar"]]
 
 @contextmanager
 def _local_translations(model: str, source_language: str | None, to: str, options: "SearchOptions") -> Iterator[Source]:
-    import hashlib
-
-    from model.bundle import WEIGHTS_FILE, find_bundle
     from model.decoding.translator import Translator
 
     translator = Translator.load(model)
     direction = translator.find_direction(source_language, to)
-    weights = (find_bundle(model) / WEIGHTS_FILE).read_bytes()
-    parameters: dict[str, Scalar] = {"model": translator.name, "weights": hashlib.sha256(weights).hexdigest()}
-    yield (
-        lambda texts: translator.stream(texts, direction, options),
-        parameters | {"direction": str(direction)} | asdict(options),
-    )
+    parameters = _job_parameters(translator.name, translator.revision, direction, options)
+    yield lambda texts: translator.stream(texts, direction, options), parameters
+
+
+def _job_parameters(model: str, revision: str, direction: "Direction", options: "SearchOptions") -> dict[str, "Scalar"]:
+    """A job that goes on later, here or through a server, must find all of these as they were."""
+    return {"model": model, "revision": revision, "direction": str(direction)} | asdict(options)
 
 
 @contextmanager
@@ -235,7 +235,10 @@ def _remote_translations(
 
     search = asdict(options) | {"source_language": source_language, "model": model}
     with Client(server) as client:
-        yield lambda texts: client.translate_stream(texts, to, **search), search | {"to": to}
+        # The server picks the model if none is named: then all that it has loaded must stay the same.
+        revisions = {served.name: served.revision for served in client.list_models() if model in (None, served.name)}
+        parameters = search | {"to": to, "revisions": json.dumps(revisions, sort_keys=True)}
+        yield lambda texts: client.translate_stream(texts, to, **search), parameters
 
 
 @app.command()

@@ -6,6 +6,7 @@ vocabulary.model      SentencePiece, or source.model and target.model if the voc
 README.md             the model card
 """
 
+import hashlib
 import json
 import os
 import shutil
@@ -37,6 +38,8 @@ class BundleScore(StrictModel):
     metric: str = Field(description='Such as "BLEU".')
     score: float
     signature: str = Field(description="sacreBLEU's, which tells how the score was computed.")
+    beam_size: int = Field(4, description="Of the search that made the translations.")
+    length_penalty: float = Field(1.0, description="Likewise.")
 
 
 class BundleConfig(StrictModel):
@@ -78,15 +81,16 @@ class BundleConfig(StrictModel):
 
 
 def find_bundle(name_or_path: str) -> Path:
-    """The folder of a bundle given by path, or by the name of one that ships with the package.
+    """The folder of a bundle given by the name of one that ships with the package, or by path.
 
+    A bare name means the shipped bundle even where a folder here is called the same: `./NAME` means the folder.
     Raises NotFoundError naming what is at hand.
     """
-    if os.path.isdir(name_or_path):  # pathlib's is_dir raises for a name that no file can have
-        return Path(name_or_path)
     shipped = {path.name: path for path in shipped_bundles()}
     if name_or_path in shipped:
         return shipped[name_or_path]
+    if os.path.isdir(name_or_path):  # pathlib's is_dir raises for a name that no file can have
+        return Path(name_or_path)
     at_hand = ", ".join(shipped) or "none"
     raise NotFoundError(f'there is no bundle "{name_or_path}": give a folder, or one of those shipped ({at_hand})')
 
@@ -161,6 +165,8 @@ def write_bundle(folder: Path, config: BundleConfig, vocabulary: Vocabulary, wei
         **vocabulary.files(),
     }
     try:
+        if old.exists() and not folder.exists():  # an earlier call was killed between its two renames
+            old.rename(folder)
         shutil.rmtree(aside, ignore_errors=True)
         for name, content in files.items():
             write_atomically(aside / name, content)
@@ -183,6 +189,11 @@ def write_bundle(folder: Path, config: BundleConfig, vocabulary: Vocabulary, wei
 def config_json(config: BundleConfig) -> str:
     """As it stands in config.json."""
     return json.dumps(config.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n"
+
+
+def bundle_revision(folder: Path) -> str:
+    """Tells a bundle's weights from others of the same name: 16 hexadecimal digits of their file's SHA-256."""
+    return hashlib.sha256(read_file(folder / WEIGHTS_FILE)).hexdigest()[:16]
 
 
 def size_on_disk(folder: Path) -> int:

@@ -50,7 +50,8 @@ class Direction:
 
 
 class ArchitectureConfig(StrictModel):
-    """The shape of the encoder–decoder Transformer; the defaults are the base model of Vaswani et al. (2017).
+    """The shape of the encoder–decoder Transformer; the defaults are the base model of Vaswani et al. (2017), but
+    pre-norm, which trains without its care for the learning rate.
 
     `d_key` and `d_value` are per head and default to `d_model / num_heads`; they need not equal each other.
     """

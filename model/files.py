@@ -1,7 +1,9 @@
 """Writing files so that a reader, a crash or a full disk never meets half of one."""
 
+import fcntl
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from model.errors import DragomanError
@@ -24,3 +26,22 @@ def write_atomically(path: Path, content: bytes | str) -> None:
         with suppress(OSError):  # what hindered the writing may hinder this, too
             aside.unlink()
         raise DragomanError(f"{path}: cannot be written: {error.strerror or error}") from error
+
+
+@contextmanager
+def exclusive_lock(path: Path) -> Iterator[None]:
+    """Holds a lock on a file, made if need be, that only one process has at a time; the system lifts it at a crash.
+
+    Raises DragomanError if another process has it, or if the file cannot be made.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("a")
+    except OSError as error:
+        raise DragomanError(f"{path}: cannot be written: {error.strerror or error}") from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise DragomanError(f"{path.parent}: another process is at work here") from error
+        yield

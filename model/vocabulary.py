@@ -10,9 +10,6 @@ import sentencepiece
 from model.config import BOS_ID, EOS_ID, PAD_ID, UNK_ID, Direction, VocabularyShape
 from model.errors import InvalidInputError, NotFoundError
 
-MAX_TRAINING_SENTENCES = 2_000_000
-"""Sentences that SentencePiece samples from a corpus to train on; more take memory and change little."""
-
 MAX_PIECE_TRAINING_BYTES = 16384
 """Longer lines are left out of the vocabulary's training."""
 
@@ -152,8 +149,6 @@ def train_piece_model(sentences: Iterable[str], options: PieceModelOptions, *, l
             unk_id=UNK_ID,
             bos_id=BOS_ID,
             eos_id=EOS_ID,
-            input_sentence_size=MAX_TRAINING_SENTENCES,
-            shuffle_input_sentence=True,
             max_sentence_length=MAX_PIECE_TRAINING_BYTES,
             hard_vocab_limit=False,  # a small corpus gives fewer unigram pieces rather than an error
             minloglevel=2,

@@ -192,7 +192,7 @@ def test_evaluate_scores_a_bundle_and_keeps_its_translations(
 
     assert_refused(run(*command, "--output", output), "out.de: exists already")
     compared = run(*command, "--baseline", reference, "--json")
-    assert json.loads(compared.output)["bleu"]["baseline_score"] == pytest.approx(100)
+    assert json.loads(compared.output)["chrf"]["baseline_score"] == pytest.approx(100)
     compared = run(*command, "--baseline-bundle", tiny_bundle)
     assert "BLEU" in compared.output
 

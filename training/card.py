@@ -55,15 +55,16 @@ def _score_lines(scores: tuple[BundleScore, ...]) -> list[str]:
     if not scores:
         return ["Not measured yet: `dragoman evaluate` measures, with `--record NAME` it writes here."]
     return [
-        "| direction | test set | metric | score | sacreBLEU signature |",
-        "|---|---|---|---|---|",
+        "| direction | test set | metric | score | beam, length penalty | sacreBLEU signature |",
+        "|---|---|---|---|---|---|",
         *map(_score_line, scores),
     ]
 
 
 def _score_line(score: BundleScore) -> str:
     signature = score.signature.replace("|", "\\|")  # a bar ends a table's cell, even within backticks
-    return f"| {score.direction} | {score.test_set} | {score.metric} | {score.score:.2f} | `{signature}` |"
+    search = f"{score.beam_size}, {score.length_penalty}"
+    return f"| {score.direction} | {score.test_set} | {score.metric} | {score.score:.2f} | {search} | `{signature}` |"
 
 
 def _vocabulary(info: BundleConfig) -> str:

@@ -53,6 +53,8 @@ class CheckpointFolder:
             for key, value in optimizer.state[parameter].items():
                 tensors[f"optimizer.{key}.{name}"] = value
         tensors["random_state"] = torch.get_rng_state()
+        if torch.cuda.is_available():
+            tensors["cuda_random_state"] = torch.cuda.get_rng_state()
         content = save(
             {name: tensor.contiguous() for name, tensor in tensors.items()}, {"progress": json.dumps(asdict(progress))}
         )
@@ -74,6 +76,8 @@ class CheckpointFolder:
                 parameter = parameters[parameter_name]
                 optimizer.state[parameter][key] = tensor.to(parameter.device)
         torch.set_rng_state(tensors["random_state"])
+        if torch.cuda.is_available() and "cuda_random_state" in tensors:
+            torch.cuda.set_rng_state(tensors["cuda_random_state"])
         values = json.loads(metadata["progress"])
         values["validations"] = [(update, bleu) for update, bleu in values["validations"]]
         return Progress(**values)

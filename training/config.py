@@ -105,10 +105,10 @@ class OptimizationConfig(StrictModel):
 class ValidationConfig(StrictModel):
     """BLEU on the dev set through the real beam search."""
 
-    every: int = Field(1000, ge=1, description="Updates between two validations; each follows a checkpoint.")
+    every: int = Field(1000, ge=1, description="Updates between two validations; a checkpoint is saved before.")
     max_sentences: int = Field(500, ge=1, description="Dev sentences used, of each direction.")
     beam_size: int = Field(4, ge=1, le=32)
-    length_penalty: float = Field(1.0, ge=0)
+    length_penalty: float = Field(1.0, ge=0, le=10)
     patience: int = Field(10, ge=1, description="Stops after so many validations without a better BLEU.")
 
 

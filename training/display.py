@@ -1,10 +1,24 @@
 """What a person sees of a running training: a live bar on a terminal, plain lines elsewhere."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Self
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+
+@contextmanager
+def show_phase(name: str) -> Iterator[None]:
+    """Says what is being done: a spinner on a terminal, a line elsewhere."""
+    console = Console(stderr=True, highlight=False)
+    if console.is_terminal:
+        with console.status(name):
+            yield
+    else:
+        console.print(name)
+        yield
 
 
 class TrainingDisplay:

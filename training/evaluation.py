@@ -46,7 +46,9 @@ class EvaluationSet:
         translator = Translator.load(name_or_path)
         direction = translator.find_direction(source_language, target_language)
         translations = _translate(translator, sources, direction, options, self.source)
-        return list(track(translations, f"{translator.name} {direction}", len(sources), console=Console(stderr=True)))
+        console = Console(stderr=True)
+        title = f"{translator.name} {direction}"
+        return list(track(translations, title, len(sources), console=console, disable=not console.is_terminal))
 
     def _as_many_as_references(self, path: Path, lines: list[str]) -> list[str]:
         if len(lines) != len(self.references):
@@ -69,10 +71,15 @@ def _translate(
 
 
 def record_scores(
-    name_or_path: str, source_language: str | None, target_language: str, test_set: str, report: ScoreReport
+    name_or_path: str,
+    source_language: str | None,
+    target_language: str,
+    test_set: str,
+    report: ScoreReport,
+    options: SearchOptions,
 ) -> Path:
-    """Writes a report's scores into a bundle's config.json and model card, in place of older ones of the same test
-    set and direction, and returns the bundle's folder."""
+    """Writes a report's scores into a bundle's config.json, in place of older ones of the same test set and
+    direction, and the model card anew from it; returns the bundle's folder. options: the search that was scored."""
     folder = find_bundle(name_or_path)
     config = read_config(folder)
     direction = config.find_direction(source_language, target_language)
@@ -83,6 +90,8 @@ def record_scores(
             metric=metric,
             score=round(score.score, 2),
             signature=score.signature,
+            beam_size=options.beam_size,
+            length_penalty=options.length_penalty,
         )
         for metric, score in (("BLEU", report.bleu), ("chrF", report.chrf), ("TER", report.ter))
     ]

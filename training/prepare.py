@@ -1,6 +1,7 @@
 """From a configuration to what the trainer needs: the corpora as text, the vocabulary, the network, the dev set."""
 
 import hashlib
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,9 @@ from model.vocabulary import PieceModel, PieceModelOptions, Vocabulary, train_pi
 from training.config import GrammarConfig, RunConfig, VocabularyConfig
 from training.corpus import read_parallel
 from training.grammar import write_corpus
+
+MAX_VOCABULARY_SENTENCES = 2_000_000
+"""Sentences that a vocabulary is learnt from; more take memory and change little."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +151,12 @@ def _train(
 
 
 def _distinct_texts(train: list[ParallelText], sides: tuple[str, ...]) -> Iterator[str]:
-    """The sentences of the given sides. Directions share the list of a file, whose sentences count once."""
+    """The sentences of the given sides, evenly thinned out where they are more than MAX_VOCABULARY_SENTENCES.
+
+    Directions share the list of a file, whose sentences count once.
+    """
     lists = [text.source if side == "source" else text.target for text in train for side in sides]
-    for sentences in {id(sentences): sentences for sentences in lists}.values():
-        yield from sentences
+    distinct = {id(sentences): sentences for sentences in lists}.values()
+    step = math.ceil(sum(map(len, distinct)) / MAX_VOCABULARY_SENTENCES)
+    for sentences in distinct:
+        yield from sentences[::step]

@@ -8,10 +8,10 @@ from pathlib import Path
 import torch
 from pydantic import ValidationError
 
-from model.bundle import CONFIG_FILE, BundleConfig, write_bundle
+from model.bundle import CONFIG_FILE, BundleConfig, read_config, write_bundle
 from model.config import describe_validation_error
 from model.errors import InvalidInputError, NotFoundError
-from model.files import write_atomically
+from model.files import exclusive_lock, write_atomically
 from model.storage import pack_weights
 from model.transformer import Transformer, num_parameters
 from model.vocabulary import Vocabulary
@@ -20,44 +20,61 @@ from training.card import model_card
 from training.checkpoint import CheckpointFolder, Progress
 from training.config import RunConfig
 from training.corpus import EncodedCorpus, encode_corpus
-from training.display import TrainingDisplay
+from training.display import TrainingDisplay, show_phase
 from training.metrics_log import MetricsLog
 from training.prepare import RunText, load_vocabulary, make_vocabulary, read_run_text, save_vocabulary
 from training.trainer import Trainer
 from training.validation import Validator
 
+CHECKSUMS_FILE = "checksums.json"
+"""SHA-256 of each corpus file, by its path as configured."""
+
 
 def train(config: RunConfig, *, resume: bool = False) -> Path:
     """Trains as configured and returns the folder of the best bundle, `best` in the run folder.
 
-    The run folder holds config.json (the resolved configuration), vocabulary/, checkpoints/, metrics.jsonl,
-    tensorboard/ and best/. With `resume` a run goes on from its newest checkpoint.
+    The run folder holds config.json (the resolved configuration), checksums.json (of the corpora), vocabulary/,
+    checkpoints/, metrics.jsonl, tensorboard/, best/ and a lock that keeps a second process out. With `resume` a run
+    goes on from its newest checkpoint.
 
     Raises InvalidInputError if the run folder holds a run already and `resume` is not set, NotFoundError if there is
     none to resume, and what reading the corpora and writing checkpoints raise.
     """
     keep_freed_memory()
-    checkpoints = CheckpointFolder(config.run_folder / "checkpoints")
     if resume:
         _check_same_run(config)
-    elif (config.run_folder / CONFIG_FILE).exists():
+    with exclusive_lock(config.run_folder / "lock"):
+        return _train(config, resume=resume)
+
+
+def _train(config: RunConfig, *, resume: bool) -> Path:
+    if not resume and (config.run_folder / CONFIG_FILE).exists():
         raise InvalidInputError(
             f"{config.run_folder}: holds a run already; go on with it by --resume, "
             "or name another by --set run_folder=FOLDER"
         )
-    text = read_run_text(config)
-    vocabulary = load_vocabulary(config) if resume else make_vocabulary(config, text.train)
-    parts = [(part.direction, part.source, part.target) for part in text.train]
-    corpus = encode_corpus(parts, vocabulary, max_length=config.data.max_length)
+    with show_phase("reading the corpus"):
+        text = read_run_text(config)
+    _check_same_corpus(config.run_folder / CHECKSUMS_FILE, text, resume=resume)
+    if resume:
+        vocabulary = load_vocabulary(config)
+    else:
+        with show_phase("learning the vocabulary"):
+            vocabulary = make_vocabulary(config, text.train)
+    with show_phase("encoding the corpus"):
+        parts = [(part.direction, part.source, part.target) for part in text.train]
+        corpus = encode_corpus(parts, vocabulary, max_length=config.data.max_length)
 
     torch.manual_seed(config.seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     network = Transformer(config.architecture, vocabulary.shape).to(device)
     best = _BestBundle(config, text, corpus, vocabulary, network)
     validate = Validator(config.validation, best.info, vocabulary, text.dev)
-    trainer = Trainer(config, network, corpus, checkpoints, validate=validate, on_best=best.write)
+    checkpoints = CheckpointFolder(config.run_folder / "checkpoints")
+    trainer = Trainer(config, network, corpus, checkpoints, validate=validate, offer=best.offer)
     if not resume:
         save_vocabulary(config, vocabulary)
+        write_atomically(config.run_folder / CHECKSUMS_FILE, json.dumps(text.checksums, indent=2) + "\n")
     elif checkpoints.updates():
         trainer.resume(checkpoints.updates()[-1])
     # Only now is it certain that the input is good.
@@ -71,6 +88,19 @@ def train(config: RunConfig, *, resume: bool = False) -> Path:
         trainer.run(display, log)
         trainer.average(display)
     return best.folder
+
+
+def _check_same_corpus(path: Path, text: RunText, *, resume: bool) -> None:
+    """Refuses to resume with edited corpora: the place in the data would be another. path: the checksums' file."""
+    if not resume:
+        return
+    try:
+        begun: dict[str, str] = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise InvalidInputError(f"{path}: the checksums of the run's corpora cannot be read: {error}") from error
+    for name, checksum in text.checksums.items():
+        if begun.get(name) != checksum:
+            raise InvalidInputError(f"{name}: has changed since the run began; put it back, or begin a new run")
 
 
 def _check_same_run(config: RunConfig) -> None:
@@ -104,7 +134,7 @@ def _summary(network: Transformer, corpus: EncodedCorpus) -> str:
 
 
 class _BestBundle:
-    """The bundle `best` of a run folder, written anew at every best validation."""
+    """The bundle `best` of a run folder, written anew whenever a better network is offered."""
 
     def __init__(
         self, config: RunConfig, text: RunText, corpus: EncodedCorpus, vocabulary: Vocabulary, network: Transformer
@@ -123,13 +153,26 @@ class _BestBundle:
             num_parameters=num_parameters(network),
         )
 
-    def write(self, network: Transformer, progress: Progress, averaged: list[int]) -> None:
-        """See `training.trainer.OnBest`."""
+        self.bleu = self._kept_bleu()
+
+    def _kept_bleu(self) -> float:
+        """Dev BLEU of the bundle that an earlier process of this run kept; below all others if there is none."""
+        try:
+            return float(read_config(self.folder).provenance["dev_bleu"])
+        except (InvalidInputError, KeyError, TypeError, ValueError):
+            return -1.0
+
+    def offer(self, network: Transformer, progress: Progress, bleu: float, averaged: list[int]) -> bool:
+        """See `training.trainer.Offer`."""
+        if bleu <= self.bleu:
+            return False
+        self.bleu = bleu
         options = self.config.bundle
         provenance = {
             "description": options.description,
             "data": options.data,
             "licence": options.licence,
+            "dev_bleu": bleu,
             "sentence_pairs": len(self.corpus),
             "updates": progress.update,
             "target_tokens": progress.target_tokens,
@@ -142,3 +185,4 @@ class _BestBundle:
         }
         info = self.info.model_copy(update={"provenance": provenance})
         write_bundle(self.folder, info, self.vocabulary, pack_weights(network, options.storage), model_card(info))
+        return True

@@ -23,8 +23,9 @@ from training.schedule import inverse_square_root
 Validate = Callable[[Transformer], dict[str, float]]
 """BLEU by direction of a network in evaluation mode."""
 
-OnBest = Callable[[Transformer, Progress, list[int]], None]
-"""Takes the network with the best BLEU so far and, if it is a mean of checkpoints, their updates."""
+Offer = Callable[[Transformer, Progress, float, list[int]], bool]
+"""Is offered a validated network, where the run stands, the network's mean BLEU and, if it is a mean of checkpoints,
+their updates; keeps the network and returns True if it is the best so far."""
 
 
 @dataclass(slots=True)
@@ -49,7 +50,7 @@ class Trainer:
         checkpoints: CheckpointFolder,
         *,
         validate: Validate,
-        on_best: OnBest,
+        offer: Offer,
     ) -> None:
         options = config.optimization
         self.config = config
@@ -57,7 +58,7 @@ class Trainer:
         self.corpus = corpus
         self.checkpoints = checkpoints
         self.validate = validate
-        self.on_best = on_best
+        self.offer = offer
         self.progress = Progress()
         self.device = next(network.parameters()).device
         self.optimizer = torch.optim.Adam(
@@ -104,20 +105,19 @@ class Trainer:
         self.checkpoints.average(updates, self.network)
         self.network.eval()
         bleu = self.validate(self.network)
-        is_best = self.progress.best is None or _mean(bleu) > self.progress.best[1]
+        is_best = self.offer(self.network, self.progress, _mean(bleu), updates)
         display.say(f"the mean of the checkpoints {', '.join(map(str, updates))}:")
         display.validated(self.progress.update, bleu, is_best=is_best)
-        if is_best:
-            self.on_best(self.network, self.progress, updates)
 
     def _validate_and_save_when_due(self, display: TrainingDisplay, log: MetricsLog) -> None:
         update, options = self.progress.update, self.config.optimization
         is_validation = update == options.max_updates or update % self.config.validation.every == 0
-        if is_validation:
-            self._validate(display, log)
         if is_validation or update % options.checkpoint_every == 0:
             self.checkpoints.save(self.network, self.optimizer, self.progress)
-            self.checkpoints.prune(self._worth_keeping())
+        if is_validation:
+            self._validate(display, log)
+            self.checkpoints.save(self.network, self.optimizer, self.progress)  # again, with what was measured
+        self.checkpoints.prune(self._worth_keeping())
 
     def _update_batches(self) -> Iterator[list[Batch]]:
         """The batches of each update still to do, epoch after epoch; counts them in `progress` as it gives them out."""
@@ -199,16 +199,14 @@ class Trainer:
         self.network.eval()
         bleu = self.validate(self.network)
         mean = _mean(bleu)
-        is_best = progress.best is None or mean > progress.best[1]
         progress.validations.append((progress.update, mean))
+        is_best = self.offer(self.network, progress, mean, [])
         display.validated(progress.update, bleu, is_best=is_best)
         log.write(
             "validation",
             progress.update,
             {f"bleu {direction}": score for direction, score in bleu.items()} | {"bleu": mean},
         )
-        if is_best:
-            self.on_best(self.network, progress, [])
         self.network.train()
 
     def _has_stalled(self) -> bool:

@@ -84,7 +84,7 @@ class Engine:
         source_mask = torch.arange(source.shape[1], device=self._device) < lengths.unsqueeze(1)
         encoded = self.network.encode(source, source_mask)
         self._set_width(max(request.options.beam_size for request in (*self._requests, *requests)))
-        self._cache.admit(self.network.project_source(encoded), source_mask)
+        projections = self.network.project_source(encoded)
         new = BeamState.start(
             [request.options.beam_size for request in requests],
             [request.max_target_length for request in requests],
@@ -93,9 +93,12 @@ class Engine:
             capacity=self.network.config.max_target_length,
             like=self._like,
         )
-        self._state = new if self._state is None else self._state.join(new)
+        state = new if self._state is None else self._state.join(new)
         beginnings = torch.full((len(requests), self._cache.width), BOS_ID, device=self._device)
-        self._inputs = torch.cat((self._inputs, beginnings))
+        inputs = torch.cat((self._inputs, beginnings))
+        # All that takes memory is done: whatever fails above leaves slots, state and requests in step.
+        self._cache.admit(projections, source_mask)
+        self._state, self._inputs = state, inputs
         self._requests += requests
 
     @torch.inference_mode()

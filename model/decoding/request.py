@@ -17,7 +17,7 @@ class SearchOptions:
     length_penalty:    alpha of Wu et al. (2016): the score is log P(Y|X) / ((5 + |Y|) / 6) ** alpha, where |Y| counts
                        the target pieces with the end of sentence; 0 compares plain log probabilities.
     max_target_length: most target pieces, the end of sentence included; None leaves it to the model, which allows
-                       twice the source's pieces and ten more, within its own limit.
+                       twice the source's pieces, tag and end included, and ten more, within its own limit.
 
     Raises InvalidInputError for a value out of range.
     """

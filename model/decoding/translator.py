@@ -1,10 +1,10 @@
 """From text to text: the vocabulary and the engine of one bundle, and the offline loop that drives them."""
 
 import heapq
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from pathlib import Path
 
-from model.bundle import BundleConfig, find_bundle, read_config, read_vocabulary
+from model.bundle import BundleConfig, bundle_revision, find_bundle, read_config, read_vocabulary
 from model.config import Direction
 from model.decoding.engine import Engine
 from model.decoding.request import (
@@ -28,12 +28,20 @@ class Translator:
     """Translates text with one model. `prepare` and `finish` are safe in any thread, all else in one thread only."""
 
     def __init__(
-        self, info: BundleConfig, vocabulary: Vocabulary, network: Transformer, *, max_slots: int = 64
+        self,
+        info: BundleConfig,
+        vocabulary: Vocabulary,
+        network: Transformer,
+        *,
+        revision: str = "",
+        max_slots: int = 64,
     ) -> None:
-        """max_slots: sentences decoded at once."""
+        """revision: tells these weights from others of the same name; max_slots: sentences decoded at once."""
         self.info = info
         self.vocabulary = vocabulary
         self.engine = Engine(network, forbidden_ids=vocabulary.target.unprintable_ids(), max_slots=max_slots)
+        self.revision = revision
+        self.is_streaming = False
 
     @classmethod
     def load(cls, name_or_path: str | Path, *, max_slots: int = 64) -> "Translator":
@@ -43,7 +51,13 @@ class Translator:
         """
         folder = find_bundle(str(name_or_path))
         info = read_config(folder)
-        return cls(info, read_vocabulary(folder, info), load_network(folder, info), max_slots=max_slots)
+        return cls(
+            info,
+            read_vocabulary(folder, info),
+            load_network(folder, info),
+            revision=bundle_revision(folder),
+            max_slots=max_slots,
+        )
 
     @property
     def name(self) -> str:
@@ -87,19 +101,26 @@ class Translator:
     def translate(
         self,
         texts: str | Iterable[str],
-        *,
         to: str,
+        *,
         source_language: str | None = None,
-        options: SearchOptions | None = None,
+        beam_size: int = 4,
+        n_best: int = 1,
+        length_penalty: float = 1.0,
+        max_target_length: int | None = None,
     ) -> list[Translation]:
         """Translates one text or several, which must fit the model's limit each; a Translation for each, in order.
 
-        Raises NotFoundError for an unknown language and InvalidInputError for a text that is too long.
+        See `SearchOptions` for how it searches. Raises NotFoundError for an unknown language and InvalidInputError
+        for an option out of range or a text that is too long.
         """
+        options = SearchOptions(
+            beam_size=beam_size, n_best=n_best, length_penalty=length_penalty, max_target_length=max_target_length
+        )
         direction = self.find_direction(source_language, to)
-        return list(self.stream([texts] if isinstance(texts, str) else texts, direction, options or SearchOptions()))
+        return list(self.stream([texts] if isinstance(texts, str) else texts, direction, options))
 
-    def stream(self, texts: Iterable[str], direction: Direction, options: SearchOptions) -> Iterator[Translation]:
+    def stream(self, texts: Iterable[str], direction: Direction, options: SearchOptions) -> Generator[Translation]:
         """Translates texts as they come: reads at most LOOKAHEAD ahead and yields in their order.
 
         When reading or preparing a text fails, all texts before it are translated and yielded first.
@@ -126,9 +147,10 @@ class _OfflineLoop:
         self.prepared: dict[int, PreparedText] = {}  # read, but not translated yet
         self.translated: dict[int, Translation] = {}  # translated, but not yielded yet
 
-    def run(self) -> Iterator[Translation]:
-        if self.engine.num_active:
+    def run(self) -> Generator[Translation]:
+        if self.translator.is_streaming:
             raise DragomanError("the translator is busy with another stream: use one after the other")
+        self.translator.is_streaming = True
         num_yielded = 0
         try:
             while True:
@@ -142,6 +164,7 @@ class _OfflineLoop:
                 for finished in self.engine.step():
                     self._take(finished)
         finally:  # also when whoever consumes this stops early
+            self.translator.is_streaming = False
             for number in self.in_flight:
                 self.engine.cancel(number)
         if self.failure is not None:

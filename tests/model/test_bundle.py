@@ -15,6 +15,7 @@ from model.bundle import (
     CONFIG_FILE,
     WEIGHTS_FILE,
     BundleConfig,
+    bundle_revision,
     find_bundle,
     read_config,
     read_vocabulary,
@@ -129,6 +130,24 @@ def test_finds_by_path_and_by_name(shipped: Path, folder: Path) -> None:
     assert find_bundle(str(folder)) == folder
     assert find_bundle("en-de") == shipped / "en-de"
     assert shipped_bundles() == [shipped / "de-fr", shipped / "en-de"]
+
+
+def test_a_folder_called_like_a_shipped_bundle_does_not_hide_it(
+    shipped: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "en-de").mkdir()
+    assert find_bundle("en-de") == shipped / "en-de"
+    assert find_bundle("./en-de") == Path("en-de")
+
+
+def test_a_revision_tells_weights_apart(folder: Path) -> None:
+    before = bundle_revision(folder)
+    assert len(before) == 16
+    (folder / CARD_FILE).write_text("# Another card\n")
+    assert bundle_revision(folder) == before
+    (folder / WEIGHTS_FILE).write_bytes(b"other weights")
+    assert bundle_revision(folder) != before
 
 
 @pytest.mark.parametrize("name", ["en-fr", "notes", "/no/such/folder", "en-de/../..x", "x" * 5000, "a\0b", ""])
@@ -271,6 +290,31 @@ def test_an_older_bundle_is_replaced_whole(folder: Path, parts: tuple[BundleConf
     assert names(folder) == {CONFIG_FILE, WEIGHTS_FILE, CARD_FILE, "vocabulary.model"}
     assert (folder / CARD_FILE).read_text() == "# New\n"
     assert names(folder.parent) == {"bundle"}
+
+
+def test_a_bundle_set_aside_by_a_kill_comes_back(
+    folder: Path, parts: tuple[BundleConfig, Vocabulary, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = (folder / WEIGHTS_FILE).read_bytes()
+    folder.rename(folder.with_name("bundle.old"))  # killed between the two renames
+
+    def fail(path: Path, content: bytes | str) -> None:
+        raise DragomanError(f"{path}: cannot be written: No space left on device")
+
+    monkeypatch.setattr(model.bundle, "write_atomically", fail)
+    with pytest.raises(DragomanError, match="No space left"):
+        write_bundle(folder, *parts, "# New\n")
+    assert (folder / WEIGHTS_FILE).read_bytes() == before
+
+
+def test_a_folder_that_is_no_bundle_is_not_replaced(
+    tmp_path: Path, parts: tuple[BundleConfig, Vocabulary, bytes]
+) -> None:
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "chapter1").write_text("words")
+    with pytest.raises(DragomanError, match="thesis: exists and is no bundle"):
+        write_bundle(tmp_path / "thesis", *parts, "")
+    assert (tmp_path / "thesis" / "chapter1").read_text() == "words"
 
 
 @pytest.mark.parametrize("failing", [WEIGHTS_FILE, "vocabulary.model"])

@@ -56,7 +56,7 @@ def test_scores_stand_with_their_signatures() -> None:
     )
     card = model_card(bundle_config(scores=(score,)))
 
-    assert "| en→de | devtest | BLEU | 35.13 | `nrefs:1\\|case:mixed` |" in card.splitlines()
+    assert "| en→de | devtest | BLEU | 35.13 | 4, 1.0 | `nrefs:1\\|case:mixed` |" in card.splitlines()
     assert "Not measured" not in card
 
 

@@ -40,7 +40,7 @@ def make_test_set(tmp_path: Path, sources: list[str] | None = None) -> evaluatio
 def test_every_source_is_translated_in_its_place(tmp_path: Path, bundle: Path) -> None:
     translations = make_test_set(tmp_path).translate(str(bundle), "en", "de", GREEDY)
 
-    expected = Translator.load(bundle).translate(SOURCES, to="de", source_language="en", options=GREEDY)
+    expected = Translator.load(bundle).translate(SOURCES, to="de", source_language="en", beam_size=1)
     assert translations == [" ".join(translation.text.splitlines()) for translation in expected]
     assert translations[1] == ""  # a blank line translates to itself
     assert translations[0]
@@ -99,9 +99,9 @@ def report(bleu: float) -> ScoreReport:
 
 def test_recorded_scores_replace_older_ones_and_rewrite_the_card(bundle: Path) -> None:
     before = read_config(bundle)
-    evaluation.record_scores(str(bundle), "en", "de", "devtest", report(30.0))
-    evaluation.record_scores(str(bundle), "de", "en", "devtest", report(40.0))
-    folder = evaluation.record_scores(str(bundle), "en", "de", "devtest", report(35.128))
+    evaluation.record_scores(str(bundle), "en", "de", "devtest", report(30.0), GREEDY)
+    evaluation.record_scores(str(bundle), "de", "en", "devtest", report(40.0), GREEDY)
+    folder = evaluation.record_scores(str(bundle), "en", "de", "devtest", report(35.128), GREEDY)
 
     assert folder == bundle
     config = read_config(bundle)
@@ -126,12 +126,12 @@ def test_recorded_scores_replace_older_ones_and_rewrite_the_card(bundle: Path) -
 
 
 def test_the_source_language_may_be_left_out(bundle: Path) -> None:
-    evaluation.record_scores(str(bundle), None, "en", "devtest", report(30.0))
+    evaluation.record_scores(str(bundle), None, "en", "devtest", report(30.0), GREEDY)
     assert read_config(bundle).scores[0].direction == Direction("de", "en")
 
 
 def test_scores_of_an_unknown_direction_change_nothing(bundle: Path) -> None:
     before = (bundle / "config.json").read_bytes()
     with pytest.raises(DragomanError, match="does not translate to fr"):
-        evaluation.record_scores(str(bundle), None, "fr", "devtest", report(30.0))
+        evaluation.record_scores(str(bundle), None, "fr", "devtest", report(30.0), GREEDY)
     assert (bundle / "config.json").read_bytes() == before

@@ -16,6 +16,7 @@ from model.bundle import read_config
 from model.config import Direction
 from model.decoding.translator import Translator
 from model.errors import DragomanError, InvalidInputError, NotFoundError
+from model.files import exclusive_lock
 from model.storage import load_network
 from model.transformer import Transformer
 from training.checkpoint import CheckpointFolder
@@ -116,6 +117,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> RunConfig:
 def test_a_run_folder_holds_all_of_a_run(finished: RunConfig) -> None:
     folder = finished.run_folder
     names = {"config.json", "corpus", "vocabulary", "checkpoints", "metrics.jsonl", "tensorboard", "best"}
+    names |= {"checksums.json", "lock"}
 
     assert {path.name for path in folder.iterdir()} == names
     assert RunConfig.model_validate_json((folder / "config.json").read_text("utf-8")) == finished
@@ -315,7 +317,7 @@ def test_bad_corpora_do_not_block_the_next_try(
     with pytest.raises(DragomanError, match=message) as caught:
         train(config)
     assert "\n" not in str(caught.value)
-    assert not config.run_folder.exists()
+    assert [path.name for path in config.run_folder.iterdir()] == ["lock"]
 
     write_corpora(tmp_path)
     assert (train(config) / "weights.safetensors").exists()
@@ -342,3 +344,42 @@ def test_blank_and_long_pairs_are_counted_for_the_user(
         german.write("voll\n \nlang\n")
     train(from_files(config_path, files))
     assert "40 sentence pairs; left out: 2 with a blank side, 1 too long" in capsys.readouterr().err
+
+
+def test_a_corpus_that_was_edited_cannot_be_resumed_with(config_path: Path) -> None:
+    config = configured(config_path, "run", "optimization.max_updates=2")
+    train(config)
+    checksums = config.run_folder / "checksums.json"
+    begun = json.loads(checksums.read_text("utf-8"))
+    edited = next(iter(begun))
+    checksums.write_text(json.dumps(begun | {edited: "another"}), encoding="utf-8")
+    with pytest.raises(InvalidInputError, match="has changed since the run began") as caught:
+        train(config, resume=True)
+    assert edited in str(caught.value)
+
+
+@pytest.mark.parametrize("change", ["seed=2", "architecture.d_ff=16", "optimization.batch_tokens=128"])
+def test_what_gives_a_run_its_sense_cannot_change_on_the_way(config_path: Path, change: str) -> None:
+    train(configured(config_path, "run", "optimization.max_updates=2"))
+    with pytest.raises(InvalidInputError, match="differs from what the run began with"):
+        train(configured(config_path, "run", "optimization.max_updates=2", change), resume=True)
+
+
+def test_only_one_process_trains_in_a_run_folder(config_path: Path) -> None:
+    config = configured(config_path, "run")
+    with exclusive_lock(config.run_folder / "lock"), pytest.raises(DragomanError, match="another process is at work"):
+        train(config)
+
+
+def test_a_better_mean_outlives_a_resumption(config_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scores = iter([1.0, 3.0, 2.0, 4.0])  # a validation, the mean, and again after resuming
+    monkeypatch.setattr(Validator, "__call__", lambda self, network: {"en→de": next(scores)})
+    tables = ("validation.every=100", "averaging.checkpoints=2", "optimization.checkpoint_every=1")
+    best = train(configured(config_path, "run", "optimization.max_updates=2", *tables))
+    assert read_config(best).provenance["dev_bleu"] == 3.0
+    assert read_config(best).provenance["averaged_checkpoints"] == [1, 2]
+
+    train(configured(config_path, "run", "optimization.max_updates=3", *tables), resume=True)
+    assert read_config(best).provenance["dev_bleu"] == 4.0
+    assert read_config(best).provenance["averaged_checkpoints"] == [2, 3]
+    assert read_config(best).provenance["updates"] == 3

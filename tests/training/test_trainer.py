@@ -23,7 +23,7 @@ from training.checkpoint import CheckpointFolder, Progress
 from training.corpus import EncodedCorpus, EncodedSide, SkippedPairs
 from training.display import TrainingDisplay
 from training.metrics_log import MetricsLog
-from training.trainer import OnBest, Trainer, Validate
+from training.trainer import Offer, Trainer, Validate
 
 
 def no_validation(network: Transformer) -> dict[str, float]:
@@ -50,7 +50,7 @@ class Runner:
         seed: int = 1,
         checkpoints: CheckpointFolder | None = None,
         validate: Validate = no_validation,
-        on_best: OnBest = lambda network, progress, averaged: None,
+        offer: Offer = lambda network, progress, bleu, averaged: False,
         **tables: Any,
     ) -> Trainer:
         """tables: see `tiny_config`."""
@@ -58,7 +58,7 @@ class Runner:
         config = tiny_config(self.folder / str(self.num_runs), **tables)
         checkpoints = checkpoints or CheckpointFolder(config.run_folder / "checkpoints")
         torch.manual_seed(seed)
-        return Trainer(config, tiny_network(config), corpus, checkpoints, validate=validate, on_best=on_best)
+        return Trainer(config, tiny_network(config), corpus, checkpoints, validate=validate, offer=offer)
 
     def run(self, trainer: Trainer) -> Trainer:
         done = trainer.progress.update
@@ -234,19 +234,25 @@ def test_two_accumulated_batches_equal_one_twice_as_large(runner: Runner) -> Non
 
 
 def test_training_stops_when_bleu_no_longer_rises(runner: Runner, capsys: pytest.CaptureFixture[str]) -> None:
-    best: list[int] = []
+    offered: list[tuple[int, float]] = []
+
+    def offer(network: Transformer, progress: Progress, bleu: float, averaged: list[int]) -> bool:
+        assert averaged == []
+        offered.append((progress.update, bleu))
+        return False
+
     trainer = runner.run(
         runner.trainer(
             copy_corpus(40),
             validate=scripted([1.0, 3.0, 2.0, 2.5, 3.0]),  # as good as the best is not better
-            on_best=lambda network, progress, averaged: best.append(progress.update),
+            offer=offer,
             optimization={"max_updates": 100},
             validation={"every": 2, "patience": 3},
         )
     )
 
     assert trainer.progress.update == 10
-    assert best == [2, 4]
+    assert offered == [(2, 1.0), (4, 3.0), (6, 2.0), (8, 2.5), (10, 3.0)]
     assert [line["bleu"] for line in metrics(trainer, "validation")] == [1.0, 3.0, 2.0, 2.5, 3.0]
     assert "no better BLEU in 3 validations: stopping early" in capsys.readouterr().err
     assert trainer.checkpoints.updates()[-1] == 10

@@ -86,9 +86,9 @@ def test_n_best_come_best_first(n_best: int, translator: Translator, tiny_senten
 
 def test_translate_finds_the_direction(translator: Translator) -> None:
     texts = ["The dog sees the tree.", "The child"]
-    by_target = translator.translate(texts, to="de", options=QUICK)
+    by_target = translator.translate(texts, to="de", beam_size=2, max_target_length=6)
     assert [translation.text for translation in by_target] == texts_of(translator, texts)
-    assert translator.translate(texts, to="de", source_language="en", options=QUICK) == by_target
+    assert translator.translate(texts, to="de", source_language="en", beam_size=2, max_target_length=6) == by_target
     assert translator.translate([], to="de") == []
     for source_language, to in [(None, "fr"), ("fr", "de"), ("de", "de")]:
         with pytest.raises(NotFoundError, match="it knows en→de, de→en"):
@@ -100,7 +100,7 @@ def test_a_language_reached_from_several_needs_its_source(translator: Translator
     several = Translator(info, translator.vocabulary, translator.engine.network)
     with pytest.raises(InvalidInputError, match="from several languages: en→de, fr→de"):
         several.translate(["The dog"], to="de")
-    assert len(several.translate(["The dog"], to="de", source_language="fr", options=QUICK)) == 1
+    assert len(several.translate(["The dog"], to="de", source_language="fr", beam_size=2, max_target_length=6)) == 1
 
 
 # Limits
@@ -215,7 +215,7 @@ def test_an_error_in_the_engine_frees_all_slots(
 
 @pytest.mark.parametrize("text", ["", " ", "\t\n", "\u3000", "\x07\x01", "\u200b", " \u200e\ufeff "])
 def test_blank_text_translates_to_itself(text: str, translator: Translator) -> None:
-    translation = translator.translate([text, "The dog"], to="de", options=QUICK)[0]
+    translation = translator.translate([text, "The dog"], to="de", beam_size=2, max_target_length=6)[0]
     assert [(hypothesis.text, hypothesis.score) for hypothesis in translation.hypotheses] == [(text, 0.0)]
 
 
@@ -264,3 +264,14 @@ def test_no_translation_holds_a_reserved_piece(translator: Translator, tiny_sent
             for hypothesis in finished.hypotheses:
                 assert not forbidden & set(hypothesis.token_ids)
                 assert hypothesis.token_ids
+
+
+def test_a_second_stream_is_refused_while_one_is_open(translator: Translator) -> None:
+    first = translator.stream(["The dog", "The child"], EN_DE, QUICK)
+    assert next(first).source == "The dog"
+    second = translator.stream(["The tree"], EN_DE, QUICK)
+    with pytest.raises(DragomanError, match="busy with another stream"):
+        next(second)
+    assert next(first).source == "The child"
+    first.close()
+    assert texts_of(translator, ["The tree"])
