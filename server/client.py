@@ -66,9 +66,14 @@ class ModelScore:
 
 @dataclass(frozen=True, slots=True)
 class ModelDescription:
-    """A model that the server has loaded; `max_source_length` counts pieces."""
+    """A model that the server has loaded.
+
+    `revision` tells its weights from others of the same name, and is empty if the server does not know it;
+    `max_source_length` counts pieces.
+    """
 
     name: str
+    revision: str
     directions: tuple[Direction, ...]
     max_source_length: int
     num_parameters: int
@@ -265,6 +270,7 @@ def _models(response: translation_pb2.ListModelsResponse) -> list[ModelDescripti
     return [
         ModelDescription(
             name=model.name,
+            revision=model.revision,
             directions=tuple(_direction(pair) for pair in model.language_pairs),
             max_source_length=model.max_source_length,
             num_parameters=model.num_parameters,

@@ -6,6 +6,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
+from model.bundle import BundleConfig
 from model.config import Direction
 from model.decoding.request import Finished, PreparedText, Request, SearchOptions, TokenHypothesis, Translation
 
@@ -28,43 +29,7 @@ class DecodingEngine(Protocol):
         """Decodes one target position of every active slot, if any; returns the requests that this finished."""
 
     def cancel(self, request_id: int, /) -> bool:
-        """Gives a request up; its slot is free after the next step at the latest. False if it holds none."""
-
-
-class EvaluationScore(Protocol):
-    """A measured score, as the bundle tells it."""
-
-    @property
-    def direction(self) -> Direction:
-        """What was translated into what."""
-
-    @property
-    def test_set(self) -> str:
-        """Name of the test set."""
-
-    @property
-    def metric(self) -> str:
-        """Name of the metric, such as "BLEU"."""
-
-    @property
-    def score(self) -> float:
-        """Value on the metric's usual scale."""
-
-    @property
-    def signature(self) -> str:
-        """sacreBLEU's signature."""
-
-
-class ModelFacts(Protocol):
-    """What a bundle tells about its model, see `model.bundle.BundleInfo`."""
-
-    @property
-    def num_parameters(self) -> int:
-        """Number of trained weights."""
-
-    @property
-    def scores(self) -> Sequence[EvaluationScore]:
-        """Scores that its publisher measured."""
+        """Gives a request up and frees its slot at once. False if it holds none."""
 
 
 class ServedTranslator(Protocol):
@@ -75,6 +40,10 @@ class ServedTranslator(Protocol):
         """The model's name."""
 
     @property
+    def revision(self) -> str:
+        """Tells the weights from others: 16 hexadecimal digits of their file's SHA-256; empty if they have no file."""
+
+    @property
     def directions(self) -> tuple[Direction, ...]:
         """The directions in which it translates."""
 
@@ -83,7 +52,7 @@ class ServedTranslator(Protocol):
         """Most pieces of a source text."""
 
     @property
-    def info(self) -> ModelFacts:
+    def info(self) -> BundleConfig:
         """What its bundle tells about it."""
 
     @property

@@ -123,6 +123,7 @@ def _translation(translation: Translation) -> translation_pb2.Translation:
 def _model(translator: ServedTranslator) -> translation_pb2.Model:
     return translation_pb2.Model(
         name=translator.name,
+        revision=translator.revision,
         language_pairs=[_language_pair(direction) for direction in translator.directions],
         max_source_length=translator.max_source_length,
         num_parameters=translator.info.num_parameters,

@@ -5,9 +5,9 @@ import sys
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 
-from model.config import Direction
+from model.bundle import BundleConfig, BundleScore
+from model.config import ArchitectureConfig, Direction, VocabularyShape
 from model.decoding.request import (
     Finished,
     Hypothesis,
@@ -51,7 +51,6 @@ class FakeEngine:
         self.cancelled: list[int] = []
         self._remaining: dict[int, int] = {}
         self._requests: dict[int, Request] = {}
-        self._leaving: set[int] = set()
         self._thread: int | None = None
 
     @property
@@ -81,9 +80,6 @@ class FakeEngine:
             self.held.set()
             assert self.gate.wait(PATIENCE)
             self.held.clear()
-        for request_id in self._leaving:
-            self._remove(request_id)
-        self._leaving.clear()
         self.num_steps += 1
         if self.is_broken:
             raise RuntimeError("the device is gone")
@@ -100,9 +96,9 @@ class FakeEngine:
 
     def cancel(self, request_id: int) -> bool:
         self._check_thread()
-        if request_id not in self._requests or request_id in self._leaving:
+        if request_id not in self._requests:
             return False
-        self._leaving.add(request_id)
+        self._remove(request_id)
         self.cancelled.append(request_id)
         return True
 
@@ -120,19 +116,13 @@ class FakeEngine:
         assert self._thread == threading.get_ident(), "the engine is used by two threads"
 
 
-@dataclass(frozen=True)
-class FakeScore:
-    direction: Direction = EN_DE
-    test_set: str = "devtest"
-    metric: str = "BLEU"
-    score: float = 37.5
-    signature: str = "nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:2.6.0"
-
-
-@dataclass(frozen=True)
-class FakeInfo:
-    num_parameters: int = 7_654_321
-    scores: tuple[FakeScore, ...] = (FakeScore(),)
+FAKE_SCORE = BundleScore(
+    direction=EN_DE,
+    test_set="devtest",
+    metric="BLEU",
+    score=37.5,
+    signature="nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:2.6.0",
+)
 
 
 class FakeTranslator:
@@ -149,7 +139,16 @@ class FakeTranslator:
         self.name = name
         self.directions = directions
         self.max_source_length = max_source_length
-        self.info = FakeInfo()
+        self.revision = "0123456789abcdef"
+        self.info = BundleConfig(
+            name=name,
+            directions=directions,
+            architecture=ArchitectureConfig(d_key=64, d_value=64),
+            vocabulary=VocabularyShape(source_size=100, target_size=100, joint=True),
+            storage="int8",
+            num_parameters=7_654_321,
+            scores=(FAKE_SCORE,),
+        )
         self.engine = FakeEngine(num_slots)
         self._lock = threading.Lock()
         self._words = ["!", "forever", "refused"]

@@ -10,7 +10,7 @@ import pytest
 from model.errors import InvalidInputError, NotFoundError
 from server.client import AsyncClient, Client, ModelDescription, ModelScore, ServerError
 from server.errors import InvalidRequestError, InvalidTextError
-from tests.server.fakes import DE_EN, EN_DE, FakeScore, FakeTranslator, reverse_words, running_server
+from tests.server.fakes import DE_EN, EN_DE, FAKE_SCORE, FakeTranslator, reverse_words, running_server
 
 
 @pytest.fixture
@@ -54,8 +54,10 @@ def test_passes_all_options_on(client: Client) -> None:
 
 
 def test_lists_the_models(client: Client) -> None:
-    score = ModelScore(EN_DE, "devtest", "BLEU", 37.5, FakeScore().signature)
-    assert client.list_models() == [ModelDescription("en-de", (EN_DE, DE_EN), 50, 7_654_321, (score,))]
+    score = ModelScore(EN_DE, "devtest", "BLEU", 37.5, FAKE_SCORE.signature)
+    assert client.list_models() == [
+        ModelDescription("en-de", "0123456789abcdef", (EN_DE, DE_EN), 50, 7_654_321, (score,))
+    ]
 
 
 def test_the_server_s_refusals_are_the_house_s_errors(client: Client) -> None:

@@ -66,6 +66,7 @@ def test_lists_the_models() -> None:
     async def test(stub: Stub) -> None:
         first, second = (await stub.ListModels(pb.ListModelsRequest())).models
         assert (first.name, first.max_source_length, first.num_parameters) == ("one", 50, 7_654_321)
+        assert first.revision == "0123456789abcdef"
         assert [(pair.source_language, pair.target_language) for pair in first.language_pairs] == [("en", "de")]
         (score,) = first.scores
         assert (score.language_pair.target_language, score.metric, score.score) == ("de", "BLEU", 37.5)

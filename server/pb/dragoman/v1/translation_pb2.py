@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'server/pb/dragoman/v1/translation.proto\x12\x0b\x64ragoman.v1\"\x96\x01\n\x10TranslateRequest\x12\r\n\x05texts\x18\x01 \x03(\t\x12\x17\n\x0fsource_language\x18\x02 \x01(\t\x12\x17\n\x0ftarget_language\x18\x03 \x01(\t\x12\r\n\x05model\x18\x04 \x01(\t\x12\x32\n\x0esearch_options\x18\x05 \x01(\x0b\x32\x1a.dragoman.v1.SearchOptions\"\xbb\x01\n\rSearchOptions\x12\x16\n\tbeam_size\x18\x01 \x01(\x05H\x00\x88\x01\x01\x12\x13\n\x06n_best\x18\x02 \x01(\x05H\x01\x88\x01\x01\x12\x1b\n\x0elength_penalty\x18\x03 \x01(\x01H\x02\x88\x01\x01\x12\x1e\n\x11max_target_length\x18\x04 \x01(\x05H\x03\x88\x01\x01\x42\x0c\n\n_beam_sizeB\t\n\x07_n_bestB\x11\n\x0f_length_penaltyB\x14\n\x12_max_target_length\"k\n\x11TranslateResponse\x12.\n\x0ctranslations\x18\x01 \x03(\x0b\x32\x18.dragoman.v1.Translation\x12\r\n\x05model\x18\x02 \x01(\t\x12\x17\n\x0fsource_language\x18\x03 \x01(\t\":\n\x0bTranslation\x12+\n\nhypotheses\x18\x01 \x03(\x0b\x32\x17.dragoman.v1.Hypothesis\")\n\nHypothesis\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\r\n\x05score\x18\x02 \x01(\x01\"\x13\n\x11ListModelsRequest\"8\n\x12ListModelsResponse\x12\"\n\x06models\x18\x01 \x03(\x0b\x32\x12.dragoman.v1.Model\"\xa9\x01\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x31\n\x0elanguage_pairs\x18\x02 \x03(\x0b\x32\x19.dragoman.v1.LanguagePair\x12\x19\n\x11max_source_length\x18\x03 \x01(\x05\x12\x16\n\x0enum_parameters\x18\x04 \x01(\x03\x12,\n\x06scores\x18\x05 \x03(\x0b\x32\x1c.dragoman.v1.EvaluationScore\"@\n\x0cLanguagePair\x12\x17\n\x0fsource_language\x18\x01 \x01(\t\x12\x17\n\x0ftarget_language\x18\x02 \x01(\t\"\x87\x01\n\x0f\x45valuationScore\x12\x30\n\rlanguage_pair\x18\x01 \x01(\x0b\x32\x19.dragoman.v1.LanguagePair\x12\x10\n\x08test_set\x18\x02 \x01(\t\x12\x0e\n\x06metric\x18\x03 \x01(\t\x12\r\n\x05score\x18\x04 \x01(\x01\x12\x11\n\tsignature\x18\x05 \x01(\t2\xaf\x01\n\x12TranslationService\x12J\n\tTranslate\x12\x1d.dragoman.v1.TranslateRequest\x1a\x1e.dragoman.v1.TranslateResponse\x12M\n\nListModels\x12\x1e.dragoman.v1.ListModelsRequest\x1a\x1f.dragoman.v1.ListModelsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'server/pb/dragoman/v1/translation.proto\x12\x0b\x64ragoman.v1\"\x96\x01\n\x10TranslateRequest\x12\r\n\x05texts\x18\x01 \x03(\t\x12\x17\n\x0fsource_language\x18\x02 \x01(\t\x12\x17\n\x0ftarget_language\x18\x03 \x01(\t\x12\r\n\x05model\x18\x04 \x01(\t\x12\x32\n\x0esearch_options\x18\x05 \x01(\x0b\x32\x1a.dragoman.v1.SearchOptions\"\xbb\x01\n\rSearchOptions\x12\x16\n\tbeam_size\x18\x01 \x01(\x05H\x00\x88\x01\x01\x12\x13\n\x06n_best\x18\x02 \x01(\x05H\x01\x88\x01\x01\x12\x1b\n\x0elength_penalty\x18\x03 \x01(\x01H\x02\x88\x01\x01\x12\x1e\n\x11max_target_length\x18\x04 \x01(\x05H\x03\x88\x01\x01\x42\x0c\n\n_beam_sizeB\t\n\x07_n_bestB\x11\n\x0f_length_penaltyB\x14\n\x12_max_target_length\"k\n\x11TranslateResponse\x12.\n\x0ctranslations\x18\x01 \x03(\x0b\x32\x18.dragoman.v1.Translation\x12\r\n\x05model\x18\x02 \x01(\t\x12\x17\n\x0fsource_language\x18\x03 \x01(\t\":\n\x0bTranslation\x12+\n\nhypotheses\x18\x01 \x03(\x0b\x32\x17.dragoman.v1.Hypothesis\")\n\nHypothesis\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\r\n\x05score\x18\x02 \x01(\x01\"\x13\n\x11ListModelsRequest\"8\n\x12ListModelsResponse\x12\"\n\x06models\x18\x01 \x03(\x0b\x32\x12.dragoman.v1.Model\"\xbb\x01\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x31\n\x0elanguage_pairs\x18\x02 \x03(\x0b\x32\x19.dragoman.v1.LanguagePair\x12\x19\n\x11max_source_length\x18\x03 \x01(\x05\x12\x16\n\x0enum_parameters\x18\x04 \x01(\x03\x12,\n\x06scores\x18\x05 \x03(\x0b\x32\x1c.dragoman.v1.EvaluationScore\x12\x10\n\x08revision\x18\x06 \x01(\t\"@\n\x0cLanguagePair\x12\x17\n\x0fsource_language\x18\x01 \x01(\t\x12\x17\n\x0ftarget_language\x18\x02 \x01(\t\"\x87\x01\n\x0f\x45valuationScore\x12\x30\n\rlanguage_pair\x18\x01 \x01(\x0b\x32\x19.dragoman.v1.LanguagePair\x12\x10\n\x08test_set\x18\x02 \x01(\t\x12\x0e\n\x06metric\x18\x03 \x01(\t\x12\r\n\x05score\x18\x04 \x01(\x01\x12\x11\n\tsignature\x18\x05 \x01(\t2\xaf\x01\n\x12TranslationService\x12J\n\tTranslate\x12\x1d.dragoman.v1.TranslateRequest\x1a\x1e.dragoman.v1.TranslateResponse\x12M\n\nListModels\x12\x1e.dragoman.v1.ListModelsRequest\x1a\x1f.dragoman.v1.ListModelsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -46,11 +46,11 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTMODELSRESPONSE']._serialized_start=632
   _globals['_LISTMODELSRESPONSE']._serialized_end=688
   _globals['_MODEL']._serialized_start=691
-  _globals['_MODEL']._serialized_end=860
-  _globals['_LANGUAGEPAIR']._serialized_start=862
-  _globals['_LANGUAGEPAIR']._serialized_end=926
-  _globals['_EVALUATIONSCORE']._serialized_start=929
-  _globals['_EVALUATIONSCORE']._serialized_end=1064
-  _globals['_TRANSLATIONSERVICE']._serialized_start=1067
-  _globals['_TRANSLATIONSERVICE']._serialized_end=1242
+  _globals['_MODEL']._serialized_end=878
+  _globals['_LANGUAGEPAIR']._serialized_start=880
+  _globals['_LANGUAGEPAIR']._serialized_end=944
+  _globals['_EVALUATIONSCORE']._serialized_start=947
+  _globals['_EVALUATIONSCORE']._serialized_end=1082
+  _globals['_TRANSLATIONSERVICE']._serialized_start=1085
+  _globals['_TRANSLATIONSERVICE']._serialized_end=1260
 # @@protoc_insertion_point(module_scope)

@@ -67,18 +67,20 @@ class ListModelsResponse(_message.Message):
     def __init__(self, models: _Optional[_Iterable[_Union[Model, _Mapping]]] = ...) -> None: ...
 
 class Model(_message.Message):
-    __slots__ = ("name", "language_pairs", "max_source_length", "num_parameters", "scores")
+    __slots__ = ("name", "language_pairs", "max_source_length", "num_parameters", "scores", "revision")
     NAME_FIELD_NUMBER: _ClassVar[int]
     LANGUAGE_PAIRS_FIELD_NUMBER: _ClassVar[int]
     MAX_SOURCE_LENGTH_FIELD_NUMBER: _ClassVar[int]
     NUM_PARAMETERS_FIELD_NUMBER: _ClassVar[int]
     SCORES_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
     name: str
     language_pairs: _containers.RepeatedCompositeFieldContainer[LanguagePair]
     max_source_length: int
     num_parameters: int
     scores: _containers.RepeatedCompositeFieldContainer[EvaluationScore]
-    def __init__(self, name: _Optional[str] = ..., language_pairs: _Optional[_Iterable[_Union[LanguagePair, _Mapping]]] = ..., max_source_length: _Optional[int] = ..., num_parameters: _Optional[int] = ..., scores: _Optional[_Iterable[_Union[EvaluationScore, _Mapping]]] = ...) -> None: ...
+    revision: str
+    def __init__(self, name: _Optional[str] = ..., language_pairs: _Optional[_Iterable[_Union[LanguagePair, _Mapping]]] = ..., max_source_length: _Optional[int] = ..., num_parameters: _Optional[int] = ..., scores: _Optional[_Iterable[_Union[EvaluationScore, _Mapping]]] = ..., revision: _Optional[str] = ...) -> None: ...
 
 class LanguagePair(_message.Message):
     __slots__ = ("source_language", "target_language")
