@@ -12,13 +12,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Self
 
-from model.decoding.request import Finished, PreparedText, Request, TokenHypothesis, Translation
+from model.decoding.request import Finished, PreparedText, Request, SearchOptions, TokenHypothesis, Translation
 from model.errors import DragomanError, InvalidInputError
 from server.interfaces import ServedTranslator
 from server.scheduler import MAX_WAITING, Scheduler
 
 MAX_FINISHED_INLINE = 8
 """Most hypotheses that become text on the event loop: so few take less time than the way to another thread."""
+
+_TRIAL_ID = -1
+"""Of the request that tries the engine; callers' ids count from 0."""
 
 logger = logging.getLogger(__name__)
 
@@ -93,7 +96,7 @@ class Worker:
     async def translate(self, prepared: Sequence[PreparedText]) -> list[Translation]:
         """Translates what the translator's `prepare` made, in order; blank texts never enter the engine.
 
-        Cancelling the caller's task gives all of its requests up: their slots are free at the engine's next step.
+        Cancelling the caller's task gives all of its requests up: their slots are free before the engine's next step.
 
         Raises QueueFullError, WorkerClosedError, InvalidInputError if the engine refuses a text, and EngineError if it
         fails.
@@ -169,11 +172,9 @@ class Worker:
     def _cancel_withdrawn(self) -> None:
         with self._wake:
             withdrawn, self._withdrawn = self._withdrawn, []
-        cancelled = [request_id for request_id in withdrawn if self._in_flight.pop(request_id, None) is not None]
-        for request_id in cancelled:
-            self._engine.cancel(request_id)
-        if cancelled and not self._in_flight:
-            self._engine.step()  # frees their slots; nobody else is there to need a step
+        for request_id in withdrawn:
+            if self._in_flight.pop(request_id, None) is not None:
+                self._engine.cancel(request_id)
 
     def _admit_waiting(self) -> None:
         with self._wake:
@@ -208,13 +209,19 @@ class Worker:
         try:
             for request_id in in_flight:
                 self._engine.cancel(request_id)
-            self._engine.step()
-            broken = self._engine.num_active > 0 or self._engine.free_slots == 0
+            works = self._engine.num_active == 0 and self._try_engine()
         except Exception:
-            logger.exception("the decoding engine of %s cannot be emptied", self.translator.name)
-            broken = True
-        if broken:
+            logger.exception("the decoding engine of %s stays broken", self.translator.name)
+            works = False
+        if not works:
             self._give_up()
+
+    def _try_engine(self) -> bool:
+        """Whether the empty engine still translates: one that lost its device or its order fails only when it works."""
+        options = SearchOptions(beam_size=1, max_target_length=1)
+        trial = self.translator.prepare("1", self.translator.directions[0], options)
+        self._engine.admit([trial.request(_TRIAL_ID)])
+        return len(self._engine.step()) == 1
 
     def _give_up(self) -> None:
         with self._wake:
