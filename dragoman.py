@@ -251,6 +251,9 @@ def serve(
     ] = "127.0.0.1:50051",
 ) -> None:
     """Serve bundles over gRPC until Ctrl-C or SIGTERM; running calls are finished first."""
+    from server.signals import exit_on_stop_signals
+
+    exit_on_stop_signals()  # first: importing and loading take a while
     from model.decoding.translator import Translator
     from server.app import serve as run_server
 

@@ -1,0 +1,42 @@
+"""The bundle that ships with the package: whole, small, measured, and able to translate."""
+
+import pytest
+
+from model.bundle import CARD_FILE, find_bundle, read_config, shipped_bundles, size_on_disk
+from model.config import Direction
+from model.decoding.translator import Translator
+
+EN_DE, DE_EN = Direction("en", "de"), Direction("de", "en")
+
+
+def test_en_de_is_small_enough_to_ship() -> None:
+    assert "en-de" in [folder.name for folder in shipped_bundles()]
+    assert size_on_disk(find_bundle("en-de")) <= 16 * 2**20
+
+
+def test_its_card_states_attribution_and_scores() -> None:
+    folder = find_bundle("en-de")
+    card = (folder / CARD_FILE).read_text(encoding="utf-8")
+    assert "tatoeba.org, CC BY 2.0 FR" in card
+    scores = {
+        (score.direction, score.test_set): score for score in read_config(folder).scores if score.metric == "BLEU"
+    }
+    for direction in (EN_DE, DE_EN):
+        for test_set in ("dev", "devtest"):
+            score = scores[direction, test_set]
+            assert f"| {direction} | {test_set} | BLEU | {score.score:.2f} |" in card
+            assert score.signature.startswith("nrefs:1|case:mixed|eff:no|tok:13a|")
+
+
+@pytest.mark.parametrize(
+    ("text", "to", "due"),
+    [
+        ("Good morning.", "de", "Guten Morgen."),
+        ("Where is the train station?", "de", "Wo ist der Bahnhof?"),
+        ("Ich habe keine Zeit.", "en", "I don't have time."),
+        ("Wo wohnst du?", "en", "Where do you live?"),
+    ],
+)
+def test_it_translates_both_ways(text: str, to: str, due: str) -> None:
+    hypotheses = Translator.load("en-de").translate(text, to, n_best=4)[0].hypotheses
+    assert due in [hypothesis.text for hypothesis in hypotheses]
