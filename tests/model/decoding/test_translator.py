@@ -191,7 +191,7 @@ def test_closing_early_frees_all_slots(translator: Translator, tiny_sentences: l
     with pytest.raises(DragomanError, match="busy with another stream"):
         next(translator.stream(["The dog"], EN_DE, QUICK))
     assert isinstance(stream, Iterator)
-    stream.close()  # type: ignore[attr-defined]
+    stream.close()
     assert translator.engine.free_slots == 8
     assert len(texts_of(translator, ["The dog"])) == 1
 
