@@ -3,8 +3,8 @@
 #     docker run --rm -p 50051:50051 dragoman
 #
 # torch==2.13.0 is, on most indexes, the build for NVIDIA GPUs, which is several GB. For a smaller image without GPU
-# support, point pip to an index or folder that has the CPU build (2.13.0+cpu), which pip then prefers:
-#     docker build --build-arg PIP_OPTIONS="--extra-index-url URL" -t dragoman .
+# support, give pip the options that lead it to an index or folder with the CPU build (2.13.0+cpu), which it then prefers:
+#     docker build --build-arg PIP_OPTIONS="..." -t dragoman .
 
 FROM python:3.11-slim AS build
 ARG PIP_OPTIONS=""
