@@ -18,7 +18,7 @@ ENGLISH = (
     "Where is the nearest train station?",
     "I would like a cup of coffee, please.",
     "She has been learning German for two years.",
-    "We could not sleep because the neighbours were so loud.",
+    "We could not sleep because the music was so loud.",
 )
 GERMAN = (
     "Das Wetter ist heute sehr schön.",
@@ -29,7 +29,7 @@ GERMAN = (
 BATCH = tuple(
     f"{who} {what} {when}."
     for who, what, when in itertools.product(
-        ("My brother", "The teacher", "Our neighbour", "The old man", "Her friend"),
+        ("My brother", "The teacher", "Our neighbor", "The old man", "Her friend"),
         ("bought a book", "read a letter", "drank a glass of water", "went to the market", "wrote to me"),
         ("yesterday", "last week", "in the morning", "before dinner"),
     )
@@ -49,8 +49,8 @@ def run_demo() -> None:
         with console.status(f"translating a batch of {len(BATCH)}"):
             translations = client.translate(BATCH, to="de")
         seconds = time.monotonic() - started
-        title = f"Every tenth of a batch of {len(translations)} in one call, which took {seconds:.1f} s"
-        console.print(_table(title, translations[::10]))
+        title = f"Every ninth of a batch of {len(translations)} in one call, which took {seconds:.1f} s"
+        console.print(_table(title, translations[::9]))
         _show_refusal(client, console)
     console.print("The server finished its calls and stopped.")
 
