@@ -122,7 +122,8 @@ class Decoder(Protocol):
 
     def attention(self, slot: int) -> NDArray[np.float32]:
         """[positions, beams, source pieces]: what every row ever fed to a slot admitted with keep_attention looked at:
-        the last layer's cross-attention weights, averaged over the heads. Where no row stood the values mean nothing."""
+        the last layer's cross-attention weights, averaged over the heads. Where no row stood the values mean
+        nothing."""
 
     def release(self, slots: Sequence[int]) -> None:
         """Frees slots."""
