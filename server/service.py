@@ -92,7 +92,8 @@ def _check_limits(texts: Sequence[str]) -> None:
 
 
 def _search_options(message: translation_pb2.SearchOptions) -> SearchOptions:
-    chosen = {name: getattr(message, name) for name in SEARCH_OPTION_NAMES if message.HasField(name)}
+    given = {descriptor.name for descriptor, _ in message.ListFields()}
+    chosen = {name: getattr(message, name) for name in SEARCH_OPTION_NAMES if name in given}
     try:
         return SearchOptions(**chosen)
     except InvalidInputError as error:

@@ -3,6 +3,7 @@
 import math
 from dataclasses import FrozenInstanceError
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,7 +15,9 @@ from model.decoding.request import (
     PreparedText,
     Request,
     SearchOptions,
+    TokenHypothesis,
     Translation,
+    align,
 )
 from model.errors import InvalidInputError
 
@@ -50,24 +53,81 @@ def test_all_within_the_limits_is_allowed(
         ({"length_penalty": math.inf}, "length_penalty is inf"),
         ({"max_target_length": 0}, "max_target_length is 0, but must be at least 1"),
         ({"max_target_length": -5}, "max_target_length is -5"),
+        ({"min_target_length": 0}, "min_target_length is 0, but must be at least 1"),
+        (
+            {"min_target_length": 6, "max_target_length": 5},
+            "min_target_length is 6, but must not be greater than max_target_length, which is 5",
+        ),
+        ({"length_normalization": "sum"}, 'length_normalization is "sum", but must be "gnmt" or "average"'),
+        ({"coverage_penalty": -1}, "coverage_penalty is -1, but must lie between 0 and 10"),
+        ({"coverage_penalty": math.nan}, "coverage_penalty is nan"),
+        ({"no_repeat_ngram_size": -1}, "no_repeat_ngram_size is -1, but must not be negative"),
+        ({"suppressed_pieces": ("a", "")}, "suppressed_pieces holds an empty piece"),
+        ({"sampling_temperature": 0.0}, "sampling_temperature is 0.0, but must be above 0 and at most 100"),
+        ({"sampling_temperature": math.nan}, "sampling_temperature is nan"),
+        ({"sampling_temperature": 1.0, "n_best": 33}, "n_best is 33, but must lie between 1 and 32"),
+        ({"sampling_top_k": -1}, "sampling_top_k is -1, but must not be negative"),
+        ({"sampling_top_p": 0.0}, "sampling_top_p is 0.0, but must be above 0 and at most 1"),
+        ({"sampling_top_p": 1.1}, "sampling_top_p is 1.1"),
+        ({"sampling_top_p": math.nan}, "sampling_top_p is nan"),
+        ({"seed": -1}, "seed is -1, but must lie between 0 and 9223372036854775807"),
+        ({"seed": 2**63}, "seed is 9223372036854775808"),
     ],
 )
-def test_refused_with_name_value_and_range(options: dict[str, float], message: str) -> None:
+def test_refused_with_name_value_and_range(options: dict[str, object], message: str) -> None:
     with pytest.raises(InvalidInputError, match=message):
         SearchOptions(**options)  # type: ignore[arg-type]
 
 
 def test_names_and_defaults() -> None:
-    assert SEARCH_OPTION_NAMES == ("beam_size", "n_best", "length_penalty", "max_target_length")
     options = SearchOptions()
-    assert [getattr(options, name) for name in SEARCH_OPTION_NAMES] == [4, 1, 1.0, None]
+    assert {name: getattr(options, name) for name in SEARCH_OPTION_NAMES} == {
+        "beam_size": 4,
+        "n_best": 1,
+        "length_penalty": 1.0,
+        "length_normalization": "gnmt",
+        "coverage_penalty": 0.0,
+        "min_target_length": 1,
+        "max_target_length": None,
+        "no_repeat_ngram_size": 0,
+        "target_prefix": "",
+        "suppressed_pieces": (),
+        "sampling_temperature": None,
+        "sampling_top_k": 0,
+        "sampling_top_p": 1.0,
+        "seed": 0,
+        "return_attention": False,
+    }
     with pytest.raises(FrozenInstanceError):
         options.beam_size = 5  # type: ignore[misc]
+
+
+def test_samples_need_no_beam() -> None:
+    options = SearchOptions(beam_size=1, n_best=MAX_BEAM_SIZE, sampling_temperature=0.7)
+    assert options.num_beams == MAX_BEAM_SIZE
+    assert SearchOptions(beam_size=3, n_best=2).num_beams == 3
+
+
+def test_hypotheses_compare_by_what_they_say_and_their_score() -> None:
+    attention = np.ones((2, 3), np.float32)
+    assert TokenHypothesis((5,), -1.0, (-0.5, -0.5), attention) == TokenHypothesis((5,), -1.0)
+    assert Hypothesis("a", -1.0, ("a",), (-0.5, -0.5), attention, ((0, 0),)) == Hypothesis("a", -1.0)
+    assert hash(TokenHypothesis((5,), -1.0, (), attention)) == hash(TokenHypothesis((5,), -1.0))
+
+
+def test_an_alignment_is_where_each_piece_looks_most() -> None:
+    attention = np.array([[0.1, 0.7, 0.2], [0.6, 0.3, 0.1], [0.0, 0.2, 0.8]], np.float32)
+    assert align(attention, 2) == ((1, 0), (0, 1))
+    assert align(attention, 0) == ()
 
 
 def test_a_prepared_text_becomes_a_request() -> None:
     options = SearchOptions(beam_size=2)
     assert PreparedText("Hi", (4, 9, 3), options, 16).request(7) == Request(7, (4, 9, 3), options, 16)
+    allowed = np.array([3, 8, 9], np.int32)
+    request = PreparedText("Hi", (4, 9, 3), options, 16, (8,), (11, 12), allowed).request(7)
+    assert (request.prefix_ids, request.suppressed_ids) == ((8,), (11, 12))
+    assert request.allowed_ids is allowed
 
 
 def test_a_translation_is_its_best_hypothesis() -> None:
