@@ -11,9 +11,9 @@ from pathlib import Path
 
 from model.decoding.request import Translation
 from model.errors import DragomanError, InvalidInputError
+from model.lines import LineInput, encode_line
 from server.errors import InvalidRequestError, InvalidTextError
 from server.job_progress import JobFiles, Journal, Parameters
-from server.line_input import LineInput, decode_line, encode_line
 
 CHECKPOINT_SECONDS = 1.0
 """How much work a kill costs at most, about; each checkpoint syncs two small files to the disk."""
@@ -150,18 +150,11 @@ class _BatchJob:
         """Feeds the translator. An error only ends the input: the translator first finishes what it has."""
         try:
             for line in self._lines:
-                text = self._decode(line)
+                text = self._source.decode(line, self.num_lines + len(self._pending) + 1)
                 self._pending.append((line, text))
                 yield text
         except DragomanError as error:
             self._read_error = error
-
-    def _decode(self, line: bytes) -> str:
-        number = self.num_lines + len(self._pending) + 1
-        try:
-            return decode_line(line, is_first=number == 1)
-        except InvalidInputError as error:
-            raise InvalidInputError(f"{self._source.name}, line {number}: {error}") from error
 
     def _append(self, translations: Iterator[Translation]) -> None:
         """Appends the translations of the texts that are pending, in order."""

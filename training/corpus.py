@@ -1,45 +1,16 @@
 """Reading parallel text: one sentence a line, line N of one side the translation of line N of the other."""
 
-import gzip
-import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from model.config import EOS_ID, Direction
-from model.errors import InvalidInputError, NotFoundError
+from model.errors import InvalidInputError
+from model.lines import read_lines
 from model.vocabulary import Vocabulary
-
-
-def read_lines(path: Path) -> Iterator[str]:
-    """The lines of a UTF-8 text file, unpacked if its name ends in .gz, without their line ends.
-
-    Only a line feed, alone or after a carriage return, ends a line, so that no exotic separator inside a sentence
-    shifts the two sides against each other. A byte order mark at the start of the file is dropped.
-    Raises NotFoundError, or InvalidInputError naming the file and, for invalid UTF-8, the line.
-    """
-    try:
-        with _open(path) as file:
-            for number, line in enumerate(file, start=1):
-                try:
-                    text = line.decode("utf-8-sig" if number == 1 else "utf-8")
-                except UnicodeDecodeError as error:
-                    raise InvalidInputError(
-                        f"{path}, line {number}: invalid UTF-8 at byte {error.start + 1} of the line"
-                    ) from error
-                yield text.removesuffix("\n").removesuffix("\r")
-    except FileNotFoundError as error:
-        raise NotFoundError(f"{path}: no such file") from error
-    except (OSError, EOFError, zlib.error) as error:
-        raise InvalidInputError(f"{path}: cannot be read: {error}") from error
-
-
-def _open(path: Path) -> BinaryIO:
-    return cast(BinaryIO, gzip.open(path, "rb")) if path.suffix == ".gz" else path.open("rb")
 
 
 def read_parallel(paths: Sequence[Path]) -> list[list[str]]:

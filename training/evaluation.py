@@ -12,8 +12,8 @@ from model.decoding.request import SearchOptions
 from model.decoding.translator import Translator
 from model.errors import InvalidInputError
 from model.files import write_atomically
+from model.lines import read_lines
 from training.card import model_card
-from training.corpus import read_lines
 from training.metrics import ScoreReport
 
 

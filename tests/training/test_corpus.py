@@ -10,12 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model.config import EOS_ID, PAD_ID, Direction
-from model.errors import InvalidInputError, NotFoundError
+from model.errors import InvalidInputError
 from model.vocabulary import PieceModelOptions, Vocabulary, train_piece_model
-from training.corpus import EncodedSide, encode_corpus, read_lines, read_parallel
-
-SEPARATORS = "\u2028\u2029\x85\x0b\x0c\x1c\x1d\x1e"
-"""Where str.splitlines() would cut a line, besides line feed and carriage return."""
+from training.corpus import EncodedSide, encode_corpus, read_parallel
 
 sequences = st.lists(st.lists(st.integers(4, 2**31 - 1), min_size=1, max_size=9), min_size=1, max_size=12)
 
@@ -23,64 +20,6 @@ sequences = st.lists(st.lists(st.integers(4, 2**31 - 1), min_size=1, max_size=9)
 def write(path: Path, content: bytes) -> Path:
     path.write_bytes(gzip.compress(content) if path.suffix == ".gz" else content)
     return path
-
-
-@pytest.mark.parametrize("name", ["corpus.en", "corpus.en.gz"])
-@pytest.mark.parametrize(
-    ("content", "lines"),
-    [
-        (b"", []),
-        (b"\n", [""]),
-        (b"one\ntwo\n", ["one", "two"]),
-        (b"one\ntwo", ["one", "two"]),  # the last line may lack its end
-        (b"one\r\ntwo\r\n", ["one", "two"]),
-        (b"one\n\ntwo\n\n", ["one", "", "two", ""]),
-        (b"\xef\xbb\xbfone\ntwo\n", ["one", "two"]),  # a byte order mark
-        (b"one\n\xef\xbb\xbftwo\n", ["one", "\ufefftwo"]),  # at the start of the file alone
-        (b"on\re\n", ["on\re"]),
-        ("grüßen 日本\n".encode(), ["grüßen 日本"]),
-    ],
-)
-def test_lines_end_with_a_line_feed(tmp_path: Path, name: str, content: bytes, lines: list[str]) -> None:
-    assert list(read_lines(write(tmp_path / name, content))) == lines
-
-
-@pytest.mark.parametrize("separator", SEPARATORS, ids=lambda separator: f"U+{ord(separator):04X}")
-def test_no_separator_inside_a_sentence_splits_it(tmp_path: Path, separator: str) -> None:
-    line = f"before{separator}after"
-    assert list(read_lines(write(tmp_path / "corpus.en", f"{line}\nnext\n".encode()))) == [line, "next"]
-
-
-@pytest.mark.parametrize("name", ["corpus.en", "corpus.en.gz"])
-def test_invalid_utf8_is_told_with_file_line_and_byte(tmp_path: Path, name: str) -> None:
-    path = write(tmp_path / name, b"one\ntwo\nth\xffree\n")
-    lines = read_lines(path)
-
-    assert [next(lines), next(lines)] == ["one", "two"]
-    with pytest.raises(InvalidInputError) as caught:
-        next(lines)
-    assert str(caught.value) == f"{path}, line 3: invalid UTF-8 at byte 3 of the line"
-
-
-def test_a_truncated_archive_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "corpus.en.gz"
-    packed = gzip.compress("".join(f"line {number}\n" for number in range(1000)).encode())
-    for content in (packed[:-1], packed[: len(packed) // 2], b"not packed at all", packed[:-6] + b"XXXXXX"):
-        path.write_bytes(content)
-        with pytest.raises(InvalidInputError, match=r"corpus\.en\.gz: cannot be read: "):
-            list(read_lines(path))
-
-
-def test_a_missing_file_is_not_found(tmp_path: Path) -> None:
-    for name in ("none.en", "none.en.gz"):
-        with pytest.raises(NotFoundError) as caught:
-            list(read_lines(tmp_path / name))
-        assert str(caught.value) == f"{tmp_path / name}: no such file"
-
-
-def test_a_folder_cannot_be_read(tmp_path: Path) -> None:
-    with pytest.raises(InvalidInputError, match="cannot be read"):
-        list(read_lines(tmp_path))
 
 
 def test_sides_come_line_by_line(tmp_path: Path) -> None:
