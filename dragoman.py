@@ -224,7 +224,8 @@ def _local_translations(model: str, source_language: str | None, to: str, option
 
 def _job_parameters(model: str, revision: str, direction: "Direction", options: "SearchOptions") -> dict[str, "Scalar"]:
     """A job that goes on later, here or through a server, must find all of these as they were."""
-    return {"model": model, "revision": revision, "direction": str(direction)} | asdict(options)
+    search = asdict(options) | {"suppressed_pieces": json.dumps(options.suppressed_pieces)}
+    return {"model": model, "revision": revision, "direction": str(direction)} | search
 
 
 @contextmanager
@@ -233,7 +234,8 @@ def _remote_translations(
 ) -> Iterator[Source]:
     from server.client import Client
 
-    search = asdict(options) | {"source_language": source_language, "model": model}
+    carried = ("beam_size", "n_best", "length_penalty", "max_target_length")  # over the wire
+    search = {name: getattr(options, name) for name in carried} | {"source_language": source_language, "model": model}
     with Client(server) as client:
         # The server picks the model if none is named: then all that it has loaded must stay the same.
         revisions = {served.name: served.revision for served in client.list_models() if model in (None, served.name)}
