@@ -135,3 +135,17 @@ def test_golden_positions() -> None:
     # Far out a product in float32 would be off in the fourth digit: sin and cos of 4999.
     far = sinusoidal_positions(5000, 2)[4999]
     torch.testing.assert_close(far, torch.tensor([math.sin(4999), math.cos(4999)]))
+
+
+def test_the_weights_are_those_of_forward() -> None:
+    attention = make_attention()
+    queries, states = torch.randn(2, 3, 12).double(), torch.randn(2, 4, 12).double()
+    mask = torch.tensor([[True, True, True, True], [True, True, False, False]])[:, None, None, :]
+    keys, values = attention.project_keys_values(states)
+
+    weights = attention.weights(queries, keys, mask)
+
+    torch.testing.assert_close(weights.sum(dim=-1), torch.ones(2, 3, 3).double())
+    assert (weights[1, :, :, 2:] == 0).all()
+    context = (weights @ values).transpose(1, 2).flatten(2)
+    torch.testing.assert_close(attention.output(context), attention(queries, keys, values, mask))
