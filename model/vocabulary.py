@@ -60,6 +60,10 @@ class PieceModel:
         text: str = self._processor.decode(list(ids))
         return text
 
+    def pieces(self, ids: Sequence[int]) -> tuple[str, ...]:
+        """The pieces that ids stand for; "▁" begins a word."""
+        return tuple(self._processor.id_to_piece(list(ids)))
+
     def tag_id(self, language: str) -> int | None:
         """The id of a language's tag, None if there is none."""
         piece_id: int = self._processor.piece_to_id(language_tag(language))

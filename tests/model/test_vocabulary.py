@@ -46,6 +46,16 @@ def test_known_words_round_trip_in_few_pieces(model: PieceModel, tiny_sentences:
     assert model.encode_all(tiny_sentences) == [model.encode(sentence) for sentence in tiny_sentences]
 
 
+def test_pieces_are_what_the_words_are_made_of(model: PieceModel, tiny_sentences: list[str]) -> None:
+    for sentence in tiny_sentences[:4]:
+        pieces = model.pieces(model.encode(sentence))
+        assert "".join(pieces) == "▁" + sentence.replace(" ", "▁")
+    assert model.pieces([]) == ()
+    tag = model.tag_id("de")
+    assert tag is not None
+    assert model.pieces([tag, EOS_ID]) == ("<2de>", "</s>")
+
+
 @given(text=any_text)
 @example(text="🧑‍🚀 Γειά 你好 مرحبا — naïve \x07\x1b[0m")
 @example(text="\ud800")

@@ -1,0 +1,44 @@
+"""Which word of a translation comes from which word of its source, read off the decoder's attention."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+WORD_START = "▁"
+"""What SentencePiece writes for the space before a word."""
+
+Alignment = tuple[tuple[int, int], ...]
+"""Pairs (source word, target word), each counted from 0 and divided by spaces; ascending, none twice."""
+
+
+def word_alignment(
+    source_pieces: Sequence[str], target_pieces: Sequence[str], attention: NDArray[np.float32]
+) -> Alignment:
+    """Every target piece is aligned to the source piece that it looks at most, and so the words that they belong to
+    (as Garg et al. 2019 read it off, without their training for it).
+
+    source_pieces: language tag first and end of sentence last, which no word is aligned to, however much they are
+                   looked at.
+    target_pieces: without the end of sentence.
+    attention:     [at least len(target_pieces), len(source_pieces)], see `Decoder.attention`.
+    """
+    if len(source_pieces) <= 2 or not target_pieces:
+        return ()
+    looked_at = attention[: len(target_pieces), 1 : len(source_pieces) - 1].argmax(axis=1)
+    source_words, target_words = word_indices(source_pieces[1:-1]), word_indices(target_pieces)
+    return tuple(sorted({(source_words[place], word) for place, word in zip(looked_at, target_words, strict=True)}))
+
+
+def word_indices(pieces: Sequence[str]) -> list[int]:
+    """For each piece the number of the word that it belongs to."""
+    indices, current = [], 0
+    for place, piece in enumerate(pieces):
+        current += place > 0 and piece.startswith(WORD_START)
+        indices.append(current)
+    return indices
+
+
+def format_alignment(alignment: Alignment) -> str:
+    """As the Pharaoh format has it: "0-0 1-2"."""
+    return " ".join(f"{source}-{target}" for source, target in alignment)
