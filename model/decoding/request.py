@@ -1,5 +1,6 @@
 """What goes into the decoding engine and what comes out of it, as plain data without torch."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from typing import Literal, get_args
 
@@ -195,10 +196,15 @@ class Hypothesis:
 
 @dataclass(frozen=True, slots=True)
 class Translation:
-    """One source text with its hypotheses, best first; there is always at least one."""
+    """One source text with its hypotheses, best first; there is always at least one.
+
+    source_pieces: what the source was to the model, language tag and end of sentence included: the columns of the
+                   hypotheses' attention. Empty where it is not known.
+    """
 
     source: str
     hypotheses: tuple[Hypothesis, ...]
+    source_pieces: tuple[str, ...] = field(default=(), compare=False)
 
     @property
     def text(self) -> str:
@@ -212,25 +218,47 @@ class Translation:
 
 
 @dataclass(frozen=True, slots=True)
-class PreparedText:
-    """A text ready for the engine; `source_ids` is empty for a blank text, which translates to itself."""
+class Segment:
+    """A sentence of a text, or a part of one that is too long for the model, ready for the engine.
+
+    source_ids, max_target_length, prefix_ids and allowed_ids are those of its `Request`.
+    """
 
     text: str
     source_ids: tuple[int, ...]
-    options: SearchOptions
     max_target_length: int
     prefix_ids: tuple[int, ...] = ()
-    suppressed_ids: tuple[int, ...] = ()
     allowed_ids: NDArray[np.int32] | None = field(default=None, compare=False)
 
-    def request(self, request_id: int) -> Request:
-        """For the engine; only for a text that is not blank."""
-        return Request(
-            request_id,
-            self.source_ids,
-            self.options,
-            self.max_target_length,
-            self.prefix_ids,
-            self.suppressed_ids,
-            self.allowed_ids,
-        )
+
+@dataclass(frozen=True, slots=True)
+class PreparedText:
+    """A text ready for the engine, as n segments and the n + 1 gaps around them: gaps[0] + segments[0].text + gaps[1]
+    and so on is the text. A blank text, which translates to itself, has no segments.
+
+    options:         of every segment's search.
+    suppressed_ids:  likewise.
+    target_language: that of the translation.
+    """
+
+    text: str
+    segments: tuple[Segment, ...]
+    gaps: tuple[str, ...]
+    options: SearchOptions
+    target_language: str
+    suppressed_ids: tuple[int, ...] = ()
+
+    def requests(self, ids: Iterator[int]) -> list[Request]:
+        """A request for each segment, with the next of the ids."""
+        return [
+            Request(
+                next(ids),
+                segment.source_ids,
+                self.options,
+                segment.max_target_length,
+                segment.prefix_ids,
+                self.suppressed_ids,
+                segment.allowed_ids,
+            )
+            for segment in self.segments
+        ]
