@@ -37,9 +37,7 @@ class MultiHeadAttention(nn.Module):
         Written out rather than through torch's scaled_dot_product_attention, whose CPU kernel takes several times as
         long for sentences of ordinary length, in training most of all.
         """
-        weights = self.dropout(self.weights(queries, keys, mask))
-        context = (weights @ values).transpose(1, 2).flatten(2)  # [N, query_length, num_heads · d_value]
-        return self.output(context)
+        return self.combine(self.weights(queries, keys, mask), values)
 
     def weights(self, queries: Tensor, keys: Tensor, mask: Tensor) -> Tensor:
         """How much every query looks at every key, in every head: [N, num_heads, query_length, key_length], whose rows
@@ -47,6 +45,11 @@ class MultiHeadAttention(nn.Module):
         scaled_queries = self._split_heads(self.query(queries)) * self.d_key**-0.5
         scores = scaled_queries @ keys.transpose(-2, -1)  # [N, num_heads, query_length, key_length]
         return scores.masked_fill(~mask, -torch.inf).softmax(dim=-1)
+
+    def combine(self, weights: Tensor, values: Tensor) -> Tensor:
+        """The values as `weights` weigh them, projected back to d_model: [N, query_length, d_model]."""
+        context = (self.dropout(weights) @ values).transpose(1, 2).flatten(2)  # [N, query_length, num_heads · d_value]
+        return self.output(context)
 
     def project_keys_values(self, states: Tensor) -> tuple[Tensor, Tensor]:
         """[N, length, d_model] -> keys [N, num_heads, length, d_key] and values [N, num_heads, length, d_value]."""

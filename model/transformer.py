@@ -30,6 +30,10 @@ class DecoderCache(Protocol):
         at real source positions. Row r belongs to source r // (R / G): the rows of a source share one copy."""
         ...
 
+    def attended(self, layer: int, weights: Tensor) -> None:
+        """Is told a layer's cross-attention weights [G, num_heads, R / G, S]."""
+        ...
+
 
 class FeedForward(nn.Module):
     """max(0, x W₁ + b₁) W₂ + b₂ at every position."""
@@ -121,7 +125,9 @@ class DecoderLayer(nn.Module):
             keys, values, mask = cache.source(layer)
             # The rows of one source stand side by side as the queries of a single attention: [G, R / G, d_model].
             queries = states.view(keys.shape[0], -1, states.shape[-1])
-            return self.cross_attention(queries, keys, values, mask).view_as(states)
+            weights = self.cross_attention.weights(queries, keys, mask)
+            cache.attended(layer, weights)
+            return self.cross_attention.combine(weights, values).view_as(states)
 
         states = self.self_attention_residual(states, attend_to_target)
         states = self.cross_attention_residual(states, attend_to_source)

@@ -37,6 +37,14 @@ RULES = (
         except_in=("server.service", "server.app", "server.client", "server.health", "server.pb"),
     ),
     Rule(who=("server",), never=("torch",)),
+    # The search runs on the host: only decoders may compute with torch.
+    Rule(
+        who=tuple(
+            f"model.decoding.{name}"
+            for name in ("beam", "decoder", "engine", "ensemble", "request", "rules", "sampling", "search")
+        ),
+        never=("torch", "model.attention", "model.transformer", "model.decoding.torch_decoder"),
+    ),
 )
 
 NETWORK = ("model.config", "model.attention", "model.transformer")
@@ -117,6 +125,12 @@ def test_imports_follow_the_directions(imports: dict[str, set[str]]) -> None:
     assert [line for module, imported in imports.items() for line in find_violations(module, imported)] == []
 
 
+def test_importing_the_engine_does_not_import_torch() -> None:
+    code = "import sys, model.decoding.engine; assert 'torch' not in sys.modules, 'torch was imported'"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.parametrize("module", NETWORK)
 def test_the_network_does_not_reach_decoding_through_others(module: str, imports: dict[str, set[str]]) -> None:
     reached = find_reachable(module, imports)
@@ -164,6 +178,12 @@ assert "torch" not in sys.modules, "torch was imported"
         ("server.worker", "import torch.nn.functional", "server.worker imports torch.nn.functional"),
         ("server.scheduler", "def f():\n    import torch", "server.scheduler imports torch"),
         ("server.worker", "class A:\n    def f(self):\n        from torch import nn", "server.worker imports torch.nn"),
+        ("model.decoding.search", "import torch", "model.decoding.search imports torch"),
+        (
+            "model.decoding.engine",
+            "from .torch_decoder import TorchDecoder",
+            "model.decoding.engine imports model.decoding.torch_decoder",
+        ),
         ("server.worker", "import grpc.aio", "server.worker imports grpc.aio"),
         ("server.scheduler", "from .pb.dragoman.v1 import x_pb2", "server.scheduler imports server.pb.dragoman.v1"),
         ("server", "from . import pb", "server imports server.pb"),
@@ -191,7 +211,7 @@ def test_the_checker_finds(module: str, source: str, violation: str) -> None:
         ("server.worker", "import torchlike, grpclike"),  # a name that only begins alike
         ("server.app", "import grpc\nfrom server.pb.dragoman.v1 import translation_pb2_grpc"),
         ("server.pb.dragoman.v1.translation_pb2_grpc", "import grpc"),
-        ("model.decoding.engine", "from ..transformer import Transformer\nfrom .beam import step"),
+        ("model.decoding.torch_decoder", "import torch\nfrom ..transformer import Transformer\nfrom .beam import step"),
         ("model.decoding.engine", "from . import training"),  # model.decoding.training, not the room
         ("model.attention", "from model.config import ModelConfig"),
         ("model.config_check", "import model.attention"),  # only begins like model.config

@@ -15,6 +15,7 @@ from model.decoding.request import (
     TokenHypothesis,
     Translation,
 )
+from model.decoding.torch_decoder import TorchDecoder
 from model.errors import DragomanError, InvalidInputError
 from model.storage import load_network
 from model.transformer import Transformer
@@ -39,7 +40,8 @@ class Translator:
         """revision: tells these weights from others of the same name; max_slots: sentences decoded at once."""
         self.info = info
         self.vocabulary = vocabulary
-        self.engine = Engine(network, forbidden_ids=vocabulary.target.unprintable_ids(), max_slots=max_slots)
+        forbidden_ids = vocabulary.target.unprintable_ids()
+        self.engine = Engine(TorchDecoder(network, forbidden_ids=forbidden_ids, max_slots=max_slots))
         self.revision = revision
         self.is_streaming = False
 

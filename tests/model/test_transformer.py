@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from model.attention import MultiHeadAttention, sinusoidal_positions
 from model.config import PAD_ID, ArchitectureConfig, VocabularyShape
-from model.decoding.cache import SlotCache
 from model.transformer import DecoderLayer, EncoderLayer, FeedForward, Residual, Transformer, num_parameters, pad_batch
 
 SOURCE_SIZE, TARGET_SIZE = 17, 23
@@ -196,6 +195,41 @@ def test_order_matters() -> None:
 # One step at a time
 
 
+class ListCache:
+    """Everything kept in lists, by row: slow and obvious."""
+
+    def __init__(self, network: Transformer) -> None:
+        self.network = network
+        self.beams = 3
+        self.kept: list[list[list[tuple[Tensor, Tensor]]]] = []  # row, layer, position
+        self.sources: list[tuple[list[tuple[Tensor, Tensor]], Tensor]] = []
+
+    def admit(self, source: Tensor, source_mask: Tensor) -> None:
+        self.sources.append((self.network.project_source(self.network.encode(source, source_mask)), source_mask))
+        self.kept += [[[] for _ in self.network.decoder_layers] for _ in range(self.beams)]
+
+    def append(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        for row, kept in enumerate(self.kept):
+            kept[layer].append((keys[row, :, 0], values[row, :, 0]))
+        lengths = torch.tensor([len(kept[layer]) for kept in self.kept])
+        padded = [[*kept[layer], *kept[layer][:1] * (int(lengths.max()) - len(kept[layer]))] for kept in self.kept]
+        mask = torch.arange(int(lengths.max())) < lengths.unsqueeze(1)
+        all_keys = torch.stack([torch.stack([keys for keys, _ in row], dim=1) for row in padded])
+        all_values = torch.stack([torch.stack([values for _, values in row], dim=1) for row in padded])
+        return all_keys, all_values, mask[:, None, None, :]
+
+    def source(self, layer: int) -> tuple[Tensor, Tensor, Tensor]:
+        keys = torch.cat([projections[layer][0] for projections, _ in self.sources])
+        values = torch.cat([projections[layer][1] for projections, _ in self.sources])
+        return keys, values, torch.cat([mask for _, mask in self.sources])[:, None, None, :]
+
+    def attended(self, layer: int, weights: Tensor) -> None:
+        assert weights.shape == (len(self.sources), self.network.config.num_heads, self.beams, 7)
+        torch.testing.assert_close(weights.sum(dim=-1), torch.ones(weights.shape[:-1], dtype=weights.dtype))
+        for slot, (_, mask) in enumerate(self.sources):
+            assert not weights[slot].masked_fill(mask[0], 0.0).any()
+
+
 @pytest.mark.parametrize("normalization", ["pre", "post"])
 @torch.no_grad()
 def test_steps_equal_the_whole_with_rows_at_different_positions(normalization: str) -> None:
@@ -204,18 +238,13 @@ def test_steps_equal_the_whole_with_rows_at_different_positions(normalization: s
     source, source_mask, targets = make_batch([5, 2, 7], 8)
     targets = torch.randint(2, TARGET_SIZE, (3, 3, 8))
     due = torch.stack([network(source, source_mask, targets[:, beam]) for beam in range(3)], dim=1)  # [3, 3, 8, V]
-    cache = SlotCache(network.config, 3, like=due)
-    cache.resize(3)
-    rows_follow_themselves = torch.arange(3)
+    cache = ListCache(network)
     for step in range(8):
         if step < 3:
-            encoded = network.encode(source[step : step + 1], source_mask[step : step + 1])
-            cache.admit(network.project_source(encoded), source_mask[step : step + 1])
-        positions = torch.tensor([step - slot for slot in range(cache.num_slots)])
+            cache.admit(source[step : step + 1], source_mask[step : step + 1])
+        positions = torch.tensor([step - slot for slot in range(len(cache.sources))])
         token_ids = torch.stack([targets[slot, :, position] for slot, position in enumerate(positions.tolist())])
-        cache.begin_step()
         logits = network.decode_step(token_ids.flatten(), positions.repeat_interleave(3), cache)
-        cache.end_step(rows_follow_themselves.expand(cache.num_slots, 3))
         for slot, position in enumerate(positions.tolist()):
             torch.testing.assert_close(logits.view(-1, 3, TARGET_SIZE)[slot], due[slot, :, position])
 

@@ -15,6 +15,7 @@ from torch import Tensor
 from model.config import EOS_ID
 from model.decoding.engine import Engine
 from model.decoding.request import Request, SearchOptions
+from model.decoding.torch_decoder import TorchDecoder
 from model.errors import DragomanError
 from model.transformer import Transformer
 from tests.training.tiny import copy_corpus, tiny_config, tiny_network
@@ -132,7 +133,7 @@ def test_the_loss_falls(trained: Trainer) -> None:
 def test_a_trained_network_copies_what_it_has_not_seen(trained: Trainer, beam_size: int) -> None:
     unseen = copy_corpus(60, seed=2).source
     sources = [tuple(unseen.pieces[start:end].tolist()) for start, end in pairwise(unseen.offsets)]
-    engine = Engine(trained.network.eval(), max_slots=len(sources))
+    engine = Engine(TorchDecoder(trained.network.eval(), max_slots=len(sources)))
 
     engine.admit([Request(i, source, SearchOptions(beam_size=beam_size), 20) for i, source in enumerate(sources)])
     outputs: dict[int, tuple[int, ...]] = {}

@@ -1,214 +1,129 @@
-"""The beam step, many slots at once on tensors, against a plain-Python twin that searches one slot on lists."""
+"""The arithmetic of beam search, many slots at once on arrays, against plain-Python twins."""
 
 import math
 import random
-from dataclasses import dataclass, fields
 
+import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import Tensor
 
 from model.config import EOS_ID
-from model.decoding.beam import BeamState, beam_step
+from model.decoding.beam import beam_step, best_extensions, sort_pieces, top_pieces
+from model.decoding.decoder import Extensions
 
-VOCAB_SIZE = 12
-CAPACITY = 7
-
-Tokens = tuple[int, ...]
+SOME, OTHER = 7, 8
 
 
-@dataclass
-class Twin:
-    """The search of one slot; `live` holds (log probability, pieces), `finished` (score, pieces), both best first."""
-
-    beam_size: int
-    max_length: int
-    alpha: float
-    live: list[tuple[float, Tokens]]
-    finished: list[tuple[float, Tokens]]
-    num_finished: int = 0
-    is_done: bool = False
-
-    def step(self, log_probs: list[list[float]]) -> None:
-        extensions = [
-            (log_prob + log_probs[beam][piece], (*tokens, piece))
-            for beam, (log_prob, tokens) in enumerate(self.live)
-            for piece in range(VOCAB_SIZE)
-            if log_probs[beam][piece] > -math.inf
-        ]
-        extensions.sort(reverse=True)
-        length = len(self.live[0][1]) + 1
-        is_last = length >= self.max_length
-        self.live = []
-        for rank, (log_prob, tokens) in enumerate(extensions[: 2 * self.beam_size]):
-            ends = tokens[-1] == EOS_ID
-            if (ends or is_last) and rank < self.beam_size:
-                score = log_prob / ((5 + length) / 6) ** self.alpha
-                self.finished.append((score, tokens[:-1] if ends else tokens))
-                self.num_finished += 1
-            if not ends and len(self.live) < self.beam_size:
-                self.live.append((log_prob, tokens))
-        self.finished.sort(reverse=True)
-        self.is_done = is_last or self.num_finished >= self.beam_size or not self.live
+def make_extensions(log_probs: list[list[float]], token_ids: list[list[int]]) -> Extensions:
+    parents = np.zeros(np.shape(token_ids), np.int32)
+    return Extensions(np.array(log_probs), parents, np.array(token_ids, np.int32))
 
 
-@dataclass
-class Search:
-    """Several slots as tensors and as twins."""
-
-    state: BeamState
-    twins: list[Twin]
-
-    @classmethod
-    def start(cls, options: list[tuple[int, int, float]], width: int) -> "Search":
-        sizes, lengths, alphas = (list(column) for column in zip(*options, strict=True))
-        like = torch.zeros((), dtype=torch.float64)
-        state = BeamState.start(sizes, lengths, alphas, width=width, capacity=CAPACITY, like=like)
-        return cls(state, [Twin(*option, live=[(0.0, ())], finished=[]) for option in options])
-
-    def step(self, log_probs: Tensor) -> None:
-        """Steps both, compares what they decided, and lets those that are done go."""
-        step = beam_step(log_probs, self.state)
-        for slot, twin in enumerate(self.twins):
-            parents = [tokens for _, tokens in twin.live]
-            twin.step(log_probs[slot].tolist())
-            for beam, (_, tokens) in enumerate(twin.live):
-                assert step.token_ids[slot, beam] == tokens[-1]
-                assert parents[int(step.parents[slot, beam])] == tokens[:-1]
-        assert step.is_done.tolist() == [twin.is_done for twin in self.twins]
-        assert ((step.parents >= 0) & (step.parents < self.state.width)).all()
-        self.state = step.state
-        self.check()
-        self.keep([slot for slot, twin in enumerate(self.twins) if not twin.is_done])
-
-    def check(self) -> None:
-        for slot, twin in enumerate(self.twins):
-            state = self.state
-            num_dead = state.width - len(twin.live)
-            live = [log_prob for log_prob, _ in twin.live]
-            assert state.log_probs[slot].tolist() == pytest.approx(live + [-math.inf] * num_dead)
-            for beam, (_, tokens) in enumerate(twin.live):
-                assert tuple(state.tokens[slot, beam, : int(state.positions[slot])].tolist()) == tokens
-            finished = twin.finished[: state.width]
-            scores = [score for score, _ in finished] + [-math.inf] * (state.width - len(finished))
-            assert state.finished_scores[slot].tolist() == pytest.approx(scores)
-            for rank, (_, tokens) in enumerate(finished):
-                length = int(state.finished_lengths[slot, rank])
-                assert tuple(state.finished_tokens[slot, rank, :length].tolist()) == tokens
-            assert state.num_finished[slot] == twin.num_finished
-
-    def keep(self, slots: list[int]) -> None:
-        self.state = self.state.select(torch.tensor(slots, dtype=torch.int64))
-        self.twins = [self.twins[slot] for slot in slots]
-
-
-def draw_log_probs(search: Search, chance: random.Random, impossible: float) -> Tensor:
-    """Random log probabilities, some of them -inf, with the end of sentence likely enough."""
-    shape = (len(search.twins), search.state.width, VOCAB_SIZE)
-    generator = torch.Generator().manual_seed(chance.getrandbits(32))
-    logits = 2 * torch.randn(shape, dtype=torch.float64, generator=generator)
-    logits[..., EOS_ID] += 1
-    is_impossible = torch.rand(shape, generator=generator) < impossible
-    return logits.log_softmax(dim=-1).masked_fill(is_impossible, -math.inf)
-
-
-slot_options = st.tuples(st.integers(1, 5), st.integers(1, CAPACITY), st.sampled_from([0.0, 0.6, 1.0, 2.5]))
-
-
-@given(
-    options=st.lists(slot_options, min_size=1, max_size=5),
-    wider=st.integers(0, 1),
-    impossible=st.sampled_from([0.0, 0.3, 0.8, 0.97]),
-    seed=st.integers(0, 2**16),
+slots = st.tuples(
+    st.integers(1, 5),  # beam_size
+    st.integers(0, 4),  # finished before
+    st.booleans(),  # last position
+    st.integers(0, 10),  # extensions that are possible
+    st.lists(st.sampled_from([EOS_ID, SOME, OTHER]), min_size=10, max_size=10),
 )
-@settings(deadline=None, max_examples=60)
-def test_equals_the_twin(options: list[tuple[int, int, float]], wider: int, impossible: float, seed: int) -> None:
-    chance = random.Random(seed)
-    search = Search.start(options, max(size for size, _, _ in options) + wider)
-    for _ in range(CAPACITY):
-        search.step(draw_log_probs(search, chance, impossible))
-        if not search.twins:
-            return
-        if chance.random() < 0.3:  # slots change places
-            search.keep(chance.sample(range(len(search.twins)), len(search.twins)))
-    raise AssertionError("max_length did not end the search")
 
 
-@given(
-    first=st.lists(slot_options, min_size=1, max_size=3),
-    second=st.lists(slot_options, min_size=1, max_size=3),
-    seed=st.integers(0, 2**16),
-)
-@settings(deadline=None, max_examples=30)
-def test_slots_join_and_widths_change_between_steps(
-    first: list[tuple[int, int, float]], second: list[tuple[int, int, float]], seed: int
-) -> None:
-    chance = random.Random(seed)
-    search = Search.start(first, max(size for size, _, _ in first))
-    search.step(draw_log_probs(search, chance, 0.0))
-    width = max(size for size, _, _ in (*first, *second))
-    newcomers = Search.start(second, width)
-    search = Search(search.state.resize(width).join(newcomers.state), search.twins + newcomers.twins)
-    search.check()
-    while search.twins:
-        search.step(draw_log_probs(search, chance, 0.1))
-        if search.twins:
-            search.state = search.state.resize(max(twin.beam_size for twin in search.twins))
-            search.check()
-
-
-def test_select_join_and_resize_by_hand() -> None:
-    search = Search.start([(2, 5, 1.0), (1, 4, 0.5), (2, 3, 0.0)], 2)
-    search.step(draw_log_probs(search, random.Random(1), 0.0).index_fill(2, torch.tensor([EOS_ID]), -math.inf))
-    state = search.state
-
-    def assert_equal(found: BeamState, due: BeamState) -> None:
-        for field in fields(BeamState):
-            assert torch.equal(getattr(found, field.name), getattr(due, field.name)), field.name
-
-    first, rest = state.select(torch.tensor([0])), state.select(torch.tensor([1, 2]))
-    assert first.max_length.tolist() == [5]
-    assert rest.max_length.tolist() == [4, 3]
-    assert_equal(first.join(rest), state)
-    assert_equal(state.select(torch.tensor([2, 0, 1])).select(torch.tensor([1, 2, 0])), state)
-    assert_equal(state.resize(2), state)
-    assert_equal(state.resize(5).resize(2), state)
-    wide = state.resize(4)
-    assert wide.width == 4
-    assert wide.tokens.shape == wide.finished_tokens.shape == (3, 4, CAPACITY)
-    assert (wide.log_probs[:, 2:] == -math.inf).all()
-    assert (wide.finished_scores[:, 2:] == -math.inf).all()
+@given(st.lists(slots, min_size=1, max_size=6))
+def test_a_step_equals_the_twin(drawn: list[tuple[int, int, bool, int, list[int]]]) -> None:
+    beam_sizes, num_finished, is_last, num_possible, token_ids = zip(*drawn, strict=True)
+    log_probs = [[-0.1 * rank if rank < possible else -math.inf for rank in range(10)] for possible in num_possible]
+    extensions = make_extensions(log_probs, list(token_ids))
+    step = beam_step(extensions, np.array(beam_sizes), np.array(num_finished), np.array(is_last))
+    for slot, (beam_size, finished, last, possible, pieces) in enumerate(drawn):
+        finishes: list[int] = []
+        lives: list[int] = []
+        for rank in range(min(2 * beam_size, possible)):
+            ends = pieces[rank] == EOS_ID
+            if (ends or last) and rank < beam_size:
+                finishes.append(rank)
+            if not ends and len(lives) < beam_size:
+                lives.append(rank)
+        done = last or finished + len(finishes) >= beam_size or not lives
+        assert np.flatnonzero(step.finishes[slot]).tolist() == finishes
+        assert np.flatnonzero(step.lives[slot]).tolist() == ([] if done else lives)
+        assert step.num_finished[slot] == finished + len(finishes)
+        assert step.is_done[slot] == done
 
 
 def test_a_step_changes_nothing_that_was_given() -> None:
-    search = Search.start([(3, 6, 1.0)], 3)
-    search.step(draw_log_probs(search, random.Random(2), 0.0))
-    state, log_probs = search.state, draw_log_probs(search, random.Random(3), 0.0)
-    before = {field.name: getattr(state, field.name).clone() for field in fields(state)}
-    log_probs_before = log_probs.clone()
-    beam_step(log_probs, state)
-    assert torch.equal(log_probs, log_probs_before)
-    for name, value in before.items():
-        assert torch.equal(getattr(state, name), value), name
+    extensions = make_extensions([[-0.1, -0.2, -0.3, -0.4]], [[EOS_ID, SOME, EOS_ID, OTHER]])
+    beam_sizes, num_finished = np.array([2], np.int32), np.array([1], np.int32)
+    step = beam_step(extensions, beam_sizes, num_finished, np.array([False]))
+    assert step.num_finished.tolist() == [2]
+    assert (beam_sizes.tolist(), num_finished.tolist()) == ([2], [1])
+    assert extensions.log_probs.tolist() == [[-0.1, -0.2, -0.3, -0.4]]
 
 
-def test_greedy_search_by_hand() -> None:
-    """Two slots with a beam of one: one ends at its second piece, the other is cut off at its third."""
-    search = Search.start([(1, 3, 1.0), (1, 3, 0.0)], 1)
-    likeliest = [[7, 5], [EOS_ID, 6], [8]]
-    results = []
-    for pieces in likeliest:
-        logits = torch.zeros(len(pieces), 1, VOCAB_SIZE, dtype=torch.float64)
-        for slot, piece in enumerate(pieces):
-            logits[slot, 0, piece] = 9.0
-        step = beam_step(logits.log_softmax(dim=-1), search.state)
-        for slot in step.is_done.nonzero().flatten().tolist():
-            length = int(step.state.finished_lengths[slot, 0])
-            tokens = step.state.finished_tokens[slot, 0, :length].tolist()
-            results.append((tokens, step.state.finished_scores[slot, 0].item()))
-        search.state = step.state.select((~step.is_done).nonzero().flatten())
-    one = 9 - math.log(math.exp(9) + VOCAB_SIZE - 1)
-    assert [tokens for tokens, _ in results] == [[7], [5, 6, 8]]
-    assert [score for _, score in results] == pytest.approx([2 * one / (7 / 6), 3 * one])
+rows_of_few_values = st.lists(
+    st.lists(st.sampled_from([-0.5, -1.0, -1.5, -math.inf]), min_size=9, max_size=9), min_size=1, max_size=4
+)
+
+
+def in_order(row: list[float]) -> list[int]:
+    return sorted(range(len(row)), key=lambda piece: (-row[piece], piece))
+
+
+@given(rows_of_few_values, st.integers(1, 12))
+def test_the_top_pieces_equal_sorting_with_many_equals(rows: list[list[float]], count: int) -> None:
+    values, ids = top_pieces(np.array(rows), count)
+    assert ids.tolist() == [in_order(row)[:count] for row in rows]
+    assert values.tolist() == [[row[piece] for piece in in_order(row)[:count]] for row in rows]
+
+
+@given(rows_of_few_values, st.integers(0, 2**32))
+def test_sorting_pieces_that_come_in_any_order(rows: list[list[float]], seed: int) -> None:
+    ids = np.array([random.Random(seed).sample(range(9), 9)] * len(rows))
+    values, sorted_ids = sort_pieces(np.take_along_axis(np.array(rows), ids, axis=1), ids)
+    assert sorted_ids.tolist() == [in_order(row) for row in rows]
+    assert values.tolist() == [[row[piece] for piece in in_order(row)] for row in rows]
+
+
+@given(
+    counts=st.lists(st.integers(1, 4), min_size=1, max_size=5),
+    num_pieces=st.integers(1, 5),
+    num_extensions=st.lists(st.integers(1, 8), min_size=5, max_size=5),
+    seed=st.integers(0, 2**32),
+)
+@settings(deadline=None)
+def test_the_best_extensions_equal_sorting_them_all(
+    counts: list[int], num_pieces: int, num_extensions: list[int], seed: int
+) -> None:
+    """All pieces are candidates; log probabilities are of few values, so that many are equal."""
+    chance = random.Random(seed)
+    num_extensions = num_extensions[: len(counts)]
+    rows = [
+        [[chance.choice([-1.0, -2.0, -math.inf]) for _ in range(num_pieces)] for _ in range(count)] for count in counts
+    ]
+    so_far = [[chance.choice([-1.0, -2.0]) for _ in range(count)] for count in counts]
+    flat = np.array([row for slot in rows for row in slot])
+    values, ids = top_pieces(flat, num_pieces)
+    found = best_extensions(
+        values,
+        ids,
+        np.array([log_prob for slot in so_far for log_prob in slot]),
+        np.cumsum([0, *counts]).astype(np.int32),
+        np.array(num_extensions, np.int32),
+    )
+    assert found.log_probs.shape == found.parents.shape == found.token_ids.shape == (len(counts), max(num_extensions))
+    for slot, wanted in enumerate(num_extensions):
+        due = sorted(
+            (-so_far[slot][beam] - rows[slot][beam][piece], beam, piece)
+            for beam in range(counts[slot])
+            for piece in range(num_pieces)
+            if rows[slot][beam][piece] > -math.inf
+        )[:wanted]
+        possible = np.isfinite(found.log_probs[slot])
+        assert possible.tolist() == [rank < len(due) for rank in range(max(num_extensions))]
+        triples = zip(
+            (-found.log_probs[slot][possible]).tolist(),
+            found.parents[slot][possible].tolist(),
+            found.token_ids[slot][possible].tolist(),
+            strict=True,
+        )
+        assert [pytest.approx(extension) for extension in due] == list(triples)

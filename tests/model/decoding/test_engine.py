@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from model.config import ArchitectureConfig, VocabularyShape
 from model.decoding.engine import Engine
 from model.decoding.request import Request, SearchOptions, TokenHypothesis
+from model.decoding.torch_decoder import TorchDecoder
 from model.errors import InvalidInputError
 from model.transformer import Transformer
 from tests.reference_beam import reference_beam_search
@@ -56,6 +57,10 @@ requests_without_id = st.builds(
 )
 
 
+def make_engine(max_slots: int, network: Transformer = NETWORK) -> Engine:
+    return Engine(TorchDecoder(network, forbidden_ids=FORBIDDEN, max_slots=max_slots))
+
+
 def make_requests(drawn: list[tuple[tuple[int, ...], SearchOptions, int]]) -> list[Request]:
     return [Request(number, *request) for number, request in enumerate(drawn)]
 
@@ -91,7 +96,7 @@ def test_equals_the_oracle_with_any_batch_mates_and_arrivals(
     drawn: list[tuple[tuple[int, ...], SearchOptions, int]], max_slots: int, random_seed: int
 ) -> None:
     requests = make_requests(drawn)
-    engine = Engine(NETWORK, forbidden_ids=FORBIDDEN, max_slots=max_slots)
+    engine = make_engine(max_slots)
     results = run_with_arrivals(engine, requests, random_seed)
     assert engine.free_slots == max_slots
     for request in requests:
@@ -104,7 +109,7 @@ def test_equals_the_oracle_for_every_kind_of_network(normalization: str, tied_em
     network = tiny_network(seed=3, normalization=normalization, tied_embeddings=tied_embeddings, num_decoder_layers=1)
     options = SearchOptions(beam_size=3, n_best=3)
     requests = [Request(number, tuple(range(6, 9 + 3 * number)), options, 15) for number in range(4)]
-    results = run_with_arrivals(Engine(network, forbidden_ids=FORBIDDEN, max_slots=3), requests, 1)
+    results = run_with_arrivals(make_engine(3, network), requests, 1)
     for request in requests:
         assert_same(results[request.id], expected(request, network))
 
@@ -116,7 +121,7 @@ def test_cancelling_frees_the_slot_and_touches_no_other(
 ) -> None:
     requests = make_requests(drawn)
     victim %= len(requests)
-    engine = Engine(NETWORK, forbidden_ids=FORBIDDEN, max_slots=len(requests))
+    engine = make_engine(len(requests))
     engine.admit(requests)
     results: dict[int, tuple[TokenHypothesis, ...]] = {}
     for _ in range(steps_before):
@@ -134,7 +139,7 @@ def test_cancelling_frees_the_slot_and_touches_no_other(
 
 
 def test_refuses_what_it_cannot_hold_and_stays_as_it_was() -> None:
-    engine = Engine(NETWORK, max_slots=2)
+    engine = make_engine(2)
     good = Request(1, (6, 7), SearchOptions(), 10)
     engine.admit([good])
     cases = [
@@ -153,4 +158,4 @@ def test_refuses_what_it_cannot_hold_and_stays_as_it_was() -> None:
 
 
 def test_without_requests_a_step_does_nothing() -> None:
-    assert Engine(NETWORK).step() == []
+    assert make_engine(1).step() == []

@@ -3,54 +3,33 @@
 import math
 
 import pytest
-import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from model.config import EOS_ID
-from model.decoding.rules import forbid_empty, forbid_pieces, length_penalty
+from model.decoding.request import LengthNormalization
+from model.decoding.rules import length_penalty
 
 
-@given(
-    lengths=st.lists(st.integers(1, 300), min_size=1, max_size=5),
-    alphas=st.lists(st.floats(0, 10), min_size=1, max_size=4),
-)
-def test_length_penalty_equals_the_formula(lengths: list[int], alphas: list[float]) -> None:
-    found = length_penalty(torch.tensor(lengths).double(), torch.tensor(alphas, dtype=torch.float64).unsqueeze(1))
-    due = [[math.pow((5 + length) / 6, alpha) for length in lengths] for alpha in alphas]
-    assert found.tolist() == [pytest.approx(row) for row in due]
+@given(st.integers(1, 300), st.floats(0, 10))
+def test_length_penalty_equals_the_formula(length: int, alpha: float) -> None:
+    assert length_penalty(length, alpha, "gnmt") == pytest.approx(math.pow((5 + length) / 6, alpha))
+    assert length_penalty(length, alpha, "average") == pytest.approx(math.pow(length, alpha))
 
 
 @pytest.mark.parametrize(
-    ("length", "alpha", "penalty"),
-    [(1, 0.0, 1.0), (1, 1.0, 1.0), (7, 1.0, 2.0), (7, 2.0, 4.0), (19, 0.5, 2.0), (100, 0.0, 1.0), (13, 0.6, 1.9331820)],
+    ("length", "alpha", "normalization", "penalty"),
+    [
+        (1, 0.0, "gnmt", 1.0),
+        (1, 1.0, "gnmt", 1.0),
+        (7, 1.0, "gnmt", 2.0),
+        (7, 2.0, "gnmt", 4.0),
+        (19, 0.5, "gnmt", 2.0),
+        (100, 0.0, "gnmt", 1.0),
+        (13, 0.6, "gnmt", 1.9331820),
+        (7, 1.0, "average", 7.0),
+        (9, 0.5, "average", 3.0),
+        (100, 0.0, "average", 1.0),
+    ],
 )
-def test_golden_length_penalties(length: int, alpha: float, penalty: float) -> None:
-    assert length_penalty(torch.tensor(float(length)), torch.tensor(alpha)).item() == pytest.approx(penalty)
-
-
-@given(st.lists(st.integers(0, 3), min_size=1, max_size=5), st.integers(1, 3))
-@settings(deadline=None)
-def test_no_sentence_ends_before_it_has_begun(positions: list[int], width: int) -> None:
-    log_probs = torch.randn(len(positions), width, 6)
-    before = log_probs.tolist()
-    found = forbid_empty(log_probs, torch.tensor(positions)).tolist()
-    for slot, position in enumerate(positions):
-        for beam in range(width):
-            for piece in range(6):
-                is_forbidden = position == 0 and piece == EOS_ID
-                assert found[slot][beam][piece] == (-math.inf if is_forbidden else before[slot][beam][piece])
-    assert log_probs.tolist() == before  # a pure function
-
-
-@given(st.sets(st.integers(0, 7)), st.integers(1, 3), st.integers(1, 3))
-@settings(deadline=None)
-def test_forbidden_pieces(forbidden: set[int], num_slots: int, width: int) -> None:
-    log_probs = torch.randn(num_slots, width, 8)
-    before = log_probs.tolist()
-    found = forbid_pieces(log_probs, torch.tensor([piece in forbidden for piece in range(8)])).tolist()
-    assert found == [
-        [[-math.inf if piece in forbidden else value for piece, value in enumerate(row)] for row in slot]
-        for slot in before
-    ]
-    assert log_probs.tolist() == before
+def test_golden_length_penalties(length: int, alpha: float, normalization: LengthNormalization, penalty: float) -> None:
+    assert length_penalty(length, alpha, normalization) == pytest.approx(penalty)

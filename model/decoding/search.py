@@ -1,0 +1,191 @@
+"""The state of the search of all slots, on the host: which hypotheses live, and how they came to be."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.config import BOS_ID, EOS_ID
+from model.decoding.beam import BeamStep, beam_step
+from model.decoding.decoder import Extensions, Floats, Ints, Rows
+
+GROWTH = 32
+"""Positions by which the arrays grow when a longer target comes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """A finished hypothesis, as a pointer into its slot's history.
+
+    log_prob: of the whole hypothesis.
+    token_id: its last piece: the end of sentence, or another where it was cut off.
+    beams:    [pieces, token_id included] uint8, the beam in which it stood at every position.
+    """
+
+    log_prob: float
+    token_id: int
+    beams: NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """The pieces of a hypothesis, without the end of sentence, and the log probability of each, with that of the end
+    of sentence if it ended."""
+
+    token_ids: tuple[int, ...]
+    token_log_probs: tuple[float, ...]
+
+
+class Search:
+    """Beam search in up to `max_slots` fixed slots; a slot's number is the same from `begin` to `remove`.
+
+    Nothing is moved or copied when hypotheses branch: a slot's history, by beam and position, is written once, and the
+    ancestry tells which of it belongs to a live hypothesis. The arrays grow to the widest beam and the longest target
+    that any slot asked for.
+    """
+
+    def __init__(self, max_slots: int) -> None:
+        self.max_slots = max_slots
+        self._is_active = np.zeros(max_slots, np.bool_)
+        self._slots: Ints = np.zeros(0, np.int32)  # those active, ascending
+
+        def per_slot() -> Ints:
+            return np.zeros(max_slots, np.int32)
+
+        # What a slot asked for
+        self._beam_sizes, self._num_extensions = per_slot(), per_slot()
+        self._min_lengths, self._max_lengths = per_slot(), per_slot()
+        # Where it stands
+        self._positions, self._num_live, self._num_finished = per_slot(), per_slot(), per_slot()
+        self._endings: list[list[Ending]] = [[] for _ in range(max_slots)]
+        # By slot, beam and position: the piece fed there, the hypothesis' log probability there, and the ancestry.
+        self._pieces: Ints = np.zeros((max_slots, 1, GROWTH), np.int32)
+        self._log_probs: Floats = np.zeros((max_slots, 1, GROWTH), np.float64)
+        self._ancestry: NDArray[np.uint8] = np.zeros((max_slots, 1, GROWTH), np.uint8)
+
+    @property
+    def num_active(self) -> int:
+        return len(self._slots)
+
+    def begin(self, slot: int, *, beam_size: int, num_extensions: int, min_length: int, max_length: int) -> None:
+        """Starts a search with a single hypothesis, the empty one.
+
+        num_extensions: that it wants at every step; min_length: pieces before the end of sentence is possible;
+        max_length: most pieces, the end of sentence included.
+        """
+        self._reserve(beam_size, max_length)
+        self._beam_sizes[slot], self._num_extensions[slot] = beam_size, num_extensions
+        self._min_lengths[slot], self._max_lengths[slot] = min_length, max_length
+        self._positions[slot], self._num_live[slot], self._num_finished[slot] = 0, 1, 0
+        self._endings[slot] = []
+        self._pieces[slot, 0, 0], self._log_probs[slot, 0, 0] = BOS_ID, 0.0
+        self._is_active[slot] = True
+        self._slots = np.flatnonzero(self._is_active).astype(np.int32)
+
+    def remove(self, slots: list[int]) -> None:
+        """Ends searches and forgets them."""
+        self._is_active[slots] = False
+        self._slots = np.flatnonzero(self._is_active).astype(np.int32)
+        for slot in slots:
+            self._endings[slot] = []
+
+    def rows(self) -> Rows:
+        """The live hypotheses of all active slots, of which there must be one."""
+        slots = self._slots
+        counts, positions = self._num_live[slots], self._positions[slots]
+        offsets = np.zeros(len(slots) + 1, np.int32)
+        counts.cumsum(out=offsets[1:])
+        owners = np.arange(len(slots)).repeat(counts)  # [R] index of each row's slot
+        _, width, length = self._pieces.shape
+        # Of beam b: slot · width · length + b · length + position, where b is the row less the slot's first row.
+        places = ((slots * width - offsets[:-1]) * length + positions)[owners]
+        places += np.arange(0, len(owners) * length, length, dtype=np.int32)
+        return Rows(
+            slots=slots,
+            offsets=offsets,
+            positions=positions,
+            token_ids=self._pieces.take(places),
+            log_probs=self._log_probs.take(places),
+            ancestry=self._ancestry,
+            can_end=positions >= self._min_lengths[slots],
+            num_extensions=self._num_extensions[slots],
+        )
+
+    def advance(self, rows: Rows, extensions: Extensions) -> BeamStep:
+        """Goes on by one piece. rows: of this search as it stands; extensions: of those."""
+        slots, positions = rows.slots, rows.positions
+        step = beam_step(
+            extensions, self._beam_sizes[slots], self._num_finished[slots], positions + 1 >= self._max_lengths[slots]
+        )
+        if step.finishes.any():
+            self._finish(rows, extensions, step.finishes)
+        self._grow(rows, extensions, step.lives)
+        self._num_finished[slots] = step.num_finished
+        self._positions[slots] = positions + 1
+        return step
+
+    def endings(self, slot: int) -> list[Ending]:
+        """The hypotheses of a slot that have finished, in the order in which they did."""
+        return self._endings[slot]
+
+    def trace(self, slot: int, ending: Ending) -> Path:
+        """What a finished hypothesis is made of."""
+        beams, length = ending.beams, len(ending.beams)
+        positions = np.arange(length)
+        fed = self._pieces[slot, beams, positions][1:].tolist()
+        totals = np.append(self._log_probs[slot, beams, positions], ending.log_prob)
+        last = [] if ending.token_id == EOS_ID else [ending.token_id]
+        return Path((*fed, *last), tuple(np.diff(totals).tolist()))
+
+    def live_pieces(self, slot: int) -> Ints:
+        """[live hypotheses, pieces so far] of a slot."""
+        position, num_live = int(self._positions[slot]), int(self._num_live[slot])
+        beams = np.empty((num_live, position + 1), np.uint8)
+        beams[:, :position] = self._ancestry[slot, :num_live, :position]
+        beams[:, position] = np.arange(num_live)
+        return self._pieces[slot, beams, np.arange(position + 1)][:, 1:]
+
+    def _finish(self, rows: Rows, extensions: Extensions, finishes: NDArray[np.bool_]) -> None:
+        owners = finishes.nonzero()[0]
+        for slot, position, beam, token_id, log_prob in zip(
+            rows.slots[owners].tolist(),
+            rows.positions[owners].tolist(),
+            extensions.parents[finishes].tolist(),
+            extensions.token_ids[finishes].tolist(),
+            extensions.log_probs[finishes].tolist(),
+            strict=True,
+        ):
+            beams = self._ancestry[slot, beam, : position + 1].copy()
+            beams[position] = beam
+            self._endings[slot].append(Ending(log_prob, token_id, beams))
+
+    def _grow(self, rows: Rows, extensions: Extensions, lives: NDArray[np.bool_]) -> None:
+        """Takes the extensions that live on as the live hypotheses."""
+        slots = rows.slots
+        counts = lives.sum(axis=1, dtype=np.int32)
+        self._num_live[slots] = counts
+        chosen = np.flatnonzero(lives)
+        owners = chosen // lives.shape[1]
+        parents = extensions.parents.take(chosen)
+        _, width, length = self._ancestry.shape
+        first_beams = (slots * width)[owners]
+        beams = np.arange(len(chosen)) + (slots * width - counts.cumsum() + counts)[owners]
+        places = beams * length + rows.positions[owners]
+
+        longest = int(rows.positions.max())
+        ancestry = self._ancestry.reshape(-1, length)
+        ancestry[beams, :longest] = ancestry[first_beams + parents, :longest]
+        self._ancestry.reshape(-1)[places] = parents
+        places += 1  # the position to come
+        self._pieces.reshape(-1)[places] = extensions.token_ids.take(chosen)
+        self._log_probs.reshape(-1)[places] = extensions.log_probs.take(chosen)
+
+    def _reserve(self, beam_size: int, max_length: int) -> None:
+        """Makes room for so many beams and positions."""
+        _, width, length = self._pieces.shape
+        missing = (max(beam_size - width, 0), max(-(-(max_length - length) // GROWTH) * GROWTH, 0))
+        if any(missing):
+            padding = ((0, 0), (0, missing[0]), (0, missing[1]))
+            self._pieces = np.pad(self._pieces, padding)
+            self._log_probs = np.pad(self._log_probs, padding)
+            self._ancestry = np.pad(self._ancestry, padding)
