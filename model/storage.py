@@ -3,15 +3,12 @@
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load, save
+from safetensors.torch import save
 from torch import Tensor
 
-from model.bundle import WEIGHTS_FILE, BundleConfig, Storage, read_file
-from model.errors import InvalidInputError
+from model.bundle import BundleConfig, Storage
 from model.transformer import Transformer
-
-SCALE_SUFFIX = ".scale"
+from model.weights import SCALE_SUFFIX, read_weights
 
 
 def pack_weights(network: Transformer, storage: Storage) -> bytes:
@@ -42,29 +39,9 @@ def load_network(folder: Path, config: BundleConfig) -> Transformer:
 
     Raises InvalidInputError naming the file, and the tensor that is missing or has the wrong shape.
     """
-    path = folder / WEIGHTS_FILE
-    try:
-        tensors = load(read_file(path))
-    except SafetensorError as error:
-        raise InvalidInputError(f"{path}: damaged or cut short: {error}") from error
+    tensors = read_weights(folder, config)
     network = Transformer(config.architecture, config.vocabulary)
     with torch.no_grad():
         for name, parameter in network.named_parameters():
-            parameter.copy_(_stored_matrix(tensors, name, parameter.shape, path))
+            parameter.copy_(torch.from_numpy(tensors[name].as_floats()))
     return network.eval()
-
-
-def _stored_matrix(tensors: dict[str, Tensor], name: str, shape: torch.Size, path: Path) -> Tensor:
-    stored = tensors.get(name)
-    if stored is None:
-        raise InvalidInputError(f"{path}: lacks the tensor {name}")
-    if stored.shape != shape:
-        raise InvalidInputError(f"{path}: {name} has the shape {list(stored.shape)}, but {list(shape)} is due")
-    if stored.is_floating_point():
-        return stored
-    if stored.dtype != torch.int8 or stored.dim() != 2:
-        raise InvalidInputError(f"{path}: {name} holds {stored.dtype}; only matrices may, and in int8 alone")
-    scales = tensors.get(name + SCALE_SUFFIX)
-    if scales is None or scales.shape != shape[:1]:
-        raise InvalidInputError(f"{path}: {name} lacks its scales, one for each row")
-    return stored.float() * scales.unsqueeze(1)

@@ -17,8 +17,9 @@ from torch import Tensor
 from model.bundle import WEIGHTS_FILE, BundleConfig, Storage, read_config
 from model.config import ArchitectureConfig, Direction, VocabularyShape
 from model.errors import InvalidInputError
-from model.storage import SCALE_SUFFIX, load_network, pack_weights, quantize_rows
+from model.storage import load_network, pack_weights, quantize_rows
 from model.transformer import Transformer, num_parameters
+from model.weights import SCALE_SUFFIX
 
 VOCABULARY = VocabularyShape(source_size=30, target_size=30, joint=True)
 
@@ -170,16 +171,16 @@ DAMAGE: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     ),
     "no scales": (change_tensor(MATRIX + SCALE_SUFFIX, lambda _: None), f"{MATRIX} lacks its scales"),
     "too few scales": (change_tensor(MATRIX + SCALE_SUFFIX, lambda scales: scales[:-1]), f"{MATRIX} lacks its scales"),
-    "a vector in 8 bits": (change_tensor(VECTOR, lambda tensor: tensor.to(torch.int8)), f"{VECTOR} holds torch.int8"),
+    "a vector in 8 bits": (change_tensor(VECTOR, lambda tensor: tensor.to(torch.int8)), f"{VECTOR} holds int8"),
     "a vector in 8 bits with scales": (
         lambda content: save(
             load(content) | {VECTOR: torch.ones(32, dtype=torch.int8), VECTOR + SCALE_SUFFIX: torch.ones(32)}
         ),
-        f"{VECTOR} holds torch.int8",
+        f"{VECTOR} holds int8",
     ),
     "other integers": (
         change_tensor(MATRIX, lambda tensor: tensor.to(torch.int16)),
-        f"{MATRIX} holds torch.int16",
+        f"{MATRIX} holds int16",
     ),
 }
 

@@ -1,0 +1,135 @@
+"""Compiles the kernels with the machine's own C++ compiler, once, and keeps the library for the next time.
+
+A library is named after its sources and the instructions that it uses, so that an old one is never taken for a new one,
+and a folder may be shared by machines of several kinds. `python -m model.decoding.native.build` compiles what this
+machine needs beforehand, with --all what any machine of its family needs: for an image that has no compiler later.
+"""
+
+import hashlib
+import logging
+import os
+import platform
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+FOLDER_VARIABLE = "DRAGOMAN_KERNELS"
+"""The environment variable that names the folder of compiled kernels."""
+
+SOURCES = Path(__file__).parent / "kernels"
+
+# No contraction but where the code asks for it: the compiler would else round one row unlike another.
+FLAGS = ("-std=c++17", "-O3", "-ffp-contract=off", "-fopenmp", "-fPIC", "-shared")
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One kind of processor. features: what Linux calls the instructions that it must have; flags: the compiler's."""
+
+    name: str
+    features: frozenset[str]
+    flags: tuple[str, ...]
+
+
+VARIANTS = (
+    Variant(
+        "avx512-vnni",
+        frozenset({"avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512_vnni", "fma"}),
+        ("-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mavx512vnni", "-mfma", "-mprefer-vector-width=512"),
+    ),
+    Variant("avx2", frozenset({"avx2", "fma"}), ("-mavx2", "-mfma")),
+    Variant("plain", frozenset(), ()),
+)
+"""Best first; the last one runs on any processor."""
+
+
+def find_library() -> Path | None:
+    """The compiled kernels for this processor, compiled now if need be; None, with a warning in the log, if there is
+    no compiler or it fails."""
+    variant = next(variant for variant in VARIANTS if variant.features <= processor_features())
+    folder = kernel_folder()
+    library = folder / library_name(variant)
+    if library.exists():
+        return library
+    compiler = find_compiler()
+    if compiler is None:
+        logger.warning("no C++ compiler (g++, clang++ or $CXX): translating with torch alone, which takes far longer")
+        return None
+    try:
+        return compile_library(variant, compiler, folder)
+    except (OSError, subprocess.CalledProcessError) as error:
+        reason = error.stderr.strip() if isinstance(error, subprocess.CalledProcessError) else str(error)
+        logger.warning("the kernels could not be compiled; translating with torch alone: %s", reason[:500])
+        return None
+
+
+def processor_features() -> frozenset[str]:
+    """The instruction sets of this processor, as Linux lists them; nothing where it does not."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("flags"):
+                return frozenset(line.partition(":")[2].split())
+    except OSError:
+        pass
+    return frozenset()
+
+
+def kernel_folder() -> Path:
+    """Where compiled kernels are kept: $DRAGOMAN_KERNELS, or the user's cache."""
+    if chosen := os.environ.get(FOLDER_VARIABLE):
+        return Path(chosen)
+    caches = os.environ.get("XDG_CACHE_HOME")
+    return (Path(caches) if caches else Path.home() / ".cache") / "dragoman"
+
+
+def library_name(variant: Variant) -> str:
+    """Differs for other sources, flags and processors."""
+    digest = hashlib.sha256(" ".join((*FLAGS, *variant.flags)).encode())
+    for source in sorted(SOURCES.iterdir()):
+        digest.update(source.name.encode() + b"\0" + source.read_bytes())
+    return f"kernels-{platform.machine()}-{variant.name}-{digest.hexdigest()[:16]}.so"
+
+
+def find_compiler() -> list[str] | None:
+    """The command of the C++ compiler: $CXX, or the first that is found."""
+    if chosen := os.environ.get("CXX"):
+        return shlex.split(chosen)
+    found = next(filter(None, map(shutil.which, ("g++", "c++", "clang++"))), None)
+    return [found] if found else None
+
+
+def compile_library(variant: Variant, compiler: list[str], folder: Path) -> Path:
+    """Compiles one variant into the folder. Raises OSError or CalledProcessError, which has what the compiler said."""
+    folder.mkdir(parents=True, exist_ok=True)
+    library = folder / library_name(variant)
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:
+        fresh = Path(scratch) / library.name
+        command = [*compiler, *FLAGS, *variant.flags, str(SOURCES / "api.cpp"), "-o", str(fresh)]
+        subprocess.run(command, check=True, capture_output=True, text=True)
+        fresh.replace(library)  # at once: whoever else compiles or loads it meets a whole one
+    return library
+
+
+def main(arguments: list[str]) -> int:
+    """Compiles beforehand; see the module."""
+    compiler = find_compiler()
+    if compiler is None:
+        print("no C++ compiler: install g++ or clang++, or name one in $CXX", file=sys.stderr)
+        return 1
+    is_x86 = platform.machine() in ("x86_64", "AMD64")
+    variants = [variant for variant in VARIANTS if is_x86 or not variant.features]
+    if "--all" not in arguments:
+        variants = [variant for variant in variants if variant.features <= processor_features()][:1]
+    for variant in variants:
+        print(compile_library(variant, compiler, kernel_folder()))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

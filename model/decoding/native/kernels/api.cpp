@@ -1,0 +1,65 @@
+// What Python calls, by ctypes; mirrored in library.py. Every function returns 0, or 1 and leaves a message.
+
+#include "decoder.h"
+
+using namespace dragoman;
+
+namespace {
+
+thread_local std::string message;
+
+template <class Work> int guarded(Work work) {
+    try {
+        work();
+        return 0;
+    } catch (const std::bad_alloc&) {
+        message = "out of memory";
+    } catch (const std::exception& error) {
+        message = error.what();
+    }
+    return 1;
+}
+
+}  // namespace
+
+extern "C" {
+
+const char* dragoman_message() { return message.c_str(); }
+
+int dragoman_new(const Shape* shape, int is_int8, const Tensor* tensors, int num_tensors,
+                 const Tensor* position_encodings, const uint8_t* is_forbidden, int max_slots, int num_threads,
+                 Decoder** decoder) {
+    return guarded([&] {
+        const TensorTable table(tensors, num_tensors);
+        if (is_int8)
+            *decoder = new PreciseDecoder<Int8>(*shape, table, *position_encodings, is_forbidden, max_slots, num_threads);
+        else
+            *decoder =
+                new PreciseDecoder<Float32>(*shape, table, *position_encodings, is_forbidden, max_slots, num_threads);
+    });
+}
+
+void dragoman_free(Decoder* decoder) { delete decoder; }
+
+int dragoman_admit(Decoder* decoder, const Admission* admissions, int count) {
+    return guarded([&] { decoder->admit(admissions, count); });
+}
+
+int dragoman_advance(Decoder* decoder, const Rows* rows) {
+    return guarded([&] { decoder->advance(*rows); });
+}
+
+int dragoman_extend(Decoder* decoder, const Rows* rows, const int32_t* which, int count, int capacity,
+                    float* log_probs, int32_t* parents, int32_t* token_ids) {
+    return guarded([&] { decoder->extend(*rows, which, count, capacity, log_probs, parents, token_ids); });
+}
+
+int dragoman_log_probs(Decoder* decoder, const Rows* rows, const int32_t* which, int count, float* results) {
+    return guarded([&] { decoder->log_probs(*rows, which, count, results); });
+}
+
+const float* dragoman_attention(const Decoder* decoder, int slot) { return decoder->attention(slot); }
+
+void dragoman_release(Decoder* decoder, int slot) { decoder->release(slot); }
+
+}  // extern "C"

@@ -1,0 +1,117 @@
+// Attention of one head or one row, in float32.
+#pragma once
+
+#include "vector.h"
+
+namespace dragoman {
+
+// Sixteen columns of rows · matrix, for ROWS rows: rows[r][i] · matrix[i][0 .. 16), i below `length`.
+template <int ROWS>
+inline void multiply_columns(const float* rows, int row_stride, const float* matrix, int matrix_stride, int length,
+                             Vec sums[ROWS]) {
+    for (int r = 0; r < ROWS; ++r) sums[r] = Vec{};
+    for (int i = 0; i < length; ++i, matrix += matrix_stride) {
+        const Vec columns = load(matrix);
+#pragma GCC unroll 4
+        for (int r = 0; r < ROWS; ++r) sums[r] = fma(splat(rows[r * row_stride + i]), columns, sums[r]);
+    }
+}
+
+// One head's keys and values of a source sentence, shared by all its queries.
+struct HeadMemory {
+    const float* keys;  // [d_key][padded length], so that sixteen positions are one vector
+    int padded_length;
+    const float* values;  // [length][value_stride], of which the first padded_d_value count
+    int value_stride;
+    int length;
+};
+
+// Where a head's queries lie, [num_queries][query_stride], scaled already, and where its contexts go.
+struct HeadQueries {
+    const float* queries;
+    int query_stride;
+    float* contexts;
+    int context_stride;
+};
+
+// ROWS queries of one head. weights: scratch [ROWS][padded length], which holds the attention weights afterwards.
+template <int ROWS>
+inline void attend_tile(const HeadMemory& memory, const HeadQueries& head, int d_key, int padded_d_value,
+                        float* weights) {
+    Vec sums[ROWS];
+    for (int s = 0; s < memory.padded_length; s += LANES) {
+        multiply_columns<ROWS>(head.queries, head.query_stride, memory.keys + s, memory.padded_length, d_key, sums);
+        for (int r = 0; r < ROWS; ++r) store(weights + r * memory.padded_length + s, sums[r]);
+    }
+    for (int r = 0; r < ROWS; ++r) softmax(weights + r * memory.padded_length, memory.length);
+    for (int j = 0; j < padded_d_value; j += LANES) {
+        multiply_columns<ROWS>(weights, memory.padded_length, memory.values + j, memory.value_stride, memory.length,
+                               sums);
+        for (int r = 0; r < ROWS; ++r) store(head.contexts + r * head.context_stride + j, sums[r]);
+    }
+}
+
+// All queries of one head, four at a time. weights: scratch [num_queries][padded length], kept for the caller.
+inline void attend(const HeadMemory& memory, HeadQueries head, int num_queries, int d_key, int padded_d_value,
+                   float* weights) {
+    while (num_queries > 0) {
+        const int count = num_queries < 4 ? num_queries : 4;
+        switch (count) {
+            case 1: attend_tile<1>(memory, head, d_key, padded_d_value, weights); break;
+            case 2: attend_tile<2>(memory, head, d_key, padded_d_value, weights); break;
+            case 3: attend_tile<3>(memory, head, d_key, padded_d_value, weights); break;
+            default: attend_tile<4>(memory, head, d_key, padded_d_value, weights);
+        }
+        head.queries += static_cast<size_t>(count) * head.query_stride;
+        head.contexts += static_cast<size_t>(count) * head.context_stride;
+        weights += static_cast<size_t>(count) * memory.padded_length;
+        num_queries -= count;
+    }
+}
+
+// The past of one row: where its keys and values of every position lie, all heads side by side.
+struct Past {
+    const float* const* keys;  // [length] pointers to [num_heads · padded_d_key]
+    const float* const* values;  // [length] pointers to [num_heads · padded_d_value]
+    int length;
+};
+
+// One row looks back on its own past. query: [num_heads · padded_d_key], scaled already; context: [num_heads ·
+// padded_d_value]; weights: scratch [num_heads][padded length].
+inline void attend_to_past(const Past& past, const float* query, int num_heads, int padded_d_key, int padded_d_value,
+                           float* weights, float* context) {
+    const int padded_length = (past.length + LANES - 1) / LANES * LANES;
+    for (int start = 0; start < past.length; start += LANES) {
+        const int count = past.length - start < LANES ? past.length - start : LANES;
+        for (int head = 0; head < num_heads; ++head) {
+            Vec products[LANES];
+            for (int t = 0; t < LANES; ++t) {
+                products[t] = Vec{};
+                if (t < count)
+                    for (int j = head * padded_d_key; j < (head + 1) * padded_d_key; j += LANES)
+                        products[t] = fma(load(query + j), load(past.keys[start + t] + j), products[t]);
+            }
+            store(weights + head * padded_length + start, sum_each(products));
+        }
+    }
+    for (int head = 0; head < num_heads; ++head) softmax(weights + head * padded_length, past.length);
+    for (int head = 0; head < num_heads; ++head) {
+        const float* weight = weights + head * padded_length;
+        int j = head * padded_d_value;
+        const int end = j + padded_d_value;
+        for (; j + 4 * LANES <= end; j += 4 * LANES) {
+            Vec sums[4] = {};
+            for (int t = 0; t < past.length; ++t)
+                for (int v = 0; v < 4; ++v)
+                    sums[v] = fma(splat(weight[t]), load(past.values[t] + j + v * LANES), sums[v]);
+            for (int v = 0; v < 4; ++v) store(context + j + v * LANES, sums[v]);
+        }
+        for (; j < end; j += LANES) {
+            Vec sums = Vec{};
+            for (int t = 0; t < past.length; ++t) sums = fma(splat(weight[t]), load(past.values[t] + j), sums);
+            store(context + j, sums);
+        }
+    }
+}
+
+}  // namespace dragoman

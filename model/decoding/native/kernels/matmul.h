@@ -1,0 +1,310 @@
+// rows · Wᵀ + bias, in 32-bit floats and in 8-bit integers.
+//
+// A weight matrix [num_outputs, num_inputs] is packed into panels of 64 outputs, in the order in which the innermost
+// loop reads it. A tile of up to 6 rows and one panel is summed over all inputs in registers; `use_tile` then takes it
+// while it is in the cache. A number's sum runs over the inputs in one order, whatever tile it lies in.
+#pragma once
+
+#include <algorithm>
+
+#include "buffer.h"
+#include "vector.h"
+
+namespace dragoman {
+
+constexpr int PANEL = 64;
+constexpr int TILE_ROWS = 6;
+
+// The sums of a tile: row r's at values + r · PANEL.
+struct Tile {
+    alignas(64) float values[TILE_ROWS * PANEL];
+};
+
+// ---------------------------------------------------------------------------------------------------------- float32
+
+struct Float32 {
+    // Rows ready to be multiplied.
+    struct Inputs {
+        const float* rows = nullptr;
+        int stride = 0;
+
+        void prepare(const float* values, int, int num_inputs) { rows = values, stride = num_inputs; }
+    };
+
+    class Matrix {
+    public:
+        int num_outputs = 0, num_inputs = 0;
+
+        Matrix() = default;
+        Matrix(int outputs, int inputs)
+            : num_outputs(outputs), num_inputs(inputs),
+              weights_(static_cast<size_t>(rounded_up(outputs)) * inputs), bias_(rounded_up(outputs)) {}
+
+        // Sets one output's weights: factor · row, and its bias.
+        void set_row(int output, const float* row, float factor, float bias) {
+            for (int i = 0; i < num_inputs; ++i) weights_.data()[place(output, i)] = row[i] * factor;
+            bias_.data()[output] = bias;
+        }
+
+        // Copies another matrix's output.
+        void copy_row(int output, const Matrix& from, int from_output) {
+            for (int i = 0; i < num_inputs; ++i)
+                weights_.data()[place(output, i)] = from.weights_.data()[from.place(from_output, i)];
+            bias_.data()[output] = from.bias_.data()[from_output];
+        }
+
+        // The tile of `count` rows from `first` on with panel `panel`, whose width is a multiple of LANES.
+        void multiply(const Inputs& inputs, int first, int count, int panel, Tile& tile) const {
+            const float* rows = inputs.rows + static_cast<size_t>(first) * inputs.stride;
+            const float* weights = weights_.data() + static_cast<size_t>(panel) * PANEL * num_inputs;
+            switch (panel_vectors(panel)) {
+                case 1: return dispatch<1>(rows, inputs.stride, count, weights, panel, tile);
+                case 2: return dispatch<2>(rows, inputs.stride, count, weights, panel, tile);
+                case 3: return dispatch<3>(rows, inputs.stride, count, weights, panel, tile);
+                default: return dispatch<4>(rows, inputs.stride, count, weights, panel, tile);
+            }
+        }
+
+        int panel_vectors(int panel) const {
+            return std::min(PANEL / LANES, (rounded_up(num_outputs) - panel * PANEL) / LANES);
+        }
+
+    private:
+        Buffer<float> weights_, bias_;
+
+        static int rounded_up(int outputs) { return (outputs + LANES - 1) / LANES * LANES; }
+        size_t place(int output, int input) const {
+            const int panel = output / PANEL;
+            return static_cast<size_t>(panel) * PANEL * num_inputs +
+                   static_cast<size_t>(input) * panel_vectors(panel) * LANES + output % PANEL;
+        }
+
+        template <int VECTORS>
+        void dispatch(const float* rows, int stride, int count, const float* weights, int panel, Tile& tile) const {
+            switch (count) {
+                case 1: return run<1, VECTORS>(rows, stride, weights, panel, tile);
+                case 2: return run<2, VECTORS>(rows, stride, weights, panel, tile);
+                case 3: return run<3, VECTORS>(rows, stride, weights, panel, tile);
+                case 4: return run<4, VECTORS>(rows, stride, weights, panel, tile);
+                case 5: return run<5, VECTORS>(rows, stride, weights, panel, tile);
+                default: return run<6, VECTORS>(rows, stride, weights, panel, tile);
+            }
+        }
+
+        template <int ROWS, int VECTORS>
+        __attribute__((noinline)) void run(const float* rows, int stride, const float* weights, int panel,
+                                           Tile& tile) const {
+            Vec sums[ROWS][VECTORS];
+#pragma GCC unroll 6
+            for (int r = 0; r < ROWS; ++r)
+#pragma GCC unroll 4
+                for (int v = 0; v < VECTORS; ++v) sums[r][v] = Vec{};
+            for (int i = 0; i < num_inputs; ++i, weights += VECTORS * LANES) {
+                Vec column[VECTORS];
+#pragma GCC unroll 4
+                for (int v = 0; v < VECTORS; ++v) column[v] = load(weights + v * LANES);
+#pragma GCC unroll 6
+                for (int r = 0; r < ROWS; ++r) {
+                    const Vec input = splat(rows[static_cast<size_t>(r) * stride + i]);
+#pragma GCC unroll 4
+                    for (int v = 0; v < VECTORS; ++v) sums[r][v] = fma(input, column[v], sums[r][v]);
+                }
+            }
+            const float* bias = bias_.data() + panel * PANEL;
+#pragma GCC unroll 6
+            for (int r = 0; r < ROWS; ++r)
+#pragma GCC unroll 4
+                for (int v = 0; v < VECTORS; ++v)
+                    store(tile.values + r * PANEL + v * LANES, sums[r][v] + load(bias + v * LANES));
+        }
+    };
+};
+
+// ------------------------------------------------------------------------------------------------------------- int8
+
+// Weights are quantized once, a scale for each output; inputs on the fly, a scale for each row: v ≈ scale · q with q in
+// -127 … 127. Sums of products of integers are exact, so that nothing but the row itself decides its result.
+struct Int8 {
+    class Inputs {
+    public:
+        int stride = 0;
+
+        // Quantizes rows [num_rows, num_inputs]; num_inputs is a multiple of LANES.
+        void prepare(const float* values, int num_rows, int num_inputs) {
+            stride = num_inputs;
+            uint8_t* quantized = quantized_.reserve(static_cast<size_t>(num_rows) * num_inputs);
+            float* scales = scales_.reserve(num_rows);
+            for (int row = 0; row < num_rows; ++row, values += num_inputs, quantized += num_inputs)
+                scales[row] = quantize(values, num_inputs, quantized);
+        }
+        const uint8_t* row(int index) const { return quantized_.data() + static_cast<size_t>(index) * stride; }
+        float scale(int index) const { return scales_.data()[index]; }
+
+    private:
+        Buffer<uint8_t> quantized_;  // q + 128: the processor multiplies unsigned inputs with signed weights
+        Buffer<float> scales_;
+
+        static float quantize(const float* values, int count, uint8_t* quantized) {
+            Vec largest = Vec{};
+            for (int i = 0; i < count; i += LANES) largest = maximum(largest, absolute(load(values + i)));
+            const float limit = greatest(largest);
+            const float inverse = limit > 0 ? 127.0f / limit : 0.0f;
+            for (int i = 0; i < count; i += LANES) {
+                const Vec rounded = fma(load(values + i), splat(inverse), splat(ROUNDER + 128.0f));
+                const ByteVec bytes = __builtin_convertvector((IntVec)rounded, ByteVec);
+                std::memcpy(quantized + i, &bytes, sizeof bytes);
+            }
+            return limit / 127.0f;
+        }
+    };
+
+    class Matrix {
+    public:
+        int num_outputs = 0, num_inputs = 0;
+
+        Matrix() = default;
+        Matrix(int outputs, int inputs)
+            : num_outputs(outputs), num_inputs(inputs),
+              weights_(static_cast<size_t>(rounded_up(outputs)) * inputs), scales_(rounded_up(outputs)),
+              bias_(rounded_up(outputs)), offsets_(rounded_up(outputs)) {}
+
+        // Quantizes one output's weights, factor · row, and sets its bias.
+        void set_row(int output, const float* row, float factor, float bias) {
+            float limit = 0;
+            for (int i = 0; i < num_inputs; ++i) limit = std::max(limit, std::fabs(row[i]));
+            const float scale = std::max(limit / 127.0f, std::numeric_limits<float>::min());
+            for (int i = 0; i < num_inputs; ++i)
+                weights_.data()[place(output, i)] = static_cast<int8_t>(std::nearbyint(row[i] / scale));
+            finish_row(output, scale * factor, bias);
+        }
+
+        void copy_row(int output, const Matrix& from, int from_output) {
+            for (int i = 0; i < num_inputs; i += 4)
+                std::memcpy(weights_.data() + place(output, i), from.weights_.data() + from.place(from_output, i), 4);
+            scales_.data()[output] = from.scales_.data()[from_output];
+            bias_.data()[output] = from.bias_.data()[from_output];
+            offsets_.data()[output] = from.offsets_.data()[from_output];
+        }
+
+        void multiply(const Inputs& inputs, int first, int count, int panel, Tile& tile) const {
+            switch (panel_vectors(panel)) {
+                case 1: return dispatch<1>(inputs, first, count, panel, tile);
+                case 2: return dispatch<2>(inputs, first, count, panel, tile);
+                case 3: return dispatch<3>(inputs, first, count, panel, tile);
+                default: return dispatch<4>(inputs, first, count, panel, tile);
+            }
+        }
+
+        int panel_vectors(int panel) const {
+            return std::min(PANEL / LANES, (rounded_up(num_outputs) - panel * PANEL) / LANES);
+        }
+
+    private:
+        Buffer<int8_t> weights_;  // [panel][num_inputs / 4][output in the panel][4]
+        Buffer<float> scales_, bias_;
+        Buffer<int32_t> offsets_;  // -128 · the sum of each output's weights, which undoes the inputs' + 128
+
+        static int rounded_up(int outputs) { return (outputs + LANES - 1) / LANES * LANES; }
+        size_t place(int output, int input) const {
+            const int panel = output / PANEL;
+            return static_cast<size_t>(panel) * PANEL * num_inputs +
+                   static_cast<size_t>(input / 4) * panel_vectors(panel) * LANES * 4 + output % PANEL * 4 + input % 4;
+        }
+        void finish_row(int output, float scale, float bias) {
+            int32_t total = 0;
+            for (int i = 0; i < num_inputs; ++i) total += weights_.data()[place(output, i)];
+            scales_.data()[output] = scale;
+            bias_.data()[output] = bias;
+            offsets_.data()[output] = -128 * total;
+        }
+
+        template <int VECTORS>
+        void dispatch(const Inputs& inputs, int first, int count, int panel, Tile& tile) const {
+            switch (count) {
+                case 1: return run<1, VECTORS>(inputs, first, panel, tile);
+                case 2: return run<2, VECTORS>(inputs, first, panel, tile);
+                case 3: return run<3, VECTORS>(inputs, first, panel, tile);
+                case 4: return run<4, VECTORS>(inputs, first, panel, tile);
+                case 5: return run<5, VECTORS>(inputs, first, panel, tile);
+                default: return run<6, VECTORS>(inputs, first, panel, tile);
+            }
+        }
+
+        // sums + four products of neighbouring bytes, in each of sixteen lanes.
+        static IntVec add_products(IntVec sums, IntVec inputs, IntVec weights) {
+#if defined(__AVX512VNNI__)
+            return (IntVec)_mm512_dpbusd_epi32((__m512i)sums, (__m512i)inputs, (__m512i)weights);
+#else
+            for (int byte = 0; byte < 4; ++byte) {
+                const IntVec unsigned_bytes = (inputs >> (8 * byte)) & 255;
+                const IntVec signed_bytes = (weights << (24 - 8 * byte)) >> 24;
+                sums += unsigned_bytes * signed_bytes;
+            }
+            return sums;
+#endif
+        }
+
+        template <int ROWS, int VECTORS>
+        __attribute__((noinline)) void run(const Inputs& inputs, int first, int panel, Tile& tile) const {
+            const uint8_t* rows = inputs.row(first);
+            const int stride = inputs.stride;
+            const int8_t* weights = weights_.data() + static_cast<size_t>(panel) * PANEL * num_inputs;
+            IntVec sums[ROWS][VECTORS];
+#pragma GCC unroll 6
+            for (int r = 0; r < ROWS; ++r)
+#pragma GCC unroll 4
+                for (int v = 0; v < VECTORS; ++v) sums[r][v] = IntVec{};
+            for (int i = 0; i < num_inputs; i += 4, weights += VECTORS * LANES * 4) {
+                IntVec columns[VECTORS];
+#pragma GCC unroll 4
+                for (int v = 0; v < VECTORS; ++v) std::memcpy(&columns[v], weights + v * LANES * 4, sizeof(IntVec));
+#pragma GCC unroll 6
+                for (int r = 0; r < ROWS; ++r) {
+                    int32_t four;
+                    std::memcpy(&four, rows + static_cast<size_t>(r) * stride + i, sizeof four);
+                    const IntVec input = (IntVec)splat_int(four);
+#pragma GCC unroll 4
+                    for (int v = 0; v < VECTORS; ++v) sums[r][v] = add_products(sums[r][v], input, columns[v]);
+                }
+            }
+#pragma GCC unroll 4
+            for (int v = 0; v < VECTORS; ++v) {
+                const int output = panel * PANEL + v * LANES;
+                IntVec offset;
+                std::memcpy(&offset, offsets_.data() + output, sizeof offset);
+                const Vec scale = load(scales_.data() + output), bias = load(bias_.data() + output);
+#pragma GCC unroll 6
+                for (int r = 0; r < ROWS; ++r) {
+                    const Vec whole = __builtin_convertvector(sums[r][v] + offset, Vec);
+                    store(tile.values + r * PANEL + v * LANES,
+                          fma(whole, scale * splat(inputs.scale(first + r)), bias));
+                }
+            }
+        }
+
+        static IntVec splat_int(int32_t x) { return IntVec{x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x}; }
+    };
+};
+
+// ------------------------------------------------------------------------------------------------------------- both
+
+// Calls use_tile(first_row, num_rows, first_output, num_vectors, tile) for every tile of rows · Wᵀ + bias. A panel stays
+// in the cache while all rows pass.
+template <class Precision, class UseTile>
+void multiply(const typename Precision::Inputs& inputs, int num_rows, const typename Precision::Matrix& matrix,
+              UseTile use_tile) {
+    const int num_tiles = (num_rows + TILE_ROWS - 1) / TILE_ROWS;
+    const int num_panels = (matrix.num_outputs + PANEL - 1) / PANEL;
+    Tile tile;
+    for (int panel = 0; panel < num_panels; ++panel) {
+        const int vectors = matrix.panel_vectors(panel);
+        for (int i = 0, first = 0; i < num_tiles; ++i) {  // tiles of nearly equal height
+            const int count = (num_rows - first) / (num_tiles - i);
+            matrix.multiply(inputs, first, count, panel, tile);
+            use_tile(first, count, panel * PANEL, vectors, tile);
+            first += count;
+        }
+    }
+}
+
+}  // namespace dragoman

@@ -1,0 +1,76 @@
+// What a decoder remembers of one sentence: its own keys and values, and those of every hypothesis ever fed.
+#pragma once
+
+#include <vector>
+
+#include "weights.h"
+
+namespace dragoman {
+
+// Memory that released sentences hand to the next ones, so that it is taken from the system once.
+class PagePool {
+public:
+    Buffer<float> take(size_t size) {
+        for (size_t i = free_.size(); i-- > 0;)
+            if (free_[i].size() == size) {
+                Buffer<float> page = std::move(free_[i]);
+                free_[i] = std::move(free_.back());
+                free_.pop_back();
+                return page;
+            }
+        if (!free_.empty()) free_.pop_back();  // of another size: what is kept never exceeds what was once in use
+        return Buffer<float>(size);
+    }
+    void give_back(Buffer<float>&& page) { free_.push_back(std::move(page)); }
+
+private:
+    std::vector<Buffer<float>> free_;
+};
+
+constexpr int PAGE_POSITIONS = 16;
+
+template <class Precision> struct Slot {
+    bool is_used = false;
+    int source_length = 0;
+    int padded_length = 0;
+    int num_beams = 0;
+    bool keeps_attention = false;
+    Buffer<float> source;  // [layer]: keys [num_heads][d_key][padded length], then values [length][all heads' width]
+    std::vector<Buffer<float>> pages;  // [layer][position in the page][beam]: keys, then values, of all heads
+    std::vector<float> attention;  // [position][beam][source_length]
+    std::vector<int32_t> allowed_ids;  // empty: all pieces
+    typename Precision::Matrix allowed_output;
+
+    size_t source_layer_size(const Shape& shape) const {
+        return static_cast<size_t>(shape.num_heads) * shape.d_key * padded_length +
+               static_cast<size_t>(source_length) * shape.values_width();
+    }
+    const float* source_keys(const Shape& shape, int layer, int head) const {
+        return source.data() + layer * source_layer_size(shape) + static_cast<size_t>(head) * shape.d_key * padded_length;
+    }
+    const float* source_values(const Shape& shape, int layer) const {
+        return source_keys(shape, layer, shape.num_heads);
+    }
+
+    // One position's keys and values of one beam lie side by side: this many numbers.
+    static size_t entry_size(const Shape& shape) { return shape.keys_width() + shape.values_width(); }
+    size_t page_size(const Shape& shape) const {
+        return static_cast<size_t>(shape.num_decoder_layers) * PAGE_POSITIONS * num_beams * entry_size(shape);
+    }
+    float* entry(const Shape& shape, int layer, int position, int beam) {
+        const size_t place = (static_cast<size_t>(layer) * PAGE_POSITIONS + position % PAGE_POSITIONS) * num_beams + beam;
+        return pages[position / PAGE_POSITIONS].data() + place * entry_size(shape);
+    }
+
+    // Makes room for a position.
+    void reserve(const Shape& shape, int position, PagePool& pool) {
+        while (static_cast<int>(pages.size()) * PAGE_POSITIONS <= position) pages.push_back(pool.take(page_size(shape)));
+        if (keeps_attention) attention.resize(static_cast<size_t>(position + 1) * num_beams * source_length);
+    }
+    void release(PagePool& pool) {
+        for (Buffer<float>& page : pages) pool.give_back(std::move(page));
+        *this = Slot();
+    }
+};
+
+}  // namespace dragoman

@@ -1,0 +1,127 @@
+// One decoding step of the rows of one thread: from the pieces they are fed to their last layer's states.
+#pragma once
+
+#include "encoder.h"
+
+namespace dragoman {
+
+// The live hypotheses of a step; `model.decoding.decoder.Rows` tells what the fields mean. Mirrored in library.py.
+struct Rows {
+    const int32_t *slots, *offsets, *positions, *token_ids;
+    const float* log_probs;
+    const uint8_t* ancestry;
+    int64_t ancestry_slot_stride, ancestry_beam_stride;
+    const uint8_t* can_end;
+    const int32_t* num_extensions;
+    int32_t num_slots;
+};
+
+template <class Precision> class Step {
+public:
+    // first, last: the slots of `rows` that this thread works on; last is one too many.
+    Step(const Weights<Precision>& weights, Slot<Precision>* slots, const Rows& rows, int first, int last,
+         Workspace<Precision>& space)
+        : weights_(weights), shape_(weights.shape), slots_(slots), rows_(rows), first_(first), last_(last), space_(space),
+          first_row_(rows.offsets[first]), num_rows_(rows.offsets[last] - rows.offsets[first]) {}
+
+    // results: [R][width] for all rows of the step, of which this thread writes its own.
+    void run(float* results) {
+        Sublayers<Precision> sublayers(shape_, space_, num_rows_);
+        const int width = shape_.width(), values_width = shape_.values_width();
+        float* states = space_.states.reserve(static_cast<size_t>(num_rows_) * width);
+        embed(states);
+        float* contexts = space_.contexts.reserve(static_cast<size_t>(num_rows_) * values_width);
+        for (int index = 0; index < shape_.num_decoder_layers; ++index) {
+            const DecoderLayer<Precision>& layer = weights_.decoder[index];
+            const AttentionWeights<Precision>&self = layer.self_attention, &cross = layer.cross_attention;
+            attend_to_target(index, sublayers.project_inputs(self.norm, self.inputs), contexts);
+            sublayers.add_output(self.norm, self.output, contexts, values_width);
+            attend_to_source(index, sublayers.project_inputs(cross.norm, cross.inputs), contexts);
+            sublayers.add_output(cross.norm, cross.output, contexts, values_width);
+            sublayers.feed_forward(layer.feed_forward);
+        }
+        float* result = results + static_cast<size_t>(first_row_) * width;
+        for (int r = 0; r < num_rows_; ++r, states += width, result += width) {
+            if (shape_.is_pre_norm)
+                weights_.decoder_norm.apply(states, result);
+            else
+                std::memcpy(result, states, width * sizeof(float));
+        }
+    }
+
+private:
+    const Weights<Precision>& weights_;
+    const Shape& shape_;
+    Slot<Precision>* const slots_;
+    const Rows& rows_;
+    const int first_, last_;
+    Workspace<Precision>& space_;
+    const int first_row_, num_rows_;
+
+    int num_beams(int i) const { return rows_.offsets[i + 1] - rows_.offsets[i]; }
+
+    void embed(float* states) const {
+        const float factor = std::sqrt(static_cast<float>(shape_.d_model));
+        for (int i = first_; i < last_; ++i)
+            for (int r = rows_.offsets[i]; r < rows_.offsets[i + 1]; ++r, states += shape_.width())
+                weights_.target_embedding->look_up(rows_.token_ids[r], factor,
+                                                   &weights_.positions[rows_.positions[i] * shape_.width()], states);
+    }
+
+    // projected: queries, keys and values of every row.
+    void attend_to_target(int layer, const float* projected, float* contexts) const {
+        const int keys_width = shape_.keys_width(), values_width = shape_.values_width();
+        for (int i = first_; i < last_; ++i) {
+            Slot<Precision>& slot = slots_[rows_.slots[i]];
+            const int position = rows_.positions[i], length = position + 1;
+            float* weights = space_.weights.reserve(static_cast<size_t>(shape_.num_heads) * Shape::padded(length));
+            space_.past_keys.resize(length), space_.past_values.resize(length);
+            for (int beam = 0; beam < num_beams(i); ++beam) {
+                float* own = slot.entry(shape_, layer, position, beam);
+                std::memcpy(own, projected + keys_width, (keys_width + values_width) * sizeof(float));
+                const uint8_t* ancestors = rows_.ancestry + rows_.slots[i] * rows_.ancestry_slot_stride +
+                                           beam * rows_.ancestry_beam_stride;
+                for (int t = 0; t < length; ++t) {
+                    const float* entry = t < position ? slot.entry(shape_, layer, t, ancestors[t]) : own;
+                    space_.past_keys[t] = entry;
+                    space_.past_values[t] = entry + keys_width;
+                }
+                attend_to_past({space_.past_keys.data(), space_.past_values.data(), length}, projected, shape_.num_heads,
+                               shape_.key_width(), shape_.value_width(), weights, contexts);
+                projected += 2 * keys_width + values_width;
+                contexts += values_width;
+            }
+        }
+    }
+
+    // queries: of every row. All beams of a slot look at the one copy of its source together.
+    void attend_to_source(int layer, const float* queries, float* contexts) const {
+        const int keys_width = shape_.keys_width(), values_width = shape_.values_width();
+        for (int i = first_; i < last_; ++i) {
+            Slot<Precision>& slot = slots_[rows_.slots[i]];
+            const int beams = num_beams(i);
+            float* weights = space_.weights.reserve(static_cast<size_t>(beams) * slot.padded_length);
+            for (int head = 0; head < shape_.num_heads; ++head) {
+                attend({slot.source_keys(shape_, layer, head), slot.padded_length,
+                        slot.source_values(shape_, layer) + head * shape_.value_width(), values_width, slot.source_length},
+                       {queries + head * shape_.key_width(), keys_width, contexts + head * shape_.value_width(),
+                        values_width},
+                       beams, shape_.d_key, shape_.value_width(), weights);
+                if (slot.keeps_attention && layer == shape_.num_decoder_layers - 1)
+                    keep_attention(slot, rows_.positions[i], beams, head == 0, weights);
+            }
+            queries += static_cast<size_t>(beams) * keys_width;
+            contexts += static_cast<size_t>(beams) * values_width;
+        }
+    }
+
+    void keep_attention(Slot<Precision>& slot, int position, int beams, bool is_first, const float* weights) const {
+        for (int beam = 0; beam < beams; ++beam) {
+            float* kept = &slot.attention[(static_cast<size_t>(position) * slot.num_beams + beam) * slot.source_length];
+            for (int s = 0; s < slot.source_length; ++s)
+                kept[s] = (is_first ? 0.0f : kept[s]) + weights[beam * slot.padded_length + s] / shape_.num_heads;
+        }
+    }
+};
+
+}  // namespace dragoman

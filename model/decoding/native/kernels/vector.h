@@ -1,0 +1,131 @@
+// Sixteen floats at a time, in the vector extensions that GCC and Clang share; where the processor has AVX-512 one
+// vector is one register, elsewhere the compiler splits it.
+//
+// Every function does the same operations in the same order for a row whatever its neighbours are: that, and
+// -ffp-contract=off, is what makes translations independent of their batch to the last bit.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <limits>
+
+#if defined(__AVX512F__) || defined(__FMA__)
+#include <immintrin.h>
+#endif
+
+namespace dragoman {
+
+constexpr int LANES = 16;
+constexpr float INFINITE = std::numeric_limits<float>::infinity();
+
+typedef float Vec __attribute__((vector_size(64)));
+typedef int32_t IntVec __attribute__((vector_size(64)));
+typedef uint8_t ByteVec __attribute__((vector_size(16)));
+typedef float UnalignedVec __attribute__((vector_size(64), aligned(4), may_alias));
+
+inline Vec load(const float* from) { return *reinterpret_cast<const UnalignedVec*>(from); }
+inline void store(float* to, Vec values) { *reinterpret_cast<UnalignedVec*>(to) = values; }
+inline Vec splat(float x) { return Vec{x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x}; }
+
+// a · b + c, rounded once where the processor can.
+inline Vec fma(Vec a, Vec b, Vec c) {
+#if defined(__AVX512F__)
+    return (Vec)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
+#elif defined(__FMA__)
+    union Halves { Vec whole; __m256 half[2]; };
+    Halves x{a}, y{b}, z{c};
+    for (int i = 0; i < 2; ++i) z.half[i] = _mm256_fmadd_ps(x.half[i], y.half[i], z.half[i]);
+    return z.whole;
+#else
+    return a * b + c;
+#endif
+}
+
+inline Vec maximum(Vec a, Vec b) { return a > b ? a : b; }
+inline Vec absolute(Vec x) { return (Vec)((IntVec)x & 0x7fffffff); }
+
+inline bool any(IntVec is_true) {
+#if defined(__AVX512F__)
+    return _mm512_movepi32_mask((__m512i)is_true) != 0;
+#else
+    int32_t found = 0;
+    for (int i = 0; i < LANES; ++i) found |= is_true[i];
+    return found != 0;
+#endif
+}
+
+// Folds the upper half onto the lower one, again and again: always the same tree.
+template <class Combine> inline float fold(Vec x, Combine combine) {
+    x = combine(x, __builtin_shufflevector(x, x, 8, 9, 10, 11, 12, 13, 14, 15, 8, 9, 10, 11, 12, 13, 14, 15));
+    x = combine(x, __builtin_shufflevector(x, x, 4, 5, 6, 7, 4, 5, 6, 7, 4, 5, 6, 7, 4, 5, 6, 7));
+    x = combine(x, __builtin_shufflevector(x, x, 2, 3, 2, 3, 2, 3, 2, 3, 2, 3, 2, 3, 2, 3, 2, 3));
+    x = combine(x, __builtin_shufflevector(x, x, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1));
+    return x[0];
+}
+
+inline float sum(Vec x) {
+    return fold(x, [](Vec a, Vec b) { return a + b; });
+}
+
+inline float greatest(Vec x) { return fold(x, maximum); }
+
+// Sixteen sums at once: lane i of the result is the sum of x[i]'s lanes. Overwrites x.
+inline Vec sum_each(Vec x[LANES]) {
+    // Each round halves the vectors: pairs (i, i + half) are added crosswise, so that their lanes interleave.
+    for (int i = 0; i < 8; ++i) {
+        const Vec a = x[i], b = x[i + 8];
+        x[i] = __builtin_shufflevector(a, b, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23) +
+               __builtin_shufflevector(a, b, 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31);
+    }
+    for (int i = 0; i < 4; ++i) {
+        const Vec a = x[i], b = x[i + 4];
+        x[i] = __builtin_shufflevector(a, b, 0, 1, 2, 3, 16, 17, 18, 19, 8, 9, 10, 11, 24, 25, 26, 27) +
+               __builtin_shufflevector(a, b, 4, 5, 6, 7, 20, 21, 22, 23, 12, 13, 14, 15, 28, 29, 30, 31);
+    }
+    for (int i = 0; i < 2; ++i) {
+        const Vec a = x[i], b = x[i + 2];
+        x[i] = __builtin_shufflevector(a, b, 0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29) +
+               __builtin_shufflevector(a, b, 2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31);
+    }
+    const Vec a = x[0], b = x[1];
+    return __builtin_shufflevector(a, b, 0, 16, 2, 18, 4, 20, 6, 22, 8, 24, 10, 26, 12, 28, 14, 30) +
+           __builtin_shufflevector(a, b, 1, 17, 3, 19, 5, 21, 7, 23, 9, 25, 11, 27, 13, 29, 15, 31);
+}
+
+// Adding this to a float of less than 2^22 rounds it to an integer, which then stands in its lowest bits.
+constexpr float ROUNDER = 12582912.0f;
+
+// e^x for x ≤ 88; 0 below -87. Relative error below 1e-7: 2^n by shifting, 2^f with |f| ≤ 1/2 by a polynomial.
+inline Vec exponential(Vec x) {
+    const Vec shifted = fma(x, splat(1.4426950408889634f), splat(ROUNDER));
+    const Vec n = shifted - ROUNDER;
+    const Vec f = fma(x, splat(1.4426950408889634f), -n);
+    Vec power = splat(1.5461447462e-04f);
+    power = fma(power, f, splat(1.3390867351e-03f));
+    power = fma(power, f, splat(9.6180566699e-03f));
+    power = fma(power, f, splat(5.5503571043e-02f));
+    power = fma(power, f, splat(2.4022650922e-01f));
+    power = fma(power, f, splat(6.9314718803e-01f));
+    power = fma(power, f, splat(1.0f));
+    const Vec scaled = (Vec)((IntVec)power + ((IntVec)shifted << 23));
+    return x > splat(-87.0f) ? scaled : Vec{};
+}
+
+// Turns scores[0 .. length) into their softmax, in place; the lanes after them, up to a whole vector, become 0.
+inline void softmax(float* scores, int length) {
+    for (int i = length; i % LANES; ++i) scores[i] = -INFINITE;
+    Vec highest = load(scores);
+    for (int i = LANES; i < length; i += LANES) highest = maximum(highest, load(scores + i));
+    const Vec offset = splat(greatest(highest));
+    Vec total = Vec{};
+    for (int i = 0; i < length; i += LANES) {
+        const Vec weights = exponential(load(scores + i) - offset);
+        total += weights;
+        store(scores + i, weights);
+    }
+    const Vec factor = splat(1.0f / sum(total));
+    for (int i = 0; i < length; i += LANES) store(scores + i, load(scores + i) * factor);
+}
+
+}  // namespace dragoman
