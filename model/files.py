@@ -5,12 +5,21 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from model.errors import DragomanError
 
 
 def write_atomically(path: Path, content: bytes | str) -> None:
-    """Writes aside, flushes to the disk, then renames: `path` holds either its old content or all of the new.
+    """`open_atomically` for content that is at hand."""
+    with open_atomically(path) as file:
+        file.write(content.encode() if isinstance(content, str) else content)
+
+
+@contextmanager
+def open_atomically(path: Path) -> Iterator[BinaryIO]:
+    """A file to write, beside `path`; it is flushed to the disk and renamed when the context ends well: `path` holds
+    either its old content or all of the new.
 
     Raises DragomanError naming the file when it cannot be written, a full disk among the reasons.
     """
@@ -18,14 +27,16 @@ def write_atomically(path: Path, content: bytes | str) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with aside.open("wb") as file:
-            file.write(content.encode() if isinstance(content, str) else content)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         aside.replace(path)
-    except OSError as error:
+    except BaseException as error:
         with suppress(OSError):  # what hindered the writing may hinder this, too
             aside.unlink()
-        raise DragomanError(f"{path}: cannot be written: {error.strerror or error}") from error
+        if isinstance(error, OSError):
+            raise DragomanError(f"{path}: cannot be written: {error.strerror or error}") from error
+        raise
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from model.errors import DragomanError
-from model.files import write_atomically
+from model.files import open_atomically, write_atomically
 
 
 @pytest.mark.parametrize(("content", "due"), [("Grüße\n", "Grüße\n".encode()), (b"\x00\xff", b"\x00\xff"), ("", b"")])
@@ -55,7 +55,7 @@ def test_a_write_that_stops_half_way(tmp_path: Path) -> None:
 import resource, signal, sys
 from pathlib import Path
 from model.errors import DragomanError
-from model.files import write_atomically
+from model.files import open_atomically, write_atomically
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
 try:
@@ -86,3 +86,23 @@ def test_what_stands_in_the_way_of_the_file_aside(tmp_path: Path) -> None:
     (tmp_path / "file.tmp").mkdir()
     with pytest.raises(DragomanError, match="file: cannot be written"):
         write_atomically(tmp_path / "file", b"new")
+
+
+def test_a_file_that_is_written_bit_by_bit_appears_when_it_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+    with open_atomically(path) as file:
+        for part in (b"new", b" and", b" whole"):
+            file.write(part)
+            assert path.read_bytes() == b"old"
+    assert path.read_bytes() == b"new and whole"
+
+    def write_half() -> None:
+        with open_atomically(path) as file:
+            file.write(b"half")
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        write_half()
+    assert path.read_bytes() == b"new and whole"
+    assert list(tmp_path.iterdir()) == [path]

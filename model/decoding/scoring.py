@@ -1,0 +1,264 @@
+"""How likely the model finds given translations: force-decoding, the whole target at once.
+
+For quality estimation, for reranking what another system found, for filtering a corpus.
+"""
+
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from model.attention import MultiHeadAttention
+from model.bundle import BundleConfig, find_bundle, read_config, read_vocabulary
+from model.config import BOS_ID, EOS_ID, Direction
+from model.decoding.alignment import Alignment, word_alignment
+from model.decoding.request import SearchOptions
+from model.errors import InvalidInputError
+from model.storage import load_network
+from model.transformer import DecoderLayer, Transformer, pad_batch
+from model.vocabulary import Vocabulary
+
+LOOKAHEAD = 2048
+"""Pairs that are read ahead, to score like lengths together."""
+
+MAX_LOGITS = 1 << 24
+"""Numbers that a batch's logits may have, 64 MiB of float32; a pair that alone has more makes a batch of its own."""
+
+MAX_SOURCE_PIECES = 8192
+"""Padded source pieces of a batch, likewise."""
+
+ScoringPrecision = Literal["float32", "bfloat16", "float16"]
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A source and its given translation as pieces. Neither is empty, and both are within the model's limits.
+
+    source_ids: language tag and end of sentence included.
+    target_ids: without the end of sentence.
+    """
+
+    source_ids: Sequence[int]
+    target_ids: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
+class PairScore:
+    """How likely a pair's translation is; `token_log_probs` and `attention` are rows for its pieces and, last, for the
+    end of sentence.
+
+    score:           as the search would have it: length-normalized, with the coverage penalty.
+    log_prob:        the sum of token_log_probs.
+    token_log_probs: [len(target_ids) + 1].
+    attention:       [len(target_ids) + 1, len(source_ids)] the last layer's cross-attention, averaged over its heads;
+                     None unless asked for.
+    """
+
+    score: float
+    log_prob: float
+    token_log_probs: NDArray[np.float64]
+    attention: NDArray[np.float32] | None
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredTranslation:
+    """A `PairScore` of texts, with the pieces that they are made of.
+
+    source_pieces:   language tag and end of sentence included.
+    pieces:          of the translation, without the end of sentence, which has a log probability of its own.
+    alignment:       of the words; empty without attention.
+    """
+
+    source: str
+    target: str
+    score: float
+    log_prob: float
+    source_pieces: tuple[str, ...]
+    pieces: tuple[str, ...]
+    token_log_probs: tuple[float, ...]
+    attention: NDArray[np.float32] | None
+    alignment: Alignment
+
+
+class Scorer:
+    """Scores given translations with one bundle."""
+
+    def __init__(self, info: BundleConfig, vocabulary: Vocabulary, network: Transformer) -> None:
+        """network: in evaluation mode, on any device and of any float type."""
+        self.info = info
+        self.vocabulary = vocabulary
+        self.network = network
+
+    @classmethod
+    def load(
+        cls, name_or_path: str | Path, *, precision: ScoringPrecision = "float32", device: str = "cpu"
+    ) -> "Scorer":
+        """Loads a bundle given by its folder or shipped name; device: torch's name for it, such as "cuda".
+
+        Raises NotFoundError if there is no such bundle, and InvalidInputError if it is damaged or if the device
+        cannot be used.
+        """
+        folder = find_bundle(str(name_or_path))
+        info = read_config(folder)
+        network = load_network(folder, info)
+        try:
+            network = network.to(device, getattr(torch, precision))
+        except (RuntimeError, AssertionError) as error:  # torch raises either, with many lines
+            raise InvalidInputError(f'the device "{device}" cannot be used: {str(error).splitlines()[0]}') from error
+        return cls(info, read_vocabulary(folder, info), network)
+
+    def prepare(self, source: str, target: str, direction: Direction) -> Pair:
+        """Both texts as pieces. Raises InvalidInputError for a side that is blank or longer than the model's limit."""
+        limits = self.info.architecture
+        source_ids = self.vocabulary.encode_source(source, direction)
+        target_ids = self.vocabulary.target.encode(target)
+        for side, num_pieces, most in (
+            ("source", len(source_ids) - 2, limits.max_source_length - 2),
+            ("target", len(target_ids), limits.max_target_length - 1),
+        ):
+            if num_pieces <= 0:
+                raise InvalidInputError(f"the {side} is blank: there is nothing to score")
+            if num_pieces > most:
+                raise InvalidInputError(f"the {side} has {num_pieces} pieces, but the model takes {most} at most")
+        return Pair(source_ids, target_ids)
+
+    def score(
+        self, pairs: Iterable[tuple[str, str]], direction: Direction, options: SearchOptions | None = None
+    ) -> Iterator[ScoredTranslation]:
+        """Scores (source, translation) pairs as they come: reads LOOKAHEAD ahead and yields in their order.
+
+        options: length_penalty, length_normalization, coverage_penalty and return_attention count; nothing is searched.
+
+        Raises InvalidInputError for a pair that `prepare` refuses, once all before it are yielded.
+        """
+        for outcome in self.try_score(pairs, direction, options):
+            if isinstance(outcome, InvalidInputError):
+                raise outcome
+            yield outcome
+
+    def try_score(
+        self, pairs: Iterable[tuple[str, str]], direction: Direction, options: SearchOptions | None = None
+    ) -> Iterator[ScoredTranslation | InvalidInputError]:
+        """Like `score`, but a pair that `prepare` refuses gives the error in its place."""
+        remaining = iter(pairs)
+        while texts := list(itertools.islice(remaining, LOOKAHEAD)):
+            prepared = [self._try_prepare(source, target, direction) for source, target in texts]
+            scorable = [pair for pair in prepared if isinstance(pair, Pair)]
+            scores = iter(score_pairs(self.network, scorable, options or SearchOptions()))
+            for (source, target), pair in zip(texts, prepared, strict=True):
+                yield self._describe(source, target, pair, next(scores)) if isinstance(pair, Pair) else pair
+
+    def _try_prepare(self, source: str, target: str, direction: Direction) -> Pair | InvalidInputError:
+        try:
+            return self.prepare(source, target, direction)
+        except InvalidInputError as error:
+            return error
+
+    def _describe(self, source: str, target: str, pair: Pair, score: PairScore) -> ScoredTranslation:
+        source_pieces = self.vocabulary.source.pieces(pair.source_ids)
+        pieces = self.vocabulary.target.pieces(pair.target_ids)
+        return ScoredTranslation(
+            source=source,
+            target=target,
+            score=score.score,
+            log_prob=score.log_prob,
+            source_pieces=source_pieces,
+            pieces=pieces,
+            token_log_probs=tuple(score.token_log_probs.tolist()),
+            attention=score.attention,
+            alignment=() if score.attention is None else word_alignment(source_pieces, pieces, score.attention),
+        )
+
+
+def score_pairs(network: Transformer, pairs: Sequence[Pair], options: SearchOptions) -> list[PairScore]:
+    """The scores of pairs, in their order; the batch they share changes no more than the rounding of last digits."""
+    scores: dict[int, PairScore] = {}
+    for numbers in _batches(pairs, network.output_projection.weight.shape[0]):
+        batch = _score_batch(network, [pairs[number] for number in numbers], options)
+        scores.update(zip(numbers, batch, strict=True))
+    return [scores[number] for number in range(len(pairs))]
+
+
+@torch.inference_mode()
+def _score_batch(network: Transformer, pairs: Sequence[Pair], options: SearchOptions) -> list[PairScore]:
+    """N pairs at once."""
+    device = network.output_projection.weight.device
+    source = pad_batch([pair.source_ids for pair in pairs]).to(device)
+    source_lengths = torch.tensor([len(pair.source_ids) for pair in pairs], device=device)
+    source_mask = torch.arange(source.shape[1], device=device) < source_lengths.unsqueeze(1)
+    target_input = pad_batch([[BOS_ID, *pair.target_ids] for pair in pairs]).to(device)
+    labels = pad_batch([[*pair.target_ids, EOS_ID] for pair in pairs]).to(device)
+    needs_attention = options.return_attention or options.coverage_penalty > 0
+    with _watching_attention(network) if needs_attention else nullcontext() as seen:
+        logits = network(source, source_mask, target_input).float()  # [N, T, V]; sums of exponentials need the range
+    log_probs = logits.gather(2, labels.unsqueeze(2)).squeeze(2) - logits.logsumexp(dim=2)  # [N, T]
+    rows = log_probs.double().cpu().numpy()
+    weights = seen[0].float().cpu().numpy() if seen else None  # [N, T, S]
+    scores = []
+    for number, pair in enumerate(pairs):
+        length = len(pair.target_ids) + 1
+        attention = None if weights is None else weights[number, :length, : len(pair.source_ids)].copy()
+        scores.append(_pair_score(rows[number, :length].copy(), attention, options))
+    return scores
+
+
+def _pair_score(
+    token_log_probs: NDArray[np.float64], attention: NDArray[np.float32] | None, options: SearchOptions
+) -> PairScore:
+    log_prob = float(token_log_probs.sum())
+    score = log_prob / _length_penalty(len(token_log_probs), options)
+    if attention is not None and options.coverage_penalty > 0:
+        covered = np.minimum(attention.sum(axis=0), 1.0)  # [source pieces]
+        score += options.coverage_penalty * float(np.log(covered).sum())
+    return PairScore(score, log_prob, token_log_probs, attention if options.return_attention else None)
+
+
+def _length_penalty(length: int, options: SearchOptions) -> float:
+    """What the log probability is divided by; length: pieces with the end of sentence."""
+    base = length if options.length_normalization == "average" else (5 + length) / 6
+    return float(base**options.length_penalty)
+
+
+@contextmanager
+def _watching_attention(network: Transformer) -> Iterator[list[Tensor]]:
+    """The list gets, for every forward pass within the context, how the last decoder layer looked at the source:
+    [N, T, S], averaged over the heads."""
+    seen: list[Tensor] = []
+
+    def look(module: nn.Module, arguments: tuple[Tensor, ...]) -> None:
+        assert isinstance(module, MultiHeadAttention)
+        queries, keys, _, mask = arguments
+        seen.append(module.weights(queries, keys, mask).mean(dim=1))
+
+    last_layer = network.decoder_layers[-1]
+    assert isinstance(last_layer, DecoderLayer)
+    hook = last_layer.cross_attention.register_forward_pre_hook(look)
+    try:
+        yield seen
+    finally:
+        hook.remove()
+
+
+def _batches(pairs: Sequence[Pair], vocab_size: int) -> Iterator[list[int]]:
+    """The numbers of pairs of like length, within MAX_LOGITS and MAX_SOURCE_PIECES when padded."""
+    most_rows = max(1, MAX_LOGITS // vocab_size)
+    batch: list[int] = []
+    longest_source = 0
+    # Targets ascend, so the newest of a batch is its longest.
+    for number in sorted(range(len(pairs)), key=lambda n: (len(pairs[n].target_ids), len(pairs[n].source_ids))):
+        pair = pairs[number]
+        longest_source = max(longest_source, len(pair.source_ids))
+        num_rows = (len(batch) + 1) * (len(pair.target_ids) + 1)
+        if batch and (num_rows > most_rows or (len(batch) + 1) * longest_source > MAX_SOURCE_PIECES):
+            yield batch
+            batch, longest_source = [], len(pair.source_ids)
+        batch.append(number)
+    if batch:
+        yield batch
