@@ -39,6 +39,7 @@ class PieceModel:
                 f"its padding, unknown, beginning and end pieces have the ids {reserved}, "
                 f"but must have {(PAD_ID, UNK_ID, BOS_ID, EOS_ID)}"
             )
+        self._pieces: list[str] = processor.id_to_piece(list(range(processor.get_piece_size())))
 
     @property
     def size(self) -> int:
@@ -62,11 +63,16 @@ class PieceModel:
 
     def pieces(self, ids: Sequence[int]) -> tuple[str, ...]:
         """The pieces that ids stand for; "▁" begins a word."""
-        return tuple(self._processor.id_to_piece(list(ids)))
+        return tuple([self._pieces[piece_id] for piece_id in ids])
+
+    def piece_id(self, piece: str) -> int | None:
+        """The id of a piece, None if there is none."""
+        piece_id: int = self._processor.piece_to_id(_without_surrogates(piece))
+        return piece_id if self._pieces[piece_id] == piece else None
 
     def tag_id(self, language: str) -> int | None:
         """The id of a language's tag, None if there is none."""
-        piece_id: int = self._processor.piece_to_id(language_tag(language))
+        piece_id = self.piece_id(language_tag(language))
         return None if piece_id == UNK_ID else piece_id
 
     def unprintable_ids(self) -> list[int]:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from model.bundle import BundleConfig
 from model.decoding.request import SearchOptions
+from model.decoding.torch_decoder import TorchDecoder
 from model.decoding.translator import Translator
 from model.errors import InvalidInputError
 from model.transformer import Transformer
@@ -42,7 +43,8 @@ class Validator:
 
     def __call__(self, network: Transformer) -> dict[str, float]:
         """BLEU (13a, cased) by direction. network: in evaluation mode."""
-        translator = Translator(self.info, self.vocabulary, network)
+        decoder = TorchDecoder(network, forbidden_ids=self.vocabulary.target.unprintable_ids())
+        translator = Translator(self.info, self.vocabulary, decoder)
         scores = {}
         for text in self.dev:
             translations = translator.stream(text.source, text.direction, self.search)

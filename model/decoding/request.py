@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
-from typing import Literal, get_args
+from typing import Literal, TypedDict, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +30,8 @@ class SearchOptions:
                           the i-th source piece.
     min_target_length:    pieces before the end of sentence is possible; at least 1, so no translation is empty.
     max_target_length:    most target pieces, the end of sentence included; None leaves it to the model, which allows
-                          twice the source's pieces, tag and end included, and ten more, within its own limit.
+                          twice the source's pieces, tag and end included, and ten more, or ten more than
+                          min_target_length or the prefix where that is longer; in any case within its own limit.
     no_repeat_ngram_size: no sequence of that many pieces occurs twice in a hypothesis; 0 allows all.
     target_prefix:        text that every hypothesis begins with.
     suppressed_pieces:    vocabulary pieces that may not occur.
@@ -122,6 +123,26 @@ def align(attention: NDArray[np.float32], num_pieces: int) -> tuple[tuple[int, i
     return tuple((int(source), target) for target, source in enumerate(attention[:num_pieces].argmax(axis=1)))
 
 
+class SearchArguments(TypedDict, total=False):
+    """The fields of `SearchOptions` as keyword arguments."""
+
+    beam_size: int
+    n_best: int
+    length_penalty: float
+    length_normalization: LengthNormalization
+    coverage_penalty: float
+    min_target_length: int
+    max_target_length: int | None
+    no_repeat_ngram_size: int
+    target_prefix: str
+    suppressed_pieces: tuple[str, ...]
+    sampling_temperature: float | None
+    sampling_top_k: int
+    sampling_top_p: float
+    seed: int
+    return_attention: bool
+
+
 SEARCH_OPTION_NAMES = tuple(field.name for field in fields(SearchOptions))
 
 
@@ -182,8 +203,9 @@ class Hypothesis:
     pieces:          the vocabulary's pieces that it is made of, without the end of sentence.
     token_log_probs: the log probability of each piece, and last that of the end of sentence, unless it was cut off.
     attention:       [len(token_log_probs), source pieces] what each of them looked at; None unless asked for.
-    alignment:       pairs (source piece, target piece): for each of `pieces` the one that it looked at most; empty
-                     without attention. Both are counted from 0, the source's with its language tag.
+    alignment:       pairs (source word, target word), see `model.decoding.alignment`; empty without attention.
+
+    How those of a text of several sentences are made is told in `model.decoding.combining`.
     """
 
     text: str
@@ -198,7 +220,7 @@ class Hypothesis:
 class Translation:
     """One source text with its hypotheses, best first; there is always at least one.
 
-    source_pieces: what the source was to the model, language tag and end of sentence included: the columns of the
+    source_pieces: what the source was to the model, language tag and end of each sentence included: the columns of the
                    hypotheses' attention. Empty where it is not known.
     """
 

@@ -1,5 +1,6 @@
 """What a request may ask for."""
 
+import itertools
 import math
 from dataclasses import FrozenInstanceError
 
@@ -15,6 +16,7 @@ from model.decoding.request import (
     PreparedText,
     Request,
     SearchOptions,
+    Segment,
     TokenHypothesis,
     Translation,
     align,
@@ -121,13 +123,18 @@ def test_an_alignment_is_where_each_piece_looks_most() -> None:
     assert align(attention, 0) == ()
 
 
-def test_a_prepared_text_becomes_a_request() -> None:
+def test_a_prepared_text_becomes_a_request_for_each_segment() -> None:
     options = SearchOptions(beam_size=2)
-    assert PreparedText("Hi", (4, 9, 3), options, 16).request(7) == Request(7, (4, 9, 3), options, 16)
     allowed = np.array([3, 8, 9], np.int32)
-    request = PreparedText("Hi", (4, 9, 3), options, 16, (8,), (11, 12), allowed).request(7)
-    assert (request.prefix_ids, request.suppressed_ids) == ((8,), (11, 12))
-    assert request.allowed_ids is allowed
+    segments = (Segment("Hi.", (4, 9, 3), 16, (8,), allowed), Segment("You.", (4, 8, 3), 16))
+    prepared = PreparedText("Hi. You.", segments, ("", " ", ""), options, "de", (11, 12))
+    ids = itertools.count(7)
+    first, second = prepared.requests(ids)
+    assert first == Request(7, (4, 9, 3), options, 16, (8,), (11, 12))
+    assert first.allowed_ids is allowed
+    assert second == Request(8, (4, 8, 3), options, 16, (), (11, 12))
+    assert PreparedText(" ", (), (" ",), options, "de").requests(ids) == []
+    assert next(ids) == 9
 
 
 def test_a_translation_is_its_best_hypothesis() -> None:

@@ -1,0 +1,117 @@
+"""From bundles to a decoder. Torch is imported only by the decoder that needs it."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+from model.bundle import BundleConfig, bundle_revision, find_bundle, read_config, read_vocabulary
+from model.decoding.decoder import Decoder
+from model.errors import InvalidInputError
+from model.vocabulary import Vocabulary
+
+Precision = Literal["auto", "float32", "bfloat16", "float16", "int8"]
+"""What the network computes in; "auto" is what is fastest on the device at no loss of quality."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedModel:
+    """What a translator needs: of one bundle, or of an ensemble as if it were one. revision: see `bundle_revision`."""
+
+    info: BundleConfig
+    vocabulary: Vocabulary
+    decoder: Decoder
+    revision: str
+
+
+def load_model(
+    names_or_paths: Sequence[str | Path], *, precision: Precision = "auto", device: str = "cpu", max_slots: int = 64
+) -> LoadedModel:
+    """Loads bundles, given by their folders or shipped names; several become an ensemble.
+
+    Raises NotFoundError if there is no such bundle, and InvalidInputError for a damaged one, naming the file, for what
+    `load_decoder` refuses, and for bundles that have not the same vocabulary or no direction in common.
+    """
+    if not names_or_paths:
+        raise InvalidInputError("no bundle is given")
+    folders = [find_bundle(str(name)) for name in names_or_paths]
+    infos = [read_config(folder) for folder in folders]
+    vocabularies = [read_vocabulary(folder, info) for folder, info in zip(folders, infos, strict=True)]
+    vocabulary = vocabularies[0]
+    for folder, other in zip(folders, vocabularies, strict=True):
+        if other.files() != vocabulary.files():
+            raise InvalidInputError(f"{folders[0]} and {folder} have different vocabularies, so they make no ensemble")
+    info = infos[0] if len(infos) == 1 else _ensemble_info(folders, infos)
+    forbidden_ids = vocabulary.target.unprintable_ids()
+    decoders = [
+        load_decoder(folder, one, precision=precision, device=device, forbidden_ids=forbidden_ids, max_slots=max_slots)
+        for folder, one in zip(folders, infos, strict=True)
+    ]
+    revisions = [bundle_revision(folder) for folder in folders]
+    if len(folders) == 1:
+        return LoadedModel(info, vocabulary, decoders[0], revisions[0])
+    from model.decoding.ensemble import EnsembleDecoder
+
+    revision = hashlib.sha256("".join(revisions).encode()).hexdigest()[:16]
+    return LoadedModel(info, vocabulary, EnsembleDecoder(decoders), revision)
+
+
+def _ensemble_info(folders: Sequence[Path], infos: Sequence[BundleConfig]) -> BundleConfig:
+    """The first one's, with what all of them can do. Their scores are not the ensemble's."""
+    directions = tuple(
+        direction for direction in infos[0].directions if all(direction in info.directions for info in infos)
+    )
+    if not directions:
+        raise InvalidInputError(f"{' and '.join(map(str, folders))} have no direction in common")
+    limits = {
+        name: min(getattr(info.architecture, name) for info in infos)
+        for name in ("max_source_length", "max_target_length")
+    }
+    return infos[0].model_copy(
+        update={
+            "name": "+".join(info.name for info in infos),
+            "directions": directions,
+            "architecture": infos[0].architecture.model_copy(update=limits),
+            "num_parameters": sum(info.num_parameters for info in infos),
+            "scores": (),
+        }
+    )
+
+
+def load_decoder(
+    folder: Path,
+    info: BundleConfig,
+    *,
+    precision: Precision = "auto",
+    device: str = "cpu",
+    forbidden_ids: Sequence[int] = (),
+    max_slots: int = 64,
+) -> Decoder:
+    """The decoder of a bundle.
+
+    device: "cpu", or torch's name of another, such as "cuda". forbidden_ids: pieces that no translation may hold.
+
+    Raises InvalidInputError, naming the file, for a damaged bundle, and for a precision or a device that cannot be had.
+    """
+    if precision not in get_args(Precision):
+        raise InvalidInputError(f'there is no precision "{precision}": choose among {", ".join(get_args(Precision))}')
+    return _torch_decoder(folder, info, precision, device, forbidden_ids, max_slots)
+
+
+def _torch_decoder(
+    folder: Path, info: BundleConfig, precision: Precision, device: str, forbidden_ids: Sequence[int], max_slots: int
+) -> Decoder:
+    import torch
+
+    from model.decoding.torch_decoder import TorchDecoder
+    from model.storage import load_network
+
+    if precision == "int8":
+        raise InvalidInputError(f'int8 cannot be computed on the device "{device}"')
+    network = load_network(folder, info)
+    try:
+        network = network.to(device, torch.float32 if precision == "auto" else getattr(torch, precision))
+    except (RuntimeError, AssertionError) as error:  # torch raises either, with many lines
+        raise InvalidInputError(f'the device "{device}" cannot be used: {str(error).splitlines()[0]}') from error
+    return TorchDecoder(network, forbidden_ids=forbidden_ids, max_slots=max_slots)
