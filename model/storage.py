@@ -7,6 +7,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from model.bundle import BundleConfig, Storage
+from model.quantization import quantize_rows
 from model.transformer import Transformer
 from model.weights import SCALE_SUFFIX, read_weights
 
@@ -26,12 +27,6 @@ def pack_weights(network: Transformer, storage: Storage) -> bytes:
         else:
             tensors[name] = values.half() if storage == "float16" else values
     return save(tensors)
-
-
-def quantize_rows(matrix: Tensor) -> tuple[Tensor, Tensor]:
-    """[rows, columns] -> int8 of the same shape and float32 scales [rows], so that matrix ≈ int8 · scale."""
-    scales = (matrix.abs().amax(dim=1) / 127).clamp(min=torch.finfo(torch.float32).tiny)
-    return (matrix / scales.unsqueeze(1)).round().to(torch.int8), scales
 
 
 def load_network(folder: Path, config: BundleConfig) -> Transformer:

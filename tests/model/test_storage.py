@@ -17,7 +17,8 @@ from torch import Tensor
 from model.bundle import WEIGHTS_FILE, BundleConfig, Storage, read_config
 from model.config import ArchitectureConfig, Direction, VocabularyShape
 from model.errors import InvalidInputError
-from model.storage import load_network, pack_weights, quantize_rows
+from model.quantization import quantize_rows
+from model.storage import load_network, pack_weights
 from model.transformer import Transformer, num_parameters
 from model.weights import SCALE_SUFFIX
 

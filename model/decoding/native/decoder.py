@@ -70,7 +70,7 @@ class NativeDecoder:
             eos_id=EOS_ID,
         )
         longest = max(architecture.max_source_length, architecture.max_target_length)
-        encodings = _tensor("position_encodings", StoredTensor(sinusoidal_positions(longest, architecture.d_model)))
+        encodings = StoredTensor(sinusoidal_positions(longest, architecture.d_model))
         is_forbidden = np.zeros(vocabulary.target_size, dtype=np.uint8)
         is_forbidden[list(forbidden_ids)] = 1
         stored = (Tensor * len(tensors))(*(_tensor(name, tensor) for name, tensor in tensors.items()))
@@ -80,7 +80,7 @@ class NativeDecoder:
             precision == "int8",
             stored,
             len(tensors),
-            encodings,
+            _tensor("position_encodings", encodings),
             is_forbidden.ctypes.data,
             max_slots,
             num_threads or default_threads(),

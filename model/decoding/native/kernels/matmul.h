@@ -151,7 +151,7 @@ struct Int8 {
             const float inverse = limit > 0 ? 127.0f / limit : 0.0f;
             for (int i = 0; i < count; i += LANES) {
                 const Vec rounded = fma(load(values + i), splat(inverse), splat(ROUNDER + 128.0f));
-                const ByteVec bytes = __builtin_convertvector((IntVec)rounded, ByteVec);
+                const ByteVec bytes = low_bytes((IntVec)rounded);
                 std::memcpy(quantized + i, &bytes, sizeof bytes);
             }
             return limit / 127.0f;

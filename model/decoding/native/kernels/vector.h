@@ -42,8 +42,25 @@ inline Vec fma(Vec a, Vec b, Vec c) {
 #endif
 }
 
-inline Vec maximum(Vec a, Vec b) { return a > b ? a : b; }
+// Spelt out where the compiler would compare and then choose.
+inline Vec maximum(Vec a, Vec b) {
+#if defined(__AVX512F__)
+    return (Vec)_mm512_max_ps((__m512)a, (__m512)b);
+#else
+    return a > b ? a : b;
+#endif
+}
+
 inline Vec absolute(Vec x) { return (Vec)((IntVec)x & 0x7fffffff); }
+
+// The lowest byte of every lane.
+inline ByteVec low_bytes(IntVec x) {
+#if defined(__AVX512F__)
+    return (ByteVec)_mm512_cvtepi32_epi8((__m512i)x);
+#else
+    return __builtin_convertvector(x, ByteVec);
+#endif
+}
 
 inline bool any(IntVec is_true) {
 #if defined(__AVX512F__)
