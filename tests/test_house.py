@@ -34,7 +34,7 @@ RULES = (
     Rule(
         who=("dragoman", *ROOMS),
         never=("grpc", "grpc_health", "grpc_reflection", "server.pb"),
-        except_in=("server.service", "server.app", "server.client", "server.health", "server.pb"),
+        except_in=("server.service", "server.app", "server.client", "server.messages", "server.health", "server.pb"),
     ),
     Rule(who=("server",), never=("torch",)),
     # The search runs on the host: only decoders may compute with torch.

@@ -24,33 +24,41 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'server/pb/dragoman/v1/translation.proto\x12\x0b\x64ragoman.v1\"\x96\x01\n\x10TranslateRequest\x12\r\n\x05texts\x18\x01 \x03(\t\x12\x17\n\x0fsource_language\x18\x02 \x01(\t\x12\x17\n\x0ftarget_language\x18\x03 \x01(\t\x12\r\n\x05model\x18\x04 \x01(\t\x12\x32\n\x0esearch_options\x18\x05 \x01(\x0b\x32\x1a.dragoman.v1.SearchOptions\"\xbb\x01\n\rSearchOptions\x12\x16\n\tbeam_size\x18\x01 \x01(\x05H\x00\x88\x01\x01\x12\x13\n\x06n_best\x18\x02 \x01(\x05H\x01\x88\x01\x01\x12\x1b\n\x0elength_penalty\x18\x03 \x01(\x01H\x02\x88\x01\x01\x12\x1e\n\x11max_target_length\x18\x04 \x01(\x05H\x03\x88\x01\x01\x42\x0c\n\n_beam_sizeB\t\n\x07_n_bestB\x11\n\x0f_length_penaltyB\x14\n\x12_max_target_length\"k\n\x11TranslateResponse\x12.\n\x0ctranslations\x18\x01 \x03(\x0b\x32\x18.dragoman.v1.Translation\x12\r\n\x05model\x18\x02 \x01(\t\x12\x17\n\x0fsource_language\x18\x03 \x01(\t\":\n\x0bTranslation\x12+\n\nhypotheses\x18\x01 \x03(\x0b\x32\x17.dragoman.v1.Hypothesis\")\n\nHypothesis\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\r\n\x05score\x18\x02 \x01(\x01\"\x13\n\x11ListModelsRequest\"8\n\x12ListModelsResponse\x12\"\n\x06models\x18\x01 \x03(\x0b\x32\x12.dragoman.v1.Model\"\xbb\x01\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x31\n\x0elanguage_pairs\x18\x02 \x03(\x0b\x32\x19.dragoman.v1.LanguagePair\x12\x19\n\x11max_source_length\x18\x03 \x01(\x05\x12\x16\n\x0enum_parameters\x18\x04 \x01(\x03\x12,\n\x06scores\x18\x05 \x03(\x0b\x32\x1c.dragoman.v1.EvaluationScore\x12\x10\n\x08revision\x18\x06 \x01(\t\"@\n\x0cLanguagePair\x12\x17\n\x0fsource_language\x18\x01 \x01(\t\x12\x17\n\x0ftarget_language\x18\x02 \x01(\t\"\x87\x01\n\x0f\x45valuationScore\x12\x30\n\rlanguage_pair\x18\x01 \x01(\x0b\x32\x19.dragoman.v1.LanguagePair\x12\x10\n\x08test_set\x18\x02 \x01(\t\x12\x0e\n\x06metric\x18\x03 \x01(\t\x12\r\n\x05score\x18\x04 \x01(\x01\x12\x11\n\tsignature\x18\x05 \x01(\t2\xaf\x01\n\x12TranslationService\x12J\n\tTranslate\x12\x1d.dragoman.v1.TranslateRequest\x1a\x1e.dragoman.v1.TranslateResponse\x12M\n\nListModels\x12\x1e.dragoman.v1.ListModelsRequest\x1a\x1f.dragoman.v1.ListModelsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'server/pb/dragoman/v1/translation.proto\x12\x0b\x64ragoman.v1\"\xfc\x01\n\x10TranslateRequest\x12\r\n\x05texts\x18\x01 \x03(\t\x12\x17\n\x0fsource_language\x18\x02 \x01(\t\x12\x17\n\x0ftarget_language\x18\x03 \x01(\t\x12\r\n\x05model\x18\x04 \x01(\t\x12\x32\n\x0esearch_options\x18\x05 \x01(\x0b\x32\x1a.dragoman.v1.SearchOptions\x12\x32\n\x0ereturn_options\x18\x06 \x01(\x0b\x32\x1a.dragoman.v1.ReturnOptions\x12\x1c\n\x0fsplit_sentences\x18\x07 \x01(\x08H\x00\x88\x01\x01\x42\x12\n\x10_split_sentences\"\xc0\x05\n\rSearchOptions\x12\x16\n\tbeam_size\x18\x01 \x01(\x05H\x00\x88\x01\x01\x12\x13\n\x06n_best\x18\x02 \x01(\x05H\x01\x88\x01\x01\x12\x1b\n\x0elength_penalty\x18\x03 \x01(\x01H\x02\x88\x01\x01\x12\x1e\n\x11max_target_length\x18\x04 \x01(\x05H\x03\x88\x01\x01\x12\x43\n\x14length_normalization\x18\x05 \x01(\x0e\x32 .dragoman.v1.LengthNormalizationH\x04\x88\x01\x01\x12\x1d\n\x10\x63overage_penalty\x18\x06 \x01(\x01H\x05\x88\x01\x01\x12\x1e\n\x11min_target_length\x18\x07 \x01(\x05H\x06\x88\x01\x01\x12!\n\x14no_repeat_ngram_size\x18\x08 \x01(\x05H\x07\x88\x01\x01\x12\x1a\n\rtarget_prefix\x18\t \x01(\tH\x08\x88\x01\x01\x12\x19\n\x11suppressed_pieces\x18\n \x03(\t\x12!\n\x14sampling_temperature\x18\x0b \x01(\x01H\t\x88\x01\x01\x12\x1b\n\x0esampling_top_k\x18\x0c \x01(\x05H\n\x88\x01\x01\x12\x1b\n\x0esampling_top_p\x18\r \x01(\x01H\x0b\x88\x01\x01\x12\x11\n\x04seed\x18\x0e \x01(\x03H\x0c\x88\x01\x01\x42\x0c\n\n_beam_sizeB\t\n\x07_n_bestB\x11\n\x0f_length_penaltyB\x14\n\x12_max_target_lengthB\x17\n\x15_length_normalizationB\x13\n\x11_coverage_penaltyB\x14\n\x12_min_target_lengthB\x17\n\x15_no_repeat_ngram_sizeB\x10\n\x0e_target_prefixB\x17\n\x15_sampling_temperatureB\x11\n\x0f_sampling_top_kB\x11\n\x0f_sampling_top_pB\x07\n\x05_seed\"^\n\rReturnOptions\x12\x0e\n\x06pieces\x18\x01 \x01(\x08\x12\x17\n\x0ftoken_log_probs\x18\x02 \x01(\x08\x12\x11\n\tattention\x18\x03 \x01(\x08\x12\x11\n\talignment\x18\x04 \x01(\x08\"}\n\x11TranslateResponse\x12.\n\x0ctranslations\x18\x01 \x03(\x0b\x32\x18.dragoman.v1.Translation\x12\r\n\x05model\x18\x02 \x01(\t\x12\x17\n\x0fsource_language\x18\x03 \x01(\t\x12\x10\n\x08revision\x18\x04 \x01(\t\"Q\n\x0bTranslation\x12+\n\nhypotheses\x18\x01 \x03(\x0b\x32\x17.dragoman.v1.Hypothesis\x12\x15\n\rsource_pieces\x18\x02 \x03(\t\"\xa7\x01\n\nHypothesis\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\r\n\x05score\x18\x02 \x01(\x01\x12\x0e\n\x06pieces\x18\x03 \x03(\t\x12\x17\n\x0ftoken_log_probs\x18\x04 \x03(\x02\x12)\n\tattention\x18\x05 \x01(\x0b\x32\x16.dragoman.v1.Attention\x12(\n\talignment\x18\x06 \x03(\x0b\x32\x15.dragoman.v1.WordPair\"7\n\tAttention\x12\x19\n\x11num_source_pieces\x18\x01 \x01(\x05\x12\x0f\n\x07weights\x18\x02 \x03(\x02\"*\n\x08WordPair\x12\x0e\n\x06source\x18\x01 \x01(\x05\x12\x0e\n\x06target\x18\x02 \x01(\x05\"\x13\n\x11ListModelsRequest\"8\n\x12ListModelsResponse\x12\"\n\x06models\x18\x01 \x03(\x0b\x32\x12.dragoman.v1.Model\"\xbb\x01\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x31\n\x0elanguage_pairs\x18\x02 \x03(\x0b\x32\x19.dragoman.v1.LanguagePair\x12\x19\n\x11max_source_length\x18\x03 \x01(\x05\x12\x16\n\x0enum_parameters\x18\x04 \x01(\x03\x12,\n\x06scores\x18\x05 \x03(\x0b\x32\x1c.dragoman.v1.EvaluationScore\x12\x10\n\x08revision\x18\x06 \x01(\t\"@\n\x0cLanguagePair\x12\x17\n\x0fsource_language\x18\x01 \x01(\t\x12\x17\n\x0ftarget_language\x18\x02 \x01(\t\"\x87\x01\n\x0f\x45valuationScore\x12\x30\n\rlanguage_pair\x18\x01 \x01(\x0b\x32\x19.dragoman.v1.LanguagePair\x12\x10\n\x08test_set\x18\x02 \x01(\t\x12\x0e\n\x06metric\x18\x03 \x01(\t\x12\r\n\x05score\x18\x04 \x01(\x01\x12\x11\n\tsignature\x18\x05 \x01(\t*|\n\x13LengthNormalization\x12$\n LENGTH_NORMALIZATION_UNSPECIFIED\x10\x00\x12\x1d\n\x19LENGTH_NORMALIZATION_GNMT\x10\x01\x12 \n\x1cLENGTH_NORMALIZATION_AVERAGE\x10\x02\x32\xaf\x01\n\x12TranslationService\x12J\n\tTranslate\x12\x1d.dragoman.v1.TranslateRequest\x1a\x1e.dragoman.v1.TranslateResponse\x12M\n\nListModels\x12\x1e.dragoman.v1.ListModelsRequest\x1a\x1f.dragoman.v1.ListModelsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'server.pb.dragoman.v1.translation_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_LENGTHNORMALIZATION']._serialized_start=2068
+  _globals['_LENGTHNORMALIZATION']._serialized_end=2192
   _globals['_TRANSLATEREQUEST']._serialized_start=57
-  _globals['_TRANSLATEREQUEST']._serialized_end=207
-  _globals['_SEARCHOPTIONS']._serialized_start=210
-  _globals['_SEARCHOPTIONS']._serialized_end=397
-  _globals['_TRANSLATERESPONSE']._serialized_start=399
-  _globals['_TRANSLATERESPONSE']._serialized_end=506
-  _globals['_TRANSLATION']._serialized_start=508
-  _globals['_TRANSLATION']._serialized_end=566
-  _globals['_HYPOTHESIS']._serialized_start=568
-  _globals['_HYPOTHESIS']._serialized_end=609
-  _globals['_LISTMODELSREQUEST']._serialized_start=611
-  _globals['_LISTMODELSREQUEST']._serialized_end=630
-  _globals['_LISTMODELSRESPONSE']._serialized_start=632
-  _globals['_LISTMODELSRESPONSE']._serialized_end=688
-  _globals['_MODEL']._serialized_start=691
-  _globals['_MODEL']._serialized_end=878
-  _globals['_LANGUAGEPAIR']._serialized_start=880
-  _globals['_LANGUAGEPAIR']._serialized_end=944
-  _globals['_EVALUATIONSCORE']._serialized_start=947
-  _globals['_EVALUATIONSCORE']._serialized_end=1082
-  _globals['_TRANSLATIONSERVICE']._serialized_start=1085
-  _globals['_TRANSLATIONSERVICE']._serialized_end=1260
+  _globals['_TRANSLATEREQUEST']._serialized_end=309
+  _globals['_SEARCHOPTIONS']._serialized_start=312
+  _globals['_SEARCHOPTIONS']._serialized_end=1016
+  _globals['_RETURNOPTIONS']._serialized_start=1018
+  _globals['_RETURNOPTIONS']._serialized_end=1112
+  _globals['_TRANSLATERESPONSE']._serialized_start=1114
+  _globals['_TRANSLATERESPONSE']._serialized_end=1239
+  _globals['_TRANSLATION']._serialized_start=1241
+  _globals['_TRANSLATION']._serialized_end=1322
+  _globals['_HYPOTHESIS']._serialized_start=1325
+  _globals['_HYPOTHESIS']._serialized_end=1492
+  _globals['_ATTENTION']._serialized_start=1494
+  _globals['_ATTENTION']._serialized_end=1549
+  _globals['_WORDPAIR']._serialized_start=1551
+  _globals['_WORDPAIR']._serialized_end=1593
+  _globals['_LISTMODELSREQUEST']._serialized_start=1595
+  _globals['_LISTMODELSREQUEST']._serialized_end=1614
+  _globals['_LISTMODELSRESPONSE']._serialized_start=1616
+  _globals['_LISTMODELSRESPONSE']._serialized_end=1672
+  _globals['_MODEL']._serialized_start=1675
+  _globals['_MODEL']._serialized_end=1862
+  _globals['_LANGUAGEPAIR']._serialized_start=1864
+  _globals['_LANGUAGEPAIR']._serialized_end=1928
+  _globals['_EVALUATIONSCORE']._serialized_start=1931
+  _globals['_EVALUATIONSCORE']._serialized_end=2066
+  _globals['_TRANSLATIONSERVICE']._serialized_start=2195
+  _globals['_TRANSLATIONSERVICE']._serialized_end=2370
 # @@protoc_insertion_point(module_scope)

@@ -1,4 +1,5 @@
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from collections.abc import Iterable as _Iterable, Mapping as _Mapping
@@ -6,55 +7,128 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class LengthNormalization(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    LENGTH_NORMALIZATION_UNSPECIFIED: _ClassVar[LengthNormalization]
+    LENGTH_NORMALIZATION_GNMT: _ClassVar[LengthNormalization]
+    LENGTH_NORMALIZATION_AVERAGE: _ClassVar[LengthNormalization]
+LENGTH_NORMALIZATION_UNSPECIFIED: LengthNormalization
+LENGTH_NORMALIZATION_GNMT: LengthNormalization
+LENGTH_NORMALIZATION_AVERAGE: LengthNormalization
+
 class TranslateRequest(_message.Message):
-    __slots__ = ("texts", "source_language", "target_language", "model", "search_options")
+    __slots__ = ("texts", "source_language", "target_language", "model", "search_options", "return_options", "split_sentences")
     TEXTS_FIELD_NUMBER: _ClassVar[int]
     SOURCE_LANGUAGE_FIELD_NUMBER: _ClassVar[int]
     TARGET_LANGUAGE_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     SEARCH_OPTIONS_FIELD_NUMBER: _ClassVar[int]
+    RETURN_OPTIONS_FIELD_NUMBER: _ClassVar[int]
+    SPLIT_SENTENCES_FIELD_NUMBER: _ClassVar[int]
     texts: _containers.RepeatedScalarFieldContainer[str]
     source_language: str
     target_language: str
     model: str
     search_options: SearchOptions
-    def __init__(self, texts: _Optional[_Iterable[str]] = ..., source_language: _Optional[str] = ..., target_language: _Optional[str] = ..., model: _Optional[str] = ..., search_options: _Optional[_Union[SearchOptions, _Mapping]] = ...) -> None: ...
+    return_options: ReturnOptions
+    split_sentences: bool
+    def __init__(self, texts: _Optional[_Iterable[str]] = ..., source_language: _Optional[str] = ..., target_language: _Optional[str] = ..., model: _Optional[str] = ..., search_options: _Optional[_Union[SearchOptions, _Mapping]] = ..., return_options: _Optional[_Union[ReturnOptions, _Mapping]] = ..., split_sentences: _Optional[bool] = ...) -> None: ...
 
 class SearchOptions(_message.Message):
-    __slots__ = ("beam_size", "n_best", "length_penalty", "max_target_length")
+    __slots__ = ("beam_size", "n_best", "length_penalty", "max_target_length", "length_normalization", "coverage_penalty", "min_target_length", "no_repeat_ngram_size", "target_prefix", "suppressed_pieces", "sampling_temperature", "sampling_top_k", "sampling_top_p", "seed")
     BEAM_SIZE_FIELD_NUMBER: _ClassVar[int]
     N_BEST_FIELD_NUMBER: _ClassVar[int]
     LENGTH_PENALTY_FIELD_NUMBER: _ClassVar[int]
     MAX_TARGET_LENGTH_FIELD_NUMBER: _ClassVar[int]
+    LENGTH_NORMALIZATION_FIELD_NUMBER: _ClassVar[int]
+    COVERAGE_PENALTY_FIELD_NUMBER: _ClassVar[int]
+    MIN_TARGET_LENGTH_FIELD_NUMBER: _ClassVar[int]
+    NO_REPEAT_NGRAM_SIZE_FIELD_NUMBER: _ClassVar[int]
+    TARGET_PREFIX_FIELD_NUMBER: _ClassVar[int]
+    SUPPRESSED_PIECES_FIELD_NUMBER: _ClassVar[int]
+    SAMPLING_TEMPERATURE_FIELD_NUMBER: _ClassVar[int]
+    SAMPLING_TOP_K_FIELD_NUMBER: _ClassVar[int]
+    SAMPLING_TOP_P_FIELD_NUMBER: _ClassVar[int]
+    SEED_FIELD_NUMBER: _ClassVar[int]
     beam_size: int
     n_best: int
     length_penalty: float
     max_target_length: int
-    def __init__(self, beam_size: _Optional[int] = ..., n_best: _Optional[int] = ..., length_penalty: _Optional[float] = ..., max_target_length: _Optional[int] = ...) -> None: ...
+    length_normalization: LengthNormalization
+    coverage_penalty: float
+    min_target_length: int
+    no_repeat_ngram_size: int
+    target_prefix: str
+    suppressed_pieces: _containers.RepeatedScalarFieldContainer[str]
+    sampling_temperature: float
+    sampling_top_k: int
+    sampling_top_p: float
+    seed: int
+    def __init__(self, beam_size: _Optional[int] = ..., n_best: _Optional[int] = ..., length_penalty: _Optional[float] = ..., max_target_length: _Optional[int] = ..., length_normalization: _Optional[_Union[LengthNormalization, str]] = ..., coverage_penalty: _Optional[float] = ..., min_target_length: _Optional[int] = ..., no_repeat_ngram_size: _Optional[int] = ..., target_prefix: _Optional[str] = ..., suppressed_pieces: _Optional[_Iterable[str]] = ..., sampling_temperature: _Optional[float] = ..., sampling_top_k: _Optional[int] = ..., sampling_top_p: _Optional[float] = ..., seed: _Optional[int] = ...) -> None: ...
+
+class ReturnOptions(_message.Message):
+    __slots__ = ("pieces", "token_log_probs", "attention", "alignment")
+    PIECES_FIELD_NUMBER: _ClassVar[int]
+    TOKEN_LOG_PROBS_FIELD_NUMBER: _ClassVar[int]
+    ATTENTION_FIELD_NUMBER: _ClassVar[int]
+    ALIGNMENT_FIELD_NUMBER: _ClassVar[int]
+    pieces: bool
+    token_log_probs: bool
+    attention: bool
+    alignment: bool
+    def __init__(self, pieces: _Optional[bool] = ..., token_log_probs: _Optional[bool] = ..., attention: _Optional[bool] = ..., alignment: _Optional[bool] = ...) -> None: ...
 
 class TranslateResponse(_message.Message):
-    __slots__ = ("translations", "model", "source_language")
+    __slots__ = ("translations", "model", "source_language", "revision")
     TRANSLATIONS_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     SOURCE_LANGUAGE_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
     translations: _containers.RepeatedCompositeFieldContainer[Translation]
     model: str
     source_language: str
-    def __init__(self, translations: _Optional[_Iterable[_Union[Translation, _Mapping]]] = ..., model: _Optional[str] = ..., source_language: _Optional[str] = ...) -> None: ...
+    revision: str
+    def __init__(self, translations: _Optional[_Iterable[_Union[Translation, _Mapping]]] = ..., model: _Optional[str] = ..., source_language: _Optional[str] = ..., revision: _Optional[str] = ...) -> None: ...
 
 class Translation(_message.Message):
-    __slots__ = ("hypotheses",)
+    __slots__ = ("hypotheses", "source_pieces")
     HYPOTHESES_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_PIECES_FIELD_NUMBER: _ClassVar[int]
     hypotheses: _containers.RepeatedCompositeFieldContainer[Hypothesis]
-    def __init__(self, hypotheses: _Optional[_Iterable[_Union[Hypothesis, _Mapping]]] = ...) -> None: ...
+    source_pieces: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, hypotheses: _Optional[_Iterable[_Union[Hypothesis, _Mapping]]] = ..., source_pieces: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Hypothesis(_message.Message):
-    __slots__ = ("text", "score")
+    __slots__ = ("text", "score", "pieces", "token_log_probs", "attention", "alignment")
     TEXT_FIELD_NUMBER: _ClassVar[int]
     SCORE_FIELD_NUMBER: _ClassVar[int]
+    PIECES_FIELD_NUMBER: _ClassVar[int]
+    TOKEN_LOG_PROBS_FIELD_NUMBER: _ClassVar[int]
+    ATTENTION_FIELD_NUMBER: _ClassVar[int]
+    ALIGNMENT_FIELD_NUMBER: _ClassVar[int]
     text: str
     score: float
-    def __init__(self, text: _Optional[str] = ..., score: _Optional[float] = ...) -> None: ...
+    pieces: _containers.RepeatedScalarFieldContainer[str]
+    token_log_probs: _containers.RepeatedScalarFieldContainer[float]
+    attention: Attention
+    alignment: _containers.RepeatedCompositeFieldContainer[WordPair]
+    def __init__(self, text: _Optional[str] = ..., score: _Optional[float] = ..., pieces: _Optional[_Iterable[str]] = ..., token_log_probs: _Optional[_Iterable[float]] = ..., attention: _Optional[_Union[Attention, _Mapping]] = ..., alignment: _Optional[_Iterable[_Union[WordPair, _Mapping]]] = ...) -> None: ...
+
+class Attention(_message.Message):
+    __slots__ = ("num_source_pieces", "weights")
+    NUM_SOURCE_PIECES_FIELD_NUMBER: _ClassVar[int]
+    WEIGHTS_FIELD_NUMBER: _ClassVar[int]
+    num_source_pieces: int
+    weights: _containers.RepeatedScalarFieldContainer[float]
+    def __init__(self, num_source_pieces: _Optional[int] = ..., weights: _Optional[_Iterable[float]] = ...) -> None: ...
+
+class WordPair(_message.Message):
+    __slots__ = ("source", "target")
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    TARGET_FIELD_NUMBER: _ClassVar[int]
+    source: int
+    target: int
+    def __init__(self, source: _Optional[int] = ..., target: _Optional[int] = ...) -> None: ...
 
 class ListModelsRequest(_message.Message):
     __slots__ = ()

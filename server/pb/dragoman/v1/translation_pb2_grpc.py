@@ -75,7 +75,8 @@ class TranslationServiceServicer:
         """Translates a batch of texts, all in the same direction and with the same options.
 
         A call succeeds for all its texts or fails as a whole. A text's translation depends neither on the other texts of
-        its call nor on other calls, but for the rounding of the last digits. A call that is cancelled, or whose deadline passes, stops costing the server at once.
+        its call nor on other calls, but for the rounding of the last digits. A call that is cancelled, or whose deadline
+        passes, stops costing the server at once.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
