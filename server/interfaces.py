@@ -22,8 +22,11 @@ class DecodingEngine(Protocol):
     def num_active(self) -> int:
         """Requests that hold a slot."""
 
+    def count_fitting(self, requests: Sequence[Request], /) -> int:
+        """How many of the requests, counted from the first, `admit` has room for now: slots and memory."""
+
     def admit(self, requests: Sequence[Request], /) -> None:
-        """Puts at most `free_slots` requests into slots; all, or none and InvalidInputError if it refuses one."""
+        """Puts requests that fit into slots; all, or none and InvalidInputError if it refuses one."""
 
     def step(self) -> list[Finished]:
         """Decodes one target position of every active slot, if any; returns the requests that this finished."""
@@ -49,7 +52,7 @@ class ServedTranslator(Protocol):
 
     @property
     def max_source_length(self) -> int:
-        """Most pieces of a source text."""
+        """Most pieces of a source sentence."""
 
     @property
     def info(self) -> BundleConfig:
@@ -62,8 +65,12 @@ class ServedTranslator(Protocol):
     def find_direction(self, source_language: str | None, target_language: str) -> Direction:
         """The direction meant; NotFoundError if there is none, InvalidInputError if the source language is missing."""
 
-    def prepare(self, text: str, direction: Direction, options: SearchOptions) -> PreparedText:
-        """Text into pieces; thread-safe. InvalidInputError for a text longer than the model's limit."""
+    def prepare(
+        self, text: str, direction: Direction, options: SearchOptions, *, split_sentences: bool = True
+    ) -> PreparedText:
+        """Text into segments of pieces; thread-safe. InvalidInputError for what the model cannot follow, and for a
+        text longer than its limit unless sentences are split."""
 
-    def finish(self, prepared: PreparedText, hypotheses: Sequence[TokenHypothesis]) -> Translation:
-        """Pieces into text; thread-safe. `hypotheses` is empty for a blank text, which translates to itself."""
+    def finish(self, prepared: PreparedText, found: Sequence[Sequence[TokenHypothesis]]) -> Translation:
+        """Pieces into text, from the hypotheses of each segment; thread-safe. A blank text, which has no segments,
+        translates to itself."""

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from itertools import islice
 
-from model.errors import DragomanError
+from model.errors import DragomanError, InvalidInputError
 
 MAX_WAITING = 65_536
 """Requests that may wait for a slot by default; bounds the memory that callers can claim."""
@@ -31,11 +31,15 @@ class Scheduler:
     def add(self, request_ids: Sequence[int]) -> None:
         """Queues requests that belong together: all of them, or none if they do not all fit.
 
-        Raises QueueFullError past the bound.
+        Raises QueueFullError past the bound, InvalidInputError if not even an empty queue would hold them.
         """
+        if len(request_ids) > self._max_waiting:
+            raise InvalidInputError(
+                f"the texts have {len(request_ids)} sentences, but at most {self._max_waiting} may wait: send fewer"
+            )
         if len(self._waiting) + len(request_ids) > self._max_waiting:
             raise QueueFullError(
-                f"{len(self._waiting)} texts are waiting and {len(request_ids)} more would exceed the limit of "
+                f"{len(self._waiting)} sentences are waiting and {len(request_ids)} more would exceed the limit of "
                 f"{self._max_waiting}: try again later"
             )
         self._waiting.update(dict.fromkeys(request_ids))
@@ -47,9 +51,13 @@ class Scheduler:
         del self._waiting[request_id]
         return True
 
-    def admit(self, free_slots: int) -> list[int]:
-        """Takes the requests that are next out of the queue, at most `free_slots` of them, in order of admission."""
-        admitted = list(islice(self._waiting, free_slots))
+    def peek(self, num_requests: int) -> list[int]:
+        """The requests that are next, at most so many, in order of admission; they stay in the queue."""
+        return list(islice(self._waiting, num_requests))
+
+    def admit(self, num_requests: int) -> list[int]:
+        """Takes the requests that are next out of the queue, at most so many, in order of admission."""
+        admitted = self.peek(num_requests)
         for request_id in admitted:
             del self._waiting[request_id]
         return admitted

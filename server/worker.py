@@ -36,28 +36,44 @@ class EngineError(Exception):
     """The engine failed while it worked on the request; not the caller's fault. gRPC: INTERNAL."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Ticket:
-    """A request that waits or is in flight, and who waits for it."""
+class _Call:
+    """What one caller waits for: the hypotheses of all of its requests. The waiter is woken once, by the last of them
+    or by the first failure. But for its making, it is used on the worker's thread alone."""
 
-    request: Request
-    future: asyncio.Future[_Hypotheses]
+    def __init__(self, num_requests: int) -> None:
+        self.future: asyncio.Future[list[_Hypotheses]] = asyncio.get_running_loop().create_future()
+        self._found: list[_Hypotheses] = [()] * num_requests
+        self._num_missing = num_requests
 
-    def deliver(self, outcome: _Hypotheses | Exception) -> None:
-        """Wakes the waiter on its own event loop; called on the worker's thread."""
+    def deliver(self, index: int, hypotheses: _Hypotheses) -> None:
+        """Those of the request `index`."""
+        self._found[index] = hypotheses
+        self._num_missing -= 1
+        if not self._num_missing:
+            self._settle(lambda: self.future.set_result(self._found))
 
-        def settle() -> None:
-            if self.future.done():  # cancelled while the outcome was on its way
-                return
-            if isinstance(outcome, Exception):
-                self.future.set_exception(outcome)
-            else:
-                self.future.set_result(outcome)
+    def fail(self, error: Exception) -> None:
+        """Gives the whole call up; its other requests are withdrawn by the waiter."""
+        self._settle(lambda: self.future.set_exception(error))
+
+    def _settle(self, settle: Callable[[], None]) -> None:
+        def settle_once() -> None:
+            if not self.future.done():  # or it was cancelled, or failed, while the outcome was on its way
+                settle()
 
         try:
-            self.future.get_loop().call_soon_threadsafe(settle)
+            self.future.get_loop().call_soon_threadsafe(settle_once)
         except RuntimeError:  # the loop is closed: nobody waits any more
-            logger.debug("request %d finished after its event loop was closed", self.request.id)
+            logger.debug("a call finished after its event loop was closed")
+
+
+@dataclass(frozen=True, slots=True)
+class _Ticket:
+    """A request that waits or is in flight, and which one of which call it is."""
+
+    request: Request
+    call: _Call
+    index: int
 
 
 class Worker:
@@ -94,18 +110,19 @@ class Worker:
         self.close()
 
     async def translate(self, prepared: Sequence[PreparedText]) -> list[Translation]:
-        """Translates what the translator's `prepare` made, in order; blank texts never enter the engine.
+        """Translates what the translator's `prepare` made, in order: each of its segments is a request of its own, and
+        blank texts have none.
 
         Cancelling the caller's task gives all of its requests up: their slots are free before the engine's next step.
 
         Raises QueueFullError, WorkerClosedError, InvalidInputError if the engine refuses a text, and EngineError if it
         fails.
         """
-        tickets = self._submit([item for item in prepared if item.source_ids])
+        call, request_ids = self._submit(prepared)
         try:
-            found = await asyncio.gather(*(ticket.future for ticket in tickets))
+            found = await call.future if request_ids else []
         except BaseException:
-            self._withdraw([ticket.request.id for ticket in tickets])
+            self._withdraw(request_ids)
             raise
         if sum(map(len, found)) <= MAX_FINISHED_INLINE:
             return self._finish(prepared, found)
@@ -122,16 +139,19 @@ class Worker:
         """`close` for an event loop."""
         await asyncio.to_thread(self.close)
 
-    def _submit(self, prepared: Sequence[PreparedText]) -> list[_Ticket]:
-        loop = asyncio.get_running_loop()
+    def _submit(self, prepared: Sequence[PreparedText]) -> tuple[_Call, list[int]]:
+        """Queues a request for every segment; the call and the requests' ids, in order."""
         with self._wake:
             if self._refusal is not None:
                 raise self._refusal()
-            tickets = [_Ticket(item.request(next(self._ids)), loop.create_future()) for item in prepared]
-            self._scheduler.add([ticket.request.id for ticket in tickets])
-            self._waiting.update((ticket.request.id, ticket) for ticket in tickets)
+            requests = [request for item in prepared for request in item.requests(self._ids)]
+            request_ids = [request.id for request in requests]
+            self._scheduler.add(request_ids)
+            call = _Call(len(requests))
+            for index, request in enumerate(requests):
+                self._waiting[request.id] = _Ticket(request, call, index)
             self._wake.notify()
-        return tickets
+        return call, request_ids
 
     def _withdraw(self, request_ids: Sequence[int]) -> None:
         with self._wake:
@@ -143,9 +163,11 @@ class Worker:
             self._wake.notify()
 
     def _finish(self, prepared: Sequence[PreparedText], found: Sequence[_Hypotheses]) -> list[Translation]:
-        """`found` has the hypotheses of those that are not blank, in order."""
+        """`found` has the hypotheses of all segments, in order."""
         remaining = iter(found)
-        return [self.translator.finish(item, next(remaining) if item.source_ids else ()) for item in prepared]
+        return [
+            self.translator.finish(item, list(itertools.islice(remaining, len(item.segments)))) for item in prepared
+        ]
 
     # From here on everything runs on the worker's thread.
 
@@ -178,7 +200,7 @@ class Worker:
 
     def _admit_waiting(self) -> None:
         with self._wake:
-            tickets = [self._waiting.pop(request_id) for request_id in self._scheduler.admit(self._engine.free_slots)]
+            tickets = self._take_fitting()
         try:
             self._admit(tickets)
         except InvalidInputError:  # one of them, so nobody was admitted: its neighbours must not suffer
@@ -187,7 +209,17 @@ class Worker:
                     self._admit([ticket])
                 except InvalidInputError as error:
                     del self._in_flight[ticket.request.id]
-                    ticket.deliver(error)
+                    ticket.call.fail(error)
+
+    def _take_fitting(self) -> list[_Ticket]:
+        """Takes what the engine has room for now out of the queue; the lock is held."""
+        tickets = [self._waiting[request_id] for request_id in self._scheduler.peek(self._engine.free_slots)]
+        num_fitting = self._engine.count_fitting([ticket.request for ticket in tickets])
+        if tickets and not num_fitting and not self._engine.num_active:
+            num_fitting = 1  # what does not fit into an empty engine never will: it is refused, and nobody waits for it
+        for request_id in self._scheduler.admit(num_fitting):
+            del self._waiting[request_id]
+        return tickets[:num_fitting]
 
     def _admit(self, tickets: Sequence[_Ticket]) -> None:
         # First in flight, then in the engine: whatever the engine raises, `_recover` knows who is concerned.
@@ -199,13 +231,13 @@ class Worker:
         for result in finished:
             ticket = self._in_flight.pop(result.id, None)
             if ticket is not None:
-                ticket.deliver(result.hypotheses)
+                ticket.call.deliver(ticket.index, result.hypotheses)
 
     def _recover(self, error: Exception) -> None:
         """Fails what is in flight and empties the engine for what waits; if it stays broken, refuses everything."""
         in_flight, self._in_flight = self._in_flight, {}
         for ticket in in_flight.values():
-            ticket.deliver(EngineError(f"the decoding engine failed: {type(error).__name__}"))
+            ticket.call.fail(EngineError(f"the decoding engine failed: {type(error).__name__}"))
         try:
             for request_id in in_flight:
                 self._engine.cancel(request_id)
@@ -220,7 +252,7 @@ class Worker:
         """Whether the empty engine still translates: one that lost its device or its order fails only when it works."""
         options = SearchOptions(beam_size=1, max_target_length=1)
         trial = self.translator.prepare("1", self.translator.directions[0], options)
-        self._engine.admit([trial.request(_TRIAL_ID)])
+        self._engine.admit(trial.requests(itertools.count(_TRIAL_ID)))
         return len(self._engine.step()) == 1
 
     def _give_up(self) -> None:
@@ -229,7 +261,7 @@ class Worker:
             tickets = [self._waiting.pop(request_id) for request_id in self._scheduler.clear()]
             self._withdrawn.clear()
         for ticket in tickets:
-            ticket.deliver(_broken())
+            ticket.call.fail(_broken())
         if self._on_broken is not None:
             self._on_broken()
 

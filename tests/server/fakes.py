@@ -1,6 +1,7 @@
 """A translator without a network: it reverses words, one engine step each, and can be held, watched and broken."""
 
 import asyncio
+import itertools
 import sys
 import threading
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,6 +15,7 @@ from model.decoding.request import (
     PreparedText,
     Request,
     SearchOptions,
+    Segment,
     TokenHypothesis,
     Translation,
 )
@@ -23,6 +25,7 @@ from server.interfaces import ServedTranslator
 
 EN_DE = Direction("en", "de")
 DE_EN = Direction("de", "en")
+SEGMENT_BORDER = " | "
 FOREVER, REFUSED = 1, 2  # the pieces of these words
 PATIENCE = 30.0
 """Seconds after which a test that waits for something has failed."""
@@ -33,11 +36,12 @@ class FakeEngine:
 
     While `gate` is not set, `step` waits; `held` is set as long as it does. While fewer than `min_together` requests
     are in flight, steps pass without effect. A text with the word "forever" is never finished, and
-    one with the word "refused" is not admitted.
+    one with the word "refused" is not admitted. No more than `max_positions` source pieces fit at once.
     """
 
     def __init__(self, num_slots: int) -> None:
         self.num_slots = num_slots
+        self.max_positions = sys.maxsize
         self.gate = threading.Event()
         self.gate.set()
         self.held = threading.Event()
@@ -61,9 +65,18 @@ class FakeEngine:
     def num_active(self) -> int:
         return len(self._requests)
 
+    def count_fitting(self, requests: Sequence[Request]) -> int:
+        self._check_thread()
+        lengths = [len(request.source_ids) for request in (*self._requests.values(), *requests)]
+        totals = list(itertools.accumulate(lengths))[len(self._requests) :]
+        return sum(total <= self.max_positions for total in totals[: self.free_slots])
+
     def admit(self, requests: Sequence[Request]) -> None:
         self._check_thread()
         assert len(requests) <= self.free_slots
+        if any(len(request.source_ids) > self.max_positions for request in requests):
+            raise InvalidInputError("the engine has no room for this text")
+        assert self.count_fitting(requests) == len(requests)
         if any(REFUSED in request.source_ids for request in requests):
             raise InvalidInputError("the engine refuses this text")
         for request in requests:
@@ -126,7 +139,7 @@ FAKE_SCORE = BundleScore(
 
 
 class FakeTranslator:
-    """Reverses the words; a hypothesis of rank r ends in r words "!" and scores -r."""
+    """Reverses the words; a hypothesis of rank r ends in r words "!" and scores -r. " | " divides a text's segments."""
 
     def __init__(
         self,
@@ -164,27 +177,42 @@ class FakeTranslator:
             raise NotFoundError(f"{self.name} does not translate from {source_language} to {target_language}")
         return fitting[0]
 
-    def prepare(self, text: str, direction: Direction, options: SearchOptions) -> PreparedText:
+    def prepare(
+        self, text: str, direction: Direction, options: SearchOptions, *, split_sentences: bool = True
+    ) -> PreparedText:
         if text == "crash":
             raise ZeroDivisionError("a bug")
-        words = text.split()
-        if len(words) > self.max_source_length:
-            raise InvalidInputError(f"the text has {len(words)} pieces, but at most {self.max_source_length} fit")
-        return PreparedText(text, tuple(self._id(word) for word in words), options, 100)
+        parts = text.split(SEGMENT_BORDER) if split_sentences else [text]
+        longest = max(len(part.split()) for part in parts)
+        if longest > self.max_source_length:
+            raise InvalidInputError(f"the text has {longest} pieces, but at most {self.max_source_length} fit")
+        if not text.strip():
+            return PreparedText(text, (), (text,), options, direction.target)
+        segments = tuple(Segment(part, tuple(self._id(word) for word in part.split()), 100) for part in parts)
+        gaps = ("", *[SEGMENT_BORDER] * (len(parts) - 1), "")
+        return PreparedText(text, segments, gaps, options, direction.target)
 
-    def finish(self, prepared: PreparedText, hypotheses: Sequence[TokenHypothesis]) -> Translation:
-        if not prepared.source_ids:
+    def finish(self, prepared: PreparedText, found: Sequence[Sequence[TokenHypothesis]]) -> Translation:
+        if not prepared.segments:
             return Translation(prepared.text, (Hypothesis(prepared.text, 0.0),))
+        assert len(found) == len(prepared.segments)
         return Translation(
             prepared.text,
-            tuple(Hypothesis(" ".join(self._words[i] for i in h.token_ids), h.score) for h in hypotheses),
+            tuple(
+                Hypothesis(SEGMENT_BORDER.join(map(self._text, ranked)), ranked[0].score)
+                for ranked in zip(*found, strict=True)
+            ),
         )
 
     def stream(self, texts: Iterable[str], direction: Direction, options: SearchOptions) -> Iterator[Translation]:
         for text in texts:
             prepared = self.prepare(text, direction, options)
-            reverse = TokenHypothesis(prepared.source_ids[::-1], 0.0)
-            yield self.finish(prepared, [reverse] if prepared.source_ids else [])
+            yield self.finish(
+                prepared, [[TokenHypothesis(segment.source_ids[::-1], 0.0)] for segment in prepared.segments]
+            )
+
+    def _text(self, hypothesis: TokenHypothesis) -> str:
+        return " ".join(self._words[word] for word in hypothesis.token_ids)
 
     def _id(self, word: str) -> int:
         with self._lock:
@@ -196,7 +224,9 @@ class FakeTranslator:
 
 def reverse_words(text: str) -> str:
     """What FakeTranslator makes of a text."""
-    return " ".join(reversed(text.split())) if text.strip() else text
+    if not text.strip():
+        return text
+    return SEGMENT_BORDER.join(" ".join(reversed(part.split())) for part in text.split(SEGMENT_BORDER))
 
 
 @contextmanager

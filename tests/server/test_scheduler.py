@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from model.errors import InvalidInputError
 from server.scheduler import QueueFullError, Scheduler
 
 
@@ -37,12 +38,29 @@ def test_the_cancelled_are_not_admitted() -> None:
 def test_a_full_queue_takes_all_or_nothing() -> None:
     scheduler = Scheduler(max_waiting=3)
     scheduler.add([1, 2])
-    with pytest.raises(QueueFullError, match="2 texts are waiting and 2 more would exceed the limit of 3"):
+    with pytest.raises(QueueFullError, match="2 sentences are waiting and 2 more would exceed the limit of 3"):
         scheduler.add([3, 4])
     assert scheduler.num_waiting == 2
     scheduler.add([5])
     assert scheduler.clear() == [1, 2, 5]
     assert scheduler.num_waiting == 0
+
+
+def test_a_call_that_no_queue_would_hold_is_told_so() -> None:
+    scheduler = Scheduler(max_waiting=3)
+    with pytest.raises(InvalidInputError, match="the texts have 4 sentences, but at most 3 may wait: send fewer"):
+        scheduler.add([1, 2, 3, 4])
+    assert scheduler.num_waiting == 0
+
+
+def test_looking_takes_nobody_out_of_the_queue() -> None:
+    scheduler = Scheduler()
+    scheduler.add([3, 1, 2])
+    assert scheduler.peek(2) == [3, 1]
+    assert scheduler.peek(9) == [3, 1, 2]
+    assert scheduler.admit(1) == [3]
+    assert scheduler.peek(0) == []
+    assert scheduler.num_waiting == 2
 
 
 @given(

@@ -3,13 +3,13 @@
 import asyncio
 import logging
 import threading
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from model.decoding.request import PreparedText, SearchOptions, Translation
+from model.decoding.request import PreparedText, Request, SearchOptions, Translation
 from model.decoding.translator import Translator
 from model.errors import InvalidInputError
 from server.scheduler import QueueFullError
@@ -71,6 +71,104 @@ def test_blank_texts_never_enter_the_engine(worker: Worker, translator: FakeTran
 
     run(main)
     assert len(translator.engine.admitted) == 1
+
+
+def test_a_text_of_several_segments_is_several_requests(worker: Worker, translator: FakeTranslator) -> None:
+    async def main() -> None:
+        texts = ["a b | c | d e f | g", "", "h", "i j | k"]
+        translations = await worker.translate(prepare(worker, *texts, n_best=2))
+        assert texts_of(translations) == ["b a | c | f e d | g", "", "h", "j i | k"]
+        assert translations[0].hypotheses[1].text == "b a ! | c ! | f e d ! | g !"
+
+    run(main)
+    assert translator.engine.admitted == list(range(7))
+
+
+def test_the_caller_s_loop_is_woken_once_for_all_segments(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        num_calls = 0
+        call_soon_threadsafe = loop.call_soon_threadsafe
+
+        def counted(*arguments: Any) -> asyncio.Handle:
+            nonlocal num_calls
+            num_calls += 1
+            return call_soon_threadsafe(*arguments)
+
+        monkeypatch.setattr(loop, "call_soon_threadsafe", counted)
+        await worker.translate(prepare(worker, "a b | c | d e f", "g"))
+        assert num_calls == 1
+
+    run(main)
+
+
+def test_cancelling_withdraws_all_segments_that_are_left(
+    worker: Worker, translator: FakeTranslator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = translator.engine
+    admit = engine.admit
+    fourth_came = threading.Event()
+
+    def observed(requests: Sequence[Request]) -> None:
+        admit(requests)
+        if 3 in engine.admitted:
+            fourth_came.set()
+
+    monkeypatch.setattr(engine, "admit", observed)
+
+    async def main() -> None:
+        doomed = start(worker, "a | forever | forever | forever | waits")
+        other = start(worker, "x y")
+        await wait_for(fourth_came)  # in the place of the first, which is found
+        doomed.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await doomed
+        assert texts_of(await other) == ["y x"]
+
+    run(main)
+    worker.close()
+    assert engine.admitted == [0, 1, 2, 3, 5]
+    assert sorted(engine.cancelled) == [1, 2, 3]
+    assert engine.num_active == 0
+
+
+def test_a_refused_segment_fails_its_text_and_withdraws_the_others(worker: Worker, translator: FakeTranslator) -> None:
+    engine = translator.engine
+
+    async def main() -> None:
+        with pytest.raises(InvalidInputError, match="the engine refuses this text"):
+            await worker.translate(prepare(worker, "forever | refused | waits"))
+        assert texts_of(await worker.translate(prepare(worker, "a b"))) == ["b a"]
+
+    run(main)
+    worker.close()
+    assert engine.num_active == 0
+
+
+def test_what_has_no_room_waits_until_there_is_some(worker: Worker, translator: FakeTranslator) -> None:
+    translator.engine.max_positions = 5
+
+    async def main() -> None:
+        sources = ["a b c", "d e", "f g h i", "j"]  # the last would fit beside the second, but nobody is overtaken
+        assert texts_of(await worker.translate(prepare(worker, *sources))) == [reverse_words(s) for s in sources]
+
+    run(main)
+    assert translator.engine.together == [{0, 1}, {0, 1}, {0}, {2, 3}, {2}, {2}, {2}]
+
+
+def test_what_never_has_room_is_refused_and_holds_up_nobody(worker: Worker, translator: FakeTranslator) -> None:
+    translator.engine.max_positions = 3
+
+    async def main() -> None:
+        translator.engine.gate.clear()
+        calls = [start(worker, "a b"), start(worker, "c d e f"), start(worker, "g h")]
+        await wait_for(translator.engine.held)
+        translator.engine.gate.set()
+        with pytest.raises(InvalidInputError, match="the engine has no room for this text"):
+            await calls[1]
+        assert texts_of(await calls[0] + await calls[2]) == ["b a", "h g"]
+
+    run(main)
 
 
 def test_options_reach_the_engine(worker: Worker) -> None:
@@ -219,13 +317,14 @@ def test_the_real_engine_goes_on_after_an_error(tiny_bundle: Path, monkeypatch: 
 
     async def main(worker: Worker) -> None:
         (before,) = await worker.translate(prepare(worker, "a b c"))
-        end_step = translator.engine._cache.end_step
+        decoder = translator.engine.decoder
+        advance = decoder.advance
 
         def fail_once(*arguments: Any) -> None:
-            monkeypatch.setattr(translator.engine._cache, "end_step", end_step)
+            monkeypatch.setattr(decoder, "advance", advance)
             raise RuntimeError("a kernel failed")
 
-        monkeypatch.setattr(translator.engine._cache, "end_step", fail_once)
+        monkeypatch.setattr(decoder, "advance", fail_once)
         with pytest.raises(EngineError, match="RuntimeError"):
             await worker.translate(prepare(worker, "a b c"))
         (after,) = await worker.translate(prepare(worker, "a b c"))
