@@ -47,7 +47,7 @@ class Rows:
                beam: row offsets[i] + b is beam b.
     positions: [n] pieces of each slot's hypotheses so far, the beginning of sentence not counted.
     token_ids: [R] the piece that each row is fed: its last one, the beginning of sentence at position 0.
-    log_probs: [R] sums of the log probabilities of each hypothesis so far.
+    log_probs: [R] float64, sums of the log probabilities of each hypothesis so far.
     ancestry:  [max_slots, widest beam, longest target] uint8, indexed by slot, beam and position: at position t
                (before the slot's current one) the row's hypothesis stood in this beam of its slot.
     can_end:   [n] False where the end of sentence is not possible at this step.

@@ -50,7 +50,7 @@ int dragoman_advance(Decoder* decoder, const Rows* rows) {
 }
 
 int dragoman_extend(Decoder* decoder, const Rows* rows, const int32_t* which, int count, int capacity,
-                    float* log_probs, int32_t* parents, int32_t* token_ids) {
+                    double* log_probs, int32_t* parents, int32_t* token_ids) {
     return guarded([&] { decoder->extend(*rows, which, count, capacity, log_probs, parents, token_ids); });
 }
 

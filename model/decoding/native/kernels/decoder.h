@@ -27,7 +27,7 @@ public:
     virtual ~Decoder() = default;
     virtual void admit(const Admission* admissions, int count) = 0;
     virtual void advance(const Rows& rows) = 0;
-    virtual void extend(const Rows& rows, const int32_t* which, int count, int capacity, float* log_probs,
+    virtual void extend(const Rows& rows, const int32_t* which, int count, int capacity, double* log_probs,
                         int32_t* parents, int32_t* token_ids) = 0;
     virtual void log_probs(const Rows& rows, const int32_t* which, int count, float* results) = 0;
     virtual const float* attention(int slot) const = 0;
@@ -70,7 +70,7 @@ public:
         });
     }
 
-    void extend(const Rows& rows, const int32_t* which, int count, int capacity, float* log_probs, int32_t* parents,
+    void extend(const Rows& rows, const int32_t* which, int count, int capacity, double* log_probs, int32_t* parents,
                 int32_t* token_ids) override {
         const std::vector<int> bounds = share(count, [&](int i) { return num_rows(rows, which[i]); });
         in_parallel(static_cast<int>(bounds.size()) - 1, [&](int part, int thread) {

@@ -76,7 +76,7 @@ void find_candidates(const typename Precision::Inputs& inputs, int num_rows, con
 
 // A slot's best extensions over all its rows; see `model.decoding.decoder.Extensions`.
 struct Extension {
-    float log_prob;
+    double log_prob;
     int32_t parent, token_id;
     bool operator<(const Extension& other) const {  // better first
         if (log_prob != other.log_prob) return log_prob > other.log_prob;
@@ -84,7 +84,7 @@ struct Extension {
     }
 };
 
-inline void merge_candidates(const RowCandidates* candidates, const float* log_probs, int num_beams, int num_wanted,
+inline void merge_candidates(const RowCandidates* candidates, const double* log_probs, int num_beams, int num_wanted,
                              std::vector<Extension>& extensions) {
     extensions.clear();
     for (int beam = 0; beam < num_beams; ++beam) {

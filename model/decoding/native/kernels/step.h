@@ -8,7 +8,7 @@ namespace dragoman {
 // The live hypotheses of a step; `model.decoding.decoder.Rows` tells what the fields mean. Mirrored in library.py.
 struct Rows {
     const int32_t *slots, *offsets, *positions, *token_ids;
-    const float* log_probs;
+    const double* log_probs;
     const uint8_t* ancestry;
     int64_t ancestry_slot_stride, ancestry_beam_stride;
     const uint8_t* can_end;
