@@ -1,0 +1,220 @@
+"""A bundle as a model folder of CTranslate2, for those who run that already; needs the extra `ctranslate2`.
+
+The weights are the same, and in float32 CTranslate2 4.8.5 finds the same hypotheses, where its search does the same:
+
+- Its `length_penalty` normalizes scores as `length_normalization="average"` does here, the end of sentence counted; it
+  has no "gnmt". With 0 it stops early: once the best hypothesis of a step has ended, and `num_hypotheses` in all. 1e-9
+  gives the same sums of log probabilities and stops as we do.
+- What is ruled out (`suppress_sequences`, `disable_unk`, the end of sentence before `min_decoding_length`) is ruled out
+  before the softmax, so that the other pieces share its probability; with us they keep theirs. At the first position,
+  where both rule out the end of sentence, this adds the same to the scores of all hypotheses of a sentence.
+- Language tags and the bytes of control characters, which our search never chooses, are ruled out only if
+  `suppress_sequences` lists them (see `PieceModel.unprintable_ids`).
+- `max_decoding_length` counts the end of sentence, as with us, but is 256 unless given, whatever the source's length.
+- A source beyond `max_input_length` is cut off without a word; one beyond the model's positions is an error.
+"""
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.bundle import BundleConfig, read_config, read_vocabulary
+from model.config import BOS_ID, EOS_ID, UNK_ID, ArchitectureConfig
+from model.errors import DragomanError, InvalidInputError
+from model.files import write_atomically
+from model.vocabulary import Vocabulary, language_tag
+from model.weights import OUTPUT_PROJECTION, SOURCE_EMBEDDING, TARGET_EMBEDDING, StoredTensor, read_weights
+
+if TYPE_CHECKING:
+    from ctranslate2.specs import TransformerSpec
+
+Quantization = Literal["float32", "float16", "bfloat16", "int16", "int8"]
+"""How CTranslate2 stores the matrices. It can convert again when it loads them (`compute_type`)."""
+
+MODEL_FILE = "model.bin"
+"""The file by which a folder is known to hold a CTranslate2 model."""
+
+LAYER_NORM_EPSILON = 1e-5
+"""Of torch.nn.LayerNorm, with which the bundle was trained."""
+
+
+def export_ctranslate2(
+    bundle: Path, output: Path, *, quantization: Quantization = "float32", overwrite: bool = False
+) -> None:
+    """Writes the folder `output`: a CTranslate2 model, the bundle's SentencePiece models and a README with an example.
+
+    Raises DragomanError if ctranslate2 is not installed or the folder cannot be written, InvalidInputError if the
+    bundle is damaged or has a shape that CTranslate2 cannot express, or if `output` holds something; with `overwrite`
+    an older CTranslate2 model is replaced.
+    """
+    if quantization not in get_args(Quantization):
+        raise InvalidInputError(
+            f"quantization is {quantization}, but must be one of {', '.join(get_args(Quantization))}"
+        )
+    _check_output(output, overwrite)
+    config = read_config(bundle)
+    _check_expressible(config.architecture)
+    vocabulary = read_vocabulary(bundle, config)
+    spec = _build_spec(config.architecture, read_weights(bundle, config), vocabulary)
+    spec.validate()
+    spec.optimize(quantization=quantization)
+    _write(output, spec, vocabulary, _readme(config, vocabulary, quantization))
+
+
+def _check_output(output: Path, overwrite: bool) -> None:
+    if not output.exists() or (output.is_dir() and not any(output.iterdir())):
+        return
+    if not overwrite:
+        raise InvalidInputError(f"{output}: exists already; choose another folder, or give --overwrite")
+    if not (output / MODEL_FILE).is_file():
+        raise InvalidInputError(f"{output}: exists and is no CTranslate2 model: it will not be replaced by one")
+
+
+def _check_expressible(architecture: ArchitectureConfig) -> None:
+    if architecture.d_key != architecture.d_value:
+        raise InvalidInputError(
+            f"CTranslate2 cannot express this model: its heads have keys of d_key {architecture.d_key} and values of "
+            f"d_value {architecture.d_value}, which must be equal there"
+        )
+
+
+Weights = Mapping[str, StoredTensor]
+
+
+def _build_spec(architecture: ArchitectureConfig, weights: Weights, vocabulary: Vocabulary) -> "TransformerSpec":
+    try:
+        from ctranslate2.specs import TransformerDecoderSpec, TransformerEncoderSpec, TransformerSpec
+    except ImportError as error:
+        raise DragomanError(
+            "exporting to CTranslate2 needs the package ctranslate2: pip install 'dragoman[ctranslate2]'"
+        ) from error
+    a = architecture
+    common = {"num_heads": a.num_heads, "pre_norm": a.normalization == "pre", "head_dim": a.d_key}
+    spec = TransformerSpec(
+        TransformerEncoderSpec(a.num_encoder_layers, **common),
+        # The attention that it returns is averaged over the last layer's first alignment_heads: here, over all.
+        TransformerDecoderSpec(a.num_decoder_layers, alignment_heads=a.num_heads, **common),
+    )
+    _set_stack(spec.encoder, "encoder", architecture, weights)
+    spec.encoder.embeddings[0].weight = weights[SOURCE_EMBEDDING].as_floats()
+    _set_stack(spec.decoder, "decoder", architecture, weights)
+    spec.decoder.embeddings.weight = weights[TARGET_EMBEDDING].as_floats()
+    spec.decoder.projection.weight = weights[OUTPUT_PROJECTION].as_floats()
+    _set_vocabulary(spec, vocabulary)
+    spec.config.layer_norm_epsilon = LAYER_NORM_EPSILON
+    return spec
+
+
+# CTranslate2's specification has no types. What is set here are attributes that it declares, and its `validate` tells
+# of each one that was forgotten.
+
+
+def _set_vocabulary(spec: Any, vocabulary: Vocabulary) -> None:
+    source_pieces, target_pieces = (
+        list(model.pieces(range(model.size))) for model in (vocabulary.source, vocabulary.target)
+    )
+    spec.register_source_vocabulary(source_pieces)
+    spec.register_target_vocabulary(target_pieces)
+    spec.config.unk_token = target_pieces[UNK_ID]
+    spec.config.bos_token = spec.config.decoder_start_token = target_pieces[BOS_ID]
+    spec.config.eos_token = target_pieces[EOS_ID]
+    spec.config.add_source_eos = True
+
+
+def _set_stack(spec: Any, stack: str, architecture: ArchitectureConfig, weights: Weights) -> None:
+    """All of the encoder or the decoder but its matrices of the vocabulary's size."""
+    longest = max(architecture.max_source_length, architecture.max_target_length)
+    spec.position_encodings.encodings = _sinusoidal_positions(longest, architecture.d_model)
+    if architecture.normalization == "pre":
+        _set_norm(spec.layer_norm, f"{stack}_norm", weights)
+    for index, layer in enumerate(spec.layer):
+        name = f"{stack}_layers.{index}"
+        projections = [f"{name}.self_attention.{part}" for part in ("query", "key", "value")]
+        _set_linear(layer.self_attention.linear[0], projections, weights)
+        _set_linear(layer.self_attention.linear[1], [f"{name}.self_attention.output"], weights)
+        _set_norm(layer.self_attention.layer_norm, f"{name}.self_attention_residual.norm", weights)
+        if stack == "decoder":
+            _set_linear(layer.attention.linear[0], [f"{name}.cross_attention.query"], weights)
+            projections = [f"{name}.cross_attention.{part}" for part in ("key", "value")]
+            _set_linear(layer.attention.linear[1], projections, weights)
+            _set_linear(layer.attention.linear[2], [f"{name}.cross_attention.output"], weights)
+            _set_norm(layer.attention.layer_norm, f"{name}.cross_attention_residual.norm", weights)
+        _set_linear(layer.ffn.linear_0, [f"{name}.feed_forward.inner"], weights)
+        _set_linear(layer.ffn.linear_1, [f"{name}.feed_forward.outer"], weights)
+        _set_norm(layer.ffn.layer_norm, f"{name}.feed_forward_residual.norm", weights)
+
+
+def _set_linear(spec: Any, names: list[str], weights: Weights) -> None:
+    """Several projections of the same input become one, their outputs side by side."""
+    spec.weight = np.concatenate([weights[f"{name}.weight"].as_floats() for name in names])
+    spec.bias = np.concatenate([weights[f"{name}.bias"].as_floats() for name in names])
+
+
+def _set_norm(spec: Any, name: str, weights: Weights) -> None:
+    spec.gamma, spec.beta = weights[f"{name}.weight"].as_floats(), weights[f"{name}.bias"].as_floats()
+
+
+def _sinusoidal_positions(length: int, d_model: int) -> NDArray[np.float32]:
+    """`model.attention.sinusoidal_positions` without torch; CTranslate2's own puts all sines first."""
+    angles = np.arange(length)[:, None] * 10000.0 ** (-np.arange(0, d_model, 2) / d_model)
+    return np.stack((np.sin(angles), np.cos(angles)), axis=2).reshape(length, d_model).astype(np.float32)
+
+
+def _write(output: Path, spec: "TransformerSpec", vocabulary: Vocabulary, readme: str) -> None:
+    """Writes aside, then renames, so that a full disk never leaves half a model."""
+    output = output.resolve()  # "." has no name to put another beside
+    aside = output.with_name(output.name + ".new")
+    try:
+        shutil.rmtree(aside, ignore_errors=True)
+        aside.mkdir(parents=True)
+        spec.save(str(aside))
+        for name, content in (vocabulary.files() | {"README.md": readme.encode()}).items():
+            write_atomically(aside / name, content)
+        if output.exists():
+            shutil.rmtree(output)
+        aside.rename(output)
+    except OSError as error:
+        raise DragomanError(f"{output}: the model cannot be written: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _readme(config: BundleConfig, vocabulary: Vocabulary, quantization: str) -> str:
+    source_file, target_file = ("vocabulary.model",) * 2 if vocabulary.joint else ("source.model", "target.model")
+    directions = ", ".join(map(str, config.directions))
+    limits = config.architecture
+    tag = language_tag(config.directions[0].target)
+    return f"""# {config.name} for CTranslate2
+
+Made from the Dragoman bundle "{config.name}" ({directions}); weights in {quantization}. Needs `ctranslate2` and
+`sentencepiece`. In this folder:
+
+```python
+import ctranslate2
+import sentencepiece
+
+source_pieces = sentencepiece.SentencePieceProcessor(model_file="{source_file}")
+target_pieces = sentencepiece.SentencePieceProcessor(model_file="{target_file}")
+translator = ctranslate2.Translator(".")
+
+texts = ["Good morning."]
+sources = [["{tag}", *source_pieces.encode(text, out_type=str)] for text in texts]
+results = translator.translate_batch(sources, beam_size=4, max_decoding_length={limits.max_target_length})
+for result in results:
+    print(target_pieces.decode(result.hypotheses[0]))
+```
+
+- A source begins with the tag of the language to translate into: {", ".join(_tags(config))}.
+- CTranslate2 adds the end of sentence, `</s>`, to a source itself: do not add another.
+- A source has at most {limits.max_source_length - 2} pieces beside tag and end; split longer texts into sentences.
+- Decoding begins with `<s>`, which CTranslate2 adds, too.
+"""
+
+
+def _tags(config: BundleConfig) -> list[str]:
+    """The tags of all target languages, as code in Markdown."""
+    return [f"`{language_tag(language)}`" for language in dict.fromkeys(d.target for d in config.directions)]

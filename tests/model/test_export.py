@@ -1,0 +1,251 @@
+"""Bundles exported to CTranslate2 find the same hypotheses there."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import ctranslate2
+import pytest
+import torch
+
+import dragoman
+from model.bundle import BundleConfig, find_bundle, read_config, read_vocabulary, write_bundle
+from model.config import BOS_ID, EOS_ID, ArchitectureConfig, Direction
+from model.decoding.request import SearchOptions
+from model.errors import DragomanError, InvalidInputError
+from model.export import export_ctranslate2
+from model.storage import load_network, pack_weights
+from model.transformer import Transformer, num_parameters
+from model.vocabulary import PieceModelOptions, Vocabulary, train_piece_model
+from tests.reference_beam import reference_beam_search
+
+EN_DE = Direction("en", "de")
+SUMS = 1e-9
+"""A length penalty with which CTranslate2 compares sums of log probabilities without stopping early."""
+
+NBest = list[tuple[list[str], float]]
+
+
+def translate_there(model: Path, sources: Sequence[Sequence[str]], **options: Any) -> list[NBest]:
+    """CTranslate2's n-best lists, as pieces and scores."""
+    translator = ctranslate2.Translator(str(model), compute_type="float32", intra_threads=1)
+    results = translator.translate_batch(sources, return_scores=True, **options)
+    return [list(zip(result.hypotheses, result.scores, strict=True)) for result in results]
+
+
+def source_pieces(vocabulary: Vocabulary, texts: Sequence[str]) -> list[list[str]]:
+    """What CTranslate2 is to be given for texts to translate into German: it adds the end of sentence itself."""
+    return [list(vocabulary.source.pieces(vocabulary.encode_source(text, EN_DE)[:-1])) for text in texts]
+
+
+@torch.inference_mode()
+def first_end_log_prob(network: Transformer, source_ids: Sequence[int]) -> float:
+    """log(1 - P(end of sentence at the first position)): both searches rule that end out, and CTranslate2 alone shares
+    its probability out among the other pieces."""
+    source = torch.tensor([list(source_ids)])
+    logits = network(source, torch.ones_like(source, dtype=torch.bool), torch.tensor([[BOS_ID]]))
+    return float(torch.log1p(-logits[0, 0].softmax(dim=0)[EOS_ID]))
+
+
+def assert_same(ours: NBest, theirs: NBest) -> None:
+    assert [pieces for pieces, _ in ours] == [pieces for pieces, _ in theirs]
+    assert [score for _, score in ours] == pytest.approx([score for _, score in theirs], abs=1e-4)
+
+
+def write_random_bundle(folder: Path, vocabulary: Vocabulary, **shape: Any) -> Transformer:
+    """A bundle with random weights, sharp enough for the hypotheses to differ; en→de."""
+    architecture = ArchitectureConfig(d_model=16, d_ff=32, num_encoder_layers=2, max_target_length=48, **shape)
+    with torch.random.fork_rng():
+        torch.manual_seed(3)
+        network = Transformer(architecture, vocabulary.shape).eval()
+        with torch.no_grad():
+            for parameter in network.parameters():
+                parameter.add_(0.4 * torch.randn_like(parameter))
+    config = BundleConfig(
+        name="random",
+        directions=(EN_DE,),
+        architecture=architecture,
+        vocabulary=vocabulary.shape,
+        storage="float32",
+        num_parameters=num_parameters(network),
+    )
+    write_bundle(folder, config, vocabulary, pack_weights(network, config.storage), "# random\n")
+    return network
+
+
+def assert_finds_the_same(bundle: Path, model: Path, network: Transformer, texts: Sequence[str]) -> None:
+    """CTranslate2 and the oracle, which our engine is compared with elsewhere, both without forbidden pieces."""
+    vocabulary = read_vocabulary(bundle, read_config(bundle))
+    theirs = translate_there(
+        model,
+        source_pieces(vocabulary, texts),
+        beam_size=3,
+        num_hypotheses=3,
+        length_penalty=SUMS,
+        max_decoding_length=12,
+    )
+    options = SearchOptions(beam_size=3, n_best=3, length_penalty=0.0)
+    for text, their_n_best in zip(texts, theirs, strict=True):
+        source_ids = vocabulary.encode_source(text, EN_DE)
+        shared = first_end_log_prob(network, source_ids)
+        hypotheses = reference_beam_search(network, source_ids, options, 12)
+        ours = [(list(vocabulary.target.pieces(each.token_ids)), each.score - shared) for each in hypotheses]
+        assert_same(ours, their_n_best)
+
+
+def test_the_tiny_bundle_finds_the_same_hypotheses(
+    tiny_bundle: Path, tiny_sentences: list[str], tmp_path: Path
+) -> None:
+    export_ctranslate2(tiny_bundle, tmp_path / "model")
+    network = load_network(tiny_bundle, read_config(tiny_bundle))
+    assert_finds_the_same(tiny_bundle, tmp_path / "model", network, tiny_sentences[:20])
+
+
+@pytest.mark.parametrize(
+    ("normalization", "tied_embeddings", "joint", "num_heads", "size_of_heads"),
+    [
+        ("pre", "none", False, 2, 8),
+        ("post", "target", False, 4, 4),
+        ("post", "all", True, 2, 12),  # heads together wider than d_model, and narrower
+        ("pre", "all", True, 3, 4),
+    ],
+)
+def test_every_shape_finds_the_same_hypotheses(
+    tiny_vocabulary: Vocabulary,
+    tiny_sentences: list[str],
+    tmp_path: Path,
+    normalization: str,
+    tied_embeddings: str,
+    joint: bool,
+    num_heads: int,
+    size_of_heads: int,
+) -> None:
+    options = PieceModelOptions(size=330, type="bpe")
+    target = tiny_vocabulary.target if joint else train_piece_model(tiny_sentences[1::2], options, languages=[])
+    network = write_random_bundle(
+        tmp_path / "bundle",
+        Vocabulary(tiny_vocabulary.source, target),
+        normalization=normalization,
+        tied_embeddings=tied_embeddings,
+        num_heads=num_heads,
+        d_key=size_of_heads,
+        d_value=size_of_heads,
+        num_decoder_layers=1,
+    )
+    export_ctranslate2(tmp_path / "bundle", tmp_path / "model")
+    assert_finds_the_same(tmp_path / "bundle", tmp_path / "model", network, tiny_sentences[:10])
+
+
+SHIPPED_TEXTS = [
+    "Good morning.",
+    "Where is the train station?",
+    "I have never seen such a beautiful house before.",
+    "She told me that she would come tomorrow.",
+    "Tom is not as old as he looks.",
+    "How much does this cost?",
+]
+
+
+@pytest.fixture(scope="module")
+def shipped_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bundle en-de as CTranslate2 has it."""
+    model = tmp_path_factory.mktemp("shipped") / "model"
+    export_ctranslate2(find_bundle("en-de"), model)
+    return model
+
+
+@pytest.mark.parametrize(("our_penalty", "their_penalty"), [(0.0, SUMS), (1.0, 1.0), (0.6, 0.6)])
+def test_the_shipped_bundle_finds_the_same_hypotheses(
+    shipped_model: Path, our_penalty: float, their_penalty: float
+) -> None:
+    bundle = find_bundle("en-de")
+    config = read_config(bundle)
+    vocabulary, network = read_vocabulary(bundle, config), load_network(bundle, config)
+    translations = dragoman.Translator.load("en-de", precision="float32").translate(
+        SHIPPED_TEXTS, "de", beam_size=4, n_best=4, length_penalty=our_penalty, length_normalization="average"
+    )
+    theirs = translate_there(
+        shipped_model,
+        source_pieces(vocabulary, SHIPPED_TEXTS),
+        beam_size=4,
+        num_hypotheses=4,
+        length_penalty=their_penalty,
+    )
+    for translation, their_n_best in zip(translations, theirs, strict=True):
+        shared = first_end_log_prob(network, vocabulary.encode_source(translation.source, EN_DE))
+        ours = [
+            (list(each.pieces), each.score - shared / (len(each.pieces) + 1) ** our_penalty)
+            for each in translation.hypotheses
+        ]
+        assert_same(ours, their_n_best)
+
+
+def test_the_readme_shows_a_working_example(
+    shipped_model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    readme = (shipped_model / "README.md").read_text(encoding="utf-8")
+    assert "`<2de>`, `<2en>`" in readme
+    _, code, _ = readme.replace("```python", "```").split("```")
+    monkeypatch.chdir(shipped_model)
+    exec(compile(code, "README.md", "exec"), {})
+    assert capsys.readouterr().out == "Guten Morgen!\n"
+
+
+def test_the_folder_holds_the_piece_models_of_the_bundle(shipped_model: Path, tmp_path: Path) -> None:
+    assert (shipped_model / "vocabulary.model").read_bytes() == (find_bundle("en-de") / "vocabulary.model").read_bytes()
+
+
+def test_int8_weights_are_a_quarter_of_the_size(tiny_bundle: Path, tmp_path: Path) -> None:
+    export_ctranslate2(tiny_bundle, tmp_path / "floats")
+    export_ctranslate2(tiny_bundle, tmp_path / "integers", quantization="int8")
+    floats, integers = ((tmp_path / name / "model.bin").stat().st_size for name in ("floats", "integers"))
+    assert integers < 0.5 * floats  # of the tiny model's, many are scales, biases and positions
+    translated = translate_there(tmp_path / "integers", [["<2de>", "▁The", "▁dog"]], max_decoding_length=8)
+    assert translated[0][0][0] != []
+
+
+def test_a_model_with_keys_and_values_of_different_size_cannot_be_expressed(
+    tiny_vocabulary: Vocabulary, tmp_path: Path
+) -> None:
+    write_random_bundle(tmp_path / "bundle", tiny_vocabulary, num_heads=2, d_key=4, d_value=8, num_decoder_layers=1)
+    with pytest.raises(InvalidInputError, match=r"CTranslate2 cannot express .* d_key 4 .* d_value 8"):
+        export_ctranslate2(tmp_path / "bundle", tmp_path / "model")
+    assert not (tmp_path / "model").exists()
+
+
+def test_a_folder_with_something_in_it_stays_as_it_is(tiny_bundle: Path, tmp_path: Path) -> None:
+    model = tmp_path / "model"
+    model.mkdir()
+    export_ctranslate2(tiny_bundle, model)  # an empty one is taken
+    first = (model / "model.bin").read_bytes()
+    with pytest.raises(InvalidInputError, match="model: exists already; choose another folder, or give --overwrite"):
+        export_ctranslate2(tiny_bundle, model, quantization="int8")
+    assert (model / "model.bin").read_bytes() == first
+    export_ctranslate2(tiny_bundle, model, quantization="int8", overwrite=True)
+    assert (model / "model.bin").read_bytes() != first
+    with pytest.raises(InvalidInputError, match="exists and is no CTranslate2 model: it will not be replaced by one"):
+        export_ctranslate2(tiny_bundle, tmp_path, overwrite=True)
+
+
+def test_an_unknown_quantization_is_refused(tiny_bundle: Path, tmp_path: Path) -> None:
+    with pytest.raises(InvalidInputError, match="quantization is int4, but must be one of float32, float16"):
+        export_ctranslate2(tiny_bundle, tmp_path / "model", quantization="int4")  # type: ignore[arg-type]
+
+
+def test_without_the_package_an_error_tells_how_to_install_it(
+    tiny_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "ctranslate2", None)
+    monkeypatch.setitem(sys.modules, "ctranslate2.specs", None)
+    with pytest.raises(DragomanError, match=r"needs the package ctranslate2: pip install 'dragoman\[ctranslate2\]'"):
+        export_ctranslate2(tiny_bundle, tmp_path / "model")
+    assert not (tmp_path / "model").exists()
+
+
+def test_a_failed_write_leaves_nothing_half(tiny_bundle: Path, tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("in the way")
+    with pytest.raises(DragomanError, match="the model cannot be written"):
+        export_ctranslate2(tiny_bundle, file / "model")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
