@@ -5,14 +5,15 @@ import re
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self, TypedDict, Unpack
+from typing import Any, Self, Unpack
 
 import grpc
 
 from model.config import Direction
-from model.decoding.request import Hypothesis, Translation
+from model.decoding.request import SEARCH_OPTION_NAMES, SearchArguments, Translation
 from model.errors import DragomanError, InvalidInputError, NotFoundError
 from server.errors import InvalidRequestError, InvalidTextError
+from server.messages import read_translation, write_search_options
 from server.pb.dragoman.v1 import translation_pb2, translation_pb2_grpc
 
 DEFAULT_TIMEOUT = 120.0
@@ -38,19 +39,27 @@ class ServerError(DragomanError):
     """The server could not be reached, did not answer in time, or failed."""
 
 
-class Search(TypedDict, total=False):
-    """How to translate; what is left out is the server's default. See `model.decoding.request.SearchOptions`.
+class ModelChangedError(ServerError):
+    """Of a stream's calls, one was answered by other weights than the rest: the server's model was replaced."""
 
-    source_language may be left out where the model and the target language leave only one, model where only one model
-    translates between the languages.
+
+class Search(SearchArguments, total=False):
+    """How to translate; what is left out is the server's default. See `model.decoding.request.SearchOptions` for the
+    fields that are not told here.
+
+    source_language:        may be left out where the model and the target language leave only one.
+    model:                  may be left out where only one model translates between the languages.
+    split_sentences:        whether each text is translated sentence by sentence, so that it may be of any length.
+    return_pieces, return_token_log_probs, return_alignment: whether the hypotheses come with these, as with
+                            return_attention; otherwise they are empty.
     """
 
     source_language: str | None
     model: str | None
-    beam_size: int | None
-    n_best: int | None
-    length_penalty: float | None
-    max_target_length: int | None
+    split_sentences: bool
+    return_pieces: bool
+    return_token_log_probs: bool
+    return_alignment: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,16 +128,22 @@ class Client:
         *,
         batch_size: int = STREAM_BATCH_SIZE,
         calls_in_flight: int = STREAM_CALLS_IN_FLIGHT,
+        revisions: Mapping[str, str] | None = None,
         **search: Unpack[Search],
     ) -> Iterator[Translation]:
         """Translates any number of texts, in order and with constant memory.
 
         Reads ahead by at most `batch_size * calls_in_flight` texts. Closing the generator cancels its calls.
 
+        All answers come from the same weights, or ModelChangedError is raised before the first of others. revisions:
+        of each model that may answer, as `list_models` told them, if it must have these; so that several streams, or
+        those of several days, belong together.
+
         Where the server refuses a text, the InvalidInputError is an InvalidTextError that counts over all texts; where
         it refuses what holds for all of them, it is an InvalidRequestError.
         """
         batches = _batches(texts, batch_size)
+        weights = _Weights(revisions)
         calls: deque[tuple[int, list[str], Any]] = deque()  # number of the first text, texts, call
         num_sent = 0
         try:
@@ -140,7 +155,9 @@ class Client:
                 if not calls:
                     return
                 first, batch, call = calls.popleft()
-                yield from self._receive(first, batch, call)
+                response = self._receive(first, call)
+                weights.check(response)
+                yield from _translations(batch, response)
         finally:
             for _, _, call in calls:
                 call.cancel()
@@ -153,9 +170,10 @@ class Client:
         except grpc.RpcError as error:
             raise self._peer.explain(error) from None
 
-    def _receive(self, first: int, batch: list[str], call: Any) -> list[Translation]:
+    def _receive(self, first: int, call: Any) -> translation_pb2.TranslateResponse:
         try:
-            return _translations(batch, call.result())
+            response: translation_pb2.TranslateResponse = call.result()
+            return response
         except grpc.RpcError as error:
             raise self._peer.explain_in_stream(error, first) from None
 
@@ -230,6 +248,26 @@ class _Peer:
         return InvalidRequestError(str(explained))
 
 
+class _Weights:
+    """Sees to it that one model, and one revision of it, gives all answers of a stream."""
+
+    def __init__(self, revisions: Mapping[str, str] | None) -> None:
+        """revisions: those that are due, by model; None takes what the first answer has."""
+        self._due = revisions
+
+    def check(self, response: translation_pb2.TranslateResponse) -> None:
+        """Raises ModelChangedError if the answer is of other weights. A server that tells no revision is trusted."""
+        model, revision = response.model, response.revision
+        if not revision:
+            return
+        if self._due is not None and self._due.get(model) != revision:
+            due = " or ".join(f'"{name}" of revision {known}' for name, known in self._due.items()) or "any other"
+            raise ModelChangedError(
+                f'the server answers with "{model}" of revision {revision} in place of {due}: it has changed'
+            )
+        self._due = {model: revision}
+
+
 def _batches(texts: Iterable[str], batch_size: int) -> Iterator[list[str]]:
     source = iter(texts)
     while batch := list(itertools.islice(source, batch_size)):
@@ -241,17 +279,21 @@ def _texts(texts: str | Iterable[str]) -> list[str]:
 
 
 def _request(texts: Sequence[str], target_language: str, search: Mapping[str, Any]) -> translation_pb2.TranslateRequest:
-    options = dict(search)
-    source_language, model = options.pop("source_language", None), options.pop("model", None)
+    options = {name: value for name, value in search.items() if name in SEARCH_OPTION_NAMES}
+    rest = {name: value for name, value in search.items() if name not in options}
     try:
         request = translation_pb2.TranslateRequest(
-            source_language=source_language or "",
+            source_language=rest.pop("source_language", None) or "",
             target_language=target_language,
-            model=model or "",
-            search_options=translation_pb2.SearchOptions(**options),
+            model=rest.pop("model", None) or "",
+            split_sentences=rest.pop("split_sentences", None),
+            search_options=write_search_options(options),
+            return_options=_return_options(options.get("return_attention", False), rest),
         )
     except ValueError as error:  # a lone surrogate, or a number out of the field's range
         raise InvalidRequestError(f"the request cannot be encoded: {error}") from error
+    if rest:
+        raise TypeError(f"unknown arguments: {', '.join(rest)}")
     try:
         request.texts.extend(texts)
     except ValueError as error:  # a lone surrogate
@@ -259,11 +301,15 @@ def _request(texts: Sequence[str], target_language: str, search: Mapping[str, An
     return request
 
 
+def _return_options(attention: bool, rest: dict[str, Any]) -> translation_pb2.ReturnOptions | None:
+    """Takes what concerns it out of `rest`; None if nothing is asked for."""
+    wanted = {name: rest.pop(f"return_{name}", False) for name in ("pieces", "token_log_probs", "alignment")}
+    wanted["attention"] = attention
+    return translation_pb2.ReturnOptions(**wanted) if any(wanted.values()) else None
+
+
 def _translations(texts: Sequence[str], response: translation_pb2.TranslateResponse) -> list[Translation]:
-    return [
-        Translation(text, tuple(Hypothesis(found.text, found.score) for found in translation.hypotheses))
-        for text, translation in zip(texts, response.translations, strict=True)
-    ]
+    return [read_translation(text, translation) for text, translation in zip(texts, response.translations, strict=True)]
 
 
 def _models(response: translation_pb2.ListModelsResponse) -> list[ModelDescription]:

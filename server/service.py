@@ -8,9 +8,10 @@ from typing import Any, TypeAlias
 import grpc
 
 from model.config import Direction
-from model.decoding.request import SEARCH_OPTION_NAMES, PreparedText, SearchOptions, Translation
+from model.decoding.request import PreparedText, SearchOptions, Translation
 from model.errors import InvalidInputError, NotFoundError
 from server.interfaces import ServedTranslator
+from server.messages import read_search_options, write_translation
 from server.pb.dragoman.v1 import translation_pb2, translation_pb2_grpc
 from server.routing import find_worker
 from server.scheduler import QueueFullError
@@ -70,15 +71,21 @@ class TranslationService(translation_pb2_grpc.TranslationServiceServicer):
         worker, direction = find_worker(
             self._workers, request.model or None, request.source_language or None, request.target_language
         )
-        options = _search_options(request.search_options)
+        options = read_search_options(request.search_options, request.return_options)
+        split = request.split_sentences if request.HasField("split_sentences") else True
         # On another thread: a full batch would hold up the event loop, and so every other call.
-        prepared = await asyncio.to_thread(_prepare, worker.translator, texts, direction, options)
+        prepared = await asyncio.to_thread(_prepare, worker.translator, texts, direction, options, split)
         translations = await worker.translate(prepared)
-        return translation_pb2.TranslateResponse(
-            translations=[_translation(translation) for translation in translations],
+        response = translation_pb2.TranslateResponse(
             model=worker.translator.name,
             source_language=direction.source,
+            revision=worker.translator.revision,
         )
+        if request.HasField("return_options"):  # it may be megabytes: likewise on another thread
+            await asyncio.to_thread(_add_translations, response, translations, request.return_options)
+        else:
+            _add_translations(response, translations, request.return_options)
+        return response
 
 
 def _check_limits(texts: Sequence[str]) -> None:
@@ -91,34 +98,24 @@ def _check_limits(texts: Sequence[str]) -> None:
             )
 
 
-def _search_options(message: translation_pb2.SearchOptions) -> SearchOptions:
-    given = {descriptor.name for descriptor, _ in message.ListFields()}
-    chosen = {name: getattr(message, name) for name in SEARCH_OPTION_NAMES if name in given}
-    try:
-        return SearchOptions(**chosen)
-    except InvalidInputError as error:
-        raise InvalidInputError(f"search_options: {error}") from error
-
-
 def _prepare(
-    translator: ServedTranslator, texts: Sequence[str], direction: Direction, options: SearchOptions
+    translator: ServedTranslator, texts: Sequence[str], direction: Direction, options: SearchOptions, split: bool
 ) -> list[PreparedText]:
     prepared = []
     for index, text in enumerate(texts):
         try:
-            prepared.append(translator.prepare(text, direction, options))
+            prepared.append(translator.prepare(text, direction, options, split_sentences=split))
         except InvalidInputError as error:
             raise InvalidInputError(f"texts[{index}]: {error}") from error
     return prepared
 
 
-def _translation(translation: Translation) -> translation_pb2.Translation:
-    return translation_pb2.Translation(
-        hypotheses=[
-            translation_pb2.Hypothesis(text=hypothesis.text, score=hypothesis.score)
-            for hypothesis in translation.hypotheses
-        ]
-    )
+def _add_translations(
+    response: translation_pb2.TranslateResponse,
+    translations: Sequence[Translation],
+    wanted: translation_pb2.ReturnOptions,
+) -> None:
+    response.translations.extend(write_translation(translation, wanted) for translation in translations)
 
 
 def _model(translator: ServedTranslator) -> translation_pb2.Model:

@@ -359,6 +359,25 @@ def test_over_a_server(source: Path, output: Path) -> None:
     assert output.read_text("utf-8") == expected()
 
 
+def test_a_model_that_is_replaced_ends_the_job_before_its_first_line(source: Path, output: Path) -> None:
+    translator = FakeTranslator()
+    with running_server(translator) as address, Client(address) as client:
+        revisions = {model.name: model.revision for model in client.list_models()}
+
+        def remote(texts: Iterable[str]) -> Iterator[Translation]:
+            return client.translate_stream(texts, to="de", batch_size=3, calls_in_flight=1, revisions=revisions)
+
+        def replace(progress: JobProgress) -> None:
+            if progress.num_lines == 8:
+                translator.revision = "fedcba9876543210"
+
+        with pytest.raises(ServerError, match=r"revision fedcba9876543210 in place of .*: it has changed$"):
+            run(source, output, remote, on_progress=replace)
+        translator.revision = revisions["en-de"]
+        assert run(source, output, remote) == JobSummary(20, 9)
+    assert output.read_text("utf-8") == expected()
+
+
 def test_no_line_is_blamed_for_what_concerns_the_whole_request(source: Path, output: Path) -> None:
     with running_server(FakeTranslator("one"), FakeTranslator("two")) as address, Client(address) as client:
         with pytest.raises(InvalidInputError, match=r"^model: several models fit, name one of them: one, two$"):

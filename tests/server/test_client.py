@@ -1,14 +1,26 @@
 """The clients against a real server."""
 
 import asyncio
+import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 
+import numpy as np
 import pytest
 
+from model.decoding.request import (
+    SEARCH_OPTION_NAMES,
+    Hypothesis,
+    PreparedText,
+    SearchArguments,
+    SearchOptions,
+    TokenHypothesis,
+    Translation,
+)
 from model.errors import InvalidInputError, NotFoundError
-from server.client import AsyncClient, Client, ModelDescription, ModelScore, ServerError
+from server.client import AsyncClient, Client, ModelChangedError, ModelDescription, ModelScore, ServerError
 from server.errors import InvalidRequestError, InvalidTextError
 from tests.server.fakes import DE_EN, EN_DE, FAKE_SCORE, FakeTranslator, reverse_words, running_server
 
@@ -51,6 +63,70 @@ def test_passes_all_options_on(client: Client) -> None:
     assert [h.text for h in translation.hypotheses] == ["b a", "b a !"]
     with pytest.raises(InvalidInputError, match="length_penalty is 11"):
         client.translate("a", to="de", length_penalty=11)
+
+
+class EchoingTranslator(FakeTranslator):
+    """Tells the options that it got as the translation, and attention where that is asked for."""
+
+    def finish(self, prepared: PreparedText, found: Sequence[Sequence[TokenHypothesis]]) -> Translation:
+        attention = np.array([[0.25, 0.75]], np.float32) if prepared.options.return_attention else None
+        options = json.dumps(asdict(prepared.options))
+        hypothesis = Hypothesis(options, -1.0, ("▁x",), (-0.5, -0.25), attention, ((0, 0),))
+        return Translation(prepared.text, (hypothesis,), ("▁a", "</s>"))
+
+
+SEARCH: SearchArguments = {
+    "beam_size": 6,
+    "n_best": 2,
+    "length_penalty": 0.5,
+    "length_normalization": "average",
+    "coverage_penalty": 0.25,
+    "min_target_length": 3,
+    "max_target_length": 20,
+    "no_repeat_ngram_size": 4,
+    "target_prefix": "Das",
+    "suppressed_pieces": ("▁der",),
+    "sampling_temperature": 0.5,
+    "sampling_top_k": 5,
+    "sampling_top_p": 0.75,
+    "seed": 9,
+    "return_attention": True,
+}
+
+
+def test_every_search_option_arrives() -> None:
+    assert set(SEARCH) == set(SEARCH_OPTION_NAMES)
+    with running_server(EchoingTranslator()) as address, Client(address) as client:
+        (changed,) = client.translate("a", to="de", **SEARCH)
+        (default,) = client.translate("a", to="de")
+    assert json.loads(changed.text) == {**SEARCH, "suppressed_pieces": ["▁der"]}
+    assert json.loads(default.text) == {**asdict(SearchOptions()), "suppressed_pieces": []}
+
+
+def test_hypotheses_come_with_what_is_asked_for() -> None:
+    with running_server(EchoingTranslator()) as address, Client(address) as client:
+        (bare,) = client.translate("a", to="de")
+        (full,) = client.translate(
+            "a", to="de", return_pieces=True, return_token_log_probs=True, return_alignment=True, return_attention=True
+        )
+    (hypothesis,) = bare.hypotheses
+    assert (hypothesis.pieces, hypothesis.token_log_probs, hypothesis.attention) == ((), (), None)
+    assert (hypothesis.alignment, bare.source_pieces) == ((), ())
+    (hypothesis,) = full.hypotheses
+    assert (hypothesis.pieces, hypothesis.token_log_probs) == (("▁x",), (-0.5, -0.25))
+    assert hypothesis.attention is not None
+    assert hypothesis.attention.tolist() == [[0.25, 0.75]]
+    assert (hypothesis.alignment, full.source_pieces) == (((0, 0),), ("▁a", "</s>"))
+
+
+def test_texts_are_split_unless_the_caller_says_otherwise(client: Client) -> None:
+    assert client.translate("a b | c d", to="de")[0].text == "b a | d c"
+    assert client.translate("a b | c d", to="de", split_sentences=False)[0].text == "d c | b a"
+
+
+def test_an_unknown_argument_is_a_mistake_of_the_program(client: Client) -> None:
+    with pytest.raises(TypeError, match="unknown arguments: beamsize"):
+        client.translate("a", to="de", beamsize=3)  # type: ignore[call-arg]
 
 
 def test_lists_the_models(client: Client) -> None:
@@ -148,6 +224,41 @@ def test_a_stream_tells_where_a_text_was_refused(client: Client) -> None:
 def test_a_stream_blames_no_text_for_what_concerns_all(client: Client) -> None:
     with pytest.raises(InvalidRequestError, match=r"^search_options: beam_size is 0"):
         list(client.translate_stream(["a"], to="de", beam_size=0))
+
+
+def test_a_stream_wants_the_same_weights_for_all_its_answers(client: Client, translator: FakeTranslator) -> None:
+    stream = client.translate_stream((f"a {number}" for number in range(12)), to="de", batch_size=4, calls_in_flight=1)
+    assert next(stream).text == "0 a"
+    translator.revision = "fedcba9876543210"  # as when the server was started anew with another model
+    with pytest.raises(ModelChangedError) as caught:
+        list(stream)
+    assert str(caught.value) == (
+        'the server answers with "en-de" of revision fedcba9876543210 in place of '
+        '"en-de" of revision 0123456789abcdef: it has changed'
+    )
+    assert len(list(client.translate_stream(["a"] * 9, to="de", batch_size=4))) == 9
+
+
+def test_a_stream_gives_what_came_before_the_weights_changed(client: Client, translator: FakeTranslator) -> None:
+    stream = client.translate_stream(["a"] * 12, to="de", batch_size=4, calls_in_flight=1)
+    received = [next(stream) for _ in range(3)]
+    translator.revision = "fedcba9876543210"
+    received.append(next(stream))  # the last of the first call
+    with pytest.raises(ModelChangedError):
+        next(stream)
+    assert len(received) == 4
+
+
+def test_a_stream_can_be_tied_to_known_weights(client: Client, translator: FakeTranslator) -> None:
+    known = {model.name: model.revision for model in client.list_models()}
+    assert len(list(client.translate_stream(["a"], to="de", revisions=known | {"other": "0" * 16}))) == 1
+    translator.revision = ""  # a server that does not know it
+    assert len(list(client.translate_stream(["a"], to="de", revisions=known))) == 1
+    translator.revision = "fedcba9876543210"
+    with pytest.raises(ModelChangedError, match="in place of "):
+        next(client.translate_stream(["a"], to="de", revisions=known))
+    with pytest.raises(ModelChangedError, match="in place of any other"):
+        next(client.translate_stream(["a"], to="de", revisions={}))
 
 
 def test_the_asynchronous_client(address: str) -> None:

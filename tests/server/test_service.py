@@ -2,13 +2,16 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 import grpc
+import numpy as np
 import pytest
 
+from model.decoding.request import Hypothesis, PreparedText, TokenHypothesis, Translation
+from server import app
 from server.app import TranslationServer
 from server.pb.dragoman.v1 import translation_pb2 as pb
 from server.pb.dragoman.v1 import translation_pb2_grpc
@@ -47,6 +50,7 @@ def test_translates_in_order_and_tells_model_and_language() -> None:
         response = await stub.Translate(pb.TranslateRequest(texts=["a b c", "", "d e"], target_language="de"))
         assert [[h.text for h in t.hypotheses] for t in response.translations] == [["c b a"], [""], ["e d"]]
         assert (response.model, response.source_language) == ("en-de", "en")
+        assert response.revision == "0123456789abcdef"
         assert not (await stub.Translate(pb.TranslateRequest(target_language="de"))).translations
 
     serve(test)
@@ -58,6 +62,66 @@ def test_search_options_are_used() -> None:
         request = pb.TranslateRequest(texts=["a b"], target_language="de", search_options=options)
         (translation,) = (await stub.Translate(request)).translations
         assert [(h.text, h.score) for h in translation.hypotheses] == [("b a", 0.0), ("b a !", -1.0)]
+
+    serve(test)
+
+
+class TalkativeTranslator(FakeTranslator):
+    """Its hypotheses have all that hypotheses can have."""
+
+    def finish(self, prepared: PreparedText, found: Sequence[Sequence[TokenHypothesis]]) -> Translation:
+        words = tuple(prepared.text.split())
+        attention = np.eye(len(words) + 1, len(words) + 2, 1, np.float32) if prepared.options.return_attention else None
+        alignment = tuple((place, place) for place in range(len(words))) if attention is not None else ()
+        log_probs = tuple(-0.25 * number for number in range(len(words) + 1))
+        hypothesis = Hypothesis(prepared.text, -1.0, words, log_probs, attention, alignment)
+        return Translation(prepared.text, (hypothesis,), ("<2de>", *words, "</s>"))
+
+
+def test_hypotheses_come_with_what_is_asked_for() -> None:
+    async def test(stub: Stub) -> None:
+        async def ask(**wanted: bool) -> pb.Translation:
+            options = pb.ReturnOptions(**wanted) if wanted else None
+            request = pb.TranslateRequest(texts=["a b"], target_language="de", return_options=options)
+            (translation,) = (await stub.Translate(request)).translations
+            assert isinstance(translation, pb.Translation)
+            return translation
+
+        def fields(translation: pb.Translation) -> set[str]:
+            return {field.name for field, _ in translation.hypotheses[0].ListFields()}
+
+        assert fields(await ask()) == {"text", "score"}  # as an older client asks
+        assert fields(await ask(pieces=True, alignment=True)) == {"text", "score", "pieces", "alignment"}
+        everything = await ask(pieces=True, token_log_probs=True, attention=True, alignment=True)
+        (hypothesis,) = everything.hypotheses
+        assert everything.source_pieces == ["<2de>", "a", "b", "</s>"]
+        assert hypothesis.pieces == ["a", "b"]
+        assert hypothesis.token_log_probs == [0, -0.25, -0.5]
+        assert (hypothesis.attention.num_source_pieces, len(hypothesis.attention.weights)) == (4, 12)
+        assert [(pair.source, pair.target) for pair in hypothesis.alignment] == [(0, 0), (1, 1)]
+
+    serve(test, TalkativeTranslator())
+
+
+def test_an_answer_that_is_too_large_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test(stub: Stub) -> None:
+        texts = ["a " * 40] * 500
+        wanted = pb.ReturnOptions(attention=True)
+        code, details = await fail(stub, pb.TranslateRequest(texts=texts, target_language="de", return_options=wanted))
+        assert code is Code.RESOURCE_EXHAUSTED
+        assert "larger than" in details
+        request = pb.TranslateRequest(texts=texts[:250], target_language="de", return_options=wanted)
+        assert len((await stub.Translate(request)).translations) == 250
+
+    monkeypatch.setattr(app, "MAX_MESSAGE_BYTES", 2 * 1024 * 1024)
+    serve(test, TalkativeTranslator(num_slots=64))
+
+
+def test_texts_are_split_unless_the_request_says_otherwise() -> None:
+    async def test(stub: Stub) -> None:
+        for split, expected in ((None, "b a | d c"), (True, "b a | d c"), (False, "d c | b a")):
+            request = pb.TranslateRequest(texts=["a b | c d"], target_language="de", split_sentences=split)
+            assert (await stub.Translate(request)).translations[0].hypotheses[0].text == expected
 
     serve(test)
 
@@ -86,6 +150,11 @@ def test_lists_the_models() -> None:
             pb.TranslateRequest(texts=["a"], target_language="de", search_options=pb.SearchOptions(beam_size=0)),
             Code.INVALID_ARGUMENT,
             "search_options: beam_size is 0, but must lie between 1 and 32",
+        ),
+        (
+            pb.TranslateRequest(texts=["a"], target_language="de", search_options=pb.SearchOptions(sampling_top_p=0)),
+            Code.INVALID_ARGUMENT,
+            "search_options: sampling_top_p is 0.0, but must be above 0",
         ),
         (
             pb.TranslateRequest(texts=["a"] * (MAX_TEXTS_PER_CALL + 1), target_language="de"),
