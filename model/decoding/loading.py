@@ -126,10 +126,7 @@ def _torch_decoder(
         raise InvalidInputError(f'int8 cannot be computed on the device "{device}"')
     network = load_network(folder, info)
     try:
-        if precision == "int8":
-            network = quantize_network(network)
-        else:
-            network = network.to(device, getattr(torch, precision))
+        network = quantize_network(network) if precision == "int8" else network.to(device, getattr(torch, precision))
     except (RuntimeError, AssertionError) as error:  # torch raises either, with many lines
         raise InvalidInputError(f'the device "{device}" cannot be used: {str(error).splitlines()[0]}') from error
     return TorchDecoder(network, forbidden_ids=forbidden_ids, max_slots=max_slots)

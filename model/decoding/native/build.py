@@ -23,7 +23,7 @@ FOLDER_VARIABLE = "DRAGOMAN_KERNELS"
 SOURCES = Path(__file__).parent / "kernels"
 
 # No contraction but where the code asks for it: the compiler would else round one row unlike another.
-FLAGS = ("-std=c++17", "-O3", "-ffp-contract=off", "-fopenmp", "-fPIC", "-shared")
+FLAGS = ("-std=c++20", "-O3", "-ffp-contract=off", "-pthread", "-fPIC", "-shared")
 
 logger = logging.getLogger(__name__)
 

@@ -2,12 +2,9 @@
 // sentences through the whole network, so that no two ever wait for each other within a call.
 #pragma once
 
-#include <omp.h>
-
-#include <exception>
-
 #include "output.h"
 #include "step.h"
+#include "threads.h"
 
 namespace dragoman {
 
@@ -38,15 +35,14 @@ template <class Precision> class PreciseDecoder : public Decoder {
 public:
     PreciseDecoder(const Shape& shape, const TensorTable& table, const Tensor& position_encodings,
                    const uint8_t* is_forbidden, int max_slots, int num_threads)
-        : weights_(shape, table, position_encodings), shape_(weights_.shape), num_threads_(num_threads),
-          is_forbidden_(is_forbidden, is_forbidden + shape.target_vocab_size), slots_(max_slots), spaces_(num_threads),
+        : weights_(shape, table, position_encodings), shape_(weights_.shape), threads_(num_threads), is_forbidden_(is_forbidden, is_forbidden + shape.target_vocab_size), slots_(max_slots), spaces_(num_threads),
           candidates_(num_threads), extensions_(num_threads) {}
 
     void admit(const Admission* admissions, int count) override {
         std::vector<std::vector<Sentence>> chunks;
         int num_rows = ENCODED_ROWS, total = 0;
         for (int i = 0; i < count; ++i) total += admissions[i].source_length;
-        const int rows_of_chunk = std::min(ENCODED_ROWS, (total + num_threads_ - 1) / num_threads_);
+        const int rows_of_chunk = std::min(ENCODED_ROWS, (total + threads_.num_threads() - 1) / threads_.num_threads());
         for (int i = 0; i < count; ++i) {
             prepare_slot(admissions[i]);
             if (chunks.empty() || num_rows + admissions[i].source_length / 2 > rows_of_chunk) {
@@ -57,7 +53,7 @@ public:
             num_rows += admissions[i].source_length;
         }
         const int num_chunks = static_cast<int>(chunks.size());
-        in_parallel(num_chunks, [&](int chunk, int thread) { encode(weights_, chunks[chunk], slots_.data(), spaces_[thread]); });
+        threads_.run(num_chunks, [&](int chunk, int thread) { encode(weights_, chunks[chunk], slots_.data(), spaces_[thread]); });
     }
 
     void advance(const Rows& rows) override {
@@ -65,7 +61,7 @@ public:
             slots_[rows.slots[i]].reserve(shape_, rows.positions[i], pages_);
         float* states = states_.reserve(static_cast<size_t>(rows.offsets[rows.num_slots]) * shape_.width());
         const std::vector<int> bounds = share(rows.num_slots, [&](int i) { return rows.offsets[i + 1] - rows.offsets[i]; });
-        in_parallel(static_cast<int>(bounds.size()) - 1, [&](int part, int thread) {
+        threads_.run(static_cast<int>(bounds.size()) - 1, [&](int part, int thread) {
             Step<Precision>(weights_, slots_.data(), rows, bounds[part], bounds[part + 1], spaces_[thread]).run(states);
         });
     }
@@ -73,7 +69,7 @@ public:
     void extend(const Rows& rows, const int32_t* which, int count, int capacity, double* log_probs, int32_t* parents,
                 int32_t* token_ids) override {
         const std::vector<int> bounds = share(count, [&](int i) { return num_rows(rows, which[i]); });
-        in_parallel(static_cast<int>(bounds.size()) - 1, [&](int part, int thread) {
+        threads_.run(static_cast<int>(bounds.size()) - 1, [&](int part, int thread) {
             find(rows, which, bounds[part], bounds[part + 1], thread);
             const RowCandidates* candidates = candidates_[thread].data();
             for (int i = bounds[part]; i < bounds[part + 1]; ++i) {
@@ -96,7 +92,7 @@ public:
         const int vocab_size = shape_.target_vocab_size;
         std::vector<int> first_rows(1, 0);
         for (int i = 0; i < count; ++i) first_rows.push_back(first_rows.back() + num_rows(rows, which[i]));
-        in_parallel(count, [&](int i, int thread) {
+        threads_.run(count, [&](int i, int thread) {
             const Slot<Precision>& slot = slots_[rows.slots[which[i]]];
             float* result = results + static_cast<size_t>(first_rows[i]) * vocab_size;
             write_logits(rows, which[i], slot, result, spaces_[thread]);
@@ -110,7 +106,7 @@ public:
 private:
     const Weights<Precision> weights_;
     const Shape& shape_;
-    const int num_threads_;
+    ThreadPool threads_;
     const std::vector<uint8_t> is_forbidden_;
     std::vector<Slot<Precision>> slots_;
     PagePool pages_;
@@ -121,27 +117,12 @@ private:
 
     static int num_rows(const Rows& rows, int i) { return rows.offsets[i + 1] - rows.offsets[i]; }
 
-    // Runs work(0 .. count - 1, thread). An exception of a part is thrown again when all have ended.
-    template <class Work> void in_parallel(int count, Work work) {
-        std::exception_ptr failure;
-#pragma omp parallel for schedule(dynamic, 1) num_threads(std::min(num_threads_, count)) if (count > 1)
-        for (int part = 0; part < count; ++part) {
-            try {
-                work(part, omp_get_thread_num());
-            } catch (...) {
-#pragma omp critical
-                failure = std::current_exception();
-            }
-        }
-        if (failure) std::rethrow_exception(failure);
-    }
-
     // Bounds of runs of like size, one for each thread. num_rows_of(i): the rows of item i.
     template <class NumRows> std::vector<int> share(int count, NumRows num_rows_of) const {
         int remaining = 0;
         for (int i = 0; i < count; ++i) remaining += num_rows_of(i);
         std::vector<int> bounds(1, 0);
-        for (int part = num_threads_; part > 0 && bounds.back() < count; --part) {
+        for (int part = threads_.num_threads(); part > 0 && bounds.back() < count; --part) {
             const int wanted = (remaining + part - 1) / part;
             int end = bounds.back(), taken = 0;
             while (end < count && (taken == 0 || taken + num_rows_of(end) / 2 < wanted)) taken += num_rows_of(end++);
