@@ -4,6 +4,7 @@ config.json           architecture, directions, scores, provenance
 weights.safetensors   see model.storage
 vocabulary.model      SentencePiece, or source.model and target.model if the vocabulary is not joint
 README.md             the model card
+shortlist.safetensors may be there: see model.shortlist
 """
 
 import hashlib

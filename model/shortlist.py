@@ -1,0 +1,176 @@
+"""Lexical shortlists: for a source sentence, the few target pieces that its translation may be made of. Free of torch.
+
+The output layer is the largest product of a decoding step, and nearly all of it goes to pieces that have nothing to do
+with the sentence. Here each source piece brings a list of candidates along, learnt from a parallel corpus (see
+training.shortlist), and some pieces are always possible. The softmax then runs over the union alone (Jean et al. 2015;
+L'Hostis et al. 2016). The union depends on nothing but the sentence, so that translations still do not depend on their
+batch-mates.
+
+shortlist.safetensors, a file that a bundle may have, holds three arrays for each direction:
+
+en→de.always   [A] ids that are always possible, ascending, the end of sentence among them
+en→de.offsets  [source pieces + 1] uint32: the candidates of source piece s are pieces[offsets[s] : offsets[s + 1]]
+en→de.pieces   ids, ascending for each source piece; uint16 where that suffices, else uint32
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+from model.bundle import BundleConfig, read_file
+from model.config import EOS_ID, Direction, VocabularyShape
+from model.errors import InvalidInputError, NotFoundError
+from model.files import write_atomically
+from model.vocabulary import Vocabulary
+
+SHORTLIST_FILE = "shortlist.safetensors"
+ARRAYS = ("always", "offsets", "pieces")
+
+
+@dataclass(frozen=True, slots=True)
+class CandidateLists:
+    """One direction's candidates.
+
+    always:  [A] int64, target pieces that are always possible, ascending, the end of sentence among them.
+    offsets: [source pieces + 1] int64, ascending from 0.
+    pieces:  [offsets[-1]] int64: the candidates of source piece s are pieces[offsets[s] : offsets[s + 1]], ascending.
+    """
+
+    always: NDArray[np.int64]
+    offsets: NDArray[np.int64]
+    pieces: NDArray[np.int64]
+
+    def of(self, source_piece: int) -> NDArray[np.int64]:
+        """The candidates that a source piece brings along."""
+        return self.pieces[self.offsets[source_piece] : self.offsets[source_piece + 1]]
+
+    def check(self, shape: VocabularyShape) -> None:
+        """Raises ValueError, saying what is wrong, if these are no lists for a vocabulary of this shape."""
+        if any(array.ndim != 1 for array in (self.always, self.offsets, self.pieces)):
+            raise ValueError("its arrays must have one dimension")
+        if len(self.offsets) != shape.source_size + 1:
+            raise ValueError(
+                f"it has lists for {len(self.offsets) - 1} source pieces, but the vocabulary has {shape.source_size}"
+            )
+        if self.offsets[0] != 0 or self.offsets[-1] != len(self.pieces) or (np.diff(self.offsets) < 0).any():
+            raise ValueError("its offsets do not divide its pieces")
+        for ids in (self.always, self.pieces):
+            if len(ids) and not 0 <= int(ids.min()) <= int(ids.max()) < shape.target_size:
+                raise ValueError(f"it holds ids outside of the {shape.target_size} target pieces")
+        if EOS_ID not in self.always:
+            raise ValueError("it lacks the end of sentence")
+
+
+class Shortlist:
+    """The candidates of every direction that has some. Safe to use from several threads."""
+
+    def __init__(self, lists: Mapping[Direction, CandidateLists], shape: VocabularyShape) -> None:
+        """Raises ValueError for lists that do not fit the vocabulary."""
+        for candidates in lists.values():
+            candidates.check(shape)
+        self.lists = dict(lists)
+        self.shape = shape
+        self._masks = {direction: _mask(candidates.always, shape) for direction, candidates in lists.items()}
+        # Plain lists are faster to look into one by one than arrays.
+        self._offsets = {direction: candidates.offsets.tolist() for direction, candidates in lists.items()}
+
+    def allowed_ids(self, source_ids: Sequence[int], direction: Direction) -> NDArray[np.int32]:
+        """The target pieces, ascending, that the translation of a sentence may be made of.
+
+        source_ids: its pieces; language tag and end of sentence may be among them. Raises NotFoundError for a
+        direction without lists.
+        """
+        if direction not in self.lists:
+            raise NotFoundError(f"there is no shortlist for {direction}: `dragoman shortlist` learns one")
+        pieces, offsets = self.lists[direction].pieces, self._offsets[direction]
+        mask = self._masks[direction].copy()
+        mask[np.concatenate([pieces[offsets[source] : offsets[source + 1]] for source in source_ids])] = True
+        return np.flatnonzero(mask).astype(np.int32)
+
+    def with_lists(self, direction: Direction, candidates: CandidateLists) -> "Shortlist":
+        """The same with other lists for a direction."""
+        return Shortlist(self.lists | {direction: candidates}, self.shape)
+
+    def write(self, folder: Path) -> None:
+        """Into a bundle's folder. Raises DragomanError if it cannot be written."""
+        id_type = np.uint16 if self.shape.target_size <= 2**16 else np.uint32
+        arrays: dict[str, NDArray[np.generic]] = {}
+        for direction, candidates in self.lists.items():
+            arrays[f"{direction}.always"] = candidates.always.astype(id_type)
+            arrays[f"{direction}.offsets"] = candidates.offsets.astype(np.uint32)
+            arrays[f"{direction}.pieces"] = candidates.pieces.astype(id_type)
+        write_atomically(folder / SHORTLIST_FILE, save(arrays))
+
+
+def _mask(ids: NDArray[np.int64], shape: VocabularyShape) -> NDArray[np.bool_]:
+    """[target pieces] True at the ids."""
+    mask = np.zeros(shape.target_size, dtype=np.bool_)
+    mask[ids] = True
+    return mask
+
+
+def has_shortlist(folder: Path) -> bool:
+    """Whether a bundle has a shortlist, for one of its directions at least."""
+    return (folder / SHORTLIST_FILE).exists()
+
+
+def read_shortlist(folder: Path, config: BundleConfig) -> Shortlist:
+    """A bundle's shortlist. Raises InvalidInputError naming the file if it is missing, damaged or made for another
+    vocabulary."""
+    path = folder / SHORTLIST_FILE
+    if not has_shortlist(folder):
+        raise InvalidInputError(f"{path}: the bundle has no shortlist; `dragoman shortlist` learns one")
+    try:
+        return Shortlist(_split(load(read_file(path))), config.vocabulary)
+    except SafetensorError as error:
+        raise InvalidInputError(f"{path}: damaged or cut short: {error}") from error
+    except (ValueError, KeyError) as error:  # KeyError: a type that numpy does not have
+        raise InvalidInputError(f"{path}: {error.args[0]}") from error
+
+
+def _split(arrays: Mapping[str, NDArray[np.generic]]) -> dict[Direction, CandidateLists]:
+    """By direction. Raises ValueError if an array is missing, has an unknown name or does not hold integers."""
+    lists = {}
+    for name in sorted({name.rpartition(".")[0] for name in arrays}):
+        parts = {}
+        for part in ARRAYS:
+            array = arrays.get(f"{name}.{part}")
+            if array is None or array.dtype.kind not in "iu":
+                raise ValueError(f"{name}.{part} must be there and hold integers")
+            parts[part] = array.astype(np.int64)
+        try:
+            lists[Direction.parse(name)] = CandidateLists(**parts)
+        except InvalidInputError as error:
+            raise ValueError(str(error)) from error
+    return lists
+
+
+def write_vmap(path: Path, shortlist: Shortlist, direction: Direction, vocabulary: Vocabulary) -> None:
+    """The same lists for CTranslate2, whose `use_vmap=True` reads them from vmap.txt in the model's folder.
+
+    A line is a source piece, a tab and its candidates with spaces between; the line without a source piece holds what
+    is always possible. CTranslate2 adds the unknown piece and the beginning of sentence, and takes the union over a
+    batch: the lists of a sentence are the same as ours only when it is translated alone (max_batch_size=1). One file
+    serves one direction. Raises NotFoundError for a direction without lists, DragomanError if the file cannot be
+    written.
+    """
+    if direction not in shortlist.lists:
+        raise NotFoundError(f"there is no shortlist for {direction}: `dragoman shortlist` learns one")
+    candidates = shortlist.lists[direction]
+    source_pieces = vocabulary.source.pieces(range(vocabulary.source.size))
+    target_pieces = vocabulary.target.pieces(range(vocabulary.target.size))
+
+    def line(key: str, ids: NDArray[np.int64]) -> str:
+        return f"{key}\t{' '.join(target_pieces[piece] for piece in ids)}\n"
+
+    lines = [line("", candidates.always)]
+    for source, piece in enumerate(source_pieces):
+        ids = candidates.of(source)
+        if len(ids):
+            lines.append(line(piece, ids))
+    write_atomically(path, "".join(lines))
