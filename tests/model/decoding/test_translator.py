@@ -1,5 +1,6 @@
 """Text to text with a tiny network of random weights: its words mean nothing, but the rules hold for any."""
 
+import itertools
 import math
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,11 +10,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from model.config import EOS_ID, Direction
-from model.decoding import translator as translator_module
-from model.decoding.request import SearchOptions, TokenHypothesis
+from model.decoding import offline
+from model.decoding.request import SearchOptions, Segment
 from model.decoding.translator import Translator
 from model.errors import DragomanError, InvalidInputError, NotFoundError
-from model.transformer import Transformer
 
 EN_DE, DE_EN = Direction("en", "de"), Direction("de", "en")
 QUICK = SearchOptions(beam_size=2, max_target_length=6)
@@ -22,6 +22,10 @@ QUICK = SearchOptions(beam_size=2, max_target_length=6)
 @pytest.fixture(scope="module")
 def translator(tiny_bundle: Path) -> Translator:
     return Translator.load(tiny_bundle, max_slots=8)
+
+
+def has_surrogate(text: str) -> bool:
+    return any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def texts_of(translator: Translator, texts: list[str], options: SearchOptions = QUICK) -> list[str]:
@@ -67,10 +71,11 @@ def test_batch_mates_do_not_change_a_translation(translator: Translator, tiny_se
 def test_directions_differ_by_their_tag(translator: Translator) -> None:
     into_german = translator.prepare("The dog", EN_DE, QUICK)
     into_english = translator.prepare("The dog", DE_EN, QUICK)
-    assert into_german.source_ids[1:] == into_english.source_ids[1:]
-    assert into_german.source_ids[0] == translator.vocabulary.source.tag_id("de")
-    assert into_english.source_ids[0] == translator.vocabulary.source.tag_id("en")
-    assert into_german.source_ids[-1] == EOS_ID
+    german, english = into_german.segments[0].source_ids, into_english.segments[0].source_ids
+    assert german[1:] == english[1:]
+    assert german[0] == translator.vocabulary.source.tag_id("de")
+    assert english[0] == translator.vocabulary.source.tag_id("en")
+    assert german[-1] == EOS_ID
 
 
 @pytest.mark.parametrize("n_best", [1, 3, 5])
@@ -97,7 +102,7 @@ def test_translate_finds_the_direction(translator: Translator) -> None:
 
 def test_a_language_reached_from_several_needs_its_source(translator: Translator) -> None:
     info = translator.info.model_copy(update={"directions": (EN_DE, Direction("fr", "de"))})
-    several = Translator(info, translator.vocabulary, translator.engine.network)
+    several = Translator(info, translator.vocabulary, translator.engine.decoder)
     with pytest.raises(InvalidInputError, match="from several languages: en→de, fr→de"):
         several.translate(["The dog"], to="de")
     assert len(several.translate(["The dog"], to="de", source_language="fr", beam_size=2, max_target_length=6)) == 1
@@ -106,14 +111,25 @@ def test_a_language_reached_from_several_needs_its_source(translator: Translator
 # Limits
 
 
+def prepare_one(translator: Translator, text: str, options: SearchOptions = QUICK) -> Segment:
+    (segment,) = translator.prepare(text, EN_DE, options).segments
+    return segment
+
+
 def test_the_longest_target_is_twice_the_source_and_ten_more_within_the_limit(translator: Translator) -> None:
-    short = translator.prepare("The dog", EN_DE, SearchOptions())
+    short = prepare_one(translator, "The dog", SearchOptions())
     assert short.max_target_length == 2 * len(short.source_ids) + 10
-    long = translator.prepare("The dog " * 14, EN_DE, SearchOptions())
+    long = prepare_one(translator, "The dog " * 14, SearchOptions())
     assert long.max_target_length == 64
     for wanted, due in [(1, 1), (5, 5), (64, 64), (1000, 64)]:
         options = SearchOptions(max_target_length=wanted)
-        assert translator.prepare("The dog", EN_DE, options).max_target_length == due
+        assert prepare_one(translator, "The dog", options).max_target_length == due
+
+
+def test_a_longer_least_length_or_prefix_leaves_room_behind_it(translator: Translator) -> None:
+    assert prepare_one(translator, "The dog", SearchOptions(min_target_length=40)).max_target_length == 50
+    segment = prepare_one(translator, "The dog", SearchOptions(target_prefix="Hund " * 30))
+    assert segment.max_target_length == len(segment.prefix_ids) + 10
 
 
 def text_of_length(translator: Translator, num_pieces: int) -> str:
@@ -123,16 +139,18 @@ def text_of_length(translator: Translator, num_pieces: int) -> str:
     return text
 
 
-def test_the_longest_source_fits_and_a_longer_one_is_refused(translator: Translator) -> None:
-    assert len(translator.prepare(text_of_length(translator, 62), EN_DE, QUICK).source_ids) == 64
+def test_the_longest_source_fits_and_a_longer_one_is_refused_unless_it_is_split(translator: Translator) -> None:
+    assert len(prepare_one(translator, text_of_length(translator, 62)).source_ids) == 64
     assert texts_of(translator, [text_of_length(translator, 62)])[0].strip()
+    longer = text_of_length(translator, 63)
     with pytest.raises(InvalidInputError, match="the text has 63 pieces, but the model takes 62 at most: split it"):
-        translator.prepare(text_of_length(translator, 63), EN_DE, QUICK)
+        translator.prepare(longer, EN_DE, QUICK, split_sentences=False)
+    assert len(translator.prepare(longer, EN_DE, QUICK).segments) == 2
 
 
 def test_all_before_a_text_that_is_too_long_come_first(translator: Translator, tiny_sentences: list[str]) -> None:
     texts = [*tiny_sentences[:11], text_of_length(translator, 63), "The dog"]
-    stream = translator.stream(texts, EN_DE, QUICK)
+    stream = translator.stream(texts, EN_DE, QUICK, split_sentences=False)
     assert [next(stream).source for _ in range(11)] == tiny_sentences[:11]
     with pytest.raises(InvalidInputError, match="63 pieces"):
         next(stream)
@@ -158,7 +176,7 @@ def test_all_before_a_failure_of_the_input_come_first(translator: Translator, ti
 def test_reads_no_further_ahead_than_allowed(
     lookahead: int, translator: Translator, tiny_sentences: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(translator_module, "LOOKAHEAD", lookahead)
+    monkeypatch.setattr(offline, "LOOKAHEAD", lookahead)
     num_read, most_ahead = 0, 0
 
     def read() -> Iterator[str]:
@@ -203,11 +221,63 @@ def test_an_error_in_the_engine_frees_all_slots(
         raise RuntimeError("out of memory")
 
     with monkeypatch.context() as patch:
-        patch.setattr(Transformer, "decode_step", fail)
+        patch.setattr(translator.engine.decoder, "advance", fail)
         with pytest.raises(RuntimeError, match="out of memory"):
             texts_of(translator, tiny_sentences)
     assert translator.engine.free_slots == 8
     assert len(texts_of(translator, ["The dog"])) == 1
+
+
+# Texts of several sentences
+
+
+def test_sentences_are_translated_one_by_one_and_keep_their_spacing(
+    translator: Translator, tiny_sentences: list[str]
+) -> None:
+    one, two, three = tiny_sentences[0], tiny_sentences[2], tiny_sentences[8]
+    alone = texts_of(translator, [one, two, three])
+    text = f"  {one} {two}\n\n\t{three}  \r\n"
+    (translation,) = translator.translate(text, to="de", beam_size=2, max_target_length=6)
+    assert translation.source == text
+    assert translation.text == f"  {alone[0]} {alone[1]}\n\n\t{alone[2]}  \r\n"
+
+
+def test_a_text_that_is_not_split_is_one_sentence(translator: Translator, tiny_sentences: list[str]) -> None:
+    text = f" {tiny_sentences[0]} {tiny_sentences[2]}\n"
+    prepared = translator.prepare(text, EN_DE, QUICK, split_sentences=False)
+    (segment,) = prepared.segments
+    assert (segment.text, prepared.gaps) == (text, ("", ""))
+    assert list(segment.source_ids) == translator.vocabulary.encode_source(text, EN_DE)
+    (translation,) = translator.translate(text, to="de", split_sentences=False, beam_size=2, max_target_length=6)
+    assert translation.text == translation.text.strip()
+
+
+def test_one_sentence_is_searched_alike_whether_split_or_not(translator: Translator, tiny_sentences: list[str]) -> None:
+    options = SearchOptions(beam_size=3, n_best=3, return_attention=True)
+    whole = list(translator.stream(tiny_sentences[:10], EN_DE, options, split_sentences=False))
+    split = list(translator.stream(tiny_sentences[:10], EN_DE, options))
+    assert split == whole
+    assert [translation.source_pieces for translation in split] == [translation.source_pieces for translation in whole]
+
+
+def test_a_text_far_longer_than_the_limit_is_translated(translator: Translator, tiny_sentences: list[str]) -> None:
+    texts = ["The dog, ".join(["sees "] * 99), " ".join(tiny_sentences), "x" * 400, "日本" * 60]
+    for text, translation in zip(texts, translator.stream(texts, EN_DE, QUICK), strict=True):
+        prepared = translator.prepare(text, EN_DE, QUICK)
+        assert len(prepared.segments) > 1
+        assert all(len(segment.source_ids) <= 64 for segment in prepared.segments)
+        assert len(translation.text) > len(prepared.segments)
+    assert translator.engine.num_active == 0
+
+
+def test_the_best_texts_are_made_of_the_best_sentences(translator: Translator, tiny_sentences: list[str]) -> None:
+    options = SearchOptions(beam_size=3, n_best=3, max_target_length=8)
+    first, second, both = translator.stream([*tiny_sentences[:2], " ".join(tiny_sentences[:2])], EN_DE, options)
+    assert [hypothesis.text for hypothesis in both.hypotheses] == [
+        f"{one.text} {two.text}" for one, two in zip(first.hypotheses, second.hypotheses, strict=True)
+    ]
+    scores = [hypothesis.score for hypothesis in both.hypotheses]
+    assert scores == sorted(scores, reverse=True)
 
 
 # Any text
@@ -231,32 +301,21 @@ def test_blank_text_translates_to_itself(text: str, translator: Translator) -> N
 @example(texts=["🧑‍🚀 Γειά", "你好 مرحبا", "\x1b[0m\x07", "\ud800", "\ud83d\ude00", "a\0b", "<2en>", "</s>", "ﷺ"])
 @settings(deadline=None, max_examples=40)
 def test_any_text_is_answered(translator: Translator, texts: list[str]) -> None:
-    texts = [text for text in texts if len(translator.vocabulary.source.encode(text)) <= 62]
     for text, translation in zip(texts, translator.stream(texts, EN_DE, QUICK), strict=True):
         assert translation.source == text
         for hypothesis in translation.hypotheses:
             assert hypothesis.text.strip() or (hypothesis.text, hypothesis.score) == (text, 0.0)
-            if hypothesis.text != text:
-                hypothesis.text.encode()  # no surrogates
+            if not has_surrogate(text):
+                assert not has_surrogate(hypothesis.text)
     assert translator.engine.num_active == 0
-
-
-def test_hypotheses_that_read_as_nothing_are_left_out(translator: Translator) -> None:
-    prepared = translator.prepare("The dog", EN_DE, QUICK)
-    word = translator.vocabulary.target.encode("Hund")
-    blank = [word[0]] if not translator.vocabulary.target.decode(word[:1]).strip() else []
-    hypotheses = [TokenHypothesis(tuple(blank), -0.1), TokenHypothesis(tuple(word), -0.5)]
-    found = translator.finish(prepared, hypotheses)
-    assert [(hypothesis.text, hypothesis.score) for hypothesis in found.hypotheses] == [("Hund", -0.5)]
-    nothing = translator.finish(prepared, hypotheses[:1])
-    assert [(hypothesis.text, hypothesis.score) for hypothesis in nothing.hypotheses] == [("The dog", 0.0)]
 
 
 def test_no_translation_holds_a_reserved_piece(translator: Translator, tiny_sentences: list[str]) -> None:
     forbidden = {*translator.vocabulary.target.unprintable_ids(), EOS_ID}
     options = SearchOptions(beam_size=8, n_best=8)
+    ids = itertools.count()
     requests = [
-        translator.prepare(text, EN_DE, options).request(number) for number, text in enumerate(tiny_sentences[:8])
+        request for text in tiny_sentences[:8] for request in translator.prepare(text, EN_DE, options).requests(ids)
     ]
     translator.engine.admit(requests)
     while translator.engine.num_active:
