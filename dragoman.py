@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -156,6 +156,36 @@ def evaluate(
 
 
 @app.command()
+def shortlist(
+    bundle: Annotated[str, typer.Argument(metavar="BUNDLE", help="A folder, or a shipped bundle's name.")],
+    to: To,
+    source: Annotated[Path, typer.Option(metavar="FILE", help="Sentences to learn from, one a line; .gz works too.")],
+    target: Annotated[Path, typer.Option(metavar="FILE", help="Their translations, one a line.")],
+    source_language: From = None,
+    frequent: Annotated[int, typer.Option(min=64, help="Target pieces that are always possible.")] = 100,
+    best: Annotated[int, typer.Option(min=1, help="Most candidates that a source piece adds to them.")] = 50,
+    vmap: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the lists for CTranslate2, too, as its vmap.txt.")
+    ] = None,
+) -> None:
+    """Learn which target pieces a source piece may need, and write it into a bundle: translating is faster with it."""
+    from rich.console import Console
+
+    from training.shortlist import ShortlistOptions, add_shortlist
+
+    options = ShortlistOptions(frequent=frequent, best=best)
+    with Console(stderr=True).status("learning"):
+        direction, coverage = add_shortlist(
+            bundle, source_language, to, source=source, target=target, options=options, vmap=vmap
+        )
+    typer.echo(
+        f"{direction}: {coverage.mean_size:,.0f} of {coverage.vocab_size:,} pieces for a sentence; they cover "
+        f"{coverage.pieces:.1%} of the pieces of {coverage.num_pairs:,} held-out translations, "
+        f"{coverage.sentences:.1%} of them whole"
+    )
+
+
+@app.command()
 def translate(
     to: To,
     texts: Annotated[list[str] | None, typer.Argument(metavar="[TEXT]...", help="Texts, one translation each.")] = None,
@@ -282,6 +312,24 @@ def models() -> None:
             "\n".join(f"{score.direction} {score.score:.1f} ({score.test_set})" for score in scores) or "not measured",
         )
     Console().print(table)
+
+
+@app.command()
+def export(
+    bundle: Annotated[str, typer.Argument(metavar="BUNDLE", help="A folder, or a shipped bundle's name.")],
+    output: Annotated[Path, typer.Argument(metavar="DIR", show_default=False, help="Where the model goes.")],
+    to: Annotated[Literal["ctranslate2"], typer.Option("--to", help="For which engine.")],
+    quantization: Annotated[
+        Literal["float32", "float16", "bfloat16", "int16", "int8"], typer.Option(help="How the weights are stored.")
+    ] = "float32",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a model that is there already.")] = False,
+) -> None:
+    """Write a bundle as a model folder for another engine."""
+    from model.bundle import find_bundle
+    from model.export import export_ctranslate2
+
+    export_ctranslate2(find_bundle(bundle), output, quantization=quantization, overwrite=overwrite)
+    typer.echo(f"{output}: written; its README.md shows how {to} translates with it")
 
 
 @app.command(hidden=True)

@@ -129,8 +129,10 @@ def read_shortlist(folder: Path, config: BundleConfig) -> Shortlist:
         return Shortlist(_split(load(read_file(path))), config.vocabulary)
     except SafetensorError as error:
         raise InvalidInputError(f"{path}: damaged or cut short: {error}") from error
-    except (ValueError, KeyError) as error:  # KeyError: a type that numpy does not have
-        raise InvalidInputError(f"{path}: {error.args[0]}") from error
+    except KeyError as error:  # numpy has no such type
+        raise InvalidInputError(f"{path}: holds numbers of the type {error.args[0]}") from error
+    except ValueError as error:
+        raise InvalidInputError(f"{path}: {error}") from error
 
 
 def _split(arrays: Mapping[str, NDArray[np.generic]]) -> dict[Direction, CandidateLists]:

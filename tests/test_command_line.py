@@ -216,6 +216,25 @@ def test_evaluate_refuses_what_does_not_fit(
     assert_refused(run(*bundle, "--to", "de"), "test.en, line 2: the text has", "pieces")
 
 
+# --- shortlist ---
+
+
+def test_shortlist_goes_into_the_bundle_and_says_what_it_covers(
+    run: Run, tiny_bundle: Path, tiny_config: Path, tmp_path: Path
+) -> None:
+    bundle = shutil.copytree(tiny_bundle, tmp_path / "bundle")
+    corpus = ["--source", tiny_config.parent / "train.en", "--target", tiny_config.parent / "train.de"]
+    command = ["shortlist", bundle, "--from", "en", "--to", "de", *corpus]
+    outcome = run(*command, "--frequent", 64, "--best", 20, "--vmap", tmp_path / "vmap.txt")
+    assert outcome.status == 0, outcome
+    assert outcome.output.startswith("en→de: ")
+    assert "of 400 pieces for a sentence; they cover 100.0% of the pieces of 6 held-out translations" in outcome.output
+    assert (bundle / "shortlist.safetensors").exists()
+    assert (tmp_path / "vmap.txt").exists()
+    assert run(*command, "--frequent", 63).status == 2  # a beam of 32 wants 64 extensions
+    assert_refused(run(*command[:-1], tmp_path / "none.de"), "none.de: no such file")
+
+
 # --- translate ---
 
 

@@ -130,7 +130,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
         change(lambda arrays: arrays.update({f"lists.{part}": arrays[f"en→de.{part}"] for part in ARRAY_NAMES})),
         '"lists" is no translation direction',
     ),
-    "a type of torch": (write_bfloat16, "BF16"),
+    "a type of torch": (write_bfloat16, "holds numbers of the type BF16"),
     "two dimensions": (replace("always", [[3]]), "its arrays must have one dimension"),
     "another vocabulary": (replace("offsets", [0, 0, 0], np.uint32), "it has lists for 2 source pieces, but the"),
     "offsets beyond the pieces": (replace("pieces", []), "its offsets do not divide its pieces"),
