@@ -1,9 +1,15 @@
-"""The oracle: a naive, uncached beam search over one sentence, slow and obvious, that the engine must agree with."""
+"""The oracle: a naive, uncached beam search over one sentence, slow and obvious, that the engine must agree with; and
+below it another for all that the search options can ask for."""
 
-from collections.abc import Collection, Sequence
+import math
+from collections.abc import Callable, Collection, Sequence
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
+from model.attention import MultiHeadAttention
 from model.config import BOS_ID, EOS_ID
 from model.decoding.request import SearchOptions, TokenHypothesis
 from model.transformer import Transformer
@@ -43,3 +49,161 @@ def reference_beam_search(
             break
     finished.sort(key=lambda hypothesis: -hypothesis.score)
     return finished[: options.n_best]
+
+
+@torch.inference_mode()
+def reference_search(
+    network: Transformer | Sequence[Transformer],
+    source_ids: Sequence[int],
+    options: SearchOptions,
+    max_target_length: int,
+    forbidden_ids: Collection[int] = (),
+    *,
+    prefix_ids: Sequence[int] = (),
+    suppressed_ids: Collection[int] = (),
+    allowed_ids: Collection[int] | None = None,
+) -> list[TokenHypothesis]:
+    """Beam search or sampling with all options. Several networks are an ensemble: the mean of their probabilities."""
+    networks = [network] if isinstance(network, Transformer) else list(network)
+
+    def next_piece(tokens: Sequence[int]) -> list[float]:
+        probabilities = [_probabilities(one, source_ids, tokens, allowed_ids) for one in networks]
+        mean = torch.stack(probabilities).mean(dim=0).log().tolist()
+        return [-math.inf if piece in forbidden_ids else log_prob for piece, log_prob in enumerate(mean)]
+
+    def possible(tokens: Sequence[int]) -> list[tuple[int, float]]:
+        """The pieces that may follow, with their log probabilities."""
+        log_probs = next_piece(tokens)
+        if len(tokens) < len(prefix_ids):
+            forced = prefix_ids[len(tokens)]
+            return [(forced, log_probs[forced] if log_probs[forced] > -math.inf else 0.0)]
+        found = []
+        for piece, log_prob in enumerate(log_probs):
+            too_short = piece == EOS_ID and len(tokens) < options.min_target_length
+            repeats = _repeats([*tokens, piece], options.no_repeat_ngram_size) and piece != EOS_ID
+            if log_prob > -math.inf and not too_short and not repeats and piece not in suppressed_ids:
+                found.append((piece, log_prob))
+        return found or [(EOS_ID, log_probs[EOS_ID])]
+
+    def finish(log_prob: float, tokens: list[int], steps: list[float]) -> TokenHypothesis:
+        length = len(tokens)
+        base = (5 + length) / 6 if options.length_normalization == "gnmt" else length
+        score = log_prob / base**options.length_penalty
+        attention = np.mean([_attention(one, source_ids, tokens) for one in networks], axis=0)
+        if options.coverage_penalty:
+            for source in range(len(source_ids)):
+                score += options.coverage_penalty * math.log(min(sum(attention[:, source].tolist()), 1.0))
+        pieces = tuple(tokens[:-1] if tokens[-1] == EOS_ID else tokens)
+        return TokenHypothesis(pieces, score, tuple(steps), attention if options.return_attention else None)
+
+    search = _search if options.sampling_temperature is None else _sample
+    finished = [finish(*hypothesis) for hypothesis in search(possible, options, max_target_length, len(prefix_ids))]
+    finished.sort(key=lambda hypothesis: -hypothesis.score)
+    return finished[: options.n_best]
+
+
+Found = list[tuple[float, list[int], list[float]]]
+"""Hypotheses: log probability, pieces with the end of sentence, log probability of each piece."""
+Possible = Callable[[Sequence[int]], list[tuple[int, float]]]
+
+
+def _search(possible: Possible, options: SearchOptions, max_target_length: int, _prefix_length: int) -> Found:
+    live: Found = [(0.0, [], [])]
+    finished: Found = []
+    for position in range(max_target_length):
+        extensions = [
+            (log_prob + step, [*tokens, piece], [*steps, step])
+            for log_prob, tokens, steps in live
+            for piece, step in possible(tokens)
+        ]
+        extensions.sort(key=lambda extension: -extension[0])
+        is_last = position + 1 == max_target_length
+        live = []
+        for rank, extension in enumerate(extensions[: 2 * options.beam_size]):
+            ends = extension[1][-1] == EOS_ID
+            if (ends or is_last) and rank < options.beam_size:
+                finished.append(extension)
+            if not ends and len(live) < options.beam_size:
+                live.append(extension)
+        if len(finished) >= options.beam_size:
+            break
+    return finished
+
+
+def _sample(possible: Possible, options: SearchOptions, max_target_length: int, prefix_length: int) -> Found:
+    return [_draw_one(possible, options, max_target_length, prefix_length, sample) for sample in range(options.n_best)]
+
+
+def _draw_one(
+    possible: Possible, options: SearchOptions, max_target_length: int, prefix_length: int, sample: int
+) -> tuple[float, list[int], list[float]]:
+    tokens: list[int] = []
+    steps: list[float] = []
+    while len(tokens) < max_target_length and tokens[-1:] != [EOS_ID]:
+        pieces = possible(tokens)
+        if len(tokens) < prefix_length:
+            piece, step = pieces[0]
+        else:
+            key, counter = np.array([options.seed, 0], np.uint64), np.array([0, 0, sample, len(tokens)])
+            number = (int(np.random.Philox(key=key, counter=counter).random_raw()) >> 11) / 2**53
+            piece, step = _draw(pieces, options, number)
+        tokens.append(piece)
+        steps.append(step)
+    return sum(steps), tokens, steps
+
+
+def _draw(pieces: list[tuple[int, float]], options: SearchOptions, number: float) -> tuple[int, float]:
+    assert options.sampling_temperature is not None
+    best_first = sorted(pieces, key=lambda pair: -pair[1])
+    if options.sampling_top_k:
+        best_first = best_first[: options.sampling_top_k]
+    weights = [math.exp(log_prob / options.sampling_temperature) for _, log_prob in best_first]
+    num_kept, covered = 0, 0.0
+    while num_kept < len(best_first) and covered < options.sampling_top_p * sum(weights):
+        covered += weights[num_kept]
+        num_kept += 1
+    by_piece = sorted(zip(best_first[:num_kept], weights[:num_kept], strict=True))
+    left = number * sum(weights[:num_kept])
+    for pair, weight in by_piece:
+        left -= weight
+        if left < 0:
+            return pair
+    return by_piece[-1][0]
+
+
+def _repeats(tokens: Sequence[int], size: int) -> bool:
+    """Whether the last `size` pieces stood together before."""
+    ngrams = [tuple(tokens[start : start + size]) for start in range(len(tokens) - size + 1)]
+    return size > 0 and len(tokens) >= size and ngrams[-1] in ngrams[:-1]
+
+
+def _probabilities(
+    network: Transformer, source_ids: Sequence[int], tokens: Sequence[int], allowed_ids: Collection[int] | None
+) -> Tensor:
+    """[V] of the next piece."""
+    source = torch.tensor([list(source_ids)])
+    logits = network(source, torch.ones_like(source, dtype=torch.bool), torch.tensor([[BOS_ID, *tokens]]))[0, -1]
+    if allowed_ids is not None:
+        for piece in range(len(logits)):
+            if piece not in allowed_ids:
+                logits[piece] = -math.inf
+    probabilities: Tensor = logits.softmax(dim=0)
+    return probabilities
+
+
+def _attention(network: Transformer, source_ids: Sequence[int], tokens: Sequence[int]) -> NDArray[np.float32]:
+    """[target pieces, source pieces] what the last layer looked at when it said each piece, averaged over the heads."""
+    seen: list[Tensor] = []
+
+    def look(module: torch.nn.Module, arguments: tuple[Tensor, Tensor, Tensor, Tensor]) -> None:
+        assert isinstance(module, MultiHeadAttention)
+        queries, keys, _values, mask = arguments
+        seen.append(module.weights(queries, keys, mask)[0].mean(dim=0))
+
+    last = network.decoder_layers[-1].cross_attention
+    assert isinstance(last, MultiHeadAttention)
+    hook = last.register_forward_pre_hook(look)
+    _probabilities(network, source_ids, tokens[:-1], None)
+    hook.remove()
+    weights: NDArray[np.float32] = seen[0].numpy()
+    return weights

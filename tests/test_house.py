@@ -41,7 +41,7 @@ RULES = (
     Rule(
         who=tuple(
             f"model.decoding.{name}"
-            for name in ("beam", "decoder", "engine", "ensemble", "request", "rules", "sampling", "search")
+            for name in ("beam", "decoder", "dense", "engine", "ensemble", "request", "rules", "sampling", "search")
         ),
         never=("torch", "model.attention", "model.transformer", "model.decoding.torch_decoder"),
     ),

@@ -5,9 +5,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from model.decoding.decoder import Admission, Decoder
-from model.decoding.request import Finished, Request, TokenHypothesis
-from model.decoding.rules import length_penalty
+from model.config import EOS_ID
+from model.decoding.beam import BeamStep
+from model.decoding.decoder import Admission, Decoder, Extensions, Rows
+from model.decoding.dense import DenseSlots, join_extensions
+from model.decoding.request import Finished, Request, SearchOptions, TokenHypothesis
+from model.decoding.rules import coverage_penalty, length_penalty
 from model.decoding.search import Search
 from model.errors import InvalidInputError
 
@@ -26,6 +29,7 @@ class Engine:
         self.max_slots = decoder.max_slots
         self.max_cached_positions = max_cached_positions
         self._search = Search(decoder.max_slots)
+        self._dense = DenseSlots()
         self._free = list(range(decoder.max_slots))  # a heap: the lowest numbers are taken first
         self._requests: dict[int, Request] = {}  # by slot
         self._slots: dict[int, int] = {}  # by request id
@@ -63,6 +67,7 @@ class Engine:
             )
         if request.options.sampling_temperature is None and 2 * request.options.beam_size > self.decoder.vocab_size:
             raise InvalidInputError(f"a vocabulary this small cannot fill a beam of {request.options.beam_size}")
+        _check_pieces(request, self.decoder.vocab_size)
         if self.max_cached_positions is not None and num_cached_positions(request) > self.max_cached_positions:
             raise InvalidInputError(
                 f"the request needs {num_cached_positions(request)} cached positions, but the engine has "
@@ -101,10 +106,12 @@ class Engine:
         self._search.begin(
             slot,
             beam_size=request.options.num_beams,
-            num_extensions=2 * request.options.num_beams,
+            num_extensions=min(2 * request.options.num_beams, self.decoder.vocab_size),
             min_length=request.options.min_target_length,
             max_length=request.max_target_length,
         )
+
+        self._dense.begin(slot, request)
 
     def step(self) -> list[Finished]:
         """Decodes one target position of every sentence and returns those whose search is over."""
@@ -112,14 +119,28 @@ class Engine:
             return []
         rows = self._search.rows()
         self.decoder.advance(rows)
-        extensions = self.decoder.extend(rows, np.arange(len(rows.slots), dtype=np.int32))
-        step = self._search.advance(rows, extensions)
+        step = self._advance_some_dense(rows) if self._dense else self._search.advance(rows, self._extend(rows))
         if not step.is_done.any():
             return []
         done = rows.slots[step.is_done].tolist()
         finished = [Finished(self._requests[slot].id, self._hypotheses(slot)) for slot in done]
         self._release(done)
         return finished
+
+    def _extend(self, rows: Rows) -> Extensions:
+        return self.decoder.extend(rows, np.arange(len(rows.slots), dtype=np.int32))
+
+    def _advance_some_dense(self, rows: Rows) -> BeamStep:
+        """A step where some slots, or all, need every piece's log probability."""
+        is_dense = self._dense.find(rows)
+        dense, plain = np.flatnonzero(is_dense).astype(np.int32), np.flatnonzero(~is_dense).astype(np.int32)
+        parts = [(plain, self.decoder.extend(rows, plain))] if len(plain) else []
+        log_probs = self.decoder.log_probs(rows, dense)
+        extended = self._dense.extend(rows, dense, log_probs, self._search.live_pieces)
+        parts += [(dense[index : index + 1], one) for index, one in enumerate(extended)]
+        step = self._search.advance(rows, join_extensions(len(rows.slots), parts))
+        self._dense.advance(rows, dense, step)
+        return step
 
     def cancel(self, request_id: int) -> bool:
         """Frees the slot of a request at once; False if it is not in flight."""
@@ -135,20 +156,26 @@ class Engine:
             self._num_reserved -= num_cached_positions(request)
             heapq.heappush(self._free, slot)
         self._search.remove(slots)
+        self._dense.remove(slots)
         self.decoder.release(slots)
 
     def _hypotheses(self, slot: int) -> tuple[TokenHypothesis, ...]:
         """The best of a slot whose search is over."""
         options = self._requests[slot].options
+        weights = self.decoder.attention(slot) if _needs_attention(options) else None  # [positions, beams, source]
         scored = []
         for ending in self._search.endings(slot):
-            penalty = length_penalty(len(ending.beams), options.length_penalty, options.length_normalization)
-            scored.append((ending.log_prob / penalty, ending))
-        scored.sort(key=lambda pair: -pair[0])  # stable: of equals the one that finished first
+            length = len(ending.beams)
+            score = ending.log_prob / length_penalty(length, options.length_penalty, options.length_normalization)
+            attention = None if weights is None else weights[np.arange(length), ending.beams]
+            if attention is not None and options.coverage_penalty:
+                score += coverage_penalty(attention, options.coverage_penalty)
+            scored.append((score, ending, attention if options.return_attention else None))
+        scored.sort(key=lambda found: -found[0])  # stable: of equals the one that finished first
         hypotheses = []
-        for score, ending in scored[: options.n_best]:
+        for score, ending, attention in scored[: options.n_best]:
             path = self._search.trace(slot, ending)
-            hypotheses.append(TokenHypothesis(path.token_ids, score, path.token_log_probs))
+            hypotheses.append(TokenHypothesis(path.token_ids, score, path.token_log_probs, attention))
         return tuple(hypotheses)
 
 
@@ -157,11 +184,41 @@ def num_cached_positions(request: Request) -> int:
     return len(request.source_ids) + request.options.num_beams * request.max_target_length
 
 
+def _needs_attention(options: SearchOptions) -> bool:
+    return options.return_attention or options.coverage_penalty > 0
+
+
 def _admission(slot: int, request: Request) -> Admission:
+    allowed_ids = request.allowed_ids
+    if allowed_ids is not None and request.prefix_ids:
+        allowed_ids = np.union1d(allowed_ids, np.array(request.prefix_ids, np.int32))
     return Admission(
         slot=slot,
         source_ids=request.source_ids,
         beam_size=request.options.num_beams,
         max_target_length=request.max_target_length,
-        allowed_ids=request.allowed_ids,
+        allowed_ids=allowed_ids,
+        keep_attention=_needs_attention(request.options),
     )
+
+
+def _check_pieces(request: Request, vocab_size: int) -> None:
+    """Refuses target pieces that make no sense."""
+    if len(request.prefix_ids) >= request.max_target_length:
+        raise InvalidInputError(
+            f"target_prefix has {len(request.prefix_ids)} pieces, but max_target_length is "
+            f"{request.max_target_length}: it must be greater"
+        )
+    if EOS_ID in request.prefix_ids:
+        raise InvalidInputError("target_prefix holds the end of sentence")
+    for name in ("prefix_ids", "suppressed_ids"):
+        for piece in getattr(request, name):
+            if not 0 <= piece < vocab_size:
+                raise InvalidInputError(f"{name} holds {piece}, but the vocabulary has {vocab_size} pieces")
+    allowed_ids = request.allowed_ids
+    if allowed_ids is not None and not (
+        EOS_ID in allowed_ids
+        and (np.diff(allowed_ids) > 0).all()
+        and 0 <= allowed_ids[0] <= allowed_ids[-1] < vocab_size
+    ):
+        raise InvalidInputError("allowed_ids must be ascending pieces of the vocabulary with the end of sentence")
