@@ -111,7 +111,7 @@ class NativeDecoder:
         """See `model.decoding.decoder.Decoder`."""
         kept = [np.asarray(admission.source_ids, dtype=np.int32) for admission in admissions]
         structures = (Admission * len(admissions))()
-        for structure, admission, source_ids in zip(structures, admissions, kept, strict=True):
+        for structure, admission, source_ids in zip(structures, admissions, tuple(kept), strict=True):
             structure.slot = admission.slot
             structure.source_ids = source_ids.ctypes.data
             structure.source_length = len(source_ids)
