@@ -15,7 +15,8 @@ The weights are the same, and in float32 CTranslate2 4.8.5 finds the same hypoth
 """
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -23,9 +24,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.bundle import BundleConfig, read_config, read_vocabulary
-from model.config import BOS_ID, EOS_ID, UNK_ID, ArchitectureConfig
+from model.config import BOS_ID, EOS_ID, UNK_ID, ArchitectureConfig, Direction
 from model.errors import DragomanError, InvalidInputError
 from model.files import write_atomically
+from model.shortlist import read_shortlist, write_vmap
 from model.vocabulary import Vocabulary, language_tag
 from model.weights import OUTPUT_PROJECTION, SOURCE_EMBEDDING, TARGET_EMBEDDING, StoredTensor, read_weights
 
@@ -38,18 +40,28 @@ Quantization = Literal["float32", "float16", "bfloat16", "int16", "int8"]
 MODEL_FILE = "model.bin"
 """The file by which a folder is known to hold a CTranslate2 model."""
 
+VMAP_FILE = "vmap.txt"
+"""Where CTranslate2 looks for a shortlist."""
+
 LAYER_NORM_EPSILON = 1e-5
 """Of torch.nn.LayerNorm, with which the bundle was trained."""
 
 
 def export_ctranslate2(
-    bundle: Path, output: Path, *, quantization: Quantization = "float32", overwrite: bool = False
+    bundle: Path,
+    output: Path,
+    *,
+    quantization: Quantization = "float32",
+    shortlist: Direction | None = None,
+    overwrite: bool = False,
 ) -> None:
     """Writes the folder `output`: a CTranslate2 model, the bundle's SentencePiece models and a README with an example.
 
+    shortlist: the direction whose lexical shortlist goes into the folder, for `use_vmap=True`; it has room for one.
+
     Raises DragomanError if ctranslate2 is not installed or the folder cannot be written, InvalidInputError if the
     bundle is damaged or has a shape that CTranslate2 cannot express, or if `output` holds something; with `overwrite`
-    an older CTranslate2 model is replaced.
+    an older CTranslate2 model is replaced. Raises NotFoundError for a direction without a shortlist.
     """
     if quantization not in get_args(Quantization):
         raise InvalidInputError(
@@ -59,10 +71,17 @@ def export_ctranslate2(
     config = read_config(bundle)
     _check_expressible(config.architecture)
     vocabulary = read_vocabulary(bundle, config)
+    lists = read_shortlist(bundle, config) if shortlist is not None else None
     spec = _build_spec(config.architecture, read_weights(bundle, config), vocabulary)
     spec.validate()
     spec.optimize(quantization=quantization)
-    _write(output, spec, vocabulary, _readme(config, vocabulary, quantization))
+    with _new_folder(output) as folder:
+        spec.save(str(folder))
+        for name, content in vocabulary.files().items():
+            write_atomically(folder / name, content)
+        if lists is not None and shortlist is not None:
+            write_vmap(folder / VMAP_FILE, lists, shortlist, vocabulary)
+        write_atomically(folder / "README.md", _readme(config, vocabulary, quantization, shortlist))
 
 
 def _check_output(output: Path, overwrite: bool) -> None:
@@ -164,16 +183,15 @@ def _sinusoidal_positions(length: int, d_model: int) -> NDArray[np.float32]:
     return np.stack((np.sin(angles), np.cos(angles)), axis=2).reshape(length, d_model).astype(np.float32)
 
 
-def _write(output: Path, spec: "TransformerSpec", vocabulary: Vocabulary, readme: str) -> None:
-    """Writes aside, then renames, so that a full disk never leaves half a model."""
+@contextmanager
+def _new_folder(output: Path) -> Iterator[Path]:
+    """A folder aside, which takes the place of `output` at the end: a full disk never leaves half a model."""
     output = output.resolve()  # "." has no name to put another beside
     aside = output.with_name(output.name + ".new")
     try:
         shutil.rmtree(aside, ignore_errors=True)
         aside.mkdir(parents=True)
-        spec.save(str(aside))
-        for name, content in (vocabulary.files() | {"README.md": readme.encode()}).items():
-            write_atomically(aside / name, content)
+        yield aside
         if output.exists():
             shutil.rmtree(output)
         aside.rename(output)
@@ -183,7 +201,7 @@ def _write(output: Path, spec: "TransformerSpec", vocabulary: Vocabulary, readme
         shutil.rmtree(aside, ignore_errors=True)
 
 
-def _readme(config: BundleConfig, vocabulary: Vocabulary, quantization: str) -> str:
+def _readme(config: BundleConfig, vocabulary: Vocabulary, quantization: str, shortlist: Direction | None) -> str:
     source_file, target_file = ("vocabulary.model",) * 2 if vocabulary.joint else ("source.model", "target.model")
     directions = ", ".join(map(str, config.directions))
     limits = config.architecture
@@ -212,7 +230,13 @@ for result in results:
 - CTranslate2 adds the end of sentence, `</s>`, to a source itself: do not add another.
 - A source has at most {limits.max_source_length - 2} pieces beside tag and end; split longer texts into sentences.
 - Decoding begins with `<s>`, which CTranslate2 adds, too.
-"""
+{_vmap_line(shortlist)}"""
+
+
+def _vmap_line(shortlist: Direction | None) -> str:
+    if shortlist is None:
+        return ""
+    return f"- `use_vmap=True` translates {shortlist}, no other direction, faster: with the pieces of `{VMAP_FILE}` alone.\n"
 
 
 def _tags(config: BundleConfig) -> list[str]:

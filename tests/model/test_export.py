@@ -15,6 +15,7 @@ from model.config import BOS_ID, EOS_ID, ArchitectureConfig, Direction
 from model.decoding.request import SearchOptions
 from model.errors import DragomanError, InvalidInputError
 from model.export import export_ctranslate2
+from model.shortlist import read_shortlist
 from model.storage import load_network, pack_weights
 from model.transformer import Transformer, num_parameters
 from model.vocabulary import PieceModelOptions, Vocabulary, train_piece_model
@@ -194,6 +195,50 @@ def test_the_readme_shows_a_working_example(
 
 def test_the_folder_holds_the_piece_models_of_the_bundle(shipped_model: Path, tmp_path: Path) -> None:
     assert (shipped_model / "vocabulary.model").read_bytes() == (find_bundle("en-de") / "vocabulary.model").read_bytes()
+
+
+def test_a_shortlist_restricts_the_pieces(tmp_path: Path) -> None:
+    export_ctranslate2(find_bundle("en-de"), tmp_path / "model", shortlist=EN_DE)
+    config = read_config(find_bundle("en-de"))
+    vocabulary, shortlist = read_vocabulary(find_bundle("en-de"), config), read_shortlist(find_bundle("en-de"), config)
+    theirs = translate_there(
+        tmp_path / "model",
+        source_pieces(vocabulary, SHIPPED_TEXTS),
+        beam_size=4,
+        num_hypotheses=4,
+        max_batch_size=1,  # it takes the union over a batch
+        use_vmap=True,
+    )
+    for text, n_best in zip(SHIPPED_TEXTS, theirs, strict=True):
+        allowed = set(
+            vocabulary.target.pieces(shortlist.allowed_ids(vocabulary.encode_source(text, EN_DE), EN_DE).tolist())
+        )
+        assert all(allowed.issuperset(pieces) for pieces, _ in n_best)
+    assert "`use_vmap=True` translates en→de" in (tmp_path / "model" / "README.md").read_text(encoding="utf-8")
+
+
+def test_a_shortlist_that_the_bundle_lacks_is_an_error(tiny_bundle: Path, tmp_path: Path) -> None:
+    with pytest.raises(DragomanError, match="the bundle has no shortlist"):
+        export_ctranslate2(tiny_bundle, tmp_path / "model", shortlist=EN_DE)
+    with pytest.raises(DragomanError, match="there is no shortlist for de→fr"):
+        export_ctranslate2(find_bundle("en-de"), tmp_path / "model", shortlist=Direction("de", "fr"))
+    assert not (tmp_path / "model").exists()
+
+
+def test_the_command_writes_the_folder(
+    tiny_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = tmp_path / "model"
+    monkeypatch.setattr(
+        sys,
+        "argv",
+        ["dragoman", "export", str(tiny_bundle), str(model), "--to", "ctranslate2", "--quantization", "int8"],
+    )
+    for status, message in ((0, "written; its README.md shows how"), (2, "exists already")):
+        with pytest.raises(SystemExit) as end:
+            dragoman.main()
+        assert end.value.code == status
+        assert f"{model}: {message}" in "".join(capsys.readouterr())
 
 
 def test_int8_weights_are_a_quarter_of_the_size(tiny_bundle: Path, tmp_path: Path) -> None:
