@@ -10,6 +10,7 @@ from model.bundle import BundleConfig, bundle_revision, find_bundle, read_config
 from model.decoding.decoder import Decoder
 from model.decoding.native import decoder as native
 from model.errors import InvalidInputError
+from model.shortlist import Shortlist, read_shortlist
 from model.vocabulary import Vocabulary
 from model.weights import read_weights
 
@@ -26,12 +27,20 @@ class LoadedModel:
     vocabulary: Vocabulary
     decoder: Decoder
     revision: str
+    shortlist: Shortlist | None = None
 
 
 def load_model(
-    names_or_paths: Sequence[str | Path], *, precision: Precision = "auto", device: str = "cpu", max_slots: int = 64
+    names_or_paths: Sequence[str | Path],
+    *,
+    precision: Precision = "auto",
+    device: str = "cpu",
+    max_slots: int = 64,
+    use_shortlist: bool = False,
 ) -> LoadedModel:
     """Loads bundles, given by their folders or shipped names; several become an ensemble.
+
+    use_shortlist: whether to load the bundle's lexical shortlist, of an ensemble the first one's.
 
     Raises NotFoundError if there is no such bundle, and InvalidInputError for a damaged one, naming the file, for what
     `load_decoder` refuses, and for bundles that have not the same vocabulary or no direction in common.
@@ -51,13 +60,14 @@ def load_model(
         load_decoder(folder, one, precision=precision, device=device, forbidden_ids=forbidden_ids, max_slots=max_slots)
         for folder, one in zip(folders, infos, strict=True)
     ]
+    shortlist = read_shortlist(folders[0], infos[0]) if use_shortlist else None
     revisions = [bundle_revision(folder) for folder in folders]
     if len(folders) == 1:
-        return LoadedModel(info, vocabulary, decoders[0], revisions[0])
+        return LoadedModel(info, vocabulary, decoders[0], revisions[0], shortlist)
     from model.decoding.ensemble import EnsembleDecoder
 
     revision = hashlib.sha256("".join(revisions).encode()).hexdigest()[:16]
-    return LoadedModel(info, vocabulary, EnsembleDecoder(decoders), revision)
+    return LoadedModel(info, vocabulary, EnsembleDecoder(decoders), revision, shortlist)
 
 
 def _ensemble_info(folders: Sequence[Path], infos: Sequence[BundleConfig]) -> BundleConfig:

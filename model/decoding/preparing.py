@@ -2,6 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
 from model.config import EOS_ID, Direction
 from model.decoding.request import PreparedText, SearchOptions, Segment
 from model.decoding.segmentation import split_sentences, split_to_fit
@@ -49,7 +52,7 @@ class Preparer:
                 continue
             source_ids = (begin, *pieces, end)
             max_target_length = self._resolve_max_target_length(len(source_ids), options, prefix_ids)
-            allowed_ids = self._shortlist.allowed_ids(source_ids, direction) if self._shortlist is not None else None
+            allowed_ids = self._allowed_ids(source_ids, direction, prefix_ids)
             segments.append(Segment(core, source_ids, max_target_length, prefix_ids, allowed_ids))
             lead, trail = part.split(core, maxsplit=1)
             gaps[-1] += lead
@@ -102,6 +105,14 @@ class Preparer:
                 "sentence"
             )
         return resolved
+
+    def _allowed_ids(
+        self, source_ids: tuple[int, ...], direction: Direction, prefix_ids: tuple[int, ...]
+    ) -> NDArray[np.int32] | None:
+        if self._shortlist is None:
+            return None
+        allowed_ids = self._shortlist.allowed_ids(source_ids, direction)
+        return np.union1d(allowed_ids, np.array(prefix_ids, np.int32)) if prefix_ids else allowed_ids
 
     def _prefix_ids(self, prefix: str) -> tuple[int, ...]:
         if not prefix:

@@ -59,24 +59,27 @@ class Translator:
         device: str = "cpu",
         max_slots: int = 64,
         max_cached_positions: int | None = None,
+        use_shortlist: bool = False,
     ) -> "Translator":
         """Loads a bundle given by its folder, or by the name of one that ships with Dragoman; several of them, in a
         list, become an ensemble, which translates what all of them do and needs one vocabulary.
 
         precision, device: see `load_decoder`. max_slots: sentences decoded at once. max_cached_positions: bounds the
-        memory that these take, see `Engine`.
+        memory that these take, see `Engine`. use_shortlist: whether translations are made of the pieces alone that the
+        bundle's lexical shortlist has for their source, which is faster.
 
         Raises NotFoundError if there is none and InvalidInputError, naming the file, if it is damaged; see `load_model`
         for more.
         """
         names = [name_or_path] if isinstance(name_or_path, str | Path) else list(name_or_path)
-        model = load_model(names, precision=precision, device=device, max_slots=max_slots)
+        model = load_model(names, precision=precision, device=device, max_slots=max_slots, use_shortlist=use_shortlist)
         return cls(
             model.info,
             model.vocabulary,
             model.decoder,
             revision=model.revision,
             max_cached_positions=max_cached_positions,
+            shortlist=model.shortlist,
         )
 
     @property

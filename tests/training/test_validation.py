@@ -39,7 +39,7 @@ def test_what_is_scored_is_what_the_bundle_translates(tiny_bundle: Path, monkeyp
     assert validator(tiny_bundle, dev, beam_size=3)(network) == {"en→de": 10.0, "de→en": 20.0}
 
     search = SearchOptions(beam_size=3)
-    translator = Translator.load(tiny_bundle)
+    translator = Translator.load(tiny_bundle, precision="float32")
     for (hypotheses, references), text in zip(scored, dev, strict=True):
         translations = translator.stream(text.source, text.direction, search)
         assert hypotheses == [translation.text for translation in translations]

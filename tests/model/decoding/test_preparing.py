@@ -134,3 +134,7 @@ def test_a_shortlist_tells_what_each_segment_may_be_made_of(tiny_vocabulary: Voc
     for segment in prepare(preparer, "The dog. The house.").segments:
         assert segment.allowed_ids is not None
         assert segment.allowed_ids.tolist() == sorted(set(segment.source_ids))
+    (segment,) = prepare(preparer, "The dog.", target_prefix="Der Hund").segments
+    assert segment.allowed_ids is not None
+    assert segment.allowed_ids.dtype == np.int32
+    assert segment.allowed_ids.tolist() == sorted({*segment.source_ids, *segment.prefix_ids})

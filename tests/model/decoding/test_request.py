@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from dataclasses import FrozenInstanceError
+from dataclasses import FrozenInstanceError, fields
 
 import numpy as np
 import pytest
@@ -15,6 +15,7 @@ from model.decoding.request import (
     Hypothesis,
     PreparedText,
     Request,
+    SearchArguments,
     SearchOptions,
     Segment,
     TokenHypothesis,
@@ -102,6 +103,11 @@ def test_names_and_defaults() -> None:
     }
     with pytest.raises(FrozenInstanceError):
         options.beam_size = 5  # type: ignore[misc]
+
+
+def test_every_option_is_a_keyword_argument_of_the_same_type() -> None:
+    assert SearchArguments.__annotations__ == {field.name: field.type for field in fields(SearchOptions)}
+    assert SearchArguments.__required_keys__ == frozenset()
 
 
 def test_samples_need_no_beam() -> None:
