@@ -6,8 +6,8 @@
 namespace dragoman {
 
 // Sixteen columns of rows · matrix, for ROWS rows: rows[r][i] · matrix[i][0 .. 16), i below `length`.
-template <int ROWS>
-inline void multiply_columns(const float* rows, int row_stride, const float* matrix, int matrix_stride, int length,
+template <int ROWS, class Number>
+inline void multiply_columns(const float* rows, int row_stride, const Number* matrix, int matrix_stride, int length,
                              Vec sums[ROWS]) {
     for (int r = 0; r < ROWS; ++r) sums[r] = Vec{};
     for (int i = 0; i < length; ++i, matrix += matrix_stride) {
@@ -18,10 +18,10 @@ inline void multiply_columns(const float* rows, int row_stride, const float* mat
 }
 
 // One head's keys and values of a source sentence, shared by all its queries.
-struct HeadMemory {
-    const float* keys;  // [d_key][padded length], so that sixteen positions are one vector
+template <class Number> struct HeadMemory {
+    const Number* keys;  // [d_key][padded length], so that sixteen positions are one vector
     int padded_length;
-    const float* values;  // [length][value_stride], of which the first padded_d_value count
+    const Number* values;  // [length][value_stride], of which the first padded_d_value count
     int value_stride;
     int length;
 };
@@ -35,24 +35,25 @@ struct HeadQueries {
 };
 
 // ROWS queries of one head. weights: scratch [ROWS][padded length], which holds the attention weights afterwards.
-template <int ROWS>
-inline void attend_tile(const HeadMemory& memory, const HeadQueries& head, int d_key, int padded_d_value,
+template <int ROWS, class Number>
+inline void attend_tile(const HeadMemory<Number>& memory, const HeadQueries& head, int d_key, int padded_d_value,
                         float* weights) {
     Vec sums[ROWS];
     for (int s = 0; s < memory.padded_length; s += LANES) {
-        multiply_columns<ROWS>(head.queries, head.query_stride, memory.keys + s, memory.padded_length, d_key, sums);
+        multiply_columns<ROWS, Number>(head.queries, head.query_stride, memory.keys + s, memory.padded_length, d_key, sums);
         for (int r = 0; r < ROWS; ++r) store(weights + r * memory.padded_length + s, sums[r]);
     }
     for (int r = 0; r < ROWS; ++r) softmax(weights + r * memory.padded_length, memory.length);
     for (int j = 0; j < padded_d_value; j += LANES) {
-        multiply_columns<ROWS>(weights, memory.padded_length, memory.values + j, memory.value_stride, memory.length,
+        multiply_columns<ROWS, Number>(weights, memory.padded_length, memory.values + j, memory.value_stride, memory.length,
                                sums);
         for (int r = 0; r < ROWS; ++r) store(head.contexts + r * head.context_stride + j, sums[r]);
     }
 }
 
 // All queries of one head, four at a time. weights: scratch [num_queries][padded length], kept for the caller.
-inline void attend(const HeadMemory& memory, HeadQueries head, int num_queries, int d_key, int padded_d_value,
+template <class Number>
+inline void attend(const HeadMemory<Number>& memory, HeadQueries head, int num_queries, int d_key, int padded_d_value,
                    float* weights) {
     while (num_queries > 0) {
         const int count = num_queries < 4 ? num_queries : 4;
@@ -70,15 +71,16 @@ inline void attend(const HeadMemory& memory, HeadQueries head, int num_queries, 
 }
 
 // The past of one row: where its keys and values of every position lie, all heads side by side.
-struct Past {
-    const float* const* keys;  // [length] pointers to [num_heads · padded_d_key]
-    const float* const* values;  // [length] pointers to [num_heads · padded_d_value]
+template <class Number> struct Past {
+    const Number* const* keys;  // [length] pointers to [num_heads · padded_d_key]
+    const Number* const* values;  // [length] pointers to [num_heads · padded_d_value]
     int length;
 };
 
 // One row looks back on its own past. query: [num_heads · padded_d_key], scaled already; context: [num_heads ·
 // padded_d_value]; weights: scratch [num_heads][padded length].
-inline void attend_to_past(const Past& past, const float* query, int num_heads, int padded_d_key, int padded_d_value,
+template <class Number>
+inline void attend_to_past(const Past<Number>& past, const float* query, int num_heads, int padded_d_key, int padded_d_value,
                            float* weights, float* context) {
     const int padded_length = (past.length + LANES - 1) / LANES * LANES;
     for (int start = 0; start < past.length; start += LANES) {

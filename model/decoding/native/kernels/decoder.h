@@ -109,7 +109,7 @@ private:
     ThreadPool threads_;
     const std::vector<uint8_t> is_forbidden_;
     std::vector<Slot<Precision>> slots_;
-    PagePool pages_;
+    PagePool<typename Precision::Cached> pages_;
     Buffer<float> states_;  // [R][width], the last layer's
     std::vector<Workspace<Precision>> spaces_;
     std::vector<std::vector<RowCandidates>> candidates_;  // by thread, like the next
@@ -139,7 +139,7 @@ private:
         slot.padded_length = Shape::padded(admission.source_length);
         slot.num_beams = admission.num_beams;
         slot.keeps_attention = admission.keeps_attention;
-        slot.source = Buffer<float>(shape_.num_decoder_layers * slot.source_layer_size(shape_));
+        slot.source = Buffer<typename Precision::Cached>(shape_.num_decoder_layers * slot.source_layer_size(shape_));
         if (!admission.allowed_ids) return;
         slot.allowed_ids.assign(admission.allowed_ids, admission.allowed_ids + admission.num_allowed);
         slot.allowed_output = typename Precision::Matrix(admission.num_allowed, shape_.width());

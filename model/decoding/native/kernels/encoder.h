@@ -11,7 +11,7 @@ namespace dragoman {
 template <class Precision> struct Workspace {
     Buffer<float> states, normalized, projected, contexts, hidden, keys, weights;
     typename Precision::Inputs inputs;
-    std::vector<const float*> past_keys, past_values;
+    std::vector<const typename Precision::Cached*> past_keys, past_values;
 };
 
 // The sublayers as they act on the rows of one thread; `states` [num_rows, width] is the residual stream.
@@ -92,10 +92,20 @@ private:
 };
 
 // Keys [length][stride] of one head as [d_key][padded length], zeros behind the last.
-inline void transpose_keys(const float* keys, int stride, int length, int d_key, int padded_length, float* transposed) {
+template <class Number>
+void transpose_keys(const float* keys, int stride, int length, int d_key, int padded_length, Number* transposed) {
+    alignas(64) float positions[LANES];
     for (int d = 0; d < d_key; ++d)
-        for (int s = 0; s < padded_length; ++s)
-            transposed[d * padded_length + s] = s < length ? keys[static_cast<size_t>(s) * stride + d] : 0.0f;
+        for (int s = 0; s < padded_length; s += LANES) {
+            for (int lane = 0; lane < LANES; ++lane)
+                positions[lane] = s + lane < length ? keys[static_cast<size_t>(s + lane) * stride + d] : 0.0f;
+            store(transposed + static_cast<size_t>(d) * padded_length + s, load(positions));
+        }
+}
+
+// Copies a multiple of LANES numbers.
+template <class Number> void copy(const float* from, int count, Number* to) {
+    for (int i = 0; i < count; i += LANES) store(to + i, load(from + i));
 }
 
 struct Sentence {
@@ -134,7 +144,7 @@ void encode(const Weights<Precision>& weights, const std::vector<Sentence>& sent
                 transpose_keys(queries + keys_width + head * shape.key_width(), stride, length, shape.d_key, padded, keys);
                 const float* values = queries + 2 * keys_width + head * shape.value_width();
                 float* context = contexts + static_cast<size_t>(first) * values_width + head * shape.value_width();
-                attend({keys, padded, values, stride, length},
+                attend<float>({keys, padded, values, stride, length},
                        {queries + head * shape.key_width(), stride, context, values_width}, length, shape.d_key,
                        shape.value_width(), scratch);
             }
@@ -155,13 +165,13 @@ void encode(const Weights<Precision>& weights, const std::vector<Sentence>& sent
         const float* rows = projected;
         for (const Sentence& sentence : sentences) {
             Slot<Precision>& slot = slots[sentence.slot];
-            float* keys = slot.source.data() + index * slot.source_layer_size(shape);
+            typename Precision::Cached* keys = slot.source.data() + index * slot.source_layer_size(shape);
             for (int head = 0; head < shape.num_heads; ++head, keys += shape.d_key * slot.padded_length)
                 transpose_keys(rows + head * shape.key_width(), stride, sentence.length, shape.d_key, slot.padded_length,
                                keys);
             for (int s = 0; s < sentence.length; ++s)
-                std::memcpy(keys + static_cast<size_t>(s) * values_width, rows + static_cast<size_t>(s) * stride + keys_width,
-                            values_width * sizeof(float));
+                copy(rows + static_cast<size_t>(s) * stride + keys_width, values_width,
+                     keys + static_cast<size_t>(s) * values_width);
             rows += static_cast<size_t>(sentence.length) * stride;
         }
     }

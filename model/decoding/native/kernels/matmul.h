@@ -23,6 +23,8 @@ struct Tile {
 // ---------------------------------------------------------------------------------------------------------- float32
 
 struct Float32 {
+    using Cached = float;  // keys and values
+
     // Rows ready to be multiplied.
     struct Inputs {
         const float* rows = nullptr;
@@ -125,6 +127,8 @@ struct Float32 {
 // Weights are quantized once, a scale for each output; inputs on the fly, a scale for each row: v ≈ scale · q with q in
 // -127 … 127. Sums of products of integers are exact, so that nothing but the row itself decides its result.
 struct Int8 {
+    using Cached = Bfloat16;
+
     class Inputs {
     public:
         int stride = 0;

@@ -8,35 +8,37 @@
 namespace dragoman {
 
 // Memory that released sentences hand to the next ones, so that it is taken from the system once.
-class PagePool {
+template <class Number> class PagePool {
 public:
-    Buffer<float> take(size_t size) {
+    Buffer<Number> take(size_t size) {
         for (size_t i = free_.size(); i-- > 0;)
             if (free_[i].size() == size) {
-                Buffer<float> page = std::move(free_[i]);
+                Buffer<Number> page = std::move(free_[i]);
                 free_[i] = std::move(free_.back());
                 free_.pop_back();
                 return page;
             }
         if (!free_.empty()) free_.pop_back();  // of another size: what is kept never exceeds what was once in use
-        return Buffer<float>(size);
+        return Buffer<Number>(size);
     }
-    void give_back(Buffer<float>&& page) { free_.push_back(std::move(page)); }
+    void give_back(Buffer<Number>&& page) { free_.push_back(std::move(page)); }
 
 private:
-    std::vector<Buffer<float>> free_;
+    std::vector<Buffer<Number>> free_;
 };
 
 constexpr int PAGE_POSITIONS = 16;
 
 template <class Precision> struct Slot {
+    using Cached = typename Precision::Cached;
+
     bool is_used = false;
     int source_length = 0;
     int padded_length = 0;
     int num_beams = 0;
     bool keeps_attention = false;
-    Buffer<float> source;  // [layer]: keys [num_heads][d_key][padded length], then values [length][all heads' width]
-    std::vector<Buffer<float>> pages;  // [layer][position in the page][beam]: keys, then values, of all heads
+    Buffer<Cached> source;  // [layer]: keys [num_heads][d_key][padded length], then values [length][all heads' width]
+    std::vector<Buffer<Cached>> pages;  // [layer][position in the page][beam]: keys, then values, of all heads
     std::vector<float> attention;  // [position][beam][source_length]
     std::vector<int32_t> allowed_ids;  // empty: all pieces
     typename Precision::Matrix allowed_output;
@@ -45,10 +47,10 @@ template <class Precision> struct Slot {
         return static_cast<size_t>(shape.num_heads) * shape.d_key * padded_length +
                static_cast<size_t>(source_length) * shape.values_width();
     }
-    const float* source_keys(const Shape& shape, int layer, int head) const {
+    const Cached* source_keys(const Shape& shape, int layer, int head) const {
         return source.data() + layer * source_layer_size(shape) + static_cast<size_t>(head) * shape.d_key * padded_length;
     }
-    const float* source_values(const Shape& shape, int layer) const {
+    const Cached* source_values(const Shape& shape, int layer) const {
         return source_keys(shape, layer, shape.num_heads);
     }
 
@@ -57,18 +59,18 @@ template <class Precision> struct Slot {
     size_t page_size(const Shape& shape) const {
         return static_cast<size_t>(shape.num_decoder_layers) * PAGE_POSITIONS * num_beams * entry_size(shape);
     }
-    float* entry(const Shape& shape, int layer, int position, int beam) {
+    Cached* entry(const Shape& shape, int layer, int position, int beam) {
         const size_t place = (static_cast<size_t>(layer) * PAGE_POSITIONS + position % PAGE_POSITIONS) * num_beams + beam;
         return pages[position / PAGE_POSITIONS].data() + place * entry_size(shape);
     }
 
     // Makes room for a position.
-    void reserve(const Shape& shape, int position, PagePool& pool) {
+    void reserve(const Shape& shape, int position, PagePool<Cached>& pool) {
         while (static_cast<int>(pages.size()) * PAGE_POSITIONS <= position) pages.push_back(pool.take(page_size(shape)));
         if (keeps_attention) attention.resize(static_cast<size_t>(position + 1) * num_beams * source_length);
     }
-    void release(PagePool& pool) {
-        for (Buffer<float>& page : pages) pool.give_back(std::move(page));
+    void release(PagePool<Cached>& pool) {
+        for (Buffer<Cached>& page : pages) pool.give_back(std::move(page));
         *this = Slot();
     }
 };

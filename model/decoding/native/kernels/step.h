@@ -50,6 +50,8 @@ public:
     }
 
 private:
+    using Cached = typename Precision::Cached;
+
     const Weights<Precision>& weights_;
     const Shape& shape_;
     Slot<Precision>* const slots_;
@@ -77,16 +79,16 @@ private:
             float* weights = space_.weights.reserve(static_cast<size_t>(shape_.num_heads) * Shape::padded(length));
             space_.past_keys.resize(length), space_.past_values.resize(length);
             for (int beam = 0; beam < num_beams(i); ++beam) {
-                float* own = slot.entry(shape_, layer, position, beam);
-                std::memcpy(own, projected + keys_width, (keys_width + values_width) * sizeof(float));
+                Cached* own = slot.entry(shape_, layer, position, beam);
+                copy(projected + keys_width, keys_width + values_width, own);
                 const uint8_t* ancestors = rows_.ancestry + rows_.slots[i] * rows_.ancestry_slot_stride +
                                            beam * rows_.ancestry_beam_stride;
                 for (int t = 0; t < length; ++t) {
-                    const float* entry = t < position ? slot.entry(shape_, layer, t, ancestors[t]) : own;
+                    const Cached* entry = t < position ? slot.entry(shape_, layer, t, ancestors[t]) : own;
                     space_.past_keys[t] = entry;
                     space_.past_values[t] = entry + keys_width;
                 }
-                attend_to_past({space_.past_keys.data(), space_.past_values.data(), length}, projected, shape_.num_heads,
+                attend_to_past<Cached>({space_.past_keys.data(), space_.past_values.data(), length}, projected, shape_.num_heads,
                                shape_.key_width(), shape_.value_width(), weights, contexts);
                 projected += 2 * keys_width + values_width;
                 contexts += values_width;
@@ -102,7 +104,7 @@ private:
             const int beams = num_beams(i);
             float* weights = space_.weights.reserve(static_cast<size_t>(beams) * slot.padded_length);
             for (int head = 0; head < shape_.num_heads; ++head) {
-                attend({slot.source_keys(shape_, layer, head), slot.padded_length,
+                attend<Cached>({slot.source_keys(shape_, layer, head), slot.padded_length,
                         slot.source_values(shape_, layer) + head * shape_.value_width(), values_width, slot.source_length},
                        {queries + head * shape_.key_width(), keys_width, contexts + head * shape_.value_width(),
                         values_width},

@@ -26,6 +26,25 @@ typedef float UnalignedVec __attribute__((vector_size(64), aligned(4), may_alias
 
 inline Vec load(const float* from) { return *reinterpret_cast<const UnalignedVec*>(from); }
 inline void store(float* to, Vec values) { *reinterpret_cast<UnalignedVec*>(to) = values; }
+
+// The upper half of a float: what int8 keeps of keys and values, which are read far more often than they are computed.
+struct Bfloat16 {
+    uint16_t bits;
+};
+typedef uint16_t HalfVec __attribute__((vector_size(32)));
+
+inline Vec load(const Bfloat16* from) {
+    HalfVec halves;
+    std::memcpy(&halves, from, sizeof halves);
+    return (Vec)(__builtin_convertvector(halves, IntVec) << 16);
+}
+inline void store(Bfloat16* to, Vec values) {  // rounded to the nearest, of two to the even one
+    const IntVec bits = (IntVec)values;
+    const IntVec rounded = bits + 0x7fff + ((bits >> 16) & 1);
+    const HalfVec halves = __builtin_convertvector(rounded >> 16, HalfVec);
+    std::memcpy(to, &halves, sizeof halves);
+}
+
 inline Vec splat(float x) { return Vec{x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x}; }
 
 // a · b + c, rounded once where the processor can.
