@@ -37,13 +37,12 @@ class TorchDecoder:
 
     def __init__(self, network: Transformer, *, forbidden_ids: Sequence[int] = (), max_slots: int = 64) -> None:
         """network: in evaluation mode. forbidden_ids: pieces that no hypothesis may hold, such as language tags."""
-        weight = network.output_projection.weight.detach()
         self._network = network
-        self._device = weight.device
+        self._device = network.position_encodings.device
         self._max_slots = max_slots
-        self._vocab_size = weight.shape[0]
+        self._vocab_size = network.output_projection.weight.shape[0]
         self._forbidden = torch.tensor(list(forbidden_ids), dtype=torch.int64, device=self._device)
-        self._pool = PositionPool(network.config, like=weight)
+        self._pool = PositionPool(network.config, like=network.position_encodings)  # weights may be integers
         self._sentences: dict[int, _Sentence] = {}
         self._places: Places = np.zeros((max_slots, 0, 0), np.int32)  # by slot, beam and position, like the ancestry
         self._source: tuple[tuple[int, ...], SourceView] | None = None  # of the slots that took the last step
