@@ -46,16 +46,18 @@ def run_batch_job(
     translate_stream: TranslateStream,
     *,
     parameters: Parameters,
+    write: Callable[[Translation], str] = lambda translation: translation.text,
     overwrite: bool = False,
     on_progress: Callable[[JobProgress], None] | None = None,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
 ) -> JobSummary:
-    """Writes the best translation of every line of the input as one line of the output, in order.
+    """Writes the translation of every line of the input as one line of the output, in order.
 
     input_path:  UTF-8, plain or .gz; "-" is standard input. A line ends at "\\n" alone, or "\\r\\n"; every line of the
                  output ends in "\\n". A pipe works too, but its job cannot be continued.
     output_path: appears only when it is complete; until then the work is in `<output>.partial`, see `job_progress`.
-    parameters:  what the translations depend on; a job is continued only with the same.
+    parameters:  what the output depends on; a job is continued only with the same.
+    write:       the line for a translation; by default its best hypothesis. Line breaks in it become spaces.
     overwrite:   replace an existing output, at the end; otherwise it is refused.
     on_progress: called after every line, on the caller's thread.
 
@@ -72,7 +74,7 @@ def run_batch_job(
         files = stack.enter_context(
             JobFiles(output_path, parameters, is_resumable=source.is_resumable, overwrite=overwrite)
         )
-        job = _BatchJob(source, files, translate_stream, on_progress, checkpoint_seconds)
+        job = _BatchJob(source, files, translate_stream, write, on_progress, checkpoint_seconds)
         job.skip_translated()
         job.translate_rest()
         files.complete()
@@ -87,6 +89,7 @@ class _BatchJob:
         source: LineInput,
         files: JobFiles,
         translate_stream: TranslateStream,
+        write: Callable[[Translation], str],
         on_progress: Callable[[JobProgress], None] | None,
         checkpoint_seconds: float,
     ) -> None:
@@ -96,6 +99,7 @@ class _BatchJob:
         self._lines = iter(source)
         self._files = files
         self._translate_stream = translate_stream
+        self._write = write
         self._on_progress = on_progress
         self._checkpoint_seconds = checkpoint_seconds
         self._checksum = hashlib.sha256()
@@ -163,7 +167,7 @@ class _BatchJob:
                 line, text = self._pending.popleft()
                 if translation.source != text:
                     raise RuntimeError(f"the translator mixed up its texts at line {self.num_lines + 1}")
-                self._files.append(encode_line(translation.text))
+                self._files.append(encode_line(self._write(translation)))
                 self._checksum.update(line)
                 self.num_lines += 1
                 if time.monotonic() >= self._next_checkpoint:

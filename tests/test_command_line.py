@@ -213,7 +213,12 @@ def test_evaluate_refuses_what_does_not_fit(
     assert_refused(run(*bundle), "--to LANGUAGE")
     assert_refused(run("evaluate", "none", *bundle[2:], "--to", "de"), 'there is no bundle "none"')
     write_lines(source, "fine", "long " * 300, "fine")
-    assert_refused(run(*bundle, "--to", "de"), "test.en, line 2: the text has", "pieces")
+    assert_refused(run(*bundle, "--to", "de", "--no-split"), "test.en, line 2: the text has", "pieces")
+    assert run(*bundle, "--to", "de").status == 0  # in parts it fits
+    assert_refused(run(*bundle, "--to", "de", "--coverage-penalty", "11"), "coverage_penalty is 11.0")
+    assert_refused(run("evaluate", tiny_bundle, *bundle[1:], "--to", "de", "--record", "x"), "give one BUNDLE")
+    kept = ["--to", "de", "--record", "x", "--coverage-penalty", "1"]
+    assert_refused(run(*bundle, *kept), "--record keeps beam size and length penalty alone")
 
 
 # --- shortlist ---
@@ -250,7 +255,7 @@ def test_translate_gives_a_line_for_a_text(run: Run, tiny_bundle: Path) -> None:
 def test_translate_file_goes_on_after_its_input_is_mended(run: Run, tiny_bundle: Path, tmp_path: Path) -> None:
     lines = [f"sentence {number}" for number in range(50)]
     source, output = tmp_path / "in.en", tmp_path / "out.de"
-    command = ["translate", "--model", tiny_bundle, "--to", "de", "--input", source, "--output", output]
+    command = ["translate", "--model", tiny_bundle, "--to", "de", "--no-split", "--input", source, "--output", output]
     write_lines(source, *lines[:30], "long " * 300, *lines[31:])
     assert_refused(run(*command), "in.en, line 31: the text has")
     assert not output.exists()
@@ -258,7 +263,7 @@ def test_translate_file_goes_on_after_its_input_is_mended(run: Run, tiny_bundle:
     outcome = run(*command)
     assert outcome.status == 0, outcome
     assert "50 lines translated, 30 of them before" in outcome.errors
-    expected = run("translate", "--model", tiny_bundle, "--to", "de", *lines).output
+    expected = run("translate", "--model", tiny_bundle, "--to", "de", "--no-split", *lines).output
     assert output.read_text() == expected
 
     assert_refused(run(*command), "out.de", "exists")
@@ -272,6 +277,55 @@ def test_translate_file_goes_on_after_its_input_is_mended(run: Run, tiny_bundle:
     assert other.read_text() == expected
 
 
+def test_translate_lists_hypotheses(run: Run, tiny_bundle: Path) -> None:
+    command = ["translate", "--model", tiny_bundle, "--to", "de", "--n-best", "3", "a small house", "", "tree"]
+    rows = [line.split("\t") for line in run(*command).output.splitlines()]
+    assert [row[0] for row in rows] == ["1", "1", "1", "2", "3", "3", "3"]
+    best = run("translate", "--model", tiny_bundle, "--to", "de", "a small house").output
+    assert rows[0][2] + "\n" == best
+    scores = [float(row[1]) for row in rows]
+    assert scores[:3] == sorted(scores[:3], reverse=True)
+    assert len({row[2] for row in rows[:3]}) == 3
+
+
+def test_translate_as_json_tells_all_there_is(run: Run, tiny_bundle: Path, tmp_path: Path) -> None:
+    source = write_lines(tmp_path / "in.en", "The dog sees the house.", "", "tree")
+    command = ["translate", "--model", tiny_bundle, "--to", "de", "--json", "--n-best", "2", "--alignment"]
+    assert run(*command, "--input", source, "--output", tmp_path / "out.jsonl").status == 0
+    first, blank, _ = map(json.loads, (tmp_path / "out.jsonl").read_text().splitlines())
+    assert first["source"] == "The dog sees the house."
+    assert blank == {"source": "", "hypotheses": [{"text": "", "score": 0.0}]}
+    assert len(first["hypotheses"]) == 2
+    for hypothesis in first["hypotheses"]:
+        assert set(hypothesis) == {"text", "score", "pieces", "token_log_probs", "alignment"}
+        assert len(hypothesis["token_log_probs"]) - len(hypothesis["pieces"]) in (0, 1)
+        assert all(source_word < 5 for source_word, _ in hypothesis["alignment"])
+    with_attention = json.loads(run(*command, "--attention", "tree").output)
+    weights = with_attention["hypotheses"][0]["attention"]
+    assert {len(row) for row in weights} == {len(with_attention["source_pieces"])}
+    assert sum(weights[0]) == pytest.approx(1, abs=1e-2)
+
+
+def test_translate_searches_as_it_is_told(run: Run, tiny_bundle: Path) -> None:
+    translate = ["translate", "--model", tiny_bundle, "--to", "de"]
+    prefixed = run(*translate, "--target-prefix", "Das Haus", "a small house").output
+    assert prefixed.startswith("Das Haus")
+    pieces = json.loads(run(*translate, "--json", "a small house").output)["hypotheses"][0]["pieces"]
+    without = json.loads(run(*translate, "--json", "--suppress", pieces[0], "a small house").output)
+    assert pieces[0] not in without["hypotheses"][0]["pieces"]
+    draws = [run(*translate, "--sampling-temperature", "1", "--seed", seed, "a small house").output for seed in "112"]
+    assert draws[0] == draws[1] != draws[2]
+    assert_refused(run(*translate, "--beam-size", "0", "text"), "beam_size is 0")
+    assert_refused(run(*translate, "--n-best", "5", "text"), "n_best is 5")
+
+
+def test_translate_with_an_ensemble(run: Run, tiny_bundle: Path) -> None:
+    one = run("translate", "--model", tiny_bundle, "--to", "de", "--precision", "float32", "a small house")
+    twice = ["translate", "--model", tiny_bundle, "--model", tiny_bundle, "--to", "de", "--precision", "float32"]
+    assert run(*twice, "a small house").output == one.output
+    assert_refused(run(*twice, "--server", "127.0.0.1:1", "text"), "with --server it has the say")
+
+
 def test_translate_refuses_what_it_cannot_do(run: Run, tiny_bundle: Path, tmp_path: Path) -> None:
     translate = ["translate", "--model", tiny_bundle, "--to", "de"]
     assert_refused(run(*translate), "give either TEXT")
@@ -279,7 +333,11 @@ def test_translate_refuses_what_it_cannot_do(run: Run, tiny_bundle: Path, tmp_pa
     assert_refused(run(*translate, "--input", tmp_path / "none", "--output", tmp_path / "out"), "none", "no such file")
     assert_refused(run("translate", "--model", tiny_bundle, "--to", "xx", "text"), "does not translate to xx")
     assert_refused(run("translate", "--model", tmp_path / "nowhere", "--to", "de", "text"), "there is no bundle")
-    assert_refused(run(*translate, "long " * 300), "pieces")
+    assert_refused(run(*translate, "--no-split", "long " * 300), "pieces")
+    assert run(*translate, "long " * 300).status == 0  # in parts it fits
+    assert_refused(run(*translate, "--alignment", "text"), "parts of --json")
+    files = ["--input", tmp_path / "in.en", "--output", tmp_path / "out"]
+    assert_refused(run(*translate, "--n-best", "2", *files), "--n-best into a file needs --json")
     (tmp_path / "in.en").write_bytes(b"gut\nschlecht \xff\n")
     bad = run(*translate, "--input", tmp_path / "in.en", "--output", tmp_path / "out")
     assert_refused(bad, "in.en, line 2", "UTF-8")
@@ -301,6 +359,92 @@ def test_a_bundle_of_another_shape_is_refused(run: Run, tiny_bundle: Path, tmp_p
     config["architecture"]["d_ff"] += 2
     (bundle / "config.json").write_text(json.dumps(config))
     assert_refused(run("translate", "--model", bundle, "--to", "de", "text"), "weights.safetensors", "has the shape")
+
+
+# --- score ---
+
+
+@pytest.fixture
+def pair_files(tmp_path: Path) -> tuple[Path, Path]:
+    source = write_lines(tmp_path / "pairs.en", "The dog sees the house.", "tree")
+    return source, write_lines(tmp_path / "pairs.de", "Der Hund sieht das Haus.", "Baum")
+
+
+def test_score_gives_a_line_for_a_pair(run: Run, tiny_bundle: Path, pair_files: tuple[Path, Path]) -> None:
+    source, target = pair_files
+    command = ["score", tiny_bundle, "--from", "en", "--to", "de", "--source", source, "--target", target]
+    rows = [line.split("\t") for line in run(*command).output.splitlines()]
+    (first, second) = [[float(value) for value in row] for row in rows]
+    assert first[1] < second[1] < 0  # the longer one is the less likely
+    assert first[0] > first[1]
+    plain = run(*command, "--length-penalty", "0").output.splitlines()[0].split("\t")
+    assert plain == [rows[0][1], rows[0][1]]
+
+    whole = run(*command, "--pieces", "--alignment").output.splitlines()[0].split("\t")
+    assert whole[:2] == rows[0]
+    assert "".join(whole[2].split(" ")) == "▁Der▁Hund▁sieht▁das▁Haus."
+    log_probs = [float(value) for value in whole[3].split(" ")]
+    assert len(log_probs) == len(whole[2].split(" ")) + 1
+    assert sum(log_probs) == pytest.approx(first[1], abs=1e-4)
+    assert {pair.split("-")[1] for pair in whole[4].split(" ")} == set("01234")
+
+
+def test_score_writes_a_file(run: Run, tiny_bundle: Path, pair_files: tuple[Path, Path], tmp_path: Path) -> None:
+    source, target = pair_files
+    output = tmp_path / "scores.jsonl"
+    command = ["score", tiny_bundle, "--from", "en", "--to", "de", "--source", source, "--target", target]
+    command += ["--output", output]
+    outcome = run(*command, "--json", "--attention")
+    assert (outcome.status, outcome.output, outcome.errors) == (0, "", "")
+    first, second = map(json.loads, output.read_text().splitlines())
+    assert (first["source"], second["target"]) == ("The dog sees the house.", "Baum")
+    assert len(first["attention"]) == len(first["token_log_probs"]) == len(first["pieces"]) + 1
+    assert first["alignment"]
+    assert_refused(run(*command), "scores.jsonl: exists already")
+    assert run(*command, "--overwrite").status == 0
+    assert len(output.read_text().splitlines()[0].split("\t")) == 2
+
+
+def test_score_agrees_with_the_search(run: Run, tiny_bundle: Path, tmp_path: Path) -> None:
+    """For the hypotheses that the model's own pieces spell when they are read anew."""
+    texts = [f"{noun} {verb}" for noun in ("the dog", "the woman", "a tree") for verb in ("sees", "likes", "looks")]
+    search = ["translate", "--model", tiny_bundle, "--to", "de", "--precision", "float32", "--json", "--no-split"]
+    found = [json.loads(line) for line in run(*search, *texts).output.splitlines()]
+    best = [translation["hypotheses"][0] for translation in found]
+    source = write_lines(tmp_path / "in.en", *texts)
+    target = write_lines(tmp_path / "out.de", *(hypothesis["text"] for hypothesis in best))
+    command = ["score", tiny_bundle, "--from", "en", "--to", "de", "--source", source, "--target", target, "--json"]
+    num_compared = 0
+    for line, hypothesis in zip(run(*command).output.splitlines(), best, strict=True):
+        scored = json.loads(line)
+        if scored["pieces"] == hypothesis["pieces"]:
+            num_pieces = len(hypothesis["token_log_probs"])  # without the end of sentence, if it was cut off
+            assert scored["token_log_probs"][:num_pieces] == pytest.approx(hypothesis["token_log_probs"], abs=1e-3)
+            num_compared += 1
+    assert num_compared
+
+
+def test_score_names_what_it_cannot_score(
+    run: Run, tiny_bundle: Path, pair_files: tuple[Path, Path], tmp_path: Path
+) -> None:
+    source, target = pair_files
+    command = ["score", tiny_bundle, "--from", "en", "--to", "de", "--source", source, "--target", target]
+    assert_refused(run(*command, "--attention"), "--attention is a part of --json")
+    assert_refused(run(*command, "--length-penalty", "-1"), "length_penalty is -1.0")
+    assert_refused(run(*command[:-4], "--source", source, "--target", tmp_path / "none"), "none: no such file")
+    write_lines(target, "Der Hund sieht das Haus.")
+    assert_refused(run(*command), "pairs.en has 2 lines, but", "pairs.de has 1")
+    write_lines(target, "Der Hund sieht das Haus.", " ")
+    assert_refused(run(*command, "--output", tmp_path / "out"), "line 2 of", "the target is blank")
+    assert not (tmp_path / "out").exists()
+    write_lines(target, "Haus " * 200, "Baum")
+    outcome = run(*command, "--keep-going", "--alignment")
+    assert outcome.status == 0
+    assert outcome.output.splitlines()[0] == "\t\t"
+    assert len(outcome.output.splitlines()[1].split("\t")) == 3
+    assert outcome.errors == "1 pairs have no score: blank or too long\n"
+    outcome = run(*command, "--keep-going", "--json")
+    assert "line 1 of" in json.loads(outcome.output.splitlines()[0])["error"]
 
 
 # --- serve ---
@@ -325,12 +469,15 @@ def test_serve_answers_as_the_local_translator_and_stops_cleanly(run: Run, tiny_
     with serving(tiny_bundle) as (address, process):
         remote = run("translate", "--server", address, "--to", "de", *texts)
         assert remote.output == local.output
+        details = ["--json", "--n-best", "2", "--alignment", "--attention", "--sampling-temperature", "0.7", *texts]
+        remote = run("translate", "--server", address, "--to", "de", *details)
+        assert remote.output == run("translate", "--model", tiny_bundle, "--to", "de", *details).output
         job = run("translate", "--server", address, "--to", "de", "--input", source, "--output", tmp_path / "out.de")
         assert job.status == 0, job
         assert (tmp_path / "out.de").read_text() == local.output
         assert_refused(run("translate", "--server", address, "--to", "xx", "text"), "xx")
         assert_refused(run("translate", "--server", address, "--to", "de", "--model", "none", "text"), "none")
-        assert_refused(run("translate", "--server", address, "--to", "de", "long " * 300), "pieces")
+        assert_refused(run("translate", "--server", address, "--to", "de", "--no-split", "long " * 300), "pieces")
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=30) == 0
         assert process.stderr is not None
@@ -343,6 +490,7 @@ def test_serve_says_why_it_cannot_listen(run: Run, tiny_bundle: Path) -> None:
         assert_refused(run("serve", tiny_bundle, "--listen", address), address)
     assert_refused(run("serve", tiny_bundle, "--listen", "nonsense"), "HOST:PORT")
     assert_refused(run("serve", "none"), 'there is no bundle "none"')
+    assert run("serve", tiny_bundle, "--max-slots", "0").status == 2
 
 
 def test_a_server_that_is_not_there_is_a_clear_error(run: Run) -> None:

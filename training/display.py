@@ -1,12 +1,14 @@
 """What a person sees of a running training: a live bar on a terminal, plain lines elsewhere."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Self
+from typing import Self, TypeVar
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn, track
+
+Item = TypeVar("Item")
 
 
 @contextmanager
@@ -19,6 +21,12 @@ def show_phase(name: str) -> Iterator[None]:
     else:
         console.print(name)
         yield
+
+
+def track_on_terminal(items: Iterable[Item], title: str, total: int | None) -> Iterator[Item]:
+    """The same items, with a bar on standard error if that is a terminal; total: their number, if it is known."""
+    console = Console(stderr=True)
+    yield from track(items, title, total, console=console, disable=not console.is_terminal)
 
 
 class TrainingDisplay:

@@ -1,19 +1,17 @@
 """Translating a test set with a bundle, and writing its scores into the bundle."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from rich.console import Console
-from rich.progress import track
-
 from model.bundle import CARD_FILE, CONFIG_FILE, BundleScore, config_json, find_bundle, read_config
-from model.config import Direction
-from model.decoding.request import SearchOptions
+from model.decoding.loading import Precision
+from model.decoding.request import SearchOptions, Translation
 from model.decoding.translator import Translator
 from model.errors import InvalidInputError
 from model.files import write_atomically
 from model.lines import read_lines
 from training.card import model_card
+from training.display import track_on_terminal
 from training.metrics import ScoreReport
 
 
@@ -33,22 +31,29 @@ class EvaluationSet:
         return self._as_many_as_references(path, list(read_lines(path)))
 
     def translate(
-        self, name_or_path: str, source_language: str | None, target_language: str, options: SearchOptions
+        self,
+        bundles: str | Sequence[str],
+        source_language: str | None,
+        target_language: str,
+        options: SearchOptions,
+        *,
+        split_sentences: bool = True,
+        precision: Precision = "auto",
+        device: str = "cpu",
     ) -> list[str]:
-        """A bundle's best translation of every source sentence.
+        """A bundle's best translation of every source text, or that of an ensemble of several.
 
-        Raises InvalidInputError naming file and line for a sentence that the model cannot take, and what loading
-        the bundle and reading the file raise.
+        Raises InvalidInputError naming file and line for a text that the model cannot take, and what loading the
+        bundles and reading the file raise.
         """
         if self.source is None:
-            raise InvalidInputError(f"to translate with {name_or_path}, its source sentences are needed: --source FILE")
+            raise InvalidInputError("to translate with a bundle, its source sentences are needed: --source FILE")
         sources = self._as_many_as_references(self.source, list(read_lines(self.source)))
-        translator = Translator.load(name_or_path)
+        translator = Translator.load(bundles, precision=precision, device=device)
         direction = translator.find_direction(source_language, target_language)
-        translations = _translate(translator, sources, direction, options, self.source)
-        console = Console(stderr=True)
-        title = f"{translator.name} {direction}"
-        return list(track(translations, title, len(sources), console=console, disable=not console.is_terminal))
+        stream = translator.stream(sources, direction, options, split_sentences=split_sentences)
+        lines = _one_line_each(stream, self.source)
+        return list(track_on_terminal(lines, f"{translator.name} {direction}", len(sources)))
 
     def _as_many_as_references(self, path: Path, lines: list[str]) -> list[str]:
         if len(lines) != len(self.references):
@@ -58,15 +63,13 @@ class EvaluationSet:
         return lines
 
 
-def _translate(
-    translator: Translator, sources: list[str], direction: Direction, options: SearchOptions, path: Path
-) -> Iterator[str]:
+def _one_line_each(translations: Iterator[Translation], path: Path) -> Iterator[str]:
     num_done = 0
     try:
-        for translation in translator.stream(sources, direction, options):
+        for translation in translations:
             num_done += 1
             yield " ".join(translation.text.splitlines())
-    except InvalidInputError as error:  # all sentences before the refused one have been translated
+    except InvalidInputError as error:  # all texts before the refused one have been translated
         raise InvalidInputError(f"{path}, line {num_done + 1}: {error}") from error
 
 

@@ -19,14 +19,14 @@ DIGITS = 6
 ATTENTION_DIGITS = 4
 
 
-def translation_to_json(translation: Translation) -> str:
-    """One line: {"source", "source_pieces", "hypotheses": [{"text", "score", "pieces", "token_log_probs", "alignment",
-    "attention"}, …]}, best first; what is not known is left out."""
+def translation_to_json(translation: Translation, *, attention: bool = False) -> str:
+    """One line: {"source", "hypotheses": [{"text", "score", "pieces", "token_log_probs", "alignment"}, …]}, best first;
+    with `attention` also "source_pieces" and each hypothesis' "attention". What is not known is left out."""
     return _dump(
         {
             "source": translation.source,
-            "source_pieces": translation.source_pieces,
-            "hypotheses": [_hypothesis_fields(hypothesis) for hypothesis in translation.hypotheses],
+            "source_pieces": translation.source_pieces if attention else (),
+            "hypotheses": [_hypothesis_fields(hypothesis, attention) for hypothesis in translation.hypotheses],
         }
     )
 
@@ -38,9 +38,9 @@ def translation_to_tsv(number: int, translation: Translation) -> str:
     )
 
 
-def score_to_json(outcome: "ScoredTranslation | InvalidInputError") -> str:
-    """One line: {"source", "target", "score", "log_prob", "source_pieces", "pieces", "token_log_probs", "alignment",
-    "attention"}, the last two where they were asked for; {"error"} for a pair that has no score."""
+def score_to_json(outcome: "ScoredTranslation | InvalidInputError", *, attention: bool = False) -> str:
+    """One line: {"source", "target", "score", "log_prob", "pieces", "token_log_probs", "alignment"}, the last one where
+    it was asked for; with `attention` also "source_pieces" and "attention"; {"error"} for a pair that has no score."""
     if isinstance(outcome, InvalidInputError):
         return _dump({"error": str(outcome)})
     return _dump(
@@ -49,11 +49,11 @@ def score_to_json(outcome: "ScoredTranslation | InvalidInputError") -> str:
             "target": outcome.target,
             "score": round(outcome.score, DIGITS),
             "log_prob": round(outcome.log_prob, DIGITS),
-            "source_pieces": outcome.source_pieces,
+            "source_pieces": outcome.source_pieces if attention else (),
             "pieces": outcome.pieces,
             "token_log_probs": _rounded(outcome.token_log_probs),
             "alignment": outcome.alignment,
-            "attention": _matrix(outcome.attention),
+            "attention": _matrix(outcome.attention) if attention else None,
         }
     )
 
@@ -77,7 +77,7 @@ def one_line(text: str) -> str:
     return " ".join(text.replace("\t", " ").splitlines())
 
 
-def _hypothesis_fields(hypothesis: Hypothesis) -> dict[str, Any]:
+def _hypothesis_fields(hypothesis: Hypothesis, attention: bool) -> dict[str, Any]:
     return _known(
         {
             "text": hypothesis.text,
@@ -85,7 +85,7 @@ def _hypothesis_fields(hypothesis: Hypothesis) -> dict[str, Any]:
             "pieces": hypothesis.pieces,
             "token_log_probs": _rounded(hypothesis.token_log_probs),
             "alignment": hypothesis.alignment,
-            "attention": _matrix(hypothesis.attention),
+            "attention": _matrix(hypothesis.attention) if attention else None,
         }
     )
 

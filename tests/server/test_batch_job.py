@@ -126,6 +126,11 @@ def test_a_translation_with_line_breaks_stays_one_line(source: Path, output: Pat
     assert output.read_bytes() == b"a b c d\n" * 20
 
 
+def test_what_is_written_for_a_translation_can_be_chosen(source: Path, output: Path) -> None:
+    run(source, output, write=lambda translation: f"{translation.source}\n{translation.text}")
+    assert output.read_text("utf-8").splitlines()[:2] == ["line 1 1 line", "line 2 2 line"]
+
+
 def test_reads_gzip(tmp_path: Path, source: Path, output: Path) -> None:
     packed = tmp_path / "input.en.gz"
     packed.write_bytes(gzip.compress(source.read_bytes()))

@@ -55,7 +55,8 @@ def test_references_and_hypotheses_are_read_line_by_line(tmp_path: Path) -> None
 def test_a_sentence_that_is_too_long_is_told_with_file_and_line(tmp_path: Path, bundle: Path) -> None:
     test_set = make_test_set(tmp_path, [*SOURCES, TOO_LONG, *SOURCES])
     with pytest.raises(InvalidInputError, match=r"test\.en, line 4: the text has \d+ pieces, but the model takes 62"):
-        test_set.translate(str(bundle), "en", "de", GREEDY)
+        test_set.translate(str(bundle), "en", "de", GREEDY, split_sentences=False)
+    assert len(test_set.translate(str(bundle), "en", "de", GREEDY)) == 2 * len(SOURCES) + 1  # in parts it fits
 
 
 def test_files_of_different_length_are_told_with_both_counts(tmp_path: Path, bundle: Path) -> None:

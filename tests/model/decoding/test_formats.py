@@ -27,7 +27,8 @@ ERROR = InvalidInputError("line 3: the source is blank")
 
 def test_translations_as_json_say_what_is_known() -> None:
     hypothesis = Hypothesis("Häuser", -0.1234567, ("▁Häuser",), (-0.25, -0.125), ATTENTION, ((0, 0),))
-    line = translation_to_json(Translation("houses", (hypothesis, Hypothesis("Haus", 0.0)), ("<2de>", "▁houses")))
+    translation = Translation("houses", (hypothesis, Hypothesis("Haus", 0.0)), ("<2de>", "▁houses"))
+    line = translation_to_json(translation, attention=True)
     assert "\n" not in line
     assert "Häuser" in line
     assert json.loads(line) == {
@@ -45,6 +46,9 @@ def test_translations_as_json_say_what_is_known() -> None:
             {"text": "Haus", "score": 0.0},
         ],
     }
+    without_attention = json.loads(translation_to_json(translation))
+    assert set(without_attention) == {"source", "hypotheses"}
+    assert set(without_attention["hypotheses"][0]) == {"text", "score", "pieces", "token_log_probs", "alignment"}
 
 
 def test_a_blank_or_unencodable_text_is_json_all_the_same() -> None:
@@ -61,7 +65,7 @@ def test_translations_as_tsv_have_a_line_for_a_hypothesis() -> None:
 
 
 def test_scores_as_json() -> None:
-    assert json.loads(score_to_json(SCORED)) == {
+    assert json.loads(score_to_json(SCORED, attention=True)) == {
         "source": 'a "house"',
         "target": "Haus",
         "score": -0.123457,
@@ -73,7 +77,8 @@ def test_scores_as_json() -> None:
         "attention": [[0.1235, 0.5, 0.25], [1, 0, 0]],
     }
     assert json.loads(score_to_json(ERROR)) == {"error": "line 3: the source is blank"}
-    plain = json.loads(score_to_json(replace(SCORED, attention=None, alignment=())))
+    assert {"attention", "source_pieces"}.isdisjoint(json.loads(score_to_json(SCORED)))
+    plain = json.loads(score_to_json(replace(SCORED, attention=None, alignment=()), attention=True))
     assert {"attention", "alignment"}.isdisjoint(plain)
 
 
