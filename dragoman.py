@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from model.decoding.scoring import ScoredTranslation, Scorer
     from model.decoding.translator import Translator
     from server.client import AsyncClient, Client, ModelChangedError, ServerError
+    from server.job_progress import Scalar
     from server.translation_source import Task, TranslationSource
 
 __all__ = [
@@ -78,6 +79,12 @@ Precision = Annotated[
     typer.Option(help="What to compute in; auto is the fastest at no loss of quality.", rich_help_panel=MODEL),
 ]
 Device = Annotated[str, typer.Option(help="cpu, or another that torch knows, such as cuda.", rich_help_panel=MODEL)]
+UseShortlist = Annotated[
+    bool,
+    typer.Option(
+        "--shortlist", help="Use the bundle's lexical shortlist: faster, nearly the same.", rich_help_panel=MODEL
+    ),
+]
 Split = Annotated[
     bool,
     typer.Option(
@@ -141,6 +148,7 @@ def evaluate(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     precision: Precision = "auto",
     device: Device = "cpu",
+    use_shortlist: UseShortlist = False,
     split: Split = True,
     *,
     options: "SearchOptions",
@@ -168,7 +176,14 @@ def evaluate(
         if to is None:
             raise InvalidInputError(f"to translate with {' and '.join(names)}, give --to LANGUAGE")
         return evaluation_set.translate(
-            names, source_language, to, options, split_sentences=split, precision=precision, device=device
+            names,
+            source_language,
+            to,
+            options,
+            split_sentences=split,
+            precision=precision,
+            device=device,
+            use_shortlist=use_shortlist,
         )
 
     compared = None
@@ -310,6 +325,7 @@ def translate(
     ] = None,
     precision: Precision = "auto",
     device: Device = "cpu",
+    use_shortlist: UseShortlist = False,
     split: Split = True,
     *,
     options: "SearchOptions",
@@ -342,16 +358,17 @@ def translate(
     )
     found: AbstractContextManager[TranslationSource]
     if server is not None:
-        if precision != "auto" or device != "cpu" or len(model or ()) > 1:
-            raise InvalidInputError(
-                "with --server it has the say: leave out --precision, --device and a second --model"
-            )
+        if precision != "auto" or device != "cpu" or use_shortlist or len(model or ()) > 1:
+            raise InvalidInputError("--precision, --device, --shortlist and a second --model are for no --server")
         found = remote_source(server, model[0] if model else None, task)
     else:
         from model.decoding.translator import Translator
 
-        translator = Translator.load(model or [DEFAULT_BUNDLE], precision=precision, device=device)
-        found = nullcontext(local_source(translator, task))
+        translator = Translator.load(
+            model or [DEFAULT_BUNDLE], precision=precision, device=device, use_shortlist=use_shortlist
+        )
+        loaded_with: dict[str, Scalar] = {"precision": precision, "device": device, "shortlist": use_shortlist}
+        found = nullcontext(local_source(translator, task, loaded_with))
     with found as source:
         if input_path is None or output_path is None:
             _print_translations(source, texts or [], task, as_json=as_json)
@@ -417,6 +434,7 @@ def serve(
     ] = None,
     precision: Precision = "auto",
     device: Device = "cpu",
+    use_shortlist: UseShortlist = False,
 ) -> None:
     """Serve bundles over gRPC until Ctrl-C or SIGTERM; running calls are finished first."""
     from server.signals import exit_on_stop_signals
@@ -432,6 +450,7 @@ def serve(
             device=device,
             max_slots=max_slots,
             max_cached_positions=max_cached_positions,
+            use_shortlist=use_shortlist,
         )
         for bundle in bundles or [DEFAULT_BUNDLE]
     ]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from model.decoding.request import SearchOptions
 from server.batch_job import TranslateStream
-from server.job_progress import Scalar
+from server.job_progress import Parameters, Scalar
 
 if TYPE_CHECKING:
     from model.decoding.translator import Translator
@@ -50,11 +50,15 @@ class TranslationSource:
     parameters: dict[str, Scalar]
 
 
-def local_source(translator: "Translator", task: Task) -> TranslationSource:
-    """Raises NotFoundError for languages between which the bundle does not translate."""
+def local_source(translator: "Translator", task: Task, loaded_with: Parameters) -> TranslationSource:
+    """loaded_with: what of its loading changes translations.
+
+    Raises NotFoundError for languages between which the bundle does not translate.
+    """
     direction = translator.find_direction(task.source_language, task.to)
     parameters = task.parameters
     parameters |= {"model": translator.name, "revision": translator.revision, "direction": str(direction)}
+    parameters |= loaded_with
     return TranslationSource(
         lambda texts: translator.stream(texts, direction, task.search, split_sentences=task.split_sentences),
         parameters,

@@ -323,7 +323,22 @@ def test_translate_with_an_ensemble(run: Run, tiny_bundle: Path) -> None:
     one = run("translate", "--model", tiny_bundle, "--to", "de", "--precision", "float32", "a small house")
     twice = ["translate", "--model", tiny_bundle, "--model", tiny_bundle, "--to", "de", "--precision", "float32"]
     assert run(*twice, "a small house").output == one.output
-    assert_refused(run(*twice, "--server", "127.0.0.1:1", "text"), "with --server it has the say")
+    assert_refused(run(*twice, "--server", "127.0.0.1:1", "text"), "are for no --server")
+
+
+def test_a_shortlist_is_used_where_it_is_wanted(
+    run: Run, tiny_bundle: Path, tiny_sentences: list[str], tmp_path: Path
+) -> None:
+    source = write_lines(tmp_path / "in.en", *tiny_sentences[::2])
+    target = write_lines(tmp_path / "in.de", *tiny_sentences[1::2])
+    bundle = Path(shutil.copytree(tiny_bundle, tmp_path / "bundle"))
+    translate = ["translate", "--model", bundle, "--to", "de", "--precision", "float32", *tiny_sentences[:10:2]]
+    evaluate = ["evaluate", bundle, "--reference", target, "--source", source, "--to", "de"]
+    for command in (translate, evaluate, ["serve", bundle]):
+        assert_refused(run(*command, "--shortlist"), "shortlist.safetensors: the bundle has no shortlist")
+    assert run("shortlist", bundle, "--from", "en", "--to", "de", "--source", source, "--target", target).status == 0
+    assert run(*translate, "--shortlist").output != run(*translate).output  # for the network is made of chance
+    assert run(*evaluate, "--shortlist").status == 0
 
 
 def test_translate_refuses_what_it_cannot_do(run: Run, tiny_bundle: Path, tmp_path: Path) -> None:

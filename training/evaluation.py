@@ -40,8 +40,9 @@ class EvaluationSet:
         split_sentences: bool = True,
         precision: Precision = "auto",
         device: str = "cpu",
+        use_shortlist: bool = False,
     ) -> list[str]:
-        """A bundle's best translation of every source text, or that of an ensemble of several.
+        """A bundle's best translation of every source text, or that of an ensemble of several; see `Translator.load`.
 
         Raises InvalidInputError naming file and line for a text that the model cannot take, and what loading the
         bundles and reading the file raise.
@@ -49,7 +50,7 @@ class EvaluationSet:
         if self.source is None:
             raise InvalidInputError("to translate with a bundle, its source sentences are needed: --source FILE")
         sources = self._as_many_as_references(self.source, list(read_lines(self.source)))
-        translator = Translator.load(bundles, precision=precision, device=device)
+        translator = Translator.load(bundles, precision=precision, device=device, use_shortlist=use_shortlist)
         direction = translator.find_direction(source_language, target_language)
         stream = translator.stream(sources, direction, options, split_sentences=split_sentences)
         lines = _one_line_each(stream, self.source)

@@ -20,6 +20,7 @@ from model.bundle import BundleConfig, find_bundle, read_config, read_vocabulary
 from model.config import BOS_ID, EOS_ID, Direction
 from model.decoding.alignment import Alignment, word_alignment
 from model.decoding.request import SearchOptions
+from model.decoding.rules import coverage_penalty, length_penalty
 from model.errors import InvalidInputError
 from model.storage import load_network
 from model.transformer import DecoderLayer, Transformer, pad_batch
@@ -213,17 +214,10 @@ def _pair_score(
     token_log_probs: NDArray[np.float64], attention: NDArray[np.float32] | None, options: SearchOptions
 ) -> PairScore:
     log_prob = float(token_log_probs.sum())
-    score = log_prob / _length_penalty(len(token_log_probs), options)
+    score = log_prob / length_penalty(len(token_log_probs), options.length_penalty, options.length_normalization)
     if attention is not None and options.coverage_penalty > 0:
-        covered = np.minimum(attention.sum(axis=0), 1.0)  # [source pieces]
-        score += options.coverage_penalty * float(np.log(covered).sum())
+        score += coverage_penalty(attention, options.coverage_penalty)
     return PairScore(score, log_prob, token_log_probs, attention if options.return_attention else None)
-
-
-def _length_penalty(length: int, options: SearchOptions) -> float:
-    """What the log probability is divided by; length: pieces with the end of sentence."""
-    base = length if options.length_normalization == "average" else (5 + length) / 6
-    return float(base**options.length_penalty)
 
 
 @contextmanager

@@ -11,12 +11,13 @@ import torch
 from model.bundle import read_config, read_vocabulary
 from model.config import BOS_ID, EOS_ID, Direction
 from model.decoding import scoring
-from model.decoding.request import SearchOptions
+from model.decoding.engine import Engine
+from model.decoding.request import Request, SearchOptions
 from model.decoding.scoring import Pair, Scorer, score_pairs
+from model.decoding.torch_decoder import TorchDecoder
 from model.errors import InvalidInputError, NotFoundError
 from model.storage import load_network
 from model.transformer import DecoderLayer, Transformer
-from tests.reference_beam import reference_beam_search
 
 EN_DE = Direction("en", "de")
 OPTIONS = SearchOptions(return_attention=True)
@@ -86,25 +87,39 @@ def test_batches_hold_every_pair_once_and_stay_small(pairs: list[Pair], monkeypa
     assert list(scoring._batches([], 400)) == []
 
 
-def test_scores_what_the_search_found_as_the_search_did(tiny_bundle: Path) -> None:
+@pytest.mark.parametrize(
+    "options",
+    [
+        SearchOptions(beam_size=3, n_best=3, return_attention=True),
+        SearchOptions(beam_size=2, n_best=2, length_penalty=0.2, length_normalization="average", return_attention=True),
+        SearchOptions(beam_size=3, n_best=3, coverage_penalty=0.5, return_attention=True),
+        SearchOptions(n_best=4, sampling_temperature=1.5, return_attention=True),
+    ],
+)
+def test_scores_what_the_search_found_as_the_search_did(tiny_bundle: Path, options: SearchOptions) -> None:
     scorer, most = Scorer.load(tiny_bundle), 12
     with torch.no_grad():
         scorer.network.output_projection.weight[EOS_ID].mul_(6)  # or none would end before it is cut off
+    unprintable = scorer.vocabulary.target.unprintable_ids()
+    engine = Engine(TorchDecoder(scorer.network, forbidden_ids=unprintable, max_slots=4))
+    texts = ("The dog sees the house.", "The child likes the bridge.", "a b c")
+    sources = [tuple(scorer.vocabulary.encode_source(text, EN_DE)) for text in texts]
+    engine.admit([Request(number, source_ids, options, most) for number, source_ids in enumerate(sources)])
     num_ended = 0
-    for alpha in (1.0, 0.2):
-        options = SearchOptions(beam_size=3, n_best=3, length_penalty=alpha)
-        for text in ("The dog sees the house.", "The child likes the bridge.", "a b c"):
-            source_ids = scorer.vocabulary.encode_source(text, EN_DE)
-            unprintable = scorer.vocabulary.target.unprintable_ids()
-            for found in reference_beam_search(scorer.network, source_ids, options, most, unprintable):
-                (score,) = score_pairs(scorer.network, [Pair(source_ids, found.token_ids)], options)
-                if len(found.token_ids) == most:  # cut off: the search has not counted the end of sentence
-                    log_prob = score.token_log_probs[:-1].sum()
-                    assert log_prob / ((5 + most) / 6) ** alpha == pytest.approx(found.score, abs=1e-4)
-                else:
+    while engine.num_active:
+        for finished in engine.step():
+            for found in finished.hypotheses:
+                pair = Pair(sources[finished.id], found.token_ids)
+                (score,) = score_pairs(scorer.network, [pair], options)
+                num_rows = len(found.token_log_probs)  # without the end of sentence, if it was cut off
+                assert score.token_log_probs[:num_rows].tolist() == pytest.approx(found.token_log_probs, abs=1e-4)
+                assert score.attention is not None
+                assert found.attention is not None
+                np.testing.assert_allclose(score.attention[:num_rows], found.attention, atol=1e-5)
+                if num_rows > len(found.token_ids):
                     assert score.score == pytest.approx(found.score, abs=1e-4)
                     num_ended += 1
-    assert num_ended > 3
+    assert num_ended > 0
 
 
 def test_normalizes_as_the_options_say(scorer: Scorer, pairs: list[Pair]) -> None:
