@@ -24,7 +24,7 @@ class _Sentence:
 
     source_places: Places
     target_places: list[Places] = field(default_factory=list)
-    allowed: Tensor | None = None  # [vocab_size] True at the pieces that it may be made of
+    excluded: Tensor | None = None  # [vocab_size] True at the pieces that it must not be made of
     attention: list[NDArray[np.float32]] | None = None
 
 
@@ -92,7 +92,7 @@ class TorchDecoder:
         for admission in admissions:
             new[admission.slot] = _Sentence(
                 self._pool.take(len(admission.source_ids)),
-                allowed=self._allowed(admission),
+                excluded=self._excluded(admission),
                 attention=[] if admission.keep_attention else None,
             )
         places = np.concatenate([new[admission.slot].source_places for admission in admissions])
@@ -101,12 +101,12 @@ class TorchDecoder:
             real = (keys.transpose(1, 2)[source_mask], values.transpose(1, 2)[source_mask])
             self._pool.write(layer, self._tensor(places.astype(np.int64)), *real)
 
-    def _allowed(self, admission: Admission) -> Tensor | None:
+    def _excluded(self, admission: Admission) -> Tensor | None:
         if admission.allowed_ids is None:
             return None
-        allowed = torch.zeros(self._vocab_size, dtype=torch.bool, device=self._device)
-        allowed[self._tensor(admission.allowed_ids.astype(np.int64))] = True
-        return allowed
+        excluded = torch.ones(self._vocab_size, dtype=torch.bool, device=self._device)
+        excluded[self._tensor(admission.allowed_ids.astype(np.int64))] = False
+        return excluded
 
     @torch.inference_mode()
     def advance(self, rows: Rows) -> None:
@@ -119,16 +119,19 @@ class TorchDecoder:
             beams = np.arange(rows.num_rows) - rows.offsets[:-1].repeat(counts)
             self._places[slots, beams, positions] = own
             logits = self._step(rows, counts)
-            self._log_probs = self._normalize(logits, rows, counts)
+            self._log_probs = self._normalize(logits, rows)
         except BaseException:
             self._pool.give_back(own)
             raise
-        for index, slot in enumerate(rows.slots.tolist()):
+        for index, (slot, position) in enumerate(zip(rows.slots.tolist(), rows.positions.tolist(), strict=True)):
             sentence = self._sentences[slot]
-            sentence.target_places.append(own[rows.offsets[index] : rows.offsets[index + 1]])
+            for places in sentence.target_places[position:]:  # an ensemble may have to repeat a step
+                self._pool.give_back(places)
+            sentence.target_places[position:] = [own[rows.offsets[index] : rows.offsets[index + 1]]]
             if sentence.attention is not None:
                 assert self._attention is not None
-                sentence.attention.append(self._attention[index, : counts[index], : len(sentence.source_places)])
+                seen = self._attention[index, : counts[index], : len(sentence.source_places)]
+                sentence.attention[position:] = [seen]
 
     def _step(self, rows: Rows, counts: Ints) -> Tensor:
         """Runs the network on the rows -> logits [R, vocab_size]."""
@@ -155,14 +158,14 @@ class TorchDecoder:
         logits = self._network.decode_step(token_ids, self._tensor(positions.astype(np.int64)), cache)
         return logits if is_real.all() else logits[self._tensor(is_real)]
 
-    def _normalize(self, logits: Tensor, rows: Rows, counts: Ints) -> Tensor:
+    def _normalize(self, logits: Tensor, rows: Rows) -> Tensor:
         """[R, vocab_size] logits -> log probabilities in float32 at least, -inf for forbidden pieces."""
         if logits.dtype in (torch.float16, torch.bfloat16):
             logits = logits.float()
-        allowed = [self._sentences[slot].allowed for slot in rows.slots.tolist()]
-        for index, pieces in enumerate(allowed):
-            if pieces is not None:
-                logits[rows.offsets[index] : rows.offsets[index + 1], ~pieces] = -torch.inf
+        for index, slot in enumerate(rows.slots.tolist()):
+            excluded = self._sentences[slot].excluded
+            if excluded is not None:
+                logits[rows.offsets[index] : rows.offsets[index + 1]].masked_fill_(excluded, -torch.inf)
         return logits.log_softmax(dim=-1).index_fill_(1, self._forbidden, -torch.inf)
 
     @torch.inference_mode()

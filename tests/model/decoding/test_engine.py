@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model.config import ArchitectureConfig, VocabularyShape
-from model.decoding.engine import Engine
+from model.decoding.engine import Engine, num_cached_positions
 from model.decoding.request import Request, SearchOptions, TokenHypothesis
 from model.decoding.torch_decoder import TorchDecoder
 from model.errors import InvalidInputError
@@ -159,3 +159,76 @@ def test_refuses_what_it_cannot_hold_and_stays_as_it_was() -> None:
 
 def test_without_requests_a_step_does_nothing() -> None:
     assert make_engine(1).step() == []
+
+
+@given(st.lists(requests_without_id, min_size=1, max_size=8), st.integers(40, 200), st.integers())
+@settings(deadline=None, max_examples=12)
+def test_no_more_positions_are_cached_than_allowed(
+    drawn: list[tuple[tuple[int, ...], SearchOptions, int]], max_cached_positions: int, random_seed: int
+) -> None:
+    decoder = TorchDecoder(NETWORK, forbidden_ids=FORBIDDEN, max_slots=4)
+    engine = Engine(decoder, max_cached_positions=max_cached_positions)
+    waiting = [request for request in make_requests(drawn) if num_cached_positions(request) <= max_cached_positions]
+    chance = random.Random(random_seed)
+    results: dict[int, tuple[TokenHypothesis, ...]] = {}
+    in_flight: dict[int, Request] = {}
+    requests = list(waiting)
+    while waiting or engine.num_active:
+        count = engine.count_fitting(waiting)
+        reserved = sum(num_cached_positions(request) for request in in_flight.values())
+        fitting = 0
+        while fitting < min(len(waiting), 4 - len(in_flight)):
+            reserved += num_cached_positions(waiting[fitting])
+            if reserved > max_cached_positions:
+                break
+            fitting += 1
+        assert count == fitting
+        if count < len(waiting):
+            with pytest.raises(InvalidInputError):
+                engine.admit(waiting[: count + 1])
+        admitted = [waiting.pop(0) for _ in range(chance.randint(0, count))]
+        engine.admit(admitted)
+        in_flight |= {request.id: request for request in admitted}
+        for finished in engine.step():
+            results[finished.id] = finished.hypotheses
+            del in_flight[finished.id]
+        assert decoder.num_cached_positions <= max_cached_positions
+    assert decoder.num_cached_positions == 0
+    for request in requests:
+        assert_same(results[request.id], expected(request))
+
+
+def test_refuses_what_never_fits() -> None:
+    engine = Engine(TorchDecoder(NETWORK, max_slots=2), max_cached_positions=50)
+    request = Request(0, (6,) * 11, SearchOptions(beam_size=4), 10)
+    with pytest.raises(
+        InvalidInputError, match="needs 51 cached positions, but the engine has 50: ask for fewer beams"
+    ):
+        engine.check(request)
+    with pytest.raises(InvalidInputError, match="needs 51 cached positions"):
+        engine.admit([request])
+    engine.admit([Request(0, (6,) * 10, SearchOptions(beam_size=4), 10)])
+    with pytest.raises(InvalidInputError, match="1 requests need more cached positions than are free, of 50"):
+        engine.admit([Request(1, (6,), SearchOptions(beam_size=1), 1)])
+
+
+def test_a_failing_decoder_leaves_the_engine_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = make_engine(2)
+
+    def fail(*_: object) -> None:
+        raise MemoryError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(engine.decoder, "admit", fail)
+        with pytest.raises(MemoryError):
+            engine.admit([Request(0, (6, 7), SearchOptions(), 10)])
+    assert (engine.num_active, engine.free_slots) == (0, 2)
+    request = Request(0, (6, 7), SearchOptions(), 10)
+    engine.admit([request])
+    engine.step()
+    with monkeypatch.context() as patch:
+        patch.setattr(engine.decoder, "extend", fail)
+        with pytest.raises(MemoryError):
+            engine.step()
+    found = run_with_arrivals(engine, [], 0)
+    assert_same(found[0], expected(request))
