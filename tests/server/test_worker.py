@@ -335,6 +335,21 @@ def test_the_real_engine_goes_on_after_an_error(tiny_bundle: Path, monkeypatch: 
     assert not broken
 
 
+def test_the_real_engine_translates_long_texts_in_little_room(tiny_bundle: Path, tiny_sentences: list[str]) -> None:
+    texts = ["  ".join(tiny_sentences[:20]), tiny_sentences[3], "x" * 300, "\n".join(tiny_sentences[20:30])]
+    options = SearchOptions(beam_size=2, max_target_length=6)
+    alone = [Translator.load(tiny_bundle).translate(text, "de", beam_size=2, max_target_length=6)[0] for text in texts]
+    # Room for one sentence of the longest, 64 pieces and 2 beams of 6, and a bit: two that are short.
+    translator = Translator.load(tiny_bundle, max_slots=8, max_cached_positions=80)
+
+    async def main(worker: Worker) -> None:
+        calls = [asyncio.ensure_future(worker.translate([translator.prepare(text, EN_DE, options)])) for text in texts]
+        assert [translation for call in calls for translation in await call] == alone
+
+    with Worker(translator) as worker:
+        run(lambda: main(worker))
+
+
 @pytest.mark.usefixtures("silent_log")
 def test_an_engine_that_leaks_its_slots_is_broken(translator: FakeTranslator) -> None:
     engine = translator.engine
