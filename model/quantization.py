@@ -1,7 +1,8 @@
 """The network in 8-bit integers with torch alone: what the native decoder computes, where it cannot be compiled.
 
 Weights have a scale for each output, fixed once; inputs a scale for each row, found as they come (Dettmers et al. 2022,
-section 2.1, without its outliers). Sums of products of integers are exact, so that a row's result is its own.
+section 2.1, without its outliers). Sums of products of integers are exact, so that a row's result is its own. The keys
+and values that a decoder keeps have 16 bits.
 """
 
 import torch
@@ -40,9 +41,16 @@ class QuantizedLinear(nn.Module):
         return (products if self.bias is None else products + self.bias).unflatten(0, inputs.shape[:-1])
 
 
+class RoundToBfloat16(nn.Module):
+    """The float32 numbers that bfloat16 has, the nearest ones."""
+
+    def forward(self, numbers: Tensor) -> Tensor:
+        return numbers.bfloat16().float()
+
+
 def quantize_network(network: Transformer) -> Transformer:
-    """Turns every linear layer and embedding of the network into 8 bits, in place, and returns it. It decodes in
-    float32 otherwise; it can no longer be trained."""
+    """Turns every linear layer and embedding of the network into 8 bits, and the decoder's keys and values into 16, in
+    place, and returns it. It decodes in float32 otherwise; it can no longer be trained."""
     with torch.no_grad():
         for embedding in (network.source_embedding, network.target_embedding):
             integers, scales = quantize_rows(embedding.weight)
@@ -51,4 +59,8 @@ def quantize_network(network: Transformer) -> Transformer:
         for name, child in module.named_children():
             if isinstance(child, nn.Linear):
                 setattr(module, name, QuantizedLinear(child))
+    for layer in network.decoder_layers:
+        for attention in (layer.self_attention, layer.cross_attention):
+            for name in ("key", "value"):
+                setattr(attention, name, nn.Sequential(getattr(attention, name), RoundToBfloat16()))
     return network
