@@ -48,7 +48,7 @@ class PairFiles:
         keep_going: a pair that cannot be scored, blank or too long, gives its error in place of a score; otherwise the
         error is raised. It names the line.
         """
-        for number, outcome in enumerate(scorer.try_score(self, direction, options), start=1):
+        for number, outcome in enumerate(scorer.stream(self, direction, options), start=1):
             if not isinstance(outcome, InvalidInputError):
                 yield outcome
                 continue

@@ -19,7 +19,7 @@ from model.attention import MultiHeadAttention
 from model.bundle import BundleConfig, find_bundle, read_config, read_vocabulary
 from model.config import BOS_ID, EOS_ID, Direction
 from model.decoding.alignment import Alignment, word_alignment
-from model.decoding.request import SearchOptions
+from model.decoding.request import LengthNormalization, SearchOptions
 from model.decoding.rules import coverage_penalty, length_penalty
 from model.errors import InvalidInputError
 from model.storage import load_network
@@ -131,28 +131,47 @@ class Scorer:
         return Pair(source_ids, target_ids)
 
     def score(
-        self, pairs: Iterable[tuple[str, str]], direction: Direction, options: SearchOptions | None = None
-    ) -> Iterator[ScoredTranslation]:
-        """Scores (source, translation) pairs as they come: reads LOOKAHEAD ahead and yields in their order.
+        self,
+        pairs: Iterable[tuple[str, str]],
+        to: str,
+        *,
+        source_language: str | None = None,
+        length_penalty: float = 1.0,
+        length_normalization: LengthNormalization = "gnmt",
+        coverage_penalty: float = 0.0,
+        return_attention: bool = False,
+    ) -> list[ScoredTranslation]:
+        """The scores of (source, translation) pairs, in order.
 
-        options: length_penalty, length_normalization, coverage_penalty and return_attention count; nothing is searched.
-
-        Raises InvalidInputError for a pair that `prepare` refuses, once all before it are yielded.
+        See `SearchOptions` for what makes a score. Raises NotFoundError for an unknown language and InvalidInputError
+        for an option out of range or a pair that `prepare` refuses.
         """
-        for outcome in self.try_score(pairs, direction, options):
+        options = SearchOptions(
+            length_penalty=length_penalty,
+            length_normalization=length_normalization,
+            coverage_penalty=coverage_penalty,
+            return_attention=return_attention,
+        )
+        scored = []
+        for outcome in self.stream(pairs, self.info.find_direction(source_language, to), options):
             if isinstance(outcome, InvalidInputError):
                 raise outcome
-            yield outcome
+            scored.append(outcome)
+        return scored
 
-    def try_score(
-        self, pairs: Iterable[tuple[str, str]], direction: Direction, options: SearchOptions | None = None
+    def stream(
+        self, pairs: Iterable[tuple[str, str]], direction: Direction, options: SearchOptions
     ) -> Iterator[ScoredTranslation | InvalidInputError]:
-        """Like `score`, but a pair that `prepare` refuses gives the error in its place."""
+        """Scores pairs as they come: reads LOOKAHEAD ahead and yields in their order; the error in place of the score
+        for a pair that `prepare` refuses.
+
+        options: those that `score` takes count; nothing is searched.
+        """
         remaining = iter(pairs)
         while texts := list(itertools.islice(remaining, LOOKAHEAD)):
             prepared = [self._try_prepare(source, target, direction) for source, target in texts]
             scorable = [pair for pair in prepared if isinstance(pair, Pair)]
-            scores = iter(score_pairs(self.network, scorable, options or SearchOptions()))
+            scores = iter(score_pairs(self.network, scorable, options))
             for (source, target), pair in zip(texts, prepared, strict=True):
                 yield self._describe(source, target, pair, next(scores)) if isinstance(pair, Pair) else pair
 

@@ -33,7 +33,7 @@ def test_scores_line_by_line(scorer: Scorer, tmp_path: Path) -> None:
     files = PairFiles(write(tmp_path / "a.en", *sources), write(tmp_path / "a.de.gz", *targets))
     assert files.num_pairs == 3
     scored = list(files.score(scorer, EN_DE, SearchOptions()))
-    assert scored == list(scorer.score(zip(sources, targets, strict=True), EN_DE))
+    assert scored == scorer.score(zip(sources, targets, strict=True), "de", source_language="en")
 
 
 def test_empty_files_have_no_scores(scorer: Scorer, tmp_path: Path) -> None:

@@ -167,7 +167,7 @@ def test_attention_is_the_last_layer_s_mean_over_its_heads(tiny_bundle: Path) ->
 
 def test_texts_come_back_with_their_pieces_and_alignment(scorer: Scorer) -> None:
     texts = [("The dog sees the house.", "Der Hund sieht das Haus."), ("tree", "Baum")]
-    first, second = scorer.score(iter(texts), EN_DE, OPTIONS)
+    first, second = scorer.score(iter(texts), "de", source_language="en", return_attention=True)
     assert (first.source, first.target, second.target) == (*texts[0], "Baum")
     assert first.source_pieces[0] == "<2de>"
     assert first.source_pieces[-1] == "</s>"
@@ -177,19 +177,22 @@ def test_texts_come_back_with_their_pieces_and_alignment(scorer: Scorer) -> None
     assert first.alignment
     assert {target for _, target in first.alignment} == set(range(5))
     assert all(0 <= source < 5 for source, _ in first.alignment)
-    (plain,) = scorer.score(texts[1:], EN_DE)
+    (plain,) = scorer.score(texts[1:], "de")
     assert (plain.attention, plain.alignment) == (None, ())
     assert plain.score == pytest.approx(second.score)
+    (unnormalized,) = scorer.score(texts[1:], "de", length_penalty=0)
+    assert unnormalized.score == pytest.approx(plain.log_prob)
 
 
 def test_pairs_are_read_ahead_but_not_further(scorer: Scorer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scoring, "LOOKAHEAD", 3)
     texts = [(f"tree {number}", f"Baum {number}") for number in range(8)]
     remaining = iter(texts)
-    scored = scorer.score(remaining, EN_DE)
-    assert next(scored).source == "tree 0"
+    scored = scorer.stream(remaining, EN_DE, SearchOptions())
+    first = next(scored)
     assert next(remaining) == texts[3]
-    assert [score.source for score in scored] == [source for source, _ in texts[1:3] + texts[4:]]
+    targets = [outcome.target for outcome in (first, *scored) if not isinstance(outcome, InvalidInputError)]
+    assert targets == [target for _, target in texts[:3] + texts[4:]]
 
 
 @pytest.mark.parametrize(
@@ -203,13 +206,18 @@ def test_pairs_are_read_ahead_but_not_further(scorer: Scorer, monkeypatch: pytes
 )
 def test_what_cannot_be_scored(scorer: Scorer, source: str, target: str, message: str) -> None:
     texts = [("tree", "Baum"), (source, target), ("house", "Haus")]
-    scored = scorer.score(texts, EN_DE)
-    assert next(scored).target == "Baum"
     with pytest.raises(InvalidInputError, match=message):
-        next(scored)
-    before, failure, after = scorer.try_score(texts, EN_DE)
+        scorer.score(texts, "de")
+    before, failure, after = scorer.stream(texts, EN_DE, SearchOptions())
     assert isinstance(failure, InvalidInputError)
     assert [score.target for score in (before, after) if not isinstance(score, InvalidInputError)] == ["Baum", "Haus"]
+
+
+def test_wrong_options_and_languages(scorer: Scorer) -> None:
+    with pytest.raises(InvalidInputError, match="length_penalty is -1"):
+        scorer.score([("tree", "Baum")], "de", length_penalty=-1)
+    with pytest.raises(NotFoundError, match="does not translate to fr"):
+        scorer.score([("tree", "arbre")], "fr")
 
 
 def test_the_longest_pair_of_the_model_is_scored(scorer: Scorer, tiny_bundle: Path) -> None:
