@@ -23,6 +23,11 @@ time).
 | 500, 100       |   701    98.2 %   40.24  328 kB |   620    98.9 %   47.43  268 kB |
 | none           | 8,000   100.0 %   40.08         | 8,000   100.0 %   47.40         |
 
+With the shipped shortlist (100, 50) our own search in int8 has, beside the whole vocabulary: dev en→de 40.12 and 40.14,
+de→en 47.46 and 47.39; devtest en→de 39.50 and 39.78, de→en 46.36 and 46.28 BLEU; chrF is never lower. About one
+sentence in six is translated differently, a little less with longer lists: the softmax shares out the probability of
+what is left out, and close races end otherwise.
+
 What is missing hardly matters: where a translation of the whole network holds a piece that is not in the shortlist, it
 is mostly one that has nothing to do with the source. So the defaults are 100 and 50, rather for text of another kind
 than for this one, where less would do.
