@@ -236,7 +236,7 @@ for result in results:
 def _vmap_line(shortlist: Direction | None) -> str:
     if shortlist is None:
         return ""
-    return f"- `use_vmap=True` translates {shortlist}, no other direction, faster: with the pieces of `{VMAP_FILE}` alone.\n"
+    return f"- `use_vmap=True` is faster for {shortlist}, and for that alone: with the pieces of `{VMAP_FILE}`.\n"
 
 
 def _tags(config: BundleConfig) -> list[str]:

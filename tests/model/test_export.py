@@ -214,7 +214,7 @@ def test_a_shortlist_restricts_the_pieces(tmp_path: Path) -> None:
             vocabulary.target.pieces(shortlist.allowed_ids(vocabulary.encode_source(text, EN_DE), EN_DE).tolist())
         )
         assert all(allowed.issuperset(pieces) for pieces, _ in n_best)
-    assert "`use_vmap=True` translates en→de" in (tmp_path / "model" / "README.md").read_text(encoding="utf-8")
+    assert "`use_vmap=True` is faster for en→de" in (tmp_path / "model" / "README.md").read_text(encoding="utf-8")
 
 
 def test_a_shortlist_that_the_bundle_lacks_is_an_error(tiny_bundle: Path, tmp_path: Path) -> None:

@@ -1,0 +1,109 @@
+"""Dragoman's process. All that the benchmarks know of Dragoman's interface is here and in `server_side`."""
+
+import asyncio
+import itertools
+import random
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from model.decoding.loading import load_model
+from model.decoding.request import Request, SearchOptions, TokenHypothesis
+from model.decoding.translator import Translator
+from model.shortlist import read_shortlist
+from server.worker import Worker
+from tests.benchmarks.load_generator import latencies_under_load
+from tests.benchmarks.processes import peak_memory, serve
+
+
+class DragomanSide:
+    """See the methods; `load` comes first."""
+
+    def load(self, bundle: str, use_shortlist: bool = False, **settings: Any) -> None:
+        """settings: those of Translator.load."""
+        if use_shortlist:
+            model = load_model([bundle], **settings)
+            shortlist = read_shortlist(Path(bundle), model.info)
+            self._translator = Translator(model.info, model.vocabulary, model.decoder, shortlist=shortlist)
+        else:
+            self._translator = Translator.load(bundle, **settings)
+
+    def translate(self, texts: Sequence[str], to: str, **search: Any) -> dict[str, Any]:
+        """One sentence a text. Returns seconds, the pieces of the best hypotheses with their ends, and the texts."""
+        started = time.perf_counter()
+        translations = self._translator.translate(texts, to, split_sentences=False, **_options(search))
+        return {
+            "seconds": time.perf_counter() - started,
+            "num_pieces": sum(len(translation.hypotheses[0].token_log_probs) for translation in translations),
+            "texts": [translation.text for translation in translations],
+        }
+
+    def latencies(self, texts: Sequence[str], to: str, **search: Any) -> list[float]:
+        """Seconds for each text, one after the other."""
+        return [self.translate([text], to, **search)["seconds"] for text in texts]
+
+    def under_load(self, texts: Sequence[str], to: str, arrivals: Sequence[float], **search: Any) -> list[float]:
+        """The server's worker without gRPC: seconds from each arrival to its translation."""
+        direction = self._translator.find_direction(None, to)
+        options = SearchOptions(**_options(search))
+
+        async def run() -> list[float]:
+            worker = Worker(self._translator)
+
+            async def translate(text: str) -> None:
+                await worker.translate([self._translator.prepare(text, direction, options, split_sentences=False)])
+
+            try:
+                return await latencies_under_load(translate, texts, arrivals)
+            finally:
+                await worker.drain()
+
+        return asyncio.run(run())
+
+    def outcomes(self, texts: Sequence[str], to: str, seed: int | None = None, **search: Any) -> list[tuple[str, str]]:
+        """Text and score, to the last bit, of each best hypothesis.
+
+        seed: None fills the slots with the texts in their order; otherwise they come in another one, a random number of
+        them before every step.
+        """
+        translator = self._translator
+        direction, options = translator.find_direction(None, to), SearchOptions(**_options(search))
+        prepared = [translator.prepare(text, direction, options, split_sentences=False) for text in texts]
+        ids = itertools.count()
+        requests = [request for item in prepared for request in item.requests(ids)]
+        if len(requests) != len(texts):
+            raise ValueError("one of the texts is blank")
+        found = self._decode(requests, random.Random(seed) if seed is not None else None)
+        return [
+            (translator.finish(item, [found[index]]).text, found[index][0].score.hex())
+            for index, item in enumerate(prepared)
+        ]
+
+    def _decode(self, requests: list[Request], order: random.Random | None) -> dict[int, Sequence[TokenHypothesis]]:
+        engine = self._translator.engine
+        found: dict[int, Sequence[TokenHypothesis]] = {}
+        waiting = list(reversed(requests))
+        if order is not None:
+            order.shuffle(waiting)
+        while waiting or engine.num_active:
+            num_admitted = engine.free_slots
+            if order is not None:
+                num_admitted = min(num_admitted, order.randint(0, 3))
+            engine.admit([waiting.pop() for _ in range(min(num_admitted, len(waiting)))])
+            for finished in engine.step():
+                found[finished.id] = finished.hypotheses
+        return found
+
+    def peak_memory(self) -> int:
+        """Bytes."""
+        return peak_memory()
+
+
+def _options(search: dict[str, Any]) -> dict[str, Any]:
+    """The same search as CTranslate2's: scores are normalized by their length with the end of sentence."""
+    return {"beam_size": 4, "length_penalty": 1.0, "length_normalization": "average", **search}
+
+
+if __name__ == "__main__":
+    serve(DragomanSide())

@@ -1,0 +1,129 @@
+"""What is translated, and with which models: made once into a cache folder, the same on every machine."""
+
+import random
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from sentencepiece import sentencepiece_model_pb2
+
+from model.bundle import BundleConfig, bundle_revision, find_bundle, write_bundle
+from model.config import ArchitectureConfig, Direction
+from model.errors import InvalidInputError
+from model.export import export_ctranslate2
+from model.storage import pack_weights
+from model.transformer import Transformer, num_parameters
+from model.vocabulary import PieceModel, Vocabulary, language_tag
+
+BASE_VOCAB_SIZE = 32_000
+BASE_SENTENCES = 256
+BASE_TARGET_PIECES = 25
+BUNDLED = "en-de"
+
+
+@dataclass(frozen=True)
+class DevSet:
+    """sources, references: texts, line by line; to: the language of the references."""
+
+    sources: list[str]
+    references: list[str]
+    to: str
+
+
+class Inputs:
+    """Reads the data and makes the models when they are first asked for."""
+
+    def __init__(self, cache: Path, data: Path | None) -> None:
+        """cache: a folder for models. data: one with dev.en and dev.de."""
+        self.cache = cache
+        self._data = data
+
+    @property
+    def data(self) -> Path:
+        if self._data is None or not (self._data / "dev.en").is_file():
+            raise InvalidInputError(
+                f"{self._data}: no data here; give the folder that holds dev.en and dev.de with --data, "
+                "see tests/benchmarks/README.md"
+            )
+        return self._data
+
+    def dev_set(self, to: str = "de") -> DevSet:
+        source, target = ("en", "de") if to == "de" else ("de", "en")
+        return DevSet(self._lines(f"dev.{source}"), self._lines(f"dev.{target}"), to)
+
+    def _lines(self, name: str) -> list[str]:
+        return (self.data / name).read_text(encoding="utf-8").splitlines()
+
+    @cached_property
+    def bundled(self) -> Path:
+        """The shipped bundle."""
+        return find_bundle(BUNDLED)
+
+    @cached_property
+    def base(self) -> Path:
+        """A bundle of base shape with random weights, whose pieces are the numbers from 0."""
+        folder = self.cache / "base"
+        if not folder.exists():
+            model = _numbers_as_pieces(BASE_VOCAB_SIZE)
+            vocabulary = Vocabulary(model, model)
+            architecture = ArchitectureConfig.model_validate({})  # its defaults are the base model
+            torch.manual_seed(1)
+            network = Transformer(architecture, vocabulary.shape)
+            config = BundleConfig(
+                name="base",
+                directions=(Direction("source", "target"),),
+                architecture=architecture,
+                vocabulary=vocabulary.shape,
+                storage="float32",
+                num_parameters=num_parameters(network),
+            )
+            write_bundle(folder, config, vocabulary, pack_weights(network, config.storage), "# base\n")
+        return folder
+
+    def ctranslate2(self, bundle: Path, shortlist: Direction | None = None) -> Path:
+        """A bundle as CTranslate2 has it, with the shortlist of a direction or without."""
+        parts = [
+            bundle.name,
+            bundle_revision(bundle),
+            *([f"{shortlist.source}-{shortlist.target}"] if shortlist else []),
+        ]
+        folder = self.cache / "-".join([*parts, "ctranslate2"])
+        if not folder.exists():
+            export_ctranslate2(bundle, folder, shortlist=shortlist)
+        return folder
+
+    def base_texts(self) -> list[str]:
+        """Sentences of 10 to 40 pieces."""
+        draw = random.Random(1)
+        largest = BASE_VOCAB_SIZE - len(_reserved_pieces())
+        return [
+            " ".join(str(draw.randrange(largest)) for _ in range(draw.randint(10, 40))) for _ in range(BASE_SENTENCES)
+        ]
+
+
+def _reserved_pieces() -> list[str]:
+    return ["<pad>", "<unk>", "<s>", "</s>", language_tag("target")]
+
+
+def _numbers_as_pieces(size: int) -> PieceModel:
+    """A vocabulary without training: each number is one piece, so that texts of any length in pieces can be made."""
+    proto: Any = sentencepiece_model_pb2  # generated, without types
+    model = proto.ModelProto()
+    kinds = proto.ModelProto.SentencePiece
+
+    def add(piece: str, kind: Any, score: float = 0.0) -> None:
+        model.pieces.append(kinds(piece=piece, type=kind, score=score))
+
+    for reserved in _reserved_pieces():
+        add(reserved, kinds.UNKNOWN if reserved == "<unk>" else kinds.CONTROL)
+    for number in range(size - len(model.pieces)):
+        add(f"▁{number}", kinds.NORMAL, -1.0)
+    spec = model.trainer_spec
+    spec.model_type = proto.TrainerSpec.UNIGRAM
+    spec.vocab_size = size
+    spec.pad_id, spec.unk_id, spec.bos_id, spec.eos_id = range(4)
+    model.normalizer_spec.name = "identity"
+    model.normalizer_spec.add_dummy_prefix = True
+    return PieceModel(model.SerializeToString())
