@@ -120,7 +120,7 @@ class Engine:
         rows = self._search.rows()
         self.decoder.advance(rows)
         step = self._advance_some_dense(rows) if self._dense else self._search.advance(rows, self._extend(rows))
-        if not step.is_done.any():
+        if not np.count_nonzero(step.is_done):
             return []
         done = rows.slots[step.is_done].tolist()
         finished = [Finished(self._requests[slot].id, self._hypotheses(slot)) for slot in done]

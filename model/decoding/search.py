@@ -1,6 +1,7 @@
 """The state of the search of all slots, on the host: which hypotheses live, and how they came to be."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +37,16 @@ class Path:
     token_log_probs: tuple[float, ...]
 
 
+class _Active(NamedTuple):
+    """The active slots, ascending, and what each asked for; [n] each."""
+
+    slots: Ints
+    beam_sizes: Ints
+    num_extensions: Ints
+    min_lengths: Ints
+    max_lengths: Ints
+
+
 class Search:
     """Beam search in up to `max_slots` fixed slots; a slot's number is the same from `begin` to `remove`.
 
@@ -47,16 +58,10 @@ class Search:
     def __init__(self, max_slots: int) -> None:
         self.max_slots = max_slots
         self._is_active = np.zeros(max_slots, np.bool_)
-        self._slots: Ints = np.zeros(0, np.int32)  # those active, ascending
-
-        def per_slot() -> Ints:
-            return np.zeros(max_slots, np.int32)
-
-        # What a slot asked for
-        self._beam_sizes, self._num_extensions = per_slot(), per_slot()
-        self._min_lengths, self._max_lengths = per_slot(), per_slot()
-        # Where it stands
-        self._positions, self._num_live, self._num_finished = per_slot(), per_slot(), per_slot()
+        self._options = np.zeros((max_slots, 4), np.int32)  # by slot: the fields of _Active after the first
+        self._active: _Active | None = None  # None after slots came or went
+        # Where a slot stands
+        self._positions, self._num_live, self._num_finished = np.zeros((3, max_slots), np.int32)
         self._endings: list[list[Ending]] = [[] for _ in range(max_slots)]
         # By slot, beam and position: the piece fed there, the hypothesis' log probability there, and the ancestry.
         self._pieces: Ints = np.zeros((max_slots, 1, GROWTH), np.int32)
@@ -65,7 +70,7 @@ class Search:
 
     @property
     def num_active(self) -> int:
-        return len(self._slots)
+        return int(np.count_nonzero(self._is_active))
 
     def begin(self, slot: int, *, beam_size: int, num_extensions: int, min_length: int, max_length: int) -> None:
         """Starts a search with a single hypothesis, the empty one.
@@ -74,28 +79,28 @@ class Search:
         max_length: most pieces, the end of sentence included.
         """
         self._reserve(beam_size, max_length)
-        self._beam_sizes[slot], self._num_extensions[slot] = beam_size, num_extensions
-        self._min_lengths[slot], self._max_lengths[slot] = min_length, max_length
+        self._options[slot] = beam_size, num_extensions, min_length, max_length
         self._positions[slot], self._num_live[slot], self._num_finished[slot] = 0, 1, 0
         self._endings[slot] = []
         self._pieces[slot, 0, 0], self._log_probs[slot, 0, 0] = BOS_ID, 0.0
         self._is_active[slot] = True
-        self._slots = np.flatnonzero(self._is_active).astype(np.int32)
+        self._active = None
 
     def remove(self, slots: list[int]) -> None:
         """Ends searches and forgets them."""
         self._is_active[slots] = False
-        self._slots = np.flatnonzero(self._is_active).astype(np.int32)
+        self._active = None
         for slot in slots:
             self._endings[slot] = []
 
     def rows(self) -> Rows:
         """The live hypotheses of all active slots, of which there must be one."""
-        slots = self._slots
+        active = self._find_active()
+        slots, num_slots = active.slots, len(active.slots)
         counts, positions = self._num_live[slots], self._positions[slots]
-        offsets = np.zeros(len(slots) + 1, np.int32)
+        offsets = np.zeros(num_slots + 1, np.int32)
         counts.cumsum(out=offsets[1:])
-        owners = np.arange(len(slots)).repeat(counts)  # [R] index of each row's slot
+        owners = np.arange(num_slots).repeat(counts)  # [R] index of each row's slot
         _, width, length = self._pieces.shape
         # Of beam b: slot · width · length + b · length + position, where b is the row less the slot's first row.
         places = ((slots * width - offsets[:-1]) * length + positions)[owners]
@@ -107,21 +112,20 @@ class Search:
             token_ids=self._pieces.take(places),
             log_probs=self._log_probs.take(places),
             ancestry=self._ancestry,
-            can_end=positions >= self._min_lengths[slots],
-            num_extensions=self._num_extensions[slots],
+            can_end=positions >= active.min_lengths,
+            num_extensions=active.num_extensions,
         )
 
     def advance(self, rows: Rows, extensions: Extensions) -> BeamStep:
         """Goes on by one piece. rows: of this search as it stands; extensions: of those."""
-        slots, positions = rows.slots, rows.positions
-        step = beam_step(
-            extensions, self._beam_sizes[slots], self._num_finished[slots], positions + 1 >= self._max_lengths[slots]
-        )
-        if step.finishes.any():
+        active, slots = self._find_active(), rows.slots
+        positions = rows.positions + np.int32(1)
+        step = beam_step(extensions, active.beam_sizes, self._num_finished[slots], positions >= active.max_lengths)
+        if np.count_nonzero(step.finishes):
             self._finish(rows, extensions, step.finishes)
         self._grow(rows, extensions, step.lives)
         self._num_finished[slots] = step.num_finished
-        self._positions[slots] = positions + 1
+        self._positions[slots] = positions
         return step
 
     def endings(self, slot: int) -> list[Ending]:
@@ -145,6 +149,12 @@ class Search:
         beams[:, position] = np.arange(num_live)
         return self._pieces[slot, beams, np.arange(position + 1)][:, 1:]
 
+    def _find_active(self) -> _Active:
+        if self._active is None:
+            slots = np.flatnonzero(self._is_active)
+            self._active = _Active(slots.astype(np.int32), *np.ascontiguousarray(self._options[slots].T))
+        return self._active
+
     def _finish(self, rows: Rows, extensions: Extensions, finishes: NDArray[np.bool_]) -> None:
         owners = finishes.nonzero()[0]
         for slot, position, beam, token_id, log_prob in zip(
@@ -162,19 +172,22 @@ class Search:
     def _grow(self, rows: Rows, extensions: Extensions, lives: NDArray[np.bool_]) -> None:
         """Takes the extensions that live on as the live hypotheses."""
         slots = rows.slots
-        counts = lives.sum(axis=1, dtype=np.int32)
+        counts = np.add.reduce(lives, axis=1, dtype=np.int32)
         self._num_live[slots] = counts
-        chosen = np.flatnonzero(lives)
+        chosen = lives.ravel().nonzero()[0]
         owners = chosen // lives.shape[1]
         parents = extensions.parents.take(chosen)
         _, width, length = self._ancestry.shape
-        first_beams = (slots * width)[owners]
-        beams = np.arange(len(chosen)) + (slots * width - counts.cumsum() + counts)[owners]
+        # Rows of the arrays by slot and beam: where each hypothesis will stand, and where its parent stands.
+        first_beams = slots * width
+        beams = (first_beams - counts.cumsum() + counts)[owners]
+        beams += np.arange(len(chosen))
+        parent_beams = first_beams[owners] + parents
         places = beams * length + rows.positions[owners]
 
-        longest = int(rows.positions.max())
-        ancestry = self._ancestry.reshape(-1, length)
-        ancestry[beams, :longest] = ancestry[first_beams + parents, :longest]
+        longest = int(np.maximum.reduce(rows.positions))
+        ancestry = self._ancestry.reshape(-1, length)[:, :longest]
+        ancestry[beams] = ancestry[parent_beams]
         self._ancestry.reshape(-1)[places] = parents
         places += 1  # the position to come
         self._pieces.reshape(-1)[places] = extensions.token_ids.take(chosen)
