@@ -262,7 +262,7 @@ def score(
                 line = score_to_tsv(outcome, pieces=pieces, alignment=alignment)
             lines.write(f"{line}\n".encode())
     if num_unscored:
-        typer.echo(f"{num_unscored:,} pairs have no score: blank or too long", err=True)
+        typer.echo(f"pairs without a score, blank or too long: {num_unscored:,}", err=True)
 
 
 @app.command()

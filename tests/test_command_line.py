@@ -457,7 +457,7 @@ def test_score_names_what_it_cannot_score(
     assert outcome.status == 0
     assert outcome.output.splitlines()[0] == "\t\t"
     assert len(outcome.output.splitlines()[1].split("\t")) == 3
-    assert outcome.errors == "1 pairs have no score: blank or too long\n"
+    assert outcome.errors == "pairs without a score, blank or too long: 1\n"
     outcome = run(*command, "--keep-going", "--json")
     assert "line 1 of" in json.loads(outcome.output.splitlines()[0])["error"]
 
