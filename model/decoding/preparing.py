@@ -41,24 +41,26 @@ class Preparer:
     def prepare(self, text: str, direction: Direction, options: SearchOptions, *, split: bool) -> PreparedText:
         """See `Translator.prepare`."""
         begin, end = self._vocabulary.source_frame(direction.target)
-        gaps = [""]
+        gaps: list[str] = []
+        gap: list[str] = []  # parts of the one before the next segment
         segments: list[Segment] = []
         num_pieces = 0
         prefix_ids = self._prefix_ids(options.target_prefix)
         for part, pieces in self._parts(text, direction.source) if split else self._whole(text):
             core = part.strip() if split else part
             if not pieces:
-                gaps[-1] += part
+                gap.append(part)
                 continue
             source_ids = (begin, *pieces, end)
             max_target_length = self._resolve_max_target_length(len(source_ids), options, prefix_ids)
             allowed_ids = self._allowed_ids(source_ids, direction, prefix_ids)
             segments.append(Segment(core, source_ids, max_target_length, prefix_ids, allowed_ids))
             lead, trail = part.split(core, maxsplit=1)
-            gaps[-1] += lead
-            gaps.append(trail)
+            gaps.append("".join((*gap, lead)))
+            gap = [trail]
             prefix_ids = ()
             num_pieces += len(source_ids)
+        gaps.append("".join(gap))
         if options.return_attention and num_pieces > MAX_ATTENTION_PIECES:
             raise InvalidInputError(
                 f"the text has {num_pieces} pieces, but return_attention is possible for {MAX_ATTENTION_PIECES} at most"

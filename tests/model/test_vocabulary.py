@@ -156,3 +156,10 @@ def test_training_takes_any_text(tiny_sentences: list[str]) -> None:
     odd = ["", " ", "\ud800 alone", "a\0b", "tab\there", "two\nlines", "▁ reserved", "x" * 20_000, "😀"]
     model = train_piece_model([*tiny_sentences, *odd], PieceModelOptions(size=340), languages=["de"])
     assert model.decode(model.encode("The dog")) == "The dog"
+
+
+def test_a_piece_has_an_id_only_if_it_is_one(tiny_vocabulary: Vocabulary) -> None:
+    model = tiny_vocabulary.source
+    for piece_id in range(model.size):
+        assert model.piece_id(model.pieces([piece_id])[0]) == piece_id
+    assert [model.piece_id(piece) for piece in ("no such piece", "", "\ud800")] == [None, None, None]
