@@ -53,7 +53,7 @@ class NativeDecoder:
         self._architecture = architecture
         self._vocab_size = vocabulary.target_size
         self._max_slots = max_slots
-        self._widths: dict[int, tuple[int, int]] = {}  # by slot: beams and source length
+        self._widths: dict[int, tuple[int, int]] = {}  # beams and source length of the slots that keep attention
         self._positions = np.zeros(max_slots, dtype=np.int32)  # by slot: positions fed so far
         shape = Shape(
             d_model=architecture.d_model,
@@ -121,7 +121,8 @@ class NativeDecoder:
                 allowed_ids = np.ascontiguousarray(admission.allowed_ids, dtype=np.int32)
                 kept.append(allowed_ids)
                 structure.allowed_ids, structure.num_allowed = allowed_ids.ctypes.data, len(allowed_ids)
-            self._widths[admission.slot] = (admission.beam_size, len(source_ids))
+            if admission.keep_attention:
+                self._widths[admission.slot] = (admission.beam_size, len(source_ids))
             self._positions[admission.slot] = 0
         self._check(self._library.dragoman_admit(self._handle, structures, len(admissions)))
 
@@ -162,13 +163,17 @@ class NativeDecoder:
 
     def attention(self, slot: int) -> NDArray[np.float32]:
         """See `model.decoding.decoder.Decoder`."""
+        assert slot in self._widths, "the slot was admitted without keep_attention"
         num_beams, source_length = self._widths[slot]
         shape = (int(self._positions[slot]), num_beams, source_length)
+        if not shape[0]:
+            return np.zeros(shape, np.float32)
         return np.ctypeslib.as_array(self._library.dragoman_attention(self._handle, slot), shape).copy()
 
     def release(self, slots: Sequence[int]) -> None:
         """See `model.decoding.decoder.Decoder`."""
         for slot in slots:
+            self._widths.pop(slot, None)
             self._library.dragoman_release(self._handle, slot)
 
     def _check(self, failed: int) -> None:
@@ -179,7 +184,9 @@ class NativeDecoder:
 def default_threads() -> int:
     """OMP_NUM_THREADS, or the processors that this process may use."""
     chosen = os.environ.get("OMP_NUM_THREADS", "")
-    return int(chosen) if chosen.isdecimal() and int(chosen) else len(os.sched_getaffinity(0))
+    if chosen.isdecimal() and int(chosen):
+        return int(chosen)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1  # not everywhere
 
 
 def sinusoidal_positions(length: int, d_model: int) -> NDArray[np.float32]:
