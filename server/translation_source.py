@@ -13,6 +13,9 @@ from server.job_progress import Parameters, Scalar
 if TYPE_CHECKING:
     from model.decoding.translator import Translator
 
+ATTENTION_BATCH_SIZE = 4
+"""Texts in a call whose answer holds attention: the server bounds its answers."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
@@ -69,7 +72,7 @@ def local_source(translator: "Translator", task: Task, loaded_with: Parameters) 
 def remote_source(server: str, model: str | None, task: Task) -> Iterator[TranslationSource]:
     """server: HOST:PORT. model: its name there; None lets the server choose, and then all that it has loaded must stay
     the same. Raises ServerError if there is no server."""
-    from server.client import Client, Search
+    from server.client import STREAM_BATCH_SIZE, Client, Search
 
     search: Search = {
         **asdict(task.options),  # type: ignore[typeddict-item]
@@ -86,6 +89,8 @@ def remote_source(server: str, model: str | None, task: Task) -> Iterator[Transl
         parameters = task.parameters
         parameters |= {"source_language": task.source_language, "model": model, "to": task.to}
         parameters |= {"revisions": json.dumps(revisions, sort_keys=True)}
+        batch_size = ATTENTION_BATCH_SIZE if task.with_attention else STREAM_BATCH_SIZE
         yield TranslationSource(
-            lambda texts: client.translate_stream(texts, task.to, revisions=revisions, **search), parameters
+            lambda texts: client.translate_stream(texts, task.to, batch_size=batch_size, revisions=revisions, **search),
+            parameters,
         )
