@@ -48,6 +48,14 @@ class RoundToBfloat16(nn.Module):
         return numbers.bfloat16().float()
 
 
+class CachedLinear(QuantizedLinear):
+    """A projection to keys or values that are kept, in bfloat16."""
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """[..., num_inputs] -> [..., num_outputs], float32 of the precision of bfloat16"""
+        return super().forward(inputs).bfloat16().float()
+
+
 def quantize_network(network: Transformer) -> Transformer:
     """Turns every linear layer and embedding of the network into 8 bits, and the decoder's keys and values into 16, in
     place, and returns it. It decodes in float32 otherwise; it can no longer be trained."""
@@ -55,12 +63,14 @@ def quantize_network(network: Transformer) -> Transformer:
         for embedding in (network.source_embedding, network.target_embedding):
             integers, scales = quantize_rows(embedding.weight)
             embedding.weight = nn.Parameter(integers.float() * scales.unsqueeze(1), requires_grad=False)
+    cached = {
+        projection
+        for layer in network.decoder()
+        for attention in (layer.self_attention, layer.cross_attention)
+        for projection in (attention.key, attention.value)
+    }
     for module in list(network.modules()):
         for name, child in module.named_children():
             if isinstance(child, nn.Linear):
-                setattr(module, name, QuantizedLinear(child))
-    for layer in network.decoder_layers:
-        for attention in (layer.self_attention, layer.cross_attention):
-            for name in ("key", "value"):
-                setattr(attention, name, nn.Sequential(getattr(attention, name), RoundToBfloat16()))
+                setattr(module, name, (CachedLinear if child in cached else QuantizedLinear)(child))
     return network

@@ -201,16 +201,16 @@ class Transformer(nn.Module):
         """One position of R rows: token_ids [R], positions [R], each row's own (rows may be at different places)
         -> logits [R, V]. The cache holds what came before and is told this step's keys and values."""
         states = self._embed(self.target_embedding, token_ids, self.position_encodings[positions]).unsqueeze(1)
-        for index, layer in enumerate(self._decoder()):
+        for index, layer in enumerate(self.decoder()):
             states = layer.step(states, index, cache)
         return self.output_projection(self.decoder_norm(states).squeeze(1))
 
     def project_source(self, encoded: Tensor) -> list[tuple[Tensor, Tensor]]:
         """Every decoder layer's cross-attention keys and values of encoder states [N, S, d_model], computed once."""
-        return [layer.cross_attention.project_keys_values(encoded) for layer in self._decoder()]
+        return [layer.cross_attention.project_keys_values(encoded) for layer in self.decoder()]
 
-    def _decoder(self) -> list[DecoderLayer]:
-        """The decoder's layers by their own type, which nn.ModuleList hides."""
+    def decoder(self) -> list[DecoderLayer]:
+        """The decoder's layers, first to last, by their own type, which nn.ModuleList hides."""
         return cast("list[DecoderLayer]", list(self.decoder_layers))
 
     def _embed(self, embedding: nn.Embedding, ids: Tensor, positions: Tensor) -> Tensor:

@@ -5,16 +5,42 @@
 
 namespace dragoman {
 
-// Sixteen columns of rows · matrix, for ROWS rows: rows[r][i] · matrix[i][0 .. 16), i below `length`.
-template <int ROWS, class Number>
+// Columns of rows · matrix, BLOCKS · 16 of them, for ROWS rows: rows[r][i] · matrix[i][column], i below `length`.
+template <int ROWS, int BLOCKS, class Number>
 inline void multiply_columns(const float* rows, int row_stride, const Number* matrix, int matrix_stride, int length,
-                             Vec sums[ROWS]) {
-    for (int r = 0; r < ROWS; ++r) sums[r] = Vec{};
+                             float* results, int result_stride) {
+    Vec sums[ROWS][BLOCKS];
+    for (int r = 0; r < ROWS; ++r)
+        for (int b = 0; b < BLOCKS; ++b) sums[r][b] = Vec{};
     for (int i = 0; i < length; ++i, matrix += matrix_stride) {
-        const Vec columns = load(matrix);
+        Vec columns[BLOCKS];
 #pragma GCC unroll 4
-        for (int r = 0; r < ROWS; ++r) sums[r] = fma(splat(rows[r * row_stride + i]), columns, sums[r]);
+        for (int b = 0; b < BLOCKS; ++b) columns[b] = load(matrix + b * LANES);
+#pragma GCC unroll 4
+        for (int r = 0; r < ROWS; ++r) {
+            const Vec factor = splat(rows[static_cast<size_t>(r) * row_stride + i]);
+#pragma GCC unroll 4
+            for (int b = 0; b < BLOCKS; ++b) sums[r][b] = fma(factor, columns[b], sums[r][b]);
+        }
     }
+    for (int r = 0; r < ROWS; ++r)
+        for (int b = 0; b < BLOCKS; ++b) store(results + static_cast<size_t>(r) * result_stride + b * LANES, sums[r][b]);
+}
+
+// All columns, as many at a time as there are registers for.
+template <int ROWS, class Number>
+inline void multiply_all_columns(const float* rows, int row_stride, const Number* matrix, int matrix_stride, int length,
+                                 float* results, int result_stride, int num_columns) {
+    int column = 0;
+    for (; column + 4 * LANES <= num_columns; column += 4 * LANES)
+        multiply_columns<ROWS, 4>(rows, row_stride, matrix + column, matrix_stride, length, results + column,
+                                  result_stride);
+    for (; column + 2 * LANES <= num_columns; column += 2 * LANES)
+        multiply_columns<ROWS, 2>(rows, row_stride, matrix + column, matrix_stride, length, results + column,
+                                  result_stride);
+    if (column < num_columns)
+        multiply_columns<ROWS, 1>(rows, row_stride, matrix + column, matrix_stride, length, results + column,
+                                  result_stride);
 }
 
 // One head's keys and values of a source sentence, shared by all its queries.
@@ -38,17 +64,11 @@ struct HeadQueries {
 template <int ROWS, class Number>
 inline void attend_tile(const HeadMemory<Number>& memory, const HeadQueries& head, int d_key, int padded_d_value,
                         float* weights) {
-    Vec sums[ROWS];
-    for (int s = 0; s < memory.padded_length; s += LANES) {
-        multiply_columns<ROWS, Number>(head.queries, head.query_stride, memory.keys + s, memory.padded_length, d_key, sums);
-        for (int r = 0; r < ROWS; ++r) store(weights + r * memory.padded_length + s, sums[r]);
-    }
+    multiply_all_columns<ROWS>(head.queries, head.query_stride, memory.keys, memory.padded_length, d_key, weights,
+                               memory.padded_length, memory.padded_length);
     for (int r = 0; r < ROWS; ++r) softmax(weights + r * memory.padded_length, memory.length);
-    for (int j = 0; j < padded_d_value; j += LANES) {
-        multiply_columns<ROWS, Number>(weights, memory.padded_length, memory.values + j, memory.value_stride, memory.length,
-                               sums);
-        for (int r = 0; r < ROWS; ++r) store(head.contexts + r * head.context_stride + j, sums[r]);
-    }
+    multiply_all_columns<ROWS>(weights, memory.padded_length, memory.values, memory.value_stride, memory.length,
+                               head.contexts, head.context_stride, padded_d_value);
 }
 
 // All queries of one head, four at a time. weights: scratch [num_queries][padded length], kept for the caller.

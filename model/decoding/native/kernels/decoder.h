@@ -219,7 +219,7 @@ private:
             float rest[LANES];
             for (int lane = 0; lane < LANES; ++lane)
                 rest[lane] = i + lane < vocab_size ? logits[i + lane] - highest : -INFINITE;
-            total += exponential(load(rest));
+            total += power_of_two(load(rest) * LOG2_E);
         }
         const float normalizer = highest + std::log(sum(total));
         for (int i = 0; i < vocab_size; ++i) logits[i] = is_forbidden_[i] ? -INFINITE : logits[i] - normalizer;

@@ -21,8 +21,9 @@ public:
         Vec best = load(logits);
         for (int v = 1; v < num_vectors; ++v) best = maximum(best, load(logits + v * LANES));
         if (any(best > splat(threshold_))) take_best(logits, num_vectors * LANES, first, ids, greatest(best));
-        const Vec offset = splat(highest_);
-        for (int v = 0; v < num_vectors; ++v) total_ += exponential(load(logits + v * LANES) - offset);
+        const Vec offset = splat(-highest_ * LOG2_E);
+        for (int v = 0; v < num_vectors; ++v)
+            total_ += power_of_two(fma(load(logits + v * LANES), splat(LOG2_E), offset));
     }
 
     float log_normalizer() const { return highest_ + std::log(sum(total_)); }
@@ -41,7 +42,7 @@ private:
 
     void take_best(const float* logits, int count, int first, const int32_t* ids, float greatest_logit) {
         if (greatest_logit > highest_) {
-            if (highest_ > -INFINITE) total_ *= exponential(splat(highest_ - greatest_logit));
+            if (highest_ > -INFINITE) total_ *= power_of_two(splat((highest_ - greatest_logit) * LOG2_E));
             highest_ = greatest_logit;
         }
         for (int i = 0; i < count; ++i) {

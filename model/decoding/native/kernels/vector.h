@@ -132,11 +132,14 @@ inline Vec sum_each(Vec x[LANES]) {
 // Adding this to a float of less than 2^22 rounds it to an integer, which then stands in its lowest bits.
 constexpr float ROUNDER = 12582912.0f;
 
-// e^x for x ≤ 88; 0 below -87. Relative error below 1e-7: 2^n by shifting, 2^f with |f| ≤ 1/2 by a polynomial.
-inline Vec exponential(Vec x) {
-    const Vec shifted = fma(x, splat(1.4426950408889634f), splat(ROUNDER));
-    const Vec n = shifted - ROUNDER;
-    const Vec f = fma(x, splat(1.4426950408889634f), -n);
+constexpr float LOG2_E = 1.4426950408889634f;
+
+// 2^x for x ≤ 127; what lies below -126 counts as -126, next to nothing. Relative error below 1e-7 beside what rounding
+// x itself costs: 2^n by shifting, 2^f with |f| ≤ 1/2 by a polynomial.
+inline Vec power_of_two(Vec x) {
+    x = maximum(x, splat(-126.0f));
+    const Vec shifted = x + ROUNDER;
+    const Vec f = x - (shifted - ROUNDER);
     Vec power = splat(1.5461447462e-04f);
     power = fma(power, f, splat(1.3390867351e-03f));
     power = fma(power, f, splat(9.6180566699e-03f));
@@ -144,19 +147,18 @@ inline Vec exponential(Vec x) {
     power = fma(power, f, splat(2.4022650922e-01f));
     power = fma(power, f, splat(6.9314718803e-01f));
     power = fma(power, f, splat(1.0f));
-    const Vec scaled = (Vec)((IntVec)power + ((IntVec)shifted << 23));
-    return x > splat(-87.0f) ? scaled : Vec{};
+    return (Vec)((IntVec)power + ((IntVec)shifted << 23));
 }
 
-// Turns scores[0 .. length) into their softmax, in place; the lanes after them, up to a whole vector, become 0.
+// Turns scores[0 .. length) into their softmax, in place; the lanes after them, up to a whole vector, become next to 0.
 inline void softmax(float* scores, int length) {
     for (int i = length; i % LANES; ++i) scores[i] = -INFINITE;
     Vec highest = load(scores);
     for (int i = LANES; i < length; i += LANES) highest = maximum(highest, load(scores + i));
-    const Vec offset = splat(greatest(highest));
+    const Vec offset = splat(-greatest(highest) * LOG2_E);
     Vec total = Vec{};
     for (int i = 0; i < length; i += LANES) {
-        const Vec weights = exponential(load(scores + i) - offset);
+        const Vec weights = power_of_two(fma(load(scores + i), splat(LOG2_E), offset));
         total += weights;
         store(scores + i, weights);
     }
