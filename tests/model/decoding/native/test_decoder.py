@@ -297,10 +297,9 @@ def test_large_logits(normalization: str, precision: Precision) -> None:
 def test_sharp_attention(normalization: str, precision: Precision) -> None:
     network = make_network(normalization=normalization)
     with torch.no_grad():
-        for layer in (*network.encoder_layers, *network.decoder_layers):
-            layer.self_attention.query.weight.mul_(1e3)  # type: ignore[union-attr, operator]
-        for layer in network.decoder_layers:
-            layer.cross_attention.query.weight.mul_(1e3)
+        for name, parameter in network.named_parameters():
+            if name.endswith("query.weight"):
+                parameter.mul_(1e3)
     found, due, _ = step_once(network, precision)
     assert_close(found, due, precision)
 
@@ -316,6 +315,17 @@ def test_rows_of_zeros(normalization: str, precision: Precision) -> None:
     found, due, best = step_once(network, precision)
     assert_close(found, due, precision)
     assert_allclose(best, -np.log(75), rtol=1e-5)
+
+
+@pytest.mark.xfail(strict=True, reason="the norm's padding takes part in its variance, and costs it its digits")
+@pytest.mark.parametrize("d_model", [24, 34])
+def test_rows_far_from_zero(d_model: int) -> None:
+    """Their mean is many times their deviation."""
+    network = make_network(d_model=d_model, tied_embeddings="none")
+    with torch.no_grad():
+        network.target_embedding.weight.add_(1000 / d_model**0.5)
+    found, due, _ = step_once(network, "float32")
+    assert_allclose(found, due, atol=1e-3)
 
 
 # What it is made of
