@@ -204,9 +204,11 @@ class FakeTranslator:
             ),
         )
 
-    def stream(self, texts: Iterable[str], direction: Direction, options: SearchOptions) -> Iterator[Translation]:
+    def stream(
+        self, texts: Iterable[str], direction: Direction, options: SearchOptions, *, split_sentences: bool = True
+    ) -> Iterator[Translation]:
         for text in texts:
-            prepared = self.prepare(text, direction, options)
+            prepared = self.prepare(text, direction, options, split_sentences=split_sentences)
             yield self.finish(
                 prepared, [[TokenHypothesis(segment.source_ids[::-1], 0.0)] for segment in prepared.segments]
             )
