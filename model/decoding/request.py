@@ -189,7 +189,7 @@ class TokenHypothesis:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """What the engine returns for a request: `n_best` hypotheses, best first."""
+    """What the engine returns for a request: `n_best` hypotheses, best first, or fewer where no more can be formed."""
 
     id: int
     hypotheses: tuple[TokenHypothesis, ...]

@@ -3,11 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from model.decoding.beam import top_pieces
 from model.decoding.decoder import Floats
-
-_FIRST_GUESS = 256
-"""Pieces among which top-p looks first."""
 
 
 def uniform(seed: int, sample: int, position: int) -> float:
@@ -23,32 +19,34 @@ def candidates(log_probs: Floats, *, temperature: float, top_k: int, top_p: floa
     temperature makes them and of those added up to 1, add up to it (Holtzman et al. 2020). Of equals the lower piece
     is taken first.
     """
-    num_possible = int((log_probs > -np.inf).sum())
-    num_kept = min(top_k, num_possible) if top_k else num_possible
-    if num_kept == num_possible and top_p == 1.0:
-        return np.flatnonzero(log_probs > -np.inf)
-    if top_p == 1.0:
-        return np.sort(_likeliest(log_probs, num_kept))
-    count = min(num_kept, _FIRST_GUESS)
-    kept = log_probs if num_kept == num_possible else log_probs[_likeliest(log_probs, num_kept)]
-    total = float(_weights(kept, temperature).sum())
-    while True:
-        ids = _likeliest(log_probs, count)
-        enough = np.flatnonzero(_weights(log_probs[ids], temperature).cumsum() >= top_p * total)
-        if len(enough) or count == num_kept:
-            return np.sort(ids[: enough[0] + 1] if len(enough) else ids)
-        count = min(4 * count, num_kept)
+    possible = np.flatnonzero(log_probs > -np.inf)
+    values = log_probs[possible]
+    if 0 < top_k < len(values):
+        values = -np.partition(-values, top_k - 1)[:top_k]
+    if top_p < 1.0:
+        values = _most_probable(values, temperature, top_p)
+    if len(values) == len(possible):
+        return possible
+    least = values.min()
+    better = np.flatnonzero(log_probs > least)
+    equal = np.flatnonzero(log_probs == least)
+    return np.sort(np.concatenate((better, equal[: len(values) - len(better)])))
+
+
+def _most_probable(log_probs: Floats, temperature: float, top_p: float) -> Floats:
+    """The fewest greatest of log_probs whose probabilities add up to top_p of all."""
+    weights = _weights(log_probs, temperature)
+    due = top_p * weights.sum()
+    # What is below this adds up to less than 1 - top_p of all: it need not be sorted.
+    values = -np.sort(-log_probs[weights >= (weights.sum() - due) / len(weights)])
+    enough = np.searchsorted(_weights(values, temperature).cumsum(), due)
+    return values[: enough + 1]
 
 
 def draw(log_probs: Floats, ids: NDArray[np.intp], *, temperature: float, number: float) -> int:
     """One of the pieces `ids`, ascending, with probabilities as the temperature makes them; number: of [0, 1)."""
     sums = _weights(log_probs[ids], temperature).cumsum()
     return int(ids[min(np.searchsorted(sums, number * sums[-1], side="right"), len(ids) - 1)])
-
-
-def _likeliest(log_probs: Floats, count: int) -> NDArray[np.intp]:
-    """[V] -> [count] pieces, best first."""
-    return top_pieces(log_probs[None], count)[1][0]
 
 
 def _weights(log_probs: Floats, temperature: float) -> Floats:

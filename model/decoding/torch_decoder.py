@@ -179,14 +179,14 @@ class TorchDecoder:
         # Two more: one for the end of sentence, which may have to go, one to tell whether the last place has equals.
         num_fetched = min(count + 2, self._vocab_size)
         top = log_probs.topk(num_fetched, dim=1)
-        values, ids = top.values.double().cpu().numpy(), top.indices.cpu().numpy()
+        values, ids = top.values.cpu().double().numpy(), top.indices.cpu().numpy()
         least = values[:, -1].copy()
         values[(ids == EOS_ID) & ~can_end[:, None]] = -np.inf
         values, ids = sort_pieces(values, ids)
         values, ids = values[:, :count], ids[:, :count]
         if num_fetched < self._vocab_size:
             for row in np.flatnonzero((values[:, -1] == least) & (least > -np.inf)):
-                pieces = log_probs[int(row)].double().cpu().numpy()
+                pieces = log_probs[int(row)].cpu().double().numpy()
                 if not can_end[row]:
                     pieces[EOS_ID] = -np.inf
                 ids[row] = np.argsort(-pieces, kind="stable")[:count]
@@ -197,7 +197,7 @@ class TorchDecoder:
     def log_probs(self, rows: Rows, which: Ints) -> Floats:
         """See `Decoder`."""
         chosen, _ = _rows_of(rows, which)
-        found: Floats = self._log_probs[self._tensor(chosen)].double().cpu().numpy()
+        found: Floats = self._log_probs[self._tensor(chosen)].cpu().double().numpy()
         return found
 
     def attention(self, slot: int) -> NDArray[np.float32]:

@@ -32,7 +32,7 @@ def test_candidates_equal_the_twin(log_probs: list[float], temperature: float, t
         assert found.tolist() == sorted(best_first[:due])
 
 
-def test_candidates_of_a_large_vocabulary_are_found_beyond_the_first_guess() -> None:
+def test_candidates_among_many_equals_are_the_lowest() -> None:
     log_probs = np.full(2000, -math.log(2000))
     assert candidates(log_probs, temperature=1.0, top_k=0, top_p=0.5001).tolist() == list(range(1001))
     assert candidates(log_probs, temperature=1.0, top_k=1500, top_p=0.5001).tolist() == list(range(751))
