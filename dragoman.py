@@ -232,8 +232,9 @@ def score(
 ) -> None:
     """Tell how likely the model finds given translations: a line for a pair, with score, TAB and log probability.
 
-    For quality estimation, reranking and filtering. --pieces adds two columns, the translation's pieces and the log
-    probability of each, the end of sentence last; --alignment adds one such as "0-0 1-2"; --json gives objects instead.
+    For quality estimation, reranking and filtering. Each pair is scored as a whole, also one of several
+    sentences. --pieces adds two columns, the translation's pieces and the log probability of each, the end of sentence
+    last; --alignment adds one such as "0-0 1-2"; --json gives objects instead.
     """
     from dataclasses import replace
 

@@ -141,7 +141,8 @@ class Scorer:
         coverage_penalty: float = 0.0,
         return_attention: bool = False,
     ) -> list[ScoredTranslation]:
-        """The scores of (source, translation) pairs, in order.
+        """The scores of (source, translation) pairs, in order; each is scored as a whole, not sentence by sentence, and
+        by all pieces of the vocabulary, whatever shortlist the bundle has.
 
         See `SearchOptions` for what makes a score. Raises NotFoundError for an unknown language and InvalidInputError
         for an option out of range or a pair that `prepare` refuses.
