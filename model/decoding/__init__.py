@@ -1,1 +1,1 @@
-"""From text to text: the slot cache, the pure beam step, the in-flight engine, and the translator that drives it."""
+"""From text to text: the engine, which searches on the host, the decoders, which compute, and the translator."""

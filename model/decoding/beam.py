@@ -72,8 +72,11 @@ def top_pieces(log_probs: Floats, count: int) -> tuple[Floats, NDArray[np.intp]]
         least = np.partition(blocks.max(axis=2), num_blocks - count, axis=1)[:, num_blocks - count]
     rows, ids = (log_probs >= least[:, None]).nonzero()
     values = log_probs[rows, ids]
+    counts = np.bincount(rows, minlength=num_rows)
+    if (counts < count).any():  # NaN, of a broken network: then as if it were impossible
+        return top_pieces(np.where(np.isnan(log_probs), -np.inf, log_probs), count)
     order = np.lexsort((ids, -values, rows))
-    places = order[np.searchsorted(rows, np.arange(num_rows))[:, None] + np.arange(count)]
+    places = order[(counts.cumsum() - counts)[:, None] + np.arange(count)]
     return values[places], ids[places]
 
 

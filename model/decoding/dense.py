@@ -136,6 +136,9 @@ def _sample(slot: _Slot, position: int, log_probs: Floats, row_log_probs: Floats
                 top_k=options.sampling_top_k,
                 top_p=options.sampling_top_p,
             )
+        if not len(kept[parent]):  # not even the end of sentence is possible: this sample comes to nothing
+            drawn.append(EOS_ID)
+            continue
         number = uniform(options.seed, sample, position)
         drawn.append(draw(log_probs[parent], kept[parent], temperature=options.sampling_temperature, number=number))
     token_ids = np.array(drawn, np.int32)

@@ -76,6 +76,30 @@ def test_the_top_pieces_equal_sorting_with_many_equals(rows: list[list[float]], 
     assert values.tolist() == [[row[piece] for piece in in_order(row)[:count]] for row in rows]
 
 
+@given(st.integers(1, 500), st.integers(1, 40), st.integers(0, 2**32))
+def test_the_top_pieces_of_a_large_vocabulary(vocab_size: int, count: int, seed: int) -> None:
+    log_probs = np.random.default_rng(seed).normal(size=(3, vocab_size)).round(1)
+    log_probs[1, ::3] = -np.inf
+    values, ids = top_pieces(log_probs, count)
+    for row in range(3):
+        assert ids[row].tolist() == in_order(log_probs[row].tolist())[:count]
+    assert np.array_equal(values, np.take_along_axis(log_probs, ids, axis=1))
+
+
+@pytest.mark.parametrize("vocab_size", [9, 900])
+@pytest.mark.parametrize("num_broken", [1, 5, 9])
+def test_what_is_not_a_number_is_impossible_and_other_rows_are_untouched(vocab_size: int, num_broken: int) -> None:
+    log_probs = np.random.default_rng(0).normal(size=(3, vocab_size))
+    log_probs[1, :num_broken] = np.nan
+    if num_broken == 9:
+        log_probs[1] = np.nan
+    values, ids = top_pieces(log_probs, 4)
+    impossible = np.where(np.isnan(log_probs), -np.inf, log_probs)
+    for row in range(3):
+        assert ids[row].tolist() == in_order(impossible[row].tolist())[:4]
+        assert values[row].tolist() == impossible[row, ids[row]].tolist()
+
+
 @given(rows_of_few_values, st.integers(0, 2**32))
 def test_sorting_pieces_that_come_in_any_order(rows: list[list[float]], seed: int) -> None:
     ids = np.array([random.Random(seed).sample(range(9), 9)] * len(rows))

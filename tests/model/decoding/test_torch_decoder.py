@@ -15,7 +15,6 @@ from model.decoding.decoder import Admission, Rows
 from model.decoding.engine import Engine
 from model.decoding.request import Request, SearchOptions
 from model.decoding.torch_decoder import TorchDecoder
-from model.decoding.torch_memory import PositionPool
 from model.quantization import quantize_network
 from model.transformer import Transformer
 from tests.model.decoding.test_engine import FORBIDDEN, NETWORK, VOCAB_SIZE, tiny_network
@@ -221,36 +220,3 @@ def test_an_admission_that_fails_takes_nothing() -> None:
     assert decoder.num_cached_positions == 0
     decoder.admit([Admission(0, [6, 7], 4, 24)])
     assert decoder.num_cached_positions == 2
-
-
-@given(st.lists(st.integers(1, 9), max_size=20), st.integers(0, 2**32))
-def test_places_are_taken_once_and_the_pool_is_little_larger_than_its_fullest_state(
-    counts: list[int], seed: int
-) -> None:
-    chance = random.Random(seed)
-    pool = PositionPool(NETWORK.config, like=torch.zeros(()))
-    taken: list[np.ndarray] = []
-    most = 0
-    for count in counts:
-        if taken and chance.random() < 0.5:
-            pool.give_back(taken.pop(chance.randrange(len(taken))))
-        taken.append(pool.take(count))
-        places = np.concatenate(taken).tolist()
-        assert len(set(places)) == len(places) == pool.num_taken
-        assert all(0 <= place < pool.capacity for place in places)
-        most = max(most, len(places))
-        assert pool.capacity <= 1.25 * most
-
-
-def test_growing_keeps_what_is_stored() -> None:
-    pool = PositionPool(NETWORK.config, like=torch.zeros((), dtype=torch.float64))
-    stored = []
-    for count in (1, 3, 8):
-        places = pool.take(count)
-        keys, values = torch.randn(count, 2, 6).double(), torch.randn(count, 2, 10).double()
-        pool.write(0, torch.from_numpy(places.astype(np.int64)), keys, values)
-        stored.append((places, keys, values))
-    for places, keys, values in stored:
-        found_keys, found_values = pool.read(0, pool.rows_of(places[None]))  # [1, num_heads, L, d]
-        assert torch.equal(found_keys[0].transpose(0, 1), keys)
-        assert torch.equal(found_values[0].transpose(0, 1), values)

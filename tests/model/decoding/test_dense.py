@@ -1,0 +1,101 @@
+"""The slots whose rules must see every piece, beside others; what they compute is tested through the engine."""
+
+import numpy as np
+import pytest
+
+from model.config import EOS_ID
+from model.decoding.decoder import Extensions, Floats, Ints, Rows
+from model.decoding.dense import DenseSlots, join_extensions
+from model.decoding.engine import Engine
+from model.decoding.request import Request, SearchOptions, TokenHypothesis
+from model.decoding.torch_decoder import TorchDecoder
+from tests.model.decoding.test_engine import FORBIDDEN, NETWORK, assert_same, make_engine
+
+SAMPLING = SearchOptions(n_best=3, sampling_temperature=1.0)
+
+
+@pytest.mark.parametrize(
+    ("request_", "is_dense"),
+    [
+        (Request(0, (6,), SearchOptions(), 10), False),
+        (Request(0, (6,), SearchOptions(min_target_length=5, coverage_penalty=1.0, return_attention=True), 10), False),
+        (Request(0, (6,), SearchOptions(), 10, allowed_ids=np.array([3, 7], np.int32)), False),
+        (Request(0, (6,), SearchOptions(no_repeat_ngram_size=2), 10), True),
+        (Request(0, (6,), SearchOptions(), 10, suppressed_ids=(7,)), True),
+        (Request(0, (6,), SearchOptions(), 10, prefix_ids=(7,)), True),
+        (Request(0, (6,), SAMPLING, 10), True),
+    ],
+)
+def test_only_slots_whose_rules_need_it_are_dense(request_: Request, is_dense: bool) -> None:
+    dense = DenseSlots()
+    dense.begin(2, request_)
+    assert len(dense) == is_dense
+    dense.remove([1, 2])
+    assert len(dense) == 0
+
+
+class Watched(TorchDecoder):
+    """Counts the slots that ask for every piece, and breaks the slot in which it is told to."""
+
+    broken_slot = -1
+
+    def __init__(self, max_slots: int) -> None:
+        super().__init__(NETWORK, forbidden_ids=FORBIDDEN, max_slots=max_slots)
+        self.num_dense: list[int] = []
+
+    def log_probs(self, rows: Rows, which: Ints) -> Floats:
+        self.num_dense.append(len(which))
+        found = super().log_probs(rows, which)
+        row = 0
+        for index in which.tolist():
+            num_rows = int(rows.offsets[index + 1] - rows.offsets[index])
+            if rows.slots[index] == self.broken_slot:
+                found[row : row + num_rows] = np.nan
+            row += num_rows
+        return found
+
+
+def finish(engine: Engine) -> dict[int, tuple[TokenHypothesis, ...]]:
+    found: dict[int, tuple[TokenHypothesis, ...]] = {}
+    while engine.num_active:
+        found |= {finished.id: finished.hypotheses for finished in engine.step()}
+    return found
+
+
+def test_a_slot_is_plain_after_its_prefix() -> None:
+    decoder = Watched(2)
+    engine = Engine(decoder)
+    engine.admit([Request(0, (6, 7), SearchOptions(), 12, prefix_ids=(8, 9)), Request(1, (6, 7), SearchOptions(), 12)])
+    finish(engine)
+    assert decoder.num_dense == [1, 1]
+
+
+@pytest.mark.parametrize("options", [SAMPLING, SearchOptions(no_repeat_ngram_size=1)])
+def test_a_network_that_breaks_on_a_sentence_touches_no_other(options: SearchOptions) -> None:
+    requests = [Request(number, (6, 7 + number), options, 12) for number in range(3)]
+    sound, broken = make_engine(3), Watched(3)
+    broken.broken_slot = 1
+    engine = Engine(broken)
+    sound.admit(requests)
+    engine.admit(requests)
+    due, found = finish(sound), finish(engine)
+    assert found[1] == ()
+    assert_same(found[0], list(due[0]))
+    assert_same(found[2], list(due[2]))
+
+
+def test_extensions_of_all_slots_are_joined_in_their_places() -> None:
+    def make(log_probs: list[list[float]], piece: int) -> Extensions:
+        values = np.array(log_probs)
+        return Extensions(values, np.ones(values.shape, np.int32), np.full(values.shape, piece, np.int32))
+
+    joined = join_extensions(
+        3,
+        [
+            (np.array([0, 2], np.int32), make([[-1.0], [-2.0]], 7)),
+            (np.array([1], np.int32), make([[-3.0, -4.0]], EOS_ID)),
+        ],
+    )
+    assert joined.log_probs.tolist() == [[-1.0, -np.inf], [-3.0, -4.0], [-2.0, -np.inf]]
+    assert joined.parents.tolist() == [[1, 0], [1, 1], [1, 0]]
+    assert joined.token_ids.tolist() == [[7, 0], [EOS_ID, EOS_ID], [7, 0]]
