@@ -1,0 +1,198 @@
+"""What is translated beside a sentence, when it arrives and how many threads compute change not one bit of its
+translation: every comparison here is one of equal numbers, none is approximate."""
+
+import dataclasses
+import random
+from collections.abc import Callable, Iterator
+from functools import cache
+
+import numpy as np
+import pytest
+
+from model.bundle import find_bundle, read_config, read_vocabulary
+from model.config import EOS_ID, Direction
+from model.decoding.engine import Engine
+from model.decoding.native.decoder import NativeDecoder, Precision, is_available
+from model.decoding.request import PreparedText, Request, SearchOptions, TokenHypothesis
+from model.decoding.translator import Translator
+from model.weights import read_weights
+
+pytestmark = pytest.mark.skipif(not is_available(), reason="needs a C++ compiler")
+
+MAX_SLOTS = 32
+MAX_LENGTH = 20
+PRECISIONS: tuple[Precision, ...] = ("float32", "int8")
+
+SENTENCES = (
+    "Yes.",
+    "Come in!",
+    "The dog is asleep.",
+    "Where is the station?",
+    "I have never seen such a large tree.",
+    "My sister bought two red apples at the market.",
+    "If it rains tomorrow, we will stay at home and read the old books that you gave us last winter.",
+    "The woman who lives next door to the baker asked whether anybody had found the keys of her little blue car.",
+    "He drinks coffee, she drinks tea.",
+    "Nobody knew why the bridge had been closed for so long.",
+    "Good morning, Mr. Smith, how are you today?",
+    "In the year 1848 there were 39 of them.",
+)
+
+OPTIONS = (
+    SearchOptions(),
+    SearchOptions(beam_size=1),
+    SearchOptions(beam_size=2, n_best=2, length_penalty=0.0),
+    SearchOptions(beam_size=3, n_best=3, no_repeat_ngram_size=2),
+    SearchOptions(beam_size=5, n_best=2, coverage_penalty=0.3, return_attention=True),
+    SearchOptions(beam_size=6, n_best=6, length_normalization="average", min_target_length=8),
+    SearchOptions(n_best=3, sampling_temperature=0.9, seed=7),
+    SearchOptions(sampling_temperature=1.2, sampling_top_k=20, sampling_top_p=0.9, seed=8),
+)
+
+Exact = tuple[tuple[tuple[int, ...], float, tuple[float, ...], bytes], ...]
+"""All that is told of a request's hypotheses: pieces, score, the pieces' log probabilities, the attention's bits."""
+
+
+@cache
+def load(precision: Precision, num_threads: int) -> Translator:
+    """The shipped bundle."""
+    folder = find_bundle("en-de")
+    info = read_config(folder)
+    vocabulary = read_vocabulary(folder, info)
+    decoder = NativeDecoder(
+        info.architecture,
+        info.vocabulary,
+        read_weights(folder, info),
+        precision=precision,
+        forbidden_ids=vocabulary.target.unprintable_ids(),
+        max_slots=MAX_SLOTS,
+        num_threads=num_threads,
+    )
+    return Translator(info, vocabulary, decoder)
+
+
+@cache
+def prepare() -> tuple[list[PreparedText], list[Request]]:
+    """Every sentence with three of the options, every third with a made-up shortlist; texts and their requests."""
+    translator, chance = load("int8", 1), np.random.default_rng(0)
+    texts, requests = [], []
+    for index, sentence in enumerate(sentence for sentence in SENTENCES for _ in range(3)):
+        options = dataclasses.replace(OPTIONS[index % len(OPTIONS)], max_target_length=MAX_LENGTH)
+        text = translator.prepare(sentence, Direction("en", "de"), options, split_sentences=False)
+        (request,) = text.requests(iter([index]))
+        if index % 3 == 2:
+            ids = chance.choice(translator.vocabulary.target.size, size=200 + 50 * index, replace=False)
+            request = dataclasses.replace(request, allowed_ids=np.union1d(ids, [EOS_ID]).astype(np.int32))
+        texts.append(text)
+        requests.append(request)
+    return texts, requests
+
+
+@pytest.fixture(scope="module", autouse=True)
+def forget_the_models() -> Iterator[None]:
+    yield
+    load.cache_clear()
+
+
+def exact(hypotheses: tuple[TokenHypothesis, ...]) -> Exact:
+    return tuple(
+        (one.token_ids, one.score, one.token_log_probs, b"" if one.attention is None else one.attention.tobytes())
+        for one in hypotheses
+    )
+
+
+def run(
+    engine: Engine,
+    requests: list[Request],
+    *,
+    most: int = MAX_SLOTS,
+    num_arriving: Callable[[], int] = lambda: MAX_SLOTS,
+    is_cancelled: Callable[[int], bool] = lambda _: False,
+) -> dict[int, Exact]:
+    """Decodes the requests in their order, at most `most` at once. Before every step `num_arriving()` of them may
+    come, and each one in flight goes if `is_cancelled(id)`."""
+    waiting, in_flight, results = list(requests), set[int](), dict[int, Exact]()
+    while waiting or in_flight:
+        arriving = waiting[: min(num_arriving(), most - len(in_flight))]
+        del waiting[: len(arriving)]
+        engine.admit(arriving)
+        in_flight |= {request.id for request in arriving}
+        for finished in engine.step():
+            results[finished.id] = exact(finished.hypotheses)
+            in_flight.remove(finished.id)
+        for request_id in sorted(in_flight):
+            if is_cancelled(request_id):
+                assert engine.cancel(request_id)
+                in_flight.remove(request_id)
+    assert engine.free_slots == MAX_SLOTS
+    return results
+
+
+@cache
+def alone(precision: Precision) -> dict[int, Exact]:
+    """What is found for each request where it is the only one."""
+    return run(load(precision, 1).engine, prepare()[1], most=1)
+
+
+def shuffled(seed: int) -> list[Request]:
+    requests = list(prepare()[1])
+    random.Random(seed).shuffle(requests)
+    return requests
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_there_is_something_to_differ(precision: Precision) -> None:
+    due = alone(precision)
+    assert len(due) == 36
+    assert len({hypotheses[0][0] for hypotheses in due.values()}) > 25
+    assert max(len(hypotheses[0][0]) for hypotheses in due.values()) > 16  # positions of more than one page
+    assert due != alone("int8" if precision == "float32" else "float32")
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize(("num_slots", "num_threads"), [(1, 3), (3, 2), (7, 1), (7, 3), (32, 2)])
+def test_in_any_company(num_slots: int, num_threads: int, precision: Precision) -> None:
+    engine = load(precision, num_threads).engine
+    assert run(engine, shuffled(num_slots), most=num_slots) == alone(precision)
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("num_threads", [1, 3])
+def test_with_random_arrivals(num_threads: int, precision: Precision) -> None:
+    chance = random.Random(num_threads)
+    engine = load(precision, num_threads).engine
+    assert run(engine, shuffled(num_threads), num_arriving=lambda: chance.randint(0, 2)) == alone(precision)
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("num_threads", [1, 2])
+def test_while_others_are_cancelled(num_threads: int, precision: Precision) -> None:
+    chance = random.Random(num_threads)
+    found = run(
+        load(precision, num_threads).engine,
+        shuffled(num_threads),
+        num_arriving=lambda: chance.randint(0, 3),
+        is_cancelled=lambda request_id: request_id % 2 == 1 and chance.random() < 0.1,
+    )
+    due = alone(precision)
+    assert 18 <= len(found) < 36
+    assert found == {request_id: due[request_id] for request_id in found}
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_texts_are_the_same_as_well(precision: Precision) -> None:
+    options = SearchOptions(n_best=2, return_attention=True)
+    texts = [" ".join(SENTENCES[index : index + 3]) for index in range(0, len(SENTENCES), 2)]
+
+    def translate(translator: Translator, texts: list[str]) -> list[tuple[object, ...]]:
+        translations = translator.stream(texts, Direction("en", "de"), options)
+        return [
+            (one.text, one.score, one.pieces, one.token_log_probs, one.attention.tobytes(), one.alignment)  # type: ignore[union-attr]
+            for translation in translations
+            for one in translation.hypotheses
+        ]
+
+    due = [one for text in texts for one in translate(load(precision, 1), [text])]
+    assert len(due) == 2 * len(texts)
+    for num_threads in (1, 2, 3):
+        assert translate(load(precision, num_threads), texts) == due
