@@ -139,7 +139,7 @@ private:
         slot.padded_length = Shape::padded(admission.source_length);
         slot.num_beams = admission.num_beams;
         slot.keeps_attention = admission.keeps_attention;
-        slot.source = Buffer<typename Precision::Cached>(shape_.num_decoder_layers * slot.source_layer_size(shape_));
+        slot.source = pages_.take(shape_.num_decoder_layers * slot.source_layer_size(shape_));
         if (!admission.allowed_ids) return;
         slot.allowed_ids.assign(admission.allowed_ids, admission.allowed_ids + admission.num_allowed);
         slot.allowed_output = typename Precision::Matrix(admission.num_allowed, shape_.width());

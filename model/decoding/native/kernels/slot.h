@@ -37,15 +37,16 @@ template <class Precision> struct Slot {
     int padded_length = 0;
     int num_beams = 0;
     bool keeps_attention = false;
-    Buffer<Cached> source;  // [layer]: keys [num_heads][d_key][padded length], then values [length][all heads' width]
+    Buffer<Cached> source;  // [layer]: keys [num_heads][d_key][padded length], then values [padded length][all heads' width]
     std::vector<Buffer<Cached>> pages;  // [layer][position in the page][beam]: keys, then values, of all heads
     std::vector<float> attention;  // [position][beam][source_length]
     std::vector<int32_t> allowed_ids;  // empty: all pieces
     typename Precision::Matrix allowed_output;
 
+    // Padded, so that sentences of like length use memory of the same size after each other.
     size_t source_layer_size(const Shape& shape) const {
         return static_cast<size_t>(shape.num_heads) * shape.d_key * padded_length +
-               static_cast<size_t>(source_length) * shape.values_width();
+               static_cast<size_t>(padded_length) * shape.values_width();
     }
     const Cached* source_keys(const Shape& shape, int layer, int head) const {
         return source.data() + layer * source_layer_size(shape) + static_cast<size_t>(head) * shape.d_key * padded_length;
@@ -71,6 +72,7 @@ template <class Precision> struct Slot {
     }
     void release(PagePool<Cached>& pool) {
         for (Buffer<Cached>& page : pages) pool.give_back(std::move(page));
+        if (source.size()) pool.give_back(std::move(source));
         *this = Slot();
     }
 };

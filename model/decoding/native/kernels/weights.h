@@ -66,12 +66,15 @@ private:
 };
 
 struct LayerNorm {
-    std::vector<float> weight, bias;
+    std::vector<float> weight, bias, is_real;  // is_real: 1, and 0 where there is but padding
     int size = 0;
 
     LayerNorm() = default;
     LayerNorm(const TensorTable& table, const std::string& name, int d, int width)
-        : weight(table.vector(name + ".weight", d, width)), bias(table.vector(name + ".bias", d, width)), size(d) {}
+        : weight(table.vector(name + ".weight", d, width)), bias(table.vector(name + ".bias", d, width)),
+          is_real(width, 0.0f), size(d) {
+        std::fill(is_real.begin(), is_real.begin() + d, 1.0f);
+    }
 
     // values and result: [width]; they may be the same.
     void apply(const float* values, float* result) const {
@@ -81,12 +84,10 @@ struct LayerNorm {
         const Vec mean = splat(sum(total) / size);
         Vec squares = Vec{};
         for (int i = 0; i < width; i += LANES) {
-            const Vec centred = load(values + i) - mean;
+            const Vec centred = (load(values + i) - mean) * load(&is_real[i]);
             squares = fma(centred, centred, squares);
         }
-        // The padding's zeros stand at -mean: their squares do not count.
-        const float variance = (sum(squares) - (width - size) * mean[0] * mean[0]) / size;
-        const Vec factor = splat(1.0f / std::sqrt(variance + 1e-5f));
+        const Vec factor = splat(1.0f / std::sqrt(sum(squares) / size + 1e-5f));
         for (int i = 0; i < width; i += LANES)
             store(result + i, fma((load(values + i) - mean) * factor, load(&weight[i]), load(&bias[i])));
     }
