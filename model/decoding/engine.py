@@ -110,7 +110,6 @@ class Engine:
             min_length=request.options.min_target_length,
             max_length=request.max_target_length,
         )
-
         self._dense.begin(slot, request)
 
     def step(self) -> list[Finished]:
