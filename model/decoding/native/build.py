@@ -5,6 +5,7 @@ and a folder may be shared by machines of several kinds. `python -m model.decodi
 machine needs beforehand, with --all what any machine of its family needs: for an image that has no compiler later.
 """
 
+import argparse
 import hashlib
 import logging
 import os
@@ -24,6 +25,8 @@ SOURCES = Path(__file__).parent / "kernels"
 
 # No contraction but where the code asks for it: the compiler would else round one row unlike another.
 FLAGS = ("-std=c++20", "-O3", "-ffp-contract=off", "-pthread", "-fPIC", "-shared")
+
+NO_COMPILER = "there is no C++ compiler: install g++ or clang++, or name one in $CXX"
 
 logger = logging.getLogger(__name__)
 
@@ -49,24 +52,32 @@ VARIANTS = (
 """Best first; the last one runs on any processor."""
 
 
-def find_library() -> Path | None:
-    """The compiled kernels for this processor, compiled now if need be; None, with a warning in the log, if there is
-    no compiler or it fails."""
-    variant = next(variant for variant in VARIANTS if variant.features <= processor_features())
-    folder = kernel_folder()
-    library = folder / library_name(variant)
-    if library.exists():
-        return library
-    compiler = find_compiler()
-    if compiler is None:
-        logger.warning("no C++ compiler (g++, clang++ or $CXX): translating with torch alone, which takes far longer")
-        return None
+FAILURES = (OSError, RuntimeError, ValueError, subprocess.CalledProcessError)
+"""What may come of compiling: see `failure_reason`."""
+
+
+def find_library(*, anew: bool = False) -> Path | None:
+    """The compiled kernels for this processor, compiled now if need be, or in any case if `anew`; None, with a warning
+    in the log, if there is no compiler or it fails."""
     try:
+        variant, folder = best_variant(), kernel_folder()
+        library = folder / library_name(variant)
+        if library.exists() and not anew:
+            return library
+        compiler = find_compiler()
+        if compiler is None:
+            logger.warning("%s: translating with torch alone, which takes far longer", NO_COMPILER)
+            return None
         return compile_library(variant, compiler, folder)
-    except (OSError, subprocess.CalledProcessError) as error:
-        reason = error.stderr.strip() if isinstance(error, subprocess.CalledProcessError) else str(error)
-        logger.warning("the kernels could not be compiled; translating with torch alone: %s", reason[:500])
+    except FAILURES as error:
+        reason = failure_reason(error)
+        logger.warning("the kernels are not compiled, so torch translates alone and takes far longer: %s", reason)
         return None
+
+
+def best_variant() -> Variant:
+    """The first that this processor can run."""
+    return next(variant for variant in VARIANTS if variant.features <= processor_features())
 
 
 def processor_features() -> frozenset[str]:
@@ -81,7 +92,8 @@ def processor_features() -> frozenset[str]:
 
 
 def kernel_folder() -> Path:
-    """Where compiled kernels are kept: $DRAGOMAN_KERNELS, or the user's cache."""
+    """Where compiled kernels are kept: $DRAGOMAN_KERNELS, or the user's cache. Raises RuntimeError if there is no home
+    for that."""
     if chosen := os.environ.get(FOLDER_VARIABLE):
         return Path(chosen)
     caches = os.environ.get("XDG_CACHE_HOME")
@@ -97,39 +109,60 @@ def library_name(variant: Variant) -> str:
 
 
 def find_compiler() -> list[str] | None:
-    """The command of the C++ compiler: $CXX, or the first that is found."""
+    """The command of the C++ compiler: $CXX, or the first that is found. Raises ValueError for unpaired quotes."""
     if chosen := os.environ.get("CXX"):
-        return shlex.split(chosen)
+        try:
+            return shlex.split(chosen)
+        except ValueError as error:
+            raise ValueError(f"$CXX is {chosen}: {error}") from error
     found = next(filter(None, map(shutil.which, ("g++", "c++", "clang++"))), None)
     return [found] if found else None
 
 
 def compile_library(variant: Variant, compiler: list[str], folder: Path) -> Path:
-    """Compiles one variant into the folder. Raises OSError or CalledProcessError, which has what the compiler said."""
+    """Compiles one variant into the folder. Raises OSError, or CalledProcessError with what the compiler said."""
     folder.mkdir(parents=True, exist_ok=True)
     library = folder / library_name(variant)
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
         fresh = Path(scratch) / library.name
         command = [*compiler, *FLAGS, *variant.flags, str(SOURCES / "api.cpp"), "-o", str(fresh)]
         subprocess.run(command, check=True, capture_output=True, text=True)
+        if library_name(variant) != library.name:
+            raise OSError("the sources of the kernels were changed while they were compiled")
         fresh.replace(library)  # at once: whoever else compiles or loads it meets a whole one
     return library
 
 
-def main(arguments: list[str]) -> int:
-    """Compiles beforehand; see the module."""
-    compiler = find_compiler()
-    if compiler is None:
-        print("no C++ compiler: install g++ or clang++, or name one in $CXX", file=sys.stderr)
-        return 1
+def failure_reason(error: Exception) -> str:
+    """One line: of what a compiler says, its first error."""
+    if not isinstance(error, subprocess.CalledProcessError):
+        return str(error)
+    lines = error.stderr.splitlines()
+    of_errors = [line for line in lines if "error:" in line]
+    return next(iter(of_errors or lines), f"{error.cmd[0]} ended with {error.returncode} and said nothing")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Compiles beforehand; see the module. Prints where the libraries are."""
+    parser = argparse.ArgumentParser(prog="python -m model.decoding.native.build", description="Compiles the kernels.")
+    parser.add_argument("--all", action="store_true", help="for every kind of processor of this machine's family")
+    is_for_all = parser.parse_args(arguments).all
     is_x86 = platform.machine() in ("x86_64", "AMD64")
-    variants = [variant for variant in VARIANTS if is_x86 or not variant.features]
-    if "--all" not in arguments:
-        variants = [variant for variant in variants if variant.features <= processor_features()][:1]
-    for variant in variants:
-        print(compile_library(variant, compiler, kernel_folder()))
+    of_family = [variant for variant in VARIANTS if is_x86 or not variant.features]
+    try:
+        folder, compiler = kernel_folder(), find_compiler()
+        for variant in of_family if is_for_all else [best_variant()]:
+            library = folder / library_name(variant)
+            if not library.exists():
+                if compiler is None:
+                    raise OSError(NO_COMPILER)
+                compile_library(variant, compiler, folder)
+            print(library)
+    except FAILURES as error:
+        print(failure_reason(error), file=sys.stderr)
+        return 1
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

@@ -1,11 +1,15 @@
 """The C++ library's functions and structures as ctypes sees them; mirrors kernels/api.cpp."""
 
 import ctypes
+import logging
 from ctypes import POINTER, Structure, c_char_p, c_float, c_int, c_int32, c_int64, c_void_p
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from model.decoding.native.build import find_library
+
+logger = logging.getLogger(__name__)
 
 
 class Shape(Structure):
@@ -77,10 +81,21 @@ class Rows(Structure):
 
 @cache
 def load_library() -> Any:
-    """The library, compiled if need be; None where that is impossible."""
-    path = find_library()
-    if path is None:
-        return None
+    """The library, compiled if need be, and compiled anew if it is damaged; None, with a warning in the log, where that
+    is impossible."""
+    for is_damaged in (False, True):
+        path = find_library(anew=is_damaged)
+        if path is None:
+            break
+        try:
+            return open_library(path)
+        except (OSError, AttributeError) as error:  # no library at all, or one that lacks a function
+            logger.warning("the compiled kernels cannot be loaded: %s", error)
+    return None
+
+
+def open_library(path: Path) -> Any:
+    """Raises OSError or AttributeError if the file is not the kernels' library."""
     library = ctypes.CDLL(str(path))
     handle = c_void_p
     signatures: dict[str, tuple[Any, list[Any]]] = {

@@ -18,12 +18,8 @@ public:
 
     // Takes the logits of num_vectors · 16 neighbouring pieces; ids maps places to pieces where they differ.
     void take(const float* logits, int num_vectors, int first, const int32_t* ids) {
-        Vec best = load(logits);
-        for (int v = 1; v < num_vectors; ++v) best = maximum(best, load(logits + v * LANES));
-        if (any(best > splat(threshold_))) take_best(logits, num_vectors * LANES, first, ids, greatest(best));
-        const Vec offset = splat(-highest_ * LOG2_E);
-        for (int v = 0; v < num_vectors; ++v)
-            total_ += power_of_two(fma(load(logits + v * LANES), splat(LOG2_E), offset));
+        if (num_vectors == PANEL / LANES) return take_vectors<PANEL / LANES>(logits, first, ids);
+        for (int v = 0; v < num_vectors; ++v) take_vectors<1>(logits + v * LANES, first + v * LANES, ids);
     }
 
     float log_normalizer() const { return highest_ + std::log(sum(total_)); }
@@ -40,15 +36,32 @@ private:
     std::vector<float> logits_;  // best first; of equals the lower piece, which came first
     std::vector<int32_t> ids_;
 
-    void take_best(const float* logits, int count, int first, const int32_t* ids, float greatest_logit) {
-        if (greatest_logit > highest_) {
-            if (highest_ > -INFINITE) total_ *= power_of_two(splat((highest_ - greatest_logit) * LOG2_E));
-            highest_ = greatest_logit;
+    template <int VECTORS> void take_vectors(const float* logits, int first, const int32_t* ids) {
+        Vec values[VECTORS];
+        for (int v = 0; v < VECTORS; ++v) values[v] = load(logits + v * LANES);
+        Vec best = values[0];
+        for (int v = 1; v < VECTORS; ++v) best = maximum(best, values[v]);
+        if (lanes_where(best > splat(threshold_))) {
+            raise_highest(greatest(best));
+            for (int v = 0; v < VECTORS; ++v) insert_better(values[v], logits + v * LANES, first + v * LANES, ids);
         }
-        for (int i = 0; i < count; ++i) {
-            if (!(logits[i] > threshold_)) continue;
-            const int32_t id = ids ? ids[first + i] : first + i;
-            if (!is_forbidden_[id] && id != excluded_id_) insert(logits[i], id);
+        const Vec offset = splat(-highest_ * LOG2_E);
+        for (int v = 0; v < VECTORS; ++v) values[v] = power_of_two(fma(values[v], splat(LOG2_E), offset));
+        for (int v = 0; v < VECTORS; ++v) total_ += values[v];
+    }
+
+    void raise_highest(float logit) {
+        if (!(logit > highest_)) return;
+        if (highest_ > -INFINITE) total_ *= power_of_two(splat((highest_ - logit) * LOG2_E));
+        highest_ = logit;
+    }
+
+    void insert_better(Vec values, const float* logits, int first, const int32_t* ids) {
+        for (uint32_t lanes = lanes_where(values > splat(threshold_)); lanes; lanes &= lanes - 1) {
+            const int lane = __builtin_ctz(lanes);
+            const int32_t id = ids ? ids[first + lane] : first + lane;
+            // The threshold may have risen since the lanes were compared with it.
+            if (logits[lane] > threshold_ && !is_forbidden_[id] && id != excluded_id_) insert(logits[lane], id);
         }
     }
 

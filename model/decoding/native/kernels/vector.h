@@ -81,13 +81,14 @@ inline ByteVec low_bytes(IntVec x) {
 #endif
 }
 
-inline bool any(IntVec is_true) {
+// A bit for every lane that is true (all ones), the first lane's lowest.
+inline uint32_t lanes_where(IntVec is_true) {
 #if defined(__AVX512F__)
-    return _mm512_movepi32_mask((__m512i)is_true) != 0;
+    return _mm512_movepi32_mask((__m512i)is_true);
 #else
-    int32_t found = 0;
-    for (int i = 0; i < LANES; ++i) found |= is_true[i];
-    return found != 0;
+    uint32_t bits = 0;
+    for (int i = 0; i < LANES; ++i) bits |= static_cast<uint32_t>(is_true[i] & 1) << i;
+    return bits;
 #endif
 }
 
