@@ -16,7 +16,7 @@ SHOW_PROGRESS = if [ -t 1 ]; \
 		Installing) [ "$$name" = collected ] && printf '... installing';; \
 	esac; done; echo; fi
 
-.PHONY: help demo serve test check stubs format clean
+.PHONY: help demo serve test bench check stubs format clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z.]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -29,6 +29,11 @@ serve: .venv/.installed ## Serve the bundled model over gRPC until Ctrl-C
 
 test: .venv/.installed ## Run the tests
 	.venv/bin/python -m pytest
+
+bench: .venv/.installed ## Measure beside CTranslate2: WORKLOADS="base latency" DATA=folder, see tests/benchmarks
+	@.venv/bin/python -c 'import transformers' 2>/dev/null \
+		|| .venv/bin/python -m pip install -q -c constraints.txt -e '.[bench]'
+	@.venv/bin/python -m tests.benchmarks $(WORKLOADS) $(if $(DATA),--data $(DATA)) $(BENCH_OPTIONS)
 
 check: .venv/.installed ## Lint, format, types, stubs up to date, import directions
 	.venv/bin/ruff check .

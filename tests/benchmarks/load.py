@@ -3,6 +3,7 @@
 Both sides get the same arrivals, at 70 % of CTranslate2's peak; and each side those of 70 % of its own peak.
 """
 
+import itertools
 from collections.abc import Callable
 
 from tests.benchmarks.bench import Bench
@@ -32,31 +33,35 @@ def run(bench: Bench) -> list[Measurement]:
 def _measure(
     bench: Bench, dev_set: DevSet, what: str, ours: tuple[Side, float], theirs: tuple[Side, float], goal: str
 ) -> list[Measurement]:
-    found: dict[str, list[list[float]]] = {}
-
-    def side_under_load(side: Side, peak: float) -> Callable[[], float]:
-        def run_once() -> float:
-            rounds = found.setdefault(side.name, [])
-            arrivals = poisson_arrivals(SHARE_OF_PEAK * peak, bench.load_seconds, seed=len(rounds))
-            rounds.append(side.call("under_load", texts=dev_set.sources, to=dev_set.to, arrivals=arrivals))
-            return 0.0
-
-        return run_once
-
-    alternate(max(1, bench.num_rounds // 2), side_under_load(*ours), side_under_load(*theirs))
+    """Each side with its peak."""
+    our_rounds, their_rounds = alternate(
+        max(1, bench.num_rounds // 2), _arriving(bench, dev_set, *ours), _arriving(bench, dev_set, *theirs)
+    )
     details = {"our sentences/s": SHARE_OF_PEAK * ours[1], "their sentences/s": SHARE_OF_PEAK * theirs[1]}
     return [
         Measurement(
             "load",
             f"{what}, p{share * 100:.0f}",
             "ms",
-            tuple(1000 * percentile(seconds, share) for seconds in found[ours[0].name][1:]),
-            tuple(1000 * percentile(seconds, share) for seconds in found[theirs[0].name][1:]),
+            tuple(1000 * percentile(seconds, share) for seconds in our_rounds),
+            tuple(1000 * percentile(seconds, share) for seconds in their_rounds),
             goal=goal if share == 0.95 else "",
             details=details,
         )
         for share in SHARES
     ]
+
+
+def _arriving(bench: Bench, dev_set: DevSet, side: Side, peak: float) -> Callable[[], list[float]]:
+    """A round of a side: its latencies; other arrivals in every round, the same for both sides if the rate is."""
+    seeds = itertools.count()
+
+    def run_once() -> list[float]:
+        arrivals = poisson_arrivals(SHARE_OF_PEAK * peak, bench.load_seconds, next(seeds))
+        latencies: list[float] = side.call("under_load", texts=dev_set.sources, to=dev_set.to, arrivals=arrivals)
+        return latencies
+
+    return run_once
 
 
 def _peak(side: Side, dev_set: DevSet) -> float:

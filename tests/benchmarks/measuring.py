@@ -4,11 +4,13 @@ import math
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from rich.table import Table
 
 OTHER = "CTranslate2"
+
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +32,8 @@ class Measurement:
 
     @property
     def ratios(self) -> list[float]:
-        """ours / theirs, round by round; none where theirs is a count that is zero."""
-        if not all(self.theirs):
+        """ours / theirs, round by round; none where both count what should not be, or theirs is zero."""
+        if self.goal == "0" or not all(self.theirs):
             return []
         return [ours / theirs for ours, theirs in zip(self.ours, self.theirs, strict=bool(self.theirs))]
 
@@ -51,13 +53,18 @@ class Measurement:
 
 
 def alternate(
-    num_rounds: int, ours: Callable[[], float], theirs: Callable[[], float]
-) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """A B A B … after a round of both to warm up, which does not count: a machine that becomes slower or busy for a
-    while concerns both sides alike."""
-    ours(), theirs()
-    pairs = [(ours(), theirs()) for _ in range(num_rounds)]
-    return tuple(pair[0] for pair in pairs), tuple(pair[1] for pair in pairs)
+    num_rounds: int, ours: Callable[[], Value], theirs: Callable[[], Value]
+) -> tuple[tuple[Value, ...], tuple[Value, ...]]:
+    """A B A B … of two sides, see `take_turns`."""
+    our_values, their_values = take_turns(num_rounds, ours, theirs)
+    return our_values, their_values
+
+
+def take_turns(num_rounds: int, *sides: Callable[[], Value]) -> list[tuple[Value, ...]]:
+    """A B C A B C … after a round of all to warm up, which does not count: a machine that becomes slower or busy for a
+    while concerns all sides alike. Returns each side's values."""
+    rounds = [[side() for side in sides] for _ in range(num_rounds + 1)]
+    return list(zip(*rounds[1:], strict=True))
 
 
 def percentile(values: Sequence[float], share: float) -> float:
