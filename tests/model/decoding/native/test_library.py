@@ -1,0 +1,177 @@
+"""Loading the kernels: damaged libraries, every kind of processor, and doing without."""
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from model.bundle import read_config
+from model.decoding.loading import load_decoder
+from model.decoding.native import build, decoder
+from model.decoding.native.build import VARIANTS, Variant, compile_library, find_compiler, kernel_folder, library_name
+from model.decoding.native.library import load_library, open_library
+from model.decoding.torch_decoder import TorchDecoder
+from model.decoding.translator import Translator
+from tests.model.decoding.native.networks import (
+    Play,
+    Sentence,
+    all_of,
+    extensions_of,
+    listed,
+    log_probs_of,
+    make_decoder,
+    make_network,
+    make_twin,
+)
+
+pytestmark = pytest.mark.skipif(not find_compiler(), reason="needs a C++ compiler")
+
+load_anew = load_library.__wrapped__
+"""Without what it remembers of an earlier call."""
+
+FUNCTIONS = ("message", "new", "free", "admit", "advance", "extend", "log_probs", "attention", "release")
+
+
+@pytest.fixture
+def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The library of a stand-in with all functions, which compiles in a moment."""
+    sources = tmp_path / "sources"
+    sources.mkdir()
+    lines = [f'extern "C" int dragoman_{name}() {{ return 0; }}' for name in FUNCTIONS]
+    (sources / "api.cpp").write_text("\n".join(lines))
+    monkeypatch.setattr(build, "SOURCES", sources)
+    monkeypatch.setenv("DRAGOMAN_KERNELS", str(tmp_path / "kernels"))
+    library = build.find_library()
+    assert library is not None
+    return library
+
+
+@pytest.mark.parametrize("content", [b"", b"\x7fELF", b"nonsense" * 1000])
+def test_a_damaged_library_is_compiled_anew(content: bytes, stand_in: Path, caplog: pytest.LogCaptureFixture) -> None:
+    stand_in.write_bytes(content)
+    assert load_anew() is not None
+    (record,) = caplog.records
+    assert record.getMessage().startswith(f"the compiled kernels cannot be loaded: {stand_in}: ")
+    caplog.clear()
+    assert load_anew() is not None
+    assert not caplog.records
+
+
+def test_a_damaged_library_that_cannot_be_compiled_anew_is_done_without(
+    stand_in: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    stand_in.write_bytes(b"")
+    monkeypatch.setenv("CXX", "false")
+    assert load_anew() is None
+    messages = [record.getMessage() for record in caplog.records]
+    assert len(messages) == 2
+    assert "cannot be loaded" in messages[0]
+    assert "false ended with 1" in messages[1]
+
+
+def test_a_library_that_lacks_a_function_is_done_without(
+    stand_in: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    api = stand_in.parents[1] / "sources" / "api.cpp"
+    api.write_text(api.read_text().replace("dragoman_extend", "dragoman_bend"))
+    assert load_anew() is None
+    assert all("dragoman_extend" in record.getMessage() for record in caplog.records)
+
+
+# Kinds of processors
+
+
+def can_run(variant: Variant) -> bool:
+    return variant.features <= build.processor_features()
+
+
+@pytest.mark.parametrize(
+    "variant",
+    [
+        pytest.param(
+            one, marks=pytest.mark.skipif(not can_run(one), reason="this processor cannot run it"), id=one.name
+        )
+        for one in VARIANTS
+    ],
+)
+def test_every_variant_agrees_with_the_network(variant: Variant, monkeypatch: pytest.MonkeyPatch) -> None:
+    library = kernel_folder() / library_name(variant)
+    compiler = find_compiler()
+    if not library.exists():
+        assert compiler is not None
+        compile_library(variant, compiler, kernel_folder())
+    opened = open_library(library)
+    monkeypatch.setattr(decoder, "load_library", lambda: opened)
+    network = make_network()
+    bounds: dict[decoder.Precision, float] = {"float32": 2e-5, "int8": 0.3}
+    for precision, bound in bounds.items():
+        kernels, twin, play = make_decoder(network, precision, num_threads=2), make_twin(network, precision), Play()
+        sources = ([9, 3], [*range(5, 45), 3], [7, 5, 6, 8, 3])
+        play.admit(kernels, sentences=[Sentence(slot, ids, beam_size=1 + 2 * slot) for slot, ids in enumerate(sources)])
+        errors = []
+        for _ in range(20):
+            rows = play.rows()
+            kernels.advance(rows)
+            found, extensions = kernels.log_probs(rows, all_of(rows)), kernels.extend(rows, all_of(rows))
+            due = np.concatenate([log_probs_of(twin, sentence) for sentence in play.in_order()])
+            errors += np.abs(np.nan_to_num(found, neginf=0) - np.nan_to_num(due, neginf=0)).max(axis=1).tolist()
+            for index, sentence in enumerate(play.in_order()):
+                own = found[rows.offsets[index] : rows.offsets[index + 1]].astype(np.float64)
+                best = [one[0] for one in extensions_of(own, sentence)]
+                np.testing.assert_allclose([one[0] for one in listed(extensions, index)], best, atol=1e-5)
+            play.branch()
+        assert max(errors) < bound
+        assert np.mean(np.array(errors) < 2e-5) > 0.75  # see test_decoder.assert_close
+
+
+# Doing without
+
+
+@pytest.fixture
+def without_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decoder, "load_library", lambda: None)
+
+
+@pytest.mark.usefixtures("without_kernels")
+@pytest.mark.parametrize("precision", ["float32", "int8"])
+def test_without_kernels_torch_decodes(precision: decoder.Precision, tiny_bundle: Path) -> None:
+    assert isinstance(load_decoder(tiny_bundle, read_config(tiny_bundle), precision=precision), TorchDecoder)
+
+
+@pytest.mark.parametrize("precision", ["float32", "int8"])
+def test_torch_finds_the_same_hypotheses(
+    precision: decoder.Precision, tiny_bundle: Path, tiny_sentences: list[str], request: pytest.FixtureRequest
+) -> None:
+    with_kernels = Translator.load(tiny_bundle, precision=precision)
+    assert isinstance(with_kernels.engine.decoder, decoder.NativeDecoder)
+    request.getfixturevalue("without_kernels")
+    with_torch = Translator.load(tiny_bundle, precision=precision)
+    assert isinstance(with_torch.engine.decoder, TorchDecoder)
+    found, due = (
+        [
+            hypothesis
+            for translation in translator.translate(tiny_sentences[::2], "de", n_best=3, max_target_length=20)
+            for hypothesis in translation.hypotheses
+        ]
+        for translator in (with_kernels, with_torch)
+    )
+    assert [one.pieces for one in found] == [one.pieces for one in due]
+    errors = np.abs([one.score - other.score for one, other in zip(found, due, strict=True)])
+    assert np.mean(errors < 1e-5) > 0.75  # see test_decoder.assert_close
+    assert errors.max() < (1e-5 if precision == "float32" else 0.1)
+
+
+def test_a_reason_is_logged_once(
+    stand_in: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    stand_in.unlink()
+    monkeypatch.setenv("CXX", "false")
+    load_library.cache_clear()
+    try:
+        with caplog.at_level(logging.DEBUG):
+            assert not decoder.is_available()
+            assert not decoder.is_available()
+        assert len(caplog.records) == 1
+    finally:
+        load_library.cache_clear()
