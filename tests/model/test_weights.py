@@ -1,0 +1,135 @@
+"""The weights as NumPy arrays: the same numbers and shapes as the network's, read without torch. How damage is told is
+tested in test_storage.py, where the network itself is read by the same module."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_array_equal
+
+from model.bundle import WEIGHTS_FILE, BundleConfig, Storage, read_config
+from model.config import ArchitectureConfig, Direction, VocabularyShape
+from model.errors import InvalidInputError
+from model.storage import load_network, pack_weights
+from model.transformer import Transformer, num_parameters
+from model.weights import StoredTensor, parameter_shapes, read_weights, tied_names
+
+ROOT = Path(__file__).parents[2]
+
+
+@st.composite
+def architectures(draw: st.DrawFn) -> tuple[ArchitectureConfig, VocabularyShape]:
+    small = st.integers(1, 5)
+    tied = draw(st.sampled_from(["all", "target", "none"]))
+    architecture = ArchitectureConfig.model_validate(
+        {
+            "d_model": 2 * draw(small),
+            "d_ff": draw(small),
+            "num_heads": draw(small),
+            "d_key": draw(small),
+            "d_value": draw(small),
+            "num_encoder_layers": draw(st.integers(1, 3)),
+            "num_decoder_layers": draw(st.integers(1, 3)),
+            "normalization": draw(st.sampled_from(["pre", "post"])),
+            "tied_embeddings": tied,
+        }
+    )
+    source_size, target_size = draw(st.integers(8, 20)), draw(st.integers(8, 20))
+    joint = tied == "all"
+    shape = VocabularyShape(source_size=target_size if joint else source_size, target_size=target_size, joint=joint)
+    return architecture, shape
+
+
+def parameters_of(network: Transformer) -> dict[str, torch.Tensor]:
+    """Tied ones under each of their names."""
+    return {name: parameter.detach() for name, parameter in network.named_parameters(remove_duplicate=False)}
+
+
+@given(architectures())
+@settings(deadline=None, max_examples=40)
+def test_shapes_are_those_of_the_network(drawn: tuple[ArchitectureConfig, VocabularyShape]) -> None:
+    parameters = parameters_of(Transformer(*drawn))
+    assert parameter_shapes(*drawn) == {name: tuple(parameter.shape) for name, parameter in parameters.items()}
+    for name, stored_as in tied_names(drawn[0]).items():
+        assert parameters[name] is not parameters[stored_as]  # both are views made by detach …
+        assert parameters[name].data_ptr() == parameters[stored_as].data_ptr()  # … of one tensor
+
+
+def store(network: Transformer, shape: VocabularyShape, storage: Storage, folder: Path) -> BundleConfig:
+    (folder / WEIGHTS_FILE).write_bytes(pack_weights(network, storage))
+    return BundleConfig(
+        name="test",
+        directions=(Direction("en", "de"),),
+        architecture=network.config,
+        vocabulary=shape,
+        storage=storage,
+        num_parameters=num_parameters(network),
+    )
+
+
+@pytest.mark.parametrize("storage", get_args(Storage))
+@pytest.mark.parametrize("tied", ["all", "target", "none"])
+@pytest.mark.parametrize("normalization", ["pre", "post"])
+def test_numbers_are_those_of_the_network(normalization: str, tied: str, storage: Storage, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    architecture = ArchitectureConfig.model_validate(
+        {
+            "d_model": 8,
+            "d_ff": 12,
+            "num_heads": 2,
+            "d_key": 3,
+            "d_value": 5,
+            "num_encoder_layers": 2,
+            "num_decoder_layers": 1,
+            "normalization": normalization,
+            "tied_embeddings": tied,
+        }
+    )
+    shape = VocabularyShape(source_size=30, target_size=30, joint=True)
+    network = Transformer(architecture, shape)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(torch.randn_like(parameter))
+    config = store(network, shape, storage, tmp_path)
+    found, due = read_weights(tmp_path, config), parameters_of(load_network(tmp_path, config))
+    assert list(found) == list(parameter_shapes(architecture, shape))
+    assert found.keys() == due.keys()
+    for name, tensor in found.items():
+        assert (tensor.scales is not None) == (storage == "int8" and tensor.values.ndim == 2)
+        assert tensor.values.flags.c_contiguous  # the kernels take its address
+        assert tensor.as_floats().dtype == np.float32
+        assert_array_equal(tensor.as_floats(), due[name].numpy())
+    for name, stored_as in tied_names(architecture).items():
+        assert found[name] is found[stored_as]
+
+
+def test_numbers_in_8_bits_are_multiplied_by_the_scale_of_their_row() -> None:
+    values, scales = np.array([[1, -2], [127, 0]], np.int8), np.array([0.5, 2.0], np.float32)
+    assert StoredTensor(values, scales).as_floats().tolist() == [[0.5, -1.0], [254.0, 0.0]]
+
+
+def test_reading_needs_no_torch(tiny_bundle: Path) -> None:
+    code = f"""
+import sys
+from pathlib import Path
+from model.bundle import read_config
+from model.weights import read_weights
+folder = Path({str(tiny_bundle)!r})
+assert len(read_weights(folder, read_config(folder))) > 10
+assert "torch" not in sys.modules, "torch was imported"
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_bundle_of_another_architecture_is_told(tiny_bundle: Path) -> None:
+    config = read_config(tiny_bundle)
+    deeper = config.architecture.model_copy(update={"num_decoder_layers": 2})
+    with pytest.raises(InvalidInputError, match=r"lacks the tensor decoder_layers\.1\.self_attention\.query\.weight"):
+        read_weights(tiny_bundle, config.model_copy(update={"architecture": deeper}))
