@@ -5,13 +5,10 @@ import itertools
 import random
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-from model.decoding.loading import load_model
 from model.decoding.request import Request, SearchOptions, TokenHypothesis
 from model.decoding.translator import Translator
-from model.shortlist import read_shortlist
 from server.worker import Worker
 from tests.benchmarks.load_generator import latencies_under_load
 from tests.benchmarks.processes import peak_memory, serve
@@ -20,14 +17,9 @@ from tests.benchmarks.processes import peak_memory, serve
 class DragomanSide:
     """See the methods; `load` comes first."""
 
-    def load(self, bundle: str, use_shortlist: bool = False, **settings: Any) -> None:
+    def load(self, bundle: str, **settings: Any) -> None:
         """settings: those of Translator.load."""
-        if use_shortlist:
-            model = load_model([bundle], **settings)
-            shortlist = read_shortlist(Path(bundle), model.info)
-            self._translator = Translator(model.info, model.vocabulary, model.decoder, shortlist=shortlist)
-        else:
-            self._translator = Translator.load(bundle, **settings)
+        self._translator = Translator.load(bundle, **settings)
 
     def translate(self, texts: Sequence[str], to: str, **search: Any) -> dict[str, Any]:
         """One sentence a text. Returns seconds, the pieces of the best hypotheses with their ends, and the texts."""
