@@ -9,6 +9,10 @@
 FROM python:3.11-slim AS build
 ARG PIP_OPTIONS=""
 WORKDIR /build
+# For the kernels; the image itself gets no compiler. What their libraries need, libstdc++, apt itself needs too.
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends g++ \
+    && rm -rf /var/lib/apt/lists/*
 RUN python -m venv /opt/dragoman
 # The dependencies first and by themselves: this layer, the large one, is kept while only the code changes.
 COPY pyproject.toml constraints.txt ./
@@ -21,11 +25,14 @@ COPY training training
 COPY server server
 # The setuptools that came with torch builds the package: it has the version of constraints.txt, an isolated one may not.
 RUN /opt/dragoman/bin/pip install --no-cache-dir --no-deps --no-build-isolation .
+# For every kind of processor, since the image may run on another than it is built on. From elsewhere, so that it is the
+# installed package whose sources are compiled.
+RUN cd / && DRAGOMAN_KERNELS=/opt/dragoman/kernels /opt/dragoman/bin/python -m model.decoding.native.build --all
 
 FROM python:3.11-slim
 RUN useradd --uid 10001 --create-home dragoman
 COPY --from=build /opt/dragoman /opt/dragoman
-ENV PATH=/opt/dragoman/bin:$PATH PYTHONUNBUFFERED=1
+ENV PATH=/opt/dragoman/bin:$PATH DRAGOMAN_KERNELS=/opt/dragoman/kernels PYTHONUNBUFFERED=1
 USER dragoman
 WORKDIR /home/dragoman
 EXPOSE 50051

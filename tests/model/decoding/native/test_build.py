@@ -7,6 +7,7 @@ import platform
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,14 @@ def answer(library: Path) -> int:
 
 def use_processor(monkeypatch: pytest.MonkeyPatch, *features: str) -> None:
     monkeypatch.setattr(build, "processor_features", lambda: frozenset(features))
+
+
+def test_the_sources_are_part_of_the_package() -> None:
+    configuration = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    patterns = configuration["tool"]["setuptools"]["package-data"]["model.decoding.native"]
+    packaged = {path for pattern in patterns for path in build.SOURCES.parent.glob(pattern)}
+    assert build.SOURCES / "api.cpp" in packaged
+    assert packaged >= set(build.SOURCES.iterdir())
 
 
 # Names and folders
