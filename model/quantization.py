@@ -41,13 +41,6 @@ class QuantizedLinear(nn.Module):
         return (products if self.bias is None else products + self.bias).unflatten(0, inputs.shape[:-1])
 
 
-class RoundToBfloat16(nn.Module):
-    """The float32 numbers that bfloat16 has, the nearest ones."""
-
-    def forward(self, numbers: Tensor) -> Tensor:
-        return numbers.bfloat16().float()
-
-
 class CachedLinear(QuantizedLinear):
     """A projection to keys or values that are kept, in bfloat16."""
 
