@@ -91,15 +91,17 @@ private:
     }
 };
 
-// Keys [length][stride] of one head as [d_key][padded length], zeros behind the last.
+// Keys [length][stride] of one head as [d_key][padded length], zeros behind the last. Heads are padded to whole vectors.
 template <class Number>
 void transpose_keys(const float* keys, int stride, int length, int d_key, int padded_length, Number* transposed) {
-    alignas(64) float positions[LANES];
-    for (int d = 0; d < d_key; ++d)
-        for (int s = 0; s < padded_length; s += LANES) {
-            for (int lane = 0; lane < LANES; ++lane)
-                positions[lane] = s + lane < length ? keys[static_cast<size_t>(s + lane) * stride + d] : 0.0f;
-            store(transposed + static_cast<size_t>(d) * padded_length + s, load(positions));
+    for (int s = 0; s < padded_length; s += LANES)
+        for (int d = 0; d < d_key; d += LANES) {
+            Vec block[LANES];
+            for (int i = 0; i < LANES; ++i)
+                block[i] = s + i < length ? load(keys + static_cast<size_t>(s + i) * stride + d) : Vec{};
+            transpose(block);
+            for (int i = 0; i < LANES && d + i < d_key; ++i)
+                store(transposed + static_cast<size_t>(d + i) * padded_length + s, block[i]);
         }
 }
 

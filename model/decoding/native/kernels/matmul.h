@@ -23,6 +23,7 @@ struct Tile {
 // ---------------------------------------------------------------------------------------------------------- float32
 
 struct Float32 {
+    using Input = float;
     using Cached = float;  // keys and values
 
     // Rows ready to be multiplied.
@@ -127,6 +128,7 @@ struct Float32 {
 // Weights are quantized once, a scale for each output; inputs on the fly, a scale for each row: v ≈ scale · q with q in
 // -127 … 127. Sums of products of integers are exact, so that nothing but the row itself decides its result.
 struct Int8 {
+    using Input = uint8_t;
     using Cached = Bfloat16;
 
     class Inputs {
@@ -293,21 +295,29 @@ struct Int8 {
 // ------------------------------------------------------------------------------------------------------------- both
 
 // Calls use_tile(first_row, num_rows, first_output, num_vectors, tile) for every tile of rows · Wᵀ + bias. A panel stays
-// in the cache while all rows pass.
+// in the cache while many rows pass: all of them, or as many as fit into the first cache beside it if it is small.
 template <class Precision, class UseTile>
 void multiply(const typename Precision::Inputs& inputs, int num_rows, const typename Precision::Matrix& matrix,
               UseTile use_tile) {
-    const int num_tiles = (num_rows + TILE_ROWS - 1) / TILE_ROWS;
+    constexpr int FIRST_CACHE = 32768;
+    const int row_bytes = matrix.num_inputs * sizeof(typename Precision::Input), panel_bytes = PANEL * row_bytes;
+    const int most_rows = panel_bytes <= FIRST_CACHE / 2 ? (FIRST_CACHE - panel_bytes) / row_bytes : num_rows;
+    const int num_blocks = (num_rows + most_rows - 1) / std::max(most_rows, 1);
     const int num_panels = (matrix.num_outputs + PANEL - 1) / PANEL;
     Tile tile;
-    for (int panel = 0; panel < num_panels; ++panel) {
-        const int vectors = matrix.panel_vectors(panel);
-        for (int i = 0, first = 0; i < num_tiles; ++i) {  // tiles of nearly equal height
-            const int count = (num_rows - first) / (num_tiles - i);
-            matrix.multiply(inputs, first, count, panel, tile);
-            use_tile(first, count, panel * PANEL, vectors, tile);
-            first += count;
+    for (int block = 0, start = 0; block < num_blocks; ++block) {
+        const int end = start + (num_rows - start) / (num_blocks - block);
+        const int num_tiles = (end - start + TILE_ROWS - 1) / TILE_ROWS;
+        for (int panel = 0; panel < num_panels; ++panel) {
+            const int vectors = matrix.panel_vectors(panel);
+            for (int i = 0, first = start; i < num_tiles; ++i) {  // tiles of nearly equal height
+                const int count = (end - first) / (num_tiles - i);
+                matrix.multiply(inputs, first, count, panel, tile);
+                use_tile(first, count, panel * PANEL, vectors, tile);
+                first += count;
+            }
         }
+        start = end;
     }
 }
 

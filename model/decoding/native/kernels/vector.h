@@ -45,6 +45,14 @@ inline void store(Bfloat16* to, Vec values) {  // rounded to the nearest, of two
     std::memcpy(to, &halves, sizeof halves);
 }
 
+typedef int8_t SignedByteVec __attribute__((vector_size(16)));
+
+inline Vec load(const int8_t* from) {
+    SignedByteVec bytes;
+    std::memcpy(&bytes, from, sizeof bytes);
+    return __builtin_convertvector(__builtin_convertvector(bytes, IntVec), Vec);
+}
+
 inline Vec splat(float x) { return Vec{x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x}; }
 
 // a · b + c, rounded once where the processor can.
@@ -107,27 +115,40 @@ inline float sum(Vec x) {
 
 inline float greatest(Vec x) { return fold(x, maximum); }
 
+// Two vectors whose blocks of 8, 4, 2 or 1 lanes change places: a's upper block of every pair with b's lower one.
+#define DRAGOMAN_CROSS_8(a, b) \
+    __builtin_shufflevector(a, b, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23), \
+    __builtin_shufflevector(a, b, 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31)
+#define DRAGOMAN_CROSS_4(a, b) \
+    __builtin_shufflevector(a, b, 0, 1, 2, 3, 16, 17, 18, 19, 8, 9, 10, 11, 24, 25, 26, 27), \
+    __builtin_shufflevector(a, b, 4, 5, 6, 7, 20, 21, 22, 23, 12, 13, 14, 15, 28, 29, 30, 31)
+#define DRAGOMAN_CROSS_2(a, b) \
+    __builtin_shufflevector(a, b, 0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29), \
+    __builtin_shufflevector(a, b, 2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31)
+#define DRAGOMAN_CROSS_1(a, b) \
+    __builtin_shufflevector(a, b, 0, 16, 2, 18, 4, 20, 6, 22, 8, 24, 10, 26, 12, 28, 14, 30), \
+    __builtin_shufflevector(a, b, 1, 17, 3, 19, 5, 21, 7, 23, 9, 25, 11, 27, 13, 29, 15, 31)
+
+inline Vec add(Vec a, Vec b) { return a + b; }
+
 // Sixteen sums at once: lane i of the result is the sum of x[i]'s lanes. Overwrites x.
 inline Vec sum_each(Vec x[LANES]) {
-    // Each round halves the vectors: pairs (i, i + half) are added crosswise, so that their lanes interleave.
-    for (int i = 0; i < 8; ++i) {
-        const Vec a = x[i], b = x[i + 8];
-        x[i] = __builtin_shufflevector(a, b, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23) +
-               __builtin_shufflevector(a, b, 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31);
-    }
-    for (int i = 0; i < 4; ++i) {
-        const Vec a = x[i], b = x[i + 4];
-        x[i] = __builtin_shufflevector(a, b, 0, 1, 2, 3, 16, 17, 18, 19, 8, 9, 10, 11, 24, 25, 26, 27) +
-               __builtin_shufflevector(a, b, 4, 5, 6, 7, 20, 21, 22, 23, 12, 13, 14, 15, 28, 29, 30, 31);
-    }
-    for (int i = 0; i < 2; ++i) {
-        const Vec a = x[i], b = x[i + 2];
-        x[i] = __builtin_shufflevector(a, b, 0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29) +
-               __builtin_shufflevector(a, b, 2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31);
-    }
-    const Vec a = x[0], b = x[1];
-    return __builtin_shufflevector(a, b, 0, 16, 2, 18, 4, 20, 6, 22, 8, 24, 10, 26, 12, 28, 14, 30) +
-           __builtin_shufflevector(a, b, 1, 17, 3, 19, 5, 21, 7, 23, 9, 25, 11, 27, 13, 29, 15, 31);
+    for (int i = 0; i < 8; ++i) x[i] = add(DRAGOMAN_CROSS_8(x[i], x[i + 8]));
+    for (int i = 0; i < 4; ++i) x[i] = add(DRAGOMAN_CROSS_4(x[i], x[i + 4]));
+    for (int i = 0; i < 2; ++i) x[i] = add(DRAGOMAN_CROSS_2(x[i], x[i + 2]));
+    return add(DRAGOMAN_CROSS_1(x[0], x[1]));
+}
+
+inline void assign(Vec& a, Vec& b, Vec first, Vec second) { a = first, b = second; }
+
+// Lane j of x[i] becomes lane i of x[j].
+inline void transpose(Vec x[LANES]) {
+    for (int i = 0; i < 8; ++i) assign(x[i], x[i + 8], DRAGOMAN_CROSS_8(x[i], x[i + 8]));
+    for (int start = 0; start < LANES; start += 8)
+        for (int i = start; i < start + 4; ++i) assign(x[i], x[i + 4], DRAGOMAN_CROSS_4(x[i], x[i + 4]));
+    for (int start = 0; start < LANES; start += 4)
+        for (int i = start; i < start + 2; ++i) assign(x[i], x[i + 2], DRAGOMAN_CROSS_2(x[i], x[i + 2]));
+    for (int i = 0; i < LANES; i += 2) assign(x[i], x[i + 1], DRAGOMAN_CROSS_1(x[i], x[i + 1]));
 }
 
 // Adding this to a float of less than 2^22 rounds it to an integer, which then stands in its lowest bits.

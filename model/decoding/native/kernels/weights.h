@@ -128,7 +128,8 @@ public:
     }
     void look_up(int id, float factor, const float* addend, float* result) const {
         const int8_t* row = &rows_[static_cast<size_t>(id) * width_];
-        for (int i = 0; i < width_; ++i) result[i] = row[i] * scales_[id] * factor + addend[i];
+        const Vec scale = splat(scales_[id] * factor);
+        for (int i = 0; i < width_; i += LANES) store(result + i, fma(load(row + i), scale, load(addend + i)));
     }
 
 private:
