@@ -89,7 +89,8 @@ class NativeDecoder:
         if failed:
             raise InvalidInputError(f"the weights: {self._library.dragoman_message().decode()}")
         self._handle = handle
-        weakref.finalize(self, self._library.dragoman_free, handle)
+        finalizer = weakref.finalize(self, self._library.dragoman_free, handle)
+        finalizer.atexit = False  # a thread may still be decoding; the end of the process frees everything
 
     @property
     def max_slots(self) -> int:

@@ -1,5 +1,9 @@
 """The kernels against the readable network: whatever stands in the other slots, at whatever positions."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -29,6 +33,8 @@ from tests.model.decoding.native.networks import (
 )
 
 pytestmark = pytest.mark.skipif(not is_available(), reason="needs a C++ compiler")
+
+ROOT = Path(__file__).parents[4]
 
 PRECISIONS: tuple[Precision, ...] = ("float32", "int8")
 
@@ -328,6 +334,22 @@ def test_rows_far_from_zero(d_model: int) -> None:
 
 
 # What it is made of
+
+
+def test_the_process_may_end_while_a_thread_decodes() -> None:
+    code = """
+import threading
+from tests.model.decoding.native.networks import Play, Sentence, make_decoder, make_network
+decoder, is_busy = make_decoder(make_network(d_model=512, d_ff=2048), num_threads=2), threading.Event()
+def encode():
+    while True:
+        Play().admit(decoder, sentences=[Sentence(slot, [5] * 50, beam_size=1) for slot in range(6)])
+        is_busy.set()
+threading.Thread(target=encode, daemon=True).start()
+is_busy.wait()
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("name", sorted(tensors_of(make_network())))
