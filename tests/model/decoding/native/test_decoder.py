@@ -1,42 +1,29 @@
 """The kernels against the readable network: whatever stands in the other slots, at whatever positions."""
 
-import subprocess
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 
 from model.config import EOS_ID, VocabularyShape
-from model.decoding.decoder import Floats
-from model.decoding.native.decoder import NativeDecoder, Precision, default_threads, is_available, sinusoidal_positions
+from model.decoding.native.decoder import Precision, is_available
 from model.decoding.torch_decoder import TorchDecoder
-from model.errors import InvalidInputError
-from model.transformer import Transformer
-from model.weights import StoredTensor
 from tests.model.decoding.native.networks import (
     FORBIDDEN,
-    VOCABULARY,
+    PRECISIONS,
     Play,
     Sentence,
     all_of,
+    assert_close,
     extensions_of,
     listed,
     log_probs_of,
     make_decoder,
     make_network,
     make_twin,
-    tensors_of,
-    vocabulary_of,
 )
 
 pytestmark = pytest.mark.skipif(not is_available(), reason="needs a C++ compiler")
-
-ROOT = Path(__file__).parents[4]
-
-PRECISIONS: tuple[Precision, ...] = ("float32", "int8")
 
 APART = VocabularyShape(source_size=50, target_size=83, joint=False)
 
@@ -62,19 +49,6 @@ def make_sentences() -> list[Sentence]:
         Sentence(3, [7, 5, 6, 8, 3], beam_size=8),
         Sentence(5, [*range(10, 26), 3], beam_size=5),
     ]
-
-
-def assert_close(found: Floats, due: Floats, precision: Precision) -> None:
-    """Rows of log probabilities. In 8 bits nearly all agree as closely as in float32. Only where a number lies between
-    two integers to the last bit may it be rounded to either, and then its row is off by as much as 8 bits are."""
-    assert_array_equal(np.isneginf(found), np.isneginf(due))
-    errors = np.abs(np.where(np.isfinite(due), found, 0) - np.where(np.isfinite(due), due, 0)).max(axis=1)
-    bound = 2e-6 * np.abs(due[np.isfinite(due)]).max()
-    if precision == "float32":
-        assert errors.max() < bound
-    else:
-        assert np.mean(errors < bound) > 0.75
-        assert errors.max() < 0.3
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
@@ -268,145 +242,3 @@ def test_a_slot_may_be_left_before_its_first_step(precision: Precision) -> None:
     decoder.advance(play.rows())
     found = decoder.log_probs(play.rows(), np.zeros(1, np.int32))
     assert_close(found, log_probs_of(make_twin(network, precision), play.sentences[2]), precision)
-
-
-# Numbers of extreme size
-
-
-def step_once(network: Transformer, precision: Precision) -> tuple[Floats, Floats, list[float]]:
-    """Log probabilities of a first step: the kernels', the twin's, and those of the best extensions."""
-    decoder, play = make_decoder(network, precision), Play()
-    play.admit(decoder, sentences=[Sentence(0, [5, 6, 7, 3], beam_size=2)])
-    rows = play.rows()
-    decoder.advance(rows)
-    due = log_probs_of(make_twin(network, precision), play.sentences[0])
-    return decoder.log_probs(rows, all_of(rows)), due, decoder.extend(rows, all_of(rows)).log_probs[0].tolist()
-
-
-@pytest.mark.parametrize("precision", PRECISIONS)
-@pytest.mark.parametrize("normalization", ["pre", "post"])
-def test_large_logits(normalization: str, precision: Precision) -> None:
-    network = make_network(tied_embeddings="none", normalization=normalization)
-    with torch.no_grad():
-        network.output_projection.weight.mul_(1e4)
-    found, due, best = step_once(network, precision)
-    assert_array_equal(np.isneginf(found), np.isneginf(due))
-    possible = np.isfinite(due)
-    assert np.abs(due[possible]).max() > 1e4
-    largest = np.abs(due[possible]).max()  # beside which float32 rounds
-    assert_allclose(found[possible], due[possible], atol=largest * (1e-6 if precision == "float32" else 1e-2))
-    assert_allclose(best, np.sort(found[possible].ravel())[::-1][:6], atol=largest * 1e-6)
-
-
-@pytest.mark.parametrize("precision", PRECISIONS)
-@pytest.mark.parametrize("normalization", ["pre", "post"])
-def test_sharp_attention(normalization: str, precision: Precision) -> None:
-    network = make_network(normalization=normalization)
-    with torch.no_grad():
-        for name, parameter in network.named_parameters():
-            if name.endswith("query.weight"):
-                parameter.mul_(1e3)
-    found, due, _ = step_once(network, precision)
-    assert_close(found, due, precision)
-
-
-@pytest.mark.parametrize("precision", PRECISIONS)
-@pytest.mark.parametrize("normalization", ["pre", "post"])
-def test_rows_of_zeros(normalization: str, precision: Precision) -> None:
-    network = make_network(normalization=normalization)
-    with torch.no_grad():
-        for name, parameter in network.named_parameters():
-            if "embedding" in name or "inner" in name or "query" in name:
-                parameter.zero_()
-    found, due, best = step_once(network, precision)
-    assert_close(found, due, precision)
-    assert_allclose(best, -np.log(75), rtol=1e-5)
-
-
-@pytest.mark.parametrize("d_model", [24, 34])
-def test_rows_far_from_zero(d_model: int) -> None:
-    """Their mean is many times their deviation."""
-    network = make_network(d_model=d_model, tied_embeddings="none")
-    with torch.no_grad():
-        network.target_embedding.weight.add_(1000 / d_model**0.5)
-    found, due, _ = step_once(network, "float32")
-    assert_allclose(found, due, atol=1e-3)
-
-
-# What it is made of
-
-
-def test_the_process_may_end_while_a_thread_decodes() -> None:
-    code = """
-import threading
-from tests.model.decoding.native.networks import Play, Sentence, make_decoder, make_network
-decoder, is_busy = make_decoder(make_network(d_model=512, d_ff=2048), num_threads=2), threading.Event()
-def encode():
-    while True:
-        Play().admit(decoder, sentences=[Sentence(slot, [5] * 50, beam_size=1) for slot in range(6)])
-        is_busy.set()
-threading.Thread(target=encode, daemon=True).start()
-is_busy.wait()
-"""
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
-    assert (done.returncode, done.stderr) == (0, "")
-
-
-@pytest.mark.parametrize("name", sorted(tensors_of(make_network())))
-def test_a_missing_or_misshapen_tensor_is_named(name: str) -> None:
-    network = make_network()
-    tensors = tensors_of(network)
-    whole = tensors.pop(name)
-    with pytest.raises(InvalidInputError, match=rf"^the weights: lacks the tensor {name}$"):
-        NativeDecoder(network.config, VOCABULARY, tensors)
-    tensors[name] = StoredTensor(whole.values[:-1].copy())
-    with pytest.raises(InvalidInputError, match=rf"^the weights: the tensor {name} has the wrong shape$"):
-        NativeDecoder(network.config, VOCABULARY, tensors)
-
-
-@pytest.mark.parametrize("precision", PRECISIONS)
-def test_takes_weights_that_are_stored_in_8_bits(precision: Precision) -> None:
-    network = make_network()
-    as_stored: dict[str, StoredTensor] = {}
-    for name, tensor in tensors_of(network).items():
-        if tensor.values.ndim < 2:
-            as_stored[name] = tensor
-        else:
-            scales = np.abs(tensor.values).max(axis=1) / np.float32(127)
-            as_stored[name] = StoredTensor(np.rint(tensor.values / scales[:, None]).astype(np.int8), scales)
-    as_floats = {name: StoredTensor(tensor.as_floats()) for name, tensor in as_stored.items()}
-    results = []
-    for tensors in (as_stored, as_floats):
-        decoder, play = NativeDecoder(network.config, vocabulary_of(network), tensors, precision=precision), Play()
-        play.admit(decoder, sentences=make_sentences())
-        rows = play.rows()
-        decoder.advance(rows)
-        results.append(decoder.log_probs(rows, all_of(rows)))
-    assert_array_equal(results[0], results[1])
-
-
-def test_tells_what_it_is() -> None:
-    network = make_network(max_source_length=40)
-    decoder = make_decoder(network, max_slots=3)
-    assert (decoder.max_slots, decoder.vocab_size) == (3, 75)
-    assert (decoder.max_source_length, decoder.max_target_length) == (40, 50)
-
-
-@pytest.mark.parametrize("d_model", [2, 24, 512])
-def test_positions_are_those_of_the_network(d_model: int) -> None:
-    network = make_network(d_model=d_model, max_target_length=256)
-    assert_allclose(sinusoidal_positions(256, d_model), network.position_encodings.numpy(), atol=1e-6)
-
-
-@pytest.mark.parametrize(("value", "due"), [("3", 3), ("1", 1)])
-def test_threads_are_as_many_as_the_environment_says(value: str, due: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OMP_NUM_THREADS", value)
-    assert default_threads() == due
-
-
-@pytest.mark.parametrize("value", ["", "0", "many", "-2"])
-def test_threads_are_as_many_as_processors_otherwise(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OMP_NUM_THREADS", value)
-    unset = default_threads()
-    monkeypatch.delenv("OMP_NUM_THREADS")
-    assert unset == default_threads() >= 1

@@ -14,9 +14,11 @@ from model.decoding.native.library import load_library, open_library
 from model.decoding.torch_decoder import TorchDecoder
 from model.decoding.translator import Translator
 from tests.model.decoding.native.networks import (
+    PRECISIONS,
     Play,
     Sentence,
     all_of,
+    assert_close,
     extensions_of,
     listed,
     log_probs_of,
@@ -104,25 +106,23 @@ def test_every_variant_agrees_with_the_network(variant: Variant, monkeypatch: py
     opened = open_library(library)
     monkeypatch.setattr(decoder, "load_library", lambda: opened)
     network = make_network()
-    bounds: dict[decoder.Precision, float] = {"float32": 2e-5, "int8": 0.3}
-    for precision, bound in bounds.items():
+    for precision in PRECISIONS:
         kernels, twin, play = make_decoder(network, precision, num_threads=2), make_twin(network, precision), Play()
         sources = ([9, 3], [*range(5, 45), 3], [7, 5, 6, 8, 3])
         play.admit(kernels, sentences=[Sentence(slot, ids, beam_size=1 + 2 * slot) for slot, ids in enumerate(sources)])
-        errors = []
+        found, due = [], []
         for _ in range(20):
             rows = play.rows()
             kernels.advance(rows)
-            found, extensions = kernels.log_probs(rows, all_of(rows)), kernels.extend(rows, all_of(rows))
-            due = np.concatenate([log_probs_of(twin, sentence) for sentence in play.in_order()])
-            errors += np.abs(np.nan_to_num(found, neginf=0) - np.nan_to_num(due, neginf=0)).max(axis=1).tolist()
+            log_probs, extensions = kernels.log_probs(rows, all_of(rows)), kernels.extend(rows, all_of(rows))
             for index, sentence in enumerate(play.in_order()):
-                own = found[rows.offsets[index] : rows.offsets[index + 1]].astype(np.float64)
+                own = log_probs[rows.offsets[index] : rows.offsets[index + 1]].astype(np.float64)
                 best = [one[0] for one in extensions_of(own, sentence)]
                 np.testing.assert_allclose([one[0] for one in listed(extensions, index)], best, atol=1e-5)
+                found.append(own)
+                due.append(log_probs_of(twin, sentence))
             play.branch()
-        assert max(errors) < bound
-        assert np.mean(np.array(errors) < 2e-5) > 0.75  # see test_decoder.assert_close
+        assert_close(np.concatenate(found), np.concatenate(due), precision)
 
 
 # Doing without
@@ -158,7 +158,7 @@ def test_torch_finds_the_same_hypotheses(
     )
     assert [one.pieces for one in found] == [one.pieces for one in due]
     errors = np.abs([one.score - other.score for one, other in zip(found, due, strict=True)])
-    assert np.mean(errors < 1e-5) > 0.75  # see test_decoder.assert_close
+    assert np.mean(errors < 1e-5) > 0.75  # see networks.assert_close
     assert errors.max() < (1e-5 if precision == "float32" else 0.1)
 
 

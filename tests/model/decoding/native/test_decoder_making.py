@@ -1,0 +1,105 @@
+"""What a kernels' decoder is made of, what it tells of itself, and its end."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from model.decoding.native.decoder import NativeDecoder, Precision, default_threads, is_available, sinusoidal_positions
+from model.errors import InvalidInputError
+from model.weights import StoredTensor
+from tests.model.decoding.native.networks import (
+    PRECISIONS,
+    VOCABULARY,
+    Play,
+    Sentence,
+    all_of,
+    make_decoder,
+    make_network,
+    tensors_of,
+    vocabulary_of,
+)
+
+pytestmark = pytest.mark.skipif(not is_available(), reason="needs a C++ compiler")
+
+
+ROOT = Path(__file__).parents[4]
+
+
+def test_the_process_may_end_while_a_thread_decodes() -> None:
+    code = """
+import threading
+from tests.model.decoding.native.networks import Play, Sentence, make_decoder, make_network
+decoder, is_busy = make_decoder(make_network(d_model=512, d_ff=2048), num_threads=2), threading.Event()
+def encode():
+    while True:
+        Play().admit(decoder, sentences=[Sentence(slot, [5] * 50, beam_size=1) for slot in range(6)])
+        is_busy.set()
+threading.Thread(target=encode, daemon=True).start()
+is_busy.wait()
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("name", sorted(tensors_of(make_network())))
+def test_a_missing_or_misshapen_tensor_is_named(name: str) -> None:
+    network = make_network()
+    tensors = tensors_of(network)
+    whole = tensors.pop(name)
+    with pytest.raises(InvalidInputError, match=rf"^the weights: lacks the tensor {name}$"):
+        NativeDecoder(network.config, VOCABULARY, tensors)
+    tensors[name] = StoredTensor(whole.values[:-1].copy())
+    with pytest.raises(InvalidInputError, match=rf"^the weights: the tensor {name} has the wrong shape$"):
+        NativeDecoder(network.config, VOCABULARY, tensors)
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_takes_weights_that_are_stored_in_8_bits(precision: Precision) -> None:
+    network = make_network()
+    as_stored: dict[str, StoredTensor] = {}
+    for name, tensor in tensors_of(network).items():
+        if tensor.values.ndim < 2:
+            as_stored[name] = tensor
+        else:
+            scales = np.abs(tensor.values).max(axis=1) / np.float32(127)
+            as_stored[name] = StoredTensor(np.rint(tensor.values / scales[:, None]).astype(np.int8), scales)
+    as_floats = {name: StoredTensor(tensor.as_floats()) for name, tensor in as_stored.items()}
+    results = []
+    for tensors in (as_stored, as_floats):
+        decoder, play = NativeDecoder(network.config, vocabulary_of(network), tensors, precision=precision), Play()
+        play.admit(decoder, sentences=[Sentence(0, [9, 3], beam_size=1), Sentence(4, [*range(5, 45), 3], beam_size=3)])
+        rows = play.rows()
+        decoder.advance(rows)
+        results.append(decoder.log_probs(rows, all_of(rows)))
+    assert_array_equal(results[0], results[1])
+
+
+def test_tells_what_it_is() -> None:
+    network = make_network(max_source_length=40)
+    decoder = make_decoder(network, max_slots=3)
+    assert (decoder.max_slots, decoder.vocab_size) == (3, 75)
+    assert (decoder.max_source_length, decoder.max_target_length) == (40, 50)
+
+
+@pytest.mark.parametrize("d_model", [2, 24, 512])
+def test_positions_are_those_of_the_network(d_model: int) -> None:
+    network = make_network(d_model=d_model, max_target_length=256)
+    assert_allclose(sinusoidal_positions(256, d_model), network.position_encodings.numpy(), atol=1e-6)
+
+
+@pytest.mark.parametrize(("value", "due"), [("3", 3), ("1", 1)])
+def test_threads_are_as_many_as_the_environment_says(value: str, due: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", value)
+    assert default_threads() == due
+
+
+@pytest.mark.parametrize("value", ["", "0", "many", "-2"])
+def test_threads_are_as_many_as_processors_otherwise(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", value)
+    unset = default_threads()
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    assert unset == default_threads() >= 1
