@@ -1,4 +1,4 @@
-"""The search options as options of a command: declared once, for every command that searches or scores.
+"""Options that several commands have, declared once: those of loading and of output, and the search options.
 
 Free of all but typer, so that `--help` is instant. What a value may be is `SearchOptions`' to say.
 """
@@ -12,6 +12,38 @@ import typer
 
 SEARCH, SAMPLING, OUTPUT, MODEL = "Search", "Sampling", "Output", "Model"
 """Panels of --help."""
+
+To = Annotated[str, typer.Option("--to", metavar="LANGUAGE", help="Target language.")]
+From = Annotated[
+    str | None, typer.Option("--from", metavar="LANGUAGE", help="Source language; may be left out if it is clear.")
+]
+Precision = Annotated[
+    Literal["auto", "float32", "bfloat16", "float16", "int8"],
+    typer.Option(help="What to compute in; auto is the fastest at no loss of quality.", rich_help_panel=MODEL),
+]
+Device = Annotated[str, typer.Option(help="cpu, or another that torch knows, such as cuda.", rich_help_panel=MODEL)]
+UseShortlist = Annotated[
+    bool,
+    typer.Option(
+        "--shortlist", help="Use the bundle's lexical shortlist: faster, nearly the same.", rich_help_panel=MODEL
+    ),
+]
+Split = Annotated[
+    bool,
+    typer.Option(
+        "--split/--no-split", help="Translate texts sentence by sentence, or each as one.", rich_help_panel=MODEL
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="JSON lines that hold all there is.", rich_help_panel=OUTPUT)]
+WithAlignment = Annotated[
+    bool, typer.Option("--alignment", help="With which word comes from which.", rich_help_panel=OUTPUT)
+]
+WithAttention = Annotated[
+    bool, typer.Option("--attention", help="With the cross-attention, in JSON.", rich_help_panel=OUTPUT)
+]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Replace the output if it exists.", rich_help_panel=OUTPUT)
+]
 
 Command = Callable[..., None]
 

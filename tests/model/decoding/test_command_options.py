@@ -1,11 +1,12 @@
 """The command line has every search option, with the search's own defaults."""
 
 from dataclasses import fields
-from typing import Annotated
+from typing import Annotated, get_args
 
 import typer
 from typer.testing import CliRunner
 
+from model.decoding import command_options, loading
 from model.decoding.command_options import SCORING_OPTIONS, SEARCH_OPTIONS, with_search_options
 from model.decoding.request import SearchOptions
 
@@ -16,6 +17,11 @@ def test_every_search_option_is_there_with_its_default() -> None:
     for name, option in SEARCH_OPTIONS.items():
         assert option.default == (defaults[name] or None if name == "suppressed_pieces" else defaults[name])
     assert set(SCORING_OPTIONS) < set(SEARCH_OPTIONS)
+
+
+def test_the_precisions_are_those_of_loading() -> None:
+    precision, _option = get_args(command_options.Precision)
+    assert get_args(precision) == get_args(loading.Precision)
 
 
 def test_a_command_gets_the_options_beside_its_own() -> None:
