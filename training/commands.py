@@ -1,4 +1,4 @@
-"""The commands that learn from a corpus, or measure with one. They import what they need when they run: --help is instant."""
+"""The commands that learn from a corpus or measure with one. They import what they need when they run, for `--help`."""
 
 import json
 import sys
