@@ -56,7 +56,8 @@ _DOTTED_ORDINALS = frozenset(
 _WITHOUT_SPACES = frozenset(("bo", "dz", "ja", "km", "lo", "my", "th", "wuu", "yue", "zh"))
 """Languages that write no space between sentences."""
 
-_CLAUSE_END = re.compile(r"[,;:،؛…)\]}»”]\s+|\s+(?=[–—-]\s)|[、，；：。！？]")
+# A run of spaces before a dash is looked at from its begin alone, or a long one would take the square of its length.
+_CLAUSE_END = re.compile(r"[,;:،؛…)\]}»”]\s+|(?<!\s)\s+(?=[–—-]\s)|[、，；：。！？]")
 _SPACE = re.compile(r"\s+")
 _ZERO_WIDTH_JOINER = "\u200d"
 

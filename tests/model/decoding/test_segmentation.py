@@ -135,6 +135,11 @@ def test_a_dash_begins_a_clause() -> None:
     assert split_to_fit("It is late – very late", 16, len) == ["It is late ", "– very late"]
 
 
+def test_a_long_run_of_spaces_takes_no_time_of_its_square() -> None:
+    sentence = "word" + " " * 300_000 + "word"
+    assert "".join(split_to_fit(sentence, 1, lambda part: len(part.split()))) == sentence
+
+
 def test_text_without_spaces_is_cut_at_its_own_commas() -> None:
     assert split_to_fit("我今天很忙，所以我不去", 8, len) == ["我今天很忙，", "所以我不去"]
 
