@@ -1,8 +1,11 @@
 """The oracle: a naive, uncached beam search over one sentence, slow and obvious, that the engine must agree with; and
 below it another for all that the search options can ask for."""
 
+import hashlib
 import math
+import struct
 from collections.abc import Callable, Collection, Sequence
+from functools import partial
 
 import numpy as np
 import torch
@@ -96,7 +99,7 @@ def reference_search(
         pieces = tuple(tokens[:-1] if tokens[-1] == EOS_ID else tokens)
         return TokenHypothesis(pieces, score, tuple(steps), attention if options.return_attention else None)
 
-    search = _search if options.sampling_temperature is None else _sample
+    search = _search if options.sampling_temperature is None else partial(_sample, source_ids=source_ids)
     finished = [finish(*hypothesis) for hypothesis in search(possible, options, max_target_length, len(prefix_ids))]
     finished.sort(key=lambda hypothesis: -hypothesis.score)
     return finished[: options.n_best]
@@ -130,12 +133,19 @@ def _search(possible: Possible, options: SearchOptions, max_target_length: int, 
     return finished
 
 
-def _sample(possible: Possible, options: SearchOptions, max_target_length: int, prefix_length: int) -> Found:
-    return [_draw_one(possible, options, max_target_length, prefix_length, sample) for sample in range(options.n_best)]
+def _sample(
+    possible: Possible, options: SearchOptions, max_target_length: int, prefix_length: int, *, source_ids: Sequence[int]
+) -> Found:
+    packed = struct.pack(f"<{len(source_ids)}i", *source_ids)
+    sentence = int.from_bytes(hashlib.blake2b(packed, digest_size=8).digest(), "little")
+    return [
+        _draw_one(possible, options, max_target_length, prefix_length, sentence, sample)
+        for sample in range(options.n_best)
+    ]
 
 
 def _draw_one(
-    possible: Possible, options: SearchOptions, max_target_length: int, prefix_length: int, sample: int
+    possible: Possible, options: SearchOptions, max_target_length: int, prefix_length: int, sentence: int, sample: int
 ) -> tuple[float, list[int], list[float]]:
     tokens: list[int] = []
     steps: list[float] = []
@@ -144,7 +154,7 @@ def _draw_one(
         if len(tokens) < prefix_length:
             piece, step = pieces[0]
         else:
-            key, counter = np.array([options.seed, 0], np.uint64), np.array([0, 0, sample, len(tokens)])
+            key, counter = np.array([options.seed, sentence], np.uint64), np.array([0, 0, sample, len(tokens)])
             number = (int(np.random.Philox(key=key, counter=counter).random_raw()) >> 11) / 2**53
             piece, step = _draw(pieces, options, number)
         tokens.append(piece)

@@ -11,16 +11,17 @@ from model.decoding.beam import BeamStep, best_extensions, top_pieces
 from model.decoding.decoder import Extensions, Floats, Ints, Rows
 from model.decoding.request import Request
 from model.decoding.rules import let_stuck_end, repeated_pieces
-from model.decoding.sampling import candidates, draw, uniform
+from model.decoding.sampling import candidates, digest, draw, uniform
 
 
 @dataclass(slots=True)
 class _Slot:
     """samples: the number of the sample that each live hypothesis is; before the first draw, which all take from a
-    single hypothesis, already all of them."""
+    single hypothesis, already all of them. digest: of the source, for sampling."""
 
     request: Request
     samples: NDArray[np.intp]
+    digest: int
 
     @property
     def is_sampling(self) -> bool:
@@ -52,7 +53,7 @@ class DenseSlots:
 
     def begin(self, number: int, request: Request) -> None:
         """Takes a slot in, if it needs it."""
-        slot = _Slot(request, np.arange(request.options.num_beams))
+        slot = _Slot(request, np.arange(request.options.num_beams), digest(request.source_ids))
         if slot.needs_all_pieces(0):
             self._slots[number] = slot
 
@@ -139,7 +140,7 @@ def _sample(slot: _Slot, position: int, log_probs: Floats, row_log_probs: Floats
         if not len(kept[parent]):  # not even the end of sentence is possible: this sample comes to nothing
             drawn.append(EOS_ID)
             continue
-        number = uniform(options.seed, sample, position)
+        number = uniform(options.seed, slot.digest, sample, position)
         drawn.append(draw(log_probs[parent], kept[parent], temperature=options.sampling_temperature, number=number))
     token_ids = np.array(drawn, np.int32)
     totals = row_log_probs[parents] + log_probs[parents, token_ids]

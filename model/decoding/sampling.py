@@ -1,4 +1,8 @@
-"""Drawing pieces at random: pure functions, so that a draw depends on nothing but its seed, number and position."""
+"""Drawing pieces at random: pure functions, so that a draw depends on nothing but its seed and its place: which
+sentence, which sample, which position."""
+
+import hashlib
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -6,9 +10,20 @@ from numpy.typing import NDArray
 from model.decoding.decoder import Floats
 
 
-def uniform(seed: int, sample: int, position: int) -> float:
-    """A number of [0, 1) for a sample's piece at a position, from a counter-based generator (Salmon et al. 2011)."""
-    generator = np.random.Philox(key=np.array([seed, 0], np.uint64), counter=np.array([0, 0, sample, position]))
+def digest(source_ids: Sequence[int]) -> int:
+    """64 bits that tell a sentence from others. Without them the same numbers would be drawn for all sentences of a
+    corpus, and all of their translations have their unlikely pieces at the same positions."""
+    numbers = np.array(source_ids, "<i4").tobytes()
+    return int.from_bytes(hashlib.blake2b(numbers, digest_size=8).digest(), "little")
+
+
+def uniform(seed: int, sentence: int, sample: int, position: int) -> float:
+    """A number of [0, 1) for a sample's piece at a position, from a counter-based generator (Salmon et al. 2011).
+
+    seed: below 2 ** 64; sentence: its `digest`.
+    """
+    key, counter = np.array([seed, sentence], np.uint64), np.array([0, 0, sample, position])
+    generator = np.random.Philox(key=key, counter=counter)
     return float(generator.random_raw() >> 11) * 2.0**-53
 
 

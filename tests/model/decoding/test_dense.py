@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from model.config import EOS_ID
+from model.config import BOS_ID, EOS_ID
 from model.decoding.decoder import Extensions, Floats, Ints, Rows
 from model.decoding.dense import DenseSlots, join_extensions
 from model.decoding.engine import Engine
@@ -82,6 +82,28 @@ def test_a_network_that_breaks_on_a_sentence_touches_no_other(options: SearchOpt
     assert found[1] == ()
     assert_same(found[0], list(due[0]))
     assert_same(found[2], list(due[2]))
+
+
+def test_one_seed_draws_otherwise_for_another_sentence() -> None:
+    # Alike, all sentences of a corpus would have their unlikely pieces at the same positions.
+    options = SearchOptions(sampling_temperature=1.0)
+    dense = DenseSlots()
+    number = np.arange(20, dtype=np.int32)
+    for slot in number.tolist():
+        dense.begin(slot, Request(slot, (6, 7 + slot), options, 10))
+    rows = Rows(
+        slots=number,
+        offsets=np.arange(21, dtype=np.int32),
+        positions=np.zeros(20, np.int32),
+        token_ids=np.full(20, BOS_ID, np.int32),
+        log_probs=np.zeros(20),
+        ancestry=np.zeros((20, 1, 32), np.uint8),
+        can_end=np.zeros(20, np.bool_),
+        num_extensions=np.full(20, 2, np.int32),
+    )
+    equally_likely = np.full((20, 1000), -np.log(1000))
+    extended = dense.extend(rows, number, equally_likely, lambda _: np.zeros((1, 0), np.int32))
+    assert len({int(extensions.token_ids[0, 0]) for extensions in extended}) > 15
 
 
 def test_extensions_of_all_slots_are_joined_in_their_places() -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.decoding.sampling import candidates, draw, uniform
+from model.decoding.sampling import candidates, digest, draw, uniform
 
 log_prob_lists = st.lists(
     st.sampled_from([-0.1, -1.0, -2.5, -4.0, -math.inf]) | st.floats(-20, 0), min_size=1, max_size=30
@@ -59,19 +59,28 @@ def test_a_draw_equals_the_twin(log_probs: list[float], number: float, temperatu
 def test_draws_are_as_frequent_as_they_are_likely() -> None:
     log_probs = np.log([0.5, 0.2, 0.2, 0.1])
     ids = candidates(log_probs, temperature=1.0, top_k=3, top_p=1.0)
-    drawn = [draw(log_probs, ids, temperature=1.0, number=uniform(7, sample, 0)) for sample in range(2000)]
+    drawn = [draw(log_probs, ids, temperature=1.0, number=uniform(7, 0, sample, 0)) for sample in range(2000)]
     frequencies = np.bincount(drawn, minlength=4) / len(drawn)
     assert frequencies == pytest.approx([5 / 9, 2 / 9, 2 / 9, 0.0], abs=0.04)
 
 
-@given(st.integers(0, 2**63 - 1), st.integers(0, 31), st.integers(0, 255))
-def test_a_number_depends_on_seed_sample_and_position_alone(seed: int, sample: int, position: int) -> None:
-    number = uniform(seed, sample, position)
+@given(st.integers(0, 2**63 - 1), st.integers(0, 2**64 - 1), st.integers(0, 31), st.integers(0, 255))
+def test_a_number_depends_on_its_arguments_alone(seed: int, sentence: int, sample: int, position: int) -> None:
+    number = uniform(seed, sentence, sample, position)
     assert 0.0 <= number < 1.0
-    assert number == uniform(seed, sample, position)
+    assert number == uniform(seed, sentence, sample, position)
     others = {
-        uniform(seed ^ 1, sample, position),
-        uniform(seed, sample + 1, position),
-        uniform(seed, sample, position + 1),
+        uniform(seed ^ 1, sentence, sample, position),
+        uniform(seed, sentence ^ 1, sample, position),
+        uniform(seed, sentence, sample + 1, position),
+        uniform(seed, sentence, sample, position + 1),
     }
-    assert len(others | {number}) == 4
+    assert len(others | {number}) == 5
+
+
+def test_sentences_have_digests_of_their_own() -> None:
+    sentences = [(6,), (7,), (6, 7), (7, 6), (6, 7, 0), tuple(range(300))]
+    digests = {digest(sentence) for sentence in sentences}
+    assert len(digests) == len(sentences)
+    assert all(0 <= number < 2**64 for number in digests)
+    assert digest([6, 7]) == digest((6, 7)) == 6515203038023746063  # the same on every machine
