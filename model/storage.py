@@ -1,12 +1,14 @@
 """The weights of a bundle: one safetensors file, in 32, 16 or 8 bits."""
 
 from pathlib import Path
+from typing import Literal
 
 import torch
 from safetensors.torch import save
 from torch import Tensor
 
 from model.bundle import BundleConfig, Storage
+from model.errors import InvalidInputError
 from model.quantization import quantize_rows
 from model.transformer import Transformer
 from model.weights import SCALE_SUFFIX, read_weights
@@ -40,3 +42,14 @@ def load_network(folder: Path, config: BundleConfig) -> Transformer:
         for name, parameter in network.named_parameters():
             parameter.copy_(torch.from_numpy(tensors[name].as_floats()))
     return network.eval()
+
+
+def place_network(network: Transformer, device: str, precision: Literal["float32", "bfloat16", "float16"]) -> None:
+    """Moves a network to where, and into what, it is to be computed.
+
+    device: torch's name for it, such as "cuda". Raises InvalidInputError if it cannot be used.
+    """
+    try:
+        network.to(device, getattr(torch, precision))
+    except (RuntimeError, AssertionError) as error:  # torch raises either, with many lines
+        raise InvalidInputError(f'the device "{device}" cannot be used: {str(error).splitlines()[0]}') from error

@@ -105,10 +105,13 @@ def load_decoder(
 
     device: "cpu", or torch's name of another, such as "cuda". forbidden_ids: pieces that no translation may hold.
 
-    Raises InvalidInputError, naming the file, for a damaged bundle, and for a precision or a device that cannot be had.
+    Raises InvalidInputError, naming the file, for a damaged bundle, for a precision or a device that cannot be had, and
+    without a slot.
     """
     if precision not in get_args(Precision):
         raise InvalidInputError(f'there is no precision "{precision}": choose among {", ".join(get_args(Precision))}')
+    if max_slots < 1:
+        raise InvalidInputError(f"max_slots is {max_slots}, but must be at least 1")
     if precision == "auto":
         precision = "int8" if device == "cpu" else "float16"
     if device == "cpu" and precision in ("float32", "int8") and native.is_available():
@@ -124,19 +127,22 @@ def load_decoder(
 
 
 def _torch_decoder(
-    folder: Path, info: BundleConfig, precision: Precision, device: str, forbidden_ids: Sequence[int], max_slots: int
+    folder: Path,
+    info: BundleConfig,
+    precision: Literal["float32", "bfloat16", "float16", "int8"],
+    device: str,
+    forbidden_ids: Sequence[int],
+    max_slots: int,
 ) -> Decoder:
-    import torch
-
     from model.decoding.torch_decoder import TorchDecoder
     from model.quantization import quantize_network
-    from model.storage import load_network
+    from model.storage import load_network, place_network
 
     if precision == "int8" and device != "cpu":
         raise InvalidInputError(f'int8 cannot be computed on the device "{device}"')
     network = load_network(folder, info)
-    try:
-        network = quantize_network(network) if precision == "int8" else network.to(device, getattr(torch, precision))
-    except (RuntimeError, AssertionError) as error:  # torch raises either, with many lines
-        raise InvalidInputError(f'the device "{device}" cannot be used: {str(error).splitlines()[0]}') from error
+    if precision == "int8":
+        quantize_network(network)
+    else:
+        place_network(network, device, precision)
     return TorchDecoder(network, forbidden_ids=forbidden_ids, max_slots=max_slots)

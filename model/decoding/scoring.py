@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import torch
@@ -22,7 +22,7 @@ from model.decoding.alignment import Alignment, word_alignment
 from model.decoding.request import LengthNormalization, SearchOptions
 from model.decoding.rules import coverage_penalty, length_penalty
 from model.errors import InvalidInputError
-from model.storage import load_network
+from model.storage import load_network, place_network
 from model.transformer import DecoderLayer, Transformer, pad_batch
 from model.vocabulary import Vocabulary
 
@@ -103,16 +103,17 @@ class Scorer:
     ) -> "Scorer":
         """Loads a bundle given by its folder or shipped name; device: torch's name for it, such as "cuda".
 
-        Raises NotFoundError if there is no such bundle, and InvalidInputError if it is damaged or if the device
-        cannot be used.
+        Raises NotFoundError if there is no such bundle, and InvalidInputError if it is damaged, for another precision,
+        and if the device cannot be used.
         """
+        if precision not in get_args(ScoringPrecision):
+            raise InvalidInputError(
+                f'cannot score in the precision "{precision}": choose among {", ".join(get_args(ScoringPrecision))}'
+            )
         folder = find_bundle(str(name_or_path))
         info = read_config(folder)
         network = load_network(folder, info)
-        try:
-            network = network.to(device, getattr(torch, precision))
-        except (RuntimeError, AssertionError) as error:  # torch raises either, with many lines
-            raise InvalidInputError(f'the device "{device}" cannot be used: {str(error).splitlines()[0]}') from error
+        place_network(network, device, precision)
         return cls(info, read_vocabulary(folder, info), network)
 
     def prepare(self, source: str, target: str, direction: Direction) -> Pair:

@@ -3,6 +3,7 @@
 import math
 import random
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from model.config import BOS_ID, EOS_ID, Direction
 from model.decoding import scoring
 from model.decoding.engine import Engine
 from model.decoding.request import Request, SearchOptions
-from model.decoding.scoring import Pair, Scorer, score_pairs
+from model.decoding.scoring import Pair, Scorer, ScoringPrecision, score_pairs
 from model.decoding.torch_decoder import TorchDecoder
 from model.errors import InvalidInputError, NotFoundError
 from model.storage import load_network
@@ -242,3 +243,7 @@ def test_loading_refuses_what_is_not_there(tiny_bundle: Path) -> None:
         Scorer.load("none")
     with pytest.raises(InvalidInputError, match=r'^the device "abacus" cannot be used: [^\n]*$'):
         Scorer.load(tiny_bundle, device="abacus")
+    with pytest.raises(
+        InvalidInputError, match='cannot score in the precision "int8": choose among float32, bfloat16, '
+    ):
+        Scorer.load(tiny_bundle, precision=cast(ScoringPrecision, "int8"))
