@@ -219,6 +219,10 @@ def test_evaluate_refuses_what_does_not_fit(
     assert_refused(run("evaluate", tiny_bundle, *bundle[1:], "--to", "de", "--record", "x"), "give one BUNDLE")
     kept = ["--to", "de", "--record", "x", "--coverage-penalty", "1"]
     assert_refused(run(*bundle, *kept), "--record keeps beam size and length penalty alone")
+    for option in ("--shortlist", "--no-split"):
+        assert_refused(
+            run(*bundle, "--to", "de", "--record", "x", option), "--record keeps", "--shortlist", "--no-split"
+        )
 
 
 # --- shortlist ---

@@ -91,10 +91,12 @@ def evaluate(
         raise InvalidInputError("give either --baseline FILE or --baseline-bundle BUNDLE")
     if record is not None and (not bundles or len(bundles) > 1):
         raise InvalidInputError("--record NAME writes into a bundle: give one BUNDLE")
-    if record is not None and options != SearchOptions(
-        beam_size=options.beam_size, length_penalty=options.length_penalty
-    ):
-        raise InvalidInputError("--record keeps beam size and length penalty alone: leave out other search options")
+    recordable = SearchOptions(beam_size=options.beam_size, length_penalty=options.length_penalty)
+    if record is not None and (options != recordable or use_shortlist or not split):
+        raise InvalidInputError(
+            "--record keeps beam size and length penalty alone: leave out other search options, --shortlist and "
+            "--no-split"
+        )
     if output is not None and output.exists():
         raise InvalidInputError(f"{output}: exists already; choose another name for the output")
     evaluation_set = EvaluationSet(reference, source)
