@@ -1,5 +1,5 @@
-"""What is translated beside a sentence, when it arrives and how many threads compute change not one bit of its
-translation: every comparison here is one of equal numbers, none is approximate."""
+"""What is translated beside a sentence, in which slot, and when it arrives change not one bit of its translation: every
+comparison here is one of equal numbers, none is approximate."""
 
 import dataclasses
 import random
@@ -54,7 +54,7 @@ Exact = tuple[tuple[tuple[int, ...], float, tuple[float, ...], bytes], ...]
 
 
 @cache
-def load(precision: Precision, num_threads: int) -> Translator:
+def load(precision: Precision) -> Translator:
     """The shipped bundle."""
     folder = find_bundle("en-de")
     info = read_config(folder)
@@ -66,7 +66,6 @@ def load(precision: Precision, num_threads: int) -> Translator:
         precision=precision,
         forbidden_ids=vocabulary.target.unprintable_ids(),
         max_slots=MAX_SLOTS,
-        num_threads=num_threads,
     )
     return Translator(info, vocabulary, decoder)
 
@@ -74,7 +73,7 @@ def load(precision: Precision, num_threads: int) -> Translator:
 @cache
 def prepare() -> tuple[list[PreparedText], list[Request]]:
     """Every sentence with three of the options, every third with a made-up shortlist; texts and their requests."""
-    translator, chance = load("int8", 1), np.random.default_rng(0)
+    translator, chance = load("int8"), np.random.default_rng(0)
     texts, requests = [], []
     for index, sentence in enumerate(sentence for sentence in SENTENCES for _ in range(3)):
         options = dataclasses.replace(OPTIONS[index % len(OPTIONS)], max_target_length=MAX_LENGTH)
@@ -131,7 +130,7 @@ def run(
 @cache
 def alone(precision: Precision) -> dict[int, Exact]:
     """What is found for each request where it is the only one."""
-    return run(load(precision, 1).engine, prepare()[1], most=1)
+    return run(load(precision).engine, prepare()[1], most=1)
 
 
 def shuffled(seed: int) -> list[Request]:
@@ -150,27 +149,27 @@ def test_there_is_something_to_differ(precision: Precision) -> None:
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
-@pytest.mark.parametrize(("num_slots", "num_threads"), [(1, 3), (3, 2), (7, 1), (7, 3), (32, 2)])
-def test_in_any_company(num_slots: int, num_threads: int, precision: Precision) -> None:
-    engine = load(precision, num_threads).engine
+@pytest.mark.parametrize("num_slots", [1, 3, 7, 32])
+def test_in_any_company(num_slots: int, precision: Precision) -> None:
+    engine = load(precision).engine
     assert run(engine, shuffled(num_slots), most=num_slots) == alone(precision)
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
-@pytest.mark.parametrize("num_threads", [1, 3])
-def test_with_random_arrivals(num_threads: int, precision: Precision) -> None:
-    chance = random.Random(num_threads)
-    engine = load(precision, num_threads).engine
-    assert run(engine, shuffled(num_threads), num_arriving=lambda: chance.randint(0, 2)) == alone(precision)
+@pytest.mark.parametrize("seed", [1, 3])
+def test_with_random_arrivals(seed: int, precision: Precision) -> None:
+    chance = random.Random(seed)
+    engine = load(precision).engine
+    assert run(engine, shuffled(seed), num_arriving=lambda: chance.randint(0, 2)) == alone(precision)
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
-@pytest.mark.parametrize("num_threads", [1, 2])
-def test_while_others_are_cancelled(num_threads: int, precision: Precision) -> None:
-    chance = random.Random(num_threads)
+@pytest.mark.parametrize("seed", [1, 2])
+def test_while_others_are_cancelled(seed: int, precision: Precision) -> None:
+    chance = random.Random(seed)
     found = run(
-        load(precision, num_threads).engine,
-        shuffled(num_threads),
+        load(precision).engine,
+        shuffled(seed),
         num_arriving=lambda: chance.randint(0, 3),
         is_cancelled=lambda request_id: request_id % 2 == 1 and chance.random() < 0.1,
     )
@@ -192,7 +191,6 @@ def test_texts_are_the_same_as_well(precision: Precision) -> None:
             for one in translation.hypotheses
         ]
 
-    due = [one for text in texts for one in translate(load(precision, 1), [text])]
+    due = [one for text in texts for one in translate(load(precision), [text])]
     assert len(due) == 2 * len(texts)
-    for num_threads in (1, 2, 3):
-        assert translate(load(precision, num_threads), texts) == due
+    assert translate(load(precision), texts) == due

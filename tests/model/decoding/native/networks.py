@@ -60,9 +60,7 @@ def vocabulary_of(network: Transformer) -> VocabularyShape:
     return VocabularyShape(source_size=sizes[0], target_size=sizes[1], joint=joint)
 
 
-def make_decoder(
-    network: Transformer, precision: Precision = "float32", *, max_slots: int = 6, num_threads: int = 1
-) -> NativeDecoder:
+def make_decoder(network: Transformer, precision: Precision = "float32", *, max_slots: int = 6) -> NativeDecoder:
     return NativeDecoder(
         network.config,
         vocabulary_of(network),
@@ -70,7 +68,6 @@ def make_decoder(
         precision=precision,
         forbidden_ids=FORBIDDEN,
         max_slots=max_slots,
-        num_threads=num_threads,
     )
 
 

@@ -55,7 +55,7 @@ def make_sentences() -> list[Sentence]:
 @pytest.mark.parametrize("kind", NETWORKS)
 def test_log_probs_are_the_networks(kind: str, precision: Precision) -> None:
     network = make_network(**NETWORKS[kind])  # type: ignore[arg-type]
-    decoder, twin, play = make_decoder(network, precision, num_threads=2), make_twin(network, precision), Play()
+    decoder, twin, play = make_decoder(network, precision), make_twin(network, precision), Play()
     arrivals = make_sentences()
     found, due = [], []
     for step in range(36):  # pages of 16 positions are left behind twice
@@ -74,7 +74,7 @@ def test_log_probs_are_the_networks(kind: str, precision: Precision) -> None:
 
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_extensions_are_the_best_of_the_log_probs(precision: Precision) -> None:
-    decoder, play = make_decoder(make_network(), precision, num_threads=2), Play(seed=1)
+    decoder, play = make_decoder(make_network(), precision), Play(seed=1)
     sentences = make_sentences()
     for sentence, count in zip(sentences, (3, 1, 40, 75), strict=True):
         sentence.num_extensions = count
@@ -100,7 +100,7 @@ def test_extensions_are_the_best_of_the_log_probs(precision: Precision) -> None:
 
 
 def test_some_of_the_slots_can_be_asked_alone() -> None:
-    decoder, play = make_decoder(make_network(), num_threads=2), Play()
+    decoder, play = make_decoder(make_network()), Play()
     play.admit(decoder, sentences=make_sentences())
     for _ in range(3):
         rows = play.rows()
@@ -183,7 +183,7 @@ def test_a_shortlist_leaves_the_softmax_its_pieces_alone(precision: Precision) -
 @pytest.mark.parametrize("num_heads", [1, 3])
 def test_attention_is_that_of_the_torch_decoder(num_heads: int) -> None:
     network = make_network(num_heads=num_heads)
-    play, native = Play(), make_decoder(network, num_threads=2)
+    play, native = Play(), make_decoder(network)
     slow = TorchDecoder(network, forbidden_ids=FORBIDDEN, max_slots=6)
     sentences = make_sentences()
     for sentence in sentences[1:]:  # the first one does not ask

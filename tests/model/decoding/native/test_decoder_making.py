@@ -33,7 +33,7 @@ def test_the_process_may_end_while_a_thread_decodes() -> None:
     code = """
 import threading
 from tests.model.decoding.native.networks import Play, Sentence, make_decoder, make_network
-decoder, is_busy = make_decoder(make_network(d_model=512, d_ff=2048), num_threads=2), threading.Event()
+decoder, is_busy = make_decoder(make_network(d_model=512, d_ff=2048)), threading.Event()
 def encode():
     while True:
         Play().admit(decoder, sentences=[Sentence(slot, [5] * 50, beam_size=1) for slot in range(6)])

@@ -54,7 +54,7 @@ def test_equals_the_oracle_with_any_batch_mates_and_arrivals(
     drawn: list[Request], max_slots: int, random_seed: int
 ) -> None:
     requests = number(drawn)
-    engine = Engine(make_decoder(NETWORK, max_slots=max_slots, num_threads=2))
+    engine = Engine(make_decoder(NETWORK, max_slots=max_slots))
     results = run_with_arrivals(engine, requests, random_seed)
     assert engine.free_slots == max_slots
     for request in requests:
