@@ -14,14 +14,14 @@ from server.interfaces import ServedTranslator
 from server.messages import read_search_options, write_translation
 from server.pb.dragoman.v1 import translation_pb2, translation_pb2_grpc
 from server.routing import find_worker
-from server.scheduler import QueueFullError
+from server.scheduler import MAX_WAITING, QueueFullError
 from server.worker import EngineError, Worker, WorkerClosedError
 
 MAX_TEXTS_PER_CALL = 1024
 """Most texts in one Translate call."""
 
 MAX_TEXT_LENGTH = 100_000
-"""Most characters of one text, checked before any work is spent on it; the model's own limit is far below."""
+"""Most characters of one text, checked before any work is spent on it."""
 
 logger = logging.getLogger(__name__)
 
@@ -102,11 +102,15 @@ def _prepare(
     translator: ServedTranslator, texts: Sequence[str], direction: Direction, options: SearchOptions, split: bool
 ) -> list[PreparedText]:
     prepared = []
+    num_sentences = 0
     for index, text in enumerate(texts):
         try:
             prepared.append(translator.prepare(text, direction, options, split_sentences=split))
         except InvalidInputError as error:
             raise InvalidInputError(f"texts[{index}]: {error}") from error
+        num_sentences += len(prepared[-1].segments)
+        if num_sentences > MAX_WAITING:  # not only when all are prepared: they take far more memory than their texts
+            raise InvalidInputError(f"texts: more than {MAX_WAITING} sentences in one call: send fewer")
     return prepared
 
 

@@ -10,8 +10,9 @@ import grpc
 import numpy as np
 import pytest
 
-from model.decoding.request import Hypothesis, PreparedText, TokenHypothesis, Translation
-from server import app
+from model.config import Direction
+from model.decoding.request import Hypothesis, PreparedText, SearchOptions, TokenHypothesis, Translation
+from server import app, service
 from server.app import TranslationServer
 from server.pb.dragoman.v1 import translation_pb2 as pb
 from server.pb.dragoman.v1 import translation_pb2_grpc
@@ -228,6 +229,31 @@ def test_concurrent_calls_share_the_engine() -> None:
 
     serve(test, translator)
     assert translator.engine.together == [{0, 1, 2}] * 3
+
+
+class Counting(FakeTranslator):
+    """Keeps the texts that it was to prepare."""
+
+    def prepare(
+        self, text: str, direction: Direction, options: SearchOptions, *, split_sentences: bool = True
+    ) -> PreparedText:
+        self.seen = (*getattr(self, "seen", ()), text)
+        return super().prepare(text, direction, options, split_sentences=split_sentences)
+
+
+def test_a_call_of_too_many_sentences_is_refused_before_all_are_prepared(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service, "MAX_WAITING", 3)
+    translator = Counting()
+
+    async def test(stub: Stub) -> None:
+        texts = ["a | b", "c", "d | e", "f"]
+        code, details = await fail(stub, pb.TranslateRequest(texts=texts, target_language="de"))
+        assert code is Code.INVALID_ARGUMENT
+        assert details == "texts: more than 3 sentences in one call: send fewer"
+        assert (await stub.Translate(pb.TranslateRequest(texts=texts[:2], target_language="de"))).translations
+
+    serve(test, translator)
+    assert translator.seen == ("a | b", "c", "d | e", "a | b", "c")
 
 
 def test_a_cancelled_call_gives_its_slots_back() -> None:
