@@ -2,9 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 
-import numpy as np
-from numpy.typing import NDArray
-
 from model.config import EOS_ID, Direction
 from model.decoding.request import PreparedText, SearchOptions, Segment
 from model.decoding.segmentation import split_sentences, split_to_fit
@@ -13,7 +10,8 @@ from model.shortlist import Shortlist
 from model.vocabulary import Vocabulary
 
 MAX_ATTENTION_PIECES = 1024
-"""Most source pieces of a text whose attention is asked for: the matrix grows with their square."""
+"""Most source pieces of a text whose attention, or the alignment made of it, is asked for: the matrix grows with their
+square."""
 
 FRAME = 2
 """Pieces that every source sentence has besides its own: the language tag and the end of sentence."""
@@ -53,7 +51,7 @@ class Preparer:
                 continue
             source_ids = (begin, *pieces, end)
             max_target_length = self._resolve_max_target_length(len(source_ids), options, prefix_ids)
-            allowed_ids = self._allowed_ids(source_ids, direction, prefix_ids)
+            allowed_ids = None if self._shortlist is None else self._shortlist.allowed_ids(source_ids, direction)
             segments.append(Segment(core, source_ids, max_target_length, prefix_ids, allowed_ids))
             lead, trail = part.split(core, maxsplit=1)
             gaps.append("".join((*gap, lead)))
@@ -63,7 +61,8 @@ class Preparer:
         gaps.append("".join(gap))
         if options.return_attention and num_pieces > MAX_ATTENTION_PIECES:
             raise InvalidInputError(
-                f"the text has {num_pieces} pieces, but return_attention is possible for {MAX_ATTENTION_PIECES} at most"
+                f"the text has {num_pieces} pieces, but attention and alignment can be told of {MAX_ATTENTION_PIECES} "
+                "at most"
             )
         suppressed_ids = tuple(map(self._suppressed_id, options.suppressed_pieces))
         return PreparedText(text, tuple(segments), tuple(gaps), options, direction.target, suppressed_ids)
@@ -107,14 +106,6 @@ class Preparer:
                 "sentence"
             )
         return resolved
-
-    def _allowed_ids(
-        self, source_ids: tuple[int, ...], direction: Direction, prefix_ids: tuple[int, ...]
-    ) -> NDArray[np.int32] | None:
-        if self._shortlist is None:
-            return None
-        allowed_ids = self._shortlist.allowed_ids(source_ids, direction)
-        return np.union1d(allowed_ids, np.array(prefix_ids, np.int32)) if prefix_ids else allowed_ids
 
     def _prefix_ids(self, prefix: str) -> tuple[int, ...]:
         if not prefix:

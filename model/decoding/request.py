@@ -117,12 +117,6 @@ def _check_range(name: str, value: float, least: int, most: int) -> None:
         raise InvalidInputError(f"{name} is {value}, but must lie between {least} and {most}")
 
 
-def align(attention: NDArray[np.float32], num_pieces: int) -> tuple[tuple[int, int], ...]:
-    """A word alignment from attention [at least num_pieces, source pieces]: for each of the first num_pieces target
-    pieces the pair (source piece looked at most, target piece)."""
-    return tuple((int(source), target) for target, source in enumerate(attention[:num_pieces].argmax(axis=1)))
-
-
 class SearchArguments(TypedDict, total=False):
     """The fields of `SearchOptions` as keyword arguments."""
 
@@ -157,8 +151,8 @@ class Request:
     prefix_ids:        the pieces of options.target_prefix: every hypothesis begins with them; fewer than
                        max_target_length.
     suppressed_ids:    the ids of options.suppressed_pieces.
-    allowed_ids:       the pieces that hypotheses may be made of (a lexical shortlist): ascending, with the end of
-                       sentence among them; None for the whole vocabulary.
+    allowed_ids:       the pieces that hypotheses may be made of (a lexical shortlist), besides those of the prefix:
+                       ascending, with the end of sentence among them; None for the whole vocabulary.
 
     The engine reads prefix_ids and suppressed_ids, never the texts in `options` that they come from.
     """

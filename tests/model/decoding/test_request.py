@@ -20,7 +20,6 @@ from model.decoding.request import (
     Segment,
     TokenHypothesis,
     Translation,
-    align,
 )
 from model.errors import InvalidInputError
 
@@ -121,12 +120,6 @@ def test_hypotheses_compare_by_what_they_say_and_their_score() -> None:
     assert TokenHypothesis((5,), -1.0, (-0.5, -0.5), attention) == TokenHypothesis((5,), -1.0)
     assert Hypothesis("a", -1.0, ("a",), (-0.5, -0.5), attention, ((0, 0),)) == Hypothesis("a", -1.0)
     assert hash(TokenHypothesis((5,), -1.0, (), attention)) == hash(TokenHypothesis((5,), -1.0))
-
-
-def test_an_alignment_is_where_each_piece_looks_most() -> None:
-    attention = np.array([[0.1, 0.7, 0.2], [0.6, 0.3, 0.1], [0.0, 0.2, 0.8]], np.float32)
-    assert align(attention, 2) == ((1, 0), (0, 1))
-    assert align(attention, 0) == ()
 
 
 def test_a_prepared_text_becomes_a_request_for_each_segment() -> None:
