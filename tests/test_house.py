@@ -37,13 +37,19 @@ RULES = (
         except_in=("server.service", "server.app", "server.client", "server.messages", "server.health", "server.pb"),
     ),
     Rule(who=("server",), never=("torch",)),
-    # The search runs on the host: only decoders may compute with torch.
+    # Decoding runs on the host: only the torch decoder and the scorer compute with torch, and only loading knows it.
     Rule(
-        who=tuple(
-            f"model.decoding.{name}"
-            for name in ("beam", "decoder", "dense", "engine", "ensemble", "request", "rules", "sampling", "search")
+        who=("model.decoding",),
+        never=(
+            "torch",
+            "model.attention",
+            "model.transformer",
+            "model.storage",
+            "model.quantization",
+            "model.decoding.torch_decoder",
+            "model.decoding.torch_memory",
         ),
-        never=("torch", "model.attention", "model.transformer", "model.decoding.torch_decoder"),
+        except_in=tuple(f"model.decoding.{name}" for name in ("torch_decoder", "torch_memory", "scoring", "loading")),
     ),
 )
 
@@ -184,6 +190,8 @@ assert "torch" not in sys.modules, "torch was imported"
             "from .torch_decoder import TorchDecoder",
             "model.decoding.engine imports model.decoding.torch_decoder",
         ),
+        ("model.decoding.native.decoder", "import torch", "model.decoding.native.decoder imports torch"),
+        ("model.decoding.combining", "import model.storage", "model.decoding.combining imports model.storage"),
         ("server.worker", "import grpc.aio", "server.worker imports grpc.aio"),
         ("server.scheduler", "from .pb.dragoman.v1 import x_pb2", "server.scheduler imports server.pb.dragoman.v1"),
         ("server", "from . import pb", "server imports server.pb"),
