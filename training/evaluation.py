@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from model.bundle import CARD_FILE, CONFIG_FILE, BundleScore, config_json, find_bundle, read_config
+from model.decoding.formats import one_line
 from model.decoding.loading import Precision
 from model.decoding.request import SearchOptions, Translation
 from model.decoding.translator import Translator
@@ -69,7 +70,7 @@ def _one_line_each(translations: Iterator[Translation], path: Path) -> Iterator[
     try:
         for translation in translations:
             num_done += 1
-            yield " ".join(translation.text.splitlines())
+            yield one_line(translation.text)
     except InvalidInputError as error:  # all texts before the refused one have been translated
         raise InvalidInputError(f"{path}, line {num_done + 1}: {error}") from error
 
