@@ -55,7 +55,7 @@ Exact = tuple[tuple[tuple[int, ...], float, tuple[float, ...], bytes], ...]
 
 @cache
 def load(precision: Precision) -> Translator:
-    """The shipped bundle."""
+    """The shipped bundle, on one thread."""
     folder = find_bundle("en-de")
     info = read_config(folder)
     vocabulary = read_vocabulary(folder, info)
@@ -113,6 +113,7 @@ def run(
     waiting, in_flight, results = list(requests), set[int](), dict[int, Exact]()
     while waiting or in_flight:
         arriving = waiting[: min(num_arriving(), most - len(in_flight))]
+        arriving = arriving[: engine.count_fitting(arriving)]
         del waiting[: len(arriving)]
         engine.admit(arriving)
         in_flight |= {request.id for request in arriving}
@@ -130,7 +131,7 @@ def run(
 @cache
 def alone(precision: Precision) -> dict[int, Exact]:
     """What is found for each request where it is the only one."""
-    return run(load(precision).engine, prepare()[1], most=1)
+    return run(Engine(load(precision).engine.decoder), prepare()[1], most=1)
 
 
 def shuffled(seed: int) -> list[Request]:
@@ -151,7 +152,7 @@ def test_there_is_something_to_differ(precision: Precision) -> None:
 @pytest.mark.parametrize("precision", PRECISIONS)
 @pytest.mark.parametrize("num_slots", [1, 3, 7, 32])
 def test_in_any_company(num_slots: int, precision: Precision) -> None:
-    engine = load(precision).engine
+    engine = Engine(load(precision).engine.decoder)
     assert run(engine, shuffled(num_slots), most=num_slots) == alone(precision)
 
 
@@ -159,7 +160,7 @@ def test_in_any_company(num_slots: int, precision: Precision) -> None:
 @pytest.mark.parametrize("seed", [1, 3])
 def test_with_random_arrivals(seed: int, precision: Precision) -> None:
     chance = random.Random(seed)
-    engine = load(precision).engine
+    engine = Engine(load(precision).engine.decoder)
     assert run(engine, shuffled(seed), num_arriving=lambda: chance.randint(0, 2)) == alone(precision)
 
 
@@ -168,7 +169,7 @@ def test_with_random_arrivals(seed: int, precision: Precision) -> None:
 def test_while_others_are_cancelled(seed: int, precision: Precision) -> None:
     chance = random.Random(seed)
     found = run(
-        load(precision).engine,
+        Engine(load(precision).engine.decoder),
         shuffled(seed),
         num_arriving=lambda: chance.randint(0, 3),
         is_cancelled=lambda request_id: request_id % 2 == 1 and chance.random() < 0.1,

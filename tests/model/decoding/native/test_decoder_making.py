@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from model.decoding.native.decoder import NativeDecoder, Precision, default_threads, is_available, sinusoidal_positions
+from model.decoding.native.decoder import NativeDecoder, Precision, is_available, sinusoidal_positions
 from model.errors import InvalidInputError
 from model.weights import StoredTensor
 from tests.model.decoding.native.networks import (
@@ -89,17 +89,3 @@ def test_tells_what_it_is() -> None:
 def test_positions_are_those_of_the_network(d_model: int) -> None:
     network = make_network(d_model=d_model, max_target_length=256)
     assert_allclose(sinusoidal_positions(256, d_model), network.position_encodings.numpy(), atol=1e-6)
-
-
-@pytest.mark.parametrize(("value", "due"), [("3", 3), ("1", 1)])
-def test_threads_are_as_many_as_the_environment_says(value: str, due: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OMP_NUM_THREADS", value)
-    assert default_threads() == due
-
-
-@pytest.mark.parametrize("value", ["", "0", "many", "-2"])
-def test_threads_are_as_many_as_processors_otherwise(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OMP_NUM_THREADS", value)
-    unset = default_threads()
-    monkeypatch.delenv("OMP_NUM_THREADS")
-    assert unset == default_threads() >= 1
