@@ -94,7 +94,7 @@ def translate(
     found: AbstractContextManager[TranslationSource]
     if server is not None:
         if precision != "auto" or device != "cpu" or use_shortlist or len(model or ()) > 1:
-            raise InvalidInputError("--precision, --device, --shortlist and a second --model are for no --server")
+            raise InvalidInputError("--precision, --device, --shortlist and a second --model do not go with --server")
         found = remote_source(server, model[0] if model else None, task)
     else:
         from model.decoding.translator import Translator

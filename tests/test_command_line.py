@@ -327,7 +327,7 @@ def test_translate_with_an_ensemble(run: Run, tiny_bundle: Path) -> None:
     one = run("translate", "--model", tiny_bundle, "--to", "de", "--precision", "float32", "a small house")
     twice = ["translate", "--model", tiny_bundle, "--model", tiny_bundle, "--to", "de", "--precision", "float32"]
     assert run(*twice, "a small house").output == one.output
-    assert_refused(run(*twice, "--server", "127.0.0.1:1", "text"), "are for no --server")
+    assert_refused(run(*twice, "--server", "127.0.0.1:1", "text"), "do not go with --server")
 
 
 def test_a_shortlist_is_used_where_it_is_wanted(
