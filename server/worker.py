@@ -253,7 +253,10 @@ class Worker:
         options = SearchOptions(beam_size=1, max_target_length=1)
         trial = self.translator.prepare("1", self.translator.directions[0], options)
         self._engine.admit(trial.requests(itertools.count(_TRIAL_ID)))
-        return len(self._engine.step()) == 1
+        found = self._engine.step()
+        while self._engine.num_active:  # an engine of several threads returns what the first of them has found
+            found += self._engine.step()
+        return len(found) == 1
 
     def _give_up(self) -> None:
         with self._wake:

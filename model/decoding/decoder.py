@@ -83,7 +83,11 @@ class Extensions:
 
 
 class Decoder(Protocol):
-    """A network with the memory of the sentences in flight. One thread alone uses it."""
+    """A network with the memory of the sentences in flight. One thread alone uses it at a time."""
+
+    def replicate(self) -> "Decoder | None":
+        """A decoder of the same weights with slots of its own, for another thread; None if this one already makes use
+        of all processors."""
 
     @property
     def max_slots(self) -> int:

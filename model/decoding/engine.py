@@ -22,15 +22,17 @@ class Engine:
     depend on what else is being decoded, but for what the decoder's rounding of sums may change.
     """
 
-    def __init__(self, decoder: Decoder, *, max_cached_positions: int | None = None) -> None:
-        """max_cached_positions: most positions whose keys and values the decoder keeps; a request counts with its
+    def __init__(
+        self, decoder: Decoder, *, max_slots: int | None = None, max_cached_positions: int | None = None
+    ) -> None:
+        """max_slots: sentences decoded at once, if not as many as the decoder has room for. max_cached_positions: most positions whose keys and values the decoder keeps; a request counts with its
         source pieces and with its beams times its max_target_length. None leaves it to the number of slots."""
         self.decoder = decoder
-        self.max_slots = decoder.max_slots
+        self.max_slots = min(max_slots or decoder.max_slots, decoder.max_slots)
         self.max_cached_positions = max_cached_positions
-        self._search = Search(decoder.max_slots)
+        self._search = Search(self.max_slots)
         self._dense = DenseSlots()
-        self._free = list(range(decoder.max_slots))  # a heap: the lowest numbers are taken first
+        self._free = list(range(self.max_slots))  # a heap: the lowest numbers are taken first
         self._requests: dict[int, Request] = {}  # by slot
         self._slots: dict[int, int] = {}  # by request id
         self._num_reserved = 0  # positions
@@ -45,12 +47,17 @@ class Engine:
         """Sentences that could be admitted now, if their positions fit too."""
         return len(self._free)
 
+    @property
+    def free_positions(self) -> float:
+        """Cached positions that are not reserved; infinite if they are not bounded."""
+        return float("inf") if self.max_cached_positions is None else self.max_cached_positions - self._num_reserved
+
     def count_fitting(self, requests: Sequence[Request]) -> int:
         """How many of the requests, counted from the first, `admit` has room for now."""
-        num_positions = self._num_reserved
+        room = self.free_positions
         for index, request in enumerate(requests[: self.free_slots]):
-            num_positions += num_cached_positions(request)
-            if self.max_cached_positions is not None and num_positions > self.max_cached_positions:
+            room -= num_cached_positions(request)
+            if room < 0:
                 return index
         return min(len(requests), self.free_slots)
 

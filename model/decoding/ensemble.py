@@ -30,6 +30,11 @@ class EnsembleDecoder:
             )
         self._decoders = tuple(decoders)
 
+    def replicate(self) -> "EnsembleDecoder | None":
+        """See `Decoder`."""
+        replicas = [replica for decoder in self._decoders if (replica := decoder.replicate()) is not None]
+        return EnsembleDecoder(replicas) if len(replicas) == len(self._decoders) else None
+
     @property
     def max_slots(self) -> int:
         return min(decoder.max_slots for decoder in self._decoders)

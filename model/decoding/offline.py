@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from model.decoding.engine import Engine
+from model.decoding.parallel import ParallelEngine
 from model.decoding.request import Finished, PreparedText, Request, TokenHypothesis, Translation
 
 LOOKAHEAD = 1024
@@ -28,7 +29,7 @@ class _Text:
 class OfflineLoop:
     """Translates a stream of texts: of the segments at hand, the longest first."""
 
-    def __init__(self, engine: Engine, texts: Iterable[str], prepare: Prepare, finish: Finish) -> None:
+    def __init__(self, engine: Engine | ParallelEngine, texts: Iterable[str], prepare: Prepare, finish: Finish) -> None:
         self._engine = engine
         self._texts = iter(texts)
         self._prepare = prepare

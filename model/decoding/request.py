@@ -72,6 +72,10 @@ class SearchOptions:
         self._check_lengths()
         if self.no_repeat_ngram_size < 0:
             raise InvalidInputError(f"no_repeat_ngram_size is {self.no_repeat_ngram_size}, but must not be negative")
+        if isinstance(self.suppressed_pieces, str):  # or each of its letters would be a piece
+            raise InvalidInputError(
+                f'suppressed_pieces is the text "{self.suppressed_pieces}", but must be a tuple of pieces'
+            )
         if not all(self.suppressed_pieces):
             raise InvalidInputError("suppressed_pieces holds an empty piece")
         self._check_sampling()

@@ -66,5 +66,6 @@ def draw(log_probs: Floats, ids: NDArray[np.intp], *, temperature: float, number
 
 def _weights(log_probs: Floats, temperature: float) -> Floats:
     """Probabilities times a constant, the greatest weight being 1 if log_probs holds the likeliest piece."""
-    weights: Floats = np.exp((log_probs - log_probs.max()) / temperature)
+    with np.errstate(over="ignore"):  # at the least temperatures the rest is infinitely unlikely, as it should be
+        weights: Floats = np.exp((log_probs - log_probs.max()) / temperature)
     return weights

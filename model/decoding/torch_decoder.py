@@ -49,6 +49,9 @@ class TorchDecoder:
         self._log_probs = torch.zeros(0, self._vocab_size)  # [R, vocab_size] of the last step
         self._attention: NDArray[np.float32] | None = None  # [n, widest, S] of the last step
 
+    def replicate(self) -> None:
+        """None: torch has threads of its own."""
+
     @property
     def max_slots(self) -> int:
         return self._max_slots

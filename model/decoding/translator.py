@@ -10,14 +10,17 @@ from model.bundle import BundleConfig
 from model.config import Direction
 from model.decoding.combining import combine
 from model.decoding.decoder import Decoder
-from model.decoding.engine import Engine
 from model.decoding.loading import Precision, load_model
 from model.decoding.offline import OfflineLoop
+from model.decoding.parallel import default_threads, make_engine
 from model.decoding.preparing import FRAME, Preparer
 from model.decoding.request import PreparedText, SearchArguments, SearchOptions, TokenHypothesis, Translation
 from model.errors import DragomanError
 from model.shortlist import Shortlist
 from model.vocabulary import Vocabulary
+
+SLOTS_PER_THREAD = 64
+"""Sentences that a thread decodes at once: with more of them the matrix products hardly go faster."""
 
 
 class Translator:
@@ -30,17 +33,25 @@ class Translator:
         decoder: Decoder,
         *,
         revision: str = "",
+        num_threads: int = 1,
+        max_slots: int | None = None,
         max_cached_positions: int | None = None,
         shortlist: Shortlist | None = None,
     ) -> None:
         """decoder: one that never gives a piece of the target vocabulary's `unprintable_ids`.
 
-        revision: tells these weights from others of the same name. max_cached_positions: see `Engine`. shortlist:
-        leaves every sentence the target pieces that it lists for it.
+        revision: tells these weights from others of the same name. num_threads: see `make_engine`. max_slots: as many
+        as the decoder has if None. max_cached_positions: see `Engine`. shortlist: leaves every sentence the target
+        pieces that it lists for it.
         """
         self.info = info
         self.vocabulary = vocabulary
-        self.engine = Engine(decoder, max_cached_positions=max_cached_positions)
+        self.engine = make_engine(
+            decoder,
+            num_threads=num_threads,
+            max_slots=decoder.max_slots if max_slots is None else max_slots,
+            max_cached_positions=max_cached_positions,
+        )
         self.revision = revision
         self.is_streaming = False
         self._preparer = Preparer(
@@ -57,14 +68,16 @@ class Translator:
         *,
         precision: Precision = "auto",
         device: str = "cpu",
-        max_slots: int = 64,
+        num_threads: int | None = None,
+        max_slots: int | None = None,
         max_cached_positions: int | None = None,
         use_shortlist: bool = False,
     ) -> "Translator":
         """Loads a bundle given by its folder, or by the name of one that ships with Dragoman; several of them, in a
         list, become an ensemble, which translates what all of them do and needs one vocabulary.
 
-        precision, device: see `load_decoder`. max_slots: sentences decoded at once. max_cached_positions: bounds the
+        precision, device: see `load_decoder`. num_threads: see `make_engine`; `default_threads` if None. max_slots:
+        sentences decoded at once, 64 for each thread if None. max_cached_positions: bounds the
         memory that these take, see `Engine`. use_shortlist: whether translations are made of the pieces alone that the
         bundle's lexical shortlist has for their source, which is faster.
 
@@ -72,12 +85,16 @@ class Translator:
         for more.
         """
         names = [name_or_path] if isinstance(name_or_path, str | Path) else list(name_or_path)
+        num_threads = num_threads or default_threads()
+        max_slots = max_slots or SLOTS_PER_THREAD * num_threads
         model = load_model(names, precision=precision, device=device, max_slots=max_slots, use_shortlist=use_shortlist)
         return cls(
             model.info,
             model.vocabulary,
             model.decoder,
             revision=model.revision,
+            num_threads=num_threads,
+            max_slots=max_slots,
             max_cached_positions=max_cached_positions,
             shortlist=model.shortlist,
         )

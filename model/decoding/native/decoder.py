@@ -1,14 +1,14 @@
 """The decoder whose arithmetic is written in C++: several times as fast as torch on a processor, in float32 and int8.
 
 Every row of a step is computed by itself, with sums in a fixed order, so that a sentence's scores are the same to the
-last bit whatever is decoded beside it, in whichever slot, with however many threads.
+last bit whatever is decoded beside it, in whichever slot. A decoder works on the caller's thread, without Python's lock.
 """
 
+import copy
 import ctypes
-import os
 import weakref
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,11 +39,9 @@ class NativeDecoder:
         precision: Precision = "int8",
         forbidden_ids: Sequence[int] = (),
         max_slots: int = 64,
-        num_threads: int | None = None,
     ) -> None:
         """tensors: the network's parameters by name, tied ones under each of their names; precision: what they are
-        computed in; forbidden_ids: pieces that no hypothesis may hold; num_threads: as many as there are processors
-        (or as OMP_NUM_THREADS says) if None.
+        computed in; forbidden_ids: pieces that no hypothesis may hold.
 
         Raises InvalidInputError if a tensor is missing or has another shape than the architecture asks for.
         """
@@ -83,11 +81,23 @@ class NativeDecoder:
             _tensor("position_encodings", encodings),
             is_forbidden.ctypes.data,
             max_slots,
-            num_threads or default_threads(),
             ctypes.byref(handle),
         )
         if failed:
             raise InvalidInputError(f"the weights: {self._library.dragoman_message().decode()}")
+        self._own(handle)
+
+    def replicate(self) -> Self:
+        """See `model.decoding.decoder.Decoder`."""
+        replica = copy.copy(self)
+        replica._widths = {}
+        replica._positions = np.zeros_like(self._positions)
+        handle = ctypes.c_void_p()
+        self._check(self._library.dragoman_replicate(self._handle, self._max_slots, ctypes.byref(handle)))
+        replica._own(handle)
+        return replica
+
+    def _own(self, handle: ctypes.c_void_p) -> None:
         self._handle = handle
         finalizer = weakref.finalize(self, self._library.dragoman_free, handle)
         finalizer.atexit = False  # a thread may still be decoding; the end of the process frees everything
@@ -180,14 +190,6 @@ class NativeDecoder:
     def _check(self, failed: int) -> None:
         if failed:
             raise MemoryError(self._library.dragoman_message().decode())
-
-
-def default_threads() -> int:
-    """OMP_NUM_THREADS, or the processors that this process may use."""
-    chosen = os.environ.get("OMP_NUM_THREADS", "")
-    if chosen.isdecimal() and int(chosen):
-        return int(chosen)
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1  # not everywhere
 
 
 def sinusoidal_positions(length: int, d_model: int) -> NDArray[np.float32]:

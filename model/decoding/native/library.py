@@ -102,8 +102,9 @@ def open_library(path: Path) -> Any:
         "message": (c_char_p, []),
         "new": (
             c_int,
-            [POINTER(Shape), c_int, POINTER(Tensor), c_int, POINTER(Tensor), c_void_p, c_int, c_int, POINTER(handle)],
+            [POINTER(Shape), c_int, POINTER(Tensor), c_int, POINTER(Tensor), c_void_p, c_int, POINTER(handle)],
         ),
+        "replicate": (c_int, [handle, c_int, POINTER(handle)]),
         "free": (None, [handle]),
         "admit": (c_int, [handle, POINTER(Admission), c_int]),
         "advance": (c_int, [handle, POINTER(Rows)]),

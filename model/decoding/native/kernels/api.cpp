@@ -27,16 +27,20 @@ extern "C" {
 const char* dragoman_message() { return message.c_str(); }
 
 int dragoman_new(const Shape* shape, int is_int8, const Tensor* tensors, int num_tensors,
-                 const Tensor* position_encodings, const uint8_t* is_forbidden, int max_slots, int num_threads,
-                 Decoder** decoder) {
+                 const Tensor* position_encodings, const uint8_t* is_forbidden, int max_slots, Decoder** decoder) {
     return guarded([&] {
         const TensorTable table(tensors, num_tensors);
-        if (is_int8)
-            *decoder = new PreciseDecoder<Int8>(*shape, table, *position_encodings, is_forbidden, max_slots, num_threads);
-        else
-            *decoder =
-                new PreciseDecoder<Float32>(*shape, table, *position_encodings, is_forbidden, max_slots, num_threads);
+        const auto make = [&]<class Precision>(Precision) -> Decoder* {
+            const auto weights =
+                std::make_shared<const Weights<Precision>>(*shape, table, *position_encodings, is_forbidden);
+            return new PreciseDecoder<Precision>(weights, max_slots);
+        };
+        *decoder = is_int8 ? make(Int8()) : make(Float32());
     });
+}
+
+int dragoman_replicate(const Decoder* decoder, int max_slots, Decoder** replica) {
+    return guarded([&] { *replica = decoder->replicate(max_slots).release(); });
 }
 
 void dragoman_free(Decoder* decoder) { delete decoder; }

@@ -7,14 +7,14 @@
 
 namespace dragoman {
 
-// A thread's scratch memory.
+// Scratch memory.
 template <class Precision> struct Workspace {
     Buffer<float> states, normalized, projected, contexts, hidden, keys, weights;
     typename Precision::Inputs inputs;
     std::vector<const typename Precision::Cached*> past_keys, past_values;
 };
 
-// The sublayers as they act on the rows of one thread; `states` [num_rows, width] is the residual stream.
+// The sublayers as they act on all rows; `states` [num_rows, width] is the residual stream.
 template <class Precision> class Sublayers {
 public:
     using Matrix = typename Precision::Matrix;

@@ -1,4 +1,4 @@
-// One decoding step of the rows of one thread: from the pieces they are fed to their last layer's states.
+// One decoding step of all rows: from the pieces they are fed to their last layer's states.
 #pragma once
 
 #include "encoder.h"
@@ -18,13 +18,11 @@ struct Rows {
 
 template <class Precision> class Step {
 public:
-    // first, last: the slots of `rows` that this thread works on; last is one too many.
-    Step(const Weights<Precision>& weights, Slot<Precision>* slots, const Rows& rows, int first, int last,
-         Workspace<Precision>& space)
-        : weights_(weights), shape_(weights.shape), slots_(slots), rows_(rows), first_(first), last_(last), space_(space),
-          first_row_(rows.offsets[first]), num_rows_(rows.offsets[last] - rows.offsets[first]) {}
+    Step(const Weights<Precision>& weights, Slot<Precision>* slots, const Rows& rows, Workspace<Precision>& space)
+        : weights_(weights), shape_(weights.shape), slots_(slots), rows_(rows), space_(space),
+          num_rows_(rows.offsets[rows.num_slots]) {}
 
-    // results: [R][width] for all rows of the step, of which this thread writes its own.
+    // results: [R][width]
     void run(float* results) {
         Sublayers<Precision> sublayers(shape_, space_, num_rows_);
         const int width = shape_.width(), values_width = shape_.values_width();
@@ -40,12 +38,11 @@ public:
             sublayers.add_output(cross.norm, cross.output, contexts, values_width);
             sublayers.feed_forward(layer.feed_forward);
         }
-        float* result = results + static_cast<size_t>(first_row_) * width;
-        for (int r = 0; r < num_rows_; ++r, states += width, result += width) {
+        for (int r = 0; r < num_rows_; ++r, states += width, results += width) {
             if (shape_.is_pre_norm)
-                weights_.decoder_norm.apply(states, result);
+                weights_.decoder_norm.apply(states, results);
             else
-                std::memcpy(result, states, width * sizeof(float));
+                std::memcpy(results, states, width * sizeof(float));
         }
     }
 
@@ -56,15 +53,14 @@ private:
     const Shape& shape_;
     Slot<Precision>* const slots_;
     const Rows& rows_;
-    const int first_, last_;
     Workspace<Precision>& space_;
-    const int first_row_, num_rows_;
+    const int num_rows_;
 
     int num_beams(int i) const { return rows_.offsets[i + 1] - rows_.offsets[i]; }
 
     void embed(float* states) const {
         const float factor = std::sqrt(static_cast<float>(shape_.d_model));
-        for (int i = first_; i < last_; ++i)
+        for (int i = 0; i < rows_.num_slots; ++i)
             for (int r = rows_.offsets[i]; r < rows_.offsets[i + 1]; ++r, states += shape_.width())
                 weights_.target_embedding->look_up(rows_.token_ids[r], factor,
                                                    &weights_.positions[rows_.positions[i] * shape_.width()], states);
@@ -73,7 +69,7 @@ private:
     // projected: queries, keys and values of every row.
     void attend_to_target(int layer, const float* projected, float* contexts) const {
         const int keys_width = shape_.keys_width(), values_width = shape_.values_width();
-        for (int i = first_; i < last_; ++i) {
+        for (int i = 0; i < rows_.num_slots; ++i) {
             Slot<Precision>& slot = slots_[rows_.slots[i]];
             const int position = rows_.positions[i], length = position + 1;
             float* weights = space_.weights.reserve(static_cast<size_t>(shape_.num_heads) * Shape::padded(length));
@@ -99,7 +95,7 @@ private:
     // queries: of every row. All beams of a slot look at the one copy of its source together.
     void attend_to_source(int layer, const float* queries, float* contexts) const {
         const int keys_width = shape_.keys_width(), values_width = shape_.values_width();
-        for (int i = first_; i < last_; ++i) {
+        for (int i = 0; i < rows_.num_slots; ++i) {
             Slot<Precision>& slot = slots_[rows_.slots[i]];
             const int beams = num_beams(i);
             float* weights = space_.weights.reserve(static_cast<size_t>(beams) * slot.padded_length);

@@ -171,8 +171,10 @@ public:
     std::vector<DecoderLayer<Precision>> decoder;
     LayerNorm encoder_norm, decoder_norm;  // in pre-norm only
     Matrix output;
+    std::vector<uint8_t> is_forbidden;  // [target vocabulary] 1 for what no hypothesis may hold
 
-    Weights(const Shape& s, const TensorTable& table, const Tensor& position_encodings) : shape(s) {
+    Weights(const Shape& s, const TensorTable& table, const Tensor& position_encodings, const uint8_t* forbidden)
+        : shape(s), is_forbidden(forbidden, forbidden + s.target_vocab_size) {
         const Tensor& source = table.at("source_embedding.weight", s.source_vocab_size, s.d_model);
         const Tensor& target = table.at("target_embedding.weight", s.target_vocab_size, s.d_model);
         source_embedding = std::make_shared<Embedding<Precision>>(source, s.width());

@@ -1,0 +1,183 @@
+"""Several engines behind the face of one, each of which steps on a thread of its own.
+
+No engine waits for another: `step` returns what the first of them has found, and while the caller deals with that, the
+others go on. Decoders leave Python's lock to others while they compute, so that as many processors are busy as there
+are engines. A single sentence is decoded by a single engine.
+"""
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+
+from model.decoding.decoder import Decoder
+from model.decoding.engine import Engine, num_cached_positions
+from model.decoding.request import Finished, Request
+from model.errors import InvalidInputError
+
+
+class _Lane:
+    """One engine with what the caller asked of it while it was, or was not, in the middle of a step."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.waiting: list[Request] = []  # placed, and admitted by its next step
+        self.cancelled: set[int] = set()  # given up in the middle of a step
+        self.step: Future[list[Finished]] | None = None  # None while it rests: only then may it be touched
+
+    @property
+    def load(self) -> int:
+        """Sentences that it has or is to have."""
+        return self.engine.num_active + len(self.waiting)
+
+    @property
+    def free_positions(self) -> float:
+        """Cached positions that it has room for; infinite if they are not bounded."""
+        return self.engine.free_positions - sum(map(num_cached_positions, self.waiting))
+
+    def run(self) -> list[Finished]:
+        """On the lane's own thread."""
+        waiting, self.waiting = self.waiting, []
+        self.engine.admit(waiting)
+        return self.engine.step()
+
+
+class ParallelEngine:
+    """See `model.decoding.engine.Engine`, whose methods mean the same here, for one calling thread alone."""
+
+    def __init__(self, engines: Sequence[Engine]) -> None:
+        """engines: at least one, with decoders of the same weights."""
+        self._lanes = [_Lane(engine) for engine in engines]
+        self._owners: dict[int, _Lane] = {}  # by request id
+        self._threads = ThreadPoolExecutor(len(engines), thread_name_prefix="dragoman-engine")
+        self.max_slots = sum(engine.max_slots for engine in engines)
+
+    @property
+    def decoder(self) -> Decoder:
+        """One of the decoders, which are all alike."""
+        return self._lanes[0].engine.decoder
+
+    @property
+    def num_active(self) -> int:
+        """Sentences being decoded."""
+        return len(self._owners)
+
+    @property
+    def free_slots(self) -> int:
+        """Sentences that could be admitted now, to engines that rest, if their positions fit too."""
+        return sum(lane.engine.max_slots - lane.load for lane in self._resting())
+
+    def check(self, request: Request) -> None:
+        """Raises InvalidInputError for a request that `admit` will never take. May be called in any thread."""
+        self._lanes[0].engine.check(request)
+
+    def count_fitting(self, requests: Sequence[Request]) -> int:
+        """How many of the requests, counted from the first, `admit` has room for now."""
+        return len(self._place(requests))
+
+    def admit(self, requests: Sequence[Request]) -> None:
+        """Shares the requests among the engines that rest; their next step encodes them.
+
+        Raises InvalidInputError, before anything has changed, for more requests than fit now, a repeated id, or what
+        `check` refuses.
+        """
+        ids = {request.id for request in requests}
+        if len(ids) < len(requests) or not ids.isdisjoint(self._owners):
+            raise InvalidInputError("a request has the id of another in flight")
+        for request in requests:
+            self.check(request)
+        lanes = self._place(requests)
+        if len(lanes) < len(requests):
+            raise InvalidInputError(f"{len(requests)} requests, but there is room for {len(lanes)}")
+        for request, lane in zip(requests, lanes, strict=True):
+            lane.waiting.append(request)
+            self._owners[request.id] = lane
+
+    def step(self) -> list[Finished]:
+        """Lets every engine that rests take a step, and returns what the first to end one has found."""
+        for lane in self._resting():
+            if lane.load:
+                lane.step = self._threads.submit(lane.run)
+        running = [lane.step for lane in self._lanes if lane.step is not None]
+        if not running:
+            return []
+        done, _ = wait(running, return_when=FIRST_COMPLETED)
+        ended = [lane for lane in self._lanes if lane.step in done]
+        return [finished for lane in ended for finished in self._end_step(lane)]
+
+    def cancel(self, request_id: int) -> bool:
+        """Gives a request up: its slot is free before its engine's next step. False if it is not in flight."""
+        lane = self._owners.pop(request_id, None)
+        if lane is None:
+            return False
+        if lane.step is not None:
+            lane.cancelled.add(request_id)
+        elif not lane.engine.cancel(request_id):
+            lane.waiting = [request for request in lane.waiting if request.id != request_id]
+        return True
+
+    def _resting(self) -> list[_Lane]:
+        return [lane for lane in self._lanes if lane.step is None]
+
+    def _place(self, requests: Sequence[Request]) -> list[_Lane]:
+        """The lane of each request, as far as there is room: always the one with the least to do."""
+        resting = self._resting()
+        loads = [lane.load for lane in resting]
+        room = [
+            None
+            if lane.engine.free_positions is None
+            else lane.engine.free_positions - sum(map(num_cached_positions, lane.waiting))
+            for lane in resting
+        ]
+        placed = []
+        for request in requests:
+            size = num_cached_positions(request)
+            fitting = [
+                index
+                for index, lane in enumerate(resting)
+                if loads[index] < lane.engine.max_slots and room[index] >= size
+            ]
+            if not fitting:
+                break
+            chosen = min(fitting, key=loads.__getitem__)
+            loads[chosen] += 1
+            room[chosen] -= size
+            placed.append(resting[chosen])
+        return placed
+
+    def _end_step(self, lane: _Lane) -> list[Finished]:
+        """What the lane, which rests again, has found for those who still want it. Raises what its engine raised."""
+        assert lane.step is not None
+        step, lane.step = lane.step, None
+        cancelled, lane.cancelled = lane.cancelled, set()
+        for request_id in cancelled:
+            lane.engine.cancel(request_id)
+        found = [finished for finished in step.result() if finished.id not in cancelled]
+        for finished in found:
+            del self._owners[finished.id]
+        return found
+
+
+def make_engine(
+    decoder: Decoder, *, num_threads: int, max_slots: int, max_cached_positions: int | None = None
+) -> Engine | ParallelEngine:
+    """An engine for so many threads, which share slots and cached positions evenly; a single one where the decoder
+    needs no more."""
+    decoders = [decoder]
+    while len(decoders) < min(num_threads, max_slots) and (replica := decoder.replicate()) is not None:
+        decoders.append(replica)
+    count = len(decoders)
+    engines = [
+        Engine(
+            one,
+            max_slots=-(-max_slots // count),
+            max_cached_positions=None if max_cached_positions is None else max_cached_positions // count,
+        )
+        for one in decoders
+    ]
+    return engines[0] if count == 1 else ParallelEngine(engines)
+
+
+def default_threads() -> int:
+    """OMP_NUM_THREADS, or the processors that this process may use."""
+    chosen = os.environ.get("OMP_NUM_THREADS", "")
+    return int(chosen) if chosen.isdecimal() and int(chosen) else len(os.sched_getaffinity(0))
