@@ -65,6 +65,7 @@ def test_all_within_the_limits_is_allowed(
         ({"coverage_penalty": math.nan}, "coverage_penalty is nan"),
         ({"no_repeat_ngram_size": -1}, "no_repeat_ngram_size is -1, but must not be negative"),
         ({"suppressed_pieces": ("a", "")}, "suppressed_pieces holds an empty piece"),
+        ({"suppressed_pieces": "▁house"}, 'suppressed_pieces is the text "▁house", but must be a tuple of pieces'),
         ({"sampling_temperature": 0.0}, "sampling_temperature is 0.0, but must be above 0 and at most 100"),
         ({"sampling_temperature": math.nan}, "sampling_temperature is nan"),
         ({"sampling_temperature": 1.0, "n_best": 33}, "n_best is 33, but must lie between 1 and 32"),

@@ -84,3 +84,9 @@ def test_sentences_have_digests_of_their_own() -> None:
     assert len(digests) == len(sentences)
     assert all(0 <= number < 2**64 for number in digests)
     assert digest([6, 7]) == digest((6, 7)) == 6515203038023746063  # the same on every machine
+
+
+def test_the_least_temperature_takes_the_likeliest() -> None:
+    log_probs = np.array([-3.0, -1.0, -2.0])
+    ids = candidates(log_probs, temperature=5e-324, top_k=0, top_p=0.5)
+    assert draw(log_probs, ids, temperature=5e-324, number=0.999) == 1
