@@ -1,0 +1,238 @@
+"""Several engines behind the face of one: with the engine on torch against the oracle, and with one that waits."""
+
+import random
+import threading
+from collections.abc import Sequence
+from typing import cast
+
+import pytest
+
+from model.decoding.decoder import Decoder
+from model.decoding.engine import Engine
+from model.decoding.native.decoder import is_available
+from model.decoding.parallel import ParallelEngine, default_threads, make_engine
+from model.decoding.request import Finished, Request, SearchOptions
+from model.decoding.torch_decoder import TorchDecoder
+from model.errors import InvalidInputError
+from tests.model.decoding.native.networks import make_decoder, make_network
+from tests.model.decoding.test_engine import FORBIDDEN, NETWORK, assert_same, expected
+
+LENGTH = 12
+
+
+def make_request(number: int, *, length: int = 6, max_target_length: int = LENGTH) -> Request:
+    source = random.Random(number).choices(range(6, 40), k=length)
+    return Request(number, tuple(source), SearchOptions(beam_size=1 + number % 4), max_target_length)
+
+
+def make_torch_engines(count: int, **limits: int) -> list[Engine]:
+    return [Engine(TorchDecoder(NETWORK, forbidden_ids=FORBIDDEN, max_slots=3), **limits) for _ in range(count)]
+
+
+class GatedEngine(Engine):
+    """Waits for `gate` in every step, and says when it has begun one; `failure` is raised by its steps."""
+
+    def __init__(self) -> None:
+        super().__init__(TorchDecoder(NETWORK, forbidden_ids=FORBIDDEN, max_slots=2))
+        self.gate, self.is_stepping = threading.Semaphore(0), threading.Semaphore(0)
+        self.failure: Exception | None = None
+
+    def step(self) -> list[Finished]:
+        self.is_stepping.release()
+        self.gate.acquire()
+        if self.failure is not None:
+            raise self.failure
+        return super().step()
+
+
+def finish(engine: ParallelEngine, results: dict[int, Finished] | None = None) -> dict[int, Finished]:
+    results = {} if results is None else results
+    while engine.num_active:
+        results |= {finished.id: finished for finished in engine.step()}
+    return results
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_agrees_with_the_oracle_whatever_comes_and_goes(count: int) -> None:
+    chance = random.Random(count)
+    engine = ParallelEngine(make_torch_engines(count))
+    requests = [make_request(number) for number in range(24)]
+    waiting, in_flight, cancelled, results = list(requests), set[int](), set[int](), dict[int, Finished]()
+    while waiting or engine.num_active:
+        arriving = waiting[: min(chance.randint(0, 3), engine.count_fitting(waiting))]
+        del waiting[: len(arriving)]
+        engine.admit(arriving)
+        in_flight |= {request.id for request in arriving}
+        for finished in engine.step():
+            results[finished.id] = finished
+            in_flight.remove(finished.id)
+        if in_flight and chance.random() < 0.2:
+            gone = chance.choice(sorted(in_flight))
+            assert engine.cancel(gone)
+            assert not engine.cancel(gone)
+            in_flight.remove(gone)
+            cancelled.add(gone)
+    assert cancelled
+    assert set(results) == {request.id for request in requests} - cancelled
+    for number, finished in results.items():
+        assert_same(finished.hypotheses, expected(requests[number]))
+    finish(engine)
+
+
+def test_shares_requests_evenly_and_counts_the_room() -> None:
+    engines = make_torch_engines(2)
+    engine = ParallelEngine(engines)
+    assert (engine.max_slots, engine.free_slots, engine.num_active) == (6, 6, 0)
+    requests = [make_request(number) for number in range(7)]
+    assert engine.count_fitting(requests) == 6
+    engine.admit(requests[:4])
+    assert (engine.free_slots, engine.num_active) == (2, 4)
+    engine.step()
+    finish_other_step(engine)
+    assert sorted(one.num_active for one in engines) == [2, 2]
+
+
+def finish_other_step(engine: ParallelEngine) -> None:
+    """Steps on until every engine has taken one."""
+    while any(lane.waiting or lane.step is not None for lane in engine._lanes):
+        engine.step()
+
+
+def test_cached_positions_are_bounded_in_each() -> None:
+    room = 2 * (6 + 4 * LENGTH)
+    engine = ParallelEngine(make_torch_engines(2, max_cached_positions=room))
+    requests = [Request(number, (7,) * 6, SearchOptions(beam_size=4), LENGTH) for number in range(6)]
+    assert engine.count_fitting(requests) == 4
+    with pytest.raises(InvalidInputError, match="5 requests, but there is room for 4"):
+        engine.admit(requests[:5])
+    assert engine.num_active == 0
+    engine.admit(requests[:4])
+    assert engine.count_fitting(requests[4:]) == 0
+    assert set(finish(engine)) == {0, 1, 2, 3}
+    assert engine.count_fitting(requests[4:]) == 2
+
+
+def test_refuses_what_an_engine_refuses_and_nothing_has_changed() -> None:
+    engine = ParallelEngine(make_torch_engines(2))
+    engine.admit([make_request(1)])
+    for requests, message in (
+        ([make_request(2), make_request(1)], "has the id of another in flight"),
+        ([make_request(2), make_request(2)], "has the id of another in flight"),
+        ([make_request(2), make_request(3, length=21)], "a source of 21 pieces"),
+    ):
+        with pytest.raises(InvalidInputError, match=message):
+            engine.admit(requests)
+    assert engine.num_active == 1
+    assert set(finish(engine)) == {1}
+
+
+def test_goes_on_with_one_while_another_is_in_the_middle_of_a_step() -> None:
+    slow, quick = GatedEngine(), GatedEngine()
+    engine = ParallelEngine([slow, quick])
+    quick.gate.release(100)
+    engine.admit([make_request(0), make_request(1)])  # one each
+    results: dict[int, Finished] = {}
+    while not results:
+        results |= {finished.id: finished for finished in engine.step()}
+    assert set(results) == {1}
+    assert slow.is_stepping.acquire(timeout=10)
+    assert engine.free_slots == 2  # those of the quick one: the other may not be touched
+    engine.admit([make_request(2)])
+    assert engine.cancel(0)  # in the middle of its step
+    assert engine.num_active == 1
+    while 2 not in results:
+        results |= {finished.id: finished for finished in engine.step()}
+    engine.admit([make_request(0)])  # the same id again, while the cancelled one's step still runs
+    slow.gate.release(100)
+    finish(engine, results)
+    assert set(results) == {0, 1, 2}
+    finish_other_step(engine)
+    assert slow.num_active == quick.num_active == 0
+
+
+def test_an_engine_that_fails_is_told_of_and_the_other_goes_on() -> None:
+    broken, sound = GatedEngine(), GatedEngine()
+    engine = ParallelEngine([broken, sound])
+    broken.failure = MemoryError("no more")
+    broken.gate.release(100)
+    engine.admit([make_request(0), make_request(1)])
+    with pytest.raises(MemoryError, match="no more"):
+        engine.step()
+    assert engine.cancel(0)
+    sound.gate.release(100)
+    assert set(finish(engine)) == {1}
+    broken.failure = None
+    engine.admit([make_request(2)])
+    assert set(finish(engine)) == {2}
+
+
+def test_cancels_what_waits_to_be_admitted() -> None:
+    engine = ParallelEngine(make_torch_engines(1))
+    engine.admit([make_request(0), make_request(1)])
+    assert engine.cancel(0)
+    assert not engine.cancel(5)
+    assert set(finish(engine)) == {1}
+    assert engine.step() == []
+
+
+class Replicable:
+    """Stands for a decoder in the making of engines."""
+
+    max_slots = 8
+
+    def __init__(self, made: list["Replicable"]) -> None:
+        self.made = made
+        made.append(self)
+
+    def replicate(self) -> "Replicable":
+        return Replicable(self.made)
+
+
+@pytest.mark.parametrize(
+    ("num_threads", "max_slots", "each"), [(1, 8, [8]), (2, 8, [4, 4]), (3, 8, [3, 3, 3]), (4, 2, [1, 1])]
+)
+def test_makes_an_engine_for_every_thread(num_threads: int, max_slots: int, each: Sequence[int]) -> None:
+    made: list[Replicable] = []
+    engine = make_engine(cast(Decoder, Replicable(made)), num_threads=num_threads, max_slots=max_slots)
+    assert len(made) == len(each)
+    engines = [lane.engine for lane in engine._lanes] if isinstance(engine, ParallelEngine) else [engine]
+    assert [one.max_slots for one in engines] == each
+
+
+def test_torch_has_threads_of_its_own() -> None:
+    decoder = TorchDecoder(NETWORK, max_slots=4)
+    assert isinstance(make_engine(decoder, num_threads=4, max_slots=4), Engine)
+
+
+@pytest.mark.skipif(not is_available(), reason="needs a C++ compiler")
+def test_replicas_of_the_kernels_share_weights_and_no_slots() -> None:
+    network = make_network()
+    decoder = make_decoder(network)
+    requests = [make_request(number, max_target_length=8) for number in range(6)]
+    due = {finished.id: finished for finished in run(Engine(decoder), requests)}
+    engine = make_engine(decoder, num_threads=3, max_slots=6)
+    assert isinstance(engine, ParallelEngine)
+    engine.admit(requests)
+    assert finish(engine) == due
+
+
+def run(engine: Engine, requests: list[Request]) -> list[Finished]:
+    engine.admit(requests)
+    found: list[Finished] = []
+    while engine.num_active:
+        found += engine.step()
+    return found
+
+
+@pytest.mark.parametrize(("chosen", "due"), [("3", 3), ("1", 1)])
+def test_threads_by_the_environment(chosen: str, due: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", chosen)
+    assert default_threads() == due
+
+
+@pytest.mark.parametrize("chosen", ["", "0", "many"])
+def test_threads_by_the_processors(chosen: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    unset = default_threads()
+    monkeypatch.setenv("OMP_NUM_THREADS", chosen)
+    assert default_threads() == unset >= 1
