@@ -15,7 +15,7 @@ from model.decoding.offline import OfflineLoop
 from model.decoding.parallel import default_threads, make_engine
 from model.decoding.preparing import FRAME, Preparer
 from model.decoding.request import PreparedText, SearchArguments, SearchOptions, TokenHypothesis, Translation
-from model.errors import DragomanError
+from model.errors import DragomanError, InvalidInputError
 from model.shortlist import Shortlist
 from model.vocabulary import Vocabulary
 
@@ -85,8 +85,12 @@ class Translator:
         for more.
         """
         names = [name_or_path] if isinstance(name_or_path, str | Path) else list(name_or_path)
-        num_threads = num_threads or default_threads()
-        max_slots = max_slots or SLOTS_PER_THREAD * num_threads
+        if num_threads is None:
+            num_threads = default_threads()
+        if num_threads < 1:
+            raise InvalidInputError(f"num_threads is {num_threads}, but must be at least 1")
+        if max_slots is None:
+            max_slots = SLOTS_PER_THREAD * num_threads
         model = load_model(names, precision=precision, device=device, max_slots=max_slots, use_shortlist=use_shortlist)
         return cls(
             model.info,

@@ -35,10 +35,12 @@ def test_the_precision_must_be_one_that_there_is(tiny_bundle: Path) -> None:
         load_decoder(tiny_bundle, read_config(tiny_bundle), precision=cast(Precision, "int4"))
 
 
-@pytest.mark.parametrize("max_slots", [0, -1])
-def test_there_must_be_a_slot(tiny_bundle: Path, max_slots: int) -> None:
-    with pytest.raises(InvalidInputError, match=f"max_slots is {max_slots}, but must be at least 1"):
-        Translator.load(tiny_bundle, max_slots=max_slots)
+@pytest.mark.parametrize("number", [0, -1])
+def test_there_must_be_a_slot_and_a_thread(tiny_bundle: Path, number: int) -> None:
+    with pytest.raises(InvalidInputError, match=f"max_slots is {number}, but must be at least 1"):
+        Translator.load(tiny_bundle, max_slots=number)
+    with pytest.raises(InvalidInputError, match=f"num_threads is {number}, but must be at least 1"):
+        Translator.load(tiny_bundle, num_threads=number)
 
 
 @pytest.mark.parametrize("precision", ["auto", "float32", "bfloat16", "float16", "int8"])
