@@ -1,5 +1,5 @@
-"""What is translated beside a sentence, in which slot, and when it arrives change not one bit of its translation: every
-comparison here is one of equal numbers, none is approximate."""
+"""What is translated beside a sentence, in which slot, on which thread, and when it arrives change not one bit of its
+translation: every comparison here is one of equal numbers, none is approximate."""
 
 import dataclasses
 import random
@@ -13,6 +13,7 @@ from model.bundle import find_bundle, read_config, read_vocabulary
 from model.config import EOS_ID, Direction
 from model.decoding.engine import Engine
 from model.decoding.native.decoder import NativeDecoder, Precision, is_available
+from model.decoding.parallel import ParallelEngine, make_engine
 from model.decoding.request import PreparedText, Request, SearchOptions, TokenHypothesis
 from model.decoding.translator import Translator
 from model.weights import read_weights
@@ -101,7 +102,7 @@ def exact(hypotheses: tuple[TokenHypothesis, ...]) -> Exact:
 
 
 def run(
-    engine: Engine,
+    engine: Engine | ParallelEngine,
     requests: list[Request],
     *,
     most: int = MAX_SLOTS,
@@ -124,7 +125,7 @@ def run(
             if is_cancelled(request_id):
                 assert engine.cancel(request_id)
                 in_flight.remove(request_id)
-    assert engine.free_slots == MAX_SLOTS
+    assert engine.free_slots == engine.max_slots
     return results
 
 
@@ -177,6 +178,19 @@ def test_while_others_are_cancelled(seed: int, precision: Precision) -> None:
     due = alone(precision)
     assert 18 <= len(found) < 36
     assert found == {request_id: due[request_id] for request_id in found}
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("num_threads", [2, 3])
+def test_on_several_threads(num_threads: int, precision: Precision) -> None:
+    chance = random.Random(num_threads)
+    engine = make_engine(load(precision).engine.decoder, num_threads=num_threads, max_slots=MAX_SLOTS)
+    assert isinstance(engine, ParallelEngine)
+    assert run(engine, shuffled(num_threads)) == alone(precision)
+    assert run(engine, shuffled(9), num_arriving=lambda: chance.randint(0, 3)) == alone(precision)
+    found = run(engine, shuffled(5), is_cancelled=lambda request_id: request_id % 2 == 1 and chance.random() < 0.1)
+    assert found == {request_id: alone(precision)[request_id] for request_id in found}
+    assert {*found} >= {*range(0, 36, 2)}
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)

@@ -45,6 +45,26 @@ is_busy.wait()
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_a_replica_has_slots_of_its_own_and_outlives_its_model(precision: Precision) -> None:
+    network = make_network()
+    decoders = [make_decoder(network, precision, max_slots=2)]
+    decoders.append(decoders[0].replicate())
+    decoders.append(decoders[1].replicate())
+    plays, due = [Play(seed=seed) for seed in range(3)], []
+    for seed, (decoder, play) in enumerate(zip(decoders, plays, strict=True)):
+        play.admit(decoder, sentences=[Sentence(1, [5 + seed, *range(6, 9), 3], beam_size=2 + seed)])
+        lonely, alone = make_decoder(network, precision, max_slots=2), Play(seed=seed)
+        alone.admit(lonely, sentences=[Sentence(1, [5 + seed, *range(6, 9), 3], beam_size=2 + seed)])
+        lonely.advance(alone.rows())
+        due.append(lonely.log_probs(alone.rows(), all_of(alone.rows())))
+    for left in range(3):  # by turns; the first one goes first
+        for play, decoder, numbers in zip(plays[left:], decoders, due[left:], strict=True):
+            decoder.advance(play.rows())
+            assert_array_equal(decoder.log_probs(play.rows(), all_of(play.rows())), numbers)
+        del decoders[0]
+
+
 @pytest.mark.parametrize("name", sorted(tensors_of(make_network())))
 def test_a_missing_or_misshapen_tensor_is_named(name: str) -> None:
     network = make_network()
