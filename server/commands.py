@@ -156,8 +156,14 @@ def serve(
         str, typer.Option(metavar="HOST:PORT", help="Where to listen; port 0 takes a free one.")
     ] = "127.0.0.1:50051",
     max_slots: Annotated[
-        int, typer.Option(min=1, max=4096, help="Sentences that each model decodes at once.", rich_help_panel=MODEL)
-    ] = 64,
+        int | None,
+        typer.Option(
+            min=1,
+            max=4096,
+            help="Sentences that each model decodes at once; 64 for each thread if left out.",
+            rich_help_panel=MODEL,
+        ),
+    ] = None,
     max_cached_positions: Annotated[
         int | None,
         typer.Option(
