@@ -25,8 +25,9 @@ class Engine:
     def __init__(
         self, decoder: Decoder, *, max_slots: int | None = None, max_cached_positions: int | None = None
     ) -> None:
-        """max_slots: sentences decoded at once, if not as many as the decoder has room for. max_cached_positions: most positions whose keys and values the decoder keeps; a request counts with its
-        source pieces and with its beams times its max_target_length. None leaves it to the number of slots."""
+        """max_slots: sentences decoded at once, if fewer than the decoder has room for. max_cached_positions: most
+        positions whose keys and values the decoder keeps; a request counts with its source pieces and with its beams
+        times its max_target_length. None leaves it to the number of slots."""
         self.decoder = decoder
         self.max_slots = min(max_slots or decoder.max_slots, decoder.max_slots)
         self.max_cached_positions = max_cached_positions
@@ -47,17 +48,12 @@ class Engine:
         """Sentences that could be admitted now, if their positions fit too."""
         return len(self._free)
 
-    @property
-    def free_positions(self) -> float:
-        """Cached positions that are not reserved; infinite if they are not bounded."""
-        return float("inf") if self.max_cached_positions is None else self.max_cached_positions - self._num_reserved
-
     def count_fitting(self, requests: Sequence[Request]) -> int:
         """How many of the requests, counted from the first, `admit` has room for now."""
-        room = self.free_positions
+        num_positions = self._num_reserved
         for index, request in enumerate(requests[: self.free_slots]):
-            room -= num_cached_positions(request)
-            if room < 0:
+            num_positions += num_cached_positions(request)
+            if self.max_cached_positions is not None and num_positions > self.max_cached_positions:
                 return index
         return min(len(requests), self.free_slots)
 

@@ -21,18 +21,13 @@ class _Lane:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self.waiting: list[Request] = []  # placed, and admitted by its next step
-        self.cancelled: set[int] = set()  # given up in the middle of a step
+        self.cancelled: dict[int, Request] = {}  # given up in the middle of a step
         self.step: Future[list[Finished]] | None = None  # None while it rests: only then may it be touched
 
     @property
     def load(self) -> int:
         """Sentences that it has or is to have."""
         return self.engine.num_active + len(self.waiting)
-
-    @property
-    def free_positions(self) -> float:
-        """Cached positions that it has room for; infinite if they are not bounded."""
-        return self.engine.free_positions - sum(map(num_cached_positions, self.waiting))
 
     def run(self) -> list[Finished]:
         """On the lane's own thread."""
@@ -45,9 +40,11 @@ class ParallelEngine:
     """See `model.decoding.engine.Engine`, whose methods mean the same here, for one calling thread alone."""
 
     def __init__(self, engines: Sequence[Engine]) -> None:
-        """engines: at least one, with decoders of the same weights."""
+        """engines: at least one, with decoders of the same weights and the same max_cached_positions, which holds for
+        all of them together here."""
         self._lanes = [_Lane(engine) for engine in engines]
-        self._owners: dict[int, _Lane] = {}  # by request id
+        self._in_flight: dict[int, tuple[Request, _Lane]] = {}  # by request id
+        self._num_reserved = 0  # positions
         self._threads = ThreadPoolExecutor(len(engines), thread_name_prefix="dragoman-engine")
         self.max_slots = sum(engine.max_slots for engine in engines)
 
@@ -59,7 +56,7 @@ class ParallelEngine:
     @property
     def num_active(self) -> int:
         """Sentences being decoded."""
-        return len(self._owners)
+        return len(self._in_flight)
 
     @property
     def free_slots(self) -> int:
@@ -81,7 +78,7 @@ class ParallelEngine:
         `check` refuses.
         """
         ids = {request.id for request in requests}
-        if len(ids) < len(requests) or not ids.isdisjoint(self._owners):
+        if len(ids) < len(requests) or not ids.isdisjoint(self._in_flight):
             raise InvalidInputError("a request has the id of another in flight")
         for request in requests:
             self.check(request)
@@ -90,7 +87,8 @@ class ParallelEngine:
             raise InvalidInputError(f"{len(requests)} requests, but there is room for {len(lanes)}")
         for request, lane in zip(requests, lanes, strict=True):
             lane.waiting.append(request)
-            self._owners[request.id] = lane
+            self._in_flight[request.id] = request, lane
+            self._num_reserved += num_cached_positions(request)
 
     def step(self) -> list[Finished]:
         """Lets every engine that rests take a step, and returns what the first to end one has found."""
@@ -106,13 +104,15 @@ class ParallelEngine:
 
     def cancel(self, request_id: int) -> bool:
         """Gives a request up: its slot is free before its engine's next step. False if it is not in flight."""
-        lane = self._owners.pop(request_id, None)
-        if lane is None:
+        if request_id not in self._in_flight:
             return False
+        request, lane = self._in_flight.pop(request_id)
         if lane.step is not None:
-            lane.cancelled.add(request_id)
-        elif not lane.engine.cancel(request_id):
-            lane.waiting = [request for request in lane.waiting if request.id != request_id]
+            lane.cancelled[request_id] = request
+            return True
+        self._num_reserved -= num_cached_positions(request)
+        if not lane.engine.cancel(request_id):
+            lane.waiting = [other for other in lane.waiting if other.id != request_id]
         return True
 
     def _resting(self) -> list[_Lane]:
@@ -121,58 +121,45 @@ class ParallelEngine:
     def _place(self, requests: Sequence[Request]) -> list[_Lane]:
         """The lane of each request, as far as there is room: always the one with the least to do."""
         resting = self._resting()
-        loads = [lane.load for lane in resting]
-        room = [
-            None
-            if lane.engine.free_positions is None
-            else lane.engine.free_positions - sum(map(num_cached_positions, lane.waiting))
-            for lane in resting
-        ]
+        loads = {lane: lane.load for lane in resting}
+        limit = self._lanes[0].engine.max_cached_positions
+        room = float("inf") if limit is None else limit - self._num_reserved
         placed = []
         for request in requests:
-            size = num_cached_positions(request)
-            fitting = [
-                index
-                for index, lane in enumerate(resting)
-                if loads[index] < lane.engine.max_slots and room[index] >= size
-            ]
-            if not fitting:
+            room -= num_cached_positions(request)
+            fitting = [lane for lane in resting if loads[lane] < lane.engine.max_slots]
+            if not fitting or room < 0:
                 break
-            chosen = min(fitting, key=loads.__getitem__)
-            loads[chosen] += 1
-            room[chosen] -= size
-            placed.append(resting[chosen])
+            placed.append(min(fitting, key=loads.__getitem__))
+            loads[placed[-1]] += 1
         return placed
 
     def _end_step(self, lane: _Lane) -> list[Finished]:
         """What the lane, which rests again, has found for those who still want it. Raises what its engine raised."""
         assert lane.step is not None
         step, lane.step = lane.step, None
-        cancelled, lane.cancelled = lane.cancelled, set()
-        for request_id in cancelled:
-            lane.engine.cancel(request_id)
+        cancelled, lane.cancelled = lane.cancelled, {}
+        for request in cancelled.values():
+            lane.engine.cancel(request.id)
+            self._num_reserved -= num_cached_positions(request)
         found = [finished for finished in step.result() if finished.id not in cancelled]
         for finished in found:
-            del self._owners[finished.id]
+            request, _ = self._in_flight.pop(finished.id)
+            self._num_reserved -= num_cached_positions(request)
         return found
 
 
 def make_engine(
     decoder: Decoder, *, num_threads: int, max_slots: int, max_cached_positions: int | None = None
 ) -> Engine | ParallelEngine:
-    """An engine for so many threads, which share slots and cached positions evenly; a single one where the decoder
+    """An engine for so many threads, which share the slots evenly; a single one where the decoder
     needs no more."""
     decoders = [decoder]
     while len(decoders) < min(num_threads, max_slots) and (replica := decoder.replicate()) is not None:
         decoders.append(replica)
     count = len(decoders)
     engines = [
-        Engine(
-            one,
-            max_slots=-(-max_slots // count),
-            max_cached_positions=None if max_cached_positions is None else max_cached_positions // count,
-        )
-        for one in decoders
+        Engine(one, max_slots=-(-max_slots // count), max_cached_positions=max_cached_positions) for one in decoders
     ]
     return engines[0] if count == 1 else ParallelEngine(engines)
 
@@ -180,4 +167,8 @@ def make_engine(
 def default_threads() -> int:
     """OMP_NUM_THREADS, or the processors that this process may use."""
     chosen = os.environ.get("OMP_NUM_THREADS", "")
-    return int(chosen) if chosen.isdecimal() and int(chosen) else len(os.sched_getaffinity(0))
+    if chosen.isdecimal() and int(chosen):
+        return int(chosen)
+    if hasattr(os, "sched_getaffinity"):  # Linux
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
