@@ -10,12 +10,26 @@ from server.scheduler import QueueFullError, Scheduler
 
 def test_first_come_first_served() -> None:
     scheduler = Scheduler()
-    scheduler.add([3, 1])
-    scheduler.add([2])
+    for request in (3, 1, 2):
+        scheduler.add([request])
     assert scheduler.admit(2) == [3, 1]
     assert scheduler.num_waiting == 1
     assert scheduler.admit(2) == [2]
     assert scheduler.admit(2) == []
+
+
+def test_a_call_of_many_holds_up_no_other() -> None:
+    scheduler = Scheduler()
+    scheduler.add(range(1000))
+    assert scheduler.admit(2) == [0, 1]
+    scheduler.add([2000, 2001])
+    scheduler.add([])
+    scheduler.add([3000])
+    assert scheduler.peek(6) == [2, 2000, 3000, 3, 2001, 4]
+    assert scheduler.admit(1) == [2]
+    assert scheduler.cancel(2000)
+    assert scheduler.admit(2) == [2001, 3000]  # whose turn it is goes on from one time to the next
+    assert scheduler.clear() == list(range(3, 1000))
 
 
 def test_no_free_slot_admits_nobody() -> None:
@@ -42,7 +56,7 @@ def test_a_full_queue_takes_all_or_nothing() -> None:
         scheduler.add([3, 4])
     assert scheduler.num_waiting == 2
     scheduler.add([5])
-    assert scheduler.clear() == [1, 2, 5]
+    assert scheduler.clear() == [1, 5, 2]
     assert scheduler.num_waiting == 0
 
 
@@ -63,18 +77,36 @@ def test_looking_takes_nobody_out_of_the_queue() -> None:
     assert scheduler.num_waiting == 2
 
 
-@given(
-    st.lists(st.one_of(st.integers(0, 5).map(lambda n: ("admit", n)), st.integers(0, 30).map(lambda n: ("cancel", n))))
+actions = st.lists(
+    st.one_of(
+        st.integers(0, 5).map(lambda n: ("add", n)),
+        st.integers(0, 5).map(lambda n: ("admit", n)),
+        st.integers(0, 30).map(lambda n: ("cancel", n)),
+    )
 )
-def test_each_is_admitted_once_in_order_or_cancelled(actions: list[tuple[str, int]]) -> None:
+
+
+@given(actions)
+def test_equals_the_twin_that_passes_calls_round(actions: list[tuple[str, int]]) -> None:
     scheduler = Scheduler()
-    scheduler.add(range(20))
-    admitted: list[int] = []
-    cancelled: set[int] = set()
-    for action, number in actions:
-        if action == "admit":
-            admitted += scheduler.admit(number)
-        elif scheduler.cancel(number):
-            cancelled.add(number)
-    admitted += scheduler.clear()
-    assert admitted == sorted(set(range(20)) - cancelled)
+    calls: list[list[int]] = []
+    num_added = 0
+    for action, number in [*actions, ("admit", 1000)]:
+        waiting = [request for call in calls for request in call]
+        if action == "add":
+            new = list(range(num_added, num_added + number))
+            num_added += number
+            scheduler.add(new)
+            calls.append(new)
+        elif action == "cancel":
+            assert scheduler.cancel(number) == (number in waiting)
+            calls = [[request for request in call if request != number] for call in calls]
+        else:
+            due: list[int] = []
+            while len(due) < number and any(calls):
+                first, *rest = [call for call in calls if call]
+                due.append(first[0])
+                calls = [*rest, first[1:]]
+            assert scheduler.peek(number) == due
+            assert scheduler.admit(number) == due
+        assert scheduler.num_waiting == sum(map(len, calls))
