@@ -5,7 +5,7 @@
 
 namespace dragoman {
 
-// Columns of rows · matrix, BLOCKS · 16 of them, for ROWS rows: rows[r][i] · matrix[i][column], i below `length`.
+// Columns of rows · matrix, BLOCKS · LANES of them, for ROWS rows: rows[r][i] · matrix[i][column], i below `length`.
 template <int ROWS, int BLOCKS, class Number>
 inline void multiply_columns(const float* rows, int row_stride, const Number* matrix, int matrix_stride, int length,
                              float* results, int result_stride) {
@@ -32,9 +32,10 @@ template <int ROWS, class Number>
 inline void multiply_all_columns(const float* rows, int row_stride, const Number* matrix, int matrix_stride, int length,
                                  float* results, int result_stride, int num_columns) {
     int column = 0;
-    for (; column + 4 * LANES <= num_columns; column += 4 * LANES)
-        multiply_columns<ROWS, 4>(rows, row_stride, matrix + column, matrix_stride, length, results + column,
-                                  result_stride);
+    if constexpr (NUM_REGISTERS >= 32)
+        for (; column + 4 * LANES <= num_columns; column += 4 * LANES)
+            multiply_columns<ROWS, 4>(rows, row_stride, matrix + column, matrix_stride, length, results + column,
+                                      result_stride);
     for (; column + 2 * LANES <= num_columns; column += 2 * LANES)
         multiply_columns<ROWS, 2>(rows, row_stride, matrix + column, matrix_stride, length, results + column,
                                   result_stride);
@@ -45,7 +46,7 @@ inline void multiply_all_columns(const float* rows, int row_stride, const Number
 
 // One head's keys and values of a source sentence, shared by all its queries.
 template <class Number> struct HeadMemory {
-    const Number* keys;  // [d_key][padded length], so that sixteen positions are one vector
+    const Number* keys;  // [d_key][padded length], so that neighbouring positions are one vector
     int padded_length;
     const Number* values;  // [length][value_stride], of which the first padded_d_value count
     int value_stride;

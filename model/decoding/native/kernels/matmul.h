@@ -1,7 +1,7 @@
 // rows · Wᵀ + bias, in 32-bit floats and in 8-bit integers.
 //
-// A weight matrix [num_outputs, num_inputs] is packed into panels of 64 outputs, in the order in which the innermost
-// loop reads it. A tile of up to 6 rows and one panel is summed over all inputs in registers; `use_tile` then takes it
+// A weight matrix [num_outputs, num_inputs] is packed into panels of a few vectors of outputs, in the order in which
+// the innermost loop reads it. A tile of up to 6 rows and one panel is summed over all inputs in registers; `use_tile` then takes it
 // while it is in the cache. A number's sum runs over the inputs in one order, whatever tile it lies in.
 #pragma once
 
@@ -12,8 +12,8 @@
 
 namespace dragoman {
 
-constexpr int PANEL = 64;
-constexpr int TILE_ROWS = 6;
+constexpr int PANEL = NUM_REGISTERS / 8 * LANES;
+constexpr int TILE_ROWS = 6;  // sums fill three quarters of the registers, and leave some to the rows and the weights
 
 // The sums of a tile: row r's at values + r · PANEL.
 struct Tile {
@@ -236,20 +236,6 @@ struct Int8 {
             }
         }
 
-        // sums + four products of neighbouring bytes, in each of sixteen lanes.
-        static IntVec add_products(IntVec sums, IntVec inputs, IntVec weights) {
-#if defined(__AVX512VNNI__)
-            return (IntVec)_mm512_dpbusd_epi32((__m512i)sums, (__m512i)inputs, (__m512i)weights);
-#else
-            for (int byte = 0; byte < 4; ++byte) {
-                const IntVec unsigned_bytes = (inputs >> (8 * byte)) & 255;
-                const IntVec signed_bytes = (weights << (24 - 8 * byte)) >> 24;
-                sums += unsigned_bytes * signed_bytes;
-            }
-            return sums;
-#endif
-        }
-
         template <int ROWS, int VECTORS>
         __attribute__((noinline)) void run(const Inputs& inputs, int first, int panel, Tile& tile) const {
             const uint8_t* rows = inputs.row(first);
@@ -268,7 +254,7 @@ struct Int8 {
                 for (int r = 0; r < ROWS; ++r) {
                     int32_t four;
                     std::memcpy(&four, rows + static_cast<size_t>(r) * stride + i, sizeof four);
-                    const IntVec input = (IntVec)splat_int(four);
+                    const IntVec input = splat(four);
 #pragma GCC unroll 4
                     for (int v = 0; v < VECTORS; ++v) sums[r][v] = add_products(sums[r][v], input, columns[v]);
                 }
@@ -287,8 +273,6 @@ struct Int8 {
                 }
             }
         }
-
-        static IntVec splat_int(int32_t x) { return IntVec{x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x}; }
     };
 };
 

@@ -16,7 +16,7 @@ public:
         logits_.resize(capacity), ids_.resize(capacity);
     }
 
-    // Takes the logits of num_vectors · 16 neighbouring pieces; ids maps places to pieces where they differ.
+    // Takes the logits of num_vectors · LANES neighbouring pieces; ids maps places to pieces where they differ.
     void take(const float* logits, int num_vectors, int first, const int32_t* ids) {
         if (num_vectors == PANEL / LANES) return take_vectors<PANEL / LANES>(logits, first, ids);
         for (int v = 0; v < num_vectors; ++v) take_vectors<1>(logits + v * LANES, first + v * LANES, ids);

@@ -1,5 +1,5 @@
-// Sixteen floats at a time, in the vector extensions that GCC and Clang share; where the processor has AVX-512 one
-// vector is one register, elsewhere the compiler splits it.
+// As many floats at a time as one register of the processor holds, in the vector extensions that GCC and Clang share. (A
+// vector of several registers a compiler would keep in memory.)
 //
 // Every function does the same operations in the same order for a row whatever its neighbours are: that, and
 // -ffp-contract=off, is what makes translations independent of their batch to the last bit.
@@ -9,158 +9,179 @@
 #include <cstdint>
 #include <cstring>
 #include <limits>
+#include <utility>
 
-#if defined(__AVX512F__) || defined(__FMA__)
+#if defined(__SSE2__)
 #include <immintrin.h>
 #endif
 
 namespace dragoman {
 
-constexpr int LANES = 16;
+#if defined(__AVX512VNNI__) && defined(__AVX512DQ__)
+#define DRAGOMAN_AVX512
+constexpr int LANES = 16, NUM_REGISTERS = 32;
+#elif defined(__AVX2__) && defined(__FMA__)
+#define DRAGOMAN_AVX2
+constexpr int LANES = 8, NUM_REGISTERS = 16;
+#elif defined(__x86_64__)
+constexpr int LANES = 4, NUM_REGISTERS = 16;
+#else
+constexpr int LANES = 4, NUM_REGISTERS = 32;
+#endif
 constexpr float INFINITE = std::numeric_limits<float>::infinity();
 
-typedef float Vec __attribute__((vector_size(64)));
-typedef int32_t IntVec __attribute__((vector_size(64)));
-typedef uint8_t ByteVec __attribute__((vector_size(16)));
-typedef float UnalignedVec __attribute__((vector_size(64), aligned(4), may_alias));
+typedef float Vec __attribute__((vector_size(4 * LANES)));
+typedef int32_t IntVec __attribute__((vector_size(4 * LANES)));
+typedef int16_t PairVec __attribute__((vector_size(4 * LANES)));  // two numbers in every lane
+typedef uint16_t UnsignedPairVec __attribute__((vector_size(4 * LANES)));
+typedef uint16_t HalfVec __attribute__((vector_size(2 * LANES)));
+typedef int8_t SignedByteVec __attribute__((vector_size(LANES)));
+typedef uint8_t ByteVec __attribute__((vector_size(LANES)));
 
-inline Vec load(const float* from) { return *reinterpret_cast<const UnalignedVec*>(from); }
-inline void store(float* to, Vec values) { *reinterpret_cast<UnalignedVec*>(to) = values; }
+// What compilers do not find themselves.
+//   fma: a · b + c, rounded once where the processor can
+//   maximum: the greater one; b if one of them is no number
+//   lanes_where: a bit for every lane that is true (all ones), the first lane's lowest
+//   low_bytes, low_halves: of every lane; widen: the way back
+//   sum_pairs: of every lane's two products
+#if defined(DRAGOMAN_AVX512)
+
+inline Vec fma(Vec a, Vec b, Vec c) { return (Vec)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c); }
+inline Vec maximum(Vec a, Vec b) { return (Vec)_mm512_max_ps((__m512)a, (__m512)b); }
+inline uint32_t lanes_where(IntVec is_true) { return _mm512_movepi32_mask((__m512i)is_true); }
+inline ByteVec low_bytes(IntVec x) { return (ByteVec)_mm512_cvtepi32_epi8((__m512i)x); }
+inline HalfVec low_halves(IntVec x) { return (HalfVec)_mm512_cvtepi32_epi16((__m512i)x); }
+inline IntVec widen(SignedByteVec x) { return (IntVec)_mm512_cvtepi8_epi32((__m128i)x); }
+inline IntVec widen(HalfVec x) { return (IntVec)_mm512_cvtepu16_epi32((__m256i)x); }
+
+#elif defined(DRAGOMAN_AVX2)
+
+inline Vec fma(Vec a, Vec b, Vec c) { return (Vec)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c); }
+inline Vec maximum(Vec a, Vec b) { return (Vec)_mm256_max_ps((__m256)a, (__m256)b); }
+inline uint32_t lanes_where(IntVec is_true) { return _mm256_movemask_ps((__m256)is_true); }
+inline ByteVec low_bytes(IntVec x) { return __builtin_convertvector(x, ByteVec); }
+inline HalfVec low_halves(IntVec x) { return __builtin_convertvector(x, HalfVec); }
+inline IntVec widen(SignedByteVec x) { return (IntVec)_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i*)&x)); }
+inline IntVec widen(HalfVec x) { return (IntVec)_mm256_cvtepu16_epi32((__m128i)x); }
+inline IntVec sum_pairs(PairVec a, PairVec b) { return (IntVec)_mm256_madd_epi16((__m256i)a, (__m256i)b); }
+
+#else
+
+inline Vec fma(Vec a, Vec b, Vec c) { return a * b + c; }
+inline Vec maximum(Vec a, Vec b) { return a > b ? a : b; }
+inline uint32_t lanes_where(IntVec is_true) {
+    uint32_t bits = 0;
+    for (int i = 0; i < LANES; ++i) bits |= static_cast<uint32_t>(is_true[i] & 1) << i;
+    return bits;
+}
+inline ByteVec low_bytes(IntVec x) { return __builtin_convertvector(x, ByteVec); }
+inline HalfVec low_halves(IntVec x) { return __builtin_convertvector(x, HalfVec); }
+inline IntVec widen(SignedByteVec x) { return __builtin_convertvector(x, IntVec); }
+inline IntVec widen(HalfVec x) { return __builtin_convertvector(x, IntVec); }
+inline IntVec sum_pairs(PairVec a, PairVec b) {
+#if defined(__SSE2__)
+    return (IntVec)_mm_madd_epi16((__m128i)a, (__m128i)b);
+#else
+    const IntVec x = (IntVec)a, y = (IntVec)b;
+    return (x << 16 >> 16) * (y << 16 >> 16) + (x >> 16) * (y >> 16);
+#endif
+}
+
+#endif
+
+// sums + the four products of each lane's bytes, those of a without a sign.
+inline IntVec add_products(IntVec sums, IntVec a, IntVec b) {
+#if defined(DRAGOMAN_AVX512)
+    return (IntVec)_mm512_dpbusd_epi32((__m512i)sums, (__m512i)a, (__m512i)b);
+#else  // the bytes of even and of odd places
+    const UnsignedPairVec bytes = (UnsignedPairVec)a;
+    const PairVec even = (PairVec)((UnsignedPairVec)b << 8) >> 8, odd = (PairVec)b >> 8;
+    return sums + sum_pairs((PairVec)(bytes & 255), even) + sum_pairs((PairVec)(bytes >> 8), odd);
+#endif
+}
+
+template <class Vector> inline Vector load_as(const void* from) {
+    Vector values;
+    std::memcpy(&values, from, sizeof values);
+    return values;
+}
+
+inline Vec load(const float* from) { return load_as<Vec>(from); }
+inline void store(float* to, Vec values) { std::memcpy(to, &values, sizeof values); }
 
 // The upper half of a float: what int8 keeps of keys and values, which are read far more often than they are computed.
 struct Bfloat16 {
     uint16_t bits;
 };
-typedef uint16_t HalfVec __attribute__((vector_size(32)));
-
-inline Vec load(const Bfloat16* from) {
-    HalfVec halves;
-    std::memcpy(&halves, from, sizeof halves);
-#if defined(__AVX512F__)  // in one instruction, where the compiler would take four
-    return (Vec)((IntVec)_mm512_cvtepu16_epi32((__m256i)halves) << 16);
-#else
-    return (Vec)(__builtin_convertvector(halves, IntVec) << 16);
-#endif
-}
+inline Vec load(const Bfloat16* from) { return (Vec)(widen(load_as<HalfVec>(from)) << 16); }
 inline void store(Bfloat16* to, Vec values) {  // rounded to the nearest, of two to the even one
     const IntVec bits = (IntVec)values;
-    const IntVec rounded = bits + 0x7fff + ((bits >> 16) & 1);
-#if defined(__AVX512F__)
-    const HalfVec halves = (HalfVec)_mm512_cvtepi32_epi16((__m512i)((rounded >> 16)));
-#else
-    const HalfVec halves = __builtin_convertvector(rounded >> 16, HalfVec);
-#endif
+    const HalfVec halves = low_halves((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
     std::memcpy(to, &halves, sizeof halves);
 }
+inline Vec load(const int8_t* from) { return __builtin_convertvector(widen(load_as<SignedByteVec>(from)), Vec); }
 
-typedef int8_t SignedByteVec __attribute__((vector_size(16)));
-
-inline Vec load(const int8_t* from) {
-    SignedByteVec bytes;
-    std::memcpy(&bytes, from, sizeof bytes);
-#if defined(__AVX512F__)
-    return (Vec)_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32((__m128i)bytes));
-#else
-    return __builtin_convertvector(__builtin_convertvector(bytes, IntVec), Vec);
-#endif
-}
-
-inline Vec splat(float x) { return Vec{x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x}; }
-
-// a · b + c, rounded once where the processor can.
-inline Vec fma(Vec a, Vec b, Vec c) {
-#if defined(__AVX512F__)
-    return (Vec)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
-#elif defined(__FMA__)
-    union Halves { Vec whole; __m256 half[2]; };
-    Halves x{a}, y{b}, z{c};
-    for (int i = 0; i < 2; ++i) z.half[i] = _mm256_fmadd_ps(x.half[i], y.half[i], z.half[i]);
-    return z.whole;
-#else
-    return a * b + c;
-#endif
-}
-
-// Spelt out where the compiler would compare and then choose.
-inline Vec maximum(Vec a, Vec b) {
-#if defined(__AVX512F__)
-    return (Vec)_mm512_max_ps((__m512)a, (__m512)b);
-#else
-    return a > b ? a : b;
-#endif
-}
+inline Vec splat(float x) { return x - Vec{}; }  // x + 0 would lose the sign of a zero
+inline IntVec splat(int32_t x) { return x - IntVec{}; }
 
 inline Vec absolute(Vec x) { return (Vec)((IntVec)x & 0x7fffffff); }
 
-// The lowest byte of every lane.
-inline ByteVec low_bytes(IntVec x) {
-#if defined(__AVX512F__)
-    return (ByteVec)_mm512_cvtepi32_epi8((__m512i)x);
-#else
-    return __builtin_convertvector(x, ByteVec);
+using Lanes = std::make_integer_sequence<int, LANES>;
+
+// The lanes of a and b together, in another order.
+template <int... PLACES> inline Vec shuffle(Vec a, Vec b) {
+#if __has_builtin(__builtin_shufflevector)
+    return __builtin_shufflevector(a, b, PLACES...);
+#else  // GCC before its version 12
+    return __builtin_shuffle(a, b, IntVec{PLACES...});
 #endif
 }
 
-// A bit for every lane that is true (all ones), the first lane's lowest.
-inline uint32_t lanes_where(IntVec is_true) {
-#if defined(__AVX512F__)
-    return _mm512_movepi32_mask((__m512i)is_true);
-#else
-    uint32_t bits = 0;
-    for (int i = 0; i < LANES; ++i) bits |= static_cast<uint32_t>(is_true[i] & 1) << i;
-    return bits;
-#endif
+// Lane i is what was lane i + DISTANCE, or of the first ones at the end.
+template <int DISTANCE, int... I> inline Vec rotate(Vec x, std::integer_sequence<int, I...>) {
+    return shuffle<(I + DISTANCE) % LANES...>(x, x);
 }
 
 // Folds the upper half onto the lower one, again and again: always the same tree.
-template <class Combine> inline float fold(Vec x, Combine combine) {
-    x = combine(x, __builtin_shufflevector(x, x, 8, 9, 10, 11, 12, 13, 14, 15, 8, 9, 10, 11, 12, 13, 14, 15));
-    x = combine(x, __builtin_shufflevector(x, x, 4, 5, 6, 7, 4, 5, 6, 7, 4, 5, 6, 7, 4, 5, 6, 7));
-    x = combine(x, __builtin_shufflevector(x, x, 2, 3, 2, 3, 2, 3, 2, 3, 2, 3, 2, 3, 2, 3, 2, 3));
-    x = combine(x, __builtin_shufflevector(x, x, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1));
-    return x[0];
+template <int DISTANCE = LANES / 2, class Combine> inline float fold(Vec x, Combine combine) {
+    x = combine(x, rotate<DISTANCE>(x, Lanes()));
+    if constexpr (DISTANCE > 1)
+        return fold<DISTANCE / 2>(x, combine);
+    else
+        return x[0];
 }
-
-inline float sum(Vec x) {
-    return fold(x, [](Vec a, Vec b) { return a + b; });
-}
-
-inline float greatest(Vec x) { return fold(x, maximum); }
-
-// Two vectors whose blocks of 8, 4, 2 or 1 lanes change places: a's upper block of every pair with b's lower one.
-#define DRAGOMAN_CROSS_8(a, b) \
-    __builtin_shufflevector(a, b, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23), \
-    __builtin_shufflevector(a, b, 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31)
-#define DRAGOMAN_CROSS_4(a, b) \
-    __builtin_shufflevector(a, b, 0, 1, 2, 3, 16, 17, 18, 19, 8, 9, 10, 11, 24, 25, 26, 27), \
-    __builtin_shufflevector(a, b, 4, 5, 6, 7, 20, 21, 22, 23, 12, 13, 14, 15, 28, 29, 30, 31)
-#define DRAGOMAN_CROSS_2(a, b) \
-    __builtin_shufflevector(a, b, 0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29), \
-    __builtin_shufflevector(a, b, 2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31)
-#define DRAGOMAN_CROSS_1(a, b) \
-    __builtin_shufflevector(a, b, 0, 16, 2, 18, 4, 20, 6, 22, 8, 24, 10, 26, 12, 28, 14, 30), \
-    __builtin_shufflevector(a, b, 1, 17, 3, 19, 5, 21, 7, 23, 9, 25, 11, 27, 13, 29, 15, 31)
 
 inline Vec add(Vec a, Vec b) { return a + b; }
+inline float sum(Vec x) { return fold(x, add); }
+inline float greatest(Vec x) { return fold(x, maximum); }
 
-// Sixteen sums at once: lane i of the result is the sum of x[i]'s lanes. Overwrites x.
-inline Vec sum_each(Vec x[LANES]) {
-    for (int i = 0; i < 8; ++i) x[i] = add(DRAGOMAN_CROSS_8(x[i], x[i + 8]));
-    for (int i = 0; i < 4; ++i) x[i] = add(DRAGOMAN_CROSS_4(x[i], x[i + 4]));
-    for (int i = 0; i < 2; ++i) x[i] = add(DRAGOMAN_CROSS_2(x[i], x[i + 2]));
-    return add(DRAGOMAN_CROSS_1(x[0], x[1]));
+// Two vectors as pairs of blocks of BLOCK lanes: the lower block of every pair of a and of b in turn, and the upper ones.
+template <int BLOCK, int... I> inline Vec lower_blocks(Vec a, Vec b, std::integer_sequence<int, I...>) {
+    return shuffle<(I & BLOCK ? LANES + I - BLOCK : I)...>(a, b);
+}
+template <int BLOCK, int... I> inline Vec upper_blocks(Vec a, Vec b, std::integer_sequence<int, I...>) {
+    return shuffle<(I & BLOCK ? LANES + I : I + BLOCK)...>(a, b);
 }
 
-inline void assign(Vec& a, Vec& b, Vec first, Vec second) { a = first, b = second; }
+// LANES sums at once: lane i of the result is the sum of x[i]'s lanes. Overwrites x.
+template <int BLOCK = LANES / 2> inline Vec sum_each(Vec x[LANES]) {
+    for (int i = 0; i < BLOCK; ++i)
+        x[i] = lower_blocks<BLOCK>(x[i], x[i + BLOCK], Lanes()) + upper_blocks<BLOCK>(x[i], x[i + BLOCK], Lanes());
+    if constexpr (BLOCK > 1)
+        return sum_each<BLOCK / 2>(x);
+    else
+        return x[0];
+}
 
 // Lane j of x[i] becomes lane i of x[j].
-inline void transpose(Vec x[LANES]) {
-    for (int i = 0; i < 8; ++i) assign(x[i], x[i + 8], DRAGOMAN_CROSS_8(x[i], x[i + 8]));
-    for (int start = 0; start < LANES; start += 8)
-        for (int i = start; i < start + 4; ++i) assign(x[i], x[i + 4], DRAGOMAN_CROSS_4(x[i], x[i + 4]));
-    for (int start = 0; start < LANES; start += 4)
-        for (int i = start; i < start + 2; ++i) assign(x[i], x[i + 2], DRAGOMAN_CROSS_2(x[i], x[i + 2]));
-    for (int i = 0; i < LANES; i += 2) assign(x[i], x[i + 1], DRAGOMAN_CROSS_1(x[i], x[i + 1]));
+template <int BLOCK = LANES / 2> inline void transpose(Vec x[LANES]) {
+    for (int i = 0; i < LANES; ++i) {
+        if (i & BLOCK) continue;
+        const Vec a = x[i], b = x[i + BLOCK];
+        x[i] = lower_blocks<BLOCK>(a, b, Lanes());
+        x[i + BLOCK] = upper_blocks<BLOCK>(a, b, Lanes());
+    }
+    if constexpr (BLOCK > 1) transpose<BLOCK / 2>(x);
 }
 
 // Adding this to a float of less than 2^22 rounds it to an integer, which then stands in its lowest bits.
