@@ -5,6 +5,7 @@ others go on. Decoders leave Python's lock to others while they compute, so that
 are engines. A single sentence is decoded by a single engine.
 """
 
+import logging
 import os
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -13,6 +14,8 @@ from model.decoding.decoder import Decoder
 from model.decoding.engine import Engine, num_cached_positions
 from model.decoding.request import Finished, Request
 from model.errors import InvalidInputError
+
+logger = logging.getLogger(__name__)
 
 
 class _Lane:
@@ -68,7 +71,14 @@ class ParallelEngine:
         self._lanes[0].engine.check(request)
 
     def count_fitting(self, requests: Sequence[Request]) -> int:
-        """How many of the requests, counted from the first, `admit` has room for now."""
+        """How many of the requests, counted from the first, `admit` has room for now.
+
+        If nothing is in flight, it waits for the steps of what was cancelled: an empty engine has all of its room.
+        """
+        if not self._in_flight:
+            for lane in self._lanes:
+                if lane.step is not None:
+                    self._end_step(lane)
         return len(self._place(requests))
 
     def admit(self, requests: Sequence[Request]) -> None:
@@ -135,13 +145,20 @@ class ParallelEngine:
         return placed
 
     def _end_step(self, lane: _Lane) -> list[Finished]:
-        """What the lane, which rests again, has found for those who still want it. Raises what its engine raised."""
+        """What the lane, which rests again, has found for those who still want it; waits for it if need be.
+
+        Raises what its engine raised, unless all that it had was cancelled meanwhile.
+        """
         assert lane.step is not None
+        failure = lane.step.exception()  # waits
         step, lane.step = lane.step, None
         cancelled, lane.cancelled = lane.cancelled, {}
         for request in cancelled.values():
             lane.engine.cancel(request.id)
             self._num_reserved -= num_cached_positions(request)
+        if failure is not None and all(owner is not lane for _, owner in self._in_flight.values()):
+            logger.warning("an engine failed after all of its requests were cancelled", exc_info=failure)
+            return []
         found = [finished for finished in step.result() if finished.id not in cancelled]
         for finished in found:
             request, _ = self._in_flight.pop(finished.id)
@@ -152,14 +169,18 @@ class ParallelEngine:
 def make_engine(
     decoder: Decoder, *, num_threads: int, max_slots: int, max_cached_positions: int | None = None
 ) -> Engine | ParallelEngine:
-    """An engine for so many threads, which share the slots evenly; a single one where the decoder
-    needs no more."""
+    """An engine for so many threads, which share the slots evenly; a single one where the decoder needs no more."""
     decoders = [decoder]
     while len(decoders) < min(num_threads, max_slots) and (replica := decoder.replicate()) is not None:
         decoders.append(replica)
     count = len(decoders)
     engines = [
-        Engine(one, max_slots=-(-max_slots // count), max_cached_positions=max_cached_positions) for one in decoders
+        Engine(
+            one,
+            max_slots=max_slots // count + (number < max_slots % count),
+            max_cached_positions=max_cached_positions,
+        )
+        for number, one in enumerate(decoders)
     ]
     return engines[0] if count == 1 else ParallelEngine(engines)
 

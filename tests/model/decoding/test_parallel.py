@@ -171,6 +171,44 @@ def test_an_engine_that_fails_is_told_of_and_the_other_goes_on() -> None:
     assert set(finish(engine)) == {2}
 
 
+def cancel_in_the_middle_of_a_step(engine: ParallelEngine, idle: GatedEngine, busy: GatedEngine) -> None:
+    """Leaves nothing in flight, while `busy` is in the middle of a step."""
+    engine.admit([make_request(0), make_request(1)])  # one each
+    idle.gate.release()
+    assert engine.step() == []
+    assert busy.is_stepping.acquire(timeout=10)
+    assert engine.cancel(0)
+    assert engine.cancel(1)
+    assert engine.num_active == 0
+
+
+def test_there_is_room_when_all_were_given_up_one_of_them_in_the_middle_of_a_step() -> None:
+    idle, busy = GatedEngine(), GatedEngine()
+    idle.max_cached_positions = busy.max_cached_positions = 6 + 4 * LENGTH
+    engine = ParallelEngine([idle, busy])
+    cancel_in_the_middle_of_a_step(engine, idle, busy)
+    idle.gate.release(100)
+    busy.gate.release(100)
+    wide = make_request(3)
+    assert engine.count_fitting([wide]) == 1  # else it would seem that it never fits
+    engine.admit([wide])
+    assert set(finish(engine)) == {3}
+
+
+def test_a_failure_of_what_was_given_up_concerns_nobody() -> None:
+    idle, busy = GatedEngine(), GatedEngine()
+    engine = ParallelEngine([idle, busy])
+    cancel_in_the_middle_of_a_step(engine, idle, busy)
+    busy.failure = MemoryError("no more")
+    idle.gate.release(100)
+    busy.gate.release()
+    engine.admit([make_request(2)])
+    results = finish(engine)
+    finish_other_step(engine)
+    assert set(results) == {2}
+    assert busy.num_active == 0
+
+
 def test_cancels_what_waits_to_be_admitted() -> None:
     engine = ParallelEngine(make_torch_engines(1))
     engine.admit([make_request(0), make_request(1)])
@@ -194,7 +232,7 @@ class Replicable:
 
 
 @pytest.mark.parametrize(
-    ("num_threads", "max_slots", "each"), [(1, 8, [8]), (2, 8, [4, 4]), (3, 8, [3, 3, 3]), (4, 2, [1, 1])]
+    ("num_threads", "max_slots", "each"), [(1, 8, [8]), (2, 8, [4, 4]), (3, 8, [3, 3, 2]), (4, 2, [1, 1])]
 )
 def test_makes_an_engine_for_every_thread(num_threads: int, max_slots: int, each: Sequence[int]) -> None:
     made: list[Replicable] = []
