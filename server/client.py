@@ -9,11 +9,10 @@ from typing import Any, Self, Unpack
 
 import grpc
 
-from model.config import Direction
 from model.decoding.request import SEARCH_OPTION_NAMES, SearchArguments, Translation
 from model.errors import DragomanError, InvalidInputError, NotFoundError
 from server.errors import InvalidRequestError, InvalidTextError
-from server.messages import read_translation, write_search_options
+from server.messages import ModelDescription, read_models, read_translation, write_search_options
 from server.pb.dragoman.v1 import translation_pb2, translation_pb2_grpc
 
 DEFAULT_TIMEOUT = 120.0
@@ -60,33 +59,6 @@ class Search(SearchArguments, total=False):
     return_pieces: bool
     return_token_log_probs: bool
     return_alignment: bool
-
-
-@dataclass(frozen=True, slots=True)
-class ModelScore:
-    """A measured score of a model: `metric` on `test_set`, with the sacreBLEU signature that reproduces it."""
-
-    direction: Direction
-    test_set: str
-    metric: str
-    score: float
-    signature: str
-
-
-@dataclass(frozen=True, slots=True)
-class ModelDescription:
-    """A model that the server has loaded.
-
-    `revision` tells its weights from others of the same name, and is empty if the server does not know it;
-    `max_source_length` counts pieces.
-    """
-
-    name: str
-    revision: str
-    directions: tuple[Direction, ...]
-    max_source_length: int
-    num_parameters: int
-    scores: tuple[ModelScore, ...]
 
 
 class Client:
@@ -166,7 +138,7 @@ class Client:
         """The models that the server has loaded."""
         request = translation_pb2.ListModelsRequest()
         try:
-            return _models(self._stub.ListModels(request, timeout=self._peer.timeout))
+            return read_models(self._stub.ListModels(request, timeout=self._peer.timeout))
         except grpc.RpcError as error:
             raise self._peer.explain(error) from None
 
@@ -210,7 +182,7 @@ class AsyncClient:
         """The models that the server has loaded."""
         request = translation_pb2.ListModelsRequest()
         try:
-            return _models(await self._stub.ListModels(request, timeout=self._peer.timeout))
+            return read_models(await self._stub.ListModels(request, timeout=self._peer.timeout))
         except grpc.RpcError as error:
             raise self._peer.explain(error) from None
 
@@ -310,24 +282,3 @@ def _return_options(attention: bool, rest: dict[str, Any]) -> translation_pb2.Re
 
 def _translations(texts: Sequence[str], response: translation_pb2.TranslateResponse) -> list[Translation]:
     return [read_translation(text, translation) for text, translation in zip(texts, response.translations, strict=True)]
-
-
-def _models(response: translation_pb2.ListModelsResponse) -> list[ModelDescription]:
-    return [
-        ModelDescription(
-            name=model.name,
-            revision=model.revision,
-            directions=tuple(_direction(pair) for pair in model.language_pairs),
-            max_source_length=model.max_source_length,
-            num_parameters=model.num_parameters,
-            scores=tuple(
-                ModelScore(_direction(score.language_pair), score.test_set, score.metric, score.score, score.signature)
-                for score in model.scores
-            ),
-        )
-        for model in response.models
-    ]
-
-
-def _direction(pair: translation_pb2.LanguagePair) -> Direction:
-    return Direction(pair.source_language, pair.target_language)

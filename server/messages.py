@@ -1,14 +1,19 @@
 """What the wire contract and the house's own types both have, translated in both directions."""
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from model.config import Direction
 from model.decoding.request import SEARCH_OPTION_NAMES, Hypothesis, SearchOptions, Translation
 from model.errors import InvalidInputError
 from server.pb.dragoman.v1 import translation_pb2
+
+if TYPE_CHECKING:  # the client has no need of bundles
+    from server.interfaces import ServedTranslator
 
 _OF_A_KIND_OF_THEIR_OWN = frozenset({"length_normalization", "suppressed_pieces", "return_attention"})
 
@@ -16,6 +21,33 @@ _SCALARS = tuple(name for name in SEARCH_OPTION_NAMES if name not in _OF_A_KIND_
 """Search options that the wire has as they are."""
 
 _NORMALIZATION = "LENGTH_NORMALIZATION_"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelScore:
+    """A measured score of a model: `metric` on `test_set`, with the sacreBLEU signature that reproduces it."""
+
+    direction: Direction
+    test_set: str
+    metric: str
+    score: float
+    signature: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelDescription:
+    """A model that the server has loaded.
+
+    `revision` tells its weights from others of the same name, and is empty if the server does not know it;
+    `max_source_length` counts pieces.
+    """
+
+    name: str
+    revision: str
+    directions: tuple[Direction, ...]
+    max_source_length: int
+    num_parameters: int
+    scores: tuple[ModelScore, ...]
 
 
 def write_search_options(search: Mapping[str, Any]) -> translation_pb2.SearchOptions:
@@ -102,3 +134,52 @@ def _read_attention(message: translation_pb2.Attention) -> NDArray[np.float32]:
     weights = np.array(message.weights, np.float32)
     num_columns = message.num_source_pieces
     return weights.reshape(len(weights) // num_columns if num_columns else 0, num_columns)
+
+
+def write_model(translator: "ServedTranslator") -> translation_pb2.Model:
+    """What is told of a model that is loaded."""
+    return translation_pb2.Model(
+        name=translator.name,
+        revision=translator.revision,
+        language_pairs=[_write_direction(direction) for direction in translator.directions],
+        max_source_length=translator.max_source_length,
+        num_parameters=translator.info.num_parameters,
+        scores=[
+            translation_pb2.EvaluationScore(
+                language_pair=_write_direction(score.direction),
+                test_set=score.test_set,
+                metric=score.metric,
+                score=score.score,
+                signature=score.signature,
+            )
+            for score in translator.info.scores
+        ],
+    )
+
+
+def _write_direction(direction: Direction) -> translation_pb2.LanguagePair:
+    return translation_pb2.LanguagePair(source_language=direction.source, target_language=direction.target)
+
+
+def read_models(response: translation_pb2.ListModelsResponse) -> list[ModelDescription]:
+    """In their order."""
+    return [
+        ModelDescription(
+            name=model.name,
+            revision=model.revision,
+            directions=tuple(_read_direction(pair) for pair in model.language_pairs),
+            max_source_length=model.max_source_length,
+            num_parameters=model.num_parameters,
+            scores=tuple(
+                ModelScore(
+                    _read_direction(score.language_pair), score.test_set, score.metric, score.score, score.signature
+                )
+                for score in model.scores
+            ),
+        )
+        for model in response.models
+    ]
+
+
+def _read_direction(pair: translation_pb2.LanguagePair) -> Direction:
+    return Direction(pair.source_language, pair.target_language)

@@ -11,7 +11,7 @@ from model.config import Direction
 from model.decoding.request import PreparedText, SearchOptions, Translation
 from model.errors import InvalidInputError, NotFoundError
 from server.interfaces import ServedTranslator
-from server.messages import read_search_options, write_translation
+from server.messages import read_search_options, write_model, write_translation
 from server.pb.dragoman.v1 import translation_pb2, translation_pb2_grpc
 from server.routing import find_worker
 from server.scheduler import MAX_WAITING, QueueFullError
@@ -61,7 +61,7 @@ class TranslationService(translation_pb2_grpc.TranslationServiceServicer):
         self, request: translation_pb2.ListModelsRequest, context: Context
     ) -> translation_pb2.ListModelsResponse:
         """See translation.proto."""
-        return translation_pb2.ListModelsResponse(models=[_model(worker.translator) for worker in self._workers])
+        return translation_pb2.ListModelsResponse(models=[write_model(worker.translator) for worker in self._workers])
 
     async def _translate(self, request: translation_pb2.TranslateRequest) -> translation_pb2.TranslateResponse:
         texts = list(request.texts)
@@ -120,30 +120,6 @@ def _add_translations(
     wanted: translation_pb2.ReturnOptions,
 ) -> None:
     response.translations.extend(write_translation(translation, wanted) for translation in translations)
-
-
-def _model(translator: ServedTranslator) -> translation_pb2.Model:
-    return translation_pb2.Model(
-        name=translator.name,
-        revision=translator.revision,
-        language_pairs=[_language_pair(direction) for direction in translator.directions],
-        max_source_length=translator.max_source_length,
-        num_parameters=translator.info.num_parameters,
-        scores=[
-            translation_pb2.EvaluationScore(
-                language_pair=_language_pair(score.direction),
-                test_set=score.test_set,
-                metric=score.metric,
-                score=score.score,
-                signature=score.signature,
-            )
-            for score in translator.info.scores
-        ],
-    )
-
-
-def _language_pair(direction: Direction) -> translation_pb2.LanguagePair:
-    return translation_pb2.LanguagePair(source_language=direction.source, target_language=direction.target)
 
 
 _STATUS_CODES: tuple[tuple[type[Exception], grpc.StatusCode], ...] = (

@@ -20,8 +20,9 @@ from model.decoding.request import (
     Translation,
 )
 from model.errors import InvalidInputError, NotFoundError
-from server.client import AsyncClient, Client, ModelChangedError, ModelDescription, ModelScore, ServerError
+from server.client import AsyncClient, Client, ModelChangedError, ServerError
 from server.errors import InvalidRequestError, InvalidTextError
+from server.messages import ModelDescription, ModelScore
 from tests.server.fakes import DE_EN, EN_DE, FAKE_SCORE, FakeTranslator, reverse_words, running_server
 
 
