@@ -76,6 +76,7 @@ class EnsembleDecoder:
         probabilities[~rows.can_end[which].repeat(counts), EOS_ID] = 0.0
         num_extensions = rows.num_extensions[which]
         sums, token_ids = top_pieces(probabilities, int(num_extensions.max()))
+        sums = sums.clip(min=0.0)  # of a broken model they are -inf
         with np.errstate(divide="ignore"):  # log 0 is -inf, as it should be
             log_probs = np.log(sums.astype(np.float64) / len(self._decoders))
         offsets = np.concatenate(([0], counts.cumsum())).astype(np.int32)

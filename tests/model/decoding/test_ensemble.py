@@ -109,3 +109,17 @@ def test_a_forced_piece_too_unlikely_for_a_float_costs_what_it_should() -> None:
     assert engine.step() == []
     (finished,) = engine.step()
     assert finished.hypotheses[0].token_log_probs[0] == pytest.approx(-300.0)
+
+
+class Broken(TorchDecoder):
+    """Knows no probabilities."""
+
+    def log_probs(self, rows: Rows, which: Ints) -> Floats:
+        return np.full_like(super().log_probs(rows, which), np.nan)
+
+
+def test_of_a_model_that_breaks_nothing_is_found() -> None:
+    engine = Engine(EnsembleDecoder([TorchDecoder(NETWORK), Broken(NETWORK)]))
+    engine.admit([Request(0, (6, 7), SearchOptions(), 10)])
+    (finished,) = engine.step()
+    assert finished.hypotheses == ()
