@@ -9,11 +9,12 @@ import itertools
 import logging
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Self
 
 from model.decoding.request import Finished, PreparedText, Request, SearchOptions, TokenHypothesis, Translation
-from model.errors import DragomanError, InvalidInputError
+from model.errors import DragomanError, InvalidInputError, NotFoundError
 from server.interfaces import ServedTranslator
 from server.scheduler import MAX_WAITING, Scheduler
 
@@ -250,13 +251,19 @@ class Worker:
 
     def _try_engine(self) -> bool:
         """Whether the empty engine still translates: one that lost its device or its order fails only when it works."""
-        options = SearchOptions(beam_size=1, max_target_length=1)
-        trial = self.translator.prepare("1", self.translator.directions[0], options)
-        self._engine.admit(trial.requests(itertools.count(_TRIAL_ID)))
+        self._engine.admit(self._make_trial().requests(itertools.count(_TRIAL_ID)))
         found = self._engine.step()
         while self._engine.num_active:  # an engine of several threads returns what the first of them has found
             found += self._engine.step()
         return len(found) == 1
+
+    def _make_trial(self) -> PreparedText:
+        """In the first direction that can be translated: its shortlist may lack some."""
+        options = SearchOptions(beam_size=1, max_target_length=1)
+        for direction in self.translator.directions:
+            with suppress(NotFoundError):
+                return self.translator.prepare("1", direction, options)
+        raise EngineError("no direction can be translated")
 
     def _give_up(self) -> None:
         with self._wake:

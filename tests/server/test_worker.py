@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
+from model.config import Direction
 from model.decoding.request import PreparedText, Request, SearchOptions, Translation
 from model.decoding.translator import Translator
-from model.errors import InvalidInputError
+from model.errors import InvalidInputError, NotFoundError
 from server.scheduler import QueueFullError
 from server.worker import MAX_FINISHED_INLINE, EngineError, Worker, WorkerClosedError
-from tests.server.fakes import EN_DE, PATIENCE, FakeTranslator, reverse_words, wait_for
+from tests.server.fakes import DE_EN, EN_DE, PATIENCE, FakeTranslator, reverse_words, wait_for
 
 
 @pytest.fixture
@@ -281,6 +282,27 @@ def test_an_engine_error_fails_what_is_in_flight_and_nothing_else(
         run(main)
     assert "out of memory" in caplog.text
     assert engine.num_active == 0
+
+
+def test_the_engine_is_tried_in_a_direction_that_it_can(silent_log: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    translator = FakeTranslator(directions=(DE_EN, EN_DE))
+    prepare_any = translator.prepare
+
+    def prepare_into_german(text: str, direction: Direction, options: SearchOptions, **kind: bool) -> PreparedText:
+        if direction == DE_EN:
+            raise NotFoundError("there is no shortlist for de→en")
+        return prepare_any(text, direction, options, **kind)
+
+    monkeypatch.setattr(translator, "prepare", prepare_into_german)
+
+    async def main() -> None:
+        with Worker(translator) as one:
+            translator.engine.errors.append(MemoryError("out of memory"))
+            with pytest.raises(EngineError):
+                await start(one, "a")
+            assert texts_of(await start(one, "b c")) == ["c b"]
+
+    run(main)
 
 
 def test_a_text_that_the_engine_refuses_does_not_fail_its_neighbours(
