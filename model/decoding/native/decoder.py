@@ -14,9 +14,9 @@ from typing import Any, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from model.config import BOS_ID, EOS_ID, ArchitectureConfig, VocabularyShape
+from model.config import EOS_ID, ArchitectureConfig, VocabularyShape
 from model.decoding import decoder as contract
-from model.decoding.native.library import Admission, Rows, Shape, Tensor, load_library
+from model.decoding.native.library import INVALID, Admission, Rows, Shape, Tensor, load_library
 from model.errors import DragomanError, InvalidInputError
 from model.weights import StoredTensor
 
@@ -65,8 +65,8 @@ class NativeDecoder:
             is_pre_norm=architecture.normalization == "pre",
             source_vocab_size=vocabulary.source_size,
             target_vocab_size=vocabulary.target_size,
-            bos_id=BOS_ID,
             eos_id=EOS_ID,
+            max_source_length=architecture.max_source_length,
         )
         longest = max(architecture.max_source_length, architecture.max_target_length)
         encodings = StoredTensor(sinusoidal_positions(longest, architecture.d_model))
@@ -84,8 +84,7 @@ class NativeDecoder:
             max_slots,
             ctypes.byref(handle),
         )
-        if failed:
-            raise InvalidInputError(f"the weights: {self._library.dragoman_message().decode()}")
+        self._check(failed, "the weights: ")
         self._own(handle)
 
     def replicate(self) -> Self:
@@ -121,7 +120,7 @@ class NativeDecoder:
 
     def admit(self, admissions: Sequence[contract.Admission]) -> None:
         """See `model.decoding.decoder.Decoder`."""
-        kept = [np.asarray(admission.source_ids, dtype=np.int32) for admission in admissions]
+        kept = [_int32(admission.source_ids) for admission in admissions]
         structures = (Admission * len(admissions))()
         for structure, admission, source_ids in zip(structures, admissions, tuple(kept), strict=True):
             structure.slot = admission.slot
@@ -130,21 +129,23 @@ class NativeDecoder:
             structure.num_beams = admission.beam_size
             structure.keeps_attention = admission.keep_attention
             if admission.allowed_ids is not None:
-                allowed_ids = np.ascontiguousarray(admission.allowed_ids, dtype=np.int32)
+                allowed_ids = _int32(admission.allowed_ids)
                 kept.append(allowed_ids)
                 structure.allowed_ids, structure.num_allowed = allowed_ids.ctypes.data, len(allowed_ids)
-            if admission.keep_attention:
-                self._widths[admission.slot] = (admission.beam_size, len(source_ids))
-            self._positions[admission.slot] = 0
         self._check(self._library.dragoman_admit(self._handle, structures, len(admissions)))
+        for admission in admissions:
+            self._positions[admission.slot] = 0
+            if admission.keep_attention:
+                self._widths[admission.slot] = (admission.beam_size, len(admission.source_ids))
 
     def advance(self, rows: contract.Rows) -> None:
         """See `model.decoding.decoder.Decoder`."""
-        self._positions[rows.slots] = rows.positions + 1
         self._check(self._library.dragoman_advance(self._handle, _rows(rows)))
+        self._positions[rows.slots] = rows.positions + 1
 
     def extend(self, rows: contract.Rows, which: contract.Ints) -> contract.Extensions:
         """See `model.decoding.decoder.Decoder`."""
+        which = _int32(which)
         capacity = int(rows.num_extensions[which].max(initial=1))
         shape = (len(which), capacity)
         log_probs = np.empty(shape, dtype=np.float64)
@@ -152,7 +153,7 @@ class NativeDecoder:
         failed = self._library.dragoman_extend(
             self._handle,
             _rows(rows),
-            _int32(which).ctypes.data,
+            which.ctypes.data,
             len(which),
             capacity,
             log_probs.ctypes.data,
@@ -164,11 +165,12 @@ class NativeDecoder:
 
     def log_probs(self, rows: contract.Rows, which: contract.Ints) -> contract.Floats:
         """See `model.decoding.decoder.Decoder`."""
+        which = _int32(which)
         num_rows = int((rows.offsets[which + 1] - rows.offsets[which]).sum())
         results = np.empty((num_rows, self._vocab_size), dtype=np.float32)
         self._check(
             self._library.dragoman_log_probs(
-                self._handle, _rows(rows), _int32(which).ctypes.data, len(which), results.ctypes.data
+                self._handle, _rows(rows), which.ctypes.data, len(which), results.ctypes.data
             )
         )
         return results
@@ -188,9 +190,10 @@ class NativeDecoder:
             self._widths.pop(slot, None)
             self._library.dragoman_release(self._handle, slot)
 
-    def _check(self, failed: int) -> None:
+    def _check(self, failed: int, prefix: str = "") -> None:
         if failed:
-            raise MemoryError(self._library.dragoman_message().decode())
+            error = InvalidInputError if failed == INVALID else MemoryError
+            raise error(prefix + self._library.dragoman_message().decode())
 
 
 def sinusoidal_positions(length: int, d_model: int) -> NDArray[np.float32]:
@@ -210,7 +213,8 @@ def _tensor(name: str, tensor: StoredTensor) -> Tensor:
     return structure
 
 
-def _int32(numbers: NDArray[np.integer]) -> NDArray[np.int32]:
+def _int32(numbers: Sequence[int] | NDArray[np.integer]) -> NDArray[np.int32]:
+    """Whoever takes the address of the result must keep it: it may be a copy."""
     return np.ascontiguousarray(numbers, dtype=np.int32)
 
 

@@ -9,6 +9,9 @@ from typing import Any
 
 from model.decoding.native.build import find_library
 
+INVALID = 1
+"""What a function returns if what it was given makes no sense; 0 if all went well."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -28,8 +31,8 @@ class Shape(Structure):
             "is_pre_norm",
             "source_vocab_size",
             "target_vocab_size",
-            "bos_id",
             "eos_id",
+            "max_source_length",
         )
     ]
 

@@ -1,4 +1,5 @@
-// What Python calls, by ctypes; mirrored in library.py. Every function returns 0, or 1 and leaves a message.
+// What Python calls, by ctypes; mirrored in library.py. What may fail returns 0, or INVALID or FAILED and leaves a
+// message for the thread that called.
 
 #include "decoder.h"
 
@@ -6,18 +7,24 @@ using namespace dragoman;
 
 namespace {
 
+constexpr int INVALID = 1;  // what was handed over makes no sense
+constexpr int FAILED = 2;  // there is too little memory
+
 thread_local std::string message;
 
 template <class Work> int guarded(Work work) {
     try {
         work();
         return 0;
+    } catch (const std::invalid_argument& error) {
+        message = error.what();
+        return INVALID;
     } catch (const std::bad_alloc&) {
         message = "out of memory";
     } catch (const std::exception& error) {
         message = error.what();
     }
-    return 1;
+    return FAILED;
 }
 
 }  // namespace

@@ -2,18 +2,10 @@
 // threads have a replica each, which shares its weights and waits for nobody.
 #pragma once
 
+#include "checks.h"
 #include "output.h"
-#include "step.h"
 
 namespace dragoman {
-
-struct Admission {
-    int32_t slot;
-    const int32_t* source_ids;
-    int32_t source_length, num_beams;
-    const int32_t* allowed_ids;  // null: all pieces
-    int32_t num_allowed, keeps_attention;
-};
 
 constexpr int ENCODED_ROWS = 256;  // rows that are encoded together: enough for the matrix products, few enough
                                    // for their results to stay in the cache
@@ -41,6 +33,7 @@ public:
     }
 
     void admit(const Admission* admissions, int count) override {
+        for (int i = 0; i < count; ++i) check_admission(admissions[i], shape_, static_cast<int>(slots_.size()));
         std::vector<Sentence> sentences;
         int num_rows = 0;
         for (int i = 0; i < count; ++i) {
@@ -55,6 +48,7 @@ public:
     }
 
     void advance(const Rows& rows) override {
+        check_rows(rows, shape_, slots_, weights_->num_positions);
         for (int i = 0; i < rows.num_slots; ++i)
             slots_[rows.slots[i]].reserve(shape_, rows.positions[i], pages_);
         float* states = states_.reserve(static_cast<size_t>(rows.offsets[rows.num_slots]) * shape_.width());
@@ -63,6 +57,7 @@ public:
 
     void extend(const Rows& rows, const int32_t* which, int count, int capacity, double* log_probs, int32_t* parents,
                 int32_t* token_ids) override {
+        check_indices("fed slot number", which, count, rows.num_slots);
         find(rows, which, count);
         const RowCandidates* candidates = candidates_.data();
         for (int i = 0; i < count; ++i) {
@@ -80,6 +75,7 @@ public:
     }
 
     void log_probs(const Rows& rows, const int32_t* which, int count, float* results) override {
+        check_indices("fed slot number", which, count, rows.num_slots);
         const int vocab_size = shape_.target_vocab_size;
         for (int i = 0; i < count; ++i) {
             write_logits(rows, which[i], slots_[rows.slots[which[i]]], results);

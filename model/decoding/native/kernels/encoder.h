@@ -129,7 +129,7 @@ void encode(const Weights<Precision>& weights, const std::vector<Sentence>& sent
     float* row = states;
     for (const Sentence& sentence : sentences)
         for (int i = 0; i < sentence.length; ++i, row += width)
-            weights.source_embedding->look_up(sentence.source_ids[i], factor, &weights.positions[i * width], row);
+            weights.source_embedding->look_up(sentence.source_ids[i], factor, weights.position(i), row);
 
     Sublayers<Precision> sublayers(shape, space, num_rows);
     float* contexts = space.contexts.reserve(static_cast<size_t>(num_rows) * values_width);

@@ -32,7 +32,6 @@ constexpr int PAGE_POSITIONS = 16;
 template <class Precision> struct Slot {
     using Cached = typename Precision::Cached;
 
-    bool is_used = false;
     int source_length = 0;
     int padded_length = 0;
     int num_beams = 0;

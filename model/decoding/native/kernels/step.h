@@ -62,8 +62,8 @@ private:
         const float factor = std::sqrt(static_cast<float>(shape_.d_model));
         for (int i = 0; i < rows_.num_slots; ++i)
             for (int r = rows_.offsets[i]; r < rows_.offsets[i + 1]; ++r, states += shape_.width())
-                weights_.target_embedding->look_up(rows_.token_ids[r], factor,
-                                                   &weights_.positions[rows_.positions[i] * shape_.width()], states);
+                weights_.target_embedding->look_up(rows_.token_ids[r], factor, weights_.position(rows_.positions[i]),
+                                                   states);
     }
 
     // projected: queries, keys and values of every row.

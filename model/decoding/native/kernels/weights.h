@@ -25,7 +25,7 @@ struct Shape {
     int32_t d_model, d_ff, num_heads, d_key, d_value;
     int32_t num_encoder_layers, num_decoder_layers, is_pre_norm;
     int32_t source_vocab_size, target_vocab_size;
-    int32_t bos_id, eos_id;
+    int32_t eos_id, max_source_length;
 
     // Widths are rounded up to whole vectors; what is added holds zeros throughout.
     static int padded(int width) { return (width + LANES - 1) / LANES * LANES; }
@@ -166,7 +166,7 @@ public:
     Shape shape;
     std::shared_ptr<Embedding<Precision>> source_embedding, target_embedding;
     std::vector<float> positions;  // [longest sentence][width]
-    int num_positions;
+    int num_positions = 0;
     std::vector<EncoderLayer<Precision>> encoder;
     std::vector<DecoderLayer<Precision>> decoder;
     LayerNorm encoder_norm, decoder_norm;  // in pre-norm only
@@ -206,6 +206,8 @@ public:
         const std::vector<float> nothing(s.width(), 0.0f);
         for (int i = s.target_vocab_size; i % LANES; ++i) output.set_row(i, nothing.data(), 1.0f, -INFINITE);
     }
+
+    const float* position(int index) const { return &positions[static_cast<size_t>(index) * shape.width()]; }
 
 private:
     void add_rows(Matrix& matrix, const Tensor& weight, const Tensor* bias) const {
