@@ -194,7 +194,12 @@ def config_json(config: BundleConfig) -> str:
 
 def bundle_revision(folder: Path) -> str:
     """Tells a bundle's weights from others of the same name: 16 hexadecimal digits of their file's SHA-256."""
-    return hashlib.sha256(read_file(folder / WEIGHTS_FILE)).hexdigest()[:16]
+    return file_revision(folder / WEIGHTS_FILE)
+
+
+def file_revision(path: Path) -> str:
+    """16 hexadecimal digits of a file's SHA-256."""
+    return hashlib.sha256(read_file(path)).hexdigest()[:16]
 
 
 def size_on_disk(folder: Path) -> int:

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
-from model.bundle import BundleConfig, bundle_revision, find_bundle, read_config, read_vocabulary
+from model.bundle import BundleConfig, bundle_revision, file_revision, find_bundle, read_config, read_vocabulary
 from model.decoding.decoder import Decoder
 from model.decoding.native import decoder as native
 from model.errors import InvalidInputError
-from model.shortlist import Shortlist, read_shortlist
+from model.shortlist import SHORTLIST_FILE, Shortlist, read_shortlist
 from model.vocabulary import Vocabulary
 from model.weights import read_weights
 
@@ -21,7 +21,10 @@ float16 elsewhere."""
 
 @dataclass(frozen=True, slots=True)
 class LoadedModel:
-    """What a translator needs: of one bundle, or of an ensemble as if it were one. revision: see `bundle_revision`."""
+    """What a translator needs: of one bundle, or of an ensemble as if it were one.
+
+    revision: see `bundle_revision`; it tells the shortlist from others, too, if there is one.
+    """
 
     info: BundleConfig
     vocabulary: Vocabulary
@@ -60,14 +63,21 @@ def load_model(
         load_decoder(folder, one, precision=precision, device=device, forbidden_ids=forbidden_ids, max_slots=max_slots)
         for folder, one in zip(folders, infos, strict=True)
     ]
-    shortlist = read_shortlist(folders[0], infos[0]) if use_shortlist else None
     revisions = [bundle_revision(folder) for folder in folders]
+    shortlist = None
+    if use_shortlist:
+        shortlist = read_shortlist(folders[0], infos[0])
+        revisions.append(file_revision(folders[0] / SHORTLIST_FILE))
+    revision = _combine_revisions(revisions)
     if len(folders) == 1:
-        return LoadedModel(info, vocabulary, decoders[0], revisions[0], shortlist)
+        return LoadedModel(info, vocabulary, decoders[0], revision, shortlist)
     from model.decoding.ensemble import EnsembleDecoder
 
-    revision = hashlib.sha256("".join(revisions).encode()).hexdigest()[:16]
     return LoadedModel(info, vocabulary, EnsembleDecoder(decoders), revision, shortlist)
+
+
+def _combine_revisions(revisions: Sequence[str]) -> str:
+    return revisions[0] if len(revisions) == 1 else hashlib.sha256("".join(revisions).encode()).hexdigest()[:16]
 
 
 def _ensemble_info(folders: Sequence[Path], infos: Sequence[BundleConfig]) -> BundleConfig:

@@ -87,6 +87,19 @@ def test_a_shortlist_is_used_only_where_asked_for(tiny_bundle: Path, tmp_path: P
         assert (set(translation.hypotheses[0].pieces) <= pieces) is use_shortlist
 
 
+def test_translations_with_a_shortlist_are_of_another_revision(tiny_bundle: Path, tmp_path: Path) -> None:
+    bundle = changed_copy(tiny_bundle, tmp_path / "tiny")
+    shape = read_config(bundle).vocabulary
+    revisions = [load_model([bundle]).revision]
+    for always in ([EOS_ID], [EOS_ID, 20]):
+        candidates = CandidateLists(np.array(always), np.zeros(shape.source_size + 1, np.int64), np.zeros(0, np.int64))
+        Shortlist({Direction("en", "de"): candidates}, shape).write(bundle)
+        revisions.append(load_model([bundle], use_shortlist=True).revision)
+    assert len(set(revisions)) == 3
+    assert all(len(revision) == 16 for revision in revisions)
+    assert load_model([bundle]).revision == revisions[0]
+
+
 # Ensembles
 
 
