@@ -109,8 +109,7 @@ private:
         if (!admission.allowed_ids) return;
         slot.allowed_ids.assign(admission.allowed_ids, admission.allowed_ids + admission.num_allowed);
         slot.allowed_output = typename Precision::Matrix(admission.num_allowed, shape_.width());
-        for (int i = 0; i < admission.num_allowed; ++i)
-            slot.allowed_output.copy_row(i, weights_->output, slot.allowed_ids[i]);
+        slot.allowed_output.take(weights_->output, weights_->output_rows->rows(), slot.allowed_ids.data());
         const std::vector<float> nothing(shape_.width(), 0.0f);
         for (int i = admission.num_allowed; i % LANES; ++i)
             slot.allowed_output.set_row(i, nothing.data(), 1.0f, -INFINITE);

@@ -49,11 +49,13 @@ struct Float32 {
             bias_.data()[output] = bias;
         }
 
-        // Copies another matrix's output.
-        void copy_row(int output, const Matrix& from, int from_output) {
-            for (int i = 0; i < num_inputs; ++i)
-                weights_.data()[place(output, i)] = from.weights_.data()[from.place(from_output, i)];
-            bias_.data()[output] = from.bias_.data()[from_output];
+        // Becomes the outputs `ids` of another matrix, whose rows lie one after the other in `rows` as well.
+        void take(const Matrix& from, const float* rows, const int32_t* ids) {
+            for (int output = 0; output < num_outputs; ++output) {
+                const float* row = rows + static_cast<size_t>(ids[output]) * num_inputs;
+                for (int i = 0; i < num_inputs; ++i) weights_.data()[place(output, i)] = row[i];
+                bias_.data()[output] = from.bias_.data()[ids[output]];
+            }
         }
 
         // The tile of `count` rows from `first` on with panel `panel`, whose width is a multiple of LANES.
@@ -184,12 +186,21 @@ struct Int8 {
             finish_row(output, scale * factor, bias);
         }
 
-        void copy_row(int output, const Matrix& from, int from_output) {
-            for (int i = 0; i < num_inputs; i += 4)
-                std::memcpy(weights_.data() + place(output, i), from.weights_.data() + from.place(from_output, i), 4);
-            scales_.data()[output] = from.scales_.data()[from_output];
-            bias_.data()[output] = from.bias_.data()[from_output];
-            offsets_.data()[output] = from.offsets_.data()[from_output];
+        // Becomes the outputs `ids` of another matrix, whose rows lie one after the other in `rows` as well. A panel is
+        // written from its start to its end, while its rows are in the cache.
+        void take(const Matrix& from, const int8_t* rows, const int32_t* ids) {
+            for (int first = 0; first < num_outputs; first += PANEL) {
+                const int count = std::min(PANEL, num_outputs - first), stride = panel_vectors(first / PANEL) * LANES * 4;
+                int8_t* to = weights_.data() + place(first, 0);
+                for (int i = 0; i < num_inputs; i += 4, to += stride)
+                    for (int r = 0; r < count; ++r)
+                        std::memcpy(to + 4 * r, rows + static_cast<size_t>(ids[first + r]) * num_inputs + i, 4);
+            }
+            for (int output = 0; output < num_outputs; ++output) {
+                scales_.data()[output] = from.scales_.data()[ids[output]];
+                bias_.data()[output] = from.bias_.data()[ids[output]];
+                offsets_.data()[output] = from.offsets_.data()[ids[output]];
+            }
         }
 
         void multiply(const Inputs& inputs, int first, int count, int panel, Tile& tile) const {

@@ -106,6 +106,7 @@ public:
         const float* row = &rows_[static_cast<size_t>(id) * width_];
         for (int i = 0; i < width_; i += LANES) store(result + i, fma(load(row + i), splat(factor), load(addend + i)));
     }
+    const float* rows() const { return rows_.data(); }
 
 private:
     int width_;
@@ -131,6 +132,7 @@ public:
         const Vec scale = splat(scales_[id] * factor);
         for (int i = 0; i < width_; i += LANES) store(result + i, fma(load(row + i), scale, load(addend + i)));
     }
+    const int8_t* rows() const { return rows_.data(); }
 
 private:
     int width_;
@@ -171,6 +173,7 @@ public:
     std::vector<DecoderLayer<Precision>> decoder;
     LayerNorm encoder_norm, decoder_norm;  // in pre-norm only
     Matrix output;
+    std::shared_ptr<Embedding<Precision>> output_rows;  // the same weights, row by row: for shortlists
     std::vector<uint8_t> is_forbidden;  // [target vocabulary] 1 for what no hypothesis may hold
 
     Weights(const Shape& s, const TensorTable& table, const Tensor& position_encodings, const uint8_t* forbidden)
@@ -178,8 +181,13 @@ public:
         const Tensor& source = table.at("source_embedding.weight", s.source_vocab_size, s.d_model);
         const Tensor& target = table.at("target_embedding.weight", s.target_vocab_size, s.d_model);
         source_embedding = std::make_shared<Embedding<Precision>>(source, s.width());
-        const bool is_shared = source.floats == target.floats && source.bytes == target.bytes;
-        target_embedding = is_shared ? source_embedding : std::make_shared<Embedding<Precision>>(target, s.width());
+        const Tensor& projection = table.at("output_projection.weight", s.target_vocab_size, s.d_model);
+        const auto embedding = [&](const Tensor& tensor, const Tensor& other, const auto& shared) {
+            const bool is_same = tensor.floats == other.floats && tensor.bytes == other.bytes;
+            return is_same ? shared : std::make_shared<Embedding<Precision>>(tensor, s.width());
+        };
+        target_embedding = embedding(target, source, source_embedding);
+        output_rows = embedding(projection, target, target_embedding);
         num_positions = position_encodings.num_rows;
         positions.assign(static_cast<size_t>(num_positions) * s.width(), 0.0f);
         for (int i = 0; i < num_positions; ++i)
@@ -202,7 +210,7 @@ public:
             decoder_norm = LayerNorm(table, "decoder_norm", s.d_model, s.width());
         }
         output = Matrix(s.target_vocab_size, s.width());
-        add_rows(output, table.at("output_projection.weight", s.target_vocab_size, s.d_model), nullptr);
+        add_rows(output, projection, nullptr);
         const std::vector<float> nothing(s.width(), 0.0f);
         for (int i = s.target_vocab_size; i % LANES; ++i) output.set_row(i, nothing.data(), 1.0f, -INFINITE);
     }
