@@ -7,7 +7,7 @@ import numpy as np
 
 from model.config import EOS_ID
 from model.decoding.beam import BeamStep
-from model.decoding.decoder import Admission, Decoder, Extensions, Rows
+from model.decoding.decoder import Admission, Decoder, Extensions, Ints, Rows
 from model.decoding.dense import DenseSlots, join_extensions
 from model.decoding.request import Finished, Request, SearchOptions, TokenHypothesis
 from model.decoding.rules import coverage_penalty, length_penalty
@@ -217,10 +217,15 @@ def _check_pieces(request: Request, vocab_size: int) -> None:
         for piece in getattr(request, name):
             if not 0 <= piece < vocab_size:
                 raise InvalidInputError(f"{name} holds {piece}, but the vocabulary has {vocab_size} pieces")
-    allowed_ids = request.allowed_ids
-    if allowed_ids is not None and not (
-        EOS_ID in allowed_ids
-        and (np.diff(allowed_ids) > 0).all()
-        and 0 <= allowed_ids[0] <= allowed_ids[-1] < vocab_size
-    ):
+    if request.allowed_ids is not None and not _is_shortlist(request.allowed_ids, vocab_size):
         raise InvalidInputError("allowed_ids must be ascending pieces of the vocabulary with the end of sentence")
+
+
+def _is_shortlist(ids: Ints, vocab_size: int) -> bool:
+    end = int(ids.searchsorted(EOS_ID))
+    return (
+        end < len(ids)
+        and bool(ids[end] == EOS_ID)
+        and bool((ids[1:] > ids[:-1]).all())
+        and bool(0 <= ids[0] <= ids[-1] < vocab_size)
+    )
