@@ -48,6 +48,11 @@ def read_weights(folder: Path, config: BundleConfig) -> dict[str, StoredTensor]:
         tensors = load(read_file(path))
     except (SafetensorError, ValueError) as error:
         raise InvalidInputError(f"{path}: damaged or cut short: {error}") from error
+    except KeyError as error:  # bfloat16 is the likely one
+        kind = error.args[0]
+        raise InvalidInputError(
+            f"{path}: holds numbers of the kind {kind}; float32, float16 or int8 are due"
+        ) from error
     shapes = parameter_shapes(config.architecture, config.vocabulary)
     stored_as = tied_names(config.architecture)
     found = {

@@ -1,6 +1,7 @@
 """The weights as NumPy arrays: the same numbers and shapes as the network's, read without torch. How damage is told is
 tested in test_storage.py, where the network itself is read by the same module."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
+from safetensors.torch import save
 
 from model.bundle import WEIGHTS_FILE, BundleConfig, Storage, read_config
 from model.config import ArchitectureConfig, Direction, VocabularyShape
@@ -133,3 +135,10 @@ def test_a_bundle_of_another_architecture_is_told(tiny_bundle: Path) -> None:
     deeper = config.architecture.model_copy(update={"num_decoder_layers": 2})
     with pytest.raises(InvalidInputError, match=r"lacks the tensor decoder_layers\.1\.self_attention\.query\.weight"):
         read_weights(tiny_bundle, config.model_copy(update={"architecture": deeper}))
+
+
+def test_numbers_of_a_kind_that_numpy_lacks_are_told(tiny_bundle: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(tiny_bundle, tmp_path / "bundle")
+    (folder / WEIGHTS_FILE).write_bytes(save({"source_embedding.weight": torch.zeros(2, 2).bfloat16()}))
+    with pytest.raises(InvalidInputError, match=r"weights\.safetensors: holds numbers of the kind BF16"):
+        read_weights(folder, read_config(folder))
