@@ -28,8 +28,8 @@ def catch_stop_signal() -> asyncio.Event:
 
     def handle() -> None:
         stop.set()
-        for number in STOP_SIGNALS:
-            loop.remove_signal_handler(number)
+        # The loop's own handlers stay registered, so that a signal still wakes the loop: one that comes just before
+        # the loop goes to sleep would else be seen when something else wakes it.
         exit_on_stop_signals()
 
     for number in STOP_SIGNALS:
