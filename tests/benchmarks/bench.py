@@ -14,7 +14,7 @@ from tests.benchmarks.processes import Side
 
 NUM_PROCESSORS = len(os.sched_getaffinity(0))
 
-DRAGOMAN_DEFAULTS: dict[str, Any] = {"precision": "int8", "max_slots": 64}
+DRAGOMAN_DEFAULTS: dict[str, Any] = {"precision": "int8"}
 CTRANSLATE2_DEFAULTS: dict[str, Any] = {
     "compute_type": "int8",
     "inter_threads": NUM_PROCESSORS,
