@@ -27,10 +27,11 @@ def catch_stop_signal() -> asyncio.Event:
     loop = asyncio.get_running_loop()
 
     def handle() -> None:
-        stop.set()
         # The loop's own handlers stay registered, so that a signal still wakes the loop: one that comes just before
-        # the loop goes to sleep would else be seen when something else wakes it.
-        exit_on_stop_signals()
+        # the loop goes to sleep would else be seen when something else wakes it. In the loop's next round, since
+        # Python's part of this very signal may be due yet; but before anybody hears of the stop.
+        loop.call_soon(exit_on_stop_signals)
+        stop.set()
 
     for number in STOP_SIGNALS:
         loop.add_signal_handler(number, handle)
