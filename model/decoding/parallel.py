@@ -102,9 +102,14 @@ class ParallelEngine:
 
     def step(self) -> list[Finished]:
         """Lets every engine that rests take a step, and returns what the first to end one has found."""
-        for lane in self._resting():
-            if lane.load:
-                lane.step = self._threads.submit(lane.run)
+        resting = self._resting()
+        ready = [lane for lane in resting if lane.load]
+        if len(ready) == 1 and len(resting) == len(self._lanes):
+            # No other engine has anything to do: on the caller's thread, since another would wake late.
+            ready[0].step = _run_here(ready[0])
+            return self._end_step(ready[0])
+        for lane in ready:
+            lane.step = self._threads.submit(lane.run)
         running = [lane.step for lane in self._lanes if lane.step is not None]
         if not running:
             return []
@@ -164,6 +169,15 @@ class ParallelEngine:
             request, _ = self._in_flight.pop(finished.id)
             self._num_reserved -= num_cached_positions(request)
         return found
+
+
+def _run_here(lane: _Lane) -> "Future[list[Finished]]":
+    step: Future[list[Finished]] = Future()
+    try:
+        step.set_result(lane.run())
+    except Exception as error:
+        step.set_exception(error)
+    return step
 
 
 def make_engine(
