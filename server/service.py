@@ -23,6 +23,10 @@ MAX_TEXTS_PER_CALL = 1024
 MAX_TEXT_LENGTH = 100_000
 """Most characters of one text, checked before any work is spent on it."""
 
+MAX_PREPARED_INLINE = 1000
+"""Most characters of a call that become pieces on the event loop: so few take less time than the way to another
+thread."""
+
 logger = logging.getLogger(__name__)
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
@@ -73,8 +77,10 @@ class TranslationService(translation_pb2_grpc.TranslationServiceServicer):
         )
         options = read_search_options(request.search_options, request.return_options)
         split = request.split_sentences if request.HasField("split_sentences") else True
-        # On another thread: a full batch would hold up the event loop, and so every other call.
-        prepared = await asyncio.to_thread(_prepare, worker.translator, texts, direction, options, split)
+        if sum(map(len, texts)) <= MAX_PREPARED_INLINE:
+            prepared = _prepare(worker.translator, texts, direction, options, split)
+        else:  # on another thread: a full batch would hold up the event loop, and so every other call
+            prepared = await asyncio.to_thread(_prepare, worker.translator, texts, direction, options, split)
         translations = await worker.translate(prepared)
         response = translation_pb2.TranslateResponse(
             model=worker.translator.name,
