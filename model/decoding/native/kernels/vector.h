@@ -189,20 +189,28 @@ constexpr float ROUNDER = 12582912.0f;
 
 constexpr float LOG2_E = 1.4426950408889634f;
 
-// 2^x for x ≤ 127; what lies below -126 counts as -126, next to nothing. Relative error below 1e-7 beside what rounding
-// x itself costs: 2^n by shifting, 2^f with |f| ≤ 1/2 by a polynomial.
+// c[0] x^(n-1) + … + c[n-1]
+template <int N> inline Vec polynomial(const float (&coefficients)[N], Vec x) {
+    Vec value = splat(coefficients[0]);
+    for (int i = 1; i < N; ++i) value = fma(value, x, splat(coefficients[i]));
+    return value;
+}
+
+// 2^x for x ≤ 127; next to nothing below -126. Relative error of about 1e-7 beside what rounding x itself costs: 2^n by
+// shifting and 2^f, with f = x - n, by a polynomial.
 inline Vec power_of_two(Vec x) {
+#if defined(__AVX512F__)  // has instructions for both, with 0 ≤ f < 1
+    const Vec f = (Vec)_mm512_reduce_ps((__m512)x, 1);
+    const Vec power = polynomial({1.8951072910e-03f, 8.9462146663e-03f, 5.5863282659e-02f, 2.4014077009e-01f,
+                                  6.9315462000e-01f, 9.9999989576e-01f}, f);
+    return (Vec)_mm512_scalef_ps((__m512)power, (__m512)x);
+#else  // with |f| ≤ 1/2
     x = maximum(x, splat(-126.0f));
     const Vec shifted = x + ROUNDER;
-    const Vec f = x - (shifted - ROUNDER);
-    Vec power = splat(1.5461447462e-04f);
-    power = fma(power, f, splat(1.3390867351e-03f));
-    power = fma(power, f, splat(9.6180566699e-03f));
-    power = fma(power, f, splat(5.5503571043e-02f));
-    power = fma(power, f, splat(2.4022650922e-01f));
-    power = fma(power, f, splat(6.9314718803e-01f));
-    power = fma(power, f, splat(1.0f));
+    const Vec power = polynomial({1.5461447462e-04f, 1.3390867351e-03f, 9.6180566699e-03f, 5.5503571043e-02f,
+                                  2.4022650922e-01f, 6.9314718803e-01f, 1.0f}, x - (shifted - ROUNDER));
     return (Vec)((IntVec)power + ((IntVec)shifted << 23));
+#endif
 }
 
 // Turns scores[0 .. length) into their softmax, in place; the lanes after them, up to a whole vector, become next to 0.
