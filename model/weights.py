@@ -115,10 +115,17 @@ def _stored(tensors: Mapping[str, NDArray[Any]], name: str, shape: tuple[int, ..
     if stored.shape != shape:
         raise InvalidInputError(f"{path}: {name} has the shape {list(stored.shape)}, but {list(shape)} is due")
     if np.issubdtype(stored.dtype, np.floating):
-        return StoredTensor(np.ascontiguousarray(stored, dtype=np.float32))
+        return StoredTensor(_finite(stored, name, path))
     if stored.dtype != np.int8 or stored.ndim != 2:
         raise InvalidInputError(f"{path}: {name} holds {stored.dtype}; only matrices may, and in int8 alone")
     scales = tensors.get(name + SCALE_SUFFIX)
     if scales is None or scales.shape != shape[:1]:
         raise InvalidInputError(f"{path}: {name} lacks its scales, one for each row")
-    return StoredTensor(stored, np.ascontiguousarray(scales, dtype=np.float32))
+    return StoredTensor(stored, _finite(scales, name, path))
+
+
+def _finite(values: NDArray[Any], name: str, path: Path) -> NDArray[np.float32]:
+    """As float32. Where a training has diverged there is no model, but 8-bit arithmetic would make numbers of it."""
+    if not np.isfinite(values).all():
+        raise InvalidInputError(f"{path}: {name} holds what is no number, or infinite")
+    return np.ascontiguousarray(values, dtype=np.float32)

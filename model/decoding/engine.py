@@ -1,6 +1,7 @@
 """The in-flight decoding engine: sentences come and go between any two steps, whatever else is decoding."""
 
 import heapq
+import logging
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,6 +14,8 @@ from model.decoding.request import Finished, Request, SearchOptions, TokenHypoth
 from model.decoding.rules import coverage_penalty, length_penalty
 from model.decoding.search import Search
 from model.errors import InvalidInputError
+
+logger = logging.getLogger(__name__)
 
 
 class Engine:
@@ -178,6 +181,8 @@ class Engine:
         for score, ending, attention in scored[: options.n_best]:
             path = self._search.trace(slot, ending)
             hypotheses.append(TokenHypothesis(path.token_ids, score, path.token_log_probs, attention))
+        if not hypotheses:  # the network gives no numbers, or its shortlist holds nothing but the end of sentence
+            logger.warning("request %d: no translation is possible", self._requests[slot].id)
         return tuple(hypotheses)
 
 

@@ -179,6 +179,11 @@ DAMAGE: dict[str, tuple[Callable[[bytes], bytes], str]] = {
         ),
         f"{VECTOR} holds int8",
     ),
+    "no number": (change_tensor(VECTOR, lambda tensor: tensor * torch.nan), f"{VECTOR} holds what is no number"),
+    "infinite scales": (
+        change_tensor(MATRIX + SCALE_SUFFIX, lambda scales: scales / 0.0),
+        f"{MATRIX} holds what is no number, or infinite",
+    ),
     "other integers": (
         change_tensor(MATRIX, lambda tensor: tensor.to(torch.int16)),
         f"{MATRIX} holds int16",

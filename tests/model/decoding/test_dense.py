@@ -71,7 +71,9 @@ def test_a_slot_is_plain_after_its_prefix() -> None:
 
 
 @pytest.mark.parametrize("options", [SAMPLING, SearchOptions(no_repeat_ngram_size=1)])
-def test_a_network_that_breaks_on_a_sentence_touches_no_other(options: SearchOptions) -> None:
+def test_a_network_that_breaks_on_a_sentence_touches_no_other(
+    options: SearchOptions, caplog: pytest.LogCaptureFixture
+) -> None:
     requests = [Request(number, (6, 7 + number), options, 12) for number in range(3)]
     sound, broken = make_engine(3), Watched(3)
     broken.broken_slot = 1
@@ -80,6 +82,7 @@ def test_a_network_that_breaks_on_a_sentence_touches_no_other(options: SearchOpt
     engine.admit(requests)
     due, found = finish(sound), finish(engine)
     assert found[1] == ()
+    assert caplog.messages == ["request 1: no translation is possible"]
     assert_same(found[0], list(due[0]))
     assert_same(found[2], list(due[2]))
 
