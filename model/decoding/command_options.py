@@ -19,7 +19,7 @@ From = Annotated[
 ]
 Precision = Annotated[
     Literal["auto", "float32", "bfloat16", "float16", "int8"],
-    typer.Option(help="What to compute in; auto is the fastest at no loss of quality.", rich_help_panel=MODEL),
+    typer.Option(help="What to compute in; auto: int8 on a processor, else float16.", rich_help_panel=MODEL),
 ]
 Device = Annotated[str, typer.Option(help="cpu, or another that torch knows, such as cuda.", rich_help_panel=MODEL)]
 UseShortlist = Annotated[

@@ -15,8 +15,8 @@ from model.vocabulary import Vocabulary
 from model.weights import read_weights
 
 Precision = Literal["auto", "float32", "bfloat16", "float16", "int8"]
-"""What the network computes in; "auto" is the fastest that loses no quality: int8 on a processor,
-float16 elsewhere."""
+"""What the network computes in; "auto" is int8 on a processor and float16 elsewhere: on en-de int8 is
+within 0.15 BLEU of float32, above it in one direction and below it in the other; float16 is not measured."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ class _Lane:
         return self.engine.num_active + len(self.waiting)
 
     def run(self) -> list[Finished]:
-        """On the lane's own thread."""
+        """One step, after the encoding of what waits. No other thread touches the lane meanwhile."""
         waiting, self.waiting = self.waiting, []
         self.engine.admit(waiting)
         return self.engine.step()
