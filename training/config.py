@@ -94,12 +94,17 @@ class OptimizationConfig(StrictModel):
     adam_beta1: float = Field(0.9, ge=0, lt=1)
     adam_beta2: float = Field(0.98, ge=0, lt=1)
     adam_epsilon: float = Field(1e-9, gt=0)
-    label_smoothing: float = Field(0.1, ge=0, lt=1)
     clip_norm: float = Field(1.0, ge=0, description="Largest norm of the gradient; 0 clips nothing.")
     precision: Literal["bfloat16", "float32"] = Field("bfloat16", description="Of the matrix products.")
     log_every: int = Field(50, ge=1, description="Updates between two lines of metrics.")
     checkpoint_every: int = Field(500, ge=1, description="Updates between two checkpoints.")
     keep_checkpoints: int = Field(8, ge=1, description="The newest that are kept; the best ones for averaging too.")
+
+
+class ObjectiveConfig(StrictModel):
+    """What is minimized."""
+
+    label_smoothing: float = Field(0.1, ge=0, lt=1, description="Mass spread evenly over all pieces.")
 
 
 class ValidationConfig(StrictModel):
@@ -137,6 +142,7 @@ class RunConfig(StrictModel):
     data: DataConfig
     vocabulary: VocabularyConfig = VocabularyConfig()
     architecture: ArchitectureConfig
+    objective: ObjectiveConfig = ObjectiveConfig()
     optimization: OptimizationConfig = OptimizationConfig()
     validation: ValidationConfig = ValidationConfig()
     averaging: AveragingConfig = AveragingConfig()

@@ -16,8 +16,8 @@ from training.checkpoint import CheckpointFolder, Progress
 from training.config import RunConfig
 from training.corpus import EncodedCorpus
 from training.display import TrainingDisplay
-from training.loss import projected_cross_entropy
 from training.metrics_log import MetricsLog
+from training.objective import Objective
 from training.schedule import inverse_square_root
 
 Validate = Callable[[Transformer], dict[str, float]]
@@ -55,6 +55,7 @@ class Trainer:
         options = config.optimization
         self.config = config
         self.network = network
+        self.objective = Objective(network, config.objective, low_precision=options.precision == "bfloat16")
         self.corpus = corpus
         self.checkpoints = checkpoints
         self.validate = validate
@@ -141,7 +142,7 @@ class Trainer:
         num_tokens = sum(batch.num_target_tokens for batch in batches)
         loss_sum = negative_log_likelihood_sum = 0.0
         for batch in batches:
-            loss, negative_log_likelihood = self._loss(batch.to(self.device))
+            loss, negative_log_likelihood = self.objective(batch.to(self.device))
             (loss / num_tokens).backward()
             loss_sum += loss.item()
             negative_log_likelihood_sum += negative_log_likelihood.item()
@@ -160,20 +161,6 @@ class Trainer:
         self.optimizer.step()
         self.optimizer.zero_grad()
         return loss_sum, negative_log_likelihood_sum
-
-    def _loss(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
-        options = self.config.optimization
-        low_precision = options.precision == "bfloat16"
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=low_precision):
-            encoded = self.network.encode(batch.source, batch.source_mask)
-            decoded = self.network.decode(encoded, batch.source_mask, batch.target_input)
-        states = decoded[batch.label_mask]  # [num_target_tokens, d_model]: padding costs no output projection
-        return projected_cross_entropy(
-            states.to(torch.bfloat16) if low_precision else states,
-            self.network.output_projection.weight,
-            batch.labels[batch.label_mask],
-            options.label_smoothing,
-        )
 
     def _report(self, window: _Window, display: TrainingDisplay, log: MetricsLog) -> _Window:
         now = time.monotonic()

@@ -101,7 +101,7 @@ def test_a_configuration_cannot_be_changed(path: Path) -> None:
         ('optimization.max_updates="5"', "optimization.max_updates", "valid integer"),
         ("optimization.max_updates=1.5", "optimization.max_updates", "valid integer"),
         ("optimization.max_updates=true", "optimization.max_updates", "valid integer"),
-        ("optimization.label_smoothing=1.0", "optimization.label_smoothing", "less than 1"),
+        ("objective.label_smoothing=1.0", "objective.label_smoothing", "less than 1"),
         ("optimization.learning_rate=nan", "optimization.learning_rate", "greater than 0"),
         ("optimization.precision=fp16", "optimization.precision", "'bfloat16' or 'float32'"),
         ("vocabulary.type=word", "vocabulary.type", "'unigram' or 'bpe'"),
