@@ -11,3 +11,16 @@ class InvalidInputError(DragomanError):
 
 class NotFoundError(DragomanError):
     """What was named does not exist: a model, a language, a file. gRPC: NOT_FOUND."""
+
+
+class InvalidTextError(InvalidInputError):
+    """Of many texts, the one of this index, counted from 0 over all that were given, is at fault for this reason."""
+
+    def __init__(self, index: int, reason: str) -> None:
+        super().__init__(f"text {index}: {reason}")
+        self.index = index
+        self.reason = reason
+
+
+class InvalidRequestError(InvalidInputError):
+    """What holds for all texts is at fault, such as an option; it would be for any other text as well."""

@@ -10,8 +10,7 @@ from typing import Any, Self, Unpack
 import grpc
 
 from model.decoding.request import SEARCH_OPTION_NAMES, SearchArguments, Translation
-from model.errors import DragomanError, InvalidInputError, NotFoundError
-from server.errors import InvalidRequestError, InvalidTextError
+from model.errors import DragomanError, InvalidInputError, InvalidRequestError, InvalidTextError, NotFoundError
 from server.messages import ModelDescription, read_models, read_translation, write_search_options
 from server.pb.dragoman.v1 import translation_pb2, translation_pb2_grpc
 

@@ -23,9 +23,9 @@ from model.decoding.command_options import (
 from model.errors import InvalidInputError
 
 if TYPE_CHECKING:
+    from model.decoding.job_progress import Scalar
     from model.decoding.request import SearchOptions, Translation
-    from server.job_progress import Scalar
-    from server.translation_source import Task, TranslationSource
+    from model.decoding.translation_source import Task, TranslationSource
 
 DEFAULT_BUNDLE = "en-de"
 """What translates where no bundle is named."""
@@ -70,7 +70,8 @@ def translate(
     A line for a text. With --n-best several, each with the text's number, its score and the translation between TABs;
     with --json an object.
     """
-    from server.translation_source import Task, local_source, remote_source
+    from model.decoding.translation_source import Task, local_source
+    from server.remote_source import remote_source
 
     if bool(texts) == (input_path is not None):
         raise InvalidInputError("give either TEXT to translate, or --input FILE")
@@ -126,9 +127,9 @@ def _print_translations(source: "TranslationSource", texts: list[str], task: "Ta
 def _translate_file(
     source: "TranslationSource", input_path: Path, output_path: Path, task: "Task", *, as_json: bool, overwrite: bool
 ) -> None:
+    from model.decoding.batch_job import run_batch_job
     from model.decoding.formats import translation_to_json
-    from server.batch_job import run_batch_job
-    from server.progress_display import show_progress
+    from model.decoding.progress_display import show_progress
 
     def write(translation: "Translation") -> str:
         return translation_to_json(translation, attention=task.with_attention) if as_json else translation.text

@@ -19,9 +19,8 @@ from model.decoding.request import (
     TokenHypothesis,
     Translation,
 )
-from model.errors import InvalidInputError, NotFoundError
+from model.errors import InvalidInputError, InvalidRequestError, InvalidTextError, NotFoundError
 from server.client import AsyncClient, Client, ModelChangedError, ServerError
-from server.errors import InvalidRequestError, InvalidTextError
 from server.messages import ModelDescription, ModelScore
 from tests.server.fakes import DE_EN, EN_DE, FAKE_SCORE, FakeTranslator, reverse_words, running_server
 
@@ -284,5 +283,5 @@ def test_the_asynchronous_client(address: str) -> None:
 
 
 def test_the_client_imports_no_torch() -> None:
-    code = "import sys, server.client, server.app, server.batch_job; sys.exit('torch' in sys.modules)"
+    code = "import sys, server.client, server.app, model.decoding.batch_job; sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

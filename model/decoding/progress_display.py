@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from server.batch_job import JobProgress
+from model.decoding.batch_job import JobProgress
 
 
 @contextmanager

@@ -14,7 +14,7 @@ complete lines in the partial file if that is less. What the partial file holds 
 import fcntl
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -95,13 +95,21 @@ class JobFiles:
                 os.fsync(self._file.fileno())
                 self._write_journal(Journal(self._parameters, num_lines, input_sha256))
 
-    def complete(self) -> None:
-        """Gives the output its name, now that it holds every line. DragomanError if that fails."""
+    def complete(self, make_output: Callable[[Path], None] | None = None) -> None:
+        """Gives the output its name, now that it holds every line. DragomanError if that fails.
+
+        make_output: is given the file with all lines, and makes of it what takes the output's place. After a kill it
+                     is called again.
+        """
         with self._disk_errors():
             self._file.flush()
             os.fsync(self._file.fileno())
-            self._refuse_existing_output()  # somebody may have made one in the meantime
-            self._partial.replace(self._output)
+            if make_output is None:
+                self._refuse_existing_output()  # somebody may have made one in the meantime
+                self._partial.replace(self._output)
+            else:
+                make_output(self._partial)
+                self._partial.unlink()
             self._journal.unlink(missing_ok=True)
             folder = os.open(self._output.parent, os.O_RDONLY)
             try:

@@ -4,8 +4,8 @@ import io
 
 from rich.console import Console
 
-from server.batch_job import JobProgress
-from server.progress_display import show_progress
+from model.decoding.batch_job import JobProgress
+from model.decoding.progress_display import show_progress
 
 
 def test_draws_lines_and_the_share_of_the_input() -> None:

@@ -1,20 +1,15 @@
-"""Who translates for a command: a bundle in this process, or a server; and what the translations depend on."""
+"""Who translates for a command, and what the translations depend on."""
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
+from model.decoding.batch_job import TranslateStream
+from model.decoding.job_progress import Parameters, Scalar
 from model.decoding.request import SearchOptions
-from server.batch_job import TranslateStream
-from server.job_progress import Parameters, Scalar
 
 if TYPE_CHECKING:
     from model.decoding.translator import Translator
-
-ATTENTION_BATCH_SIZE = 4
-"""Texts in a call whose answer holds attention: the server bounds its answers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,31 +61,3 @@ def local_source(translator: "Translator", task: Task, loaded_with: Parameters) 
         lambda texts: translator.stream(texts, direction, task.search, split_sentences=task.split_sentences),
         parameters,
     )
-
-
-@contextmanager
-def remote_source(server: str, model: str | None, task: Task) -> Iterator[TranslationSource]:
-    """server: HOST:PORT. model: its name there; None lets the server choose, and then all that it has loaded must stay
-    the same. Raises ServerError if there is no server."""
-    from server.client import STREAM_BATCH_SIZE, Client, Search
-
-    search: Search = {
-        **asdict(task.options),  # type: ignore[typeddict-item]
-        "source_language": task.source_language,
-        "model": model,
-        "split_sentences": task.split_sentences,
-        "return_pieces": task.with_pieces,
-        "return_token_log_probs": task.with_pieces,
-        "return_alignment": task.with_alignment,
-        "return_attention": task.with_attention,
-    }
-    with Client(server) as client:
-        revisions = {served.name: served.revision for served in client.list_models() if model in (None, served.name)}
-        parameters = task.parameters
-        parameters |= {"source_language": task.source_language, "model": model, "to": task.to}
-        parameters |= {"revisions": json.dumps(revisions, sort_keys=True)}
-        batch_size = ATTENTION_BATCH_SIZE if task.with_attention else STREAM_BATCH_SIZE
-        yield TranslationSource(
-            lambda texts: client.translate_stream(texts, task.to, batch_size=batch_size, revisions=revisions, **search),
-            parameters,
-        )

@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+from model.decoding.job_progress import JobFiles, Journal, Parameters
 from model.decoding.request import Translation
-from model.errors import DragomanError, InvalidInputError
+from model.errors import DragomanError, InvalidInputError, InvalidRequestError, InvalidTextError
 from model.lines import LineInput, encode_line
-from server.errors import InvalidRequestError, InvalidTextError
-from server.job_progress import JobFiles, Journal, Parameters
 
 CHECKPOINT_SECONDS = 1.0
 """How much work a kill costs at most, about; each checkpoint syncs two small files to the disk."""
@@ -48,6 +47,7 @@ def run_batch_job(
     parameters: Parameters,
     write: Callable[[Translation], str] = lambda translation: translation.text,
     overwrite: bool = False,
+    make_output: Callable[[Path], None] | None = None,
     on_progress: Callable[[JobProgress], None] | None = None,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
 ) -> JobSummary:
@@ -59,6 +59,8 @@ def run_batch_job(
     parameters:  what the output depends on; a job is continued only with the same.
     write:       the line for a translation; by default its best hypothesis. Line breaks in it become spaces.
     overwrite:   replace an existing output, at the end; otherwise it is refused.
+    make_output: makes of the file with all lines, which it is given, what takes the place of the output; after a kill
+                 it is called again.
     on_progress: called after every line, on the caller's thread.
 
     Running it again after a crash, or after an error, continues; lines are neither lost nor doubled.
@@ -77,7 +79,7 @@ def run_batch_job(
         job = _BatchJob(source, files, translate_stream, write, on_progress, checkpoint_seconds)
         job.skip_translated()
         job.translate_rest()
-        files.complete()
+        files.complete(make_output)
     return JobSummary(job.num_lines, job.num_resumed)
 
 

@@ -1,0 +1,66 @@
+"""Batch jobs whose translations come from a server."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pytest
+
+from model.decoding.batch_job import JobProgress, JobSummary
+from model.decoding.request import Translation
+from model.errors import InvalidInputError
+from server.client import Client, ServerError
+from tests.model.decoding.test_batch_job import begin, expected, output, run, source
+from tests.server.fakes import FakeTranslator, running_server
+
+__all__ = ["output", "source"]  # fixtures
+
+
+def test_over_a_server(source: Path, output: Path) -> None:
+    good = source.read_text("utf-8")
+    with running_server(FakeTranslator()) as address, Client(address) as client:
+
+        def remote(texts: Iterable[str]) -> Iterator[Translation]:
+            return client.translate_stream(texts, to="de", batch_size=3)
+
+        source.write_text(good.replace("line 11\n", "line " * 60 + "\n"), "utf-8")
+        with pytest.raises(InvalidInputError, match=r"input.en, line 11: the text has 60 pieces, but at most 50 fit$"):
+            run(source, output, remote)
+        source.write_text(good, "utf-8")
+        assert run(source, output, remote) == JobSummary(20, 10)
+    assert output.read_text("utf-8") == expected()
+
+
+def test_a_model_that_is_replaced_ends_the_job_before_its_first_line(source: Path, output: Path) -> None:
+    translator = FakeTranslator()
+    with running_server(translator) as address, Client(address) as client:
+        revisions = {model.name: model.revision for model in client.list_models()}
+
+        def remote(texts: Iterable[str]) -> Iterator[Translation]:
+            return client.translate_stream(texts, to="de", batch_size=3, calls_in_flight=1, revisions=revisions)
+
+        def replace(progress: JobProgress) -> None:
+            if progress.num_lines == 8:
+                translator.revision = "fedcba9876543210"
+
+        with pytest.raises(ServerError, match=r"revision fedcba9876543210 in place of .*: it has changed$"):
+            run(source, output, remote, on_progress=replace)
+        translator.revision = revisions["en-de"]
+        assert run(source, output, remote) == JobSummary(20, 9)
+    assert output.read_text("utf-8") == expected()
+
+
+def test_no_line_is_blamed_for_what_concerns_the_whole_request(source: Path, output: Path) -> None:
+    with running_server(FakeTranslator("one"), FakeTranslator("two")) as address, Client(address) as client:
+        with pytest.raises(InvalidInputError, match=r"^model: several models fit, name one of them: one, two$"):
+            run(source, output, lambda texts: client.translate_stream(texts, to="de"))
+        with pytest.raises(InvalidInputError, match=r"^search_options: beam_size is 0"):
+            run(source, output, lambda texts: client.translate_stream(texts, to="de", model="one", beam_size=0))
+        with pytest.raises(InvalidInputError, match=r"^the request cannot be encoded: "):
+            run(source, output, lambda texts: client.translate_stream(texts, to="de", model="one", beam_size=2**40))
+
+
+def test_without_a_server_nothing_is_lost(source: Path, output: Path) -> None:
+    begin(source, output, 5)
+    with Client("127.0.0.1:1") as client, pytest.raises(ServerError, match="is unavailable"):
+        run(source, output, lambda texts: client.translate_stream(texts, to="de"))
+    assert run(source, output) == JobSummary(20, 5)
