@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from model.errors import InvalidInputError
 from model.files import write_atomically
+from training.batching import Position
 
 
 @dataclass(slots=True)
@@ -20,8 +21,7 @@ class Progress:
     """Where a run stands."""
 
     update: int = 0  # updates done
-    epoch: int = 0
-    batch: int = 0  # batches of this epoch done
+    position: Position = field(default_factory=Position)  # in the stream of batches
     seconds: float = 0.0  # spent training, over all resumptions
     target_tokens: int = 0  # trained on
     validations: list[tuple[int, float]] = field(default_factory=list)  # (update, mean BLEU)
@@ -79,6 +79,7 @@ class CheckpointFolder:
         if torch.cuda.is_available() and "cuda_random_state" in tensors:
             torch.cuda.set_rng_state(tensors["cuda_random_state"])
         values = json.loads(metadata["progress"])
+        values["position"] = Position(**values["position"])
         values["validations"] = [(update, bleu) for update, bleu in values["validations"]]
         return Progress(**values)
 

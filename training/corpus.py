@@ -1,6 +1,6 @@
 """Reading parallel text: one sentence a line, line N of one side the translation of line N of the other."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,6 +71,10 @@ class EncodedCorpus:
 
     def __len__(self) -> int:
         return len(self.source.offsets) - 1
+
+    def pools(self, *, seed: int, epoch: int) -> "list[Callable[[], EncodedCorpus]]":
+        """See `training.batching.PooledCorpus`: what is in memory is one pool."""
+        return [lambda: self]
 
 
 def encode_corpus(

@@ -10,8 +10,9 @@ from model.config import Direction
 from model.errors import DragomanError, InvalidInputError, NotFoundError
 from model.files import write_atomically
 from model.vocabulary import PieceModel, PieceModelOptions, Vocabulary, train_piece_model
-from training.config import GrammarConfig, RunConfig, VocabularyConfig
+from training.config import RunConfig
 from training.corpus import read_parallel
+from training.data_config import GrammarConfig, VocabularyConfig
 from training.grammar import write_corpus
 
 MAX_VOCABULARY_SENTENCES = 2_000_000

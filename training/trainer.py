@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
 
@@ -11,10 +12,9 @@ from torch import nn
 
 from model.errors import DragomanError
 from model.transformer import Transformer
-from training.batching import Batch, EpochBatches
+from training.batching import Batch, BatchStream, PooledCorpus
 from training.checkpoint import CheckpointFolder, Progress
 from training.config import RunConfig
-from training.corpus import EncodedCorpus
 from training.display import TrainingDisplay
 from training.metrics_log import MetricsLog
 from training.objective import Objective
@@ -46,7 +46,7 @@ class Trainer:
         self,
         config: RunConfig,
         network: Transformer,
-        corpus: EncodedCorpus,
+        corpus: PooledCorpus,
         checkpoints: CheckpointFolder,
         *,
         validate: Validate,
@@ -123,18 +123,13 @@ class Trainer:
     def _update_batches(self) -> Iterator[list[Batch]]:
         """The batches of each update still to do, epoch after epoch; counts them in `progress` as it gives them out."""
         options = self.config.optimization
-        while self.progress.update < options.max_updates and not self._has_stalled():
-            epoch = EpochBatches(self.corpus, options.batch_tokens, seed=self.config.seed, epoch=self.progress.epoch)
-            remaining = epoch.iterate(start=self.progress.batch)
-            while self.progress.update < options.max_updates and (
-                batches := list(islice(remaining, options.accumulation))
-            ):
+        stream = BatchStream(self.corpus, options.batch_tokens, seed=self.config.seed)
+        with closing(stream.batches(self.progress.position)) as remaining:
+            while self.progress.update < options.max_updates and not self._has_stalled():
+                planned = list(islice(remaining, options.accumulation))
                 self.progress.update += 1
-                self.progress.batch += len(batches)
-                yield batches
-            if self.progress.batch >= len(epoch):
-                self.progress.epoch += 1
-                self.progress.batch = 0
+                self.progress.position = planned[-1][1]
+                yield [batch.make() for batch, _ in planned]
 
     def _update(self, batches: list[Batch]) -> tuple[float, float]:
         """One optimizer step over all batches; returns the sums of loss and negative log-likelihood, in nats."""
@@ -176,7 +171,7 @@ class Trainer:
             "learning_rate": inverse_square_root(
                 update, peak=options.learning_rate, warmup_updates=options.warmup_updates
             ),
-            "epoch": self.progress.epoch,
+            "epoch": self.progress.position.epoch,
         }
         log.write("training", update, values)
         return _Window(now)

@@ -1,13 +1,23 @@
 """Batches: what must hold for any corpus, and how little padding a realistic one has."""
 
+import threading
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from threading import Event
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from model.config import BOS_ID, EOS_ID, PAD_ID
-from training.batching import Batch, EpochBatches, make_batch
+from model.errors import InvalidInputError
+from training.batching import Batch, BatchStream, PoolBatches, Position, make_batch
 from training.corpus import EncodedCorpus, EncodedSide, SkippedPairs
 
 lengths = st.lists(st.tuples(st.integers(2, 30), st.integers(1, 30)), min_size=1, max_size=60)
@@ -24,42 +34,139 @@ def pair_numbers(batch: Batch) -> list[int]:
     return [int(piece) - 4 for piece in batch.source[:, 0]]
 
 
-def epoch_order(corpus: EncodedCorpus, *, seed: int = 1, epoch: int = 0, start: int = 0) -> list[list[int]]:
-    batches = EpochBatches(corpus, 64, seed=seed, epoch=epoch)
-    return [pair_numbers(batch) for batch in batches.iterate(start)]
+def epoch_order(corpus: EncodedCorpus, *, seed: int = 1, epoch: int = 0) -> list[list[int]]:
+    """The pairs of each batch of an epoch."""
+    stream = BatchStream(corpus, 64, seed=seed).batches(Position(epoch))
+    order = []
+    for planned, position in stream:
+        order.append(pair_numbers(planned.make()))
+        if position.epoch > epoch:
+            return order
+    raise AssertionError("the stream ended")
+
+
+@dataclass(frozen=True)
+class FewAtATime:
+    """A corpus in pools of some pairs, in the order of the epoch's random permutation."""
+
+    corpus: EncodedCorpus
+    pool_size: int
+
+    def pools(self, *, seed: int, epoch: int) -> list[Callable[[], EncodedCorpus]]:
+        order = np.random.default_rng((seed, epoch)).permutation(len(self.corpus))
+        return [
+            partial(choose, self.corpus, order[start : start + self.pool_size])
+            for start in range(0, len(order), self.pool_size)
+        ]
+
+
+def choose(corpus: EncodedCorpus, indices: NDArray[np.int64]) -> EncodedCorpus:
+    source, target = (
+        EncodedSide.pack([side.pieces[side.offsets[i] : side.offsets[i + 1]].tolist() for i in indices])
+        for side in (corpus.source, corpus.target)
+    )
+    return EncodedCorpus(source, target, SkippedPairs())
 
 
 @given(lengths, st.integers(16, 200), st.integers(0, 5), st.integers(0, 5))
 @settings(deadline=None)
-def test_an_epoch_has_every_pair_once_within_the_bound(
+def test_a_pool_has_every_pair_once_within_the_bound(
     pairs: list[tuple[int, int]], batch_tokens: int, seed: int, epoch: int
 ) -> None:
     corpus = corpus_of_lengths(pairs)
-    batches = EpochBatches(corpus, batch_tokens, seed=seed, epoch=epoch)
+    batches = PoolBatches(corpus, batch_tokens, seed=(seed, epoch))
 
     seen = []
     places = real = 0
-    for batch in batches.iterate():
+    for planned in batches:
+        batch = planned.make()
         numbers = pair_numbers(batch)
         seen.extend(numbers)
         assert len(numbers) == 1 or max(batch.source.numel(), batch.labels.numel()) <= batch_tokens
         assert batch.source_mask.sum(1).tolist() == [pairs[number][0] for number in numbers]
         assert batch.label_mask.sum(1).tolist() == [pairs[number][1] for number in numbers]
+        assert planned.num_target_tokens == batch.num_target_tokens
         places += batch.source.numel() + batch.labels.numel()
         real += int(batch.source_mask.sum() + batch.label_mask.sum())
     assert sorted(seen) == list(range(len(pairs)))
     assert batches.padding_share() == pytest.approx(1 - real / places)
 
 
-@given(lengths, st.integers(0, 3), st.integers(0, 3))
-@settings(deadline=None)
-def test_a_restart_goes_on_with_the_same_rest(pairs: list[tuple[int, int]], seed: int, epoch: int) -> None:
-    corpus = corpus_of_lengths(pairs)
-    whole = epoch_order(corpus, seed=seed, epoch=epoch)
+@given(lengths, st.integers(1, 25), st.integers(0, 3))
+@settings(deadline=None, max_examples=40)
+def test_a_stream_goes_on_from_any_position_with_the_same_rest(
+    pairs: list[tuple[int, int]], pool_size: int, seed: int
+) -> None:
+    stream = BatchStream(FewAtATime(corpus_of_lengths(pairs), pool_size), 64, seed=seed)
+    whole: list[tuple[list[int], Position]] = []
+    for planned, position in stream.batches(Position()):
+        whole.append((pair_numbers(planned.make()), position))
+        if position == Position(epoch=2):
+            break
 
-    assert epoch_order(corpus_of_lengths(pairs), seed=seed, epoch=epoch) == whole
-    for start in {0, 1, len(whole) // 2, len(whole)}:
-        assert epoch_order(corpus, seed=seed, epoch=epoch, start=start) == whole[start:]
+    assert Counter(number for numbers, _ in whole for number in numbers) == Counter([*range(len(pairs))] * 2)
+    assert [position for _, position in whole] == sorted(
+        {position for _, position in whole}, key=lambda place: (place.epoch, place.pool, place.batch)
+    )
+    for done in {1, len(whole) // 3, len(whole) // 2, len(whole) - 1} - {0, len(whole)}:
+        rest = [
+            (pair_numbers(planned.make()), position)
+            for planned, position in islice(stream.batches(whole[done - 1][1]), len(whole) - done)
+        ]
+        assert rest == whole[done:]
+
+
+def test_positions_count_batches_in_pools_in_epochs() -> None:
+    corpus = corpus_of_lengths([(8, 8)] * 40)  # eight pairs to a batch of 64
+    stream = BatchStream(FewAtATime(corpus, 24), 64, seed=1).batches(Position())
+
+    positions = [position for _, position in islice(stream, 6)]
+    assert positions == [
+        Position(0, 0, 1),
+        Position(0, 0, 2),
+        Position(0, 1, 0),
+        Position(0, 1, 1),
+        Position(1, 0, 0),
+        Position(1, 0, 1),
+    ]
+
+
+def test_the_next_pool_is_read_while_one_is_trained_on() -> None:
+    """And no more than that one, or memory would grow."""
+    corpus = corpus_of_lengths([(8, 8)] * 8)
+    was_read = [Event() for _ in range(4)]
+
+    class Watched:
+        def pools(self, *, seed: int, epoch: int) -> list[Callable[[], EncodedCorpus]]:
+            def read(number: int) -> EncodedCorpus:
+                assert threading.current_thread() is not threading.main_thread()
+                was_read[number].set()
+                return corpus
+
+            return [partial(read, number) for number in range(4)]
+
+    stream = BatchStream(Watched(), 64, seed=1).batches(Position())
+    next(stream)
+
+    assert was_read[1].wait(timeout=60)
+    next(stream)
+    assert was_read[2].wait(timeout=60)
+    assert not was_read[3].is_set()
+    stream.close()
+
+
+def test_what_a_pool_fails_with_reaches_the_reader() -> None:
+    class Broken:
+        def pools(self, *, seed: int, epoch: int) -> list[Callable[[], EncodedCorpus]]:
+            def read() -> EncodedCorpus:
+                raise InvalidInputError("the file is gone")
+
+            return [lambda: corpus_of_lengths([(2, 2)]), read]
+
+    stream = BatchStream(Broken(), 64, seed=1).batches(Position())
+    next(stream)
+    with pytest.raises(InvalidInputError, match="the file is gone"):
+        next(stream)
 
 
 def test_order_hangs_on_seed_and_epoch_and_on_nothing_else() -> None:
@@ -73,6 +180,15 @@ def test_order_hangs_on_seed_and_epoch_and_on_nothing_else() -> None:
     assert epoch_order(corpus, seed=2, epoch=0) != epoch_order(corpus, seed=1, epoch=1)
 
 
+def test_the_order_is_the_one_that_runs_were_begun_with() -> None:
+    """A golden value: were it another, a run could not be resumed with a newer release."""
+    corpus = corpus_of_lengths([(3 + i % 3, 2 + i % 2) for i in range(24)])
+    assert epoch_order(corpus) == [
+        [21, 15, 3, 9, 1, 7, 13, 19, 17, 23, 11, 5],
+        [12, 0, 18, 6, 16, 22, 10, 4, 20, 2, 8, 14],
+    ]
+
+
 def test_pairs_of_equal_length_get_other_mates_each_epoch() -> None:
     corpus = corpus_of_lengths([(8, 8)] * 64)
     assert {frozenset(batch) for batch in epoch_order(corpus)} != {
@@ -82,7 +198,7 @@ def test_pairs_of_equal_length_get_other_mates_each_epoch() -> None:
 
 def test_lengths_do_not_come_in_order() -> None:
     corpus = corpus_of_lengths([(length, length) for length in range(2, 32) for _ in range(10)])
-    longest = [int(batch.labels.shape[1]) for batch in EpochBatches(corpus, 64, seed=1, epoch=0).iterate()]
+    longest = [int(planned.make().labels.shape[1]) for planned in PoolBatches(corpus, 64, seed=(1,))]
     assert longest != sorted(longest)
     assert abs(np.corrcoef(longest, np.arange(len(longest)))[0, 1]) < 0.3
 
@@ -93,7 +209,7 @@ def test_a_realistic_corpus_has_little_padding() -> None:
     sources = np.clip((targets * random.normal(1.0, 0.15, size=targets.size)).round(), 1, 100).astype(int)
     corpus = corpus_of_lengths(list(zip((sources + 2).tolist(), (targets + 1).tolist(), strict=True)))
 
-    assert EpochBatches(corpus, 4096, seed=1, epoch=0).padding_share() < 0.06
+    assert PoolBatches(corpus, 4096, seed=(1,)).padding_share() < 0.06
 
 
 @given(

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from model.errors import DragomanError, InvalidInputError
 from tests.training.tiny import small_disk
+from training.batching import Position
 from training.checkpoint import CheckpointFolder, Progress, load_weights
 
 
@@ -58,7 +59,9 @@ def test_a_restored_run_goes_on_as_if_nothing_had_happened(folder: CheckpointFol
     network = network_of(4, 3, 2)
     optimizer = adam(network)
     take_steps(network, optimizer, 3)
-    progress = Progress(update=3, epoch=1, batch=2, seconds=0.1 + 0.2, target_tokens=77, validations=[(2, 1 / 3)])
+    progress = Progress(
+        update=3, position=Position(1, 4, 2), seconds=0.1 + 0.2, target_tokens=77, validations=[(2, 1 / 3)]
+    )
     folder.save(network, optimizer, progress)
     take_steps(network, optimizer, 2)
 

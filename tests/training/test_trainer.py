@@ -19,7 +19,7 @@ from model.decoding.torch_decoder import TorchDecoder
 from model.errors import DragomanError
 from model.transformer import Transformer
 from tests.training.tiny import copy_corpus, tiny_config, tiny_network
-from training.batching import EpochBatches
+from training.batching import PoolBatches
 from training.checkpoint import CheckpointFolder, Progress
 from training.corpus import EncodedCorpus, EncodedSide, SkippedPairs
 from training.display import TrainingDisplay
@@ -156,11 +156,11 @@ def test_metrics_are_logged_as_they_are_configured(trained: Trainer) -> None:
 
 
 def test_progress_counts_tokens_and_epochs(trained: Trainer) -> None:
-    progress, corpus = trained.progress, trained.corpus
-    per_epoch = int(corpus.target.lengths.sum())
+    progress = trained.progress
+    per_epoch = int(copy_corpus(2000).target.lengths.sum())
 
     assert progress.update == 500
-    assert progress.target_tokens // per_epoch == progress.epoch
+    assert progress.target_tokens // per_epoch == progress.position.epoch
     assert progress.seconds > 0
 
 
@@ -180,9 +180,9 @@ DISTURBED: dict[str, Any] = {
 
 def test_a_run_resumed_at_any_update_equals_an_undisturbed_one(runner: Runner) -> None:
     corpus = copy_corpus(45, longest=6)
-    num_batches = len(EpochBatches(corpus, 64, seed=1, epoch=0))
+    num_batches = len(PoolBatches(corpus, 64, seed=(1, 0, 0)))
     assert 3 < num_batches < 8 * 3, "updates must fall inside an epoch and over its end"
-    assert num_batches % 3, "the last update of an epoch must have fewer batches"
+    assert num_batches % 3, "an update must span two epochs"
     undisturbed = runner.run(runner.trainer(corpus, **DISTURBED))
     expected = state_of(undisturbed)
     checkpoints = undisturbed.checkpoints
@@ -223,7 +223,7 @@ def test_two_accumulated_batches_equal_one_twice_as_large(runner: Runner) -> Non
 
     apart = runner.trainer(corpus, optimization={**options, "batch_tokens": 64, "accumulation": 2})
     together = runner.trainer(corpus, optimization={**options, "batch_tokens": 128})
-    assert [len(EpochBatches(corpus, tokens, seed=1, epoch=0)) for tokens in (64, 128)] == [2, 1]
+    assert [len(PoolBatches(corpus, tokens, seed=(1, 0, 0))) for tokens in (64, 128)] == [2, 1]
     runner.run(apart)
     runner.run(together)
 

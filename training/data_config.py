@@ -1,0 +1,82 @@
+"""What a run trains on: the parallel corpus and its vocabulary, as configured."""
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from model.config import Direction, StrictModel
+from model.errors import InvalidInputError
+
+FilePath = Annotated[Path, Field(strict=False)]  # written as a string
+
+
+class GrammarConfig(StrictModel):
+    """The corpus that Dragoman makes itself from a small English–German grammar, in place of files."""
+
+    sentences: int = Field(30_000, ge=100, description="Sentence pairs to train on.")
+    held_out: int = Field(500, ge=10, description="Pairs each in dev and test, of combinations never trained on.")
+
+
+class DataConfig(StrictModel):
+    """The parallel corpus. Paths are relative to the folder where the command runs; .gz is unpacked as it is read."""
+
+    directions: tuple[str, ...] = Field(min_length=1, strict=False, description='What to learn: ["en-de", "de-en"].')
+    train: tuple[dict[str, FilePath], ...] = Field((), strict=False, description="Corpora: a file for each language.")
+    dev: dict[str, FilePath] = Field({}, description="Held-out sentences for validation: a file for each language.")
+    grammar: GrammarConfig | None = Field(None, description="Makes its own corpus; then train and dev stay empty.")
+    max_length: int = Field(128, ge=1, description="Pairs with more pieces on a side are left out, and counted.")
+    shuffle_pairs: int = Field(262_144, ge=1024, description="Pairs that are shuffled at a time, and held in memory.")
+
+    @property
+    def parsed_directions(self) -> tuple[Direction, ...]:
+        return tuple(Direction.parse(direction) for direction in self.directions)
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """All languages of all directions, sorted."""
+        return tuple(
+            sorted({code for direction in self.parsed_directions for code in (direction.source, direction.target)})
+        )
+
+    @model_validator(mode="after")
+    def _directions_are_clear_and_have_files(self) -> Self:
+        try:
+            directions = self.parsed_directions
+        except InvalidInputError as error:
+            raise ValueError(str(error)) from error
+        for number, direction in enumerate(directions):
+            if direction in directions[:number]:
+                raise ValueError(f"{direction} is there twice")
+        if self.grammar is not None:
+            if self.train or self.dev:
+                raise ValueError("give either files (train, dev) or the grammar, not both")
+            if not set(self.languages) <= {"en", "de"}:
+                raise ValueError("the grammar speaks en and de only")
+            return self
+        for direction in directions:
+            if not any({direction.source, direction.target} <= corpus.keys() for corpus in self.train):
+                raise ValueError(f"no corpus in train has both languages of {direction}")
+            if not {direction.source, direction.target} <= self.dev.keys():
+                raise ValueError(f"dev lacks a language of {direction}")
+        return self
+
+
+class VocabularyConfig(StrictModel):
+    """SentencePiece models: given as files, or learnt from the training corpus."""
+
+    size: int = Field(8000, ge=300, description="Pieces, of each side if the vocabulary is not joint.")
+    type: Literal["unigram", "bpe"] = "unigram"
+    joint: bool = Field(True, description="One vocabulary for both sides.")
+    byte_fallback: bool = Field(True, description="Spell unseen characters as UTF-8 bytes rather than as unknown.")
+    character_coverage: float = Field(0.9999, gt=0, le=1)
+    source_file: FilePath | None = Field(None, description="A SentencePiece model to use; for both sides if joint.")
+    target_file: FilePath | None = Field(None, description="The target side's model if the vocabulary is not joint.")
+
+    @model_validator(mode="after")
+    def _files_fit_together(self) -> Self:
+        if self.target_file is not None and (self.joint or self.source_file is None):
+            raise ValueError("target_file goes with source_file and joint = false")
+        if self.source_file is not None and not self.joint and self.target_file is None:
+            raise ValueError("source_file with joint = false needs target_file too")
+        return self
