@@ -10,6 +10,7 @@ import typer
 from model.errors import DragomanError, InvalidInputError, NotFoundError
 from server import commands as server_commands
 from training import commands as training_commands
+from training.synthesize_command import synthesize
 
 if TYPE_CHECKING:
     from model.config import Direction
@@ -112,6 +113,7 @@ for _command in (
     training_commands.evaluate,
     training_commands.score,
     training_commands.shortlist,
+    synthesize,
     server_commands.translate,
     server_commands.serve,
     models,

@@ -70,6 +70,20 @@ def bleu_score(hypotheses: Sequence[str], references: Sequence[str]) -> float:
     return float(BLEU(force=True).corpus_score(hypotheses, [references]).score)
 
 
+class SentenceBleu:
+    """BLEU of single sentences, to compare hypotheses of one source: as sacreBLEU has it, with exponential smoothing of
+    n-gram orders without a match (Chen & Cherry 2014, method 3) and without the orders that are longer than a sentence.
+    """
+
+    def __init__(self, tokenize: str = "13a") -> None:
+        """tokenize: see `score_translations`, as for what is raised."""
+        self._bleu = _bleu(tokenize, effective_order=True)
+
+    def score(self, hypothesis: str, reference: str) -> float:
+        """0 to 100."""
+        return float(self._bleu.sentence_score(hypothesis, [reference]).score)
+
+
 def score_translations(
     hypotheses: Sequence[str],
     references: Sequence[str],
@@ -121,11 +135,11 @@ def format_report(report: ScoreReport) -> str:
     return "\n".join(lines)
 
 
-def _bleu(tokenize: str) -> BLEU:
+def _bleu(tokenize: str, *, effective_order: bool = False) -> BLEU:
     if tokenize not in BLEU.TOKENIZERS:
         raise InvalidInputError(f"unknown tokenizer '{tokenize}'; sacreBLEU has {', '.join(BLEU.TOKENIZERS)}")
     try:
-        return BLEU(tokenize=tokenize, force=True)
+        return BLEU(tokenize=tokenize, force=True, effective_order=effective_order)
     except (ImportError, OSError, RuntimeError) as error:  # a package that is not installed, a model not downloaded
         reason = " ".join(str(error).split())
         raise InvalidInputError(f"tokenizer '{tokenize}' cannot be loaded: {reason}") from error

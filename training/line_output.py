@@ -1,0 +1,60 @@
+"""Writing text files of a corpus, packed where the name says so, with a checksum of what was written."""
+
+import gzip
+import hashlib
+from pathlib import Path
+from typing import BinaryIO
+
+from model.errors import InvalidInputError
+from model.lines import encode_line
+
+
+class LineOutput:
+    """One text a line; the same lines make the same bytes, packed ones too."""
+
+    def __init__(self, path: Path, file: BinaryIO) -> None:
+        """path: the name that it is to have, gzip if that ends in .gz. file: where it is written until then."""
+        self.path = path
+        self._digested = _Digested(file)
+        self._packed: gzip.GzipFile | None = None
+        if path.suffix == ".gz":
+            # No name and no time in it.
+            self._packed = gzip.GzipFile("", "wb", compresslevel=6, fileobj=self._digested, mtime=0)
+
+    def write(self, text: str) -> None:
+        """One line; line breaks in it become spaces."""
+        (self._packed or self._digested).write(encode_line(text))
+
+    def finish(self, *, overwrite: bool) -> str:
+        """The SHA-256 of all that was written, which is complete with this.
+
+        Raises InvalidInputError if there is another file of that name, which may not be overwritten; one with the very
+        same content is none.
+        """
+        if self._packed is not None:
+            self._packed.close()
+        checksum = self._digested.checksum.hexdigest()
+        if not overwrite and self.path.exists() and file_checksum(self.path) != checksum:
+            raise InvalidInputError(f"{self.path}: exists already; choose another name, or --overwrite it")
+        return checksum
+
+
+def file_checksum(path: Path) -> str:
+    """The SHA-256 of a file as it lies on the disk, as `sha256sum` prints it."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+class _Digested:
+    """A file that keeps the checksum of what is written into it."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.checksum = hashlib.sha256()
+        self._file = file
+
+    def write(self, data: bytes) -> int:
+        self.checksum.update(data)
+        return self._file.write(data)
+
+    def flush(self) -> None:
+        self._file.flush()
