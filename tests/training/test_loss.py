@@ -104,3 +104,15 @@ def test_huge_logits_do_not_overflow() -> None:
     states, weight, labels = inputs(4, torch.float32)
     loss, _ = projected_cross_entropy(states * 1e3, weight * 1e3, labels, 0.0)
     assert torch.isfinite(loss)
+
+
+def test_an_impossible_label_has_a_finite_loss_and_its_full_gradient() -> None:
+    states = torch.tensor([[300.0, 0.0]], requires_grad=True)
+    weight = torch.tensor([[1.0, 0.0], [-1.0, 0.0]], requires_grad=True)
+
+    loss, _ = projected_cross_entropy(states, weight, torch.tensor([1]), 0.0)  # its probability is e**-600
+    loss.backward()
+
+    assert 80 < loss.item() < 100
+    assert states.grad is not None
+    assert states.grad.tolist() == [[2.0, 0.0]]
