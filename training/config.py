@@ -9,7 +9,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from model.config import ArchitectureConfig, StrictModel, describe_validation_error
 from model.errors import InvalidInputError, NotFoundError
-from training.data_config import DataConfig, FilePath, VocabularyConfig
+from training.data_config import DataConfig, FilePath, SubwordRegularizationConfig, VocabularyConfig
 
 
 class OptimizationConfig(StrictModel):
@@ -70,6 +70,7 @@ class RunConfig(StrictModel):
     seed: int = 1
     data: DataConfig
     vocabulary: VocabularyConfig = VocabularyConfig()
+    subword_regularization: SubwordRegularizationConfig = SubwordRegularizationConfig()
     architecture: ArchitectureConfig
     objective: ObjectiveConfig = ObjectiveConfig()
     optimization: OptimizationConfig = OptimizationConfig()

@@ -17,14 +17,19 @@ def read_parallel(paths: Sequence[Path]) -> list[list[str]]:
     """All sides of a corpus. Raises InvalidInputError if they differ in length or have no sentence at all."""
     sides = [list(read_lines(path)) for path in paths]
     for path, side in zip(paths, sides, strict=True):
-        if len(side) != len(sides[0]):
-            raise InvalidInputError(
-                f"{paths[0]} has {len(sides[0]):,} lines, but {path} has {len(side):,}: "
-                "line N of one must be the translation of line N of the other"
-            )
+        check_same_length((paths[0], len(sides[0])), (path, len(side)))
         if not any(sentence.strip() for sentence in side):
             raise InvalidInputError(f"{path}: the corpus is empty")
     return sides
+
+
+def check_same_length(first: tuple[Path, int], other: tuple[Path, int]) -> None:
+    """Raises InvalidInputError if two sides of a corpus, each a file and its number of lines, differ in length."""
+    if first[1] != other[1]:
+        raise InvalidInputError(
+            f"{first[0]} has {first[1]:,} lines, but {other[0]} has {other[1]:,}: "
+            "line N of one must be the translation of line N of the other"
+        )
 
 
 @dataclass(slots=True)
@@ -51,6 +56,30 @@ class EncodedSide:
     @property
     def lengths(self) -> npt.NDArray[np.int64]:
         return np.diff(self.offsets)
+
+    @classmethod
+    def concatenate(cls, sides: Sequence["EncodedSide"]) -> "EncodedSide":
+        lengths = np.concatenate([side.lengths for side in sides])
+        return cls(np.concatenate([side.pieces for side in sides]), np.concatenate(([0], lengths.cumsum())))
+
+    def choose(self, indices: npt.NDArray[np.int64]) -> "EncodedSide":
+        """The chosen sequences, in the order of `indices`."""
+        lengths = self.lengths[indices]
+        offsets = np.concatenate(([0], lengths.cumsum()))
+        places = np.repeat(self.offsets[indices] - offsets[:-1], lengths) + np.arange(offsets[-1])
+        return EncodedSide(self.pieces[places], offsets)
+
+    def framed(self, first: Sequence[int], last: int) -> "EncodedSide":
+        """Every sequence between the same first pieces and the same last one."""
+        num_added = len(first) + 1
+        offsets = self.offsets + num_added * np.arange(len(self.offsets))
+        pieces = np.empty(offsets[-1], np.int32)
+        is_own = np.ones(offsets[-1], np.bool_)
+        for places, piece in [*((offsets[:-1] + i, piece) for i, piece in enumerate(first)), (offsets[1:] - 1, last)]:
+            pieces[places] = piece
+            is_own[places] = False
+        pieces[is_own] = self.pieces
+        return EncodedSide(pieces, offsets)
 
     def pad(self, indices: npt.NDArray[np.int64], pad_id: int) -> npt.NDArray[np.int64]:
         """The chosen sequences as [len(indices), longest], padded at the end."""

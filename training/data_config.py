@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from model.config import Direction, StrictModel
 from model.errors import InvalidInputError
@@ -18,15 +18,34 @@ class GrammarConfig(StrictModel):
     held_out: int = Field(500, ge=10, description="Pairs each in dev and test, of combinations never trained on.")
 
 
+class CorpusConfig(StrictModel):
+    """A parallel corpus: the file of each language, by the language's code; line N of each means the same."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, FilePath] = Field(init=False)
+
+    repeat: int = Field(1, ge=1, description="How often an epoch has each pair, such as to favour human translations.")
+
+    @property
+    def files(self) -> dict[str, Path]:
+        return dict(self.__pydantic_extra__)
+
+
 class DataConfig(StrictModel):
     """The parallel corpus. Paths are relative to the folder where the command runs; .gz is unpacked as it is read."""
 
     directions: tuple[str, ...] = Field(min_length=1, strict=False, description='What to learn: ["en-de", "de-en"].')
-    train: tuple[dict[str, FilePath], ...] = Field((), strict=False, description="Corpora: a file for each language.")
+    train: tuple[CorpusConfig, ...] = Field((), strict=False, description="Corpora: a file for each language.")
     dev: dict[str, FilePath] = Field({}, description="Held-out sentences for validation: a file for each language.")
     grammar: GrammarConfig | None = Field(None, description="Makes its own corpus; then train and dev stay empty.")
     max_length: int = Field(128, ge=1, description="Pairs with more pieces on a side are left out, and counted.")
     shuffle_pairs: int = Field(262_144, ge=1024, description="Pairs that are shuffled at a time, and held in memory.")
+    sampling_temperature: float = Field(
+        1.0,
+        ge=1,
+        description="1: an epoch has every pair once. More: as many pairs, but corpora and directions get shares in "
+        "proportion to size^(1/temperature), so that small ones count for more.",
+    )
 
     @property
     def parsed_directions(self) -> tuple[Direction, ...]:
@@ -55,11 +74,24 @@ class DataConfig(StrictModel):
                 raise ValueError("the grammar speaks en and de only")
             return self
         for direction in directions:
-            if not any({direction.source, direction.target} <= corpus.keys() for corpus in self.train):
+            if not any({direction.source, direction.target} <= corpus.files.keys() for corpus in self.train):
                 raise ValueError(f"no corpus in train has both languages of {direction}")
             if not {direction.source, direction.target} <= self.dev.keys():
                 raise ValueError(f"dev lacks a language of {direction}")
         return self
+
+
+class SubwordRegularizationConfig(StrictModel):
+    """Other pieces for the same text in every epoch, drawn at random. Of a unigram vocabulary, alpha is the power of
+    the probabilities that segmentations are drawn with (Kudo 2018): the smaller, the more random, 0.1 to 0.5 being
+    usual. Of a BPE vocabulary it is the share of merges left out (BPE-dropout, Provilkov et al. 2020), usually 0.1."""
+
+    source_alpha: float = Field(0.0, ge=0, le=1, description="Of the source side; 0: always the best segmentation.")
+    target_alpha: float = Field(0.0, ge=0, le=1, description="Of the target side; 0: always the best segmentation.")
+
+    @property
+    def is_on(self) -> bool:
+        return self.source_alpha > 0 or self.target_alpha > 0
 
 
 class VocabularyConfig(StrictModel):

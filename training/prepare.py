@@ -1,19 +1,22 @@
 """From a configuration to what the trainer needs: the corpora as text, the vocabulary, the network, the dev set."""
 
-import hashlib
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from model.config import Direction
 from model.errors import DragomanError, InvalidInputError, NotFoundError
 from model.files import write_atomically
+from model.lines import read_lines
 from model.vocabulary import PieceModel, PieceModelOptions, Vocabulary, train_piece_model
 from training.config import RunConfig
-from training.corpus import read_parallel
+from training.corpus import check_same_length, read_parallel
+from training.corpus_cache import ParallelFiles
 from training.data_config import GrammarConfig, VocabularyConfig
 from training.grammar import write_corpus
+from training.text_file import TextFile, inspect_text
 
 MAX_VOCABULARY_SENTENCES = 2_000_000
 """Sentences that a vocabulary is learnt from; more take memory and change little."""
@@ -30,34 +33,35 @@ class ParallelText:
 
 @dataclass(frozen=True, slots=True)
 class RunText:
-    """All text of a run, by direction, and the SHA-256 checksums of the files it came from."""
+    """All text of a run, by direction, and the SHA-256 checksums of the files it came from. Only the dev set, which is
+    small, is in memory."""
 
-    train: list[ParallelText]
+    train: list[ParallelFiles]
     dev: list[ParallelText]
     checksums: dict[str, str]
 
 
 def read_run_text(config: RunConfig) -> RunText:
-    """Reads the corpora, or has the grammar make them, in `corpus/` of the run folder, first.
+    """Looks through the corpora, or has the grammar make them, in `corpus/` of the run folder, first.
 
     Raises NotFoundError or InvalidInputError that names the file at fault, and DragomanError if the grammar's corpus
     cannot be written.
     """
     data = config.data
     directions = data.parsed_directions
-    corpora: tuple[Mapping[str, Path], ...] = data.train
+    corpora = [(corpus.files, corpus.repeat) for corpus in data.train]
     dev: Mapping[str, Path] = data.dev
     if data.grammar is not None:
         folder = config.run_folder / "corpus"
         _write_grammar_corpus(folder, data.grammar, config.seed)
-        corpora = ({code: folder / f"train.{code}" for code in ("en", "de")},)
+        corpora = [({code: folder / f"train.{code}" for code in ("en", "de")}, 1)]
         dev = {code: folder / f"dev.{code}" for code in ("en", "de")}
-    paths = sorted({files[code] for files in (*corpora, dev) for code in _languages(_taught(files, directions))})
-    return RunText(
-        train=[text for files in corpora for text in _read_corpus(files, directions)],
-        dev=_read_corpus(dev, directions),
-        checksums={str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths},
-    )
+    inspected: dict[Path, TextFile] = {}
+    train = [part for files, repeat in corpora for part in _find_parts(files, directions, repeat, inspected)]
+    checksums = {str(path): file.checksum for path, file in inspected.items()}
+    for code in _languages(_taught(dev, directions)):
+        checksums[str(dev[code])] = inspect_text(dev[code]).checksum
+    return RunText(train=train, dev=_read_corpus(dev, directions), checksums=dict(sorted(checksums.items())))
 
 
 def _write_grammar_corpus(folder: Path, grammar: GrammarConfig, seed: int) -> None:
@@ -76,6 +80,24 @@ def _languages(directions: Sequence[Direction]) -> list[str]:
     return sorted({language for direction in directions for language in (direction.source, direction.target)})
 
 
+def _find_parts(
+    files: Mapping[str, Path], directions: Sequence[Direction], repeat: int, inspected: dict[Path, TextFile]
+) -> list[ParallelFiles]:
+    """The corpus in each direction that it can teach. inspected: the files that were looked at, each once."""
+    taught = _taught(files, directions)
+    languages = _languages(taught)
+    for language in languages:
+        path = files[language]
+        if path not in inspected:
+            inspected[path] = inspect_text(path)
+        first = inspected[files[languages[0]]]
+        check_same_length((first.path, first.num_lines), (path, inspected[path].num_lines))
+    return [
+        ParallelFiles(direction, inspected[files[direction.source]], inspected[files[direction.target]], repeat)
+        for direction in taught
+    ]
+
+
 def _read_corpus(files: Mapping[str, Path], directions: Sequence[Direction]) -> list[ParallelText]:
     """A text for each direction that the corpus can teach; each file is read once."""
     taught = _taught(files, directions)
@@ -84,7 +106,7 @@ def _read_corpus(files: Mapping[str, Path], directions: Sequence[Direction]) -> 
     return [ParallelText(direction, sentences[direction.source], sentences[direction.target]) for direction in taught]
 
 
-def make_vocabulary(config: RunConfig, train: list[ParallelText]) -> Vocabulary:
+def make_vocabulary(config: RunConfig, train: Sequence[ParallelFiles]) -> Vocabulary:
     """The vocabulary of the configured files, or one learnt from the corpus.
 
     Raises NotFoundError or InvalidInputError naming a given file that is missing, damaged or without the tag of a
@@ -140,7 +162,7 @@ def _read_piece_model(path: Path) -> PieceModel:
 
 
 def _train(
-    options: VocabularyConfig, languages: tuple[str, ...], train: list[ParallelText], sides: tuple[str, ...]
+    options: VocabularyConfig, languages: tuple[str, ...], train: Sequence[ParallelFiles], sides: tuple[str, ...]
 ) -> PieceModel:
     piece_options = PieceModelOptions(
         size=options.size,
@@ -151,13 +173,12 @@ def _train(
     return train_piece_model(_distinct_texts(train, sides), piece_options, languages=languages)
 
 
-def _distinct_texts(train: list[ParallelText], sides: tuple[str, ...]) -> Iterator[str]:
+def _distinct_texts(train: Sequence[ParallelFiles], sides: tuple[str, ...]) -> Iterator[str]:
     """The sentences of the given sides, evenly thinned out where they are more than MAX_VOCABULARY_SENTENCES.
 
-    Directions share the list of a file, whose sentences count once.
+    The sentences of a file count once, though several directions share it.
     """
-    lists = [text.source if side == "source" else text.target for text in train for side in sides]
-    distinct = {id(sentences): sentences for sentences in lists}.values()
-    step = math.ceil(sum(map(len, distinct)) / MAX_VOCABULARY_SENTENCES)
-    for sentences in distinct:
-        yield from sentences[::step]
+    distinct = dict.fromkeys(files.source if side == "source" else files.target for files in train for side in sides)
+    step = math.ceil(sum(file.num_lines for file in distinct) / MAX_VOCABULARY_SENTENCES)
+    for file in distinct:
+        yield from islice(read_lines(file.path), 0, None, step)

@@ -19,7 +19,7 @@ from training.allocator import keep_freed_memory
 from training.card import model_card
 from training.checkpoint import CheckpointFolder, Progress
 from training.config import RunConfig
-from training.corpus import EncodedCorpus, encode_corpus
+from training.corpus_cache import CachedCorpus, open_corpus
 from training.display import TrainingDisplay, show_phase
 from training.metrics_log import MetricsLog
 from training.prepare import RunText, load_vocabulary, make_vocabulary, read_run_text, save_vocabulary
@@ -62,8 +62,8 @@ def _train(config: RunConfig, *, resume: bool) -> Path:
         with show_phase("learning the vocabulary"):
             vocabulary = make_vocabulary(config, text.train)
     with show_phase("encoding the corpus"):
-        parts = [(part.direction, part.source, part.target) for part in text.train]
-        corpus = encode_corpus(parts, vocabulary, max_length=config.data.max_length)
+        folder = config.run_folder / "corpus cache"
+        corpus = open_corpus(folder, text.train, vocabulary, config.data, config.subword_regularization)
 
     torch.manual_seed(config.seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -116,6 +116,7 @@ def _check_same_run(config: RunConfig) -> None:
         "seed": (begun.seed, config.seed),
         "data": (begun.data, config.data),
         "vocabulary": (begun.vocabulary, config.vocabulary),
+        "subword_regularization": (begun.subword_regularization, config.subword_regularization),
         "architecture": (begun.architecture, config.architecture),
         "optimization.batch_tokens": (begun.optimization.batch_tokens, config.optimization.batch_tokens),
         "optimization.accumulation": (begun.optimization.accumulation, config.optimization.accumulation),
@@ -125,11 +126,11 @@ def _check_same_run(config: RunConfig) -> None:
             raise InvalidInputError(f"{path}: {key} differs from what the run began with; it cannot change on the way")
 
 
-def _summary(network: Transformer, corpus: EncodedCorpus) -> str:
+def _summary(network: Transformer, corpus: CachedCorpus) -> str:
     skipped = corpus.skipped
     return (
         f"{num_parameters(network):,} parameters; {len(corpus):,} sentence pairs; "
-        f"left out: {skipped.blank:,} with a blank side, {skipped.too_long:,} too long"
+        f"left out: {skipped.blank:,} with a blank side, {skipped.too_long:,} too long{corpus.shares_table()}"
     )
 
 
@@ -137,7 +138,7 @@ class _BestBundle:
     """The bundle `best` of a run folder, written anew whenever a better network is offered."""
 
     def __init__(
-        self, config: RunConfig, text: RunText, corpus: EncodedCorpus, vocabulary: Vocabulary, network: Transformer
+        self, config: RunConfig, text: RunText, corpus: CachedCorpus, vocabulary: Vocabulary, network: Transformer
     ) -> None:
         self.config = config
         self.text = text

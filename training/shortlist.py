@@ -137,10 +137,7 @@ def split_corpus(corpus: EncodedCorpus) -> tuple[EncodedCorpus, EncodedCorpus]:
 
 
 def _choose(corpus: EncodedCorpus, indices: NDArray[np.int64]) -> EncodedCorpus:
-    def side(side: EncodedSide) -> EncodedSide:
-        return EncodedSide.pack([side.pieces[side.offsets[i] : side.offsets[i + 1]].tolist() for i in indices])
-
-    return EncodedCorpus(side(corpus.source), side(corpus.target), corpus.skipped)
+    return EncodedCorpus(corpus.source.choose(indices), corpus.target.choose(indices), corpus.skipped)
 
 
 def learn_lists(

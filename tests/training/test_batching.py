@@ -61,11 +61,7 @@ class FewAtATime:
 
 
 def choose(corpus: EncodedCorpus, indices: NDArray[np.int64]) -> EncodedCorpus:
-    source, target = (
-        EncodedSide.pack([side.pieces[side.offsets[i] : side.offsets[i + 1]].tolist() for i in indices])
-        for side in (corpus.source, corpus.target)
-    )
-    return EncodedCorpus(source, target, SkippedPairs())
+    return EncodedCorpus(corpus.source.choose(indices), corpus.target.choose(indices), SkippedPairs())
 
 
 @given(lengths, st.integers(16, 200), st.integers(0, 5), st.integers(0, 5))

@@ -67,7 +67,8 @@ def test_what_is_not_said_has_its_default(path: Path) -> None:
 
     assert config.data.parsed_directions == (Direction("en", "de"), Direction("de", "en"))
     assert config.data.languages == ("de", "en")
-    assert config.data.train == ({"en": Path("train.en"), "de": Path("train.de")},)
+    assert [corpus.files for corpus in config.data.train] == [{"en": Path("train.en"), "de": Path("train.de")}]
+    assert config.data.train[0].repeat == 1
     assert (config.architecture.d_key, config.architecture.d_value) == (8, 8)
     assert config.vocabulary.size == 8000
     assert config.optimization.batch_tokens == 4096

@@ -8,15 +8,23 @@ import pytest
 
 from model.config import Direction
 from model.errors import DragomanError, InvalidInputError, NotFoundError
+from model.lines import read_lines
 from model.vocabulary import PieceModelOptions, Vocabulary, train_piece_model
 from tests.training.tiny import small_disk, tiny_config
 from training.config import RunConfig
+from training.corpus_cache import ParallelFiles
 from training.prepare import ParallelText, load_vocabulary, make_vocabulary, read_run_text, save_vocabulary
 
 EN_DE, DE_EN = Direction("en", "de"), Direction("de", "en")
 ENGLISH = ["The dog sees the house.", "The woman likes the tree."]
 GERMAN = ["Der Hund sieht das Haus.", "Die Frau mag den Baum."]
 FRENCH = ["Le chien voit la maison.", "La femme aime l'arbre."]
+
+
+def read(part: ParallelFiles) -> ParallelText:
+    source, target = (list(read_lines(file.path)) for file in (part.source, part.target))
+    assert (part.source.num_lines, part.target.num_lines) == (len(source), len(target))
+    return ParallelText(part.direction, source, target)
 
 
 @pytest.fixture
@@ -47,8 +55,14 @@ def test_every_direction_gets_the_corpora_that_teach_it(tmp_path: Path, files: d
 
     french = ParallelText(Direction("fr", "en"), FRENCH, ENGLISH)
     german, back = ParallelText(EN_DE, ENGLISH, GERMAN), ParallelText(DE_EN, GERMAN, ENGLISH)
-    assert text.train == [german, back, french, german, back, french]
+    assert [read(part) for part in text.train] == [german, back, french, german, back, french]
     assert text.dev == [german, back, french]
+
+
+def test_a_corpus_may_count_several_times(tmp_path: Path, files: dict[str, Path]) -> None:
+    data = {"train": [files, files | {"repeat": 3}]}
+    text = read_run_text(config_of(tmp_path, files, data=data))
+    assert [(part.direction, part.repeat) for part in text.train] == [(EN_DE, 1), (DE_EN, 1), (EN_DE, 3), (DE_EN, 3)]
 
 
 def test_languages_that_no_direction_names_are_not_read(tmp_path: Path, files: dict[str, Path]) -> None:
@@ -79,10 +93,10 @@ def test_the_grammar_writes_its_corpus_into_the_run_folder(tmp_path: Path) -> No
     config = tiny_config(tmp_path / "run", data={"grammar": {"sentences": 120, "held_out": 15}})
     text = read_run_text(config)
 
-    assert [(part.direction, len(part.source)) for part in text.train] == [(EN_DE, 120)]
+    assert [(part.direction, part.source.num_lines) for part in text.train] == [(EN_DE, 120)]
     assert [(part.direction, len(part.target)) for part in text.dev] == [(EN_DE, 15)]
     folder = tmp_path / "run" / "corpus"
-    assert text.train[0].source == (folder / "train.en").read_text().splitlines()
+    assert text.train[0].source.path == folder / "train.en"
     assert set(text.checksums) == {
         str(folder / f"{split}.{code}") for split in ("train", "dev") for code in ("en", "de")
     }
@@ -104,6 +118,19 @@ def test_a_joint_vocabulary_is_learnt_from_both_sides(tmp_path: Path, files: dic
     assert vocabulary.source.tag_id("de") is not None
     # Each file counts once, though two directions share it.
     expected = train_piece_model([*ENGLISH, *GERMAN], PieceModelOptions(size=340), languages=["en", "de"])
+    assert vocabulary.source.serialized == expected.serialized
+
+
+def test_a_vocabulary_of_much_text_is_learnt_from_every_nth_sentence(
+    tmp_path: Path, files: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for code in ("en", "de"):
+        files[code].write_text("".join(f"sentence {number} of {code}\n" for number in range(90)))
+    monkeypatch.setattr("training.prepare.MAX_VOCABULARY_SENTENCES", 70)
+    vocabulary = make_vocabulary(config := config_of(tmp_path, files), read_run_text(config).train)
+
+    chosen = [f"sentence {number} of {code}" for code in ("en", "de") for number in range(0, 90, 3)]
+    expected = train_piece_model(chosen, PieceModelOptions(size=340), languages=["en", "de"])
     assert vocabulary.source.serialized == expected.serialized
 
 

@@ -1,0 +1,206 @@
+"""The training corpus on the disk, of any size: what is in memory at a time is a pool of it.
+
+Each text file is encoded once, into a file named by a fingerprint of all that the encoding depends on; whoever needs
+the same again finds it. A pair is usable if neither side is blank or too long.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from model.config import EOS_ID, Direction
+from model.errors import InvalidInputError
+from model.vocabulary import PieceModel, Vocabulary
+from training.corpus import EncodedCorpus, EncodedSide, SkippedPairs
+from training.data_config import DataConfig, SubwordRegularizationConfig
+from training.encoded_file import FORMAT, EncodedFile, EncodingOptions, write_encoded
+from training.epoch_plan import Span, part_quotas, plan_epoch
+from training.segmentation_sampling import map_seeded, sample_segmentations
+from training.text_file import TextFile
+
+
+@dataclass(frozen=True, slots=True)
+class ParallelFiles:
+    """A corpus in one direction. repeat: how often an epoch has each of its pairs."""
+
+    direction: Direction
+    source: TextFile
+    target: TextFile
+    repeat: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class CorpusPart:
+    """A corpus in one direction, encoded. block_sizes: usable pairs of each block."""
+
+    files: ParallelFiles
+    source: EncodedFile
+    target: EncodedFile
+    block_sizes: npt.NDArray[np.int64]
+    skipped: SkippedPairs
+
+    def __len__(self) -> int:
+        return int(self.block_sizes.sum())
+
+
+class CachedCorpus:
+    """Training pairs as pieces, in files. Sources carry the language tag and the end of sentence, targets the end of
+    sentence. A `training.batching.PooledCorpus`."""
+
+    def __init__(
+        self,
+        parts: Sequence[CorpusPart],
+        vocabulary: Vocabulary,
+        data: DataConfig,
+        regularization: SubwordRegularizationConfig,
+    ) -> None:
+        """Raises InvalidInputError if no pair is usable."""
+        self.parts = parts
+        self.vocabulary = vocabulary
+        self.data = data
+        self.regularization = regularization
+        self.skipped = SkippedPairs(
+            blank=sum(part.skipped.blank for part in parts), too_long=sum(part.skipped.too_long for part in parts)
+        )
+        if not any(map(len, parts)):
+            raise InvalidInputError(
+                f"the corpus is empty: {self.skipped.blank} pairs have a blank side, "
+                f"{self.skipped.too_long} have more than {data.max_length} pieces on a side"
+            )
+        self.quotas = part_quotas([len(part) * part.files.repeat for part in parts], data.sampling_temperature)
+
+    def __len__(self) -> int:
+        """Usable pairs of all parts; an epoch may have some of them more often, or not at all."""
+        return sum(map(len, self.parts))
+
+    def shares_table(self) -> str:
+        """What an epoch has of each part, a line each; nothing if there is but one part."""
+        if len(self.parts) == 1:
+            return ""
+        lines = [
+            f"\n  {part.files.direction}  {part.files.source.path} → {part.files.target.path}: {len(part):,} pairs, "
+            f"{quota:,} an epoch, {quota / sum(self.quotas):.1%}"
+            for part, quota in zip(self.parts, self.quotas, strict=True)
+        ]
+        return "".join(lines)
+
+    def pools(self, *, seed: int, epoch: int) -> list[Callable[[], EncodedCorpus]]:
+        """See `training.batching.PooledCorpus`; reading a pool may raise DragomanError."""
+        plan = plan_epoch(
+            [part.block_sizes for part in self.parts],
+            self.quotas,
+            pool_pairs=self.data.shuffle_pairs,
+            seed=(seed, epoch),
+        )
+        return [partial(self._read, pool, (seed, epoch, number)) for number, pool in enumerate(plan)]
+
+    def _read(self, pool: Sequence[Span], seed: tuple[int, int, int]) -> EncodedCorpus:
+        sides = map_seeded(self._read_span, pool, seed=seed)
+        return EncodedCorpus(
+            EncodedSide.concatenate([source for source, _ in sides]),
+            EncodedSide.concatenate([target for _, target in sides]),
+            self.skipped,
+        )
+
+    def _read_span(self, span: Span) -> tuple[EncodedSide, EncodedSide]:
+        part = self.parts[span.part]
+        source, source_texts = part.source.read(span.block)
+        target, target_texts = part.target.read(span.block)
+        lines = np.flatnonzero(_is_usable(source.lengths, target.lengths, self.data.max_length))
+        if span.rows is not None:
+            lines = lines[span.rows]
+        source, target = source.choose(lines), target.choose(lines)
+        vocabulary, alphas = self.vocabulary, self.regularization
+        source = self._segment(source, source_texts, lines, vocabulary.source, alphas.source_alpha)
+        target = self._segment(target, target_texts, lines, vocabulary.target, alphas.target_alpha)
+        tag, end = vocabulary.source_frame(part.files.direction.target)
+        return source.framed([tag], end), target.framed([], EOS_ID)
+
+    def _segment(
+        self, usual: EncodedSide, texts: Sequence[str], lines: npt.NDArray[np.int64], model: PieceModel, alpha: float
+    ) -> EncodedSide:
+        if not alpha:
+            return usual
+        chosen = [texts[line] for line in lines.tolist()]
+        return sample_segmentations(chosen, usual, model, alpha=alpha, max_length=self.data.max_length)
+
+
+def open_corpus(
+    folder: Path,
+    train: Sequence[ParallelFiles],
+    vocabulary: Vocabulary,
+    data: DataConfig,
+    regularization: SubwordRegularizationConfig,
+) -> CachedCorpus:
+    """The corpus, encoded into `folder` unless that was done before; encoded files of something else in it are deleted.
+
+    Raises NotFoundError and InvalidInputError as of reading lines, InvalidInputError if no pair is usable, and
+    DragomanError if the disk fails.
+    """
+    options = EncodingOptions(max_length=data.max_length, with_text=regularization.is_on)
+    opened: dict[str, EncodedFile] = {}
+
+    def encoded(file: TextFile, model: PieceModel) -> EncodedFile:
+        fingerprint = _fingerprint(file, model, options)
+        if fingerprint not in opened:
+            opened[fingerprint] = _open_or_write(folder, file, model, options, fingerprint)
+        return opened[fingerprint]
+
+    parts = []
+    for files in train:
+        source, target = encoded(files.source, vocabulary.source), encoded(files.target, vocabulary.target)
+        parts.append(CorpusPart(files, source, target, *_count_pairs(source, target, data.max_length)))
+    corpus = CachedCorpus(parts, vocabulary, data, regularization)
+    for path in {*folder.glob("*.pieces")} - {file.path for file in opened.values()}:
+        path.unlink(missing_ok=True)
+    return corpus
+
+
+def _fingerprint(file: TextFile, model: PieceModel, options: EncodingOptions) -> str:
+    pieces = hashlib.sha256(model.serialized).hexdigest()
+    text = json.dumps([FORMAT, file.checksum, pieces, options.max_length, options.with_text])
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _open_or_write(
+    folder: Path, file: TextFile, model: PieceModel, options: EncodingOptions, fingerprint: str
+) -> EncodedFile:
+    path = folder / f"{fingerprint[:32]}.pieces"
+    try:
+        found = EncodedFile(path)
+    except InvalidInputError:  # there is none, or not all of it
+        write_encoded(path, file.path, model, options, fingerprint)
+        return EncodedFile(path)
+    if found.fingerprint != fingerprint:
+        raise InvalidInputError(f"{path}: is of another corpus; delete it, and it is made anew")
+    return found
+
+
+def _count_pairs(
+    source: EncodedFile, target: EncodedFile, max_length: int
+) -> tuple[npt.NDArray[np.int64], SkippedPairs]:
+    """Usable pairs of each block, and those that are not."""
+    skipped = SkippedPairs()
+    sizes = np.zeros(source.num_blocks, np.int64)
+    for block in range(source.num_blocks):
+        source_lengths, target_lengths = source.lengths(block), target.lengths(block)
+        sizes[block] = np.count_nonzero(_is_usable(source_lengths, target_lengths, max_length))
+        num_blank = int(np.count_nonzero((source_lengths == 0) | (target_lengths == 0)))
+        skipped.blank += num_blank
+        skipped.too_long += len(source_lengths) - int(sizes[block]) - num_blank
+    return sizes, skipped
+
+
+def _is_usable(
+    source_lengths: npt.NDArray[np.int64], target_lengths: npt.NDArray[np.int64], max_length: int
+) -> npt.NDArray[np.bool_]:
+    """[pairs], True where both sides have pieces, but not too many."""
+    shorter, longer = np.minimum(source_lengths, target_lengths), np.maximum(source_lengths, target_lengths)
+    usable: npt.NDArray[np.bool_] = (shorter > 0) & (longer <= max_length)
+    return usable
