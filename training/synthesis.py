@@ -89,7 +89,7 @@ class Synthesis:
     """Makes a corpus, with the filters' and the chooser's view of what is fit to be learnt from.
 
     Its provenance is an object of "bundles" (see `describe_bundles`), "translation" (all that the translations depend
-    on), "filters", "keep", "input" and "reference" (each with name and SHA-256), "source" and "target" (likewise) and
+    on), "filters", "keep", "tokenize", "input" and "reference" (each with name and SHA-256), "source" and "target" (likewise) and
     "counts". It holds no time, so that the same job writes the same again.
     """
 
@@ -103,8 +103,7 @@ class Synthesis:
         bundles: Sequence[str],
         overwrite: bool = False,
     ) -> None:
-        """source: gives as many hypotheses as there is to be chosen among. bundles: of which the
-        source is made."""
+        """source: gives as many hypotheses as there is to be chosen among. bundles: of which it is made."""
         self._source = source
         self._files = files
         self._filters = filters
@@ -153,6 +152,7 @@ class Synthesis:
             "translation": self._source.parameters,
             "filters": asdict(self._filters),
             "keep": self._chooser.keep,
+            "tokenize": self._chooser.tokenize if self._chooser.keep == "nearest" else None,
             "input": _describe(input_path),
             "reference": _describe(reference) if reference is not None else None,
             "source": {"name": self._files.source.name, "sha256": checksums[0]},

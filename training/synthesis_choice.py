@@ -94,6 +94,7 @@ class Chooser:
         Raises InvalidInputError for a tokenizer that sacreBLEU does not know or cannot load.
         """
         self.keep = keep
+        self.tokenize = tokenize
         self._seed = seed
         self._sentence_bleu = SentenceBleu(tokenize)
 

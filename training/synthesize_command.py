@@ -157,6 +157,8 @@ def _report(counts: "SynthesisCounts", files: "SynthesisFiles", direction: "Dire
         )
         typer.echo(f"translations left out: {reasons}", err=True)
         typer.echo(f"lines without a pair: {counts.num_without_pair:,}", err=True)
+    if not counts.num_pairs:
+        return
     typer.echo("to train on them, add to the configuration:", err=True)
     typer.echo("[[data.train]]")
     for language, path in ((direction.source, files.source), (direction.target, files.target)):

@@ -2,13 +2,14 @@
 
 import json
 import logging
+import math
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model.errors import InvalidInputError
-from training.metrics import ScoreReport, bleu_score, format_report, report_to_json, score_translations
+from training.metrics import ScoreReport, SentenceBleu, bleu_score, format_report, report_to_json, score_translations
 
 REFERENCES = [
     "The cat sat on the mat.",
@@ -65,6 +66,21 @@ def test_the_tokenizer_of_bleu_can_be_chosen() -> None:
 
 def test_bleu_score_is_the_bleu_of_the_report() -> None:
     assert bleu_score(HYPOTHESES, REFERENCES) == score_translations(HYPOTHESES, REFERENCES).bleu.score
+
+
+@pytest.mark.parametrize(
+    ("hypothesis", "reference", "score"),
+    [
+        ("The cat sat on the mat.", "The cat sat on the mat.", 100),
+        ("the cat", "the cat sat", 100 * math.exp(1 - 3 / 2)),  # no trigrams to match, but it is too short
+        ("the dog", "the cat", 50),  # one word of two, and half a match in place of no bigram of one: √(½ · ½)
+        ("the the the cat", "the cat", 100 * (2 / 4 * 1 / 3 * 1 / (2 * 2) * 1 / 4) ** 0.25),
+        ("dog", "the cat", 0),
+        ("", "the cat", 0),
+    ],
+)
+def test_sentence_bleu(hypothesis: str, reference: str, score: float) -> None:
+    assert SentenceBleu().score(hypothesis, reference) == pytest.approx(score)
 
 
 def test_paired_bootstrap_equals_the_command_line() -> None:
