@@ -31,10 +31,12 @@ class Validator:
         self.dev = [
             ParallelText(
                 text.direction,
-                *_first_usable(text, vocabulary, max_source_length=limit, max_sentences=options.max_sentences),
+                *first_usable(text, vocabulary, max_source_length=limit, max_sentences=options.max_sentences),
             )
             for text in dev
         ]
+        self.hypotheses: dict[str, list[str]] = {}
+        """What the last call's network made of the dev sentences, by direction."""
         for text in self.dev:
             if not text.source:
                 raise InvalidInputError(
@@ -45,16 +47,22 @@ class Validator:
         """BLEU (13a, cased) by direction. network: in evaluation mode."""
         decoder = TorchDecoder(network, forbidden_ids=self.vocabulary.target.unprintable_ids())
         translator = Translator(self.info, self.vocabulary, decoder)
-        scores = {}
-        for text in self.dev:
-            translations = translator.stream(text.source, text.direction, self.search)
-            scores[str(text.direction)] = bleu_score([translation.text for translation in translations], text.target)
-        return scores
+        self.hypotheses = {
+            str(text.direction): [
+                translation.text for translation in translator.stream(text.source, text.direction, self.search)
+            ]
+            for text in self.dev
+        }
+        return {
+            direction: bleu_score(hypotheses, text.target)
+            for (direction, hypotheses), text in zip(self.hypotheses.items(), self.dev, strict=True)
+        }
 
 
-def _first_usable(
+def first_usable(
     text: ParallelText, vocabulary: Vocabulary, *, max_source_length: int, max_sentences: int
 ) -> tuple[list[str], list[str]]:
+    """The dev sentences that are validated, and their references: the first ones that the model can take."""
     sources: list[str] = []
     targets: list[str] = []
     for source, target in zip(text.source, text.target, strict=True):

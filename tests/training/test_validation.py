@@ -71,3 +71,15 @@ def test_a_dev_set_without_a_usable_sentence_is_refused_before_training(tiny_bun
         InvalidInputError, match=r"data\.dev has no sentence for de→en: all are blank or have more than"
     ):
         validator(tiny_bundle, dev)
+
+
+def test_the_hypotheses_of_the_last_call_are_kept(tiny_bundle: Path) -> None:
+    network = load_network(tiny_bundle, read_config(tiny_bundle))
+    validate = validator(tiny_bundle, [ParallelText(EN_DE, SOURCES, TARGETS), ParallelText(DE_EN, TARGETS, SOURCES)])
+    assert validate.hypotheses == {}
+    validate(network)
+
+    translator = Translator.load(tiny_bundle, precision="float32")
+    for direction, sources in ((EN_DE, SOURCES), (DE_EN, TARGETS)):
+        expected = [translation.text for translation in translator.stream(sources, direction, validate.search)]
+        assert validate.hypotheses[str(direction)] == expected
