@@ -89,7 +89,7 @@ class Synthesis:
     """Makes a corpus, with the filters' and the chooser's view of what is fit to be learnt from.
 
     Its provenance is an object of "bundles" (see `describe_bundles`), "translation" (all that the translations depend
-    on), "filters", "keep", "tokenize", "input" and "reference" (each with name and SHA-256), "source" and "target" (likewise) and
+    on), "filters", "keep", "tokenize", "input", "reference", "source" and "target" (each with name and SHA-256) and
     "counts". It holds no time, so that the same job writes the same again.
     """
 

@@ -45,14 +45,14 @@ def test_back_translation_with_the_shipped_bundle(run: Run, german: Path, tmp_pa
     assert entry == {"de": f"{folder}/synthetic.de.gz", "en": f"{folder}/synthetic.en.gz"}
     translate = ["translate", "--model", "en-de", "--from", "de", "--to", "en"]
     translations = run(*translate, *GERMAN).output.splitlines()
-    pairs = [
-        (text, found) for text, found in zip(GERMAN, translations, strict=True) if text.casefold() != found.casefold()
-    ]
+    both = zip(GERMAN, translations, strict=True)
+    pairs = [(text, translation) for text, translation in both if text.casefold() != translation.casefold()]
     assert list(zip(lines_of(Path(entry["de"])), lines_of(Path(entry["en"])), strict=True)) == pairs
     num_copies = len(GERMAN) - 1 - len(pairs)
+    copied = f", {num_copies} copied from the input" if num_copies else ""
     assert outcome.errors == (
         f"{len(pairs)} pairs from {len(GERMAN)} lines\n"
-        f"translations left out: 1 blank, {num_copies} copied from the input\n"
+        f"translations left out: 1 blank{copied}\n"
         f"lines without a pair: {num_copies + 1}\n"
         "to train on them, add to the configuration:\n"
     )
