@@ -79,7 +79,9 @@ def synthesize(
     max_ratio: Annotated[
         float | None,
         typer.Option(
-            min=1, help="Leave out what is so many times longer, or shorter, than its input.", rich_help_panel=CHOICE
+            min=1,
+            help="Leave out what is so many times longer or shorter than its input, by more than 20 characters.",
+            rich_help_panel=CHOICE,
         ),
     ] = None,
     allow_copies: Annotated[
@@ -95,22 +97,24 @@ def synthesize(
     """Translate text of one language into a synthetic parallel corpus to train on.
 
     Line N of one file belongs to line N of the other. List both as one more
-    data.train of a run's configuration, beside the genuine corpus. Blank, copied,
-    endless and repeated translations are left out, and counted. After an
-    interruption the same command goes on where it stopped.
+    data.train of a run's configuration, beside the genuine corpus. Blank,
+    copied, endless and repeated translations are left out, and counted. After
+    an interruption the same command goes on where it stopped.
 
-    Back-translation (Sennrich et al. 2016), for a model from en to de: --input is
-    genuine German, --from de --to en, and the synthetic English is what training
-    has for a source. Where there is much text, sampled sources teach more than the
-    best ones (Edunov et al. 2018): --sampling-temperature 1, and with --n-best 3
-    --keep all several for each line. A model of a small corpus draws much nonsense:
-    add --sampling-top-k 10, or leave sampling out.
+    Back-translation (Sennrich et al. 2016), for a model from en to de:
+    --input is genuine German, --from de --to en, and the synthetic English is
+    what training has for a source. Where there is much text, sampled sources
+    teach more than the best ones (Edunov et al. 2018): --sampling-temperature
+    1, and with --n-best 3 --keep all several for each line. A model of a
+    small corpus draws much nonsense: add --sampling-top-k 10, or leave
+    sampling out.
 
-    Distillation (Kim & Rush 2016): --input is the source side of the student's own
-    training corpus, --model the teacher, or several, and the student learns from
-    these translations in place of the human ones. Those that are nearest to the
-    human ones: --beam-size 8 --n-best 8 --keep nearest --reference FILE. Forward
-    translation is the same of text without a human translation.
+    Distillation (Kim & Rush 2016): --input is the source side of the
+    student's own training corpus, --model the teacher, or several, and the
+    student learns from these translations in place of the human ones. Those
+    that are nearest to the human ones: --beam-size 8 --n-best 8 --keep
+    nearest --reference FILE. Forward translation is the same of text without
+    a human translation.
     """
     from training.synthesis_choice import Chooser, Filters
 

@@ -130,6 +130,21 @@ def test_what_is_written_for_a_translation_can_be_chosen(source: Path, output: P
     assert output.read_text("utf-8").splitlines()[:2] == ["line 1 1 line", "line 2 2 line"]
 
 
+def test_something_else_can_be_made_of_the_lines(source: Path, output: Path) -> None:
+    def fail(path: Path) -> None:
+        raise Power
+
+    def count_lines(path: Path) -> None:
+        output.write_text(str(len(path.read_text("utf-8").splitlines())))
+
+    with pytest.raises(Power):
+        run(source, output, make_output=fail)
+    assert beside(output) == ["output.de.journal", "output.de.partial"]
+    assert run(source, output, make_output=count_lines) == JobSummary(20, 20)
+    assert output.read_text() == "20"
+    assert beside(output) == ["output.de"]
+
+
 def test_reads_gzip(tmp_path: Path, source: Path, output: Path) -> None:
     packed = tmp_path / "input.en.gz"
     packed.write_bytes(gzip.compress(source.read_bytes()))
