@@ -98,9 +98,16 @@ class DecoderLayer(nn.Module):
         self.feed_forward = FeedForward(config)
         self.feed_forward_residual = Residual(config)
 
-    def forward(self, states: Tensor, causal_mask: Tensor, encoded: Tensor, source_mask: Tensor) -> Tensor:
+    def forward(
+        self,
+        states: Tensor,
+        causal_mask: Tensor,
+        encoded: Tensor,
+        source_mask: Tensor,
+        attended: Callable[[Tensor], None] | None,
+    ) -> Tensor:
         """All positions at once: states [N, T, d_model], causal_mask [T, T], encoded [N, S, d_model], source_mask
-        [N, 1, 1, S] -> [N, T, d_model]."""
+        [N, 1, 1, S] -> [N, T, d_model]. `attended` is told the cross-attention weights [N, num_heads, T, S]."""
 
         def attend_to_target(states: Tensor) -> Tensor:
             keys, values = self.self_attention.project_keys_values(states)
@@ -108,7 +115,10 @@ class DecoderLayer(nn.Module):
 
         def attend_to_source(states: Tensor) -> Tensor:
             keys, values = self.cross_attention.project_keys_values(encoded)
-            return self.cross_attention(states, keys, values, source_mask)
+            weights = self.cross_attention.weights(states, keys, source_mask)
+            if attended is not None:
+                attended(weights)
+            return self.cross_attention.combine(weights, values)
 
         states = self.self_attention_residual(states, attend_to_target)
         states = self.cross_attention_residual(states, attend_to_source)
@@ -178,8 +188,15 @@ class Transformer(nn.Module):
             states = layer(states, mask)
         return self.encoder_norm(states)
 
-    def decode(self, encoded: Tensor, source_mask: Tensor, target_input: Tensor) -> Tensor:
+    def decode(
+        self,
+        encoded: Tensor,
+        source_mask: Tensor,
+        target_input: Tensor,
+        attended: Callable[[Tensor], None] | None = None,
+    ) -> Tensor:
         """encoded [N, S, d_model], source_mask [N, S], target_input [N, T] -> decoder states [N, T, d_model].
+        `attended` is told each layer's cross-attention weights [N, num_heads, T, S], from the first to the last.
 
         No target mask is needed: padding stands at the end, and the causal mask hides it from every real position.
         """
@@ -188,7 +205,7 @@ class Transformer(nn.Module):
         length = target_input.shape[1]
         causal_mask = torch.ones(length, length, dtype=torch.bool, device=states.device).tril()
         for layer in self.decoder_layers:
-            states = layer(states, causal_mask, encoded, mask)
+            states = layer(states, causal_mask, encoded, mask, attended)
         return self.decoder_norm(states)
 
     def forward(self, source: Tensor, source_mask: Tensor, target_input: Tensor) -> Tensor:

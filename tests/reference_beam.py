@@ -12,7 +12,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from model.attention import MultiHeadAttention
 from model.config import BOS_ID, EOS_ID
 from model.decoding.request import SearchOptions, TokenHypothesis
 from model.transformer import Transformer
@@ -203,17 +202,10 @@ def _probabilities(
 
 def _attention(network: Transformer, source_ids: Sequence[int], tokens: Sequence[int]) -> NDArray[np.float32]:
     """[target pieces, source pieces] what the last layer looked at when it said each piece, averaged over the heads."""
+    source = torch.tensor([list(source_ids)])
+    source_mask = torch.ones_like(source, dtype=torch.bool)
     seen: list[Tensor] = []
-
-    def look(module: torch.nn.Module, arguments: tuple[Tensor, Tensor, Tensor, Tensor]) -> None:
-        assert isinstance(module, MultiHeadAttention)
-        queries, keys, _values, mask = arguments
-        seen.append(module.weights(queries, keys, mask)[0].mean(dim=0))
-
-    last = network.decoder_layers[-1].cross_attention
-    assert isinstance(last, MultiHeadAttention)
-    hook = last.register_forward_pre_hook(look)
-    _probabilities(network, source_ids, tokens[:-1], None)
-    hook.remove()
-    weights: NDArray[np.float32] = seen[0].numpy()
+    encoded = network.encode(source, source_mask)
+    network.decode(encoded, source_mask, torch.tensor([[BOS_ID, *tokens[:-1]]]), seen.append)
+    weights: NDArray[np.float32] = seen[-1][0].mean(dim=0).numpy()
     return weights

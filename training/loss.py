@@ -1,5 +1,6 @@
-"""Label-smoothed cross-entropy of the output projection, in blocks: the logits never exist as a whole."""
+"""Losses on the output projection, in blocks of positions: the logits never exist as a whole."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -8,57 +9,130 @@ from torch import Tensor
 BLOCK_ROWS = 512
 """Target positions per block: block logits of a vocabulary of 8,000 stay within a processor's cache."""
 
+_SMALLEST = torch.finfo(torch.float32).tiny
+"""Bounds the reported loss of a label, at 87 nats, where its probability is too small for a number; its gradient is
+not bounded."""
+
+
+class _Gradients:
+    """Gradients of states and weight, gathered block by block from the gradients of the logits.
+
+    The cross-entropy's gradient by the logits is `probabilities - smoothed labels`. What the smoothing takes from all
+    pieces alike is the same vector for every position, so `finish` takes it from the sums, and no block need hold it.
+    """
+
+    def __init__(self, states: Tensor, weight: Tensor, product_weight: Tensor) -> None:
+        self._rows, self._weight, self._product_weight = states, weight, product_weight
+        self.states = torch.empty_like(states)
+        self.weight = torch.zeros_like(weight)
+
+    def add(self, block: slice, logits_gradient: Tensor) -> None:
+        """logits_gradient: [rows of the block, V], without the even share of the smoothing."""
+        torch.mm(logits_gradient, self._product_weight, out=self.states[block])
+        self.weight += logits_gradient.T @ self._rows[block]
+
+    def finish(self, smoothing: float, mean_weight: Tensor) -> None:
+        if smoothing:
+            self.states -= (smoothing * mean_weight).to(self.states.dtype)
+            self.weight -= smoothing / self.weight.shape[0] * self._rows.sum(dim=0, dtype=self.weight.dtype)
+
+
+def _blocks(rows: int) -> Iterator[slice]:
+    return (slice(start, start + BLOCK_ROWS) for start in range(0, rows, BLOCK_ROWS))
+
 
 class _ProjectedCrossEntropy(torch.autograd.Function):
-    """See `projected_cross_entropy`. Gradients are made in the forward pass, while a block's logits are at hand.
-
-    The gradient of the loss by the logits is `probabilities - smoothed labels`. Only the probabilities need a number
-    for each piece and position; what the smoothing takes from all pieces alike is the same vector for every position,
-    added at the end. So a block's logits are touched by three matrix products and one softmax, little more.
-    """
+    """See `projected_cross_entropy`. Gradients are made in the forward pass, while a block's logits are at hand."""
 
     @staticmethod
     def forward(ctx: Any, states: Tensor, weight: Tensor, labels: Tensor, smoothing: float) -> tuple[Tensor, Tensor]:
-        needs_gradient = any(ctx.needs_input_grad)
         product_weight = weight.to(states.dtype)
         mean_weight = weight.mean(dim=0)  # [d_model]: the mean logit of a position is its state times this
-        states_gradient = torch.empty_like(states) if needs_gradient else None
-        weight_gradient = torch.zeros_like(weight) if needs_gradient else None
+        gradients = _Gradients(states, weight, product_weight) if any(ctx.needs_input_grad) else None
         smoothed_loss = states.new_zeros((), dtype=torch.float32)
         negative_log_likelihood = states.new_zeros((), dtype=torch.float32)
-        for start in range(0, states.shape[0], BLOCK_ROWS):
-            block, block_labels = states[start : start + BLOCK_ROWS], labels[start : start + BLOCK_ROWS].unsqueeze(1)
-            logits = block @ product_weight.T  # [rows, V]
+        for block in _blocks(states.shape[0]):
+            block_labels = labels[block].unsqueeze(1)
+            logits = states[block] @ product_weight.T  # [rows, V]
             probabilities = logits.softmax(dim=1)
             label_log_probs = probabilities.gather(1, block_labels).float().clamp(min=_SMALLEST).log()
             log_normalizer = logits.gather(1, block_labels).float() - label_log_probs
-            mean_log_probs = (block.to(weight.dtype) @ mean_weight).unsqueeze(1) - log_normalizer
+            mean_log_probs = (states[block].to(weight.dtype) @ mean_weight).unsqueeze(1) - log_normalizer
             negative_log_likelihood -= label_log_probs.sum()
             smoothed_loss -= ((1 - smoothing) * label_log_probs + smoothing * mean_log_probs).sum()
-            if states_gradient is None or weight_gradient is None:
-                continue
-            difference = probabilities.scatter_add_(
-                1, block_labels, probabilities.new_full(block_labels.shape, smoothing - 1)
-            )
-            torch.mm(difference, product_weight, out=states_gradient[start : start + BLOCK_ROWS])
-            weight_gradient += difference.T @ block
-        if states_gradient is not None and weight_gradient is not None and smoothing:
-            states_gradient -= (smoothing * mean_weight).to(states.dtype)
-            weight_gradient -= smoothing / weight.shape[0] * states.sum(dim=0, dtype=weight.dtype)
-        ctx.save_for_backward(states_gradient, weight_gradient)
+            if gradients is not None:
+                gradients.add(block, _minus_at(probabilities, block_labels, 1 - smoothing))
+        _save(ctx, gradients, smoothing, mean_weight)
         ctx.mark_non_differentiable(negative_log_likelihood)
         return smoothed_loss, negative_log_likelihood
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None, None]:
-        states_gradient, weight_gradient = ctx.saved_tensors
-        scale = gradients[0]
-        return states_gradient * scale.to(states_gradient.dtype), weight_gradient * scale, None, None
+        return *_scaled(ctx, gradients[0]), None, None
 
 
-_SMALLEST = torch.finfo(torch.float32).tiny
-"""Bounds the reported loss of a label, at 87 nats, where its probability is too small for a number; its gradient is
-not bounded."""
+class _ProjectedRDrop(torch.autograd.Function):
+    """See `projected_r_drop`; works as the plain cross-entropy does."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, states: Tensor, weight: Tensor, labels: Tensor, smoothing: float, strength: float
+    ) -> tuple[Tensor, Tensor]:
+        rows = labels.shape[0]
+        product_weight = weight.to(states.dtype)
+        mean_weight = weight.mean(dim=0)
+        gradients = _Gradients(states, weight, product_weight) if any(ctx.needs_input_grad) else None
+        total = states.new_zeros((), dtype=torch.float32)
+        negative_log_likelihood = states.new_zeros((), dtype=torch.float32)
+        for first in _blocks(rows):
+            first = slice(first.start, min(first.stop, rows))
+            second = slice(rows + first.start, rows + first.stop)
+            block_labels = labels[first].unsqueeze(1)
+            log_probs = [(states[block] @ product_weight.T).float().log_softmax(dim=1) for block in (first, second)]
+            probabilities = [values.exp() for values in log_probs]
+            difference = log_probs[0] - log_probs[1]  # [rows, V]
+            forward_divergence = (probabilities[0] * difference).sum(dim=1, keepdim=True)  # KL(first ‖ second)
+            backward_divergence = -(probabilities[1] * difference).sum(dim=1, keepdim=True)
+            total += strength / 4 * (forward_divergence + backward_divergence).sum()
+            for values in log_probs:
+                label_log_probs = values.gather(1, block_labels)
+                negative_log_likelihood -= label_log_probs.sum() / 2
+                total -= ((1 - smoothing) * label_log_probs.sum() + smoothing * values.mean(dim=1).sum()) / 2
+            if gradients is None:
+                continue
+            # Of half the symmetric divergence by the first logits: p (d - KL(p ‖ q)) + p - q, halved again.
+            own = [1 + strength / 2 * (1 + difference - forward_divergence)]
+            own.append(1 + strength / 2 * (1 - difference - backward_divergence))
+            for block, mine, factor, other in zip(
+                (first, second), probabilities, own, reversed(probabilities), strict=True
+            ):
+                logits_gradient = (mine * factor).sub_(other, alpha=strength / 2)
+                _minus_at(logits_gradient, block_labels, 1 - smoothing)
+                gradients.add(block, logits_gradient.mul_(0.5).to(states.dtype))
+        _save(ctx, gradients, smoothing / 2, mean_weight)
+        ctx.mark_non_differentiable(negative_log_likelihood)
+        return total, negative_log_likelihood
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
+        return *_scaled(ctx, gradients[0]), None, None, None
+
+
+def _minus_at(values: Tensor, columns: Tensor, amount: float) -> Tensor:
+    """Takes `amount` from one column, [rows, 1], of each row, in place."""
+    return values.scatter_add_(1, columns, values.new_full(columns.shape, -amount))
+
+
+def _save(ctx: Any, gradients: _Gradients | None, smoothing: float, mean_weight: Tensor) -> None:
+    if gradients is None:
+        return
+    gradients.finish(smoothing, mean_weight)
+    ctx.save_for_backward(gradients.states, gradients.weight)
+
+
+def _scaled(ctx: Any, scale: Tensor) -> tuple[Tensor, Tensor]:
+    states_gradient, weight_gradient = ctx.saved_tensors
+    return states_gradient * scale.to(states_gradient.dtype), weight_gradient * scale
 
 
 def projected_cross_entropy(states: Tensor, weight: Tensor, labels: Tensor, smoothing: float) -> tuple[Tensor, Tensor]:
@@ -71,4 +145,19 @@ def projected_cross_entropy(states: Tensor, weight: Tensor, labels: Tensor, smoo
     Only the first of the two returned scalars can be differentiated.
     """
     sums: tuple[Tensor, Tensor] = _ProjectedCrossEntropy.apply(states, weight, labels, smoothing)  # type: ignore[no-untyped-call]
+    return sums
+
+
+def projected_r_drop(
+    states: Tensor, weight: Tensor, labels: Tensor, smoothing: float, strength: float
+) -> tuple[Tensor, Tensor]:
+    """R-Drop (Wu et al. 2021): the same positions went through the network twice, under different dropout, and the two
+    predictions p and q are to be right and to agree.
+
+    states: [2 · rows, d_model], the second pass after the first; weight, labels [rows] and smoothing as for
+    `projected_cross_entropy`. strength: α of the paper, of ½ (KL(p ‖ q) + KL(q ‖ p)).
+    Returns half of the paper's loss, so that a position counts as much as without R-Drop, and the mean negative
+    log-likelihood of both passes; sums in nats. Only the first can be differentiated.
+    """
+    sums: tuple[Tensor, Tensor] = _ProjectedRDrop.apply(states, weight, labels, smoothing, strength)  # type: ignore[no-untyped-call]
     return sums

@@ -5,10 +5,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from model.config import UNK_ID
 from model.transformer import Transformer
 from training.batching import Batch
 from training.config import ObjectiveConfig
-from training.loss import projected_cross_entropy
+from training.guided_alignment import AlignmentPrior, alignment_loss
+from training.loss import projected_cross_entropy, projected_r_drop
 
 
 class LossSums(NamedTuple):
@@ -19,24 +21,63 @@ class LossSums(NamedTuple):
 
 
 class Objective(nn.Module):
-    """Label-smoothed cross-entropy of a network's predictions."""
+    """Label-smoothed cross-entropy of a network's predictions, and what the options add to it."""
 
-    def __init__(self, network: Transformer, options: ObjectiveConfig, *, low_precision: bool) -> None:
+    def __init__(
+        self,
+        network: Transformer,
+        options: ObjectiveConfig,
+        *,
+        low_precision: bool,
+        alignment_prior: AlignmentPrior | None = None,
+    ) -> None:
+        """alignment_prior: what the attention is guided to, where the options ask for that."""
         super().__init__()
         self.network = network
         self.options = options
         self.low_precision = low_precision
+        self.alignment_prior = alignment_prior
 
     def forward(self, batch: Batch) -> LossSums:
         """A batch on the network's device; matrix products in bfloat16 if `low_precision`, sums in float32."""
-        with torch.autocast(batch.source.device.type, torch.bfloat16, enabled=self.low_precision):
-            encoded = self.network.encode(batch.source, batch.source_mask)
-            decoded = self.network.decode(encoded, batch.source_mask, batch.target_input)
-        states = decoded[batch.label_mask]  # [num_target_tokens, d_model]: padding costs no output projection
-        total, negative_log_likelihood = projected_cross_entropy(
-            states.to(torch.bfloat16) if self.low_precision else states,
-            self.network.output_projection.weight,
-            batch.labels[batch.label_mask],
-            self.options.label_smoothing,
-        )
+        options, network = self.options, self.network
+        passes = 2 if options.r_drop else 1  # R-Drop sends every pair through the network twice, side by side
+        source, source_mask = batch.source.repeat(passes, 1), batch.source_mask.repeat(passes, 1)
+        target_input = batch.target_input.repeat(passes, 1)
+        attention: list[Tensor] = []
+        with torch.autocast(source.device.type, torch.bfloat16, enabled=self.low_precision):
+            encoded = network.encode(drop_words(source, options.source_word_dropout), source_mask)
+            decoded = network.decode(
+                encoded,
+                source_mask,
+                drop_words(target_input, options.target_word_dropout),
+                attended=attention.append if self.alignment_prior is not None else None,
+            )
+        states = decoded[batch.label_mask.repeat(passes, 1)]  # [rows, d_model]: padding costs no output projection
+        states = states.to(torch.bfloat16) if self.low_precision else states
+        labels = batch.labels[batch.label_mask]
+        weight = network.output_projection.weight
+        if options.r_drop:
+            sums = projected_r_drop(states, weight, labels, options.label_smoothing, options.r_drop)
+        else:
+            sums = projected_cross_entropy(states, weight, labels, options.label_smoothing)
+        total, negative_log_likelihood = sums
+        if self.alignment_prior is not None:
+            prior = self.alignment_prior.of(batch)
+            for weights in attention[-1].chunk(passes):
+                total = total + options.guided_alignment / passes * alignment_loss(weights, prior)
         return LossSums(total, negative_log_likelihood)
+
+
+def drop_words(ids: Tensor, probability: float) -> Tensor:
+    """Each piece becomes the unknown piece with a probability, so that the network learns to do without it (Sennrich
+    et al. 2016, "Edinburgh Neural Machine Translation Systems"; Gal and Ghahramani 2016).
+
+    ids: [N, length], whose first piece, the language tag or the beginning of sentence, stays; so do padding, which is
+    masked or has no label, and the end of the source, which may go like any piece.
+    """
+    if not probability:
+        return ids
+    dropped = torch.rand(ids.shape, device=ids.device) < probability
+    dropped[:, 0] = False
+    return ids.masked_fill(dropped, UNK_ID)

@@ -5,7 +5,6 @@ For quality estimation, for reranking what another system found, for filtering a
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
@@ -13,9 +12,8 @@ from typing import Literal, get_args
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
-from model.attention import MultiHeadAttention
 from model.bundle import BundleConfig, find_bundle, read_config, read_vocabulary
 from model.config import BOS_ID, EOS_ID, Direction
 from model.decoding.alignment import Alignment, word_alignment
@@ -23,7 +21,7 @@ from model.decoding.request import LengthNormalization, SearchOptions
 from model.decoding.rules import coverage_penalty, length_penalty
 from model.errors import InvalidInputError
 from model.storage import load_network, place_network
-from model.transformer import DecoderLayer, Transformer, pad_batch
+from model.transformer import Transformer, pad_batch
 from model.vocabulary import Vocabulary
 
 LOOKAHEAD = 2048
@@ -218,16 +216,18 @@ def _score_batch(network: Transformer, pairs: Sequence[Pair], options: SearchOpt
     target_input = pad_batch([[BOS_ID, *pair.target_ids] for pair in pairs]).to(device)
     labels = pad_batch([[*pair.target_ids, EOS_ID] for pair in pairs]).to(device)
     needs_attention = options.return_attention or options.coverage_penalty > 0
-    with _watching_attention(network) if needs_attention else nullcontext() as seen:
-        logits = network(source, source_mask, target_input).float()  # [N, T, V]; sums of exponentials need the range
+    attention: list[Tensor] = []  # of each decoder layer, [N, num_heads, T, S]
+    encoded = network.encode(source, source_mask)
+    decoded = network.decode(encoded, source_mask, target_input, attention.append if needs_attention else None)
+    logits = network.output_projection(decoded).float()  # [N, T, V]; sums of exponentials need the range
     log_probs = logits.gather(2, labels.unsqueeze(2)).squeeze(2) - logits.logsumexp(dim=2)  # [N, T]
     rows = log_probs.double().cpu().numpy()
-    weights = seen[0].float().cpu().numpy() if seen else None  # [N, T, S]
+    weights = attention[-1].mean(dim=1).float().cpu().numpy() if attention else None  # [N, T, S]
     scores = []
     for number, pair in enumerate(pairs):
         length = len(pair.target_ids) + 1
-        attention = None if weights is None else weights[number, :length, : len(pair.source_ids)].copy()
-        scores.append(_pair_score(rows[number, :length].copy(), attention, options))
+        looked_at = None if weights is None else weights[number, :length, : len(pair.source_ids)].copy()
+        scores.append(_pair_score(rows[number, :length].copy(), looked_at, options))
     return scores
 
 
@@ -239,26 +239,6 @@ def _pair_score(
     if attention is not None and options.coverage_penalty > 0:
         score += coverage_penalty(attention, options.coverage_penalty)
     return PairScore(score, log_prob, token_log_probs, attention if options.return_attention else None)
-
-
-@contextmanager
-def _watching_attention(network: Transformer) -> Iterator[list[Tensor]]:
-    """The list gets, for every forward pass within the context, how the last decoder layer looked at the source:
-    [N, T, S], averaged over the heads."""
-    seen: list[Tensor] = []
-
-    def look(module: nn.Module, arguments: tuple[Tensor, ...]) -> None:
-        assert isinstance(module, MultiHeadAttention)
-        queries, keys, _, mask = arguments
-        seen.append(module.weights(queries, keys, mask).mean(dim=1))
-
-    last_layer = network.decoder_layers[-1]
-    assert isinstance(last_layer, DecoderLayer)
-    hook = last_layer.cross_attention.register_forward_pre_hook(look)
-    try:
-        yield seen
-    finally:
-        hook.remove()
 
 
 def _batches(pairs: Sequence[Pair], vocab_size: int) -> Iterator[list[int]]:

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from training.loss import BLOCK_ROWS, projected_cross_entropy
+from training.loss import BLOCK_ROWS, projected_cross_entropy, projected_r_drop
 
 VOCAB_SIZE, D_MODEL = 37, 12
 
@@ -116,3 +116,45 @@ def test_an_impossible_label_has_a_finite_loss_and_its_full_gradient() -> None:
     assert 80 < loss.item() < 100
     assert states.grad is not None
     assert states.grad.tolist() == [[2.0, 0.0]]
+
+
+def naive_r_drop(states: Tensor, weight: Tensor, labels: Tensor, smoothing: float, strength: float) -> Tensor:
+    """The paper's formula over whole logits, halved."""
+    first, second = (states @ weight.T).log_softmax(dim=1).chunk(2)
+    likelihood = sum(
+        F.cross_entropy(log_probs, labels, reduction="sum", label_smoothing=smoothing) for log_probs in (first, second)
+    )
+    divergence = (
+        F.kl_div(second, first, reduction="sum", log_target=True)
+        + F.kl_div(first, second, reduction="sum", log_target=True)
+    ) / 2
+    return (likelihood + strength * divergence) / 2
+
+
+@pytest.mark.parametrize("rows", [1, 7, BLOCK_ROWS + 3])
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("strength", [0.0, 5.0])
+def test_r_drop_equals_the_formula(rows: int, smoothing: float, strength: float) -> None:
+    states, weight, _ = inputs(2 * rows, torch.float32)
+    labels = torch.arange(rows) % VOCAB_SIZE
+
+    loss, negative_log_likelihood = projected_r_drop(states, weight, labels, smoothing, strength)
+    loss.backward()
+
+    doubles = [tensor.detach().double().requires_grad_() for tensor in (states, weight)]
+    naive = naive_r_drop(*doubles, labels, smoothing, strength)
+    naive.backward()
+    torch.testing.assert_close(loss.detach().double(), naive.detach(), rtol=1e-5, atol=1e-4)
+    both = F.cross_entropy(doubles[0] @ doubles[1].T, labels.repeat(2), reduction="sum") / 2
+    torch.testing.assert_close(negative_log_likelihood.double(), both.detach(), rtol=1e-5, atol=1e-4)
+    for tensor, double in zip((states, weight), doubles, strict=True):
+        assert tensor.grad is not None
+        assert double.grad is not None
+        torch.testing.assert_close(tensor.grad.double(), double.grad, rtol=1e-3, atol=5e-4)
+
+
+def test_r_drop_of_two_equal_passes_is_the_cross_entropy() -> None:
+    states, weight, labels = inputs(9, torch.float32)
+    twice = projected_r_drop(torch.cat((states, states)), weight, labels, 0.1, 5.0)
+    for value, expected_value in zip(twice, projected_cross_entropy(states, weight, labels, 0.1), strict=True):
+        torch.testing.assert_close(value, expected_value)
