@@ -55,7 +55,8 @@ def test_r_drop_adds_the_disagreement_of_two_dropouts(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("option", ["source_word_dropout", "target_word_dropout"])
 def test_dropped_words_change_the_loss_but_are_drawn_anew(tmp_path: Path, option: str) -> None:
-    module = objective(tmp_path, **{option: 0.5})
+    options: dict[str, Any] = {option: 0.5}
+    module = objective(tmp_path, **options)
     first, again = sums(module), sums(module)
     other: LossSums = module(a_batch())  # other random numbers
     assert first.total == again.total
