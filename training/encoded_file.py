@@ -90,8 +90,10 @@ class EncodedFile:
             self.num_lines = int(header["num_lines"])
             self._dtype = np.dtype(f"<u{int(header['bytes'])}")
             index_size = (self.num_blocks + 1) * 3 * 8
-            index = self._read(size - _END.size - header_size - index_size, index_size)
-            self._index = np.frombuffer(index, "<i8").reshape(-1, 3)
+            index_start = size - _END.size - header_size - index_size
+            self._index = np.frombuffer(self._read(index_start, index_size), "<i8").reshape(-1, 3)
+            if self._index[-1, 0] != index_start:
+                raise ValueError("the index is of another file")
         except (OSError, ValueError, KeyError, TypeError, struct.error, DragomanError) as error:
             raise InvalidInputError(f"{path}: not a whole encoded file: {error}") from error
 
