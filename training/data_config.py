@@ -43,6 +43,7 @@ class DataConfig(StrictModel):
     sampling_temperature: float = Field(
         1.0,
         ge=1,
+        allow_inf_nan=False,
         description="1: an epoch has every pair once. More: as many pairs, but corpora and directions get shares in "
         "proportion to size^(1/temperature), so that small ones count for more.",
     )

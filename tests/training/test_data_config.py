@@ -1,0 +1,89 @@
+"""What a run trains on, as configured: corpora with their files, how often they count, how text is cut into pieces."""
+
+from pathlib import Path
+
+import pytest
+
+from model.errors import InvalidInputError
+from training.config import RunConfig, load_run_config
+
+CONFIG = """
+[data]
+directions = ["en-de"]
+[[data.train]]
+en = "a.en"
+de = "a.de"
+[[data.train]]
+en = "b.en"
+de = "b.de"
+fr = "b.fr"
+repeat = 3
+[data.dev]
+en = "dev.en"
+de = "dev.de"
+[architecture]
+d_model = 32
+num_heads = 4
+"""
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    path = tmp_path / "small.toml"
+    path.write_text(CONFIG, encoding="utf-8")
+    return path
+
+
+def test_a_corpus_has_files_and_a_number_of_repeats(path: Path) -> None:
+    first, second = load_run_config(path, ["data.train.0.en=other.en"]).data.train
+
+    assert first.files == {"en": Path("other.en"), "de": Path("a.de")}
+    assert first.repeat == 1
+    assert second.files == {"en": Path("b.en"), "de": Path("b.de"), "fr": Path("b.fr")}
+    assert second.repeat == 3
+
+
+def test_what_is_not_said_changes_nothing_about_the_text(path: Path) -> None:
+    config = load_run_config(path)
+    assert config.data.sampling_temperature == 1
+    assert config.data.shuffle_pairs == 262_144
+    assert not config.subword_regularization.is_on
+
+
+@pytest.mark.parametrize("side", ["source", "target"])
+def test_either_side_turns_subword_regularization_on(path: Path, side: str) -> None:
+    options = load_run_config(path, [f"subword_regularization.{side}_alpha=0.1"]).subword_regularization
+    assert options.is_on
+    assert (options.source_alpha, options.target_alpha) == ((0.1, 0.0) if side == "source" else (0.0, 0.1))
+
+
+def test_a_configuration_survives_json(path: Path) -> None:
+    config = load_run_config(path, ["subword_regularization.source_alpha=0.2", "data.sampling_temperature=5.0"])
+    again = RunConfig.model_validate_json(config.model_dump_json())
+
+    assert again == config
+    assert again.data.train[1].files == config.data.train[1].files
+    assert again.data != load_run_config(path, ["data.train.1.fr=c.fr"]).data
+    assert again.data != load_run_config(path, ["data.train.1.repeat=2"]).data
+
+
+@pytest.mark.parametrize(
+    ("override", "key", "reason"),
+    [
+        ("data.train.0.en=5", "data.train.0.en", "not a valid path"),
+        ("data.train.0.repeats=2", "data.train.0.repeats", "not a valid path"),
+        ("data.train.0.repeat=0", "data.train.0.repeat", "greater than or equal to 1"),
+        ("data.train.0.repeat=1.5", "data.train.0.repeat", "valid integer"),
+        ("data.sampling_temperature=0.5", "data.sampling_temperature", "greater than or equal to 1"),
+        ("data.sampling_temperature=inf", "data.sampling_temperature", "finite"),
+        ("data.shuffle_pairs=100", "data.shuffle_pairs", "greater than or equal to 1024"),
+        ("subword_regularization.source_alpha=1.1", "subword_regularization.source_alpha", "less than or equal to 1"),
+        ("subword_regularization.target_alpha=-1", "subword_regularization.target_alpha", "greater than or equal to 0"),
+        ("subword_regularization.alpha=0.1", "subword_regularization.alpha", "unknown key"),
+    ],
+)
+def test_a_mistake_is_told_with_its_key(path: Path, override: str, key: str, reason: str) -> None:
+    with pytest.raises(InvalidInputError) as caught:
+        load_run_config(path, [override])
+    assert str(caught.value).startswith(f"{path}: {key}: ")
+    assert reason in str(caught.value)
