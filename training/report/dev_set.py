@@ -1,0 +1,114 @@
+"""The dev set of a run with the best bundle's translations: as the run kept them, or translated once more."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from model.bundle import BundleConfig, read_vocabulary
+from model.config import Direction
+from model.decoding.request import SearchOptions
+from model.decoding.translator import Translator
+from model.errors import DragomanError
+from model.lines import read_lines
+from training.display import track_on_terminal
+from training.prepare import ParallelText
+from training.report.run_record import RunRecord
+from training.validation import first_usable
+
+DEFAULT_SENTENCES = 500
+"""Of each direction, where the run's configuration does not tell."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TranslatedText:
+    """Dev sentences of one direction, with their references and what the best bundle makes of them."""
+
+    direction: Direction
+    source: tuple[str, ...]
+    reference: tuple[str, ...]
+    hypothesis: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TranslatedDevSet:
+    """origin: where the translations come from, a sentence for the reader; also tells why there are none."""
+
+    texts: tuple[TranslatedText, ...]
+    origin: str
+
+
+def find_translations(record: RunRecord, translator: Translator | None) -> TranslatedDevSet:
+    """What the run kept of its best validation, or, where that is missing, what the bundle now makes of the dev set.
+
+    translator: of the run's best bundle, None if there is none.
+    """
+    if record.best_translations:
+        first = record.best_translations[0]
+        averaged = f", of the mean of {len(first.averaged)} checkpoints" if first.averaged else ""
+        return TranslatedDevSet(tuple(_kept_texts(record)), f"As validated at update {first.update:,}{averaged}.")
+    if translator is None:
+        return TranslatedDevSet((), "There is no best bundle yet, and so nothing to score.")
+    try:
+        dev = _read_dev_set(record, translator.info)
+        texts = tuple(_translate(record, translator, text) for text in dev)
+    except DragomanError as error:
+        return TranslatedDevSet((), f"The dev set could not be translated: {error}")
+    return TranslatedDevSet(texts, "Translated with the best bundle for this report: the run kept no translations.")
+
+
+def _kept_texts(record: RunRecord) -> Iterator[TranslatedText]:
+    for name in dict.fromkeys(line.direction for line in record.best_translations):
+        lines = [line for line in record.best_translations if line.direction == name]
+        yield TranslatedText(
+            direction=Direction.parse(name),
+            source=tuple(line.source for line in lines),
+            reference=tuple(line.reference for line in lines),
+            hypothesis=tuple(line.hypothesis for line in lines),
+        )
+
+
+def _read_dev_set(record: RunRecord, info: BundleConfig) -> list[ParallelText]:
+    """The sentences that the run validates. Raises NotFoundError or InvalidInputError for files that are no more."""
+    dev: Any = record.option("data", "dev") or {}
+    if record.option("data", "grammar") is not None:
+        dev = {code: record.folder / "corpus" / f"dev.{code}" for code in ("en", "de")}
+    limit = int(record.option("validation", "max_sentences") or DEFAULT_SENTENCES)
+    vocabulary = read_vocabulary(record.bundle_folder, info)
+    texts = []
+    for direction in info.directions:
+        if not {direction.source, direction.target} <= dev.keys():
+            continue
+        sides = [list(read_lines(Path(dev[code]))) for code in (direction.source, direction.target)]
+        text = ParallelText(direction, *(side[: min(map(len, sides))] for side in sides))
+        longest = info.architecture.max_source_length
+        texts.append(
+            ParallelText(direction, *first_usable(text, vocabulary, max_source_length=longest, max_sentences=limit))
+        )
+    return [text for text in texts if text.source]
+
+
+def _translate(record: RunRecord, translator: Translator, text: ParallelText) -> TranslatedText:
+    stream = translator.stream(text.source, text.direction, search_options(record))
+    translations = track_on_terminal(stream, f"dev set {text.direction}", len(text.source))
+    return TranslatedText(
+        direction=text.direction,
+        source=tuple(text.source),
+        reference=tuple(text.target),
+        hypothesis=tuple(translation.text for translation in translations),
+    )
+
+
+def search_options(record: RunRecord, *, return_attention: bool = False) -> SearchOptions:
+    """The search that the run validates with."""
+    plain = SearchOptions()
+    return SearchOptions(
+        beam_size=int(record.option("validation", "beam_size") or plain.beam_size),
+        length_penalty=float(record.option("validation", "length_penalty") or plain.length_penalty),
+        return_attention=return_attention,
+    )
+
+
+def word_count(sentences: Sequence[str]) -> int:
+    """Words divided by spaces."""
+    return sum(len(sentence.split()) for sentence in sentences)

@@ -1,0 +1,106 @@
+"""How the translations of the same dev sentences changed from validation to validation."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from itertools import groupby
+from typing import Literal
+
+from training.dev_translations import DevTranslation
+
+MAX_VERSIONS = 12
+"""Of a sentence that are shown, the newest ones: the first of a long training are nonsense."""
+
+Change = Literal["same", "new", "gone"]
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of a translation, and how it stands to the version before."""
+
+    change: Change
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A translation, as it stood at one or several validations in a row.
+
+    updates: such as "600", "600 to 1,800", or "mean of 5 checkpoints".
+    """
+
+    updates: str
+    spans: tuple[Span, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """A dev sentence and its versions, newest first. num_left_out: older ones that are not among them."""
+
+    direction: str
+    sentence: int
+    source: str
+    reference: str
+    versions: tuple[Version, ...]
+    num_left_out: int
+
+
+def tell_histories(samples: Sequence[DevTranslation]) -> list[History]:
+    """One for each sentence of each direction, in their order."""
+    by_sentence: dict[tuple[str, int], list[DevTranslation]] = {}
+    for sample in samples:
+        by_sentence.setdefault((sample.direction, sample.sentence), []).append(sample)
+    return [_tell_history(translations) for translations in by_sentence.values()]
+
+
+def _tell_history(translations: Sequence[DevTranslation]) -> History:
+    runs = [list(group) for _, group in groupby(translations, key=lambda translation: translation.hypothesis)]
+    versions = [
+        Version(
+            _name_updates(run),
+            mark_changes(runs[number - 1][0].hypothesis, run[0].hypothesis)
+            if number
+            else (Span("same", run[0].hypothesis),),
+        )
+        for number, run in enumerate(runs)
+    ]
+    newest = translations[-1]
+    return History(
+        direction=newest.direction,
+        sentence=newest.sentence,
+        source=newest.source,
+        reference=newest.reference,
+        versions=tuple(reversed(versions[-MAX_VERSIONS:])),
+        num_left_out=max(0, len(versions) - MAX_VERSIONS),
+    )
+
+
+def _name_updates(translations: Sequence[DevTranslation]) -> str:
+    updates = [translation.update for translation in translations if not translation.averaged]
+    names = []
+    if updates:
+        names.append(f"{updates[0]:,}" if updates[0] == updates[-1] else f"{updates[0]:,} to {updates[-1]:,}")
+    names += [f"mean of {len(each.averaged)} checkpoints" for each in translations if each.averaged]
+    return ", ".join(names)
+
+
+def mark_changes(before: str, now: str) -> tuple[Span, ...]:
+    """The words of `now`, those that `before` had not being new; where words went without others in their place, they
+    are there, too, as gone. The text of all spans but the gone ones is `now`."""
+    old, new = _words(before), _words(now)
+    spans: list[Span] = []
+    matcher = SequenceMatcher(None, [word.strip() for word in old], [word.strip() for word in new], autojunk=False)
+    for kind, old_first, old_last, new_first, new_last in matcher.get_opcodes():
+        if kind == "equal":
+            spans.append(Span("same", "".join(new[new_first:new_last])))
+        elif kind == "delete":
+            spans.append(Span("gone", "".join(old[old_first:old_last])))
+        else:
+            spans.append(Span("new", "".join(new[new_first:new_last])))
+    return tuple(spans)
+
+
+def _words(text: str) -> list[str]:
+    """Words, punctuation and single characters of scripts without spaces, each with the white space after it."""
+    return re.findall(r"\s+$|\s*[\u3040-\u30ff\u4e00-\u9fff]\s*|\s*[\w'’-]+\s*|\s*[^\w\s]\s*", text) if text else []

@@ -1,0 +1,286 @@
+"""The report as one HTML page that needs nothing else: no script, no other file, no network."""
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import groupby
+from statistics import median
+from typing import Any, Literal
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from model.bundle import BundleScore
+from model.config import Direction
+from model.decoding.translator import Translator
+from model.errors import DragomanError
+from training.report.attention_picture import CELL, AttentionPicture, picture_attention
+from training.report.charts import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Chart, format_value
+from training.report.curves import best_validation, draw_curves
+from training.report.dev_set import TranslatedDevSet, find_translations, search_options
+from training.report.histories import History, tell_histories
+from training.report.quality import BOOTSTRAP, LengthRow, ScoreRow, TextRow, length_rows, score_rows, text_row
+from training.report.run_record import RunRecord
+
+Rows = list[tuple[str, str]]
+"""Names and values of a table."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A number at the top of the page."""
+
+    name: str
+    value: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Where the run stands, for the reader."""
+
+    kind: Literal["running", "stopped", "finished"]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that went wrong and was mended."""
+
+    update: str
+    what: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """All that the template shows."""
+
+    title: str
+    description: str
+    folder: str
+    written: str
+    status: Status
+    facts: Sequence[Fact]
+    charts: Sequence[Chart]
+    events: Sequence[Event]
+    dev_origin: str
+    scores: Sequence[ScoreRow]
+    lengths: Sequence[LengthRow]
+    test_scores: Sequence[BundleScore]
+    bootstrap: str
+    histories: Sequence[tuple[Direction, Sequence[History]]]
+    pictures: Sequence[tuple[Direction, Sequence[AttentionPicture]]]
+    no_pictures: str
+    data_facts: Rows
+    texts: Sequence[TextRow]
+    configuration: Sequence[tuple[str, Rows]]
+    provenance: Rows
+
+
+def make_page(record: RunRecord) -> str:
+    """The report on a run, as HTML. Scores and attention come from its best bundle, where there is one."""
+    translator, problem = _load_translator(record)
+    dev = find_translations(record, translator)
+    pictures, no_pictures = _picture(record, translator, dev)
+    page = Page(
+        title=str(record.option("bundle", "name") or record.folder.name),
+        description=str(record.option("bundle", "description") or ""),
+        folder=str(record.folder),
+        written=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
+        status=tell_status(record),
+        facts=_facts(record),
+        charts=draw_curves(record),
+        events=_events(record),
+        dev_origin=dev.origin,
+        scores=[row for text in dev.texts for row in score_rows(text)],
+        lengths=[row for text in dev.texts for row in length_rows(text)],
+        test_scores=record.bundle.scores if record.bundle is not None else (),
+        bootstrap=BOOTSTRAP,
+        histories=[
+            (Direction.parse(name), list(histories))
+            for name, histories in groupby(tell_histories(record.samples), key=lambda history: history.direction)
+        ],
+        pictures=pictures,
+        no_pictures=problem or no_pictures,
+        data_facts=_data_facts(record),
+        texts=[text_row(text) for text in dev.texts],
+        configuration=_tables(record.config),
+        provenance=list(flatten(record.provenance)),
+    )
+    return render(page)
+
+
+def render(page: Page) -> str:
+    """Every text is escaped by the template engine; none is trusted."""
+    environment = Environment(
+        loader=PackageLoader("training.report", package_path=""),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    size = {"width": WIDTH, "height": HEIGHT, "left": LEFT, "right": RIGHT, "top": TOP, "bottom": BOTTOM}
+    return environment.get_template("page.html").render(page=page, size=size, cell=CELL)
+
+
+def tell_status(record: RunRecord) -> Status:
+    """Whether the run goes on, has come to its end or was stopped on the way."""
+    total = record.option("optimization", "max_updates")
+    done = f"{record.update:,}" + (f" of {total:,}" if isinstance(total, int) else "") + " updates"
+    written = f"; last measured {record.last_written:%Y-%m-%d %H:%M} UTC" if record.last_written is not None else ""
+    if record.is_running:
+        return Status("running", f"Training goes on: {done}{written}.")
+    if isinstance(total, int) and record.update >= total:
+        return Status("finished", f"Finished: {done}{written}.")
+    best, patience = best_validation(record), record.option("validation", "patience")
+    later = sum(best is not None and line.update > best.update for line in record.of_kind("validation"))
+    if isinstance(patience, int) and later >= patience:
+        return Status("finished", f"Finished early, after {later} validations without a better BLEU: {done}{written}.")
+    return Status("stopped", f"Not finished, and no process trains here now: {done}{written}.")
+
+
+def flatten(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Dotted names and values as text, in the tree's order; lists of plain values are one."""
+    for key, value in tree.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, Mapping) and value:
+            yield from flatten(value, f"{name}.")
+        elif isinstance(value, list) and any(isinstance(item, Mapping) for item in value):
+            yield from flatten({str(place): item for place, item in enumerate(value)}, f"{name}.")
+        else:
+            yield name, _as_text(value)
+
+
+def _as_text(value: Any) -> str:
+    if value is None or value in ("", [], {}):
+        return "–"
+    if isinstance(value, list):
+        return ", ".join(map(_as_text, value))
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _tables(config: Mapping[str, Any]) -> list[tuple[str, Rows]]:
+    plain = {key: value for key, value in config.items() if not isinstance(value, Mapping)}
+    tables = [("run", list(flatten(plain)))]
+    return tables + [(key, list(flatten(value))) for key, value in config.items() if isinstance(value, Mapping)]
+
+
+def _load_translator(record: RunRecord) -> tuple[Translator | None, str]:
+    """The best bundle's translator, or None and why there is none."""
+    if record.bundle is None:
+        return None, "There is no best bundle yet."
+    try:
+        return Translator.load(record.bundle_folder), ""
+    except DragomanError as error:
+        return None, f"The best bundle cannot be loaded: {error}"
+
+
+def _picture(
+    record: RunRecord, translator: Translator | None, dev: TranslatedDevSet
+) -> tuple[list[tuple[Direction, list[AttentionPicture]]], str]:
+    """Of the samples where there are any; and what to say if there are none."""
+    if translator is None:
+        return [], ""
+    pictures = []
+    options = search_options(record, return_attention=True)
+    try:
+        for text in dev.texts:
+            name = str(text.direction)
+            samples = dict.fromkeys(sample.source for sample in record.samples if sample.direction == name)
+            sources = list(samples) or text.source
+            drawn = list(picture_attention(translator, text.direction, sources, options))
+            if drawn:
+                pictures.append((text.direction, drawn))
+    except DragomanError as error:
+        return [], f"The best bundle cannot translate the dev sentences: {error}"
+    return pictures, "There is no dev sentence short enough for a picture."
+
+
+def _events(record: RunRecord) -> list[Event]:
+    def what(kind: str, values: Mapping[str, float]) -> str:
+        return f"went back to update {values['to']:,.0f}" if "to" in values else f"update {kind}"
+
+    others = [line for line in record.measurements if line.kind not in ("training", "validation")]
+    return [Event(f"{line.update:,}", what(line.kind, line.values), ", ".join(line.texts.values())) for line in others]
+
+
+def _facts(record: RunRecord) -> list[Fact]:
+    facts = list(_bleu_facts(record))
+    training = record.of_kind("training")
+    if training:
+        values = training[-1].values
+        if "negative_log_likelihood" in values:
+            likelihood = values["negative_log_likelihood"]
+            perplexity = math.exp(likelihood) if likelihood < 700 else math.inf
+            facts.append(
+                Fact("training perplexity", format_value(perplexity), f"{format_value(likelihood)} nats a piece, last")
+            )
+        speeds = [line.values["tokens_per_second"] for line in training if "tokens_per_second" in line.values]
+        if speeds:
+            facts.append(Fact("target tokens a second", f"{median(speeds):,.0f}", "median"))
+    seconds, tokens = record.progress.get("seconds"), record.progress.get("target_tokens")
+    if isinstance(seconds, int | float):
+        facts.append(Fact("training time", _duration(seconds), "validations left out, to the newest checkpoint"))
+    if isinstance(tokens, int):
+        facts.append(Fact("target tokens trained on", f"{tokens:,}"))
+    if record.bundle is not None:
+        facts.append(Fact("parameters", f"{record.bundle.num_parameters:,}", f"stored as {record.bundle.storage}"))
+    return facts
+
+
+def _bleu_facts(record: RunRecord) -> Iterator[Fact]:
+    best = best_validation(record)
+    if best is None:
+        return
+    for name, value in best.values.items():
+        if name.startswith("bleu "):
+            yield Fact(f"dev BLEU {name.removeprefix('bleu ')}", f"{value:.1f}", f"at update {best.update:,}, the best")
+    kept = record.provenance.get("dev_bleu")
+    averaged = record.provenance.get("averaged_checkpoints")
+    if isinstance(kept, int | float) and isinstance(averaged, list) and averaged:
+        yield Fact("dev BLEU of the bundle", f"{kept:.1f}", f"mean of {len(averaged)} checkpoints")
+
+
+def _duration(seconds: float) -> str:
+    minutes = round(seconds / 60)
+    if minutes < 1:
+        return f"{seconds:.0f} s"
+    return f"{minutes // 60} h {minutes % 60:02} min" if minutes >= 60 else f"{minutes} min"
+
+
+def _data_facts(record: RunRecord) -> Rows:
+    """What was trained on. The corpora themselves are not read: they may be large, or elsewhere by now."""
+    rows: Rows = []
+    pairs = record.provenance.get("sentence_pairs")
+    if isinstance(pairs, int):
+        rows.append(("sentence pairs trained on, all directions together", f"{pairs:,}"))
+    training = record.of_kind("training")
+    if training and "epoch" in training[-1].values:
+        rows.append(("whole passes through the data", f"{training[-1].values['epoch']:.0f}"))
+    rows += _option_rows(
+        record,
+        [("directions", "data", "directions"), ("most pieces of a side", "data", "max_length")],
+    )
+    rows += [(f"corpus {number}: {name}", value) for number, name, value in _corpora(record.option("data", "train"))]
+    dev = record.option("data", "dev")
+    rows += [(f"dev set: {name}", value) for name, value in flatten(dev)] if isinstance(dev, dict) else []
+    rows += _option_rows(record, [("own grammar", "data", "grammar"), ("vocabulary pieces", "vocabulary", "size")])
+    return rows
+
+
+def _corpora(corpora: Any) -> Iterator[tuple[int, str, str]]:
+    for number, corpus in enumerate(corpora if isinstance(corpora, list) else [], 1):
+        if isinstance(corpus, dict):
+            yield from ((number, name, value) for name, value in flatten(corpus))
+
+
+def _option_rows(record: RunRecord, options: Iterable[tuple[str, str, str]]) -> Rows:
+    rows = []
+    for name, table, key in options:
+        value = record.option(table, key)
+        if isinstance(value, dict):
+            value = [f"{key} {each}" for key, each in value.items()]
+        if value is not None:
+            rows.append((name, _as_text(value)))
+    return rows

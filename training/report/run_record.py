@@ -1,0 +1,177 @@
+"""What a run folder tells: of a finished run, of one that still goes on, or of one that was killed."""
+
+import fcntl
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+
+from model.bundle import CONFIG_FILE, BundleConfig, read_config
+from model.errors import InvalidInputError, NotFoundError
+from training.dev_translations import (
+    BEST_FILE,
+    SAMPLES_FILE,
+    DevTranslation,
+    read_dev_translations,
+    read_json_lines,
+)
+
+METRICS_FILE = "metrics.jsonl"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measurement:
+    """A line of metrics.jsonl. values: its numbers; texts: the rest, such as what was wrong with an update."""
+
+    kind: str
+    update: int
+    values: Mapping[str, float]
+    texts: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRecord:
+    """A run as its folder shows it.
+
+    config:       config.json as it stands there, unchecked: an older version's keys may differ.
+    measurements: in the order of their updates.
+    samples, best_translations: see `training.dev_translations`; empty for a run of an older version.
+    bundle:       the best one's configuration; None as long as there is none, or none that can be read.
+    provenance:   the run's own record, or else that of the bundle; may be empty.
+    progress:     where the newest checkpoint stands: "seconds", "target_tokens" and more; may be empty.
+    is_running:   whether a process trains in it; None if that cannot be told.
+    last_written: when its metrics were last written.
+    """
+
+    folder: Path
+    config: Mapping[str, Any]
+    measurements: tuple[Measurement, ...]
+    samples: tuple[DevTranslation, ...]
+    best_translations: tuple[DevTranslation, ...]
+    bundle: BundleConfig | None
+    provenance: Mapping[str, Any]
+    progress: Mapping[str, Any]
+    is_running: bool | None
+    last_written: datetime | None
+
+    @property
+    def bundle_folder(self) -> Path:
+        return self.folder / "best"
+
+    @property
+    def update(self) -> int:
+        """The last one that was measured; 0 before the first."""
+        return self.measurements[-1].update if self.measurements else 0
+
+    def of_kind(self, kind: str) -> list[Measurement]:
+        return [measurement for measurement in self.measurements if measurement.kind == kind]
+
+    def option(self, table: str, key: str) -> Any:
+        """A value of the configuration; None where this version's or the run's has no such key."""
+        values = self.config.get(table)
+        return values.get(key) if isinstance(values, dict) else None
+
+
+def read_run(folder: Path) -> RunRecord:
+    """Raises NotFoundError if there is no such folder, and InvalidInputError if it is no run's, or naming the file that
+    cannot be read. Lines that a crash cut short are passed over."""
+    if not folder.is_dir():
+        raise NotFoundError(f"{folder}: there is no such run folder")
+    config = _read_run_config(folder)
+    bundle = _read_bundle(folder / "best")
+    measurements = read_json_lines(folder / METRICS_FILE, _parse_measurement)
+    return RunRecord(
+        folder=folder,
+        config=config,
+        measurements=tuple(sorted(measurements, key=lambda measurement: measurement.update)),
+        samples=tuple(read_dev_translations(folder / SAMPLES_FILE)),
+        best_translations=tuple(read_dev_translations(folder / BEST_FILE)),
+        bundle=bundle,
+        provenance=_read_provenance(folder, bundle),
+        progress=_read_progress(folder / "checkpoints"),
+        is_running=_is_locked(folder / "lock"),
+        last_written=_last_written(folder / METRICS_FILE),
+    )
+
+
+def _read_run_config(folder: Path) -> dict[str, Any]:
+    path = folder / CONFIG_FILE
+    try:
+        config = json.loads(path.read_bytes())
+    except FileNotFoundError as error:
+        raise InvalidInputError(f"{folder}: no training run has begun here, it has no {CONFIG_FILE}") from error
+    except OSError as error:
+        raise InvalidInputError(f"{path}: cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise InvalidInputError(f"{path}: not JSON: {error}") from error
+    if not isinstance(config, dict) or "run_folder" not in config:
+        raise InvalidInputError(f"{folder}: is no run folder: its {CONFIG_FILE} is not the configuration of a run")
+    return config
+
+
+def _parse_measurement(line: dict[str, Any]) -> Measurement:
+    values = {name: value for name, value in line.items() if name not in ("kind", "update")}
+    return Measurement(
+        kind=str(line["kind"]),
+        update=int(line["update"]),
+        values={name: float(value) for name, value in values.items() if isinstance(value, int | float)},
+        texts={name: value for name, value in values.items() if isinstance(value, str)},
+    )
+
+
+def _read_bundle(folder: Path) -> BundleConfig | None:
+    try:
+        return read_config(folder)
+    except InvalidInputError:  # none yet, or one that is being replaced at this moment
+        return None
+
+
+def _read_provenance(folder: Path, bundle: BundleConfig | None) -> dict[str, Any]:
+    """The run's own where it has one, with what the bundle alone knows; the bundle's copy of the configuration left
+    out."""
+    known: dict[str, Any] = dict(bundle.provenance) if bundle is not None else {}
+    known.pop("run", None)
+    for name, key in (("checksums.json", "data_checksums"), ("provenance.json", None)):
+        try:
+            content = json.loads((folder / name).read_bytes())
+        except (OSError, ValueError):
+            continue
+        if isinstance(content, dict):
+            known |= {key: content} if key is not None else content
+    return known
+
+
+def _read_progress(folder: Path) -> dict[str, Any]:
+    """Of the newest checkpoint that can be read; its tensors are left alone."""
+    for path in sorted(folder.glob("*.safetensors"), reverse=True):
+        try:
+            with safe_open(path, framework="np") as file:
+                progress = json.loads((file.metadata() or {})["progress"])
+        except (SafetensorError, OSError, KeyError, ValueError):
+            continue
+        if isinstance(progress, dict):
+            return progress
+    return {}
+
+
+def _is_locked(path: Path) -> bool | None:
+    try:
+        with path.open("rb") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+            return False
+    except OSError:
+        return None
+
+
+def _last_written(path: Path) -> datetime | None:
+    try:
+        return datetime.fromtimestamp(path.stat().st_mtime, UTC)
+    except OSError:
+        return None
