@@ -40,11 +40,23 @@ def train(
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the run's newest checkpoint.")] = False,
 ) -> None:
-    """Train a model; its run folder gets checkpoints, metrics and the best bundle."""
+    """Train a model; its run folder gets checkpoints, metrics and the best bundle.
+
+    On several processors, accelerators or hosts: torchrun --nproc-per-node N -m dragoman train CONFIG.toml. They need
+    one run folder that all can reach. --resume then also begins a run that is not there yet.
+    """
     from training.config import load_run_config
+    from training.distributed import PeerError
+    from training.interruption import Interrupted
     from training.run import train as run_training
 
-    folder = run_training(load_run_config(config, overrides or ()), resume=resume)
+    try:
+        folder = run_training(load_run_config(config, overrides or ()), resume=resume)
+    except PeerError as error:
+        raise typer.Exit(2) from error  # the process that it befell has told
+    except Interrupted as end:
+        typer.echo(f"dragoman: {end}", err=True)
+        raise typer.Exit(end.exit_code) from end
     typer.echo(f"The best bundle is {folder}")
 
 

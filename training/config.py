@@ -10,16 +10,25 @@ from pydantic import Field, ValidationError, model_validator
 from model.config import ArchitectureConfig, StrictModel, describe_validation_error
 from model.errors import InvalidInputError, NotFoundError
 from training.data_config import DataConfig, FilePath, SubwordRegularizationConfig, VocabularyConfig
+from training.initialization import inherit_from_bundle
 
 
 class OptimizationConfig(StrictModel):
-    """How the weights are learnt: Adam with warm-up and inverse-square-root decay, as in Vaswani et al. (2017)."""
+    """How the weights are learnt: Adam with warm-up and inverse-square-root decay, as in Vaswani et al. (2017), or with
+    another schedule and weight decay (Loshchilov and Hutter 2019)."""
 
     max_updates: int = Field(100_000, ge=1)
     batch_tokens: int = Field(4096, ge=16, description="Padded pieces of a batch, on its longer side.")
     accumulation: int = Field(1, ge=1, description="Batches to one update.")
     learning_rate: float = Field(1e-3, gt=0, description="The peak, reached at the end of the warm-up.")
     warmup_updates: int = Field(4000, ge=1)
+    schedule: Literal["inverse_square_root", "linear", "cosine"] = Field(
+        "inverse_square_root", description="How the learning rate falls after the warm-up."
+    )
+    final_learning_rate_ratio: float = Field(
+        0.0, ge=0, le=1, description="linear and cosine fall to this share of the peak at max_updates."
+    )
+    weight_decay: float = Field(0.0, ge=0, description="Of matrices, as in AdamW; biases and norms are left alone.")
     adam_beta1: float = Field(0.9, ge=0, lt=1)
     adam_beta2: float = Field(0.98, ge=0, lt=1)
     adam_epsilon: float = Field(1e-9, gt=0)
@@ -28,12 +37,38 @@ class OptimizationConfig(StrictModel):
     log_every: int = Field(50, ge=1, description="Updates between two lines of metrics.")
     checkpoint_every: int = Field(500, ge=1, description="Updates between two checkpoints.")
     keep_checkpoints: int = Field(8, ge=1, description="The newest that are kept; the best ones for averaging too.")
+    sharding: Literal["none", "full"] = Field(
+        "none",
+        description="Of weights, gradients and optimizer among the processes: none (DDP) keeps all in each, full "
+        "(FSDP2) a part in each, for networks that a device alone cannot hold.",
+    )
+
+
+class StabilityConfig(StrictModel):
+    """What happens when a loss or gradient is no number, or a gradient leaps: the update is left out; after several in
+    a row the run goes back to its newest checkpoint and goes on with the data that follows."""
+
+    spike_factor: float = Field(
+        10.0,
+        ge=0,
+        description="A gradient's norm above so many times the median of the updates before; 0: any will do.",
+    )
+    bad_updates: int = Field(3, ge=1, description="Updates left out in a row before the run goes back.")
+    rollbacks: int = Field(3, ge=0, description="Times that a run goes back before it gives up.")
 
 
 class ObjectiveConfig(StrictModel):
     """What is minimized."""
 
     label_smoothing: float = Field(0.1, ge=0, lt=1, description="Mass spread evenly over all pieces.")
+    r_drop: float = Field(
+        0.0, ge=0, description="α of R-Drop: two passes under different dropout are to agree; twice the work. 0: off."
+    )
+    source_word_dropout: float = Field(0.0, ge=0, lt=1, description="Share of source pieces made unknown.")
+    target_word_dropout: float = Field(0.0, ge=0, lt=1, description="Share of the decoder's input made unknown.")
+    guided_alignment: float = Field(
+        0.0, ge=0, description="Weight of the attention's cross-entropy against IBM Model 1's alignment. 0: off."
+    )
 
 
 class ValidationConfig(StrictModel):
@@ -47,10 +82,25 @@ class ValidationConfig(StrictModel):
 
 
 class AveragingConfig(StrictModel):
-    """At the end, the mean of the weights of several checkpoints, kept if its dev BLEU is better than the best's."""
+    """Means of weights: at the end that of several checkpoints, kept if its dev BLEU is better than the best's; and on
+    the way an exponential moving average, which then is what is validated and kept."""
 
     checkpoints: int = Field(5, ge=1, description="1 averages nothing.")
     select: Literal["last", "best"] = "last"
+    ema_decay: float = Field(
+        0.0, ge=0, lt=1, description="Of the exponential moving average after its warm-up, such as 0.999; 0: none."
+    )
+
+
+class InitializationConfig(StrictModel):
+    """What a run begins with in place of random weights: fine-tuning."""
+
+    bundle: str | None = Field(
+        None,
+        min_length=1,
+        description="A bundle's folder or a shipped bundle's name. Weights, vocabulary and architecture are its own; "
+        "dropout may differ.",
+    )
 
 
 class BundleOptions(StrictModel):
@@ -67,7 +117,8 @@ class RunConfig(StrictModel):
     """Everything that decides a run."""
 
     run_folder: FilePath
-    seed: int = 1
+    seed: int = Field(1, ge=0)
+    initialization: InitializationConfig = InitializationConfig()
     data: DataConfig
     vocabulary: VocabularyConfig = VocabularyConfig()
     subword_regularization: SubwordRegularizationConfig = SubwordRegularizationConfig()
@@ -75,6 +126,7 @@ class RunConfig(StrictModel):
     objective: ObjectiveConfig = ObjectiveConfig()
     optimization: OptimizationConfig = OptimizationConfig()
     validation: ValidationConfig = ValidationConfig()
+    stability: StabilityConfig = StabilityConfig()
     averaging: AveragingConfig = AveragingConfig()
     bundle: BundleOptions = BundleOptions()
 
@@ -94,7 +146,8 @@ class RunConfig(StrictModel):
 def load_run_config(path: Path, overrides: Sequence[str] = ()) -> RunConfig:
     """Reads a run's configuration; `overrides` are "table.key=value" in TOML syntax, a bare word being a string.
 
-    The run folder defaults to runs/ and the file's name. Raises NotFoundError for a missing file and InvalidInputError
+    The run folder defaults to runs/ and the file's name. Fine-tuning takes the architecture and the vocabulary's shape
+    from the bundle. Raises NotFoundError for a missing file and InvalidInputError
     that names the dotted key, or the line, at fault.
     """
     try:
@@ -108,6 +161,7 @@ def load_run_config(path: Path, overrides: Sequence[str] = ()) -> RunConfig:
     tree.setdefault("run_folder", f"runs/{path.stem}")
     for override in overrides:
         _apply_override(tree, override)
+    tree = inherit_from_bundle(tree)
     try:
         return RunConfig.model_validate(tree)
     except ValidationError as error:

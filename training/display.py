@@ -32,8 +32,9 @@ def track_on_terminal(items: Iterable[Item], title: str, total: int | None) -> I
 class TrainingDisplay:
     """Updates done, tokens a second, loss, BLEU and time left."""
 
-    def __init__(self, *, total_updates: int, done_updates: int) -> None:
-        self.console = Console(stderr=True, highlight=False, markup=False, emoji=False)
+    def __init__(self, *, total_updates: int, done_updates: int = 0, is_shown: bool = True) -> None:
+        """is_shown: False in all but one of the processes of a run."""
+        self.console = Console(stderr=True, highlight=False, markup=False, emoji=False, quiet=not is_shown)
         self._live = self.console.is_terminal
         self._total = total_updates
         self._first = done_updates
@@ -51,6 +52,12 @@ class TrainingDisplay:
         self._task = self._bar.add_task(
             "train", total=total_updates, completed=done_updates, tokens_per_second=0.0, loss=float("nan"), bleu=""
         )
+
+    def begin(self, done_updates: int) -> None:
+        """Counts from here: what was done before took none of this process's time."""
+        self._first = done_updates
+        self._start = time.monotonic()
+        self._bar.update(self._task, completed=done_updates)
 
     def say(self, text: str) -> None:
         """A line above the bar."""

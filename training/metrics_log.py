@@ -1,51 +1,81 @@
 """What a run measures, kept for people and programs: metrics.jsonl and TensorBoard."""
 
 import json
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Self
-
-from torch.utils.tensorboard import SummaryWriter
+from typing import Any, BinaryIO, Self
 
 from model.errors import DragomanError
 from model.files import write_atomically
+from training.event_file import EventFile, write_whole
 
 
 class MetricsLog:
     """Appends to `metrics.jsonl`, one JSON object a line with "update" and "kind", and to TensorBoard event files."""
 
-    def __init__(self, folder: Path, *, resumed_update: int) -> None:
-        """What the file says of updates after `resumed_update`, which are about to be done again, is dropped."""
+    def __init__(self, folder: Path, *, resumed_update: int, validated_update: int | None = None) -> None:
+        """What the file says of updates after `resumed_update`, which are about to be done again, is dropped; of
+        validations, what it says of those after `validated_update`, if that is another."""
+        self._folder = folder
         self._path = folder / "metrics.jsonl"
-        if self._path.exists():
-            kept = [line for line in self._path.read_text("utf-8").splitlines() if _is_of(line, resumed_update)]
-            write_atomically(self._path, "".join(f"{line}\n" for line in kept))
-        self._file = self._path.open("a", encoding="utf-8")
-        self._board = SummaryWriter(str(folder / "tensorboard"), purge_step=resumed_update + 1)
+        self._owed = b""  # lines that a full disk did not take
+        validated = resumed_update if validated_update is None else validated_update
+        self._open(resumed_update, lambda line: _is_done(line, resumed_update, validated))
 
-    def write(self, kind: str, update: int, values: Mapping[str, float]) -> None:
-        """kind: "training" or "validation". Raises DragomanError when it cannot be written, as on a full disk."""
+    def write(self, kind: str, update: int, values: Mapping[str, float | str]) -> None:
+        """kind: "training", "validation" or, for what befell the run, "skipped" or "rollback". TensorBoard gets the
+        numbers. Raises DragomanError when it cannot be written, as on a full disk; the next call then tries again."""
+        line = json.dumps({"kind": kind, "update": update, **values}) + "\n"
+        self._owed += line.encode()
+        size = os.fstat(self._file.fileno()).st_size
         try:
-            self._file.write(json.dumps({"kind": kind, "update": update, **values}) + "\n")
-            self._file.flush()
-            for name, value in values.items():
-                self._board.add_scalar(f"{kind}/{name}", value, update)
+            write_whole(self._file, self._owed)
+            self._owed = b""
+            scalars = {f"{kind}/{name}": value for name, value in values.items() if isinstance(value, int | float)}
+            self._board.write(scalars, update)
         except OSError as error:
+            if self._owed:
+                with suppress(OSError):  # half a line is none
+                    os.ftruncate(self._file.fileno(), size)
             raise DragomanError(f"{self._path}: cannot be written: {error.strerror or error}") from error
+
+    def rewind(self, update: int) -> None:
+        """Drops what is said of updates after the given one, which are done again with other data, but for the tale
+        of "rollback" lines. Raises DragomanError as `write` does."""
+        self.close()
+        self._open(update, lambda line: line["kind"] == "rollback" or _is_done(line, update, update))
+
+    def close(self) -> None:
+        self._file.close()
+        self._board.close()
+
+    def _open(self, last_update: int, is_kept: Callable[[dict[str, Any]], bool]) -> None:
+        if self._path.exists():
+            lines = self._path.read_bytes().splitlines()
+            kept = [line for line in lines if (values := _parse(line)) is not None and is_kept(values)]
+            if kept != lines:
+                write_atomically(self._path, b"".join(line + b"\n" for line in kept))
+        self._file: BinaryIO = self._path.open("ab", buffering=0)
+        self._board = EventFile(self._folder / "tensorboard", last_update=last_update)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        for file in (self._file, self._board):
-            with suppress(OSError):  # of what could not be written, `write` has told
-                file.close()
+        self.close()
 
 
-def _is_of(line: str, last_update: int) -> bool:
-    """Whether a line is of an update up to the given one; a line that a crash or a full disk cut short is of none."""
+def _is_done(line: Mapping[str, Any], resumed_update: int, validated_update: int) -> bool:
+    """Whether a line is of what a run that goes on from there has behind it."""
+    return bool(line["update"] <= (validated_update if line["kind"] == "validation" else resumed_update))
+
+
+def _parse(line: bytes) -> dict[str, Any] | None:
+    """None for a line that a crash cut short."""
     try:
-        return bool(json.loads(line)["update"] <= last_update)
-    except json.JSONDecodeError:
-        return False
+        values: dict[str, Any] = json.loads(line)
+    except ValueError:
+        return None
+    return values

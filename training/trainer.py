@@ -1,24 +1,23 @@
 """The training loop."""
 
-import math
+import copy
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
 from itertools import islice
 
-import torch
-from torch import nn
-
-from model.errors import DragomanError
+from model.errors import DragomanError, InvalidInputError
 from model.transformer import Transformer
-from training.batching import Batch, BatchStream, PooledCorpus
-from training.checkpoint import CheckpointFolder, Progress
+from training.batching import BatchStream, PlannedBatch, PooledCorpus
+from training.checkpoint import CheckpointFolder
 from training.config import RunConfig
 from training.display import TrainingDisplay
+from training.interruption import Interrupted, StopSignals
 from training.metrics_log import MetricsLog
-from training.objective import Objective
-from training.schedule import inverse_square_root
+from training.progress import Gradients, Progress, Window
+from training.reporter import Reporter
+from training.schedule import learning_rate
+from training.updater import Updater
 
 Validate = Callable[[Transformer], dict[str, float]]
 """BLEU by direction of a network in evaluation mode."""
@@ -28,19 +27,12 @@ Offer = Callable[[Transformer, Progress, float, list[int]], bool]
 their updates; keeps the network and returns True if it is the best so far."""
 
 
-@dataclass(slots=True)
-class _Window:
-    """Sums since the last line of metrics."""
-
-    start: float
-    updates: int = 0
-    tokens: int = 0
-    loss: float = 0.0
-    negative_log_likelihood: float = 0.0
-
-
 class Trainer:
-    """Trains a network on a corpus until the last update, or until BLEU has stopped rising."""
+    """Trains a network on a corpus until the last update, or until BLEU has stopped rising.
+
+    In a run of several processes each has a trainer and calls the same methods; the main one alone validates, writes
+    and shows. Where they stand (`progress`) is the same in all of them.
+    """
 
     def __init__(
         self,
@@ -49,147 +41,192 @@ class Trainer:
         corpus: PooledCorpus,
         checkpoints: CheckpointFolder,
         *,
-        validate: Validate,
-        offer: Offer,
+        validate: Validate | None,
+        offer: Offer | None,
     ) -> None:
-        options = config.optimization
+        """network: on the device of `checkpoints.world`, the same in all processes.
+
+        validate, offer: of the main process, None in the others.
+        """
         self.config = config
         self.network = network
-        self.objective = Objective(network, config.objective, low_precision=options.precision == "bfloat16")
         self.corpus = corpus
         self.checkpoints = checkpoints
+        self.world = checkpoints.world
         self.validate = validate
         self.offer = offer
         self.progress = Progress()
-        self.device = next(network.parameters()).device
-        self.optimizer = torch.optim.Adam(
-            network.parameters(),
-            betas=(options.adam_beta1, options.adam_beta2),
-            eps=options.adam_epsilon,
-            fused=True,
-        )
+        self.candidate = copy.deepcopy(network).eval() if self.world.is_main else None  # what is validated and kept
+        self.updater = Updater(config, network, self.world)
 
     def resume(self, update: int) -> None:
-        """Goes back to a checkpoint."""
-        self.progress = self.checkpoints.restore(update, self.network, self.optimizer)
+        """Goes back to a checkpoint. An update keeps its number of batches, however many processes now share them.
 
-    def run(self, display: TrainingDisplay, log: MetricsLog) -> None:
-        """Raises DragomanError when loss or gradient is no longer a number or a checkpoint cannot be written."""
+        Raises InvalidInputError if they cannot be shared evenly, or the checkpoint is damaged or of another network.
+        """
+        updater, size = self.updater, self.world.size
+        self.progress = self.checkpoints.restore(update, self.network, updater.optimizer, updater.average)
+        num_batches = self.progress.num_batches
+        if num_batches % size:
+            raise InvalidInputError(
+                f"the run's updates have {num_batches} batches, which {size} processes cannot share evenly: "
+                "start another number of processes"
+            )
+        updater.num_batches = num_batches
+
+    def run(self, display: TrainingDisplay, log: MetricsLog | None) -> None:
+        """log: of the main process, None in the others.
+
+        Raises DragomanError when the run has become unstable or its last checkpoint cannot be written, Interrupted
+        when a signal has ended it.
+        """
         options = self.config.optimization
-        window = _Window(time.monotonic())
+        reporter = Reporter(display, log)
+        stream = BatchStream(self.corpus, options.batch_tokens, seed=self.config.seed)
         self.network.train()
-        for batches in self._update_batches():
-            started = time.monotonic()
-            loss, negative_log_likelihood = self._update(batches)
-            progress = self.progress
-            tokens = sum(batch.num_target_tokens for batch in batches)
-            progress.target_tokens += tokens
-            progress.seconds += time.monotonic() - started
-            window.updates += 1
-            window.tokens += tokens
-            window.loss += loss
-            window.negative_log_likelihood += negative_log_likelihood
-            display.advance(progress.update)
-            if progress.update % options.log_every == 0:
-                window = self._report(window, display, log)
-            pause = time.monotonic()
-            self._validate_and_save_when_due(display, log)
-            window.start += time.monotonic() - pause
-            if self._has_stalled():
-                display.say(f"no better BLEU in {self.config.validation.patience} validations: stopping early")
+        with closing(stream.batches(self.progress.position)) as batches, StopSignals() as signals:
+            self._save_and_validate_if_due(reporter, signals)  # a kill may have come between the two
+            while self.progress.update < options.max_updates and not self._has_stalled():
+                clock = time.monotonic()
+                planned = list(islice(batches, self.updater.num_batches))
+                self.progress.update += 1
+                self.progress.position = planned[-1][1]
+                self.progress.num_batches = len(planned)
+                gradients = self._train_on([batch for batch, _ in planned], reporter, signals)
+                self.progress.count_seconds(time.monotonic() - clock)
+                self._report_if_due(reporter)
+                self._note_what_is_due()
+                self._save_and_validate_if_due(reporter, signals)
+                if gradients.is_stopping:
+                    self._stop(signals)
 
     def average(self, display: TrainingDisplay) -> None:
-        """Loads the mean of the checkpoints that the averaging options choose, and validates it."""
+        """Validates the mean of the checkpoints that the averaging options choose. The main process alone calls it."""
         updates = self.updates_to_average()
-        if self.config.averaging.checkpoints == 1 or len(updates) < 2:
+        if self.candidate is None or self.config.averaging.checkpoints == 1 or len(updates) < 2:
             return
-        self.checkpoints.average(updates, self.network)
-        self.network.eval()
-        bleu = self.validate(self.network)
-        is_best = self.offer(self.network, self.progress, _mean(bleu), updates)
+        self.checkpoints.average(updates, self.candidate)
+        bleu = self._score()
+        is_best = self._offer(_mean(bleu), updates)
         display.say(f"the mean of the checkpoints {', '.join(map(str, updates))}:")
         display.validated(self.progress.update, bleu, is_best=is_best)
 
-    def _validate_and_save_when_due(self, display: TrainingDisplay, log: MetricsLog) -> None:
-        update, options = self.progress.update, self.config.optimization
-        is_validation = update == options.max_updates or update % self.config.validation.every == 0
-        if is_validation or update % options.checkpoint_every == 0:
-            self.checkpoints.save(self.network, self.optimizer, self.progress)
-        if is_validation:
-            self._validate(display, log)
-            self.checkpoints.save(self.network, self.optimizer, self.progress)  # again, with what was measured
-        self.checkpoints.prune(self._worth_keeping())
+    def _train_on(self, batches: list[PlannedBatch], reporter: Reporter, signals: StopSignals) -> Gradients:
+        """Makes an update, unless that would do harm."""
+        progress, options = self.progress, self.config.stability
+        gradients = self.updater.accumulate(progress.update, batches, is_stopping=bool(signals.received))
+        fault = progress.stability.judge(gradients.loss, gradients.norm, spike_factor=options.spike_factor)
+        if fault is None:
+            self.updater.step(progress.update)
+            progress.count(gradients)
+        else:
+            self.updater.leave_out()
+            reporter.left_out(progress.update, fault)
+            if progress.stability.bad_updates == options.bad_updates:
+                self._go_back(fault, reporter)
+        reporter.advance(self.progress.update)
+        return gradients
 
-    def _update_batches(self) -> Iterator[list[Batch]]:
-        """The batches of each update still to do, epoch after epoch; counts them in `progress` as it gives them out."""
-        options = self.config.optimization
-        stream = BatchStream(self.corpus, options.batch_tokens, seed=self.config.seed)
-        with closing(stream.batches(self.progress.position)) as remaining:
-            while self.progress.update < options.max_updates and not self._has_stalled():
-                planned = list(islice(remaining, options.accumulation))
-                self.progress.update += 1
-                self.progress.position = planned[-1][1]
-                yield [batch.make() for batch, _ in planned]
+    def _go_back(self, fault: str, reporter: Reporter) -> None:
+        """To the newest checkpoint of the schedule, but on to the data that comes after this update's."""
+        failed, options = self.progress, self.config.stability
+        scheduled = self.world.share(self._scheduled_checkpoints())
+        if failed.stability.rollbacks == options.rollbacks or not scheduled:
+            tried = f"after going back {options.rollbacks} times" if scheduled else "and there is no checkpoint yet"
+            raise DragomanError(
+                f"update {failed.update}: {fault}, as bad as all of the last {options.bad_updates} updates, {tried}: "
+                "try a lower optimization.learning_rate, or clean the data; if the gradients are sound, raise "
+                "stability.spike_factor"
+            )
+        self.resume(scheduled[-1])
+        self.progress.position = failed.position
+        self.progress.seconds = failed.seconds
+        self.progress.stability.rollbacks = failed.stability.rollbacks + 1
+        reporter.went_back(failed.update, fault, to=self.progress.update)
 
-    def _update(self, batches: list[Batch]) -> tuple[float, float]:
-        """One optimizer step over all batches; returns the sums of loss and negative log-likelihood, in nats."""
-        options = self.config.optimization
-        num_tokens = sum(batch.num_target_tokens for batch in batches)
-        loss_sum = negative_log_likelihood_sum = 0.0
-        for batch in batches:
-            loss, negative_log_likelihood = self.objective(batch.to(self.device))
-            (loss / num_tokens).backward()
-            loss_sum += loss.item()
-            negative_log_likelihood_sum += negative_log_likelihood.item()
-        norm = nn.utils.clip_grad_norm_(self.network.parameters(), options.clip_norm or math.inf).item()
-        for name, value in (("loss", loss_sum), ("norm of the gradient", norm)):
-            if not math.isfinite(value):  # one step on it, and the next checkpoint would be of no use
-                raise DragomanError(
-                    f"the {name} of update {self.progress.update} is {value}: "
-                    "resume with a lower optimization.learning_rate"
-                )
-        rate = inverse_square_root(
-            self.progress.update, peak=options.learning_rate, warmup_updates=options.warmup_updates
-        )
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        self.optimizer.step()
-        self.optimizer.zero_grad()
-        return loss_sum, negative_log_likelihood_sum
-
-    def _report(self, window: _Window, display: TrainingDisplay, log: MetricsLog) -> _Window:
-        now = time.monotonic()
-        options = self.config.optimization
-        update = self.progress.update
-        loss = window.loss / window.tokens
-        tokens_per_second = window.tokens / (now - window.start)
-        display.measured(update, loss=loss, tokens_per_second=tokens_per_second)
+    def _report_if_due(self, reporter: Reporter) -> None:
+        update, window = self.progress.update, self.progress.window
+        if update % self.config.optimization.log_every or not window.updates:
+            return
         values = {
-            "loss": loss,
-            "negative_log_likelihood": window.negative_log_likelihood / window.tokens,
-            "tokens_per_second": tokens_per_second,
-            "learning_rate": inverse_square_root(
-                update, peak=options.learning_rate, warmup_updates=options.warmup_updates
-            ),
+            **window.means(),
+            "learning_rate": learning_rate(update, self.config.optimization),
             "epoch": self.progress.position.epoch,
         }
-        log.write("training", update, values)
-        return _Window(now)
+        reporter.trained(update, values)
+        self.progress.window = Window()
 
-    def _validate(self, display: TrainingDisplay, log: MetricsLog) -> None:
+    def _note_what_is_due(self) -> None:
+        update, options = self.progress.update, self.config.optimization
+        is_last = update == options.max_updates
+        self.progress.awaits_validation |= is_last or update % self.config.validation.every == 0
+        self.progress.awaits_checkpoint |= is_last or update % options.checkpoint_every == 0
+
+    def _save_and_validate_if_due(self, reporter: Reporter, signals: StopSignals) -> None:
         progress = self.progress
-        self.network.eval()
-        bleu = self.validate(self.network)
+        if progress.stability.bad_updates and progress.update < self.config.optimization.max_updates:
+            return  # the next good update will do: a checkpoint among bad ones would be no way back
+        if progress.awaits_checkpoint or progress.awaits_validation:
+            progress.awaits_checkpoint = False
+            self._save(reporter)
+        if progress.awaits_validation:
+            self._validate(reporter, signals)
+            progress.awaits_validation = False
+            self._save(reporter)  # again, with what was measured
+
+    def _save(self, reporter: Reporter) -> None:
+        """A checkpoint that a full disk does not take is told of; the next one may find room."""
+        try:
+            self.checkpoints.save(self.network, self.updater.optimizer, self.progress, self.updater.average)
+        except DragomanError as error:
+            if self.progress.update == self.config.optimization.max_updates:
+                raise
+            reporter.say(f"{error}; training goes on without this checkpoint")
+        if self.world.is_main:
+            self.checkpoints.prune(self._worth_keeping())
+
+    def _stop(self, signals: StopSignals) -> None:
+        update, checkpoints = self.progress.update, self.checkpoints
+        if self.world.share(update not in checkpoints.updates()):
+            self.progress.stops.append(update)
+            checkpoints.save(self.network, self.updater.optimizer, self.progress, self.updater.average)
+        raise Interrupted(signals.received, update)
+
+    def _validate(self, reporter: Reporter, signals: StopSignals) -> None:
+        progress = self.progress
+        self.updater.copy_weights_to(self.candidate)
+
+        def score() -> dict[str, float]:
+            with signals.ending_at_once(progress.update):
+                return self._score()
+
+        bleu = self.world.on_main(score)
         mean = _mean(bleu)
         progress.validations.append((progress.update, mean))
-        is_best = self.offer(self.network, progress, mean, [])
-        display.validated(progress.update, bleu, is_best=is_best)
-        log.write(
-            "validation",
-            progress.update,
-            {f"bleu {direction}": score for direction, score in bleu.items()} | {"bleu": mean},
-        )
-        self.network.train()
+        is_best = self.world.on_main(lambda: self._offer_unless_full(mean, reporter))
+        reporter.validated(progress.update, bleu, mean=mean, is_best=is_best)
+        if self._has_stalled():
+            reporter.say(f"no better BLEU in {self.config.validation.patience} validations: stopping early")
+
+    def _score(self) -> dict[str, float]:
+        """BLEU of the candidate, by direction. For the main process alone, as what follows."""
+        assert self.candidate is not None
+        assert self.validate is not None
+        return self.validate(self.candidate)
+
+    def _offer(self, bleu: float, averaged: list[int]) -> bool:
+        assert self.candidate is not None
+        assert self.offer is not None
+        return self.offer(self.candidate, self.progress, bleu, averaged)
+
+    def _offer_unless_full(self, bleu: float, reporter: Reporter) -> bool:
+        try:
+            return self._offer(bleu, [])
+        except DragomanError as error:
+            if self.progress.update == self.config.optimization.max_updates:
+                raise
+            reporter.say(f"{error}; training goes on")
+            return False
 
     def _has_stalled(self) -> bool:
         best = self.progress.best
@@ -198,15 +235,19 @@ class Trainer:
         later = sum(update > best[0] for update, _ in self.progress.validations)
         return later >= self.config.validation.patience
 
+    def _scheduled_checkpoints(self) -> list[int]:
+        """Without those that a signal asked for, which an undisturbed run would not have."""
+        return [update for update in self.checkpoints.updates() if update not in self.progress.stops]
+
     def _worth_keeping(self) -> set[int]:
         """The newest checkpoints and, for averaging the best, those of the best validations."""
-        newest = self.checkpoints.updates()[-self.config.optimization.keep_checkpoints :]
-        return {*newest, *self.updates_to_average()}
+        newest = self._scheduled_checkpoints()[-self.config.optimization.keep_checkpoints :]
+        return {*newest, *self.updates_to_average(), *self.checkpoints.updates()[-1:]}
 
     def updates_to_average(self) -> list[int]:
         """The checkpoints that the averaging options choose, oldest first."""
         options = self.config.averaging
-        existing = self.checkpoints.updates()
+        existing = self._scheduled_checkpoints()
         if options.select == "last":
             return existing[-options.checkpoints :]
         ranked = sorted(self.progress.validations, key=lambda validation: validation[1], reverse=True)

@@ -13,8 +13,11 @@ from torch import Tensor, nn
 
 from model.errors import DragomanError, InvalidInputError
 from tests.training.tiny import small_disk
+from training.averaging import MovingAverage
 from training.batching import Position
-from training.checkpoint import CheckpointFolder, Progress, load_weights
+from training.checkpoint import CheckpointFolder, DamagedCheckpointError, load_weights
+from training.progress import Progress, Window
+from training.stability import Stability
 
 
 def network_of(*sizes: int, seed: int = 1) -> nn.Sequential:
@@ -27,7 +30,8 @@ def adam(network: nn.Module) -> torch.optim.Adam:
 
 
 def take_steps(network: nn.Module, optimizer: torch.optim.Optimizer, num_steps: int) -> None:
-    """Steps on random input, so that they hang on weights, optimizer and random state."""
+    """Steps that hang on weights and optimizer."""
+    torch.manual_seed(5)
     for _ in range(num_steps):
         optimizer.zero_grad()
         network(torch.randn(5, 4)).square().mean().backward()
@@ -60,7 +64,16 @@ def test_a_restored_run_goes_on_as_if_nothing_had_happened(folder: CheckpointFol
     optimizer = adam(network)
     take_steps(network, optimizer, 3)
     progress = Progress(
-        update=3, position=Position(1, 4, 2), seconds=0.1 + 0.2, target_tokens=77, validations=[(2, 1 / 3)]
+        update=3,
+        position=Position(1, 4, 2),
+        num_batches=2,
+        seconds=0.1 + 0.2,
+        target_tokens=77,
+        validations=[(2, 1 / 3)],
+        stability=Stability(norms=[0.1, 1e-30], bad_updates=1, rollbacks=2),
+        window=Window(updates=1, tokens=7, loss=2 / 3),
+        awaits_validation=True,
+        stops=[1],
     )
     folder.save(network, optimizer, progress)
     take_steps(network, optimizer, 2)
@@ -164,6 +177,55 @@ def test_a_checkpoint_cut_short_is_refused_with_its_file(folder: CheckpointFolde
     for read in (lambda: folder.restore(1, network, adam(network)), lambda: folder.average([1], network)):
         with pytest.raises(InvalidInputError, match=r"00000001\.safetensors: not a whole checkpoint: "):
             read()
+
+
+def test_a_checkpoint_of_altered_content_is_refused(folder: CheckpointFolder) -> None:
+    save_untrained(folder, 1)
+    path = folder.path(1)
+    content = bytearray(path.read_bytes())
+    content[-3] ^= 1  # one bit of a weight
+    path.write_bytes(content)
+    network = network_of(4, 3, 2)
+    with pytest.raises(DamagedCheckpointError, match="is not what was written"):
+        folder.restore(1, network, adam(network))
+
+
+def test_the_newest_whole_checkpoint_is_found_behind_damaged_ones(folder: CheckpointFolder) -> None:
+    save_untrained(folder, 1, 2, 3, 4)
+    folder.path(4).write_bytes(b"")
+    folder.path(3).write_bytes(folder.path(3).read_bytes()[:-1])
+    said: list[str] = []
+
+    assert folder.newest_whole(said.append) == 2
+
+    assert folder.updates() == [1, 2]
+    assert [line.split(": ")[0] for line in said] == [str(folder.path(4)), str(folder.path(3))]
+    assert all(line.endswith("going on from the one before") for line in said)
+    assert folder.newest_whole(said.append) == 2
+    assert len(said) == 2
+
+
+def test_no_checkpoint_may_be_whole(folder: CheckpointFolder) -> None:
+    assert folder.newest_whole(pytest.fail) is None
+    save_untrained(folder, 1)
+    folder.path(1).write_bytes(b"")
+    assert folder.newest_whole(lambda line: None) is None
+
+
+def test_a_moving_average_is_kept_and_may_begin_later(folder: CheckpointFolder) -> None:
+    network = network_of(4, 3, 2)
+    average = MovingAverage(network, 0.9)
+    take_steps(network, adam(network), 3)
+    average.follow(1)
+    folder.save(network, adam(network), Progress(update=1), average)
+    folder.save(network, adam(network), Progress(update=2))
+
+    other = network_of(4, 3, 2, seed=2)
+    restored = MovingAverage(other, 0.9)
+    folder.restore(1, other, adam(other), restored)
+    assert_equal(restored.tensors(), average.tensors())
+    folder.restore(2, other, adam(other), restored)
+    assert_equal(restored.tensors(), weights_of(network))
 
 
 def test_a_missing_checkpoint_is_refused_with_its_file(folder: CheckpointFolder) -> None:

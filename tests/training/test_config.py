@@ -175,7 +175,7 @@ def test_all_mistakes_are_told_at_once(path: Path) -> None:
         ('run_folder="runs/quoted"', "run_folder", Path("runs/quoted")),
         ("bundle.description=a = b", "bundle.description", "a = b"),
         ("bundle.description=", "bundle.description", ""),
-        ("seed=-3", "seed", -3),
+        ("seed=3", "seed", 3),
         ('data.directions=["de-en"]', "data.directions", ("de-en",)),
         ("data.train.0.en=other.en.gz", "data.train.0.en", Path("other.en.gz")),
         ("data.train.0.fr=train.fr", "data.train.0.fr", Path("train.fr")),

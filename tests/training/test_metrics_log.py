@@ -80,6 +80,61 @@ def test_a_full_disk_is_told_in_a_line(tmp_path: Path) -> None:
     ):
         write_updates(tmp_path, 21, resumed_update=20)
 
-    assert not path.read_text().endswith("\n")
-    write_updates(tmp_path, 21, resumed_update=20)  # the line that was cut short is gone
+    assert updates_of(tmp_path) == updates  # not half a line more
+    write_updates(tmp_path, 21, resumed_update=20)
     assert updates_of(tmp_path) == [*updates, 21]
+
+
+def test_what_a_full_disk_did_not_take_is_written_when_there_is_room(tmp_path: Path) -> None:
+    write_updates(tmp_path, *range(1, 21))
+    with MetricsLog(tmp_path, resumed_update=20) as log:
+        with small_disk((tmp_path / "metrics.jsonl").stat().st_size + 20):
+            for update in (21, 22):
+                with pytest.raises(DragomanError):
+                    log.write("training", update, {"loss": 1.0})
+        log.write("training", 23, {"loss": 1.0})
+    assert updates_of(tmp_path) == list(range(1, 24))
+
+
+def test_tensorboard_on_a_full_disk_goes_on_in_another_file(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with MetricsLog(tmp_path, resumed_update=0) as log:
+        log.write("training", 1, {"loss": 1.0})
+        log.write("training", 2, {"loss": 1.0})
+        file = next((tmp_path / "tensorboard").iterdir())
+        # The lines of metrics.jsonl stay small enough; the scalars, of long names, do not.
+        with small_disk(file.stat().st_size + 100), pytest.raises(DragomanError, match="cannot be written"):
+            log.write("validation", 3, {f"bleu {'x' * 80}": 1.0} | {"y": 1.0})
+        log.write("training", 4, {"loss": 4.0})
+
+    board = EventAccumulator(str(tmp_path / "tensorboard"))
+    board.Reload()
+    assert [event.step for event in board.Scalars("training/loss")] == [1, 2, 4]
+    assert capfd.readouterr().err == ""
+
+
+def test_a_validation_about_to_be_done_again_is_dropped_alone(tmp_path: Path) -> None:
+    with MetricsLog(tmp_path, resumed_update=0) as log:
+        for update in (1, 2):
+            log.write("training", update, {"loss": 1.0})
+            log.write("validation", update, {"bleu": 1.0})
+    with MetricsLog(tmp_path, resumed_update=2, validated_update=1):
+        pass
+    lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert [(line["kind"], line["update"]) for line in lines] == [("training", 1), ("validation", 1), ("training", 2)]
+
+
+def test_going_back_drops_what_came_after_but_its_own_tale(tmp_path: Path) -> None:
+    with MetricsLog(tmp_path, resumed_update=0) as log:
+        for update in (1, 2, 3):
+            log.write("training", update, {"loss": 1.0})
+        log.write("rollback", 3, {"fault": "the loss is nan", "to": 1})
+        log.rewind(1)
+        log.write("training", 2, {"loss": 2.0})
+    lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert [(line["kind"], line["update"]) for line in lines] == [("training", 1), ("rollback", 3), ("training", 2)]
+
+    board = EventAccumulator(str(tmp_path / "tensorboard"))
+    board.Reload()
+    assert [event.value for event in board.Scalars("training/loss")] == [1.0, 2.0]

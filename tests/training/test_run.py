@@ -117,7 +117,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> RunConfig:
 def test_a_run_folder_holds_all_of_a_run(finished: RunConfig) -> None:
     folder = finished.run_folder
     names = {"config.json", "corpus", "vocabulary", "checkpoints", "metrics.jsonl", "tensorboard", "best"}
-    names |= {"checksums.json", "lock", "corpus cache"}
+    names |= {"checksums.json", "lock", "corpus cache", "provenance.json", "samples.jsonl", "best.translations.jsonl"}
 
     assert {path.name for path in folder.iterdir()} == names
     assert RunConfig.model_validate_json((folder / "config.json").read_text("utf-8")) == finished
@@ -246,6 +246,7 @@ def script_validations(monkeypatch: pytest.MonkeyPatch, *scores: float) -> None:
 
     def validate(self: Validator, network: Transformer) -> dict[str, float]:
         assert not network.training
+        self.hypotheses = {str(text.direction): text.source for text in self.dev}
         return {"en→de": next(remaining)}
 
     monkeypatch.setattr(Validator, "__call__", validate)
@@ -372,8 +373,8 @@ def test_only_one_process_trains_in_a_run_folder(config_path: Path) -> None:
 
 
 def test_a_better_mean_outlives_a_resumption(config_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    scores = iter([1.0, 3.0, 2.0, 4.0])  # a validation, the mean, and again after resuming
-    monkeypatch.setattr(Validator, "__call__", lambda self, network: {"en→de": next(scores)})
+    scores = [1.0, 3.0, 2.0, 4.0]  # a validation, the mean, and again after resuming
+    script_validations(monkeypatch, *scores)
     tables = ("validation.every=100", "averaging.checkpoints=2", "optimization.checkpoint_every=1")
     best = train(configured(config_path, "run", "optimization.max_updates=2", *tables))
     assert read_config(best).provenance["dev_bleu"] == 3.0

@@ -1,0 +1,41 @@
+"""Telling an update that would harm the network from a good one, before it is made."""
+
+import math
+from dataclasses import dataclass, field
+from statistics import median
+
+WINDOW = 100
+"""Gradient norms that the next is held against: 100 outlast any one odd batch, yet follow where training leads."""
+
+FEWEST = 20
+"""Without so many norms there is no telling what is usual: the first updates' norms fall steeply."""
+
+
+@dataclass(slots=True)
+class Stability:
+    """What a run remembers of its gradients; a part of each checkpoint."""
+
+    norms: list[float] = field(default_factory=list)  # of the last updates, at most WINDOW; what is no number aside
+    bad_updates: int = 0  # in a row, up to now
+    rollbacks: int = 0  # so far
+
+    def judge(self, loss: float, norm: float, *, spike_factor: float) -> str | None:
+        """What is wrong with an update of this loss and gradient norm, None if nothing is; remembers it for the next.
+
+        spike_factor: the norm's largest ratio to the median of those before; 0 for any.
+        """
+        fault = self._fault(loss, norm, spike_factor)
+        if math.isfinite(norm):
+            self.norms = [*self.norms, norm][-WINDOW:]
+        self.bad_updates = 0 if fault is None else self.bad_updates + 1
+        return fault
+
+    def _fault(self, loss: float, norm: float, spike_factor: float) -> str | None:
+        for name, value in (("loss", loss), ("norm of the gradient", norm)):
+            if not math.isfinite(value):
+                return f"the {name} is {value}"
+        if spike_factor and len(self.norms) >= FEWEST:
+            usual = median(self.norms)
+            if norm > spike_factor * usual:
+                return f"the norm of the gradient is {norm:.3g}, {norm / max(usual, 1e-30):.0f} times the usual"
+        return None
