@@ -6,12 +6,13 @@ from collections.abc import Callable
 from contextlib import closing
 from itertools import islice
 
-from model.errors import DragomanError, InvalidInputError
+from model.errors import DragomanError
 from model.transformer import Transformer
 from training.batching import BatchStream, PlannedBatch, PooledCorpus
 from training.checkpoint import CheckpointFolder
 from training.config import RunConfig
 from training.display import TrainingDisplay
+from training.guided_alignment import AlignmentPrior
 from training.interruption import Interrupted, StopSignals
 from training.metrics_log import MetricsLog
 from training.progress import Gradients, Progress, Window
@@ -57,18 +58,21 @@ class Trainer:
         self.offer = offer
         self.progress = Progress()
         self.candidate = copy.deepcopy(network).eval() if self.world.is_main else None  # what is validated and kept
-        self.updater = Updater(config, network, self.world)
+        prior = None
+        if config.objective.guided_alignment:
+            prior = AlignmentPrior.learn(corpus.pools(seed=config.seed, epoch=0)[0]())
+        self.updater = Updater(config, network, self.world, prior)
 
     def resume(self, update: int) -> None:
         """Goes back to a checkpoint. An update keeps its number of batches, however many processes now share them.
 
-        Raises InvalidInputError if they cannot be shared evenly, or the checkpoint is damaged or of another network.
+        Raises DragomanError if they cannot be shared evenly, or the checkpoint is damaged or of another network.
         """
         updater, size = self.updater, self.world.size
         self.progress = self.checkpoints.restore(update, self.network, updater.optimizer, updater.average)
         num_batches = self.progress.num_batches
         if num_batches % size:
-            raise InvalidInputError(
+            self.world.fail(
                 f"the run's updates have {num_batches} batches, which {size} processes cannot share evenly: "
                 "start another number of processes"
             )
@@ -133,7 +137,7 @@ class Trainer:
         scheduled = self.world.share(self._scheduled_checkpoints())
         if failed.stability.rollbacks == options.rollbacks or not scheduled:
             tried = f"after going back {options.rollbacks} times" if scheduled else "and there is no checkpoint yet"
-            raise DragomanError(
+            self.world.fail(
                 f"update {failed.update}: {fault}, as bad as all of the last {options.bad_updates} updates, {tried}: "
                 "try a lower optimization.learning_rate, or clean the data; if the gradients are sound, raise "
                 "stability.spike_factor"

@@ -12,6 +12,7 @@ from training.averaging import MovingAverage
 from training.batching import PlannedBatch
 from training.config import OptimizationConfig, RunConfig
 from training.distributed import World, distribute, gather, gradient_exchange
+from training.guided_alignment import AlignmentPrior
 from training.objective import Objective
 from training.progress import Gradients
 from training.schedule import learning_rate
@@ -20,13 +21,21 @@ from training.schedule import learning_rate
 class Updater:
     """Owns the optimizer and the moving average; the processes of a run share each update's batches among them."""
 
-    def __init__(self, config: RunConfig, network: Transformer, world: World) -> None:
+    def __init__(
+        self, config: RunConfig, network: Transformer, world: World, alignment_prior: AlignmentPrior | None = None
+    ) -> None:
+        """alignment_prior: what the attention is guided to, where the objective asks for that."""
         self.options = config.optimization
         self.seed = config.seed
         self.world = world
         self.network = network
         self.num_batches = self.options.accumulation * world.size  # to one update, of all processes
-        objective = Objective(network, config.objective, low_precision=self.options.precision == "bfloat16")
+        objective = Objective(
+            network,
+            config.objective,
+            low_precision=self.options.precision == "bfloat16",
+            alignment_prior=alignment_prior,
+        )
         self.module = distribute(objective, world, self.options.sharding)
         self.optimizer = make_optimizer(network, self.options)
         decay = config.averaging.ema_decay

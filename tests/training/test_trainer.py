@@ -180,19 +180,25 @@ DISTURBED: dict[str, Any] = {
 }
 
 
-def test_a_run_resumed_at_any_update_equals_an_undisturbed_one(runner: Runner) -> None:
+EVERY_OBJECTIVE: dict[str, Any] = DISTURBED | {
+    "objective": {"r_drop": 2.0, "source_word_dropout": 0.1, "target_word_dropout": 0.1, "guided_alignment": 0.5},
+}
+
+
+@pytest.mark.parametrize("options", [DISTURBED, EVERY_OBJECTIVE], ids=["plain objective", "all that it can have"])
+def test_a_run_resumed_at_any_update_equals_an_undisturbed_one(runner: Runner, options: dict[str, Any]) -> None:
     corpus = copy_corpus(45, longest=6)
     num_batches = len(PoolBatches(corpus, 64, seed=(1, 0, 0)))
     assert 3 < num_batches < 8 * 3, "updates must fall inside an epoch and over its end"
     assert num_batches % 3, "an update must span two epochs"
-    undisturbed = runner.run(runner.trainer(corpus, **DISTURBED))
+    undisturbed = runner.run(runner.trainer(corpus, **options))
     expected = state_of(undisturbed)
     checkpoints = undisturbed.checkpoints
     assert checkpoints.updates() == list(range(1, 9))
 
     for update in range(1, 8):
         resumed = runner.trainer(
-            corpus, seed=99, checkpoints=CheckpointFolder(runner.folder / f"from {update}"), **DISTURBED
+            corpus, seed=99, checkpoints=CheckpointFolder(runner.folder / f"from {update}"), **options
         )
         resumed.checkpoints.folder.mkdir()
         resumed.checkpoints.path(update).write_bytes(checkpoints.path(update).read_bytes())
