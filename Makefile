@@ -16,10 +16,10 @@ SHOW_PROGRESS = if [ -t 1 ]; \
 		Installing) [ "$$name" = collected ] && printf '... installing';; \
 	esac; done; echo; fi
 
-.PHONY: help demo serve test bench check stubs format clean
+.PHONY: help demo serve test bench bench-train check stubs format clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z.]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z.-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 
 demo: .venv/.installed ## Start a server with the bundled model, call it, show the answers
 	@.venv/bin/dragoman demo
@@ -34,6 +34,11 @@ bench: .venv/.installed ## Measure beside CTranslate2: WORKLOADS="base latency" 
 	@.venv/bin/python -c 'import transformers' 2>/dev/null \
 		|| .venv/bin/python -m pip install -q -c constraints.txt -e '.[bench]'
 	@.venv/bin/python -m tests.benchmarks $(WORKLOADS) $(if $(DATA),--data $(DATA)) $(BENCH_OPTIONS)
+
+bench-train: .venv/.installed ## Train beside MarianMTModel, Joey NMT, Eole: SYSTEMS="marian eole" DATA=folder
+	@.venv/bin/python -c 'import transformers' 2>/dev/null \
+		|| .venv/bin/python -m pip install -q -c constraints.txt -e '.[bench]'
+	@.venv/bin/python -m tests.benchmarks.training $(SYSTEMS) $(if $(DATA),--data $(DATA)) $(BENCH_OPTIONS)
 
 check: .venv/.installed ## Lint, format, types, stubs up to date, import directions
 	.venv/bin/ruff check .

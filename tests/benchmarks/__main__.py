@@ -9,14 +9,14 @@ import os
 import platform
 import sys
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
 from model.errors import DragomanError
 from model.files import write_atomically
-from tests.benchmarks.bench import NUM_PROCESSORS, Bench
+from tests.benchmarks.bench import Bench
 from tests.benchmarks.inputs import Inputs
+from tests.benchmarks.machine import describe_machine
 from tests.benchmarks.measuring import Measurement, render, render_markdown
 from tests.benchmarks.processes import SideError
 
@@ -84,7 +84,7 @@ def _write(path: Path, bench: Bench, measurements: list[Measurement]) -> None:
     """After each workload, so that none is lost when a later one fails."""
     results = {
         "date": datetime.date.today().isoformat(),
-        "machine": _machine(),
+        "machine": describe_machine(),
         "versions": {"python": platform.python_version()} | {name: _version(name) for name in PACKAGES},
         "settings": {
             model: {side: bench.settings(model, side) for side in ("dragoman", "ctranslate2")}
@@ -94,16 +94,6 @@ def _write(path: Path, bench: Bench, measurements: list[Measurement]) -> None:
     }
     write_atomically(path, json.dumps(results, indent=2, ensure_ascii=False) + "\n")
     write_atomically(path.with_suffix(".md"), render_markdown(measurements))
-
-
-def _machine() -> dict[str, Any]:
-    described = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
-    return {
-        "processor": described[0].partition(":")[2].strip() if described else platform.machine(),
-        "processors": NUM_PROCESSORS,
-        "memory in GiB": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30),
-        "system": platform.platform(),
-    }
 
 
 def _version(package: str) -> str | None:

@@ -5,11 +5,12 @@ Requests and replies are lines of JSON: {"method": …, "arguments": {…}}, and
 
 import json
 import os
+import select
 import subprocess
 import sys
 import traceback
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import IO, Any, Self, TextIO
 
 
 class SideError(Exception):
@@ -19,23 +20,38 @@ class SideError(Exception):
 class Side:
     """A process that runs the module `tests.benchmarks.NAME` and answers `call`. A context manager."""
 
-    def __init__(self, name: str, environment: Mapping[str, str] | None = None) -> None:
-        """environment: variables for it alone, such as OMP_NUM_THREADS."""
+    def __init__(
+        self,
+        name: str,
+        environment: Mapping[str, str] | None = None,
+        *,
+        python: str = sys.executable,
+        log: IO[str] | None = None,
+        patience: float | None = None,
+    ) -> None:
+        """environment: variables for it alone, such as OMP_NUM_THREADS. python: the interpreter that runs it. log:
+        where what it says goes, standard error if left out. patience: seconds to wait for an answer, for ever if left
+        out."""
         self.name = name
+        self._patience = patience
         self._process = subprocess.Popen(
-            [sys.executable, "-m", f"tests.benchmarks.{name}"],
+            [python, "-m", f"tests.benchmarks.{name}"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            stderr=log,
             text=True,
             env={**os.environ, **(environment or {})},
         )
 
     def call(self, method: str, **arguments: Any) -> Any:
-        """What the side's method returns. Raises SideError if it raises or the process ends."""
+        """What the side's method returns. Raises SideError if it raises, the process ends, or it is out of patience."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(json.dumps({"method": method, "arguments": arguments}) + "\n")
         self._process.stdin.flush()
+        if not select.select([self._process.stdout], [], [], self._patience)[0]:
+            self._process.kill()
+            raise SideError(f"{self.name} has not answered within {self._patience:.0f} seconds")
         line = self._process.stdout.readline()
         if not line:
             raise SideError(f"{self.name} ended with status {self._process.wait()}")
@@ -57,8 +73,7 @@ class Side:
 
 def serve(side: object) -> None:
     """Answers requests with the methods of `side` until standard input ends."""
-    replies = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # what libraries print must not come between the replies
+    replies = take_standard_output()
     for line in sys.stdin:
         request = json.loads(line)
         reply: dict[str, Any]
@@ -67,6 +82,13 @@ def serve(side: object) -> None:
         except Exception:
             reply = {"error": traceback.format_exc()}
         print(json.dumps(reply), file=replies, flush=True)
+
+
+def take_standard_output() -> TextIO:
+    """Standard output, for replies alone: what libraries print goes to standard error from now on, not between them."""
+    replies = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    return replies
 
 
 def peak_memory() -> int:
