@@ -3,7 +3,6 @@
 Kudo (2018) draws segmentations from a unigram model; BPE-dropout (Provilkov et al. 2020) leaves out merges at random.
 """
 
-import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
@@ -12,6 +11,7 @@ from typing import TypeVar
 import numpy as np
 import sentencepiece
 
+from model.decoding.parallel import default_threads
 from model.vocabulary import PieceModel
 from training.corpus import EncodedSide
 
@@ -26,7 +26,7 @@ def map_seeded(function: Callable[[Task], Result], tasks: Iterable[Task], *, see
     """The results of all tasks, in order, from several threads; what a task samples depends on it and the seed alone,
     not on the number of threads."""
     state = int(np.random.SeedSequence(list(seed)).generate_state(1)[0])
-    num_threads = max(1, min(8, len(os.sched_getaffinity(0)) // 2))  # the others train
+    num_threads = max(1, min(8, default_threads() // 2))  # the others train
     with _GENERATOR, ThreadPoolExecutor(num_threads, thread_name_prefix="sampling") as executor:
         sentencepiece.set_random_generator_seed(state)
         return list(executor.map(function, tasks))
