@@ -101,20 +101,22 @@ class CachedCorpus:
         return [partial(self._read, pool, (seed, epoch, number)) for number, pool in enumerate(plan)]
 
     def _read(self, pool: Sequence[Span], seed: tuple[int, int, int]) -> EncodedCorpus:
-        sides = map_seeded(self._read_span, pool, seed=seed)
+        sides = map_seeded(lambda place: self._read_span(pool[place], (*seed, place)), range(len(pool)), seed=seed)
         return EncodedCorpus(
             EncodedSide.concatenate([source for source, _ in sides]),
             EncodedSide.concatenate([target for _, target in sides]),
             self.skipped,
         )
 
-    def _read_span(self, span: Span) -> tuple[EncodedSide, EncodedSide]:
+    def _read_span(self, span: Span, seed: Sequence[int]) -> tuple[EncodedSide, EncodedSide]:
         part = self.parts[span.part]
         source, source_texts = part.source.read(span.block)
         target, target_texts = part.target.read(span.block)
         lines = np.flatnonzero(_is_usable(source.lengths, target.lengths, self.data.max_length))
         if span.rows is not None:
             lines = lines[span.rows]
+        # A pool may have a block twice. Sampling draws the same numbers for each block, so they must meet other lines.
+        lines = np.random.default_rng(seed).permutation(lines)
         source, target = source.choose(lines), target.choose(lines)
         vocabulary, alphas = self.vocabulary, self.regularization
         source = self._segment(source, source_texts, lines, vocabulary.source, alphas.source_alpha)

@@ -172,6 +172,16 @@ def test_a_side_without_sampling_keeps_its_pieces(
     assert Counter(source for source, _ in sampled) != Counter(source for source, _ in plain)
 
 
+def test_a_pair_that_a_pool_has_several_times_is_segmented_anew_each_time(
+    tmp_path: Path, pairs: list[tuple[str, str]], tiny_vocabulary: Vocabulary
+) -> None:
+    files = parallel_files(tmp_path, pairs[:200], repeat=5)
+    [pool] = epoch_of(opened(tmp_path, files, tiny_vocabulary, SAMPLING))
+
+    assert len(pool) == 1000
+    assert len({source for source, _ in pool}) > 600
+
+
 def test_a_second_start_encodes_nothing(
     tmp_path: Path, pairs: list[tuple[str, str]], tiny_vocabulary: Vocabulary, monkeypatch: pytest.MonkeyPatch
 ) -> None:
