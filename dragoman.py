@@ -10,6 +10,8 @@ import typer
 from model.errors import DragomanError, InvalidInputError, NotFoundError
 from server import commands as server_commands
 from training import commands as training_commands
+from training.clean_command import clean
+from training.report_command import report
 from training.synthesize_command import synthesize
 
 if TYPE_CHECKING:
@@ -109,7 +111,9 @@ app = typer.Typer(
 )
 # In the order of --help.
 for _command in (
+    clean,
     training_commands.train,
+    report,
     training_commands.evaluate,
     training_commands.score,
     training_commands.shortlist,

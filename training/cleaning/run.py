@@ -1,0 +1,131 @@
+"""Cleaning a corpus: one pass over its files, in memory that does not grow with them but for the hashes of pairs."""
+
+import gzip
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from model.errors import InvalidInputError
+from model.files import open_atomically
+from model.lines import encode_line
+from training.cleaning.chain import apply_filters
+from training.cleaning.encoding import Repairer
+from training.cleaning.filters import Filter
+from training.cleaning.options import CleaningOptions
+from training.cleaning.pairs import Pair, read_pair_blocks
+from training.cleaning.report import CleaningReport, Tally
+from training.display import track_on_terminal
+
+_REMOVED_HEADER = ("line", "filter", "fault", "source", "target")
+
+
+@dataclass(frozen=True, slots=True)
+class CleaningFiles:
+    """What is read, and what is written of it; a name that ends in .gz is packed."""
+
+    source: Path
+    target: Path
+    output_source: Path | None = None
+    output_target: Path | None = None
+    removed: Path | None = None
+    """Gets a line for each rejected pair: line number, filter, fault, source and target, with tabs between."""
+    report: Path | None = None
+
+    def check(self, *, overwrite: bool) -> None:
+        """Raises InvalidInputError if one output is missing, there already, or named twice."""
+        if (self.output_source is None) != (self.output_target is None):
+            raise InvalidInputError("give both --output-source and --output-target, or none of them to report alone")
+        outputs = (self.output_source, self.output_target, self.removed, self.report)
+        written = [path for path in outputs if path is not None]
+        paths = [path.resolve() for path in (self.source, self.target, *written)]
+        for number, path in enumerate(written, start=2):
+            if paths[number] in paths[:number]:
+                raise InvalidInputError(f"{path}: is named twice; every output needs a file of its own")
+            if path.exists() and not overwrite:
+                raise InvalidInputError(f"{path}: exists already; choose another name, or --overwrite it")
+
+
+class _Writer:
+    """The outputs that were asked for."""
+
+    def __init__(self, files: CleaningFiles, stack: ExitStack) -> None:
+        source, target, removed = (
+            stack.enter_context(_open_output(path)) if path is not None else None
+            for path in (files.output_source, files.output_target, files.removed)
+        )
+        self._source, self._target, self._removed = source, target, removed
+        if removed is not None:
+            removed.write(encode_line("\t".join(_REMOVED_HEADER)))
+
+    def keep(self, pairs: Sequence[Pair]) -> None:
+        if self._source is not None and self._target is not None:
+            self._source.write(b"".join(encode_line(pair.source) for pair in pairs))
+            self._target.write(b"".join(encode_line(pair.target) for pair in pairs))
+
+    def remove(self, pair: Pair, filter_name: str, fault: str) -> None:
+        if self._removed is not None:
+            fields = (str(pair.number), filter_name, fault, pair.source, pair.target)
+            self._removed.write(encode_line("\t".join(field.replace("\t", " ") for field in fields)))
+
+
+@contextmanager
+def _open_output(path: Path) -> Iterator[BinaryIO]:
+    with open_atomically(path) as file:
+        if path.suffix == ".gz":
+            # Without the time and the passing name in its header, so that the same lines give the same file.
+            with gzip.GzipFile(filename="", fileobj=file, mode="wb", compresslevel=6, mtime=0) as packed:
+                yield cast(BinaryIO, packed)
+        else:
+            yield file
+
+
+def clean(
+    files: CleaningFiles,
+    filters: Sequence[Filter],
+    options: CleaningOptions,
+    *,
+    repairer: Repairer | None = None,
+    num_examples: int = 5,
+    seed: int = 0,
+) -> CleaningReport:
+    """Filters a corpus; what is left is written in its order, and all files at the end or none of them.
+
+    repairer: mends pairs before they are judged. num_examples: kept of each kind, drawn by `seed`.
+
+    Raises InvalidInputError and NotFoundError as `read_pair_blocks` does, and DragomanError if an output cannot be
+    written.
+    """
+    tallies = {
+        filter_.name: Tally(filter_.name, filter_.meaning, num_examples=num_examples, seed=seed) for filter_ in filters
+    }
+    repaired = None
+    if repairer:
+        repaired = Tally("repaired", repairer.meaning, num_examples=num_examples, seed=seed)
+    report = CleaningReport(options, list(tallies.values()), repaired)
+    with ExitStack() as stack:
+        writer = _Writer(files, stack)
+        for pairs in track_on_terminal(read_pair_blocks(files.source, files.target), "cleaning", None):
+            if repairer and repaired:
+                _repair(pairs, repairer, repaired)
+            kept = []
+            for pair, charge in zip(pairs, apply_filters(filters, pairs), strict=True):
+                if charge is None:
+                    kept.append(pair)
+                    continue
+                filter_, fault = charge
+                tallies[filter_.name].add(pair, fault)
+                writer.remove(pair, filter_.name, fault)
+            writer.keep(kept)
+            report.num_pairs += len(pairs)
+            report.num_kept += len(kept)
+    return report
+
+
+def _repair(pairs: Sequence[Pair], repairer: Repairer, tally: Tally) -> None:
+    for pair in pairs:
+        repairer.repair(pair)
+        if pair.original is not None:
+            before = zip(pair.original, (pair.source, pair.target), strict=True)
+            tally.add(pair, "was " + " and ".join(old for old, new in before if old != new))
