@@ -17,7 +17,7 @@ MAX_HOVERS = 80
 MAX_ROWS = 25
 """Of a chart's table of values."""
 
-LOGARITHMIC_SPAN = 50.0
+LOGARITHMIC_SPAN = 20.0
 """A chart that may be logarithmic is, where its largest value is more than so many times its smallest."""
 
 Point = tuple[int, float]
@@ -98,7 +98,7 @@ def draw_chart(
     return Chart(
         title=title + (" (logarithmic)" if is_logarithmic else ""),
         lines=tuple(lines),
-        x_ticks=x_axis.ticks(4),
+        x_ticks=x_axis.ticks(5),
         y_ticks=y_axis.ticks(5),
         hovers=_hovers(finite, x_axis),
         summary="; ".join(_summary(name, points) for name, points in finite.items()),

@@ -101,10 +101,11 @@ def _translate(record: RunRecord, translator: Translator, text: ParallelText) ->
 
 def search_options(record: RunRecord, *, return_attention: bool = False) -> SearchOptions:
     """The search that the run validates with."""
+    beam_size, length_penalty = (record.option("validation", key) for key in ("beam_size", "length_penalty"))
     plain = SearchOptions()
     return SearchOptions(
-        beam_size=int(record.option("validation", "beam_size") or plain.beam_size),
-        length_penalty=float(record.option("validation", "length_penalty") or plain.length_penalty),
+        beam_size=plain.beam_size if beam_size is None else int(beam_size),
+        length_penalty=plain.length_penalty if length_penalty is None else float(length_penalty),
         return_attention=return_attention,
     )
 
