@@ -8,6 +8,7 @@ from eole.config.run import TrainConfig  # type: ignore[import-not-found]
 from eole.trainer import BatchProcessor  # type: ignore[import-not-found]
 
 from tests.benchmarks.training.plan import (
+    BUCKET_PAIRS,
     CLIP_NORM,
     DROPOUT,
     LABEL_SMOOTHING,
@@ -18,9 +19,6 @@ from tests.benchmarks.training.plan import (
     Plan,
 )
 from tests.benchmarks.training.rounds import Rounds
-
-BUCKET_PAIRS = 16_384
-"""Pairs that it encodes and sorts at a time; its default, 262,144, is more than the corpus has."""
 
 
 def train(rounds: Rounds, plan: Plan, precision: str) -> None:

@@ -38,6 +38,7 @@ SYSTEMS = {
     "eole": System("Eole, bfloat16 products (autocast)", "eole_side", "eole", {"precision": "autocast"}),
     "eole-bfloat16": System("Eole, bfloat16 weights", "eole_side", "eole", {"precision": "bfloat16"}),
     "eole-float32": System("Eole, float32", "eole_side", "eole", {"precision": "float32"}),
+    "opennmt": System("OpenNMT-py, float32", "opennmt_side", "eole"),
 }
 
 
@@ -55,7 +56,8 @@ def interpreter(name: str | None, folder: Path) -> str:
         with (folder / f"{name}-install.log").open("w") as log:
             for command in (
                 [sys.executable, "-m", "venv", str(environment)],
-                [str(python), "-m", "pip", "install", "-r", str(requirements)],
+                # Nothing besides: the lists are whole, and what some packages ask for contradicts others.
+                [str(python), "-m", "pip", "install", "--no-deps", "-r", str(requirements)],
             ):
                 subprocess.run(command, stdout=log, stderr=subprocess.STDOUT, check=True)
         done.write_text(requirements.read_text())
