@@ -236,10 +236,12 @@ class Repetition(SideFilter):
                 length, repeated = _longest_run(word)
                 if length > self.max_characters:
                     return f"has {repeated!r} {length} times on end"
-        if len(set(words)) <= len(words) - self.max_words:
-            length, repeated = _longest_run([word.casefold().strip(".,!?;:") for word in words])
-            if length > self.max_words:
-                return f"has {repeated!r} {length} times on end"
+        if len(words) > self.max_words:
+            bare = [word.casefold().strip(".,!?;:") for word in words]
+            if len(set(bare)) <= len(words) - self.max_words:
+                length, repeated = _longest_run(bare)
+                if length > self.max_words:
+                    return f"has {repeated!r} {length} times on end"
         return None
 
 

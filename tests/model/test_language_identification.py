@@ -1,0 +1,47 @@
+"""Identifying the language of a text, and the filter of corpora that asks for it."""
+
+import sys
+
+import pytest
+
+from model.errors import DragomanError, InvalidInputError
+from model.language_identification import LanguageIdentifier
+
+
+@pytest.fixture(scope="module")
+def identifier() -> LanguageIdentifier:
+    return LanguageIdentifier()
+
+
+SENTENCES = {
+    "en": "The weather is lovely this morning.",
+    "de": "Heute Morgen ist das Wetter wunderschön.",
+    "fr": "Il fait un temps magnifique ce matin.",
+    "cs": "Děti si hrály venku před domem, když začalo pršet.",
+}
+
+
+@pytest.mark.parametrize("language", SENTENCES)
+def test_short_sentences_are_identified(identifier: LanguageIdentifier, language: str) -> None:
+    found, probability = identifier.identify(SENTENCES[language])
+    assert found == language
+    assert 0.5 < probability <= 1
+    assert identifier.probability(SENTENCES[language], language) == pytest.approx(probability)
+    assert all(identifier.probability(SENTENCES[language], other) < 0.01 for other in SENTENCES if other != language)
+
+
+def test_regions_play_no_part(identifier: LanguageIdentifier) -> None:
+    identifier.check(["pt-BR", "en_GB", "DE"])
+    assert identifier.is_same("pt", "pt-BR")
+    assert not identifier.is_same("en", "de")
+
+
+def test_an_unknown_language_is_named(identifier: LanguageIdentifier) -> None:
+    with pytest.raises(InvalidInputError, match="does not know the language 'tlh'"):
+        identifier.check(["de", "tlh"])
+
+
+def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "py3langid.langid", None)
+    with pytest.raises(DragomanError, match=r"needs the package py3langid: pip install 'dragoman\[clean\]'"):
+        LanguageIdentifier()
