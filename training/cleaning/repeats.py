@@ -14,7 +14,7 @@ Counts = npt.NDArray[np.uint32]
 
 
 class HashCounter:
-    """How often each hash was seen: 12 bytes for each different one, for a moment twice that.
+    """How often each hash was seen: 12 bytes for each different one, about 40 while the longest arrays are merged.
 
     Hashes lie in sorted arrays, each at least twice as long as the next; a new block is merged with those that are too
     short for that. There are few arrays to look into, and each hash is moved few times.
