@@ -8,8 +8,30 @@ from typer.testing import CliRunner
 import dragoman
 from model.errors import DragomanError, InvalidInputError
 from tests.training.report.made_up_run import add_metrics, add_translations, begin_run, training_line
+from tests.training.tiny import tiny_config
+from training.config import RunConfig
+from training.dev_translations import BEST_FILE, SAMPLES_FILE, read_dev_translations
+from training.run import train
 
 MAX_BYTES = 1_000_000
+
+
+def real_run(folder: Path, *, max_updates: int) -> RunConfig:
+    return tiny_config(
+        folder,
+        data={"grammar": {"sentences": 200, "held_out": 10}, "max_length": 28},
+        vocabulary={"size": 400},
+        optimization={"max_updates": max_updates, "log_every": 1, "checkpoint_every": 2, "batch_tokens": 256},
+        validation={"every": 2, "max_sentences": 8, "beam_size": 2},
+        averaging={"checkpoints": 2},
+        bundle={"storage": "float32"},
+    )
+
+
+@pytest.fixture(autouse=True)
+def untouched_allocator(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its tuning would last for the whole test process."""
+    monkeypatch.setattr("training.run.keep_freed_memory", lambda: None)
 
 
 def report(*arguments: str | Path) -> str:
@@ -59,3 +81,22 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidInputError, match="no training run has begun here"):
         report(tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_real_run_is_shown_and_a_resumed_one_keeps_the_same_translations(tmp_path: Path) -> None:
+    train(real_run(tmp_path / "whole", max_updates=6))
+    train(real_run(tmp_path / "resumed", max_updates=4))
+    train(real_run(tmp_path / "resumed", max_updates=6), resume=True)
+
+    lines = {name: read_dev_translations(tmp_path / name / SAMPLES_FILE) for name in ("whole", "resumed")}
+    validated = dict.fromkeys((line.update, line.averaged) for line in lines["whole"])
+    assert list(validated) == [(2, ()), (4, ()), (6, ()), (6, (4, 6))]
+    # The first part of the resumed run was finished, and so had a mean of its own.
+    assert [line for line in lines["resumed"] if line.update != 4 or not line.averaged] == lines["whole"]
+
+    report(tmp_path / "whole")
+    page = (tmp_path / "whole" / "report.html").read_text("utf-8")
+    [best, *_] = read_dev_translations(tmp_path / "whole" / BEST_FILE)
+    assert best.source in page
+    for text in ("Finished: 6 of 6 updates", "Norm of the gradient", "mean of 2 checkpoints", "nrefs:1|bs:1000"):
+        assert text in page
