@@ -61,8 +61,8 @@ class Residual(nn.Module):
     def forward(self, states: Tensor, sublayer: Callable[[Tensor], Tensor]) -> Tensor:
         """[N, length, d_model] -> [N, length, d_model]"""
         if self.pre_norm:
-            return states + self.dropout(sublayer(self.norm(states)))
-        return self.norm(states + self.dropout(sublayer(states)))
+            return states + self.dropout(sublayer(_as_products_take_it(self.norm(states))))
+        return self.norm(states + self.dropout(sublayer(_as_products_take_it(states))))
 
 
 class EncoderLayer(nn.Module):
@@ -201,6 +201,7 @@ class Transformer(nn.Module):
         No target mask is needed: padding stands at the end, and the causal mask hides it from every real position.
         """
         states = self._embed(self.target_embedding, target_input, self.position_encodings[: target_input.shape[1]])
+        encoded = _as_products_take_it(encoded)
         mask = source_mask[:, None, None, :]
         length = target_input.shape[1]
         causal_mask = torch.ones(length, length, dtype=torch.bool, device=states.device).tril()
@@ -233,6 +234,13 @@ class Transformer(nn.Module):
     def _embed(self, embedding: nn.Embedding, ids: Tensor, positions: Tensor) -> Tensor:
         """ids [...], positions broadcastable to [..., d_model] -> [..., d_model]"""
         return self.embedding_dropout(embedding(ids) * math.sqrt(self.config.d_model) + positions)
+
+
+def _as_products_take_it(states: Tensor) -> Tensor:
+    """Under autocast in the low precision that each of the several matrix products to come would else convert to by
+    itself, there and back again for the gradient."""
+    device = states.device.type
+    return states.to(torch.get_autocast_dtype(device)) if torch.is_autocast_enabled(device) else states
 
 
 def num_parameters(network: nn.Module) -> int:
