@@ -95,7 +95,7 @@ class CheckpointFolder:
                 parameter = parameters[parameter_name]
                 is_alike = tensor.shape == parameter.shape
                 placed = scatter_like(tensor, parameter) if is_alike else tensor.to(parameter.device)
-                optimizer.state[parameter][key] = placed
+                optimizer.state[parameter][key] = placed.clone()  # not a view into the file
         if average is not None:  # one that begins now begins with the weights
             average.restore({name: tensors.get(f"average.{name}", tensors[f"network.{name}"]) for name in parameters})
         return progress

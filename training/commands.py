@@ -46,18 +46,20 @@ def train(
     one run folder that all can reach. --resume then also begins a run that is not there yet.
     """
     from training.config import load_run_config
-    from training.distributed import PeerError
+    from training.distributed import PeerError, is_main_process
     from training.interruption import Interrupted
     from training.run import train as run_training
 
     try:
         folder = run_training(load_run_config(config, overrides or ()), resume=resume)
     except PeerError as error:
-        raise typer.Exit(2) from error  # the process that it befell has told
+        raise typer.Exit(2) from error  # the process that it befell tells
     except Interrupted as end:
-        typer.echo(f"dragoman: {end}", err=True)
+        if is_main_process():
+            typer.echo(f"dragoman: {end}", err=True)
         raise typer.Exit(end.exit_code) from end
-    typer.echo(f"The best bundle is {folder}")
+    if is_main_process():
+        typer.echo(f"The best bundle is {folder}")
 
 
 @with_search_options([name for name in SEARCH_OPTIONS if name != "n_best"])

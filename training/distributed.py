@@ -3,17 +3,21 @@
 import json
 import os
 import socket
+import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Literal, TypeVar
+from typing import Literal, NoReturn, TypeVar
+from uuid import uuid4
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch._C._distributed_c10d import PrefixStore, Store
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import FSDPModule, fully_shard
+from torch.distributed.rendezvous import rendezvous
 from torch.distributed.tensor import DTensor, distribute_tensor
 from torch.nn.parallel import DistributedDataParallel
 
@@ -28,7 +32,7 @@ its connections, and torchrun ends the others."""
 
 
 class PeerError(DragomanError):
-    """Another process of the run has failed, and has told why, or has been killed."""
+    """The main process of the run has failed, and has told why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +89,15 @@ class World:
             raise PeerError(message)
         return value  # type: ignore[return-value] # the main process's
 
+    def fail(self, message: str) -> NoReturn:
+        """Ends the run for a reason that all processes have found. Raises DragomanError, or PeerError but for one."""
+        raise DragomanError(message) if self.is_main else PeerError(message)
+
+
+def is_main_process() -> bool:
+    """As `World.is_main`, for where there is no world any more."""
+    return os.environ.get("RANK", "0") == "0"
+
 
 @contextmanager
 def join_world() -> Iterator[World]:
@@ -96,7 +109,14 @@ def join_world() -> Iterator[World]:
     device = torch.device("cuda", int(os.environ["LOCAL_RANK"])) if has_cuda else torch.device("cpu")
     if has_cuda:
         torch.cuda.set_device(device)
-    dist.init_process_group("cpu:gloo,cuda:nccl" if has_cuda else "gloo", timeout=LONGEST_WAIT)
+    store, rank, size = next(rendezvous("env://"))
+    dist.init_process_group(
+        "cpu:gloo,cuda:nccl" if has_cuda else "gloo",
+        store=_meet(store, rank, size),
+        rank=rank,
+        world_size=size,
+        timeout=LONGEST_WAIT,
+    )
     try:
         yield World(
             rank=dist.get_rank(),
@@ -109,6 +129,29 @@ def join_world() -> Iterator[World]:
         dist.destroy_process_group()
 
 
+def _meet(store: Store, rank: int, size: int) -> Store:
+    """A part of torchrun's store that the processes of this start have to themselves.
+
+    When torchrun starts a run anew it keeps its store, with the addresses of processes that are dead, and a process
+    that finds such an address does not ask for another. So the first process names a meeting, the others sign in
+    for it, and it is on when the first has read out who came.
+    """
+    own = uuid4().hex
+    if rank == 0:
+        store.set("meeting", own)
+        guests = [own, *(store.get(f"{own}/{guest}").decode() for guest in range(1, size))]
+        store.set(f"{own}/guests", json.dumps(guests))
+        return PrefixStore(own, store)
+    while True:
+        meeting = store.get("meeting").decode()  # perhaps still that of an earlier start
+        store.set(f"{meeting}/{rank}", own)
+        with suppress(RuntimeError):  # nothing was read out for a second
+            store.wait([f"{meeting}/guests"], timedelta(seconds=1))
+            if json.loads(store.get(f"{meeting}/guests"))[rank : rank + 1] == [own]:
+                return PrefixStore(meeting, store)
+            time.sleep(0.05)
+
+
 def distribute(objective: Objective, world: World, sharding: Literal["none", "full"]) -> nn.Module:
     """The module to call in place of the objective: its gradients are the mean over all processes.
 
@@ -117,7 +160,7 @@ def distribute(objective: Objective, world: World, sharding: Literal["none", "fu
     if world.size == 1:
         return objective
     if sharding == "none":
-        return DistributedDataParallel(objective, broadcast_buffers=False, gradient_as_bucket_view=True)
+        return DistributedDataParallel(objective, forward_sync_buffers=False, gradient_as_bucket_view=True)
     mesh = init_device_mesh(world.device.type, (world.size,))
     network = objective.network
     for layer in (*network.encoder_layers, *network.decoder_layers):
@@ -157,4 +200,4 @@ def _peers_may_fail() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:  # gloo's, in several lines
-        raise PeerError("another process of this run has ended") from error
+        raise DragomanError("another process of this run has ended; with --resume the run can go on") from error

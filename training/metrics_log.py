@@ -41,11 +41,17 @@ class MetricsLog:
                     os.ftruncate(self._file.fileno(), size)
             raise DragomanError(f"{self._path}: cannot be written: {error.strerror or error}") from error
 
-    def rewind(self, update: int) -> None:
-        """Drops what is said of updates after the given one, which are done again with other data, but for the tale
-        of "rollback" lines. Raises DragomanError as `write` does."""
+    def rewind(self, update: int, *, rollbacks: int) -> None:
+        """Drops what is said of updates after the given one, which are done again with other data, and of rollbacks but
+        for the first so many: a kill may have left a line of the one that is now told. Raises DragomanError as `write`.
+        """
         self.close()
-        self._open(update, lambda line: line["kind"] == "rollback" or _is_done(line, update, update))
+        self._open(
+            update,
+            lambda line: (
+                _is_done(line, update, update) and not (line["kind"] == "rollback" and line["number"] > rollbacks)
+            ),
+        )
 
     def close(self) -> None:
         self._file.close()

@@ -37,15 +37,15 @@ class Reporter:
         self.say(f"update {update:,}: {fault}; it is left out")
         self._write("skipped", update, {"fault": fault})
 
-    def went_back(self, update: int, fault: str, *, to: int) -> None:
-        """From an update to an earlier one, of whose successors nothing holds any longer."""
-        self.say(f"going back to update {to:,}, and on with the data that follows")
+    def went_back(self, start: int, update: int, fault: str, *, number: int) -> None:
+        """From an update to an earlier one, for the `number`th time in the run."""
+        self.say(f"going back to update {update:,}, and on with the data that follows")
         try:
             if self._log is not None:
-                self._log.rewind(to)
+                self._log.rewind(update, rollbacks=number - 1)
         except DragomanError as error:
             self._survive(error)
-        self._write("rollback", update, {"fault": fault, "to": to})
+        self._write("rollback", update, {"fault": fault, "from": start, "number": number})
 
     def _write(self, kind: str, update: int, values: Mapping[str, float | str]) -> None:
         try:

@@ -96,10 +96,10 @@ class Trainer:
                 self.progress.update += 1
                 self.progress.position = planned[-1][1]
                 self.progress.num_batches = len(planned)
+                self._note_what_is_due()
                 gradients = self._train_on([batch for batch, _ in planned], reporter, signals)
                 self.progress.count_seconds(time.monotonic() - clock)
                 self._report_if_due(reporter)
-                self._note_what_is_due()
                 self._save_and_validate_if_due(reporter, signals)
                 if gradients.is_stopping:
                     self._stop(signals)
@@ -146,7 +146,8 @@ class Trainer:
         self.progress.position = failed.position
         self.progress.seconds = failed.seconds
         self.progress.stability.rollbacks = failed.stability.rollbacks + 1
-        reporter.went_back(failed.update, fault, to=self.progress.update)
+        reporter.went_back(failed.update, self.progress.update, fault, number=self.progress.stability.rollbacks)
+        self._save(reporter)  # whoever resumes is past the bad data, too
 
     def _report_if_due(self, reporter: Reporter) -> None:
         update, window = self.progress.update, self.progress.window

@@ -1,0 +1,125 @@
+"""Fine-tuning: a run that begins where a bundle's training ended."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from model.bundle import read_config
+from model.config import Direction
+from model.errors import InvalidInputError, NotFoundError
+from model.storage import load_network
+from training.config import load_run_config
+from training.initialization import InitialBundle, inherit_from_bundle
+from training.run import train
+
+PAIRS = [(f"The number is {number}.", f"Die Zahl ist {number}.") for number in range(40)]
+
+
+@pytest.fixture(autouse=True)
+def untouched_allocator(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its tuning would last for the whole test process."""
+    monkeypatch.setattr("training.run.keep_freed_memory", lambda: None)
+
+
+@pytest.fixture
+def bundle(tiny_bundle: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(tiny_bundle, tmp_path / "tiny"))
+
+
+def write_config(folder: Path, bundle: Path, tables: str = "", directions: str = '["en-de"]') -> Path:
+    for code in ("en", "de", "fr"):
+        text = "".join(f"{pair[code != 'en']}\n" for pair in PAIRS)
+        (folder / f"text.{code}").write_text(text, encoding="utf-8")
+    files = ", ".join(f'{code} = "{folder / f"text.{code}"}"' for code in ("en", "de", "fr"))
+    path = folder / "fine.toml"
+    path.write_text(
+        f"""
+        run_folder = "{folder / "run"}"
+        initialization.bundle = "{bundle}"
+        averaging.checkpoints = 1
+        bundle.storage = "float32"
+        [data]
+        directions = {directions}
+        max_length = 50
+        train = [{{ {files} }}]
+        dev = {{ {files} }}
+        [optimization]
+        max_updates = 1
+        learning_rate = 1e-9
+        [validation]
+        max_sentences = 2
+        beam_size = 1
+        {tables}
+        """,
+        encoding="utf-8",
+    )
+    return path
+
+
+def test_a_run_begins_with_the_bundle_s_weights_and_keeps_its_vocabulary(bundle: Path, tmp_path: Path) -> None:
+    config = load_run_config(write_config(tmp_path, bundle, "[architecture]\ndropout = 0.3"))
+    info = read_config(bundle)
+    assert config.architecture == info.architecture.model_copy(update={"dropout": 0.3})
+
+    best = train(config)
+
+    fine = read_config(best)
+    assert fine.vocabulary == info.vocabulary
+    assert (best / "vocabulary.model").read_bytes() == (bundle / "vocabulary.model").read_bytes()
+    weights = dict(load_network(bundle, info).named_parameters())
+    for name, weight in load_network(best, fine).named_parameters():  # after one tiny step
+        torch.testing.assert_close(weight, weights[name], rtol=0, atol=1e-6)
+    assert str(bundle / "weights.safetensors") in fine.provenance["data_checksums"]
+
+    train(
+        config.model_copy(update={"optimization": config.optimization.model_copy(update={"max_updates": 2})}),
+        resume=True,
+    )
+
+
+def test_another_bundle_of_the_same_name_is_not_resumed_with(bundle: Path, tmp_path: Path) -> None:
+    config = load_run_config(write_config(tmp_path, bundle))
+    train(config)
+    weights = bundle / "weights.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+    with pytest.raises(InvalidInputError, match=r"weights\.safetensors: has changed since the run began"):
+        train(config, resume=True)
+
+
+def test_a_direction_that_the_vocabulary_has_no_tag_for_is_named(bundle: Path, tmp_path: Path) -> None:
+    config = load_run_config(write_config(tmp_path, bundle, directions='["en-de", "en-fr"]'))
+    with pytest.raises(InvalidInputError, match=r'data\.directions: en→fr: .* no tag for "fr".* into de, en'):
+        train(config)
+
+
+@pytest.mark.parametrize(
+    ("tables", "message"),
+    [
+        ("[vocabulary]\nsize = 400", "vocabulary: the run begins with the bundle .* keeps its vocabulary: leave this"),
+        ("[architecture]\nd_ff = 64", "architecture.d_ff: is 64, but the bundle .* has 32: leave the key out"),
+        ('[architecture]\nnormalization = "post"', "architecture.normalization: is post, but the bundle .* has pre"),
+        ("[architecture]\nd_fff = 64", "architecture.d_fff: unknown key"),
+    ],
+)
+def test_what_contradicts_the_bundle_is_named(bundle: Path, tmp_path: Path, tables: str, message: str) -> None:
+    with pytest.raises(InvalidInputError, match=message):
+        load_run_config(write_config(tmp_path, bundle, tables))
+
+
+def test_a_bundle_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(NotFoundError, match=r'initialization\.bundle: there is no bundle "nowhere"'):
+        inherit_from_bundle({"initialization": {"bundle": "nowhere"}})
+
+
+@pytest.mark.parametrize("tree", [{}, {"initialization": 5}, {"initialization": {"bundle": 5}}])
+def test_without_a_bundle_nothing_is_inherited(tree: dict[str, Any]) -> None:
+    assert inherit_from_bundle(tree) == tree
+
+
+def test_directions_between_the_bundle_s_languages_are_welcome(bundle: Path) -> None:
+    InitialBundle(str(bundle)).check_directions([Direction("fr", "de"), Direction("de", "en")])
