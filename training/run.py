@@ -95,6 +95,8 @@ def _train(config: RunConfig, world: World, *, resume: bool) -> Path:
         progress = trainer.progress
         display.begin(progress.update)
         display.say(_summary(network, material.corpus))
+        if world.size > 1:
+            display.say(f"{world.size} processes, which share the {trainer.updater.num_batches} batches of each update")
         log = None
         if best is not None and material.translations is not None:
             # Only now is it certain that the input is good.
