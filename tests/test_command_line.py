@@ -158,7 +158,8 @@ def test_train_names_what_is_missing(run: Run, tiny_config: Path, tmp_path: Path
     assert_refused(run("train", tmp_path / "none.toml"), "none.toml: no such file")
     (tmp_path / "train.en").unlink()
     assert_refused(run("train", tiny_config), "train.en: no such file")
-    assert_refused(run("train", tiny_config, "--resume"), "there is no run to resume")
+    nowhere = f"run_folder={tmp_path / 'nowhere'}"
+    assert_refused(run("train", tiny_config, "--resume", "--set", nowhere), "there is no run to resume")
 
 
 def test_train_does_not_write_over_a_run(run: Run, tiny_config: Path) -> None:
