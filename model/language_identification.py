@@ -10,7 +10,7 @@ class LanguageIdentifier:
     """Guesses the language of texts. Loading takes one to two seconds and about 120 MiB."""
 
     def __init__(self) -> None:
-        """Raises DragomanError if the package is not installed."""
+        """Raises DragomanError if the package is not installed, or its model cannot be unpacked into a file."""
         try:
             from py3langid.langid import MODEL_FILE
             from py3langid.langid import LanguageIdentifier as ByteModel
@@ -18,7 +18,12 @@ class LanguageIdentifier:
             raise DragomanError(
                 "identifying languages needs the package py3langid: pip install 'dragoman[clean]'"
             ) from error
-        self._model = ByteModel.from_model_file(MODEL_FILE, norm_probs=True)
+        try:
+            self._model = ByteModel.from_model_file(MODEL_FILE, norm_probs=True)
+        except OSError as error:
+            raise DragomanError(
+                f"py3langid's model cannot be unpacked among the temporary files (TMPDIR): {error.strerror or error}"
+            ) from error
         self.languages = frozenset(self._model.labels)
         """Codes of the languages that it knows, ISO 639-1 where there is one."""
 

@@ -1,6 +1,8 @@
 """Identifying the language of a text, and the filter of corpora that asks for it."""
 
 import sys
+import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -44,4 +46,11 @@ def test_an_unknown_language_is_named(identifier: LanguageIdentifier) -> None:
 def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "py3langid.langid", None)
     with pytest.raises(DragomanError, match=r"needs the package py3langid: pip install 'dragoman\[clean\]'"):
+        LanguageIdentifier()
+
+
+def test_a_full_temporary_folder_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """py3langid unpacks its model into a file there."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
+    with pytest.raises(DragomanError, match=r"cannot be unpacked among the temporary files \(TMPDIR\): No such file"):
         LanguageIdentifier()
