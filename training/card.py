@@ -42,6 +42,7 @@ def model_card(info: BundleConfig) -> str:
         f"| longest source, target | {shape.max_source_length}, {shape.max_target_length} pieces |",
         f"| trained for | {facts.get('updates', 0):,} updates, {facts.get('target_tokens', 0):,} target pieces, "
         f"{facts.get('hours', 0)} hours |",
+        *_origin_lines(facts),
         f"| averaged checkpoints | {', '.join(map(str, facts.get('averaged_checkpoints', []))) or 'none'} |",
         f"| date | {facts.get('date', '')} |",
         "",
@@ -49,6 +50,12 @@ def model_card(info: BundleConfig) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _origin_lines(facts: Mapping[str, Any]) -> list[str]:
+    """The bundle that was fine-tuned: its data and licence count, too."""
+    name = facts.get("run", {}).get("initialization", {}).get("bundle")
+    return [f"| began with | {name} |"] if name else []
 
 
 def _score_lines(scores: tuple[BundleScore, ...]) -> list[str]:

@@ -71,6 +71,6 @@ class InitialBundle:
                 )
 
     def checksum(self) -> dict[str, str]:
-        """Of the weights' file, by its path, as those of the corpora are kept."""
-        path = self.folder / WEIGHTS_FILE
-        return {str(path): file_revision(path)}
+        """Of the weights' file, by its path as configured, as those of the corpora are kept; a shipped bundle's name
+        stands for wherever the package lies."""
+        return {str(Path(self.name) / WEIGHTS_FILE): file_revision(self.folder / WEIGHTS_FILE)}

@@ -73,6 +73,7 @@ def test_a_run_begins_with_the_bundle_s_weights_and_keeps_its_vocabulary(bundle:
     for name, weight in load_network(best, fine).named_parameters():  # after one tiny step
         torch.testing.assert_close(weight, weights[name], rtol=0, atol=1e-6)
     assert str(bundle / "weights.safetensors") in fine.provenance["data_checksums"]
+    assert f"| began with | {bundle} |" in (best / "README.md").read_text("utf-8").splitlines()
 
     train(
         config.model_copy(update={"optimization": config.optimization.model_copy(update={"max_updates": 2})}),
@@ -89,6 +90,11 @@ def test_another_bundle_of_the_same_name_is_not_resumed_with(bundle: Path, tmp_p
     weights.write_bytes(content)
     with pytest.raises(InvalidInputError, match=r"weights\.safetensors: has changed since the run began"):
         train(config, resume=True)
+
+
+def test_a_shipped_bundle_s_checksum_has_no_path_of_this_machine() -> None:
+    """A run may go on where the package lies elsewhere, and a published bundle's provenance names no folder."""
+    assert list(InitialBundle("en-de").checksum()) == ["en-de/weights.safetensors"]
 
 
 def test_a_direction_that_the_vocabulary_has_no_tag_for_is_named(bundle: Path, tmp_path: Path) -> None:
