@@ -95,6 +95,10 @@ def _train(config: RunConfig, world: World, *, resume: bool) -> Path:
         progress = trainer.progress
         display.begin(progress.update)
         display.say(_summary(network, material.corpus))
+        if newest is not None:
+            display.say(f"goes on after update {newest:,} of {total:,}")
+        elif resume:
+            display.say("there is no checkpoint to go on from: begins anew")
         if world.size > 1:
             display.say(f"{world.size} processes, which share the {trainer.updater.num_batches} batches of each update")
         log = None

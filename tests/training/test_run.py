@@ -168,27 +168,33 @@ def test_there_must_be_a_run_to_resume(config_path: Path) -> None:
     assert not config.run_folder.exists()
 
 
-def test_a_finished_run_stays_as_it_is_when_resumed(config_path: Path) -> None:
+def test_a_finished_run_stays_as_it_is_when_resumed(config_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     config = configured(config_path, "run", "optimization.max_updates=2", "validation.every=2")
     train(config)
     weights = (config.run_folder / "best" / "weights.safetensors").read_bytes()
     metrics = (config.run_folder / "metrics.jsonl").read_bytes()
 
+    capsys.readouterr()
     train(config, resume=True)
 
+    assert "goes on after update 2 of 2" in capsys.readouterr().err.splitlines()
     assert (config.run_folder / "best" / "weights.safetensors").read_bytes() == weights
     assert (config.run_folder / "metrics.jsonl").read_bytes() == metrics
     assert updates_of(config) == [2]
 
 
-def test_a_run_killed_before_its_first_checkpoint_begins_anew(finished: RunConfig, config_path: Path) -> None:
+def test_a_run_killed_before_its_first_checkpoint_begins_anew(
+    finished: RunConfig, config_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     config = configured(config_path, "run", "optimization.max_updates=2")
     train(config)
     for path in (config.run_folder / "checkpoints").iterdir():
         path.unlink()
 
+    capsys.readouterr()
     train(configured(config_path, "run"), resume=True)
 
+    assert "there is no checkpoint to go on from: begins anew" in capsys.readouterr().err.splitlines()
     assert_bit_equal(checkpoint_of(config, 8), checkpoint_of(finished, 8))
     lines = (config.run_folder / "metrics.jsonl").read_text("utf-8").splitlines()
     assert len(lines) == 8 + 2  # updates and validations of the second try alone
