@@ -14,14 +14,22 @@ class StrictModel(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, protected_namespaces=())
 
 
+_IN_WORDS = {
+    "extra_forbidden": "unknown key",
+    # What pydantic says of these names Python's types, of which TOML and JSON know nothing.
+    "tuple_type": "should be a list, in square brackets",
+    "model_type": "should be a table, in JSON an object",
+    "dict_type": "should be a table, in JSON an object",
+    "path_type": "should be a path, in quotes",
+}
+
+
 def describe_validation_error(error: ValidationError) -> str:
     """One line that names each dotted key at fault."""
     problems = []
     for problem in error.errors():
         key = ".".join(map(str, problem["loc"]))
-        message = problem["msg"].removeprefix("Value error, ")
-        if problem["type"] == "extra_forbidden":
-            message = "unknown key"
+        message = _IN_WORDS.get(problem["type"]) or problem["msg"].removeprefix("Value error, ")
         problems.append(f"{key}: {message}" if key else message)
     return "; ".join(problems)
 

@@ -191,7 +191,11 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str, str]] = {
     "empty config": (lambda folder: (folder / CONFIG_FILE).write_bytes(b""), CONFIG_FILE, "Invalid JSON"),
     "no JSON": (lambda folder: (folder / CONFIG_FILE).write_bytes(b'{"name": '), CONFIG_FILE, "Invalid JSON"),
     "no UTF-8": (lambda folder: (folder / CONFIG_FILE).write_bytes(b"\xff\xfe{}"), CONFIG_FILE, "Invalid JSON"),
-    "a list": (lambda folder: (folder / CONFIG_FILE).write_bytes(b"[]"), CONFIG_FILE, "should be an object"),
+    "a list": (
+        lambda folder: (folder / CONFIG_FILE).write_bytes(b"[]"),
+        CONFIG_FILE,
+        "should be a table, in JSON an object",
+    ),
     "unknown key": (change_config(lambda c: c.update(nmae="x")), CONFIG_FILE, "nmae: unknown key"),
     "unknown nested key": (
         change_config(lambda c: c["architecture"].update(d_modell=8)),

@@ -70,8 +70,8 @@ def test_a_configuration_survives_json(path: Path) -> None:
 @pytest.mark.parametrize(
     ("override", "key", "reason"),
     [
-        ("data.train.0.en=5", "data.train.0.en", "not a valid path"),
-        ("data.train.0.repeats=2", "data.train.0.repeats", "not a valid path"),
+        ("data.train.0.en=5", "data.train.0.en", "should be a path"),
+        ("data.train.0.repeats=2", "data.train.0.repeats", "should be a path"),
         ("data.train.0.repeat=0", "data.train.0.repeat", "greater than or equal to 1"),
         ("data.train.0.repeat=1.5", "data.train.0.repeat", "valid integer"),
         ("data.sampling_temperature=0.5", "data.sampling_temperature", "greater than or equal to 1"),
