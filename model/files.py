@@ -1,13 +1,17 @@
 """Writing files so that a reader, a crash or a full disk never meets half of one."""
 
 import fcntl
+import io
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from model.errors import DragomanError
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 
 def write_atomically(path: Path, content: bytes | str) -> None:
@@ -23,20 +27,72 @@ def open_atomically(path: Path) -> Iterator[BinaryIO]:
 
     Raises DragomanError naming the file when it cannot be written, a full disk among the reasons.
     """
-    aside = path.with_name(path.name + ".tmp")
+    with open_together([path]) as (file,):
+        yield file
+
+
+@contextmanager
+def open_together(paths: Sequence[Path]) -> Iterator[Sequence[BinaryIO]]:
+    """As `open_atomically`, for files that belong together: all are on the disk before the first gets its name."""
+    files: list[_FileAside] = []
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with aside.open("wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(path)
-    except BaseException as error:
-        with suppress(OSError):  # what hindered the writing may hinder this, too
-            aside.unlink()
-        if isinstance(error, OSError):
-            raise DragomanError(f"{path}: cannot be written: {error.strerror or error}") from error
+        for path in paths:
+            with _errors_that_name(path):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                files.append(_FileAside(path))
+        yield files
+        for file in files:
+            file.sync()
+        for file in files:
+            file.publish()
+    except BaseException:
+        for file in files:
+            file.discard()
         raise
+
+
+class _FileAside(io.BufferedWriter):
+    """Lies beside the path that it is to have, which its errors name."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._aside = path.with_name(path.name + ".tmp")
+        super().__init__(io.FileIO(self._aside, "wb"))
+
+    def write(self, content: "Buffer", /) -> int:
+        try:  # without the context manager, which takes as long as writing a line
+            return super().write(content)
+        except OSError as error:
+            raise _cannot_be_written(error, self._path) from error
+
+    def sync(self) -> None:
+        with _errors_that_name(self._path):
+            self.flush()
+            os.fsync(self.fileno())
+
+    def publish(self) -> None:
+        with _errors_that_name(self._path):
+            self.close()
+            self._aside.replace(self._path)
+
+    def discard(self) -> None:
+        """What hindered the writing may hinder this, too."""
+        with suppress(OSError):
+            self.close()
+        with suppress(OSError):
+            self._aside.unlink()
+
+
+@contextmanager
+def _errors_that_name(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise _cannot_be_written(error, path) from error
+
+
+def _cannot_be_written(error: OSError, path: Path) -> DragomanError:
+    return DragomanError(f"{path}: cannot be written: {error.strerror or error}")
 
 
 @contextmanager
@@ -45,11 +101,9 @@ def exclusive_lock(path: Path) -> Iterator[None]:
 
     Raises DragomanError if another process has it, or if the file cannot be made.
     """
-    try:
+    with _errors_that_name(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         file = path.open("a")
-    except OSError as error:
-        raise DragomanError(f"{path}: cannot be written: {error.strerror or error}") from error
     with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

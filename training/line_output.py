@@ -7,6 +7,7 @@ from typing import BinaryIO
 
 from model.errors import InvalidInputError
 from model.lines import encode_line
+from training.text_file import file_checksum
 
 
 class LineOutput:
@@ -18,8 +19,7 @@ class LineOutput:
         self._digested = _Digested(file)
         self._packed: gzip.GzipFile | None = None
         if path.suffix == ".gz":
-            # No name and no time in it.
-            self._packed = gzip.GzipFile("", "wb", compresslevel=6, fileobj=self._digested, mtime=0)
+            self._packed = pack_into(self._digested)
 
     def write(self, text: str) -> None:
         """One line; line breaks in it become spaces."""
@@ -39,10 +39,10 @@ class LineOutput:
         return checksum
 
 
-def file_checksum(path: Path) -> str:
-    """The SHA-256 of a file as it lies on the disk, as `sha256sum` prints it."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def pack_into(file: "BinaryIO | _Digested") -> gzip.GzipFile:
+    """Packs what is written and, when it is closed, is complete in `file`. The same content makes the same bytes: no
+    name and no time is among them."""
+    return gzip.GzipFile("", "wb", compresslevel=6, fileobj=file, mtime=0)
 
 
 class _Digested:

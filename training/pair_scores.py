@@ -9,6 +9,7 @@ from model.config import Direction
 from model.decoding.request import SearchOptions
 from model.errors import InvalidInputError
 from model.lines import read_lines
+from training.corpus import check_same_length
 
 if TYPE_CHECKING:  # the files are checked before torch is imported
     from model.decoding.scoring import ScoredTranslation, Scorer
@@ -27,11 +28,7 @@ class PairFiles:
         num_sources, num_targets = _count_lines(source), _count_lines(target)
         if num_sources is not None and num_targets is not None:
             self.num_pairs = num_sources
-            if num_sources != num_targets:
-                raise InvalidInputError(
-                    f"{source} has {num_sources:,} lines, but {target} has {num_targets:,}: "
-                    "line N of one must be a translation of line N of the other"
-                )
+            check_same_length((source, num_sources), (target, num_targets))
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
         for number, (source, target) in enumerate(zip_longest(read_lines(self.source), read_lines(self.target))):

@@ -20,12 +20,13 @@ from model.decoding.progress_display import show_progress
 from model.decoding.request import Translation
 from model.decoding.translation_source import TranslationSource
 from model.errors import DragomanError, InvalidInputError
-from model.files import open_atomically, write_atomically
+from model.files import open_together, write_atomically
 from model.lines import STANDARD_INPUT, read_lines
 from training.display import track_on_terminal
-from training.line_output import LineOutput, file_checksum
+from training.line_output import LineOutput
 from training.pair_scores import PairFiles
 from training.synthesis_choice import Candidate, Chooser, Filters, Reason
+from training.text_file import file_checksum
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +143,9 @@ class Synthesis:
         return found[0]
 
     def _write_corpus(self, records: Path, input_path: Path, reference: Path | None) -> SynthesisCounts:
-        with open_atomically(self._files.source) as first, open_atomically(self._files.target) as second:
-            source, target = LineOutput(self._files.source, first), LineOutput(self._files.target, second)
+        paths = (self._files.source, self._files.target)
+        with open_together(paths) as files:
+            source, target = map(LineOutput, paths, files)
             pairs = _records_with_references(records, reference)
             counts = self._write_pairs(track_on_terminal(pairs, "Writing the pairs", None), source, target)
             checksums = [output.finish(overwrite=self._overwrite) for output in (source, target)]

@@ -27,8 +27,7 @@ def inspect_text(path: Path) -> TextFile:
     the latter also if it has nothing but white space.
     """
     try:
-        with path.open("rb") as file:
-            checksum = hashlib.file_digest(file, "sha256").hexdigest()
+        checksum = file_checksum(path)
         num_lines, is_blank = _count_lines(path)
     except FileNotFoundError as error:
         raise NotFoundError(f"{path}: no such file") from error
@@ -50,3 +49,9 @@ def _count_lines(path: Path) -> tuple[int, bool]:
             is_blank = is_blank and not chunk.decode(errors="replace").strip()
             end = chunk[-1:]
     return num_lines + (end != b"\n"), is_blank
+
+
+def file_checksum(path: Path) -> str:
+    """The SHA-256 of a file as it lies on the disk, as `sha256sum` prints it. Raises OSError."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

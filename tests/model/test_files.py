@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from model.errors import DragomanError
-from model.files import open_atomically, write_atomically
+from model.files import open_atomically, open_together, write_atomically
 
 
 @pytest.mark.parametrize(("content", "due"), [("Grüße\n", "Grüße\n".encode()), (b"\x00\xff", b"\x00\xff"), ("", b"")])
@@ -106,3 +106,46 @@ def test_a_file_that_is_written_bit_by_bit_appears_when_it_is_whole(tmp_path: Pa
         write_half()
     assert path.read_bytes() == b"new and whole"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_files_that_belong_together_appear_together_or_not_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, target = tmp_path / "a.en", tmp_path / "a.de"
+
+    def write_both(content: bytes) -> None:
+        with open_together([source, target]) as files:
+            for file in files:
+                file.write(content)
+
+    write_both(b"old")
+    assert (source.read_bytes(), target.read_bytes()) == (b"old", b"old")
+
+    # What is buffered may meet a full disk at the very end, for the second file as for the first.
+    num_synced = 0
+
+    def fail_at_the_second(_: int) -> None:
+        nonlocal num_synced
+        num_synced += 1
+        if num_synced == 2:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("os.fsync", fail_at_the_second)
+    with pytest.raises(DragomanError, match=r"a\.de: cannot be written: No space left on device"):
+        write_both(b"new")
+    assert (source.read_bytes(), target.read_bytes()) == (b"old", b"old")
+    assert sorted(tmp_path.iterdir()) == [target, source]
+
+
+def test_of_several_files_the_one_at_fault_is_named(tmp_path: Path) -> None:
+    source, target = tmp_path / "a.en", tmp_path / "a.de"
+
+    def write_both() -> None:
+        with open_together([source, target]) as files:
+            os.close(files[0].fileno())  # as if its disk had gone
+            for file in files:
+                file.write(bytes(100_000))
+
+    with pytest.raises(DragomanError, match=r"a\.en: cannot be written: Bad file descriptor"):
+        write_both()
+    assert list(tmp_path.iterdir()) == []

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from model.errors import InvalidInputError
-from training.line_output import LineOutput, file_checksum
+from training.line_output import LineOutput
+from training.text_file import file_checksum
 
 
 def written(path: Path, *lines: str, overwrite: bool = False) -> tuple[bytes, str]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from model.errors import InvalidInputError
 from model.lines import LineInput, decode_line
+from training.corpus import check_same_length
 
 MAX_BLOCK_PAIRS = 4096
 MAX_BLOCK_BYTES = 1 << 22
@@ -50,8 +51,10 @@ def read_pair_blocks(source: Path, target: Path) -> Iterator[list[Pair]]:
         for number, (source_line, target_line) in enumerate(pairs, start=1):
             if source_line is None or target_line is None:
                 num_left = 1 + sum(1 for _ in pairs)
-                lengths = (number - 1, number - 1 + num_left)
-                _refuse_lengths(source, target, *(lengths if source_line is None else reversed(lengths)))
+                shorter, longer = number - 1, number - 1 + num_left
+                num_source, num_target = (shorter, longer) if source_line is None else (longer, shorter)
+                check_same_length((source, num_source), (target, num_target))
+                raise AssertionError("one side has ended before the other")
             block.append(_decode_pair(number, source_line, target_line))
             num_bytes += len(source_line) + len(target_line)
             if len(block) == MAX_BLOCK_PAIRS or num_bytes >= MAX_BLOCK_BYTES:
@@ -61,13 +64,6 @@ def read_pair_blocks(source: Path, target: Path) -> Iterator[list[Pair]]:
         raise InvalidInputError(f"{source}: the corpus is empty")
     if block:
         yield block
-
-
-def _refuse_lengths(source: Path, target: Path, num_source: int, num_target: int) -> None:
-    raise InvalidInputError(
-        f"{source} has {num_source:,} lines, but {target} has {num_target:,}: "
-        "line N of one must be the translation of line N of the other"
-    )
 
 
 def _decode_pair(number: int, source: bytes, target: bytes) -> Pair:

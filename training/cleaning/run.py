@@ -1,14 +1,13 @@
 """Cleaning a corpus: one pass over its files, in memory that does not grow with them but for the hashes of pairs."""
 
-import gzip
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
 
 from model.errors import InvalidInputError
-from model.files import open_atomically
+from model.files import open_together
 from model.lines import encode_line
 from training.cleaning.chain import apply_filters
 from training.cleaning.encoding import Repairer
@@ -17,6 +16,7 @@ from training.cleaning.options import CleaningOptions
 from training.cleaning.pairs import Pair, read_pair_blocks
 from training.cleaning.report import CleaningReport, Tally
 from training.display import track_on_terminal
+from training.line_output import pack_into
 
 _REMOVED_HEADER = ("line", "filter", "fault", "source", "target")
 
@@ -51,13 +51,15 @@ class _Writer:
     """The outputs that were asked for."""
 
     def __init__(self, files: CleaningFiles, stack: ExitStack) -> None:
-        source, target, removed = (
-            stack.enter_context(_open_output(path)) if path is not None else None
-            for path in (files.output_source, files.output_target, files.removed)
-        )
-        self._source, self._target, self._removed = source, target, removed
-        if removed is not None:
-            removed.write(encode_line("\t".join(_REMOVED_HEADER)))
+        wanted = (files.output_source, files.output_target, files.removed)
+        paths = [path for path in wanted if path is not None]
+        opened = dict(zip(paths, stack.enter_context(open_together(paths)), strict=True))
+        for path, file in opened.items():
+            if path.suffix == ".gz":
+                opened[path] = cast(BinaryIO, stack.enter_context(pack_into(file)))
+        self._source, self._target, self._removed = (opened.get(path) if path is not None else None for path in wanted)
+        if self._removed is not None:
+            self._removed.write(encode_line("\t".join(_REMOVED_HEADER)))
 
     def keep(self, pairs: Sequence[Pair]) -> None:
         if self._source is not None and self._target is not None:
@@ -68,17 +70,6 @@ class _Writer:
         if self._removed is not None:
             fields = (str(pair.number), filter_name, fault, pair.source, pair.target)
             self._removed.write(encode_line("\t".join(field.replace("\t", " ") for field in fields)))
-
-
-@contextmanager
-def _open_output(path: Path) -> Iterator[BinaryIO]:
-    with open_atomically(path) as file:
-        if path.suffix == ".gz":
-            # Without the time and the passing name in its header, so that the same lines give the same file.
-            with gzip.GzipFile(filename="", fileobj=file, mode="wb", compresslevel=6, mtime=0) as packed:
-                yield cast(BinaryIO, packed)
-        else:
-            yield file
 
 
 def clean(
