@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from model.config import ArchitectureConfig
 from model.dropout import Dropout
+from model.operations import Operations, TorchOperations, attention_weights, combine
 
 
 class MultiHeadAttention(nn.Module):
@@ -14,6 +15,8 @@ class MultiHeadAttention(nn.Module):
     cross-attention are this one module; they differ only in where the keys and values come from, so the caller
     projects those itself (`project_keys_values`) and may keep them.
     """
+
+    operations: Operations = TorchOperations()
 
     def __init__(self, config: ArchitectureConfig) -> None:
         super().__init__()
@@ -33,23 +36,19 @@ class MultiHeadAttention(nn.Module):
         mask: broadcastable to [N, num_heads, query_length, key_length], True where a query may look; every query must
             be allowed to look somewhere.
         Returns [N, query_length, d_model].
-
-        Written out rather than through torch's scaled_dot_product_attention, whose CPU kernel takes several times as
-        long for sentences of ordinary length, in training most of all.
         """
-        return self.combine(self.weights(queries, keys, mask), values)
+        return self.output(
+            self.operations.attend(self._split_heads(self.query(queries)), keys, values, mask, self.dropout)
+        )
 
     def weights(self, queries: Tensor, keys: Tensor, mask: Tensor) -> Tensor:
         """How much every query looks at every key, in every head: [N, num_heads, query_length, key_length], whose rows
         add up to 1; the arguments as for `forward`."""
-        scaled_queries = self._split_heads(self.query(queries)) * self.d_key**-0.5
-        scores = scaled_queries @ keys.transpose(-2, -1)  # [N, num_heads, query_length, key_length]
-        return scores.masked_fill(~mask, -torch.inf).softmax(dim=-1)
+        return attention_weights(self._split_heads(self.query(queries)), keys, mask)
 
     def combine(self, weights: Tensor, values: Tensor) -> Tensor:
         """The values as `weights` weigh them, projected back to d_model: [N, query_length, d_model]."""
-        context = (self.dropout(weights) @ values).transpose(1, 2).flatten(2)  # [N, query_length, num_heads · d_value]
-        return self.output(context)
+        return self.output(combine(self.dropout(weights), values))
 
     def project_keys_values(self, states: Tensor) -> tuple[Tensor, Tensor]:
         """[N, length, d_model] -> keys [N, num_heads, length, d_key] and values [N, num_heads, length, d_value]."""

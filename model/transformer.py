@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from model.attention import MultiHeadAttention, sinusoidal_positions
 from model.config import PAD_ID, ArchitectureConfig, VocabularyShape
 from model.dropout import Dropout
+from model.operations import Operations, TorchOperations, as_products_take_it
 
 
 class DecoderCache(Protocol):
@@ -52,6 +53,8 @@ class FeedForward(nn.Module):
 class Residual(nn.Module):
     """The frame around each sublayer: x + sublayer(norm(x)) in pre-norm, norm(x + sublayer(x)) in post-norm."""
 
+    operations: Operations = TorchOperations()
+
     def __init__(self, config: ArchitectureConfig) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(config.d_model)
@@ -60,9 +63,10 @@ class Residual(nn.Module):
 
     def forward(self, states: Tensor, sublayer: Callable[[Tensor], Tensor]) -> Tensor:
         """[N, length, d_model] -> [N, length, d_model]"""
+        operations = self.operations
         if self.pre_norm:
-            return states + self.dropout(sublayer(_as_products_take_it(self.norm(states))))
-        return self.norm(states + self.dropout(sublayer(_as_products_take_it(states))))
+            return operations.add_dropped(states, sublayer(operations.normalize(states, self.norm)), self.dropout)
+        return self.norm(operations.add_dropped(states, sublayer(as_products_take_it(states)), self.dropout))
 
 
 class EncoderLayer(nn.Module):
@@ -115,9 +119,10 @@ class DecoderLayer(nn.Module):
 
         def attend_to_source(states: Tensor) -> Tensor:
             keys, values = self.cross_attention.project_keys_values(encoded)
+            if attended is None:
+                return self.cross_attention(states, keys, values, source_mask)
             weights = self.cross_attention.weights(states, keys, source_mask)
-            if attended is not None:
-                attended(weights)
+            attended(weights)
             return self.cross_attention.combine(weights, values)
 
         states = self.self_attention_residual(states, attend_to_target)
@@ -201,7 +206,7 @@ class Transformer(nn.Module):
         No target mask is needed: padding stands at the end, and the causal mask hides it from every real position.
         """
         states = self._embed(self.target_embedding, target_input, self.position_encodings[: target_input.shape[1]])
-        encoded = _as_products_take_it(encoded)
+        encoded = as_products_take_it(encoded)
         mask = source_mask[:, None, None, :]
         length = target_input.shape[1]
         causal_mask = torch.ones(length, length, dtype=torch.bool, device=states.device).tril()
@@ -231,16 +236,15 @@ class Transformer(nn.Module):
         """The decoder's layers, first to last, by their own type, which nn.ModuleList hides."""
         return cast("list[DecoderLayer]", list(self.decoder_layers))
 
+    def use(self, operations: Operations) -> None:
+        """Computes what lies between the matrix products by other code from now on."""
+        for module in self.modules():
+            if isinstance(module, MultiHeadAttention | Residual):
+                module.operations = operations
+
     def _embed(self, embedding: nn.Embedding, ids: Tensor, positions: Tensor) -> Tensor:
         """ids [...], positions broadcastable to [..., d_model] -> [..., d_model]"""
         return self.embedding_dropout(embedding(ids) * math.sqrt(self.config.d_model) + positions)
-
-
-def _as_products_take_it(states: Tensor) -> Tensor:
-    """Under autocast in the low precision that each of the several matrix products to come would else convert to by
-    itself, there and back again for the gradient."""
-    device = states.device.type
-    return states.to(torch.get_autocast_dtype(device)) if torch.is_autocast_enabled(device) else states
 
 
 def num_parameters(network: nn.Module) -> int:

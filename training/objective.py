@@ -11,6 +11,7 @@ from training.batching import Batch
 from training.config import ObjectiveConfig
 from training.guided_alignment import AlignmentPrior, alignment_loss
 from training.loss import projected_cross_entropy, projected_r_drop
+from training.native.operations import fastest_operations
 
 
 class LossSums(NamedTuple):
@@ -34,6 +35,7 @@ class Objective(nn.Module):
         """alignment_prior: what the attention is guided to, where the options ask for that."""
         super().__init__()
         self.network = network
+        self.network.use(fastest_operations(next(network.parameters()).device, low_precision=low_precision))
         self.options = options
         self.low_precision = low_precision
         self.alignment_prior = alignment_prior

@@ -1,4 +1,4 @@
-"""Compiles the kernels with the machine's own C++ compiler, once, and keeps the library for the next time.
+"""Compiles kernels with the machine's own C++ compiler, once, and keeps the library for the next time.
 
 A library is named after its sources and the instructions that it uses, so that an old one is never taken for a new one,
 and a folder may be shared by machines of several kinds. `python -m model.decoding.native.build` compiles what this
@@ -21,14 +21,31 @@ from pathlib import Path
 FOLDER_VARIABLE = "DRAGOMAN_KERNELS"
 """The environment variable that names the folder of compiled kernels."""
 
-SOURCES = Path(__file__).parent / "kernels"
-
 # No contraction but where the code asks for it: the compiler would else round one row unlike another.
 FLAGS = ("-std=c++20", "-O3", "-ffp-contract=off", "-pthread", "-fPIC", "-shared")
 
 NO_COMPILER = "there is no C++ compiler: install g++ or clang++, or name one in $CXX"
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Kernels:
+    """A library: its name, the folder of its sources, of which api.cpp includes the rest, what is the slower for being
+    without it, other folders that it includes from, and more flags for the compiler."""
+
+    name: str
+    folder: Path
+    purpose: str
+    includes: tuple[Path, ...] = ()
+    flags: tuple[str, ...] = ()
+
+    def sources(self) -> list[Path]:
+        """All that the library is made from, in a fixed order."""
+        return sorted(path for folder in (self.folder, *self.includes) for path in folder.iterdir())
+
+
+DECODING = Kernels("kernels", Path(__file__).parent / "kernels", "translating")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,22 +73,24 @@ FAILURES = (OSError, RuntimeError, ValueError, subprocess.CalledProcessError)
 """What may come of compiling: see `failure_reason`."""
 
 
-def find_library(*, anew: bool = False) -> Path | None:
+def find_library(kernels: Kernels, *, anew: bool = False) -> Path | None:
     """The compiled kernels for this processor, compiled now if need be, or in any case if `anew`; None, with a warning
     in the log, if there is no compiler or it fails."""
     try:
         variant, folder = best_variant(), kernel_folder()
-        library = folder / library_name(variant)
+        library = folder / library_name(variant, kernels)
         if library.exists() and not anew:
             return library
         compiler = find_compiler()
         if compiler is None:
-            logger.warning("%s: translating with torch alone, which takes far longer", NO_COMPILER)
+            logger.warning("%s: %s with torch alone, which takes longer", NO_COMPILER, kernels.purpose)
             return None
-        return compile_library(variant, compiler, folder)
+        return compile_library(variant, compiler, folder, kernels)
     except FAILURES as error:
         reason = failure_reason(error)
-        logger.warning("the kernels are not compiled, so torch translates alone and takes far longer: %s", reason)
+        logger.warning(
+            "the kernels are not compiled: %s with torch alone, which takes longer: %s", kernels.purpose, reason
+        )
         return None
 
 
@@ -100,12 +119,12 @@ def kernel_folder() -> Path:
     return (Path(caches) if caches else Path.home() / ".cache") / "dragoman"
 
 
-def library_name(variant: Variant) -> str:
+def library_name(variant: Variant, kernels: Kernels) -> str:
     """Differs for other sources, flags and processors."""
-    digest = hashlib.sha256(" ".join((*FLAGS, *variant.flags)).encode())
-    for source in sorted(SOURCES.iterdir()):
+    digest = hashlib.sha256(" ".join((*FLAGS, *kernels.flags, *variant.flags)).encode())
+    for source in kernels.sources():
         digest.update(source.name.encode() + b"\0" + source.read_bytes())
-    return f"kernels-{platform.machine()}-{variant.name}-{digest.hexdigest()[:16]}.so"
+    return f"{kernels.name}-{platform.machine()}-{variant.name}-{digest.hexdigest()[:16]}.so"
 
 
 def find_compiler() -> list[str] | None:
@@ -119,15 +138,16 @@ def find_compiler() -> list[str] | None:
     return [found] if found else None
 
 
-def compile_library(variant: Variant, compiler: list[str], folder: Path) -> Path:
+def compile_library(variant: Variant, compiler: list[str], folder: Path, kernels: Kernels) -> Path:
     """Compiles one variant into the folder. Raises OSError, or CalledProcessError with what the compiler said."""
     folder.mkdir(parents=True, exist_ok=True)
-    library = folder / library_name(variant)
+    library = folder / library_name(variant, kernels)
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
         fresh = Path(scratch) / library.name
-        command = [*compiler, *FLAGS, *variant.flags, str(SOURCES / "api.cpp"), "-o", str(fresh)]
+        flags = [*FLAGS, *kernels.flags, *variant.flags, *(f"-I{include}" for include in kernels.includes)]
+        command = [*compiler, *flags, str(kernels.folder / "api.cpp"), "-o", str(fresh)]
         subprocess.run(command, check=True, capture_output=True, text=True)
-        if library_name(variant) != library.name:
+        if library_name(variant, kernels) != library.name:
             raise OSError("the sources of the kernels were changed while they were compiled")
         fresh.replace(library)  # at once: whoever else compiles or loads it meets a whole one
     return library
@@ -152,11 +172,11 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         folder, compiler = kernel_folder(), find_compiler()
         for variant in of_family if is_for_all else [best_variant()]:
-            library = folder / library_name(variant)
+            library = folder / library_name(variant, DECODING)
             if not library.exists():
                 if compiler is None:
                     raise OSError(NO_COMPILER)
-                compile_library(variant, compiler, folder)
+                compile_library(variant, compiler, folder, DECODING)
             print(library)
     except FAILURES as error:
         print(failure_reason(error), file=sys.stderr)

@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from model.decoding.native.build import find_library
+from model.decoding.native import build
 
 INVALID = 1
 """What a function returns if what it was given makes no sense; 0 if all went well."""
@@ -87,7 +87,7 @@ def load_library() -> Any:
     """The library, compiled if need be, and compiled anew if it is damaged; None, with a warning in the log, where that
     is impossible."""
     for is_damaged in (False, True):
-        path = find_library(anew=is_damaged)
+        path = build.find_library(build.DECODING, anew=is_damaged)
         if path is None:
             break
         try:

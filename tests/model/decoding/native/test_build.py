@@ -39,7 +39,7 @@ def sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     (folder / "answer.h").write_text("constexpr int ANSWER = 42;\n")
     (folder / "api.cpp").write_text('#include "answer.h"\nextern "C" int answer() { return ANSWER; }\n')
-    monkeypatch.setattr(build, "SOURCES", folder)
+    monkeypatch.setattr(build, "DECODING", dataclasses.replace(build.DECODING, folder=folder))
     return folder
 
 
@@ -62,25 +62,25 @@ def use_processor(monkeypatch: pytest.MonkeyPatch, *features: str) -> None:
 def test_the_sources_are_part_of_the_package() -> None:
     configuration = tomllib.loads((ROOT / "pyproject.toml").read_text())
     patterns = configuration["tool"]["setuptools"]["package-data"]["model.decoding.native"]
-    packaged = {path for pattern in patterns for path in build.SOURCES.parent.glob(pattern)}
-    assert build.SOURCES / "api.cpp" in packaged
-    assert packaged >= set(build.SOURCES.iterdir())
+    packaged = {path for pattern in patterns for path in build.DECODING.folder.parent.glob(pattern)}
+    assert build.DECODING.folder / "api.cpp" in packaged
+    assert packaged >= set(build.DECODING.folder.iterdir())
 
 
 # Names and folders
 
 
 def test_the_name_tells_sources_flags_and_processors_apart(sources: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    names = [library_name(variant) for variant in VARIANTS]
-    names.append(library_name(dataclasses.replace(PLAIN, flags=("-g",))))
+    names = [library_name(variant, build.DECODING) for variant in VARIANTS]
+    names.append(library_name(dataclasses.replace(PLAIN, flags=("-g",)), build.DECODING))
     (sources / "answer.h").write_text("constexpr int ANSWER = 43;\n")
-    names.append(library_name(PLAIN))
+    names.append(library_name(PLAIN, build.DECODING))
     (sources / "answer.h").rename(sources / "other.h")
-    names.append(library_name(PLAIN))
+    names.append(library_name(PLAIN, build.DECODING))
     monkeypatch.setattr(build, "FLAGS", (*build.FLAGS, "-g"))
-    names.append(library_name(PLAIN))
+    names.append(library_name(PLAIN, build.DECODING))
     monkeypatch.setattr("platform.machine", lambda: "abacus")
-    names.append(library_name(PLAIN))
+    names.append(library_name(PLAIN, build.DECODING))
     assert len(set(names)) == len(names) == 8
     assert names[0].startswith("kernels-")
     assert all(name.endswith(".so") for name in names)
@@ -115,19 +115,19 @@ def test_the_variant_is_the_best_that_the_processor_can_run(
 
 
 def test_a_library_is_compiled_once(sources: Path, kernels: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    library = find_library()
+    library = find_library(build.DECODING)
     assert library is not None
     assert library.parent == kernels
     assert answer(library) == 42
     assert [path.name for path in kernels.iterdir()] == [library.name]  # nothing is left over
     monkeypatch.setenv("CXX", "false")  # it would fail now
-    assert find_library() == library
+    assert find_library(build.DECODING) == library
 
 
 def test_changed_sources_are_compiled_anew(sources: Path, kernels: Path) -> None:
-    first = find_library()
+    first = find_library(build.DECODING)
     (sources / "answer.h").write_text("constexpr int ANSWER = 43;\n")
-    second = find_library()
+    second = find_library(build.DECODING)
     assert first is not None
     assert second is not None
     assert (answer(first), answer(second)) == (42, 43)
@@ -135,10 +135,11 @@ def test_changed_sources_are_compiled_anew(sources: Path, kernels: Path) -> None
 
 def test_two_processes_that_compile_at_once_leave_one_whole_library(sources: Path, kernels: Path) -> None:
     code = f"""
+from dataclasses import replace
 from pathlib import Path
 from model.decoding.native import build
-build.SOURCES = Path({str(sources)!r})
-print(build.find_library(anew=True))
+build.DECODING = replace(build.DECODING, folder=Path({str(sources)!r}))
+print(build.find_library(build.DECODING, anew=True))
 """
     processes = [
         subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True) for _ in range(2)
@@ -155,7 +156,7 @@ print(build.find_library(anew=True))
 
 def assert_unavailable(caplog: pytest.LogCaptureFixture, reason: str) -> None:
     """None, and one line in the log that says why."""
-    assert find_library() is None
+    assert find_library(build.DECODING) is None
     (record,) = caplog.records
     assert record.levelname == "WARNING"
     assert reason in record.getMessage()
@@ -234,8 +235,8 @@ def test_the_command_compiles_for_this_processor(
 ) -> None:
     for _ in range(2):  # the second time it is there already
         assert main([]) == 0
-        assert capsys.readouterr().out == f"{kernels / library_name(best_variant())}\n"
-    assert answer(kernels / library_name(best_variant())) == 42
+        assert capsys.readouterr().out == f"{kernels / library_name(best_variant(), build.DECODING)}\n"
+    assert answer(kernels / library_name(best_variant(), build.DECODING)) == 42
 
 
 @pytest.mark.parametrize(("machine", "variants"), [("x86_64", VARIANTS), ("aarch64", (PLAIN,))])
@@ -250,7 +251,7 @@ def test_the_command_compiles_for_all_processors_of_the_family(
     monkeypatch.setenv("CXX", "sh -c 'for last; do :; done; echo > \"$last\"' sh")  # of any family
     monkeypatch.setattr("platform.machine", lambda: machine)
     assert main(["--all"]) == 0
-    due = [str(kernels / library_name(variant)) for variant in variants]
+    due = [str(kernels / library_name(variant, build.DECODING)) for variant in variants]
     assert capsys.readouterr().out.splitlines() == due
     assert sorted(map(str, kernels.iterdir())) == sorted(due)
 
@@ -272,7 +273,7 @@ def test_the_command_runs_as_a_module() -> None:
     command = [sys.executable, "-m", "model.decoding.native.build"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=110)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == f"{find_library()}\n"
+    assert done.stdout == f"{find_library(build.DECODING)}\n"
 
 
 @pytest.mark.skipif((sys.platform, platform.machine()) != ("linux", "x86_64"), reason="reads what Linux lists on x86")

@@ -2,6 +2,7 @@
 
 import logging
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +34,7 @@ pytestmark = pytest.mark.skipif(not find_compiler(), reason="needs a C++ compile
 load_anew = load_library.__wrapped__
 """Without what it remembers of an earlier call."""
 
-FUNCTIONS = sorted(set(re.findall(r"\bdragoman_(\w+)\(", (build.SOURCES / "api.cpp").read_text())))
+FUNCTIONS = sorted(set(re.findall(r"\bdragoman_(\w+)\(", (build.DECODING.folder / "api.cpp").read_text())))
 
 
 @pytest.fixture
@@ -43,9 +44,9 @@ def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     sources.mkdir()
     lines = [f'extern "C" int dragoman_{name}() {{ return 0; }}' for name in FUNCTIONS]
     (sources / "api.cpp").write_text("\n".join(lines))
-    monkeypatch.setattr(build, "SOURCES", sources)
+    monkeypatch.setattr(build, "DECODING", replace(build.DECODING, folder=sources))
     monkeypatch.setenv("DRAGOMAN_KERNELS", str(tmp_path / "kernels"))
-    library = build.find_library()
+    library = build.find_library(build.DECODING)
     assert library is not None
     return library
 
@@ -99,11 +100,11 @@ def can_run(variant: Variant) -> bool:
     ],
 )
 def test_every_variant_agrees_with_the_network(variant: Variant, monkeypatch: pytest.MonkeyPatch) -> None:
-    library = kernel_folder() / library_name(variant)
+    library = kernel_folder() / library_name(variant, build.DECODING)
     compiler = find_compiler()
     if not library.exists():
         assert compiler is not None
-        compile_library(variant, compiler, kernel_folder())
+        compile_library(variant, compiler, kernel_folder(), build.DECODING)
     opened = open_library(library)
     monkeypatch.setattr(decoder, "load_library", lambda: opened)
     network = make_network()

@@ -1,0 +1,45 @@
+// What library.py calls. Matrices are contiguous; widths are multiples of dragoman_lanes().
+#include "attention.h"
+#include "elementwise.h"
+
+using namespace dragoman;
+
+extern "C" {
+
+int dragoman_lanes() { return LANES; }
+
+void dragoman_attend(const AttentionShape* shape, const Bfloat16* queries, const Bfloat16* keys, const Bfloat16* values,
+                     const uint8_t* mask, float dropout, uint64_t seed, float* weights, Bfloat16* context) {
+    attend(*shape, queries, keys, values, mask, Dropout(dropout, seed), weights, context);
+}
+
+void dragoman_attend_backward(const AttentionShape* shape, const Bfloat16* queries, const Bfloat16* keys,
+                              const Bfloat16* values, const float* weights, float dropout, uint64_t seed,
+                              const Bfloat16* gradient, Bfloat16* query_gradient, Bfloat16* key_gradient,
+                              Bfloat16* value_gradient) {
+    attend_backward(*shape, queries, keys, values, weights, Dropout(dropout, seed), gradient, query_gradient,
+                    key_gradient, value_gradient);
+}
+
+void dragoman_add_dropped(int64_t size, const float* states, const Bfloat16* update, float dropout, uint64_t seed,
+                          float* sum) {
+    add_dropped(size, states, update, Dropout(dropout, seed), sum);
+}
+
+void dragoman_add_dropped_backward(int64_t size, const float* gradient, float dropout, uint64_t seed,
+                                   Bfloat16* update_gradient) {
+    add_dropped_backward(size, gradient, Dropout(dropout, seed), update_gradient);
+}
+
+void dragoman_normalize(int64_t rows, int64_t width, const float* states, const float* weight, const float* bias,
+                        float epsilon, Bfloat16* normalized, float* statistics) {
+    normalize(rows, width, states, weight, bias, epsilon, normalized, statistics);
+}
+
+void dragoman_normalize_backward(int64_t rows, int64_t width, const float* states, const float* weight,
+                                 const float* statistics, const Bfloat16* gradient, float* states_gradient,
+                                 int num_parts, float* weight_gradients, float* bias_gradients) {
+    normalize_backward(rows, width, states, weight, statistics, gradient, states_gradient, num_parts, weight_gradients,
+                       bias_gradients);
+}
+}
