@@ -26,7 +26,8 @@ def random(*shape: int, seed: int, dtype: torch.dtype = LOW) -> Tensor:
 
 def projected(num_sentences: int, num_heads: int, length: int, width: int, *, seed: int) -> Tensor:
     """[N, num_heads, length, width] as a projection leaves it."""
-    return random(num_sentences, length, num_heads * width, seed=seed).unflatten(-1, (num_heads, width)).transpose(1, 2)
+    flat = random(num_sentences, length, num_heads * width, seed=seed)
+    return flat.view(num_sentences, length, num_heads, width).transpose(1, 2)
 
 
 def gradients(output: Tensor, inputs: list[Tensor]) -> list[Tensor]:
@@ -50,8 +51,8 @@ def causal_mask(length: int) -> Tensor:
 
 
 # Lengths below, at and beyond what a register holds; keys and values of unlike width.
-@pytest.mark.parametrize("num_queries, num_keys", [(1, 1), (7, 5), (16, 16), (3, 40), (33, 17)])
-@pytest.mark.parametrize("d_key, d_value", [(32, 32), (16, 48)])
+@pytest.mark.parametrize(("num_queries", "num_keys"), [(1, 1), (7, 5), (16, 16), (3, 40), (33, 17)])
+@pytest.mark.parametrize(("d_key", "d_value"), [(32, 32), (16, 48)])
 def test_attention_and_its_gradients(
     native: NativeOperations, num_queries: int, num_keys: int, d_key: int, d_value: int
 ) -> None:
@@ -181,7 +182,7 @@ def test_the_number_of_threads_changes_nothing(native: NativeOperations, num_thr
     assert all(torch.equal(one, other) for one, other in zip(alone, together, strict=True))
 
 
-@pytest.mark.parametrize("width, dtype", [(16, torch.float32), (12, LOW)])
+@pytest.mark.parametrize(("width", "dtype"), [(16, torch.float32), (12, LOW)])
 def test_what_the_library_does_not_take_is_left_to_torch(
     native: NativeOperations, width: int, dtype: torch.dtype
 ) -> None:
