@@ -56,27 +56,6 @@ class PieceModel:
         ids: list[list[int]] = self._processor.encode([_without_surrogates(text) for text in texts], num_threads=-1)
         return ids
 
-    def sample_all(self, texts: Sequence[str], alpha: float) -> list[list[int]]:
-        """A random segmentation of each text: of a unigram model from all of them, each with its probability to the
-        power of `alpha` (Kudo 2018), of a BPE model with merges left out at the rate `alpha` (Provilkov et al. 2020).
-
-        Each call draws the same random numbers anew until `sentencepiece.set_random_generator_seed` sets others: its
-        generators belong to threads, and the call has one thread of its own.
-
-        Raises InvalidInputError for a model of another type.
-        """
-        try:
-            ids: list[list[int]] = self._processor.encode(
-                [_without_surrogates(text) for text in texts],
-                num_threads=1,
-                enable_sampling=True,
-                nbest_size=-1,
-                alpha=alpha,
-            )
-        except RuntimeError as error:
-            raise InvalidInputError(f"the vocabulary cannot sample segmentations: {error}") from error
-        return ids
-
     def decode(self, ids: Sequence[int]) -> str:
         """The text of piece ids; reserved pieces leave no trace."""
         text: str = self._processor.decode(list(ids))

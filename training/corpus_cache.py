@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from random import Random
 
 import numpy as np
 import numpy.typing as npt
@@ -19,9 +20,9 @@ from model.errors import InvalidInputError
 from model.vocabulary import PieceModel, Vocabulary
 from training.corpus import EncodedCorpus, EncodedSide, SkippedPairs
 from training.data_config import DataConfig, SubwordRegularizationConfig
-from training.encoded_file import FORMAT, EncodedFile, EncodingOptions, write_encoded
+from training.encoded_file import FORMAT, EncodedFile, write_encoded
 from training.epoch_plan import Span, part_quotas, plan_epoch
-from training.segmentation_sampling import map_seeded, sample_segmentations
+from training.segmentation_sampling import SegmentationSampler
 from training.text_file import TextFile
 
 
@@ -60,11 +61,12 @@ class CachedCorpus:
         data: DataConfig,
         regularization: SubwordRegularizationConfig,
     ) -> None:
-        """Raises InvalidInputError if no pair is usable."""
+        """Raises InvalidInputError if no pair is usable, or a vocabulary cannot sample segmentations."""
         self.parts = parts
         self.vocabulary = vocabulary
         self.data = data
-        self.regularization = regularization
+        self._source_sampler = _make_sampler(vocabulary.source, regularization.source_alpha)
+        self._target_sampler = _make_sampler(vocabulary.target, regularization.target_alpha)
         self.skipped = SkippedPairs(
             blank=sum(part.skipped.blank for part in parts), too_long=sum(part.skipped.too_long for part in parts)
         )
@@ -101,36 +103,30 @@ class CachedCorpus:
         return [partial(self._read, pool, (seed, epoch, number)) for number, pool in enumerate(plan)]
 
     def _read(self, pool: Sequence[Span], seed: tuple[int, int, int]) -> EncodedCorpus:
-        sides = map_seeded(lambda place: self._read_span(pool[place], (*seed, place)), range(len(pool)), seed=seed)
+        sides = [self._read_span(span, Random(repr((*seed, place)))) for place, span in enumerate(pool)]
         return EncodedCorpus(
             EncodedSide.concatenate([source for source, _ in sides]),
             EncodedSide.concatenate([target for _, target in sides]),
             self.skipped,
         )
 
-    def _read_span(self, span: Span, seed: Sequence[int]) -> tuple[EncodedSide, EncodedSide]:
+    def _read_span(self, span: Span, random: Random) -> tuple[EncodedSide, EncodedSide]:
         part = self.parts[span.part]
-        source, source_texts = part.source.read(span.block)
-        target, target_texts = part.target.read(span.block)
+        source, target = part.source.read(span.block), part.target.read(span.block)
         lines = np.flatnonzero(_is_usable(source.lengths, target.lengths, self.data.max_length))
         if span.rows is not None:
             lines = lines[span.rows]
-        # A pool may have a block twice. Sampling draws the same numbers for each block, so they must meet other lines.
-        lines = np.random.default_rng(seed).permutation(lines)
         source, target = source.choose(lines), target.choose(lines)
-        vocabulary, alphas = self.vocabulary, self.regularization
-        source = self._segment(source, source_texts, lines, vocabulary.source, alphas.source_alpha)
-        target = self._segment(target, target_texts, lines, vocabulary.target, alphas.target_alpha)
-        tag, end = vocabulary.source_frame(part.files.direction.target)
+        if self._source_sampler is not None:
+            source = self._source_sampler.sample(source, random, max_length=self.data.max_length)
+        if self._target_sampler is not None:
+            target = self._target_sampler.sample(target, random, max_length=self.data.max_length)
+        tag, end = self.vocabulary.source_frame(part.files.direction.target)
         return source.framed([tag], end), target.framed([], EOS_ID)
 
-    def _segment(
-        self, usual: EncodedSide, texts: Sequence[str], lines: npt.NDArray[np.int64], model: PieceModel, alpha: float
-    ) -> EncodedSide:
-        if not alpha:
-            return usual
-        chosen = [texts[line] for line in lines.tolist()]
-        return sample_segmentations(chosen, usual, model, alpha=alpha, max_length=self.data.max_length)
+
+def _make_sampler(model: PieceModel, alpha: float) -> SegmentationSampler | None:
+    return SegmentationSampler(model, alpha) if alpha else None
 
 
 def open_corpus(
@@ -142,16 +138,15 @@ def open_corpus(
 ) -> CachedCorpus:
     """The corpus, encoded into `folder` unless that was done before; encoded files of something else in it are deleted.
 
-    Raises NotFoundError and InvalidInputError as of reading lines, InvalidInputError if no pair is usable, and
-    DragomanError if the disk fails.
+    Raises NotFoundError and InvalidInputError as of reading lines, InvalidInputError if no pair is usable or a
+    vocabulary cannot sample segmentations, and DragomanError if the disk fails.
     """
-    options = EncodingOptions(max_length=data.max_length, with_text=regularization.is_on)
     opened: dict[str, EncodedFile] = {}
 
     def encoded(file: TextFile, model: PieceModel) -> EncodedFile:
-        fingerprint = _fingerprint(file, model, options)
+        fingerprint = _fingerprint(file, model, data.max_length)
         if fingerprint not in opened:
-            opened[fingerprint] = _open_or_write(folder, file, model, options, fingerprint)
+            opened[fingerprint] = _open_or_write(folder, file, model, data.max_length, fingerprint)
         return opened[fingerprint]
 
     parts = []
@@ -164,20 +159,18 @@ def open_corpus(
     return corpus
 
 
-def _fingerprint(file: TextFile, model: PieceModel, options: EncodingOptions) -> str:
+def _fingerprint(file: TextFile, model: PieceModel, max_length: int) -> str:
     pieces = hashlib.sha256(model.serialized).hexdigest()
-    text = json.dumps([FORMAT, file.checksum, pieces, options.max_length, options.with_text])
+    text = json.dumps([FORMAT, file.checksum, pieces, max_length])
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _open_or_write(
-    folder: Path, file: TextFile, model: PieceModel, options: EncodingOptions, fingerprint: str
-) -> EncodedFile:
+def _open_or_write(folder: Path, file: TextFile, model: PieceModel, max_length: int, fingerprint: str) -> EncodedFile:
     path = folder / f"{fingerprint[:32]}.pieces"
     try:
         found = EncodedFile(path)
     except InvalidInputError:  # there is none, or not all of it
-        write_encoded(path, file.path, model, options, fingerprint)
+        write_encoded(path, file.path, model, fingerprint, max_length=max_length)
         return EncodedFile(path)
     if found.fingerprint != fingerprint:
         raise InvalidInputError(f"{path}: is of another corpus; delete it, and it is made anew")

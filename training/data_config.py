@@ -90,10 +90,6 @@ class SubwordRegularizationConfig(StrictModel):
     source_alpha: float = Field(0.0, ge=0, le=1, description="Of the source side; 0: always the best segmentation.")
     target_alpha: float = Field(0.0, ge=0, le=1, description="Of the target side; 0: always the best segmentation.")
 
-    @property
-    def is_on(self) -> bool:
-        return self.source_alpha > 0 or self.target_alpha > 0
-
 
 class VocabularyConfig(StrictModel):
     """SentencePiece models: given as files, or learnt from the training corpus."""

@@ -9,7 +9,6 @@ import os
 import struct
 import weakref
 import zlib
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
@@ -25,7 +24,7 @@ from training.corpus import EncodedSide
 BLOCK_LINES = 1024
 """Lines of a block; the last block of a file may have fewer."""
 
-FORMAT = 1
+FORMAT = 2
 """Changes whenever the layout does."""
 
 _BLOCKS_AT_ONCE = 16
@@ -33,24 +32,16 @@ _END = struct.Struct("<q8s")  # the header's number of bytes, magic
 _MAGIC = b"dragoman"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EncodingOptions:
-    """max_length: longer sequences are cut off one piece behind it, which is enough to tell that they are too long.
-    with_text: whether the text is kept beside the pieces, to be segmented anew."""
-
-    max_length: int
-    with_text: bool
-
-
-def write_encoded(path: Path, text_file: Path, model: PieceModel, options: EncodingOptions, fingerprint: str) -> None:
+def write_encoded(path: Path, text_file: Path, model: PieceModel, fingerprint: str, *, max_length: int) -> None:
     """Encodes a text file into `path`: blocks, an index of them, and a header.
 
-    A block holds the number of pieces of each line, the pieces of all lines and, if asked for, the lines as UTF-8 with
-    line feeds between them. fingerprint: says what the file was made from.
+    A block holds the number of pieces of each line and the pieces of all lines. fingerprint: says what the file was
+    made from. max_length: longer sequences are cut off one piece behind it, which is enough to tell that they are too
+    long.
 
     Raises NotFoundError and InvalidInputError as of reading lines, and DragomanError if `path` cannot be written.
     """
-    dtype = np.dtype("<u2" if max(model.size, options.max_length + 1) <= 0xFFFF else "<u4")
+    dtype = np.dtype("<u2" if max(model.size, max_length + 1) <= 0xFFFF else "<u4")
     index: list[tuple[int, int, int]] = []  # of each block: where it begins, number of pieces, checksum
     num_lines = offset = 0
     lines = read_lines(text_file)
@@ -58,10 +49,9 @@ def write_encoded(path: Path, text_file: Path, model: PieceModel, options: Encod
         while chunk := list(islice(lines, _BLOCKS_AT_ONCE * BLOCK_LINES)):
             encoded = model.encode_all(chunk)
             for start in range(0, len(chunk), BLOCK_LINES):
-                sequences = [pieces[: options.max_length + 1] for pieces in encoded[start : start + BLOCK_LINES]]
+                sequences = [pieces[: max_length + 1] for pieces in encoded[start : start + BLOCK_LINES]]
                 side = EncodedSide.pack(sequences)
-                texts = "\n".join(chunk[start : start + BLOCK_LINES]) if options.with_text else ""
-                content = side.lengths.astype(dtype).tobytes() + side.pieces.astype(dtype).tobytes() + texts.encode()
+                content = side.lengths.astype(dtype).tobytes() + side.pieces.astype(dtype).tobytes()
                 index.append((offset, len(side.pieces), zlib.crc32(content)))
                 file.write(content)
                 offset += len(content)
@@ -106,8 +96,8 @@ class EncodedFile:
         num_bytes = self._num_lines(block) * self._dtype.itemsize
         return np.frombuffer(self._read(int(self._index[block, 0]), num_bytes), self._dtype).astype(np.int64)
 
-    def read(self, block: int) -> tuple[EncodedSide, list[str]]:
-        """The pieces of each line of a block, and the lines themselves if they are kept.
+    def read(self, block: int) -> EncodedSide:
+        """The pieces of each line of a block.
 
         Raises DragomanError if the disk fails, and InvalidInputError if the block is not what was written.
         """
@@ -115,11 +105,10 @@ class EncodedFile:
         content = self._read(start, int(self._index[block + 1, 0]) - start)
         if zlib.crc32(content) != checksum:
             raise InvalidInputError(f"{self.path}: is damaged; delete it, and it is made anew")
-        num_lines, width = self._num_lines(block), self._dtype.itemsize
+        num_lines = self._num_lines(block)
         numbers = np.frombuffer(content, self._dtype, num_lines + num_pieces)
         offsets = np.concatenate(([0], numbers[:num_lines].cumsum(dtype=np.int64)))
-        text = content[len(numbers) * width :].decode()
-        return EncodedSide(numbers[num_lines:].astype(np.int32), offsets), text.split("\n") if text else []
+        return EncodedSide(numbers[num_lines:].astype(np.int32), offsets)
 
     def _num_lines(self, block: int) -> int:
         return min(BLOCK_LINES, self.num_lines - block * BLOCK_LINES)

@@ -47,13 +47,12 @@ def test_what_is_not_said_changes_nothing_about_the_text(path: Path) -> None:
     config = load_run_config(path)
     assert config.data.sampling_temperature == 1
     assert config.data.shuffle_pairs == 262_144
-    assert not config.subword_regularization.is_on
+    assert (config.subword_regularization.source_alpha, config.subword_regularization.target_alpha) == (0, 0)
 
 
 @pytest.mark.parametrize("side", ["source", "target"])
-def test_either_side_turns_subword_regularization_on(path: Path, side: str) -> None:
+def test_either_side_has_a_strength_of_its_own(path: Path, side: str) -> None:
     options = load_run_config(path, [f"subword_regularization.{side}_alpha=0.1"]).subword_regularization
-    assert options.is_on
     assert (options.source_alpha, options.target_alpha) == ((0.1, 0.0) if side == "source" else (0.0, 0.1))
 
 

@@ -9,16 +9,15 @@ import pytest
 from model.errors import DragomanError, InvalidInputError
 from model.vocabulary import PieceModel, Vocabulary
 from tests.training.tiny import small_disk
-from training.encoded_file import BLOCK_LINES, EncodedFile, EncodingOptions, write_encoded
+from training.encoded_file import BLOCK_LINES, EncodedFile, write_encoded
 
 MAX_LENGTH = 12
 
 
-def write(path: Path, lines: list[str], model: PieceModel, *, with_text: bool = True) -> EncodedFile:
+def write(path: Path, lines: list[str], model: PieceModel) -> EncodedFile:
     text = path.with_suffix(".txt")
     text.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-    options = EncodingOptions(max_length=MAX_LENGTH, with_text=with_text)
-    write_encoded(path, text, model, options, "made of this")
+    write_encoded(path, text, model, "made of this", max_length=MAX_LENGTH)
     return EncodedFile(path)
 
 
@@ -29,18 +28,14 @@ def lines(tiny_sentences: list[str]) -> list[str]:
     return (tiny_sentences * 60)[: BLOCK_LINES * 2 + BLOCK_LINES // 2 - len(odd)] + odd
 
 
-@pytest.mark.parametrize("with_text", [True, False])
-def test_blocks_are_the_encoded_lines(
-    tmp_path: Path, lines: list[str], tiny_vocabulary: Vocabulary, with_text: bool
-) -> None:
+def test_blocks_are_the_encoded_lines(tmp_path: Path, lines: list[str], tiny_vocabulary: Vocabulary) -> None:
     model = tiny_vocabulary.source
-    file = write(tmp_path / "a.pieces", lines, model, with_text=with_text)
+    file = write(tmp_path / "a.pieces", lines, model)
 
     assert (file.num_lines, file.num_blocks, file.fingerprint) == (len(lines), 3, "made of this")
     for block in (2, 0, 1):
         expected = lines[block * BLOCK_LINES : (block + 1) * BLOCK_LINES]
-        side, texts = file.read(block)
-        assert texts == (expected if with_text else [])
+        side = file.read(block)
         assert side.lengths.tolist() == file.lengths(block).tolist()
         sequences = [pieces.tolist() for pieces in np.split(side.pieces, side.offsets[1:-1])]
         assert sequences == [model.encode(line)[: MAX_LENGTH + 1] for line in expected]
@@ -50,14 +45,9 @@ def test_blocks_are_the_encoded_lines(
 def test_many_pieces_take_more_bytes(tmp_path: Path, tiny_vocabulary: Vocabulary) -> None:
     text = tmp_path / "a.txt"
     text.write_text("the dog\n" * 3)
-    write_encoded(
-        tmp_path / "a.pieces",
-        text,
-        tiny_vocabulary.source,
-        EncodingOptions(max_length=0xFFFF, with_text=False),  # a length of 65,536, too long, must be told from 0
-        "",
-    )
-    side, _ = EncodedFile(tmp_path / "a.pieces").read(0)
+    # A length of 65,536, too long, must be told from 0.
+    write_encoded(tmp_path / "a.pieces", text, tiny_vocabulary.source, "", max_length=0xFFFF)
+    side = EncodedFile(tmp_path / "a.pieces").read(0)
     assert side.pieces.tolist() == tiny_vocabulary.source.encode("the dog") * 3
 
 
@@ -70,8 +60,7 @@ def test_memory_does_not_grow_with_the_file(
     tracemalloc.start()
     try:
         path = tmp_path / "again.pieces"
-        options = EncodingOptions(max_length=MAX_LENGTH, with_text=True)
-        write_encoded(path, tmp_path / "a.txt", tiny_vocabulary.source, options, "")
+        write_encoded(path, tmp_path / "a.txt", tiny_vocabulary.source, "", max_length=MAX_LENGTH)
         writing = tracemalloc.get_traced_memory()[1]
         tracemalloc.reset_peak()
         again = EncodedFile(path)
@@ -120,7 +109,6 @@ def test_a_changed_block_is_told(tmp_path: Path, lines: list[str], tiny_vocabula
 
 def test_a_full_disk_leaves_nothing_behind(tmp_path: Path, lines: list[str], tiny_vocabulary: Vocabulary) -> None:
     write(tmp_path / "a.pieces", lines, tiny_vocabulary.source)
-    options = EncodingOptions(max_length=MAX_LENGTH, with_text=True)
     with small_disk(5000), pytest.raises(DragomanError, match=r"b\.pieces: cannot be written: "):
-        write_encoded(tmp_path / "b.pieces", tmp_path / "a.txt", tiny_vocabulary.source, options, "")
+        write_encoded(tmp_path / "b.pieces", tmp_path / "a.txt", tiny_vocabulary.source, "", max_length=MAX_LENGTH)
     assert {path.name for path in tmp_path.iterdir()} == {"a.pieces", "a.txt"}

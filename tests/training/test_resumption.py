@@ -38,6 +38,10 @@ held_out = 10
 [vocabulary]
 size = 400
 
+[subword_regularization]
+source_alpha = 0.3
+target_alpha = 0.3
+
 [architecture]
 d_model = 16
 d_ff = 32

@@ -1,17 +1,23 @@
 """Sampled segmentations: always of the same text, as likely as the papers say, and drawn by the seed alone."""
 
 import math
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+from typing import Any
 
 import numpy as np
 import pytest
 import sentencepiece
+from sentencepiece import sentencepiece_model_pb2
 
 from model.errors import InvalidInputError
 from model.vocabulary import PieceModel, PieceModelOptions, Vocabulary, train_piece_model
 from training.corpus import EncodedSide
-from training.segmentation_sampling import map_seeded, sample_segmentations
+from training.segmentation_sampling import SegmentationSampler
 
 WORDS = [f"{first}{last}" for first in ("sing", "walk", "talk", "think") for last in ("", "s", "ing", "er", "ers")]
 
@@ -30,8 +36,11 @@ def sequences(side: EncodedSide) -> list[list[int]]:
     return [pieces.tolist() for pieces in np.split(side.pieces, side.offsets[1:-1])]
 
 
-def sample_seeded(model: PieceModel, tasks: list[list[str]], seed: tuple[int, ...]) -> list[list[list[int]]]:
-    return map_seeded(lambda texts: model.sample_all(texts, 0.2), tasks, seed=seed)
+def sample(
+    model: PieceModel, texts: list[str], alpha: float, *, seed: int = 1, max_length: int = 10_000
+) -> list[list[int]]:
+    sampler = SegmentationSampler(model, alpha)
+    return sequences(sampler.sample(usual(model, texts), Random(seed), max_length=max_length))
 
 
 def segmentations(processor: sentencepiece.SentencePieceProcessor, text: str) -> Iterator[tuple[int, ...]]:
@@ -48,29 +57,48 @@ def segmentations(processor: sentencepiece.SentencePieceProcessor, text: str) ->
 def test_samples_are_segmentations_of_the_text(
     unigram: PieceModel, tiny_vocabulary: Vocabulary, tiny_sentences: list[str], alpha: float
 ) -> None:
-    for model, texts in ((unigram, WORDS), (tiny_vocabulary.source, tiny_sentences)):
-        sampled = model.sample_all(texts, alpha)
-        assert [model.decode(pieces) for pieces in sampled] == texts
+    odd = ["a 水 singers", "Ünder the dog", "🎉"]  # among them characters that are bytes
+    for model, texts in ((unigram, [*WORDS, *odd]), (tiny_vocabulary.source, [*tiny_sentences, *odd])):
+        sampled = sample(model, texts, alpha)
+        assert [model.decode(pieces) for pieces in sampled] == [model.decode(model.encode(text)) for text in texts]
         assert sampled != model.encode_all(texts)
 
 
-def test_what_is_drawn_hangs_on_the_seed_and_the_task_alone(
-    unigram: PieceModel, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """SentencePiece keeps a generator for each thread: had it gone on from what the thread drew before, or were there
-    as many generators as processors, no run could be resumed."""
-    tasks = [WORDS * 5, WORDS[3:] * 5, WORDS[::-1] * 5, ["a few others"]]
-    first = sample_seeded(unigram, tasks, (1, 0, 0))
+def test_what_is_drawn_hangs_on_the_seed_alone(unigram: PieceModel) -> None:
+    first = sample(unigram, WORDS * 5, 0.2)
+    assert sample(unigram, WORDS * 5, 0.2) == first
+    assert sample(unigram, WORDS * 5, 0.2, seed=2) != first
 
-    unigram.sample_all(WORDS * 3, 0.5)
-    sample_seeded(unigram, tasks, (9,))
-    assert sample_seeded(unigram, tasks, (1, 0, 0)) == first
-    assert sample_seeded(unigram, tasks[::-1], (1, 0, 0)) == first[::-1]
-    monkeypatch.setenv("OMP_NUM_THREADS", "8")
-    for _ in range(3):
-        assert sample_seeded(unigram, tasks, (1, 0, 0)) == first
-    for other in ((1, 0, 1), (1, 1, 0), (2, 0, 0)):
-        assert sample_seeded(unigram, tasks, other) != first
+    warm = SegmentationSampler(unigram, 0.2)
+    for _ in range(2):  # what it remembers of words changes nothing
+        assert sequences(warm.sample(usual(unigram, WORDS * 5), Random(1), max_length=100)) == first
+
+
+@pytest.mark.parametrize("kind", ["unigram", "bpe"])
+def test_every_process_draws_the_same(
+    unigram: PieceModel, tiny_vocabulary: Vocabulary, tmp_path: Path, kind: str
+) -> None:
+    """Or no run could be resumed, and the processes of a run would read other pairs."""
+    model = unigram if kind == "unigram" else tiny_vocabulary.source
+    (tmp_path / "vocabulary.model").write_bytes(model.serialized)
+    program = (
+        "import sys; from pathlib import Path\n"
+        "from model.vocabulary import PieceModel\n"
+        "from tests.training.test_segmentation_sampling import WORDS, sample\n"
+        "print(sample(PieceModel(Path(sys.argv[1]).read_bytes()), WORDS * 5, 0.2))"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path / "vocabulary.model")]
+    root = Path(__file__).parent.parent.parent
+    ended = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
+    assert ended.stdout.strip() == str(sample(model, WORDS * 5, 0.2))
+
+
+def test_the_likeliest_segmentation_is_sentencepiece_s(
+    unigram: PieceModel, tiny_vocabulary: Vocabulary, tiny_sentences: list[str]
+) -> None:
+    assert sample(unigram, WORDS, 1e6) == unigram.encode_all(WORDS)  # any difference in probability is decisive
+    model = tiny_vocabulary.source
+    assert sample(model, tiny_sentences, 1e-9) == model.encode_all(tiny_sentences)  # no merge is left out
 
 
 def test_unigram_segmentations_come_as_often_as_their_smoothed_probability_says(unigram: PieceModel) -> None:
@@ -83,7 +111,7 @@ def test_unigram_segmentations_come_as_often_as_their_smoothed_probability_says(
     }
     assert len(weights) > 3
 
-    counts = Counter(map(tuple, unigram.sample_all(["singers"] * num_samples, alpha)))
+    counts = Counter(map(tuple, sample(unigram, ["singers"] * num_samples, alpha)))
 
     assert set(counts) <= set(weights)
     for pieces, weight in weights.items():
@@ -100,37 +128,37 @@ def test_bpe_dropout_leaves_out_more_merges_the_higher_it_is(
     merged = sum(map(len, model.encode_all(texts)))
     characters = sum(len(f"▁{text}") for text in texts)
 
-    sampled = sum(map(len, model.sample_all(texts, alpha)))
+    sampled = sum(map(len, sample(model, texts, alpha)))
 
     share = (sampled - merged) / (characters - merged)  # 0: all merges are made; 1: none
     assert alpha / 4 < share < at_most
-    assert sum(map(len, model.sample_all(texts, 1.0))) == characters
+    assert sum(map(len, sample(model, texts, 1.0))) == characters
+
+
+def test_bpe_dropout_is_as_random_as_sentencepiece_s(tiny_vocabulary: Vocabulary, tiny_sentences: list[str]) -> None:
+    """Both draw each merge by itself, but for the order of their random numbers."""
+    model, texts = tiny_vocabulary.source, tiny_sentences * 40
+    processor = sentencepiece.SentencePieceProcessor(model_proto=model.serialized)
+    expected = sum(map(len, processor.encode(texts, enable_sampling=True, nbest_size=-1, alpha=0.2)))
+    assert sum(map(len, sample(model, texts, 0.2))) == pytest.approx(expected, rel=0.02)
 
 
 def test_what_is_too_long_keeps_its_usual_segmentation(unigram: PieceModel) -> None:
     texts = WORDS * 10
-    best = usual(unigram, texts)
-    max_length = int(best.lengths.max())
+    best = unigram.encode_all(texts)
+    max_length = max(map(len, best))
 
-    [sampled] = map_seeded(
-        lambda texts: sample_segmentations(texts, best, unigram, alpha=0.1, max_length=max_length), [texts], seed=(1,)
-    )
-    [unbounded] = map_seeded(
-        lambda texts: sample_segmentations(texts, best, unigram, alpha=0.1, max_length=1000), [texts], seed=(1,)
-    )
+    unbounded = sample(unigram, texts, 0.1)
 
-    assert int(unbounded.lengths.max()) > max_length
-    assert sequences(sampled) == [
-        long if len(long) <= max_length else short
-        for long, short in zip(sequences(unbounded), sequences(best), strict=True)
+    assert max(map(len, unbounded)) > max_length
+    assert sample(unigram, texts, 0.1, max_length=max_length) == [
+        long if len(long) <= max_length else short for long, short in zip(unbounded, best, strict=True)
     ]
 
 
-def test_a_vocabulary_that_cannot_sample_is_told(unigram: PieceModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Refusing:
-        def encode(self, texts: list[str], **_: object) -> list[list[int]]:
-            raise RuntimeError("SampleEncode is not supported")
-
-    monkeypatch.setattr(unigram, "_processor", Refusing())
-    with pytest.raises(InvalidInputError, match="the vocabulary cannot sample segmentations: SampleEncode is not"):
-        unigram.sample_all(["text"], 0.1)
+def test_a_vocabulary_that_cannot_sample_is_told(unigram: PieceModel) -> None:
+    proto: Any = sentencepiece_model_pb2  # generated, without types
+    content = proto.ModelProto.FromString(unigram.serialized)
+    content.trainer_spec.model_type = proto.TrainerSpec.WORD
+    with pytest.raises(InvalidInputError, match="the vocabulary cannot sample segmentations: it is neither"):
+        SegmentationSampler(PieceModel(content.SerializeToString()), 0.1)
