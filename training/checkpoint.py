@@ -17,6 +17,7 @@ from model.errors import InvalidInputError
 from model.files import write_atomically
 from training.averaging import MovingAverage
 from training.distributed import World, gather, scatter_like
+from training.optimizer import Optimizer
 from training.progress import Progress
 
 
@@ -46,7 +47,7 @@ class CheckpointFolder:
     def save(
         self,
         network: nn.Module,
-        optimizer: torch.optim.Optimizer,
+        optimizer: Optimizer,
         progress: Progress,
         average: MovingAverage | None = None,
     ) -> None:
@@ -73,7 +74,7 @@ class CheckpointFolder:
         self,
         update: int,
         network: nn.Module,
-        optimizer: torch.optim.Optimizer,
+        optimizer: Optimizer,
         average: MovingAverage | None = None,
     ) -> Progress:
         """Puts weights, optimizer and moving average back as they were and returns where the run stood.

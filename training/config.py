@@ -18,6 +18,9 @@ class OptimizationConfig(StrictModel):
     another schedule and weight decay (Loshchilov and Hutter 2019)."""
 
     max_updates: int = Field(100_000, ge=1)
+    optimizer: Literal["adamw", "muon"] = Field(
+        "adamw", description="muon: for the layers' matrices, with AdamW for embeddings, biases and norms."
+    )
     batch_tokens: int = Field(4096, ge=16, description="Padded pieces of a batch, on its longer side.")
     accumulation: int = Field(1, ge=1, description="Batches to one update.")
     learning_rate: float = Field(1e-3, gt=0, description="The peak, reached at the end of the warm-up.")
@@ -42,6 +45,12 @@ class OptimizationConfig(StrictModel):
         description="Of weights, gradients and optimizer among the processes: none (DDP) keeps all in each, full "
         "(FSDP2) a part in each, for networks that a device alone cannot hold.",
     )
+
+    @model_validator(mode="after")
+    def _muon_has_whole_matrices(self) -> Self:
+        if self.optimizer == "muon" and self.sharding != "none":
+            raise ValueError('optimizer = "muon" needs whole matrices: sharding = "none"')
+        return self
 
 
 class StabilityConfig(StrictModel):

@@ -67,6 +67,7 @@ def _check_same_run(config: RunConfig) -> None:
         "vocabulary": (begun.vocabulary, config.vocabulary),
         "subword_regularization": (begun.subword_regularization, config.subword_regularization),
         "architecture": (begun.architecture, config.architecture),
+        "optimization.optimizer": (begun.optimization.optimizer, config.optimization.optimizer),
         "optimization.batch_tokens": (begun.optimization.batch_tokens, config.optimization.batch_tokens),
         "optimization.accumulation": (begun.optimization.accumulation, config.optimization.accumulation),
     }

@@ -10,10 +10,11 @@ from torch import nn
 from model.transformer import Transformer
 from training.averaging import MovingAverage
 from training.batching import PlannedBatch
-from training.config import OptimizationConfig, RunConfig
+from training.config import RunConfig
 from training.distributed import World, distribute, gather, gradient_exchange
 from training.guided_alignment import AlignmentPrior
 from training.objective import Objective
+from training.optimizer import make_optimizer
 from training.progress import Gradients
 from training.schedule import learning_rate
 
@@ -85,18 +86,6 @@ class Updater:
                 whole = gather(weight.detach())
                 if name in copies:
                     copies[name].copy_(whole)
-
-
-def make_optimizer(network: nn.Module, options: OptimizationConfig) -> torch.optim.Optimizer:
-    """AdamW (Loshchilov and Hutter 2019), which without weight decay is Adam (Kingma and Ba 2015)."""
-    parameters = list(network.parameters())
-    groups = [
-        {"params": [weight for weight in parameters if weight.dim() >= 2], "weight_decay": options.weight_decay},
-        {"params": [weight for weight in parameters if weight.dim() < 2], "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(
-        groups, betas=(options.adam_beta1, options.adam_beta2), eps=options.adam_epsilon, fused=True
-    )
 
 
 def _mix(*numbers: int) -> int:

@@ -180,12 +180,13 @@ DISTURBED: dict[str, Any] = {
 }
 
 
-EVERY_OBJECTIVE: dict[str, Any] = DISTURBED | {
+EVERY_OPTION: dict[str, Any] = DISTURBED | {
     "objective": {"r_drop": 2.0, "source_word_dropout": 0.1, "target_word_dropout": 0.1, "guided_alignment": 0.5},
+    "optimization": DISTURBED["optimization"] | {"optimizer": "muon", "weight_decay": 0.01},
 }
 
 
-@pytest.mark.parametrize("options", [DISTURBED, EVERY_OBJECTIVE], ids=["plain objective", "all that it can have"])
+@pytest.mark.parametrize("options", [DISTURBED, EVERY_OPTION], ids=["plain", "every option"])
 def test_a_run_resumed_at_any_update_equals_an_undisturbed_one(runner: Runner, options: dict[str, Any]) -> None:
     corpus = copy_corpus(45, longest=6)
     num_batches = len(PoolBatches(corpus, 64, seed=(1, 0, 0)))
