@@ -17,12 +17,14 @@ class MetricsLog:
 
     def __init__(self, folder: Path, *, resumed_update: int, validated_update: int | None = None) -> None:
         """What the file says of updates after `resumed_update`, which are about to be done again, is dropped; of
-        validations, what it says of those after `validated_update`, if that is another."""
+        validations, what it says of those after `validated_update`, if that is another. Raises DragomanError as
+        `write`."""
         self._folder = folder
         self._path = folder / "metrics.jsonl"
         self._owed = b""  # lines that a full disk did not take
         validated = resumed_update if validated_update is None else validated_update
-        self._open(resumed_update, lambda line: _is_done(line, resumed_update, validated))
+        self._drop_all_but(lambda line: _is_done(line, resumed_update, validated))
+        self._open(resumed_update)
 
     def write(self, kind: str, update: int, values: Mapping[str, float | str]) -> None:
         """kind: "training", "validation" or, for what befell the run, "skipped" or "rollback". TensorBoard gets the
@@ -45,24 +47,27 @@ class MetricsLog:
         """Drops what is said of updates after the given one, which are done again with other data, and of rollbacks but
         for the first so many: a kill may have left a line of the one that is now told. Raises DragomanError as `write`.
         """
-        self.close()
-        self._open(
-            update,
+        self._drop_all_but(
             lambda line: (
                 _is_done(line, update, update) and not (line["kind"] == "rollback" and line["number"] > rollbacks)
-            ),
+            )
         )
+        self.close()
+        self._open(update)
 
     def close(self) -> None:
         self._file.close()
         self._board.close()
 
-    def _open(self, last_update: int, is_kept: Callable[[dict[str, Any]], bool]) -> None:
-        if self._path.exists():
-            lines = self._path.read_bytes().splitlines()
-            kept = [line for line in lines if (values := _parse(line)) is not None and is_kept(values)]
-            if kept != lines:
-                write_atomically(self._path, b"".join(line + b"\n" for line in kept))
+    def _drop_all_but(self, is_kept: Callable[[dict[str, Any]], bool]) -> None:
+        content = self._path.read_bytes() if self._path.exists() else b""
+        lines = [*content.splitlines(), *self._owed.splitlines()]
+        kept = [line + b"\n" for line in lines if (values := _parse(line)) is not None and is_kept(values)]
+        if b"".join(kept) != content:
+            write_atomically(self._path, b"".join(kept))
+        self._owed = b""
+
+    def _open(self, last_update: int) -> None:
         self._file: BinaryIO = self._path.open("ab", buffering=0)
         self._board = EventFile(self._folder / "tensorboard", last_update=last_update)
 

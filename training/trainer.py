@@ -147,6 +147,8 @@ class Trainer:
         self.progress.seconds = failed.seconds
         self.progress.stability.rollbacks = failed.stability.rollbacks + 1
         reporter.went_back(failed.update, self.progress.update, fault, number=self.progress.stability.rollbacks)
+        if self.world.is_main:  # a later one, which a signal had saved, would be taken for the run's newest
+            self.checkpoints.prune({update for update in scheduled if update <= self.progress.update})
         self._save(reporter)  # whoever resumes is past the bad data, too
 
     def _report_if_due(self, reporter: Reporter) -> None:

@@ -68,6 +68,15 @@ def test_a_line_that_a_crash_tore_is_dropped(tmp_path: Path, torn: str) -> None:
     assert updates_of(tmp_path) == [1, 2, 3]
 
 
+def test_a_line_that_lacks_but_its_end_is_kept(tmp_path: Path) -> None:
+    write_updates(tmp_path, 1, 2)
+    path = tmp_path / "metrics.jsonl"
+    path.write_bytes(path.read_bytes().removesuffix(b"\n"))
+
+    write_updates(tmp_path, 3, resumed_update=2)
+    assert updates_of(tmp_path) == [1, 2, 3]
+
+
 def test_a_full_disk_is_told_in_a_line(tmp_path: Path) -> None:
     updates = list(range(1, 21))
     write_updates(tmp_path, *updates)
@@ -139,3 +148,26 @@ def test_going_back_drops_what_came_after_but_its_own_tale(tmp_path: Path) -> No
     board = EventAccumulator(str(tmp_path / "tensorboard"))
     board.Reload()
     assert [event.value for event in board.Scalars("training/loss")] == [1.0, 2.0]
+
+
+def test_going_back_on_a_full_disk_leaves_the_log_in_use(tmp_path: Path) -> None:
+    with MetricsLog(tmp_path, resumed_update=0) as log:
+        for update in range(1, 21):
+            log.write("training", update, {"loss": 1.0})
+        with small_disk(100), pytest.raises(DragomanError, match=r"metrics\.jsonl: cannot be written"):
+            log.rewind(19, rollbacks=0)
+        log.write("rollback", 19, {"fault": "the loss is nan", "from": 20, "number": 1})
+    assert updates_of(tmp_path) == [*range(1, 21), 19]
+
+
+def test_going_back_forgets_lines_that_a_full_disk_did_not_take(tmp_path: Path) -> None:
+    with MetricsLog(tmp_path, resumed_update=0) as log:
+        for update in (1, 2):
+            log.write("training", update, {"loss": 1.0})
+        size = (tmp_path / "metrics.jsonl").stat().st_size
+        for update in (3, 4):
+            with small_disk(size + 20), pytest.raises(DragomanError):
+                log.write("training", update, {"loss": 1.0})
+        log.rewind(3, rollbacks=0)
+        log.write("training", 4, {"loss": 2.0})
+    assert updates_of(tmp_path) == [1, 2, 3, 4]

@@ -13,6 +13,7 @@ from tests.training.tiny import copy_corpus, tiny_config, tiny_network
 from training.batching import Position
 from training.checkpoint import CheckpointFolder
 from training.display import TrainingDisplay
+from training.interruption import Interrupted
 from training.metrics_log import MetricsLog
 from training.stability import FEWEST, WINDOW, Stability
 from training.trainer import Trainer
@@ -67,11 +68,13 @@ class Runs:
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.folder = folder
         self.bad_positions: set[Position] = set()
+        self.stop_after: Position | None = None  # a signal comes while its update is computed
         self.trained_on: list[Position] = []  # the position after the batch of each update that was made
         accumulate, step = Updater.accumulate, Updater.step
         runs = self
 
         def spoil(self: Updater, update: int, batches: Any, **options: Any) -> Any:
+            options["is_stopping"] |= runs.trainer.progress.position == runs.stop_after
             gradients = accumulate(self, update, batches, **options)
             if runs.trainer.progress.position in runs.bad_positions:
                 for parameter in self.network.parameters():
@@ -188,6 +191,24 @@ def test_going_back_is_the_same_after_a_kill(runs: Runs, moment: str) -> None:
     assert resumed.progress.stability == undisturbed.progress.stability
     expected = dict(undisturbed.network.named_parameters())
     assert all(torch.equal(weight, expected[name]) for name, weight in resumed.network.named_parameters())
+
+
+def test_what_a_signal_had_saved_does_not_outlive_going_back_behind_it(runs: Runs) -> None:
+    runs.bad_positions = batches(6, 7, 8)
+    runs.stop_after = Position(batch=5)
+    with pytest.raises(Interrupted):
+        runs.run(runs.begin(bad_updates=3))
+    assert runs.trainer.checkpoints.updates() == [4, 5]
+
+    runs.stop_after = Position(batch=9)  # the first after going back to update 4: update 5 again, with other data
+    resumed = runs.begin(bad_updates=3)
+    resumed.resume(5)
+    with pytest.raises(Interrupted):
+        runs.run(resumed)
+    assert resumed.checkpoints.updates() == [4, 5]
+    again = runs.begin(bad_updates=3)
+    again.resume(5)
+    assert again.progress.position == Position(batch=9)
 
 
 def test_a_run_gives_up_in_the_end_and_says_what_to_do(runs: Runs) -> None:
