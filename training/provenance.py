@@ -71,8 +71,11 @@ def _version(package: str) -> str | None:
 
 
 def _commit(folder: Path) -> str | None:
-    """The git commit that the code was checked out of, with "+" if it was edited since; None if it was not."""
+    """The git commit that the code was checked out of, with "+" if it was edited since; None if it was not, but, say,
+    installed within a checkout of something else."""
     try:
+        if not _git(folder, "ls-files", "."):
+            return None
         commit = _git(folder, "rev-parse", "HEAD")
         return commit + "+" if _git(folder, "status", "--porcelain", "--untracked-files=no") else commit
     except (OSError, subprocess.SubprocessError):

@@ -54,5 +54,9 @@ def test_the_commit_is_told_and_whether_the_code_was_edited_since(tmp_path: Path
     git("add", "code")
     git("commit", "-m", "code")
     assert re.fullmatch(r"[0-9a-f]{40}", provenance._commit(tmp_path) or "")
+    installed = tmp_path / "venv" / "training"  # in somebody else's checkout
+    installed.mkdir(parents=True)
+    (installed / "code").write_text("1")
+    assert provenance._commit(installed) is None
     (tmp_path / "code").write_text("2")
     assert re.fullmatch(r"[0-9a-f]{40}\+", provenance._commit(tmp_path) or "")
