@@ -79,6 +79,9 @@ class DataConfig(StrictModel):
                 raise ValueError(f"no corpus in train has both languages of {direction}")
             if not {direction.source, direction.target} <= self.dev.keys():
                 raise ValueError(f"dev lacks a language of {direction}")
+        for number, corpus in enumerate(self.train):
+            if not any({direction.source, direction.target} <= corpus.files.keys() for direction in directions):
+                raise ValueError(f"train.{number} has not both languages of any direction")
         return self
 
 

@@ -66,6 +66,12 @@ def test_a_configuration_survives_json(path: Path) -> None:
     assert again.data != load_run_config(path, ["data.train.1.repeat=2"]).data
 
 
+def test_a_corpus_that_teaches_nothing_is_a_mistake(path: Path) -> None:
+    path.write_text(CONFIG.replace('de = "b.de"', 'ge = "b.de"'), encoding="utf-8")
+    with pytest.raises(InvalidInputError, match=r"data: train\.1 has not both languages of any direction"):
+        load_run_config(path)
+
+
 @pytest.mark.parametrize(
     ("override", "key", "reason"),
     [
