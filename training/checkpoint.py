@@ -104,12 +104,14 @@ class CheckpointFolder:
     def newest_whole(self, say: Callable[[str], None]) -> int | None:
         """The update of the newest checkpoint that can be read, None if there is none. Damaged ones are told of and
         renamed, so that nothing takes them for checkpoints. Only the main process calls it."""
-        for update in reversed(self.updates()):
+        updates = self.updates()
+        for update in reversed(updates):
             try:
                 _read(self.path(update))
                 return update
             except DamagedCheckpointError as error:
-                say(f"{error}; going on from the one before")
+                is_oldest = update == updates[0]
+                say(f"{error}; {'the run begins anew' if is_oldest else 'going on from the one before'}")
                 path = self.path(update)
                 path.replace(path.with_name(path.name + ".damaged"))
         return None

@@ -209,7 +209,9 @@ def test_no_checkpoint_may_be_whole(folder: CheckpointFolder) -> None:
     assert folder.newest_whole(pytest.fail) is None
     save_untrained(folder, 1)
     folder.path(1).write_bytes(b"")
-    assert folder.newest_whole(lambda line: None) is None
+    said: list[str] = []
+    assert folder.newest_whole(said.append) is None
+    assert [line.split("; ")[-1] for line in said] == ["the run begins anew"]
 
 
 def test_a_moving_average_is_kept_and_may_begin_later(folder: CheckpointFolder) -> None:
