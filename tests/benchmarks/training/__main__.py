@@ -117,6 +117,7 @@ def _start(
 
 def _profile(plan: Plan, arguments: argparse.Namespace, console: Console) -> None:
     path = (arguments.folder / f"marian-profile-{plan.shape}.txt").absolute()
+    path.unlink(missing_ok=True)  # it tells when the new one is there
     with ExitStack() as stack:
         side, _ = _start("marian-profile", SYSTEMS["marian"], plan, arguments, stack, profile=str(path))
         while not path.exists():
