@@ -30,6 +30,9 @@ ALONE = (
     "optimization.log_every=1",
     'optimization.schedule="inverse_square_root"',  # which does not hang on when the run ends
     "averaging.checkpoints=1",
+    "objective.r_drop=2",
+    "objective.guided_alignment=0.3",
+    "objective.source_word_dropout=0.1",
 )
 
 
