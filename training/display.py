@@ -42,16 +42,12 @@ class TrainingDisplay:
         self._bar = Progress(
             TextColumn("update {task.completed:,}/{task.total:,}"),
             BarColumn(),
-            TextColumn(
-                "{task.fields[tokens_per_second]:,.0f} tokens/s  loss {task.fields[loss]:.3f}  {task.fields[bleu]}"
-            ),
+            TextColumn("{task.fields[measured]}{task.fields[bleu]}"),
             TimeRemainingColumn(),
             console=self.console,
             disable=not self._live,
         )
-        self._task = self._bar.add_task(
-            "train", total=total_updates, completed=done_updates, tokens_per_second=0.0, loss=float("nan"), bleu=""
-        )
+        self._task = self._bar.add_task("train", total=total_updates, completed=done_updates, measured="", bleu="")
 
     def begin(self, done_updates: int) -> None:
         """Counts from here: what was done before took none of this process's time."""
@@ -71,12 +67,12 @@ class TrainingDisplay:
 
     def measured(self, update: int, *, loss: float, tokens_per_second: float) -> None:
         """loss: per target piece, in nats."""
-        self._bar.update(self._task, completed=update, loss=loss, tokens_per_second=tokens_per_second)
+        measured = f"{tokens_per_second:,.0f} tokens/s  loss {loss:.3f}  "
+        self._bar.update(self._task, completed=update, measured=measured)
         if not self._live:
             left = (time.monotonic() - self._start) / max(1, update - self._first) * (self._total - update)
             self.console.print(
-                f"update {update:,}/{self._total:,}  {tokens_per_second:,.0f} tokens/s  loss {loss:.3f}  "
-                f"{left / 60:.0f} min left",
+                f"update {update:,}/{self._total:,}  {measured}{left / 60:.0f} min left",
                 soft_wrap=True,
             )
 

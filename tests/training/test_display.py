@@ -59,3 +59,20 @@ def test_on_a_terminal_a_bar_shows_it_all(capsys: pytest.CaptureFixture[str], mo
     errors = capsys.readouterr().err
     assert "update 1,000: dev BLEU en→de 34.6  (best so far)" in errors
     assert re.search(r"update 1,160/9,000 .*4,322 tokens/s  loss 3\.142  BLEU en→de 34\.6", errors)
+
+
+def test_the_bar_shows_no_number_before_one_is_measured(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")
+    monkeypatch.setenv("COLUMNS", "120")
+    with TrainingDisplay(total_updates=10) as display:
+        display.advance(3)
+    before = capsys.readouterr().err
+    assert "update 3/10" in before
+    assert "nan" not in before  # that would be a run gone wrong
+    assert "tokens/s" not in before
+
+    with TrainingDisplay(total_updates=10) as display:
+        display.measured(5, loss=3.14159, tokens_per_second=4321.9)
+    assert "4,322 tokens/s  loss 3.142" in capsys.readouterr().err
