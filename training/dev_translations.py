@@ -105,8 +105,8 @@ def read_dev_translations(path: Path) -> list[DevTranslation]:
 
 
 def read_json_lines(path: Path, parse: Callable[[dict[str, Any]], Value]) -> list[Value]:
-    """Each line, but for those that a crash cut short or that `parse` refuses by KeyError, TypeError or ValueError;
-    nothing if there is no file. Raises InvalidInputError if it cannot be read."""
+    """Each line, but for those that are no object, a crash having cut them short, or that `parse` refuses by KeyError,
+    TypeError or ValueError; nothing if there is no file. Raises InvalidInputError if it cannot be read."""
     try:
         lines = path.read_bytes().splitlines()
     except FileNotFoundError:
@@ -116,7 +116,9 @@ def read_json_lines(path: Path, parse: Callable[[dict[str, Any]], Value]) -> lis
     values = []
     for line in lines:
         try:
-            values.append(parse(json.loads(line)))
+            found = json.loads(line)
+            if isinstance(found, dict):
+                values.append(parse(found))
         except (KeyError, TypeError, ValueError):
             continue
     return values

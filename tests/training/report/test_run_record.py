@@ -52,6 +52,13 @@ def test_a_line_that_a_crash_tore_is_passed_over(tmp_path: Path) -> None:
     assert read_run(tmp_path).update == 1
 
 
+@pytest.mark.parametrize("line", ["[1]", "5", "null", '"text"', "{}"])
+def test_a_line_that_is_no_measurement_is_passed_over(tmp_path: Path, line: str) -> None:
+    begin_run(tmp_path)
+    (tmp_path / "metrics.jsonl").write_text(f'{line}\n{{"kind": "training", "update": 1, "loss": 3}}\n')
+    assert [measurement.update for measurement in read_run(tmp_path).measurements] == [1]
+
+
 def test_what_the_run_and_its_bundle_know_comes_together(tmp_path: Path, tiny_bundle: Path) -> None:
     begin_run(tmp_path)
     add_bundle(tmp_path, tiny_bundle)
