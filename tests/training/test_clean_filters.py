@@ -254,6 +254,12 @@ def test_equal_pairs_are_kept_once() -> None:
     assert duplicate.find_faults([]) == []
 
 
+def test_spaces_make_no_other_pair() -> None:
+    pairs = [Pair(1, "a small house", "ein Haus"), Pair(2, " a  small\u00a0house", "ein Haus\t"), Pair(3, "a", "b")]
+    for what in ("pair", "source", "target"):
+        assert Repeats(what, 1).find_faults(pairs) == [None, f"{what} number 2 of its kind", None]
+
+
 def test_one_side_may_come_so_many_times() -> None:
     pairs = [Pair(number, "a", str(number)) for number in range(4)]
     assert Repeats("source", 2).find_faults(pairs) == [None, None, *(f"source number {n} of its kind" for n in (3, 4))]

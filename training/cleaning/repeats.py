@@ -73,10 +73,10 @@ class Repeats(Filter):
             return []
         match self._what:
             case "pair":
-                hashes = [hash((pair.source.strip(), pair.target.strip())) for pair in pairs]
+                hashes = [hash((tuple(pair.source_words), tuple(pair.target_words))) for pair in pairs]
             case "source":
-                hashes = [hash(pair.source.strip()) for pair in pairs]
+                hashes = [hash(tuple(pair.source_words)) for pair in pairs]
             case "target":
-                hashes = [hash(pair.target.strip()) for pair in pairs]
+                hashes = [hash(tuple(pair.target_words)) for pair in pairs]
         num_before = self._seen.add(np.array(hashes, np.int64)).tolist()
         return [f"{self._what} number {num + 1} of its kind" if num >= self._max_times else None for num in num_before]
