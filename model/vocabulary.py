@@ -75,6 +75,31 @@ class PieceModel:
         piece_id = self.piece_id(language_tag(language))
         return None if piece_id == UNK_ID else piece_id
 
+    def type(self) -> Literal["unigram", "bpe", "other"]:
+        """How it was learnt. SentencePiece does not tell, but of these only a unigram model knows the best
+        segmentations in order, and a BPE model at least random ones."""
+        try:
+            self._processor.nbest_encode("a", nbest_size=1)
+            return "unigram"
+        except RuntimeError:
+            pass
+        try:
+            self._processor.encode("a", enable_sampling=True, nbest_size=-1, alpha=0.1)
+            return "bpe"
+        except RuntimeError:
+            return "other"
+
+    def scores(self) -> dict[int, float]:
+        """Of the pieces that stand for text, by id: of a unigram model the logarithm of the probability, of a BPE model
+        the higher, the earlier the piece was learnt. Reserved pieces, tags and bytes have none."""
+        processor = self._processor
+        others = (processor.is_control, processor.is_unknown, processor.is_unused, processor.is_byte)
+        return {
+            piece_id: float(processor.get_score(piece_id))
+            for piece_id in range(self.size)
+            if not any(is_other(piece_id) for is_other in others)
+        }
+
     def unprintable_ids(self) -> list[int]:
         """Ids that no translation may hold: reserved pieces and tags, but for the end of sentence, and the bytes of
         control characters, of which a line feed would break a file of one translation a line."""

@@ -12,10 +12,8 @@ from functools import lru_cache
 from heapq import heappop, heappush
 from itertools import accumulate, chain, pairwise
 from random import Random
-from typing import Any
 
 import numpy as np
-from sentencepiece import sentencepiece_model_pb2
 
 from model.errors import InvalidInputError
 from model.vocabulary import PieceModel
@@ -42,17 +40,14 @@ class SegmentationSampler:
     def __init__(self, model: PieceModel, alpha: float) -> None:
         """alpha: of a unigram model, the power of the segmentations' probabilities; of a BPE model, the share of merges
         that are left out, more than 0. Raises InvalidInputError for a model of another type."""
-        proto: Any = sentencepiece_model_pb2  # generated, without types
-        content = proto.ModelProto.FromString(model.serialized)
-        draws = {proto.TrainerSpec.UNIGRAM: self._draw_unigram, proto.TrainerSpec.BPE: self._draw_bpe}
-        if content.trainer_spec.model_type not in draws:
+        kind = model.type()
+        if kind == "other":
             raise InvalidInputError("the vocabulary cannot sample segmentations: it is neither unigram nor BPE")
-        self._draw = draws[content.trainer_spec.model_type]
+        self._draw = self._draw_unigram if kind == "unigram" else self._draw_bpe
         self._alpha = alpha
-        self._pieces = [piece.piece for piece in content.pieces]
-        self._is_plain = [piece.type == proto.ModelProto.SentencePiece.NORMAL for piece in content.pieces]
-        self._ids = {piece: number for number, piece in enumerate(self._pieces) if self._is_plain[number]}
-        self._scores = [piece.score for piece in content.pieces]
+        self._pieces = model.pieces(range(model.size))
+        self._scores = model.scores()
+        self._ids = {self._pieces[piece_id]: piece_id for piece_id in self._scores}
         self._longest = max(map(len, self._ids), default=0)
         self._begins_word = np.array([piece.startswith(WORD_BEGINNING) for piece in self._pieces])
         self._text = lru_cache(CACHED_WORDS)(self._find_text)
@@ -80,7 +75,7 @@ class SegmentationSampler:
     def _find_text(self, word: Word) -> str | None:
         """None for a word that keeps its segmentation."""
         text = "".join(self._pieces[piece] for piece in word)
-        is_drawn = all(self._is_plain[piece] for piece in word) and all(letter in self._ids for letter in text)
+        is_drawn = all(piece in self._scores for piece in word) and all(letter in self._ids for letter in text)
         return text if is_drawn else None
 
     def _draw_unigram(self, word: Word, random: Random) -> Sequence[int]:

@@ -1,5 +1,6 @@
 """Text to pieces and back, whatever the text; and the reserved pieces that no text can name."""
 
+import io
 import re
 from typing import Literal
 
@@ -163,3 +164,31 @@ def test_a_piece_has_an_id_only_if_it_is_one(tiny_vocabulary: Vocabulary) -> Non
     for piece_id in range(model.size):
         assert model.piece_id(model.pieces([piece_id])[0]) == piece_id
     assert [model.piece_id(piece) for piece in ("no such piece", "", "\ud800")] == [None, None, None]
+
+
+@pytest.mark.parametrize(
+    ("kind", "told"), [("unigram", "unigram"), ("bpe", "bpe"), ("char", "other"), ("word", "other")]
+)
+def test_the_type_is_told_of_any_model(kind: str, told: str, tiny_sentences: list[str]) -> None:
+    output = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(tiny_sentences),
+        model_writer=output,
+        model_type=kind,
+        vocab_size=60,
+        hard_vocab_limit=False,
+        pad_id=PAD_ID,
+        unk_id=UNK_ID,
+        bos_id=BOS_ID,
+        eos_id=EOS_ID,
+        minloglevel=2,
+    )
+    assert PieceModel(output.getvalue()).type() == told
+
+
+def test_pieces_that_stand_for_text_have_scores(model: PieceModel) -> None:
+    scores = model.scores()
+    assert not {PAD_ID, UNK_ID, BOS_ID, EOS_ID, model.tag_id("de")} & scores.keys()
+    assert not any(re.fullmatch("<0x..>", piece) for piece in model.pieces([*scores]))
+    assert {*model.encode("the dog")} <= scores.keys()
+    assert max(scores.values()) <= 0

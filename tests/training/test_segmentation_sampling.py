@@ -7,12 +7,10 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
-from typing import Any
 
 import numpy as np
 import pytest
 import sentencepiece
-from sentencepiece import sentencepiece_model_pb2
 
 from model.errors import InvalidInputError
 from model.vocabulary import PieceModel, PieceModelOptions, Vocabulary, train_piece_model
@@ -156,9 +154,13 @@ def test_what_is_too_long_keeps_its_usual_segmentation(unigram: PieceModel) -> N
     ]
 
 
-def test_a_vocabulary_that_cannot_sample_is_told(unigram: PieceModel) -> None:
-    proto: Any = sentencepiece_model_pb2  # generated, without types
-    content = proto.ModelProto.FromString(unigram.serialized)
-    content.trainer_spec.model_type = proto.TrainerSpec.WORD
+def test_a_vocabulary_that_cannot_sample_is_told(unigram: PieceModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Refusing:
+        def encode(self, text: str, **_: object) -> list[int]:
+            raise RuntimeError("SampleEncode is not available")
+
+        nbest_encode = encode
+
+    monkeypatch.setattr(unigram, "_processor", Refusing())
     with pytest.raises(InvalidInputError, match="the vocabulary cannot sample segmentations: it is neither"):
-        SegmentationSampler(PieceModel(content.SerializeToString()), 0.1)
+        SegmentationSampler(unigram, 0.1)
