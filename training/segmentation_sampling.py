@@ -22,7 +22,10 @@ from training.corpus import EncodedSide
 WORD_BEGINNING = "▁"
 """How SentencePiece writes the space before a word."""
 
-CACHED_WORDS = 1 << 15
+MAX_WORD_PIECES = 8
+"""Longer words are drawn in parts of so many usual pieces: in a script without spaces a word is a whole sentence."""
+
+CACHED_WORDS = 1 << 14
 """The words met most lately, of which much need not be computed again: nearly all of a text, in some tens of MB."""
 
 Word = tuple[int, ...]
@@ -60,6 +63,9 @@ class SegmentationSampler:
         pieces = usual.pieces.tolist()
         begins = self._begins_word[usual.pieces]
         begins[usual.offsets[:-1]] = True
+        starts = np.flatnonzero(begins)
+        places = np.arange(len(pieces)) - np.repeat(starts, np.diff(starts, append=len(pieces)))  # in the word
+        begins |= places % MAX_WORD_PIECES == 0
         starts = np.flatnonzero(begins)
         words = [tuple(pieces[start:end]) for start, end in pairwise([*starts.tolist(), len(pieces)])]
         drawn: list[Sequence[int]] = [self._draw(word, random) for word in words]

@@ -55,7 +55,8 @@ def segmentations(processor: sentencepiece.SentencePieceProcessor, text: str) ->
 def test_samples_are_segmentations_of_the_text(
     unigram: PieceModel, tiny_vocabulary: Vocabulary, tiny_sentences: list[str], alpha: float
 ) -> None:
-    odd = ["a 水 singers", "Ünder the dog", "🎉"]  # among them characters that are bytes
+    # Among them characters that are bytes, and what looks like a script without spaces.
+    odd = ["a 水 singers", "Ünder the dog", "🎉", "singersthinkers" * 10]
     for model, texts in ((unigram, [*WORDS, *odd]), (tiny_vocabulary.source, [*tiny_sentences, *odd])):
         sampled = sample(model, texts, alpha)
         assert [model.decode(pieces) for pieces in sampled] == [model.decode(model.encode(text)) for text in texts]
