@@ -121,8 +121,8 @@ def test_an_impossible_label_has_a_finite_loss_and_its_full_gradient() -> None:
 def naive_r_drop(states: Tensor, weight: Tensor, labels: Tensor, smoothing: float, strength: float) -> Tensor:
     """The paper's formula over whole logits, halved."""
     first, second = (states @ weight.T).log_softmax(dim=1).chunk(2)
-    likelihood = sum(
-        F.cross_entropy(log_probs, labels, reduction="sum", label_smoothing=smoothing) for log_probs in (first, second)
+    likelihood = F.cross_entropy(
+        torch.cat((first, second)), labels.repeat(2), reduction="sum", label_smoothing=smoothing
     )
     divergence = (
         F.kl_div(second, first, reduction="sum", log_target=True)
@@ -141,8 +141,8 @@ def test_r_drop_equals_the_formula(rows: int, smoothing: float, strength: float)
     loss, negative_log_likelihood = projected_r_drop(states, weight, labels, smoothing, strength)
     loss.backward()
 
-    doubles = [tensor.detach().double().requires_grad_() for tensor in (states, weight)]
-    naive = naive_r_drop(*doubles, labels, smoothing, strength)
+    doubles = states.detach().double().requires_grad_(), weight.detach().double().requires_grad_()
+    naive = naive_r_drop(doubles[0], doubles[1], labels, smoothing, strength)
     naive.backward()
     torch.testing.assert_close(loss.detach().double(), naive.detach(), rtol=1e-5, atol=1e-4)
     both = F.cross_entropy(doubles[0] @ doubles[1].T, labels.repeat(2), reduction="sum") / 2
