@@ -24,7 +24,9 @@ PACKAGES = ("dragoman", "torch", "sentencepiece", "numpy", "safetensors", "sacre
 def circumstances(world: World) -> dict[str, Any]:
     """Of the present start of a run, for JSON; they name no host and no person, so that a bundle may tell of them."""
     return {
-        "versions": {"python": platform.python_version()} | {name: _version(name) for name in PACKAGES},
+        "versions": {"python": platform.python_version()}
+        | {name: _version(name) for name in PACKAGES}
+        | {"torch": torch.__version__},  # tells the build, too, as in 2.13.0+cpu
         "commit": _commit(Path(__file__).parent),
         "processes": world.size,
         "threads": torch.get_num_threads(),

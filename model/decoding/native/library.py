@@ -1,18 +1,14 @@
 """The C++ library's functions and structures as ctypes sees them; mirrors kernels/api.cpp."""
 
-import ctypes
-import logging
 from ctypes import POINTER, Structure, c_char_p, c_float, c_int, c_int32, c_int64, c_void_p
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from model.decoding.native import build
+from model.decoding.native.opening import Signatures, find_and_open
 
 INVALID = 1
 """What a function returns if what it was given makes no sense; 0 if all went well."""
-
-logger = logging.getLogger(__name__)
 
 
 class Shape(Structure):
@@ -82,41 +78,24 @@ class Rows(Structure):
     ]
 
 
+SIGNATURES: Signatures = {
+    "message": (c_char_p, []),
+    "new": (
+        c_int,
+        [POINTER(Shape), c_int, POINTER(Tensor), c_int, POINTER(Tensor), c_void_p, c_int, POINTER(c_void_p)],
+    ),
+    "replicate": (c_int, [c_void_p, c_int, POINTER(c_void_p)]),
+    "free": (None, [c_void_p]),
+    "admit": (c_int, [c_void_p, POINTER(Admission), c_int]),
+    "advance": (c_int, [c_void_p, POINTER(Rows)]),
+    "extend": (c_int, [c_void_p, POINTER(Rows), c_void_p, c_int, c_int, c_void_p, c_void_p, c_void_p]),
+    "log_probs": (c_int, [c_void_p, POINTER(Rows), c_void_p, c_int, c_void_p]),
+    "attention": (POINTER(c_float), [c_void_p, c_int]),
+    "release": (None, [c_void_p, c_int]),
+}
+
+
 @cache
 def load_library() -> Any:
-    """The library, compiled if need be, and compiled anew if it is damaged; None, with a warning in the log, where that
-    is impossible."""
-    for is_damaged in (False, True):
-        path = build.find_library(build.DECODING, anew=is_damaged)
-        if path is None:
-            break
-        try:
-            return open_library(path)
-        except (OSError, AttributeError) as error:  # no library at all, or one that lacks a function
-            logger.warning("the compiled kernels cannot be loaded: %s", error)
-    return None
-
-
-def open_library(path: Path) -> Any:
-    """Raises OSError or AttributeError if the file is not the kernels' library."""
-    library = ctypes.CDLL(str(path))
-    handle = c_void_p
-    signatures: dict[str, tuple[Any, list[Any]]] = {
-        "message": (c_char_p, []),
-        "new": (
-            c_int,
-            [POINTER(Shape), c_int, POINTER(Tensor), c_int, POINTER(Tensor), c_void_p, c_int, POINTER(handle)],
-        ),
-        "replicate": (c_int, [handle, c_int, POINTER(handle)]),
-        "free": (None, [handle]),
-        "admit": (c_int, [handle, POINTER(Admission), c_int]),
-        "advance": (c_int, [handle, POINTER(Rows)]),
-        "extend": (c_int, [handle, POINTER(Rows), c_void_p, c_int, c_int, c_void_p, c_void_p, c_void_p]),
-        "log_probs": (c_int, [handle, POINTER(Rows), c_void_p, c_int, c_void_p]),
-        "attention": (POINTER(c_float), [handle, c_int]),
-        "release": (None, [handle, c_int]),
-    }
-    for name, (result, arguments) in signatures.items():
-        function = getattr(library, f"dragoman_{name}")
-        function.restype, function.argtypes = result, arguments
-    return library
+    """See `find_and_open`."""
+    return find_and_open(build.DECODING, SIGNATURES)

@@ -12,7 +12,8 @@ from model.bundle import read_config
 from model.decoding.loading import load_decoder
 from model.decoding.native import build, decoder
 from model.decoding.native.build import VARIANTS, Variant, compile_library, find_compiler, kernel_folder, library_name
-from model.decoding.native.library import load_library, open_library
+from model.decoding.native.library import SIGNATURES, load_library
+from model.decoding.native.opening import open_library
 from model.decoding.torch_decoder import TorchDecoder
 from model.decoding.translator import Translator
 from tests.model.decoding.native.networks import (
@@ -105,7 +106,7 @@ def test_every_variant_agrees_with_the_network(variant: Variant, monkeypatch: py
     if not library.exists():
         assert compiler is not None
         compile_library(variant, compiler, kernel_folder(), build.DECODING)
-    opened = open_library(library)
+    opened = open_library(library, SIGNATURES)
     monkeypatch.setattr(decoder, "load_library", lambda: opened)
     network = make_network()
     for precision in PRECISIONS:
