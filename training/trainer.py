@@ -56,7 +56,8 @@ class Trainer:
         self.world = checkpoints.world
         self.validate = validate
         self.offer = offer
-        self.progress = Progress()
+        # What a run begins with may be better than all that it makes of it.
+        self.progress = Progress(awaits_validation=config.initialization.bundle is not None)
         self.candidate = copy.deepcopy(network).eval() if self.world.is_main else None  # what is validated and kept
         prior = None
         if config.objective.guided_alignment:
@@ -254,7 +255,7 @@ class Trainer:
     def updates_to_average(self) -> list[int]:
         """The checkpoints that the averaging options choose, oldest first."""
         options = self.config.averaging
-        existing = self._scheduled_checkpoints()
+        existing = [update for update in self._scheduled_checkpoints() if update > 0]
         if options.select == "last":
             return existing[-options.checkpoints :]
         ranked = sorted(self.progress.validations, key=lambda validation: validation[1], reverse=True)

@@ -1,5 +1,6 @@
 """Fine-tuning: a run that begins where a bundle's training ended."""
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -79,6 +80,18 @@ def test_a_run_begins_with_the_bundle_s_weights_and_keeps_its_vocabulary(bundle:
         config.model_copy(update={"optimization": config.optimization.model_copy(update={"max_updates": 2})}),
         resume=True,
     )
+
+
+def test_what_a_run_began_with_is_kept_where_nothing_better_comes(bundle: Path, tmp_path: Path) -> None:
+    config = load_run_config(write_config(tmp_path, bundle), ["optimization.learning_rate=1.0"])
+    best = train(config)
+
+    assert read_config(best).provenance["updates"] == 0
+    weights = dict(load_network(bundle, read_config(bundle)).named_parameters())
+    for name, weight in load_network(best, read_config(best)).named_parameters():
+        assert torch.equal(weight, weights[name])
+    lines = [json.loads(line) for line in (config.run_folder / "metrics.jsonl").read_text("utf-8").splitlines()]
+    assert [line["update"] for line in lines if line["kind"] == "validation"] == [0, 1]
 
 
 def test_another_bundle_of_the_same_name_is_not_resumed_with(bundle: Path, tmp_path: Path) -> None:
