@@ -21,7 +21,6 @@ class MultiHeadAttention(nn.Module):
     def __init__(self, config: ArchitectureConfig) -> None:
         super().__init__()
         self.num_heads = config.num_heads
-        self.d_key = config.d_key
         self.query = nn.Linear(config.d_model, config.num_heads * config.d_key)
         self.key = nn.Linear(config.d_model, config.num_heads * config.d_key)
         self.value = nn.Linear(config.d_model, config.num_heads * config.d_value)

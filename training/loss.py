@@ -22,7 +22,8 @@ class _Gradients:
     """
 
     def __init__(self, states: Tensor, weight: Tensor, product_weight: Tensor) -> None:
-        self._rows, self._weight, self._product_weight = states, weight, product_weight
+        """product_weight: the weight in the precision of states."""
+        self._rows, self._product_weight = states, product_weight
         self.states = torch.empty_like(states)
         self.weight = torch.zeros_like(weight)
 

@@ -33,7 +33,7 @@ def twin(attention: MultiHeadAttention, queries: Array, states: Array, mask: NDA
         product: Array = rows @ layer.weight.detach().numpy().T + layer.bias.detach().numpy()
         return product
 
-    d_key, contexts = attention.d_key, []
+    d_key, contexts = attention.query.out_features // attention.num_heads, []
     q, k, v = project(attention.query, queries), project(attention.key, states), project(attention.value, states)
     for head in range(attention.num_heads):
         of_key, of_value = slice(head * d_key, (head + 1) * d_key), slice(head * d_value, (head + 1) * d_value)
