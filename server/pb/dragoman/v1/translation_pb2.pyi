@@ -7,17 +7,33 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class Priority(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    PRIORITY_UNSPECIFIED: _ClassVar[Priority]
+    PRIORITY_INTERACTIVE: _ClassVar[Priority]
+    PRIORITY_BATCH: _ClassVar[Priority]
+
+class TextFormat(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    TEXT_FORMAT_UNSPECIFIED: _ClassVar[TextFormat]
+    TEXT_FORMAT_PLAIN: _ClassVar[TextFormat]
+
 class LengthNormalization(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     LENGTH_NORMALIZATION_UNSPECIFIED: _ClassVar[LengthNormalization]
     LENGTH_NORMALIZATION_GNMT: _ClassVar[LengthNormalization]
     LENGTH_NORMALIZATION_AVERAGE: _ClassVar[LengthNormalization]
+PRIORITY_UNSPECIFIED: Priority
+PRIORITY_INTERACTIVE: Priority
+PRIORITY_BATCH: Priority
+TEXT_FORMAT_UNSPECIFIED: TextFormat
+TEXT_FORMAT_PLAIN: TextFormat
 LENGTH_NORMALIZATION_UNSPECIFIED: LengthNormalization
 LENGTH_NORMALIZATION_GNMT: LengthNormalization
 LENGTH_NORMALIZATION_AVERAGE: LengthNormalization
 
 class TranslateRequest(_message.Message):
-    __slots__ = ("texts", "source_language", "target_language", "model", "search_options", "return_options", "split_sentences")
+    __slots__ = ("texts", "source_language", "target_language", "model", "search_options", "return_options", "split_sentences", "priority", "text_format")
     TEXTS_FIELD_NUMBER: _ClassVar[int]
     SOURCE_LANGUAGE_FIELD_NUMBER: _ClassVar[int]
     TARGET_LANGUAGE_FIELD_NUMBER: _ClassVar[int]
@@ -25,6 +41,8 @@ class TranslateRequest(_message.Message):
     SEARCH_OPTIONS_FIELD_NUMBER: _ClassVar[int]
     RETURN_OPTIONS_FIELD_NUMBER: _ClassVar[int]
     SPLIT_SENTENCES_FIELD_NUMBER: _ClassVar[int]
+    PRIORITY_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FORMAT_FIELD_NUMBER: _ClassVar[int]
     texts: _containers.RepeatedScalarFieldContainer[str]
     source_language: str
     target_language: str
@@ -32,7 +50,9 @@ class TranslateRequest(_message.Message):
     search_options: SearchOptions
     return_options: ReturnOptions
     split_sentences: bool
-    def __init__(self, texts: _Optional[_Iterable[str]] = ..., source_language: _Optional[str] = ..., target_language: _Optional[str] = ..., model: _Optional[str] = ..., search_options: _Optional[_Union[SearchOptions, _Mapping]] = ..., return_options: _Optional[_Union[ReturnOptions, _Mapping]] = ..., split_sentences: _Optional[bool] = ...) -> None: ...
+    priority: Priority
+    text_format: TextFormat
+    def __init__(self, texts: _Optional[_Iterable[str]] = ..., source_language: _Optional[str] = ..., target_language: _Optional[str] = ..., model: _Optional[str] = ..., search_options: _Optional[_Union[SearchOptions, _Mapping]] = ..., return_options: _Optional[_Union[ReturnOptions, _Mapping]] = ..., split_sentences: _Optional[bool] = ..., priority: _Optional[_Union[Priority, str]] = ..., text_format: _Optional[_Union[TextFormat, str]] = ...) -> None: ...
 
 class SearchOptions(_message.Message):
     __slots__ = ("beam_size", "n_best", "length_penalty", "max_target_length", "length_normalization", "coverage_penalty", "min_target_length", "no_repeat_ngram_size", "target_prefix", "suppressed_pieces", "sampling_temperature", "sampling_top_k", "sampling_top_p", "seed")
@@ -91,12 +111,206 @@ class TranslateResponse(_message.Message):
     def __init__(self, translations: _Optional[_Iterable[_Union[Translation, _Mapping]]] = ..., model: _Optional[str] = ..., source_language: _Optional[str] = ..., revision: _Optional[str] = ...) -> None: ...
 
 class Translation(_message.Message):
-    __slots__ = ("hypotheses", "source_pieces")
+    __slots__ = ("hypotheses", "source_pieces", "error")
     HYPOTHESES_FIELD_NUMBER: _ClassVar[int]
     SOURCE_PIECES_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
     hypotheses: _containers.RepeatedCompositeFieldContainer[Hypothesis]
     source_pieces: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, hypotheses: _Optional[_Iterable[_Union[Hypothesis, _Mapping]]] = ..., source_pieces: _Optional[_Iterable[str]] = ...) -> None: ...
+    error: TextError
+    def __init__(self, hypotheses: _Optional[_Iterable[_Union[Hypothesis, _Mapping]]] = ..., source_pieces: _Optional[_Iterable[str]] = ..., error: _Optional[_Union[TextError, _Mapping]] = ...) -> None: ...
+
+class TextError(_message.Message):
+    __slots__ = ("code", "message")
+    CODE_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    code: int
+    message: str
+    def __init__(self, code: _Optional[int] = ..., message: _Optional[str] = ...) -> None: ...
+
+class TranslateStreamRequest(_message.Message):
+    __slots__ = ("config", "item")
+    CONFIG_FIELD_NUMBER: _ClassVar[int]
+    ITEM_FIELD_NUMBER: _ClassVar[int]
+    config: TranslateStreamConfig
+    item: TranslateStreamItem
+    def __init__(self, config: _Optional[_Union[TranslateStreamConfig, _Mapping]] = ..., item: _Optional[_Union[TranslateStreamItem, _Mapping]] = ...) -> None: ...
+
+class TranslateStreamConfig(_message.Message):
+    __slots__ = ("source_language", "target_language", "model", "search_options", "return_options", "split_sentences", "priority", "text_format")
+    SOURCE_LANGUAGE_FIELD_NUMBER: _ClassVar[int]
+    TARGET_LANGUAGE_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    SEARCH_OPTIONS_FIELD_NUMBER: _ClassVar[int]
+    RETURN_OPTIONS_FIELD_NUMBER: _ClassVar[int]
+    SPLIT_SENTENCES_FIELD_NUMBER: _ClassVar[int]
+    PRIORITY_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FORMAT_FIELD_NUMBER: _ClassVar[int]
+    source_language: str
+    target_language: str
+    model: str
+    search_options: SearchOptions
+    return_options: ReturnOptions
+    split_sentences: bool
+    priority: Priority
+    text_format: TextFormat
+    def __init__(self, source_language: _Optional[str] = ..., target_language: _Optional[str] = ..., model: _Optional[str] = ..., search_options: _Optional[_Union[SearchOptions, _Mapping]] = ..., return_options: _Optional[_Union[ReturnOptions, _Mapping]] = ..., split_sentences: _Optional[bool] = ..., priority: _Optional[_Union[Priority, str]] = ..., text_format: _Optional[_Union[TextFormat, str]] = ...) -> None: ...
+
+class TranslateStreamItem(_message.Message):
+    __slots__ = ("id", "text")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    id: int
+    text: str
+    def __init__(self, id: _Optional[int] = ..., text: _Optional[str] = ...) -> None: ...
+
+class TranslateStreamResponse(_message.Message):
+    __slots__ = ("started", "result")
+    STARTED_FIELD_NUMBER: _ClassVar[int]
+    RESULT_FIELD_NUMBER: _ClassVar[int]
+    started: TranslateStreamStarted
+    result: TranslateStreamResult
+    def __init__(self, started: _Optional[_Union[TranslateStreamStarted, _Mapping]] = ..., result: _Optional[_Union[TranslateStreamResult, _Mapping]] = ...) -> None: ...
+
+class TranslateStreamStarted(_message.Message):
+    __slots__ = ("model", "source_language", "revision")
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_LANGUAGE_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    model: str
+    source_language: str
+    revision: str
+    def __init__(self, model: _Optional[str] = ..., source_language: _Optional[str] = ..., revision: _Optional[str] = ...) -> None: ...
+
+class TranslateStreamResult(_message.Message):
+    __slots__ = ("id", "translation")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    TRANSLATION_FIELD_NUMBER: _ClassVar[int]
+    id: int
+    translation: Translation
+    def __init__(self, id: _Optional[int] = ..., translation: _Optional[_Union[Translation, _Mapping]] = ...) -> None: ...
+
+class TranslateLiveRequest(_message.Message):
+    __slots__ = ("text", "source_language", "target_language", "model", "search_options", "return_options", "split_sentences", "priority", "text_format")
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_LANGUAGE_FIELD_NUMBER: _ClassVar[int]
+    TARGET_LANGUAGE_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    SEARCH_OPTIONS_FIELD_NUMBER: _ClassVar[int]
+    RETURN_OPTIONS_FIELD_NUMBER: _ClassVar[int]
+    SPLIT_SENTENCES_FIELD_NUMBER: _ClassVar[int]
+    PRIORITY_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FORMAT_FIELD_NUMBER: _ClassVar[int]
+    text: str
+    source_language: str
+    target_language: str
+    model: str
+    search_options: SearchOptions
+    return_options: ReturnOptions
+    split_sentences: bool
+    priority: Priority
+    text_format: TextFormat
+    def __init__(self, text: _Optional[str] = ..., source_language: _Optional[str] = ..., target_language: _Optional[str] = ..., model: _Optional[str] = ..., search_options: _Optional[_Union[SearchOptions, _Mapping]] = ..., return_options: _Optional[_Union[ReturnOptions, _Mapping]] = ..., split_sentences: _Optional[bool] = ..., priority: _Optional[_Union[Priority, str]] = ..., text_format: _Optional[_Union[TextFormat, str]] = ...) -> None: ...
+
+class TranslateLiveResponse(_message.Message):
+    __slots__ = ("stable_text", "unstable_text", "translation", "started")
+    STABLE_TEXT_FIELD_NUMBER: _ClassVar[int]
+    UNSTABLE_TEXT_FIELD_NUMBER: _ClassVar[int]
+    TRANSLATION_FIELD_NUMBER: _ClassVar[int]
+    STARTED_FIELD_NUMBER: _ClassVar[int]
+    stable_text: str
+    unstable_text: str
+    translation: Translation
+    started: TranslateStreamStarted
+    def __init__(self, stable_text: _Optional[str] = ..., unstable_text: _Optional[str] = ..., translation: _Optional[_Union[Translation, _Mapping]] = ..., started: _Optional[_Union[TranslateStreamStarted, _Mapping]] = ...) -> None: ...
+
+class ScoreRequest(_message.Message):
+    __slots__ = ("pairs", "source_language", "target_language", "model", "search_options", "return_options", "priority")
+    PAIRS_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_LANGUAGE_FIELD_NUMBER: _ClassVar[int]
+    TARGET_LANGUAGE_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    SEARCH_OPTIONS_FIELD_NUMBER: _ClassVar[int]
+    RETURN_OPTIONS_FIELD_NUMBER: _ClassVar[int]
+    PRIORITY_FIELD_NUMBER: _ClassVar[int]
+    pairs: _containers.RepeatedCompositeFieldContainer[TextPair]
+    source_language: str
+    target_language: str
+    model: str
+    search_options: SearchOptions
+    return_options: ReturnOptions
+    priority: Priority
+    def __init__(self, pairs: _Optional[_Iterable[_Union[TextPair, _Mapping]]] = ..., source_language: _Optional[str] = ..., target_language: _Optional[str] = ..., model: _Optional[str] = ..., search_options: _Optional[_Union[SearchOptions, _Mapping]] = ..., return_options: _Optional[_Union[ReturnOptions, _Mapping]] = ..., priority: _Optional[_Union[Priority, str]] = ...) -> None: ...
+
+class TextPair(_message.Message):
+    __slots__ = ("source", "target")
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    TARGET_FIELD_NUMBER: _ClassVar[int]
+    source: str
+    target: str
+    def __init__(self, source: _Optional[str] = ..., target: _Optional[str] = ...) -> None: ...
+
+class ScoreResponse(_message.Message):
+    __slots__ = ("scores", "model", "source_language", "revision")
+    SCORES_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_LANGUAGE_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    scores: _containers.RepeatedCompositeFieldContainer[TranslationScore]
+    model: str
+    source_language: str
+    revision: str
+    def __init__(self, scores: _Optional[_Iterable[_Union[TranslationScore, _Mapping]]] = ..., model: _Optional[str] = ..., source_language: _Optional[str] = ..., revision: _Optional[str] = ...) -> None: ...
+
+class TranslationScore(_message.Message):
+    __slots__ = ("score", "log_prob", "pieces", "token_log_probs", "attention", "alignment", "source_pieces", "error")
+    SCORE_FIELD_NUMBER: _ClassVar[int]
+    LOG_PROB_FIELD_NUMBER: _ClassVar[int]
+    PIECES_FIELD_NUMBER: _ClassVar[int]
+    TOKEN_LOG_PROBS_FIELD_NUMBER: _ClassVar[int]
+    ATTENTION_FIELD_NUMBER: _ClassVar[int]
+    ALIGNMENT_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_PIECES_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    score: float
+    log_prob: float
+    pieces: _containers.RepeatedScalarFieldContainer[str]
+    token_log_probs: _containers.RepeatedScalarFieldContainer[float]
+    attention: Attention
+    alignment: _containers.RepeatedCompositeFieldContainer[WordPair]
+    source_pieces: _containers.RepeatedScalarFieldContainer[str]
+    error: TextError
+    def __init__(self, score: _Optional[float] = ..., log_prob: _Optional[float] = ..., pieces: _Optional[_Iterable[str]] = ..., token_log_probs: _Optional[_Iterable[float]] = ..., attention: _Optional[_Union[Attention, _Mapping]] = ..., alignment: _Optional[_Iterable[_Union[WordPair, _Mapping]]] = ..., source_pieces: _Optional[_Iterable[str]] = ..., error: _Optional[_Union[TextError, _Mapping]] = ...) -> None: ...
+
+class DetectLanguageRequest(_message.Message):
+    __slots__ = ("texts", "max_candidates")
+    TEXTS_FIELD_NUMBER: _ClassVar[int]
+    MAX_CANDIDATES_FIELD_NUMBER: _ClassVar[int]
+    texts: _containers.RepeatedScalarFieldContainer[str]
+    max_candidates: int
+    def __init__(self, texts: _Optional[_Iterable[str]] = ..., max_candidates: _Optional[int] = ...) -> None: ...
+
+class DetectLanguageResponse(_message.Message):
+    __slots__ = ("detections",)
+    DETECTIONS_FIELD_NUMBER: _ClassVar[int]
+    detections: _containers.RepeatedCompositeFieldContainer[LanguageDetection]
+    def __init__(self, detections: _Optional[_Iterable[_Union[LanguageDetection, _Mapping]]] = ...) -> None: ...
+
+class LanguageDetection(_message.Message):
+    __slots__ = ("candidates", "error")
+    CANDIDATES_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    candidates: _containers.RepeatedCompositeFieldContainer[LanguageCandidate]
+    error: TextError
+    def __init__(self, candidates: _Optional[_Iterable[_Union[LanguageCandidate, _Mapping]]] = ..., error: _Optional[_Union[TextError, _Mapping]] = ...) -> None: ...
+
+class LanguageCandidate(_message.Message):
+    __slots__ = ("language", "confidence")
+    LANGUAGE_FIELD_NUMBER: _ClassVar[int]
+    CONFIDENCE_FIELD_NUMBER: _ClassVar[int]
+    language: str
+    confidence: float
+    def __init__(self, language: _Optional[str] = ..., confidence: _Optional[float] = ...) -> None: ...
 
 class Hypothesis(_message.Message):
     __slots__ = ("text", "score", "pieces", "token_log_probs", "attention", "alignment")
@@ -141,20 +355,56 @@ class ListModelsResponse(_message.Message):
     def __init__(self, models: _Optional[_Iterable[_Union[Model, _Mapping]]] = ...) -> None: ...
 
 class Model(_message.Message):
-    __slots__ = ("name", "language_pairs", "max_source_length", "num_parameters", "scores", "revision")
+    __slots__ = ("name", "language_pairs", "max_source_length", "num_parameters", "scores", "revision", "description", "data", "licence", "card", "max_target_length")
     NAME_FIELD_NUMBER: _ClassVar[int]
     LANGUAGE_PAIRS_FIELD_NUMBER: _ClassVar[int]
     MAX_SOURCE_LENGTH_FIELD_NUMBER: _ClassVar[int]
     NUM_PARAMETERS_FIELD_NUMBER: _ClassVar[int]
     SCORES_FIELD_NUMBER: _ClassVar[int]
     REVISION_FIELD_NUMBER: _ClassVar[int]
+    DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    LICENCE_FIELD_NUMBER: _ClassVar[int]
+    CARD_FIELD_NUMBER: _ClassVar[int]
+    MAX_TARGET_LENGTH_FIELD_NUMBER: _ClassVar[int]
     name: str
     language_pairs: _containers.RepeatedCompositeFieldContainer[LanguagePair]
     max_source_length: int
     num_parameters: int
     scores: _containers.RepeatedCompositeFieldContainer[EvaluationScore]
     revision: str
-    def __init__(self, name: _Optional[str] = ..., language_pairs: _Optional[_Iterable[_Union[LanguagePair, _Mapping]]] = ..., max_source_length: _Optional[int] = ..., num_parameters: _Optional[int] = ..., scores: _Optional[_Iterable[_Union[EvaluationScore, _Mapping]]] = ..., revision: _Optional[str] = ...) -> None: ...
+    description: str
+    data: str
+    licence: str
+    card: str
+    max_target_length: int
+    def __init__(self, name: _Optional[str] = ..., language_pairs: _Optional[_Iterable[_Union[LanguagePair, _Mapping]]] = ..., max_source_length: _Optional[int] = ..., num_parameters: _Optional[int] = ..., scores: _Optional[_Iterable[_Union[EvaluationScore, _Mapping]]] = ..., revision: _Optional[str] = ..., description: _Optional[str] = ..., data: _Optional[str] = ..., licence: _Optional[str] = ..., card: _Optional[str] = ..., max_target_length: _Optional[int] = ...) -> None: ...
+
+class GetModelRequest(_message.Message):
+    __slots__ = ("name",)
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    def __init__(self, name: _Optional[str] = ...) -> None: ...
+
+class GetModelResponse(_message.Message):
+    __slots__ = ("model", "limits")
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    LIMITS_FIELD_NUMBER: _ClassVar[int]
+    model: Model
+    limits: Limits
+    def __init__(self, model: _Optional[_Union[Model, _Mapping]] = ..., limits: _Optional[_Union[Limits, _Mapping]] = ...) -> None: ...
+
+class Limits(_message.Message):
+    __slots__ = ("max_texts", "max_text_length", "max_sentences", "max_message_bytes")
+    MAX_TEXTS_FIELD_NUMBER: _ClassVar[int]
+    MAX_TEXT_LENGTH_FIELD_NUMBER: _ClassVar[int]
+    MAX_SENTENCES_FIELD_NUMBER: _ClassVar[int]
+    MAX_MESSAGE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    max_texts: int
+    max_text_length: int
+    max_sentences: int
+    max_message_bytes: int
+    def __init__(self, max_texts: _Optional[int] = ..., max_text_length: _Optional[int] = ..., max_sentences: _Optional[int] = ..., max_message_bytes: _Optional[int] = ...) -> None: ...
 
 class LanguagePair(_message.Message):
     __slots__ = ("source_language", "target_language")

@@ -28,15 +28,27 @@ if _version_not_supported:
 class TranslationServiceStub:
     """Translates plain text between the languages of the models that the server has loaded.
 
-    Beside this service the server offers the standard `grpc.health.v1.Health` (for the whole server, named "", and for
-    "dragoman.v1.TranslationService") and `grpc.reflection.v1alpha.ServerReflection`.
+    Beside this service the server offers the standard `grpc.health.v1.Health` (for the whole server, named "", for
+    "dragoman.v1.TranslationService", and for each model, such as "dragoman.v1.TranslationService/en-de"),
+    `grpc.reflection.v1alpha.ServerReflection` and, if it is told to, `grpc.channelz.v1.Channelz`.
+
+    Metadata of a call, all optional: `authorization`, "Bearer" and a token, where the server asks for one; `x-request-id`,
+    which the server's log and its answer's initial metadata repeat, or else one that the server makes up.
 
     Status codes of every method:
-    INVALID_ARGUMENT    the request is at fault; the message names the field, such as `texts[3]`.
+    INVALID_ARGUMENT    the request as a whole is at fault; the message names the field. What is wrong with one of
+    several texts is told with that text, see `TextError`, and the call succeeds.
+    UNAUTHENTICATED     the token is missing or unknown.
     NOT_FOUND           no such model, or no model for the languages asked for; the message lists what there is.
-    RESOURCE_EXHAUSTED  too much is waiting, or the message is too large; a smaller or later call may succeed.
-    UNAVAILABLE         the server is shutting down or cannot be reached; call again.
+    RESOURCE_EXHAUSTED  too much is waiting, or a limit of the caller's is used up: call again after the milliseconds
+    that the trailing metadata `grpc-retry-pushback-ms` names. Without it a later call is no use,
+    because the message is too large.
+    DEADLINE_EXCEEDED   the call's deadline has passed; the server has stopped working on it.
+    UNAVAILABLE         the server is shutting down, lost the process that worked on the call, or cannot be reached:
+    call again.
     INTERNAL            the server failed; its log has the reason.
+
+    A call that is cancelled, or whose deadline passes, stops costing the server at once.
     """
 
     def __init__(self, channel):
@@ -50,40 +62,118 @@ class TranslationServiceStub:
                 request_serializer=server_dot_pb_dot_dragoman_dot_v1_dot_translation__pb2.TranslateRequest.SerializeToString,
                 response_deserializer=server_dot_pb_dot_dragoman_dot_v1_dot_translation__pb2.TranslateResponse.FromString,
                 _registered_method=True)
+        self.TranslateStream = channel.stream_stream(
+                '/dragoman.v1.TranslationService/TranslateStream',
+                request_serializer=server_dot_pb_dot_dragoman_dot_v1_dot_translation__pb2.TranslateStreamRequest.SerializeToString,
+                response_deserializer=server_dot_pb_dot_dragoman_dot_v1_dot_translation__pb2.TranslateStreamResponse.FromString,
+                _registered_method=True)
+        self.TranslateLive = channel.unary_stream(
+                '/dragoman.v1.TranslationService/TranslateLive',
+                request_serializer=server_dot_pb_dot_dragoman_dot_v1_dot_translation__pb2.TranslateLiveRequest.SerializeToString,
+                response_deserializer=server_dot_pb_dot_dragoman_dot_v1_dot_translation__pb2.TranslateLiveResponse.FromString,
+                _registered_method=True)
+        self.Score = channel.unary_unary(
+                '/dragoman.v1.TranslationService/Score',
+                request_serializer=server_dot_pb_dot_dragoman_dot_v1_dot_translation__pb2.ScoreRequest.SerializeToString,
+                response_deserializer=server_dot_pb_dot_dragoman_dot_v1_dot_translation__pb2.ScoreResponse.FromString,
+                _registered_method=True)
+        self.DetectLanguage = channel.unary_unary(
+                '/dragoman.v1.TranslationService/DetectLanguage',
+                request_serializer=server_dot_pb_dot_dragoman_dot_v1_dot_translation__pb2.DetectLanguageRequest.SerializeToString,
+                response_deserializer=server_dot_pb_dot_dragoman_dot_v1_dot_translation__pb2.DetectLanguageResponse.FromString,
+                _registered_method=True)
         self.ListModels = channel.unary_unary(
                 '/dragoman.v1.TranslationService/ListModels',
                 request_serializer=server_dot_pb_dot_dragoman_dot_v1_dot_translation__pb2.ListModelsRequest.SerializeToString,
                 response_deserializer=server_dot_pb_dot_dragoman_dot_v1_dot_translation__pb2.ListModelsResponse.FromString,
+                _registered_method=True)
+        self.GetModel = channel.unary_unary(
+                '/dragoman.v1.TranslationService/GetModel',
+                request_serializer=server_dot_pb_dot_dragoman_dot_v1_dot_translation__pb2.GetModelRequest.SerializeToString,
+                response_deserializer=server_dot_pb_dot_dragoman_dot_v1_dot_translation__pb2.GetModelResponse.FromString,
                 _registered_method=True)
 
 
 class TranslationServiceServicer:
     """Translates plain text between the languages of the models that the server has loaded.
 
-    Beside this service the server offers the standard `grpc.health.v1.Health` (for the whole server, named "", and for
-    "dragoman.v1.TranslationService") and `grpc.reflection.v1alpha.ServerReflection`.
+    Beside this service the server offers the standard `grpc.health.v1.Health` (for the whole server, named "", for
+    "dragoman.v1.TranslationService", and for each model, such as "dragoman.v1.TranslationService/en-de"),
+    `grpc.reflection.v1alpha.ServerReflection` and, if it is told to, `grpc.channelz.v1.Channelz`.
+
+    Metadata of a call, all optional: `authorization`, "Bearer" and a token, where the server asks for one; `x-request-id`,
+    which the server's log and its answer's initial metadata repeat, or else one that the server makes up.
 
     Status codes of every method:
-    INVALID_ARGUMENT    the request is at fault; the message names the field, such as `texts[3]`.
+    INVALID_ARGUMENT    the request as a whole is at fault; the message names the field. What is wrong with one of
+    several texts is told with that text, see `TextError`, and the call succeeds.
+    UNAUTHENTICATED     the token is missing or unknown.
     NOT_FOUND           no such model, or no model for the languages asked for; the message lists what there is.
-    RESOURCE_EXHAUSTED  too much is waiting, or the message is too large; a smaller or later call may succeed.
-    UNAVAILABLE         the server is shutting down or cannot be reached; call again.
+    RESOURCE_EXHAUSTED  too much is waiting, or a limit of the caller's is used up: call again after the milliseconds
+    that the trailing metadata `grpc-retry-pushback-ms` names. Without it a later call is no use,
+    because the message is too large.
+    DEADLINE_EXCEEDED   the call's deadline has passed; the server has stopped working on it.
+    UNAVAILABLE         the server is shutting down, lost the process that worked on the call, or cannot be reached:
+    call again.
     INTERNAL            the server failed; its log has the reason.
+
+    A call that is cancelled, or whose deadline passes, stops costing the server at once.
     """
 
     def Translate(self, request, context):
         """Translates a batch of texts, all in the same direction and with the same options.
 
-        A call succeeds for all its texts or fails as a whole. A text's translation depends neither on the other texts of
-        its call nor on other calls, but for the rounding of the last digits. A call that is cancelled, or whose deadline
-        passes, stops costing the server at once.
+        A text's translation depends neither on the other texts of its call nor on other calls, but for the rounding of the
+        last digits.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def TranslateStream(self, request_iterator, context):
+        """Translates any number of texts, in constant memory on both ends: each result comes as soon as it is found, in any
+        order. The first request says how to translate, all others bring a text each; the first response says what
+        translates, all others bring a result each. One model, and one revision of it, translates the whole stream.
+
+        The server reads only as far ahead as it needs to be busy, so a client that cannot send is to wait. It is never
+        answered RESOURCE_EXHAUSTED because of what is waiting. Close the sending side when all is sent.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def TranslateLive(self, request, context):
+        """Translates one text and tells what is there of it while the search goes on. The last response has the translation
+        as Translate would give it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Score(self, request, context):
+        """Tells how likely a model finds given translations, each taken for one sentence: for quality estimation, reranking,
+        filtering.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DetectLanguage(self, request, context):
+        """Guesses the languages of texts; needs no model.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListModels(self, request, context):
-        """Lists the models that the server has loaded, in the order in which it was given them.
+        """Lists the models that the server has loaded, in the order of its configuration.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetModel(self, request, context):
+        """Tells all about one model, its card included, and what the server allows.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -97,10 +187,35 @@ def add_TranslationServiceServicer_to_server(servicer, server):
                     request_deserializer=server_dot_pb_dot_dragoman_dot_v1_dot_translation__pb2.TranslateRequest.FromString,
                     response_serializer=server_dot_pb_dot_dragoman_dot_v1_dot_translation__pb2.TranslateResponse.SerializeToString,
             ),
+            'TranslateStream': grpc.stream_stream_rpc_method_handler(
+                    servicer.TranslateStream,
+                    request_deserializer=server_dot_pb_dot_dragoman_dot_v1_dot_translation__pb2.TranslateStreamRequest.FromString,
+                    response_serializer=server_dot_pb_dot_dragoman_dot_v1_dot_translation__pb2.TranslateStreamResponse.SerializeToString,
+            ),
+            'TranslateLive': grpc.unary_stream_rpc_method_handler(
+                    servicer.TranslateLive,
+                    request_deserializer=server_dot_pb_dot_dragoman_dot_v1_dot_translation__pb2.TranslateLiveRequest.FromString,
+                    response_serializer=server_dot_pb_dot_dragoman_dot_v1_dot_translation__pb2.TranslateLiveResponse.SerializeToString,
+            ),
+            'Score': grpc.unary_unary_rpc_method_handler(
+                    servicer.Score,
+                    request_deserializer=server_dot_pb_dot_dragoman_dot_v1_dot_translation__pb2.ScoreRequest.FromString,
+                    response_serializer=server_dot_pb_dot_dragoman_dot_v1_dot_translation__pb2.ScoreResponse.SerializeToString,
+            ),
+            'DetectLanguage': grpc.unary_unary_rpc_method_handler(
+                    servicer.DetectLanguage,
+                    request_deserializer=server_dot_pb_dot_dragoman_dot_v1_dot_translation__pb2.DetectLanguageRequest.FromString,
+                    response_serializer=server_dot_pb_dot_dragoman_dot_v1_dot_translation__pb2.DetectLanguageResponse.SerializeToString,
+            ),
             'ListModels': grpc.unary_unary_rpc_method_handler(
                     servicer.ListModels,
                     request_deserializer=server_dot_pb_dot_dragoman_dot_v1_dot_translation__pb2.ListModelsRequest.FromString,
                     response_serializer=server_dot_pb_dot_dragoman_dot_v1_dot_translation__pb2.ListModelsResponse.SerializeToString,
+            ),
+            'GetModel': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetModel,
+                    request_deserializer=server_dot_pb_dot_dragoman_dot_v1_dot_translation__pb2.GetModelRequest.FromString,
+                    response_serializer=server_dot_pb_dot_dragoman_dot_v1_dot_translation__pb2.GetModelResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -113,15 +228,27 @@ def add_TranslationServiceServicer_to_server(servicer, server):
 class TranslationService:
     """Translates plain text between the languages of the models that the server has loaded.
 
-    Beside this service the server offers the standard `grpc.health.v1.Health` (for the whole server, named "", and for
-    "dragoman.v1.TranslationService") and `grpc.reflection.v1alpha.ServerReflection`.
+    Beside this service the server offers the standard `grpc.health.v1.Health` (for the whole server, named "", for
+    "dragoman.v1.TranslationService", and for each model, such as "dragoman.v1.TranslationService/en-de"),
+    `grpc.reflection.v1alpha.ServerReflection` and, if it is told to, `grpc.channelz.v1.Channelz`.
+
+    Metadata of a call, all optional: `authorization`, "Bearer" and a token, where the server asks for one; `x-request-id`,
+    which the server's log and its answer's initial metadata repeat, or else one that the server makes up.
 
     Status codes of every method:
-    INVALID_ARGUMENT    the request is at fault; the message names the field, such as `texts[3]`.
+    INVALID_ARGUMENT    the request as a whole is at fault; the message names the field. What is wrong with one of
+    several texts is told with that text, see `TextError`, and the call succeeds.
+    UNAUTHENTICATED     the token is missing or unknown.
     NOT_FOUND           no such model, or no model for the languages asked for; the message lists what there is.
-    RESOURCE_EXHAUSTED  too much is waiting, or the message is too large; a smaller or later call may succeed.
-    UNAVAILABLE         the server is shutting down or cannot be reached; call again.
+    RESOURCE_EXHAUSTED  too much is waiting, or a limit of the caller's is used up: call again after the milliseconds
+    that the trailing metadata `grpc-retry-pushback-ms` names. Without it a later call is no use,
+    because the message is too large.
+    DEADLINE_EXCEEDED   the call's deadline has passed; the server has stopped working on it.
+    UNAVAILABLE         the server is shutting down, lost the process that worked on the call, or cannot be reached:
+    call again.
     INTERNAL            the server failed; its log has the reason.
+
+    A call that is cancelled, or whose deadline passes, stops costing the server at once.
     """
 
     @staticmethod
@@ -152,6 +279,114 @@ class TranslationService:
             _registered_method=True)
 
     @staticmethod
+    def TranslateStream(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/dragoman.v1.TranslationService/TranslateStream',
+            server_dot_pb_dot_dragoman_dot_v1_dot_translation__pb2.TranslateStreamRequest.SerializeToString,
+            server_dot_pb_dot_dragoman_dot_v1_dot_translation__pb2.TranslateStreamResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def TranslateLive(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/dragoman.v1.TranslationService/TranslateLive',
+            server_dot_pb_dot_dragoman_dot_v1_dot_translation__pb2.TranslateLiveRequest.SerializeToString,
+            server_dot_pb_dot_dragoman_dot_v1_dot_translation__pb2.TranslateLiveResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Score(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dragoman.v1.TranslationService/Score',
+            server_dot_pb_dot_dragoman_dot_v1_dot_translation__pb2.ScoreRequest.SerializeToString,
+            server_dot_pb_dot_dragoman_dot_v1_dot_translation__pb2.ScoreResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DetectLanguage(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dragoman.v1.TranslationService/DetectLanguage',
+            server_dot_pb_dot_dragoman_dot_v1_dot_translation__pb2.DetectLanguageRequest.SerializeToString,
+            server_dot_pb_dot_dragoman_dot_v1_dot_translation__pb2.DetectLanguageResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def ListModels(request,
             target,
             options=(),
@@ -168,6 +403,33 @@ class TranslationService:
             '/dragoman.v1.TranslationService/ListModels',
             server_dot_pb_dot_dragoman_dot_v1_dot_translation__pb2.ListModelsRequest.SerializeToString,
             server_dot_pb_dot_dragoman_dot_v1_dot_translation__pb2.ListModelsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetModel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dragoman.v1.TranslationService/GetModel',
+            server_dot_pb_dot_dragoman_dot_v1_dot_translation__pb2.GetModelRequest.SerializeToString,
+            server_dot_pb_dot_dragoman_dot_v1_dot_translation__pb2.GetModelResponse.FromString,
             options,
             channel_credentials,
             insecure,
