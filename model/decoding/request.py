@@ -153,10 +153,12 @@ class Request:
     options:           how to search.
     max_target_length: most target pieces, the end of sentence included; resolved, within the engine's limit.
     prefix_ids:        the pieces of options.target_prefix: every hypothesis begins with them; fewer than
-                       max_target_length.
+                       max_target_length. Where they end with the end of sentence, and they may then be as many as
+                       max_target_length, they are the whole translation: the search only finds how likely it is.
     suppressed_ids:    the ids of options.suppressed_pieces.
     allowed_ids:       the pieces that hypotheses may be made of (a lexical shortlist), besides those of the prefix:
                        ascending, with the end of sentence among them; None for the whole vocabulary.
+    is_followed:       whether every step tells a `Partial` of it.
 
     The engine reads prefix_ids and suppressed_ids, never the texts in `options` that they come from.
     """
@@ -168,6 +170,7 @@ class Request:
     prefix_ids: tuple[int, ...] = ()
     suppressed_ids: tuple[int, ...] = ()
     allowed_ids: NDArray[np.int32] | None = field(default=None, compare=False)
+    is_followed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,10 +190,73 @@ class TokenHypothesis:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """What the engine returns for a request: `n_best` hypotheses, best first, or fewer where no more can be formed."""
+    """What the engine returns for a request: `n_best` hypotheses, best first, or fewer where no more can be formed.
+
+    first_token_at: the end of the request's first step, on the clock of `time.monotonic`, which all processes share.
+    """
 
     id: int
     hypotheses: tuple[TokenHypothesis, ...]
+    first_token_at: float = field(default=0.0, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Partial:
+    """How far the search of a followed request has come.
+
+    token_ids:  the pieces of its best hypothesis so far, by score, alive or finished.
+    num_stable: how many of them, from the first, every hypothesis shares that can still become the best: no outcome of
+                the search changes them any more.
+    """
+
+    id: int
+    token_ids: tuple[int, ...]
+    num_stable: int
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A request that will have no answer, because the process that decoded it is gone; reason: one line."""
+
+    id: int
+    reason: str
+
+
+Event = Finished | Partial | Lost
+"""What a step of an engine tells of a request. Any number of `Partial`, then one of the others, unless it is
+cancelled."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineStatistics:
+    """What an engine has done since it was made, over all of its threads or processes, and where it stands.
+
+    num_steps:            one target position of every sentence that a thread or a process decodes.
+    step_seconds:         that these took, the encoding of new sentences included.
+    num_slot_steps:       the sum over the steps of the slots that were occupied.
+    num_admitted:         requests, of which num_finished were answered and num_cancelled given up.
+    num_source_pieces:    of the admitted requests, language tags and ends of sentences included.
+    num_target_pieces:    of the finished requests' best hypotheses.
+    num_slots:            sentences that can be decoded at once now, by the processes that live.
+    num_active:           sentences that are.
+    num_replicas:         processes that it is to have; 0 where it works in this one.
+    num_replicas_alive:   of these, the ones that are ready.
+    num_replica_restarts: processes that were started in the place of one that ended.
+    """
+
+    num_steps: int = 0
+    step_seconds: float = 0.0
+    num_slot_steps: int = 0
+    num_admitted: int = 0
+    num_finished: int = 0
+    num_cancelled: int = 0
+    num_source_pieces: int = 0
+    num_target_pieces: int = 0
+    num_slots: int = 0
+    num_active: int = 0
+    num_replicas: int = 0
+    num_replicas_alive: int = 0
+    num_replica_restarts: int = 0
 
 
 @dataclass(frozen=True, slots=True)
