@@ -1,7 +1,8 @@
 """What a model is, as frozen data: its architecture and its translation directions. Free of torch."""
 
 from dataclasses import dataclass
-from typing import Any, Literal, Self
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -13,6 +14,9 @@ class StrictModel(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, protected_namespaces=())
 
+
+FilePath = Annotated[Path, Field(strict=False)]
+"""Of a configuration, where it is written as a string."""
 
 _IN_WORDS = {
     "extra_forbidden": "unknown key",

@@ -1,15 +1,14 @@
 """The configuration of a training run: one tree of frozen tables, read from TOML, any key overridden by --set."""
 
-import tomllib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from model.config import ArchitectureConfig, StrictModel, describe_validation_error
-from model.errors import InvalidInputError, NotFoundError
-from training.data_config import DataConfig, FilePath, SubwordRegularizationConfig, VocabularyConfig
+from model.config import ArchitectureConfig, FilePath, StrictModel
+from model.config_files import apply_overrides, read_toml, validate_tree
+from training.data_config import DataConfig, SubwordRegularizationConfig, VocabularyConfig
 from training.initialization import inherit_from_bundle
 
 
@@ -159,43 +158,7 @@ def load_run_config(path: Path, overrides: Sequence[str] = ()) -> RunConfig:
     from the bundle. Raises NotFoundError for a missing file and InvalidInputError
     that names the dotted key, or the line, at fault.
     """
-    try:
-        tree = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise NotFoundError(f"{path}: no such file") from error
-    except OSError as error:
-        raise InvalidInputError(f"{path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InvalidInputError(f"{path}: not TOML: {error}") from error
+    tree = read_toml(path)
     tree.setdefault("run_folder", f"runs/{path.stem}")
-    for override in overrides:
-        _apply_override(tree, override)
-    tree = inherit_from_bundle(tree)
-    try:
-        return RunConfig.model_validate(tree)
-    except ValidationError as error:
-        raise InvalidInputError(f"{path}: {describe_validation_error(error)}") from error
-
-
-def _apply_override(tree: dict[str, Any], override: str) -> None:
-    """Sets a dotted key; a number in it is a place in a list."""
-    key, equals, text = override.partition("=")
-    if not equals or not key.strip():
-        raise InvalidInputError(f'--set {override}: write it like "optimization.max_updates=2000"')
-    try:
-        value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        value = text  # a bare word, such as a path
-    *tables, last = key.strip().split(".")
-    node: Any = tree
-    for place, name in enumerate(tables):
-        try:
-            node = node[int(name)] if isinstance(node, list) else node.setdefault(name, {})
-        except (ValueError, IndexError) as error:
-            raise InvalidInputError(f"--set {key}: there is no {'.'.join(tables[: place + 1])}") from error
-        if not isinstance(node, dict | list):
-            raise InvalidInputError(f"--set {key}: {'.'.join(tables[: place + 1])} is no table")
-    try:
-        node[int(last) if isinstance(node, list) else last] = value
-    except (ValueError, IndexError) as error:
-        raise InvalidInputError(f"--set {key}: there is no such place in the list") from error
+    apply_overrides(tree, overrides, example="optimization.max_updates=2000")
+    return validate_tree(RunConfig, inherit_from_bundle(tree), origin=str(path))

@@ -1,14 +1,12 @@
 """What a run trains on: the parallel corpus and its vocabulary, as configured."""
 
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
-from model.config import Direction, StrictModel
+from model.config import Direction, FilePath, StrictModel
 from model.errors import InvalidInputError
-
-FilePath = Annotated[Path, Field(strict=False)]  # written as a string
 
 
 class GrammarConfig(StrictModel):

@@ -1,0 +1,66 @@
+"""Configuration files: a tree of tables in TOML, of which any key may be overridden on the command line."""
+
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from model.config import StrictModel, describe_validation_error
+from model.errors import InvalidInputError, NotFoundError
+
+Table = TypeVar("Table", bound=StrictModel)
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The tree that a file holds. Raises NotFoundError for a missing file, InvalidInputError that names the line."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise NotFoundError(f"{path}: no such file") from error
+    except OSError as error:
+        raise InvalidInputError(f"{path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InvalidInputError(f"{path}: not TOML: {error}") from error
+
+
+def apply_overrides(tree: dict[str, Any], overrides: Sequence[str], *, example: str) -> None:
+    """Sets keys of the tree; each override is "table.key=value" in TOML syntax, a bare word being a string, and a
+    number in the key is a place in a list.
+
+    example: what the message for one that is written otherwise shows. Raises InvalidInputError that names the key.
+    """
+    for override in overrides:
+        _apply_override(tree, override, example)
+
+
+def validate_tree(kind: type[Table], tree: dict[str, Any], *, origin: str) -> Table:
+    """The tree as a table. Raises InvalidInputError that begins with `origin` and names every dotted key at fault."""
+    try:
+        return kind.model_validate(tree)
+    except ValidationError as error:
+        raise InvalidInputError(f"{origin}: {describe_validation_error(error)}") from error
+
+
+def _apply_override(tree: dict[str, Any], override: str, example: str) -> None:
+    key, equals, text = override.partition("=")
+    if not equals or not key.strip():
+        raise InvalidInputError(f'--set {override}: write it like "{example}"')
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text  # a bare word, such as a path
+    *tables, last = key.strip().split(".")
+    node: Any = tree
+    for place, name in enumerate(tables):
+        try:
+            node = node[int(name)] if isinstance(node, list) else node.setdefault(name, {})
+        except (ValueError, IndexError) as error:
+            raise InvalidInputError(f"--set {key}: there is no {'.'.join(tables[: place + 1])}") from error
+        if not isinstance(node, dict | list):
+            raise InvalidInputError(f"--set {key}: {'.'.join(tables[: place + 1])} is no table")
+    try:
+        node[int(last) if isinstance(node, list) else last] = value
+    except (ValueError, IndexError) as error:
+        raise InvalidInputError(f"--set {key}: there is no such place in the list") from error

@@ -1,0 +1,263 @@
+"""The configuration of a server: one tree of frozen tables, read from TOML, any key overridden by --set."""
+
+import importlib.util
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from model.bundle import shipped_bundles
+from model.config import FilePath, StrictModel
+from model.config_files import apply_overrides, read_toml, validate_tree
+from model.decoding.loading import Precision
+from model.errors import InvalidInputError
+
+DEFAULT_LISTEN = "127.0.0.1:50051"
+"""Loopback alone: without a certificate and tokens, a connection is neither encrypted nor authenticated."""
+
+DEFAULT_MAX_WAITING = 65_536
+
+
+def parse_address(address: str) -> tuple[str, int]:
+    """HOST:PORT in its parts; an IPv6 host keeps its brackets. Raises InvalidInputError for anything else."""
+    host, _, port = address.rpartition(":")
+    if not host or not port.isascii() or not port.isdecimal() or int(port) > 65535:
+        raise InvalidInputError(f'cannot listen on "{address}": write HOST:PORT, such as {DEFAULT_LISTEN}')
+    return host, int(port)
+
+
+def _check_address(address: str) -> str:
+    try:
+        parse_address(address)
+    except InvalidInputError as error:
+        raise ValueError(str(error)) from error
+    return address
+
+
+ListenAddress = Annotated[str, AfterValidator(_check_address)]
+
+
+class LoadingConfig(StrictModel):
+    """How a model is loaded."""
+
+    replicas: int = Field(
+        0, ge=0, le=256, description="Engine processes of each model; 0: threads of the server's own process."
+    )
+    max_slots: int | None = Field(
+        None, ge=1, le=4096, description="Sentences that a model decodes at once; by default 64 for each thread."
+    )
+    max_cached_positions: int | None = Field(
+        None,
+        ge=1,
+        description="Bounds a model's memory: source pieces, and beams times target pieces, of all its sentences.",
+    )
+    precision: Precision = Field("auto", description="What to compute in; auto: int8 on a processor, else float16.")
+    device: str = Field("cpu", min_length=1, description="cpu, or another that torch knows, such as cuda.")
+    shortlist: bool = Field(False, description="Use the bundle's lexical shortlist: faster, nearly the same.")
+
+
+class ServingConfig(LoadingConfig):
+    """The server as a whole, and how its models are loaded unless they say otherwise themselves."""
+
+    listen: ListenAddress = Field(DEFAULT_LISTEN, description="HOST:PORT; port 0 takes a free one.")
+    drain_seconds: float = Field(
+        30.0, ge=0, allow_inf_nan=False, description="How long running calls may go on once the server is to stop."
+    )
+    reflection: bool = Field(True, description="Clients may ask for the contract (gRPC server reflection).")
+    channelz: bool = Field(False, description="Clients may ask for the state of connections (gRPC channelz).")
+    google: bool = Field(False, description="Offer google.cloud.translation.v3 on the same port; needs the extra.")
+    google_files: FilePath | None = Field(
+        None, description="The folder whose files BatchTranslateText may read and write; none: it is refused."
+    )
+    reload_seconds: float = Field(
+        5.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="How often to look whether the configuration or a bundle has changed; 0: only on SIGHUP.",
+    )
+
+
+class ModelConfig(LoadingConfig):
+    """A model to serve."""
+
+    bundle: str = Field(min_length=1, description="A bundle's folder, or a shipped bundle's name.")
+    name: str | None = Field(
+        None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$", description="What clients call it; by default the bundle's own."
+    )
+
+
+class LimitsConfig(StrictModel):
+    """What a call and a client may ask for."""
+
+    max_message_bytes: int = Field(
+        32 * 1024 * 1024, ge=1024, lt=2**31, description="Bytes of one message, requests and responses alike."
+    )
+    max_texts: int = Field(1024, ge=1, lt=2**31, description="Texts of one call.")
+    max_text_length: int = Field(100_000, ge=1, lt=2**31, description="Characters of one text.")
+    max_waiting: int = Field(
+        DEFAULT_MAX_WAITING, ge=1, lt=2**31, description="Sentences that wait for a slot, of each model."
+    )
+    max_sentences: int = Field(
+        DEFAULT_MAX_WAITING, ge=1, lt=2**31, description="Sentences of one call; by default as many as may wait."
+    )
+    max_concurrent_calls: int = Field(4096, ge=1, description="Calls that run at once, of all clients together.")
+    max_concurrent_calls_per_client: int = Field(
+        1024, ge=1, description="Those of one client: of one token, or else of one connection."
+    )
+    max_connection_streams: int = Field(
+        1024, ge=1, lt=2**31, description="Calls that run at once on one connection; further ones wait at the client."
+    )
+    min_ping_seconds: float = Field(
+        10.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="A client that sends keepalive pings more often than that is disconnected.",
+    )
+    max_metadata_bytes: int = Field(16 * 1024, ge=1024, lt=2**31, description="Bytes of a call's metadata.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _whatever_may_wait_is_allowed(cls, values: Any) -> Any:
+        if isinstance(values, dict) and "max_waiting" in values:
+            return {"max_sentences": values["max_waiting"]} | values
+        return values
+
+    @model_validator(mode="after")
+    def _a_call_fits_the_queue(self) -> Self:
+        if self.max_sentences > self.max_waiting:
+            raise ValueError(f"max_sentences {self.max_sentences} is more than max_waiting {self.max_waiting}")
+        return self
+
+
+class TlsConfig(StrictModel):
+    """Encryption; without a certificate there is none. The files are read again when they change."""
+
+    certificate: FilePath | None = Field(None, description="The server's certificate chain, PEM.")
+    key: FilePath | None = Field(None, description="Its private key, PEM.")
+    client_ca: FilePath | None = Field(
+        None, description="Certificates, PEM, of those whose clients alone may connect (mutual TLS)."
+    )
+
+    @model_validator(mode="after")
+    def _belong_together(self) -> Self:
+        if (self.certificate is None) != (self.key is None):
+            raise ValueError("certificate and key go together")
+        if self.client_ca is not None and self.certificate is None:
+            raise ValueError("client_ca needs certificate and key")
+        return self
+
+
+class AccessConfig(StrictModel):
+    """Who may call."""
+
+    tokens: FilePath | None = Field(None, description="File of bearer tokens; none: everybody may call.")
+    allow_insecure: bool = Field(
+        False, description="Permits an address beyond loopback without encryption or tokens; the warning stays."
+    )
+
+
+class MetricsConfig(StrictModel):
+    """Figures for Prometheus."""
+
+    listen: ListenAddress | None = Field(
+        None, description='HOST:PORT of /metrics over HTTP, such as "127.0.0.1:9464"; none: there are no metrics.'
+    )
+
+
+class LogConfig(StrictModel):
+    """What is written to standard error."""
+
+    format: Literal["text", "json"] = Field("text", description="Lines for people, or an object a line.")
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    texts: bool = Field(False, description="Whether the log may hold what is translated.")
+
+
+class TracesConfig(StrictModel):
+    """OpenTelemetry traces; they need the extra."""
+
+    endpoint: str | None = Field(
+        None, min_length=1, description='OTLP over gRPC, such as "http://localhost:4317"; none: there are no traces.'
+    )
+    sample_ratio: float = Field(1.0, ge=0, le=1, description="Share of calls traced, where the caller does not say.")
+
+
+class ServerConfig(StrictModel):
+    """Everything that decides what a server does."""
+
+    server: ServingConfig = ServingConfig()
+    models: tuple[ModelConfig, ...] = Field((), strict=False)
+    limits: LimitsConfig = LimitsConfig()
+    tls: TlsConfig = TlsConfig()
+    access: AccessConfig = AccessConfig()
+    metrics: MetricsConfig = MetricsConfig()
+    log: LogConfig = LogConfig()
+    traces: TracesConfig = TracesConfig()
+
+    @model_validator(mode="after")
+    def _tables_agree(self) -> Self:
+        if self.server.google and not _is_installed("google.cloud.translate_v3"):
+            raise ValueError("server.google: needs google-cloud-translate: pip install 'dragoman[google]'")
+        if self.server.google_files is not None and not self.server.google:
+            raise ValueError("server.google_files: goes with server.google = true")
+        if self.traces.endpoint is not None and not _is_installed("opentelemetry.sdk"):
+            raise ValueError("traces.endpoint: needs opentelemetry: pip install 'dragoman[telemetry]'")
+        names = [model.name for model in self.models if model.name is not None]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f'models: two are called "{name}"; every served model needs a name of its own')
+        return self
+
+    @property
+    def served_models(self) -> tuple[ModelConfig, ...]:
+        """The models, each with what [server] says of loading where it says nothing itself."""
+        common = {name: getattr(self.server, name) for name in LoadingConfig.model_fields}
+        return tuple(
+            model.model_copy(update={k: v for k, v in common.items() if k not in model.model_fields_set})
+            for model in self.models
+        )
+
+
+def load_server_config(path: Path | None, overrides: Sequence[str] = ()) -> ServerConfig:
+    """Reads a server's configuration, or takes the defaults without a file; `overrides` are "table.key=value" in TOML
+    syntax, a bare word being a string.
+
+    Paths in the file are relative to its folder, those in overrides to the current one. Raises NotFoundError for a
+    missing file and InvalidInputError that names the dotted key, or the line, at fault.
+    """
+    tree: dict[str, Any] = {}
+    if path is not None:
+        tree = read_toml(path)
+        _anchor_paths(tree, path.parent)
+    apply_overrides(tree, overrides, example="server.drain_seconds=60")
+    return validate_tree(ServerConfig, tree, origin=str(path) if path is not None else "the options")
+
+
+_PATHS = (
+    ("server", "google_files"),
+    ("tls", "certificate"),
+    ("tls", "key"),
+    ("tls", "client_ca"),
+    ("access", "tokens"),
+)
+
+
+def _anchor_paths(tree: dict[str, Any], folder: Path) -> None:
+    """Wherever the server is started, the file means the same. What is no path is left for the validation to name."""
+    for table, key in _PATHS:
+        values = tree.get(table)
+        if isinstance(values, dict) and isinstance(values.get(key), str):
+            values[key] = str(folder / values[key])
+    shipped = {bundle.name for bundle in shipped_bundles()}
+    models = tree.get("models")
+    for model in models if isinstance(models, list) else ():
+        bundle = model.get("bundle") if isinstance(model, dict) else None
+        if isinstance(bundle, str) and bundle and bundle not in shipped:
+            model["bundle"] = str(folder / bundle)
+
+
+def _is_installed(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:  # not even the package around it
+        return False
