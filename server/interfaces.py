@@ -3,16 +3,29 @@
 `model.decoding.translator.Translator` fits as it is.
 """
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Protocol
 
 from model.bundle import BundleConfig
 from model.config import Direction
-from model.decoding.request import Finished, PreparedText, Request, SearchOptions, TokenHypothesis, Translation
+from model.decoding.request import (
+    EngineStatistics,
+    Event,
+    Partial,
+    PreparedText,
+    Request,
+    SearchOptions,
+    TokenHypothesis,
+    Translation,
+)
+
+if TYPE_CHECKING:
+    from model.decoding.scoring import ScoredTranslation
 
 
 class DecodingEngine(Protocol):
-    """Beam search in slots, see `model.decoding.engine`; not thread-safe."""
+    """Beam search in slots, in this process or in others, see `model.decoding.engine`; only one thread may use it, but
+    for `check`, `statistics` and `close`."""
 
     @property
     def free_slots(self) -> int:
@@ -28,11 +41,21 @@ class DecodingEngine(Protocol):
     def admit(self, requests: Sequence[Request], /) -> None:
         """Puts requests that fit into slots; all, or none and InvalidInputError if it refuses one."""
 
-    def step(self) -> list[Finished]:
-        """Decodes one target position of every active slot, if any; returns the requests that this finished."""
+    def step(self) -> Sequence[Event]:
+        """Decodes one target position of every active slot, if any, and returns what there is to tell of requests; the
+        next events, where the slots are other processes'. With nothing in flight it returns at once."""
 
     def cancel(self, request_id: int, /) -> bool:
         """Gives a request up and frees its slot at once. False if it holds none."""
+
+    def check(self, request: Request, /) -> None:
+        """Raises InvalidInputError for a request that even an empty engine refuses. For any thread."""
+
+    def statistics(self) -> EngineStatistics:
+        """What it has done since it was made. For any thread."""
+
+    def close(self) -> None:
+        """Ends its threads and processes; may be called twice. For any thread, once none uses the engine."""
 
 
 class ServedTranslator(Protocol):
@@ -74,3 +97,25 @@ class ServedTranslator(Protocol):
     def finish(self, prepared: PreparedText, found: Sequence[Sequence[TokenHypothesis]]) -> Translation:
         """Pieces into text, from the hypotheses of each segment; thread-safe. A blank text, which has no segments,
         translates to itself."""
+
+    def prepare_score(self, source: str, target: str, direction: Direction, options: SearchOptions) -> PreparedText:
+        """A text and its whole translation, as one segment; thread-safe. InvalidInputError if one of them is blank or
+        too long."""
+
+    def finish_score(self, prepared: PreparedText, found: Sequence[Sequence[TokenHypothesis]]) -> "ScoredTranslation":
+        """How likely the translation is that `prepare_score` was given; thread-safe."""
+
+    def partial_text(
+        self,
+        prepared: PreparedText,
+        finished: Sequence[Sequence[TokenHypothesis] | None],
+        partials: Mapping[int, Partial],
+    ) -> tuple[str, str]:
+        """What is there of a text's translation, as the part that will not change and the one that may; thread-safe.
+
+        finished: the hypotheses of each segment, None for those that are not finished. partials: of these, by the
+        segment's place, those that have begun. Only the first unfinished segment is shown of them.
+        """
+
+    def close(self) -> None:
+        """Ends the engine; may be called twice."""
