@@ -1,5 +1,5 @@
 """Which language a text is in, by py3langid: naive Bayes over byte n-grams (Lui and Baldwin 2012), 139 languages,
-offline. The package comes with the extra `clean`."""
+offline."""
 
 from collections.abc import Iterable
 
@@ -7,17 +7,13 @@ from model.errors import DragomanError, InvalidInputError
 
 
 class LanguageIdentifier:
-    """Guesses the language of texts. Loading takes one to two seconds and about 120 MiB."""
+    """Guesses the language of texts; any thread may use it. Loading takes one to two seconds and about 120 MiB."""
 
     def __init__(self) -> None:
-        """Raises DragomanError if the package is not installed, or its model cannot be unpacked into a file."""
-        try:
-            from py3langid.langid import MODEL_FILE
-            from py3langid.langid import LanguageIdentifier as ByteModel
-        except ImportError as error:
-            raise DragomanError(
-                "identifying languages needs the package py3langid: pip install 'dragoman[clean]'"
-            ) from error
+        """Raises DragomanError if the package's model cannot be unpacked into a file."""
+        from py3langid.langid import MODEL_FILE  # here: not everybody who may identify languages does
+        from py3langid.langid import LanguageIdentifier as ByteModel
+
         try:
             self._model = ByteModel.from_model_file(MODEL_FILE, norm_probs=True)
         except OSError as error:
@@ -38,9 +34,13 @@ class LanguageIdentifier:
         language, probability = self._model.classify(text)
         return str(language), float(probability)
 
+    def rank(self, text: str) -> list[tuple[str, float]]:
+        """All languages that it knows with their probabilities, likeliest first."""
+        return [(str(language), float(probability)) for language, probability in self._model.rank(text)]
+
     def probability(self, text: str, language: str) -> float:
         """How likely a text is in a language that it knows, from 0 to 1."""
-        return float(dict(self._model.rank(text))[_without_region(language)])
+        return dict(self.rank(text))[_without_region(language)]
 
     def is_same(self, identified: str, language: str) -> bool:
         """Whether an identified language is the named one: "pt" is "pt-BR"."""

@@ -1,6 +1,5 @@
 """Identifying the language of a text, and the filter of corpora that asks for it."""
 
-import sys
 import tempfile
 from pathlib import Path
 
@@ -43,10 +42,11 @@ def test_an_unknown_language_is_named(identifier: LanguageIdentifier) -> None:
         identifier.check(["de", "tlh"])
 
 
-def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "py3langid.langid", None)
-    with pytest.raises(DragomanError, match=r"needs the package py3langid: pip install 'dragoman\[clean\]'"):
-        LanguageIdentifier()
+def test_all_languages_are_ranked(identifier: LanguageIdentifier) -> None:
+    ranking = identifier.rank(SENTENCES["cs"])
+    assert ranking[0] == identifier.identify(SENTENCES["cs"])
+    assert {language for language, _ in ranking} == identifier.languages
+    assert [probability for _, probability in ranking] == sorted((p for _, p in ranking), reverse=True)
 
 
 def test_a_full_temporary_folder_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
