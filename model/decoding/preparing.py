@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from model.config import EOS_ID, Direction
 from model.decoding.request import PreparedText, SearchOptions, Segment
 from model.decoding.segmentation import split_sentences, split_to_fit
-from model.errors import InvalidInputError
+from model.errors import InvalidInputError, InvalidRequestError
 from model.shortlist import Shortlist
 from model.vocabulary import Vocabulary
 
@@ -101,7 +101,7 @@ class Preparer:
             wanted = max(2 * source_length, options.min_target_length, len(prefix_ids)) + 10
         resolved = min(wanted, self._max_target_length)
         if len(prefix_ids) >= resolved:
-            raise InvalidInputError(
+            raise InvalidRequestError(
                 f"target_prefix has {len(prefix_ids)} pieces, but the target may have {resolved} with the end of "
                 "sentence"
             )
@@ -112,13 +112,13 @@ class Preparer:
             return ()
         prefix_ids = tuple(self._vocabulary.target.encode(prefix))
         if not self._unprintable_ids.isdisjoint(prefix_ids):
-            raise InvalidInputError(f'target_prefix "{prefix}" has a character that no translation can hold')
+            raise InvalidRequestError(f'target_prefix "{prefix}" has a character that no translation can hold')
         return prefix_ids
 
     def _suppressed_id(self, piece: str) -> int:
         piece_id = self._vocabulary.target.piece_id(piece)
         if piece_id is None:
-            raise InvalidInputError(f'suppressed_pieces: the target vocabulary has no piece "{piece}"')
+            raise InvalidRequestError(f'suppressed_pieces: the target vocabulary has no piece "{piece}"')
         if piece_id == EOS_ID:
-            raise InvalidInputError("suppressed_pieces: the end of sentence cannot be suppressed")
+            raise InvalidRequestError("suppressed_pieces: the end of sentence cannot be suppressed")
         return piece_id
