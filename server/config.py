@@ -202,7 +202,7 @@ class ServerConfig(StrictModel):
             raise ValueError("server.google_files: goes with server.google = true")
         if self.traces.endpoint is not None and not _is_installed("opentelemetry.sdk"):
             raise ValueError("traces.endpoint: needs opentelemetry: pip install 'dragoman[telemetry]'")
-        names = [model.name for model in self.models if model.name is not None]
+        names = [model.name or model.bundle for model in self.models]
         for name in names:
             if names.count(name) > 1:
                 raise ValueError(f'models: two are called "{name}"; every served model needs a name of its own')

@@ -7,6 +7,15 @@ from model.errors import InvalidInputError, NotFoundError
 from server.worker import Worker
 
 
+def find_named(workers: Sequence[Worker], model: str) -> Worker:
+    """The worker of the model of that name. Raises NotFoundError that lists what there is."""
+    for worker in workers:
+        if worker.translator.name == model:
+            return worker
+    available = ", ".join(worker.translator.name for worker in workers)
+    raise NotFoundError(f'model: there is no "{model}"; there is {available}')
+
+
 def find_worker(
     workers: Sequence[Worker], model: str | None, source_language: str | None, target_language: str
 ) -> tuple[Worker, Direction]:
@@ -15,10 +24,7 @@ def find_worker(
     Raises NotFoundError if there is no such model or none for the languages, InvalidInputError if several models fit.
     """
     if model is not None:
-        available = ", ".join(worker.translator.name for worker in workers)
-        workers = [worker for worker in workers if worker.translator.name == model]
-        if not workers:
-            raise NotFoundError(f'model: there is no "{model}"; there is {available}')
+        workers = [find_named(workers, model)]
     if len(workers) == 1:  # its own message is the clearest
         return workers[0], workers[0].translator.find_direction(source_language, target_language)
     fitting = _fitting(workers, source_language, target_language)

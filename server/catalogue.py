@@ -1,0 +1,317 @@
+"""The models that are served: which one translates a call, and how they are replaced while calls run.
+
+Everything but loading runs on the event loop.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
+
+from model.config import Direction
+from model.errors import DragomanError, InvalidInputError
+from server.bundle_watch import BundleState, bundle_state
+from server.config import DEFAULT_MAX_WAITING, ModelConfig
+from server.interfaces import ServedTranslator
+from server.leases import Lease, ModelLease, ServedModel
+from server.model_loading import load_translator, try_worker
+from server.routing import find_named, find_worker
+from server.worker import Worker
+
+FIRST_PAUSE, LONGEST_PAUSE = 1.0, 300.0
+"""Seconds between two attempts to load a model that cannot be loaded, or breaks; each pause is twice the one before."""
+
+logger = logging.getLogger(__name__)
+
+__all__ = ["Catalogue", "Lease", "ModelLease"]
+
+
+@dataclass(slots=True)
+class _Trouble:
+    """Why a model as configured, of the files in this state, is not loaded now.
+
+    num_attempts: in vain, one after the other. retry_at: on the catalogue's clock.
+    """
+
+    state: BundleState
+    error: DragomanError
+    num_attempts: int
+    retry_at: float
+
+
+@dataclass(slots=True)
+class _Round:
+    """What one `apply` comes to: for each model of the configuration what serves it, if anything does."""
+
+    chosen: dict[ModelConfig, ServedModel] = field(default_factory=dict)
+    errors: list[DragomanError] = field(default_factory=list)
+
+
+class Catalogue:
+    """The models that are served, in the order of the configuration; empty until `apply`."""
+
+    def __init__(
+        self,
+        *,
+        load: Callable[[ModelConfig], ServedTranslator] = load_translator,
+        try_out: Callable[[Worker], Awaitable[None]] = try_worker,
+        state_of: Callable[[str], BundleState] = bundle_state,
+        max_waiting: int = DEFAULT_MAX_WAITING,
+        on_change: Callable[[], None] = lambda: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """load: called on another thread. try_out: raises DragomanError for a model that does not translate.
+
+        on_change: called on the event loop when another set of models is served, and when one of them breaks.
+        """
+        self._load = load
+        self._try_out = try_out
+        self._state_of = state_of
+        self._max_waiting = max_waiting
+        self._on_change = on_change
+        self._clock = clock
+        self._models: list[ServedModel] = []
+        self._troubles: dict[ModelConfig, _Trouble] = {}
+        self._applying = asyncio.Lock()
+        self._closing: set[asyncio.Task[None]] = set()
+        self._num_leases = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self.num_loaded = 0
+        """Models that were loaded, the first ones and those that replaced others."""
+        self.num_failures = 0
+        """Attempts to load a model that failed."""
+
+    def find(self, model: str | None, source_language: str | None, target_language: str) -> Lease:
+        """The model of that name, or the only one that fits, and the direction in it. Release the lease.
+
+        Raises NotFoundError if there is no such model or none for the languages, InvalidInputError if several fit.
+        """
+        worker, direction = find_worker(self.workers(), model, source_language, target_language)
+        lease = Lease(self._served_by(worker), self._release, direction)
+        self._count_lease()
+        return lease
+
+    def get(self, name: str) -> ModelLease:
+        """The model of that name. Release the lease. Raises NotFoundError if there is none."""
+        lease = ModelLease(self._served_by(find_named(self.workers(), name)), self._release)
+        self._count_lease()
+        return lease
+
+    def workers(self) -> tuple[Worker, ...]:
+        """Those of the models that are served now."""
+        return tuple(model.worker for model in self._models)
+
+    def directions(self) -> frozenset[Direction]:
+        """All in which a model translates."""
+        return frozenset(direction for model in self._models for direction in model.worker.translator.directions)
+
+    def works(self) -> dict[str, bool]:
+        """For the name of every model that is served, whether it translates; otherwise its engine broke."""
+        return {model.name: not model.is_broken for model in self._models}
+
+    def seconds_until_retry(self) -> float | None:
+        """When `apply` should be called again, because a model that could not be loaded, or broke, is due; None if all
+        is well."""
+        if not self._troubles:
+            return None
+        return max(0.0, min(trouble.retry_at for trouble in self._troubles.values()) - self._clock())
+
+    async def wait_until_idle(self) -> None:
+        """Returns when there is no lease."""
+        await self._idle.wait()
+
+    async def apply(
+        self, models: Sequence[ModelConfig], states: Mapping[str, BundleState] | None = None, *, at_once: bool = False
+    ) -> list[DragomanError]:
+        """Loads what is new or has changed, lets it take the place of what has its name, and closes what is not wanted
+        any more once its calls are done. A model has to translate something before it takes any place.
+
+        states: of each bundle, as of when it is to be loaded; found out if None. at_once: whether to try even what
+        failed a short while ago.
+
+        Returns why models could not be loaded. For as long as there are any, no old model is closed but those that
+        are replaced: one of them may be what the new one was to replace.
+        """
+        async with self._applying:
+            if states is None:
+                states = {model.bundle: await asyncio.to_thread(self._state_of, model.bundle) for model in models}
+            self._troubles = {model: trouble for model, trouble in self._troubles.items() if model in models}
+            this_round = _Round()
+            waiting = [
+                model for model in dict.fromkeys(models) if not self._keep(model, states[model.bundle], this_round)
+            ]
+            for model in waiting:
+                await self._renew(model, states[model.bundle], this_round, at_once=at_once)
+            self._settle(models, this_round)
+            return this_round.errors
+
+    async def close(self) -> None:
+        """Closes all models, once their calls are done."""
+        async with self._applying:
+            models, self._models = self._models, []
+            for model in models:
+                self._retire(model)
+        while self._closing:
+            await asyncio.gather(*self._closing)
+
+    def _keep(self, wanted: ModelConfig, state: BundleState, this_round: _Round) -> bool:
+        for model in self._models:
+            if model.config == wanted and model.state == state and not model.is_broken:
+                this_round.chosen[wanted] = model
+                return True
+        return False
+
+    async def _renew(self, wanted: ModelConfig, state: BundleState, this_round: _Round, *, at_once: bool) -> None:
+        """Puts a newly loaded model in the old one's place, or leaves that where it is if there is a reason."""
+        trouble = self._troubles.get(wanted)
+        if trouble is not None and trouble.state == state and self._clock() < trouble.retry_at and not at_once:
+            this_round.errors.append(trouble.error)
+        else:
+            try:
+                model = await self._open(wanted, state, this_round)
+            except DragomanError as error:
+                self.num_failures += 1
+                this_round.errors.append(error)
+                self._note_trouble(wanted, state, error)
+            else:
+                self._troubles.pop(wanted, None)
+                self._place(model)
+                this_round.chosen[wanted] = model
+                return
+        old = self._predecessor(wanted, this_round)
+        if old is not None:
+            this_round.chosen[wanted] = old
+
+    async def _open(self, wanted: ModelConfig, state: BundleState, this_round: _Round) -> ServedModel:
+        broken = next((model for model in self._models if model.config == wanted and model.is_broken), None)
+        if broken is not None:  # it serves nobody, and the new one needs its memory
+            await _close(broken)
+        logger.info("loading %s", wanted.bundle)
+        started = self._clock()
+        translator = await self._load_on_a_thread(wanted)
+        if any(model.name == translator.name for model in this_round.chosen.values()):
+            await asyncio.to_thread(translator.close)
+            raise InvalidInputError(
+                f'two models are called "{translator.name}"; every served model needs a name of its own'
+            )
+        before = self._troubles.get(wanted)
+        model = ServedModel(
+            wanted,
+            state,
+            loaded_at=self._clock(),
+            num_attempts=before.num_attempts + 1 if before is not None and before.state == state else 0,
+        )
+        on_broken = partial(_tell_loop, asyncio.get_running_loop(), partial(self._break, model))
+        model.worker = Worker(translator, max_waiting=self._max_waiting, on_broken=on_broken)
+        try:
+            await self._try_out(model.worker)
+        except Exception as error:
+            await _close(model)
+            raise _explain(error, wanted) from error
+        self.num_loaded += 1
+        logger.info("%s, revision %s, serves after %.1f s", model.name, translator.revision, self._clock() - started)
+        return model
+
+    async def _load_on_a_thread(self, wanted: ModelConfig) -> ServedTranslator:
+        try:
+            return await asyncio.to_thread(self._load, wanted)
+        except Exception as error:
+            raise _explain(error, wanted) from error
+
+    def _note_trouble(self, wanted: ModelConfig, state: BundleState, error: DragomanError) -> None:
+        trouble = self._troubles.get(wanted)
+        num_attempts = trouble.num_attempts + 1 if trouble is not None and trouble.state == state else 1
+        pause = _pause(num_attempts)
+        self._troubles[wanted] = _Trouble(state, error, num_attempts, self._clock() + pause)
+        goes_on = "; what was loaded before goes on" if self._predecessor(wanted, _Round()) is not None else ""
+        logger.error("%s cannot be served%s; next attempt in %g s: %s", wanted.bundle, goes_on, pause, error)
+
+    def _predecessor(self, wanted: ModelConfig, this_round: _Round) -> ServedModel | None:
+        """What may go on in the place of a model that cannot be loaded."""
+        free = [model for model in self._models if model not in this_round.chosen.values()]
+        for model in free:
+            if model.config == wanted or (wanted.name is not None and model.name == wanted.name):
+                return model
+        return next((model for model in free if model.config.bundle == wanted.bundle), None)
+
+    def _place(self, model: ServedModel) -> None:
+        for place, old in enumerate(self._models):
+            if old.name == model.name:
+                self._models[place] = model
+                self._retire(old)
+                break
+        else:
+            self._models.append(model)
+        self._on_change()
+
+    def _settle(self, models: Sequence[ModelConfig], this_round: _Round) -> None:
+        """Puts the models in the order of the configuration, and lets go of those that it has no longer."""
+        chosen = [this_round.chosen[model] for model in dict.fromkeys(models) if model in this_round.chosen]
+        left_over = [model for model in self._models if model not in chosen]
+        if this_round.errors:
+            chosen += left_over
+        else:
+            for model in left_over:
+                logger.info("%s is no longer served", model.name)
+                self._retire(model)
+        if self._models != chosen:
+            self._models = chosen
+            self._on_change()
+
+    def _break(self, model: ServedModel) -> None:
+        """Its engine failed for good: it stays in its place, where it refuses all calls, until another is loaded."""
+        model.is_broken = True
+        if model.is_retired:
+            return
+        lasted = self._clock() - model.loaded_at >= LONGEST_PAUSE
+        num_attempts = 0 if lasted else model.num_attempts
+        error = DragomanError(f"{model.name}: its decoding engine is broken")
+        self._troubles[model.config] = _Trouble(model.state, error, num_attempts, self._clock() + _pause(num_attempts))
+        self._on_change()
+
+    def _retire(self, model: ServedModel) -> None:
+        model.is_retired = True
+        if not model.num_leases:
+            closing = asyncio.ensure_future(_close(model))
+            self._closing.add(closing)
+            closing.add_done_callback(self._closing.discard)
+
+    def _served_by(self, worker: Worker) -> ServedModel:
+        return next(model for model in self._models if model.worker is worker)
+
+    def _count_lease(self) -> None:
+        self._num_leases += 1
+        self._idle.clear()
+
+    def _release(self, model: ServedModel) -> None:
+        self._num_leases -= 1
+        if not self._num_leases:
+            self._idle.set()
+        if model.is_retired and not model.num_leases:
+            self._retire(model)
+
+
+async def _close(model: ServedModel) -> None:
+    await model.worker.drain()
+    await asyncio.to_thread(model.worker.translator.close)
+
+
+def _tell_loop(loop: asyncio.AbstractEventLoop, callback: Callable[[], None]) -> None:
+    with suppress(RuntimeError):  # the loop is closed: nobody asks any more
+        loop.call_soon_threadsafe(callback)
+
+
+def _pause(num_attempts: int) -> float:
+    """Seconds after so many attempts that failed."""
+    return min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (num_attempts - 1)) if num_attempts else 0.0
+
+
+def _explain(error: Exception, wanted: ModelConfig) -> DragomanError:
+    if isinstance(error, DragomanError):
+        return error
+    logger.error("%s cannot be loaded", wanted.bundle, exc_info=error)
+    return DragomanError(f"{wanted.bundle}: cannot be loaded: {type(error).__name__}: {' '.join(str(error).split())}")

@@ -1,0 +1,71 @@
+"""A model in use: it is closed only when nobody uses it any more."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Self
+
+from model.config import Direction
+from server.bundle_watch import BundleState
+from server.config import ModelConfig
+from server.interfaces import ServedTranslator
+from server.worker import Worker
+
+
+@dataclass(slots=True, eq=False)
+class ServedModel:
+    """A loaded model.
+
+    config, state: what it was loaded from. loaded_at: on the catalogue's clock. num_attempts: to serve what it was
+    loaded from that failed shortly before. num_leases: calls that use it. is_retired: no new ones get it. is_broken:
+    its engine failed for good.
+    """
+
+    config: ModelConfig
+    state: BundleState
+    loaded_at: float
+    num_attempts: int = 0
+    worker: Worker = field(init=False)
+    num_leases: int = 0
+    is_retired: bool = False
+    is_broken: bool = False
+
+    @property
+    def name(self) -> str:
+        """What clients call it."""
+        return self.worker.translator.name
+
+
+class ModelLease:
+    """Keeps a model from being closed, for use with `with`: another may take its place meanwhile, but it goes on."""
+
+    def __init__(self, model: ServedModel, on_release: Callable[[ServedModel], None]) -> None:
+        self._model: ServedModel | None = model
+        self._on_release = on_release
+        self.worker = model.worker
+        model.num_leases += 1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+    @property
+    def translator(self) -> ServedTranslator:
+        """The model itself."""
+        return self.worker.translator
+
+    def release(self) -> None:
+        """What leaving `with` does; may be called twice, on the event loop."""
+        model, self._model = self._model, None
+        if model is not None:
+            model.num_leases -= 1
+            self._on_release(model)
+
+
+class Lease(ModelLease):
+    """A model and the direction in which it is to translate."""
+
+    def __init__(self, model: ServedModel, on_release: Callable[[ServedModel], None], direction: Direction) -> None:
+        super().__init__(model, on_release)
+        self.direction = direction

@@ -1,0 +1,57 @@
+"""From a configured model to one that has proved to translate."""
+
+import asyncio
+import math
+from contextlib import suppress
+
+from model.decoding.request import PreparedText, SearchOptions
+from model.errors import DragomanError, NotFoundError
+from server.config import ModelConfig
+from server.interfaces import ServedTranslator
+from server.worker import Worker
+
+TRIAL_TEXT = "1"
+"""Pieces of every vocabulary make it, if need be byte by byte."""
+
+TRIAL_SECONDS = 300.0
+"""How long the first translation may take: engine processes may have to be started for it."""
+
+
+def load_translator(model: ModelConfig) -> ServedTranslator:
+    """Loads a bundle as it is configured, under the name that it is to have; takes a while, on any thread.
+
+    Raises DragomanError, see `Translator.load`.
+    """
+    from model.decoding.translator import Translator
+
+    translator = Translator.load(
+        model.bundle,
+        precision=model.precision,
+        device=model.device,
+        max_slots=model.max_slots,
+        max_cached_positions=model.max_cached_positions,
+        use_shortlist=model.shortlist,
+    )
+    if model.name is not None:
+        translator.info = translator.info.model_copy(update={"name": model.name})
+    return translator
+
+
+async def try_worker(worker: Worker) -> None:
+    """Has a model translate something, on the way that calls take. Raises DragomanError if it does not."""
+    prepared = _prepare_trial(worker.translator)
+    try:
+        (translation,) = await asyncio.wait_for(worker.translate([prepared]), TRIAL_SECONDS)
+    except TimeoutError as error:
+        raise DragomanError(f"{worker.translator.name}: has not translated anything in {TRIAL_SECONDS:g} s") from error
+    if not math.isfinite(translation.score):
+        raise DragomanError(f"{worker.translator.name}: its scores are no numbers: its weights are damaged")
+
+
+def _prepare_trial(translator: ServedTranslator) -> PreparedText:
+    """In the first direction that can be translated: a shortlist may lack some."""
+    options = SearchOptions(max_target_length=8)
+    for direction in translator.directions:
+        with suppress(NotFoundError):
+            return translator.prepare(TRIAL_TEXT, direction, options)
+    raise DragomanError(f"{translator.name}: no direction can be translated")
