@@ -8,6 +8,7 @@ from model.config import Direction
 from server.bundle_watch import BundleState
 from server.config import ModelConfig
 from server.interfaces import ServedTranslator
+from server.model_loading import read_card
 from server.worker import Worker
 
 
@@ -17,7 +18,7 @@ class ServedModel:
 
     config, state: what it was loaded from. loaded_at: on the catalogue's clock. num_attempts: to serve what it was
     loaded from that failed shortly before. num_leases: calls that use it. is_retired: no new ones get it. is_broken:
-    its engine failed for good.
+    its engine failed for good. card: as it was when the model was loaded, see `ModelLease.card`.
     """
 
     config: ModelConfig
@@ -28,6 +29,10 @@ class ServedModel:
     num_leases: int = 0
     is_retired: bool = False
     is_broken: bool = False
+    card: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.card = read_card(self.config.bundle)
 
     @property
     def name(self) -> str:
@@ -42,6 +47,8 @@ class ModelLease:
         self._model: ServedModel | None = model
         self._on_release = on_release
         self.worker = model.worker
+        self.card = model.card
+        """Its bundle's README.md, in Markdown; empty if there is none."""
         model.num_leases += 1
 
     def __enter__(self) -> Self:

@@ -4,6 +4,7 @@ import asyncio
 import math
 from contextlib import suppress
 
+from model.bundle import CARD_FILE, find_bundle
 from model.decoding.request import PreparedText, SearchOptions
 from model.errors import DragomanError, NotFoundError
 from server.config import ModelConfig
@@ -35,6 +36,14 @@ def load_translator(model: ModelConfig) -> ServedTranslator:
     if model.name is not None:
         translator.info = translator.info.model_copy(update={"name": model.name})
     return translator
+
+
+def read_card(bundle: str) -> str:
+    """The model card of a bundle, given by its folder or name; empty if there is none."""
+    try:
+        return (find_bundle(bundle) / CARD_FILE).read_text("utf-8", errors="replace")
+    except (NotFoundError, OSError):
+        return ""
 
 
 async def try_worker(worker: Worker) -> None:
