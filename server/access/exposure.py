@@ -1,0 +1,42 @@
+"""What an operator must be told about how open the server is."""
+
+import ipaddress
+
+from server.access.tokens import is_open_to_others
+from server.config import AccessConfig, TlsConfig, parse_address
+
+
+def warnings_of(listen: str, tls: TlsConfig, access: AccessConfig) -> list[str]:
+    """One line for each thing that an operator may not have meant. listen: HOST:PORT."""
+    host, _ = parse_address(listen)
+    is_exposed = not is_loopback(host)
+    is_encrypted = tls.certificate is not None
+    is_guarded = access.tokens is not None or tls.client_ca is not None
+    warnings = []
+    if is_exposed and not is_encrypted and not is_guarded:
+        warnings.append(
+            f"WARNING: {listen} is open to everybody who can reach it: anyone may call, and anyone on the way may read "
+            "the texts. Set tls.certificate, tls.key and access.tokens, or listen on 127.0.0.1"
+        )
+    elif is_exposed and not is_encrypted:
+        warnings.append(
+            f"WARNING: {listen} is not encrypted: anyone on the way may read texts and tokens. "
+            "Set tls.certificate and tls.key"
+        )
+    elif is_exposed and not is_guarded:
+        warnings.append(
+            f"WARNING: {listen} asks nobody for a token: anyone who can reach it may call. "
+            "Set access.tokens, or tls.client_ca"
+        )
+    for path, content in ((access.tokens, "tokens"), (tls.key, "the private key")):
+        if path is not None and is_open_to_others(path):
+            warnings.append(f"WARNING: {path} holds {content}, and every user of this machine may read it: chmod o= it")
+    return warnings
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches what listens on `host`; a name other than localhost is taken for the world."""
+    try:
+        return ipaddress.ip_address(host.strip("[]").partition("%")[0]).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,154 @@
+"""The bearer tokens of a file: whose they are and what each is allowed."""
+
+import hmac
+import logging
+import os
+import stat
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from model.config import StrictModel
+from model.config_files import read_toml, validate_tree
+from model.errors import DragomanError, InvalidInputError, NotFoundError
+from server.caller import Priority
+
+POLL_SECONDS = 1.0
+"""The file is looked at no more often."""
+
+logger = logging.getLogger(__name__)
+
+
+class TokenEntry(StrictModel):
+    """One of a file's [[tokens]]."""
+
+    name: str = Field(pattern=r"^[\x21-\x7e]{1,64}$", description="Whose it is, for the log and for fairness.")
+    token: str | None = Field(None, pattern=r"^[\x21-\x7e]+$", description="The token itself.")
+    sha256: str | None = Field(
+        None, pattern=r"^[0-9a-fA-F]{64}$", description="Instead of it, its SHA-256, hexadecimal: sha256sum's output."
+    )
+    max_concurrent_calls: int | None = Field(
+        None, ge=1, description="Instead of limits.max_concurrent_calls_per_client."
+    )
+    characters_per_minute: int | None = Field(None, ge=1, description="Of the texts sent; none: any number.")
+    max_priority: Literal["interactive", "batch"] = Field("interactive", description="The best it may ask for.")
+
+    @model_validator(mode="after")
+    def _has_one_of_both(self) -> Self:
+        if (self.token is None) == (self.sha256 is None):
+            raise ValueError("give either token or sha256")
+        return self
+
+    @property
+    def digest(self) -> bytes:
+        """SHA-256 of the token."""
+        if self.token is not None:
+            return sha256(self.token.encode()).digest()
+        return bytes.fromhex(self.sha256 or "")
+
+
+class _Tokens(StrictModel):
+    tokens: tuple[TokenEntry, ...] = Field(min_length=1, strict=False)
+
+    @model_validator(mode="after")
+    def _differ(self) -> Self:
+        names = [entry.name for entry in self.tokens]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f'tokens: two are called "{name}"')
+        if len({entry.digest for entry in self.tokens}) < len(names):
+            raise ValueError("tokens: two names have the same token")
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A token that was recognized; see `TokenEntry`."""
+
+    name: str
+    max_concurrent_calls: int | None = None
+    characters_per_minute: int | None = None
+    max_priority: Priority = Priority.INTERACTIVE
+
+
+class TokenFile:
+    """The tokens of a file, which is read again once it has changed; one that is broken changes nothing.
+
+    Not thread-safe: for the event loop alone.
+    """
+
+    def __init__(self, path: Path, *, clock: Callable[[], float] = time.monotonic) -> None:
+        """clock: seconds. Raises NotFoundError or InvalidInputError, which names the key, if the file is no good."""
+        self._path = path
+        self._clock = clock
+        self._version = _version_of(path)
+        self._tokens = self._read()
+        self._looked_at = clock()
+
+    def find(self, presented: str) -> Token | None:
+        """The token that was presented, if it is one of the file's.
+
+        Digests of equal length are compared, each in constant time and all of them whatever is found, so the time that
+        it takes tells nothing of what the tokens are.
+        """
+        self._look()
+        digest = sha256(presented.encode(errors="surrogateescape")).digest()
+        found = [token for known, token in self._tokens if hmac.compare_digest(known, digest)]
+        return found[0] if found else None
+
+    def _look(self) -> None:
+        """Reads the file again if it is time to look and it has changed."""
+        now = self._clock()
+        if now - self._looked_at < POLL_SECONDS:
+            return
+        self._looked_at = now
+        try:
+            version = _version_of(self._path)
+            if version == self._version:
+                return
+            self._version = version  # first: a broken file is told of once
+            self._tokens = self._read()
+        except DragomanError as error:
+            logger.error("the tokens stay as they were: %s", error)
+        else:
+            logger.warning("%s was read again: %d tokens", self._path, len(self._tokens))
+
+    def _read(self) -> tuple[tuple[bytes, Token], ...]:
+        tree: dict[str, Any] = read_toml(self._path)
+        entries = validate_tree(_Tokens, tree, origin=str(self._path)).tokens
+        return tuple(
+            (
+                entry.digest,
+                Token(
+                    entry.name,
+                    entry.max_concurrent_calls,
+                    entry.characters_per_minute,
+                    Priority.BATCH if entry.max_priority == "batch" else Priority.INTERACTIVE,
+                ),
+            )
+            for entry in entries
+        )
+
+
+def is_open_to_others(path: Path) -> bool:
+    """Whether users who are neither its owner nor of its group may read or write the file."""
+    try:
+        return bool(path.stat().st_mode & (stat.S_IROTH | stat.S_IWOTH))
+    except OSError:
+        return False
+
+
+def _version_of(path: Path) -> tuple[int, int, int]:
+    """Differs once the file was replaced or written to."""
+    try:
+        found = os.stat(path)
+    except FileNotFoundError as error:
+        raise NotFoundError(f"{path}: no such file") from error
+    except OSError as error:
+        raise InvalidInputError(f"{path}: {error.strerror}") from error
+    return found.st_ino, found.st_mtime_ns, found.st_size

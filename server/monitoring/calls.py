@@ -1,0 +1,88 @@
+"""A call as it is watched, from its first byte to its status."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+UNKNOWN_METHOD = "unknown"
+"""What calls of methods that do not exist are counted under: their names are anybody's choice, so without end."""
+
+HEALTH_SERVICE = "grpc.health.v1.Health"
+
+MAX_KEPT_CHARACTERS = 10_000
+"""Of a call's texts, where the log may hold them: a stream has any number of texts."""
+
+
+@dataclass(slots=True, eq=False)
+class Call:
+    """One call; what is not known when it begins is filled in while it runs.
+
+    method:     such as "dragoman.v1.TranslationService/Translate", or `UNKNOWN_METHOD`.
+    started_at: seconds of a monotonic clock.
+    texts:      what was to be translated; None if that is not to be kept.
+    span:       of the trace; None without one.
+    """
+
+    method: str
+    request_id: str
+    client: str
+    started_at: float
+    model: str = ""
+    num_texts: int = 0
+    num_characters: int = 0
+    texts: list[str] | None = None
+    span: Any = field(default=None, repr=False)
+
+    @property
+    def is_health_check(self) -> bool:
+        """Whether it only asks whether the server serves."""
+        return self.method.partition("/")[0] == HEALTH_SERVICE
+
+    def read(self, request: Any) -> int:
+        """Counts what a message of the caller's brings; returns its characters (code points)."""
+        name = _name_of(request)
+        count = _TEXTS.get(name)
+        if count is None:
+            return 0
+        texts = count(getattr(request, "_pb", request))  # Google's classes wrap the message
+        num_characters = sum(map(len, texts))
+        self.num_texts += len(texts)
+        self.num_characters += num_characters
+        if self.texts is not None and self.num_characters <= MAX_KEPT_CHARACTERS:
+            self.texts.extend(texts)
+        return num_characters
+
+    def wrote(self, response: Any) -> None:
+        """Notes which model an answer comes from; costs nothing once that is known."""
+        if not self.model:
+            find = _MODELS.get(_name_of(response))
+            if find is not None:
+                self.model = find(getattr(response, "_pb", response))
+
+
+def _name_of(message: Any) -> str:
+    descriptor = getattr(getattr(message, "_pb", message), "DESCRIPTOR", None)
+    return getattr(descriptor, "full_name", "")
+
+
+def _pairs(request: Any) -> list[str]:
+    return [text for pair in request.pairs for text in (pair.source, pair.target)]
+
+
+_TEXTS: dict[str, Callable[[Any], Sequence[str]]] = {
+    "dragoman.v1.TranslateRequest": lambda request: request.texts,
+    "dragoman.v1.TranslateStreamRequest": lambda request: [request.item.text] if request.HasField("item") else (),
+    "dragoman.v1.TranslateLiveRequest": lambda request: [request.text],
+    "dragoman.v1.ScoreRequest": _pairs,
+    "dragoman.v1.DetectLanguageRequest": lambda request: request.texts,
+    "google.cloud.translation.v3.TranslateTextRequest": lambda request: request.contents,
+    "google.cloud.translation.v3.DetectLanguageRequest": lambda request: [request.content],
+}
+"""The texts of each kind of request, by its message's full name."""
+
+_MODELS: dict[str, Callable[[Any], str]] = {
+    "dragoman.v1.TranslateResponse": lambda response: response.model,
+    "dragoman.v1.TranslateStreamResponse": lambda response: response.started.model,
+    "dragoman.v1.TranslateLiveResponse": lambda response: response.started.model,
+    "dragoman.v1.ScoreResponse": lambda response: response.model,
+}
