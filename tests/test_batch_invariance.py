@@ -17,6 +17,7 @@ from model.decoding.parallel import ParallelEngine, make_engine
 from model.decoding.request import PreparedText, Request, SearchOptions, TokenHypothesis
 from model.decoding.translator import Translator
 from model.weights import read_weights
+from tests.model.decoding.engines import finished_by_step
 
 pytestmark = pytest.mark.skipif(not is_available(), reason="needs a C++ compiler")
 
@@ -118,7 +119,7 @@ def run(
         del waiting[: len(arriving)]
         engine.admit(arriving)
         in_flight |= {request.id for request in arriving}
-        for finished in engine.step():
+        for finished in finished_by_step(engine):
             results[finished.id] = exact(finished.hypotheses)
             in_flight.remove(finished.id)
         for request_id in sorted(in_flight):

@@ -27,6 +27,7 @@ class Admission:
     allowed_ids:       the target pieces that its translation may be made of (a lexical shortlist), ascending, with
                        the end of sentence among them; None for the whole vocabulary. The softmax runs over these alone.
     keep_attention:    whether `attention` will be asked for.
+    is_forced:         whether its translation is given, piece by piece: then nothing is forbidden in it.
     """
 
     slot: int
@@ -35,6 +36,7 @@ class Admission:
     max_target_length: int
     allowed_ids: NDArray[np.int32] | None = None
     keep_attention: bool = False
+    is_forced: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +123,8 @@ class Decoder(Protocol):
 
     def log_probs(self, rows: Rows, which: Ints) -> Floats:
         """[m, vocab_size] log probabilities of the next piece for the rows of the slots rows.slots[which], in order,
-        after `advance` of the same rows; -inf for pieces that no hypothesis may hold, but not for the end of sentence.
-        For slots whose rules must see every piece."""
+        after `advance` of the same rows; -inf for pieces that no hypothesis may hold, but not for the end of sentence,
+        nor in slots admitted with is_forced. For slots whose rules must see every piece."""
 
     def attention(self, slot: int) -> NDArray[np.float32]:
         """[positions, beams, source pieces]: what every row ever fed to a slot admitted with keep_attention looked at:

@@ -2,17 +2,20 @@
 
 import heapq
 import logging
+import time
 from collections.abc import Sequence
 
 import numpy as np
 
-from model.config import EOS_ID
 from model.decoding.beam import BeamStep
-from model.decoding.decoder import Admission, Decoder, Extensions, Ints, Rows
+from model.decoding.decoder import Admission, Decoder, Extensions, Rows
 from model.decoding.dense import DenseSlots, join_extensions
-from model.decoding.request import Finished, Request, SearchOptions, TokenHypothesis
+from model.decoding.following import describe_progress
+from model.decoding.limits import EngineLimits, num_cached_positions
+from model.decoding.request import EngineStatistics, Event, Finished, Request, SearchOptions, TokenHypothesis
 from model.decoding.rules import coverage_penalty, length_penalty
 from model.decoding.search import Search
+from model.decoding.statistics import RequestCounts, StepCounts, make_statistics
 from model.errors import InvalidInputError
 
 logger = logging.getLogger(__name__)
@@ -21,8 +24,8 @@ logger = logging.getLogger(__name__)
 class Engine:
     """Decodes up to `max_slots` sentences at once, one target position a step.
 
-    Synchronous, for one thread alone (but for `check`); without queue, clock or text. A sentence's hypotheses do not
-    depend on what else is being decoded, but for what the decoder's rounding of sums may change.
+    Synchronous, for one thread alone (but for `check` and `statistics`); without queue or text. A sentence's hypotheses
+    do not depend on what else is being decoded, but for what the decoder's rounding of sums may change.
     """
 
     def __init__(
@@ -33,12 +36,17 @@ class Engine:
         times its max_target_length. None leaves it to the number of slots."""
         self.decoder = decoder
         self.max_slots = min(max_slots or decoder.max_slots, decoder.max_slots)
-        self.max_cached_positions = max_cached_positions
+        self.limits = EngineLimits.of_decoder(decoder, max_cached_positions)
+        self.step_counts = StepCounts()
+        self._request_counts = RequestCounts()
         self._search = Search(self.max_slots)
         self._dense = DenseSlots()
         self._free = list(range(self.max_slots))  # a heap: the lowest numbers are taken first
         self._requests: dict[int, Request] = {}  # by slot
         self._slots: dict[int, int] = {}  # by request id
+        self._followed: set[int] = set()  # slots
+        self._unstarted: list[int] = []  # slots that have taken no step
+        self._first_token_at = [0.0] * self.max_slots
         self._num_reserved = 0  # positions
 
     @property
@@ -53,32 +61,16 @@ class Engine:
 
     def count_fitting(self, requests: Sequence[Request]) -> int:
         """How many of the requests, counted from the first, `admit` has room for now."""
-        num_positions = self._num_reserved
+        num_positions, limit = self._num_reserved, self.limits.max_cached_positions
         for index, request in enumerate(requests[: self.free_slots]):
             num_positions += num_cached_positions(request)
-            if self.max_cached_positions is not None and num_positions > self.max_cached_positions:
+            if limit is not None and num_positions > limit:
                 return index
         return min(len(requests), self.free_slots)
 
     def check(self, request: Request) -> None:
         """Raises InvalidInputError for a request that `admit` will never take. May be called in any thread."""
-        max_source_length, max_target_length = self.decoder.max_source_length, self.decoder.max_target_length
-        if not 1 <= len(request.source_ids) <= max_source_length:
-            raise InvalidInputError(
-                f"a source of {len(request.source_ids)} pieces; 1 to {max_source_length} are possible"
-            )
-        if not 1 <= request.max_target_length <= max_target_length:
-            raise InvalidInputError(
-                f"max_target_length is {request.max_target_length}; 1 to {max_target_length} are possible"
-            )
-        if request.options.sampling_temperature is None and 2 * request.options.beam_size > self.decoder.vocab_size:
-            raise InvalidInputError(f"a vocabulary this small cannot fill a beam of {request.options.beam_size}")
-        _check_pieces(request, self.decoder.vocab_size)
-        if self.max_cached_positions is not None and num_cached_positions(request) > self.max_cached_positions:
-            raise InvalidInputError(
-                f"the request needs {num_cached_positions(request)} cached positions, but the engine has "
-                f"{self.max_cached_positions}: ask for fewer beams or a smaller max_target_length"
-            )
+        self.limits.check(request)
 
     def admit(self, requests: Sequence[Request]) -> None:
         """Encodes the sources and begins their search at the next step.
@@ -97,12 +89,16 @@ class Engine:
             self.check(request)
         if self.count_fitting(requests) < len(requests):
             raise InvalidInputError(
-                f"{len(requests)} requests need more cached positions than are free, of {self.max_cached_positions}"
+                f"{len(requests)} requests need more cached positions than are free, of "
+                f"{self.limits.max_cached_positions}"
             )
+        begin = time.monotonic()
         slots = heapq.nsmallest(len(requests), self._free)
         self.decoder.admit([_admission(slot, request) for slot, request in zip(slots, requests, strict=True)])
         for slot, request in zip(slots, requests, strict=True):
             self._begin(slot, request)
+        self._request_counts.count_admitted(requests)
+        self.step_counts.step_seconds += time.monotonic() - begin
 
     def _begin(self, slot: int, request: Request) -> None:
         heapq.heappop(self._free)
@@ -117,20 +113,37 @@ class Engine:
             max_length=request.max_target_length,
         )
         self._dense.begin(slot, request)
+        self._unstarted.append(slot)
+        if request.is_followed:
+            self._followed.add(slot)
 
-    def step(self) -> list[Finished]:
-        """Decodes one target position of every sentence and returns those whose search is over."""
+    def step(self) -> list[Event]:
+        """Decodes one target position of every sentence; returns those whose search is over, and how far those have
+        come that are followed."""
         if not self._requests:
             return []
+        begin, num_slots = time.monotonic(), len(self._requests)
         rows = self._search.rows()
         self.decoder.advance(rows)
         step = self._advance_some_dense(rows) if self._dense else self._search.advance(rows, self._extend(rows))
-        if not np.count_nonzero(step.is_done):
-            return []
-        done = rows.slots[step.is_done].tolist()
-        finished = [Finished(self._requests[slot].id, self._hypotheses(slot)) for slot in done]
-        self._release(done)
-        return finished
+        end = time.monotonic()
+        for slot in self._unstarted:
+            self._first_token_at[slot] = end
+        self._unstarted.clear()
+        self.step_counts.count(num_slots, end - begin)
+        events: list[Event] = self._finish(rows.slots[step.is_done].tolist()) if np.count_nonzero(step.is_done) else []
+        events += [describe_progress(self._requests[slot], self._search, slot) for slot in self._followed]
+        return events
+
+    def _finish(self, slots: list[int]) -> list[Event]:
+        """The outcomes of slots whose search is over, which become free."""
+        finished = [
+            Finished(self._requests[slot].id, self._hypotheses(slot), self._first_token_at[slot]) for slot in slots
+        ]
+        for one in finished:
+            self._request_counts.count_finished(one)
+        self._release(slots)
+        return [*finished]
 
     def _extend(self, rows: Rows) -> Extensions:
         return self.decoder.extend(rows, np.arange(len(rows.slots), dtype=np.int32))
@@ -152,7 +165,17 @@ class Engine:
         if request_id not in self._slots:
             return False
         self._release([self._slots[request_id]])
+        self._request_counts.num_cancelled += 1
         return True
+
+    def statistics(self) -> EngineStatistics:
+        """What it has done so far. May be called in any thread."""
+        return make_statistics(
+            self._request_counts, [self.step_counts], num_slots=self.max_slots, num_active=self.num_active
+        )
+
+    def close(self) -> None:
+        """Nothing to end: it has no thread of its own."""
 
     def _release(self, slots: list[int]) -> None:
         for slot in slots:
@@ -160,6 +183,8 @@ class Engine:
             del self._slots[request.id]
             self._num_reserved -= num_cached_positions(request)
             heapq.heappush(self._free, slot)
+        self._followed.difference_update(slots)
+        self._unstarted = [slot for slot in self._unstarted if slot not in slots]
         self._search.remove(slots)
         self._dense.remove(slots)
         self.decoder.release(slots)
@@ -186,17 +211,12 @@ class Engine:
         return tuple(hypotheses)
 
 
-def num_cached_positions(request: Request) -> int:
-    """Positions whose keys and values a request may need: its source's, and those of all its hypotheses."""
-    return len(request.source_ids) + request.options.num_beams * request.max_target_length
-
-
 def _needs_attention(options: SearchOptions) -> bool:
     return options.return_attention or options.coverage_penalty > 0
 
 
 def _admission(slot: int, request: Request) -> Admission:
-    allowed_ids = request.allowed_ids
+    allowed_ids = None if request.is_forced else request.allowed_ids
     if allowed_ids is not None and request.prefix_ids:
         allowed_ids = np.union1d(allowed_ids, np.array(request.prefix_ids, np.int32))
     return Admission(
@@ -206,31 +226,5 @@ def _admission(slot: int, request: Request) -> Admission:
         max_target_length=request.max_target_length,
         allowed_ids=allowed_ids,
         keep_attention=_needs_attention(request.options),
-    )
-
-
-def _check_pieces(request: Request, vocab_size: int) -> None:
-    """Refuses target pieces that make no sense."""
-    if len(request.prefix_ids) >= request.max_target_length:
-        raise InvalidInputError(
-            f"target_prefix has {len(request.prefix_ids)} pieces, but max_target_length is "
-            f"{request.max_target_length}: it must be greater"
-        )
-    if EOS_ID in request.prefix_ids:
-        raise InvalidInputError("target_prefix holds the end of sentence")
-    for name in ("prefix_ids", "suppressed_ids"):
-        for piece in getattr(request, name):
-            if not 0 <= piece < vocab_size:
-                raise InvalidInputError(f"{name} holds {piece}, but the vocabulary has {vocab_size} pieces")
-    if request.allowed_ids is not None and not _is_shortlist(request.allowed_ids, vocab_size):
-        raise InvalidInputError("allowed_ids must be ascending pieces of the vocabulary with the end of sentence")
-
-
-def _is_shortlist(ids: Ints, vocab_size: int) -> bool:
-    end = int(ids.searchsorted(EOS_ID))
-    return (
-        end < len(ids)
-        and bool(ids[end] == EOS_ID)
-        and bool((ids[1:] > ids[:-1]).all())
-        and bool(0 <= ids[0] <= ids[-1] < vocab_size)
+        is_forced=request.is_forced,
     )

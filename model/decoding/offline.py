@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from model.decoding.engine import Engine
 from model.decoding.parallel import ParallelEngine
-from model.decoding.request import Finished, PreparedText, Request, TokenHypothesis, Translation
+from model.decoding.request import Event, Lost, Partial, PreparedText, Request, TokenHypothesis, Translation
+from model.errors import DragomanError
 
 LOOKAHEAD = 1024
 """Texts that the loop reads ahead of its output, and segments that it lets wait, to decode like lengths together."""
@@ -55,8 +56,8 @@ class OfflineLoop:
                 if self._is_exhausted and num_yielded == self._num_read:
                     break
                 self._admit()
-                for finished in self._engine.step():
-                    self._take(finished)
+                for event in self._engine.step():
+                    self._take(event)
         finally:  # also when whoever consumes this stops early
             for request_id in self._in_flight:
                 self._engine.cancel(request_id)
@@ -103,10 +104,14 @@ class OfflineLoop:
             self._in_flight.update(request.id for request in requests)
             self._engine.admit(requests)
 
-    def _take(self, finished: Finished) -> None:
-        self._in_flight.remove(finished.id)
-        text, index = self._owners.pop(finished.id)
-        text.found[index] = finished.hypotheses
+    def _take(self, event: Event) -> None:
+        if isinstance(event, Partial):  # nothing is followed
+            return
+        self._in_flight.remove(event.id)
+        text, index = self._owners.pop(event.id)
+        if isinstance(event, Lost):
+            raise DragomanError(f"a sentence was lost: {event.reason}")
+        text.found[index] = event.hypotheses
         text.num_missing -= 1
         if not text.num_missing:
             self._translated[text.number] = self._finish(text.prepared, text.found)

@@ -11,8 +11,10 @@ from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
 from model.decoding.decoder import Decoder
-from model.decoding.engine import Engine, num_cached_positions
-from model.decoding.request import Finished, Request
+from model.decoding.engine import Engine
+from model.decoding.limits import EngineLimits, num_cached_positions
+from model.decoding.request import EngineStatistics, Event, Finished, Request
+from model.decoding.statistics import RequestCounts, make_statistics
 from model.errors import InvalidInputError
 
 logger = logging.getLogger(__name__)
@@ -25,14 +27,14 @@ class _Lane:
         self.engine = engine
         self.waiting: list[Request] = []  # placed, and admitted by its next step
         self.cancelled: dict[int, Request] = {}  # given up in the middle of a step
-        self.step: Future[list[Finished]] | None = None  # None while it rests: only then may it be touched
+        self.step: Future[list[Event]] | None = None  # None while it rests: only then may it be touched
 
     @property
     def load(self) -> int:
         """Sentences that it has or is to have."""
         return self.engine.num_active + len(self.waiting)
 
-    def run(self) -> list[Finished]:
+    def run(self) -> list[Event]:
         """One step, after the encoding of what waits. No other thread touches the lane meanwhile."""
         waiting, self.waiting = self.waiting, []
         self.engine.admit(waiting)
@@ -48,6 +50,7 @@ class ParallelEngine:
         self._lanes = [_Lane(engine) for engine in engines]
         self._in_flight: dict[int, tuple[Request, _Lane]] = {}  # by request id
         self._num_reserved = 0  # positions
+        self._request_counts = RequestCounts()
         self._threads = ThreadPoolExecutor(len(engines), thread_name_prefix="dragoman-engine")
         self.max_slots = sum(engine.max_slots for engine in engines)
 
@@ -55,6 +58,11 @@ class ParallelEngine:
     def decoder(self) -> Decoder:
         """One of the decoders, which are all alike."""
         return self._lanes[0].engine.decoder
+
+    @property
+    def limits(self) -> EngineLimits:
+        """Of one request, wherever it is decoded."""
+        return self._lanes[0].engine.limits
 
     @property
     def num_active(self) -> int:
@@ -68,7 +76,7 @@ class ParallelEngine:
 
     def check(self, request: Request) -> None:
         """Raises InvalidInputError for a request that `admit` will never take. May be called in any thread."""
-        self._lanes[0].engine.check(request)
+        self.limits.check(request)
 
     def count_fitting(self, requests: Sequence[Request]) -> int:
         """How many of the requests, counted from the first, `admit` has room for now.
@@ -99,8 +107,9 @@ class ParallelEngine:
             lane.waiting.append(request)
             self._in_flight[request.id] = request, lane
             self._num_reserved += num_cached_positions(request)
+        self._request_counts.count_admitted(requests)
 
-    def step(self) -> list[Finished]:
+    def step(self) -> list[Event]:
         """Lets every engine that rests take a step, and returns what the first to end one has found."""
         resting = self._resting()
         ready = [lane for lane in resting if lane.load]
@@ -115,13 +124,14 @@ class ParallelEngine:
             return []
         done, _ = wait(running, return_when=FIRST_COMPLETED)
         ended = [lane for lane in self._lanes if lane.step in done]
-        return [finished for lane in ended for finished in self._end_step(lane)]
+        return [event for lane in ended for event in self._end_step(lane)]
 
     def cancel(self, request_id: int) -> bool:
         """Gives a request up: its slot is free before its engine's next step. False if it is not in flight."""
         if request_id not in self._in_flight:
             return False
         request, lane = self._in_flight.pop(request_id)
+        self._request_counts.num_cancelled += 1
         if lane.step is not None:
             lane.cancelled[request_id] = request
             return True
@@ -130,6 +140,15 @@ class ParallelEngine:
             lane.waiting = [other for other in lane.waiting if other.id != request_id]
         return True
 
+    def statistics(self) -> EngineStatistics:
+        """What it has done so far, steps that still run not counted. May be called in any thread."""
+        steps = [lane.engine.step_counts for lane in self._lanes]
+        return make_statistics(self._request_counts, steps, num_slots=self.max_slots, num_active=self.num_active)
+
+    def close(self) -> None:
+        """Ends the threads, after the steps that they are in. May be called twice."""
+        self._threads.shutdown()
+
     def _resting(self) -> list[_Lane]:
         return [lane for lane in self._lanes if lane.step is None]
 
@@ -137,7 +156,7 @@ class ParallelEngine:
         """The lane of each request, as far as there is room: always the one with the least to do."""
         resting = self._resting()
         loads = {lane: lane.load for lane in resting}
-        limit = self._lanes[0].engine.max_cached_positions
+        limit = self.limits.max_cached_positions
         room = float("inf") if limit is None else limit - self._num_reserved
         placed = []
         for request in requests:
@@ -149,7 +168,7 @@ class ParallelEngine:
             loads[placed[-1]] += 1
         return placed
 
-    def _end_step(self, lane: _Lane) -> list[Finished]:
+    def _end_step(self, lane: _Lane) -> list[Event]:
         """What the lane, which rests again, has found for those who still want it; waits for it if need be.
 
         Raises what its engine raised, unless all that it had was cancelled meanwhile.
@@ -164,15 +183,17 @@ class ParallelEngine:
         if failure is not None and all(owner is not lane for _, owner in self._in_flight.values()):
             logger.warning("an engine failed after all of its requests were cancelled", exc_info=failure)
             return []
-        found = [finished for finished in step.result() if finished.id not in cancelled]
-        for finished in found:
-            request, _ = self._in_flight.pop(finished.id)
-            self._num_reserved -= num_cached_positions(request)
-        return found
+        events = [event for event in step.result() if event.id not in cancelled]
+        for event in events:
+            if isinstance(event, Finished):
+                request, _ = self._in_flight.pop(event.id)
+                self._num_reserved -= num_cached_positions(request)
+                self._request_counts.count_finished(event)
+        return events
 
 
-def _run_here(lane: _Lane) -> "Future[list[Finished]]":
-    step: Future[list[Finished]] = Future()
+def _run_here(lane: _Lane) -> "Future[list[Event]]":
+    step: Future[list[Event]] = Future()
     try:
         step.set_result(lane.run())
     except Exception as error:

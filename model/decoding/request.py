@@ -7,6 +7,7 @@ from typing import Literal, TypedDict, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from model.config import EOS_ID
 from model.errors import InvalidInputError
 
 MAX_BEAM_SIZE = 32
@@ -172,6 +173,11 @@ class Request:
     allowed_ids: NDArray[np.int32] | None = field(default=None, compare=False)
     is_followed: bool = False
 
+    @property
+    def is_forced(self) -> bool:
+        """Whether the whole translation is given."""
+        return self.prefix_ids[-1:] == (EOS_ID,)
+
 
 @dataclass(frozen=True, slots=True)
 class TokenHypothesis:
@@ -334,7 +340,7 @@ class PreparedText:
     target_language: str
     suppressed_ids: tuple[int, ...] = ()
 
-    def requests(self, ids: Iterator[int]) -> list[Request]:
+    def requests(self, ids: Iterator[int], *, is_followed: bool = False) -> list[Request]:
         """A request for each segment, with the next of the ids."""
         return [
             Request(
@@ -345,6 +351,7 @@ class PreparedText:
                 segment.prefix_ids,
                 self.suppressed_ids,
                 segment.allowed_ids,
+                is_followed,
             )
             for segment in self.segments
         ]

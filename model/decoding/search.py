@@ -149,6 +149,10 @@ class Search:
         beams[:, position] = np.arange(num_live)
         return self._pieces[slot, beams, np.arange(position + 1)][:, 1:]
 
+    def live_log_probs(self, slot: int) -> Floats:
+        """[live hypotheses] of a slot."""
+        return self._log_probs[slot, : self._num_live[slot], self._positions[slot]]
+
     def _find_active(self) -> _Active:
         if self._active is None:
             slots = np.flatnonzero(self._is_active)

@@ -26,6 +26,7 @@ class _Sentence:
     target_places: list[Places] = field(default_factory=list)
     excluded: Tensor | None = None  # [vocab_size] True at the pieces that it must not be made of
     attention: list[NDArray[np.float32]] | None = None
+    is_forced: bool = False
 
 
 class TorchDecoder:
@@ -97,6 +98,7 @@ class TorchDecoder:
                 self._pool.take(len(admission.source_ids)),
                 excluded=self._excluded(admission),
                 attention=[] if admission.keep_attention else None,
+                is_forced=admission.is_forced,
             )
         places = np.concatenate([new[admission.slot].source_places for admission in admissions])
         for layer, (keys, values) in enumerate(projections):
@@ -162,14 +164,21 @@ class TorchDecoder:
         return logits if is_real.all() else logits[self._tensor(is_real)]
 
     def _normalize(self, logits: Tensor, rows: Rows) -> Tensor:
-        """[R, vocab_size] logits -> log probabilities in float32 at least, -inf for forbidden pieces."""
+        """[R, vocab_size] logits -> log probabilities in float32 at least, -inf for forbidden pieces, but for forced
+        sentences."""
         if logits.dtype in (torch.float16, torch.bfloat16):
             logits = logits.float()
         for index, slot in enumerate(rows.slots.tolist()):
             excluded = self._sentences[slot].excluded
             if excluded is not None:
                 logits[rows.offsets[index] : rows.offsets[index + 1]].masked_fill_(excluded, -torch.inf)
-        return logits.log_softmax(dim=-1).index_fill_(1, self._forbidden, -torch.inf)
+        log_probs = logits.log_softmax(dim=-1)
+        is_forced = np.array([self._sentences[slot].is_forced for slot in rows.slots.tolist()])
+        if not is_forced.any():
+            return log_probs.index_fill_(1, self._forbidden, -torch.inf)
+        free = self._tensor(np.flatnonzero(~is_forced.repeat(np.diff(rows.offsets))))
+        log_probs[free] = log_probs[free].index_fill_(1, self._forbidden, -torch.inf)
+        return log_probs
 
     @torch.inference_mode()
     def extend(self, rows: Rows, which: Ints) -> Extensions:

@@ -114,7 +114,7 @@ class Translator:
     @property
     def max_source_length(self) -> int:
         """Most pieces of a sentence, without the language tag and the end of sentence."""
-        return self.engine.decoder.max_source_length - FRAME
+        return self.engine.limits.max_source_length - FRAME
 
     def find_direction(self, source_language: str | None, target_language: str) -> Direction:
         """See `BundleConfig.find_direction`."""

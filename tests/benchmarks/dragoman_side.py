@@ -12,6 +12,7 @@ from model.decoding.translator import Translator
 from server.worker import Worker
 from tests.benchmarks.load_generator import latencies_under_load
 from tests.benchmarks.processes import peak_memory, serve
+from tests.model.decoding.engines import finished_by_step
 
 
 class DragomanSide:
@@ -83,7 +84,7 @@ class DragomanSide:
             if order is not None:
                 num_admitted = min(num_admitted, order.randint(0, 3))
             engine.admit([waiting.pop() for _ in range(min(num_admitted, len(waiting)))])
-            for finished in engine.step():
+            for finished in finished_by_step(engine):
                 found[finished.id] = finished.hypotheses
         return found
 

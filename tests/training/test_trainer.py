@@ -17,6 +17,7 @@ from model.decoding.engine import Engine
 from model.decoding.request import Request, SearchOptions
 from model.decoding.torch_decoder import TorchDecoder
 from model.transformer import Transformer
+from tests.model.decoding.engines import finished_by_step
 from tests.training.tiny import copy_corpus, tiny_config, tiny_network
 from training.batching import PoolBatches
 from training.checkpoint import CheckpointFolder
@@ -140,7 +141,7 @@ def test_a_trained_network_copies_what_it_has_not_seen(trained: Trainer, beam_si
     engine.admit([Request(i, source, SearchOptions(beam_size=beam_size), 20) for i, source in enumerate(sources)])
     outputs: dict[int, tuple[int, ...]] = {}
     while engine.num_active:
-        outputs |= {finished.id: finished.hypotheses[0].token_ids for finished in engine.step()}
+        outputs |= {finished.id: finished.hypotheses[0].token_ids for finished in finished_by_step(engine)}
 
     assert sum(outputs[i] == source[:-1] for i, source in enumerate(sources)) >= 50
 

@@ -128,6 +128,7 @@ class NativeDecoder:
             structure.source_length = len(source_ids)
             structure.num_beams = admission.beam_size
             structure.keeps_attention = admission.keep_attention
+            structure.is_forced = admission.is_forced
             if admission.allowed_ids is not None:
                 allowed_ids = _int32(admission.allowed_ids)
                 kept.append(allowed_ids)

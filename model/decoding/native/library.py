@@ -57,6 +57,7 @@ class Admission(Structure):
         ("allowed_ids", c_void_p),
         ("num_allowed", c_int32),
         ("keeps_attention", c_int32),
+        ("is_forced", c_int32),
     ]
 
 

@@ -9,6 +9,7 @@ from model.decoding.dense import DenseSlots, join_extensions
 from model.decoding.engine import Engine
 from model.decoding.request import Request, SearchOptions, TokenHypothesis
 from model.decoding.torch_decoder import TorchDecoder
+from tests.model.decoding.engines import finished_by_step
 from tests.model.decoding.test_engine import FORBIDDEN, NETWORK, assert_same, make_engine
 
 SAMPLING = SearchOptions(n_best=3, sampling_temperature=1.0)
@@ -58,7 +59,7 @@ class Watched(TorchDecoder):
 def finish(engine: Engine) -> dict[int, tuple[TokenHypothesis, ...]]:
     found: dict[int, tuple[TokenHypothesis, ...]] = {}
     while engine.num_active:
-        found |= {finished.id: finished.hypotheses for finished in engine.step()}
+        found |= {finished.id: finished.hypotheses for finished in finished_by_step(engine)}
     return found
 
 

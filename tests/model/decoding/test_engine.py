@@ -8,11 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model.config import ArchitectureConfig, VocabularyShape
-from model.decoding.engine import Engine, num_cached_positions
+from model.decoding.engine import Engine
+from model.decoding.limits import num_cached_positions
 from model.decoding.request import Request, SearchOptions, TokenHypothesis
 from model.decoding.torch_decoder import TorchDecoder
 from model.errors import InvalidInputError
 from model.transformer import Transformer
+from tests.model.decoding.engines import finished_by_step
 from tests.reference_beam import reference_beam_search
 
 VOCAB_SIZE = 40
@@ -84,7 +86,7 @@ def run_with_arrivals(
     while waiting or engine.num_active:
         num_admitted = min(chance.randint(0, 3), engine.free_slots, len(waiting))
         engine.admit([waiting.pop(0) for _ in range(num_admitted)])
-        for finished in engine.step():
+        for finished in finished_by_step(engine):
             assert finished.id not in results
             results[finished.id] = finished.hypotheses
     return results
@@ -125,13 +127,13 @@ def test_cancelling_frees_the_slot_and_touches_no_other(
     engine.admit(requests)
     results: dict[int, tuple[TokenHypothesis, ...]] = {}
     for _ in range(steps_before):
-        results |= {finished.id: finished.hypotheses for finished in engine.step()}
+        results |= {finished.id: finished.hypotheses for finished in finished_by_step(engine)}
     free_before = engine.free_slots
     in_flight = victim not in results
     assert engine.cancel(victim) is in_flight
     assert engine.free_slots == free_before + in_flight
     while engine.num_active:
-        results |= {finished.id: finished.hypotheses for finished in engine.step()}
+        results |= {finished.id: finished.hypotheses for finished in finished_by_step(engine)}
     assert (victim in results) is not in_flight
     for request in requests:
         if request.id in results:
@@ -189,7 +191,7 @@ def test_no_more_positions_are_cached_than_allowed(
         admitted = [waiting.pop(0) for _ in range(chance.randint(0, count))]
         engine.admit(admitted)
         in_flight |= {request.id: request for request in admitted}
-        for finished in engine.step():
+        for finished in finished_by_step(engine):
             results[finished.id] = finished.hypotheses
             del in_flight[finished.id]
         assert decoder.num_cached_positions <= max_cached_positions

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from model.config import EOS_ID
 from model.decoding.request import Request, SearchOptions, TokenHypothesis
 from model.errors import InvalidInputError
+from tests.model.decoding.engines import finished_by_step
 from tests.model.decoding.test_engine import (
     FORBIDDEN,
     NETWORK,
@@ -112,7 +113,7 @@ def test_cancelling_frees_the_slot_and_touches_no_other(drawn: list[Request], vi
     engine.admit(requests)
     results: dict[int, tuple[TokenHypothesis, ...]] = {}
     for _ in range(steps_before):
-        results |= {finished.id: finished.hypotheses for finished in engine.step()}
+        results |= {finished.id: finished.hypotheses for finished in finished_by_step(engine)}
     free_before = engine.free_slots
     in_flight = victim not in results
     assert engine.cancel(victim) is in_flight
@@ -120,7 +121,7 @@ def test_cancelling_frees_the_slot_and_touches_no_other(drawn: list[Request], vi
     if in_flight:  # its slot at once goes to another
         engine.admit([dataclasses.replace(requests[victim], id=99)])
     while engine.num_active:
-        results |= {finished.id: finished.hypotheses for finished in engine.step()}
+        results |= {finished.id: finished.hypotheses for finished in finished_by_step(engine)}
     assert (victim in results) is not in_flight
     for request in requests:
         if request.id in results:
@@ -133,7 +134,7 @@ def decode(options: SearchOptions, max_target_length: int = 20, **fields: object
     engine = make_engine(1)
     engine.admit([Request(0, SOURCE, options, max_target_length, **fields)])  # type: ignore[arg-type]
     while True:
-        for finished in engine.step():
+        for finished in finished_by_step(engine):
             return finished.hypotheses
 
 
@@ -194,7 +195,8 @@ def test_sampling_from_the_likeliest_piece_alone_is_greedy_search() -> None:
     ("fields", "message"),
     [
         ({"prefix_ids": (6,) * 20}, "target_prefix has 20 pieces, but max_target_length is 20: it must be greater"),
-        ({"prefix_ids": (6, EOS_ID)}, "target_prefix holds the end of sentence"),
+        ({"prefix_ids": (6, EOS_ID, 6)}, "target_prefix goes on after the end of sentence"),
+        ({"prefix_ids": (*(6,) * 20, EOS_ID)}, "target_prefix has 21 pieces, but max_target_length is 20"),
         ({"prefix_ids": (VOCAB_SIZE,)}, "prefix_ids holds 40, but the vocabulary has 40 pieces"),
         ({"suppressed_ids": (-1,)}, "suppressed_ids holds -1"),
         ({"allowed_ids": np.array([6, 7], np.int32)}, "allowed_ids must be ascending pieces"),

@@ -14,6 +14,7 @@ from model.decoding.request import Request, SearchOptions, TokenHypothesis
 from model.decoding.torch_decoder import TorchDecoder
 from model.errors import InvalidInputError
 from model.transformer import Transformer
+from tests.model.decoding.engines import finished_by_step
 from tests.model.decoding.test_engine import FORBIDDEN, NETWORK, run_with_arrivals, tiny_network
 from tests.model.decoding.test_engine_options import assert_same, number, requests_with_options
 from tests.reference_beam import reference_search
@@ -107,7 +108,7 @@ def test_a_forced_piece_too_unlikely_for_a_float_costs_what_it_should() -> None:
     engine = Engine(EnsembleDecoder([AlmostImpossible(NETWORK), AlmostImpossible(NETWORK)]))
     engine.admit([Request(0, (6, 7), SearchOptions(), 2, prefix_ids=(20,))])
     assert engine.step() == []
-    (finished,) = engine.step()
+    (finished,) = finished_by_step(engine)
     assert finished.hypotheses[0].token_log_probs[0] == pytest.approx(-300.0)
 
 
@@ -121,5 +122,5 @@ class Broken(TorchDecoder):
 def test_of_a_model_that_breaks_nothing_is_found() -> None:
     engine = Engine(EnsembleDecoder([TorchDecoder(NETWORK), Broken(NETWORK)]))
     engine.admit([Request(0, (6, 7), SearchOptions(), 10)])
-    (finished,) = engine.step()
+    (finished,) = finished_by_step(engine)
     assert finished.hypotheses == ()

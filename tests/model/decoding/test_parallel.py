@@ -11,9 +11,10 @@ from model.decoding.decoder import Decoder
 from model.decoding.engine import Engine
 from model.decoding.native.decoder import is_available
 from model.decoding.parallel import ParallelEngine, default_threads, make_engine
-from model.decoding.request import Finished, Request, SearchOptions
+from model.decoding.request import Event, Finished, Request, SearchOptions
 from model.decoding.torch_decoder import TorchDecoder
 from model.errors import InvalidInputError
+from tests.model.decoding.engines import finished_by_step, run
 from tests.model.decoding.native.networks import make_decoder, make_network
 from tests.model.decoding.test_engine import FORBIDDEN, NETWORK, assert_same, expected
 
@@ -32,12 +33,13 @@ def make_torch_engines(count: int, **limits: int) -> list[Engine]:
 class GatedEngine(Engine):
     """Waits for `gate` in every step, and says when it has begun one; `failure` is raised by its steps."""
 
-    def __init__(self) -> None:
-        super().__init__(TorchDecoder(NETWORK, forbidden_ids=FORBIDDEN, max_slots=2))
+    def __init__(self, max_cached_positions: int | None = None) -> None:
+        decoder = TorchDecoder(NETWORK, forbidden_ids=FORBIDDEN, max_slots=2)
+        super().__init__(decoder, max_cached_positions=max_cached_positions)
         self.gate, self.is_stepping = threading.Semaphore(0), threading.Semaphore(0)
         self.failure: Exception | None = None
 
-    def step(self) -> list[Finished]:
+    def step(self) -> list[Event]:
         self.is_stepping.release()
         self.gate.acquire()
         if self.failure is not None:
@@ -48,7 +50,7 @@ class GatedEngine(Engine):
 def finish(engine: ParallelEngine, results: dict[int, Finished] | None = None) -> dict[int, Finished]:
     results = {} if results is None else results
     while engine.num_active:
-        results |= {finished.id: finished for finished in engine.step()}
+        results |= {finished.id: finished for finished in finished_by_step(engine)}
     return results
 
 
@@ -63,7 +65,7 @@ def test_agrees_with_the_oracle_whatever_comes_and_goes(count: int) -> None:
         del waiting[: len(arriving)]
         engine.admit(arriving)
         in_flight |= {request.id for request in arriving}
-        for finished in engine.step():
+        for finished in finished_by_step(engine):
             results[finished.id] = finished
             in_flight.remove(finished.id)
         if in_flight and chance.random() < 0.2:
@@ -138,7 +140,7 @@ def test_goes_on_with_one_while_another_is_in_the_middle_of_a_step() -> None:
     engine.admit([make_request(0), make_request(1)])  # one each
     results: dict[int, Finished] = {}
     while not results:
-        results |= {finished.id: finished for finished in engine.step()}
+        results |= {finished.id: finished for finished in finished_by_step(engine)}
     assert set(results) == {1}
     assert slow.is_stepping.acquire(timeout=10)
     assert engine.free_slots == 2  # those of the quick one: the other may not be touched
@@ -146,7 +148,7 @@ def test_goes_on_with_one_while_another_is_in_the_middle_of_a_step() -> None:
     assert engine.cancel(0)  # in the middle of its step
     assert engine.num_active == 1
     while 2 not in results:
-        results |= {finished.id: finished for finished in engine.step()}
+        results |= {finished.id: finished for finished in finished_by_step(engine)}
     engine.admit([make_request(0)])  # the same id again, while the cancelled one's step still runs
     slow.gate.release(100)
     finish(engine, results)
@@ -183,8 +185,7 @@ def cancel_in_the_middle_of_a_step(engine: ParallelEngine, idle: GatedEngine, bu
 
 
 def test_there_is_room_when_all_were_given_up_one_of_them_in_the_middle_of_a_step() -> None:
-    idle, busy = GatedEngine(), GatedEngine()
-    idle.max_cached_positions = busy.max_cached_positions = 6 + 4 * LENGTH
+    idle, busy = GatedEngine(6 + 4 * LENGTH), GatedEngine(6 + 4 * LENGTH)
     engine = ParallelEngine([idle, busy])
     cancel_in_the_middle_of_a_step(engine, idle, busy)
     idle.gate.release(100)
@@ -222,6 +223,7 @@ class Replicable:
     """Stands for a decoder in the making of engines."""
 
     max_slots = 8
+    max_source_length = max_target_length = vocab_size = 20
 
     def __init__(self, made: list["Replicable"]) -> None:
         self.made = made
@@ -252,19 +254,11 @@ def test_replicas_of_the_kernels_share_weights_and_no_slots() -> None:
     network = make_network()
     decoder = make_decoder(network)
     requests = [make_request(number, max_target_length=8) for number in range(6)]
-    due = {finished.id: finished for finished in run(Engine(decoder), requests)}
+    due = run(Engine(decoder), requests)
     engine = make_engine(decoder, num_threads=3, max_slots=6)
     assert isinstance(engine, ParallelEngine)
     engine.admit(requests)
     assert finish(engine) == due
-
-
-def run(engine: Engine, requests: list[Request]) -> list[Finished]:
-    engine.admit(requests)
-    found: list[Finished] = []
-    while engine.num_active:
-        found += engine.step()
-    return found
 
 
 @pytest.mark.parametrize(("chosen", "due"), [("3", 3), ("1", 1)])

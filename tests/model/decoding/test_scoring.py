@@ -19,6 +19,7 @@ from model.decoding.torch_decoder import TorchDecoder
 from model.errors import InvalidInputError, NotFoundError
 from model.storage import load_network
 from model.transformer import DecoderLayer, Transformer
+from tests.model.decoding.engines import finished_by_step
 
 EN_DE = Direction("en", "de")
 OPTIONS = SearchOptions(return_attention=True)
@@ -108,7 +109,7 @@ def test_scores_what_the_search_found_as_the_search_did(tiny_bundle: Path, optio
     engine.admit([Request(number, source_ids, options, most) for number, source_ids in enumerate(sources)])
     num_ended = 0
     while engine.num_active:
-        for finished in engine.step():
+        for finished in finished_by_step(engine):
             for found in finished.hypotheses:
                 pair = Pair(sources[finished.id], found.token_ids)
                 (score,) = score_pairs(scorer.network, [pair], options)

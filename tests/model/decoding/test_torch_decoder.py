@@ -17,6 +17,7 @@ from model.decoding.request import Request, SearchOptions
 from model.decoding.torch_decoder import TorchDecoder
 from model.quantization import quantize_network
 from model.transformer import Transformer
+from tests.model.decoding.engines import finished_by_step
 from tests.model.decoding.test_engine import FORBIDDEN, NETWORK, VOCAB_SIZE, tiny_network
 
 MAX_SLOTS = 4
@@ -141,7 +142,7 @@ def decode(network: Transformer, num_sentences: int = 6) -> list[tuple[tuple[int
     found: dict[int, tuple[tuple[int, ...], float]] = {}
     while waiting or engine.num_active:
         engine.admit([waiting.pop() for _ in range(min(engine.free_slots, len(waiting)))])
-        for finished in engine.step():
+        for finished in finished_by_step(engine):
             best = finished.hypotheses[0]
             found[finished.id] = (best.token_ids, best.score)
     return [found[i] for i in range(num_sentences)]
@@ -195,11 +196,11 @@ def test_a_step_that_fails_can_be_taken_again(monkeypatch: pytest.MonkeyPatch) -
             with pytest.raises(Failure):
                 engine.step()
     while engine.num_active:
-        finished = engine.step()
+        finished = finished_by_step(engine)
     due = Engine(TorchDecoder(network, forbidden_ids=FORBIDDEN, max_slots=2))
     due.admit([Request(0, (6, 7, 8), SearchOptions(return_attention=True), 12)])
     while due.num_active:
-        expected = due.step()
+        expected = finished_by_step(due)
     assert finished == expected
     assert np.array_equal(finished[0].hypotheses[0].attention, expected[0].hypotheses[0].attention)  # type: ignore[arg-type]
     assert isinstance(engine.decoder, TorchDecoder)

@@ -14,6 +14,7 @@ from model.decoding import offline
 from model.decoding.request import SearchOptions, Segment
 from model.decoding.translator import Translator
 from model.errors import DragomanError, InvalidInputError, NotFoundError
+from tests.model.decoding.engines import finished_by_step
 
 EN_DE, DE_EN = Direction("en", "de"), Direction("de", "en")
 QUICK = SearchOptions(beam_size=2, max_target_length=6)
@@ -327,7 +328,7 @@ def test_no_translation_holds_a_reserved_piece(translator: Translator, tiny_sent
     ]
     translator.engine.admit(requests)
     while translator.engine.num_active:
-        for finished in translator.engine.step():
+        for finished in finished_by_step(translator.engine):
             for hypothesis in finished.hypotheses:
                 assert not forbidden & set(hypothesis.token_ids)
                 assert hypothesis.token_ids

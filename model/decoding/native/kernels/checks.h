@@ -14,7 +14,7 @@ struct Admission {
     const int32_t* source_ids;
     int32_t source_length, num_beams;
     const int32_t* allowed_ids;  // null: all pieces
-    int32_t num_allowed, keeps_attention;
+    int32_t num_allowed, keeps_attention, is_forced;
 };
 
 // Whether 0 ≤ index < size. Throws std::invalid_argument if not.

@@ -78,8 +78,10 @@ public:
         check_indices("fed slot number", which, count, rows.num_slots);
         const int vocab_size = shape_.target_vocab_size;
         for (int i = 0; i < count; ++i) {
-            write_logits(rows, which[i], slots_[rows.slots[which[i]]], results);
-            for (int r = 0; r < num_rows(rows, which[i]); ++r, results += vocab_size) normalize(results);
+            const Slot<Precision>& slot = slots_[rows.slots[which[i]]];
+            write_logits(rows, which[i], slot, results);
+            for (int r = 0; r < num_rows(rows, which[i]); ++r, results += vocab_size)
+                normalize(results, slot.is_forced);
         }
     }
 
@@ -105,6 +107,7 @@ private:
         slot.padded_length = Shape::padded(admission.source_length);
         slot.num_beams = admission.num_beams;
         slot.keeps_attention = admission.keeps_attention;
+        slot.is_forced = admission.is_forced;
         slot.source = pages_.take(shape_.num_decoder_layers * slot.source_layer_size(shape_));
         if (!admission.allowed_ids) return;
         slot.allowed_ids.assign(admission.allowed_ids, admission.allowed_ids + admission.num_allowed);
@@ -173,7 +176,7 @@ private:
                             });
     }
 
-    void normalize(float* logits) const {
+    void normalize(float* logits, bool is_forced) const {
         const int vocab_size = shape_.target_vocab_size;
         float highest = -INFINITE;
         for (int i = 0; i < vocab_size; ++i) highest = std::max(highest, logits[i]);
@@ -185,7 +188,8 @@ private:
             total += power_of_two(load(rest) * LOG2_E);
         }
         const float normalizer = highest + std::log(sum(total));
-        for (int i = 0; i < vocab_size; ++i) logits[i] = weights_->is_forbidden[i] ? -INFINITE : logits[i] - normalizer;
+        for (int i = 0; i < vocab_size; ++i)
+            logits[i] = weights_->is_forbidden[i] && !is_forced ? -INFINITE : logits[i] - normalizer;
     }
 };
 

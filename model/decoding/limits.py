@@ -1,0 +1,92 @@
+"""What an engine can hold, known without the network: requests are checked in the front, wherever they are decoded."""
+
+from dataclasses import dataclass
+
+from model.bundle import BundleConfig
+from model.config import EOS_ID
+from model.decoding.decoder import Decoder, Ints
+from model.decoding.request import Request
+from model.errors import InvalidInputError
+
+
+@dataclass(frozen=True, slots=True)
+class EngineLimits:
+    """The limits of one request.
+
+    max_source_length:    most source pieces, language tag and end of sentence included.
+    max_target_length:    most target pieces, the end of sentence included.
+    vocab_size:           target pieces that there are.
+    max_cached_positions: see `Engine`; None for any number.
+    """
+
+    max_source_length: int
+    max_target_length: int
+    vocab_size: int
+    max_cached_positions: int | None = None
+
+    @classmethod
+    def of_decoder(cls, decoder: Decoder, max_cached_positions: int | None = None) -> "EngineLimits":
+        return cls(decoder.max_source_length, decoder.max_target_length, decoder.vocab_size, max_cached_positions)
+
+    @classmethod
+    def of_bundle(cls, info: BundleConfig, max_cached_positions: int | None = None) -> "EngineLimits":
+        """Those that its decoder will have."""
+        architecture = info.architecture
+        return cls(
+            architecture.max_source_length,
+            architecture.max_target_length,
+            info.vocabulary.target_size,
+            max_cached_positions,
+        )
+
+    def check(self, request: Request) -> None:
+        """Raises InvalidInputError for a request that no engine with these limits will ever take."""
+        if not 1 <= len(request.source_ids) <= self.max_source_length:
+            raise InvalidInputError(
+                f"a source of {len(request.source_ids)} pieces; 1 to {self.max_source_length} are possible"
+            )
+        if not 1 <= request.max_target_length <= self.max_target_length:
+            raise InvalidInputError(
+                f"max_target_length is {request.max_target_length}; 1 to {self.max_target_length} are possible"
+            )
+        if request.options.sampling_temperature is None and 2 * request.options.beam_size > self.vocab_size:
+            raise InvalidInputError(f"a vocabulary this small cannot fill a beam of {request.options.beam_size}")
+        _check_pieces(request, self.vocab_size)
+        if self.max_cached_positions is not None and num_cached_positions(request) > self.max_cached_positions:
+            raise InvalidInputError(
+                f"the request needs {num_cached_positions(request)} cached positions, but the engine has "
+                f"{self.max_cached_positions}: ask for fewer beams or a smaller max_target_length"
+            )
+
+
+def num_cached_positions(request: Request) -> int:
+    """Positions whose keys and values a request may need: its source's, and those of all its hypotheses."""
+    return len(request.source_ids) + request.options.num_beams * request.max_target_length
+
+
+def _check_pieces(request: Request, vocab_size: int) -> None:
+    """Refuses target pieces that make no sense."""
+    num_forced = len(request.prefix_ids) - request.is_forced  # at the end of sentence a translation is complete
+    if num_forced >= request.max_target_length:
+        raise InvalidInputError(
+            f"target_prefix has {len(request.prefix_ids)} pieces, but max_target_length is "
+            f"{request.max_target_length}: it must be greater"
+        )
+    if EOS_ID in request.prefix_ids[:-1]:
+        raise InvalidInputError("target_prefix goes on after the end of sentence")
+    for name in ("prefix_ids", "suppressed_ids"):
+        for piece in getattr(request, name):
+            if not 0 <= piece < vocab_size:
+                raise InvalidInputError(f"{name} holds {piece}, but the vocabulary has {vocab_size} pieces")
+    if request.allowed_ids is not None and not _is_shortlist(request.allowed_ids, vocab_size):
+        raise InvalidInputError("allowed_ids must be ascending pieces of the vocabulary with the end of sentence")
+
+
+def _is_shortlist(ids: Ints, vocab_size: int) -> bool:
+    end = int(ids.searchsorted(EOS_ID))
+    return (
+        end < len(ids)
+        and bool(ids[end] == EOS_ID)
+        and bool((ids[1:] > ids[:-1]).all())
+        and bool(0 <= ids[0] <= ids[-1] < vocab_size)
+    )
