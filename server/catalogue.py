@@ -15,31 +15,24 @@ from model.config import Direction
 from model.errors import DragomanError, InvalidInputError
 from server.bundle_watch import BundleState, bundle_state
 from server.config import DEFAULT_MAX_WAITING, ModelConfig
-from server.interfaces import ServedTranslator
+from server.interfaces import ModelObserver, ServedTranslator
 from server.leases import Lease, ModelLease, ServedModel
+from server.load_attempts import LONGEST_PAUSE, LoadAttempts
 from server.model_loading import load_translator, try_worker
 from server.routing import find_named, find_worker
 from server.worker import Worker
-
-FIRST_PAUSE, LONGEST_PAUSE = 1.0, 300.0
-"""Seconds between two attempts to load a model that cannot be loaded, or breaks; each pause is twice the one before."""
 
 logger = logging.getLogger(__name__)
 
 __all__ = ["Catalogue", "Lease", "ModelLease"]
 
 
-@dataclass(slots=True)
-class _Trouble:
-    """Why a model as configured, of the files in this state, is not loaded now.
+class _Nobody:
+    """Is told, and does nothing."""
 
-    num_attempts: in vain, one after the other. retry_at: on the catalogue's clock.
-    """
-
-    state: BundleState
-    error: DragomanError
-    num_attempts: int
-    retry_at: float
+    def model_loaded(self, model: str, revision: str) -> None: ...
+    def model_unloaded(self, model: str) -> None: ...
+    def reload_ended(self, model: str, outcome: str) -> None: ...
 
 
 @dataclass(slots=True)
@@ -60,6 +53,7 @@ class Catalogue:
         try_out: Callable[[Worker], Awaitable[None]] = try_worker,
         state_of: Callable[[str], BundleState] = bundle_state,
         max_waiting: int = DEFAULT_MAX_WAITING,
+        observer: ModelObserver | None = None,
         on_change: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -71,19 +65,17 @@ class Catalogue:
         self._try_out = try_out
         self._state_of = state_of
         self._max_waiting = max_waiting
+        self._observer = observer or _Nobody()
         self._on_change = on_change
         self._clock = clock
         self._models: list[ServedModel] = []
-        self._troubles: dict[ModelConfig, _Trouble] = {}
+        self._attempts = LoadAttempts(clock)
         self._applying = asyncio.Lock()
+        self._retired: set[ServedModel] = set()  # those that still have calls
         self._closing: set[asyncio.Task[None]] = set()
         self._num_leases = 0
         self._idle = asyncio.Event()
         self._idle.set()
-        self.num_loaded = 0
-        """Models that were loaded, the first ones and those that replaced others."""
-        self.num_failures = 0
-        """Attempts to load a model that failed."""
 
     def find(self, model: str | None, source_language: str | None, target_language: str) -> Lease:
         """The model of that name, or the only one that fits, and the direction in it. Release the lease.
@@ -116,9 +108,7 @@ class Catalogue:
     def seconds_until_retry(self) -> float | None:
         """When `apply` should be called again, because a model that could not be loaded, or broke, is due; None if all
         is well."""
-        if not self._troubles:
-            return None
-        return max(0.0, min(trouble.retry_at for trouble in self._troubles.values()) - self._clock())
+        return self._attempts.seconds_until_next()
 
     async def wait_until_idle(self) -> None:
         """Returns when there is no lease."""
@@ -139,7 +129,7 @@ class Catalogue:
         async with self._applying:
             if states is None:
                 states = {model.bundle: await asyncio.to_thread(self._state_of, model.bundle) for model in models}
-            self._troubles = {model: trouble for model, trouble in self._troubles.items() if model in models}
+            self._attempts.confine_to(models)
             this_round = _Round()
             waiting = [
                 model for model in dict.fromkeys(models) if not self._keep(model, states[model.bundle], this_round)
@@ -150,11 +140,13 @@ class Catalogue:
             return this_round.errors
 
     async def close(self) -> None:
-        """Closes all models, once their calls are done."""
+        """Closes all models, once what they are translating is done; whoever has a lease can do no more with it."""
         async with self._applying:
             models, self._models = self._models, []
-            for model in models:
-                self._retire(model)
+            for model in (*models, *self._retired):
+                model.is_retired = True
+                self._close_soon(model)
+            self._retired.clear()
         while self._closing:
             await asyncio.gather(*self._closing)
 
@@ -162,23 +154,23 @@ class Catalogue:
         for model in self._models:
             if model.config == wanted and model.state == state and not model.is_broken:
                 this_round.chosen[wanted] = model
+                self._attempts.succeed(wanted)
                 return True
         return False
 
     async def _renew(self, wanted: ModelConfig, state: BundleState, this_round: _Round, *, at_once: bool) -> None:
         """Puts a newly loaded model in the old one's place, or leaves that where it is if there is a reason."""
-        trouble = self._troubles.get(wanted)
-        if trouble is not None and trouble.state == state and self._clock() < trouble.retry_at and not at_once:
-            this_round.errors.append(trouble.error)
+        reason_to_wait = None if at_once else self._attempts.reason_to_wait(wanted, state)
+        if reason_to_wait is not None:
+            this_round.errors.append(reason_to_wait)
         else:
             try:
                 model = await self._open(wanted, state, this_round)
             except DragomanError as error:
-                self.num_failures += 1
                 this_round.errors.append(error)
                 self._note_trouble(wanted, state, error)
             else:
-                self._troubles.pop(wanted, None)
+                self._attempts.succeed(wanted)
                 self._place(model)
                 this_round.chosen[wanted] = model
                 return
@@ -198,21 +190,15 @@ class Catalogue:
             raise InvalidInputError(
                 f'two models are called "{translator.name}"; every served model needs a name of its own'
             )
-        before = self._troubles.get(wanted)
-        model = ServedModel(
-            wanted,
-            state,
-            loaded_at=self._clock(),
-            num_attempts=before.num_attempts + 1 if before is not None and before.state == state else 0,
-        )
+        num_attempts = self._attempts.count(wanted, state) + (broken is not None)
+        model = ServedModel(wanted, state, self._clock(), num_attempts)
         on_broken = partial(_tell_loop, asyncio.get_running_loop(), partial(self._break, model))
         model.worker = Worker(translator, max_waiting=self._max_waiting, on_broken=on_broken)
         try:
             await self._try_out(model.worker)
         except Exception as error:
-            await _close(model)
+            self._retire(model)  # its end is not awaited: it may hang as its trial did
             raise _explain(error, wanted) from error
-        self.num_loaded += 1
         logger.info("%s, revision %s, serves after %.1f s", model.name, translator.revision, self._clock() - started)
         return model
 
@@ -223,11 +209,12 @@ class Catalogue:
             raise _explain(error, wanted) from error
 
     def _note_trouble(self, wanted: ModelConfig, state: BundleState, error: DragomanError) -> None:
-        trouble = self._troubles.get(wanted)
-        num_attempts = trouble.num_attempts + 1 if trouble is not None and trouble.state == state else 1
-        pause = _pause(num_attempts)
-        self._troubles[wanted] = _Trouble(state, error, num_attempts, self._clock() + pause)
-        goes_on = "; what was loaded before goes on" if self._predecessor(wanted, _Round()) is not None else ""
+        pause = self._attempts.fail(wanted, state, error)
+        if not self._models:  # the server does not start: whoever starts it is told
+            return
+        old = self._predecessor(wanted, _Round())
+        self._observer.reload_ended(old.name if old is not None else wanted.name or wanted.bundle, "failed")
+        goes_on = "; what was loaded before goes on" if old is not None else ""
         logger.error("%s cannot be served%s; next attempt in %g s: %s", wanted.bundle, goes_on, pause, error)
 
     def _predecessor(self, wanted: ModelConfig, this_round: _Round) -> ServedModel | None:
@@ -243,9 +230,11 @@ class Catalogue:
             if old.name == model.name:
                 self._models[place] = model
                 self._retire(old)
+                self._observer.reload_ended(model.name, "replaced")
                 break
         else:
             self._models.append(model)
+        self._observer.model_loaded(model.name, model.worker.translator.revision)
         self._on_change()
 
     def _settle(self, models: Sequence[ModelConfig], this_round: _Round) -> None:
@@ -257,6 +246,7 @@ class Catalogue:
         else:
             for model in left_over:
                 logger.info("%s is no longer served", model.name)
+                self._observer.model_unloaded(model.name)
                 self._retire(model)
         if self._models != chosen:
             self._models = chosen
@@ -270,15 +260,20 @@ class Catalogue:
         lasted = self._clock() - model.loaded_at >= LONGEST_PAUSE
         num_attempts = 0 if lasted else model.num_attempts
         error = DragomanError(f"{model.name}: its decoding engine is broken")
-        self._troubles[model.config] = _Trouble(model.state, error, num_attempts, self._clock() + _pause(num_attempts))
+        self._attempts.note(model.config, model.state, error, num_attempts)
         self._on_change()
 
     def _retire(self, model: ServedModel) -> None:
         model.is_retired = True
-        if not model.num_leases:
-            closing = asyncio.ensure_future(_close(model))
-            self._closing.add(closing)
-            closing.add_done_callback(self._closing.discard)
+        if model.num_leases:
+            self._retired.add(model)
+        else:
+            self._close_soon(model)
+
+    def _close_soon(self, model: ServedModel) -> None:
+        closing = asyncio.ensure_future(_close(model))
+        self._closing.add(closing)
+        closing.add_done_callback(self._closing.discard)
 
     def _served_by(self, worker: Worker) -> ServedModel:
         return next(model for model in self._models if model.worker is worker)
@@ -291,23 +286,22 @@ class Catalogue:
         self._num_leases -= 1
         if not self._num_leases:
             self._idle.set()
-        if model.is_retired and not model.num_leases:
-            self._retire(model)
+        if model in self._retired and not model.num_leases:
+            self._retired.discard(model)
+            self._close_soon(model)
 
 
 async def _close(model: ServedModel) -> None:
-    await model.worker.drain()
-    await asyncio.to_thread(model.worker.translator.close)
+    try:
+        await model.worker.drain()
+        await asyncio.to_thread(model.worker.translator.close)
+    except Exception:  # its memory may be lost, but the others are not concerned
+        logger.exception("%s could not be closed", model.name)
 
 
 def _tell_loop(loop: asyncio.AbstractEventLoop, callback: Callable[[], None]) -> None:
     with suppress(RuntimeError):  # the loop is closed: nobody asks any more
         loop.call_soon_threadsafe(callback)
-
-
-def _pause(num_attempts: int) -> float:
-    """Seconds after so many attempts that failed."""
-    return min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (num_attempts - 1)) if num_attempts else 0.0
 
 
 def _explain(error: Exception, wanted: ModelConfig) -> DragomanError:

@@ -119,3 +119,16 @@ class ServedTranslator(Protocol):
 
     def close(self) -> None:
         """Ends the engine; may be called twice."""
+
+
+class ModelObserver(Protocol):
+    """Who is told, on the event loop, which models are served."""
+
+    def model_loaded(self, model: str, revision: str) -> None:
+        """A model, or another revision of it, is served from now on."""
+
+    def model_unloaded(self, model: str) -> None:
+        """A model is not served any more."""
+
+    def reload_ended(self, model: str, outcome: str) -> None:
+        """A model was loaded in place of another. outcome: "replaced", or "failed", and then that one goes on."""

@@ -1,4 +1,5 @@
-"""What SIGTERM and SIGINT do to a server: while it loads they end it, while it serves they stop it gracefully.
+"""What signals do to a server: SIGTERM and SIGINT end it while it loads and stop it gracefully while it serves; SIGHUP
+has a server that serves look at its files again.
 
 Imports next to nothing, so that the handlers can be there before anything slow begins.
 """
@@ -6,6 +7,7 @@ Imports next to nothing, so that the handlers can be there before anything slow 
 import asyncio
 import os
 import signal
+from collections.abc import Callable
 from types import FrameType
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -19,6 +21,16 @@ def exit_on_stop_signals() -> None:
     """
     for number in STOP_SIGNALS:
         signal.signal(number, _exit)
+
+
+def ignore_reload_signal() -> None:
+    """SIGHUP would else end a server that still loads, when someone means to tell it that a file has changed."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+
+def catch_reload_signal(reload: Callable[[], None]) -> None:
+    """Calls `reload` on the running loop at every SIGHUP from now on."""
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload)
 
 
 def catch_stop_signal() -> asyncio.Event:
