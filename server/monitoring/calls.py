@@ -1,8 +1,9 @@
 """A call as it is watched, from its first byte to its status."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cache
+from typing import Any, TypeVar
 
 UNKNOWN_METHOD = "unknown"
 """What calls of methods that do not exist are counted under: their names are anybody's choice, so without end."""
@@ -40,11 +41,10 @@ class Call:
 
     def read(self, request: Any) -> int:
         """Counts what a message of the caller's brings; returns its characters (code points)."""
-        name = _name_of(request)
-        count = _TEXTS.get(name)
-        if count is None:
+        read_texts = _find(_TEXTS, type(request))
+        if read_texts is None:
             return 0
-        texts = count(getattr(request, "_pb", request))  # Google's classes wrap the message
+        texts = read_texts(request)
         num_characters = sum(map(len, texts))
         self.num_texts += len(texts)
         self.num_characters += num_characters
@@ -53,23 +53,20 @@ class Call:
         return num_characters
 
     def wrote(self, response: Any) -> None:
-        """Notes which model an answer comes from; costs nothing once that is known."""
+        """Notes which model an answer comes from, if that is not known yet."""
         if not self.model:
-            find = _MODELS.get(_name_of(response))
-            if find is not None:
-                self.model = find(getattr(response, "_pb", response))
-
-
-def _name_of(message: Any) -> str:
-    descriptor = getattr(getattr(message, "_pb", message), "DESCRIPTOR", None)
-    return getattr(descriptor, "full_name", "")
+            read_model = _find(_MODELS, type(response))
+            if read_model is not None:
+                self.model = read_model(response)
 
 
 def _pairs(request: Any) -> list[str]:
     return [text for pair in request.pairs for text in (pair.source, pair.target)]
 
 
-_TEXTS: dict[str, Callable[[Any], Sequence[str]]] = {
+_Reader = TypeVar("_Reader")
+
+_TEXTS: Mapping[str, Callable[[Any], Sequence[str]]] = {
     "dragoman.v1.TranslateRequest": lambda request: request.texts,
     "dragoman.v1.TranslateStreamRequest": lambda request: [request.item.text] if request.HasField("item") else (),
     "dragoman.v1.TranslateLiveRequest": lambda request: [request.text],
@@ -78,11 +75,25 @@ _TEXTS: dict[str, Callable[[Any], Sequence[str]]] = {
     "google.cloud.translation.v3.TranslateTextRequest": lambda request: request.contents,
     "google.cloud.translation.v3.DetectLanguageRequest": lambda request: [request.content],
 }
-"""The texts of each kind of request, by its message's full name."""
+"""The texts of each kind of request, by its message's full name: the messages' own classes are known to gRPC's edge, and
+to those who have installed Google's."""
 
-_MODELS: dict[str, Callable[[Any], str]] = {
+_MODELS: Mapping[str, Callable[[Any], str]] = {
     "dragoman.v1.TranslateResponse": lambda response: response.model,
     "dragoman.v1.TranslateStreamResponse": lambda response: response.started.model,
     "dragoman.v1.TranslateLiveResponse": lambda response: response.started.model,
     "dragoman.v1.ScoreResponse": lambda response: response.model,
 }
+
+
+def _find(readers: Mapping[str, _Reader], kind: type) -> _Reader | None:
+    """The reader of a class of messages, whether it is protobuf's or one that wraps it, as Google's do."""
+    return readers.get(_name_of(kind))
+
+
+@cache
+def _name_of(kind: Any) -> str:
+    descriptor = getattr(kind, "DESCRIPTOR", None)
+    if descriptor is None and hasattr(kind, "pb"):
+        descriptor = kind.pb().DESCRIPTOR
+    return getattr(descriptor, "full_name", "")

@@ -3,24 +3,27 @@
 import copy
 import json
 import logging
-import logging.handlers
-import queue
 import re
 import sys
+import threading
 import traceback
+from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, Literal, TextIO
+from typing import Literal, TextIO
 
 MAX_QUEUED = 10_000
 """Lines that may wait to be written; further ones are given up, and counted, rather than hold up the calls."""
+
+WRITE_SECONDS = 0.1
+"""How long lines are collected; warnings and errors are not."""
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _PLAIN = re.compile(r"[^\s\"=\\]+")
 
 
 class LogWriter:
-    """Between `start` and `stop`, what the process logs goes through a queue to a stream.
+    """Between `start` and `stop`, what the process logs is collected, and written to a stream by a thread.
 
     Whatever a caller has put into a message, an event is one line: control characters are written as escapes. Only the
     traceback of a fault has more lines in the text format, all of them indented.
@@ -39,63 +42,76 @@ class LogWriter:
         self._level = logging.getLevelNamesMapping()[level.upper()]
         self._stream = stream
         self._on_dropped = on_dropped
-        self._running: tuple[_QueueHandler, _QueueListener, int] | None = None
+        self._running: tuple[_Collector, threading.Thread, int] | None = None
 
     def start(self) -> None:
         """Takes over the root logger."""
         output = logging.StreamHandler(self._stream or sys.stderr)
         output.setFormatter(self._formatter)
-        lines: queue.Queue[Any] = queue.Queue(MAX_QUEUED)
-        handler = _QueueHandler(lines, self._on_dropped)
-        listener = _QueueListener(lines, output)
+        collector = _Collector(self._on_dropped)
+        thread = threading.Thread(target=collector.write_all, args=(output,), name="dragoman-log", daemon=True)
         root = logging.getLogger()
-        self._running = handler, listener, root.level
-        root.addHandler(handler)
+        self._running = collector, thread, root.level
+        root.addHandler(collector)
         root.setLevel(self._level)
-        listener.start()
+        thread.start()
 
     def stop(self) -> None:
-        """Writes what is queued and gives the root logger back; may be called twice."""
+        """Writes what is left and gives the root logger back; may be called twice."""
         if self._running is not None:
-            handler, listener, level = self._running
+            collector, thread, level = self._running
             self._running = None
             root = logging.getLogger()
-            root.removeHandler(handler)
+            root.removeHandler(collector)
             root.setLevel(level)
-            listener.stop()
-            handler.close()
+            collector.end()
+            thread.join()
 
 
-class _QueueHandler(logging.handlers.QueueHandler):
-    """Never waits."""
+class _Collector(logging.Handler):
+    """Takes records without waiting for anything, and has them written.
 
-    def __init__(self, lines: "queue.Queue[Any]", on_dropped: Callable[[], None]) -> None:
-        super().__init__(lines)
+    Nobody is woken for a record that can wait: handing the interpreter to another thread and back would cost a call far
+    more than all else that is told of it.
+    """
+
+    def __init__(self, on_dropped: Callable[[], None]) -> None:
+        super().__init__()
         self._on_dropped = on_dropped
+        self._records: deque[logging.LogRecord] = deque()
+        self._due = threading.Event()
+        self._has_ended = False
 
-    def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
-        """Settles what may change before it is written, and keeps message and traceback apart."""
-        record = copy.copy(record)
-        record.msg, record.args = record.getMessage(), None
+    def emit(self, record: logging.LogRecord) -> None:
+        """Settles what may change before it is written."""
+        if len(self._records) >= MAX_QUEUED:
+            self._on_dropped()
+            return
+        if record.args:
+            record = copy.copy(record)  # other handlers may want it as it was
+            record.msg, record.args = record.getMessage(), None
         if record.exc_info and not record.exc_text:
             record.exc_text = "".join(traceback.format_exception(*record.exc_info))
-        record.exc_info = None
-        return record
+        self._records.append(record)
+        if record.levelno >= logging.WARNING:  # an operator may be waiting for it, or the process be about to end
+            self._due.set()
 
-    def enqueue(self, record: logging.LogRecord) -> None:
-        try:
-            self.queue.put_nowait(record)
-        except queue.Full:
-            self._on_dropped()
+    def write_all(self, output: logging.Handler) -> None:
+        """Until `end`, and then what is left."""
+        while not self._has_ended:
+            self._due.wait(WRITE_SECONDS)
+            self._due.clear()
+            self._write(output)
+        self._write(output)
 
+    def end(self) -> None:
+        """No more records come."""
+        self._has_ended = True
+        self._due.set()
 
-class _QueueListener(logging.handlers.QueueListener):
-    def __init__(self, lines: "queue.Queue[Any]", output: logging.Handler) -> None:
-        super().__init__(lines, output)
-        self._lines = lines
-
-    def enqueue_sentinel(self) -> None:
-        self._lines.put(None)  # waits for room: the queue is bounded
+    def _write(self, output: logging.Handler) -> None:
+        while self._records:
+            output.handle(self._records.popleft())
 
 
 class JsonFormatter(logging.Formatter):

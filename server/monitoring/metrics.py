@@ -4,6 +4,7 @@ Labels have few values: methods that exist, gRPC's codes, models of the configur
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -16,6 +17,15 @@ BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.
 """Upper bounds in seconds: from an idle server's answer to a deadline of the patient."""
 
 Statistics = Callable[[], Iterable[tuple[str, EngineStatistics, int]]]
+
+
+class _OfMethod(NamedTuple):
+    """The figures of one method, found once: to find them takes longer than to count."""
+
+    in_flight: Gauge
+    duration: Histogram
+    texts: Counter
+    characters: Counter
 
 
 class Metrics:
@@ -75,12 +85,13 @@ class Metrics:
             "dragoman_log_lines_dropped", "Log lines given up because nobody reads them.", registry=registry
         )
         self._revisions: dict[str, str] = {}
+        self._of_methods: dict[str, _OfMethod] = {}
         registry.register(_EngineCollector(statistics))
         ProcessCollector(registry=registry)
 
     def call_started(self, call: Call) -> None:
         """A call runs."""
-        self._in_flight.labels(call.method).inc()
+        self._find(call.method).in_flight.inc()
 
     def call_refused(self, reason: str) -> None:
         """A call was turned away."""
@@ -88,13 +99,25 @@ class Metrics:
 
     def call_ended(self, call: Call, code: str, seconds: float) -> None:
         """A call that had started ended."""
-        method = call.method
-        self._in_flight.labels(method).dec()
-        self._requests.labels(method, code).inc()
-        self._duration.labels(method).observe(seconds)
+        found = self._find(call.method)
+        found.in_flight.dec()
+        found.duration.observe(seconds)
         if call.num_texts:
-            self._texts.labels(method).inc(call.num_texts)
-            self._characters.labels(method).inc(call.num_characters)
+            found.texts.inc(call.num_texts)
+            found.characters.inc(call.num_characters)
+        self._requests.labels(call.method, code).inc()
+
+    def _find(self, method: str) -> "_OfMethod":
+        found = self._of_methods.get(method)
+        if found is None:
+            found = _OfMethod(
+                self._in_flight.labels(method),
+                self._duration.labels(method),
+                self._texts.labels(method),
+                self._characters.labels(method),
+            )
+            self._of_methods[method] = found
+        return found
 
     def admitted(self, model: str, priority: str, queue_seconds: float) -> None:
         """A sentence left the queue."""
