@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Sequence
+from typing import Any
 
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
@@ -87,7 +88,7 @@ def unknown_field(draw: random.Random) -> bytes:
 
 def fill(message: Message, draw: random.Random, *, num_fields: int, depth: int = 3) -> None:
     """Sets that many randomly chosen fields to hostile values, nested messages likewise."""
-    fields: Sequence[FieldDescriptor] = message.DESCRIPTOR.fields
+    fields: Sequence[Any] = message.DESCRIPTOR.fields
     for field in draw.choices(fields, k=num_fields) if fields else ():
         if field.message_type is not None and field.message_type.GetOptions().map_entry:
             continue

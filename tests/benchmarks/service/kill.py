@@ -15,7 +15,7 @@ DEFAULT_SECONDS = 30.0
 MAX_RECOVERY_SECONDS = 2.0
 PATIENCE = 60.0
 NUM_REPLICAS = 2
-ALIVE, RESTARTS = "dragoman_replicas_alive", "dragoman_replica_restarts_total"
+ALIVE, RESTARTS = "dragoman_engine_replicas_alive", "dragoman_engine_replica_restarts_total"
 
 
 def run(bench: Bench) -> list[Outcome]:
