@@ -34,7 +34,15 @@ RULES = (
     Rule(
         who=("dragoman", *ROOMS),
         never=("grpc", "grpc_health", "grpc_reflection", "server.pb"),
-        except_in=("server.service", "server.app", "server.client", "server.messages", "server.health", "server.pb"),
+        except_in=(
+            "server.service",
+            "server.app",
+            "server.client",
+            "server.messages",
+            "server.health",
+            "server.access",
+            "server.pb",
+        ),
     ),
     Rule(who=("server",), never=("torch",)),
     # Decoding runs on the host: only the torch decoder and the scorer compute with torch, and only loading knows it.

@@ -75,8 +75,8 @@ _TEXTS: Mapping[str, Callable[[Any], Sequence[str]]] = {
     "google.cloud.translation.v3.TranslateTextRequest": lambda request: request.contents,
     "google.cloud.translation.v3.DetectLanguageRequest": lambda request: [request.content],
 }
-"""The texts of each kind of request, by its message's full name: the messages' own classes are known to gRPC's edge, and
-to those who have installed Google's."""
+"""The texts of each kind of request, by its message's full name: the classes themselves are known to gRPC's edge alone,
+and Google's to those who have installed them."""
 
 _MODELS: Mapping[str, Callable[[Any], str]] = {
     "dragoman.v1.TranslateResponse": lambda response: response.model,
