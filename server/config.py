@@ -1,7 +1,7 @@
 """The configuration of a server: one tree of frozen tables, read from TOML, any key overridden by --set."""
 
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -17,6 +17,7 @@ DEFAULT_LISTEN = "127.0.0.1:50051"
 """Loopback alone: without a certificate and tokens, a connection is neither encrypted nor authenticated."""
 
 DEFAULT_MAX_WAITING = 65_536
+"""Sentences that may wait for a slot; bounds the memory that callers can claim."""
 
 
 def parse_address(address: str) -> tuple[str, int]:
@@ -218,19 +219,46 @@ class ServerConfig(StrictModel):
         )
 
 
-def load_server_config(path: Path | None, overrides: Sequence[str] = ()) -> ServerConfig:
-    """Reads a server's configuration, or takes the defaults without a file; `overrides` are "table.key=value" in TOML
-    syntax, a bare word being a string.
+def load_server_config(
+    path: Path | None,
+    overrides: Sequence[str] = (),
+    *,
+    bundles: Sequence[str] = (),
+    options: Mapping[str, object] | None = None,
+    default_bundle: str | None = None,
+) -> ServerConfig:
+    """Reads a server's configuration, or takes the defaults without a file.
 
-    Paths in the file are relative to its folder, those in overrides to the current one. Raises NotFoundError for a
-    missing file and InvalidInputError that names the dotted key, or the line, at fault.
+    overrides: "table.key=value" in TOML syntax, a bare word being a string. bundles: the models, in place of the
+    file's. options: keys of [server] that count before all else, also before what a model says itself. default_bundle:
+    what is served where no bundle is named anywhere.
+
+    Paths in the file are relative to its folder, all others to the current one. Raises NotFoundError for a missing file
+    and InvalidInputError that names the dotted key, or the line, at fault.
     """
     tree: dict[str, Any] = {}
     if path is not None:
         tree = read_toml(path)
         _anchor_paths(tree, path.parent)
+    if bundles or "models" not in tree:
+        tree["models"] = [{"bundle": bundle} for bundle in bundles or (default_bundle,) if bundle is not None]
     apply_overrides(tree, overrides, example="server.drain_seconds=60")
-    return validate_tree(ServerConfig, tree, origin=str(path) if path is not None else "the options")
+    _apply_options(tree, options or {})
+    config = validate_tree(ServerConfig, tree, origin=str(path) if path is not None else "the options")
+    if not config.models:
+        raise InvalidInputError(f"{path or 'the options'}: models: there is none to serve")
+    return config
+
+
+def _apply_options(tree: dict[str, Any], options: Mapping[str, object]) -> None:
+    server = tree.setdefault("server", {})
+    if isinstance(server, dict):  # or else the validation says what it should be
+        server.update(options)
+    models = tree["models"]
+    for model in models if isinstance(models, list) else ():
+        if isinstance(model, dict):
+            for key in options:
+                model.pop(key, None)
 
 
 _PATHS = (

@@ -1,0 +1,36 @@
+"""Reading configuration files; what the messages are is told where a configuration is, in test_config."""
+
+from pathlib import Path
+
+import pytest
+
+from model.config import StrictModel
+from model.config_files import apply_overrides, read_toml, validate_tree
+from model.errors import InvalidInputError
+
+
+class _Table(StrictModel):
+    size: int = 1
+
+
+def test_a_file_becomes_a_tree(tmp_path: Path) -> None:
+    path = tmp_path / "a.toml"
+    path.write_text('[table]\nkey = "ä"\n', encoding="utf-8")
+    assert read_toml(path) == {"table": {"key": "ä"}}
+
+
+def test_overrides_make_tables_that_are_missing() -> None:
+    tree = {"list": [{"a": 1}]}
+    apply_overrides(tree, ["list.0.a=2", "new.table.key=word"], example="a.b=1")
+    assert tree == {"list": [{"a": 2}], "new": {"table": {"key": "word"}}}
+
+
+def test_an_override_that_is_none_shows_the_example() -> None:
+    with pytest.raises(InvalidInputError, match='^--set key: write it like "a.b=1"$'):
+        apply_overrides({}, ["key"], example="a.b=1")
+
+
+def test_a_mistake_is_told_with_origin_and_key() -> None:
+    assert validate_tree(_Table, {"size": 2}, origin="a.toml").size == 2
+    with pytest.raises(InvalidInputError, match=r"^a\.toml: size: .*integer.*; sise: unknown key$"):
+        validate_tree(_Table, {"size": "2", "sise": 1}, origin="a.toml")
