@@ -26,7 +26,7 @@ def test_overrides_make_tables_that_are_missing() -> None:
 
 
 def test_an_override_that_is_none_shows_the_example() -> None:
-    with pytest.raises(InvalidInputError, match='^--set key: write it like "a.b=1"$'):
+    with pytest.raises(InvalidInputError, match=r'^--set key: write it like "a\.b=1"$'):
         apply_overrides({}, ["key"], example="a.b=1")
 
 
