@@ -17,7 +17,8 @@ from training.synthesize_command import synthesize
 if TYPE_CHECKING:
     from model.config import Direction
     from model.decoding.request import Hypothesis, SearchOptions, Translation
-    from model.decoding.scoring import ScoredTranslation, Scorer
+    from model.decoding.scored import ScoredTranslation
+    from model.decoding.scoring import Scorer
     from model.decoding.translator import Translator
     from server.client import AsyncClient, Client, ModelChangedError, ServerError
 
@@ -44,7 +45,7 @@ _HOMES = {
     "Direction": "model.config",
     "Hypothesis": "model.decoding.request",
     "ModelChangedError": "server.client",
-    "ScoredTranslation": "model.decoding.scoring",
+    "ScoredTranslation": "model.decoding.scored",
     "Scorer": "model.decoding.scoring",
     "SearchOptions": "model.decoding.request",
     "ServerError": "server.client",

@@ -11,6 +11,7 @@ import pytest
 
 from model.bundle import find_bundle, read_config, read_vocabulary
 from model.config import EOS_ID, Direction
+from model.decoding.decoder import Decoder
 from model.decoding.engine import Engine
 from model.decoding.native.decoder import NativeDecoder, Precision, is_available
 from model.decoding.parallel import ParallelEngine, make_engine
@@ -69,7 +70,14 @@ def load(precision: Precision) -> Translator:
         forbidden_ids=vocabulary.target.unprintable_ids(),
         max_slots=MAX_SLOTS,
     )
-    return Translator(info, vocabulary, decoder)
+    return Translator(info, vocabulary, Engine(decoder))
+
+
+def decoder_of(precision: Precision) -> Decoder:
+    """That of `load`."""
+    engine = load(precision).engine
+    assert isinstance(engine, Engine)
+    return engine.decoder
 
 
 @cache
@@ -133,7 +141,7 @@ def run(
 @cache
 def alone(precision: Precision) -> dict[int, Exact]:
     """What is found for each request where it is the only one."""
-    return run(Engine(load(precision).engine.decoder), prepare()[1], most=1)
+    return run(Engine(decoder_of(precision)), prepare()[1], most=1)
 
 
 def shuffled(seed: int) -> list[Request]:
@@ -154,7 +162,7 @@ def test_there_is_something_to_differ(precision: Precision) -> None:
 @pytest.mark.parametrize("precision", PRECISIONS)
 @pytest.mark.parametrize("num_slots", [1, 3, 7, 32])
 def test_in_any_company(num_slots: int, precision: Precision) -> None:
-    engine = Engine(load(precision).engine.decoder)
+    engine = Engine(decoder_of(precision))
     assert run(engine, shuffled(num_slots), most=num_slots) == alone(precision)
 
 
@@ -162,7 +170,7 @@ def test_in_any_company(num_slots: int, precision: Precision) -> None:
 @pytest.mark.parametrize("seed", [1, 3])
 def test_with_random_arrivals(seed: int, precision: Precision) -> None:
     chance = random.Random(seed)
-    engine = Engine(load(precision).engine.decoder)
+    engine = Engine(decoder_of(precision))
     assert run(engine, shuffled(seed), num_arriving=lambda: chance.randint(0, 2)) == alone(precision)
 
 
@@ -171,7 +179,7 @@ def test_with_random_arrivals(seed: int, precision: Precision) -> None:
 def test_while_others_are_cancelled(seed: int, precision: Precision) -> None:
     chance = random.Random(seed)
     found = run(
-        Engine(load(precision).engine.decoder),
+        Engine(decoder_of(precision)),
         shuffled(seed),
         num_arriving=lambda: chance.randint(0, 3),
         is_cancelled=lambda request_id: request_id % 2 == 1 and chance.random() < 0.1,
@@ -185,7 +193,7 @@ def test_while_others_are_cancelled(seed: int, precision: Precision) -> None:
 @pytest.mark.parametrize("num_threads", [2, 3])
 def test_on_several_threads(num_threads: int, precision: Precision) -> None:
     chance = random.Random(num_threads)
-    engine = make_engine(load(precision).engine.decoder, num_threads=num_threads, max_slots=MAX_SLOTS)
+    engine = make_engine(decoder_of(precision), num_threads=num_threads, max_slots=MAX_SLOTS)
     assert isinstance(engine, ParallelEngine)
     assert run(engine, shuffled(num_threads)) == alone(precision)
     assert run(engine, shuffled(9), num_arriving=lambda: chance.randint(0, 3)) == alone(precision)

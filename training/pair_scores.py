@@ -12,7 +12,8 @@ from model.lines import read_lines
 from training.corpus import check_same_length
 
 if TYPE_CHECKING:  # the files are checked before torch is imported
-    from model.decoding.scoring import ScoredTranslation, Scorer
+    from model.decoding.scored import ScoredTranslation
+    from model.decoding.scoring import Scorer
 
 
 class PairFiles:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from model.bundle import BundleConfig
+from model.decoding.engine import Engine
 from model.decoding.request import SearchOptions
 from model.decoding.torch_decoder import TorchDecoder
 from model.decoding.translator import Translator
@@ -46,7 +47,7 @@ class Validator:
     def __call__(self, network: Transformer) -> dict[str, float]:
         """BLEU (13a, cased) by direction. network: in evaluation mode."""
         decoder = TorchDecoder(network, forbidden_ids=self.vocabulary.target.unprintable_ids())
-        translator = Translator(self.info, self.vocabulary, decoder)
+        translator = Translator(self.info, self.vocabulary, Engine(decoder))
         self.hypotheses = {
             str(text.direction): [
                 translation.text for translation in translator.stream(text.source, text.direction, self.search)

@@ -11,7 +11,7 @@ from model.decoding.request import Hypothesis, Translation
 from model.errors import InvalidInputError
 
 if TYPE_CHECKING:  # it imports torch
-    from model.decoding.scoring import ScoredTranslation
+    from model.decoding.scored import ScoredTranslation
 
 DIGITS = 6
 """Decimal places of scores and log probabilities: more than float32 has of them."""

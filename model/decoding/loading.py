@@ -18,62 +18,70 @@ Precision = Literal["auto", "float32", "bfloat16", "float16", "int8"]
 """What the network computes in; "auto" is int8 on a processor and float16 elsewhere: on en-de int8 is
 within 0.15 BLEU of float32, above it in one direction and below it in the other; float16 is not measured."""
 
+DEFAULT_SLOTS = 64
+"""Sentences that a decoder has room for if nothing is said."""
+
 
 @dataclass(frozen=True, slots=True)
-class LoadedModel:
-    """What a translator needs: of one bundle, or of an ensemble as if it were one.
+class OpenedModel:
+    """What is known of a model without its weights: of one bundle, or of an ensemble as if it were one.
 
-    revision: see `bundle_revision`; it tells the shortlist from others, too, if there is one.
+    folders:          the bundles', absolute.
+    weights_revision: see `bundle_revision`.
+    revision:         the same, but it tells the shortlist from others, too, if there is one.
     """
 
+    folders: tuple[Path, ...]
+    infos: tuple[BundleConfig, ...]
     info: BundleConfig
     vocabulary: Vocabulary
-    decoder: Decoder
+    weights_revision: str
     revision: str
     shortlist: Shortlist | None = None
 
+    def load_decoder(
+        self, *, precision: Precision = "auto", device: str = "cpu", max_slots: int = DEFAULT_SLOTS
+    ) -> Decoder:
+        """Reads the weights. Raises InvalidInputError for what `load_decoder` refuses."""
+        forbidden_ids = self.vocabulary.target.unprintable_ids()
+        decoders = [
+            load_decoder(
+                folder, info, precision=precision, device=device, forbidden_ids=forbidden_ids, max_slots=max_slots
+            )
+            for folder, info in zip(self.folders, self.infos, strict=True)
+        ]
+        if len(decoders) == 1:
+            return decoders[0]
+        from model.decoding.ensemble import EnsembleDecoder
 
-def load_model(
-    names_or_paths: Sequence[str | Path],
-    *,
-    precision: Precision = "auto",
-    device: str = "cpu",
-    max_slots: int = 64,
-    use_shortlist: bool = False,
-) -> LoadedModel:
-    """Loads bundles, given by their folders or shipped names; several become an ensemble.
+        return EnsembleDecoder(decoders)
+
+
+def open_model(names_or_paths: Sequence[str | Path], *, use_shortlist: bool = False) -> OpenedModel:
+    """Opens bundles, given by their folders or shipped names; several become an ensemble.
 
     use_shortlist: whether to load the bundle's lexical shortlist, of an ensemble the first one's.
 
-    Raises NotFoundError if there is no such bundle, and InvalidInputError for a damaged one, naming the file, for what
-    `load_decoder` refuses, and for bundles that have not the same vocabulary or no direction in common.
+    Raises NotFoundError if there is no such bundle, and InvalidInputError for a damaged one, naming the file, and for
+    bundles that have not the same vocabulary or no direction in common.
     """
     if not names_or_paths:
         raise InvalidInputError("no bundle is given")
-    folders = [find_bundle(str(name)) for name in names_or_paths]
+    folders = [find_bundle(str(name)).absolute() for name in names_or_paths]
     infos = [read_config(folder) for folder in folders]
     vocabularies = [read_vocabulary(folder, info) for folder, info in zip(folders, infos, strict=True)]
-    vocabulary = vocabularies[0]
     for folder, other in zip(folders, vocabularies, strict=True):
-        if other.files() != vocabulary.files():
+        if other.files() != vocabularies[0].files():
             raise InvalidInputError(f"{folders[0]} and {folder} have different vocabularies, so they make no ensemble")
     info = infos[0] if len(infos) == 1 else _ensemble_info(folders, infos)
-    forbidden_ids = vocabulary.target.unprintable_ids()
-    decoders = [
-        load_decoder(folder, one, precision=precision, device=device, forbidden_ids=forbidden_ids, max_slots=max_slots)
-        for folder, one in zip(folders, infos, strict=True)
-    ]
     revisions = [bundle_revision(folder) for folder in folders]
+    weights_revision = _combine_revisions(revisions)
     shortlist = None
     if use_shortlist:
         shortlist = read_shortlist(folders[0], infos[0])
         revisions.append(file_revision(folders[0] / SHORTLIST_FILE))
     revision = _combine_revisions(revisions)
-    if len(folders) == 1:
-        return LoadedModel(info, vocabulary, decoders[0], revision, shortlist)
-    from model.decoding.ensemble import EnsembleDecoder
-
-    return LoadedModel(info, vocabulary, EnsembleDecoder(decoders), revision, shortlist)
+    return OpenedModel(tuple(folders), tuple(infos), info, vocabularies[0], weights_revision, revision, shortlist)
 
 
 def _combine_revisions(revisions: Sequence[str]) -> str:
@@ -109,7 +117,7 @@ def load_decoder(
     precision: Precision = "auto",
     device: str = "cpu",
     forbidden_ids: Sequence[int] = (),
-    max_slots: int = 64,
+    max_slots: int = DEFAULT_SLOTS,
 ) -> Decoder:
     """The decoder of a bundle.
 

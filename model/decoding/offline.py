@@ -7,11 +7,14 @@ from dataclasses import dataclass, field
 
 from model.decoding.engine import Engine
 from model.decoding.parallel import ParallelEngine
+from model.decoding.replicas.engine import ReplicatedEngine
 from model.decoding.request import Event, Lost, Partial, PreparedText, Request, TokenHypothesis, Translation
 from model.errors import DragomanError
 
 LOOKAHEAD = 1024
 """Texts that the loop reads ahead of its output, and segments that it lets wait, to decode like lengths together."""
+
+AnyEngine = Engine | ParallelEngine | ReplicatedEngine
 
 Prepare = Callable[[str], PreparedText]
 Finish = Callable[[PreparedText, Sequence[Sequence[TokenHypothesis]]], Translation]
@@ -30,7 +33,7 @@ class _Text:
 class OfflineLoop:
     """Translates a stream of texts: of the segments at hand, the longest first."""
 
-    def __init__(self, engine: Engine | ParallelEngine, texts: Iterable[str], prepare: Prepare, finish: Finish) -> None:
+    def __init__(self, engine: AnyEngine, texts: Iterable[str], prepare: Prepare, finish: Finish) -> None:
         self._engine = engine
         self._texts = iter(texts)
         self._prepare = prepare

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from model.config import EOS_ID, Direction
 from model.decoding.request import PreparedText, SearchOptions, Segment
+from model.decoding.scored import encode_pair
 from model.decoding.segmentation import split_sentences, split_to_fit
 from model.errors import InvalidInputError, InvalidRequestError
 from model.shortlist import Shortlist
@@ -66,6 +67,28 @@ class Preparer:
             )
         suppressed_ids = tuple(map(self._suppressed_id, options.suppressed_pieces))
         return PreparedText(text, tuple(segments), tuple(gaps), options, direction.target, suppressed_ids)
+
+    def prepare_score(self, source: str, target: str, direction: Direction, options: SearchOptions) -> PreparedText:
+        """See `Translator.prepare_score`."""
+        pair = encode_pair(
+            self._vocabulary,
+            source,
+            target,
+            direction,
+            max_source_length=self._max_source_length,
+            max_target_length=self._max_target_length,
+        )
+        forced_ids = (*pair.target_ids, EOS_ID)
+        segment = Segment(source, tuple(pair.source_ids), len(forced_ids), forced_ids)
+        scoring = SearchOptions(
+            beam_size=1,
+            length_penalty=options.length_penalty,
+            length_normalization=options.length_normalization,
+            coverage_penalty=options.coverage_penalty,
+            target_prefix=target,
+            return_attention=options.return_attention,
+        )
+        return PreparedText(source, (segment,), ("", ""), scoring, direction.target)
 
     def _whole(self, text: str) -> Iterator[tuple[str, Sequence[int]]]:
         """A text that is not split, with its pieces."""

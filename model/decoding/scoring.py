@@ -16,9 +16,9 @@ from torch import Tensor
 
 from model.bundle import BundleConfig, find_bundle, read_config, read_vocabulary
 from model.config import BOS_ID, EOS_ID, Direction
-from model.decoding.alignment import Alignment, word_alignment
 from model.decoding.request import LengthNormalization, SearchOptions
 from model.decoding.rules import coverage_penalty, length_penalty
+from model.decoding.scored import Pair, ScoredTranslation, describe_pair, encode_pair
 from model.errors import InvalidInputError
 from model.storage import load_network, place_network
 from model.transformer import Transformer, pad_batch
@@ -37,18 +37,6 @@ ScoringPrecision = Literal["float32", "bfloat16", "float16"]
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
-    """A source and its given translation as pieces. Neither is empty, and both are within the model's limits.
-
-    source_ids: language tag and end of sentence included.
-    target_ids: without the end of sentence.
-    """
-
-    source_ids: Sequence[int]
-    target_ids: Sequence[int]
-
-
-@dataclass(frozen=True, slots=True)
 class PairScore:
     """How likely a pair's translation is; `token_log_probs` and `attention` are rows for its pieces and, last, for the
     end of sentence.
@@ -64,26 +52,6 @@ class PairScore:
     log_prob: float
     token_log_probs: NDArray[np.float64]
     attention: NDArray[np.float32] | None
-
-
-@dataclass(frozen=True, slots=True)
-class ScoredTranslation:
-    """A `PairScore` of texts, with the pieces that they are made of.
-
-    source_pieces:   language tag and end of sentence included.
-    pieces:          of the translation, without the end of sentence, which has a log probability of its own.
-    alignment:       of the words; empty without attention.
-    """
-
-    source: str
-    target: str
-    score: float
-    log_prob: float
-    source_pieces: tuple[str, ...]
-    pieces: tuple[str, ...]
-    token_log_probs: tuple[float, ...]
-    attention: NDArray[np.float32] | None
-    alignment: Alignment
 
 
 class Scorer:
@@ -117,17 +85,14 @@ class Scorer:
     def prepare(self, source: str, target: str, direction: Direction) -> Pair:
         """Both texts as pieces. Raises InvalidInputError for a side that is blank or longer than the model's limit."""
         limits = self.info.architecture
-        source_ids = self.vocabulary.encode_source(source, direction)
-        target_ids = self.vocabulary.target.encode(target)
-        for side, num_pieces, most in (
-            ("source", len(source_ids) - 2, limits.max_source_length - 2),
-            ("target", len(target_ids), limits.max_target_length - 1),
-        ):
-            if num_pieces <= 0:
-                raise InvalidInputError(f"the {side} is blank: there is nothing to score")
-            if num_pieces > most:
-                raise InvalidInputError(f"the {side} has {num_pieces} pieces, but the model takes {most} at most")
-        return Pair(source_ids, target_ids)
+        return encode_pair(
+            self.vocabulary,
+            source,
+            target,
+            direction,
+            max_source_length=limits.max_source_length,
+            max_target_length=limits.max_target_length,
+        )
 
     def score(
         self,
@@ -182,18 +147,14 @@ class Scorer:
             return error
 
     def _describe(self, source: str, target: str, pair: Pair, score: PairScore) -> ScoredTranslation:
-        source_pieces = self.vocabulary.source.pieces(pair.source_ids)
-        pieces = self.vocabulary.target.pieces(pair.target_ids)
-        return ScoredTranslation(
-            source=source,
-            target=target,
+        return describe_pair(
+            self.vocabulary,
+            source,
+            target,
+            pair,
             score=score.score,
-            log_prob=score.log_prob,
-            source_pieces=source_pieces,
-            pieces=pieces,
-            token_log_probs=tuple(score.token_log_probs.tolist()),
+            token_log_probs=score.token_log_probs.tolist(),
             attention=score.attention,
-            alignment=() if score.attention is None else word_alignment(source_pieces, pieces, score.attention),
         )
 
 

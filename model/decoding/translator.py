@@ -9,12 +9,15 @@ from typing import Unpack
 from model.bundle import BundleConfig
 from model.config import Direction
 from model.decoding.combining import combine
-from model.decoding.decoder import Decoder
-from model.decoding.loading import Precision, load_model
-from model.decoding.offline import OfflineLoop
+from model.decoding.limits import EngineLimits
+from model.decoding.loading import Precision, open_model
+from model.decoding.offline import AnyEngine, OfflineLoop
 from model.decoding.parallel import default_threads, make_engine
 from model.decoding.preparing import FRAME, Preparer
+from model.decoding.replicas.engine import ReplicatedEngine
+from model.decoding.replicas.messages import ReplicaSetup
 from model.decoding.request import PreparedText, SearchArguments, SearchOptions, TokenHypothesis, Translation
+from model.decoding.scored import Pair, ScoredTranslation, describe_pair
 from model.errors import DragomanError, InvalidInputError
 from model.shortlist import Shortlist
 from model.vocabulary import Vocabulary
@@ -30,34 +33,25 @@ class Translator:
         self,
         info: BundleConfig,
         vocabulary: Vocabulary,
-        decoder: Decoder,
+        engine: AnyEngine,
         *,
         revision: str = "",
-        num_threads: int = 1,
-        max_slots: int | None = None,
-        max_cached_positions: int | None = None,
         shortlist: Shortlist | None = None,
     ) -> None:
-        """decoder: one that never gives a piece of the target vocabulary's `unprintable_ids`.
+        """engine: whose decoder never gives a piece of the target vocabulary's `unprintable_ids`.
 
-        revision: tells these weights from others of the same name. num_threads: see `make_engine`. max_slots: as many
-        as the decoder has if None. max_cached_positions: see `Engine`. shortlist: leaves every sentence the target
-        pieces that it lists for it.
+        revision: tells these weights from others of the same name. shortlist: leaves every sentence the target pieces
+        that it lists for it.
         """
         self.info = info
         self.vocabulary = vocabulary
-        self.engine = make_engine(
-            decoder,
-            num_threads=num_threads,
-            max_slots=decoder.max_slots if max_slots is None else max_slots,
-            max_cached_positions=max_cached_positions,
-        )
+        self.engine = engine
         self.revision = revision
         self.is_streaming = False
         self._preparer = Preparer(
             vocabulary,
-            max_source_length=decoder.max_source_length,
-            max_target_length=decoder.max_target_length,
+            max_source_length=engine.limits.max_source_length,
+            max_target_length=engine.limits.max_target_length,
             shortlist=shortlist,
         )
 
@@ -72,6 +66,7 @@ class Translator:
         max_slots: int | None = None,
         max_cached_positions: int | None = None,
         use_shortlist: bool = False,
+        num_replicas: int = 0,
     ) -> "Translator":
         """Loads a bundle given by its folder, or by the name of one that ships with Dragoman; several of them, in a
         list, become an ensemble, which translates what all of them do and needs one vocabulary.
@@ -79,29 +74,40 @@ class Translator:
         precision, device: see `load_decoder`. num_threads: see `make_engine`; `default_threads` if None. max_slots:
         sentences decoded at once, 64 for each thread if None. max_cached_positions: bounds the
         memory that these take, see `Engine`. use_shortlist: whether translations are made of the pieces alone that the
-        bundle's lexical shortlist has for their source, which is faster.
+        bundle's lexical shortlist has for their source, which is faster. num_replicas: if not 0, as many processes
+        decode, each with num_threads, 1 if None, max_slots and max_cached_positions of its own, and this one does not
+        load the weights; see `ReplicatedEngine`, and call `close` in the end.
 
-        Raises NotFoundError if there is none and InvalidInputError, naming the file, if it is damaged; see `load_model`
-        for more.
+        Raises NotFoundError if there is none and InvalidInputError, naming the file, if it is damaged; see `open_model`
+        and `OpenedModel.load_decoder` for more.
         """
         names = [name_or_path] if isinstance(name_or_path, str | Path) else list(name_or_path)
         if num_threads is None:
-            num_threads = default_threads()
-        if num_threads < 1:
-            raise InvalidInputError(f"num_threads is {num_threads}, but must be at least 1")
+            num_threads = 1 if num_replicas else default_threads()
         if max_slots is None:
             max_slots = SLOTS_PER_THREAD * num_threads
-        model = load_model(names, precision=precision, device=device, max_slots=max_slots, use_shortlist=use_shortlist)
-        return cls(
-            model.info,
-            model.vocabulary,
-            model.decoder,
-            revision=model.revision,
-            num_threads=num_threads,
-            max_slots=max_slots,
-            max_cached_positions=max_cached_positions,
-            shortlist=model.shortlist,
-        )
+        for name, number, least in (
+            ("num_threads", num_threads, 1),
+            ("max_slots", max_slots, 1),
+            ("num_replicas", num_replicas, 0),
+        ):
+            if number < least:
+                raise InvalidInputError(f"{name} is {number}, but must be at least {least}")
+        model = open_model(names, use_shortlist=use_shortlist)
+        engine: AnyEngine
+        if num_replicas:
+            setup = ReplicaSetup(
+                model.folders, model.weights_revision, precision, device, num_threads, max_slots, max_cached_positions
+            )
+            engine = ReplicatedEngine(setup, EngineLimits.of_bundle(model.info, max_cached_positions), num_replicas)
+        else:
+            engine = make_engine(
+                model.load_decoder(precision=precision, device=device, max_slots=max_slots),
+                num_threads=num_threads,
+                max_slots=max_slots,
+                max_cached_positions=max_cached_positions,
+            )
+        return cls(model.info, model.vocabulary, engine, revision=model.revision, shortlist=model.shortlist)
 
     @property
     def name(self) -> str:
@@ -142,6 +148,38 @@ class Translator:
         """The translation of a text, from the hypotheses of each of its segments; see `combine`."""
         return combine(prepared, found, self.vocabulary)
 
+    def prepare_score(self, source: str, target: str, direction: Direction, options: SearchOptions) -> PreparedText:
+        """Both texts as one sentence, of which the engine finds how likely it is, piece by piece: by all pieces of the
+        vocabulary, whatever shortlist there is, as `Scorer` does it, but in the engine's precision.
+
+        options: length_penalty, length_normalization, coverage_penalty and return_attention count.
+
+        Raises InvalidInputError for a side that is blank or longer than the model's limit.
+        """
+        prepared = self._preparer.prepare_score(source, target, direction, options)
+        for request in prepared.requests(itertools.count()):
+            self.engine.check(request)
+        return prepared
+
+    def finish_score(self, prepared: PreparedText, found: Sequence[Sequence[TokenHypothesis]]) -> ScoredTranslation:
+        """The score of what `prepare_score` prepared, from the one hypothesis of its one segment.
+
+        Raises DragomanError if there is none, as of a broken network, whose probabilities are no numbers.
+        """
+        (segment,), (hypotheses,) = prepared.segments, found
+        if not hypotheses:
+            raise DragomanError("the model has no probabilities for this pair")
+        (hypothesis,) = hypotheses
+        return describe_pair(
+            self.vocabulary,
+            prepared.text,
+            prepared.options.target_prefix,
+            Pair(segment.source_ids, hypothesis.token_ids),
+            score=hypothesis.score,
+            token_log_probs=hypothesis.token_log_probs,
+            attention=hypothesis.attention,
+        )
+
     def translate(
         self,
         texts: str | Iterable[str],
@@ -180,3 +218,7 @@ class Translator:
             yield from OfflineLoop(self.engine, texts, prepare, self.finish).run()
         finally:
             self.is_streaming = False
+
+    def close(self) -> None:
+        """Ends the engine's threads and processes. May be called twice."""
+        self.engine.close()

@@ -9,7 +9,8 @@ import pytest
 
 from model.config import Direction
 from model.decoding.request import SearchOptions
-from model.decoding.scoring import ScoredTranslation, Scorer
+from model.decoding.scored import ScoredTranslation
+from model.decoding.scoring import Scorer
 from model.errors import InvalidInputError, NotFoundError
 from training.pair_scores import PairFiles
 

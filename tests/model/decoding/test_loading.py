@@ -12,7 +12,7 @@ import pytest
 
 from model.bundle import BundleScore, read_config
 from model.config import EOS_ID, Direction
-from model.decoding.loading import Precision, load_decoder, load_model
+from model.decoding.loading import Precision, load_decoder, open_model
 from model.decoding.native import decoder as native
 from model.decoding.translator import Translator
 from model.errors import InvalidInputError, NotFoundError
@@ -90,14 +90,14 @@ def test_a_shortlist_is_used_only_where_asked_for(tiny_bundle: Path, tmp_path: P
 def test_translations_with_a_shortlist_are_of_another_revision(tiny_bundle: Path, tmp_path: Path) -> None:
     bundle = changed_copy(tiny_bundle, tmp_path / "tiny")
     shape = read_config(bundle).vocabulary
-    revisions = [load_model([bundle]).revision]
+    revisions = [open_model([bundle]).revision]
     for always in ([EOS_ID], [EOS_ID, 20]):
         candidates = CandidateLists(np.array(always), np.zeros(shape.source_size + 1, np.int64), np.zeros(0, np.int64))
         Shortlist({Direction("en", "de"): candidates}, shape).write(bundle)
-        revisions.append(load_model([bundle], use_shortlist=True).revision)
+        revisions.append(open_model([bundle], use_shortlist=True).revision)
     assert len(set(revisions)) == 3
     assert all(len(revision) == 16 for revision in revisions)
-    assert load_model([bundle]).revision == revisions[0]
+    assert open_model([bundle]).revision == revisions[0]
 
 
 # Ensembles
@@ -113,13 +113,13 @@ def test_an_ensemble_does_what_all_of_it_do(tiny_bundle: Path, tmp_path: Path) -
         scores=[score.model_dump(mode="json")],
     )
     first = read_config(tiny_bundle)
-    model = load_model([tiny_bundle, other])
+    model = open_model([tiny_bundle, other])
     assert model.info.name == "tiny+other"
     assert model.info.directions == (Direction("en", "de"),)
     assert model.info.num_parameters == 2 * first.num_parameters
     assert model.info.scores == ()
     assert len(model.revision) == 16
-    assert model.revision != load_model([tiny_bundle]).revision
+    assert model.revision != open_model([tiny_bundle]).revision
 
 
 def test_an_ensemble_of_the_same_bundle_translates_as_it_does(tiny_bundle: Path, tiny_sentences: list[str]) -> None:
@@ -141,13 +141,13 @@ def test_an_ensemble_needs_one_vocabulary(tiny_bundle: Path, tmp_path: Path) -> 
     with pytest.raises(
         InvalidInputError, match=r"tiny and .*other have different vocabularies, so they make no ensemble"
     ):
-        load_model([tiny_bundle, other])
+        open_model([tiny_bundle, other])
 
 
 def test_an_ensemble_needs_a_direction_in_common(tiny_bundle: Path, tmp_path: Path) -> None:
     other = changed_copy(tiny_bundle, tmp_path / "other", directions=[{"source": "fr", "target": "de"}])
     with pytest.raises(InvalidInputError, match=r"tiny and .*other have no direction in common"):
-        load_model([tiny_bundle, other])
+        open_model([tiny_bundle, other])
 
 
 def test_an_ensemble_of_nothing_is_none(tiny_bundle: Path) -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from model.config import EOS_ID, Direction
 from model.decoding import offline
+from model.decoding.engine import Engine
 from model.decoding.request import SearchOptions, Segment
 from model.decoding.translator import Translator
 from model.errors import DragomanError, InvalidInputError, NotFoundError
@@ -111,7 +112,7 @@ def test_translate_finds_the_direction(translator: Translator) -> None:
 
 def test_a_language_reached_from_several_needs_its_source(translator: Translator) -> None:
     info = translator.info.model_copy(update={"directions": (EN_DE, Direction("fr", "de"))})
-    several = Translator(info, translator.vocabulary, translator.engine.decoder)
+    several = Translator(info, translator.vocabulary, translator.engine)
     with pytest.raises(InvalidInputError, match="from several languages: en→de, fr→de"):
         several.translate(["The dog"], to="de")
     assert len(several.translate(["The dog"], to="de", source_language="fr", beam_size=2, max_target_length=6)) == 1
@@ -230,6 +231,7 @@ def test_an_error_in_the_engine_frees_all_slots(
         raise RuntimeError("out of memory")
 
     with monkeypatch.context() as patch:
+        assert isinstance(translator.engine, Engine)
         patch.setattr(translator.engine.decoder, "advance", fail)
         with pytest.raises(RuntimeError, match="out of memory"):
             texts_of(translator, tiny_sentences)

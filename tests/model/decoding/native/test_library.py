@@ -9,11 +9,14 @@ import numpy as np
 import pytest
 
 from model.bundle import read_config
+from model.decoding.decoder import Decoder
+from model.decoding.engine import Engine
 from model.decoding.loading import load_decoder
 from model.decoding.native import build, decoder
 from model.decoding.native.build import VARIANTS, Variant, compile_library, find_compiler, kernel_folder, library_name
 from model.decoding.native.library import SIGNATURES, load_library
 from model.decoding.native.opening import open_library
+from model.decoding.parallel import ParallelEngine
 from model.decoding.torch_decoder import TorchDecoder
 from model.decoding.translator import Translator
 from tests.model.decoding.native.networks import (
@@ -142,15 +145,20 @@ def test_without_kernels_torch_decodes(precision: decoder.Precision, tiny_bundle
     assert isinstance(load_decoder(tiny_bundle, read_config(tiny_bundle), precision=precision), TorchDecoder)
 
 
+def decoder_of(translator: Translator) -> Decoder:
+    assert isinstance(translator.engine, Engine | ParallelEngine)
+    return translator.engine.decoder
+
+
 @pytest.mark.parametrize("precision", ["float32", "int8"])
 def test_torch_finds_the_same_hypotheses(
     precision: decoder.Precision, tiny_bundle: Path, tiny_sentences: list[str], request: pytest.FixtureRequest
 ) -> None:
     with_kernels = Translator.load(tiny_bundle, precision=precision)
-    assert isinstance(with_kernels.engine.decoder, decoder.NativeDecoder)
+    assert isinstance(decoder_of(with_kernels), decoder.NativeDecoder)
     request.getfixturevalue("without_kernels")
     with_torch = Translator.load(tiny_bundle, precision=precision)
-    assert isinstance(with_torch.engine.decoder, TorchDecoder)
+    assert isinstance(decoder_of(with_torch), TorchDecoder)
     found, due = (
         [
             hypothesis
