@@ -1,6 +1,8 @@
 # Dragoman's gRPC service with the bundled model:
 #     docker build -t dragoman .
-#     docker run --rm -p 50051:50051 dragoman
+#     docker run --rm -p 127.0.0.1:50051:50051 -p 127.0.0.1:9464:9464 dragoman
+# It serves what /etc/dragoman/server.toml says; put another file there with -v to change it. server/deploy has a compose
+# file and a Kubernetes manifest.
 #
 # torch==2.13.0 is, on most indexes, the build for NVIDIA GPUs, which is several GB. For a smaller image without GPU
 # support, give pip the options that lead it to an index or folder with the CPU build (2.13.0+cpu), which it then prefers:
@@ -35,6 +37,9 @@ COPY --from=build /opt/dragoman /opt/dragoman
 ENV PATH=/opt/dragoman/bin:$PATH DRAGOMAN_KERNELS=/opt/dragoman/kernels PYTHONUNBUFFERED=1
 USER dragoman
 WORKDIR /home/dragoman
-EXPOSE 50051
+COPY server/deploy/container.toml /etc/dragoman/server.toml
+# gRPC, and metrics for Prometheus.
+EXPOSE 50051 9464
+STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=30s --timeout=10s --start-period=60s CMD ["python", "-m", "server.health", "127.0.0.1:50051"]
-CMD ["dragoman", "serve", "--listen", "0.0.0.0:50051"]
+CMD ["dragoman", "serve", "--config", "/etc/dragoman/server.toml"]
