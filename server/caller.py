@@ -34,5 +34,7 @@ class Caller:
         return Priority.BATCH if self.max_priority is Priority.BATCH else priority
 
 
-current_caller: ContextVar[Caller] = ContextVar("current_caller", default=Caller("", "", None))
+_NOBODY = Caller("", "")
+
+current_caller: ContextVar[Caller] = ContextVar("current_caller", default=_NOBODY)
 """The caller of the call that is being served, set by its interceptor."""

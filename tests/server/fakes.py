@@ -4,14 +4,19 @@ import asyncio
 import itertools
 import sys
 import threading
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from model.bundle import BundleConfig, BundleScore
-from model.config import ArchitectureConfig, Direction, VocabularyShape
+from model.config import EOS_ID, ArchitectureConfig, Direction, VocabularyShape
 from model.decoding.request import (
+    EngineStatistics,
+    Event,
     Finished,
     Hypothesis,
+    Lost,
+    Partial,
     PreparedText,
     Request,
     SearchOptions,
@@ -19,24 +24,26 @@ from model.decoding.request import (
     TokenHypothesis,
     Translation,
 )
+from model.decoding.scored import ScoredTranslation
 from model.errors import InvalidInputError, NotFoundError
-from server.app import TranslationServer
-from server.interfaces import ServedTranslator
+from tests.server.running import PATIENCE as PATIENCE
+from tests.server.running import running_server as running_server
 
 EN_DE = Direction("en", "de")
 DE_EN = Direction("de", "en")
 SEGMENT_BORDER = " | "
-FOREVER, REFUSED = 1, 2  # the pieces of these words
-PATIENCE = 30.0
-"""Seconds after which a test that waits for something has failed."""
+FOREVER, REFUSED, LOST = 1, 2, 3  # the pieces of these words
 
 
 class FakeEngine:
     """Keeps to the contract of `model.decoding.engine.Engine`; one step for each source piece.
 
     While `gate` is not set, `step` waits; `held` is set as long as it does. While fewer than `min_together` requests
-    are in flight, steps pass without effect. A text with the word "forever" is never finished, and
-    one with the word "refused" is not admitted. No more than `max_positions` source pieces fit at once.
+    are in flight, steps pass without effect. A text with the word "forever" is never finished, one with the word
+    "refused" is not admitted, and one with the word "lost" is lost in its first step. No more than `max_positions`
+    source pieces fit at once. `num_slots` may be changed at any time, as by processes that end and come.
+
+    A followed request tells a piece more after every step; all but the last of them are stable.
     """
 
     def __init__(self, num_slots: int) -> None:
@@ -53,6 +60,11 @@ class FakeEngine:
         self.together: list[frozenset[int]] = []  # ids in flight, for each step
         self.admitted: list[int] = []
         self.cancelled: list[int] = []
+        self.num_finished = 0
+        self.num_slot_steps = 0
+        self.num_source_pieces = 0
+        self.num_target_pieces = 0
+        self.is_closed = False
         self._remaining: dict[int, int] = {}
         self._requests: dict[int, Request] = {}
         self._thread: int | None = None
@@ -83,11 +95,12 @@ class FakeEngine:
             assert request.source_ids, "a blank text must not enter the engine"
             assert request.id not in self._requests
             self._requests[request.id] = request
-            self._remaining[request.id] = sys.maxsize if FOREVER in request.source_ids else len(request.source_ids)
+            self._remaining[request.id] = _num_steps(request)
             self.admitted.append(request.id)
+            self.num_source_pieces += len(request.source_ids)
         self.occupied.set()
 
-    def step(self) -> list[Finished]:
+    def step(self) -> list[Event]:
         self._check_thread()
         if not self.gate.is_set():
             self.held.set()
@@ -102,10 +115,14 @@ class FakeEngine:
             return []
         self.min_together = 1
         self.together.append(frozenset(self._requests))
+        self.num_slot_steps += len(self._requests)
+        lost = [request.id for request in self._requests.values() if LOST in request.source_ids]
+        events: list[Event] = [Lost(self._remove(request_id).id, "replica 0 ended") for request_id in lost]
         for request_id in self._remaining:
             self._remaining[request_id] -= 1
         done = [request_id for request_id, remaining in self._remaining.items() if remaining == 0]
-        return [self._finish(self._remove(request_id)) for request_id in done]
+        events += [self._finish(self._remove(request_id)) for request_id in done]
+        return events + [self._describe(request) for request in self._requests.values() if request.is_followed]
 
     def cancel(self, request_id: int) -> bool:
         self._check_thread()
@@ -115,18 +132,57 @@ class FakeEngine:
         self.cancelled.append(request_id)
         return True
 
+    def check(self, request: Request) -> None:
+        """Takes what `admit` may refuse, so that the refusal is seen."""
+
+    def statistics(self) -> EngineStatistics:
+        return EngineStatistics(
+            num_steps=self.num_steps,
+            num_slot_steps=self.num_slot_steps,
+            num_admitted=len(self.admitted),
+            num_finished=self.num_finished,
+            num_cancelled=len(self.cancelled),
+            num_source_pieces=self.num_source_pieces,
+            num_target_pieces=self.num_target_pieces,
+            num_slots=self.num_slots,
+            num_active=self.num_active,
+        )
+
+    def close(self) -> None:
+        self.is_closed = True
+
     def _remove(self, request_id: int) -> Request:
         del self._remaining[request_id]
         return self._requests.pop(request_id)
 
     def _finish(self, request: Request) -> Finished:
-        reverse = request.source_ids[::-1]
         ranks = range(request.options.n_best)
-        return Finished(request.id, tuple(TokenHypothesis(reverse + (0,) * rank, -float(rank)) for rank in ranks))
+        pieces = _pieces(request)
+        self.num_finished += 1
+        self.num_target_pieces += len(pieces)
+        hypotheses = (TokenHypothesis(pieces + (0,) * rank, -float(rank)) for rank in ranks)
+        return Finished(request.id, tuple(hypotheses), time.monotonic())
+
+    def _describe(self, request: Request) -> Partial:
+        remaining = self._remaining[request.id]
+        num_pieces = (
+            len(request.source_ids) - remaining if FOREVER not in request.source_ids else sys.maxsize - remaining
+        )
+        pieces = _pieces(request)[:num_pieces]
+        return Partial(request.id, pieces, len(pieces) - 1)
 
     def _check_thread(self) -> None:
         self._thread = self._thread or threading.get_ident()
         assert self._thread == threading.get_ident(), "the engine is used by two threads"
+
+
+def _num_steps(request: Request) -> int:
+    return sys.maxsize if FOREVER in request.source_ids else len(request.source_ids)
+
+
+def _pieces(request: Request) -> tuple[int, ...]:
+    """Those of its best hypothesis."""
+    return request.prefix_ids[:-1] if request.is_forced else request.source_ids[::-1]
 
 
 FAKE_SCORE = BundleScore(
@@ -139,7 +195,10 @@ FAKE_SCORE = BundleScore(
 
 
 class FakeTranslator:
-    """Reverses the words; a hypothesis of rank r ends in r words "!" and scores -r. " | " divides a text's segments."""
+    """Reverses the words; a hypothesis of rank r ends in r words "!" and scores -r. " | " divides a text's segments.
+
+    A given translation scores minus its number of words.
+    """
 
     def __init__(
         self,
@@ -164,8 +223,8 @@ class FakeTranslator:
         )
         self.engine = FakeEngine(num_slots)
         self._lock = threading.Lock()
-        self._words = ["!", "forever", "refused"]
-        self._ids = {"!": 0, "forever": FOREVER, "refused": REFUSED}
+        self._words = ["!", "forever", "refused", "lost"]
+        self._ids = {word: number for number, word in enumerate(self._words)}
 
     def find_direction(self, source_language: str | None, target_language: str) -> Direction:
         fitting = [
@@ -204,6 +263,54 @@ class FakeTranslator:
             ),
         )
 
+    def prepare_score(self, source: str, target: str, direction: Direction, options: SearchOptions) -> PreparedText:
+        for side, text in (("source", source), ("target", target)):
+            if not text.strip():
+                raise InvalidInputError(f"the {side} is blank")
+        prepared = self.prepare(source, direction, options, split_sentences=False)
+        prefix_ids = (*map(self._id, target.split()), EOS_ID)
+        (segment,) = prepared.segments
+        return replace(prepared, segments=(replace(segment, prefix_ids=prefix_ids),))
+
+    def finish_score(self, prepared: PreparedText, found: Sequence[Sequence[TokenHypothesis]]) -> ScoredTranslation:
+        ((hypothesis,),) = found
+        words = tuple(self._words[word] for word in hypothesis.token_ids)
+        log_probs = (-1.0,) * len(words)
+        source_pieces = (*prepared.text.split(), "</s>")
+        return ScoredTranslation(
+            source=prepared.text,
+            target=" ".join(words),
+            score=-float(len(words)),
+            log_prob=sum(log_probs),
+            source_pieces=source_pieces,
+            pieces=words,
+            token_log_probs=(*log_probs, 0.0),
+            attention=None,
+            alignment=(),
+        )
+
+    def partial_text(
+        self,
+        prepared: PreparedText,
+        finished: Sequence[Sequence[TokenHypothesis] | None],
+        partials: Mapping[int, Partial],
+    ) -> tuple[str, str]:
+        stable = unstable = ""
+        for number, hypotheses in enumerate(finished):
+            border = SEGMENT_BORDER if number else ""
+            if hypotheses is None:
+                if number in partials:
+                    words = [self._words[word] for word in partials[number].token_ids]
+                    num_stable = partials[number].num_stable
+                    stable += border + " ".join(words[:num_stable])
+                    unstable = " ".join(["", *words[num_stable:]] if num_stable else words)
+                break
+            stable += border + self._text(hypotheses[0])
+        return stable, unstable
+
+    def close(self) -> None:
+        self.engine.close()
+
     def stream(
         self, texts: Iterable[str], direction: Direction, options: SearchOptions, *, split_sentences: bool = True
     ) -> Iterator[Translation]:
@@ -229,33 +336,6 @@ def reverse_words(text: str) -> str:
     if not text.strip():
         return text
     return SEGMENT_BORDER.join(" ".join(reversed(part.split())) for part in text.split(SEGMENT_BORDER))
-
-
-@contextmanager
-def running_server(*translators: ServedTranslator) -> Iterator[str]:
-    """A server on a thread of its own, on a free port of the loopback; gives its address."""
-    ready = threading.Event()
-    address: list[str] = []
-    stop: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
-
-    async def run() -> None:
-        stopped = asyncio.Event()
-        async with TranslationServer(translators, "127.0.0.1:0", grace_seconds=PATIENCE) as server:
-            address.append(server.address)
-            stop.append((asyncio.get_running_loop(), stopped))
-            ready.set()
-            await stopped.wait()
-
-    thread = threading.Thread(target=lambda: asyncio.run(run()), daemon=True)
-    thread.start()
-    assert ready.wait(PATIENCE)
-    try:
-        yield address[0]
-    finally:
-        loop, stopped = stop[0]
-        loop.call_soon_threadsafe(stopped.set)
-        thread.join(PATIENCE)
-        assert not thread.is_alive()
 
 
 async def wait_for(event: threading.Event) -> None:
