@@ -20,7 +20,7 @@ from model.decoding.request import (
 )
 
 if TYPE_CHECKING:
-    from model.decoding.scoring import ScoredTranslation
+    from model.decoding.scored import ScoredTranslation
 
 
 class DecodingEngine(Protocol):
