@@ -42,6 +42,12 @@ def combine(prepared: PreparedText, found: Sequence[Sequence[TokenHypothesis]], 
     return Translation(prepared.text, hypotheses, tuple(piece for pieces in source_pieces for piece in pieces))
 
 
+def best_sentence_text(segment: Segment, found: Sequence[TokenHypothesis], vocabulary: Vocabulary) -> str:
+    """What stands for a segment in the translation of its text."""
+    texts = (vocabulary.target.decode(hypothesis.token_ids) for hypothesis in found)
+    return next((text for text in texts if text.strip()), segment.text)
+
+
 def _sentence_hypotheses(
     segment: Segment,
     source_pieces: Sequence[str],

@@ -1,7 +1,7 @@
 """From text to text: the vocabulary and the engine of one model. Free of torch, unless its decoder is made of it."""
 
 import itertools
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Unpack
@@ -13,10 +13,11 @@ from model.decoding.limits import EngineLimits
 from model.decoding.loading import Precision, open_model
 from model.decoding.offline import AnyEngine, OfflineLoop
 from model.decoding.parallel import default_threads, make_engine
+from model.decoding.partial_text import partial_text
 from model.decoding.preparing import FRAME, Preparer
 from model.decoding.replicas.engine import ReplicatedEngine
 from model.decoding.replicas.messages import ReplicaSetup
-from model.decoding.request import PreparedText, SearchArguments, SearchOptions, TokenHypothesis, Translation
+from model.decoding.request import Partial, PreparedText, SearchArguments, SearchOptions, TokenHypothesis, Translation
 from model.decoding.scored import Pair, ScoredTranslation, describe_pair
 from model.errors import DragomanError, InvalidInputError
 from model.shortlist import Shortlist
@@ -27,7 +28,8 @@ SLOTS_PER_THREAD = 64
 
 
 class Translator:
-    """Translates text with one model. `prepare` and `finish` are safe in any thread, all else in one thread only."""
+    """Translates text with one model. `prepare` and `finish`, those for scores too, and `partial_text` are safe in any
+    thread, all else in one thread only."""
 
     def __init__(
         self,
@@ -147,6 +149,15 @@ class Translator:
     def finish(self, prepared: PreparedText, found: Sequence[Sequence[TokenHypothesis]]) -> Translation:
         """The translation of a text, from the hypotheses of each of its segments; see `combine`."""
         return combine(prepared, found, self.vocabulary)
+
+    def partial_text(
+        self,
+        prepared: PreparedText,
+        finished: Sequence[Sequence[TokenHypothesis] | None],
+        partials: Mapping[int, Partial],
+    ) -> tuple[str, str]:
+        """What can be shown of a text's translation while it is decoded; see `partial_text`."""
+        return partial_text(prepared, finished, partials, self.vocabulary)
 
     def prepare_score(self, source: str, target: str, direction: Direction, options: SearchOptions) -> PreparedText:
         """Both texts as one sentence, of which the engine finds how likely it is, piece by piece: by all pieces of the
