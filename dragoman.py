@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from model.decoding.scored import ScoredTranslation
     from model.decoding.scoring import Scorer
     from model.decoding.translator import Translator
-    from server.client import AsyncClient, Client, ModelChangedError, ServerError
+    from server.client import AsyncClient, Client, LiveTranslation, ModelChangedError, ServerError, TextError, Tls
 
 __all__ = [
     "AsyncClient",
@@ -29,12 +29,15 @@ __all__ = [
     "DragomanError",
     "Hypothesis",
     "InvalidInputError",
+    "LiveTranslation",
     "ModelChangedError",
     "NotFoundError",
     "ScoredTranslation",
     "Scorer",
     "SearchOptions",
     "ServerError",
+    "TextError",
+    "Tls",
     "Translation",
     "Translator",
 ]
@@ -44,11 +47,14 @@ _HOMES = {
     "Client": "server.client",
     "Direction": "model.config",
     "Hypothesis": "model.decoding.request",
+    "LiveTranslation": "server.client",
     "ModelChangedError": "server.client",
     "ScoredTranslation": "model.decoding.scored",
     "Scorer": "model.decoding.scoring",
     "SearchOptions": "model.decoding.request",
     "ServerError": "server.client",
+    "TextError": "server.client",
+    "Tls": "server.client",
     "Translation": "model.decoding.request",
     "Translator": "model.decoding.translator",
 }

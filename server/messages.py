@@ -1,19 +1,16 @@
 """What the wire contract and the house's own types both have, translated in both directions."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from model.config import Direction
 from model.decoding.request import SEARCH_OPTION_NAMES, Hypothesis, SearchOptions, Translation
+from model.decoding.scored import ScoredTranslation
 from model.errors import InvalidInputError
 from server.pb.dragoman.v1 import translation_pb2
-
-if TYPE_CHECKING:  # the client has no need of bundles
-    from server.interfaces import ServedTranslator
 
 _OF_A_KIND_OF_THEIR_OWN = frozenset({"length_normalization", "suppressed_pieces", "return_attention"})
 
@@ -22,32 +19,14 @@ _SCALARS = tuple(name for name in SEARCH_OPTION_NAMES if name not in _OF_A_KIND_
 
 _NORMALIZATION = "LENGTH_NORMALIZATION_"
 
+_OF_SCORES = frozenset({"length_penalty", "length_normalization", "coverage_penalty"})
+"""Search options that a given translation's score depends on."""
 
-@dataclass(frozen=True, slots=True)
-class ModelScore:
-    """A measured score of a model: `metric` on `test_set`, with the sacreBLEU signature that reproduces it."""
+MAX_SUPPRESSED_PIECES = 1024
+"""Of one request; each costs a look into the vocabulary, and for every text."""
 
-    direction: Direction
-    test_set: str
-    metric: str
-    score: float
-    signature: str
-
-
-@dataclass(frozen=True, slots=True)
-class ModelDescription:
-    """A model that the server has loaded.
-
-    `revision` tells its weights from others of the same name, and is empty if the server does not know it;
-    `max_source_length` counts pieces.
-    """
-
-    name: str
-    revision: str
-    directions: tuple[Direction, ...]
-    max_source_length: int
-    num_parameters: int
-    scores: tuple[ModelScore, ...]
+INVALID_ARGUMENT = 3
+"""google.rpc.Code of a text that is at fault itself."""
 
 
 def write_search_options(search: Mapping[str, Any]) -> translation_pb2.SearchOptions:
@@ -65,6 +44,11 @@ def write_search_options(search: Mapping[str, Any]) -> translation_pb2.SearchOpt
 
 def read_search_options(message: translation_pb2.SearchOptions, wanted: translation_pb2.ReturnOptions) -> SearchOptions:
     """With the defaults for what is unset. Raises InvalidInputError that names the field."""
+    if len(message.suppressed_pieces) > MAX_SUPPRESSED_PIECES:
+        raise InvalidInputError(
+            f"search_options: suppressed_pieces has {len(message.suppressed_pieces)} pieces, but at most "
+            f"{MAX_SUPPRESSED_PIECES} are allowed"
+        )
     chosen: dict[str, Any] = {name: getattr(message, name) for name in _SCALARS if message.HasField(name)}
     try:
         if message.length_normalization:
@@ -76,6 +60,14 @@ def read_search_options(message: translation_pb2.SearchOptions, wanted: translat
         )
     except InvalidInputError as error:
         raise InvalidInputError(f"search_options: {error}") from error
+
+
+def read_score_options(message: translation_pb2.SearchOptions, wanted: translation_pb2.ReturnOptions) -> SearchOptions:
+    """Those of a ScoreRequest. Raises InvalidInputError that names the field, also where it has no meaning there."""
+    for field, _ in message.ListFields():
+        if field.name not in _OF_SCORES:
+            raise InvalidInputError(f"search_options: {field.name} must not be set: nothing is searched")
+    return replace(read_search_options(message, wanted), beam_size=1)
 
 
 def _read_normalization(value: int) -> str:
@@ -93,6 +85,25 @@ def write_translation(translation: Translation, wanted: translation_pb2.ReturnOp
     )
 
 
+def write_failure(reason: str) -> translation_pb2.TextError:
+    """What is wrong with one of several texts."""
+    return translation_pb2.TextError(code=INVALID_ARGUMENT, message=reason)
+
+
+def write_score(scored: ScoredTranslation, wanted: translation_pb2.ReturnOptions) -> translation_pb2.TranslationScore:
+    """With what is wanted beside the score."""
+    attention = scored.attention if wanted.attention else None
+    return translation_pb2.TranslationScore(
+        score=scored.score,
+        log_prob=scored.log_prob,
+        pieces=scored.pieces if wanted.pieces else (),
+        token_log_probs=scored.token_log_probs if wanted.token_log_probs else (),
+        attention=None if attention is None else _write_attention(attention),
+        alignment=_write_alignment(scored.alignment) if wanted.alignment else (),
+        source_pieces=scored.source_pieces if wanted.attention else (),
+    )
+
+
 def _write_hypothesis(hypothesis: Hypothesis, wanted: translation_pb2.ReturnOptions) -> translation_pb2.Hypothesis:
     attention = hypothesis.attention if wanted.attention else None
     return translation_pb2.Hypothesis(
@@ -101,11 +112,12 @@ def _write_hypothesis(hypothesis: Hypothesis, wanted: translation_pb2.ReturnOpti
         pieces=hypothesis.pieces if wanted.pieces else (),
         token_log_probs=hypothesis.token_log_probs if wanted.token_log_probs else (),
         attention=None if attention is None else _write_attention(attention),
-        alignment=[
-            translation_pb2.WordPair(source=source, target=target)
-            for source, target in (hypothesis.alignment if wanted.alignment else ())
-        ],
+        alignment=_write_alignment(hypothesis.alignment) if wanted.alignment else (),
     )
+
+
+def _write_alignment(alignment: tuple[tuple[int, int], ...]) -> list[translation_pb2.WordPair]:
+    return [translation_pb2.WordPair(source=source, target=target) for source, target in alignment]
 
 
 def _write_attention(attention: NDArray[np.float32]) -> translation_pb2.Attention:
@@ -126,7 +138,26 @@ def _read_hypothesis(message: translation_pb2.Hypothesis) -> Hypothesis:
         pieces=tuple(message.pieces),
         token_log_probs=tuple(message.token_log_probs),
         attention=_read_attention(message.attention) if message.HasField("attention") else None,
-        alignment=tuple((pair.source, pair.target) for pair in message.alignment),
+        alignment=_read_alignment(message.alignment),
+    )
+
+
+def _read_alignment(alignment: Iterable[translation_pb2.WordPair]) -> tuple[tuple[int, int], ...]:
+    return tuple((pair.source, pair.target) for pair in alignment)
+
+
+def read_score(source: str, target: str, message: translation_pb2.TranslationScore) -> ScoredTranslation:
+    """source, target: the texts that were sent."""
+    return ScoredTranslation(
+        source=source,
+        target=target,
+        score=message.score,
+        log_prob=message.log_prob,
+        source_pieces=tuple(message.source_pieces),
+        pieces=tuple(message.pieces),
+        token_log_probs=tuple(message.token_log_probs),
+        attention=_read_attention(message.attention) if message.HasField("attention") else None,
+        alignment=_read_alignment(message.alignment),
     )
 
 
@@ -134,52 +165,3 @@ def _read_attention(message: translation_pb2.Attention) -> NDArray[np.float32]:
     weights = np.array(message.weights, np.float32)
     num_columns = message.num_source_pieces
     return weights.reshape(len(weights) // num_columns if num_columns else 0, num_columns)
-
-
-def write_model(translator: "ServedTranslator") -> translation_pb2.Model:
-    """What is told of a model that is loaded."""
-    return translation_pb2.Model(
-        name=translator.name,
-        revision=translator.revision,
-        language_pairs=[_write_direction(direction) for direction in translator.directions],
-        max_source_length=translator.max_source_length,
-        num_parameters=translator.info.num_parameters,
-        scores=[
-            translation_pb2.EvaluationScore(
-                language_pair=_write_direction(score.direction),
-                test_set=score.test_set,
-                metric=score.metric,
-                score=score.score,
-                signature=score.signature,
-            )
-            for score in translator.info.scores
-        ],
-    )
-
-
-def _write_direction(direction: Direction) -> translation_pb2.LanguagePair:
-    return translation_pb2.LanguagePair(source_language=direction.source, target_language=direction.target)
-
-
-def read_models(response: translation_pb2.ListModelsResponse) -> list[ModelDescription]:
-    """In their order."""
-    return [
-        ModelDescription(
-            name=model.name,
-            revision=model.revision,
-            directions=tuple(_read_direction(pair) for pair in model.language_pairs),
-            max_source_length=model.max_source_length,
-            num_parameters=model.num_parameters,
-            scores=tuple(
-                ModelScore(
-                    _read_direction(score.language_pair), score.test_set, score.metric, score.score, score.signature
-                )
-                for score in model.scores
-            ),
-        )
-        for model in response.models
-    ]
-
-
-def _read_direction(pair: translation_pb2.LanguagePair) -> Direction:
-    return Direction(pair.source_language, pair.target_language)

@@ -1,21 +1,24 @@
 """A server that translates for a command."""
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 
 from model.decoding.translation_source import Task, TranslationSource
 
-ATTENTION_BATCH_SIZE = 4
-"""Texts in a call whose answer holds attention: the server bounds its answers."""
+TOKEN_VARIABLE, CA_VARIABLE = "DRAGOMAN_TOKEN", "DRAGOMAN_TLS_CA"
+"""Environment variables: the token that the server asks for; the file of certificates by which a server with TLS is
+judged, or "system" for those that gRPC comes with."""
 
 
 @contextmanager
 def remote_source(server: str, model: str | None, task: Task) -> Iterator[TranslationSource]:
-    """server: HOST:PORT. model: its name there; None lets the server choose, and then all that it has loaded must stay
-    the same. Raises ServerError if there is no server."""
-    from server.client import STREAM_BATCH_SIZE, Client, Search
+    """server: HOST:PORT, or another address that gRPC resolves; the environment tells how to reach it. model: its name
+    there; None lets the server choose, and then all that it has loaded must stay the same. Raises ServerError if there
+    is no server."""
+    from server.client import Client, Search, Tls
 
     search: Search = {
         **asdict(task.options),  # type: ignore[typeddict-item]
@@ -27,13 +30,14 @@ def remote_source(server: str, model: str | None, task: Task) -> Iterator[Transl
         "return_alignment": task.with_alignment,
         "return_attention": task.with_attention,
     }
-    with Client(server) as client:
+    authority = os.environ.get(CA_VARIABLE)
+    tls = Tls(root_certificates=None if authority == "system" else authority) if authority else None
+    with Client(server, token=os.environ.get(TOKEN_VARIABLE) or None, tls=tls) as client:
         revisions = {served.name: served.revision for served in client.list_models() if model in (None, served.name)}
         parameters = task.parameters
         parameters |= {"source_language": task.source_language, "model": model, "to": task.to}
         parameters |= {"revisions": json.dumps(revisions, sort_keys=True)}
-        batch_size = ATTENTION_BATCH_SIZE if task.with_attention else STREAM_BATCH_SIZE
         yield TranslationSource(
-            lambda texts: client.translate_stream(texts, task.to, batch_size=batch_size, revisions=revisions, **search),
+            lambda texts: client.translate_stream(texts, task.to, revisions=revisions, **search),
             parameters,
         )

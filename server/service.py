@@ -1,146 +1,223 @@
-"""TranslationService: protobuf to dataclass and back, and errors to status codes."""
+"""TranslationService: the methods of the wire contract, on the catalogue of models and their workers."""
 
 import asyncio
-import logging
-from collections.abc import Sequence
-from typing import Any, TypeAlias
+import time
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from contextlib import aclosing
+from dataclasses import replace
+from functools import partial
+from typing import Any, TypeVar
 
 import grpc
 
-from model.config import Direction
-from model.decoding.request import PreparedText, SearchOptions, Translation
-from model.errors import InvalidInputError, NotFoundError
-from server.interfaces import ServedTranslator
-from server.messages import read_search_options, write_model, write_translation
-from server.pb.dragoman.v1 import translation_pb2, translation_pb2_grpc
-from server.routing import find_worker
-from server.scheduler import MAX_WAITING, QueueFullError
-from server.worker import EngineError, Worker, WorkerClosedError
+from model.decoding.request import PreparedText
+from model.errors import InvalidInputError
+from server.answers import check_size, write_found, write_scores, write_translations
+from server.caller import Caller, Priority, current_caller
+from server.catalogue import Catalogue
+from server.config import LimitsConfig
+from server.language_detection import LanguageDetector
+from server.messages import read_score_options, write_failure
+from server.model_messages import write_limits, write_model
+from server.pb.dragoman.v1 import translation_pb2 as pb
+from server.pb.dragoman.v1 import translation_pb2_grpc
+from server.preparation import Outcome, check_answer_size, prepare_all, prepare_item
+from server.requests import TranslationOrder, check_number_of_texts, find_model, read_priority
+from server.statuses import Context, abort
+from server.streaming import TextStream
+from server.worker import TextFailure, WorkerClosedError
 
-MAX_TEXTS_PER_CALL = 1024
-"""Most texts in one Translate call."""
-
-MAX_TEXT_LENGTH = 100_000
-"""Most characters of one text, checked before any work is spent on it."""
-
-MAX_PREPARED_INLINE = 1000
-"""Most characters of a call that become pieces on the event loop: so few take less time than the way to another
-thread."""
-
-logger = logging.getLogger(__name__)
-
-Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
+Response = TypeVar("Response")
 
 
 class TranslationService(translation_pb2_grpc.TranslationServiceServicer):
-    """Serves the models of `workers`, whose names must differ."""
+    """Serves the models of a catalogue. What its methods do is told in translation.proto."""
 
-    def __init__(self, workers: Sequence[Worker]) -> None:
-        self._workers = tuple(workers)
+    def __init__(self, catalogue: Catalogue, limits: LimitsConfig, detector: LanguageDetector) -> None:
+        self._catalogue = catalogue
+        self._limits = limits
+        self._detector = detector
+        self._streams: set[TextStream] = set()
+        self._is_draining = False
         self._num_running = 0
         self._idle = asyncio.Event()
         self._idle.set()
 
     async def wait_until_idle(self) -> None:
-        """Returns when no Translate call is running."""
+        """Returns when no call is running."""
         await self._idle.wait()
 
-    async def Translate(
-        self, request: translation_pb2.TranslateRequest, context: Context
-    ) -> translation_pb2.TranslateResponse:
-        """See translation.proto. A cancelled call, or one past its deadline, gives its slots back."""
+    def drain(self) -> None:
+        """Has streams, which could go on for hours, end with UNAVAILABLE as soon as what they have read is answered;
+        their clients go on elsewhere."""
+        self._is_draining = True
+        for stream in self._streams:
+            stream.stop_reading()
+
+    async def Translate(self, request: pb.TranslateRequest, context: Context) -> pb.TranslateResponse:
+        """A cancelled call, or one past its deadline, gives its slots back."""
+        return await self._answer(context, "Translate", self._translate(request, _caller_of(context)))
+
+    async def TranslateStream(self, requests: AsyncIterator[pb.TranslateStreamRequest], context: Context) -> None:
+        """Reads only as far ahead as it needs to be busy."""
+        await self._answer(context, "TranslateStream", self._translate_stream(requests, context))
+
+    async def TranslateLive(self, request: pb.TranslateLiveRequest, context: Context) -> None:
+        """A reader that is slow is told the newest alone."""
+        await self._answer(context, "TranslateLive", self._translate_live(request, context))
+
+    async def Score(self, request: pb.ScoreRequest, context: Context) -> pb.ScoreResponse:
+        """In the same queue as translations."""
+        return await self._answer(context, "Score", self._score(request, _caller_of(context)))
+
+    async def DetectLanguage(self, request: pb.DetectLanguageRequest, context: Context) -> pb.DetectLanguageResponse:
+        """Off the event loop."""
+        return await self._answer(context, "DetectLanguage", self._detect_languages(request))
+
+    async def ListModels(self, request: pb.ListModelsRequest, context: Context) -> pb.ListModelsResponse:
+        """Those that are loaded now."""
+        return pb.ListModelsResponse(models=[write_model(worker.translator) for worker in self._catalogue.workers()])
+
+    async def GetModel(self, request: pb.GetModelRequest, context: Context) -> pb.GetModelResponse:
+        """Of the revision that is loaded now."""
+        return await self._answer(context, "GetModel", self._get_model(request))
+
+    async def _answer(self, context: Context, method: str, answer: Coroutine[Any, Any, Response]) -> Response:
         self._num_running += 1
         self._idle.clear()
         try:
-            return await self._translate(request)
-        except Exception as error:
-            await _abort(context, error)
+            return await answer
+        except grpc.aio.AbortError:
             raise
+        except grpc.aio.BaseError as error:  # writing failed: the client is gone, and the call about to be cancelled
+            raise asyncio.CancelledError("the client is gone") from error
+        except Exception as error:
+            await abort(context, error, method)
         finally:
             self._num_running -= 1
             if not self._num_running:
                 self._idle.set()
 
-    async def ListModels(
-        self, request: translation_pb2.ListModelsRequest, context: Context
-    ) -> translation_pb2.ListModelsResponse:
-        """See translation.proto."""
-        return translation_pb2.ListModelsResponse(models=[write_model(worker.translator) for worker in self._workers])
-
-    async def _translate(self, request: translation_pb2.TranslateRequest) -> translation_pb2.TranslateResponse:
-        texts = list(request.texts)
-        _check_limits(texts)
-        if not request.target_language:
-            raise InvalidInputError("target_language: is empty; name the language to translate into")
-        worker, direction = find_worker(
-            self._workers, request.model or None, request.source_language or None, request.target_language
-        )
-        options = read_search_options(request.search_options, request.return_options)
-        split = request.split_sentences if request.HasField("split_sentences") else True
-        if sum(map(len, texts)) <= MAX_PREPARED_INLINE:
-            prepared = _prepare(worker.translator, texts, direction, options, split)
-        else:  # on another thread: a full batch would hold up the event loop, and so every other call
-            prepared = await asyncio.to_thread(_prepare, worker.translator, texts, direction, options, split)
-        translations = await worker.translate(prepared)
-        response = translation_pb2.TranslateResponse(
-            model=worker.translator.name,
-            source_language=direction.source,
-            revision=worker.translator.revision,
-        )
-        if request.HasField("return_options"):  # it may be megabytes: likewise on another thread
-            await asyncio.to_thread(_add_translations, response, translations, request.return_options)
-        else:
-            _add_translations(response, translations, request.return_options)
-        return response
-
-
-def _check_limits(texts: Sequence[str]) -> None:
-    if len(texts) > MAX_TEXTS_PER_CALL:
-        raise InvalidInputError(f"texts: {len(texts)} texts in one call, but at most {MAX_TEXTS_PER_CALL} are allowed")
-    for index, text in enumerate(texts):
-        if len(text) > MAX_TEXT_LENGTH:
-            raise InvalidInputError(
-                f"texts[{index}]: has {len(text)} characters, but at most {MAX_TEXT_LENGTH} are allowed"
+    async def _translate(self, request: pb.TranslateRequest, caller: Caller) -> pb.TranslateResponse:
+        check_number_of_texts("texts", len(request.texts), self._limits)
+        with find_model(self._catalogue, request) as lease:
+            order = TranslationOrder.read(request, lease, self._limits, default_priority=Priority.INTERACTIVE)
+            outcomes = await prepare_all(request.texts, order.prepare, len, self._limits.max_sentences)
+            check_answer_size(outcomes, order.wanted, self._limits)
+            translations = await lease.worker.translate(_prepared(outcomes), caller=caller, priority=order.priority)
+            response = pb.TranslateResponse(
+                translations=await write_translations(outcomes, translations, order.wanted),
+                model=lease.translator.name,
+                source_language=lease.direction.source,
+                revision=lease.translator.revision,
             )
+        return check_size(response, self._limits)
+
+    async def _translate_stream(self, requests: AsyncIterator[pb.TranslateStreamRequest], context: Context) -> None:
+        first = await anext(aiter(requests), pb.TranslateStreamRequest())
+        if first.WhichOneof("request") != "config":
+            found = first.WhichOneof("request") or "empty, or missing"
+            raise InvalidInputError(f"request: the first one must be the config, but is {found}")
+        if self._is_draining:
+            raise WorkerClosedError("the server is shutting down")
+        with find_model(self._catalogue, first.config) as lease:
+            order = TranslationOrder.read(first.config, lease, self._limits, default_priority=Priority.BATCH)
+            stream = TextStream(requests, context.write, order, _caller_of(context))
+            self._streams.add(stream)
+            try:
+                await stream.run()
+            finally:
+                self._streams.discard(stream)
+
+    async def _translate_live(self, request: pb.TranslateLiveRequest, context: Context) -> None:
+        with find_model(self._catalogue, request) as lease:
+            order = TranslationOrder.read(request, lease, self._limits, default_priority=Priority.INTERACTIVE)
+            (outcome,) = await prepare_all([request.text], order.prepare_one, len, self._limits.max_sentences)
+            if isinstance(outcome, TextFailure):
+                raise InvalidInputError(f"text: {outcome.reason}")
+            started: pb.TranslateStreamStarted | None = order.started
+            following = lease.worker.follow(outcome, caller=_caller_of(context), priority=order.priority)
+            async with aclosing(following) as partial_texts:
+                async for live in partial_texts:
+                    translation = live.translation
+                    response = pb.TranslateLiveResponse(
+                        stable_text=live.stable_text,
+                        unstable_text=live.unstable_text,
+                        translation=None if translation is None else await write_found(translation, order.wanted),
+                        started=started,
+                    )
+                    started = None
+                    await context.write(check_size(response, self._limits))
+
+    async def _score(self, request: pb.ScoreRequest, caller: Caller) -> pb.ScoreResponse:
+        check_number_of_texts("pairs", len(request.pairs), self._limits)
+        priority = read_priority(request.priority, Priority.BATCH)
+        options = read_score_options(request.search_options, request.return_options)
+        with find_model(self._catalogue, request) as lease:
+
+            def prepare_pair(pair: pb.TextPair) -> PreparedText:
+                return lease.translator.prepare_score(pair.source, pair.target, lease.direction, options)
+
+            outcomes = await prepare_all(
+                request.pairs,
+                partial(_prepare_pair, prepare=prepare_pair, max_length=self._limits.max_text_length),
+                lambda pair: len(pair.source) + len(pair.target),
+                self._limits.max_sentences,
+            )
+            check_answer_size(outcomes, request.return_options, self._limits)
+            scores = await lease.worker.score(_prepared(outcomes), caller=caller, priority=priority)
+            response = pb.ScoreResponse(
+                scores=await write_scores(outcomes, scores, request.return_options),
+                model=lease.translator.name,
+                source_language=lease.direction.source,
+                revision=lease.translator.revision,
+            )
+        return check_size(response, self._limits)
+
+    async def _detect_languages(self, request: pb.DetectLanguageRequest) -> pb.DetectLanguageResponse:
+        check_number_of_texts("texts", len(request.texts), self._limits)
+        if request.max_candidates < 0:
+            raise InvalidInputError(f"max_candidates: is {request.max_candidates}, but must not be negative")
+        max_length = self._limits.max_text_length
+        found = iter(
+            await self._detector.detect(
+                [text for text in request.texts if len(text) <= max_length], request.max_candidates or 1
+            )
+        )
+        response = pb.DetectLanguageResponse()
+        for text in request.texts:
+            if len(text) > max_length:
+                reason = f"has {len(text)} characters, but at most {max_length} are allowed"
+                response.detections.add(error=write_failure(reason))
+                continue
+            candidates = [pb.LanguageCandidate(language=c.language, confidence=c.confidence) for c in next(found)]
+            response.detections.add(candidates=candidates)
+        return check_size(response, self._limits)
+
+    async def _get_model(self, request: pb.GetModelRequest) -> pb.GetModelResponse:
+        if not request.name:
+            raise InvalidInputError("name: is empty; name one of the models that ListModels lists")
+        with self._catalogue.get(request.name) as lease:
+            response = pb.GetModelResponse(
+                model=write_model(lease.translator, lease.card), limits=write_limits(self._limits)
+            )
+        return check_size(response, self._limits)
 
 
-def _prepare(
-    translator: ServedTranslator, texts: Sequence[str], direction: Direction, options: SearchOptions, split: bool
-) -> list[PreparedText]:
-    prepared = []
-    num_sentences = 0
-    for index, text in enumerate(texts):
-        try:
-            prepared.append(translator.prepare(text, direction, options, split_sentences=split))
-        except InvalidInputError as error:
-            raise InvalidInputError(f"texts[{index}]: {error}") from error
-        num_sentences += len(prepared[-1].segments)
-        if num_sentences > MAX_WAITING:  # not only when all are prepared: they take far more memory than their texts
-            raise InvalidInputError(f"texts: more than {MAX_WAITING} sentences in one call: send fewer")
-    return prepared
+def _caller_of(context: Context) -> Caller:
+    """The caller as an interceptor has told it, or as far as gRPC knows it."""
+    caller = current_caller.get()
+    if not caller.client:
+        caller = replace(caller, client=context.peer())
+    remaining: float | None = context.time_remaining()
+    if caller.deadline is None and remaining is not None:
+        caller = replace(caller, deadline=time.monotonic() + remaining)
+    return caller
 
 
-def _add_translations(
-    response: translation_pb2.TranslateResponse,
-    translations: Sequence[Translation],
-    wanted: translation_pb2.ReturnOptions,
-) -> None:
-    response.translations.extend(write_translation(translation, wanted) for translation in translations)
+def _prepare_pair(pair: pb.TextPair, *, prepare: Any, max_length: int) -> Outcome:
+    return prepare_item(pair, (pair.source, pair.target), prepare, max_length)
 
 
-_STATUS_CODES: tuple[tuple[type[Exception], grpc.StatusCode], ...] = (
-    (InvalidInputError, grpc.StatusCode.INVALID_ARGUMENT),
-    (NotFoundError, grpc.StatusCode.NOT_FOUND),
-    (QueueFullError, grpc.StatusCode.RESOURCE_EXHAUSTED),
-    (WorkerClosedError, grpc.StatusCode.UNAVAILABLE),
-    (EngineError, grpc.StatusCode.INTERNAL),  # the worker has logged it
-)
-
-
-async def _abort(context: Context, error: Exception) -> None:
-    """Ends the call with the status of `error`; what nobody foresaw is logged and told in few words."""
-    for kind, code in _STATUS_CODES:
-        if isinstance(error, kind):
-            await context.abort(code, str(error))
-    logger.error("Translate failed", exc_info=error)
-    await context.abort(grpc.StatusCode.INTERNAL, "the server failed; its log has the reason")
+def _prepared(outcomes: Sequence[Outcome]) -> list[PreparedText]:
+    return [outcome for outcome in outcomes if isinstance(outcome, PreparedText)]

@@ -1,0 +1,109 @@
+"""What a stream of texts stands at, whatever carries it: sent, answered, handed on; and when to begin a call anew.
+
+A call that breaks is followed by another, which is sent what has no answer yet. So every text has exactly one result:
+translating a text again does no harm, and answers are recognized by the text's number.
+"""
+
+import random
+from collections.abc import Iterator
+
+from model.errors import DragomanError, InvalidTextError
+from server.client.errors import ServerError, Weights
+from server.client.results import TranslationResult, read_result
+from server.pb.dragoman.v1 import translation_pb2 as pb
+
+STREAM_WINDOW = 1024
+"""Texts of a stream that are under way at most: sent and not handed on. The server is kept busy by far fewer; it takes
+no more than it needs."""
+
+MAX_WINDOW_LENGTH = 4_000_000
+"""Characters of them, but for a single longer text."""
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.25, 8.0
+"""Seconds before a call is begun anew; each pause is twice the one before, less up to a half at random."""
+
+MAX_ATTEMPTS_WITHOUT_RESULT = 7
+"""Calls one after the other, each of which broke before any result came; their pauses take some 20 s together."""
+
+_PASSING = frozenset({"UNAVAILABLE", "RESOURCE_EXHAUSTED"})
+"""Statuses after which another call may do better."""
+
+
+class StreamState:
+    """Texts are numbered from 0 in the order in which they are added."""
+
+    def __init__(self, window: int, weights: Weights) -> None:
+        self._window = window
+        self._weights = weights
+        self._unanswered: dict[int, str] = {}  # in their order
+        self._lengths: dict[int, int] = {}  # of all that are under way
+        self._length = 0
+        self._num_added = 0
+        self._num_failures = 0
+        self._has_begun = False
+        self.is_exhausted = False
+        """Whether there are no more texts."""
+
+    @property
+    def has_room(self) -> bool:
+        """Whether another text may be added."""
+        return len(self._lengths) < self._window and (not self._lengths or self._length < MAX_WINDOW_LENGTH)
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether a text is under way that has no answer."""
+        return bool(self._unanswered)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether everything is answered."""
+        return self.is_exhausted and not self._unanswered
+
+    def add(self, text: str) -> pb.TranslateStreamRequest:
+        """The next text, to be sent. Raises InvalidTextError if it cannot be encoded."""
+        request = _item(self._num_added, text)
+        self._unanswered[self._num_added] = text
+        self._lengths[self._num_added] = len(text)
+        self._length += len(text)
+        self._num_added += 1
+        return request
+
+    def unanswered(self) -> Iterator[pb.TranslateStreamRequest]:
+        """What a new call has to be sent first."""
+        return (_item(index, text) for index, text in list(self._unanswered.items()))
+
+    def take(self, response: pb.TranslateStreamResponse) -> tuple[int, TranslationResult] | None:
+        """A text's number and result; None for a message that has none.
+
+        Raises ModelChangedError if other weights translate than before, ServerError for what makes no sense.
+        """
+        if response.WhichOneof("response") == "started":
+            self._weights.check(response.started.model, response.started.revision)
+            self._has_begun = True
+            return None
+        index = response.result.id
+        if index not in self._unanswered:
+            raise ServerError(f"the server answered a text that it was not sent, or twice: number {index}")
+        self._num_failures = 0
+        return index, read_result(self._unanswered.pop(index), response.result.translation)
+
+    def release(self, index: int) -> None:
+        """The text's result was handed on."""
+        self._length -= self._lengths.pop(index)
+
+    def pause_after(self, error: DragomanError) -> float:
+        """Seconds to wait before the next call. Raises the error where another call is no use; what fails before it has
+        begun was tried again already, by gRPC."""
+        self._num_failures += 1
+        may_pass = isinstance(error, ServerError) and error.code in _PASSING
+        if not may_pass or not self._has_begun or self._num_failures >= MAX_ATTEMPTS_WITHOUT_RESULT:
+            raise error
+        pause: float = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (self._num_failures - 1))
+        return pause * random.uniform(0.5, 1.0)
+
+
+def _item(index: int, text: str) -> pb.TranslateStreamRequest:
+    try:
+        return pb.TranslateStreamRequest(item=pb.TranslateStreamItem(id=index, text=text))
+    except ValueError as error:  # a lone surrogate
+        raise InvalidTextError(index, f"cannot be encoded: {error}") from error
