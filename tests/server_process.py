@@ -73,10 +73,12 @@ class ServerProcess:
         assert self.process.stdout is not None
         line = self.process.stdout.readline().strip()
         if not line:
+            self.process.stdout.close()
             raise ServerProcessError(f"the server ended with status {self.process.wait()}: {self.last_words()}")
         self.address = line.split()[-1]
         # What else it prints must not fill the pipe.
-        threading.Thread(target=self.process.stdout.read, daemon=True).start()
+        self._reading = threading.Thread(target=self._read_on, daemon=True)
+        self._reading.start()
 
     @property
     def pid(self) -> int:
@@ -95,7 +97,9 @@ class ServerProcess:
         if self.is_alive:
             self.process.terminate()
         try:
-            return self.process.wait(STOP_SECONDS)
+            status = self.process.wait(STOP_SECONDS)
+            self._reading.join(STOP_SECONDS)
+            return status
         except subprocess.TimeoutExpired:
             self.kill()
             raise ServerProcessError(f"the server did not stop within {STOP_SECONDS:.0f} s") from None
@@ -104,6 +108,11 @@ class ServerProcess:
         """Ends it and all processes that it has started, at once."""
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
+
+    def _read_on(self) -> None:
+        assert self.process.stdout is not None
+        with self.process.stdout as output:
+            output.read()
 
     def __enter__(self) -> Self:
         return self

@@ -96,7 +96,7 @@ def test_a_text_at_fault_leaves_its_neighbours_alone(node: Call, expected: Calla
 def test_a_stream_of_many_texts_takes_only_as_much_as_it_can(
     node: Call, tiny_sentences: list[str], expected: Callable[[list[str]], list[str]]
 ) -> None:
-    texts = [f"{sentence} {sentence}" for sentence in tiny_sentences] * 40
+    texts = [f"{sentence} {sentence}" for sentence in tiny_sentences] * 10
     answer = node("stream", config=TO_GERMAN, texts=texts)
     started, *results = answer["messages"]
     assert started["response"] == "started"
