@@ -1,0 +1,102 @@
+"""A document of HTML whose text is to be translated."""
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from model.decoding.alignment import Alignment
+from model.decoding.segmentation import split_sentences
+from server.markup.placement import Placement, Span, encode_text, find_words, is_certain
+from server.markup.segments import Segment, read_segments
+
+MAX_ALIGNED_BYTES = 900
+"""UTF-8 bytes of a text whose alignment is asked for, unless a single sentence is longer: the decoder tells it for a
+limited number of pieces, see `model.decoding.preparing.MAX_ATTENTION_PIECES`, and a byte is a piece at most."""
+
+_FRAME = 3
+"""Pieces that a sentence has beside its own, and its final space."""
+
+
+@dataclass(frozen=True, slots=True)
+class MarkupText:
+    """A plain text to translate.
+
+    needs_alignment: whether the words of its translation must be aligned to its own, because tags stand among them.
+    """
+
+    text: str
+    needs_alignment: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TranslatedText:
+    """Its translation. alignment: see `model.decoding.alignment`; empty where it is not known."""
+
+    text: str
+    alignment: Alignment = ()
+
+
+class Document:
+    """HTML taken apart: `texts` are what is to be translated, and `render` puts their translations in their place.
+
+    Any text is a document; nothing that is malformed is mended or lost.
+    """
+
+    def __init__(self, html: str, language: str) -> None:
+        """language: of the text, such as "en", for finding its sentences."""
+        self._segments = list(read_segments(html))
+        self._texts = [
+            [] if isinstance(segment, str) else _split_segment(segment, language) for segment in self._segments
+        ]
+        self.texts: tuple[MarkupText, ...] = tuple(itertools.chain.from_iterable(self._texts))
+
+    def render(self, translations: Sequence[TranslatedText]) -> str:
+        """The document with a translation for each of its texts."""
+        remaining = iter(translations)
+        parts: list[str] = []
+        for segment, texts in zip(self._segments, self._texts, strict=True):
+            if isinstance(segment, str):
+                parts.append(segment)
+            else:
+                parts += (
+                    segment.lead,
+                    _render(segment, texts, list(itertools.islice(remaining, len(texts)))),
+                    segment.trail,
+                )
+        return "".join(parts)
+
+
+def _split_segment(segment: Segment, language: str) -> list[MarkupText]:
+    """A segment is one text, unless it is too long for its alignment."""
+    words = find_words(segment.text)
+    if all(is_certain(element, words) for element in segment.elements):
+        return [MarkupText(segment.text, False)]
+    texts: list[str] = []
+    room = 0
+    for sentence in split_sentences(segment.text, language):
+        size = len(sentence.encode("utf-8", "surrogatepass")) + _FRAME
+        if texts and size <= room:
+            texts[-1] += sentence
+        else:
+            texts.append(sentence)
+            room = MAX_ALIGNED_BYTES
+        room -= size
+    return [MarkupText(text, True) for text in texts]
+
+
+def _render(segment: Segment, texts: Sequence[MarkupText], translations: Sequence[TranslatedText]) -> str:
+    if not segment.elements:
+        (translation,) = translations
+        return encode_text(translation.text)
+    source_words: list[Span] = []
+    target_words: list[Span] = []
+    links: list[tuple[int, int]] = []
+    source_place = target_place = 0
+    for text, translation in zip(texts, translations, strict=True):
+        links += ((len(source_words) + source, len(target_words) + target) for source, target in translation.alignment)
+        source_words += find_words(text.text, source_place)
+        target_words += find_words(translation.text, target_place)
+        source_place += len(text.text)
+        target_place += len(translation.text)
+    target = "".join(translation.text for translation in translations)
+    return Placement(segment.text, target, (source_words, target_words), links).render(segment.elements)
