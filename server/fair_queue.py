@@ -1,7 +1,7 @@
 """Fairness between clients: start-time fair queueing, and each client's calls in turn. On numbers and names alone."""
 
 import heapq
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
@@ -22,7 +22,8 @@ class Flow:
     client: str
     start: int
     tag: int = 0
-    calls: dict[int, dict[int, int]] = field(default_factory=dict)
+    # Ordered: to take the first out of a plain dictionary, again and again, is quadratic.
+    calls: OrderedDict[int, OrderedDict[int, int]] = field(default_factory=OrderedDict)
 
     def in_turn(self) -> Iterator[tuple[int, int, int]]:
         """All that wait, as number of call, id and cost: one of each call in turn. Who needs only the first pays for
@@ -84,7 +85,7 @@ class FairQueue:
             start = max(self._virtual_time, self._remembered.pop(client, 0))
             flow = self._flows[client] = Flow(client, start)
             self._tag(flow)
-        flow.calls[number] = dict(costs)
+        flow.calls[number] = OrderedDict(costs)
 
     def remove(self, client: str, number: int, request_id: int) -> None:
         """Takes a request out, which costs its client nothing."""
