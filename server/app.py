@@ -1,60 +1,82 @@
 """The gRPC server as a process: what it offers, where it listens, how it stops."""
 
 import asyncio
+import logging
 import socket
-from collections.abc import Callable, Sequence
-from contextlib import suppress
-from typing import Self
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
 
 import grpc
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_channelz.v1 import channelz  # type: ignore[import-untyped]
+from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from model.errors import DragomanError, InvalidInputError
+from model.decoding.request import EngineStatistics
+from model.errors import DragomanError
+from server.access import make_credentials, make_interceptors, server_options, warnings_of
+from server.catalogue import Catalogue
+from server.config import ModelConfig, ServerConfig, parse_address
 from server.interfaces import ServedTranslator
-from server.pb.dragoman.v1 import translation_pb2, translation_pb2_grpc
+from server.language_detection import LanguageDetector
+from server.model_loading import load_translator, try_worker
+from server.monitoring import Monitor
+from server.pb.dragoman.v1 import translation_pb2_grpc
 from server.service import TranslationService
-from server.signals import catch_stop_signal, exit_on_stop_signals
+from server.serving_health import SERVICE_NAME, ServingHealth
+from server.signals import catch_reload_signal, catch_stop_signal, exit_on_stop_signals, ignore_reload_signal
+from server.upkeep import Upkeep
 from server.worker import Worker
 
-DEFAULT_LISTEN = "127.0.0.1:50051"
-"""Loopback alone: the connection is neither encrypted nor authenticated."""
-
-GRACE_SECONDS = 30.0
-"""How long running calls may go on after the server was told to stop."""
+if TYPE_CHECKING:
+    from server.google.facade import GoogleFacade
 
 FLUSH_SECONDS = 1.0
 """How long answers may travel, once all are computed, if someone still holds a stream open, such as health's Watch."""
 
-MAX_MESSAGE_BYTES = 32 * 1024 * 1024
-"""Largest request and response."""
+CHANNELZ_NAME = "grpc.channelz.v1.Channelz"
 
-SERVICE_NAME = translation_pb2.DESCRIPTOR.services_by_name["TranslationService"].full_name
+logger = logging.getLogger(__name__)
 
 
 class TranslationServer:
-    """TranslationService, health and reflection on one port, with one worker for each translator.
+    """TranslationService, health and what else is configured on one port, with the models of the configuration.
 
     An asynchronous context manager; leaving it stops the server gracefully.
     """
 
     def __init__(
-        self, translators: Sequence[ServedTranslator], listen: str, *, grace_seconds: float = GRACE_SECONDS
+        self,
+        config: ServerConfig,
+        *,
+        path: Path | None = None,
+        reread: Callable[[], ServerConfig] | None = None,
+        load: Callable[[ModelConfig], ServedTranslator] = load_translator,
+        try_out: Callable[[Worker], Awaitable[None]] = try_worker,
     ) -> None:
-        """`listen` is HOST:PORT, where port 0 takes a free one.
+        """path: the configuration's file, if it has one, and reread: what makes the configuration of it anew.
+        load, try_out: see `Catalogue`.
 
-        Raises InvalidInputError for an address that makes no sense and for two translators of the same name.
+        Raises DragomanError if what traces need is not installed.
         """
-        names = [translator.name for translator in translators]
-        for name in names:
-            if names.count(name) > 1:
-                raise InvalidInputError(f'two models are called "{name}"; every served model needs a name of its own')
-        self._host, self._port = _parse_address(listen)
-        self._listen = listen
-        self._translators = tuple(translators)
-        self._grace_seconds = grace_seconds
-        self._workers: list[Worker] = []
-        self._health = health.aio.HealthServicer()
+        self._config = config
+        self._host, self._port = parse_address(config.server.listen)
+        self._monitor = Monitor(config.metrics, config.log, config.traces, self._statistics)
+        self._catalogue = Catalogue(
+            load=load,
+            try_out=try_out,
+            max_waiting=config.limits.max_waiting,
+            observer=self._monitor,
+            worker_observer=self._monitor,
+            on_change=self._on_change,
+        )
+        self._upkeep = Upkeep(self._catalogue, config, path=path, reread=reread)
+        self._detector = LanguageDetector()
+        self._service = TranslationService(self._catalogue, config.limits, self._detector)
+        self._health = ServingHealth()
+        self._google: GoogleFacade | None = None
+        self._telling: set[asyncio.Task[None]] = set()
+        self._stopped = False
         self.address = ""
         """HOST:PORT with the actual port, once started."""
 
@@ -65,99 +87,157 @@ class TranslationServer:
     async def __aexit__(self, *_: object) -> None:
         await self.stop()
 
+    @property
+    def metrics_address(self) -> str:
+        """HOST:PORT of the metrics, once started; empty without them."""
+        return self._monitor.metrics_address
+
+    def model_names(self) -> list[str]:
+        """The models that are served now."""
+        return list(self._catalogue.works())
+
+    def reload(self) -> None:
+        """Looks at once whether the configuration or a bundle has changed."""
+        self._upkeep.ask()
+
     async def start(self) -> None:
-        """Binds the port and serves. Raises DragomanError if it cannot listen there."""
+        """Loads the models, then binds the port and serves. Raises DragomanError if one of it is not possible."""
         self._refuse_unusable_address()
+        self._monitor.start()
+        try:
+            await self._start()
+        except BaseException:
+            await self._catalogue.close()
+            await asyncio.to_thread(self._monitor.stop)
+            raise
+
+    async def _start(self) -> None:
+        config = self._config
+        credentials = make_credentials(config.tls, self._monitor.certificate_loaded)
         self._server = grpc.aio.server(
+            interceptors=make_interceptors(config.access, config.limits, self._monitor),
             options=[
                 ("grpc.so_reuseport", 0),  # or a second server would silently take half of the calls
-                ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
-                ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
-            ]
+                ("grpc.enable_channelz", int(config.server.channelz)),
+                *server_options(config.limits),
+            ],
         )
+        await self._upkeep.load()
+        self._add_services()
         try:
-            port = self._server.add_insecure_port(self._listen)
+            if credentials is None:
+                port = self._server.add_insecure_port(config.server.listen)
+            else:
+                port = self._server.add_secure_port(config.server.listen, credentials)
         except RuntimeError as error:
-            raise DragomanError(f"cannot listen on {self._listen}") from error
-        self.address = f"{self._host}:{port}"
-        self._loop = asyncio.get_running_loop()
-        self._workers = [
-            Worker(translator, on_broken=self._tell_that_an_engine_is_broken) for translator in self._translators
-        ]
-        self._service = TranslationService(self._workers)
-        translation_pb2_grpc.add_TranslationServiceServicer_to_server(self._service, self._server)
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        reflection.enable_server_reflection((SERVICE_NAME, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server)
-        await self._health.set(SERVICE_NAME, health_pb2.HealthCheckResponse.SERVING)
+            raise DragomanError(f"cannot listen on {config.server.listen}") from error
+        for warning in warnings_of(config.server.listen, config.tls, config.access):
+            logger.warning(warning)
+        await self._health.tell(self._catalogue.works())
         await self._server.start()
+        self._upkeep.start()
+        self.address = f"{self._host}:{port}"
+
+    def _add_services(self) -> None:
+        config = self._config.server
+        names = [SERVICE_NAME, health.SERVICE_NAME]
+        translation_pb2_grpc.add_TranslationServiceServicer_to_server(self._service, self._server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health.servicer, self._server)
+        if config.google:
+            from server.google.facade import add_to_server
+
+            self._google = add_to_server(
+                self._server, self._catalogue, self._config.limits, config.google_files, self._detector
+            )
+            self._health.add_services(self._google.service_names)
+            names += self._google.service_names
+        if config.channelz:
+            channelz.add_channelz_servicer(self._server)
+            names.append(CHANNELZ_NAME)
+        if config.reflection:
+            reflection.enable_server_reflection((*names, reflection.SERVICE_NAME), self._server)
 
     async def stop(self) -> None:
-        """Says NOT_SERVING, takes no new calls, lets the running ones finish within the grace time, and ends."""
-        await self._health.enter_graceful_shutdown()
-        stopping = asyncio.ensure_future(self._server.stop(self._grace_seconds))
-        idle = asyncio.ensure_future(self._service.wait_until_idle())
-        await asyncio.wait((stopping, idle), return_when=asyncio.FIRST_COMPLETED)
+        """Says NOT_SERVING, takes no new calls, lets the running ones finish within the time to drain, and ends."""
+        if self._stopped:
+            return
+        self._stopped = True
+        drain_seconds = self._upkeep.config.server.drain_seconds
+        await self._health.shut_down()
+        upkeep = asyncio.ensure_future(self._upkeep.stop())
+        stopping = asyncio.ensure_future(self._server.stop(drain_seconds))
+        idle = asyncio.ensure_future(self._wait_until_idle())
+        either = asyncio.FIRST_COMPLETED
+        _, running = await asyncio.wait((stopping, idle), timeout=drain_seconds / 2, return_when=either)
+        if len(running) == 2:  # streams may go on for hours; those that will not end by themselves still can in order
+            self._service.drain()
+            await asyncio.wait((stopping, idle), return_when=either)
         idle.cancel()
-        await self._server.stop(min(self._grace_seconds, FLUSH_SECONDS))
+        await self._server.stop(min(drain_seconds, FLUSH_SECONDS))
         await stopping
-        for worker in self._workers:
-            await worker.drain()
+        await upkeep
+        if self._google is not None:
+            await self._google.close()
+        await self._catalogue.close()
+        await asyncio.to_thread(self._monitor.stop)
 
-    def _tell_that_an_engine_is_broken(self) -> None:
-        """Turns health to NOT_SERVING, so that whoever watches the server starts it anew; for a worker's thread."""
+    async def _wait_until_idle(self) -> None:
+        await self._service.wait_until_idle()
+        await self._catalogue.wait_until_idle()  # other services' calls have their leases, too
 
-        def turn() -> None:
-            self._turning = asyncio.ensure_future(self._health.enter_graceful_shutdown())  # for good, whatever is set
+    def _on_change(self) -> None:
+        """The catalogue has other models, or one of them broke."""
+        self._upkeep.wake()
+        telling = asyncio.ensure_future(self._tell_health())
+        self._telling.add(telling)
+        telling.add_done_callback(self._telling.discard)
 
-        with suppress(RuntimeError):  # the loop is closed: nobody asks any more
-            self._loop.call_soon_threadsafe(turn)
+    async def _tell_health(self) -> None:
+        await self._health.tell(self._catalogue.works())
+
+    def _statistics(self) -> Iterator[tuple[str, EngineStatistics, int]]:
+        """For a scrape, on its thread."""
+        for worker in self._catalogue.workers():
+            yield worker.translator.name, worker.statistics(), worker.num_waiting
 
     def _refuse_unusable_address(self) -> None:
         # gRPC would say no more than that it failed, and write its own lines to standard error.
+        listen = self._config.server.listen
         try:
             address = socket.getaddrinfo(self._host.strip("[]"), self._port, type=socket.SOCK_STREAM)[0]
             with socket.socket(address[0], address[1]) as trial:
                 trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 trial.bind(address[4])
         except OSError as error:
-            raise DragomanError(f"cannot listen on {self._listen}: {error.strerror}") from error
+            raise DragomanError(f"cannot listen on {listen}: {error.strerror}") from error
 
 
 def serve(
-    translators: Sequence[ServedTranslator],
-    listen: str = DEFAULT_LISTEN,
+    config: ServerConfig,
     *,
-    grace_seconds: float = GRACE_SECONDS,
+    path: Path | None = None,
+    reread: Callable[[], ServerConfig] | None = None,
     announce: Callable[[str], None] | None = None,
 ) -> None:
-    """Serves until SIGTERM or SIGINT, then stops gracefully; a second signal ends the process at once.
+    """Serves until SIGTERM or SIGINT, then stops gracefully; a second signal ends the process at once. SIGHUP has it
+    look at once whether the configuration or a bundle has changed.
 
-    Call `server.signals.exit_on_stop_signals` before the models are loaded, or a signal that comes meanwhile is
-    ignored where the process is PID 1.
-
-    `announce` gets one line with the actual address when the server is ready; by default it goes to standard output.
-    Call it on the main thread. Raises DragomanError if it cannot listen there.
+    path, reread: see `TranslationServer`. `announce` gets one line with the actual address when the server is ready; by
+    default it goes to standard output. Call it on the main thread. Raises DragomanError if it cannot serve.
     """
     exit_on_stop_signals()
-    asyncio.run(_serve(translators, listen, grace_seconds, announce or _print_line))
+    ignore_reload_signal()
+    asyncio.run(run_until_stopped(TranslationServer(config, path=path, reread=reread), announce or _print_line))
 
 
-async def _serve(
-    translators: Sequence[ServedTranslator], listen: str, grace_seconds: float, announce: Callable[[str], None]
-) -> None:
-    async with TranslationServer(translators, listen, grace_seconds=grace_seconds) as server:
-        names = ", ".join(translator.name for translator in translators)
+async def run_until_stopped(server: TranslationServer, announce: Callable[[str], None]) -> None:
+    """See `serve`."""
+    async with server:
         stop = catch_stop_signal()
-        announce(f"Dragoman serves {names} on {server.address}")
+        catch_reload_signal(server.reload)
+        announce(f"Dragoman serves {', '.join(server.model_names())} on {server.address}")
         await stop.wait()
 
 
 def _print_line(line: str) -> None:
     print(line, flush=True)  # whoever reads it through a pipe waits for it
-
-
-def _parse_address(listen: str) -> tuple[str, int]:
-    host, _, port = listen.rpartition(":")
-    if not host or not port.isdecimal() or int(port) > 65535:
-        raise InvalidInputError(f'cannot listen on "{listen}": write HOST:PORT, such as {DEFAULT_LISTEN}')
-    return host, int(port)

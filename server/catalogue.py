@@ -20,7 +20,7 @@ from server.leases import Lease, ModelLease, ServedModel
 from server.load_attempts import LONGEST_PAUSE, LoadAttempts
 from server.model_loading import load_translator, try_worker
 from server.routing import find_named, find_worker
-from server.worker import Worker
+from server.worker import NO_OBSERVER, Worker, WorkerObserver
 
 logger = logging.getLogger(__name__)
 
@@ -54,6 +54,7 @@ class Catalogue:
         state_of: Callable[[str], BundleState] = bundle_state,
         max_waiting: int = DEFAULT_MAX_WAITING,
         observer: ModelObserver | None = None,
+        worker_observer: WorkerObserver = NO_OBSERVER,
         on_change: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -66,6 +67,7 @@ class Catalogue:
         self._state_of = state_of
         self._max_waiting = max_waiting
         self._observer = observer or _Nobody()
+        self._worker_observer = worker_observer
         self._on_change = on_change
         self._clock = clock
         self._models: list[ServedModel] = []
@@ -103,7 +105,7 @@ class Catalogue:
 
     def works(self) -> dict[str, bool]:
         """For the name of every model that is served, whether it translates; otherwise its engine broke."""
-        return {model.name: not model.is_broken for model in self._models}
+        return {model.name: not model.worker.is_broken for model in self._models}
 
     def seconds_until_retry(self) -> float | None:
         """When `apply` should be called again, because a model that could not be loaded, or broke, is due; None if all
@@ -152,7 +154,7 @@ class Catalogue:
 
     def _keep(self, wanted: ModelConfig, state: BundleState, this_round: _Round) -> bool:
         for model in self._models:
-            if model.config == wanted and model.state == state and not model.is_broken:
+            if model.config == wanted and model.state == state and not model.worker.is_broken:
                 this_round.chosen[wanted] = model
                 self._attempts.succeed(wanted)
                 return True
@@ -179,7 +181,7 @@ class Catalogue:
             this_round.chosen[wanted] = old
 
     async def _open(self, wanted: ModelConfig, state: BundleState, this_round: _Round) -> ServedModel:
-        broken = next((model for model in self._models if model.config == wanted and model.is_broken), None)
+        broken = next((model for model in self._models if model.config == wanted and model.worker.is_broken), None)
         if broken is not None:  # it serves nobody, and the new one needs its memory
             await _close(broken)
         logger.info("loading %s", wanted.bundle)
@@ -193,7 +195,9 @@ class Catalogue:
         num_attempts = self._attempts.count(wanted, state) + (broken is not None)
         model = ServedModel(wanted, state, self._clock(), num_attempts)
         on_broken = partial(_tell_loop, asyncio.get_running_loop(), partial(self._break, model))
-        model.worker = Worker(translator, max_waiting=self._max_waiting, on_broken=on_broken)
+        model.worker = Worker(
+            translator, max_waiting=self._max_waiting, on_broken=on_broken, observer=self._worker_observer
+        )
         try:
             await self._try_out(model.worker)
         except Exception as error:
@@ -254,7 +258,6 @@ class Catalogue:
 
     def _break(self, model: ServedModel) -> None:
         """Its engine failed for good: it stays in its place, where it refuses all calls, until another is loaded."""
-        model.is_broken = True
         if model.is_retired:
             return
         lasted = self._clock() - model.loaded_at >= LONGEST_PAUSE

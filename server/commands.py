@@ -10,12 +10,15 @@ from model.decoding.command_options import (
     MODEL,
     AsJson,
     Device,
+    DeviceIfGiven,
     From,
     Overwrite,
     Precision,
+    PrecisionIfGiven,
     Split,
     To,
     UseShortlist,
+    UseShortlistIfGiven,
     WithAlignment,
     WithAttention,
     with_search_options,
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
     from model.decoding.job_progress import Scalar
     from model.decoding.request import SearchOptions, Translation
     from model.decoding.translation_source import Task, TranslationSource
+    from server.config import ServerConfig
 
 DEFAULT_BUNDLE = "en-de"
 """What translates where no bundle is named."""
@@ -151,51 +155,96 @@ def _translate_file(
 
 def serve(
     bundles: Annotated[
-        list[str] | None, typer.Argument(metavar="BUNDLE", help=f"Folders or names; {DEFAULT_BUNDLE} if none.")
+        list[str] | None,
+        typer.Argument(
+            metavar="BUNDLE",
+            help=f"Folders or names, in place of the configuration's models; {DEFAULT_BUNDLE} if there are none.",
+        ),
     ] = None,
+    config: Annotated[
+        Path | None, typer.Option("--config", metavar="FILE", help="The server's configuration, in TOML.")
+    ] = None,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Overrides a key: --set server.drain_seconds=60."),
+    ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Say what would be served, or what is wrong, and do nothing else.")
+    ] = False,
     listen: Annotated[
-        str, typer.Option(metavar="HOST:PORT", help="Where to listen; port 0 takes a free one.")
-    ] = "127.0.0.1:50051",
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT", show_default="127.0.0.1:50051", help="Where to listen; port 0 takes a free one."
+        ),
+    ] = None,
+    replicas: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            show_default="0",
+            help="Engine processes of each model; 0: threads of this process.",
+            rich_help_panel=MODEL,
+        ),
+    ] = None,
     max_slots: Annotated[
         int | None,
         typer.Option(
-            min=1,
-            max=4096,
-            help="Sentences that each model decodes at once; 64 for each thread if left out.",
+            metavar="N",
+            show_default="64 for each thread",
+            help="Sentences that each model decodes at once.",
             rich_help_panel=MODEL,
         ),
     ] = None,
     max_cached_positions: Annotated[
         int | None,
         typer.Option(
-            min=1,
+            metavar="N",
+            show_default="no bound",
             help="Bounds the memory of each model: source pieces, and beams times target pieces, of all its sentences.",
             rich_help_panel=MODEL,
         ),
     ] = None,
-    precision: Precision = "auto",
-    device: Device = "cpu",
-    use_shortlist: UseShortlist = False,
+    precision: PrecisionIfGiven = None,
+    device: DeviceIfGiven = None,
+    use_shortlist: UseShortlistIfGiven = None,
 ) -> None:
-    """Serve bundles over gRPC until Ctrl-C or SIGTERM; running calls are finished first."""
-    from server.signals import exit_on_stop_signals
+    """Serve bundles over gRPC until Ctrl-C or SIGTERM; running calls are finished first.
+
+    All that the options do not say is in the configuration's file. While the server runs it follows what changes in
+    the file's list of models and in the bundles' folders; SIGHUP has it look at once.
+    """
+    from server.signals import exit_on_stop_signals, ignore_reload_signal
 
     exit_on_stop_signals()  # first: importing and loading take a while
-    from model.decoding.translator import Translator
+    ignore_reload_signal()
+    from server.config import load_server_config
+
+    options = {
+        "listen": listen,
+        "replicas": replicas,
+        "max_slots": max_slots,
+        "max_cached_positions": max_cached_positions,
+        "precision": precision,
+        "device": device,
+        "shortlist": use_shortlist,
+    }
+
+    def read() -> "ServerConfig":
+        given = {key: value for key, value in options.items() if value is not None}
+        return load_server_config(
+            config, overrides or (), bundles=bundles or (), options=given, default_bundle=DEFAULT_BUNDLE
+        )
+
+    found = read()
+    if check:
+        from server.checking import check_server
+
+        for line in check_server(found):
+            typer.echo(line)
+        return
     from server.app import serve as run_server
 
-    translators = [
-        Translator.load(
-            bundle,
-            precision=precision,
-            device=device,
-            max_slots=max_slots,
-            max_cached_positions=max_cached_positions,
-            use_shortlist=use_shortlist,
-        )
-        for bundle in bundles or [DEFAULT_BUNDLE]
-    ]
-    run_server(translators, listen)
+    run_server(found, path=config, reread=read)
 
 
 def demo() -> None:

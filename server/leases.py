@@ -28,7 +28,6 @@ class ServedModel:
     worker: Worker = field(init=False)
     num_leases: int = 0
     is_retired: bool = False
-    is_broken: bool = False
     card: str = field(init=False)
 
     def __post_init__(self) -> None:

@@ -7,12 +7,15 @@ from contextlib import suppress
 from model.bundle import CARD_FILE, find_bundle
 from model.decoding.request import PreparedText, SearchOptions
 from model.errors import DragomanError, NotFoundError
+from server.caller import Caller, Priority
 from server.config import ModelConfig
 from server.interfaces import ServedTranslator
-from server.worker import Worker
+from server.worker import TextFailure, Worker
 
 TRIAL_TEXT = "1"
 """Pieces of every vocabulary make it, if need be byte by byte."""
+
+_NOBODY = Caller("", "trial")
 
 TRIAL_SECONDS = 300.0
 """How long the first translation may take: engine processes may have to be started for it."""
@@ -32,6 +35,7 @@ def load_translator(model: ModelConfig) -> ServedTranslator:
         max_slots=model.max_slots,
         max_cached_positions=model.max_cached_positions,
         use_shortlist=model.shortlist,
+        num_replicas=model.replicas,
     )
     if model.name is not None:
         translator.info = translator.info.model_copy(update={"name": model.name})
@@ -49,10 +53,13 @@ def read_card(bundle: str) -> str:
 async def try_worker(worker: Worker) -> None:
     """Has a model translate something, on the way that calls take. Raises DragomanError if it does not."""
     prepared = _prepare_trial(worker.translator)
+    translating = worker.translate([prepared], caller=_NOBODY, priority=Priority.INTERACTIVE)
     try:
-        (translation,) = await asyncio.wait_for(worker.translate([prepared]), TRIAL_SECONDS)
+        (translation,) = await asyncio.wait_for(translating, TRIAL_SECONDS)
     except TimeoutError as error:
         raise DragomanError(f"{worker.translator.name}: has not translated anything in {TRIAL_SECONDS:g} s") from error
+    if isinstance(translation, TextFailure):
+        raise DragomanError(f"{worker.translator.name}: cannot translate: {translation.reason}")
     if not math.isfinite(translation.score):
         raise DragomanError(f"{worker.translator.name}: its scores are no numbers: its weights are damaged")
 

@@ -33,7 +33,7 @@ RULES = (
     # gRPC stays at the edge of server; torch stays out of it.
     Rule(
         who=("dragoman", *ROOMS),
-        never=("grpc", "grpc_health", "grpc_reflection", "server.pb"),
+        never=("grpc", "grpc_channelz", "grpc_health", "grpc_reflection", "server.pb"),
         except_in=(
             "server.service",
             "server.streaming",
@@ -46,6 +46,7 @@ RULES = (
             "server.messages",
             "server.model_messages",
             "server.health",
+            "server.serving_health",
             "server.access",
             "server.pb",
         ),

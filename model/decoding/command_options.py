@@ -17,17 +17,19 @@ To = Annotated[str, typer.Option("--to", metavar="LANGUAGE", help="Target langua
 From = Annotated[
     str | None, typer.Option("--from", metavar="LANGUAGE", help="Source language; may be left out if it is clear.")
 ]
-Precision = Annotated[
-    Literal["auto", "float32", "bfloat16", "float16", "int8"],
-    typer.Option(help="What to compute in; auto: int8 on a processor, else float16.", rich_help_panel=MODEL),
-]
-Device = Annotated[str, typer.Option(help="cpu, or another that torch knows, such as cuda.", rich_help_panel=MODEL)]
-UseShortlist = Annotated[
-    bool,
-    typer.Option(
-        "--shortlist", help="Use the bundle's lexical shortlist: faster, nearly the same.", rich_help_panel=MODEL
-    ),
-]
+_PrecisionName = Literal["auto", "float32", "bfloat16", "float16", "int8"]
+_PRECISION = typer.Option(help="What to compute in; auto: int8 on a processor, else float16.", rich_help_panel=MODEL)
+_DEVICE = typer.Option(help="cpu, or another that torch knows, such as cuda.", rich_help_panel=MODEL)
+_SHORTLIST = typer.Option(
+    "--shortlist", help="Use the bundle's lexical shortlist: faster, nearly the same.", rich_help_panel=MODEL
+)
+Precision = Annotated[_PrecisionName, _PRECISION]
+Device = Annotated[str, _DEVICE]
+UseShortlist = Annotated[bool, _SHORTLIST]
+# Where a configuration says what holds for what is not given.
+PrecisionIfGiven = Annotated[_PrecisionName | None, _PRECISION]
+DeviceIfGiven = Annotated[str | None, _DEVICE]
+UseShortlistIfGiven = Annotated[bool | None, _SHORTLIST]
 Split = Annotated[
     bool,
     typer.Option(

@@ -1,11 +1,11 @@
 """The server as a whole: health, reflection, its port, and how it stops."""
 
 import asyncio
-import logging
 import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -17,17 +17,21 @@ from google.protobuf.message_factory import GetMessageClass
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
-from model.errors import DragomanError, InvalidInputError
-from server.app import SERVICE_NAME, TranslationServer
+from model.errors import DragomanError
+from server.app import TranslationServer
 from server.client import AsyncClient, ServerError
-from tests.server.fakes import PATIENCE, FakeTranslator, running_server, wait_for
+from server.config import ModelConfig
+from server.interfaces import ServedTranslator
+from server.serving_health import SERVICE_NAME
+from tests.server.fakes import FakeTranslator, wait_for
+from tests.server.running import PATIENCE, make_config, make_server, running_server, trust
 
 Status = health_pb2.HealthCheckResponse
 
 
 @asynccontextmanager
-async def started(*translators: FakeTranslator, grace_seconds: float = PATIENCE) -> AsyncIterator[TranslationServer]:
-    async with TranslationServer(translators, "127.0.0.1:0", grace_seconds=grace_seconds) as server:
+async def started(*translators: FakeTranslator, drain_seconds: float = PATIENCE) -> AsyncIterator[TranslationServer]:
+    async with make_server(*translators, server={"drain_seconds": drain_seconds}) as server:
         yield server
 
 
@@ -35,7 +39,7 @@ def test_health_tells_of_the_server_and_of_the_service() -> None:
     async def main() -> None:
         async with started(FakeTranslator()) as server, grpc.aio.insecure_channel(server.address) as channel:
             health: Any = health_pb2_grpc.HealthStub(channel)  # its published types lack the methods
-            for name in ("", SERVICE_NAME):
+            for name in ("", SERVICE_NAME, f"{SERVICE_NAME}/en-de"):
                 assert (await health.Check(health_pb2.HealthCheckRequest(service=name))).status == Status.SERVING
             with pytest.raises(grpc.aio.AioRpcError, match="NOT_FOUND"):
                 await health.Check(health_pb2.HealthCheckRequest(service="other"))
@@ -44,29 +48,67 @@ def test_health_tells_of_the_server_and_of_the_service() -> None:
     asyncio.run(main())
 
 
-def test_an_engine_broken_for_good_turns_health(caplog: pytest.LogCaptureFixture) -> None:
+def test_health_of_a_model_that_breaks_and_is_loaded_anew(caplog: pytest.LogCaptureFixture) -> None:
     broken, sound = FakeTranslator("broken"), FakeTranslator("sound")
     broken.engine.is_broken = True
+    go_on = threading.Event()
+
+    def load(model: ModelConfig) -> ServedTranslator:
+        if model.bundle == "sound":
+            return sound
+        if not broken.engine.is_closed:
+            return broken
+        assert go_on.wait(PATIENCE)
+        return FakeTranslator("broken")
 
     async def main() -> None:
         async with (
-            started(broken, sound) as server,
+            TranslationServer(make_config("broken", "sound"), load=load, try_out=trust) as server,
+            AsyncClient(server.address) as client,
+            grpc.aio.insecure_channel(server.address) as channel,
+        ):
+            health: Any = health_pb2_grpc.HealthStub(channel)
+            watches = [
+                health.Watch(health_pb2.HealthCheckRequest(service=name))
+                for name in ("", f"{SERVICE_NAME}/sound", f"{SERVICE_NAME}/broken")
+            ]
+            assert [(await watch.read()).status for watch in watches] == [Status.SERVING] * 3
+            with pytest.raises(ServerError, match="the decoding engine failed"):
+                await client.translate("a", to="de", model="broken")
+            assert (await watches[2].read()).status == Status.NOT_SERVING
+            assert (await client.translate("a b", to="de", model="sound"))[0].text == "b a"
+            for name in ("", SERVICE_NAME, f"{SERVICE_NAME}/sound"):
+                assert (await health.Check(health_pb2.HealthCheckRequest(service=name))).status == Status.SERVING
+            go_on.set()
+            assert (await watches[2].read()).status == Status.SERVING
+            assert (await client.translate("a b", to="de", model="broken"))[0].text == "b a"
+
+    asyncio.run(asyncio.wait_for(main(), PATIENCE))
+
+
+def test_a_server_without_a_model_that_works_is_not_well() -> None:
+    broken = FakeTranslator("broken")
+    broken.engine.is_broken = True
+
+    def load(model: ModelConfig) -> ServedTranslator:
+        if broken.engine.is_closed:
+            raise DragomanError("the device is gone")
+        return broken
+
+    async def main() -> None:
+        async with (
+            TranslationServer(make_config("broken"), load=load, try_out=trust) as server,
             AsyncClient(server.address) as client,
             grpc.aio.insecure_channel(server.address) as channel,
         ):
             health: Any = health_pb2_grpc.HealthStub(channel)
             watches = [health.Watch(health_pb2.HealthCheckRequest(service=name)) for name in ("", SERVICE_NAME)]
             assert [(await watch.read()).status for watch in watches] == [Status.SERVING] * 2
-            with pytest.raises(ServerError, match="the decoding engine failed"):
-                await client.translate("a", to="de", model="broken")
+            with pytest.raises(ServerError):
+                await client.translate("a", to="de")
             assert [(await watch.read()).status for watch in watches] == [Status.NOT_SERVING] * 2
-            assert (await client.translate("a b", to="de", model="sound"))[0].text == "b a"
-            with pytest.raises(ServerError, match="must be restarted"):
-                await client.translate("a", to="de", model="broken")
 
-    with caplog.at_level(logging.ERROR, "server.worker"):
-        asyncio.run(asyncio.wait_for(main(), PATIENCE))
-    assert "the device is gone" in caplog.text
+    asyncio.run(asyncio.wait_for(main(), PATIENCE))
 
 
 def test_shutdown_first_turns_health_and_then_finishes_running_calls() -> None:
@@ -99,7 +141,7 @@ def test_shutdown_first_turns_health_and_then_finishes_running_calls() -> None:
 def test_the_grace_time_ends() -> None:
     async def main() -> None:
         translator = FakeTranslator()
-        async with started(translator, grace_seconds=0.05) as server, AsyncClient(server.address) as client:
+        async with started(translator, drain_seconds=0.05) as server, AsyncClient(server.address) as client:
             endless = asyncio.ensure_future(client.translate("forever", to="de"))
             await wait_for(translator.engine.occupied)
             await server.stop()
@@ -130,32 +172,40 @@ def test_a_foreign_client_needs_nothing_but_reflection() -> None:
 def test_an_address_that_cannot_be_bound_is_one_clear_line(capfd: pytest.CaptureFixture[str]) -> None:
     async def main(address: str, reason: str = "Address already in use") -> None:
         with pytest.raises(DragomanError) as caught:
-            await TranslationServer([FakeTranslator()], address).start()
+            await make_server(FakeTranslator(), server={"listen": address}).start()
         assert str(caught.value) == f"cannot listen on {address}: {reason}"
 
     with socket.create_server(("127.0.0.1", 0)) as taken:
         asyncio.run(main(f"127.0.0.1:{taken.getsockname()[1]}"))
-    with running_server(FakeTranslator()) as address:  # by another server of ours
+    with running_server(FakeTranslator(), log={"level": "error"}) as address:  # by another server of ours
         asyncio.run(main(address))
     asyncio.run(main("192.0.2.1:0", "Cannot assign requested address"))  # an address that is nobody's
     assert capfd.readouterr().err == ""
 
 
-@pytest.mark.parametrize("listen", ["", "localhost", ":50051", "localhost:", "localhost:http", "localhost:70000"])
-def test_an_address_that_makes_no_sense(listen: str) -> None:
-    with pytest.raises(InvalidInputError, match="write HOST:PORT"):
-        TranslationServer([FakeTranslator()], listen)
+def test_what_cannot_be_loaded_leaves_nothing_behind() -> None:
+    def load(model: ModelConfig) -> ServedTranslator:
+        if model.bundle == "bad":
+            raise DragomanError("bad: damaged")
+        return good
 
+    good = FakeTranslator("good")
 
-def test_two_models_of_the_same_name() -> None:
-    with pytest.raises(InvalidInputError, match='two models are called "same"'):
-        TranslationServer([FakeTranslator("same"), FakeTranslator("same")], "localhost:0")
+    async def main() -> None:
+        server = TranslationServer(make_config("good", "bad"), load=load, try_out=trust)
+        with pytest.raises(DragomanError, match="bad: damaged"):
+            await server.start()
+
+    asyncio.run(main())
+    assert good.engine.is_closed
 
 
 SERVE = """
-import sys, threading
-from server.app import serve
+import asyncio, sys, threading
+from server.app import run_until_stopped
+from server.signals import exit_on_stop_signals
 from tests.server.fakes import FakeTranslator
+from tests.server.running import make_server
 
 translator = FakeTranslator()
 translator.engine.gate.clear()
@@ -167,7 +217,8 @@ def hold_the_first_step():
     translator.engine.gate.set()
 
 threading.Thread(target=hold_the_first_step).start()
-serve([translator], "127.0.0.1:0")
+exit_on_stop_signals()
+asyncio.run(run_until_stopped(make_server(translator), lambda line: print(line, flush=True)))
 print("bye", flush=True)
 """
 
@@ -183,7 +234,8 @@ def test_a_signal_finishes_running_calls_and_ends_the_process(signal_number: int
             output, errors = process.communicate(timeout=PATIENCE)
         finally:
             process.kill()
-    assert (process.returncode, output, errors) == (0, "bye\n", "")
+    assert (process.returncode, output) == (0, "bye\n")
+    assert "Traceback" not in errors
 
 
 async def _interrupt(process: "subprocess.Popen[str]", signal_number: int, address: str) -> None:

@@ -1,0 +1,76 @@
+"""`dragoman serve --check`: whether a server could start with its configuration, without starting it."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from model.bundle import BundleConfig, find_bundle, read_config, read_vocabulary
+from model.errors import InvalidInputError, NotFoundError
+from model.shortlist import read_shortlist
+from model.weights import read_weights
+from server.access import make_credentials, warnings_of
+from server.access.tokens import TokenFile
+from server.config import ModelConfig, ServerConfig
+
+
+def check_server(config: ServerConfig) -> list[str]:
+    """Lines for a person: what would be served, where and to whom, and what to beware of.
+
+    Reads all files that a server would, the weights included, but binds no port: the server may be running. Raises
+    DragomanError that names what is wrong.
+    """
+    listening = list(_describe_listening(config))  # the small files first
+    models = [_read_model(model) for model in config.served_models]
+    names = [name for name, _, _ in models]
+    for name in names:
+        if names.count(name) > 1:
+            raise InvalidInputError(f'two models are called "{name}"; every served model needs a name of its own')
+    return [
+        *listening,
+        *(_describe_model(*model) for model in models),
+        *warnings_of(config.server.listen, config.tls, config.access),
+    ]
+
+
+def _describe_listening(config: ServerConfig) -> Iterator[str]:
+    make_credentials(config.tls)
+    encrypted = "with TLS" if config.tls.certificate is not None else "without TLS"
+    if config.access.tokens is not None:
+        TokenFile(config.access.tokens)
+        whom = f"those who have a token of {config.access.tokens}"
+    else:
+        whom = "everybody"
+    if config.tls.client_ca is not None:
+        whom += " with a certificate"
+    yield f"listens on {config.server.listen}, {encrypted}, to {whom}"
+    folder = config.server.google_files
+    if folder is not None and not folder.is_dir():
+        raise NotFoundError(f"server.google_files: {folder}: there is no such folder")
+    offers = {
+        "Google's Translation v3": config.server.google,
+        "reflection": config.server.reflection,
+        "channelz": config.server.channelz,
+    }
+    yield f"offers translation and health, {_list([name for name, offered in offers.items() if offered])}"
+    if config.metrics.listen is not None:
+        yield f"tells its metrics on http://{config.metrics.listen}/metrics"
+    if config.traces.endpoint is not None:
+        yield f"sends its traces to {config.traces.endpoint}"
+
+
+def _list(names: Sequence[str]) -> str:
+    return ", ".join(names) or "nothing else"
+
+
+def _read_model(model: ModelConfig) -> tuple[str, BundleConfig, Path]:
+    folder = find_bundle(model.bundle)
+    info = read_config(folder)
+    read_vocabulary(folder, info)
+    read_weights(folder, info)
+    if model.shortlist:
+        read_shortlist(folder, info)
+    return model.name or info.name, info, folder
+
+
+def _describe_model(name: str, info: BundleConfig, folder: Path) -> str:
+    directions = ", ".join(map(str, info.directions))
+    return f"serves {name}: {directions}, {info.num_parameters / 1e6:.1f} M parameters, from {folder}"
