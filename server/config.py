@@ -153,9 +153,6 @@ class AccessConfig(StrictModel):
     """Who may call."""
 
     tokens: FilePath | None = Field(None, description="File of bearer tokens; none: everybody may call.")
-    allow_insecure: bool = Field(
-        False, description="Permits an address beyond loopback without encryption or tokens; the warning stays."
-    )
 
 
 class MetricsConfig(StrictModel):
