@@ -65,10 +65,7 @@ class _Certificates:
             raise InvalidInputError(f"{self._certificate}: holds no certificate in PEM") from error
         self._check_pair()
         if authorities is not None:
-            try:
-                ssl.create_default_context(cadata=authorities.decode("ascii"))
-            except (ssl.SSLError, ValueError) as error:
-                raise InvalidInputError(f"{self._client_ca}: holds no certificates in PEM") from error
+            _check_authorities(authorities, self._client_ca)
         if self._on_expiry_known is not None:
             self._on_expiry_known(expiry)
         return grpc.ssl_server_certificate_configuration([(key, chain)], root_certificates=authorities)
@@ -153,6 +150,13 @@ def _split(der: bytes, *tags: int) -> tuple[int, bytes, bytes]:
     if len(der) < start + length:
         raise ValueError("cut off")
     return tag, der[start : start + length], der[start + length :]
+
+
+def _check_authorities(authorities: bytes, path: Path | None) -> None:
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=authorities.decode("ascii"))
+    except (ssl.SSLError, ValueError) as error:
+        raise InvalidInputError(f"{path}: holds no certificates in PEM") from error
 
 
 def _read(path: Path) -> bytes:

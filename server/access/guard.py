@@ -126,12 +126,12 @@ class _Visit:
             response = await self._serve(requests, context, client, None if is_made_up else request_id)
             code, message = _status_of(context)
             return response
-        except asyncio.CancelledError:
-            code = "DEADLINE_EXCEEDED" if is_past(deadline, remaining) else "CANCELLED"
-            raise
         except grpc.aio.AbortError:
             code, message = _status_of(context)
             raise
+        except (asyncio.CancelledError, grpc.aio.InternalError) as error:  # the latter: there is nobody to send to
+            code = "DEADLINE_EXCEEDED" if is_past(deadline, remaining) else "CANCELLED"
+            raise asyncio.CancelledError from error
         finally:
             self._monitor.call_ended(call, code, message)
 
@@ -164,7 +164,7 @@ class _Visit:
             await self._refuse(context, error)
         except InvalidInputError as error:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
-        except (grpc.aio.AbortError, asyncio.CancelledError):
+        except (grpc.aio.AbortError, grpc.aio.InternalError):
             raise
         except Exception:
             logger.exception("%s failed", self._call.method)
@@ -203,7 +203,7 @@ class _Visit:
             allowed = self._token.characters_per_minute
             raise QuotaError(
                 "characters",
-                f"{allowed} characters a minute are allowed, and they are used up: try again later",
+                f"{allowed} characters a minute are allowed and used up: try again later",
                 seconds,
             )
         return request

@@ -11,6 +11,8 @@ CONCURRENCY_RETRY_SECONDS = 0.5
 
 _WINDOW_SECONDS = 60.0
 
+_ROUNDING = 1e-6  # of a character: who has waited as long as told may go on
+
 
 class QuotaError(Exception):
     """A call that is one too many. reason: one word for the metrics; retry_after: seconds."""
@@ -29,12 +31,12 @@ class _Bucket:
     level: float
     at: float
 
-    def seconds_until_positive(self, now: float) -> float:
+    def seconds_until_one(self, now: float) -> float:
+        """Until a character may be sent; 0 for now."""
         self.level = min(self.per_minute, self.level + (now - self.at) * self.per_minute / _WINDOW_SECONDS)
         self.at = now
-        if self.level > 0:
-            return 0.0
-        return max(-self.level, 1.0) * _WINDOW_SECONDS / self.per_minute
+        missing = 1 - self.level
+        return missing * _WINDOW_SECONDS / self.per_minute if missing > _ROUNDING else 0.0
 
 
 class Quotas:
@@ -59,7 +61,7 @@ class Quotas:
         if self._num_calls >= self._max_calls:
             raise QuotaError(
                 "calls",
-                f"the server runs {self._max_calls} calls, its limit: try again later",
+                f"{self._max_calls} calls are running, the server's limit: try again later",
                 CONCURRENCY_RETRY_SECONDS,
             )
         allowed = self._max_calls_per_client
@@ -87,8 +89,8 @@ class Quotas:
     def charge(self, token: Token | None, num_characters: int) -> float:
         """Counts characters that a token sends, and returns 0; or returns the seconds after which it may send them.
 
-        They are taken as soon as anything is left, however many they are, and then the next must wait until they are
-        paid for: so no text is too long for ever, and in the long run the rate holds exactly.
+        They are taken as soon as one is left, however many they are, and then the next must wait until they are paid
+        for: so no text is too long for ever, and in the long run the rate holds exactly.
         """
         if token is None or token.characters_per_minute is None or not num_characters:
             return 0.0
@@ -97,7 +99,7 @@ class Quotas:
         if bucket is None or bucket.per_minute != token.characters_per_minute:  # its limit is a new one
             bucket = _Bucket(token.characters_per_minute, token.characters_per_minute, now)
             self._buckets[token.name] = bucket
-        seconds = bucket.seconds_until_positive(now)
+        seconds = bucket.seconds_until_one(now)
         if not seconds:
             bucket.level -= num_characters
         return seconds

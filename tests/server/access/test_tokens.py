@@ -1,0 +1,113 @@
+import hashlib
+import hmac
+from pathlib import Path
+
+import pytest
+
+from model.errors import InvalidInputError, NotFoundError
+from server.access import tokens as tokens_module
+from server.access.tokens import POLL_SECONDS, Token, TokenFile, is_open_to_others
+from server.caller import Priority
+
+
+def read(path: Path, content: str) -> TokenFile:
+    path.write_text(content)
+    return TokenFile(path, clock=lambda: 0.0)
+
+
+def entry(name: str, key: str) -> str:
+    return f'[[tokens]]\nname = "{name}"\n{key}\n'
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "tokens.toml"
+
+
+def test_tokens_are_known_by_themselves_or_by_their_digests(path: Path) -> None:
+    digest = hashlib.sha256(b"of bob").hexdigest()
+    limits = 'max_concurrent_calls = 2\ncharacters_per_minute = 3\nmax_priority = "batch"'
+    tokens = read(path, entry("alice", 'token = "of-alice"') + entry("bob", f'sha256 = "{digest.upper()}"\n{limits}'))
+    assert tokens.find("of-alice") == Token("alice")
+    assert tokens.find("of bob") == Token("bob", 2, 3, Priority.BATCH)
+    for unknown in ("", "of-alic", "of-alice ", "bob", digest, "\udc80"):
+        assert tokens.find(unknown) is None
+
+
+def test_all_digests_are_compared_in_constant_time_whatever_is_found(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tokens = read(path, "".join(entry(name, f'token = "of-{name}"') for name in ("a", "b", "c")))
+    compared: list[tuple[bytes, bytes]] = []
+
+    def compare(known: bytes, presented: bytes) -> bool:
+        compared.append((known, presented))
+        return hmac.compare_digest(known, presented)
+
+    class Watched:
+        compare_digest = staticmethod(compare)
+
+    monkeypatch.setattr(tokens_module, "hmac", Watched)
+    expected = [hashlib.sha256(f"of-{name}".encode()).digest() for name in ("a", "b", "c")]
+    for presented in ("of-a", "of-c", "x" * 1000):
+        compared.clear()
+        tokens.find(presented)
+        assert [known for known, _ in compared] == expected
+        assert {seen for _, seen in compared} == {hashlib.sha256(presented.encode()).digest()}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "tokens: Field required"),
+        ("tokens = []", "tokens: Tuple should have at least 1 item"),
+        (entry("a", ""), "tokens.0: give either token or sha256"),
+        (entry("a", f'token = "x"\nsha256 = "{"0" * 64}"'), "tokens.0: give either token or sha256"),
+        (entry("a", 'sha256 = "abc"'), "tokens.0.sha256: String should match pattern"),
+        (entry("a", 'token = "two words"'), "tokens.0.token: String should match pattern"),
+        (entry("a b", 'token = "x"'), "tokens.0.name: String should match pattern"),
+        (entry("a", 'token = "x"\nquota = 3'), "tokens.0.quota: unknown key"),
+        (entry("a", 'token = "x"\nmax_priority = "high"'), "tokens.0.max_priority: Input should be"),
+        (entry("a", 'token = "x"\ncharacters_per_minute = 0'), "tokens.0.characters_per_minute: Input should be"),
+        (entry("a", 'token = "x"') + entry("a", 'token = "y"'), 'tokens: two are called "a"'),
+        (entry("a", 'token = "x"') + entry("b", 'token = "x"'), "tokens: two names have the same token"),
+        ("[[tokens", "not TOML"),
+    ],
+)
+def test_a_broken_file_is_refused_and_its_secrets_are_not_told(path: Path, content: str, message: str) -> None:
+    with pytest.raises(InvalidInputError) as caught:
+        read(path, content)
+    assert str(caught.value).startswith(f"{path}: ")
+    assert message in str(caught.value)
+    assert "two words" not in str(caught.value)
+
+
+def test_a_missing_file_is_refused(path: Path) -> None:
+    with pytest.raises(NotFoundError, match=r"tokens\.toml: no such file"):
+        TokenFile(path)
+
+
+def test_the_file_is_looked_at_no_more_than_once_a_second(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path.write_text(entry("a", 'token = "x"'))
+    now = 0.0
+    tokens = TokenFile(path, clock=lambda: now)
+    looks = 0
+    look = tokens_module._version_of
+
+    def count(path: Path) -> tuple[int, int, int]:
+        nonlocal looks
+        looks += 1
+        return look(path)
+
+    monkeypatch.setattr(tokens_module, "_version_of", count)
+    for now in (0.0, 0.5 * POLL_SECONDS, POLL_SECONDS, 1.5 * POLL_SECONDS, 2 * POLL_SECONDS):  # noqa: B007
+        tokens.find("x")
+    assert looks == 2
+
+
+def test_a_file_that_others_may_read_or_write_is_noticed(path: Path) -> None:
+    path.touch()
+    for mode, is_open in ((0o600, False), (0o640, False), (0o644, True), (0o602, True)):
+        path.chmod(mode)
+        assert is_open_to_others(path) is is_open
+    assert not is_open_to_others(path / "nothing")
