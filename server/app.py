@@ -171,6 +171,8 @@ class TranslationServer:
         _, running = await asyncio.wait((stopping, idle), timeout=drain_seconds / 2, return_when=either)
         if len(running) == 2:  # streams may go on for hours; those that will not end by themselves still can in order
             self._service.drain()
+            if self._google is not None:
+                self._google.drain()
             await asyncio.wait((stopping, idle), return_when=either)
         idle.cancel()
         await self._server.stop(min(drain_seconds, FLUSH_SECONDS))

@@ -45,6 +45,7 @@ RULES = (
             "server.client",
             "server.messages",
             "server.model_messages",
+            "server.google",
             "server.health",
             "server.serving_health",
             "server.access",

@@ -1,0 +1,110 @@
+"""Translating what Google calls contents: texts, plain or HTML, all in one direction."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import TypeAlias
+
+from model.config import Direction
+from model.decoding.request import PreparedText, SearchOptions, Translation
+from model.errors import InvalidInputError
+from server.interfaces import ServedTranslator
+from server.markup.document import Document, MarkupText, TranslatedText
+from server.preparation import MAX_PREPARED_INLINE, prepare_all, prepare_item
+from server.worker import TextFailure
+
+PLAIN, HTML = "text/plain", "text/html"
+
+Translate: TypeAlias = Callable[[Sequence[PreparedText]], Awaitable[Sequence[Translation | TextFailure]]]
+"""What a worker does with prepared texts."""
+
+_OPTIONS = SearchOptions()
+_ALIGNED_OPTIONS = SearchOptions(return_attention=True)
+
+
+def read_mime_type(mime_type: str, field: str = "mime_type") -> str:
+    """HTML where it is left empty, as Google has it. Raises InvalidInputError that names the field."""
+    if mime_type not in ("", PLAIN, HTML):
+        raise InvalidInputError(f'{field}: is "{mime_type}", but must be {PLAIN} or {HTML}')
+    return mime_type or HTML
+
+
+class PlainText:
+    """A plain text with the methods of `Document`."""
+
+    def __init__(self, text: str) -> None:
+        self.texts = (MarkupText(text, False),)
+
+    def render(self, translations: Sequence[TranslatedText]) -> str:
+        """Its translation."""
+        (translation,) = translations
+        return translation.text
+
+
+def read_content(content: str, mime_type: str, language: str) -> Document | PlainText:
+    """What is to be translated of it. language: its own, such as "en"."""
+    return Document(content, language) if mime_type == HTML else PlainText(content)
+
+
+@dataclass(frozen=True, slots=True)
+class ContentTranslator:
+    """Translates contents in one direction. mime_type: of all of them. max_length: characters of a content."""
+
+    translator: ServedTranslator
+    direction: Direction
+    mime_type: str
+    translate: Translate
+    max_length: int
+    max_sentences: int
+
+    async def run(self, contents: Sequence[str]) -> list[str | TextFailure]:
+        """A translation for each content, or what is wrong with it. Raises InvalidInputError for too many sentences."""
+        is_short = sum(map(len, contents)) <= MAX_PREPARED_INLINE
+        documents = self._read(contents) if is_short else await asyncio.to_thread(self._read, contents)
+        texts = [text for document in documents if not isinstance(document, TextFailure) for text in document.texts]
+        outcomes = await prepare_all(texts, self._prepare, lambda text: len(text.text), self.max_sentences)
+        prepared = [outcome for outcome in outcomes if isinstance(outcome, PreparedText)]
+        found = iter(await self.translate(prepared))
+        results = iter([next(found) if isinstance(outcome, PreparedText) else outcome for outcome in outcomes])
+        if is_short:
+            return _render(documents, results)
+        return await asyncio.to_thread(_render, documents, results)
+
+    def _read(self, contents: Sequence[str]) -> list[Document | PlainText | TextFailure]:
+        return [
+            read_content(content, self.mime_type, self.direction.source)
+            if len(content) <= self.max_length
+            else TextFailure(f"has {len(content)} characters, but at most {self.max_length} are allowed")
+            for content in contents
+        ]
+
+    def _prepare(self, text: MarkupText) -> PreparedText | TextFailure:
+        return prepare_item(text, (), self._prepare_text, self.max_length)
+
+    def _prepare_text(self, text: MarkupText) -> PreparedText:
+        if text.needs_alignment:
+            try:
+                return self.translator.prepare(text.text, self.direction, _ALIGNED_OPTIONS)
+            except InvalidInputError:  # a sentence too long for its alignment: tags in it go at the text's pace
+                pass
+        return self.translator.prepare(text.text, self.direction, _OPTIONS)
+
+
+def _render(
+    documents: Sequence[Document | PlainText | TextFailure], results: Iterator[Translation | TextFailure]
+) -> list[str | TextFailure]:
+    rendered: list[str | TextFailure] = []
+    for document in documents:
+        if isinstance(document, TextFailure):
+            rendered.append(document)
+            continue
+        found = list(islice(results, len(document.texts)))
+        failures = [result for result in found if isinstance(result, TextFailure)]
+        translated = [
+            TranslatedText(result.text, result.hypotheses[0].alignment)
+            for result in found
+            if isinstance(result, Translation)
+        ]
+        rendered.append(failures[0] if failures else document.render(translated))
+    return rendered

@@ -1,0 +1,155 @@
+"""The texts of files for batch translation, and the files that their translations go to; all of it blocks."""
+
+import csv
+import itertools
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TextIO
+
+from model.errors import InvalidInputError
+from server.google.errors import FailedPreconditionError
+from server.google.files import InputFile, open_input, open_output
+
+MAX_HTML_LENGTH = 1_000_000
+"""Characters of an HTML file, which is translated as a whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One text of a file. id: of a TSV file's row, as it says itself, or its number from 0; of other files, the number
+    too. end: what stands behind the text in the file, such as a line's end. error: why it cannot be translated."""
+
+    id: str
+    text: str
+    end: str = ""
+    error: str = ""
+
+
+class RowReader:
+    """Reads a file in windows of some rows. All raises InvalidInputError where the file is at fault as a whole."""
+
+    def __init__(self, file: InputFile, max_length: int) -> None:
+        """max_length: of a text, in characters; of HTML files, MAX_HTML_LENGTH holds."""
+        self._name = file.path.name
+        self._file = open_input(file.path)
+        self._max_length = MAX_HTML_LENGTH if file.path.suffix == ".html" else max_length
+        self._rows = {".html": self._whole, ".tsv": self._table, ".txt": self._lines}[file.path.suffix]()
+
+    def close(self) -> None:
+        """May be called twice."""
+        self._file.close()
+
+    def read(self, max_rows: int, max_characters: int) -> list[Row]:
+        """The next rows; none at the end. Stops behind the first row that is too much."""
+        window: list[Row] = []
+        num_characters = 0
+        try:
+            for row in itertools.islice(self._rows, max_rows):
+                window.append(row)
+                num_characters += len(row.text)
+                if num_characters >= max_characters:
+                    break
+        except UnicodeDecodeError as error:
+            raise InvalidInputError(f"{self._name}: is not in UTF-8") from error
+        except csv.Error as error:
+            raise InvalidInputError(f"{self._name}: {error}") from error
+        except OSError as error:
+            raise InvalidInputError(f"{self._name}: {error.strerror}") from error
+        return window
+
+    def _whole(self) -> Iterator[Row]:
+        text = self._file.read(self._max_length + 1)
+        if len(text) > self._max_length:
+            raise InvalidInputError(f"{self._name}: has more than {self._max_length} characters")
+        yield Row("0", text)
+
+    def _lines(self) -> Iterator[Row]:
+        for number in itertools.count():
+            line = self._file.readline(self._max_length + 2)  # a line that never ends must not fill the memory
+            if not line:
+                return
+            text = line.rstrip("\r\n")
+            if len(text) > self._max_length:
+                raise InvalidInputError(f"{self._name}: line {number + 1} has more than {self._max_length} characters")
+            yield Row(str(number), text, line[len(text) :])
+
+    def _table(self) -> Iterator[Row]:
+        for number, columns in enumerate(csv.reader(_BoundedLines(self._file), delimiter="\t")):
+            row_id, text = (columns[0], columns[1]) if len(columns) == 2 else (str(number), "\t".join(columns))
+            if len(columns) > 2:
+                yield Row(row_id, text, error=f"the row has {len(columns)} columns, but must have one or two")
+            elif len(text) > self._max_length:
+                yield Row(row_id, text, error=f"has {len(text)} characters, but at most {self._max_length} are allowed")
+            else:
+                yield Row(row_id, text)
+
+
+class _BoundedLines:
+    """Lines for the csv module, which bounds its fields but not what it is given."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(lambda: self._file.readline(csv.field_size_limit()), "")
+
+
+class OutputFile:
+    """A file that appears under its name only when it is whole."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._partial = path.with_name(f".{path.name}.part")
+        self._file: TextIO | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was written."""
+        return self._file is None
+
+    def write(self, text: str) -> None:
+        """Raises FailedPreconditionError, as on a full disk."""
+        if self._file is None:
+            self._file = open_output(self._partial)
+        try:
+            self._file.write(text)
+        except OSError as error:
+            raise FailedPreconditionError(f"{self.path.name}: cannot be written: {error.strerror}") from error
+
+    def write_row(self, *columns: str) -> None:
+        """A row of a TSV file (RFC 4180, but for the line's end)."""
+        _tsv_writer(self).writerow(columns)
+
+    def finish(self) -> bool:
+        """Gives it its name, unless there is nothing in it; whether it did. Raises FailedPreconditionError."""
+        if self._file is None:
+            return False
+        try:
+            self._file.close()
+            os.replace(self._partial, self.path)
+        except OSError as error:
+            raise FailedPreconditionError(f"{self.path.name}: cannot be written: {error.strerror}") from error
+        return True
+
+    def discard(self) -> None:
+        """Leaves nothing of it, unless it is finished."""
+        if self._file is not None:
+            with suppress(OSError):
+                self._file.close()
+            self._partial.unlink(missing_ok=True)
+
+
+def _tsv_writer(output: OutputFile) -> Any:  # its type has no public name
+    return csv.writer(output, delimiter="\t", lineterminator="\n")
+
+
+def append_index_row(path: Path, columns: list[str]) -> None:
+    """To the index of outputs, made by the first. Raises FailedPreconditionError."""
+    try:
+        with path.open("a", encoding="utf-8", newline="") as file:
+            csv.writer(file, lineterminator="\n").writerow(columns)
+    except OSError as error:
+        raise FailedPreconditionError(f"{path.name}: cannot be written: {error.strerror}") from error
