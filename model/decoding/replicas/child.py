@@ -83,9 +83,12 @@ class StepLoop:
     def _take_messages(self) -> None:
         """Those that have come; waits for one if there is nothing else to do."""
         while self._is_idle or self._line.has_message():
-            if self._is_idle:
+            was_idle = self._is_idle
+            if was_idle:
                 self._report([])
             self._take(self._line.receive())
+            if was_idle:
+                self._report_at = time.monotonic() + REPORT_SECONDS
 
     def _take(self, work: Work) -> None:
         for request_id in work.cancelled:
