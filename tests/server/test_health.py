@@ -2,12 +2,16 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import grpc
 import pytest
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from server.health import main
+from tests.end_to_end.certificates import write_certificates
+from tests.server.fakes import FakeTranslator
+from tests.server.running import running_server
 
 Status = health_pb2.HealthCheckResponse.ServingStatus
 
@@ -45,6 +49,43 @@ def test_nobody_there_is_not_healthy(capsys: pytest.CaptureFixture[str]) -> None
     # Port 1 is reserved and closed on any machine that runs tests.
     assert main(["127.0.0.1:1"]) == 1
     assert capsys.readouterr().out == "127.0.0.1:1: UNAVAILABLE\n"
+
+
+def test_a_service_may_be_asked_for(
+    servicer: health.HealthServicer, address: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    servicer.set("one", Status.Value("NOT_SERVING"))
+    assert main([address, "--service", "one"]) == 1
+    assert main([address, "--service", "other"]) == 1
+    assert capsys.readouterr().out == f"{address}: NOT_SERVING\n{address}: NOT_FOUND\n"
+
+
+def test_encryption(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    authority = write_certificates(tmp_path)
+    certificate, key = tmp_path / "server.pem", tmp_path / "server.key"
+    tls = {"certificate": certificate, "key": key, "client_ca": authority}
+    with running_server(FakeTranslator(), tls=tls, log={"level": "error"}) as address:
+        own = ["--certificate", str(certificate), "--key", str(key)]  # any that the authority has signed will do
+        assert main([address, "--ca", str(authority), *own]) == 0
+        assert main([address, "--ca", str(authority), *own, "--server-name", "elsewhere"]) == 1
+        assert main([address, "--ca", str(authority)]) == 1
+        assert main([address, "--tls", *own]) == 1  # nobody else knows this authority
+        assert main([address]) == 1
+    serving, *others = capsys.readouterr().out.splitlines()
+    assert serving == f"{address}: SERVING"
+    assert others == [f"{address}: UNAVAILABLE"] * 4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["--key", "x"], "--certificate and --key go together"),
+        (["--ca", "nowhere.pem"], "nowhere.pem: No such file"),
+    ],
+)
+def test_files_that_are_no_good(arguments: list[str], reason: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["localhost:1", *arguments]) == 2
+    assert reason in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("arguments", [[], ["localhost:1", "localhost:2"]])
