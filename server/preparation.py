@@ -17,6 +17,9 @@ MAX_PREPARED_INLINE = 1000
 CHUNK_LENGTH = 20_000
 """Characters, about, that become pieces on another thread before the call may be given up."""
 
+MAX_ATTENTION_BYTES = 256 * 1024 * 1024
+"""Of one call: it is kept until all of the call's texts are translated, also where only alignments are told."""
+
 BYTES_PER_PIECE = 3
 """Of a translation's text, at the least that is usual."""
 
@@ -83,26 +86,41 @@ def count_sentences(outcome: Outcome) -> int:
 def estimate_answer(prepared: PreparedText, wanted: translation_pb2.ReturnOptions) -> int:
     """About how many bytes the answer for a text will have: no more than it is likely to be, for a translation that is
     as long as its source, or as what it must begin with."""
-    num_source = sum(len(segment.source_ids) for segment in prepared.segments)
-    num_target = sum(
-        max(min(len(segment.source_ids), segment.max_target_length), len(segment.prefix_ids))
-        for segment in prepared.segments
-    )
+    num_target = _num_target_pieces(prepared)
     num_bytes = BYTES_PER_PIECE * num_target
     if wanted.pieces:
         num_bytes += (BYTES_PER_PIECE + 2) * num_target
     if wanted.token_log_probs:
         num_bytes += 8 * num_target
-    if wanted.attention:  # sentences look at each other with zeros, which take room as well
-        num_bytes += 4 * num_source * num_target
-    return num_bytes * prepared.options.n_best
+    return num_bytes * prepared.options.n_best + (_estimate_attention(prepared) if wanted.attention else 0)
+
+
+def _estimate_attention(prepared: PreparedText) -> int:
+    """Sentences look at each other with zeros, which take room as well."""
+    num_source = sum(len(segment.source_ids) for segment in prepared.segments)
+    return 4 * num_source * _num_target_pieces(prepared) * prepared.options.n_best
+
+
+def _num_target_pieces(prepared: PreparedText) -> int:
+    return sum(
+        max(min(len(segment.source_ids), segment.max_target_length), len(segment.prefix_ids))
+        for segment in prepared.segments
+    )
 
 
 def check_answer_size(outcomes: Sequence[Outcome], wanted: translation_pb2.ReturnOptions, limits: LimitsConfig) -> None:
-    """Raises InvalidInputError if the answer could not be sent in any case, before any work is spent on it."""
-    num_bytes = sum(estimate_answer(outcome, wanted) for outcome in outcomes if isinstance(outcome, PreparedText))
+    """Raises InvalidInputError, before any work is spent on it, if the answer could not be sent in any case, or if the
+    attention that alignments are made of would take too much memory."""
+    prepared = [outcome for outcome in outcomes if isinstance(outcome, PreparedText)]
+    num_bytes = sum(estimate_answer(item, wanted) for item in prepared)
     if num_bytes > limits.max_message_bytes:
         raise InvalidInputError(
             f"return_options: the answer would have about {num_bytes} bytes, but a message may have at most "
             f"{limits.max_message_bytes}: send fewer texts, or ask for fewer hypotheses, or for less of each"
+        )
+    num_bytes = sum(_estimate_attention(item) for item in prepared) if wanted.alignment else 0
+    if num_bytes > MAX_ATTENTION_BYTES:
+        raise InvalidInputError(
+            f"return_options: alignment needs about {num_bytes} bytes of attention, but a call may have at most "
+            f"{MAX_ATTENTION_BYTES}: send fewer texts, or ask for fewer hypotheses"
         )
