@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 FLUSH_SECONDS = 1.0
 """How long answers may travel, once all are computed, if someone still holds a stream open, such as health's Watch."""
 
+STREAM_SHARE = 0.5
+"""Of the time to drain, that streams have to end by themselves; then they are ended in order, between two texts."""
+
 CHANNELZ_NAME = "grpc.channelz.v1.Channelz"
 
 logger = logging.getLogger(__name__)
@@ -168,8 +171,8 @@ class TranslationServer:
         stopping = asyncio.ensure_future(self._server.stop(drain_seconds))
         idle = asyncio.ensure_future(self._wait_until_idle())
         either = asyncio.FIRST_COMPLETED
-        _, running = await asyncio.wait((stopping, idle), timeout=drain_seconds / 2, return_when=either)
-        if len(running) == 2:  # streams may go on for hours; those that will not end by themselves still can in order
+        _, running = await asyncio.wait((stopping, idle), timeout=drain_seconds * STREAM_SHARE, return_when=either)
+        if len(running) == 2:
             self._service.drain()
             if self._google is not None:
                 self._google.drain()

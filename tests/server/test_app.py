@@ -14,6 +14,7 @@ import grpc
 import pytest
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message_factory import GetMessageClass
+from grpc_channelz.v1 import channelz_pb2, channelz_pb2_grpc  # type: ignore[import-untyped]
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
@@ -22,6 +23,8 @@ from server.app import TranslationServer
 from server.client import AsyncClient, ServerError
 from server.config import ModelConfig
 from server.interfaces import ServedTranslator
+from server.pb.dragoman.v1 import translation_pb2 as pb
+from server.pb.dragoman.v1 import translation_pb2_grpc as pb_grpc
 from server.serving_health import SERVICE_NAME
 from tests.server.fakes import FakeTranslator, wait_for
 from tests.server.running import PATIENCE, make_config, make_server, running_server, trust
@@ -138,6 +141,40 @@ def test_shutdown_first_turns_health_and_then_finishes_running_calls() -> None:
     asyncio.run(asyncio.wait_for(main(), PATIENCE / 2))
 
 
+def open_stream(channel: grpc.aio.Channel, texts: list[str]) -> tuple[Any, list[pb.TranslateStreamRequest]]:
+    """A stream of which all is sent but its end."""
+    call: Any = pb_grpc.TranslationServiceStub(channel).TranslateStream()
+    config = pb.TranslateStreamConfig(source_language="en", target_language="de")
+    items = [pb.TranslateStreamItem(id=number, text=text) for number, text in enumerate(texts)]
+    requests = [pb.TranslateStreamRequest(config=config), *(pb.TranslateStreamRequest(item=item) for item in items)]
+    return call, requests
+
+
+@pytest.mark.parametrize("ends_by_itself", [True, False], ids=["ends by itself", "goes on"])
+def test_shutdown_lets_streams_end_in_order(ends_by_itself: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    translator = FakeTranslator()
+    translator.engine.gate.clear()
+    if not ends_by_itself:
+        monkeypatch.setattr("server.app.STREAM_SHARE", 0.0)
+
+    async def main() -> None:
+        async with started(translator) as server, grpc.aio.insecure_channel(server.address) as channel:
+            call, requests = open_stream(channel, ["a b"])
+            for request in requests:
+                await call.write(request)
+            assert (await call.read()).started.model == "en-de"
+            await wait_for(translator.engine.held)
+            stopping = asyncio.ensure_future(server.stop())
+            translator.engine.gate.set()
+            assert (await call.read()).result.translation.hypotheses[0].text == "b a"
+            if ends_by_itself:
+                await call.done_writing()
+            await stopping
+            assert await call.code() == (grpc.StatusCode.OK if ends_by_itself else grpc.StatusCode.UNAVAILABLE)
+
+    asyncio.run(asyncio.wait_for(main(), PATIENCE))
+
+
 def test_the_grace_time_ends() -> None:
     async def main() -> None:
         translator = FakeTranslator()
@@ -167,6 +204,49 @@ def test_a_foreign_client_needs_nothing_but_reflection() -> None:
         )
         response = call(request, timeout=PATIENCE)
     assert response.translations[0].hypotheses[0].text == "world big hello"
+
+
+def test_what_is_offered_is_configured() -> None:
+    def services(**server: object) -> list[str]:
+        with (
+            running_server(FakeTranslator(), server=server) as address,
+            grpc.insecure_channel(address) as channel,
+        ):
+            return sorted(ProtoReflectionDescriptorDatabase(channel).get_services())
+
+    always = [SERVICE_NAME, "grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection"]
+    assert services() == sorted(always)
+    assert services(channelz=True) == sorted([*always, "grpc.channelz.v1.Channelz"])
+    google = services(google=True)
+    assert "google.cloud.translation.v3.TranslationService" in google
+    with pytest.raises(grpc.RpcError, match="UNIMPLEMENTED"):
+        services(reflection=False)
+
+
+def test_channelz_tells_of_the_server() -> None:
+    with (
+        running_server(FakeTranslator(), server={"channelz": True}) as address,
+        grpc.insecure_channel(address) as channel,
+    ):
+        response = channelz_pb2_grpc.ChannelzStub(channel).GetServers(channelz_pb2.GetServersRequest())
+    assert response.server
+
+
+def test_metrics_tell_of_the_models() -> None:
+    async def main() -> None:
+        translator = FakeTranslator()
+        async with make_server(translator, metrics={"listen": "127.0.0.1:0"}) as server:
+            async with AsyncClient(server.address) as client:
+                await client.translate("a b c", to="de")
+            reader, writer = await asyncio.open_connection(*server.metrics_address.split(":"))
+            writer.write(b"GET /metrics HTTP/1.0\r\n\r\n")
+            page = (await reader.read()).decode()
+            writer.close()
+            await writer.wait_closed()
+        assert 'model="en-de"' in page
+        assert translator.engine.is_closed
+
+    asyncio.run(asyncio.wait_for(main(), PATIENCE))
 
 
 def test_an_address_that_cannot_be_bound_is_one_clear_line(capfd: pytest.CaptureFixture[str]) -> None:
