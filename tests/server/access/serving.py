@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
+from opentelemetry.sdk.trace.export import SpanExporter
 
 from server.access import server_options
 from server.access.guard import Guard
@@ -81,9 +82,10 @@ class ObedientService(translation_pb2_grpc.TranslationServiceServicer):
 class WatchedMonitor(Monitor):
     """Tells of each call that has ended."""
 
-    def __init__(self, log: io.StringIO, *, texts: bool = False) -> None:
-        config = LogConfig(format="json", level="info", texts=texts)
-        super().__init__(MetricsConfig(), config, TracesConfig(), lambda: [], log_stream=log)
+    def __init__(
+        self, log: LogConfig, stream: io.StringIO, metrics: MetricsConfig, exporter: SpanExporter | None
+    ) -> None:
+        super().__init__(metrics, log, TracesConfig(), lambda: [], log_stream=stream, span_exporter=exporter)
         self.ended: asyncio.Queue[tuple[Call, str, str]] = asyncio.Queue()
 
     def call_ended(self, call: Call, code: str, message: str = "") -> None:
@@ -117,14 +119,21 @@ async def serving(
     limits: LimitsConfig | None = None,
     credentials: grpc.ServerCredentials | None = None,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-    log: io.StringIO | None = None,
-    texts: bool = False,
+    log: LogConfig | None = None,
+    stream: io.StringIO | None = None,
+    metrics: MetricsConfig | None = None,
+    exporter: SpanExporter | None = None,
     channel_options: tuple[tuple[str, Any], ...] = (),
 ) -> AsyncIterator[Serving]:
-    """With encryption the channel is of no use: make one with the right certificates."""
+    """With encryption the channel is of no use: make one with the right certificates. stream: what the log goes to."""
     limits = limits or LimitsConfig()
     quotas = quotas or Quotas(limits.max_concurrent_calls, limits.max_concurrent_calls_per_client)
-    monitor = WatchedMonitor(io.StringIO() if log is None else log, texts=texts)
+    monitor = WatchedMonitor(
+        log or LogConfig(format="json"),
+        io.StringIO() if stream is None else stream,
+        metrics or MetricsConfig(),
+        exporter,
+    )
     service = ObedientService()
     server = grpc.aio.server(interceptors=[Guard(tokens, quotas, monitor, sleep=sleep)], options=server_options(limits))
     translation_pb2_grpc.add_TranslationServiceServicer_to_server(service, server)

@@ -355,7 +355,7 @@ def test_a_bug_tells_the_caller_nothing_and_the_log_everything() -> None:
     log = io.StringIO()
 
     async def test() -> None:
-        async with serving(log=log) as at:
+        async with serving(stream=log) as at:
             for call in (
                 at.stub.Translate(ask("crash")),
                 at.stub.TranslateLive(pb.TranslateLiveRequest(text="crash")),
