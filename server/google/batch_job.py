@@ -158,7 +158,7 @@ class BatchJob:
             self._num_total = num_characters * len(self._targets)
 
     async def _windows(self, item: Input) -> AsyncGenerator[list[Row]]:
-        reader = await _on_thread(partial(RowReader, item.file, self._limits.max_text_length))
+        reader = RowReader(item.file, self._limits.max_text_length)
         try:
             while window := await _on_thread(partial(reader.read, WINDOW_ROWS, WINDOW_CHARACTERS)):
                 yield window
@@ -172,11 +172,12 @@ class BatchJob:
         num_before = self._num_translated
         try:
             try:
-                await self._translate_rows(item, target, translations, errors)
+                if not await self._translate_rows(item, target, translations, errors):
+                    await _on_thread(translations.discard)
             except InvalidInputError as error:  # the file's own fault: nothing of it is put out, the others go on
                 self._num_failed += self._num_translated - num_before
                 self._num_translated = num_before
-                translations.discard()
+                await _on_thread(translations.discard)
                 await _on_thread(partial(errors.write, f"{error}\n"))
             outputs = (translations, errors)
             are_there = await _on_thread(lambda: [output.finish() for output in outputs])
@@ -191,7 +192,9 @@ class BatchJob:
             translations.discard()
             errors.discard()
 
-    async def _translate_rows(self, item: Input, target: Target, translations: OutputFile, errors: OutputFile) -> None:
+    async def _translate_rows(self, item: Input, target: Target, translations: OutputFile, errors: OutputFile) -> bool:
+        """Whether any row could be translated."""
+        is_any_translated = False
         with self._catalogue.find(target.model, target.source, target.target) as lease:
             found = _in_order(partial(self._translate_window, lease, item.mime_type), self._windows(item))
             async with aclosing(found) as windows:
@@ -202,6 +205,8 @@ class BatchJob:
                             self._num_failed += len(row.text)
                         else:
                             self._num_translated += len(row.text)
+                            is_any_translated = True
+        return is_any_translated
 
     async def _translate_window(self, lease: Lease, mime_type: str, rows: Sequence[Row]) -> list[Translated]:
         translator = ContentTranslator(
@@ -230,10 +235,6 @@ class BatchJob:
             except ReplicaLostError:
                 if is_last:
                     raise
-            except InvalidInputError as error:  # more sentences than may ever wait
-                if len(prepared) == 1:
-                    return [TextFailure(str(error))]
-                return [result for text in prepared for result in await self._translate_slice(worker, [text])]
         raise AssertionError("the last try returns or raises")
 
 

@@ -32,18 +32,24 @@ class RowReader:
     """Reads a file in windows of some rows. All raises InvalidInputError where the file is at fault as a whole."""
 
     def __init__(self, file: InputFile, max_length: int) -> None:
-        """max_length: of a text, in characters; of HTML files, MAX_HTML_LENGTH holds."""
+        """max_length: of a text, in characters; for HTML files MAX_HTML_LENGTH holds. The first `read` opens it."""
+        self._path = file.path
         self._name = file.path.name
-        self._file = open_input(file.path)
         self._max_length = MAX_HTML_LENGTH if file.path.suffix == ".html" else max_length
-        self._rows = {".html": self._whole, ".tsv": self._table, ".txt": self._lines}[file.path.suffix]()
+        self._file: TextIO | None = None
+        self._rows: Iterator[Row] = iter(())
 
     def close(self) -> None:
         """May be called twice."""
-        self._file.close()
+        if self._file is not None:
+            self._file.close()
 
     def read(self, max_rows: int, max_characters: int) -> list[Row]:
         """The next rows; none at the end. Stops behind the first row that is too much."""
+        if self._file is None:
+            self._file = open_input(self._path)
+            rows = {".html": self._whole, ".tsv": self._table, ".txt": self._lines}[self._path.suffix]
+            self._rows = rows(self._file)
         window: list[Row] = []
         num_characters = 0
         try:
@@ -60,15 +66,15 @@ class RowReader:
             raise InvalidInputError(f"{self._name}: {error.strerror}") from error
         return window
 
-    def _whole(self) -> Iterator[Row]:
-        text = self._file.read(self._max_length + 1)
+    def _whole(self, file: TextIO) -> Iterator[Row]:
+        text = file.read(self._max_length + 1)
         if len(text) > self._max_length:
             raise InvalidInputError(f"{self._name}: has more than {self._max_length} characters")
         yield Row("0", text)
 
-    def _lines(self) -> Iterator[Row]:
+    def _lines(self, file: TextIO) -> Iterator[Row]:
         for number in itertools.count():
-            line = self._file.readline(self._max_length + 2)  # a line that never ends must not fill the memory
+            line = file.readline(self._max_length + 2)  # a line that never ends must not fill the memory
             if not line:
                 return
             text = line.rstrip("\r\n")
@@ -76,8 +82,8 @@ class RowReader:
                 raise InvalidInputError(f"{self._name}: line {number + 1} has more than {self._max_length} characters")
             yield Row(str(number), text, line[len(text) :])
 
-    def _table(self) -> Iterator[Row]:
-        for number, columns in enumerate(csv.reader(_BoundedLines(self._file), delimiter="\t")):
+    def _table(self, file: TextIO) -> Iterator[Row]:
+        for number, columns in enumerate(csv.reader(_BoundedLines(file), delimiter="\t")):
             row_id, text = (columns[0], columns[1]) if len(columns) == 2 else (str(number), "\t".join(columns))
             if len(columns) > 2:
                 yield Row(row_id, text, error=f"the row has {len(columns)} columns, but must have one or two")
@@ -135,11 +141,12 @@ class OutputFile:
         return True
 
     def discard(self) -> None:
-        """Leaves nothing of it, unless it is finished."""
+        """Leaves nothing of it, unless it is finished; may be called twice."""
         if self._file is not None:
             with suppress(OSError):
                 self._file.close()
             self._partial.unlink(missing_ok=True)
+            self._file = None
 
 
 def _tsv_writer(output: OutputFile) -> Any:  # its type has no public name

@@ -75,9 +75,15 @@ class Google:
 
 
 @asynccontextmanager
-async def connected(*translators: FakeTranslator, files: Path | None = None, **limits: int) -> AsyncIterator[Google]:
+async def connected(
+    *translators: FakeTranslator, files: Path | None = None, drain_seconds: float = PATIENCE, **limits: int
+) -> AsyncIterator[Google]:
     tables: dict[str, dict[str, Any]] = {
-        "server": {"google": True, "google_files": None if files is None else str(files)},
+        "server": {
+            "google": True,
+            "google_files": None if files is None else str(files),
+            "drain_seconds": float(drain_seconds),
+        },
         "limits": limits,
     }
     async with (
