@@ -184,7 +184,7 @@ class Catalogue:
         broken = next((model for model in self._models if model.config == wanted and model.worker.is_broken), None)
         if broken is not None:  # it serves nobody, and the new one needs its memory
             await _close(broken)
-        logger.info("loading %s", wanted.bundle)
+        logger.debug("loading %s", wanted.bundle)
         started = self._clock()
         translator = await self._load_on_a_thread(wanted)
         if any(model.name == translator.name for model in this_round.chosen.values()):

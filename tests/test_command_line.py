@@ -332,6 +332,28 @@ def test_translate_with_an_ensemble(run: Run, tiny_bundle: Path) -> None:
     assert_refused(run(*twice, "--server", "127.0.0.1:1", "text"), "do not go with --server")
 
 
+def test_serve_checks_its_configuration(run: Run, tiny_bundle: Path, tmp_path: Path) -> None:
+    config = write_lines(tmp_path / "server.toml", "[server]", "max_slots = 8", "[[models]]", 'bundle = "tiny"')
+    shutil.copytree(tiny_bundle, tmp_path / "tiny")
+    checked = run("serve", "--check", "--config", config, "--listen", "127.0.0.1:0")
+    assert (checked.status, checked.errors) == (0, "")
+    assert checked.output.splitlines() == [
+        "listens on 127.0.0.1:0, without TLS, to everybody",
+        "offers translation and health, reflection",
+        f"serves tiny: en→de, de→en, 0.0 M parameters, from {tmp_path / 'tiny'}",
+    ]
+    assert run("serve", "--check", tiny_bundle, "--set", "server.drain_seconds=1", "--replicas", 2).status == 0
+    assert "serves en-de: " in run("serve", "--check").output
+    for mistake, reason in (
+        (["--set", "server.port=1"], f"{config}: server.port: unknown key"),
+        (["--listen", "here"], f'{config}: server.listen: cannot listen on "here"'),
+        (["--replicas", "-1"], f"{config}: server.replicas: Input should be greater than or equal to 0"),
+        ([tmp_path / "nowhere"], f'there is no bundle "{tmp_path / "nowhere"}"'),
+    ):
+        assert_refused(run("serve", "--config", config, *mistake, "--check"), reason)
+    assert_refused(run("serve", "--config", tmp_path / "none.toml"), "none.toml: no such file")
+
+
 def test_a_shortlist_is_used_where_it_is_wanted(
     run: Run, tiny_bundle: Path, tiny_sentences: list[str], tmp_path: Path
 ) -> None:
@@ -474,7 +496,8 @@ def test_score_names_what_it_cannot_score(
 @contextmanager
 def serving(bundle: Path) -> Iterator[tuple[str, "subprocess.Popen[str]"]]:
     """A server in a process of its own, and its address."""
-    command = [sys.executable, "-m", "dragoman", "serve", str(bundle), "--listen", "127.0.0.1:0"]
+    options = ["--listen", "127.0.0.1:0", "--set", "log.level=warning"]
+    command = [sys.executable, "-m", "dragoman", "serve", str(bundle), *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:

@@ -65,3 +65,42 @@ def run_until_it_ends(code: str, lines: list[str], number: int) -> tuple[int, st
         finally:
             process.kill()
     return process.returncode, output, errors
+
+
+RELOADING = """
+import asyncio
+from server.signals import catch_reload_signal, ignore_reload_signal
+
+ignore_reload_signal()
+print("loads", flush=True)
+input()
+
+async def main():
+    reloads = asyncio.Queue()
+    catch_reload_signal(lambda: reloads.put_nowait(None))
+    print("serves", flush=True)
+    for number in range(2):
+        await reloads.get()
+        print("reloads", flush=True)
+
+asyncio.run(main())
+"""
+
+
+def test_sighup_is_nothing_while_loading_and_a_call_afterwards() -> None:
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-c", RELOADING], stdin=pipe, stdout=pipe, text=True) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            assert process.stdout.readline() == "loads\n"
+            process.send_signal(signal.SIGHUP)
+            process.stdin.write("\n")
+            process.stdin.flush()
+            assert process.stdout.readline() == "serves\n"
+            for _ in range(2):
+                process.send_signal(signal.SIGHUP)
+                assert process.stdout.readline() == "reloads\n"
+            assert process.wait(PATIENCE) == 0
+        finally:
+            process.kill()
