@@ -1,6 +1,5 @@
-"""Hundreds of hostile calls against a real server; `python -m tests.benchmarks.service fuzz` makes a hundred thousand."""
+"""Hundreds of hostile calls to a real server; `python -m tests.benchmarks.service fuzz` makes a hundred thousand."""
 
-import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,24 +8,27 @@ import pytest
 
 from model.decoding.translator import Translator
 from server.client import Client
+from tests.benchmarks.service.fuzz import make_files
 from tests.benchmarks.service.fuzzing import Findings, make_hostile_calls
 from tests.benchmarks.service.hostile_calls import METHODS, HostileCall, google_methods, has_google, make_call
-from tests.server_process import ServerProcess
+from tests.server_process import ServerProcess, Tables
 
 SEED = 7
-NUM_CALLS = 600
+NUM_CALLS = 400
 
 
 @pytest.fixture(scope="module")
 def server(tiny_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    tables = {"models": [{"bundle": str(tiny_bundle)}], "server": {"google": has_google()}}
-    with ServerProcess(tmp_path_factory.mktemp("server"), tables) as running:
+    folder = tmp_path_factory.mktemp("server")
+    options = make_files(folder / "files") if has_google() else {}
+    tables: Tables = {"models": [{"bundle": str(tiny_bundle)}], "server": options}
+    with ServerProcess(folder, tables) as running:
         yield running
 
 
 def test_hostile_calls_neither_crash_nor_hang_a_server(server: ServerProcess, tiny_bundle: Path) -> None:
     methods = (*METHODS, *google_methods()) if has_google() else METHODS
-    findings = asyncio.run(make_hostile_calls(server.address, range(NUM_CALLS), seed=SEED, methods=methods))
+    findings = make_hostile_calls(server.address, range(NUM_CALLS), seed=SEED, methods=methods)
     assert findings.answers.total() == NUM_CALLS
     assert findings.examples == []
     assert {"OK", "INVALID_ARGUMENT", "UNIMPLEMENTED"} <= set(findings.answers)

@@ -14,7 +14,7 @@ import pytest
 
 from model.decoding.translator import Translator
 from tests.end_to_end.certificates import write_certificates
-from tests.server_process import ServerProcess
+from tests.server_process import ServerProcess, Tables
 
 CLIENT = Path(__file__).parent / "node_client"
 PROTO = Path(__file__).parents[2] / "proto"
@@ -182,7 +182,7 @@ def test_tls_and_token(tiny_bundle: Path, tmp_path: Path) -> None:
     tokens = tmp_path / "tokens.toml"
     tokens.write_text(f'[[tokens]]\nname = "node"\ntoken = "{TOKEN}"\n', encoding="utf-8")
     tokens.chmod(0o600)
-    tables = {
+    tables: Tables = {
         "models": [{"bundle": str(tiny_bundle)}],
         "tls": {"certificate": str(tmp_path / "server.pem"), "key": str(tmp_path / "server.key")},
         "access": {"tokens": str(tokens)},

@@ -5,10 +5,12 @@ import asyncio
 import random
 import socket
 import time
+from pathlib import Path
+from typing import Any
 
 from tests.benchmarks.service.bench import Bench, MemorySamples
 from tests.benchmarks.service.fuzzing import Findings, make_hostile_calls
-from tests.benchmarks.service.hostile_calls import METHODS, google_methods, has_google
+from tests.benchmarks.service.hostile_calls import INPUT_FILE, METHODS, google_methods, has_google
 from tests.benchmarks.service.mixed_load import MixedLoad
 from tests.benchmarks.service.outcomes import Outcome
 from tests.benchmarks.service.reference import Reference
@@ -22,13 +24,11 @@ def run(bench: Bench) -> list[Outcome]:
     google = has_google()
     methods = (*METHODS, *google_methods()) if google else METHODS
     started = time.monotonic()
-    with bench.serve("fuzz", {"server": {"google": google}}) as server:
+    with bench.serve("fuzz", {"server": make_files(bench.folder / "fuzz-files") if google else {}}) as server:
         memory = MemorySamples(server.pid)
         memory.take()
         _send_garbage(server.address, bench.seed)
-        findings = asyncio.run(
-            make_hostile_calls(server.address, range(bench.num_requests), seed=bench.seed, methods=methods)
-        )
+        findings = make_hostile_calls(server.address, range(bench.num_requests), seed=bench.seed, methods=methods)
         memory.take()
         is_alive = server.is_alive
         probe = MixedLoad([reference], seed=bench.seed)
@@ -53,6 +53,13 @@ def run(bench: Bench) -> list[Outcome]:
         ),
         Outcome("fuzz", "memory before and after", memory.samples[-1][1] / memory.samples[0][1], "ratio"),
     ]
+
+
+def make_files(folder: Path) -> dict[str, Any]:
+    """What a server needs to be told so that Google's batches read and write files, in that folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / INPUT_FILE).write_text("A house.\nTwo trees.\n", encoding="utf-8")
+    return {"google": True, "google_files": str(folder.resolve())}
 
 
 def _details(findings: Findings) -> dict[str, object]:

@@ -15,6 +15,10 @@ Shape = Literal["unary_unary", "unary_stream", "stream_stream"]
 
 SERVICE = "/dragoman.v1.TranslationService"
 GOOGLE_SERVICE = "/google.cloud.translation.v3.TranslationService"
+OPERATIONS = "/google.longrunning.Operations"
+
+INPUT_FILE = "input.txt"
+"""In the folder whose files the server may read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +81,10 @@ def has_google() -> bool:
 def google_methods() -> tuple[Method, ...]:
     """Those of google.cloud.translation.v3; needs its package."""
     from google.cloud import translate_v3 as google
+    from google.longrunning import operations_pb2  # type: ignore[import-untyped]
 
     parent = "projects/p/locations/global"
+    operation = f"{parent}/operations/1"
     return (
         Method(
             f"{GOOGLE_SERVICE}/TranslateText",
@@ -109,6 +115,21 @@ def google_methods() -> tuple[Method, ...]:
             lambda: google.BatchTranslateTextRequest.pb(
                 google.BatchTranslateTextRequest(parent=parent, source_language_code="en", target_language_codes=["de"])
             ),
+        ),
+        Method(
+            f"{OPERATIONS}/ListOperations",
+            "unary_unary",
+            lambda: operations_pb2.ListOperationsRequest(name=parent),
+        ),
+        Method(
+            f"{OPERATIONS}/GetOperation",
+            "unary_unary",
+            lambda: operations_pb2.GetOperationRequest(name=operation),
+        ),
+        Method(
+            f"{OPERATIONS}/CancelOperation",
+            "unary_unary",
+            lambda: operations_pb2.CancelOperationRequest(name=operation),
         ),
     )
 

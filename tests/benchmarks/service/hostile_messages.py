@@ -25,6 +25,8 @@ _STRINGS = (
     "en-de",
     "en\x00de",
     "../../etc/passwd",
+    "file:///etc/passwd",
+    "projects/p/locations/global/operations/../1",
     "A sentence like any other.",
     "<b>tags</b> & entities &#0; &amp;",
     "\u202e\u200f\u2066right to left\u2069",
@@ -40,11 +42,9 @@ _STRINGS = (
     "' OR 1=1 --",
     "\r\nHost: elsewhere",
     "." * 500,
-    "word " * 200,
-    "a" * 3000,
 )
 
-_GIANT = ("x" * 100_001, "One sentence. " * 3000, "\n" * 50_000, "é" * 200_000)
+_GIANT = ("a" * 3000, "word " * 200, "x" * 100_001, "One sentence. " * 1000, "\n" * 50_000, "é" * 200_000)
 """Rarely drawn: each takes the server a while, or is longer than it allows."""
 
 _INTEGER_BOUNDS = {
@@ -174,7 +174,7 @@ def pick_metadata(draw: random.Random) -> Sequence[tuple[str, str | bytes]]:
             (("x-request-id", ""), ("x-request-id", "2")),
             (("x-request-id-bin", draw.randbytes(50)),),
             (("traceparent", "00-00000000000000000000000000000000-0000000000000000-ff"),),
-            (("traceparent", "\t~!"),),
+            (("traceparent", "~!"),),
             (("grpc-previous-rpc-attempts", "-1"),),
             (("x-goog-request-params", "parent=projects/" + "x" * 1000),),
             tuple((f"x-{number}", "v") for number in range(60)),
