@@ -18,15 +18,14 @@ MAX_QUEUED = 10_000
 WRITE_SECONDS = 0.1
 """How long lines are collected; warnings and errors are not."""
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _PLAIN = re.compile(r"[^\s\"=\\]+")
 
 
 class LogWriter:
     """Between `start` and `stop`, what the process logs is collected, and written to a stream by a thread.
 
-    Whatever a caller has put into a message, an event is one line: control characters are written as escapes. Only the
-    traceback of a fault has more lines in the text format, all of them indented.
+    Whatever a caller has put into a message, an event is one line: what is not printable is written as an escape. Only
+    the traceback of a fault has more lines in the text format, all of them indented.
     """
 
     def __init__(
@@ -91,7 +90,7 @@ class _Collector(logging.Handler):
             record = copy.copy(record)  # other handlers may want it as it was
             record.msg, record.args = record.getMessage(), None
         if record.exc_info and not record.exc_text:
-            record.exc_text = "".join(traceback.format_exception(*record.exc_info))
+            record.exc_text = "".join(traceback.format_exception(*record.exc_info)).rstrip("\n")
         self._records.append(record)
         if record.levelno >= logging.WARNING:  # an operator may be waiting for it, or the process be about to end
             self._due.set()
@@ -148,9 +147,12 @@ def _time_of(record: logging.LogRecord) -> str:
 
 
 def _escape(text: str) -> str:
-    return _CONTROL.sub(lambda found: ascii(found[0])[1:-1], text)
+    """Whatever is not seen as what it is, line ends and what steers a terminal before all, as its escape sequence."""
+    if text.isprintable():
+        return text
+    return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text)
 
 
 def _quote(value: object) -> str:
     text = str(value)
-    return text if _PLAIN.fullmatch(text) and not _CONTROL.search(text) else json.dumps(value)
+    return text if _PLAIN.fullmatch(text) and text.isprintable() else json.dumps(value)

@@ -1,12 +1,20 @@
 """The HTTP port that Prometheus scrapes."""
 
+import socket
 import threading
-from wsgiref.simple_server import WSGIServer
+from socketserver import ThreadingMixIn
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
-from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client import CollectorRegistry, make_wsgi_app
 
 from model.errors import DragomanError
 from server.config import parse_address
+
+POLL_SECONDS = 0.1
+"""How long closing the port may take."""
+
+REQUEST_SECONDS = 10.0
+"""A connection that has not asked by then is closed."""
 
 
 class MetricsEndpoint:
@@ -23,10 +31,16 @@ class MetricsEndpoint:
         """Raises DragomanError if it cannot listen there."""
         host, port = parse_address(self._listen)
         try:
-            self._running = start_http_server(port, host.strip("[]"), self._registry)
+            kind = _Server6 if host.startswith("[") else _Server
+            server = make_server(host.strip("[]"), port, make_wsgi_app(self._registry), kind, _Handler)
         except OSError as error:
             raise DragomanError(f"metrics.listen: cannot listen on {self._listen}: {error.strerror}") from error
-        self.address = f"{host}:{self._running[0].server_port}"
+        thread = threading.Thread(
+            target=server.serve_forever, args=(POLL_SECONDS,), name="dragoman-metrics", daemon=True
+        )
+        thread.start()
+        self._running = server, thread
+        self.address = f"{host}:{server.server_port}"
 
     def stop(self) -> None:
         """Closes the port; may be called twice."""
@@ -36,3 +50,18 @@ class MetricsEndpoint:
             server.shutdown()
             thread.join()
             server.server_close()
+
+
+class _Server(ThreadingMixIn, WSGIServer):
+    daemon_threads = True
+
+
+class _Server6(_Server):
+    address_family = socket.AF_INET6
+
+
+class _Handler(WSGIRequestHandler):
+    timeout = REQUEST_SECONDS
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Scrapes are not worth a line."""
