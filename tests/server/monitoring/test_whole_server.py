@@ -9,7 +9,7 @@ import grpc
 import pytest
 from grpc_channelz.v1 import channelz_pb2, channelz_pb2_grpc  # type: ignore[import-untyped]
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2_grpc
 
 from server.pb.dragoman.v1 import translation_pb2 as pb
 from server.pb.dragoman.v1 import translation_pb2_grpc
@@ -42,6 +42,7 @@ def test_a_call_is_guarded_counted_and_logged(tmp_path: Path, monkeypatch: pytes
             make_server(FakeTranslator(), **tables) as server,
             grpc.aio.secure_channel(server.address, credentials) as channel,
         ):
+            reflect: Any = reflection_pb2_grpc.ServerReflectionStub
             health: Any = health_pb2_grpc.HealthStub(channel)
             assert (
                 await health.Check(health_pb2.HealthCheckRequest())
@@ -49,7 +50,7 @@ def test_a_call_is_guarded_counted_and_logged(tmp_path: Path, monkeypatch: pytes
             for call in (
                 translation_pb2_grpc.TranslationServiceStub(channel).ListModels(pb.ListModelsRequest()),
                 channelz_pb2_grpc.ChannelzStub(channel).GetServers(channelz_pb2.GetServersRequest()),
-                reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo(),  # type: ignore[no-untyped-call]
+                reflect(channel).ServerReflectionInfo(),
             ):
                 assert await call.code() is grpc.StatusCode.UNAUTHENTICATED
             stub: Any = translation_pb2_grpc.TranslationServiceStub(channel)
