@@ -30,6 +30,10 @@ ROOT = Path(__file__).parents[3]
 EXIT_SECONDS = 5.0
 """How long a process may take to end when the connection is closed; then it is killed."""
 
+STALL_SECONDS = 30.0
+"""A process that has work and tells nothing twice for so long is taken for stuck and killed: one that works tells of
+its steps ten times a second, so that only a single step could take as long."""
+
 STEADY_SECONDS = 30.0
 """Who lived so long is started again at once when it ends."""
 
@@ -148,12 +152,24 @@ class Replica:
         try:
             connection.send(self._setup)
             while True:
+                self._await_message(process, connection)
                 self._take(connection.recv())
         except (EOFError, OSError):
             pass
         except Exception:  # of a message that nobody can read
             logger.exception("replica %d cannot be understood and is ended", self.number)
         self._end(process, connection)
+
+    def _await_message(self, process: "subprocess.Popen[bytes]", connection: Connection) -> None:
+        """Returns when there is one, or the connection is at its end."""
+        had: set[int] = set()
+        while not connection.poll(STALL_SECONDS):
+            with self._lock:
+                still_has = had.intersection(self.in_flight)
+                had = set(self.in_flight)
+            if still_has:
+                logger.error("replica %d has been stuck for %g seconds and is ended", self.number, STALL_SECONDS)
+                process.kill()
 
     def _take(self, message: FromReplica) -> None:
         if isinstance(message, Report):
@@ -186,7 +202,8 @@ class Replica:
             process.wait()
         if self._failure is None:
             self._failure = Failed(describe_end(process.returncode), "")
-        if not self._is_closing.is_set():
+        is_told_by_loading = not self.first_start.done() and self._failure.error is not None
+        if not self._is_closing.is_set() and not is_told_by_loading:
             details = "" if self._failure.error else self._failure.details
             logger.error("replica %d: %s", self.number, "\n".join(filter(None, (self._failure.reason, details))))
         with self._lock:

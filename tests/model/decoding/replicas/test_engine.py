@@ -324,13 +324,33 @@ def test_an_engine_that_fails_loses_its_own_and_is_started_again(
         engine.close()
 
 
-def test_what_cannot_be_loaded_is_told_by_loading(tiny_bundle: Path, tmp_path: Path) -> None:
+def test_one_that_is_stuck_is_ended(
+    tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("model.decoding.replicas.replica.STALL_SECONDS", 0.5)
+    with closing(load(tiny_bundle, 1)) as translator:
+        engine = engine_of(translator)
+        os.kill(pid_of(engine, 0), signal.SIGSTOP)
+        engine.admit([make_request(0)])
+        lost: list[Lost] = []
+        while engine.num_active:
+            lost += [event for event in engine.step() if isinstance(event, Lost)]
+        assert [event.id for event in lost] == [0]
+        assert "replica 0 has been stuck for 0.5 seconds and is ended" in caplog.text
+        wait_for(engine, lambda: engine._replicas[0].is_alive)
+        assert set(run(engine, [make_request(0)])) == {0}
+
+
+def test_what_cannot_be_loaded_is_told_by_loading(
+    tiny_bundle: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     bundle = tmp_path / "tiny"
     shutil.copytree(tiny_bundle, bundle)
     weights = bundle / "weights.safetensors"
     weights.write_bytes(weights.read_bytes()[:-100])
     with pytest.raises(InvalidInputError, match=r"weights\.safetensors: "):
         load(bundle, 2)
+    assert caplog.text == ""
     with pytest.raises(InvalidInputError, match="num_replicas is -1, but must be at least 0"):
         load(tiny_bundle, -1)
 
