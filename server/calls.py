@@ -162,6 +162,7 @@ class Call:
         def tell() -> None:
             if not self.future.done():  # or it was cancelled while the error was on its way
                 self.future.set_exception(error)
+                self.future.exception()  # now it is not logged if the waiter is just giving up
 
         outbox.add(self._loop, tell)
 

@@ -4,15 +4,13 @@ Between two steps it withdraws what was cancelled or is past its deadline and ad
 calls share the engine in flight. While there is nothing to do it sleeps on a condition variable.
 """
 
-import itertools
 import logging
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 from typing import TypeVar
 
-from model.decoding.request import Event, Finished, Lost, PreparedText, SearchOptions
-from model.errors import InvalidInputError, NotFoundError
+from model.decoding.request import Event, Finished, Lost, PreparedText
+from model.errors import InvalidInputError
 from server.caller import Caller, Priority
 from server.calls import (
     Call,
@@ -24,6 +22,7 @@ from server.calls import (
     Ticket,
     WorkerClosedError,
 )
+from server.engine_trial import still_translates
 from server.interfaces import ServedTranslator
 from server.scheduler import QueueFullError, Scheduler
 from server.throughput import Throughput
@@ -31,9 +30,6 @@ from server.worker_observer import WorkerObserver
 
 STALL_SECONDS = 0.05
 """How often an engine that has no slot at all, because its processes are being started anew, is asked for one."""
-
-_TRIAL_ID = -1
-"""Of the request that tries the engine; callers' ids count from 0."""
 
 logger = logging.getLogger(__name__)
 
@@ -280,28 +276,12 @@ class EngineLoop:
         try:
             for request_id in in_flight:
                 self._engine.cancel(request_id)
-            works = self._engine.num_active == 0 and self._try_engine()
+            works = self._engine.num_active == 0 and still_translates(self._translator)
         except Exception:
             logger.exception("the decoding engine of %s stays broken", self._translator.name)
             works = False
         if not works:
             self._give_up()
-
-    def _try_engine(self) -> bool:
-        """Whether the empty engine still translates: one that lost its device or its order fails only when it works."""
-        self._engine.admit(self._make_trial().requests(itertools.count(_TRIAL_ID)))
-        events = [*self._engine.step()]
-        while self._engine.num_active:  # an engine of several threads returns what the first of them has found
-            events += self._engine.step()
-        return [type(event) for event in events] == [Finished]
-
-    def _make_trial(self) -> PreparedText:
-        """In the first direction that can be translated: its shortlist may lack some."""
-        options = SearchOptions(beam_size=1, max_target_length=1)
-        for direction in self._translator.directions:
-            with suppress(NotFoundError):
-                return self._translator.prepare("1", direction, options)
-        raise EngineError("no direction can be translated")
 
     def _give_up(self) -> None:
         with self._wake:

@@ -142,7 +142,7 @@ class Worker:
                     shown = text
                     yield text
         except BaseException:
-            self._give_up(call)
+            self._loop.withdraw(call)
             raise
         (translation,) = await self._answer(call, [prepared], self.translator.finish)
         if isinstance(translation, TextFailure):
@@ -175,14 +175,10 @@ class Worker:
         try:
             outcomes = await call.future
         except BaseException:
-            self._give_up(call)
+            self._loop.withdraw(call)
             raise
         num_hypotheses = sum(len(one) for found in outcomes if not isinstance(found, TextFailure) for one in found)
         return await self._compute(num_hypotheses, finish_all)
-
-    def _give_up(self, call: Call) -> None:
-        call.future.cancel()  # or nobody would ask what it failed of, if it did
-        self._loop.withdraw(call)
 
     async def _compute(self, num_hypotheses: int, compute: Callable[[], _T]) -> _T:
         """Work on so many hypotheses, where it does not hold up the event loop."""

@@ -65,6 +65,7 @@ class FakeEngine:
         self.num_source_pieces = 0
         self.num_target_pieces = 0
         self.is_closed = False
+        self.clock = time.monotonic
         self._remaining: dict[int, int] = {}
         self._requests: dict[int, Request] = {}
         self._thread: int | None = None
@@ -161,7 +162,7 @@ class FakeEngine:
         self.num_finished += 1
         self.num_target_pieces += len(pieces)
         hypotheses = (TokenHypothesis(pieces + (0,) * rank, -float(rank)) for rank in ranks)
-        return Finished(request.id, tuple(hypotheses), time.monotonic())
+        return Finished(request.id, tuple(hypotheses), self.clock())
 
     def _describe(self, request: Request) -> Partial:
         remaining = self._remaining[request.id]
