@@ -60,7 +60,8 @@ class Catalogue:
     ) -> None:
         """load: called on another thread. try_out: raises DragomanError for a model that does not translate.
 
-        on_change: called on the event loop when another set of models is served, and when one of them breaks.
+        on_change: called on the event loop when another set of models is served and when one of them breaks, or, at
+        the next `apply`, when one has lost all of its processes or has some again.
         """
         self._load = load
         self._try_out = try_out
@@ -71,6 +72,7 @@ class Catalogue:
         self._on_change = on_change
         self._clock = clock
         self._models: list[ServedModel] = []
+        self._told: dict[str, bool] = {}  # what `works` was at the last change
         self._attempts = LoadAttempts(clock)
         self._applying = asyncio.Lock()
         self._retired: set[ServedModel] = set()  # those that still have calls
@@ -104,8 +106,8 @@ class Catalogue:
         return frozenset(direction for model in self._models for direction in model.worker.translator.directions)
 
     def works(self) -> dict[str, bool]:
-        """For the name of every model that is served, whether it translates; otherwise its engine broke."""
-        return {model.name: not model.worker.is_broken for model in self._models}
+        """For the name of every model that is served, whether it translates at the moment."""
+        return {model.name: model.works for model in self._models}
 
     def seconds_until_retry(self) -> float | None:
         """When `apply` should be called again, because a model that could not be loaded, or broke, is due; None if all
@@ -239,7 +241,7 @@ class Catalogue:
         else:
             self._models.append(model)
         self._observer.model_loaded(model.name, model.worker.translator.revision)
-        self._on_change()
+        self._tell()
 
     def _settle(self, models: Sequence[ModelConfig], this_round: _Round) -> None:
         """Puts the models in the order of the configuration, and lets go of those that it has no longer."""
@@ -252,9 +254,9 @@ class Catalogue:
                 logger.info("%s is no longer served", model.name)
                 self._observer.model_unloaded(model.name)
                 self._retire(model)
-        if self._models != chosen:
-            self._models = chosen
-            self._on_change()
+        self._models = chosen
+        if list(self._told.items()) != list(self.works().items()):
+            self._tell()
 
     def _break(self, model: ServedModel) -> None:
         """Its engine failed for good: it stays in its place, where it refuses all calls, until another is loaded."""
@@ -264,6 +266,10 @@ class Catalogue:
         num_attempts = 0 if lasted else model.num_attempts
         error = DragomanError(f"{model.name}: its decoding engine is broken")
         self._attempts.note(model.config, model.state, error, num_attempts)
+        self._tell()
+
+    def _tell(self) -> None:
+        self._told = self.works()
         self._on_change()
 
     def _retire(self, model: ServedModel) -> None:

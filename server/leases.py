@@ -38,6 +38,12 @@ class ServedModel:
         """What clients call it."""
         return self.worker.translator.name
 
+    @property
+    def works(self) -> bool:
+        """Whether it translates: its engine has not failed for good, and of its processes, if it has any, one lives."""
+        statistics = self.worker.statistics()
+        return not self.worker.is_broken and (not statistics.num_replicas or statistics.num_replicas_alive > 0)
+
 
 class ModelLease:
     """Keeps a model from being closed, for use with `with`: another may take its place meanwhile, but it goes on."""

@@ -28,8 +28,10 @@ def load_translator(model: ModelConfig) -> ServedTranslator:
     """
     from model.decoding.translator import Translator
 
+    # Without links: they may point elsewhere between two of its files, and when a process of its is started anew.
+    folder = find_bundle(model.bundle).resolve()
     translator = Translator.load(
-        model.bundle,
+        folder,
         precision=model.precision,
         device=model.device,
         max_slots=model.max_slots,

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from model.config import Direction
-from model.decoding.request import SearchOptions
+from model.decoding.request import EngineStatistics, SearchOptions
 from model.errors import DragomanError, InvalidInputError, NotFoundError
 from server.bundle_watch import BundleState
 from server.caller import Caller, Priority
@@ -389,6 +389,26 @@ def test_a_model_that_breaks_again_and_again_is_left_longer_each_time(shelf: She
         await catalogue.close()
 
     run(main)
+
+
+def test_a_model_that_has_lost_its_processes_does_not_work(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    translator = shelf.bundles["small"]
+    assert translator is not None
+    changes: list[dict[str, bool]] = []
+
+    def set_living(number: int) -> None:
+        statistics = EngineStatistics(num_replicas=2, num_replicas_alive=number)
+        monkeypatch.setattr(translator.engine, "statistics", lambda: statistics)
+
+    async def main() -> None:
+        catalogue = make_catalogue(shelf, on_change=lambda: changes.append(catalogue.works()))
+        for number in (2, 1, 0, 0, 2):
+            set_living(number)
+            await catalogue.apply(models("small"))
+        await catalogue.close()
+
+    run(main)
+    assert changes == [{"small": True}, {"small": False}, {"small": True}]
 
 
 def test_loading_leaves_the_event_loop_free(shelf: Shelf) -> None:

@@ -41,6 +41,20 @@ def test_a_model_has_the_name_of_its_configuration(tiny_bundle: Path) -> None:
     translator.close()
 
 
+def test_links_are_followed_once(tiny_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(tiny_bundle, target_is_directory=True)
+    opened = []
+
+    def load(folder: Path, **_: object) -> FakeTranslator:
+        opened.append(folder)
+        return FakeTranslator()
+
+    monkeypatch.setattr("model.decoding.translator.Translator.load", load)
+    load_translator(ModelConfig(bundle=str(link)))
+    assert opened == [tiny_bundle.resolve()]
+
+
 def test_scores_that_are_no_numbers_are_found(tiny: ServedTranslator, monkeypatch: pytest.MonkeyPatch) -> None:
     def finish(prepared: PreparedText, found: Sequence[Sequence[TokenHypothesis]]) -> Translation:
         return Translation(prepared.text, (Hypothesis("x", math.nan),))
