@@ -9,10 +9,13 @@ from typing import Any
 
 from model.decoding.request import Request, SearchOptions, TokenHypothesis
 from model.decoding.translator import Translator
+from server.caller import Caller, Priority
 from server.worker import Worker
 from tests.benchmarks.load_generator import latencies_under_load
 from tests.benchmarks.processes import peak_memory, serve
 from tests.model.decoding.engines import finished_by_step
+
+_NOBODY = Caller("", "")
 
 
 class DragomanSide:
@@ -45,7 +48,8 @@ class DragomanSide:
             worker = Worker(self._translator)
 
             async def translate(text: str) -> None:
-                await worker.translate([self._translator.prepare(text, direction, options, split_sentences=False)])
+                prepared = self._translator.prepare(text, direction, options, split_sentences=False)
+                await worker.translate([prepared], caller=_NOBODY, priority=Priority.INTERACTIVE)
 
             try:
                 return await latencies_under_load(translate, texts, arrivals)
