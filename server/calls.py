@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from model.decoding.request import Partial, PreparedText, Request, TokenHypothesis, Translation
 from model.errors import DragomanError
+from server.call_timing import current_timing
 from server.caller import Priority
 
 logger = logging.getLogger(__name__)
@@ -125,6 +126,7 @@ class Call:
         self.submitted_at = submitted_at
         self.priority = priority
         self.deadline = deadline
+        self.timing = current_timing.get()
         self._outcomes: list[list[Hypotheses] | TextFailure] = [[()] * len(item.segments) for item in prepared]
         self.texts: list[range] = []
         """The ids of each text's requests."""

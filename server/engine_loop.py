@@ -227,6 +227,8 @@ class EngineLoop:
         self._engine.admit([ticket.request for ticket in tickets])
         for ticket in tickets:
             self._observer.admitted(self._translator.name, ticket.call.priority.value, now - ticket.call.submitted_at)
+            if ticket.call.timing is not None:
+                ticket.call.timing.admitted(ticket.call.submitted_at, now)
 
     def _admit_or_refuse(self, ticket: Ticket, now: float) -> None:
         try:
@@ -264,7 +266,10 @@ class EngineLoop:
         name, submitted_at = self._translator.name, ticket.call.submitted_at
         num_target_pieces = len(finished.hypotheses[0].token_ids) if finished.hypotheses else 0
         self._observer.first_token(name, finished.first_token_at - submitted_at)
-        self._observer.finished(name, self._clock() - submitted_at, len(ticket.request.source_ids), num_target_pieces)
+        now = self._clock()
+        self._observer.finished(name, now - submitted_at, len(ticket.request.source_ids), num_target_pieces)
+        if ticket.call.timing is not None:
+            ticket.call.timing.finished(now)
 
     def _recover(self, error: Exception) -> None:
         """Fails what is in flight and empties the engine for what waits; if it stays broken, refuses everything."""

@@ -15,6 +15,7 @@ import grpc
 from model.errors import InvalidInputError
 from server.access.quotas import QuotaError, Quotas
 from server.access.tokens import Token, TokenFile
+from server.call_timing import current_timing
 from server.caller import Caller, Priority, current_caller
 from server.config import AccessConfig, LimitsConfig
 from server.monitoring import Call, Monitor
@@ -123,6 +124,7 @@ class _Visit:
                 self._monitor.call_refused("unauthenticated")
                 await context.abort(grpc.StatusCode.UNAUTHENTICATED, _EXPLANATION)
             current_caller.set(self._make_caller(client, request_id, deadline))
+            current_timing.set(call.timing)
             response = await self._serve(requests, context, client, None if is_made_up else request_id)
             code, message = _status_of(context)
             return response

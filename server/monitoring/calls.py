@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, TypeVar
 
+from server.call_timing import CallTiming
+
 UNKNOWN_METHOD = "unknown"
 """What calls of methods that do not exist are counted under: their names are anybody's choice, so without end."""
 
@@ -19,7 +21,7 @@ class Call:
     """One call; what is not known when it begins is filled in while it runs.
 
     method:     such as "dragoman.v1.TranslationService/Translate", or `UNKNOWN_METHOD`.
-    started_at: seconds of a monotonic clock.
+    started_at: on the clock of `time.monotonic`.
     texts:      what was to be translated; None if that is not to be kept.
     span:       of the trace; None without one.
     """
@@ -32,6 +34,7 @@ class Call:
     num_texts: int = 0
     num_characters: int = 0
     texts: list[str] | None = None
+    timing: CallTiming = field(default_factory=CallTiming)
     span: Any = field(default=None, repr=False)
 
     @property

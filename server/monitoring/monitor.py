@@ -151,6 +151,8 @@ def _describe(call: Call, code: str, seconds: float) -> dict[str, object]:
     if call.model:
         fields["model"] = call.model
     fields |= {"code": code, "milliseconds": round(seconds * 1000, 3)}
+    if call.timing.queue_seconds is not None:
+        fields["queue_milliseconds"] = round(call.timing.queue_seconds * 1000, 3)
     if call.num_texts:
         fields |= {"texts": call.num_texts, "characters": call.num_characters}
     if call.texts:

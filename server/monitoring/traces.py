@@ -1,5 +1,6 @@
 """OpenTelemetry traces of calls; needs the extra `telemetry`, which is imported only where traces are wanted."""
 
+import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,9 @@ from server.monitoring.calls import Call
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import SpanExporter
+
+EXPORT_SECONDS = 3.0
+"""How long the collector is tried for: a server that stops does not wait longer for one that is gone."""
 
 _SERVER_FAULTS = frozenset(
     {"UNKNOWN", "DEADLINE_EXCEEDED", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS"}
@@ -32,7 +36,7 @@ def make_tracer(traces: TracesConfig, exporter: "SpanExporter | None" = None) ->
         if exporter is None:
             from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
 
-            exporter = OTLPSpanExporter(endpoint=traces.endpoint)
+            exporter = OTLPSpanExporter(endpoint=traces.endpoint, timeout=EXPORT_SECONDS)
     except ModuleNotFoundError as error:
         raise DragomanError("traces.endpoint: needs opentelemetry: pip install 'dragoman[telemetry]'") from error
     provider = TracerProvider(
@@ -45,7 +49,8 @@ def make_tracer(traces: TracesConfig, exporter: "SpanExporter | None" = None) ->
 
 
 class Tracer:
-    """A span for each call, part of the caller's trace if its metadata names one (W3C Trace Context)."""
+    """A span for each call, part of the caller's trace if its metadata names one (W3C Trace Context), and in it one
+    each for preparing, queue and decoding."""
 
     def __init__(self, provider: "TracerProvider") -> None:
         from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
@@ -83,7 +88,24 @@ class Tracer:
             call.span.set_attribute("dragoman.model", call.model)
         if code in _SERVER_FAULTS:
             call.span.set_status(Status(StatusCode.ERROR, message))
+        self._add_parts(call)
         call.span.end()
+
+    def _add_parts(self, call: Call) -> None:
+        """Spans of what became of its sentences, inside that of the call."""
+        from opentelemetry.trace import set_span_in_context
+
+        timing = call.timing
+        parent = set_span_in_context(call.span)
+        to_epoch = time.time_ns() - time.monotonic_ns()
+        for name, begin, end in (
+            ("preparing", call.started_at, timing.submitted_at),
+            ("queue", timing.submitted_at, timing.last_admitted_at),
+            ("decoding", timing.admitted_at, timing.finished_at),
+        ):
+            if begin is not None and end is not None:
+                span = self._tracer.start_span(name, context=parent, start_time=round(begin * 1e9) + to_epoch)
+                span.end(round(end * 1e9) + to_epoch)
 
     def stop(self) -> None:
         """Sends what is left; may be called twice."""

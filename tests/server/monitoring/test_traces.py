@@ -93,6 +93,32 @@ def test_without_an_endpoint_nothing_is_traced_and_nothing_imported(monkeypatch:
         Monitor(MetricsConfig(), LogConfig(), TracesConfig(endpoint="http://localhost:1"), lambda: [])
 
 
+def test_queue_and_decoding_are_spans_inside_the_calls() -> None:
+    exporter = InMemorySpanExporter()
+    monitor = Monitor(MetricsConfig(), LogConfig(), TracesConfig(), lambda: [], span_exporter=exporter)
+    call = monitor.call_started("a/b", "1", "me", {})
+    begin = call.started_at
+    call.timing.admitted(begin + 1, begin + 3)
+    call.timing.admitted(begin + 1, begin + 4)
+    call.timing.finished(begin + 5)
+    call.timing.finished(begin + 7)
+    monitor.call_ended(call, "OK")
+    dropped = monitor.call_started("a/b", "2", "me", {})
+    dropped.timing.admitted(dropped.started_at, dropped.started_at + 1)
+    monitor.call_ended(dropped, "CANCELLED")
+    monitor.stop()
+    *parts, whole, _, queue, _ = exporter.get_finished_spans()
+    seconds = {}
+    for span in parts:
+        assert span.parent is not None
+        assert span.parent.span_id == whole.context.span_id
+        assert span.start_time is not None
+        assert span.end_time is not None
+        seconds[span.name] = (span.end_time - span.start_time) / 1e9
+    assert seconds == pytest.approx({"preparing": 1, "queue": 3, "decoding": 4})
+    assert queue.name == "queue"  # of the call that was never finished: it has no span of decoding
+
+
 class Collector(trace_service_pb2_grpc.TraceServiceServicer):
     """Keeps the names of spans."""
 

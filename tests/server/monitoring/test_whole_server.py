@@ -71,3 +71,4 @@ def test_a_call_is_guarded_counted_and_logged(tmp_path: Path, monkeypatch: pytes
     run(test())
     (line,) = [line for line in read_log(log) if line.get("request_id") == "mine"]
     assert (line["client"], line["model"], line["code"], line["texts"]) == ("alice", "en-de", "OK", 2)
+    assert 0 <= line["queue_milliseconds"] < line["milliseconds"]
