@@ -34,7 +34,7 @@ STALL_SECONDS = 30.0
 """A process that has work and tells nothing twice for so long is taken for stuck and killed: one that works tells of
 its steps ten times a second, so that only a single step could take as long."""
 
-STEADY_SECONDS = 30.0
+STEADY_SECONDS = 5.0
 """Who lived so long is started again at once when it ends."""
 
 MAX_PAUSE = 30.0
