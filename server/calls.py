@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -120,12 +121,13 @@ class Call:
         priority: Priority,
         deadline: float | None,
     ) -> None:
-        """first_id: of its requests, which are numbered in order. The times are the worker's clock's."""
+        """first_id: of its requests, which are numbered in order. The times are the worker's clock's. deadline: when
+        nobody wants the answer any more; None for never."""
         self._loop = asyncio.get_running_loop()
         self.future: asyncio.Future[list[list[Hypotheses] | TextFailure]] = self._loop.create_future()
         self.submitted_at = submitted_at
         self.priority = priority
-        self.deadline = deadline
+        self.deadline = math.inf if deadline is None else deadline
         self.timing = current_timing.get()
         self._outcomes: list[list[Hypotheses] | TextFailure] = [[()] * len(item.segments) for item in prepared]
         self.texts: list[range] = []
@@ -141,10 +143,6 @@ class Call:
     def request_ids(self) -> range:
         """Of all requests."""
         return range(self.texts[0].start, self.texts[-1].stop) if self.texts else range(0)
-
-    def is_late(self, now: float) -> bool:
-        """Whether nobody wants the answer any more."""
-        return self.deadline is not None and self.deadline <= now
 
     def deliver(self, ticket: Ticket, hypotheses: Hypotheses, outbox: Outbox) -> None:
         """Those of one segment."""

@@ -5,6 +5,7 @@ calls share the engine in flight. While there is nothing to do it sleeps on a co
 """
 
 import logging
+import math
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
@@ -57,6 +58,7 @@ class EngineLoop:
         self._throughput = Throughput()
         self._engine = translator.engine  # used by the thread alone, as what follows
         self._in_flight: dict[int, Ticket] = {}
+        self._next_deadline = math.inf  # before the deadline of any that is in flight, or just then
         self._outbox = Outbox()
         self._wake = threading.Condition()  # guards everything below
         self._scheduler = Scheduler(max_waiting)
@@ -175,9 +177,12 @@ class EngineLoop:
             late = [self._waiting.pop(request_id) for request_id in self._scheduler.expire(now)]
         for _ in late:
             self._observer.dropped(self._translator.name, "deadline")
-        late += [ticket for ticket in self._in_flight.values() if ticket.call.is_late(now)]
+        if now >= self._next_deadline:
+            late += [ticket for ticket in self._in_flight.values() if ticket.call.deadline <= now]
         for call in dict.fromkeys(ticket.call for ticket in late):
             self._fail(call, DeadlineError("the call's deadline has passed"), "deadline")
+        if now >= self._next_deadline:
+            self._next_deadline = min((ticket.call.deadline for ticket in self._in_flight.values()), default=math.inf)
 
     def _fail(self, call: Call, error: Exception, reason: str) -> None:
         call.fail(error, self._outbox)
@@ -201,8 +206,12 @@ class EngineLoop:
         return num_dropped
 
     def _admit_waiting(self) -> None:
+        if not self.num_waiting:
+            return
+        if not self._in_flight:
+            self._engine.count_fitting(())  # may wait for the steps of what was cancelled, and callers for the lock
         num_free = self._engine.free_slots
-        if not num_free or not self.num_waiting:
+        if not num_free:
             return
         with self._wake:
             admitted = self._scheduler.admit(num_free, self._count_fitting)
@@ -223,7 +232,9 @@ class EngineLoop:
 
     def _admit(self, tickets: Sequence[Ticket], now: float) -> None:
         # First in flight, then in the engine: whatever the engine raises, `_recover` knows who is concerned.
-        self._in_flight.update((ticket.request.id, ticket) for ticket in tickets)
+        for ticket in tickets:
+            self._in_flight[ticket.request.id] = ticket
+            self._next_deadline = min(self._next_deadline, ticket.call.deadline)
         self._engine.admit([ticket.request for ticket in tickets])
         for ticket in tickets:
             self._observer.admitted(self._translator.name, ticket.call.priority.value, now - ticket.call.submitted_at)

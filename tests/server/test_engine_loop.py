@@ -439,6 +439,22 @@ def test_a_deadline_leaves_other_calls_alone(timed: Worker, translator: FakeTran
     assert engine.cancelled in ([], [1])  # or it was late before it was admitted
 
 
+def test_every_deadline_has_its_turn(timed: Worker, translator: FakeTranslator, clock: Clock) -> None:
+    begun = clock.now
+
+    async def main() -> None:
+        late = [start(timed, "forever", caller=with_deadline(begun + number)) for number in (3, 1, 2)]
+        for number in (1, 2, 0):
+            clock.now += 1
+            with pytest.raises(DeadlineError):
+                await late[number]
+            assert sum(call.done() for call in late) == clock.now - begun
+
+    run(main)
+    timed.close()
+    assert translator.engine.num_active == 0
+
+
 def test_a_call_that_is_late_while_it_waits_is_never_admitted(
     timed: Worker, translator: FakeTranslator, clock: Clock
 ) -> None:
