@@ -11,6 +11,7 @@ from model.decoding.request import PreparedText, SearchOptions, Translation
 from model.errors import InvalidInputError
 from server.interfaces import ServedTranslator
 from server.markup.document import Document, MarkupText, TranslatedText
+from server.markup.word_weights import word_weights
 from server.preparation import MAX_PREPARED_INLINE, prepare_all, prepare_item
 from server.worker import TextFailure
 
@@ -102,9 +103,7 @@ def _render(
         found = list(islice(results, len(document.texts)))
         failures = [result for result in found if isinstance(result, TextFailure)]
         translated = [
-            TranslatedText(result.text, result.hypotheses[0].alignment)
-            for result in found
-            if isinstance(result, Translation)
+            TranslatedText(result.text, word_weights(result)) for result in found if isinstance(result, Translation)
         ]
         rendered.append(failures[0] if failures else document.render(translated))
     return rendered

@@ -4,10 +4,10 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from model.decoding.alignment import Alignment
 from model.decoding.segmentation import split_sentences
-from server.markup.placement import Placement, Span, encode_text, find_words, is_certain
+from server.markup.placement import Placement, TextPair, encode_text, find_words, is_certain
 from server.markup.segments import Segment, read_segments
+from server.markup.word_weights import Weights
 
 MAX_ALIGNED_BYTES = 900
 """UTF-8 bytes of a text whose alignment is asked for, unless a single sentence is longer: the decoder tells it for a
@@ -21,7 +21,7 @@ _FRAME = 3
 class MarkupText:
     """A plain text to translate.
 
-    needs_alignment: whether the words of its translation must be aligned to its own, because tags stand among them.
+    needs_alignment: whether it must be known what the words of its translation come from: tags stand among them.
     """
 
     text: str
@@ -30,10 +30,10 @@ class MarkupText:
 
 @dataclass(frozen=True, slots=True)
 class TranslatedText:
-    """Its translation. alignment: see `model.decoding.alignment`; empty where it is not known."""
+    """Its translation. weights: what its words come from; None if that is not known."""
 
     text: str
-    alignment: Alignment = ()
+    weights: Weights | None = None
 
 
 class Document:
@@ -88,15 +88,6 @@ def _render(segment: Segment, texts: Sequence[MarkupText], translations: Sequenc
     if not segment.elements:
         (translation,) = translations
         return encode_text(translation.text)
-    source_words: list[Span] = []
-    target_words: list[Span] = []
-    links: list[tuple[int, int]] = []
-    source_place = target_place = 0
-    for text, translation in zip(texts, translations, strict=True):
-        links += ((len(source_words) + source, len(target_words) + target) for source, target in translation.alignment)
-        source_words += find_words(text.text, source_place)
-        target_words += find_words(translation.text, target_place)
-        source_place += len(text.text)
-        target_place += len(translation.text)
-    target = "".join(translation.text for translation in translations)
-    return Placement(segment.text, target, (source_words, target_words), links).render(segment.elements)
+    pairs = zip(texts, translations, strict=True)
+    parts = [TextPair(text.text, translation.text, translation.weights) for text, translation in pairs]
+    return Placement(parts).render(segment.elements)

@@ -8,11 +8,15 @@ word that it touched.
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from html import escape
-from math import inf
+
+import numpy as np
+from numpy.typing import NDArray
 
 from server.markup.segments import Inline
+from server.markup.word_weights import Weights, even_weights
 
 _WORD = re.compile(r"\S+")
 
@@ -46,26 +50,57 @@ def _is_edge(character: str) -> bool:
     return character.isalnum() or character.isspace()
 
 
+@dataclass(frozen=True, slots=True)
+class TextPair:
+    """A source and its translation. weights: None if not known; see `word_weights`."""
+
+    source: str
+    target: str
+    weights: Weights | None
+
+
+class _Block:
+    """The weights of a part. source, target: the numbers of its first words in the whole."""
+
+    def __init__(self, source: int, target: int, weights: Weights) -> None:
+        self.source, self.target = source, target
+        self.weights = weights
+        self.num_source = weights.shape[1]
+        self._sums = np.pad(np.cumsum(weights, axis=1, dtype=np.float64), ((0, 0), (1, 0)))
+
+    def gains(self, begin: int, end: int) -> NDArray[np.float64]:
+        """For each target word how much more of it comes from the source words of these numbers than from others."""
+        first, last = max(0, begin - self.source), min(self.num_source, end - self.source)
+        return 2 * (self._sums[:, last] - self._sums[:, first]) - self._sums[:, -1]
+
+
 class Placement:
     """Puts elements into one translation."""
 
-    def __init__(
-        self, source: str, target: str, words: tuple[Sequence[Span], Sequence[Span]], links: Iterable[tuple[int, int]]
-    ) -> None:
-        """words: of the source and of the target. links: pairs of their numbers that mean the same; numbers that do
-        not exist are left out, and without any the texts are taken to go at the same pace."""
-        self._source, self._target = source, target
-        self._source_words, self._target_words = words
-        num_source, num_target = map(len, words)
-        known = {(s, t) for s, t in links if 0 <= s < num_source and 0 <= t < num_target}
-        if not known and num_source and num_target:
-            known = {(t * num_source // num_target, t) for t in range(num_target)}
-        self._targets: list[list[int]] = [[] for _ in range(num_source)]
-        self._sources: list[list[int]] = [[] for _ in range(num_target)]
-        for s, t in sorted(known):
-            self._targets[s].append(t)
-            self._sources[t].append(s)
-        self._linked = [s for s in range(num_source) if self._targets[s]]
+    def __init__(self, parts: Sequence[TextPair]) -> None:
+        """parts: the source and its translation, in parts that follow each other."""
+        self._source = "".join(part.source for part in parts)
+        self._target = "".join(part.target for part in parts)
+        self._source_words: list[Span] = []
+        self._target_words: list[Span] = []
+        self._blocks: list[_Block] = []
+        source_place = target_place = 0
+        for part in parts:
+            first_source, first_target = len(self._source_words), len(self._target_words)
+            self._source_words += find_words(part.source, source_place)
+            self._target_words += find_words(part.target, target_place)
+            source_place += len(part.source)
+            target_place += len(part.target)
+            num_source, num_target = len(self._source_words) - first_source, len(self._target_words) - first_target
+            weights = part.weights
+            if weights is None or weights.shape != (num_target, num_source):
+                weights = even_weights(num_target, num_source)
+            self._blocks.append(_Block(first_source, first_target, weights))
+        self._targets: list[list[int]] = [[] for _ in self._source_words]  # those that come from a word most of all
+        for block in self._blocks:
+            for target in np.flatnonzero(block.weights.any(axis=1)).tolist():
+                self._targets[block.source + int(block.weights[target].argmax())].append(block.target + target)
+        self._linked = [source for source, targets in enumerate(self._targets) if targets]
 
     def render(self, elements: Sequence[Inline]) -> str:
         """The translation as HTML, with the elements in it."""
@@ -120,31 +155,23 @@ class Placement:
 
     def _find_run(self, begin: int, end: int, *, is_kept: bool = False) -> Span:
         """The characters of the target words that come from the source words, as far as they stand together: the run
-        with the greatest sum, where a word counts 1 if all that it comes from is among these, and -1 if nothing is.
+        with the greatest sum, where a word counts 1 if all of it comes from these, and -1 if nothing does.
 
-        is_kept: the words are to be replaced, so none may be among them that says anything else.
+        is_kept: the words are to be replaced, so none may be among them that rather says something else.
         """
-        candidates = [t for s in range(begin, end) for t in self._targets[s]]
-        if not candidates:
+        blocks = [block for block in self._blocks if block.source < end and begin < block.source + block.num_source]
+        gains = np.concatenate([block.gains(begin, end) for block in blocks])
+        if is_kept:
+            gains[gains <= 0] = -len(gains)
+        if not len(gains) or gains.max() <= -1:  # nothing comes from them
             place = self._find_point(self._source_words[begin][0])
             return place, place
-        best, best_run = 0.0, None
-        total, start = 0.0, min(candidates)
-        for t in range(start, max(candidates) + 1):
-            sources = self._sources[t]
-            gain = sum(1 if begin <= s < end else -1 for s in sources) / max(1, len(sources))
-            if is_kept and gain < 1:
-                gain = -inf
-            if total <= 0:
-                total, start = 0.0, t
-            total += gain
-            if total > best:
-                best, best_run = total, (start, t)
-        if best_run is None:
-            first, last = self._target_words[candidates[0]]
-            return first, first if is_kept else last
-        first, last = best_run
-        return self._target_words[first][0], self._target_words[last][1]
+        sums = np.concatenate([[0.0], np.cumsum(gains)])
+        least = np.minimum.accumulate(sums)
+        last = int((sums[1:] - least[:-1]).argmax())
+        first = last - int(sums[: last + 1][::-1].argmin())
+        words = self._target_words[blocks[0].target :]
+        return words[first][0], words[last][1]
 
     def _find_literally(self, text: str, near: Span) -> Span:
         """Where the text stands as it is, as near as can be; else `near`."""

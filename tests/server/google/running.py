@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+import numpy as np
 from google.cloud.translate_v3 import types
 from google.longrunning import operations_pb2, operations_pb2_grpc  # type: ignore[import-untyped]
 
@@ -37,9 +38,11 @@ class AligningTranslator(FakeTranslator):
         if not prepared.options.return_attention:
             return translation
         self.num_aligned += 1
-        last = len(translation.text.split()) - 1
-        best = replace(translation.hypotheses[0], alignment=tuple((last - at, at) for at in range(last, -1, -1)))
-        return Translation(translation.source, (best,))
+        words = translation.text.split()
+        pieces = tuple(f"▁{word}" for word in words)
+        attention = np.eye(len(words), len(words) + 2, 1, dtype=np.float32)[::-1]
+        best = replace(translation.hypotheses[0], pieces=pieces, attention=attention)
+        return Translation(translation.source, (best,), ("<2de>", *pieces[::-1], "</s>"))
 
 
 class Google:

@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from html import unescape
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,15 +17,13 @@ from tests.server.markup.html_texts import html_texts, inline_texts, well_formed
 
 def in_capitals(text: str) -> TranslatedText:
     """A translation word by word."""
-    words = text.split()
-    return TranslatedText(text.upper(), tuple((place, place) for place in range(len(words))))
+    return TranslatedText(text.upper(), np.eye(len(text.split()), dtype=np.float32))
 
 
 def in_reverse(text: str) -> TranslatedText:
     """A translation that begins with the last word."""
     words = text.split()
-    last = len(words) - 1
-    return TranslatedText(" ".join(reversed(words)), tuple((place, last - place) for place in range(len(words))))
+    return TranslatedText(" ".join(reversed(words)), np.eye(len(words), dtype=np.float32)[::-1])
 
 
 def without_alignment(text: str) -> TranslatedText:
@@ -153,11 +152,34 @@ def test_too_many_tags_are_borders() -> None:
     assert translate(deep) == deep.replace("word", "WORD")
 
 
-def test_an_alignment_that_does_not_fit_is_no_harm() -> None:
+def test_weights_that_do_not_fit_are_no_harm() -> None:
     document = Document("one <b>two</b> three", "en")
-    wild = TranslatedText("UN DEUX", ((7, 1), (1, 9), (-1, 0), (1, 1)))
-    assert document.render([wild]) == "UN <b>DEUX</b>"
-    assert document.render([TranslatedText("", ())]) == "<b></b>"
+    assert document.render([TranslatedText("UN DEUX", np.ones((3, 3), np.float32))]) == "UN <b>DEUX</b>"
+    assert document.render([TranslatedText("UN DEUX", np.zeros((2, 3), np.float32))]) in (
+        "<b></b>UN DEUX",
+        "UN <b>DEUX</b>",
+        "<b>UN</b> DEUX",
+    )
+    assert document.render([TranslatedText("")]) == "<b></b>"
+
+
+def test_doubtful_words_do_not_mislead() -> None:
+    """As attention has it: "den" comes as much from "never" as from "the", but stands apart from the rest."""
+    document = Document("I have <b>never seen</b> the man", "en")
+    weights = np.array(
+        [
+            [1, 0, 0, 0, 0, 0],  # Ich
+            [0, 0.6, 0, 0.4, 0, 0],  # habe
+            [0, 0, 0.52, 0, 0.48, 0],  # den
+            [0, 0, 0, 0, 0, 1],  # Mann
+            [0, 0, 0.8, 0, 0.2, 0],  # nie
+            [0, 0, 0, 0.7, 0.3, 0],  # gesehen
+        ],
+        np.float32,
+    )
+    assert document.render([TranslatedText("Ich habe den Mann nie gesehen", weights)]) == (
+        "Ich habe den Mann <b>nie gesehen</b>"
+    )
 
 
 MAKERS = st.sampled_from([in_capitals, in_reverse, without_alignment])
