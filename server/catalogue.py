@@ -7,6 +7,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -58,7 +59,8 @@ class Catalogue:
         on_change: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """load: called on another thread. try_out: raises DragomanError for a model that does not translate.
+        """load: called on another thread, the same each time. try_out: raises DragomanError for a model that does not
+        translate.
 
         on_change: called on the event loop when another set of models is served and when one of them breaks, or, at
         the next `apply`, when one has lost all of its processes or has some again.
@@ -75,6 +77,8 @@ class Catalogue:
         self._told: dict[str, bool] = {}  # what `works` was at the last change
         self._attempts = LoadAttempts(clock)
         self._applying = asyncio.Lock()
+        # One thread for all: threads that take turns would each keep memory of the models that they loaded.
+        self._loader = ThreadPoolExecutor(1, "dragoman-load")
         self._retired: set[ServedModel] = set()  # those that still have calls
         self._closing: set[asyncio.Task[None]] = set()
         self._num_leases = 0
@@ -153,6 +157,7 @@ class Catalogue:
             self._retired.clear()
         while self._closing:
             await asyncio.gather(*self._closing)
+        self._loader.shutdown(wait=False)  # it is idle
 
     def _keep(self, wanted: ModelConfig, state: BundleState, this_round: _Round) -> bool:
         for model in self._models:
@@ -210,7 +215,7 @@ class Catalogue:
 
     async def _load_on_a_thread(self, wanted: ModelConfig) -> ServedTranslator:
         try:
-            return await asyncio.to_thread(self._load, wanted)
+            return await asyncio.get_running_loop().run_in_executor(self._loader, self._load, wanted)
         except Exception as error:
             raise _explain(error, wanted) from error
 

@@ -75,10 +75,16 @@ class Caller:
 
 
 @pytest.fixture
-def server(versions: Path) -> Iterator[ServerProcess]:
+def replicas() -> int:
+    """Engine processes of each model; a test may say otherwise."""
+    return 0
+
+
+@pytest.fixture
+def server(versions: Path, replicas: int) -> Iterator[ServerProcess]:
     point(versions / "current", versions / "one")
     tables: Tables = {
-        "server": {"reload_seconds": 0.05, "max_slots": 4},
+        "server": {"reload_seconds": 0.05, "max_slots": 4, "replicas": replicas},
         "models": [{"bundle": str(versions / "current")}],
         "log": {"level": "warning"},
     }
@@ -86,6 +92,7 @@ def server(versions: Path) -> Iterator[ServerProcess]:
         yield process
 
 
+@pytest.mark.parametrize("replicas", [0, 1], ids=["threads", "processes"])
 def test_a_bundle_is_replaced_under_running_calls(versions: Path, server: ServerProcess) -> None:
     with Client(server.address) as client, Caller(server.address) as caller:
 
