@@ -135,7 +135,7 @@ class TranslationServer:
         except RuntimeError as error:
             raise DragomanError(f"cannot listen on {config.server.listen}") from error
         for warning in warnings_of(config.server.listen, config.tls, config.access):
-            logger.warning(warning)
+            logger.warning(warning.removeprefix("WARNING: "))
         await self._health.tell(self._catalogue.works())
         await self._server.start()
         self._upkeep.start()

@@ -1,6 +1,7 @@
 """The server as a whole: health, reflection, its port, and how it stops."""
 
 import asyncio
+import logging
 import signal
 import socket
 import subprocess
@@ -8,6 +9,7 @@ import sys
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -18,9 +20,9 @@ from grpc_channelz.v1 import channelz_pb2, channelz_pb2_grpc  # type: ignore[imp
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
-from model.errors import DragomanError
+from model.errors import DragomanError, InvalidInputError
 from server.app import TranslationServer
-from server.client import AsyncClient, ServerError
+from server.client import AsyncClient, Client, ServerError
 from server.config import ModelConfig
 from server.interfaces import ServedTranslator
 from server.pb.dragoman.v1 import translation_pb2 as pb
@@ -247,6 +249,37 @@ def test_metrics_tell_of_the_models() -> None:
         assert translator.engine.is_closed
 
     asyncio.run(asyncio.wait_for(main(), PATIENCE))
+
+
+def test_an_open_port_is_told_of_loudly(caplog: pytest.LogCaptureFixture) -> None:
+    with running_server(FakeTranslator(), server={"listen": "0.0.0.0:0"}):
+        (warning,) = (record.getMessage() for record in caplog.records if record.levelno == logging.WARNING)
+    assert warning.startswith("0.0.0.0:0 is open to everybody")
+
+
+def test_tokens_guard_all_but_health(tmp_path: Path) -> None:
+    tokens = tmp_path / "tokens.toml"
+    tokens.write_text('[[tokens]]\nname = "a"\ntoken = "0123456789abcdef0123456789abcdef"\n')
+    with (
+        running_server(FakeTranslator(), access={"tokens": tokens}) as address,
+        grpc.insecure_channel(address) as channel,
+    ):
+        health: Any = health_pb2_grpc.HealthStub(channel)
+        assert health.Check(health_pb2.HealthCheckRequest()).status == Status.SERVING
+        stub: Any = pb_grpc.TranslationServiceStub(channel)
+        with pytest.raises(grpc.RpcError, match="UNAUTHENTICATED"):
+            stub.ListModels(pb.ListModelsRequest())
+        authorization = (("authorization", "Bearer 0123456789abcdef0123456789abcdef"),)
+        assert len(stub.ListModels(pb.ListModelsRequest(), metadata=authorization).models) == 1
+        with pytest.raises(grpc.RpcError, match="UNAUTHENTICATED"):
+            ProtoReflectionDescriptorDatabase(channel).get_services()
+
+
+def test_calls_keep_to_the_limits_of_the_configuration() -> None:
+    with running_server(FakeTranslator(), limits={"max_texts": 2}) as address, Client(address) as client:
+        assert client.get_model("en-de").limits.max_texts == 2
+        with pytest.raises(InvalidInputError, match="at most 2"):
+            client.translate(["a", "b", "c"], to="de")
 
 
 def test_an_address_that_cannot_be_bound_is_one_clear_line(capfd: pytest.CaptureFixture[str]) -> None:
