@@ -3,16 +3,15 @@
 import asyncio
 import inspect
 import logging
-import random
-import re
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from typing import Any, TypeAlias
 
 import grpc
 
 from model.errors import InvalidInputError
+from server.access.call_metadata import REQUEST_ID, RETRY_HINT, choose_request_id, read_metadata
 from server.access.quotas import QuotaError, Quotas
 from server.access.tokens import Token, TokenFile
 from server.call_timing import current_timing
@@ -20,13 +19,6 @@ from server.caller import Caller, Priority, current_caller
 from server.config import AccessConfig, LimitsConfig
 from server.monitoring import Call, Monitor
 
-REQUEST_ID = "x-request-id"
-"""Metadata: the caller's name for a call, or the server's where it has none."""
-
-RETRY_HINT = "grpc-retry-pushback-ms"
-"""Trailing metadata of gRFC A6: after how many milliseconds to try again."""
-
-_SANE_REQUEST_ID = re.compile(r"[\x20-\x7e]{1,128}")
 _HEALTH = "/grpc.health.v1.Health/"
 _CODES: dict[int, str] = {code.value[0]: code.name for code in grpc.StatusCode}
 
@@ -92,7 +84,7 @@ class _Visit:
         self._monitor = monitor
         self._sleep = sleep
         self._path: str = details.method
-        self._metadata = _read_metadata(details.invocation_metadata)
+        self._metadata = read_metadata(details.invocation_metadata)
         self._behaviour = _find_behaviour(method)
         self._method = method
         self._token: Token | None = None
@@ -111,7 +103,7 @@ class _Visit:
         begun = time.monotonic()
         remaining: float | None = context.time_remaining()
         deadline = None if remaining is None else begun + remaining
-        request_id, is_made_up = _choose_request_id(self._metadata)
+        request_id, is_made_up = choose_request_id(self._metadata)
         context.set_trailing_metadata(((REQUEST_ID, request_id),))
         is_identified = self._identify()
         client = self._token.name if self._token is not None else _name_of_connection(context)
@@ -274,20 +266,6 @@ def is_past(deadline: float | None, total: float | None) -> bool:
     return time.monotonic() >= deadline - 0.01 * total - 0.02
 
 
-def _read_metadata(metadata: Any) -> Mapping[str, str]:
-    """The text values; of a key that occurs more than once, nothing: which of them counts would be anybody's guess."""
-    found: dict[str, str] = {}
-    repeated = set()
-    for key, value in metadata or ():
-        if key in found:
-            repeated.add(key)
-        if isinstance(value, str):
-            found[key] = value
-    for key in repeated:
-        del found[key]
-    return found
-
-
 def _find_behaviour(method: FoundHandler) -> Callable[..., Any] | None:
     """The coroutine, or asynchronous generator, of a method. What the generated base class has for methods that are
     left out is neither, and says no more than that there is no such method."""
@@ -299,14 +277,6 @@ def _find_behaviour(method: FoundHandler) -> Callable[..., Any] | None:
         behaviour = method.unary_stream if method.response_streaming else method.unary_unary
     is_asynchronous = inspect.iscoroutinefunction(behaviour) or inspect.isasyncgenfunction(behaviour)
     return behaviour if is_asynchronous else None
-
-
-def _choose_request_id(metadata: Mapping[str, str]) -> tuple[str, bool]:
-    """The caller's if it is sane, else a new one; and whether it is a new one."""
-    given = metadata.get(REQUEST_ID, "")
-    if _SANE_REQUEST_ID.fullmatch(given):
-        return given, False
-    return f"{random.getrandbits(64):016x}", True  # a name, no secret: the system's randomness takes longer
 
 
 def _name_of_connection(context: Context) -> str:
