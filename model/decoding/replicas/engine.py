@@ -106,7 +106,9 @@ class ReplicatedEngine:
         Raises InvalidInputError, before anything has changed, for more requests than all processes have slots, a
         repeated id, or what `check` refuses.
         """
-        if len(self._in_flight) + len(requests) > self.max_slots:
+        with self._changed:
+            num_holding = len(self._in_flight) - len(self._ends)  # what has ended, though nobody was told, has no slot
+        if num_holding + len(requests) > self.max_slots:
             raise InvalidInputError(f"{len(requests)} requests, but there is no room for so many")
         ids = {request.id for request in requests}
         if len(ids) < len(requests) or not ids.isdisjoint(self._in_flight):

@@ -136,7 +136,7 @@ class MixedLoad:
 
     def _stream_on(self, stub: Stub, draw: random.Random) -> str:
         items, request = self._request(draw, draw.choice((5, 20, 100)))
-        ids = draw.sample(range(-(2**63), 2**63), len(items))
+        ids = draw.sample(range(-(2**60), 2**60), len(items))
         waiting = dict(zip(ids, items, strict=True))
         revision = None
         requests = _stream_requests(request, zip(ids, items, strict=True))

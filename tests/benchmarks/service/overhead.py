@@ -44,7 +44,11 @@ def run(bench: Bench) -> list[Outcome]:
         raise SideError("the ways to call do not give the same translations")
     bare_rounds, *served_rounds = rounds
     bare_rate = statistics.median(len(texts) / outcome["seconds"] for outcome in bare_rounds)
-    outcomes = [Outcome("overhead", "the bare engine", bare_rate, "texts/s", details={"rounds": bare_rounds})]
+    bare_cost = statistics.median(outcome["processor_seconds"] for outcome in bare_rounds) / len(texts)
+    outcomes = [
+        Outcome("overhead", "the bare engine", bare_rate, "texts/s", details={"rounds": bare_rounds}),
+        Outcome("overhead", "the bare engine, processors", 1000 * bare_cost, "ms/text"),
+    ]
     for what, served in zip(jobs, served_rounds, strict=True):
         outcomes += _compare(what, len(texts), bare_rounds, served)
     return outcomes

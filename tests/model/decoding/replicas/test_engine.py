@@ -247,6 +247,14 @@ def test_what_was_found_but_not_told_can_still_be_given_up(engine: ReplicatedEng
     assert engine.step() == []
 
 
+def test_what_was_found_but_not_told_holds_no_slot(engine: ReplicatedEngine) -> None:
+    engine.admit([make_request(number) for number in range(2 * MAX_SLOTS)])
+    wait_for(engine, lambda: len(engine._ends) == 2 * MAX_SLOTS)
+    assert engine.free_slots == 2 * MAX_SLOTS
+    engine.admit([make_request(number) for number in range(10, 10 + engine.free_slots)])
+    assert len(run(engine, [])) == 4 * MAX_SLOTS
+
+
 def test_tells_the_newest_of_what_is_followed(engine: ReplicatedEngine) -> None:
     engine.admit([replace(make_request(3), is_followed=True), make_request(4)])
     told: list[Partial] = []
