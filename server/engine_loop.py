@@ -6,26 +6,14 @@ calls share the engine in flight. While there is nothing to do it sleeps on a co
 
 import logging
 import math
-import threading
 from collections.abc import Callable, Iterable, Sequence
-from typing import TypeVar
 
-from model.decoding.request import Event, Finished, Lost, PreparedText
+from model.decoding.request import Event, Finished, Lost, Request
 from model.errors import InvalidInputError
-from server.caller import Caller, Priority
-from server.calls import (
-    Call,
-    DeadlineError,
-    EngineError,
-    FollowedCall,
-    Outbox,
-    ReplicaLostError,
-    Ticket,
-    WorkerClosedError,
-)
+from server.calls import Call, DeadlineError, EngineError, FollowedCall, Outbox, ReplicaLostError, Ticket
 from server.engine_trial import still_translates
 from server.interfaces import ServedTranslator
-from server.scheduler import QueueFullError, Scheduler
+from server.request_queue import RequestQueue
 from server.throughput import Throughput
 from server.worker_observer import WorkerObserver
 
@@ -34,149 +22,64 @@ STALL_SECONDS = 0.05
 
 logger = logging.getLogger(__name__)
 
-_CallT = TypeVar("_CallT", bound=Call)
-
 
 class EngineLoop:
-    """What the thread of a `server.worker.Worker` does: `run`, until `close`. The event loops' side is `submit` and
-    `withdraw`."""
+    """What the thread of a `server.worker.Worker` does: `run`. All else but `is_broken` is for that thread alone."""
 
     def __init__(
         self,
         translator: ServedTranslator,
+        queue: RequestQueue,
         *,
-        max_waiting: int,
+        throughput: Throughput,
         on_broken: Callable[[], None] | None,
         observer: WorkerObserver,
         clock: Callable[[], float],
     ) -> None:
-        """See `Worker`."""
+        """throughput: is told what the engine does. The others: see `Worker`."""
+        self.is_broken = False
+        """Whether the engine has failed for good."""
         self._translator = translator
+        self._engine = translator.engine
+        self._queue = queue
+        self._throughput = throughput
         self._on_broken = on_broken
         self._observer = observer
         self._clock = clock
-        self._throughput = Throughput()
-        self._engine = translator.engine  # used by the thread alone, as what follows
         self._in_flight: dict[int, Ticket] = {}
         self._next_deadline = math.inf  # before the deadline of any that is in flight, or just then
         self._outbox = Outbox()
-        self._wake = threading.Condition()  # guards everything below
-        self._scheduler = Scheduler(max_waiting)
-        self._waiting: dict[int, Ticket] = {}
-        self._withdrawn: list[Call] = []
-        self._refusal: Callable[[], Exception] | None = None  # why no more requests are taken; made anew for each
-        self._next_id = 0
-
-    @property
-    def num_waiting(self) -> int:
-        """Requests that wait for a slot."""
-        return self._scheduler.num_waiting
-
-    @property
-    def is_broken(self) -> bool:
-        """Whether the engine has failed for good."""
-        return self._refusal is _broken
-
-    def submit(
-        self,
-        kind: type[_CallT],
-        prepared: Sequence[PreparedText],
-        caller: Caller,
-        priority: Priority,
-        *,
-        is_patient: bool = False,
-    ) -> _CallT:
-        """Queues a request for every segment. Runs on the event loop that is to be told of them.
-
-        Raises QueueFullError, InvalidInputError, and what `close` or the engine's end leaves to say.
-        """
-        with self._wake:
-            call = kind(prepared, self._next_id, self._clock(), caller.limit(priority), caller.deadline)
-            self._next_id += len(call.request_ids)
-        ids = iter(call.request_ids)
-        tickets = {
-            request.id: Ticket(request, call, text)
-            for text, item in enumerate(prepared)
-            for request in item.requests(ids, is_followed=kind.is_followed)
-        }
-        with self._wake:
-            if self._refusal is not None:
-                raise self._refusal()
-            try:
-                self._scheduler.add(
-                    {request_id: len(ticket.request.source_ids) for request_id, ticket in tickets.items()},
-                    client=caller.client,
-                    priority=call.priority,
-                    deadline=caller.deadline,
-                    is_patient=is_patient,
-                )
-            except QueueFullError as error:
-                error.retry_after = self._throughput.retry_after(self.num_waiting)
-                raise
-            self._waiting.update(tickets)
-            self._wake.notify()
-        return call
-
-    def withdraw(self, call: Call) -> None:
-        """Gives up what is left of a call, before the next step."""
-        with self._wake:
-            self._withdrawn.append(call)
-            self._wake.notify()
-
-    def close(self) -> None:
-        """Takes no more requests, and lets `run` end once those that it has are finished."""
-        with self._wake:
-            self._refusal = self._refusal or _closed
-            self._wake.notify()
-
-    # From here on everything runs on the thread.
 
     def run(self) -> None:
-        """Works until it is closed and everything is done."""
-        while self._sleep_until_needed():
+        """Works until the queue is closed and everything is done."""
+        while self._in_flight or self._queue.sleep_until_needed():
             began = self._clock()
             try:
-                self._drop_withdrawn()
-                self._drop_late(began)
-                self._admit_waiting()
+                self._drop_unwanted()
+                if self._admit_waiting():
+                    self._drop_unwanted()  # it took its time
                 if self._in_flight:
                     num_finished = self._deliver(self._engine.step())
                     self._throughput.count(num_finished, self._clock() - began)
-                elif self.num_waiting:
+                elif self._queue.num_waiting:
                     self._await_slots()
             except Exception as error:
                 logger.exception("the decoding engine of %s failed", self._translator.name)
                 self._recover(error)
             self._outbox.send()
 
-    def _sleep_until_needed(self) -> bool:
-        """Returns at once while there is work; False when it is closed and everything is done."""
-        with self._wake:
-            while not (self._in_flight or self._scheduler.num_waiting or self._withdrawn):
-                if self._refusal is not None:
-                    return False
-                self._wake.wait()
-            return True
-
     def _await_slots(self) -> None:
         """Gives an engine none of whose processes lives the time to start them anew."""
         self._deliver(self._engine.step())
         if not self._engine.free_slots:
-            with self._wake:
-                if not self._withdrawn:
-                    self._wake.wait(STALL_SECONDS)
+            self._queue.pause(STALL_SECONDS)
 
-    def _drop_withdrawn(self) -> None:
-        with self._wake:
-            withdrawn, self._withdrawn = self._withdrawn, []
-        for call in withdrawn:
+    def _drop_unwanted(self) -> None:
+        for call in self._queue.take_withdrawn():
             self._drop(call.request_ids, "cancelled")
-
-    def _drop_late(self, now: float) -> None:
-        with self._wake:
-            late = [self._waiting.pop(request_id) for request_id in self._scheduler.expire(now)]
-        for _ in late:
-            self._observer.dropped(self._translator.name, "deadline")
+        now = self._clock()
+        late = self._queue.take_late(now)
+        self._observe_dropped(len(late), "deadline")
         if now >= self._next_deadline:
             late += [ticket for ticket in self._in_flight.values() if ticket.call.deadline <= now]
         for call in dict.fromkeys(ticket.call for ticket in late):
@@ -190,32 +93,25 @@ class EngineLoop:
 
     def _drop(self, request_ids: Iterable[int], reason: str) -> int:
         """Takes requests out of the queue and the engine; how many of them were there."""
-        num_dropped = 0
-        with self._wake:
-            for request_id in request_ids:
-                if self._scheduler.cancel(request_id):
-                    del self._waiting[request_id]
-                    num_dropped += 1
+        num_dropped = self._queue.drop(request_ids)
         for request_id in request_ids:
             if request_id in self._in_flight:
                 self._engine.cancel(request_id)
                 del self._in_flight[request_id]
                 num_dropped += 1
-        for _ in range(num_dropped):
-            self._observer.dropped(self._translator.name, reason)
+        self._observe_dropped(num_dropped, reason)
         return num_dropped
 
-    def _admit_waiting(self) -> None:
-        if not self.num_waiting:
-            return
+    def _admit_waiting(self) -> bool:
+        """Fills the free slots; whether there was anything to fill them with."""
+        if not self._queue.num_waiting:
+            return False
         if not self._in_flight:
-            self._engine.count_fitting(())  # may wait for the steps of what was cancelled, and callers for the lock
+            self._engine.count_fitting(())  # may wait for the steps of what was cancelled: not while others want a lock
         num_free = self._engine.free_slots
-        if not num_free:
-            return
-        with self._wake:
-            admitted = self._scheduler.admit(num_free, self._count_fitting)
-            tickets = [self._waiting.pop(request_id) for request_id in admitted]
+        tickets = self._queue.take_next(num_free, self._count_fitting) if num_free else []
+        if not tickets:
+            return False
         now = self._clock()
         try:
             self._admit(tickets, now)
@@ -223,10 +119,11 @@ class EngineLoop:
             for ticket in tickets:
                 if ticket.request.id in self._in_flight:  # or its text was refused meanwhile
                     self._admit_or_refuse(ticket, now)
+        return True
 
-    def _count_fitting(self, request_ids: Sequence[int]) -> int:
-        num_fitting = self._engine.count_fitting([self._waiting[request_id].request for request_id in request_ids])
-        if request_ids and not num_fitting and not self._engine.num_active:
+    def _count_fitting(self, requests: Sequence[Request]) -> int:
+        num_fitting = self._engine.count_fitting(requests)
+        if requests and not num_fitting and not self._engine.num_active:
             return 1  # what does not fit into an empty engine never will: it is refused, and nobody waits for it
         return num_fitting
 
@@ -282,11 +179,14 @@ class EngineLoop:
         if ticket.call.timing is not None:
             ticket.call.timing.finished(now)
 
+    def _observe_dropped(self, number: int, reason: str) -> None:
+        for _ in range(number):
+            self._observer.dropped(self._translator.name, reason)
+
     def _recover(self, error: Exception) -> None:
         """Fails what is in flight and empties the engine for what waits; if it stays broken, refuses everything."""
         in_flight, self._in_flight = self._in_flight, {}
-        for _ in in_flight:
-            self._observer.dropped(self._translator.name, "failed")
+        self._observe_dropped(len(in_flight), "failed")
         for call in dict.fromkeys(ticket.call for ticket in in_flight.values()):
             self._fail(call, EngineError(f"the decoding engine failed: {type(error).__name__}"), "failed")
         try:
@@ -300,22 +200,14 @@ class EngineLoop:
             self._give_up()
 
     def _give_up(self) -> None:
-        with self._wake:
-            self._refusal = _broken
-            self._scheduler.clear()
-            tickets, self._waiting = self._waiting, {}
-            self._withdrawn.clear()
-        for _ in tickets:
-            self._observer.dropped(self._translator.name, "failed")
-        for call in dict.fromkeys(ticket.call for ticket in tickets.values()):
+        self.is_broken = True
+        tickets = self._queue.give_up(_broken)
+        self._observe_dropped(len(tickets), "failed")
+        for call in dict.fromkeys(ticket.call for ticket in tickets):
             call.fail(_broken(), self._outbox)
         self._outbox.send()
         if self._on_broken is not None:
             self._on_broken()
-
-
-def _closed() -> Exception:
-    return WorkerClosedError("the server is shutting down")
 
 
 def _broken() -> Exception:

@@ -23,7 +23,9 @@ from server.calls import (
 )
 from server.engine_loop import EngineLoop
 from server.interfaces import ServedTranslator
+from server.request_queue import RequestQueue
 from server.scheduler import MAX_WAITING, QueueFullError
+from server.throughput import Throughput
 from server.worker_observer import NO_OBSERVER, WorkerObserver
 
 __all__ = [
@@ -44,7 +46,6 @@ MAX_FINISHED_INLINE = 8
 """Most hypotheses that become text on the event loop: so few take less time than the way to another thread."""
 
 _T = TypeVar("_T")
-_CallT = TypeVar("_CallT", bound=Call)
 
 
 class Worker:
@@ -71,8 +72,10 @@ class Worker:
         """max_waiting: see `Scheduler`. on_broken: called on the worker's thread, at most once, when the engine has
         failed for good. clock: that of the callers' deadlines."""
         self.translator = translator
+        throughput = Throughput()
+        self._queue = RequestQueue(max_waiting, clock=clock, retry_after=throughput.retry_after)
         self._loop = EngineLoop(
-            translator, max_waiting=max_waiting, on_broken=on_broken, observer=observer, clock=clock
+            translator, self._queue, throughput=throughput, on_broken=on_broken, observer=observer, clock=clock
         )
         self._thread = threading.Thread(target=self._loop.run, name=f"dragoman-{translator.name}", daemon=True)
         self._thread.start()
@@ -86,7 +89,7 @@ class Worker:
     @property
     def num_waiting(self) -> int:
         """Requests that wait for a slot."""
-        return self._loop.num_waiting
+        return self._queue.num_waiting
 
     @property
     def is_broken(self) -> bool:
@@ -102,7 +105,7 @@ class Worker:
     ) -> list[Translation | TextFailure]:
         """Translates what the translator's `prepare` made, in order; blank texts take no slot. A text that the engine
         refuses fails by itself."""
-        call = self._loop.submit(Call, prepared, caller, priority)
+        call = self._queue.submit(Call, prepared, caller, priority)
         return await self._answer(call, prepared, self.translator.finish)
 
     async def translate_when_room(
@@ -110,14 +113,14 @@ class Worker:
     ) -> list[Translation | TextFailure]:
         """`translate` for a caller that has only so much under way at a time, as a stream does: it waits beyond the
         queue's bound, for which it does not count, in the same order as all others, and gets no QueueFullError."""
-        call = self._loop.submit(Call, prepared, caller, priority, is_patient=True)
+        call = self._queue.submit(Call, prepared, caller, priority, is_patient=True)
         return await self._answer(call, prepared, self.translator.finish)
 
     async def score(
         self, prepared: Sequence[PreparedText], *, caller: Caller, priority: Priority
     ) -> list[ScoredTranslation | TextFailure]:
         """`translate` for what the translator's `prepare_score` made."""
-        call = self._loop.submit(Call, prepared, caller, priority)
+        call = self._queue.submit(Call, prepared, caller, priority)
         return await self._answer(call, prepared, self.translator.finish_score)
 
     async def follow(
@@ -128,7 +131,7 @@ class Worker:
 
         Raises InvalidInputError if the engine refuses the text.
         """
-        call = self._loop.submit(FollowedCall, [prepared], caller, priority)
+        call = self._queue.submit(FollowedCall, [prepared], caller, priority)
         try:
             shown = LiveText("", "")
             while (progress := await call.wait()) is not None:
@@ -142,7 +145,7 @@ class Worker:
                     shown = text
                     yield text
         except BaseException:
-            self._loop.withdraw(call)
+            self._queue.withdraw(call)
             raise
         (translation,) = await self._answer(call, [prepared], self.translator.finish)
         if isinstance(translation, TextFailure):
@@ -151,7 +154,7 @@ class Worker:
 
     def close(self) -> None:
         """Takes no more requests, finishes those that it has, and ends the thread. Blocks; may be called twice."""
-        self._loop.close()
+        self._queue.close()
         self._thread.join()
 
     async def drain(self) -> None:
@@ -175,7 +178,7 @@ class Worker:
         try:
             outcomes = await call.future
         except BaseException:
-            self._loop.withdraw(call)
+            self._queue.withdraw(call)
             raise
         num_hypotheses = sum(len(one) for found in outcomes if not isinstance(found, TextFailure) for one in found)
         return await self._compute(num_hypotheses, finish_all)

@@ -439,6 +439,27 @@ def test_a_deadline_leaves_other_calls_alone(timed: Worker, translator: FakeTran
     assert engine.cancelled in ([], [1])  # or it was late before it was admitted
 
 
+def test_what_becomes_late_while_it_is_admitted_costs_no_step(
+    timed: Worker, translator: FakeTranslator, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = translator.engine
+    admit = engine.admit
+
+    def slow_admit(requests: Sequence[Request]) -> None:
+        admit(requests)
+        clock.now += 1
+
+    monkeypatch.setattr(engine, "admit", slow_admit)
+
+    async def main() -> None:
+        with pytest.raises(DeadlineError):
+            await translate(timed, "a", caller=with_deadline(clock.now + 1))
+
+    run(main)
+    timed.close()
+    assert (engine.num_steps, engine.cancelled) == (0, [0])
+
+
 def test_every_deadline_has_its_turn(timed: Worker, translator: FakeTranslator, clock: Clock) -> None:
     begun = clock.now
 
@@ -495,7 +516,7 @@ def test_an_engine_without_slots_is_asked_now_and_then(
     engine = translator.engine
     engine.num_slots = 0
     pauses: list[float | None] = []
-    wait = worker._loop._wake.wait
+    wait = worker._queue._wake.wait
 
     def observed(timeout: float | None = None) -> bool:
         if timeout is not None:
@@ -504,7 +525,7 @@ def test_an_engine_without_slots_is_asked_now_and_then(
                 engine.num_slots = 1
         return wait(timeout)
 
-    monkeypatch.setattr(worker._loop._wake, "wait", observed)
+    monkeypatch.setattr(worker._queue._wake, "wait", observed)
 
     async def main() -> None:
         assert texts_of(await translate(worker, "a b")) == ["b a"]
