@@ -20,6 +20,12 @@ PLAIN, HTML = "text/plain", "text/html"
 Translate: TypeAlias = Callable[[Sequence[PreparedText]], Awaitable[Sequence[Translation | TextFailure]]]
 """What a worker does with prepared texts."""
 
+MAX_ATTENTION_BYTES = 64 * 1024 * 1024
+"""Of the texts that are translated at once, about; attention becomes weights between words then, which take less."""
+
+MAX_WEIGHTS_BYTES = 256 * 1024 * 1024
+"""Of those weights, which are kept until all is translated."""
+
 _OPTIONS = SearchOptions()
 _ALIGNED_OPTIONS = SearchOptions(return_attention=True)
 
@@ -64,13 +70,26 @@ class ContentTranslator:
         is_short = sum(map(len, contents)) <= MAX_PREPARED_INLINE
         documents = self._read(contents) if is_short else await asyncio.to_thread(self._read, contents)
         texts = [text for document in documents if not isinstance(document, TextFailure) for text in document.texts]
+        num_bytes = sum(4 * len(text.text.split()) ** 2 for text in texts if text.needs_alignment)
+        if num_bytes > MAX_WEIGHTS_BYTES:
+            raise InvalidInputError("contents: too much text with tags among its words in one call: send less")
         outcomes = await prepare_all(texts, self._prepare, lambda text: len(text.text), self.max_sentences)
-        prepared = [outcome for outcome in outcomes if isinstance(outcome, PreparedText)]
-        found = iter(await self.translate(prepared))
+        found = iter(await self._translate([outcome for outcome in outcomes if isinstance(outcome, PreparedText)]))
         results = iter([next(found) if isinstance(outcome, PreparedText) else outcome for outcome in outcomes])
         if is_short:
             return _render(documents, results)
         return await asyncio.to_thread(_render, documents, results)
+
+    async def _translate(self, prepared: Sequence[PreparedText]) -> list[TranslatedText | TextFailure]:
+        found: list[TranslatedText | TextFailure] = []
+        for part in _split_by_attention(prepared):
+            results = await self.translate(part)
+            found += (
+                await asyncio.to_thread(_keep_weights, results)
+                if _num_attention_bytes(part)
+                else _keep_weights(results)
+            )
+        return found
 
     def _read(self, contents: Sequence[str]) -> list[Document | PlainText | TextFailure]:
         return [
@@ -92,8 +111,34 @@ class ContentTranslator:
         return self.translator.prepare(text.text, self.direction, _OPTIONS)
 
 
+def _split_by_attention(prepared: Sequence[PreparedText]) -> Iterator[Sequence[PreparedText]]:
+    begin = num_bytes = 0
+    for place, text in enumerate(prepared):
+        num_bytes += _num_attention_bytes((text,))
+        if num_bytes > MAX_ATTENTION_BYTES and place > begin:
+            yield prepared[begin:place]
+            begin, num_bytes = place, _num_attention_bytes((text,))
+    yield prepared[begin:]
+
+
+def _num_attention_bytes(prepared: Sequence[PreparedText]) -> int:
+    """About, for translations as long as their sources."""
+    return sum(
+        4 * sum(len(segment.source_ids) for segment in text.segments) ** 2
+        for text in prepared
+        if text.options.return_attention
+    )
+
+
+def _keep_weights(results: Sequence[Translation | TextFailure]) -> list[TranslatedText | TextFailure]:
+    return [
+        TranslatedText(result.text, word_weights(result)) if isinstance(result, Translation) else result
+        for result in results
+    ]
+
+
 def _render(
-    documents: Sequence[Document | PlainText | TextFailure], results: Iterator[Translation | TextFailure]
+    documents: Sequence[Document | PlainText | TextFailure], results: Iterator[TranslatedText | TextFailure]
 ) -> list[str | TextFailure]:
     rendered: list[str | TextFailure] = []
     for document in documents:
@@ -102,8 +147,6 @@ def _render(
             continue
         found = list(islice(results, len(document.texts)))
         failures = [result for result in found if isinstance(result, TextFailure)]
-        translated = [
-            TranslatedText(result.text, word_weights(result)) for result in found if isinstance(result, Translation)
-        ]
+        translated = [result for result in found if isinstance(result, TranslatedText)]
         rendered.append(failures[0] if failures else document.render(translated))
     return rendered

@@ -10,6 +10,7 @@ from google.protobuf.descriptor_pool import DescriptorPool
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
 from model.config import Direction
+from server.google import contents
 from server.language_detection import LanguageDetector
 from tests.server.fakes import EN_DE, PATIENCE, FakeTranslator
 from tests.server.google.running import PARENT, SERVICE, AligningTranslator, Google, serve
@@ -70,6 +71,22 @@ def test_the_general_model_is_the_server_s_choice() -> None:
     serve(test)
 
 
+def test_attention_is_never_kept_for_all_of_a_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    translator = AligningTranslator()
+    monkeypatch.setattr(contents, "MAX_ATTENTION_BYTES", 3 * 4 * 2**2)  # of three texts of two pieces
+
+    async def test(google: Google) -> None:
+        html = [f"a <b>b{number}</b>" for number in range(7)]
+        translated = await google.translate(*html, "plain text", mime_type="text/html")
+        assert translated == [*(f"<b>b{number}</b> a" for number in range(7)), "text plain"]
+        monkeypatch.setattr(contents, "MAX_WEIGHTS_BYTES", 7 * 4 * 2**2 - 1)
+        request = {"contents": html, "parent": PARENT, "target_language_code": "de"}
+        assert "too much text with tags" in (await google.fail("TranslateText", **request))[1]
+
+    serve(test, translator)
+    assert max(map(len, translator.engine.together)) <= 3
+
+
 class FakeDetector(LanguageDetector):
     """Knows French by a word."""
 
@@ -81,14 +98,14 @@ class FakeDetector(LanguageDetector):
 
 def test_each_content_s_language_is_detected_among_the_possible(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("server.app.LanguageDetector", FakeDetector)
-    contents = ["oui <b>a</b>", "yes b", "42", "oui c"]
+    texts = ["oui <b>a</b>", "yes b", "42", "oui c"]
 
     async def test(google: Google) -> None:
-        response = await google.call("TranslateText", contents=contents, parent=PARENT, target_language_code="de")
+        response = await google.call("TranslateText", contents=texts, parent=PARENT, target_language_code="de")
         found = [(one.translated_text, one.detected_language_code) for one in response.translations]
         assert found == [("<b>a</b> oui", "fr"), ("b yes", "en"), ("42", "en"), ("c oui", "fr")]
         response = await google.call(
-            "TranslateText", contents=contents, parent=PARENT, target_language_code="de", source_language_code="fr"
+            "TranslateText", contents=texts, parent=PARENT, target_language_code="de", source_language_code="fr"
         )
         assert {one.detected_language_code for one in response.translations} == {""}
 
