@@ -1,6 +1,6 @@
 """The client for asyncio."""
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import aclosing
 from typing import Any, Self, Unpack
 
@@ -81,7 +81,7 @@ class AsyncClient:
         window: int = STREAM_WINDOW,
         revisions: Mapping[str, str] | None = None,
         **search: Unpack[Search],
-    ) -> AsyncIterator[Translation]:
+    ) -> AsyncGenerator[Translation]:
         """See `Client.translate_stream`. The texts, which an asynchronous iterator may give too, are read in a task of
         their own; close the generator (`contextlib.aclosing`) to stop early."""
         index = 0
@@ -90,7 +90,7 @@ class AsyncClient:
                 yield require(index, result)
                 index += 1
 
-    async def translate_unordered(
+    def translate_unordered(
         self,
         texts: Texts,
         to: str,
@@ -98,13 +98,11 @@ class AsyncClient:
         window: int = STREAM_WINDOW,
         revisions: Mapping[str, str] | None = None,
         **search: Unpack[Search],
-    ) -> AsyncIterator[tuple[int, TranslationResult]]:
+    ) -> AsyncGenerator[tuple[int, TranslationResult]]:
         """See `Client.translate_unordered`."""
-        async with aclosing(self._stream(to, window, revisions, search).unordered(texts)) as results:
-            async for result in results:
-                yield result
+        return self._stream(to, window, revisions, search).unordered(texts)
 
-    async def translate_live(self, text: str, to: str, **search: Unpack[Search]) -> AsyncIterator[LiveTranslation]:
+    async def translate_live(self, text: str, to: str, **search: Unpack[Search]) -> AsyncGenerator[LiveTranslation]:
         """See `Client.translate_live`."""
         request_id = new_request_id()
         request = live_request(text, to, search)

@@ -3,19 +3,21 @@
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable
-from contextlib import aclosing, suppress
-from typing import Any
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Coroutine, Iterable
+from contextlib import suppress
+from typing import Any, TypeVar
 
 import grpc
 
-from model.errors import DragomanError
 from server.client.connection import Connection, new_request_id
 from server.client.errors import explain_end, explain_silence
 from server.client.results import TranslationResult
 from server.client.stream_state import StreamState
 from server.pb.dragoman.v1 import translation_pb2 as pb
 
+_LOST_STATUS = "Internal error from Core"
+
+Value = TypeVar("Value")
 Texts = Iterable[str] | AsyncIterable[str]
 
 
@@ -29,47 +31,63 @@ class AsyncStream:
         self._connection = connection
         self._config = config
         self._state = state
-        self._outbox: deque[pb.TranslateStreamRequest] = deque()
         self._changed = asyncio.Event()  # for the tasks that read and that send
-        self._last_sign = time.monotonic()  # that something was sent or received
+        self._outbox: deque[pb.TranslateStreamRequest] = deque()
+        self._is_accepted = False  # by the current call
+        self._last_sign = time.monotonic()  # that something was read or received
+        self._reading: asyncio.Future[None] | None = None
+        self._call: _Call | None = None
 
-    async def results(self, texts: Texts) -> AsyncGenerator[tuple[int, TranslationResult]]:
-        """The number and result of each text, as they come; closing the generator cancels the call.
+    async def ordered(self, texts: Texts) -> AsyncGenerator[TranslationResult]:
+        """The results in the order of the texts; closing the generator cancels the call.
 
         Raises what `StreamState` raises, what reading the texts raises, and ServerError or InvalidInputError where the
         server does not go on.
         """
-        state = self._state
-        reading = asyncio.ensure_future(self._read(texts))
-        try:
-            while not state.is_complete:
-                try:
-                    async with aclosing(self._results_of_one_call(reading)) as results:
-                        async for result in results:
-                            yield result
-                except _CallEndedError as ended:
-                    await asyncio.sleep(state.pause_after(ended.reason))
-        finally:
-            await _cancel(reading)
-
-    async def ordered(self, texts: Texts) -> AsyncGenerator[TranslationResult]:
-        """The results in the order of the texts."""
         waiting: dict[int, TranslationResult] = {}
         next_index = 0
-        async with aclosing(self.results(texts)) as results:
-            async for index, result in results:
-                waiting[index] = result
+        try:
+            while (found := await self._next(texts)) is not None:
+                waiting[found[0]] = found[1]
                 while next_index in waiting:
                     self._release(next_index)
                     yield waiting.pop(next_index)
                     next_index += 1
+        finally:
+            await self._close()
 
     async def unordered(self, texts: Texts) -> AsyncGenerator[tuple[int, TranslationResult]]:
-        """As they come."""
-        async with aclosing(self.results(texts)) as results:
-            async for index, result in results:
-                self._release(index)
-                yield index, result
+        """As they come, with the texts' numbers."""
+        try:
+            while (found := await self._next(texts)) is not None:
+                self._release(found[0])
+                yield found
+        finally:
+            await self._close()
+
+    async def _next(self, texts: Texts) -> tuple[int, TranslationResult] | None:
+        """What comes next; None when everything is answered."""
+        state = self._state
+        if self._reading is None:
+            self._reading = asyncio.ensure_future(self._read(texts))
+        while not state.is_complete:
+            if self._call is None:
+                self._call = self._begin()
+            response = await self._receive(self._call)
+            if response is not None:
+                result = state.take(response)
+                self._is_accepted = True
+                self._changed.set()
+                if result is not None:
+                    return result
+            elif self._call.receiving.done():
+                reason = explain_end(await self._call.ending(), self._connection, self._call.request_id)
+                pause = state.pause_after(reason)
+                await self._close_call()
+                await asyncio.sleep(pause)
+        if self._call is not None:
+            await self._call.wait_for_end(self._connection.timeout)
+        return None
 
     def _release(self, index: int) -> None:
         self._state.release(index)
@@ -85,67 +103,44 @@ class AsyncStream:
         self._state.is_exhausted = True
         self._changed.set()
 
-    async def _results_of_one_call(
-        self, reading: "asyncio.Future[None]"
-    ) -> AsyncGenerator[tuple[int, TranslationResult]]:
-        """Ends when everything is answered; raises _CallEndedError if the call ends before."""
-        state = self._state
+    def _begin(self) -> "_Call":
         request_id = new_request_id()
-        call = self._stub.TranslateStream(metadata=self._connection.metadata(request_id))
-        sending = asyncio.ensure_future(self._send(call))
-        receiving = asyncio.ensure_future(call.read())
-        try:
-            while not state.is_complete:
-                if not receiving.done():
-                    await self._wait_for_sign(receiving, reading, request_id)
-                if not receiving.done():
-                    continue
-                self._note_sign()
-                result = state.take(self._received(receiving, request_id))
-                receiving = asyncio.ensure_future(call.read())
-                if result is not None:
-                    yield result
-            with suppress(grpc.RpcError):  # how it ends does not matter, but it should not be cancelled without need
-                await asyncio.wait_for(receiving, self._connection.timeout)
-        finally:
-            call.cancel()
-            await _cancel(sending)
-            await _cancel(receiving)
-
-    async def _wait_for_sign(
-        self, receiving: "asyncio.Future[Any]", reading: "asyncio.Future[None]", request_id: str
-    ) -> None:
-        """Returns when a message has come, or the last text was read; raises what reading the texts raises."""
-        expected = {receiving} if reading.done() else {receiving, reading}
-        await asyncio.wait(expected, timeout=self._connection.timeout, return_when=asyncio.FIRST_COMPLETED)
-        if reading.done():
-            reading.result()
-        is_silent = time.monotonic() - self._last_sign >= self._connection.timeout
-        if not receiving.done() and self._state.is_waiting and is_silent:
-            raise explain_silence(self._connection, request_id)
-
-    def _received(self, receiving: "asyncio.Future[Any]", request_id: str) -> pb.TranslateStreamResponse:
-        try:
-            response = receiving.result()
-        except grpc.RpcError as error:
-            raise _CallEndedError(explain_end(error, self._connection, request_id)) from None
-        if response is grpc.aio.EOF:
-            raise _CallEndedError(explain_end(None, self._connection, request_id))
-        assert isinstance(response, pb.TranslateStreamResponse)
-        return response
-
-    async def _send(self, call: Any) -> None:
-        """Sends what is unanswered, and then what is added, as fast as the server takes it."""
+        responses = self._stub.TranslateStream(metadata=self._connection.metadata(request_id))
         self._outbox = deque(self._state.unanswered())
+        self._is_accepted = False
+        return _Call(request_id, responses, asyncio.ensure_future(self._send(responses)))
+
+    async def _send(self, responses: Any) -> None:
+        """Sends what is unanswered, and then what is added, as fast as the server takes it; but first it has to have
+        accepted the configuration, or the reason for its refusal could be lost, see `_Call`."""
         with suppress(grpc.RpcError, grpc.aio.BaseError, asyncio.InvalidStateError):  # whoever receives learns why
-            await call.write(self._config)
+            await responses.write(self._config)
+            while not (self._is_accepted or self._state.is_complete):
+                await self._wait_for_change()
             while True:
                 while self._outbox:
-                    await call.write(self._outbox.popleft())
+                    await responses.write(self._outbox.popleft())
                 if self._state.is_exhausted:
                     break
                 await self._wait_for_change()
-            await call.done_writing()
+            await responses.done_writing()
+
+    async def _receive(self, call: "_Call") -> pb.TranslateStreamResponse | None:
+        """The next message; None if the call has ended, or the texts have. Raises what reading the texts raises."""
+        assert self._reading is not None
+        if not call.receiving.done():
+            expected: set[asyncio.Future[Any]] = {call.receiving}
+            if not self._reading.done():
+                expected.add(self._reading)
+            await asyncio.wait(expected, timeout=self._connection.timeout, return_when=asyncio.FIRST_COMPLETED)
+        if self._reading.done():
+            self._reading.result()
+        if call.receiving.done():
+            self._note_sign()
+            return call.take_received()
+        if self._state.is_waiting and time.monotonic() - self._last_sign >= self._connection.timeout:
+            raise explain_silence(self._connection, call.request_id)
+        return None
 
     def _note_sign(self) -> None:
         self._last_sign = time.monotonic()
@@ -155,13 +150,92 @@ class AsyncStream:
         self._changed.clear()
         await self._changed.wait()
 
+    async def _close(self) -> None:
+        if self._reading is not None:
+            await _cancel(self._reading)
+        await self._close_call()
 
-class _CallEndedError(Exception):
-    """A call has ended before everything was answered."""
+    async def _close_call(self) -> None:
+        call, self._call = self._call, None
+        if call is not None:
+            await call.close()
 
-    def __init__(self, reason: DragomanError) -> None:
-        super().__init__(str(reason))
-        self.reason = reason
+
+class _Call:
+    """One call of TranslateStream, and the tasks around it."""
+
+    def __init__(self, request_id: str, responses: Any, sending: "asyncio.Future[None]") -> None:
+        self.request_id = request_id
+        self._responses = responses
+        self._sending = sending
+        self._ending: asyncio.Future[_Ending] = asyncio.get_running_loop().create_future()
+        responses.add_done_callback(self._note_ending)
+        self.receiving: asyncio.Future[Any] = asyncio.ensure_future(responses.read())
+        """The next message, an error, or something else at the end."""
+
+    def _note_ending(self, responses: Any) -> None:
+        """Called as soon as there is a status. It has to be read at once: when a message cannot be sent because the
+        call has ended, gRPC puts an error of its own in the status' place, which says nothing; and does so at once if
+        it knows the status no sooner."""
+        if not self._ending.done():
+            self._ending.set_result(_Ending(_run(responses.code()), _run(responses.details())))
+
+    async def ending(self) -> "_Ending | None":
+        """How the call has ended; None if it ended well."""
+        ending = await self._ending
+        if ending.is_lost:
+            return _Ending(grpc.StatusCode.UNAVAILABLE, "the call broke while a text was sent")
+        return None if ending.code() is grpc.StatusCode.OK else ending
+
+    def take_received(self) -> pb.TranslateStreamResponse | None:
+        """What was received; None if the call has ended."""
+        try:
+            response = self.receiving.result()
+        except (grpc.RpcError, asyncio.CancelledError):
+            return None
+        if not isinstance(response, pb.TranslateStreamResponse):
+            return None
+        self.receiving = asyncio.ensure_future(self._responses.read())
+        return response
+
+    async def wait_for_end(self, timeout: float) -> None:
+        """Everything was received: how the call ends does not matter, but it should not be cancelled without need."""
+        await asyncio.wait({self._ending}, timeout=timeout)
+
+    async def close(self) -> None:
+        """Ends the call, if it has not ended, and the tasks."""
+        self._responses.cancel()
+        for task in (self._sending, self.receiving, self._ending):
+            await _cancel(task)
+
+
+class _Ending:
+    """A call's status, as `explain` wants it."""
+
+    def __init__(self, code: grpc.StatusCode, details: str | None) -> None:
+        self._code = code
+        self._details = details or ""
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether it is no status of the server's."""
+        return self._code is grpc.StatusCode.INTERNAL and self._details == _LOST_STATUS
+
+    def code(self) -> grpc.StatusCode:
+        return self._code
+
+    def details(self) -> str:
+        return self._details
+
+
+def _run(coroutine: Coroutine[Any, Any, Value]) -> Value:
+    """What a coroutine returns that has nothing to wait for."""
+    try:
+        coroutine.send(None)
+    except StopIteration as stop:
+        value: Value = stop.value
+        return value
+    raise RuntimeError("the coroutine waits")
 
 
 async def _iterate(texts: Texts) -> AsyncIterator[str]:

@@ -1,6 +1,6 @@
 """The client for threads."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from typing import Any, Self, Unpack
 
 import grpc
@@ -97,7 +97,7 @@ class Client:
         window: int = STREAM_WINDOW,
         revisions: Mapping[str, str] | None = None,
         **search: Unpack[Search],
-    ) -> Iterator[Translation]:
+    ) -> Generator[Translation]:
         """Translates any number of texts, in order and with constant memory, at a batch's priority.
 
         Reads ahead by at most `window` texts, on the thread that iterates. Closing the generator cancels the call. If
@@ -123,12 +123,12 @@ class Client:
         window: int = STREAM_WINDOW,
         revisions: Mapping[str, str] | None = None,
         **search: Unpack[Search],
-    ) -> Iterator[tuple[int, TranslationResult]]:
+    ) -> Generator[tuple[int, TranslationResult]]:
         """`translate_stream`, with each result as soon as it is there: a text's number, counted from 0, and its
         translation or TextError."""
         return self._stream(to, window, revisions, search).unordered(texts)
 
-    def translate_live(self, text: str, to: str, **search: Unpack[Search]) -> Iterator[LiveTranslation]:
+    def translate_live(self, text: str, to: str, **search: Unpack[Search]) -> Generator[LiveTranslation]:
         """What there is of a translation while the search goes on; the last one has all of it."""
         request_id = new_request_id()
         request = live_request(text, to, search)

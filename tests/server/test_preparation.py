@@ -59,6 +59,13 @@ def test_what_cannot_be_sent_is_refused() -> None:
         check_answer_size([make_prepared(100)] * 10, NOTHING, limits)
 
 
+def test_alignments_take_memory_though_they_are_small() -> None:
+    item = make_prepared(1000, max_target_length=1000)
+    check_answer_size([item] * 60, pb.ReturnOptions(alignment=True), LimitsConfig())
+    with pytest.raises(InvalidInputError, match="alignment needs about 280000000 bytes of attention"):
+        check_answer_size([item] * 70, pb.ReturnOptions(alignment=True), LimitsConfig())
+
+
 def test_a_fault_of_one_item_is_told_from_one_of_all() -> None:
     def refuse(item: str) -> PreparedText:
         raise InvalidInputError(f"{item} is bad")

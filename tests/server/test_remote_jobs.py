@@ -1,15 +1,20 @@
 """Batch jobs whose translations come from a server."""
 
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
+import grpc
 import pytest
 
-from model.decoding.batch_job import JobProgress, JobSummary
+from model.decoding.batch_job import JobSummary
 from model.decoding.request import Translation
 from model.errors import InvalidInputError
-from server.client import Client, ServerError
+from server.client import Client, ServerError, stream_state
+from server.pb.dragoman.v1 import translation_pb2 as pb
 from tests.model.decoding.test_batch_job import begin, expected, output, run, source
+from tests.server.client.scripted import ScriptedService, answer_all, result, scripted_server
 from tests.server.fakes import FakeTranslator, running_server
 
 __all__ = ["output", "source"]  # fixtures
@@ -20,7 +25,7 @@ def test_over_a_server(source: Path, output: Path) -> None:
     with running_server(FakeTranslator()) as address, Client(address) as client:
 
         def remote(texts: Iterable[str]) -> Iterator[Translation]:
-            return client.translate_stream(texts, to="de", batch_size=3)
+            return client.translate_stream(texts, to="de", window=3)
 
         source.write_text(good.replace("line 11\n", "line " * 60 + "\n"), "utf-8")
         with pytest.raises(InvalidInputError, match=r"input.en, line 11: the text has 60 pieces, but at most 50 fit$"):
@@ -30,23 +35,30 @@ def test_over_a_server(source: Path, output: Path) -> None:
     assert output.read_text("utf-8") == expected()
 
 
-def test_a_model_that_is_replaced_ends_the_job_before_its_first_line(source: Path, output: Path) -> None:
-    translator = FakeTranslator()
-    with running_server(translator) as address, Client(address) as client:
-        revisions = {model.name: model.revision for model in client.list_models()}
+def test_a_model_that_is_replaced_ends_the_job_before_its_first_line(
+    source: Path, output: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream_state, "FIRST_PAUSE", 0.0)
+
+    def answer_eight(
+        service: ScriptedService, requests: Iterator[pb.TranslateStreamRequest], context: Any
+    ) -> Iterator[pb.TranslateStreamResponse]:
+        yield from map(result, islice(requests, 8))
+        service.revision = "fedcba9876543210"
+        context.abort(grpc.StatusCode.UNAVAILABLE, "the server is shutting down")
+
+    service = ScriptedService(answer_eight, answer_all)
+    revisions = {"en-de": service.revision}
+    with scripted_server(service) as address, Client(address) as client:
 
         def remote(texts: Iterable[str]) -> Iterator[Translation]:
-            return client.translate_stream(texts, to="de", batch_size=3, calls_in_flight=1, revisions=revisions)
-
-        def replace(progress: JobProgress) -> None:
-            if progress.num_lines == 8:
-                translator.revision = "fedcba9876543210"
+            return client.translate_stream(texts, to="de", revisions=revisions)
 
         with pytest.raises(ServerError, match=r"revision fedcba9876543210 in place of .*: it has changed$"):
-            run(source, output, remote, on_progress=replace)
-        translator.revision = revisions["en-de"]
-        assert run(source, output, remote) == JobSummary(20, 9)
-    assert output.read_text("utf-8") == expected()
+            run(source, output, remote)
+        service.revision = revisions["en-de"]
+        assert run(source, output, remote) == JobSummary(20, 8)
+    assert output.read_text("utf-8") == source.read_text("utf-8").upper()
 
 
 def test_no_line_is_blamed_for_what_concerns_the_whole_request(source: Path, output: Path) -> None:

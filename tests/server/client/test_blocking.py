@@ -1,11 +1,10 @@
 """The clients against a real server."""
 
-import asyncio
 import json
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -20,8 +19,16 @@ from model.decoding.request import (
     Translation,
 )
 from model.errors import InvalidInputError, InvalidRequestError, InvalidTextError, NotFoundError
-from server.client import AsyncClient, Client, ModelChangedError, ServerError
-from server.messages import ModelDescription, ModelScore
+from server.client import (
+    Client,
+    LanguageCandidate,
+    LiveTranslation,
+    ModelChangedError,
+    ModelDescription,
+    ModelScore,
+    ServerError,
+    TextError,
+)
 from tests.server.fakes import DE_EN, EN_DE, FAKE_SCORE, FakeTranslator, reverse_words, running_server
 
 
@@ -129,15 +136,79 @@ def test_an_unknown_argument_is_a_mistake_of_the_program(client: Client) -> None
         client.translate("a", to="de", beamsize=3)  # type: ignore[call-arg]
 
 
+DESCRIPTION = ModelDescription(
+    "en-de",
+    "0123456789abcdef",
+    (EN_DE, DE_EN),
+    50,
+    7_654_321,
+    (ModelScore(EN_DE, "devtest", "BLEU", 37.5, FAKE_SCORE.signature),),
+    max_target_length=256,
+)
+
+
 def test_lists_the_models(client: Client) -> None:
-    score = ModelScore(EN_DE, "devtest", "BLEU", 37.5, FAKE_SCORE.signature)
-    assert client.list_models() == [
-        ModelDescription("en-de", "0123456789abcdef", (EN_DE, DE_EN), 50, 7_654_321, (score,))
-    ]
+    assert client.list_models() == [DESCRIPTION]
+
+
+def test_tells_all_about_a_model(client: Client) -> None:
+    found = client.get_model("en-de")
+    assert replace(found.model, card="") == DESCRIPTION
+    assert found.model.card.startswith("# en-de")
+    assert (found.limits.max_texts, found.limits.max_text_length) == (1024, 100_000)
+    with pytest.raises(NotFoundError, match='there is no "other"'):
+        client.get_model("other")
+    with pytest.raises(InvalidInputError, match="cannot be encoded"):
+        client.get_model("\ud800")
+
+
+def test_a_text_at_fault_is_told_from_its_neighbours(client: Client) -> None:
+    first, second, third = client.translate_each(["a b", "refused", "c d"], to="de")
+    assert (first.text, third.text) == ("b a", "d c")  # type: ignore[union-attr]
+    assert second == TextError("refused", "the engine refuses this text", 3)
+
+
+def test_scores_given_translations(client: Client) -> None:
+    pairs = [("a b", "c d e"), ("f", "g")]
+    first, second = client.score(pairs, to="de", length_penalty=0.5, return_pieces=True, priority="interactive")
+    assert (first.source, first.target, first.score, first.log_prob) == ("a b", "c d e", -3.0, -3.0)
+    assert (first.pieces, second.pieces) == (("c", "d", "e"), ("g",))
+    good, bad = client.score_each([("a", "b"), ("c", " ")], to="de")
+    assert (good.score, bad) == (-1.0, TextError("c", "the target is blank", 3))  # type: ignore[union-attr]
+    with pytest.raises(InvalidTextError, match="text 1: the target is blank"):
+        client.score([("a", "b"), ("c", " ")], to="de")
+    with pytest.raises(TypeError, match="unknown arguments: split_sentences"):
+        client.score(pairs, to="de", split_sentences=False)  # type: ignore[call-arg]
+
+
+def test_detects_languages(client: Client) -> None:
+    ((english, _), none) = client.detect_language(["The weather is lovely this morning.", "42"], max_candidates=2)
+    assert isinstance(english, LanguageCandidate)
+    assert english.language == "en"
+    assert 0.9 < english.confidence <= 1
+    assert none == []
+    with pytest.raises(InvalidTextError, match="text 0: has 100001 characters"):
+        client.detect_language("x" * 100_001)
+    with pytest.raises(InvalidInputError, match="max_candidates: is -1"):
+        client.detect_language("x", max_candidates=-1)
+
+
+def test_watches_a_translation(client: Client, translator: FakeTranslator) -> None:
+    *partial, last = client.translate_live("a b c", to="de")
+    assert (last.stable_text, last.unstable_text, last.text) == ("c b a", "", "c b a")
+    assert last.translation is not None
+    assert last.translation.source == "a b c"
+    assert all(isinstance(one, LiveTranslation) and one.translation is None for one in partial)
+    with pytest.raises(InvalidInputError, match="text: the text has 60 pieces"):
+        list(client.translate_live("b " * 60, to="de"))
+    watched = client.translate_live("a forever", to="de")
+    next(watched)
+    watched.close()
+    assert client.translate(["b"] * 16, to="de")[0].text == "b"
 
 
 def test_the_server_s_refusals_are_the_house_s_errors(client: Client) -> None:
-    with pytest.raises(InvalidInputError, match=r"^texts\[1\]: the text has 60 pieces"):
+    with pytest.raises(InvalidTextError, match=r"^text 1: the text has 60 pieces"):
         client.translate(["a", "b " * 60], to="de")
     with pytest.raises(NotFoundError, match='there is no "other"'):
         client.translate("a", to="de", model="other")
@@ -176,7 +247,7 @@ def test_nobody_there() -> None:
 
 def test_streams_keep_the_order(client: Client) -> None:
     texts = [" ".join("abcdefgh"[: 1 + (5 * i) % 8]) + f" {i}" for i in range(300)]
-    translations = list(client.translate_stream(iter(texts), to="de", batch_size=7, calls_in_flight=3))
+    translations = list(client.translate_stream(iter(texts), to="de", window=21))
     assert [t.source for t in translations] == texts
     assert [t.text for t in translations] == [reverse_words(text) for text in texts]
     assert list(client.translate_stream([], to="de")) == []
@@ -191,32 +262,39 @@ def test_streams_read_no_further_than_they_must(client: Client) -> None:
             num_read += 1
             yield "a b"
 
-    stream = client.translate_stream(texts(), to="de", batch_size=5, calls_in_flight=2)
+    stream = client.translate_stream(texts(), to="de", window=10)
     assert num_read == 0
-    for _ in range(11):
+    for number in range(11):
         assert next(stream).text == "b a"
-        assert num_read <= 25  # two calls in flight, and the texts that came out of a third
-    stream.close()  # type: ignore[attr-defined]
+        assert num_read <= number + 11
+    stream.close()
 
 
-def test_streams_have_several_calls_in_flight(client: Client, translator: FakeTranslator) -> None:
+def test_streams_have_several_texts_in_flight(client: Client, translator: FakeTranslator) -> None:
     translator.engine.min_together = 8  # or nothing is ever translated
-    assert len(list(client.translate_stream(["a b"] * 8, to="de", batch_size=2, calls_in_flight=4))) == 8
+    assert len(list(client.translate_stream(["a b"] * 8, to="de"))) == 8
 
 
-def test_closing_a_stream_cancels_its_calls(address: str, translator: FakeTranslator) -> None:
+def test_closing_a_stream_cancels_its_call(address: str, translator: FakeTranslator) -> None:
     with Client(address) as client:
-        texts = ["a"] * 4 + ["forever"] * 4
-        stream = client.translate_stream(texts, to="de", batch_size=4)
+        stream = client.translate_stream(["a"] * 4 + ["forever"] * 4, to="de")
         next(stream)
-        stream.close()  # type: ignore[attr-defined]
+        stream.close()
         assert client.translate(["b"] * 16, to="de")[0].text == "b"
 
 
+def test_results_that_are_found_first_come_first(client: Client) -> None:
+    stream = client.translate_unordered(["forever", "a b", "refused"], to="de")
+    found = dict([next(stream), next(stream)])
+    assert found[1].text == "b a"  # type: ignore[union-attr]
+    assert found[2] == TextError("refused", "the engine refuses this text", 3)
+    stream.close()
+
+
 def test_a_stream_tells_where_a_text_was_refused(client: Client) -> None:
-    texts = ["a"] * 5 + ["b " * 60]
+    texts = ["a"] * 5 + ["b " * 60, "c"]
     with pytest.raises(InvalidInputError, match=r"^text 5: the text has 60 pieces") as caught:
-        list(client.translate_stream(texts, to="de", batch_size=4))
+        list(client.translate_stream(texts, to="de"))
     assert isinstance(caught.value, InvalidTextError)
     assert (caught.value.index, caught.value.reason) == (5, "the text has 60 pieces, but at most 50 fit")
 
@@ -224,29 +302,6 @@ def test_a_stream_tells_where_a_text_was_refused(client: Client) -> None:
 def test_a_stream_blames_no_text_for_what_concerns_all(client: Client) -> None:
     with pytest.raises(InvalidRequestError, match=r"^search_options: beam_size is 0"):
         list(client.translate_stream(["a"], to="de", beam_size=0))
-
-
-def test_a_stream_wants_the_same_weights_for_all_its_answers(client: Client, translator: FakeTranslator) -> None:
-    stream = client.translate_stream((f"a {number}" for number in range(12)), to="de", batch_size=4, calls_in_flight=1)
-    assert next(stream).text == "0 a"
-    translator.revision = "fedcba9876543210"  # as when the server was started anew with another model
-    with pytest.raises(ModelChangedError) as caught:
-        list(stream)
-    assert str(caught.value) == (
-        'the server answers with "en-de" of revision fedcba9876543210 in place of '
-        '"en-de" of revision 0123456789abcdef: it has changed'
-    )
-    assert len(list(client.translate_stream(["a"] * 9, to="de", batch_size=4))) == 9
-
-
-def test_a_stream_gives_what_came_before_the_weights_changed(client: Client, translator: FakeTranslator) -> None:
-    stream = client.translate_stream(["a"] * 12, to="de", batch_size=4, calls_in_flight=1)
-    received = [next(stream) for _ in range(3)]
-    translator.revision = "fedcba9876543210"
-    received.append(next(stream))  # the last of the first call
-    with pytest.raises(ModelChangedError):
-        next(stream)
-    assert len(received) == 4
 
 
 def test_a_stream_can_be_tied_to_known_weights(client: Client, translator: FakeTranslator) -> None:
@@ -259,27 +314,6 @@ def test_a_stream_can_be_tied_to_known_weights(client: Client, translator: FakeT
         next(client.translate_stream(["a"], to="de", revisions=known))
     with pytest.raises(ModelChangedError, match="in place of any other"):
         next(client.translate_stream(["a"], to="de", revisions={}))
-
-
-def test_the_asynchronous_client(address: str) -> None:
-    async def main() -> None:
-        async with AsyncClient(address) as client:
-            first, second = await asyncio.gather(client.translate("a b", to="de"), client.translate(["c d"], to="en"))
-            assert (first[0].text, second[0].text) == ("b a", "d c")
-            assert [model.name for model in await client.list_models()] == ["en-de"]
-            with pytest.raises(NotFoundError):
-                await client.translate("a", to="xx")
-            doomed = asyncio.ensure_future(client.translate(["forever"] * 16, to="de"))
-            await asyncio.sleep(0)
-            doomed.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await doomed
-            assert (await client.translate("e f", to="de"))[0].text == "f e"
-        async with AsyncClient("127.0.0.1:1") as client:
-            with pytest.raises(ServerError, match="is unavailable"):
-                await client.list_models()
-
-    asyncio.run(main())
 
 
 def test_the_client_imports_no_torch() -> None:
