@@ -4,8 +4,9 @@ import asyncio
 import random
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from typing import Any, TypeAlias
 
 import grpc
@@ -15,8 +16,10 @@ from server.pb.dragoman.v1 import translation_pb2_grpc
 from tests.benchmarks.service.reference import SEARCHES, Expected, ExpectedScore, Reference, same_score
 from tests.benchmarks.service.tally import CallEnd, Tally
 
-PATIENCE = 240.0
+PATIENCE = 600.0
 """Seconds: a call that is not answered by then is lost."""
+
+CLIENTS_PER_STREAM_CHANNEL = 40
 
 RETRY_HINT = "grpc-retry-pushback-ms"
 
@@ -80,21 +83,28 @@ class MixedLoad:
     async def run(self, address: str, *, num_clients: int, num_channels: int, seconds: float) -> None:
         """Clients share the channels, each of which is a connection of its own."""
         ends_at = time.monotonic() + seconds
-        channels = [grpc.aio.insecure_channel(address, options=CHANNEL_OPTIONS) for _ in range(num_channels)]
-        blocking = [grpc.insecure_channel(address, options=CHANNEL_OPTIONS) for _ in range(max(1, num_channels // 4))]
-        self._blocking_stubs = [translation_pb2_grpc.TranslationServiceStub(channel) for channel in blocking]
-        self._threads = ThreadPoolExecutor(num_clients)
-        stubs: list[Stub] = [translation_pb2_grpc.TranslationServiceStub(channel) for channel in channels]
-        try:
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(self.connected(address, num_clients))
+            stubs: list[Stub] = []
+            for _ in range(num_channels):
+                channel = grpc.aio.insecure_channel(address, options=CHANNEL_OPTIONS)
+                await stack.enter_async_context(channel)
+                stubs.append(translation_pb2_grpc.TranslationServiceStub(channel))
             async with asyncio.TaskGroup() as clients:
                 for index in range(num_clients):
                     clients.create_task(self._client(stubs[index % num_channels], f"{self._seed}:{index}", ends_at))
-        finally:
-            self._threads.shutdown()
-            for blocking_channel in blocking:
-                blocking_channel.close()
-            for channel in channels:
-                await channel.close()
+
+    @asynccontextmanager
+    async def connected(self, address: str, num_clients: int) -> AsyncIterator[None]:
+        """Threads and connections for streams, which `outcome` needs, for so many clients."""
+        with ExitStack() as stack:
+            self._threads = stack.enter_context(ThreadPoolExecutor(num_clients))
+            channels = [
+                stack.enter_context(grpc.insecure_channel(address, options=CHANNEL_OPTIONS))
+                for _ in range(1 + num_clients // CLIENTS_PER_STREAM_CHANNEL)
+            ]
+            self._stream_stubs = [translation_pb2_grpc.TranslationServiceStub(channel) for channel in channels]
+            yield
 
     async def _client(self, stub: Stub, seed: str, ends_at: float) -> None:
         draw = random.Random(seed)
@@ -102,12 +112,12 @@ class MixedLoad:
         while time.monotonic() < ends_at:
             kind = draw.choices(list(SHARES), list(SHARES.values()))[0]
             started = time.monotonic()
-            end, detail, wait = await self._outcome(kind, stub, draw)
+            end, detail, wait = await self.outcome(kind, stub, draw)
             self.tally.add(CallEnd(kind, end, started, time.monotonic()), detail, keep=self._keep_ends)
             if wait:
                 await asyncio.sleep(wait)
 
-    async def _outcome(self, kind: str, stub: Stub, draw: random.Random) -> tuple[str, str, float]:
+    async def outcome(self, kind: str, stub: Stub, draw: random.Random) -> tuple[str, str, float]:
         """How a call ended, what there is to tell of it, and seconds to wait before the next one."""
         try:
             return await asyncio.wait_for(self._makers[kind](stub, draw), PATIENCE + 30), "", 0.0
@@ -131,11 +141,11 @@ class MixedLoad:
     async def _stream(self, stub: Stub, draw: random.Random) -> str:
         """On a thread, because grpc.aio's client takes its own failure to send to a stream that has ended for its
         status."""
-        blocking = draw.choice(self._blocking_stubs)
+        blocking = draw.choice(self._stream_stubs)
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._stream_on, blocking, draw)
 
     def _stream_on(self, stub: Stub, draw: random.Random) -> str:
-        items, request = self._request(draw, draw.choice((5, 20, 100)))
+        items, request = self._request(draw, draw.choice((3, 10, 40)))
         ids = draw.sample(range(-(2**60), 2**60), len(items))
         waiting = dict(zip(ids, items, strict=True))
         revision = None
