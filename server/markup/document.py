@@ -4,14 +4,14 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from model.decoding.segmentation import split_sentences
+from model.decoding.segmentation import split_sentences, split_to_fit
 from server.markup.placement import Placement, TextPair, encode_text, find_words, is_certain
 from server.markup.segments import Segment, read_segments
 from server.markup.word_weights import Weights
 
 MAX_ALIGNED_BYTES = 900
-"""UTF-8 bytes of a text whose alignment is asked for, unless a single sentence is longer: the decoder tells it for a
-limited number of pieces, see `model.decoding.preparing.MAX_ATTENTION_PIECES`, and a byte is a piece at most."""
+"""UTF-8 bytes of a text whose alignment is asked for: the decoder tells it for a limited number of pieces, see
+`model.decoding.preparing.MAX_ATTENTION_PIECES`, and a byte is a piece at most. Longer sentences are cut."""
 
 _FRAME = 3
 """Pieces that a sentence has beside its own, and its final space."""
@@ -73,15 +73,20 @@ def _split_segment(segment: Segment, language: str) -> list[MarkupText]:
         return [MarkupText(segment.text, False)]
     texts: list[str] = []
     room = 0
-    for sentence in split_sentences(segment.text, language):
-        size = len(sentence.encode("utf-8", "surrogatepass")) + _FRAME
+    sentences = split_sentences(segment.text, language)
+    for part in (part for sentence in sentences for part in split_to_fit(sentence, MAX_ALIGNED_BYTES, _num_bytes)):
+        size = _num_bytes(part) + _FRAME
         if texts and size <= room:
-            texts[-1] += sentence
+            texts[-1] += part
         else:
-            texts.append(sentence)
+            texts.append(part)
             room = MAX_ALIGNED_BYTES
         room -= size
     return [MarkupText(text, True) for text in texts]
+
+
+def _num_bytes(text: str) -> int:
+    return len(text.encode("utf-8", "surrogatepass"))
 
 
 def _render(segment: Segment, texts: Sequence[MarkupText], translations: Sequence[TranslatedText]) -> str:

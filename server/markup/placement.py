@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from server.markup.segments import Inline
-from server.markup.word_weights import Weights, even_weights
+from server.markup.word_weights import Weights
 
 _WORD = re.compile(r"\S+")
 
@@ -60,17 +60,25 @@ class TextPair:
 
 
 class _Block:
-    """The weights of a part. source, target: the numbers of its first words in the whole."""
+    """What the target words of a part come from. source, target: the numbers of its first words in the whole."""
 
-    def __init__(self, source: int, target: int, weights: Weights) -> None:
-        self.source, self.target = source, target
-        self.weights = weights
-        self.num_source = weights.shape[1]
-        self._sums = np.pad(np.cumsum(weights, axis=1, dtype=np.float64), ((0, 0), (1, 0)))
+    def __init__(self, source: int, target: int, num_source: int, num_target: int, weights: Weights | None) -> None:
+        """weights: without any that fit, the part is taken to go at the same pace in both languages."""
+        self.source, self.target, self.num_source = source, target, num_source
+        self._sums: NDArray[np.float64] | None = None
+        self.origins = np.arange(num_target) * num_source // max(1, num_target)
+        """The source word that each target word comes from most of all, counted in the part; -1 where none does."""
+        if not num_source:
+            self.origins[:] = -1
+        elif weights is not None and weights.shape == (num_target, num_source):
+            self._sums = np.pad(np.cumsum(weights, axis=1, dtype=np.float64), ((0, 0), (1, 0)))
+            self.origins = np.where(weights.any(axis=1), weights.argmax(axis=1), -1)
 
     def gains(self, begin: int, end: int) -> NDArray[np.float64]:
         """For each target word how much more of it comes from the source words of these numbers than from others."""
         first, last = max(0, begin - self.source), min(self.num_source, end - self.source)
+        if self._sums is None:
+            return np.where((first <= self.origins) & (self.origins < last), 1.0, -1.0)
         return 2 * (self._sums[:, last] - self._sums[:, first]) - self._sums[:, -1]
 
 
@@ -92,14 +100,12 @@ class Placement:
             source_place += len(part.source)
             target_place += len(part.target)
             num_source, num_target = len(self._source_words) - first_source, len(self._target_words) - first_target
-            weights = part.weights
-            if weights is None or weights.shape != (num_target, num_source):
-                weights = even_weights(num_target, num_source)
-            self._blocks.append(_Block(first_source, first_target, weights))
+            self._blocks.append(_Block(first_source, first_target, num_source, num_target, part.weights))
         self._targets: list[list[int]] = [[] for _ in self._source_words]  # those that come from a word most of all
         for block in self._blocks:
-            for target in np.flatnonzero(block.weights.any(axis=1)).tolist():
-                self._targets[block.source + int(block.weights[target].argmax())].append(block.target + target)
+            for target, origin in enumerate(block.origins.tolist(), block.target):
+                if origin >= 0:
+                    self._targets[block.source + origin].append(target)
         self._linked = [source for source, targets in enumerate(self._targets) if targets]
 
     def render(self, elements: Sequence[Inline]) -> str:

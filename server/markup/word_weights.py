@@ -54,11 +54,3 @@ def _source_words(pieces: tuple[str, ...]) -> tuple[list[int], list[int]]:
             num_words = words[-1] + 1 if words else 0
             begin = end + 1
     return columns, words
-
-
-def even_weights(num_target: int, num_source: int) -> Weights:
-    """For texts of which nothing is known but that they go at the same pace."""
-    weights = np.zeros((num_target, num_source), np.float32)
-    if num_source:
-        weights[np.arange(num_target), np.arange(num_target) * num_source // max(1, num_target)] = 1
-    return weights

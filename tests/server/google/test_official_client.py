@@ -13,6 +13,8 @@ import pytest
 from model.decoding.translator import Translator
 from tests.server_process import ServerProcess
 
+pytest.importorskip("google.cloud.translate_v3", reason="needs google-cloud-translate: pip install 'dragoman[google]'")
+
 CLIENT = Path(__file__).with_name("official_client.py")
 SECONDS = 100
 SENTENCE = "The dog sees the house."

@@ -1,10 +1,13 @@
 """Google's TranslateText, DetectLanguage and GetSupportedLanguages over a real connection."""
 
+import pytest
+
+pytest.importorskip("google.cloud.translate_v3", reason="needs google-cloud-translate: pip install 'dragoman[google]'")
+
 from collections.abc import Sequence
 from typing import Any
 
 import grpc
-import pytest
 from google.longrunning import operations_pb2, operations_pb2_grpc  # type: ignore[import-untyped]
 from google.protobuf.descriptor_pool import DescriptorPool
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase

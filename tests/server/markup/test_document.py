@@ -145,6 +145,19 @@ def test_a_long_segment_is_aligned_sentence_by_sentence() -> None:
     ).replace(" </p>", " </p>")
 
 
+def test_a_sentence_without_end_is_cut() -> None:
+    html = "word " * 3000 + "<b>word</b> word"
+    texts = Document(html, "en").texts
+    assert "".join(text.text for text in texts) == "word " * 3000 + "word word"
+    assert max(len(text.text) for text in texts) <= 900
+    assert translate(html, without_alignment) == html.upper().replace("B>", "b>")
+
+
+def test_a_long_text_within_a_tag_takes_little_memory() -> None:
+    html = f"<b>{'word ' * 100_000}end</b>"
+    assert translate(html, without_alignment) == html.upper().replace("B>", "b>")
+
+
 def test_too_many_tags_are_borders() -> None:
     html = "<b>a</b> " * MAX_INLINE_TAGS
     assert len(Document(html, "en").texts) == MAX_INLINE_TAGS

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from model.decoding.request import Hypothesis, Translation
-from server.markup.word_weights import even_weights, word_weights
+from server.markup.word_weights import word_weights
 
 
 def translation(
@@ -74,9 +74,3 @@ def test_sentences_are_counted_through() -> None:
     )
     assert found is not None
     assert found.tolist() == [[1, 0, 0], [0, 1, 0], [0, 0, 1]]
-
-
-def test_what_is_not_known_goes_at_the_same_pace() -> None:
-    assert even_weights(4, 2).tolist() == [[1, 0], [1, 0], [0, 1], [0, 1]]
-    assert even_weights(0, 2).shape == (0, 2)
-    assert even_weights(2, 0).shape == (2, 0)
