@@ -1,6 +1,5 @@
 """HTML in tokens: where each ends, whatever is malformed, and that nothing is lost."""
 
-import time
 from html.parser import HTMLParser
 
 import pytest
@@ -89,7 +88,10 @@ def test_python_s_parser_sees_the_same_tags(html: str) -> None:
     ["<a ", "<!--", "<![x", "&#", '<a b="', "</", "<script>", "<", "<title>", "<a translate ", "<p translate=no>"],
 )
 def test_a_hostile_document_takes_no_longer_than_any_other(part: str) -> None:
-    html = part * (1_000_000 // len(part))
-    started = time.process_time()
-    assert sum(len(token.raw) + token.is_kept * 0 for token in tokenize(html)) == len(html)
-    assert time.process_time() - started < 20  # of quadratic time it would take hours
+    html = part * (1_000_000 // len(part))  # of quadratic time it would take hours, and this test time out
+    num_characters = num_kept = 0
+    for token in tokenize(html):
+        num_characters += len(token.raw)
+        num_kept += token.is_kept
+    assert num_characters == len(html)
+    assert bool(num_kept) == ("translate=no" in part)
