@@ -1,6 +1,7 @@
 """A server that translates for a command."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -8,6 +9,7 @@ from model.decoding.request import SearchOptions
 from model.decoding.translation_source import Task, TranslationSource
 from server.client import ModelChangedError, ServerError
 from server.remote_source import remote_source
+from tests.end_to_end.certificates import write_certificates
 from tests.model.decoding.test_translation_source import OTHERS
 from tests.server.fakes import EN_DE, FakeTranslator, running_server
 
@@ -44,6 +46,24 @@ def test_a_model_that_is_replaced_after_it_was_asked_for_is_refused() -> None:
         translator.revision = "fedcba9876543210"
         with pytest.raises(ModelChangedError):
             texts_of(source, "a b")
+
+
+def test_the_environment_tells_the_token_and_whom_to_trust(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    authority = write_certificates(tmp_path)
+    tokens = tmp_path / "tokens.toml"
+    tokens.write_text('[[tokens]]\nname = "tests"\ntoken = "secret"\n', "utf-8")
+    tokens.chmod(0o600)
+    tls = {"certificate": tmp_path / "server.pem", "key": tmp_path / "server.key"}
+    with running_server(FakeTranslator(), tls=tls, access={"tokens": tokens}) as address:
+        monkeypatch.setenv("DRAGOMAN_TLS_CA", str(authority))
+        with pytest.raises(ServerError, match="does not know the caller"), remote_source(address, None, TASK):
+            pass
+        monkeypatch.setenv("DRAGOMAN_TOKEN", "secret")
+        with remote_source(address, None, TASK) as source:
+            assert texts_of(source, "a b") == ["b a"]
+        monkeypatch.setenv("DRAGOMAN_TLS_CA", "system")
+        with pytest.raises(ServerError, match="is unavailable"), remote_source(address, None, TASK):
+            pass
 
 
 def test_without_a_server() -> None:
