@@ -41,8 +41,8 @@ class TranslationServiceStub:
     UNAUTHENTICATED     the token is missing or unknown.
     NOT_FOUND           no such model, or no model for the languages asked for; the message lists what there is.
     RESOURCE_EXHAUSTED  too much is waiting, or a limit of the caller's is used up: call again after the milliseconds
-    that the trailing metadata `grpc-retry-pushback-ms` names. Without it a later call is no use,
-    because the message is too large.
+    that the trailing metadata `grpc-retry-pushback-ms` names (gRFC A6). Without it, or if it is
+    negative, a later call is no use, because the message is too large.
     DEADLINE_EXCEEDED   the call's deadline has passed; the server has stopped working on it.
     UNAVAILABLE         the server is shutting down, lost the process that worked on the call, or cannot be reached:
     call again.
@@ -110,8 +110,8 @@ class TranslationServiceServicer:
     UNAUTHENTICATED     the token is missing or unknown.
     NOT_FOUND           no such model, or no model for the languages asked for; the message lists what there is.
     RESOURCE_EXHAUSTED  too much is waiting, or a limit of the caller's is used up: call again after the milliseconds
-    that the trailing metadata `grpc-retry-pushback-ms` names. Without it a later call is no use,
-    because the message is too large.
+    that the trailing metadata `grpc-retry-pushback-ms` names (gRFC A6). Without it, or if it is
+    negative, a later call is no use, because the message is too large.
     DEADLINE_EXCEEDED   the call's deadline has passed; the server has stopped working on it.
     UNAVAILABLE         the server is shutting down, lost the process that worked on the call, or cannot be reached:
     call again.
@@ -136,7 +136,8 @@ class TranslationServiceServicer:
         translates, all others bring a result each. One model, and one revision of it, translates the whole stream.
 
         The server reads only as far ahead as it needs to be busy, so a client that cannot send is to wait. It is never
-        answered RESOURCE_EXHAUSTED because of what is waiting. Close the sending side when all is sent.
+        answered RESOURCE_EXHAUSTED because of what is waiting. Close the sending side when all is sent. A server that shuts
+        down answers what it has read and ends with UNAVAILABLE: send what has no result again in another stream.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -241,8 +242,8 @@ class TranslationService:
     UNAUTHENTICATED     the token is missing or unknown.
     NOT_FOUND           no such model, or no model for the languages asked for; the message lists what there is.
     RESOURCE_EXHAUSTED  too much is waiting, or a limit of the caller's is used up: call again after the milliseconds
-    that the trailing metadata `grpc-retry-pushback-ms` names. Without it a later call is no use,
-    because the message is too large.
+    that the trailing metadata `grpc-retry-pushback-ms` names (gRFC A6). Without it, or if it is
+    negative, a later call is no use, because the message is too large.
     DEADLINE_EXCEEDED   the call's deadline has passed; the server has stopped working on it.
     UNAVAILABLE         the server is shutting down, lost the process that worked on the call, or cannot be reached:
     call again.
