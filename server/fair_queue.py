@@ -69,7 +69,6 @@ class FairQueue:
         self._heap: list[tuple[int, int, Flow]] = []  # start tag, tag; void if the tag is not its flow's
         self._num_tags = 0
         self._virtual_time = 0
-        self._last_finish = 0
         self._remembered: dict[str, int] = {}  # by client with nothing waiting, its finish tag
         self._next_sweep = _LEAST_SWEPT
 
@@ -122,7 +121,6 @@ class FairQueue:
             flow.calls[turn.number] = requests
         self._virtual_time = flow.start
         flow.start += cost
-        self._last_finish = max(self._last_finish, flow.start)
         if flow.calls:
             self._tag(flow)
         else:
@@ -142,8 +140,7 @@ class FairQueue:
         """Remembers what the client has had, or else it could go ahead of the others by coming again and again."""
         del self._flows[flow.client]
         flow.tag = 0
-        if not self._flows:  # the end of a busy period, as in the paper: all begin anew
-            self._virtual_time = self._last_finish
+        if not self._flows:  # the end of a busy period: all begin anew and alike
             self._remembered.clear()
             self._heap.clear()
             return
