@@ -16,10 +16,10 @@ SHOW_PROGRESS = if [ -t 1 ]; \
 		Installing) [ "$$name" = collected ] && printf '... installing';; \
 	esac; done; echo; fi
 
-.PHONY: help demo serve test bench bench-train check stubs format clean
+.PHONY: help demo serve test bench bench-train bench-service node-client check stubs format clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z.-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z.-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 
 demo: .venv/.installed ## Start a server with the bundled model, call it, show the answers
 	@.venv/bin/dragoman demo
@@ -39,6 +39,12 @@ bench-train: .venv/.installed ## Train beside MarianMTModel, Joey NMT, Eole: SYS
 	@.venv/bin/python -c 'import transformers' 2>/dev/null \
 		|| .venv/bin/python -m pip install -q -c constraints.txt -e '.[bench]'
 	@.venv/bin/python -m tests.benchmarks.training $(SYSTEMS) $(if $(DATA),--data $(DATA)) $(BENCH_OPTIONS)
+
+bench-service: .venv/.installed ## Measure the gRPC service: WORKLOADS="overhead soak kill" DATA=folder
+	@.venv/bin/python -m tests.benchmarks.service $(WORKLOADS) $(if $(DATA),--data $(DATA)) $(BENCH_OPTIONS)
+
+node-client: ## Install what the tests of a Node.js client need, with npm
+	cd tests/end_to_end/node_client && npm ci --ignore-scripts --no-audit --no-fund
 
 check: .venv/.installed ## Lint, format, types, stubs up to date, import directions
 	.venv/bin/ruff check .
