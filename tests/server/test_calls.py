@@ -1,15 +1,18 @@
 """Texts that are watched while they are translated."""
 
 import asyncio
+import itertools
 import threading
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from model.decoding.request import Event
+from model.decoding.translator import Translator
 from model.errors import InvalidInputError
 from server.caller import Caller, Priority
 from server.worker import MAX_FINISHED_INLINE, DeadlineError, LiveText, ReplicaLostError, Worker
@@ -224,3 +227,19 @@ def test_watching_and_translating_share_the_engine(worker: Worker, translator: F
 async def read_all(worker: Worker, text: str) -> str:
     *_, last = [one async for one in follow(worker, text)]
     return last.stable_text
+
+
+def test_the_real_engine_can_be_watched(tiny_bundle: Path, tiny_sentences: list[str]) -> None:
+    translator = Translator.load(tiny_bundle)
+    text = "  ".join(tiny_sentences[:3])
+
+    async def main(worker: Worker) -> None:
+        (alone,) = await translate(worker, text)
+        *partials, last = [one async for one in follow(worker, text)]
+        assert last.translation == alone
+        assert [last.stable_text] == texts_of([alone])
+        for one, following in itertools.pairwise([*partials, last]):
+            assert following.stable_text.startswith(one.stable_text)
+
+    with Worker(translator) as worker:
+        run(lambda: main(worker))
