@@ -25,6 +25,9 @@ _OF_SCORES = frozenset({"length_penalty", "length_normalization", "coverage_pena
 MAX_SUPPRESSED_PIECES = 1024
 """Of one request; each costs a look into the vocabulary, and for every text."""
 
+MAX_PREFIX_LENGTH = 4096
+"""Characters of target_prefix, more than any model's sentences have: it is divided into pieces for every text."""
+
 INVALID_ARGUMENT = 3
 """google.rpc.Code of a text that is at fault itself."""
 
@@ -48,6 +51,11 @@ def read_search_options(message: translation_pb2.SearchOptions, wanted: translat
         raise InvalidInputError(
             f"search_options: suppressed_pieces has {len(message.suppressed_pieces)} pieces, but at most "
             f"{MAX_SUPPRESSED_PIECES} are allowed"
+        )
+    if len(message.target_prefix) > MAX_PREFIX_LENGTH:
+        raise InvalidInputError(
+            f"search_options: target_prefix has {len(message.target_prefix)} characters, but at most "
+            f"{MAX_PREFIX_LENGTH} are allowed"
         )
     chosen: dict[str, Any] = {name: getattr(message, name) for name in _SCALARS if message.HasField(name)}
     try:

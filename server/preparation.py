@@ -44,20 +44,20 @@ def prepare_item(item: Item, texts: Sequence[str], prepare: Callable[[Item], Pre
 
 
 async def prepare_all(
-    items: Sequence[Item], prepare: Callable[[Item], Outcome], length: Callable[[Item], int], max_sentences: int
+    items: Sequence[Item], prepare: Callable[[Item], Outcome], work: Callable[[Item], int], max_sentences: int
 ) -> list[Outcome]:
-    """Prepares the items of one call, on another thread where they are long; `length` counts an item's characters.
+    """Prepares the items of one call, on another thread where that is much work; `work` is an item's, in characters.
 
     Raises InvalidInputError for too many sentences, and what `prepare` raises.
     """
     outcomes: list[Outcome] = []
     num_sentences = 0
-    for chunk in _chunks(items, length):
+    for chunk in _chunks(items, work):
 
         def prepare_chunk(chunk: Sequence[Item] = chunk) -> list[Outcome]:
             return [prepare(item) for item in chunk]
 
-        is_short = sum(map(length, chunk)) <= MAX_PREPARED_INLINE
+        is_short = sum(map(work, chunk)) <= MAX_PREPARED_INLINE
         outcomes += prepare_chunk() if is_short else await asyncio.to_thread(prepare_chunk)
         num_sentences += sum(count_sentences(outcome) for outcome in outcomes[-len(chunk) :])
         if num_sentences > max_sentences:  # not only when all are prepared: they take far more memory than their texts
@@ -65,12 +65,12 @@ async def prepare_all(
     return outcomes
 
 
-def _chunks(items: Sequence[Item], length: Callable[[Item], int]) -> Iterator[list[Item]]:
+def _chunks(items: Sequence[Item], work: Callable[[Item], int]) -> Iterator[list[Item]]:
     chunk: list[Item] = []
     num_characters = 0
     for item in items:
         chunk.append(item)
-        num_characters += length(item)
+        num_characters += work(item)
         if num_characters >= CHUNK_LENGTH:
             yield chunk
             chunk, num_characters = [], 0

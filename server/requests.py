@@ -89,6 +89,10 @@ class TranslationOrder:
             limits,
         )
 
+    def work(self, text: str) -> int:
+        """How much work it is to prepare a text, in characters: its own, and what the options cost for each text."""
+        return len(text) + len(self.options.target_prefix) + len(self.options.suppressed_pieces)
+
     def prepare(self, text: str) -> Outcome:
         """A text as segments of pieces, or what is wrong with it. Raises InvalidRequestError for what is wrong with the
         options. For any thread."""

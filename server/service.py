@@ -102,7 +102,7 @@ class TranslationService(translation_pb2_grpc.TranslationServiceServicer):
         check_number_of_texts("texts", len(request.texts), self._limits)
         with find_model(self._catalogue, request) as lease:
             order = TranslationOrder.read(request, lease, self._limits, default_priority=Priority.INTERACTIVE)
-            outcomes = await prepare_all(request.texts, order.prepare, len, self._limits.max_sentences)
+            outcomes = await prepare_all(request.texts, order.prepare, order.work, self._limits.max_sentences)
             check_answer_size(outcomes, order.wanted, self._limits)
             translations = await lease.worker.translate(_prepared(outcomes), caller=caller, priority=order.priority)
             response = pb.TranslateResponse(
@@ -132,7 +132,7 @@ class TranslationService(translation_pb2_grpc.TranslationServiceServicer):
     async def _translate_live(self, request: pb.TranslateLiveRequest, context: Context) -> None:
         with find_model(self._catalogue, request) as lease:
             order = TranslationOrder.read(request, lease, self._limits, default_priority=Priority.INTERACTIVE)
-            (outcome,) = await prepare_all([request.text], order.prepare_one, len, self._limits.max_sentences)
+            (outcome,) = await prepare_all([request.text], order.prepare_one, order.work, self._limits.max_sentences)
             if isinstance(outcome, TextFailure):
                 raise InvalidInputError(f"text: {outcome.reason}")
             started: pb.TranslateStreamStarted | None = order.started

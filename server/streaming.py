@@ -108,7 +108,7 @@ class TextStream:
             await self._window.wait_for_room()
 
     async def _prepare(self, text: str) -> Outcome:
-        if len(text) <= MAX_PREPARED_INLINE:
+        if self._order.work(text) <= MAX_PREPARED_INLINE:
             return self._order.prepare_one(text)
         return await asyncio.to_thread(self._order.prepare_one, text)
 

@@ -66,6 +66,8 @@ def test_attention_is_computed_where_it_or_the_alignment_is_wanted() -> None:
         (pb.SearchOptions(min_target_length=0), "min_target_length is 0"),
         (pb.SearchOptions(sampling_temperature=0), "sampling_temperature is 0.0"),
         (pb.SearchOptions(seed=-1), "seed is -1"),
+        (pb.SearchOptions(target_prefix="x" * 4097), "target_prefix has 4097 characters, but at most 4096 are allowed"),
+        (pb.SearchOptions(suppressed_pieces=["x"] * 1025), "suppressed_pieces has 1025 pieces, but at most 1024"),
         (pb.SearchOptions(suppressed_pieces=["a", ""]), "suppressed_pieces holds an empty piece"),
         (pb.SearchOptions(length_normalization=7), "length_normalization is 7, which stands for nothing"),  # type: ignore[arg-type]
     ],

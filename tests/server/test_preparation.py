@@ -2,11 +2,13 @@
 
 import asyncio
 import threading
+from typing import Any
 
 import pytest
 
 from model.decoding.request import PreparedText, SearchOptions, Segment
 from model.errors import InvalidInputError, InvalidRequestError
+from server.caller import Priority
 from server.config import LimitsConfig
 from server.pb.dragoman.v1 import translation_pb2 as pb
 from server.preparation import (
@@ -18,6 +20,7 @@ from server.preparation import (
     prepare_all,
     prepare_item,
 )
+from server.requests import TranslationOrder
 from server.worker import TextFailure
 
 NOTHING = pb.ReturnOptions()
@@ -96,6 +99,13 @@ def test_long_texts_are_prepared_on_another_thread() -> None:
         assert await prepare_all([], prepare, len, 10) == []
 
     asyncio.run(main())
+
+
+def test_options_that_cost_something_for_every_text_are_work_too() -> None:
+    options = SearchOptions(target_prefix="x" * 100, suppressed_pieces=("y",) * 7)
+    lease: Any = None
+    order = TranslationOrder(lease, options, True, NOTHING, Priority.BATCH, LimitsConfig())
+    assert order.work("abc") == 110
 
 
 def test_a_call_that_is_given_up_is_prepared_no_further() -> None:
