@@ -15,18 +15,18 @@ from grpc_reflection.v1alpha import reflection
 from model.decoding.request import EngineStatistics
 from model.errors import DragomanError
 from server.access import make_credentials, make_interceptors, server_options, warnings_of
-from server.catalogue import Catalogue
+from server.catalogue.catalogue import Catalogue
+from server.catalogue.model_loading import load_translator, try_worker
+from server.catalogue.upkeep import Upkeep
 from server.config import ModelConfig, ServerConfig, parse_address
+from server.contract.service import TranslationService
 from server.interfaces import ServedTranslator
 from server.language_detection import LanguageDetector
-from server.model_loading import load_translator, try_worker
 from server.monitoring import Monitor
 from server.pb.dragoman.v1 import translation_pb2_grpc
-from server.service import TranslationService
+from server.queueing.worker import Worker
 from server.serving_health import SERVICE_NAME, ServingHealth
 from server.signals import catch_reload_signal, catch_stop_signal, exit_on_stop_signals, ignore_reload_signal
-from server.upkeep import Upkeep
-from server.worker import Worker
 
 if TYPE_CHECKING:
     from server.google.facade import GoogleFacade

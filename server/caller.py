@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 class Priority(enum.Enum):
-    """How urgent a request is; see `server.scheduler` for what it gets."""
+    """How urgent a request is; see `server.queueing.scheduler` for what it gets."""
 
     INTERACTIVE = "interactive"
     """Somebody waits for it."""

@@ -7,7 +7,7 @@ from server.client.errors import ModelChangedError, ServerError
 from server.client.requests import Scoring, Search
 from server.client.results import LanguageCandidate, LiveTranslation, ModelDetails, TextError
 from server.client.stream_state import STREAM_WINDOW
-from server.model_messages import ModelDescription, ModelScore, ServerLimits
+from server.contract.model_messages import ModelDescription, ModelScore, ServerLimits
 
 __all__ = [
     "DEFAULT_TIMEOUT",

@@ -35,7 +35,7 @@ from server.client.results import (
     require_all,
 )
 from server.client.stream_state import STREAM_WINDOW, StreamState
-from server.model_messages import ModelDescription, read_limits, read_model, read_models
+from server.contract.model_messages import ModelDescription, read_limits, read_model, read_models
 from server.pb.dragoman.v1 import translation_pb2 as pb
 from server.pb.dragoman.v1 import translation_pb2_grpc
 

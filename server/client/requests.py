@@ -5,7 +5,7 @@ from typing import Any, Literal, TypedDict
 
 from model.decoding.request import SEARCH_OPTION_NAMES, LengthNormalization, SearchArguments
 from model.errors import InvalidInputError, InvalidRequestError
-from server.messages import write_search_options
+from server.contract.messages import write_search_options
 from server.pb.dragoman.v1 import translation_pb2 as pb
 
 PriorityName = Literal["interactive", "batch"]

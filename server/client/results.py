@@ -7,8 +7,8 @@ from typing import TypeAlias, TypeVar
 from model.decoding.request import Translation
 from model.decoding.scored import ScoredTranslation
 from model.errors import InvalidTextError
-from server.messages import read_score, read_translation
-from server.model_messages import ModelDescription, ServerLimits
+from server.contract.messages import read_score, read_translation
+from server.contract.model_messages import ModelDescription, ServerLimits
 from server.pb.dragoman.v1 import translation_pb2 as pb
 
 Result = TypeVar("Result")

@@ -9,7 +9,7 @@ from google.cloud.translate_v3 import types
 
 from model.errors import DragomanError, InvalidInputError
 from server.caller import Caller
-from server.catalogue import Catalogue
+from server.catalogue.catalogue import Catalogue
 from server.config import LimitsConfig
 from server.google.batch_job import BatchJob, Input, Target
 from server.google.contents import HTML, PLAIN, read_mime_type

@@ -17,12 +17,12 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from model.decoding.request import PreparedText, Translation
 from model.errors import InvalidInputError
 from server.caller import Caller, Priority
-from server.catalogue import Catalogue, Lease
+from server.catalogue.catalogue import Catalogue, Lease
 from server.config import LimitsConfig
 from server.google.contents import ContentTranslator
 from server.google.files import InputFile, UriStyle
 from server.google.rows import MAX_HTML_LENGTH, OutputFile, Row, RowReader, append_index_row
-from server.worker import ReplicaLostError, TextFailure, Worker
+from server.queueing.worker import ReplicaLostError, TextFailure, Worker
 
 MAX_CHARACTERS = 100_000_000
 """Of all files of a job together, as Google has it."""

@@ -9,11 +9,11 @@ from typing import TypeAlias
 from model.config import Direction
 from model.decoding.request import PreparedText, SearchOptions, Translation
 from model.errors import InvalidInputError
+from server.contract.preparation import MAX_PREPARED_INLINE, prepare_all, prepare_item
 from server.interfaces import ServedTranslator
 from server.markup.document import Document, MarkupText, TranslatedText
 from server.markup.word_weights import word_weights
-from server.preparation import MAX_PREPARED_INLINE, prepare_all, prepare_item
-from server.worker import TextFailure
+from server.queueing.worker import TextFailure
 
 PLAIN, HTML = "text/plain", "text/html"
 

@@ -3,7 +3,7 @@
 import grpc
 
 from model.errors import DragomanError
-from server.statuses import UNFORESEEN, shorten, status_of
+from server.contract.statuses import UNFORESEEN, shorten, status_of
 
 
 class UnsupportedError(DragomanError):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import grpc
 
 from model.errors import DragomanError
-from server.catalogue import Catalogue
+from server.catalogue.catalogue import Catalogue
 from server.config import LimitsConfig
 from server.language_detection import LanguageDetector
 

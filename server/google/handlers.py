@@ -10,10 +10,10 @@ from google.longrunning import operations_pb2  # type: ignore[import-untyped]
 from google.protobuf import descriptor_pb2, descriptor_pool, empty_pb2
 
 from model.errors import InvalidInputError
+from server.contract.statuses import Context, abort
 from server.google.errors import UnsupportedError, own_status_of
 from server.google.operations import Operations
 from server.google.service import GoogleService
-from server.statuses import Context, abort
 
 TRANSLATION = "google.cloud.translation.v3.TranslationService"
 OPERATIONS = "google.longrunning.Operations"

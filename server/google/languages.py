@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from model.config import Direction
 from model.errors import InvalidInputError
-from server.catalogue import Catalogue
+from server.catalogue.catalogue import Catalogue
 
 
 def find_language(code: str, known: Iterable[str]) -> str | None:

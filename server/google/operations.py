@@ -14,9 +14,9 @@ from google.protobuf.message import Message
 from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]
 
 from model.errors import InvalidInputError, NotFoundError
+from server.contract.statuses import UNFORESEEN
 from server.google.errors import FailedPreconditionError, describe
-from server.scheduler import QueueFullError
-from server.statuses import UNFORESEEN
+from server.queueing.scheduler import QueueFullError
 
 MAX_RUNNING, MAX_KEPT = 16, 1000
 """Jobs that run at once, and operations that are remembered: the oldest that are done are forgotten."""

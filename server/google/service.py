@@ -10,7 +10,7 @@ from google.longrunning import operations_pb2  # type: ignore[import-untyped]
 
 from model.errors import InvalidInputError
 from server.caller import Priority, current_caller
-from server.catalogue import Catalogue
+from server.catalogue.catalogue import Catalogue
 from server.config import LimitsConfig
 from server.google.batch import BatchTranslator
 from server.google.contents import ContentTranslator, read_content, read_mime_type
@@ -19,7 +19,7 @@ from server.google.languages import directions_of, find_sources
 from server.google.names import check_detection_model, check_parent, read_model
 from server.google.operations import Operations
 from server.language_detection import LanguageDetector
-from server.worker import TextFailure
+from server.queueing.worker import TextFailure
 
 UNDETERMINED = "und"
 """The code of a language that cannot be told (ISO 639-2)."""

@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 
 class Monitor:
-    """Watches a server; it is a `server.worker.WorkerObserver`, too.
+    """Watches a server; it is a `server.queueing.worker.WorkerObserver`, too.
 
     `start` and `stop` bracket the server's life. Calls may be reported before and after, and are then only counted.
     Calls are reported on the event loop, what a worker observes on any thread.

@@ -10,7 +10,7 @@ from typing import Any
 from model.decoding.request import Request, SearchOptions, TokenHypothesis
 from model.decoding.translator import Translator
 from server.caller import Caller, Priority
-from server.worker import Worker
+from server.queueing.worker import Worker
 from tests.benchmarks.load_generator import latencies_under_load
 from tests.benchmarks.processes import peak_memory, serve
 from tests.model.decoding.engines import finished_by_step

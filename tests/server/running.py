@@ -9,7 +9,7 @@ from typing import Any
 from server.app import TranslationServer
 from server.config import ModelConfig, ServerConfig
 from server.interfaces import ServedTranslator
-from server.worker import Worker
+from server.queueing.worker import Worker
 
 PATIENCE = 30.0
 """Seconds after which a test that waits for something has failed."""

@@ -5,7 +5,7 @@ import asyncio
 from model.decoding.request import SearchOptions
 from server.call_timing import CallTiming, current_timing
 from server.caller import Caller, Priority
-from server.worker import Worker
+from server.queueing.worker import Worker
 from tests.server.fakes import EN_DE, FakeTranslator
 
 CALLER = Caller("me", "1")

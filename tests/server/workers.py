@@ -6,7 +6,7 @@ from typing import Any
 
 from model.decoding.request import PreparedText, SearchOptions, Translation
 from server.caller import Caller, Priority
-from server.worker import TextFailure, Worker
+from server.queueing.worker import TextFailure, Worker
 from tests.server.fakes import EN_DE, PATIENCE
 
 ANYBODY = Caller("anybody", "request")
@@ -23,7 +23,7 @@ class Clock:
 
 
 class Recorder:
-    """A `server.worker.WorkerObserver` that writes down what it is told."""
+    """A `server.queueing.worker.WorkerObserver` that writes down what it is told."""
 
     def __init__(self) -> None:
         self.events: list[tuple[Any, ...]] = []

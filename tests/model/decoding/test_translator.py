@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from model.config import EOS_ID, Direction
 from model.decoding import offline
 from model.decoding.engine import Engine
+from model.decoding.parallel import ParallelEngine
 from model.decoding.request import SearchOptions, Segment
 from model.decoding.translator import Translator
 from model.errors import DragomanError, InvalidInputError, NotFoundError
@@ -231,8 +232,8 @@ def test_an_error_in_the_engine_frees_all_slots(
         raise RuntimeError("out of memory")
 
     with monkeypatch.context() as patch:
-        assert isinstance(translator.engine, Engine)
-        patch.setattr(translator.engine.decoder, "advance", fail)
+        assert isinstance(translator.engine, Engine | ParallelEngine)
+        patch.setattr(type(translator.engine.decoder), "advance", fail)
         with pytest.raises(RuntimeError, match="out of memory"):
             texts_of(translator, tiny_sentences)
     assert_all_free(translator)

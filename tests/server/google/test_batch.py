@@ -15,7 +15,7 @@ from google.longrunning import operations_pb2  # type: ignore[import-untyped]
 
 from server.caller import Priority
 from server.google import batch_job, operations
-from server.worker import ReplicaLostError, Worker
+from server.queueing.worker import ReplicaLostError, Worker
 from tests.server.fakes import PATIENCE, wait_for
 from tests.server.google.running import PARENT, AligningTranslator, Google, connected, serve
 

@@ -33,7 +33,7 @@ class TranslationServiceStub:
     `grpc.reflection.v1alpha.ServerReflection` and, if it is told to, `grpc.channelz.v1.Channelz`.
 
     Metadata of a call, all optional: `authorization`, "Bearer" and a token, where the server asks for one; `x-request-id`,
-    which the server's log and its answer's initial metadata repeat, or else one that the server makes up.
+    which the server's log and its answer's metadata repeat, or else one that the server makes up.
 
     Status codes of every method:
     INVALID_ARGUMENT    the request as a whole is at fault; the message names the field. What is wrong with one of
@@ -102,7 +102,7 @@ class TranslationServiceServicer:
     `grpc.reflection.v1alpha.ServerReflection` and, if it is told to, `grpc.channelz.v1.Channelz`.
 
     Metadata of a call, all optional: `authorization`, "Bearer" and a token, where the server asks for one; `x-request-id`,
-    which the server's log and its answer's initial metadata repeat, or else one that the server makes up.
+    which the server's log and its answer's metadata repeat, or else one that the server makes up.
 
     Status codes of every method:
     INVALID_ARGUMENT    the request as a whole is at fault; the message names the field. What is wrong with one of
@@ -234,7 +234,7 @@ class TranslationService:
     `grpc.reflection.v1alpha.ServerReflection` and, if it is told to, `grpc.channelz.v1.Channelz`.
 
     Metadata of a call, all optional: `authorization`, "Bearer" and a token, where the server asks for one; `x-request-id`,
-    which the server's log and its answer's initial metadata repeat, or else one that the server makes up.
+    which the server's log and its answer's metadata repeat, or else one that the server makes up.
 
     Status codes of every method:
     INVALID_ARGUMENT    the request as a whole is at fault; the message names the field. What is wrong with one of

@@ -1,0 +1,325 @@
+"""The models that are served: which one translates a call, and how they are replaced while calls run.
+
+Everything but loading runs on the event loop.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
+
+from model.config import Direction
+from model.errors import DragomanError, InvalidInputError
+from server.catalogue.bundle_watch import BundleState, bundle_state
+from server.catalogue.leases import Lease, ModelLease, ServedModel
+from server.catalogue.load_attempts import LONGEST_PAUSE, LoadAttempts
+from server.catalogue.model_loading import load_translator, try_worker
+from server.catalogue.routing import find_named, find_worker
+from server.config import DEFAULT_MAX_WAITING, ModelConfig
+from server.interfaces import ModelObserver, ServedTranslator
+from server.queueing.worker import NO_OBSERVER, Worker, WorkerObserver
+
+logger = logging.getLogger(__name__)
+
+__all__ = ["Catalogue", "Lease", "ModelLease"]
+
+
+class _Nobody:
+    """Is told, and does nothing."""
+
+    def model_loaded(self, model: str, revision: str) -> None: ...
+    def model_unloaded(self, model: str) -> None: ...
+    def reload_ended(self, model: str, outcome: str) -> None: ...
+
+
+@dataclass(slots=True)
+class _Round:
+    """What one `apply` comes to: for each model of the configuration what serves it, if anything does."""
+
+    chosen: dict[ModelConfig, ServedModel] = field(default_factory=dict)
+    errors: list[DragomanError] = field(default_factory=list)
+
+
+class Catalogue:
+    """The models that are served, in the order of the configuration; empty until `apply`."""
+
+    def __init__(
+        self,
+        *,
+        load: Callable[[ModelConfig], ServedTranslator] = load_translator,
+        try_out: Callable[[Worker], Awaitable[None]] = try_worker,
+        state_of: Callable[[str], BundleState] = bundle_state,
+        max_waiting: int = DEFAULT_MAX_WAITING,
+        observer: ModelObserver | None = None,
+        worker_observer: WorkerObserver = NO_OBSERVER,
+        on_change: Callable[[], None] = lambda: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """load: called on another thread, the same each time. try_out: raises DragomanError for a model that does not
+        translate.
+
+        on_change: called on the event loop when another set of models is served and when one of them breaks, or, at
+        the next `apply`, when one has lost all of its processes or has some again.
+        """
+        self._load = load
+        self._try_out = try_out
+        self._state_of = state_of
+        self._max_waiting = max_waiting
+        self._observer = observer or _Nobody()
+        self._worker_observer = worker_observer
+        self._on_change = on_change
+        self._clock = clock
+        self._models: list[ServedModel] = []
+        self._told: dict[str, bool] = {}  # what `works` was at the last change
+        self._attempts = LoadAttempts(clock)
+        self._applying = asyncio.Lock()
+        # One thread for all: threads that take turns would each keep memory of the models that they loaded.
+        self._loader = ThreadPoolExecutor(1, "dragoman-load")
+        self._retired: set[ServedModel] = set()  # those that still have calls
+        self._closing: set[asyncio.Task[None]] = set()
+        self._num_leases = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    def find(self, model: str | None, source_language: str | None, target_language: str) -> Lease:
+        """The model of that name, or the only one that fits, and the direction in it. Release the lease.
+
+        Raises NotFoundError if there is no such model or none for the languages, InvalidInputError if several fit.
+        """
+        worker, direction = find_worker(self.workers(), model, source_language, target_language)
+        lease = Lease(self._served_by(worker), self._release, direction)
+        self._count_lease()
+        return lease
+
+    def get(self, name: str) -> ModelLease:
+        """The model of that name. Release the lease. Raises NotFoundError if there is none."""
+        lease = ModelLease(self._served_by(find_named(self.workers(), name)), self._release)
+        self._count_lease()
+        return lease
+
+    def workers(self) -> tuple[Worker, ...]:
+        """Those of the models that are served now."""
+        return tuple(model.worker for model in self._models)
+
+    def directions(self) -> frozenset[Direction]:
+        """All in which a model translates."""
+        return frozenset(direction for model in self._models for direction in model.worker.translator.directions)
+
+    def works(self) -> dict[str, bool]:
+        """For the name of every model that is served, whether it translates at the moment."""
+        return {model.name: model.works for model in self._models}
+
+    def seconds_until_retry(self) -> float | None:
+        """When `apply` should be called again, because a model that could not be loaded, or broke, is due; None if all
+        is well."""
+        return self._attempts.seconds_until_next()
+
+    async def wait_until_idle(self) -> None:
+        """Returns when there is no lease."""
+        await self._idle.wait()
+
+    async def apply(
+        self, models: Sequence[ModelConfig], states: Mapping[str, BundleState] | None = None, *, at_once: bool = False
+    ) -> list[DragomanError]:
+        """Loads what is new or has changed, lets it take the place of what has its name, and closes what is not wanted
+        any more once its calls are done. A model has to translate something before it takes any place.
+
+        states: of each bundle, as of when it is to be loaded; found out if None. at_once: whether to try even what
+        failed a short while ago.
+
+        Returns why models could not be loaded. For as long as there are any, no old model is closed but those that
+        are replaced: one of them may be what the new one was to replace.
+        """
+        async with self._applying:
+            if states is None:
+                states = {model.bundle: await asyncio.to_thread(self._state_of, model.bundle) for model in models}
+            self._attempts.confine_to(models)
+            this_round = _Round()
+            waiting = [
+                model for model in dict.fromkeys(models) if not self._keep(model, states[model.bundle], this_round)
+            ]
+            for model in waiting:
+                await self._renew(model, states[model.bundle], this_round, at_once=at_once)
+            self._settle(models, this_round)
+            return this_round.errors
+
+    async def close(self) -> None:
+        """Closes all models, once what they are translating is done; whoever has a lease can do no more with it."""
+        async with self._applying:
+            models, self._models = self._models, []
+            for model in (*models, *self._retired):
+                model.is_retired = True
+                self._close_soon(model)
+            self._retired.clear()
+        while self._closing:
+            await asyncio.gather(*self._closing)
+        self._loader.shutdown(wait=False)  # it is idle
+
+    def _keep(self, wanted: ModelConfig, state: BundleState, this_round: _Round) -> bool:
+        for model in self._models:
+            if model.config == wanted and model.state == state and not model.worker.is_broken:
+                this_round.chosen[wanted] = model
+                self._attempts.succeed(wanted)
+                return True
+        return False
+
+    async def _renew(self, wanted: ModelConfig, state: BundleState, this_round: _Round, *, at_once: bool) -> None:
+        """Puts a newly loaded model in the old one's place, or leaves that where it is if there is a reason."""
+        reason_to_wait = None if at_once else self._attempts.reason_to_wait(wanted, state)
+        if reason_to_wait is not None:
+            this_round.errors.append(reason_to_wait)
+        else:
+            try:
+                model = await self._open(wanted, state, this_round)
+            except DragomanError as error:
+                this_round.errors.append(error)
+                self._note_trouble(wanted, state, error)
+            else:
+                self._attempts.succeed(wanted)
+                self._place(model)
+                this_round.chosen[wanted] = model
+                return
+        old = self._predecessor(wanted, this_round)
+        if old is not None:
+            this_round.chosen[wanted] = old
+
+    async def _open(self, wanted: ModelConfig, state: BundleState, this_round: _Round) -> ServedModel:
+        broken = next((model for model in self._models if model.config == wanted and model.worker.is_broken), None)
+        if broken is not None:  # it serves nobody, and the new one needs its memory
+            await _close(broken)
+        logger.debug("loading %s", wanted.bundle)
+        started = self._clock()
+        translator = await self._load_on_a_thread(wanted)
+        if any(model.name == translator.name for model in this_round.chosen.values()):
+            await asyncio.to_thread(translator.close)
+            raise InvalidInputError(
+                f'two models are called "{translator.name}"; every served model needs a name of its own'
+            )
+        num_attempts = self._attempts.count(wanted, state) + (broken is not None)
+        model = ServedModel(wanted, state, self._clock(), num_attempts)
+        on_broken = partial(_tell_loop, asyncio.get_running_loop(), partial(self._break, model))
+        model.worker = Worker(
+            translator, max_waiting=self._max_waiting, on_broken=on_broken, observer=self._worker_observer
+        )
+        try:
+            await self._try_out(model.worker)
+        except Exception as error:
+            self._retire(model)  # its end is not awaited: it may hang as its trial did
+            raise _explain(error, wanted) from error
+        logger.info("%s, revision %s, serves after %.1f s", model.name, translator.revision, self._clock() - started)
+        return model
+
+    async def _load_on_a_thread(self, wanted: ModelConfig) -> ServedTranslator:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._loader, self._load, wanted)
+        except Exception as error:
+            raise _explain(error, wanted) from error
+
+    def _note_trouble(self, wanted: ModelConfig, state: BundleState, error: DragomanError) -> None:
+        pause = self._attempts.fail(wanted, state, error)
+        if not self._models:  # the server does not start: whoever starts it is told
+            return
+        old = self._predecessor(wanted, _Round())
+        self._observer.reload_ended(old.name if old is not None else wanted.name or wanted.bundle, "failed")
+        goes_on = "; what was loaded before goes on" if old is not None else ""
+        logger.error("%s cannot be served%s; next attempt in %g s: %s", wanted.bundle, goes_on, pause, error)
+
+    def _predecessor(self, wanted: ModelConfig, this_round: _Round) -> ServedModel | None:
+        """What may go on in the place of a model that cannot be loaded."""
+        free = [model for model in self._models if model not in this_round.chosen.values()]
+        for model in free:
+            if model.config == wanted or (wanted.name is not None and model.name == wanted.name):
+                return model
+        return next((model for model in free if model.config.bundle == wanted.bundle), None)
+
+    def _place(self, model: ServedModel) -> None:
+        for place, old in enumerate(self._models):
+            if old.name == model.name:
+                self._models[place] = model
+                self._retire(old)
+                self._observer.reload_ended(model.name, "replaced")
+                break
+        else:
+            self._models.append(model)
+        self._observer.model_loaded(model.name, model.worker.translator.revision)
+        self._tell()
+
+    def _settle(self, models: Sequence[ModelConfig], this_round: _Round) -> None:
+        """Puts the models in the order of the configuration, and lets go of those that it has no longer."""
+        chosen = [this_round.chosen[model] for model in dict.fromkeys(models) if model in this_round.chosen]
+        left_over = [model for model in self._models if model not in chosen]
+        if this_round.errors:
+            chosen += left_over
+        else:
+            for model in left_over:
+                logger.info("%s is no longer served", model.name)
+                self._observer.model_unloaded(model.name)
+                self._retire(model)
+        self._models = chosen
+        if list(self._told.items()) != list(self.works().items()):
+            self._tell()
+
+    def _break(self, model: ServedModel) -> None:
+        """Its engine failed for good: it stays in its place, where it refuses all calls, until another is loaded."""
+        if model.is_retired:
+            return
+        lasted = self._clock() - model.loaded_at >= LONGEST_PAUSE
+        num_attempts = 0 if lasted else model.num_attempts
+        error = DragomanError(f"{model.name}: its decoding engine is broken")
+        self._attempts.note(model.config, model.state, error, num_attempts)
+        self._tell()
+
+    def _tell(self) -> None:
+        self._told = self.works()
+        self._on_change()
+
+    def _retire(self, model: ServedModel) -> None:
+        model.is_retired = True
+        if model.num_leases:
+            self._retired.add(model)
+        else:
+            self._close_soon(model)
+
+    def _close_soon(self, model: ServedModel) -> None:
+        closing = asyncio.ensure_future(_close(model))
+        self._closing.add(closing)
+        closing.add_done_callback(self._closing.discard)
+
+    def _served_by(self, worker: Worker) -> ServedModel:
+        return next(model for model in self._models if model.worker is worker)
+
+    def _count_lease(self) -> None:
+        self._num_leases += 1
+        self._idle.clear()
+
+    def _release(self, model: ServedModel) -> None:
+        self._num_leases -= 1
+        if not self._num_leases:
+            self._idle.set()
+        if model in self._retired and not model.num_leases:
+            self._retired.discard(model)
+            self._close_soon(model)
+
+
+async def _close(model: ServedModel) -> None:
+    try:
+        await model.worker.drain()
+        await asyncio.to_thread(model.worker.translator.close)
+    except Exception:  # its memory may be lost, but the others are not concerned
+        logger.exception("%s could not be closed", model.name)
+
+
+def _tell_loop(loop: asyncio.AbstractEventLoop, callback: Callable[[], None]) -> None:
+    with suppress(RuntimeError):  # the loop is closed: nobody asks any more
+        loop.call_soon_threadsafe(callback)
+
+
+def _explain(error: Exception, wanted: ModelConfig) -> DragomanError:
+    if isinstance(error, DragomanError):
+        return error
+    logger.error("%s cannot be loaded", wanted.bundle, exc_info=error)
+    return DragomanError(f"{wanted.bundle}: cannot be loaded: {type(error).__name__}: {' '.join(str(error).split())}")

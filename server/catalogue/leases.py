@@ -1,0 +1,83 @@
+"""A model in use: it is closed only when nobody uses it any more."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Self
+
+from model.config import Direction
+from server.catalogue.bundle_watch import BundleState
+from server.catalogue.model_loading import read_card
+from server.config import ModelConfig
+from server.interfaces import ServedTranslator
+from server.queueing.worker import Worker
+
+
+@dataclass(slots=True, eq=False)
+class ServedModel:
+    """A loaded model.
+
+    config, state: what it was loaded from. loaded_at: on the catalogue's clock. num_attempts: to serve what it was
+    loaded from that failed shortly before. num_leases: calls that use it. is_retired: no new ones get it. is_broken:
+    its engine failed for good. card: as it was when the model was loaded, see `ModelLease.card`.
+    """
+
+    config: ModelConfig
+    state: BundleState
+    loaded_at: float
+    num_attempts: int = 0
+    worker: Worker = field(init=False)
+    num_leases: int = 0
+    is_retired: bool = False
+    card: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.card = read_card(self.config.bundle)
+
+    @property
+    def name(self) -> str:
+        """What clients call it."""
+        return self.worker.translator.name
+
+    @property
+    def works(self) -> bool:
+        """Whether it translates: its engine has not failed for good, and of its processes, if it has any, one lives."""
+        statistics = self.worker.statistics()
+        return not self.worker.is_broken and (not statistics.num_replicas or statistics.num_replicas_alive > 0)
+
+
+class ModelLease:
+    """Keeps a model from being closed, for use with `with`: another may take its place meanwhile, but it goes on."""
+
+    def __init__(self, model: ServedModel, on_release: Callable[[ServedModel], None]) -> None:
+        self._model: ServedModel | None = model
+        self._on_release = on_release
+        self.worker = model.worker
+        self.card = model.card
+        """Its bundle's README.md, in Markdown; empty if there is none."""
+        model.num_leases += 1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+    @property
+    def translator(self) -> ServedTranslator:
+        """The model itself."""
+        return self.worker.translator
+
+    def release(self) -> None:
+        """What leaving `with` does; may be called twice, on the event loop."""
+        model, self._model = self._model, None
+        if model is not None:
+            model.num_leases -= 1
+            self._on_release(model)
+
+
+class Lease(ModelLease):
+    """A model and the direction in which it is to translate."""
+
+    def __init__(self, model: ServedModel, on_release: Callable[[ServedModel], None], direction: Direction) -> None:
+        super().__init__(model, on_release)
+        self.direction = direction

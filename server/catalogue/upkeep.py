@@ -1,0 +1,151 @@
+"""Keeps the served models as the configuration and the bundles on disk have them, while the server runs."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from model.errors import DragomanError
+from server.catalogue.bundle_watch import BundleState, FileState, bundle_state, file_state
+from server.catalogue.catalogue import Catalogue
+from server.catalogue.load_attempts import FIRST_PAUSE
+from server.config import LoadingConfig, ServerConfig
+
+_AT_ONCE = frozenset({"reload_seconds", "drain_seconds", *LoadingConfig.model_fields})
+"""Keys of [server] that need no restart."""
+
+logger = logging.getLogger(__name__)
+
+
+class Upkeep:
+    """Looks now and then whether the configuration's file or a bundle has changed, and has the catalogue follow.
+
+    What changes is taken up once two looks in a row have found it the same: a bundle is not loaded while it is being
+    copied. What cannot be read or loaded is logged, and what was there before goes on.
+    """
+
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        config: ServerConfig,
+        *,
+        path: Path | None = None,
+        reread: Callable[[], ServerConfig] | None = None,
+        state_of: Callable[[str], BundleState] = bundle_state,
+    ) -> None:
+        """path: the configuration's file, if it has one. reread: makes the configuration anew; called on another
+        thread. state_of: see `bundle_state`."""
+        self.config = config
+        self._catalogue = catalogue
+        self._path = path
+        self._reread = reread
+        self._state_of = state_of
+        self._file: FileState | None = None  # whose content is `config`, or was refused
+        self._file_before: FileState | None = None  # at the last look
+        self._states: dict[str, BundleState] = {}  # that the catalogue was told of
+        self._states_before: dict[str, BundleState] = {}  # at the last look
+        self._looking = asyncio.Lock()
+        self._wake = asyncio.Event()
+        self._asked = False
+        self._task: asyncio.Task[None] | None = None
+
+    async def load(self) -> None:
+        """Loads all models for the first time. Raises DragomanError if one of them cannot be served."""
+        if self._path is not None:
+            self._file = self._file_before = await asyncio.to_thread(file_state, self._path)
+        self._states = self._states_before = await self._look_at_bundles()
+        errors = await self._catalogue.apply(self.config.served_models, self._states)
+        if errors:
+            raise errors[0]
+
+    def start(self) -> None:
+        """Looks every `reload_seconds` from now on, and when the catalogue has something to try again."""
+        self._task = asyncio.ensure_future(self._run())
+
+    async def stop(self) -> None:
+        """Ends the looking; one that is under way, which may be loading a model, is waited for."""
+        task, self._task = self._task, None
+        if task is not None:
+            async with self._looking:
+                task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    def wake(self) -> None:
+        """The catalogue may have something to try again."""
+        self._wake.set()
+
+    def ask(self) -> None:
+        """Whoever replaced something says that it is done: it is looked at, and loaded, at once."""
+        self._asked = True
+        self._wake.set()
+
+    async def look(self, *, at_once: bool = False) -> None:
+        """One look, see the class. at_once: what has changed is taken up even if it was not there the last time."""
+        async with self._looking:
+            await self._look_at_config(at_once=at_once)
+            found = await self._look_at_bundles()
+            for bundle, state in found.items():
+                if at_once or bundle not in self._states or state == self._states_before.get(bundle):
+                    self._states[bundle] = state
+            self._states = {bundle: self._states[bundle] for bundle in found}
+            self._states_before = found
+            await self._catalogue.apply(self.config.served_models, self._states, at_once=at_once)
+
+    async def _run(self) -> None:
+        while True:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), self._seconds_to_wait())
+            self._wake.clear()
+            asked, self._asked = self._asked, False
+            try:
+                await self.look(at_once=asked)
+            except Exception:  # whatever it is, the server goes on as it is
+                logger.exception("looking after the models failed")
+                await asyncio.sleep(FIRST_PAUSE)
+
+    def _seconds_to_wait(self) -> float | None:
+        waits = [self.config.server.reload_seconds or None, self._catalogue.seconds_until_retry()]
+        return min((seconds for seconds in waits if seconds is not None), default=None)
+
+    async def _look_at_config(self, *, at_once: bool) -> None:
+        if self._path is None or self._reread is None:
+            return
+        file = await asyncio.to_thread(file_state, self._path)
+        settled = at_once or file == self._file_before
+        self._file_before = file
+        if not settled or (file == self._file and not at_once):
+            return
+        self._file = file
+        try:
+            config = await asyncio.to_thread(self._reread)
+        except DragomanError as error:
+            logger.error("the configuration stays as it was: %s", error)
+            return
+        if config != self.config:
+            self._take(config)
+
+    def _take(self, config: ServerConfig) -> None:
+        keys = _keys_that_need_a_restart(self.config, config)
+        if keys:
+            logger.warning("changed, but only a restart makes it so: %s", ", ".join(keys))
+        logger.info("the configuration has changed")
+        self.config = config
+
+    async def _look_at_bundles(self) -> dict[str, BundleState]:
+        bundles = dict.fromkeys(model.bundle for model in self.config.served_models)
+        return {bundle: await asyncio.to_thread(self._state_of, bundle) for bundle in bundles}
+
+
+def _keys_that_need_a_restart(before: ServerConfig, after: ServerConfig) -> list[str]:
+    """The dotted keys that differ and are read only when the server starts."""
+    keys = []
+    for table in ServerConfig.model_fields:
+        if table == "models":
+            continue
+        old, new = getattr(before, table), getattr(after, table)
+        for key in type(old).model_fields:
+            if getattr(old, key) != getattr(new, key) and not (table == "server" and key in _AT_ONCE):
+                keys.append(f"{table}.{key}")
+    return keys

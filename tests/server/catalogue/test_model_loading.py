@@ -1,0 +1,99 @@
+"""From a bundle on disk to a model that has proved to translate."""
+
+import asyncio
+import math
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from model.decoding.request import Hypothesis, PreparedText, TokenHypothesis, Translation
+from model.errors import DragomanError, InvalidInputError, NotFoundError
+from server.catalogue.model_loading import load_translator, read_card, try_worker
+from server.config import ModelConfig
+from server.interfaces import ServedTranslator
+from server.queueing.worker import Worker
+from tests.server.fakes import FakeTranslator
+
+
+@pytest.fixture
+def tiny(tiny_bundle: Path) -> Iterator[ServedTranslator]:
+    translator = load_translator(ModelConfig(bundle=str(tiny_bundle), max_slots=2))
+    yield translator
+    translator.close()
+
+
+def try_out(translator: ServedTranslator) -> None:
+    with Worker(translator) as worker:
+        asyncio.run(try_worker(worker))
+
+
+def test_a_real_bundle_translates(tiny: ServedTranslator) -> None:
+    assert tiny.name == "tiny"
+    assert tiny.engine.free_slots == 2
+    try_out(tiny)
+    assert tiny.engine.statistics().num_finished == 1
+
+
+def test_a_model_has_the_name_of_its_configuration(tiny_bundle: Path) -> None:
+    translator = load_translator(ModelConfig(bundle=str(tiny_bundle), name="other"))
+    assert translator.name == translator.info.name == "other"
+    translator.close()
+
+
+def test_links_are_followed_once(tiny_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(tiny_bundle, target_is_directory=True)
+    opened = []
+
+    def load(folder: Path, **_: object) -> FakeTranslator:
+        opened.append(folder)
+        return FakeTranslator()
+
+    monkeypatch.setattr("model.decoding.translator.Translator.load", load)
+    load_translator(ModelConfig(bundle=str(link)))
+    assert opened == [tiny_bundle.resolve()]
+
+
+def test_scores_that_are_no_numbers_are_found(tiny: ServedTranslator, monkeypatch: pytest.MonkeyPatch) -> None:
+    def finish(prepared: PreparedText, found: Sequence[Sequence[TokenHypothesis]]) -> Translation:
+        return Translation(prepared.text, (Hypothesis("x", math.nan),))
+
+    monkeypatch.setattr(tiny, "finish", finish)
+    with pytest.raises(DragomanError, match="tiny: its scores are no numbers"):
+        try_out(tiny)
+
+
+def test_a_model_that_takes_no_text_is_found() -> None:
+    translator = FakeTranslator("full")
+    translator.engine.max_positions = 0
+    with pytest.raises(DragomanError, match="full: cannot translate: the engine has no room"):
+        try_out(translator)
+
+
+def test_a_model_without_a_direction_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    translator = FakeTranslator("lost")
+
+    def prepare(*_: object, **__: object) -> PreparedText:
+        raise NotFoundError("the shortlist lacks it")
+
+    monkeypatch.setattr(translator, "prepare", prepare)
+    with pytest.raises(DragomanError, match="lost: no direction can be translated"):
+        try_out(translator)
+
+
+def test_a_model_that_takes_for_ever_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("server.catalogue.model_loading.TRIAL_SECONDS", 0.01)
+    monkeypatch.setattr("server.catalogue.model_loading.TRIAL_TEXT", "forever")
+    with pytest.raises(DragomanError, match=r"slow: has not translated anything in 0\.01 s"):
+        try_out(FakeTranslator("slow"))
+
+
+def test_a_damaged_bundle_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInputError, match=r"config\.json: the bundle lacks this file"):
+        load_translator(ModelConfig(bundle=str(tmp_path)))
+
+
+def test_the_card(tiny_bundle: Path, tmp_path: Path) -> None:
+    assert read_card(str(tiny_bundle)).startswith("# tiny\n")
+    assert read_card(str(tmp_path)) == read_card(str(tmp_path / "none")) == ""

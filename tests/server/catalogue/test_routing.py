@@ -1,0 +1,64 @@
+"""Which model translates a call."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from model.config import Direction
+from model.errors import InvalidInputError, NotFoundError
+from server.catalogue.routing import find_worker
+from server.queueing.worker import Worker
+from tests.server.fakes import DE_EN, EN_DE, FakeTranslator
+
+FR_DE = Direction("fr", "de")
+
+
+@pytest.fixture
+def workers() -> Iterator[list[Worker]]:
+    translators = [
+        FakeTranslator("small", (EN_DE, DE_EN)),
+        FakeTranslator("large", (EN_DE,)),
+        FakeTranslator("french", (FR_DE,)),
+    ]
+    with ExitStack() as stack:
+        yield [stack.enter_context(Worker(translator)) for translator in translators]
+
+
+@pytest.mark.parametrize(
+    ("model", "source", "target", "found"),
+    [
+        ("small", "en", "de", ("small", EN_DE)),
+        ("large", None, "de", ("large", EN_DE)),
+        (None, "de", "en", ("small", DE_EN)),
+        (None, None, "en", ("small", DE_EN)),
+        (None, "fr", "de", ("french", FR_DE)),
+    ],
+)
+def test_finds(
+    workers: list[Worker], model: str | None, source: str | None, target: str, found: tuple[str, Direction]
+) -> None:
+    worker, direction = find_worker(workers, model, source, target)
+    assert (worker.translator.name, direction) == found
+
+
+def test_an_unknown_model_is_told_what_there_is(workers: list[Worker]) -> None:
+    with pytest.raises(NotFoundError, match=r'^model: there is no "huge"; there is small, large, french$'):
+        find_worker(workers, "huge", "en", "de")
+
+
+def test_unknown_languages_are_told_what_there_is(workers: list[Worker]) -> None:
+    with pytest.raises(NotFoundError, match=r"from any language to xx; there is de→en, en→de, fr→de$"):
+        find_worker(workers, None, None, "xx")
+    with pytest.raises(NotFoundError, match="large does not translate"):
+        find_worker(workers, "large", "de", "en")
+
+
+def test_several_fitting_models_must_be_told_apart(workers: list[Worker]) -> None:
+    with pytest.raises(InvalidInputError, match=r"^model: several models fit, name one of them: small, large$"):
+        find_worker(workers, None, "en", "de")
+
+
+def test_without_models_nothing_is_found() -> None:
+    with pytest.raises(NotFoundError, match="no model translates from en to de"):
+        find_worker([], None, "en", "de")
