@@ -195,7 +195,7 @@ assert "torch" not in sys.modules, "torch was imported"
         (
             "server.queueing.worker",
             "class A:\n    def f(self):\n        from torch import nn",
-            "server.worker imports torch.nn",
+            "server.queueing.worker imports torch.nn",
         ),
         ("model.decoding.search", "import torch", "model.decoding.search imports torch"),
         (
