@@ -207,9 +207,9 @@ assert "torch" not in sys.modules, "torch was imported"
         ("model.decoding.combining", "import model.storage", "model.decoding.combining imports model.storage"),
         ("server.queueing.worker", "import grpc.aio", "server.queueing.worker imports grpc.aio"),
         (
-            "server.queueing.scheduler",
+            "server.scheduler",
             "from .pb.dragoman.v1 import x_pb2",
-            "server.queueing.scheduler imports server.pb.dragoman.v1",
+            "server.scheduler imports server.pb.dragoman.v1",
         ),
         ("server", "from . import pb", "server imports server.pb"),
         ("dragoman", "def serve():\n    import grpc", "dragoman imports grpc"),
