@@ -12,7 +12,7 @@ import grpc
 from server.client.connection import Connection, new_request_id
 from server.client.errors import explain_end, explain_silence
 from server.client.results import TranslationResult
-from server.client.stream_state import StreamState
+from server.client.stream_state import MAX_GROUP_LENGTH, MAX_GROUP_SIZE, StreamState
 from server.pb.dragoman.v1 import translation_pb2 as pb
 
 _LOST_STATUS = "Internal error from Core"
@@ -32,7 +32,8 @@ class AsyncStream:
         self._config = config
         self._state = state
         self._changed = asyncio.Event()  # for the tasks that read and that send
-        self._outbox: deque[pb.TranslateStreamRequest] = deque()
+        self._outbox: deque[pb.TranslateStreamItem] = deque()
+        self._results: deque[tuple[int, TranslationResult]] = deque()  # received, and not yet handed on
         self._is_accepted = False  # by the current call
         self._last_sign = time.monotonic()  # that something was read or received
         self._reading: asyncio.Future[None] | None = None
@@ -70,21 +71,21 @@ class AsyncStream:
         state = self._state
         if self._reading is None:
             self._reading = asyncio.ensure_future(self._read(texts))
-        while not state.is_complete:
+        while not (self._results or state.is_complete):
             if self._call is None:
                 self._call = self._begin()
             response = await self._receive(self._call)
             if response is not None:
-                result = state.take(response)
+                self._results.extend(state.take(response))
                 self._is_accepted = True
                 self._changed.set()
-                if result is not None:
-                    return result
             elif self._call.receiving.done():
                 reason = explain_end(await self._call.ending(), self._connection, self._call.request_id)
                 pause = state.pause_after(reason)
                 await self._close_call()
                 await asyncio.sleep(pause)
+        if self._results:
+            return self._results.popleft()
         if self._call is not None:
             await self._call.wait_for_end(self._connection.timeout)
         return None
@@ -119,11 +120,21 @@ class AsyncStream:
                 await self._wait_for_change()
             while True:
                 while self._outbox:
-                    await responses.write(self._outbox.popleft())
+                    await responses.write(self._take_group())
                 if self._state.is_exhausted:
                     break
                 await self._wait_for_change()
             await responses.done_writing()
+
+    def _take_group(self) -> pb.TranslateStreamRequest:
+        """Texts that wait share a message."""
+        request = pb.TranslateStreamRequest()
+        length = 0
+        while self._outbox and len(request.items) < MAX_GROUP_SIZE and length < MAX_GROUP_LENGTH:
+            item = self._outbox.popleft()
+            request.items.append(item)
+            length += len(item.text)
+        return request
 
     async def _receive(self, call: "_Call") -> pb.TranslateStreamResponse | None:
         """The next message; None if the call has ended, or the texts have. Raises what reading the texts raises."""

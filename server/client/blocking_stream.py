@@ -12,7 +12,7 @@ import grpc
 from server.client.connection import Connection, new_request_id
 from server.client.errors import explain_end, explain_silence
 from server.client.results import TranslationResult
-from server.client.stream_state import StreamState
+from server.client.stream_state import MAX_GROUP_LENGTH, MAX_GROUP_SIZE, StreamState
 from server.pb.dragoman.v1 import translation_pb2 as pb
 
 _ENDED = None
@@ -25,9 +25,28 @@ class _Call:
     """One call of TranslateStream; a thread of gRPC's takes requests out of `outbox`, one of ours fills `inbox`."""
 
     request_id: str
-    outbox: "queue.SimpleQueue[pb.TranslateStreamRequest | None]" = field(default_factory=queue.SimpleQueue)
+    config: pb.TranslateStreamRequest
+    outbox: "queue.SimpleQueue[pb.TranslateStreamItem | None]" = field(default_factory=queue.SimpleQueue)
     inbox: "queue.SimpleQueue[_Event]" = field(default_factory=queue.SimpleQueue)
     responses: Any = None
+
+    def requests(self) -> Iterator[pb.TranslateStreamRequest]:
+        """What is to be sent. Texts that wait while an earlier message is on its way share the next one."""
+        yield self.config
+        while (item := self.outbox.get()) is not None:
+            request = pb.TranslateStreamRequest(items=[item])
+            length = len(item.text)
+            while len(request.items) < MAX_GROUP_SIZE and length < MAX_GROUP_LENGTH:
+                try:
+                    item = self.outbox.get_nowait()
+                except queue.Empty:
+                    break
+                if item is None:
+                    yield request
+                    return
+                request.items.append(item)
+                length += len(item.text)
+            yield request
 
     def receive(self) -> None:
         """Runs on a thread until the call has ended. The inbox holds no more than what was asked for."""
@@ -72,9 +91,7 @@ class BlockingStream:
                 except queue.Empty:
                     continue  # a text was sent instead
                 if isinstance(event, pb.TranslateStreamResponse):
-                    result = state.take(event)
-                    if result is not None:
-                        yield result
+                    yield from state.take(event)
                     continue
                 pause = state.pause_after(explain_end(event, self._connection, call.request_id))
                 call.close()
@@ -110,14 +127,14 @@ class BlockingStream:
             results.close()
 
     def _begin(self) -> _Call:
-        call = _Call(new_request_id())
-        call.outbox.put(self._config)
-        for request in self._state.unanswered():
-            call.outbox.put(request)
+        call = _Call(new_request_id(), self._config)
+        for item in self._state.unanswered():
+            call.outbox.put(item)
         if self._state.is_exhausted:
             call.outbox.put(None)
-        requests: Iterator[pb.TranslateStreamRequest] = iter(call.outbox.get, None)
-        call.responses = self._stub.TranslateStream(requests, metadata=self._connection.metadata(call.request_id))
+        call.responses = self._stub.TranslateStream(
+            call.requests(), metadata=self._connection.metadata(call.request_id)
+        )
         threading.Thread(target=call.receive, name="dragoman-stream", daemon=True).start()
         return call
 

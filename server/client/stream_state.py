@@ -19,6 +19,9 @@ no more than it needs."""
 MAX_WINDOW_LENGTH = 4_000_000
 """Characters of them, but for a single longer text."""
 
+MAX_GROUP_SIZE, MAX_GROUP_LENGTH = 64, 64 * 1024
+"""Texts that share a message because they wait together, and their characters; a single one may have more."""
+
 FIRST_PAUSE, LONGEST_PAUSE = 0.25, 8.0
 """Seconds before a call is begun anew; each pause is twice the one before, less up to a half at random."""
 
@@ -59,33 +62,34 @@ class StreamState:
         """Whether everything is answered."""
         return self.is_exhausted and not self._unanswered
 
-    def add(self, text: str) -> pb.TranslateStreamRequest:
+    def add(self, text: str) -> pb.TranslateStreamItem:
         """The next text, to be sent. Raises InvalidTextError if it cannot be encoded."""
-        request = _item(self._num_added, text)
+        item = _item(self._num_added, text)
         self._unanswered[self._num_added] = text
         self._lengths[self._num_added] = len(text)
         self._length += len(text)
         self._num_added += 1
-        return request
+        return item
 
-    def unanswered(self) -> Iterator[pb.TranslateStreamRequest]:
+    def unanswered(self) -> Iterator[pb.TranslateStreamItem]:
         """What a new call has to be sent first."""
         return (_item(index, text) for index, text in list(self._unanswered.items()))
 
-    def take(self, response: pb.TranslateStreamResponse) -> tuple[int, TranslationResult] | None:
-        """A text's number and result; None for a message that has none.
+    def take(self, response: pb.TranslateStreamResponse) -> list[tuple[int, TranslationResult]]:
+        """The numbers and results of the texts that a message tells of.
 
         Raises ModelChangedError if other weights translate than before, ServerError for what makes no sense.
         """
-        if response.WhichOneof("response") == "started":
+        if response.HasField("started"):
             self._weights.check(response.started.model, response.started.revision)
             self._has_begun = True
-            return None
-        index = response.result.id
-        if index not in self._unanswered:
-            raise ServerError(f"the server answered a text that it was not sent, or twice: number {index}")
+        return [(result.id, self._read(result)) for result in response.results]
+
+    def _read(self, result: pb.TranslateStreamResult) -> TranslationResult:
+        if result.id not in self._unanswered:
+            raise ServerError(f"the server answered a text that it was not sent, or twice: number {result.id}")
         self._num_failures = 0
-        return index, read_result(self._unanswered.pop(index), response.result.translation)
+        return read_result(self._unanswered.pop(result.id), result.translation)
 
     def release(self, index: int) -> None:
         """The text's result was handed on."""
@@ -102,8 +106,8 @@ class StreamState:
         return pause * random.uniform(0.5, 1.0)
 
 
-def _item(index: int, text: str) -> pb.TranslateStreamRequest:
+def _item(index: int, text: str) -> pb.TranslateStreamItem:
     try:
-        return pb.TranslateStreamRequest(item=pb.TranslateStreamItem(id=index, text=text))
+        return pb.TranslateStreamItem(id=index, text=text)
     except ValueError as error:  # a lone surrogate
         raise InvalidTextError(index, f"cannot be encoded: {error}") from error

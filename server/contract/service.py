@@ -115,14 +115,13 @@ class TranslationService(translation_pb2_grpc.TranslationServiceServicer):
 
     async def _translate_stream(self, requests: AsyncIterator[pb.TranslateStreamRequest], context: Context) -> None:
         first = await anext(aiter(requests), pb.TranslateStreamRequest())
-        if first.WhichOneof("request") != "config":
-            found = first.WhichOneof("request") or "empty, or missing"
-            raise InvalidInputError(f"request: the first one must be the config, but is {found}")
+        if not first.HasField("config"):
+            raise InvalidInputError("config: is missing in the first message, or there is no message")
         if self._is_draining:
             raise WorkerClosedError("the server is shutting down")
         with find_model(self._catalogue, first.config) as lease:
             order = TranslationOrder.read(first.config, lease, self._limits, default_priority=Priority.BATCH)
-            stream = TextStream(requests, context.write, order, _caller_of(context))
+            stream = TextStream(first.items, requests, context.write, order, _caller_of(context))
             self._streams.add(stream)
             try:
                 await stream.run()

@@ -1,7 +1,8 @@
 """TranslateStream: any number of texts through one call, in constant memory."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import TypeAlias
 
 from model.decoding.request import PreparedText
@@ -10,7 +11,7 @@ from server.caller import Caller
 from server.contract.answers import write_found
 from server.contract.messages import write_failure
 from server.contract.preparation import MAX_PREPARED_INLINE, Outcome
-from server.contract.requests import TranslationOrder
+from server.contract.requests import TranslationOrder, check_number_of_texts
 from server.pb.dragoman.v1 import translation_pb2 as pb
 from server.queueing.worker import TextFailure, WorkerClosedError
 
@@ -19,6 +20,18 @@ MIN_WINDOW, MAX_WINDOW = 64, 1024
 
 MAX_WINDOW_BYTES = 16 * 1024 * 1024
 """Of the answers to texts in flight, about, and of these texts. A single text may exceed it."""
+
+MAX_CHUNK_WORK = 20_000
+"""How much of a message is prepared at a time, see `TranslationOrder.work`; a single text may have more."""
+
+MAX_GROUP_BYTES = 256 * 1024
+"""Of results that share a message; a single one may have more."""
+
+_MESSAGE_BYTES = 64
+"""More than what a message has beside its only result."""
+
+_ITEM_BYTES = 8
+"""More than what each result of several takes beside its own bytes."""
 
 Write: TypeAlias = Callable[[pb.TranslateStreamResponse], Awaitable[None]]
 
@@ -60,16 +73,24 @@ class TextStream:
     """One call of TranslateStream after its first message."""
 
     def __init__(
-        self, requests: AsyncIterator[pb.TranslateStreamRequest], write: Write, order: TranslationOrder, caller: Caller
+        self,
+        first_items: Sequence[pb.TranslateStreamItem],
+        requests: AsyncIterator[pb.TranslateStreamRequest],
+        write: Write,
+        order: TranslationOrder,
+        caller: Caller,
     ) -> None:
-        """write: sends a message, and returns when the connection has taken it."""
+        """requests: what follows the first message. first_items: what that has brought. write: sends a message, and
+        returns when the connection has taken it."""
+        self._first_items = first_items
         self._requests = requests
         self._send = write
         self._order = order
         self._caller = caller
         num_slots = order.lease.worker.statistics().num_slots
         self._window = Window(min(max(2 * num_slots, MIN_WINDOW), MAX_WINDOW))
-        self._writing = asyncio.Lock()
+        self._found: deque[tuple[pb.TranslateStreamResult, int]] = deque()  # with what it has of the window
+        self._writing = asyncio.Lock()  # gRPC takes one message after the other
         self._reading: asyncio.Task[None] | None = None
         self._is_stopped = False
 
@@ -79,7 +100,7 @@ class TextStream:
         Raises InvalidInputError for a message that does not belong there, WorkerClosedError after `stop_reading`, and
         what `Worker.translate_when_room` raises.
         """
-        await self._write(pb.TranslateStreamResponse(started=self._order.started))
+        await self._send(pb.TranslateStreamResponse(started=self._order.started))
         try:
             async with asyncio.TaskGroup() as tasks:
                 if not self._is_stopped:
@@ -96,21 +117,47 @@ class TextStream:
             self._reading.cancel()
 
     async def _read(self, tasks: asyncio.TaskGroup) -> None:
+        await self._take(self._first_items, tasks)
         async for request in self._requests:
-            if request.WhichOneof("request") != "item":
-                raise InvalidInputError(f"request: must be an item, but is {request.WhichOneof('request') or 'empty'}")
-            outcome = await self._prepare(request.item.text)
-            num_bytes = len(request.item.text)
-            if isinstance(outcome, PreparedText):
-                num_bytes += self._order.estimate(outcome)
-            await self._window.enter(num_bytes)
-            tasks.create_task(self._answer(request.item.id, outcome, num_bytes))
-            await self._window.wait_for_room()
+            if request.HasField("config"):
+                raise InvalidInputError("config: is for the first message alone")
+            if not request.items:
+                raise InvalidInputError("items: every message but the first must bring some")
+            await self._take(request.items, tasks)
 
-    async def _prepare(self, text: str) -> Outcome:
-        if self._order.work(text) <= MAX_PREPARED_INLINE:
-            return self._order.prepare_one(text)
-        return await asyncio.to_thread(self._order.prepare_one, text)
+    async def _take(self, items: Sequence[pb.TranslateStreamItem], tasks: asyncio.TaskGroup) -> None:
+        check_number_of_texts("items", len(items), self._order.limits)
+        for chunk in self._chunks(items):
+            outcomes = await self._prepare([item.text for item in chunk])
+            for item, outcome in zip(chunk, outcomes, strict=True):
+                num_bytes = len(item.text)
+                if isinstance(outcome, PreparedText):
+                    num_bytes += self._order.estimate(outcome)
+                await self._window.enter(num_bytes)
+                tasks.create_task(self._answer(item.id, outcome, num_bytes))
+                await self._window.wait_for_room()
+
+    def _chunks(self, items: Iterable[pb.TranslateStreamItem]) -> Iterator[list[pb.TranslateStreamItem]]:
+        """A prepared text takes far more memory than its characters, so that not all of a large message are."""
+        chunk: list[pb.TranslateStreamItem] = []
+        work = 0
+        for item in items:
+            more = self._order.work(item.text)
+            if chunk and work + more > MAX_CHUNK_WORK:
+                yield chunk
+                chunk, work = [], 0
+            chunk.append(item)
+            work += more
+        if chunk:
+            yield chunk
+
+    async def _prepare(self, texts: Sequence[str]) -> list[Outcome]:
+        def prepare() -> list[Outcome]:
+            return [self._order.prepare_one(text) for text in texts]
+
+        if sum(map(self._order.work, texts)) <= MAX_PREPARED_INLINE:
+            return prepare()
+        return await asyncio.to_thread(prepare)
 
     async def _answer(self, item_id: int, outcome: Outcome, num_bytes: int) -> None:
         if isinstance(outcome, PreparedText):
@@ -124,15 +171,35 @@ class TextStream:
             translation = pb.Translation(error=write_failure(found.reason))
         else:
             translation = await write_found(found, self._order.wanted)
-        await self._write(
-            pb.TranslateStreamResponse(result=pb.TranslateStreamResult(id=item_id, translation=translation))
-        )
-        self._window.leave(num_bytes)
+        self._found.append((self._fitting(pb.TranslateStreamResult(id=item_id, translation=translation)), num_bytes))
+        await asyncio.sleep(0)  # what the same step of the engine has found goes with it
+        async with self._writing:
+            # Whoever comes first writes for those behind, in whose turn nothing may be left.
+            if self._found:
+                await self._write_group()
 
-    async def _write(self, response: pb.TranslateStreamResponse) -> None:
+    def _fitting(self, result: pb.TranslateStreamResult) -> pb.TranslateStreamResult:
+        """The result itself, or what is told of one that no message holds."""
+        num_bytes = result.ByteSize() + _MESSAGE_BYTES
         max_bytes = self._order.limits.max_message_bytes
-        if response.ByteSize() > max_bytes:
-            too_large = f"its answer has {response.ByteSize()} bytes, but a message may have at most {max_bytes}"
-            response.result.translation.CopyFrom(pb.Translation(error=write_failure(too_large)))
-        async with self._writing:  # gRPC takes one message after the other
-            await self._send(response)
+        if num_bytes <= max_bytes:
+            return result
+        reason = f"its answer has {num_bytes} bytes, but a message may have at most {max_bytes}"
+        return pb.TranslateStreamResult(id=result.id, translation=pb.Translation(error=write_failure(reason)))
+
+    async def _write_group(self) -> None:
+        """Sends what was found first, and as much behind it as goes into the same message."""
+        response = pb.TranslateStreamResponse()
+        num_of_window: list[int] = []
+        max_bytes = min(MAX_GROUP_BYTES, self._order.limits.max_message_bytes - _MESSAGE_BYTES)
+        while self._found:
+            result, num_bytes = self._found[0]
+            max_bytes -= result.ByteSize() + _ITEM_BYTES
+            if num_of_window and max_bytes < 0:
+                break
+            self._found.popleft()
+            response.results.append(result)
+            num_of_window.append(num_bytes)
+        await self._send(response)
+        for num_bytes in num_of_window:
+            self._window.leave(num_bytes)

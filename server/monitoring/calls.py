@@ -71,7 +71,7 @@ _Reader = TypeVar("_Reader")
 
 _TEXTS: Mapping[str, Callable[[Any], Sequence[str]]] = {
     "dragoman.v1.TranslateRequest": lambda request: request.texts,
-    "dragoman.v1.TranslateStreamRequest": lambda request: [request.item.text] if request.HasField("item") else (),
+    "dragoman.v1.TranslateStreamRequest": lambda request: [item.text for item in request.items],
     "dragoman.v1.TranslateLiveRequest": lambda request: [request.text],
     "dragoman.v1.ScoreRequest": _pairs,
     "dragoman.v1.DetectLanguageRequest": lambda request: request.texts,

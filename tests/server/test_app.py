@@ -148,7 +148,7 @@ def open_stream(channel: grpc.aio.Channel, texts: list[str]) -> tuple[Any, list[
     call: Any = pb_grpc.TranslationServiceStub(channel).TranslateStream()
     config = pb.TranslateStreamConfig(source_language="en", target_language="de")
     items = [pb.TranslateStreamItem(id=number, text=text) for number, text in enumerate(texts)]
-    requests = [pb.TranslateStreamRequest(config=config), *(pb.TranslateStreamRequest(item=item) for item in items)]
+    requests = [pb.TranslateStreamRequest(config=config), *(pb.TranslateStreamRequest(items=[item]) for item in items)]
     return call, requests
 
 
@@ -168,7 +168,7 @@ def test_shutdown_lets_streams_end_in_order(ends_by_itself: bool, monkeypatch: p
             await wait_for(translator.engine.held)
             stopping = asyncio.ensure_future(server.stop())
             translator.engine.gate.set()
-            assert (await call.read()).result.translation.hypotheses[0].text == "b a"
+            assert (await call.read()).results[0].translation.hypotheses[0].text == "b a"
             if ends_by_itself:
                 await call.done_writing()
             await stopping

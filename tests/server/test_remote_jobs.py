@@ -41,9 +41,9 @@ def test_a_model_that_is_replaced_ends_the_job_before_its_first_line(
     monkeypatch.setattr(stream_state, "FIRST_PAUSE", 0.0)
 
     def answer_eight(
-        service: ScriptedService, requests: Iterator[pb.TranslateStreamRequest], context: Any
+        service: ScriptedService, items: Iterator[pb.TranslateStreamItem], context: Any
     ) -> Iterator[pb.TranslateStreamResponse]:
-        yield from map(result, islice(requests, 8))
+        yield from map(result, islice(items, 8))
         service.revision = "fedcba9876543210"
         context.abort(grpc.StatusCode.UNAVAILABLE, "the server is shutting down")
 

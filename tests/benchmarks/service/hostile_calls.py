@@ -171,7 +171,7 @@ def _stream_call(draw: random.Random) -> HostileCall:
     for _ in range(draw.choice((0, 1, 3, 30))):
         item = pb.TranslateStreamItem(id=draw.choice((0, 0, 1, -1, 2**63 - 1)), text="A house.")
         fill(item, draw, num_fields=draw.randint(0, 2))
-        items.append(pb.TranslateStreamRequest(item=item).SerializeToString())
+        items.append(pb.TranslateStreamRequest(items=[item] * draw.choice((1, 1, 2, 20))).SerializeToString())
     messages = [first, *items]
     match draw.randrange(8):
         case 0:

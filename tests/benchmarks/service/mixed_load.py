@@ -149,16 +149,16 @@ class MixedLoad:
         ids = draw.sample(range(-(2**60), 2**60), len(items))
         waiting = dict(zip(ids, items, strict=True))
         revision = None
-        requests = _stream_requests(request, zip(ids, items, strict=True))
+        requests = _stream_requests(request, list(zip(ids, items, strict=True)), draw.choice((1, 4, 64)))
         for response in stub.TranslateStream(requests, timeout=PATIENCE):
             if revision is None:
                 revision = response.started.revision
                 continue
-            item = waiting.pop(response.result.id, None)
-            if item is None:
-                end = "doubled" if response.result.id in ids else "wrong"
-                raise AnswerError(end, f"a result of the id {response.result.id}")
-            self._check(item, response.result.translation, revision)
+            for result in response.results:
+                item = waiting.pop(result.id, None)
+                if item is None:
+                    raise AnswerError("doubled" if result.id in ids else "wrong", f"a result of the id {result.id}")
+                self._check(item, result.translation, revision)
         if waiting:
             raise AnswerError("lost", f"{len(waiting)} of {len(items)} items of a stream")
         return "right"
@@ -226,7 +226,7 @@ class MixedLoad:
         if draw.random() < 0.5:
             call = stub.Translate(request, timeout=PATIENCE)
         else:
-            call = stub.TranslateStream(_stream_requests(request, enumerate(items)), timeout=PATIENCE)
+            call = stub.TranslateStream(_stream_requests(request, list(enumerate(items)), 1), timeout=PATIENCE)
         await asyncio.sleep(seconds)
         call.cancel()
         await call.code()  # it has ended
@@ -290,7 +290,9 @@ def _end_of(kind: str, error: Any) -> tuple[str, str, float]:
     return code.name, detail, 0.5 if code is grpc.StatusCode.UNAVAILABLE else 0.0
 
 
-def _stream_requests(request: pb.TranslateRequest, items: Any) -> Iterator[pb.TranslateStreamRequest]:
+def _stream_requests(
+    request: pb.TranslateRequest, items: Sequence[Any], group_size: int
+) -> Iterator[pb.TranslateStreamRequest]:
     yield pb.TranslateStreamRequest(
         config=pb.TranslateStreamConfig(
             source_language=request.source_language,
@@ -298,8 +300,11 @@ def _stream_requests(request: pb.TranslateRequest, items: Any) -> Iterator[pb.Tr
             search_options=request.search_options,
         )
     )
-    for number, item in items:
-        yield pb.TranslateStreamRequest(item=pb.TranslateStreamItem(id=number, text=item.text))
+    for start in range(0, len(items), group_size):
+        group = items[start : start + group_size]
+        yield pb.TranslateStreamRequest(
+            items=[pb.TranslateStreamItem(id=number, text=item.text) for number, item in group]
+        )
 
 
 def _scores_of(reference: Reference | None, pairs: Sequence[ExpectedScore]) -> list[ExpectedScore]:

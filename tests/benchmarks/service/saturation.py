@@ -15,6 +15,8 @@ TEXTS_IN_FLIGHT = 512
 
 NUM_CHANNELS = 4
 
+ITEMS_PER_MESSAGE = 64
+
 _SERVICE = "/dragoman.v1.TranslationService"
 _OPTIONS = (
     ("grpc.enable_http_proxy", 0),
@@ -49,12 +51,17 @@ async def saturate(address: str, texts: Sequence[str], to: str, texts_per_call: 
 
 
 async def saturate_streams(address: str, texts: Sequence[str], to: str, num_streams: int) -> dict[str, Any]:
-    """The same by TranslateStream; each stream has its share of the texts."""
+    """The same by TranslateStream; each stream has its share of the texts, in messages as a client would send them that
+    has all at hand."""
     config = pb.TranslateStreamConfig(target_language=to, priority=pb.PRIORITY_INTERACTIVE)
     first = pb.TranslateStreamRequest(config=config).SerializeToString()
-    items = [
-        pb.TranslateStreamRequest(item=pb.TranslateStreamItem(id=index, text=text)).SerializeToString()
-        for index, text in enumerate(texts)
+    items = [pb.TranslateStreamItem(id=index, text=text) for index, text in enumerate(texts)]
+    shares = [
+        [
+            pb.TranslateStreamRequest(items=share[start : start + ITEMS_PER_MESSAGE]).SerializeToString()
+            for start in range(0, len(share), ITEMS_PER_MESSAGE)
+        ]
+        for share in (items[index::num_streams] for index in range(num_streams))
     ]
     channels = [grpc.aio.insecure_channel(address, options=_OPTIONS) for _ in range(num_streams)]
     answers: list[bytes] = []
@@ -70,12 +77,12 @@ async def saturate_streams(address: str, texts: Sequence[str], to: str, num_stre
             answers.append(answer)
 
     started = time.perf_counter()
-    await asyncio.gather(*(stream_on(channel, items[index::num_streams]) for index, channel in enumerate(channels)))
+    await asyncio.gather(*map(stream_on, channels, shares))
     seconds = time.perf_counter() - started
     for channel in channels:
         await channel.close()
     found = [""] * len(texts)
     for response in map(pb.TranslateStreamResponse.FromString, answers):
-        if response.HasField("result"):
-            found[response.result.id] = response.result.translation.hypotheses[0].text
+        for result in response.results:
+            found[result.id] = result.translation.hypotheses[0].text
     return {"seconds": seconds, "texts": found}

@@ -81,7 +81,7 @@ const scenarios = {
     await writeWhenPossible(stream, { config: options.config });
     let numWaits = 0;
     for (const [index, text] of options.texts.entries()) {
-      const waiting = writeWhenPossible(stream, { item: { id: String(index), text } });
+      const waiting = writeWhenPossible(stream, { items: [{ id: String(index), text }] });
       if (waiting) {
         stream.resume();
         numWaits += 1;
@@ -104,9 +104,9 @@ const scenarios = {
   // Gives up after the first result.
   cancelled_stream: async () => {
     const stream = client.TranslateStream(metadata(), deadline());
-    const received = collect(stream, (message) => message.response === "result" && stream.cancel());
+    const received = collect(stream, (message) => message.results.length > 0 && stream.cancel());
     stream.write({ config: options.config });
-    stream.write({ item: { id: "7", text: options.text } });
+    stream.write({ items: [{ id: "7", text: options.text }] });
     return received;
   },
 

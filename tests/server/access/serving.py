@@ -67,9 +67,9 @@ class ObedientService(translation_pb2_grpc.TranslationServiceServicer):
         self, request_iterator: AsyncIterator[pb.TranslateStreamRequest], context: Any
     ) -> AsyncIterator[pb.TranslateStreamResponse]:
         async for request in request_iterator:
-            if request.HasField("item"):
-                await self._obey(request.item.text, context)
-            yield pb.TranslateStreamResponse(result=pb.TranslateStreamResult(id=request.item.id))
+            for item in request.items:
+                await self._obey(item.text, context)
+            yield pb.TranslateStreamResponse(results=[pb.TranslateStreamResult(id=item.id) for item in request.items])
 
     async def collect(self, request_iterator: AsyncIterator[bytes], context: Any) -> bytes:
         return b",".join([message async for message in request_iterator])

@@ -75,7 +75,7 @@ def metadata_of(found: Any) -> dict[str, str]:
 async def items(*texts: str) -> AsyncIterator[pb.TranslateStreamRequest]:
     yield pb.TranslateStreamRequest(config=pb.TranslateStreamConfig(target_language="de"))
     for number, text in enumerate(texts):
-        yield pb.TranslateStreamRequest(item=pb.TranslateStreamItem(id=number, text=text))
+        yield pb.TranslateStreamRequest(items=[pb.TranslateStreamItem(id=number, text=text)])
 
 
 async def read_all(call: Any) -> None:
@@ -162,7 +162,7 @@ def test_the_caller_is_known_in_every_kind_of_method(tokens: TokenFile) -> None:
             live = at.stub.TranslateLive(pb.TranslateLiveRequest(text="a b"), metadata=metadata)
             assert [answer.stable_text async for answer in live] == ["a b", "a b"]
             stream = at.stub.TranslateStream(items("a", "b"), metadata=metadata)
-            assert [answer.result.id async for answer in stream] == [0, 0, 1]
+            assert [[result.id for result in answer.results] async for answer in stream] == [[], [0], [1]]
             assert [caller.client for caller in at.service.callers] == ["alice"] * 3
             assert await at.channel.stream_unary(COLLECT)(iter([b"a", b"b"]), metadata=metadata) == b"a,b"
             written = at.channel.stream_stream(WRITE)(iter([b"a", b"b"]), metadata=metadata)
@@ -284,7 +284,7 @@ def test_a_stream_that_is_too_fast_is_slowed_down(tokens: TokenFile) -> None:
         async with serving(tokens=tokens, quotas=Quotas(10, 10, clock=clock), sleep=clock.sleep) as at:
             texts = ["a" * 60, "b" * 30, "c" * 30, "d"]
             stream = at.stub.TranslateStream(items(*texts), metadata=bearer("bobs-token"), timeout=PATIENCE)
-            assert [answer.result.id async for answer in stream] == [0, 0, 1, 2, 3]
+            assert [[result.id for result in answer.results] async for answer in stream] == [[], [0], [1], [2], [3]]
 
     run(test())
     assert clock.sleeps == [1.0, 30.0, 30.0]

@@ -10,7 +10,7 @@ import grpc
 from server.pb.dragoman.v1 import translation_pb2 as pb
 from server.pb.dragoman.v1 import translation_pb2_grpc
 
-Script = Callable[["ScriptedService", Iterator[pb.TranslateStreamRequest], Any], Iterator[pb.TranslateStreamResponse]]
+Script = Callable[["ScriptedService", Iterator[pb.TranslateStreamItem], Any], Iterator[pb.TranslateStreamResponse]]
 
 
 class ScriptedService(translation_pb2_grpc.TranslationServiceServicer):
@@ -50,37 +50,37 @@ class ScriptedService(translation_pb2_grpc.TranslationServiceServicer):
             context.set_trailing_metadata(trailing)
             context.abort(code, "not now")
 
-    def _noted(self, requests: Iterator[pb.TranslateStreamRequest]) -> Iterator[pb.TranslateStreamRequest]:
+    def _noted(self, requests: Iterator[pb.TranslateStreamRequest]) -> Iterator[pb.TranslateStreamItem]:
         received = self.received[-1]
         for request in requests:
-            received[request.item.id] = request.item.text
-            yield request
+            for item in request.items:
+                received[item.id] = item.text
+                yield item
 
 
 def upper(text: str) -> pb.Translation:
     return pb.Translation(hypotheses=[pb.Hypothesis(text=text.upper())])
 
 
-def result(request: pb.TranslateStreamRequest) -> pb.TranslateStreamResponse:
+def result(item: pb.TranslateStreamItem) -> pb.TranslateStreamResponse:
     """A text in capital letters."""
-    item = request.item
-    return pb.TranslateStreamResponse(result=pb.TranslateStreamResult(id=item.id, translation=upper(item.text)))
+    return pb.TranslateStreamResponse(results=[pb.TranslateStreamResult(id=item.id, translation=upper(item.text))])
 
 
 def answer_all(
-    service: ScriptedService, requests: Iterator[pb.TranslateStreamRequest], context: Any
+    service: ScriptedService, items: Iterator[pb.TranslateStreamItem], context: Any
 ) -> Iterator[pb.TranslateStreamResponse]:
     """Every text, as it comes."""
-    return map(result, requests)
+    return map(result, items)
 
 
 def answer_some(num_answers: int, code: grpc.StatusCode = grpc.StatusCode.UNAVAILABLE) -> Script:
     """The second of the first texts, then the first, and so on; after so many the call breaks."""
 
     def answer(
-        service: ScriptedService, requests: Iterator[pb.TranslateStreamRequest], context: Any
+        service: ScriptedService, items: Iterator[pb.TranslateStreamItem], context: Any
     ) -> Iterator[pb.TranslateStreamResponse]:
-        for number, (first, second) in enumerate(zip(requests, requests, strict=False)):
+        for number, (first, second) in enumerate(zip(items, items, strict=False)):
             if 2 * number >= num_answers:
                 break
             yield result(second)

@@ -24,7 +24,7 @@ INTO_GERMAN = pb.TranslateStreamRequest(config=CONFIG)
 
 
 def item(number: int, text: str) -> pb.TranslateStreamRequest:
-    return pb.TranslateStreamRequest(item=pb.TranslateStreamItem(id=number, text=text))
+    return pb.TranslateStreamRequest(items=[pb.TranslateStreamItem(id=number, text=text)])
 
 
 def serve(
@@ -63,8 +63,9 @@ def test_every_text_has_its_result() -> None:
         assert started == pb.TranslateStreamResponse(
             started=pb.TranslateStreamStarted(model="en-de", source_language="en", revision="0123456789abcdef")
         )
-        results = {response.result.id: response.result.translation for response in responses}
-        assert len(responses) == len(texts)
+        found = [result for response in responses for result in response.results]
+        results = {result.id: result.translation for result in found}
+        assert len(found) == len(texts)
         assert {number: [h.text for h in result.hypotheses] for number, result in results.items()} == {
             0: ["b a"],
             10: [],
@@ -87,10 +88,53 @@ def test_results_come_as_they_are_found_while_the_client_goes_on_sending() -> No
         for number, text in ((2, "a b c"), (3, "d e")):
             await call.write(item(number, text))
             response = await call.read()
-            assert (response.result.id, response.result.translation.hypotheses[0].text) == (number, text[::-1])
+            (result,) = response.results
+            assert (result.id, result.translation.hypotheses[0].text) == (number, text[::-1])
         call.cancel()
 
     serve(test, FakeTranslator())
+
+
+def test_texts_and_results_share_messages() -> None:
+    translator = FakeTranslator()
+    translator.engine.gate.clear()
+
+    async def test(stub: Stub, _: TranslationServer) -> None:
+        texts = [f"a b {number}" for number in range(translator.engine.num_slots)]
+        items = [pb.TranslateStreamItem(id=number, text=text) for number, text in enumerate(texts)]
+        call = stub.TranslateStream()
+        await call.write(pb.TranslateStreamRequest(config=CONFIG, items=items[:2]))
+        await call.write(pb.TranslateStreamRequest(items=items[2:]))
+        await call.done_writing()
+        translator.engine.min_together = len(items)
+        translator.engine.gate.set()
+        started, *responses = [response async for response in call]
+        assert started.HasField("started")
+        found = {
+            result.id: result.translation.hypotheses[0].text for response in responses for result in response.results
+        }
+        assert [found[number] for number in range(len(items))] == [f"{number} b a" for number in range(len(items))]
+        assert len(responses) == 1  # all were found in one step
+
+    serve(test, translator)
+
+
+def test_what_is_too_large_for_a_message_goes_into_several(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streaming, "MAX_GROUP_BYTES", 200)
+    translator = FakeTranslator()
+    translator.engine.gate.clear()
+
+    async def test(stub: Stub, _: TranslationServer) -> None:
+        texts = ["x" * 70 for _ in range(translator.engine.num_slots)]
+        items = [pb.TranslateStreamItem(id=number, text=text) for number, text in enumerate(texts)]
+        translator.engine.min_together = len(items)
+        translator.engine.gate.set()
+        requests = [INTO_GERMAN, pb.TranslateStreamRequest(items=items)]
+        _, *responses = [response async for response in stub.TranslateStream(iter(requests))]
+        assert sorted(result.id for response in responses for result in response.results) == list(range(len(items)))
+        assert {len(response.results) for response in responses} <= {1, 2}
+
+    serve(test, translator)
 
 
 def test_all_options_of_the_configuration_count() -> None:
@@ -105,7 +149,7 @@ def test_all_options_of_the_configuration_count() -> None:
         )
         requests = [pb.TranslateStreamRequest(config=config), item(1, "a | b")]
         _, response = [response async for response in stub.TranslateStream(iter(requests))]
-        assert [hypothesis.text for hypothesis in response.result.translation.hypotheses] == ["b | a", "b | a !"]
+        assert [hypothesis.text for hypothesis in response.results[0].translation.hypotheses] == ["b | a", "b | a !"]
 
     serve(test, FakeTranslator())
 
@@ -113,11 +157,20 @@ def test_all_options_of_the_configuration_count() -> None:
 @pytest.mark.parametrize(
     ("requests", "code", "message"),
     [
-        ([], Code.INVALID_ARGUMENT, "request: the first one must be the config, but is empty, or missing"),
-        ([pb.TranslateStreamRequest()], Code.INVALID_ARGUMENT, "request: the first one must be the config"),
-        ([item(1, "a")], Code.INVALID_ARGUMENT, "request: the first one must be the config, but is item"),
-        ([INTO_GERMAN, INTO_GERMAN], Code.INVALID_ARGUMENT, "request: must be an item, but is config"),
-        ([INTO_GERMAN, pb.TranslateStreamRequest()], Code.INVALID_ARGUMENT, "request: must be an item, but is empty"),
+        ([], Code.INVALID_ARGUMENT, "config: is missing in the first message"),
+        ([pb.TranslateStreamRequest()], Code.INVALID_ARGUMENT, "config: is missing in the first message"),
+        ([item(1, "a")], Code.INVALID_ARGUMENT, "config: is missing in the first message"),
+        ([INTO_GERMAN, INTO_GERMAN], Code.INVALID_ARGUMENT, "config: is for the first message alone"),
+        (
+            [INTO_GERMAN, pb.TranslateStreamRequest()],
+            Code.INVALID_ARGUMENT,
+            "items: every message but the first must bring some",
+        ),
+        (
+            [INTO_GERMAN, pb.TranslateStreamRequest(items=[pb.TranslateStreamItem()] * 1025)],
+            Code.INVALID_ARGUMENT,
+            "items: 1025 texts in one call, but at most 1024 are allowed",
+        ),
         (
             [pb.TranslateStreamRequest(config=pb.TranslateStreamConfig())],
             Code.INVALID_ARGUMENT,
@@ -192,7 +245,7 @@ def test_a_client_that_reads_nothing_stops_the_server_s_reading() -> None:
         stopped_at = translator.engine.statistics().num_finished
         assert stopped_at < 2_000
         while translator.engine.statistics().num_finished == stopped_at:  # and goes on when the client reads
-            assert (await call.read()).result.translation.hypotheses
+            assert (await call.read()).results[0].translation.hypotheses
         call.cancel()
         await eventually(lambda: translator.engine.num_active == 0)
 
@@ -221,7 +274,7 @@ def test_no_more_is_in_flight_than_the_window_allows(monkeypatch: pytest.MonkeyP
         await eventually(lambda: len(prepared) == 3)
         translator.engine.gate.set()
         await call.done_writing()
-        assert len([response async for response in call]) == 11
+        assert sum([len(response.results) async for response in call]) == 10
         assert len(prepared) == 10
 
     serve(test, translator)
@@ -253,7 +306,7 @@ def test_a_full_queue_only_slows_a_stream_down() -> None:
     async def test(stub: Stub, _: TranslationServer) -> None:
         requests = [INTO_GERMAN, *(item(number, f"a {number}") for number in range(50))]
         responses = [response async for response in stub.TranslateStream(iter(requests))]
-        assert sorted(response.result.id for response in responses[1:]) == list(range(50))
+        assert sorted(result.id for response in responses[1:] for result in response.results) == list(range(50))
 
     serve(test, FakeTranslator(num_slots=1), limits={"max_waiting": 1})
 
@@ -271,7 +324,7 @@ def test_a_stream_that_is_cancelled_frees_all_its_slots() -> None:
         call.cancel()
         requests = [INTO_GERMAN, item(1, "a b")]
         _, response = [response async for response in stub.TranslateStream(iter(requests))]
-        assert response.result.translation.hypotheses[0].text == "b a"
+        assert response.results[0].translation.hypotheses[0].text == "b a"
 
     serve(test, translator)
     assert len(translator.engine.cancelled) >= 2
@@ -297,7 +350,7 @@ def test_a_lost_replica_ends_the_stream_after_what_came_before() -> None:
         await call.write(INTO_GERMAN)
         await call.write(item(1, "a b"))
         assert (await call.read()).HasField("started")
-        assert (await call.read()).result.id == 1
+        assert (await call.read()).results[0].id == 1
         await call.write(item(2, "lost"))
         assert (await fail(call))[0] is Code.UNAVAILABLE
 
@@ -316,7 +369,7 @@ def test_a_server_that_shuts_down_answers_what_it_has_read_and_says_so() -> None
         await wait_for(translator.engine.held)
         server._service.drain()
         translator.engine.gate.set()
-        assert (await call.read()).result.translation.hypotheses[0].text == "b a"
+        assert (await call.read()).results[0].translation.hypotheses[0].text == "b a"
         code, details = await fail(call)
         assert code is Code.UNAVAILABLE
         assert details.startswith("the server is shutting down")
@@ -330,8 +383,8 @@ def test_an_answer_that_is_too_large_is_its_text_s_fault() -> None:
     async def test(stub: Stub, _: TranslationServer) -> None:
         requests = [INTO_GERMAN, item(1, "a b")]
         _, response = [response async for response in stub.TranslateStream(iter(requests))]
-        assert response.result.id == 1
-        assert response.result.translation.error.message.startswith("its answer has ")
+        assert response.results[0].id == 1
+        assert response.results[0].translation.error.message.startswith("its answer has ")
 
     serve(test, VerboseTranslator(), limits={"max_message_bytes": 2048})
 
@@ -343,7 +396,7 @@ def test_attention_that_would_not_fit_is_refused_for_its_text() -> None:
         config = pb.TranslateStreamConfig(target_language="de", return_options=pb.ReturnOptions(attention=True))
         requests = [pb.TranslateStreamRequest(config=config), item(1, "a " * 600), item(2, "a")]
         responses = [response async for response in stub.TranslateStream(iter(requests))]
-        results = {response.result.id: response.result.translation for response in responses[1:]}
+        results = {result.id: result.translation for response in responses[1:] for result in response.results}
         assert results[1].error.message.startswith("its answer would have about ")
         assert results[2].hypotheses
 

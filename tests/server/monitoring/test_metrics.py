@@ -212,7 +212,7 @@ def test_without_an_address_there_is_no_port() -> None:
     ("request_", "num_texts", "num_characters"),
     [
         (pb.TranslateRequest(texts=["ab", ""]), 2, 2),
-        (pb.TranslateStreamRequest(item=pb.TranslateStreamItem(text="äöü")), 1, 3),
+        (pb.TranslateStreamRequest(items=[pb.TranslateStreamItem(text="äöü")]), 1, 3),
         (pb.TranslateStreamRequest(config=pb.TranslateStreamConfig(model="abc")), 0, 0),
         (pb.TranslateLiveRequest(text="😀"), 1, 1),
         (pb.ScoreRequest(pairs=[pb.TextPair(source="ab", target="c")]), 2, 3),

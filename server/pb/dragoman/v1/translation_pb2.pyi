@@ -129,12 +129,12 @@ class TextError(_message.Message):
     def __init__(self, code: _Optional[int] = ..., message: _Optional[str] = ...) -> None: ...
 
 class TranslateStreamRequest(_message.Message):
-    __slots__ = ("config", "item")
+    __slots__ = ("config", "items")
     CONFIG_FIELD_NUMBER: _ClassVar[int]
-    ITEM_FIELD_NUMBER: _ClassVar[int]
+    ITEMS_FIELD_NUMBER: _ClassVar[int]
     config: TranslateStreamConfig
-    item: TranslateStreamItem
-    def __init__(self, config: _Optional[_Union[TranslateStreamConfig, _Mapping]] = ..., item: _Optional[_Union[TranslateStreamItem, _Mapping]] = ...) -> None: ...
+    items: _containers.RepeatedCompositeFieldContainer[TranslateStreamItem]
+    def __init__(self, config: _Optional[_Union[TranslateStreamConfig, _Mapping]] = ..., items: _Optional[_Iterable[_Union[TranslateStreamItem, _Mapping]]] = ...) -> None: ...
 
 class TranslateStreamConfig(_message.Message):
     __slots__ = ("source_language", "target_language", "model", "search_options", "return_options", "split_sentences", "priority", "text_format")
@@ -165,12 +165,12 @@ class TranslateStreamItem(_message.Message):
     def __init__(self, id: _Optional[int] = ..., text: _Optional[str] = ...) -> None: ...
 
 class TranslateStreamResponse(_message.Message):
-    __slots__ = ("started", "result")
+    __slots__ = ("started", "results")
     STARTED_FIELD_NUMBER: _ClassVar[int]
-    RESULT_FIELD_NUMBER: _ClassVar[int]
+    RESULTS_FIELD_NUMBER: _ClassVar[int]
     started: TranslateStreamStarted
-    result: TranslateStreamResult
-    def __init__(self, started: _Optional[_Union[TranslateStreamStarted, _Mapping]] = ..., result: _Optional[_Union[TranslateStreamResult, _Mapping]] = ...) -> None: ...
+    results: _containers.RepeatedCompositeFieldContainer[TranslateStreamResult]
+    def __init__(self, started: _Optional[_Union[TranslateStreamStarted, _Mapping]] = ..., results: _Optional[_Iterable[_Union[TranslateStreamResult, _Mapping]]] = ...) -> None: ...
 
 class TranslateStreamStarted(_message.Message):
     __slots__ = ("model", "source_language", "revision")

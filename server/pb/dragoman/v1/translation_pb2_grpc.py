@@ -132,8 +132,8 @@ class TranslationServiceServicer:
 
     def TranslateStream(self, request_iterator, context):
         """Translates any number of texts, in constant memory on both ends: each result comes as soon as it is found, in any
-        order. The first request says how to translate, all others bring a text each; the first response says what
-        translates, all others bring a result each. One model, and one revision of it, translates the whole stream.
+        order. The first request says how to translate, all others bring texts; the first response says what translates, all
+        others bring results. One model, and one revision of it, translates the whole stream.
 
         The server reads only as far ahead as it needs to be busy, so a client that cannot send is to wait. It is never
         answered RESOURCE_EXHAUSTED because of what is waiting. Close the sending side when all is sent. A server that shuts
