@@ -28,6 +28,7 @@ def run(bench: Bench) -> list[Outcome]:
         jobs = {
             "Translate, 1 text a call": ("saturate", {"texts_per_call": 1}),
             "Translate, 16 texts a call": ("saturate", {"texts_per_call": 16}),
+            "Translate, 64 texts a call": ("saturate", {"texts_per_call": 64}),
             f"TranslateStream, {NUM_STREAMS} streams": ("saturate_streams", {"num_streams": NUM_STREAMS}),
         }
         answers: list[list[str]] = []
