@@ -91,6 +91,8 @@ class BatchTranslator:
     def _find_inputs(self, configs: Sequence[types.InputConfig]) -> list[Input]:
         if not configs:
             raise InvalidInputError("input_configs: is empty")
+        if len(configs) > MAX_FILES:
+            raise InvalidInputError(f"input_configs: {len(configs)}, but at most {MAX_FILES} are allowed")
         found: dict[Path, Input] = {}
         for number, config in enumerate(configs):
             try:

@@ -8,6 +8,7 @@ import os
 import re
 import stat
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import TextIOWrapper
 from pathlib import Path
@@ -20,7 +21,16 @@ from server.google.errors import FailedPreconditionError
 EXTENSIONS = (".html", ".tsv", ".txt")
 """Of the files that can be translated."""
 
+MAX_URI_LENGTH = 4096
+"""Characters of a name; no path is longer."""
+
+MAX_PATTERN_PARTS = 64
+"""Folders, and the file, that a pattern with "*" may lead through."""
+
 _FILE_SCHEME = "file://"
+
+_O_PATH: int = getattr(os, "O_PATH", os.O_RDONLY)
+"""Only to go through a folder, which takes no right to read it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +93,8 @@ class AllowedFolder:
 
     def _parse(self, uri: str) -> tuple["UriStyle", tuple[str, ...]]:
         """The parts of the path in the folder that a URI names, without a look at links."""
+        if len(uri) > MAX_URI_LENGTH:
+            raise NotFoundError(f"{uri[:100]}…: there is no such file")
         path, is_uri = uri, uri.startswith(_FILE_SCHEME)
         if is_uri:
             path = unquote(uri.removeprefix(_FILE_SCHEME).removeprefix("localhost"))
@@ -98,15 +110,29 @@ class AllowedFolder:
         if not is_absolute:
             return style, parts
         # The folder itself may be named through links. Whatever else is behind it is looked at part by part.
-        for length in range(len(parts), 0, -1):
-            if "*" not in "".join(parts[:length]) and Path(*parts[:length]).resolve() == self._root:
-                return style, parts[length:]
-        raise NotFoundError(f"{uri}: is not in the folder of batch translation")
+        length = self._find_root(parts)
+        if length is None:
+            raise NotFoundError(f"{uri}: is not in the folder of batch translation")
+        return style, parts[length:]
+
+    def _find_root(self, parts: tuple[str, ...]) -> int | None:
+        """How many of a path's parts name the folder; the most that do, if there are several."""
+        found = None
+        root = self._root.stat()
+        for length in range(1, len(parts) + 1):
+            try:
+                if os.path.samestat(os.stat(os.path.join(*parts[:length])), root):
+                    found = length
+            except OSError:  # nothing behind it is there either
+                break
+        return found
 
     def _match(self, parts: tuple[str, ...], max_files: int) -> list[Path]:
         pattern = "/".join(parts)
         if "**" in pattern:
             raise InvalidInputError(f'{pattern}: "**" is not allowed')
+        if "*" in pattern and len(parts) > MAX_PATTERN_PARTS:
+            raise InvalidInputError(f"{pattern}: leads through more than {MAX_PATTERN_PARTS} folders")
         plain = re.sub(r"[?[]", r"[\g<0>]", pattern)  # "*" alone has a meaning
         candidates = self._root.glob(plain) if "*" in pattern else [self._root.joinpath(*parts)]
         found: list[Path] = []
@@ -151,12 +177,53 @@ def open_input(path: Path) -> TextIO:
 
 def open_output(path: Path) -> TextIO:
     """A new text to write. Raises FailedPreconditionError if there is a file, or it cannot be written."""
+    return _open_to_write(path, os.O_EXCL)
+
+
+def open_to_append(path: Path) -> TextIO:
+    """A text to go on with, new or not. Raises FailedPreconditionError if it cannot be written."""
+    return _open_to_write(path, os.O_APPEND)
+
+
+def _open_to_write(path: Path, flags: int) -> TextIO:
     try:
-        descriptor = _open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+        descriptor = _open(path, os.O_WRONLY | os.O_CREAT | os.O_NONBLOCK | flags)
     except OSError as error:
         raise FailedPreconditionError(f"{path.name}: cannot be written: {error.strerror}") from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise FailedPreconditionError(f"{path.name}: cannot be written: it is no regular file")
     return TextIOWrapper(os.fdopen(descriptor, "wb"), encoding="utf-8", errors="replace", newline="")
 
 
+def replace_beside(path: Path, name: str) -> None:
+    """Gives a file another name in its folder. Raises OSError."""
+    with _opened_folder(path.parent) as folder:
+        os.replace(path.name, name, src_dir_fd=folder, dst_dir_fd=folder)
+
+
+def remove(path: Path) -> None:
+    """Raises OSError."""
+    with _opened_folder(path.parent) as folder:
+        os.unlink(path.name, dir_fd=folder)
+
+
 def _open(path: Path, flags: int) -> int:
-    return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+    with _opened_folder(path.parent) as folder:
+        return os.open(path.name, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666, dir_fd=folder)
+
+
+@contextmanager
+def _opened_folder(path: Path) -> Iterator[int]:
+    """A folder's descriptor. All links in the path were followed before: one that is there now was put there since, and
+    may lead anywhere. Raises OSError."""
+    flags = _O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+    folder = os.open(path.anchor, flags)
+    try:
+        for part in path.parts[1:]:
+            inner = os.open(part, flags, dir_fd=folder)
+            os.close(folder)
+            folder = inner
+        yield folder
+    finally:
+        os.close(folder)

@@ -1,15 +1,21 @@
 """Google's codes of languages, and which of the models' languages they mean."""
 
+import re
 from collections.abc import Iterable
 
 from model.config import Direction
 from model.errors import InvalidInputError
 from server.catalogue.catalogue import Catalogue
 
+_CODE = re.compile(r"[A-Za-z0-9]+([-_][A-Za-z0-9]+)*")
+"""The form of a language's code (BCP 47): the names of files are made of them."""
+
 
 def find_language(code: str, known: Iterable[str]) -> str | None:
     """The known language that is meant: the same but for case and "_", else that without region or script, "de" for
     "de-DE"; None if there is neither."""
+    if not _CODE.fullmatch(code):
+        return None
     by_code = {_normalize(language): language for language in known}
     wanted = _normalize(code)
     return by_code.get(wanted) or by_code.get(wanted.partition("-")[0])

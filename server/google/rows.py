@@ -2,7 +2,6 @@
 
 import csv
 import itertools
-import os
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from typing import Any, TextIO
 
 from model.errors import InvalidInputError
 from server.google.errors import FailedPreconditionError
-from server.google.files import InputFile, open_input, open_output
+from server.google.files import InputFile, open_input, open_output, open_to_append, remove, replace_beside
 
 MAX_HTML_LENGTH = 1_000_000
 """Characters of an HTML file, which is translated as a whole."""
@@ -135,7 +134,7 @@ class OutputFile:
             return False
         try:
             self._file.close()
-            os.replace(self._partial, self.path)
+            replace_beside(self._partial, self.path.name)
         except OSError as error:
             raise FailedPreconditionError(f"{self.path.name}: cannot be written: {error.strerror}") from error
         return True
@@ -145,7 +144,8 @@ class OutputFile:
         if self._file is not None:
             with suppress(OSError):
                 self._file.close()
-            self._partial.unlink(missing_ok=True)
+            with suppress(OSError):  # its folder may be gone
+                remove(self._partial)
             self._file = None
 
 
@@ -156,7 +156,7 @@ def _tsv_writer(output: OutputFile) -> Any:  # its type has no public name
 def append_index_row(path: Path, columns: list[str]) -> None:
     """To the index of outputs, made by the first. Raises FailedPreconditionError."""
     try:
-        with path.open("a", encoding="utf-8", newline="") as file:
+        with open_to_append(path) as file:
             csv.writer(file, lineterminator="\n").writerow(columns)
     except OSError as error:
         raise FailedPreconditionError(f"{path.name}: cannot be written: {error.strerror}") from error

@@ -2,12 +2,14 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from model.errors import InvalidInputError, NotFoundError
 from server.google.errors import FailedPreconditionError
 from server.google.files import AllowedFolder, InputFile, open_input, open_output
+from server.google.rows import append_index_row
 
 
 @pytest.fixture
@@ -128,3 +130,44 @@ def test_what_has_become_a_link_or_a_pipe_is_not_opened(root: Path, tmp_path: Pa
     for name in ("link", "a.txt", "sub"):
         with pytest.raises(FailedPreconditionError):
             open_output(root / name)
+
+
+def test_a_folder_that_has_become_a_link_leads_nowhere(root: Path, tmp_path: Path) -> None:
+    (file,) = AllowedFolder(root).find_inputs("sub/b.tsv", 1)
+    (root / "sub").rename(root / "old")
+    (root / "sub").symlink_to(tmp_path / "outside")
+    (tmp_path / "outside/b.tsv").write_text("secret")
+    with pytest.raises(InvalidInputError, match=r"b.tsv: cannot be read"):
+        open_input(file.path)
+    with pytest.raises(FailedPreconditionError, match=r"x.tsv: cannot be written"):
+        open_output(root / "sub/x.tsv")
+    assert sorted(path.name for path in (tmp_path / "outside").iterdir()) == ["b.tsv", "secret.txt"]
+
+
+def test_an_index_is_not_written_through_a_link_nor_into_a_pipe(root: Path, tmp_path: Path) -> None:
+    secret = tmp_path / "outside/secret.txt"
+    (root / "index.csv").symlink_to(secret)
+    with pytest.raises(FailedPreconditionError, match=r"index.csv: cannot be written"):
+        append_index_row(root / "index.csv", ["row"])
+    assert secret.read_text() == "secret"
+    os.mkfifo(root / "pipe.csv")
+    with pytest.raises(FailedPreconditionError, match=r"pipe.csv: cannot be written"):
+        append_index_row(root / "pipe.csv", ["row"])
+
+
+def test_long_names_take_no_time(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_at: list[Any] = []
+    stat = os.stat
+
+    def look(path: Any, **options: Any) -> os.stat_result:
+        looked_at.append(path)
+        return stat(path, **options)
+
+    monkeypatch.setattr(os, "stat", look)
+    with pytest.raises(NotFoundError):
+        find(root, "/no such folder" + "/a" * 2000)
+    assert len(looked_at) < 10
+    with pytest.raises(NotFoundError):
+        find(root, "/a" * 1_000_000)
+    with pytest.raises(InvalidInputError, match="more than 64 folders"):
+        find(root, "*/" * 1500 + "a.txt")
