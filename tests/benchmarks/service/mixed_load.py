@@ -311,5 +311,10 @@ def _scores_of(reference: Reference | None, pairs: Sequence[ExpectedScore]) -> l
     """What the pairs' scores are by the weights that scored."""
     if reference is None:
         raise AnswerError("wrong", "scored by weights of unknown revision")
-    found = {(pair.source, pair.target): pair for pair in reference.scores}
-    return [found[pair.source, pair.target] for pair in pairs]
+    found = {_task_of(pair): pair for pair in reference.scores}
+    return [found[_task_of(pair)] for pair in pairs]
+
+
+def _task_of(pair: ExpectedScore) -> tuple[str, str, str, str]:
+    """Made-up texts are the same ones in both directions."""
+    return pair.source_language, pair.target_language, pair.source, pair.target
