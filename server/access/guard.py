@@ -19,6 +19,13 @@ from server.caller import Caller, Priority, current_caller
 from server.config import AccessConfig, LimitsConfig
 from server.monitoring import Call, Monitor
 
+MAX_HEALTH_BYTES = 1024
+"""Of a request that asks for health: anyone may watch any number of services, whose names are kept meanwhile."""
+
+HEALTH_SECONDS = 2.0
+"""How long such a request may take to come. gRPC keeps all that there is of a message that is not whole yet, so without
+a token anyone could fill the memory with many that never are."""
+
 _HEALTH = "/grpc.health.v1.Health/"
 _CODES: dict[int, str] = {code.value[0]: code.name for code in grpc.StatusCode}
 
@@ -84,6 +91,7 @@ class _Visit:
         self._monitor = monitor
         self._sleep = sleep
         self._path: str = details.method
+        self._is_health_check = self._path.startswith(_HEALTH)
         self._metadata = read_metadata(details.invocation_metadata)
         self._behaviour = _find_behaviour(method)
         self._method = method
@@ -131,7 +139,7 @@ class _Visit:
 
     def _identify(self) -> bool:
         """Finds the token, if one is needed; whether the call may go on."""
-        if self._tokens is None or self._path.startswith(_HEALTH):
+        if self._tokens is None or self._is_health_check:
             return True
         scheme, _, presented = self._metadata.get("authorization", "").partition(" ")
         self._token = self._tokens.find(presented.strip()) if scheme.lower() == "bearer" else None
@@ -146,10 +154,10 @@ class _Visit:
 
         request_id: the caller's own, which the answer's head repeats; None if it has none.
         """
-        if self._path.startswith(_HEALTH):  # whatever is going on
-            return await self._answer(requests, context, request_id)
+        is_counted = not self._is_health_check  # which is answered whatever is going on
         try:
-            self._quotas.enter(client, self._token)
+            if is_counted:
+                self._quotas.enter(client, self._token)
         except QuotaError as error:
             await self._refuse(context, error)
         try:
@@ -164,7 +172,8 @@ class _Visit:
             logger.exception("%s failed", self._call.method)
             await context.abort(grpc.StatusCode.INTERNAL, "the server failed; its log has the reason")
         finally:
-            self._quotas.leave(client)
+            if is_counted:
+                self._quotas.leave(client)
 
     async def _answer(self, requests: AsyncIterator[Any], context: Context, request_id: str | None) -> Any:
         method, behaviour = self._method, self._behaviour
@@ -188,7 +197,7 @@ class _Visit:
     async def _read_one(self, context: Context) -> Any:
         """The only message of a call that has one."""
         before = self._call.num_characters
-        request = await context.read()
+        request = await (_read_soon(context) if self._is_health_check else context.read())
         if request is grpc.aio.EOF:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "the call brought no message")
         seconds = self._quotas.charge(self._token, self._call.num_characters - before)
@@ -216,11 +225,13 @@ class _Visit:
         """A message from its bytes, counted."""
         assert self._method is not None
         deserialize = self._method.request_deserializer
+        if self._is_health_check and len(raw) > MAX_HEALTH_BYTES:
+            raise InvalidInputError(f"the request has {len(raw)} bytes, but at most {MAX_HEALTH_BYTES} are allowed")
         try:
             request = raw if deserialize is None else deserialize(raw)
         except Exception as error:
             raise InvalidInputError("the request is not what the method takes: its bytes make no message") from error
-        self._call.read(request)
+        self._call.read(request, len(raw))
         return request
 
     async def _refuse(self, context: Context, error: QuotaError) -> None:
@@ -252,6 +263,15 @@ class _Answer:
 
 
 _EXPLANATION = 'a token is needed: metadata "authorization" with "Bearer" and one that the server knows'
+
+
+async def _read_soon(context: Context) -> Any:
+    """The only message of a caller whom nobody has identified."""
+    try:
+        async with asyncio.timeout(HEALTH_SECONDS):
+            return await context.read()
+    except TimeoutError:
+        await context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, "the call's message took too long to come")
 
 
 def is_past(deadline: float | None, total: float | None) -> bool:

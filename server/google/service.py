@@ -57,8 +57,8 @@ class GoogleService:
             raise UnsupportedError("glossary_config: there are no glossaries here")
         if request.transliteration_config:
             raise UnsupportedError("transliteration_config: transliteration is not offered here")
+        self._check_contents(request.contents)  # first: of millions, a list takes its time
         contents = list(request.contents)
-        self._check_contents(contents)
         model = read_model(request.model)
         sources, target = find_sources(
             directions_of(self._catalogue, model), request.source_language_code, request.target_language_code

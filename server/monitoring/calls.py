@@ -12,6 +12,10 @@ UNKNOWN_METHOD = "unknown"
 
 HEALTH_SERVICE = "grpc.health.v1.Health"
 
+MAX_COUNTED_TEXTS = 65_536
+"""Of a message: to look at each of the millions of empty ones that go into one would hold up the event loop for
+seconds, just to find that they are too many."""
+
 MAX_KEPT_CHARACTERS = 10_000
 """Of a call's texts, where the log may hold them: a stream has any number of texts."""
 
@@ -42,11 +46,17 @@ class Call:
         """Whether it only asks whether the server serves."""
         return self.method.partition("/")[0] == HEALTH_SERVICE
 
-    def read(self, request: Any) -> int:
-        """Counts what a message of the caller's brings; returns its characters (code points)."""
+    def read(self, request: Any, num_bytes: int) -> int:
+        """Counts what a message of the caller's, of so many bytes, brings; returns its characters (code points), or the
+        bytes if it has more than MAX_COUNTED_TEXTS."""
         read_texts = _find(_TEXTS, type(request))
         if read_texts is None:
             return 0
+        repeated = _find(_REPEATED, type(request))
+        if repeated is not None and (num_texts := len(getattr(request, repeated))) > MAX_COUNTED_TEXTS:
+            self.num_texts += num_texts
+            self.num_characters += num_bytes
+            return num_bytes
         texts = read_texts(request)
         num_characters = sum(map(len, texts))
         self.num_texts += len(texts)
@@ -80,6 +90,15 @@ _TEXTS: Mapping[str, Callable[[Any], Sequence[str]]] = {
 }
 """The texts of each kind of request, by its message's full name: the classes themselves are known to gRPC's edge alone,
 and Google's to those who have installed them."""
+
+_REPEATED: Mapping[str, str] = {
+    "dragoman.v1.TranslateRequest": "texts",
+    "dragoman.v1.TranslateStreamRequest": "items",
+    "dragoman.v1.ScoreRequest": "pairs",
+    "dragoman.v1.DetectLanguageRequest": "texts",
+    "google.cloud.translation.v3.TranslateTextRequest": "contents",
+}
+"""The field that holds the texts, of those that may bring any number."""
 
 _MODELS: Mapping[str, Callable[[Any], str]] = {
     "dragoman.v1.TranslateResponse": lambda response: response.model,

@@ -13,6 +13,7 @@ import grpc
 import pytest
 from grpc_reflection.v1alpha import reflection_pb2_grpc
 
+from server.access import guard
 from server.access.guard import is_past, make_interceptors
 from server.access.quotas import Quotas
 from server.access.tokens import TokenFile
@@ -483,3 +484,29 @@ def test_the_interceptors_follow_the_configuration(tmp_path: Path) -> None:
     monitor = Monitor(MetricsConfig(), LogConfig(), TracesConfig(), lambda: [])
     for access in (AccessConfig(), AccessConfig(tokens=path)):
         assert len(make_interceptors(access, LimitsConfig(), monitor)) == 1
+
+
+def test_a_question_for_health_that_never_comes_is_not_waited_for(
+    tokens: TokenFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def test() -> None:
+        async with serving(tokens=tokens) as at:
+            monkeypatch.setattr(guard, "HEALTH_SECONDS", 0.01)
+            check = at.channel.stream_unary("/grpc.health.v1.Health/Check")()
+            assert await check.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+            monkeypatch.setattr(guard, "HEALTH_SECONDS", PATIENCE)
+            assert await at.check_health() == 1
+
+    run(test())
+
+
+@pytest.mark.parametrize("message", [b"\xff", b"\x0a\x81\x08" + bytes(1025)])
+def test_what_is_no_question_for_health_is_the_callers_fault(tokens: TokenFile, message: bytes) -> None:
+    async def test() -> None:
+        async with serving(tokens=tokens) as at:
+            check = at.channel.unary_unary("/grpc.health.v1.Health/Check")
+            assert (await refused(check(message))).code() is grpc.StatusCode.INVALID_ARGUMENT
+            watch = at.channel.unary_stream("/grpc.health.v1.Health/Watch")(message)
+            assert await watch.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+    run(test())

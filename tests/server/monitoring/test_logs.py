@@ -89,7 +89,7 @@ def test_texts_are_kept_where_that_is_wanted_but_not_without_bound() -> None:
     with watching(LogConfig(texts=True), io.StringIO()) as monitor:
         call = monitor.call_started("a/b", "1", "me", {})
         for text in ("a", "b" * MAX_KEPT_CHARACTERS, "c"):
-            call.read(pb.TranslateLiveRequest(text=text))
+            call.read(pb.TranslateLiveRequest(text=text), 1)
         assert call.texts == ["a"]
 
 

@@ -10,7 +10,7 @@ import pytest
 from model.decoding.request import EngineStatistics
 from model.errors import DragomanError
 from server.config import LogConfig, MetricsConfig, TracesConfig
-from server.monitoring import Monitor
+from server.monitoring import Monitor, calls
 from server.pb.dragoman.v1 import translation_pb2 as pb
 from tests.server.access.serving import SERVICE, Serving, run, serving
 from tests.server.fakes import PATIENCE
@@ -224,7 +224,7 @@ def test_without_an_address_there_is_no_port() -> None:
 )
 def test_texts_are_found_in_every_kind_of_request(request_: Any, num_texts: int, num_characters: int) -> None:
     call = make_monitor().call_started("a/b", "1", "me", {})
-    assert call.read(request_) == num_characters
+    assert call.read(request_, 1) == num_characters
     assert (call.num_texts, call.num_characters) == (num_texts, num_characters)
 
 
@@ -232,7 +232,24 @@ def test_texts_are_found_in_googles_requests() -> None:
     translate_v3 = pytest.importorskip("google.cloud.translate_v3")
     call = make_monitor().call_started("a/b", "1", "me", {})
     request = translate_v3.TranslateTextRequest(contents=["ab", "c"])
-    assert call.read(request) == 3
-    assert call.read(translate_v3.TranslateTextRequest.pb(request)) == 3
-    assert call.read(translate_v3.DetectLanguageRequest(content="d")) == 1
+    assert call.read(request, 1) == 3
+    assert call.read(translate_v3.TranslateTextRequest.pb(request), 1) == 3
+    assert call.read(translate_v3.DetectLanguageRequest(content="d"), 1) == 1
     assert (call.num_texts, call.num_characters) == (5, 7)
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        pb.TranslateRequest(texts=["a"] * 3),
+        pb.TranslateStreamRequest(items=[pb.TranslateStreamItem(text="a")] * 3),
+        pb.ScoreRequest(pairs=[pb.TextPair(source="a")] * 3),
+        pb.DetectLanguageRequest(texts=["a"] * 3),
+    ],
+    ids=lambda request: type(request).__name__,
+)
+def test_far_too_many_texts_are_not_looked_at(monkeypatch: pytest.MonkeyPatch, request_: Any) -> None:
+    monkeypatch.setattr(calls, "MAX_COUNTED_TEXTS", 2)
+    call = calls.Call("", "", "", 0.0, texts=[])
+    assert call.read(request_, 12345) == 12345
+    assert (call.num_texts, call.num_characters, call.texts) == (3, 12345, [])
