@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import socket
+import sys
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -26,7 +27,13 @@ from server.monitoring import Monitor
 from server.pb.dragoman.v1 import translation_pb2_grpc
 from server.queueing.worker import Worker
 from server.serving_health import SERVICE_NAME, ServingHealth
-from server.signals import catch_reload_signal, catch_stop_signal, exit_on_stop_signals, ignore_reload_signal
+from server.signals import (
+    LastResort,
+    catch_reload_signal,
+    catch_stop_signal,
+    exit_on_stop_signals,
+    ignore_reload_signal,
+)
 
 if TYPE_CHECKING:
     from server.google.facade import GoogleFacade
@@ -36,6 +43,9 @@ FLUSH_SECONDS = 1.0
 
 STREAM_SHARE = 0.5
 """Of the time to drain, that streams have to end by themselves; then they are ended in order, between two texts."""
+
+LATE_SECONDS = 10.0
+"""How long closing may take once the time to drain is over, before the process is ended."""
 
 CHANNELZ_NAME = "grpc.channelz.v1.Channelz"
 
@@ -98,6 +108,11 @@ class TranslationServer:
     def model_names(self) -> list[str]:
         """The models that are served now."""
         return list(self._catalogue.works())
+
+    @property
+    def drain_seconds(self) -> float:
+        """How long running calls may go on once the server is to stop, as the configuration has it now."""
+        return self._upkeep.config.server.drain_seconds
 
     def reload(self) -> None:
         """Looks at once whether the configuration or a bundle has changed."""
@@ -165,7 +180,7 @@ class TranslationServer:
         if self._stopped:
             return
         self._stopped = True
-        drain_seconds = self._upkeep.config.server.drain_seconds
+        drain_seconds = self.drain_seconds
         await self._health.shut_down()
         upkeep = asyncio.ensure_future(self._upkeep.stop())
         stopping = asyncio.ensure_future(self._server.stop(drain_seconds))
@@ -232,16 +247,32 @@ def serve(
     """
     exit_on_stop_signals()
     ignore_reload_signal()
-    asyncio.run(run_until_stopped(TranslationServer(config, path=path, reread=reread), announce or _print_line))
+    run_until_stopped(TranslationServer(config, path=path, reread=reread), announce or _print_line)
 
 
-async def run_until_stopped(server: TranslationServer, announce: Callable[[str], None]) -> None:
+def run_until_stopped(server: TranslationServer, announce: Callable[[str], None]) -> None:
     """See `serve`."""
+    last_resort = LastResort(_report_hanging)
+    try:
+        asyncio.run(_run_until_stopped(server, announce, last_resort))
+    finally:
+        last_resort.disarm()
+
+
+async def _run_until_stopped(
+    server: TranslationServer, announce: Callable[[str], None], last_resort: LastResort
+) -> None:
     async with server:
         stop = catch_stop_signal()
         catch_reload_signal(server.reload)
         announce(f"Dragoman serves {', '.join(server.model_names())} on {server.address}")
         await stop.wait()
+        last_resort.arm(server.drain_seconds + LATE_SECONDS)
+
+
+def _report_hanging() -> None:
+    # Not to the log, whose thread may be what hangs.
+    print("the server did not stop in time: the process ends as it is", file=sys.stderr, flush=True)
 
 
 def _print_line(line: str) -> None:

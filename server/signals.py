@@ -1,5 +1,5 @@
 """What signals do to a server: SIGTERM and SIGINT end it while it loads and stop it gracefully while it serves; SIGHUP
-has a server that serves look at its files again.
+has a server that serves look at its files again. And what ends a server that does not stop by itself.
 
 Imports next to nothing, so that the handlers can be there before anything slow begins.
 """
@@ -7,8 +7,12 @@ Imports next to nothing, so that the handlers can be there before anything slow 
 import asyncio
 import os
 import signal
+import threading
 from collections.abc import Callable
 from types import FrameType
+
+LATE = 1
+"""Exit status of a process that did not end in time."""
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -48,6 +52,33 @@ def catch_stop_signal() -> asyncio.Event:
     for number in STOP_SIGNALS:
         loop.add_signal_handler(number, handle)
     return stop
+
+
+class LastResort:
+    """Ends the process if it has not stopped in time. A file of a bundle on a disk that hangs, and the thread that
+    reads it would keep the process alive for ever."""
+
+    def __init__(self, report: Callable[[], None]) -> None:
+        """report: called on a thread of its own just before the end."""
+        self._report = report
+        self._timer: threading.Timer | None = None
+
+    def arm(self, seconds: float) -> None:
+        """The time runs from now on."""
+        self._timer = threading.Timer(seconds, self._end)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def disarm(self) -> None:
+        """It has stopped. May be called at any time."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _end(self) -> None:
+        try:
+            self._report()
+        finally:
+            os._exit(LATE)
 
 
 def _exit(number: int, frame: FrameType | None) -> None:

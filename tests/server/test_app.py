@@ -314,7 +314,7 @@ def test_what_cannot_be_loaded_leaves_nothing_behind() -> None:
 
 
 SERVE = """
-import asyncio, sys, threading
+import sys, threading
 from server.app import run_until_stopped
 from server.signals import exit_on_stop_signals
 from tests.server.fakes import FakeTranslator
@@ -331,7 +331,7 @@ def hold_the_first_step():
 
 threading.Thread(target=hold_the_first_step).start()
 exit_on_stop_signals()
-asyncio.run(run_until_stopped(make_server(translator), lambda line: print(line, flush=True)))
+run_until_stopped(make_server(translator), lambda line: print(line, flush=True))
 print("bye", flush=True)
 """
 
@@ -370,3 +370,44 @@ async def _interrupt(process: "subprocess.Popen[str]", signal_number: int, addre
 def _read_line(process: "subprocess.Popen[str]") -> str:
     assert process.stdout is not None
     return process.stdout.readline()
+
+
+HANG = """
+import signal, sys, threading
+import server.app
+from tests.server.fakes import FakeTranslator
+from tests.server.running import make_config, trust
+
+server.app.LATE_SECONDS = 0.1
+loaded = []
+
+def load(model):
+    if loaded:
+        print("loading", flush=True)
+        threading.Event().wait()  # for ever
+    loaded.append(FakeTranslator())
+    return loaded[-1]
+
+config = make_config("en-de", server={"drain_seconds": 0.1})
+states = iter(range(1000))
+found = server.app.TranslationServer(config, load=load, try_out=trust)
+found._upkeep._state_of = lambda bundle: BundleState(str(next(states)), ())
+from server.catalogue.bundle_watch import BundleState
+server.app.run_until_stopped(found, lambda line: print(line, flush=True))
+"""
+
+
+def test_what_hangs_is_ended() -> None:
+    """A new version of a model is being read from a disk that never answers."""
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-c", HANG], stdout=pipe, stderr=pipe, text=True) as process:
+        try:
+            assert _read_line(process).startswith("Dragoman serves en-de on 127.0.0.1:")
+            process.send_signal(signal.SIGHUP)
+            assert _read_line(process) == "loading\n"
+            process.send_signal(signal.SIGTERM)
+            _, errors = process.communicate(timeout=PATIENCE)
+        finally:
+            process.kill()
+    assert process.returncode == 1
+    assert "the server did not stop in time" in errors
