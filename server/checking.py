@@ -1,9 +1,10 @@
 """`dragoman serve --check`: whether a server could start with its configuration, without starting it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 from model.bundle import BundleConfig, find_bundle, read_config, read_vocabulary
+from model.decoding.loading import load_decoder
 from model.errors import InvalidInputError, NotFoundError
 from model.shortlist import read_shortlist
 from model.weights import read_weights
@@ -50,22 +51,23 @@ def _describe_listening(config: ServerConfig) -> Iterator[str]:
         "reflection": config.server.reflection,
         "channelz": config.server.channelz,
     }
-    yield f"offers translation and health, {_list([name for name, offered in offers.items() if offered])}"
+    yield f"offers {', '.join(['translation', 'health', *(name for name, offered in offers.items() if offered)])}"
+    if config.server.google and folder is None:
+        yield "refuses BatchTranslateText: server.google_files names no folder"
     if config.metrics.listen is not None:
         yield f"tells its metrics on http://{config.metrics.listen}/metrics"
     if config.traces.endpoint is not None:
         yield f"sends its traces to {config.traces.endpoint}"
 
 
-def _list(names: Sequence[str]) -> str:
-    return ", ".join(names) or "nothing else"
-
-
 def _read_model(model: ModelConfig) -> tuple[str, BundleConfig, Path]:
     folder = find_bundle(model.bundle)
     info = read_config(folder)
     read_vocabulary(folder, info)
-    read_weights(folder, info)
+    if model.device == "cpu":
+        read_weights(folder, info)
+    else:  # whether there is such a device, and can do it, is known to torch alone
+        load_decoder(folder, info, precision=model.precision, device=model.device, max_slots=1)
     if model.shortlist:
         read_shortlist(folder, info)
     return model.name or info.name, info, folder

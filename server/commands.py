@@ -210,8 +210,9 @@ def serve(
 ) -> None:
     """Serve bundles over gRPC until Ctrl-C or SIGTERM; running calls are finished first.
 
-    All that the options do not say is in the configuration's file. While the server runs it follows what changes in
-    the file's list of models and in the bundles' folders; SIGHUP has it look at once.
+    What the options do not say is in the configuration's file, or has its default.
+
+    While the server runs it follows changes of the file's models and in their folders; SIGHUP has it look at once.
     """
     from server.signals import exit_on_stop_signals, ignore_reload_signal
 

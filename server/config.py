@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from model.bundle import shipped_bundles
 from model.config import FilePath, StrictModel
@@ -192,6 +192,13 @@ class ServerConfig(StrictModel):
     log: LogConfig = LogConfig()
     traces: TracesConfig = TracesConfig()
 
+    @field_validator("models", mode="before")
+    @classmethod
+    def _is_a_list(cls, models: Any) -> Any:
+        if isinstance(models, dict):  # an easy slip, which the type's own message would not explain
+            raise ValueError("write [[models]], in double brackets, over each model")
+        return models
+
     @model_validator(mode="after")
     def _tables_agree(self) -> Self:
         if self.server.google and not _is_installed("google.cloud.translate_v3"):
@@ -200,6 +207,8 @@ class ServerConfig(StrictModel):
             raise ValueError("server.google_files: goes with server.google = true")
         if self.traces.endpoint is not None and not _is_installed("opentelemetry.sdk"):
             raise ValueError("traces.endpoint: needs opentelemetry: pip install 'dragoman[telemetry]'")
+        if self.metrics.listen == self.server.listen and parse_address(self.server.listen)[1] != 0:
+            raise ValueError(f"metrics.listen: {self.metrics.listen} is server.listen, too; it needs its own port")
         names = [model.name or model.bundle for model in self.models]
         for name in names:
             if names.count(name) > 1:
@@ -241,9 +250,13 @@ def load_server_config(
         tree["models"] = [{"bundle": bundle} for bundle in bundles or (default_bundle,) if bundle is not None]
     apply_overrides(tree, overrides, example="server.drain_seconds=60")
     _apply_options(tree, options or {})
-    config = validate_tree(ServerConfig, tree, origin=str(path) if path is not None else "the options")
+    origins = [str(path)] if path is not None else []
+    if path is None or overrides or options or bundles:
+        origins.append("the options")
+    origin = " and ".join(origins)
+    config = validate_tree(ServerConfig, tree, origin=origin)
     if not config.models:
-        raise InvalidInputError(f"{path or 'the options'}: models: there is none to serve")
+        raise InvalidInputError(f"{origin}: models: there is none to serve")
     return config
 
 

@@ -339,15 +339,15 @@ def test_serve_checks_its_configuration(run: Run, tiny_bundle: Path, tmp_path: P
     assert (checked.status, checked.errors) == (0, "")
     assert checked.output.splitlines() == [
         "listens on 127.0.0.1:0, without TLS, to everybody",
-        "offers translation and health, reflection",
+        "offers translation, health, reflection",
         f"serves tiny: en→de, de→en, 0.0 M parameters, from {tmp_path / 'tiny'}",
     ]
     assert run("serve", "--check", tiny_bundle, "--set", "server.drain_seconds=1", "--replicas", 2).status == 0
     assert "serves en-de: " in run("serve", "--check").output
     for mistake, reason in (
-        (["--set", "server.port=1"], f"{config}: server.port: unknown key"),
-        (["--listen", "here"], f'{config}: server.listen: cannot listen on "here"'),
-        (["--replicas", "-1"], f"{config}: server.replicas: Input should be greater than or equal to 0"),
+        (["--set", "server.port=1"], f"{config} and the options: server.port: unknown key"),
+        (["--listen", "here"], f'{config} and the options: server.listen: cannot listen on "here"'),
+        (["--replicas", "-1"], f"{config} and the options: server.replicas: Input should be greater than or equal to 0"),
         ([tmp_path / "nowhere"], f'there is no bundle "{tmp_path / "nowhere"}"'),
     ):
         assert_refused(run("serve", "--config", config, *mistake, "--check"), reason)

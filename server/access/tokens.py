@@ -53,10 +53,12 @@ class TokenEntry(StrictModel):
 
 
 class _Tokens(StrictModel):
-    tokens: tuple[TokenEntry, ...] = Field(min_length=1, strict=False)
+    tokens: tuple[TokenEntry, ...] = Field(strict=False)
 
     @model_validator(mode="after")
     def _differ(self) -> Self:
+        if not self.tokens:
+            raise ValueError("tokens: there is none")
         names = [entry.name for entry in self.tokens]
         for name in names:
             if names.count(name) > 1:

@@ -46,7 +46,7 @@ def test_it_says_what_would_be_served(tiny_bundle: Path, tmp_path: Path) -> None
         traces={"endpoint": "http://localhost:4317"},
     ) == [
         f"listens on 0.0.0.0:50051, with TLS, to those who have a token of {tokens}",
-        "offers translation and health, Google's Translation v3, reflection, channelz",
+        "offers translation, health, Google's Translation v3, reflection, channelz",
         "tells its metrics on http://127.0.0.1:9464/metrics",
         "sends its traces to http://localhost:4317",
         f"serves tiny: en→de, de→en, 0.0 M parameters, from {tiny_bundle}",
@@ -75,6 +75,16 @@ def test_weights_that_were_cut_short(bundle: Path) -> None:
     weights = bundle / "weights.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1])
     assert refuse(bundle).startswith(f"{weights}: damaged or cut short")
+
+
+def test_a_device_that_is_not_there(tiny_bundle: Path) -> None:
+    assert refuse(tiny_bundle, server={"device": "gpu"}).startswith('the device "gpu" cannot be used')
+
+
+def test_google_without_a_folder_of_files(tiny_bundle: Path) -> None:
+    assert "refuses BatchTranslateText: server.google_files names no folder" in check(
+        tiny_bundle, server={"google": True}
+    )
 
 
 def test_no_bundle_at_all(tmp_path: Path) -> None:

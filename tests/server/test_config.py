@@ -104,6 +104,7 @@ def test_as_many_sentences_as_may_wait_unless_it_is_said() -> None:
         ("server.port=1", "server.port", "unknown key"),
         ("server=5", "server", "should be a table"),
         ("models=5", "models", "should be a list"),
+        ('models={bundle="a"}', "models", "write [[models]]"),
         ("models.0=5", "models.0", "should be a table"),
         ("models.0.slots=5", "models.0.slots", "unknown key"),
         ("models.0.name=two words", "models.0.name", "pattern"),
@@ -121,8 +122,13 @@ def test_as_many_sentences_as_may_wait_unless_it_is_said() -> None:
 )
 def test_a_mistake_is_told_with_file_and_dotted_key(path: Path, override: str, key: str, reason: str) -> None:
     message = refuse(path, override)
-    assert message.startswith(f"{path}: {key}: ")
+    assert message.startswith(f"{path} and the options: {key}: ")
     assert reason in message
+
+
+def test_the_file_alone_is_blamed_where_there_are_no_options(path: Path) -> None:
+    path.write_text("[server]\nport = 1\n")
+    assert refuse(path) == f"{path}: server.port: unknown key"
 
 
 @pytest.mark.parametrize(
@@ -135,6 +141,7 @@ def test_a_mistake_is_told_with_file_and_dotted_key(path: Path, override: str, k
         (['models=[{bundle="a", name="x"}, {bundle="b", name="x"}]'], 'models: two are called "x"'),
         (['models=[{bundle="a"}, {bundle="a"}]'], 'models: two are called "a"'),
         (["models=[]"], "models: there is none to serve"),
+        (["metrics.listen=127.0.0.1:50051"], "metrics.listen: 127.0.0.1:50051 is server.listen, too"),
         (["server"], '--set server: write it like "server.drain_seconds=60"'),
     ],
 )
