@@ -61,9 +61,15 @@ def main(arguments: list[str]) -> int:
             options.address, service=options.service, credentials=credentials, server_name=options.server_name
         )
     except grpc.RpcError as error:
-        status = error.code().name
+        status = _describe(error)
     print(f"{options.address}: {status}")
     return 0 if status == "SERVING" else 1
+
+
+def _describe(error: Any) -> str:
+    """The status, and why, where gRPC says so: a certificate that is not trusted looks like a server that is away."""
+    details = " ".join((error.details() or "").split())
+    return f"{error.code().name}: {details}" if details else str(error.code().name)
 
 
 def _make_parser() -> argparse.ArgumentParser:
