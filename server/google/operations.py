@@ -87,8 +87,12 @@ class Operations:
             raise QueueFullError(f"{MAX_RUNNING} operations are running: try again later", RETRY_SECONDS)
 
     def start(self, parent: str, job: Job) -> operations_pb2.Operation:
-        """Begins a job; its operation is called "PARENT/operations/…". Raises QueueFullError."""
-        self.check_room()
+        """Begins a job; its operation is called "PARENT/operations/…". Raises QueueFullError, and the job is closed."""
+        try:
+            self.check_room()
+        except QueueFullError:
+            job.close()
+            raise
         done = [name for name, operation in self._operations.items() if operation.task.done()]
         for name in done[: max(0, len(self._operations) + 1 - MAX_KEPT)]:
             del self._operations[name]
@@ -131,13 +135,17 @@ class Operations:
     def list(self, parent: str, page_size: int, page_token: str) -> tuple[list[operations_pb2.Operation], str]:
         """Those of "projects/P/locations/L", or of a whole project, in the order in which they began, and the token of
         the next page, empty if there is none. Raises InvalidInputError."""
-        if page_size < 0 or not (page_token or "0").isdecimal():
-            raise InvalidInputError("page_size or page_token: is none that was given here")
+        if page_size < 0:
+            raise InvalidInputError("page_size: is negative")
+        try:
+            last_number = int(page_token or "0")
+        except ValueError as error:  # also for more digits than Python reads
+            raise InvalidInputError("page_token: is none that was given here") from error
         prefix = parent.removesuffix("/operations").rstrip("/") + "/"
         fitting = [
             operation
             for operation in self._operations.values()
-            if operation.name.startswith(prefix) and operation.number > int(page_token or "0")
+            if operation.name.startswith(prefix) and operation.number > last_number
         ]
         page = fitting[: min(page_size or PAGE_SIZE, MAX_PAGE_SIZE)]
         return [operation.describe() for operation in page], str(page[-1].number) if len(page) < len(fitting) else ""

@@ -15,6 +15,7 @@ from google.longrunning import operations_pb2  # type: ignore[import-untyped]
 
 from server.caller import Priority
 from server.google import batch_job, operations
+from server.google.batch import BatchTranslator
 from server.queueing.worker import ReplicaLostError, Worker
 from tests.server.fakes import PATIENCE, wait_for
 from tests.server.google.running import PARENT, AligningTranslator, Google, connected, serve
@@ -271,7 +272,12 @@ def test_operations_are_listed_by_project(tmp_path: Path, monkeypatch: pytest.Mo
         assert [one.name for one in page.operations] == names[:1]
         page = await listed(google, "projects/a", page_size=1, page_token=page.next_page_token)
         assert ([one.name for one in page.operations], page.next_page_token) == (names[1:2], "")
-        for request, code in (({"page_token": "x"}, "INVALID_ARGUMENT"), ({"filter": "done"}, "UNIMPLEMENTED")):
+        for request, code in (
+            ({"page_token": "x"}, "INVALID_ARGUMENT.*page_token"),
+            ({"page_token": "9" * 5000}, "INVALID_ARGUMENT.*page_token"),
+            ({"page_size": -1}, "INVALID_ARGUMENT.*page_size"),
+            ({"filter": "done"}, "UNIMPLEMENTED"),
+        ):
             with pytest.raises(grpc.aio.AioRpcError, match=code):
                 await listed(google, "projects/a", **request)
         monkeypatch.setattr(operations, "MAX_KEPT", 2)
@@ -296,6 +302,28 @@ def test_only_so_many_operations_run(tmp_path: Path, monkeypatch: pytest.MonkeyP
         await google.wait(operation)
         (tmp_path / "a.txt").write_text("one two")
         response_of(await run(google, "a.txt"))  # in the folder that is free again
+
+    serve(test, files=tmp_path)
+
+
+def test_a_folder_is_free_again_when_the_last_place_was_taken_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.txt").write_text("one two")
+    plan = BatchTranslator.plan
+
+    async def plan_slowly(*arguments: Any) -> Any:
+        job = await plan(*arguments)
+        monkeypatch.setattr(operations, "MAX_RUNNING", 0)
+        return job
+
+    async def test(google: Google) -> None:
+        with monkeypatch.context() as slow:
+            slow.setattr(BatchTranslator, "plan", plan_slowly)
+            with pytest.raises(grpc.aio.AioRpcError, match="RESOURCE_EXHAUSTED"):
+                await google.call("BatchTranslateText", **request_for("a.txt"))
+        monkeypatch.setattr(operations, "MAX_RUNNING", 1)
+        response_of(await run(google, "a.txt"))
 
     serve(test, files=tmp_path)
 
