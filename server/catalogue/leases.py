@@ -17,8 +17,8 @@ class ServedModel:
     """A loaded model.
 
     config, state: what it was loaded from. loaded_at: on the catalogue's clock. num_attempts: to serve what it was
-    loaded from that failed shortly before. num_leases: calls that use it. is_retired: no new ones get it. is_broken:
-    its engine failed for good. card: as it was when the model was loaded, see `ModelLease.card`.
+    loaded from that failed shortly before. worker: owns its engine. num_leases: calls that use it. is_retired: no
+    new ones get it. card: as it was when the model was loaded, see `ModelLease.card`.
     """
 
     config: ModelConfig

@@ -143,7 +143,7 @@ def _fields(to: str, search: Mapping[str, Any]) -> dict[str, Any]:
 
 def _priority(name: str | None) -> int:
     if name not in _PRIORITIES:
-        raise ValueError(f'priority is "{name}", but must be "interactive" or "batch"')
+        raise InvalidRequestError(f'priority is "{name}", but must be "interactive" or "batch"')
     return _PRIORITIES[name]
 
 

@@ -222,6 +222,11 @@ def test_what_cannot_be_encoded_is_invalid_input(client: Client, request_: dict[
         client.translate(**request_, to="de")  # type: ignore[arg-type]
 
 
+def test_a_priority_that_does_not_exist(client: Client) -> None:
+    with pytest.raises(InvalidInputError, match=r'^priority is "high", but must be "interactive" or "batch"$'):
+        client.translate("one", to="de", priority="high")  # type: ignore[arg-type]
+
+
 def test_a_server_that_does_not_answer_in_time(address: str) -> None:
     with (
         Client(address, timeout=0.05) as client,
