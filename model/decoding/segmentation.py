@@ -23,6 +23,10 @@ import sentencex  # type: ignore[import-untyped]
 
 from model.errors import InvalidInputError
 
+MAX_SEGMENTED = 4096
+"""Characters that sentencex is given at once: of quotation marks it takes the square of their number, 3 s for 100,000,
+during which nothing else of the process runs."""
+
 _UNUSUAL_SPACE = re.compile(r"[^\S ]|[\ud800-\udfff]")
 """White space other than the space, at which sentencex can fail, and lone surrogates, which it refuses."""
 
@@ -83,13 +87,35 @@ def split_sentences(text: str, language: str) -> list[str]:
 
 def _find_sentences(line: str, language: str) -> list[int]:
     """Lengths of a line's sentences as sentencex sees them; they add up to that of the line."""
+    found: list[int] = []
+    begin = 0
+    is_open = False  # whether the last that was found may go on
+    while begin < len(line):
+        window = line[begin : begin + MAX_SEGMENTED]
+        lengths = _find_in_window(window, language)
+        has_more = begin + len(window) < len(line)
+        if has_more and sum(lengths[:-1]) >= MAX_SEGMENTED // 2:
+            del lengths[-1]  # it is looked at again, as a whole
+            goes_on = False
+        else:
+            goes_on = has_more
+        begin += sum(lengths)
+        if is_open:
+            found[-1] += lengths.pop(0)
+        found += lengths
+        is_open = goes_on
+    return found
+
+
+def _find_in_window(window: str, language: str) -> list[int]:
     try:
-        lengths = list(map(len, sentencex.segment(language, _UNUSUAL_SPACE.sub(" ", line))))
+        lengths = list(map(len, sentencex.segment(language, _UNUSUAL_SPACE.sub(" ", window))))
     except BaseException as error:
         if type(error).__name__ != "PanicException":  # what a failed assertion in Rust becomes; it has no public name
             raise
-        return [len(line)]
-    return lengths if sum(lengths) == len(line) else [len(line)]  # it promises to lose nothing; a text is not at risk
+        return [len(window)]
+    # It promises to lose nothing; a text is not at risk.
+    return lengths if sum(lengths) == len(window) else [len(window)]
 
 
 def _take_back_borders(line: str, lengths: Sequence[int], has_dotted_ordinals: bool) -> list[str]:

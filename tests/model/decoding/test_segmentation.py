@@ -192,3 +192,28 @@ def test_sentences_written_without_a_space_get_one_where_the_language_has_them(l
 
 def test_the_parts_of_a_word_get_no_space() -> None:
     assert join_sentences(["aaa", "bbb"], ["aaa", "bbb"], ["", "", ""], "en") == "aaabbb"
+
+
+def test_a_long_line_is_looked_at_in_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """sentencex takes the square of the number of quotation marks, and holds up everything meanwhile."""
+    seen: list[int] = []
+    segment = sentencex.segment
+
+    def watch(language: str, text: str) -> list[str]:
+        seen.append(len(text))
+        sentences: list[str] = segment(language, text)
+        return sentences
+
+    monkeypatch.setattr(sentencex, "segment", watch)
+    for text in ("`" * 100_000, "“ " * 50_000, "a“ B. " * 20_000, "A. " * 30_000):
+        seen.clear()
+        assert "".join(split_sentences(text, "en")) == text
+        assert max(seen) <= 4096
+        assert sum(seen) <= 2 * len(text) + 4096
+
+
+def test_the_sentences_of_a_long_line_are_those_of_a_short_one() -> None:
+    sentences = [f"This is the sentence number {number} of them. " for number in range(1000)]
+    long_one = "word " * 2000 + "ends. "
+    assert split_sentences("".join(sentences), "en") == sentences
+    assert split_sentences("".join(["Short. ", long_one, *sentences]), "en") == ["Short. ", long_one, *sentences]
