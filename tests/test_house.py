@@ -37,6 +37,7 @@ RULES = (
         except_in=(
             "server.contract",
             "server.app",
+            "server.registration",
             "server.client",
             "server.google",
             "server.health",

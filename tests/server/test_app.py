@@ -1,6 +1,7 @@
 """The server as a whole: health, reflection, its port, and how it stops."""
 
 import asyncio
+import gc
 import logging
 import signal
 import socket
@@ -21,7 +22,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
 from model.errors import DragomanError, InvalidInputError
-from server.app import TranslationServer
+from server.app import TranslationServer, serve
 from server.client import AsyncClient, Client, ServerError
 from server.config import ModelConfig
 from server.interfaces import ServedTranslator
@@ -294,6 +295,21 @@ def test_an_address_that_cannot_be_bound_is_one_clear_line(capfd: pytest.Capture
         asyncio.run(main(address))
     asyncio.run(main("192.0.2.1:0", "Cannot assign requested address"))  # an address that is nobody's
     assert capfd.readouterr().err == ""
+
+
+def test_a_server_looks_for_garbage_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("exit_on_stop_signals", "ignore_reload_signal"):
+        monkeypatch.setattr(f"server.app.{name}", lambda: None)
+    found = []
+    monkeypatch.setattr("server.app.run_until_stopped", lambda *_: found.append(gc.get_threshold()))
+    usual = gc.get_threshold()
+    try:
+        serve(make_config())
+    finally:
+        gc.set_threshold(*usual)
+    ((young, *older),) = found
+    assert young > usual[0]
+    assert tuple(older) == usual[1:]
 
 
 def test_what_cannot_be_loaded_leaves_nothing_behind() -> None:
