@@ -188,6 +188,7 @@ class TranslationServer:
             return
         self._stopped = True
         drain_seconds = self.drain_seconds
+        logger.info("stopping: new calls are refused, running ones have %g s", drain_seconds)
         await self._health.shut_down()
         upkeep = asyncio.ensure_future(self._upkeep.stop())
         stopping = asyncio.ensure_future(self._server.stop(drain_seconds))
@@ -206,6 +207,7 @@ class TranslationServer:
         if self._google is not None:
             await self._google.close()
         await self._catalogue.close()
+        logger.info("stopped")
         await asyncio.to_thread(self._monitor.stop)
 
     async def _wait_until_idle(self) -> None:

@@ -1,5 +1,6 @@
 """The commands that translate and serve. They import what they need when they run: --help is instant."""
 
+import os
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -218,6 +219,8 @@ def serve(
 
     exit_on_stop_signals()  # first: importing and loading take a while
     ignore_reload_signal()
+    # Before grpc is imported. It writes past the log, and of every client that fails to shake hands.
+    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
     from server.config import load_server_config
 
     options = {

@@ -18,6 +18,9 @@ MAX_QUEUED = 10_000
 WRITE_SECONDS = 0.1
 """How long lines are collected; warnings and errors are not."""
 
+_GRPC = "grpc"
+"""The logger above gRPC's own, which debugs itself at every call."""
+
 _PLAIN = re.compile(r"[^\s\"=\\]+")
 
 
@@ -53,6 +56,7 @@ class LogWriter:
         self._running = collector, thread, root.level
         root.addHandler(collector)
         root.setLevel(self._level)
+        logging.getLogger(_GRPC).setLevel(max(self._level, logging.INFO))
         thread.start()
 
     def stop(self) -> None:
@@ -63,6 +67,7 @@ class LogWriter:
             root = logging.getLogger()
             root.removeHandler(collector)
             root.setLevel(level)
+            logging.getLogger(_GRPC).setLevel(logging.NOTSET)
             collector.end()
             thread.join()
 

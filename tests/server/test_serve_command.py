@@ -1,5 +1,6 @@
 """`dragoman serve` as a process: models that are replaced, added and removed while calls run, and signals."""
 
+import json
 import os
 import shutil
 import signal
@@ -12,7 +13,8 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from model.errors import NotFoundError
-from server.client import Client
+from server.client import Client, ServerError
+from tests.end_to_end.certificates import write_certificates
 from tests.server.running import PATIENCE
 from tests.server_process import ServerProcess, Tables, write_toml
 
@@ -140,3 +142,20 @@ def test_models_are_added_and_removed_on_sighup(versions: Path, server: ServerPr
         configure({"bundle": str(versions / "two"), "nmae": "two"})
         wait_until(server, lambda: "models.0.nmae: unknown key" in server.log.read_text())
         assert names() == ["two"]
+
+
+def test_the_log_is_json_also_where_clients_cannot_shake_hands(tiny_bundle: Path, tmp_path: Path) -> None:
+    write_certificates(tmp_path)
+    tables: Tables = {
+        "models": [{"bundle": str(tiny_bundle)}],
+        "tls": {"certificate": str(tmp_path / "server.pem"), "key": str(tmp_path / "server.key")},
+        "log": {"format": "json"},
+    }
+    with (
+        ServerProcess(tmp_path, tables) as server,
+        Client(server.address) as client,
+        pytest.raises(ServerError, match="is unavailable"),
+    ):
+        client.list_models()
+    messages = [json.loads(line)["message"] for line in server.log.read_text().splitlines()]
+    assert messages[-2:] == ["stopping: new calls are refused, running ones have 30 s", "stopped"]

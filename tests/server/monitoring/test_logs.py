@@ -114,6 +114,16 @@ def test_the_servers_own_events_go_the_same_way() -> None:
     assert "closed" not in stream.getvalue()
 
 
+def test_grpc_does_not_drown_what_is_debugged() -> None:
+    stream = io.StringIO()
+    with watching(LogConfig(level="debug"), stream):
+        logging.getLogger("grpc._cython.cygrpc").debug("running loop")
+        logging.getLogger("grpc._server").warning("trouble")
+        events.debug("loading")
+    assert [line.split()[2:] for line in stream.getvalue().splitlines()] == [["trouble"], ["loading"]]
+    assert logging.getLogger("grpc").level == logging.NOTSET
+
+
 def test_a_traceback_comes_with_its_event() -> None:
     for kind in ("json", "text"):
         stream = io.StringIO()
