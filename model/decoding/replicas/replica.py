@@ -31,8 +31,11 @@ EXIT_SECONDS = 5.0
 """How long a process may take to end when the connection is closed; then it is killed."""
 
 STALL_SECONDS = 30.0
-"""A process that has work and tells nothing twice for so long is taken for stuck and killed: one that works tells of
-its steps ten times a second, so that only a single step could take as long."""
+"""A process that has had work for so long in all, whichever, and told nothing meanwhile is taken for stuck and killed:
+one that works tells of its steps ten times a second, so that only a single step could take as long."""
+
+NUM_LOOKS = 30
+"""How often it is looked in that time whether it has work."""
 
 STEADY_SECONDS = 5.0
 """Who lived so long is started again at once when it ends."""
@@ -162,12 +165,11 @@ class Replica:
 
     def _await_message(self, process: "subprocess.Popen[bytes]", connection: Connection) -> None:
         """Returns when there is one, or the connection is at its end."""
-        had: set[int] = set()
-        while not connection.poll(STALL_SECONDS):
+        num_with_work = 0
+        while not connection.poll(STALL_SECONDS / NUM_LOOKS):
             with self._lock:
-                still_has = had.intersection(self.in_flight)
-                had = set(self.in_flight)
-            if still_has:
+                num_with_work += bool(self.in_flight)  # others each time, where callers give up sooner
+            if num_with_work >= NUM_LOOKS:
                 logger.error("replica %d has been stuck for %g seconds and is ended", self.number, STALL_SECONDS)
                 process.kill()
 

@@ -349,6 +349,24 @@ def test_one_that_is_stuck_is_ended(
         assert set(run(engine, [make_request(0)])) == {0}
 
 
+def test_one_that_is_stuck_is_ended_though_callers_give_up_sooner(
+    tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("model.decoding.replicas.replica.STALL_SECONDS", 0.5)
+    with closing(load(tiny_bundle, 1)) as translator:
+        engine = engine_of(translator)
+        os.kill(pid_of(engine, 0), signal.SIGSTOP)
+        for number in range(1000):
+            if engine._replicas[0].num_starts > 1:
+                break
+            if engine.free_slots:  # none while it is being started anew
+                engine.admit([make_request(number)])
+            for _ in range(10):  # each waits for a moment
+                engine.step()
+            engine.cancel(number)
+        assert engine._replicas[0].num_starts > 1
+
+
 def test_what_cannot_be_loaded_is_told_by_loading(
     tiny_bundle: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
