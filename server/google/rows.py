@@ -15,6 +15,9 @@ from server.google.files import InputFile, open_input, open_output, open_to_appe
 MAX_HTML_LENGTH = 1_000_000
 """Characters of an HTML file, which is translated as a whole."""
 
+MAX_ROW_LENGTH = 1_000_000
+"""Characters of a TSV file's row."""
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -82,7 +85,9 @@ class RowReader:
             yield Row(str(number), text, line[len(text) :])
 
     def _table(self, file: TextIO) -> Iterator[Row]:
-        for number, columns in enumerate(csv.reader(_BoundedLines(file), delimiter="\t")):
+        lines = _BoundedLines(file)
+        for number, columns in enumerate(csv.reader(lines, delimiter="\t")):
+            lines.begin_row()
             row_id, text = (columns[0], columns[1]) if len(columns) == 2 else (str(number), "\t".join(columns))
             if len(columns) > 2:
                 yield Row(row_id, text, error=f"the row has {len(columns)} columns, but must have one or two")
@@ -93,13 +98,23 @@ class RowReader:
 
 
 class _BoundedLines:
-    """Lines for the csv module, which bounds its fields but not what it is given."""
+    """Lines for the csv module, which bounds its fields but neither what it is given nor a row: a quoted field goes on
+    in the next line, and so may any number of them."""
 
     def __init__(self, file: TextIO) -> None:
         self._file = file
+        self._num_left = MAX_ROW_LENGTH
+
+    def begin_row(self) -> None:
+        """A row is whole."""
+        self._num_left = MAX_ROW_LENGTH
 
     def __iter__(self) -> Iterator[str]:
-        return iter(lambda: self._file.readline(csv.field_size_limit()), "")
+        while line := self._file.readline(csv.field_size_limit()):
+            self._num_left -= len(line)
+            if self._num_left < 0:
+                raise csv.Error(f"a row has more than {MAX_ROW_LENGTH} characters")
+            yield line
 
 
 class OutputFile:

@@ -1,6 +1,7 @@
 """The allowed folder: what a name may lead to, and what not."""
 
 import os
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from model.errors import InvalidInputError, NotFoundError
 from server.google.errors import FailedPreconditionError
 from server.google.files import AllowedFolder, InputFile, open_input, open_output
-from server.google.rows import append_index_row
+from server.google.rows import RowReader, append_index_row
 
 
 @pytest.fixture
@@ -171,3 +172,12 @@ def test_long_names_take_no_time(root: Path, monkeypatch: pytest.MonkeyPatch) ->
         find(root, "/a" * 1_000_000)
     with pytest.raises(InvalidInputError, match="more than 64 folders"):
         find(root, "*/" * 1500 + "a.txt")
+
+
+def test_a_row_that_never_ends_does_not_fill_the_memory(root: Path) -> None:
+    (root / "sub/b.tsv").write_text("one\n" + '"a\n"\t' * 300_000)
+    (file,) = AllowedFolder(root).find_inputs("sub/b.tsv", 1)
+    with closing(RowReader(file, 1000)) as reader:
+        assert [row.text for row in reader.read(1, 1000)] == ["one"]
+        with pytest.raises(InvalidInputError, match="a row has more than 1000000 characters"):
+            reader.read(1, 1000)
