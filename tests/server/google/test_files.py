@@ -181,3 +181,9 @@ def test_a_row_that_never_ends_does_not_fill_the_memory(root: Path) -> None:
         assert [row.text for row in reader.read(1, 1000)] == ["one"]
         with pytest.raises(InvalidInputError, match="a row has more than 1000000 characters"):
             reader.read(1, 1000)
+
+
+def test_a_name_that_no_message_can_hold_is_told(root: Path) -> None:
+    Path(os.fsdecode(os.fsencode(root) + b"/\xff.txt")).write_text("x")
+    with pytest.raises(InvalidInputError, match="the file's name is not in UTF-8"):
+        find(root, "*.txt")
