@@ -70,7 +70,7 @@ class AllowedFolder:
             try:
                 str(path).encode()
             except UnicodeEncodeError as error:  # no message could hold it
-                raise InvalidInputError(f"{ascii(path.name)}: the file's name is not in UTF-8") from error
+                raise InvalidInputError(f"{path.name!a}: the file's name is not in UTF-8") from error
             if path.suffix not in EXTENSIONS:
                 raise InvalidInputError(f"{style.write(path)}: only {', '.join(EXTENSIONS)} can be translated")
             yield InputFile(path.resolve(), style.write(path), path.relative_to(self._root).parts)
