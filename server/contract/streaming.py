@@ -24,6 +24,9 @@ MAX_WINDOW_BYTES = 16 * 1024 * 1024
 MAX_CHUNK_WORK = 20_000
 """How much of a message is prepared at a time, see `TranslationOrder.work`; a single text may have more."""
 
+GATHER_SECONDS = 0.02
+"""Least time from one message of results to the next: what is found meanwhile goes together. The first goes at once."""
+
 MAX_GROUP_BYTES = 256 * 1024
 """Of results that share a message; a single one may have more."""
 
@@ -90,7 +93,8 @@ class TextStream:
         num_slots = order.lease.worker.statistics().num_slots
         self._window = Window(min(max(2 * num_slots, MIN_WINDOW), MAX_WINDOW))
         self._found: deque[tuple[pb.TranslateStreamResult, int]] = deque()  # with what it has of the window
-        self._writing = asyncio.Lock()  # gRPC takes one message after the other
+        self._writing: asyncio.Task[None] | None = None  # gRPC takes one message after the other
+        self._last_written = -GATHER_SECONDS
         self._reading: asyncio.Task[None] | None = None
         self._is_stopped = False
 
@@ -134,7 +138,7 @@ class TextStream:
                 if isinstance(outcome, PreparedText):
                     num_bytes += self._order.estimate(outcome)
                 await self._window.enter(num_bytes)
-                tasks.create_task(self._answer(item.id, outcome, num_bytes))
+                tasks.create_task(self._answer(item.id, outcome, num_bytes, tasks))
                 await self._window.wait_for_room()
 
     def _chunks(self, items: Iterable[pb.TranslateStreamItem]) -> Iterator[list[pb.TranslateStreamItem]]:
@@ -159,7 +163,7 @@ class TextStream:
             return prepare()
         return await asyncio.to_thread(prepare)
 
-    async def _answer(self, item_id: int, outcome: Outcome, num_bytes: int) -> None:
+    async def _answer(self, item_id: int, outcome: Outcome, num_bytes: int, tasks: asyncio.TaskGroup) -> None:
         if isinstance(outcome, PreparedText):
             order = self._order
             (found,) = await order.lease.worker.translate_when_room(
@@ -172,11 +176,21 @@ class TextStream:
         else:
             translation = await write_found(found, self._order.wanted)
         self._found.append((self._fitting(pb.TranslateStreamResult(id=item_id, translation=translation)), num_bytes))
-        await asyncio.sleep(0)  # what the same step of the engine has found goes with it
-        async with self._writing:
-            # Whoever comes first writes for those behind, in whose turn nothing may be left.
-            if self._found:
+        if self._writing is None:
+            self._writing = tasks.create_task(self._write_found())
+
+    async def _write_found(self) -> None:
+        """Writes what is found until nothing is left."""
+        clock = asyncio.get_running_loop().time
+        try:
+            while self._found:
+                # At least a turn of the loop, so that what the same step of the engine has found goes together.
+                await asyncio.sleep(max(0.0, self._last_written + GATHER_SECONDS - clock()))
                 await self._write_group()
+                if not self._found:  # what did not fit into the message has waited long enough
+                    self._last_written = clock()
+        finally:
+            self._writing = None
 
     def _fitting(self, result: pb.TranslateStreamResult) -> pb.TranslateStreamResult:
         """The result itself, or what is told of one that no message holds."""
