@@ -17,7 +17,7 @@ from model.errors import DragomanError, InvalidInputError
 from server.catalogue.bundle_watch import BundleState, bundle_state
 from server.catalogue.leases import Lease, ModelLease, ServedModel
 from server.catalogue.load_attempts import LONGEST_PAUSE, LoadAttempts
-from server.catalogue.model_loading import load_translator, try_worker
+from server.catalogue.model_loading import load_translator, read_card, try_worker
 from server.catalogue.routing import find_named, find_worker
 from server.config import DEFAULT_MAX_WAITING, ModelConfig
 from server.interfaces import ModelObserver, ServedTranslator
@@ -193,6 +193,7 @@ class Catalogue:
             await _close(broken)
         logger.debug("loading %s", wanted.bundle)
         started = self._clock()
+        card = await asyncio.to_thread(read_card, wanted.bundle)
         translator = await self._load_on_a_thread(wanted)
         if any(model.name == translator.name for model in this_round.chosen.values()):
             await asyncio.to_thread(translator.close)
@@ -200,7 +201,7 @@ class Catalogue:
                 f'two models are called "{translator.name}"; every served model needs a name of its own'
             )
         num_attempts = self._attempts.count(wanted, state) + (broken is not None)
-        model = ServedModel(wanted, state, self._clock(), num_attempts)
+        model = ServedModel(wanted, state, self._clock(), card, num_attempts)
         on_broken = partial(_tell_loop, asyncio.get_running_loop(), partial(self._break, model))
         model.worker = Worker(
             translator, max_waiting=self._max_waiting, on_broken=on_broken, observer=self._worker_observer

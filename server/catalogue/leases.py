@@ -6,7 +6,6 @@ from typing import Self
 
 from model.config import Direction
 from server.catalogue.bundle_watch import BundleState
-from server.catalogue.model_loading import read_card
 from server.config import ModelConfig
 from server.interfaces import ServedTranslator
 from server.queueing.worker import Worker
@@ -18,20 +17,17 @@ class ServedModel:
 
     config, state: what it was loaded from. loaded_at: on the catalogue's clock. num_attempts: to serve what it was
     loaded from that failed shortly before. worker: owns its engine. num_leases: calls that use it. is_retired: no
-    new ones get it. card: as it was when the model was loaded, see `ModelLease.card`.
+    new ones get it. card: see `ModelLease.card`.
     """
 
     config: ModelConfig
     state: BundleState
     loaded_at: float
+    card: str
     num_attempts: int = 0
     worker: Worker = field(init=False)
     num_leases: int = 0
     is_retired: bool = False
-    card: str = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.card = read_card(self.config.bundle)
 
     @property
     def name(self) -> str:

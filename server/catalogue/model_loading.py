@@ -15,6 +15,9 @@ from server.queueing.worker import TextFailure, Worker
 TRIAL_TEXT = "1"
 """Pieces of every vocabulary make it, if need be byte by byte."""
 
+MAX_CARD_BYTES = 1024 * 1024
+"""Of a model card; every GetModel sends it."""
+
 _NOBODY = Caller("", "trial")
 
 TRIAL_SECONDS = 300.0
@@ -45,9 +48,14 @@ def load_translator(model: ModelConfig) -> ServedTranslator:
 
 
 def read_card(bundle: str) -> str:
-    """The model card of a bundle, given by its folder or name; empty if there is none."""
+    """The model card of a bundle, given by its folder or name, as far as it has `MAX_CARD_BYTES`; empty if there is
+    none."""
     try:
-        return (find_bundle(bundle) / CARD_FILE).read_text("utf-8", errors="replace")
+        path = find_bundle(bundle) / CARD_FILE
+        if not path.is_file():  # opening a pipe could wait for ever
+            return ""
+        with path.open("rb") as file:
+            return file.read(MAX_CARD_BYTES).decode("utf-8", errors="replace")
     except (NotFoundError, OSError):
         return ""
 

@@ -2,6 +2,8 @@
 
 import asyncio
 import math
+import os
+import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -9,7 +11,7 @@ import pytest
 
 from model.decoding.request import Hypothesis, PreparedText, TokenHypothesis, Translation
 from model.errors import DragomanError, InvalidInputError, NotFoundError
-from server.catalogue.model_loading import load_translator, read_card, try_worker
+from server.catalogue.model_loading import MAX_CARD_BYTES, load_translator, read_card, try_worker
 from server.config import ModelConfig
 from server.interfaces import ServedTranslator
 from server.queueing.worker import Worker
@@ -97,3 +99,14 @@ def test_a_damaged_bundle_is_named(tmp_path: Path) -> None:
 def test_the_card(tiny_bundle: Path, tmp_path: Path) -> None:
     assert read_card(str(tiny_bundle)).startswith("# tiny\n")
     assert read_card(str(tmp_path)) == read_card(str(tmp_path / "none")) == ""
+
+
+def test_a_card_that_is_no_text_of_a_card_s_size(tiny_bundle: Path, tmp_path: Path) -> None:
+    bundle = tmp_path / "bundle"
+    shutil.copytree(tiny_bundle, bundle)
+    card = bundle / "README.md"
+    card.write_bytes(b"\xff" + b"x" * 2_000_000)
+    assert read_card(str(bundle)) == "\ufffd" + "x" * (MAX_CARD_BYTES - 1)
+    card.unlink()
+    os.mkfifo(card)
+    assert read_card(str(bundle)) == ""
