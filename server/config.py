@@ -92,7 +92,7 @@ class LimitsConfig(StrictModel):
     """What a call and a client may ask for."""
 
     max_message_bytes: int = Field(
-        32 * 1024 * 1024, ge=1024, lt=2**31, description="Bytes of one message, requests and responses alike."
+        4 * 1024 * 1024, ge=1024, lt=2**31, description="Bytes of one message, requests and responses alike."
     )
     max_texts: int = Field(1024, ge=1, lt=2**31, description="Texts of one call.")
     max_text_length: int = Field(100_000, ge=1, lt=2**31, description="Characters of one text.")

@@ -55,7 +55,7 @@ def test_without_a_file_all_is_default() -> None:
     assert config == ServerConfig(models=(ModelConfig(bundle="en-de"),))
     assert config.server.listen == "127.0.0.1:50051"
     assert config.metrics.listen is None
-    assert config.limits.max_message_bytes == 32 * 1024 * 1024
+    assert config.limits.max_message_bytes == 4 * 1024 * 1024
 
 
 def test_paths_are_relative_to_the_file(path: Path, tmp_path: Path) -> None:
