@@ -68,7 +68,7 @@ def _show_refusal(client: Client, console: Console) -> None:
 @contextmanager
 def _running_server(console: Console) -> Iterator[str]:
     """Starts `dragoman serve` on a free port and gives its address; at the end it must stop cleanly."""
-    command = [sys.executable, "-m", "dragoman", "serve", "--listen", "127.0.0.1:0"]
+    command = [sys.executable, "-m", "dragoman", "serve", "--listen", "127.0.0.1:0", "--set", "log.level=warning"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:
