@@ -229,7 +229,7 @@ def test_texts_are_found_in_every_kind_of_request(request_: Any, num_texts: int,
 
 
 def test_texts_are_found_in_googles_requests() -> None:
-    translate_v3 = pytest.importorskip("google.cloud.translate_v3")
+    translate_v3 = pytest.importorskip("google.cloud.translate_v3", reason="needs google-cloud-translate")
     call = make_monitor().call_started("a/b", "1", "me", {})
     request = translate_v3.TranslateTextRequest(contents=["ab", "c"])
     assert call.read(request, 1) == 3
