@@ -107,7 +107,7 @@ class InitializationConfig(StrictModel):
         None,
         min_length=1,
         description="A bundle's folder or a shipped bundle's name. Weights, vocabulary and architecture are its own; "
-        "dropout may differ.",
+        "dropout may differ, and there may be fewer layers: some of its own, evenly spread.",
     )
 
 

@@ -11,7 +11,6 @@ from pydantic import TypeAdapter
 
 from model.bundle import CONFIG_FILE
 from model.files import exclusive_lock, write_atomically
-from model.storage import load_network
 from model.transformer import Transformer, num_parameters
 from model.vocabulary import Vocabulary
 from training.allocator import keep_freed_memory
@@ -174,7 +173,7 @@ def _make_network(config: RunConfig, vocabulary: Vocabulary, device: torch.devic
     network = Transformer(config.architecture, vocabulary.shape)
     if config.initialization.bundle is not None:
         initial = InitialBundle(config.initialization.bundle)
-        network.load_state_dict(load_network(initial.folder, initial.info).state_dict())
+        network.load_state_dict(initial.initial_weights(config.architecture))
     return network.to(device)
 
 

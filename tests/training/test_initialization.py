@@ -2,18 +2,20 @@
 
 import json
 import shutil
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from model.bundle import read_config
+from model.bundle import read_config, read_vocabulary, write_bundle
 from model.config import Direction
 from model.errors import InvalidInputError, NotFoundError
-from model.storage import load_network
+from model.storage import load_network, pack_weights
+from model.transformer import Transformer, num_parameters
 from training.config import load_run_config
-from training.initialization import InitialBundle, inherit_from_bundle
+from training.initialization import InitialBundle, inherit_from_bundle, spread_evenly
 from training.run import train
 
 PAIRS = [(f"The number is {number}.", f"Die Zahl ist {number}.") for number in range(40)]
@@ -82,6 +84,49 @@ def test_a_run_begins_with_the_bundle_s_weights_and_keeps_its_vocabulary(bundle:
     )
 
 
+@pytest.fixture
+def deep_bundle(bundle: Path) -> Path:
+    """Three layers on each side, no two alike."""
+    info = read_config(bundle)
+    architecture = info.architecture.model_copy(update={"num_encoder_layers": 3, "num_decoder_layers": 3})
+    torch.manual_seed(3)
+    network = Transformer(architecture, info.vocabulary)
+    config = info.model_copy(update={"architecture": architecture, "num_parameters": num_parameters(network)})
+    write_bundle(bundle, config, read_vocabulary(bundle, info), pack_weights(network, "int8"), "# deep\n")
+    return bundle
+
+
+def test_a_shallower_run_begins_with_some_of_the_bundle_s_layers(deep_bundle: Path, tmp_path: Path) -> None:
+    tables = "[architecture]\nnum_encoder_layers = 2\nnum_decoder_layers = 1"
+    config = load_run_config(write_config(tmp_path, deep_bundle, tables))
+    info = read_config(deep_bundle)
+    assert config.architecture == info.architecture.model_copy(
+        update={"num_encoder_layers": 2, "num_decoder_layers": 1}
+    )
+
+    best = train(config)
+
+    theirs = load_network(deep_bundle, info).state_dict()
+    ours = load_network(best, read_config(best)).state_dict()
+    kept = {"encoder_layers.1.": "encoder_layers.2."}  # the first stays where it is, and the last becomes the second
+    for name, weight in ours.items():  # after one tiny step
+        there = next((name.replace(here, there) for here, there in kept.items() if name.startswith(here)), name)
+        torch.testing.assert_close(weight, theirs[there], rtol=0, atol=1e-6)
+
+
+def test_layers_keep_their_order_and_spread_from_the_first_to_the_last() -> None:
+    assert spread_evenly(6, 1) == [0]
+    assert spread_evenly(6, 2) == [0, 5]
+    assert spread_evenly(12, 3) == [0, 6, 11]
+    for num_layers in range(2, 25):
+        for num_kept in range(2, num_layers + 1):
+            kept = spread_evenly(num_layers, num_kept)
+            assert (kept[0], kept[-1]) == (0, num_layers - 1)
+            gaps = {after - before for before, after in pairwise(kept)}
+            assert max(gaps) - min(gaps) <= 1
+            assert min(gaps) >= 1
+
+
 def test_what_a_run_began_with_is_kept_where_nothing_better_comes(bundle: Path, tmp_path: Path) -> None:
     config = load_run_config(write_config(tmp_path, bundle), ["optimization.learning_rate=1.0"])
     best = train(config)
@@ -121,6 +166,8 @@ def test_a_direction_that_the_vocabulary_has_no_tag_for_is_named(bundle: Path, t
     [
         ("[vocabulary]\nsize = 400", "vocabulary: the run begins with the bundle .* keeps its vocabulary: leave this"),
         ("[architecture]\nd_ff = 64", "architecture.d_ff: is 64, but the bundle .* has 32: leave the key out"),
+        ("[architecture]\nnum_decoder_layers = 3", "num_decoder_layers: is 3, but the bundle .* key out, or say fewer"),
+        ("[architecture]\nnum_encoder_layers = 0", r"architecture\.num_encoder_layers: .*greater than or equal to 1"),
         ('[architecture]\nnormalization = "post"', "architecture.normalization: is post, but the bundle .* has pre"),
         ("[architecture]\nd_fff = 64", "architecture.d_fff: unknown key"),
     ],
