@@ -11,7 +11,7 @@ from model.errors import DragomanError, InvalidInputError, NotFoundError
 from server import commands as server_commands
 from training import commands as training_commands
 from training.clean_command import clean
-from training.report_command import report
+from training.report_command import compare, report
 from training.synthesize_command import synthesize
 
 if TYPE_CHECKING:
@@ -121,6 +121,7 @@ for _command in (
     clean,
     training_commands.train,
     report,
+    compare,
     training_commands.evaluate,
     training_commands.score,
     training_commands.shortlist,

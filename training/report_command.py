@@ -1,4 +1,4 @@
-"""The command that writes the report on a training run."""
+"""The commands that tell of training runs."""
 
 from pathlib import Path
 from typing import Annotated
@@ -29,3 +29,18 @@ def report(
     # Half of a surrogate pair, which a corpus may hold, has no UTF-8.
     write_atomically(path, page.encode("utf-8", "replace"))
     typer.echo(f"{path}: written")
+
+
+def compare(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN", show_default=False, help="The runs' folders.")],
+) -> None:
+    """Hold training runs against the first one: a table in Markdown.
+
+    Which options each has other than the first, BLEU of its best bundle on
+    its dev set, and what it took. Runs that differ in nothing but the seed
+    share a row, with mean and standard deviation. They may still go on.
+    """
+    from training.report.comparison import compare_runs, comparison_table
+    from training.report.run_record import read_run
+
+    typer.echo(comparison_table(compare_runs([read_run(run) for run in runs])))
