@@ -1,5 +1,6 @@
 """What a run trains on: the parallel corpus and its vocabulary, as configured."""
 
+from collections.abc import Container, Sequence
 from pathlib import Path
 from typing import Literal, Self
 
@@ -23,10 +24,26 @@ class CorpusConfig(StrictModel):
     __pydantic_extra__: dict[str, FilePath] = Field(init=False)
 
     repeat: int = Field(1, ge=1, description="How often an epoch has each pair, such as to favour human translations.")
+    directions: tuple[str, ...] = Field(
+        (),
+        strict=False,
+        description="Of the run's directions those that learn from it, as from synthetic text only one should; if none "
+        "is given, all that it has both languages of.",
+    )
 
     @property
     def files(self) -> dict[str, Path]:
         return dict(self.__pydantic_extra__)
+
+    def taught(self, directions: Sequence[Direction]) -> list[Direction]:
+        """Which of the run's directions learn from this corpus."""
+        wanted = [Direction.parse(direction) for direction in self.directions]
+        return [direction for direction in spoken_by(self.files, directions) if not wanted or direction in wanted]
+
+
+def spoken_by(languages: Container[str], directions: Sequence[Direction]) -> list[Direction]:
+    """The directions between these languages."""
+    return [direction for direction in directions if direction.source in languages and direction.target in languages]
 
 
 class DataConfig(StrictModel):
@@ -72,15 +89,30 @@ class DataConfig(StrictModel):
             if not set(self.languages) <= {"en", "de"}:
                 raise ValueError("the grammar speaks en and de only")
             return self
+        for number, corpus in enumerate(self.train):
+            _check_directions(corpus, directions, f"train.{number}")
         for direction in directions:
-            if not any({direction.source, direction.target} <= corpus.files.keys() for corpus in self.train):
+            if not any(direction in corpus.taught(directions) for corpus in self.train):
                 raise ValueError(f"no corpus in train has both languages of {direction}")
-            if not {direction.source, direction.target} <= self.dev.keys():
+            if not spoken_by(self.dev, [direction]):
                 raise ValueError(f"dev lacks a language of {direction}")
         for number, corpus in enumerate(self.train):
-            if not any({direction.source, direction.target} <= corpus.files.keys() for direction in directions):
+            if not spoken_by(corpus.files, directions):
                 raise ValueError(f"train.{number} has not both languages of any direction")
         return self
+
+
+def _check_directions(corpus: CorpusConfig, directions: Sequence[Direction], name: str) -> None:
+    """Raises ValueError unless a corpus's own directions are the run's and between its languages."""
+    for wanted in corpus.directions:
+        try:
+            direction = Direction.parse(wanted)
+        except InvalidInputError as error:
+            raise ValueError(f"{name}.directions: {error}") from error
+        if direction not in directions:
+            raise ValueError(f"{name}.directions: {direction} is none of the run's directions")
+        if not spoken_by(corpus.files, [direction]):
+            raise ValueError(f"{name} lacks a language of {direction}")
 
 
 class SubwordRegularizationConfig(StrictModel):

@@ -14,7 +14,7 @@ from model.vocabulary import PieceModel, PieceModelOptions, Vocabulary, train_pi
 from training.config import RunConfig
 from training.corpus import check_same_length, read_parallel
 from training.corpus_cache import ParallelFiles
-from training.data_config import GrammarConfig, VocabularyConfig
+from training.data_config import CorpusConfig, GrammarConfig, VocabularyConfig, spoken_by
 from training.grammar import write_corpus
 from training.text_file import TextFile, inspect_text
 
@@ -49,17 +49,17 @@ def read_run_text(config: RunConfig) -> RunText:
     """
     data = config.data
     directions = data.parsed_directions
-    corpora = [(corpus.files, corpus.repeat) for corpus in data.train]
+    corpora: Sequence[CorpusConfig] = data.train
     dev: Mapping[str, Path] = data.dev
     if data.grammar is not None:
         folder = config.run_folder / "corpus"
         _write_grammar_corpus(folder, data.grammar, config.seed)
-        corpora = [({code: folder / f"train.{code}" for code in ("en", "de")}, 1)]
+        corpora = [CorpusConfig.model_validate({code: folder / f"train.{code}" for code in ("en", "de")})]
         dev = {code: folder / f"dev.{code}" for code in ("en", "de")}
     inspected: dict[Path, TextFile] = {}
-    train = [part for files, repeat in corpora for part in _find_parts(files, directions, repeat, inspected)]
+    train = [part for corpus in corpora for part in _find_parts(corpus, directions, inspected)]
     checksums = {str(path): file.checksum for path, file in inspected.items()}
-    for code in _languages(_taught(dev, directions)):
+    for code in _languages(spoken_by(dev, directions)):
         checksums[str(dev[code])] = inspect_text(dev[code]).checksum
     return RunText(train=train, dev=_read_corpus(dev, directions), checksums=dict(sorted(checksums.items())))
 
@@ -71,20 +71,15 @@ def _write_grammar_corpus(folder: Path, grammar: GrammarConfig, seed: int) -> No
         raise DragomanError(f"{folder}: cannot be written: {error.strerror or error}") from error
 
 
-def _taught(files: Mapping[str, Path], directions: Sequence[Direction]) -> list[Direction]:
-    """The directions that a corpus can teach."""
-    return [direction for direction in directions if {direction.source, direction.target} <= files.keys()]
-
-
 def _languages(directions: Sequence[Direction]) -> list[str]:
     return sorted({language for direction in directions for language in (direction.source, direction.target)})
 
 
 def _find_parts(
-    files: Mapping[str, Path], directions: Sequence[Direction], repeat: int, inspected: dict[Path, TextFile]
+    corpus: CorpusConfig, directions: Sequence[Direction], inspected: dict[Path, TextFile]
 ) -> list[ParallelFiles]:
-    """The corpus in each direction that it can teach. inspected: the files that were looked at, each once."""
-    taught = _taught(files, directions)
+    """The corpus in each direction that learns from it. inspected: the files that were looked at, each once."""
+    files, taught = corpus.files, corpus.taught(directions)
     languages = _languages(taught)
     for language in languages:
         path = files[language]
@@ -93,14 +88,14 @@ def _find_parts(
         first = inspected[files[languages[0]]]
         check_same_length((first.path, first.num_lines), (path, inspected[path].num_lines))
     return [
-        ParallelFiles(direction, inspected[files[direction.source]], inspected[files[direction.target]], repeat)
+        ParallelFiles(direction, inspected[files[direction.source]], inspected[files[direction.target]], corpus.repeat)
         for direction in taught
     ]
 
 
 def _read_corpus(files: Mapping[str, Path], directions: Sequence[Direction]) -> list[ParallelText]:
-    """A text for each direction that the corpus can teach; each file is read once."""
-    taught = _taught(files, directions)
+    """A text for each direction between the corpus's languages; each file is read once."""
+    taught = spoken_by(files, directions)
     languages = _languages(taught)
     sentences = dict(zip(languages, read_parallel([files[language] for language in languages]), strict=True))
     return [ParallelText(direction, sentences[direction.source], sentences[direction.target]) for direction in taught]

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from model.config import Direction
 from model.errors import InvalidInputError
 from training.config import RunConfig, load_run_config
 
@@ -41,6 +42,46 @@ def test_a_corpus_has_files_and_a_number_of_repeats(path: Path) -> None:
     assert first.repeat == 1
     assert second.files == {"en": Path("b.en"), "de": Path("b.de"), "fr": Path("b.fr")}
     assert second.repeat == 3
+
+
+BOTH_WAYS = CONFIG.replace('directions = ["en-de"]', 'directions = ["en-de", "de-en"]', 1)
+
+
+def test_a_corpus_may_be_for_some_of_the_directions(path: Path) -> None:
+    path.write_text(BOTH_WAYS.replace("repeat = 3", 'directions = ["de-en"]'), encoding="utf-8")
+    data = load_run_config(path).data
+    first, second = data.train
+    assert first.taught(data.parsed_directions) == [Direction("en", "de"), Direction("de", "en")]
+    assert second.taught(data.parsed_directions) == [Direction("de", "en")]
+    assert "directions" not in second.files
+
+
+@pytest.mark.parametrize(
+    ("directions", "message"),
+    [
+        ('["de-fr"]', r"train\.1\.directions: de→fr is none of the run's directions"),
+        ('["de"]', r'train\.1\.directions: .*"de"'),
+        ("5", r"train\.1\.directions: should be a list"),
+    ],
+)
+def test_a_corpus_s_directions_are_the_run_s(path: Path, directions: str, message: str) -> None:
+    path.write_text(BOTH_WAYS.replace("repeat = 3", f"directions = {directions}"), encoding="utf-8")
+    with pytest.raises(InvalidInputError, match=message):
+        load_run_config(path)
+
+
+def test_a_corpus_needs_both_languages_of_its_directions(path: Path) -> None:
+    config = BOTH_WAYS.replace("repeat = 3", 'directions = ["de-en"]').replace('en = "b.en"', 'cs = "b.en"')
+    path.write_text(config, encoding="utf-8")
+    with pytest.raises(InvalidInputError, match=r"train\.1 lacks a language of de→en"):
+        load_run_config(path)
+
+
+def test_every_direction_has_a_corpus_that_teaches_it(path: Path) -> None:
+    config = BOTH_WAYS.replace('de = "a.de"', 'de = "a.de"\ndirections = ["en-de"]')
+    path.write_text(config.replace("repeat = 3", 'directions = ["en-de"]'), encoding="utf-8")
+    with pytest.raises(InvalidInputError, match="no corpus in train has both languages of de→en"):
+        load_run_config(path)
 
 
 def test_what_is_not_said_changes_nothing_about_the_text(path: Path) -> None:

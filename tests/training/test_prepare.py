@@ -65,6 +65,12 @@ def test_a_corpus_may_count_several_times(tmp_path: Path, files: dict[str, Path]
     assert [(part.direction, part.repeat) for part in text.train] == [(EN_DE, 1), (DE_EN, 1), (EN_DE, 3), (DE_EN, 3)]
 
 
+def test_a_corpus_may_be_for_one_direction(tmp_path: Path, files: dict[str, Path]) -> None:
+    data = {"train": [files, files | {"directions": ["de-en"]}]}
+    text = read_run_text(config_of(tmp_path, files, data=data))
+    assert [part.direction for part in text.train] == [EN_DE, DE_EN, DE_EN]
+
+
 def test_languages_that_no_direction_names_are_not_read(tmp_path: Path, files: dict[str, Path]) -> None:
     files["fr"] = tmp_path / "missing.fr"
     assert [part.direction for part in read_run_text(config_of(tmp_path, files)).train] == [EN_DE, DE_EN]
