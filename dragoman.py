@@ -125,6 +125,7 @@ for _command in (
     training_commands.evaluate,
     training_commands.score,
     training_commands.shortlist,
+    training_commands.average,
     synthesize,
     server_commands.translate,
     server_commands.serve,

@@ -40,10 +40,7 @@ def model_card(info: BundleConfig) -> str:
         f"| vocabulary | {_vocabulary(info)} |",
         f"| embeddings tied | {shape.tied_embeddings} |",
         f"| longest source, target | {shape.max_source_length}, {shape.max_target_length} pieces |",
-        f"| trained for | {facts.get('updates', 0):,} updates, {facts.get('target_tokens', 0):,} target pieces, "
-        f"{facts.get('hours', 0)} hours |",
-        *_origin_lines(facts),
-        f"| averaged checkpoints | {', '.join(map(str, facts.get('averaged_checkpoints', []))) or 'none'} |",
+        *_training_lines(facts),
         f"| date | {facts.get('date', '')} |",
         "",
         "The whole configuration of the run, with checksums of its data, is in config.json under `provenance`.",
@@ -52,10 +49,18 @@ def model_card(info: BundleConfig) -> str:
     return "\n".join(lines)
 
 
-def _origin_lines(facts: Mapping[str, Any]) -> list[str]:
-    """The bundle that was fine-tuned: its data and licence count, too."""
-    name = facts.get("run", {}).get("initialization", {}).get("bundle")
-    return [f"| began with | {name} |"] if name else []
+def _training_lines(facts: Mapping[str, Any]) -> list[str]:
+    if "mean_of" in facts:
+        return [f"| mean of the weights of | {', '.join(part['bundle'] for part in facts['mean_of'])} |"]
+    lines = [
+        f"| trained for | {facts.get('updates', 0):,} updates, {facts.get('target_tokens', 0):,} target pieces, "
+        f"{facts.get('hours', 0)} hours |",
+    ]
+    origin = facts.get("run", {}).get("initialization", {}).get("bundle")
+    if origin:  # whose data and licence count, too
+        lines.append(f"| began with | {origin} |")
+    averaged = ", ".join(map(str, facts.get("averaged_checkpoints", [])))
+    return [*lines, f"| averaged checkpoints | {averaged or 'none'} |"]
 
 
 def _score_lines(scores: tuple[BundleScore, ...]) -> list[str]:

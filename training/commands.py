@@ -235,3 +235,27 @@ def shortlist(
         f"{coverage.pieces:.1%} of the pieces of {coverage.num_pairs:,} held-out translations, "
         f"{coverage.sentences:.1%} of them whole"
     )
+
+
+def average(
+    bundles: Annotated[
+        list[str], typer.Argument(metavar="BUNDLE", help="Folders, or shipped bundles' names; two or more.")
+    ],
+    output: Annotated[Path, typer.Option(metavar="DIR", help="Where the new bundle goes.", show_default=False)],
+    storage: Annotated[
+        Literal["int8", "float16", "float32"], typer.Option(help="How its weights are stored.")
+    ] = "float16",
+    overwrite: Overwrite = False,
+) -> None:
+    """Write a bundle whose weights are the mean of others'.
+
+    Of models that were fine-tuned from the same bundle, such as with other
+    seeds, the mean is often better than each, and costs no more than one: a
+    model soup (Wortsman et al. 2022). Of others it is worth nothing.
+    """
+    from training.weight_mean import average_bundles
+
+    if output.exists() and not overwrite:
+        raise InvalidInputError(f"{output}: exists already: --overwrite replaces it")
+    info = average_bundles(bundles, output, storage)
+    typer.echo(f"{output}: {info.name}, the mean of {len(bundles)} bundles")

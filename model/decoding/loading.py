@@ -72,7 +72,7 @@ def open_model(names_or_paths: Sequence[str | Path], *, use_shortlist: bool = Fa
     vocabularies = [read_vocabulary(folder, info) for folder, info in zip(folders, infos, strict=True)]
     for folder, other in zip(folders, vocabularies, strict=True):
         if other.files() != vocabularies[0].files():
-            raise InvalidInputError(f"{folders[0]} and {folder} have different vocabularies, so they make no ensemble")
+            raise InvalidInputError(f"{folders[0]} and {folder} have different vocabularies: they do not go together")
     info = infos[0] if len(infos) == 1 else _ensemble_info(folders, infos)
     revisions = [bundle_revision(folder) for folder in folders]
     weights_revision = _combine_revisions(revisions)

@@ -50,6 +50,13 @@ def test_the_card_tells_what_the_configuration_knows() -> None:
         assert line in lines
 
 
+def test_a_mean_of_bundles_tells_whose() -> None:
+    provenance = {"mean_of": [{"bundle": "a", "revision": "01"}, {"bundle": "runs/b/best", "revision": "02"}]}
+    lines = model_card(bundle_config(provenance=provenance)).splitlines()
+    assert "| mean of the weights of | a, runs/b/best |" in lines
+    assert not any("trained for" in line for line in lines)
+
+
 def test_scores_stand_with_their_signatures() -> None:
     score = BundleScore(
         direction=Direction("en", "de"), test_set="devtest", metric="BLEU", score=35.127, signature="nrefs:1|case:mixed"

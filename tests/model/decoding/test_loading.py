@@ -139,7 +139,7 @@ def test_an_ensemble_needs_one_vocabulary(tiny_bundle: Path, tmp_path: Path) -> 
     path = other / "vocabulary.model"
     path.write_bytes(path.read_bytes() + b"\x9a\x06\x00")  # a field that SentencePiece does not know
     with pytest.raises(
-        InvalidInputError, match=r"tiny and .*other have different vocabularies, so they make no ensemble"
+        InvalidInputError, match=r"tiny and .*other have different vocabularies: they do not go together"
     ):
         open_model([tiny_bundle, other])
 

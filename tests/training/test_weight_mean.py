@@ -1,0 +1,100 @@
+"""The mean of the weights of several bundles."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from typer.testing import CliRunner
+
+import dragoman
+from model.bundle import read_config, read_vocabulary, write_bundle
+from model.decoding.translator import Translator
+from model.errors import InvalidInputError
+from model.storage import load_network, pack_weights
+from model.transformer import Transformer
+from training.weight_mean import average_bundles
+
+Variant = Callable[..., str]
+
+
+@pytest.fixture
+def variant(tiny_bundle: Path, tmp_path: Path) -> Variant:
+    """Another tiny bundle with the same vocabulary: random weights, and what is to be other."""
+
+    def make(name: str, seed: int, *, architecture: dict[str, Any] | None = None, **changes: Any) -> str:
+        info = read_config(tiny_bundle)
+        shape = info.architecture.model_copy(update=architecture or {})
+        torch.manual_seed(seed)
+        weights = pack_weights(Transformer(shape, info.vocabulary), "float32")
+        changed = info.model_copy(update={"name": name, "architecture": shape, "storage": "float32"} | changes)
+        folder = tmp_path / name
+        write_bundle(folder, changed, read_vocabulary(tiny_bundle, info), weights, f"# {name}\n")
+        return str(folder)
+
+    return make
+
+
+def weights_of(folder: str | Path) -> dict[str, torch.Tensor]:
+    return dict(load_network(Path(folder), read_config(Path(folder))).named_parameters())
+
+
+def test_each_weight_is_the_mean(variant: Variant, tmp_path: Path) -> None:
+    names = [variant(f"part{seed}", seed) for seed in range(3)]
+    info = average_bundles(names, tmp_path / "mean", "float32")
+    parts = [weights_of(name) for name in names]
+    for name, weight in weights_of(tmp_path / "mean").items():
+        torch.testing.assert_close(weight, sum(part[name] for part in parts) / 3)
+    assert (info.name, info.scores) == ("part0", ())
+    assert read_config(tmp_path / "mean") == info
+
+
+def test_the_mean_of_a_bundle_with_itself_translates_as_it_does(variant: Variant, tmp_path: Path) -> None:
+    name = variant("part", 1)
+    average_bundles([name, name], tmp_path / "mean", "float32")
+    texts = ["the cat sleeps", "a dog"]
+    alone, mean = (
+        Translator.load(str(folder), precision="float32").translate(texts, "de") for folder in (name, tmp_path / "mean")
+    )
+    assert [translation.text for translation in mean] == [translation.text for translation in alone]
+
+
+def test_it_tells_where_it_came_from(variant: Variant, tmp_path: Path) -> None:
+    first = variant("a", 1, provenance={"data": "Corpus A.", "licence": "MIT", "sentence_pairs": 7})
+    second = variant("b", 2, provenance={"data": "Corpus B.", "licence": "MIT", "sentence_pairs": 9})
+    provenance = average_bundles([first, second], tmp_path / "mean", "int8").provenance
+    assert (provenance["data"], provenance["licence"]) == ("Corpus A. Corpus B.", "MIT")
+    assert [part["bundle"] for part in provenance["mean_of"]] == [first, second]
+    assert provenance["mean_of"][1]["provenance"]["sentence_pairs"] == 9
+    card = (tmp_path / "mean" / "README.md").read_text("utf-8")
+    assert f"| mean of the weights of | {first}, {second} |" in card.splitlines()
+    assert "stored as int8" in card
+
+
+def test_dropout_may_differ_and_the_shorter_limit_holds(variant: Variant, tmp_path: Path) -> None:
+    other = variant("b", 2, architecture={"dropout": 0.5, "max_source_length": 32})
+    info = average_bundles([variant("a", 1), other], tmp_path / "mean", "float32")
+    assert info.architecture.max_source_length == 32
+
+
+def test_what_has_no_mean(variant: Variant, tmp_path: Path) -> None:
+    first = variant("a", 1)
+    with pytest.raises(InvalidInputError, match="two bundles or more"):
+        average_bundles([first], tmp_path / "mean", "float32")
+    with pytest.raises(InvalidInputError, match=r"a and .*b have no mean: architecture\.d_ff is 32 and 64"):
+        average_bundles([first, variant("b", 2, architecture={"d_ff": 64})], tmp_path / "mean", "float32")
+    assert not (tmp_path / "mean").exists()
+
+
+def test_the_command(variant: Variant, tiny_bundle: Path, tmp_path: Path) -> None:
+    shutil.copytree(tiny_bundle, tmp_path / "there")
+    command = ["average", variant("a", 1), variant("b", 2), "--output", str(tmp_path / "there")]
+    refused = CliRunner().invoke(dragoman.app, command)
+    assert isinstance(refused.exception, InvalidInputError)
+    assert "there: exists already: --overwrite replaces it" in str(refused.exception)
+    outcome = CliRunner().invoke(dragoman.app, [*command, "--overwrite"])
+    assert outcome.exit_code == 0, outcome.output
+    assert outcome.output == f"{tmp_path / 'there'}: a, the mean of 2 bundles\n"
+    assert read_config(tmp_path / "there").storage == "float16"
