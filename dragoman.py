@@ -16,9 +16,10 @@ from training.synthesize_command import synthesize
 
 if TYPE_CHECKING:
     from model.config import Direction
-    from model.decoding.request import Hypothesis, SearchOptions, Translation
     from model.decoding.scored import ScoredTranslation
     from model.decoding.scoring import Scorer
+    from model.decoding.search_options import SearchOptions
+    from model.decoding.translation import Hypothesis, Translation
     from model.decoding.translator import Translator
     from server.client import AsyncClient, Client, LiveTranslation, ModelChangedError, ServerError, TextError, Tls
 
@@ -46,16 +47,16 @@ _HOMES = {
     "AsyncClient": "server.client",
     "Client": "server.client",
     "Direction": "model.config",
-    "Hypothesis": "model.decoding.request",
+    "Hypothesis": "model.decoding.translation",
     "LiveTranslation": "server.client",
     "ModelChangedError": "server.client",
     "ScoredTranslation": "model.decoding.scored",
     "Scorer": "model.decoding.scoring",
-    "SearchOptions": "model.decoding.request",
+    "SearchOptions": "model.decoding.search_options",
     "ServerError": "server.client",
     "TextError": "server.client",
     "Tls": "server.client",
-    "Translation": "model.decoding.request",
+    "Translation": "model.decoding.translation",
     "Translator": "model.decoding.translator",
 }
 

@@ -14,7 +14,7 @@ from grpc_channelz.v1 import channelz  # type: ignore[import-untyped]
 from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from model.decoding.request import EngineStatistics
+from model.decoding.statistics import EngineStatistics
 from model.errors import DragomanError
 from server.access import make_credentials, make_interceptors, server_options, warnings_of
 from server.catalogue.catalogue import Catalogue

@@ -28,7 +28,8 @@ from model.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from model.decoding.job_progress import Scalar
-    from model.decoding.request import SearchOptions, Translation
+    from model.decoding.search_options import SearchOptions
+    from model.decoding.translation import Translation
     from model.decoding.translation_source import Task, TranslationSource
     from server.config import ServerConfig
 

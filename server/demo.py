@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.table import Table
 
-from model.decoding.request import Translation
+from model.decoding.translation import Translation
 from model.errors import DragomanError
 from server.client import Client
 

@@ -8,16 +8,11 @@ from typing import TYPE_CHECKING, Protocol
 
 from model.bundle import BundleConfig
 from model.config import Direction
-from model.decoding.request import (
-    EngineStatistics,
-    Event,
-    Partial,
-    PreparedText,
-    Request,
-    SearchOptions,
-    TokenHypothesis,
-    Translation,
-)
+from model.decoding.prepared_text import PreparedText
+from model.decoding.request import Event, Partial, Request, TokenHypothesis
+from model.decoding.search_options import SearchOptions
+from model.decoding.statistics import EngineStatistics
+from model.decoding.translation import Translation
 
 if TYPE_CHECKING:
     from model.decoding.scored import ScoredTranslation

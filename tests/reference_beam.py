@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from model.config import BOS_ID, EOS_ID
-from model.decoding.request import SearchOptions, TokenHypothesis
+from model.decoding.request import TokenHypothesis
+from model.decoding.search_options import SearchOptions
 from model.transformer import Transformer
 
 

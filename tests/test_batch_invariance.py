@@ -15,7 +15,9 @@ from model.decoding.decoder import Decoder
 from model.decoding.engine import Engine
 from model.decoding.native.decoder import NativeDecoder, Precision, is_available
 from model.decoding.parallel import ParallelEngine, make_engine
-from model.decoding.request import PreparedText, Request, SearchOptions, TokenHypothesis
+from model.decoding.prepared_text import PreparedText
+from model.decoding.request import Request, TokenHypothesis
+from model.decoding.search_options import SearchOptions
 from model.decoding.translator import Translator
 from model.weights import read_weights
 from tests.model.decoding.engines import finished_by_step

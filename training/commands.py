@@ -29,7 +29,7 @@ from model.errors import InvalidInputError
 from model.files import open_atomically, write_atomically
 
 if TYPE_CHECKING:
-    from model.decoding.request import SearchOptions
+    from model.decoding.search_options import SearchOptions
 
 
 def train(
@@ -95,7 +95,7 @@ def evaluate(
     options: "SearchOptions",
 ) -> None:
     """Score a bundle, or a file of translations: BLEU, chrF and TER with sacreBLEU's signatures."""
-    from model.decoding.request import SearchOptions
+    from model.decoding.search_options import SearchOptions
     from training.evaluation import EvaluationSet, record_scores
     from training.metrics import format_report, report_to_json, score_translations
 

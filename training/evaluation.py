@@ -6,7 +6,8 @@ from pathlib import Path
 from model.bundle import CARD_FILE, CONFIG_FILE, BundleScore, config_json, find_bundle, read_config
 from model.decoding.formats import one_line
 from model.decoding.loading import Precision
-from model.decoding.request import SearchOptions, Translation
+from model.decoding.search_options import SearchOptions
+from model.decoding.translation import Translation
 from model.decoding.translator import Translator
 from model.errors import InvalidInputError
 from model.files import write_atomically

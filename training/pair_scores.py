@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from model.config import Direction
-from model.decoding.request import SearchOptions
+from model.decoding.search_options import SearchOptions
 from model.errors import InvalidInputError
 from model.lines import read_lines
 from training.corpus import check_same_length

@@ -17,7 +17,7 @@ from model.bundle import bundle_revision, find_bundle, read_config
 from model.config import Direction
 from model.decoding.batch_job import run_batch_job
 from model.decoding.progress_display import show_progress
-from model.decoding.request import Translation
+from model.decoding.translation import Translation
 from model.decoding.translation_source import TranslationSource
 from model.errors import DragomanError, InvalidInputError
 from model.files import open_together, write_atomically

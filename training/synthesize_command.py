@@ -22,7 +22,7 @@ from model.errors import InvalidInputError
 if TYPE_CHECKING:
     from model.config import Direction
     from model.decoding.job_progress import Scalar
-    from model.decoding.request import SearchOptions
+    from model.decoding.search_options import SearchOptions
     from training.synthesis import SynthesisCounts, SynthesisFiles
 
 CHOICE = "What is kept"

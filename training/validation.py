@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from model.bundle import BundleConfig
 from model.decoding.engine import Engine
-from model.decoding.request import SearchOptions
+from model.decoding.search_options import SearchOptions
 from model.decoding.torch_decoder import TorchDecoder
 from model.decoding.translator import Translator
 from model.errors import InvalidInputError

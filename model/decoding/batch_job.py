@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 
 from model.decoding.job_progress import JobFiles, Journal, Parameters
-from model.decoding.request import Translation
+from model.decoding.translation import Translation
 from model.errors import DragomanError, InvalidInputError, InvalidRequestError, InvalidTextError
 from model.lines import LineInput, encode_line
 

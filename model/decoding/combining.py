@@ -14,8 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.decoding.alignment import word_alignment, word_indices
-from model.decoding.request import Hypothesis, PreparedText, Segment, TokenHypothesis, Translation
+from model.decoding.prepared_text import PreparedText, Segment
+from model.decoding.request import TokenHypothesis
 from model.decoding.segmentation import join_sentences
+from model.decoding.translation import Hypothesis, Translation
 from model.vocabulary import Vocabulary
 
 

@@ -120,7 +120,7 @@ def with_search_options(names: Sequence[str] = tuple(SEARCH_OPTIONS)) -> Callabl
     def decorate(command: Command) -> Command:
         @wraps(command)
         def run(**arguments: Any) -> None:
-            from model.decoding.request import SearchOptions
+            from model.decoding.search_options import SearchOptions
 
             chosen = {name: arguments.pop(name) for name in names}
             if "suppressed_pieces" in chosen:

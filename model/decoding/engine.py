@@ -12,10 +12,11 @@ from model.decoding.decoder import Admission, Decoder, Extensions, Rows
 from model.decoding.dense import DenseSlots, join_extensions
 from model.decoding.following import describe_progress
 from model.decoding.limits import EngineLimits, num_cached_positions
-from model.decoding.request import EngineStatistics, Event, Finished, Request, SearchOptions, TokenHypothesis
+from model.decoding.request import Event, Finished, Request, TokenHypothesis
 from model.decoding.rules import coverage_penalty, length_penalty
 from model.decoding.search import Search
-from model.decoding.statistics import RequestCounts, StepCounts, make_statistics
+from model.decoding.search_options import SearchOptions
+from model.decoding.statistics import EngineStatistics, RequestCounts, StepCounts, make_statistics
 from model.errors import InvalidInputError
 
 logger = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.decoding.alignment import format_alignment
-from model.decoding.request import Hypothesis, Translation
+from model.decoding.translation import Hypothesis, Translation
 from model.errors import InvalidInputError
 
 if TYPE_CHECKING:  # it imports torch

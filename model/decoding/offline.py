@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 
 from model.decoding.engine import Engine
 from model.decoding.parallel import ParallelEngine
+from model.decoding.prepared_text import PreparedText
 from model.decoding.replicas.engine import ReplicatedEngine
-from model.decoding.request import Event, Lost, Partial, PreparedText, Request, TokenHypothesis, Translation
+from model.decoding.request import Event, Lost, Partial, Request, TokenHypothesis
+from model.decoding.translation import Translation
 from model.errors import DragomanError
 
 LOOKAHEAD = 1024

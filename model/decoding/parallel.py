@@ -13,8 +13,8 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from model.decoding.decoder import Decoder
 from model.decoding.engine import Engine
 from model.decoding.limits import EngineLimits, num_cached_positions
-from model.decoding.request import EngineStatistics, Event, Finished, Request
-from model.decoding.statistics import RequestCounts, make_statistics
+from model.decoding.request import Event, Finished, Request
+from model.decoding.statistics import EngineStatistics, RequestCounts, make_statistics
 from model.errors import InvalidInputError
 
 logger = logging.getLogger(__name__)

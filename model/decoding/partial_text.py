@@ -4,7 +4,8 @@ import re
 from collections.abc import Mapping, Sequence
 
 from model.decoding.combining import best_sentence_text, combine
-from model.decoding.request import Partial, PreparedText, TokenHypothesis
+from model.decoding.prepared_text import PreparedText
+from model.decoding.request import Partial, TokenHypothesis
 from model.decoding.segmentation import join_sentences
 from model.vocabulary import PieceModel, Vocabulary
 

@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Sequence
 
 from model.config import EOS_ID, Direction
-from model.decoding.request import PreparedText, SearchOptions, Segment
+from model.decoding.prepared_text import PreparedText, Segment
 from model.decoding.scored import encode_pair
+from model.decoding.search_options import SearchOptions
 from model.decoding.segmentation import split_sentences, split_to_fit
 from model.errors import InvalidInputError, InvalidRequestError
 from model.shortlist import Shortlist

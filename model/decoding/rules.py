@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from model.config import EOS_ID
 from model.decoding.decoder import Floats, Ints
-from model.decoding.request import LengthNormalization
+from model.decoding.search_options import LengthNormalization
 
 
 def length_penalty(length: int, alpha: float, normalization: LengthNormalization) -> float:

@@ -16,9 +16,9 @@ from torch import Tensor
 
 from model.bundle import BundleConfig, find_bundle, read_config, read_vocabulary
 from model.config import BOS_ID, EOS_ID, Direction
-from model.decoding.request import LengthNormalization, SearchOptions
 from model.decoding.rules import coverage_penalty, length_penalty
 from model.decoding.scored import Pair, ScoredTranslation, describe_pair, encode_pair
+from model.decoding.search_options import LengthNormalization, SearchOptions
 from model.errors import InvalidInputError
 from model.storage import load_network, place_network
 from model.transformer import Transformer, pad_batch

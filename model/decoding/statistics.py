@@ -3,7 +3,39 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from model.decoding.request import EngineStatistics, Finished, Request
+from model.decoding.request import Finished, Request
+
+
+@dataclass(frozen=True, slots=True)
+class EngineStatistics:
+    """What an engine has done since it was made, over all of its threads or processes, and where it stands.
+
+    num_steps:            one target position of every sentence that a thread or a process decodes.
+    step_seconds:         that these took, the encoding of new sentences included.
+    num_slot_steps:       the sum over the steps of the slots that were occupied.
+    num_admitted:         requests, of which num_finished were answered and num_cancelled given up.
+    num_source_pieces:    of the admitted requests, language tags and ends of sentences included.
+    num_target_pieces:    of the finished requests' best hypotheses.
+    num_slots:            sentences that can be decoded at once now, by the processes that live.
+    num_active:           sentences that are.
+    num_replicas:         processes that it is to have; 0 where it works in this one.
+    num_replicas_alive:   of these, the ones that are ready.
+    num_replica_restarts: processes that were started in the place of one that ended.
+    """
+
+    num_steps: int = 0
+    step_seconds: float = 0.0
+    num_slot_steps: int = 0
+    num_admitted: int = 0
+    num_finished: int = 0
+    num_cancelled: int = 0
+    num_source_pieces: int = 0
+    num_target_pieces: int = 0
+    num_slots: int = 0
+    num_active: int = 0
+    num_replicas: int = 0
+    num_replicas_alive: int = 0
+    num_replica_restarts: int = 0
 
 
 @dataclass(slots=True)

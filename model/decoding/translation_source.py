@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from model.decoding.batch_job import TranslateStream
 from model.decoding.job_progress import Parameters, Scalar
-from model.decoding.request import SearchOptions
+from model.decoding.search_options import SearchOptions
 
 if TYPE_CHECKING:
     from model.decoding.translator import Translator

@@ -14,11 +14,14 @@ from model.decoding.loading import Precision, open_model
 from model.decoding.offline import AnyEngine, OfflineLoop
 from model.decoding.parallel import default_threads, make_engine
 from model.decoding.partial_text import partial_text
+from model.decoding.prepared_text import PreparedText
 from model.decoding.preparing import FRAME, Preparer
 from model.decoding.replicas.engine import ReplicatedEngine
 from model.decoding.replicas.messages import ReplicaSetup
-from model.decoding.request import Partial, PreparedText, SearchArguments, SearchOptions, TokenHypothesis, Translation
+from model.decoding.request import Partial, TokenHypothesis
 from model.decoding.scored import Pair, ScoredTranslation, describe_pair
+from model.decoding.search_options import SearchArguments, SearchOptions
+from model.decoding.translation import Translation
 from model.errors import DragomanError, InvalidInputError
 from model.shortlist import Shortlist
 from model.vocabulary import Vocabulary

@@ -5,7 +5,8 @@ import math
 from contextlib import suppress
 
 from model.bundle import CARD_FILE, find_bundle
-from model.decoding.request import PreparedText, SearchOptions
+from model.decoding.prepared_text import PreparedText
+from model.decoding.search_options import SearchOptions
 from model.errors import DragomanError, NotFoundError
 from server.caller import Caller, Priority
 from server.config import ModelConfig

@@ -6,8 +6,8 @@ from typing import Any, Self, Unpack
 
 import grpc
 
-from model.decoding.request import Translation
 from model.decoding.scored import ScoredTranslation
+from model.decoding.translation import Translation
 from server.client.asynchronous_stream import AsyncStream, Texts
 from server.client.connection import DEFAULT_TIMEOUT, Connection, Tls, new_request_id
 from server.client.errors import Weights, explain

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, TypedDict
 
-from model.decoding.request import SEARCH_OPTION_NAMES, LengthNormalization, SearchArguments
+from model.decoding.search_options import SEARCH_OPTION_NAMES, LengthNormalization, SearchArguments
 from model.errors import InvalidInputError, InvalidRequestError
 from server.contract.messages import write_search_options
 from server.pb.dragoman.v1 import translation_pb2 as pb
@@ -14,8 +14,8 @@ _PRIORITIES = {None: pb.PRIORITY_UNSPECIFIED, "interactive": pb.PRIORITY_INTERAC
 
 
 class Search(SearchArguments, total=False):
-    """How to translate; what is left out is the server's default. See `model.decoding.request.SearchOptions` for the
-    fields that are not told here.
+    """How to translate; what is left out is the server's default. See `model.decoding.search_options.SearchOptions` for
+    the fields that are not told here.
 
     source_language:        may be left out where the model and the target language leave only one.
     model:                  may be left out where only one model translates between the languages.

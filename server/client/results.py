@@ -1,11 +1,11 @@
-"""What the clients return beside the types of `model.decoding.request`."""
+"""What the clients return beside those of `model.decoding.translation`."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias, TypeVar
 
-from model.decoding.request import Translation
 from model.decoding.scored import ScoredTranslation
+from model.decoding.translation import Translation
 from model.errors import InvalidTextError
 from server.contract.messages import read_score, read_translation
 from server.contract.model_messages import ModelDescription, ServerLimits

@@ -6,8 +6,8 @@ from typing import TypeVar
 
 from google.protobuf.message import Message
 
-from model.decoding.request import Translation
 from model.decoding.scored import ScoredTranslation
+from model.decoding.translation import Translation
 from server.config import LimitsConfig
 from server.contract.messages import write_failure, write_score, write_translation
 from server.contract.preparation import Outcome

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from model.decoding.request import SEARCH_OPTION_NAMES, Hypothesis, SearchOptions, Translation
 from model.decoding.scored import ScoredTranslation
+from model.decoding.search_options import SEARCH_OPTION_NAMES, SearchOptions
+from model.decoding.translation import Hypothesis, Translation
 from model.errors import InvalidInputError
 from server.pb.dragoman.v1 import translation_pb2
 

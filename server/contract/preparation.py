@@ -5,7 +5,7 @@ import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeAlias, TypeVar
 
-from model.decoding.request import PreparedText
+from model.decoding.prepared_text import PreparedText
 from model.errors import InvalidInputError, InvalidRequestError
 from server.config import LimitsConfig
 from server.pb.dragoman.v1 import translation_pb2

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol, TypeAlias
 
-from model.decoding.request import PreparedText, SearchOptions
+from model.decoding.prepared_text import PreparedText
+from model.decoding.search_options import SearchOptions
 from model.errors import InvalidInputError
 from server.caller import Priority
 from server.catalogue.catalogue import Lease

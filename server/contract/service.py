@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import grpc
 
-from model.decoding.request import PreparedText
+from model.decoding.prepared_text import PreparedText
 from model.errors import InvalidInputError
 from server.caller import Caller, Priority, current_caller
 from server.catalogue.catalogue import Catalogue

@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import TypeAlias
 
-from model.decoding.request import PreparedText
+from model.decoding.prepared_text import PreparedText
 from model.errors import InvalidInputError
 from server.caller import Caller
 from server.contract.answers import write_found

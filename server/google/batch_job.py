@@ -14,7 +14,8 @@ from google.cloud.translate_v3 import types
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from model.decoding.request import PreparedText, Translation
+from model.decoding.prepared_text import PreparedText
+from model.decoding.translation import Translation
 from model.errors import InvalidInputError
 from server.caller import Caller, Priority
 from server.catalogue.catalogue import Catalogue, Lease

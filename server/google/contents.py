@@ -7,7 +7,9 @@ from itertools import islice
 from typing import TypeAlias
 
 from model.config import Direction
-from model.decoding.request import PreparedText, SearchOptions, Translation
+from model.decoding.prepared_text import PreparedText
+from model.decoding.search_options import SearchOptions
+from model.decoding.translation import Translation
 from model.errors import InvalidInputError
 from server.contract.preparation import MAX_PREPARED_INLINE, prepare_all, prepare_item
 from server.interfaces import ServedTranslator

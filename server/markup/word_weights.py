@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.decoding.alignment import word_indices
-from model.decoding.request import Translation
+from model.decoding.translation import Translation
 
 SENTENCE_END = "</s>"
 """The piece that ends each sentence of the source; the language's tag begins it."""

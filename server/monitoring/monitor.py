@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, TextIO
 
-from model.decoding.request import EngineStatistics
+from model.decoding.statistics import EngineStatistics
 from server.config import LogConfig, MetricsConfig, TracesConfig
 from server.monitoring.calls import UNKNOWN_METHOD, Call
 from server.monitoring.logs import LogWriter

@@ -7,7 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from model.decoding.request import Partial, PreparedText, Request, TokenHypothesis, Translation
+from model.decoding.prepared_text import PreparedText
+from model.decoding.request import Partial, Request, TokenHypothesis
+from model.decoding.translation import Translation
 from model.errors import DragomanError
 from server.call_timing import current_timing
 from server.caller import Priority

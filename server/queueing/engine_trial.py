@@ -3,7 +3,9 @@
 import itertools
 from contextlib import suppress
 
-from model.decoding.request import Finished, PreparedText, SearchOptions
+from model.decoding.prepared_text import PreparedText
+from model.decoding.request import Finished
+from model.decoding.search_options import SearchOptions
 from model.errors import NotFoundError
 from server.interfaces import ServedTranslator
 

@@ -4,7 +4,8 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
-from model.decoding.request import PreparedText, Request
+from model.decoding.prepared_text import PreparedText
+from model.decoding.request import Request
 from server.caller import Caller, Priority
 from server.queueing.calls import Call, Ticket, WorkerClosedError
 from server.queueing.scheduler import QueueFullError, Scheduler

@@ -6,8 +6,10 @@ import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import Self, TypeVar
 
-from model.decoding.request import EngineStatistics, PreparedText, Translation
+from model.decoding.prepared_text import PreparedText
 from model.decoding.scored import ScoredTranslation
+from model.decoding.statistics import EngineStatistics
+from model.decoding.translation import Translation
 from model.errors import InvalidInputError
 from server.caller import Caller, Priority
 from server.interfaces import ServedTranslator

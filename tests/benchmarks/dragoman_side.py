@@ -7,7 +7,8 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from model.decoding.request import Request, SearchOptions, TokenHypothesis
+from model.decoding.request import Request, TokenHypothesis
+from model.decoding.search_options import SearchOptions
 from model.decoding.translator import Translator
 from server.caller import Caller, Priority
 from server.queueing.worker import Worker

@@ -12,7 +12,7 @@ import torch
 import dragoman
 from model.bundle import BundleConfig, find_bundle, read_config, read_vocabulary, write_bundle
 from model.config import BOS_ID, EOS_ID, ArchitectureConfig, Direction
-from model.decoding.request import SearchOptions
+from model.decoding.search_options import SearchOptions
 from model.errors import DragomanError, InvalidInputError
 from model.export import export_ctranslate2
 from model.shortlist import read_shortlist

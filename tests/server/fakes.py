@@ -10,21 +10,12 @@ from dataclasses import replace
 
 from model.bundle import BundleConfig, BundleScore
 from model.config import EOS_ID, ArchitectureConfig, Direction, VocabularyShape
-from model.decoding.request import (
-    EngineStatistics,
-    Event,
-    Finished,
-    Hypothesis,
-    Lost,
-    Partial,
-    PreparedText,
-    Request,
-    SearchOptions,
-    Segment,
-    TokenHypothesis,
-    Translation,
-)
+from model.decoding.prepared_text import PreparedText, Segment
+from model.decoding.request import Event, Finished, Lost, Partial, Request, TokenHypothesis
 from model.decoding.scored import ScoredTranslation
+from model.decoding.search_options import SearchOptions
+from model.decoding.statistics import EngineStatistics
+from model.decoding.translation import Hypothesis, Translation
 from model.errors import InvalidInputError, NotFoundError
 from tests.server.running import PATIENCE as PATIENCE
 from tests.server.running import running_server as running_server

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from model.decoding.request import SearchOptions
+from model.decoding.search_options import SearchOptions
 from server.call_timing import CallTiming, current_timing
 from server.caller import Caller, Priority
 from server.queueing.worker import Worker

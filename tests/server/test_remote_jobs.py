@@ -9,7 +9,7 @@ import grpc
 import pytest
 
 from model.decoding.batch_job import JobSummary
-from model.decoding.request import Translation
+from model.decoding.translation import Translation
 from model.errors import InvalidInputError
 from server.client import Client, ServerError, stream_state
 from server.pb.dragoman.v1 import translation_pb2 as pb

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from model.decoding.request import SearchOptions
+from model.decoding.search_options import SearchOptions
 from model.decoding.translation_source import Task, TranslationSource
 from server.client import ModelChangedError, ServerError
 from server.remote_source import remote_source

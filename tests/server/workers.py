@@ -4,7 +4,9 @@ import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
-from model.decoding.request import PreparedText, SearchOptions, Translation
+from model.decoding.prepared_text import PreparedText
+from model.decoding.search_options import SearchOptions
+from model.decoding.translation import Translation
 from server.caller import Caller, Priority
 from server.queueing.worker import TextFailure, Worker
 from tests.server.fakes import EN_DE, PATIENCE

@@ -7,7 +7,7 @@ import pytest
 
 from model.bundle import read_config
 from model.config import Direction
-from model.decoding.request import SearchOptions
+from model.decoding.search_options import SearchOptions
 from model.decoding.translator import Translator
 from model.errors import DragomanError, InvalidInputError, NotFoundError
 from training import evaluation

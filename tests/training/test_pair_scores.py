@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from model.config import Direction
-from model.decoding.request import SearchOptions
 from model.decoding.scored import ScoredTranslation
 from model.decoding.scoring import Scorer
+from model.decoding.search_options import SearchOptions
 from model.errors import InvalidInputError, NotFoundError
 from training.pair_scores import PairFiles
 

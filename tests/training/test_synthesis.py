@@ -15,7 +15,7 @@ import pytest
 
 from model.config import Direction
 from model.decoding.batch_job import TranslateStream
-from model.decoding.request import Hypothesis, Translation
+from model.decoding.translation import Hypothesis, Translation
 from model.decoding.translation_source import TranslationSource
 from model.errors import DragomanError, InvalidInputError, NotFoundError
 from training import synthesis

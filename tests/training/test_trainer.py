@@ -14,7 +14,8 @@ from torch import Tensor
 
 from model.config import EOS_ID
 from model.decoding.engine import Engine
-from model.decoding.request import Request, SearchOptions
+from model.decoding.request import Request
+from model.decoding.search_options import SearchOptions
 from model.decoding.torch_decoder import TorchDecoder
 from model.transformer import Transformer
 from tests.model.decoding.engines import finished_by_step

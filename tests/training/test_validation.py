@@ -6,7 +6,7 @@ import pytest
 
 from model.bundle import read_config, read_vocabulary
 from model.config import Direction
-from model.decoding.request import SearchOptions
+from model.decoding.search_options import SearchOptions
 from model.decoding.translator import Translator
 from model.errors import InvalidInputError
 from model.storage import load_network

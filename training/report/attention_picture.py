@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from model.config import Direction
-from model.decoding.request import SearchOptions, Translation
+from model.decoding.search_options import SearchOptions
+from model.decoding.translation import Translation
 from model.decoding.translator import Translator
 from training.report.charts import evenly
 

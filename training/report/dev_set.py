@@ -7,7 +7,7 @@ from typing import Any
 
 from model.bundle import BundleConfig, read_vocabulary
 from model.config import Direction
-from model.decoding.request import SearchOptions
+from model.decoding.search_options import SearchOptions
 from model.decoding.translator import Translator
 from model.errors import DragomanError
 from model.lines import read_lines

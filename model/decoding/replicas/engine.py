@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from model.decoding.limits import EngineLimits, num_cached_positions
 from model.decoding.replicas.messages import ReplicaSetup, Work
 from model.decoding.replicas.replica import COMMAND, Replica
-from model.decoding.request import EngineStatistics, Event, Finished, Lost, Partial, Request
-from model.decoding.statistics import RequestCounts, make_statistics
+from model.decoding.request import Event, Finished, Lost, Partial, Request
+from model.decoding.statistics import EngineStatistics, RequestCounts, make_statistics
 from model.errors import InvalidInputError
 
 EVENT_SECONDS = 0.002

@@ -8,7 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from model.decoding.request import Finished, SearchOptions, Translation
+from model.decoding.request import Finished
+from model.decoding.search_options import SearchOptions
+from model.decoding.translation import Translation
 from model.decoding.translator import Translator
 from server.language_detection import LanguageDetector
 from tests.benchmarks.processes import serve

@@ -19,7 +19,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model.decoding.batch_job import JobProgress, JobSummary, TranslateStream, run_batch_job
-from model.decoding.request import Hypothesis, SearchOptions, Translation
+from model.decoding.search_options import SearchOptions
+from model.decoding.translation import Hypothesis, Translation
 from model.errors import DragomanError, InvalidInputError, NotFoundError
 from tests.server.fakes import EN_DE, PATIENCE, FakeTranslator, reverse_words
 
@@ -366,7 +367,7 @@ def test_standard_input_does_not_take_the_place_of_a_begun_job(
 KILLED_JOB = """
 import json, os, signal, sys
 from pathlib import Path
-from model.decoding.request import Hypothesis, Translation
+from model.decoding.translation import Hypothesis, Translation
 from model.decoding.batch_job import run_batch_job
 
 def translate(texts):

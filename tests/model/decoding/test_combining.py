@@ -7,8 +7,11 @@ import pytest
 
 from model.config import Direction
 from model.decoding.combining import combine
+from model.decoding.prepared_text import PreparedText
 from model.decoding.preparing import Preparer
-from model.decoding.request import Hypothesis, PreparedText, SearchOptions, TokenHypothesis
+from model.decoding.request import TokenHypothesis
+from model.decoding.search_options import SearchOptions
+from model.decoding.translation import Hypothesis
 from model.vocabulary import Vocabulary
 
 

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from model.decoding import command_options, loading
 from model.decoding.command_options import SCORING_OPTIONS, SEARCH_OPTIONS, with_search_options
-from model.decoding.request import SearchOptions
+from model.decoding.search_options import SearchOptions
 
 
 def test_every_search_option_is_there_with_its_default() -> None:

@@ -7,7 +7,8 @@ from model.config import BOS_ID, EOS_ID
 from model.decoding.decoder import Extensions, Floats, Ints, Rows
 from model.decoding.dense import DenseSlots, join_extensions
 from model.decoding.engine import Engine
-from model.decoding.request import Request, SearchOptions, TokenHypothesis
+from model.decoding.request import Request, TokenHypothesis
+from model.decoding.search_options import SearchOptions
 from model.decoding.torch_decoder import TorchDecoder
 from tests.model.decoding.engines import finished_by_step
 from tests.model.decoding.test_engine import FORBIDDEN, NETWORK, assert_same, make_engine

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from model.config import ArchitectureConfig, VocabularyShape
 from model.decoding.engine import Engine
 from model.decoding.limits import num_cached_positions
-from model.decoding.request import Request, SearchOptions, TokenHypothesis
+from model.decoding.request import Request, TokenHypothesis
+from model.decoding.search_options import SearchOptions
 from model.decoding.torch_decoder import TorchDecoder
 from model.errors import InvalidInputError
 from model.transformer import Transformer

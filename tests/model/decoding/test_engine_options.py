@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model.config import EOS_ID
-from model.decoding.request import Request, SearchOptions, TokenHypothesis
+from model.decoding.request import Request, TokenHypothesis
+from model.decoding.search_options import SearchOptions
 from model.errors import InvalidInputError
 from tests.model.decoding.engines import finished_by_step
 from tests.model.decoding.test_engine import (

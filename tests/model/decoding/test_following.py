@@ -12,7 +12,8 @@ from model.config import EOS_ID
 from model.decoding.engine import Engine
 from model.decoding.following import num_common_pieces
 from model.decoding.parallel import ParallelEngine
-from model.decoding.request import Finished, Lost, Partial, Request, SearchOptions
+from model.decoding.request import Finished, Lost, Partial, Request
+from model.decoding.search_options import SearchOptions
 from model.decoding.torch_decoder import TorchDecoder
 from tests.model.decoding.engines import run
 from tests.model.decoding.test_engine import FORBIDDEN, NETWORK, VOCAB_SIZE, make_engine

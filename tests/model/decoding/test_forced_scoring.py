@@ -12,9 +12,10 @@ from model.config import EOS_ID, Direction
 from model.decoding.engine import Engine
 from model.decoding.loading import open_model
 from model.decoding.native.decoder import is_available
-from model.decoding.request import Request, SearchOptions
+from model.decoding.request import Request
 from model.decoding.scored import ScoredTranslation
 from model.decoding.scoring import Scorer
+from model.decoding.search_options import SearchOptions
 from model.decoding.torch_decoder import TorchDecoder
 from model.decoding.translator import Translator
 from model.errors import DragomanError, InvalidInputError

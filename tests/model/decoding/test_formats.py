@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 
 from model.decoding.formats import one_line, score_to_json, score_to_tsv, translation_to_json, translation_to_tsv
-from model.decoding.request import Hypothesis, Translation
 from model.decoding.scored import ScoredTranslation
+from model.decoding.translation import Hypothesis, Translation
 from model.errors import InvalidInputError
 
 ATTENTION = np.array([[0.123456, 0.5, 0.25], [1, 0, 0]], np.float32)

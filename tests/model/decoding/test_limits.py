@@ -6,7 +6,8 @@ from pathlib import Path
 
 from model.decoding.limits import EngineLimits
 from model.decoding.loading import open_model
-from model.decoding.request import Request, SearchOptions
+from model.decoding.request import Request
+from model.decoding.search_options import SearchOptions
 
 
 def test_of_a_bundle_and_of_an_ensemble(tiny_bundle: Path, tmp_path: Path) -> None:

@@ -8,16 +8,10 @@ import pytest
 from model.decoding import offline
 from model.decoding.engine import Engine
 from model.decoding.offline import OfflineLoop
-from model.decoding.request import (
-    Finished,
-    Hypothesis,
-    PreparedText,
-    Request,
-    SearchOptions,
-    Segment,
-    TokenHypothesis,
-    Translation,
-)
+from model.decoding.prepared_text import PreparedText, Segment
+from model.decoding.request import Finished, Request, TokenHypothesis
+from model.decoding.search_options import SearchOptions
+from model.decoding.translation import Hypothesis, Translation
 from model.errors import InvalidInputError
 
 OPTIONS = SearchOptions()

@@ -11,7 +11,8 @@ from model.decoding.decoder import Decoder
 from model.decoding.engine import Engine
 from model.decoding.native.decoder import is_available
 from model.decoding.parallel import ParallelEngine, default_threads, make_engine
-from model.decoding.request import Event, Finished, Request, SearchOptions
+from model.decoding.request import Event, Finished, Request
+from model.decoding.search_options import SearchOptions
 from model.decoding.torch_decoder import TorchDecoder
 from model.errors import InvalidInputError
 from tests.model.decoding.engines import finished_by_step, run

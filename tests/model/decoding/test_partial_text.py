@@ -11,8 +11,10 @@ from model.bundle import read_config, read_vocabulary
 from model.config import Direction
 from model.decoding.native.decoder import is_available
 from model.decoding.partial_text import _visible_text, partial_text
+from model.decoding.prepared_text import PreparedText
 from model.decoding.preparing import Preparer
-from model.decoding.request import Finished, Partial, PreparedText, SearchOptions, TokenHypothesis
+from model.decoding.request import Finished, Partial, TokenHypothesis
+from model.decoding.search_options import SearchOptions
 from model.decoding.translator import Translator
 from model.vocabulary import PieceModel, Vocabulary
 

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model.config import EOS_ID, Direction
+from model.decoding.prepared_text import PreparedText
 from model.decoding.preparing import MAX_ATTENTION_PIECES, Preparer
-from model.decoding.request import PreparedText, SearchOptions
+from model.decoding.search_options import SearchOptions
 from model.errors import InvalidInputError
 from model.shortlist import CandidateLists, Shortlist
 from model.vocabulary import PieceModelOptions, Vocabulary, train_piece_model

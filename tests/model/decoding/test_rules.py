@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model.config import EOS_ID
-from model.decoding.request import LengthNormalization
 from model.decoding.rules import coverage_penalty, length_penalty, let_stuck_end, repeated_pieces
+from model.decoding.search_options import LengthNormalization
 
 
 @given(st.integers(1, 300), st.floats(0, 10))

@@ -13,9 +13,10 @@ from model.bundle import read_config, read_vocabulary
 from model.config import BOS_ID, EOS_ID, Direction
 from model.decoding import scoring
 from model.decoding.engine import Engine
-from model.decoding.request import Request, SearchOptions
+from model.decoding.request import Request
 from model.decoding.scored import Pair
 from model.decoding.scoring import Scorer, ScoringPrecision, score_pairs
+from model.decoding.search_options import SearchOptions
 from model.decoding.torch_decoder import TorchDecoder
 from model.errors import InvalidInputError, NotFoundError
 from model.storage import load_network

@@ -6,7 +6,9 @@ import pytest
 
 from model.decoding.engine import Engine
 from model.decoding.parallel import ParallelEngine
-from model.decoding.request import EngineStatistics, Finished, Request, SearchOptions
+from model.decoding.request import Finished, Request
+from model.decoding.search_options import SearchOptions
+from model.decoding.statistics import EngineStatistics
 from model.decoding.torch_decoder import TorchDecoder
 from tests.model.decoding.engines import finished_by_step, run
 from tests.model.decoding.test_engine import FORBIDDEN, NETWORK, make_engine

@@ -13,7 +13,8 @@ from torch import Tensor
 from model.config import BOS_ID, EOS_ID
 from model.decoding.decoder import Admission, Rows
 from model.decoding.engine import Engine
-from model.decoding.request import Request, SearchOptions
+from model.decoding.request import Request
+from model.decoding.search_options import SearchOptions
 from model.decoding.torch_decoder import TorchDecoder
 from model.quantization import quantize_network
 from model.transformer import Transformer

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from model.decoding.request import SEARCH_OPTION_NAMES, SearchOptions
+from model.decoding.search_options import SEARCH_OPTION_NAMES, SearchOptions
 from model.decoding.translation_source import Task, local_source
 from model.errors import NotFoundError
 from tests.server.fakes import EN_DE, FakeTranslator

@@ -13,7 +13,8 @@ from model.config import EOS_ID, Direction
 from model.decoding import offline
 from model.decoding.engine import Engine
 from model.decoding.parallel import ParallelEngine
-from model.decoding.request import SearchOptions, Segment
+from model.decoding.prepared_text import Segment
+from model.decoding.search_options import SearchOptions
 from model.decoding.translator import Translator
 from model.errors import DragomanError, InvalidInputError, NotFoundError
 from tests.model.decoding.engines import finished_by_step

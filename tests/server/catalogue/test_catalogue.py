@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 import pytest
 
 from model.config import Direction
-from model.decoding.request import EngineStatistics, SearchOptions
+from model.decoding.search_options import SearchOptions
+from model.decoding.statistics import EngineStatistics
 from model.errors import DragomanError, InvalidInputError, NotFoundError
 from server.caller import Caller, Priority
 from server.catalogue.bundle_watch import BundleState

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from model.decoding.request import Hypothesis, PreparedText, TokenHypothesis, Translation
+from model.decoding.prepared_text import PreparedText
+from model.decoding.request import TokenHypothesis
+from model.decoding.translation import Hypothesis, Translation
 from model.errors import DragomanError, InvalidInputError, NotFoundError
 from server.catalogue.model_loading import MAX_CARD_BYTES, load_translator, read_card, try_worker
 from server.config import ModelConfig

@@ -9,15 +9,10 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 
-from model.decoding.request import (
-    SEARCH_OPTION_NAMES,
-    Hypothesis,
-    PreparedText,
-    SearchArguments,
-    SearchOptions,
-    TokenHypothesis,
-    Translation,
-)
+from model.decoding.prepared_text import PreparedText
+from model.decoding.request import TokenHypothesis
+from model.decoding.search_options import SEARCH_OPTION_NAMES, SearchArguments, SearchOptions
+from model.decoding.translation import Hypothesis, Translation
 from model.errors import InvalidInputError, InvalidRequestError, InvalidTextError, NotFoundError
 from server.client import (
     Client,

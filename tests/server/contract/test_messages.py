@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from model.decoding.request import SEARCH_OPTION_NAMES, Hypothesis, SearchOptions, Translation
+from model.decoding.search_options import SEARCH_OPTION_NAMES, SearchOptions
+from model.decoding.translation import Hypothesis, Translation
 from model.errors import InvalidInputError
 from server.contract.messages import read_search_options, read_translation, write_search_options, write_translation
 from server.pb.dragoman.v1 import translation_pb2 as pb

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from model.decoding.request import PreparedText, SearchOptions, Segment
+from model.decoding.prepared_text import PreparedText, Segment
+from model.decoding.search_options import SearchOptions
 from model.errors import InvalidInputError, InvalidRequestError
 from server.caller import Priority
 from server.config import LimitsConfig

@@ -12,7 +12,10 @@ import pytest
 from google.protobuf.message import Message
 
 from model.config import Direction
-from model.decoding.request import Hypothesis, PreparedText, SearchOptions, TokenHypothesis, Translation
+from model.decoding.prepared_text import PreparedText
+from model.decoding.request import TokenHypothesis
+from model.decoding.search_options import SearchOptions
+from model.decoding.translation import Hypothesis, Translation
 from model.errors import InvalidRequestError
 from server.config import LimitsConfig
 from server.pb.dragoman.v1 import translation_pb2 as pb

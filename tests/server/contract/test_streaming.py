@@ -8,7 +8,9 @@ from typing import Any
 import grpc
 import pytest
 
-from model.decoding.request import Hypothesis, PreparedText, TokenHypothesis, Translation
+from model.decoding.prepared_text import PreparedText
+from model.decoding.request import TokenHypothesis
+from model.decoding.translation import Hypothesis, Translation
 from server.app import TranslationServer
 from server.contract import streaming
 from server.contract.streaming import Window

@@ -10,7 +10,7 @@ import yaml  # type: ignore[import-untyped]
 
 from model.config import StrictModel
 from model.config_files import validate_tree
-from model.decoding.request import EngineStatistics
+from model.decoding.statistics import EngineStatistics
 from server.app import FLUSH_SECONDS
 from server.caller import Priority
 from server.config import ModelConfig, ServerConfig, load_server_config, parse_address

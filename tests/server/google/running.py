@@ -12,7 +12,9 @@ import numpy as np
 from google.cloud.translate_v3 import types
 from google.longrunning import operations_pb2, operations_pb2_grpc  # type: ignore[import-untyped]
 
-from model.decoding.request import PreparedText, TokenHypothesis, Translation
+from model.decoding.prepared_text import PreparedText
+from model.decoding.request import TokenHypothesis
+from model.decoding.translation import Translation
 from tests.server.fakes import PATIENCE, FakeTranslator
 from tests.server.running import make_server
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from model.decoding.request import Hypothesis, Translation
+from model.decoding.translation import Hypothesis, Translation
 from server.markup.word_weights import word_weights
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from model.decoding.request import EngineStatistics
+from model.decoding.statistics import EngineStatistics
 from server.config import LogConfig, MetricsConfig, TracesConfig
 from server.monitoring import Monitor
 from tests.server.monitoring.scraping import Samples, scrape

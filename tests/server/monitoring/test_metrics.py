@@ -7,7 +7,7 @@ from typing import Any
 import grpc
 import pytest
 
-from model.decoding.request import EngineStatistics
+from model.decoding.statistics import EngineStatistics
 from model.errors import DragomanError
 from server.config import LogConfig, MetricsConfig, TracesConfig
 from server.monitoring import Monitor, calls

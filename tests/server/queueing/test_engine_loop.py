@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 
 from model.config import Direction
-from model.decoding.request import PreparedText, Request, SearchOptions
+from model.decoding.prepared_text import PreparedText
+from model.decoding.request import Request
+from model.decoding.search_options import SearchOptions
 from model.decoding.translator import Translator
 from model.errors import NotFoundError
 from server.caller import Caller, Priority

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-from model.decoding.request import Event, SearchOptions, Translation
+from model.decoding.request import Event
+from model.decoding.search_options import SearchOptions
+from model.decoding.translation import Translation
 from model.decoding.translator import Translator
 from server.caller import Caller, Priority
 from server.queueing.scheduler import QueueFullError

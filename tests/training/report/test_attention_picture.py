@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from model.config import Direction
-from model.decoding.request import Hypothesis, SearchOptions, Translation
+from model.decoding.search_options import SearchOptions
+from model.decoding.translation import Hypothesis, Translation
 from model.decoding.translator import Translator
 from tests.training.report.made_up_run import SOURCES
 from training.report.attention_picture import CELL, END, NUM_PICTURES, draw_attention, picture_attention

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from model.decoding.engine import Engine
 from model.decoding.native.decoder import is_available
-from model.decoding.request import Request, SearchOptions, TokenHypothesis
+from model.decoding.request import Request, TokenHypothesis
+from model.decoding.search_options import SearchOptions
 from model.transformer import Transformer
 from tests.model.decoding.native.networks import FORBIDDEN, make_decoder, make_network
 from tests.model.decoding.test_engine import run_with_arrivals

@@ -16,7 +16,8 @@ from model.decoding.parallel import ParallelEngine
 from model.decoding.replicas import child
 from model.decoding.replicas.child import load_engine, serve
 from model.decoding.replicas.messages import Failed, LogLine, Ready, ReplicaSetup, Report, Work
-from model.decoding.request import Event, Finished, Partial, Request, SearchOptions
+from model.decoding.request import Event, Finished, Partial, Request
+from model.decoding.search_options import SearchOptions
 from model.decoding.torch_decoder import TorchDecoder
 from model.errors import InvalidInputError
 from tests.model.decoding.engines import run

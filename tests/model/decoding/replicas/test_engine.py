@@ -18,7 +18,8 @@ from model.decoding.loading import open_model
 from model.decoding.native.decoder import is_available
 from model.decoding.replicas.engine import ReplicatedEngine
 from model.decoding.replicas.replica import ROOT
-from model.decoding.request import Event, Finished, Lost, Partial, Request, SearchOptions
+from model.decoding.request import Event, Finished, Lost, Partial, Request
+from model.decoding.search_options import SearchOptions
 from model.decoding.translator import Translator
 from model.errors import DragomanError, InvalidInputError
 from tests.model.decoding.engines import finished_by_step, run

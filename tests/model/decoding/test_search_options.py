@@ -1,26 +1,13 @@
 """What a request may ask for."""
 
-import itertools
 import math
 from dataclasses import FrozenInstanceError, fields
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.decoding.request import (
-    MAX_BEAM_SIZE,
-    SEARCH_OPTION_NAMES,
-    Hypothesis,
-    PreparedText,
-    Request,
-    SearchArguments,
-    SearchOptions,
-    Segment,
-    TokenHypothesis,
-    Translation,
-)
+from model.decoding.search_options import MAX_BEAM_SIZE, SEARCH_OPTION_NAMES, SearchArguments, SearchOptions
 from model.errors import InvalidInputError
 
 
@@ -114,29 +101,3 @@ def test_samples_need_no_beam() -> None:
     options = SearchOptions(beam_size=1, n_best=MAX_BEAM_SIZE, sampling_temperature=0.7)
     assert options.num_beams == MAX_BEAM_SIZE
     assert SearchOptions(beam_size=3, n_best=2).num_beams == 3
-
-
-def test_hypotheses_compare_by_what_they_say_and_their_score() -> None:
-    attention = np.ones((2, 3), np.float32)
-    assert TokenHypothesis((5,), -1.0, (-0.5, -0.5), attention) == TokenHypothesis((5,), -1.0)
-    assert Hypothesis("a", -1.0, ("a",), (-0.5, -0.5), attention, ((0, 0),)) == Hypothesis("a", -1.0)
-    assert hash(TokenHypothesis((5,), -1.0, (), attention)) == hash(TokenHypothesis((5,), -1.0))
-
-
-def test_a_prepared_text_becomes_a_request_for_each_segment() -> None:
-    options = SearchOptions(beam_size=2)
-    allowed = np.array([3, 8, 9], np.int32)
-    segments = (Segment("Hi.", (4, 9, 3), 16, (8,), allowed), Segment("You.", (4, 8, 3), 16))
-    prepared = PreparedText("Hi. You.", segments, ("", " ", ""), options, "de", (11, 12))
-    ids = itertools.count(7)
-    first, second = prepared.requests(ids)
-    assert first == Request(7, (4, 9, 3), options, 16, (8,), (11, 12))
-    assert first.allowed_ids is allowed
-    assert second == Request(8, (4, 8, 3), options, 16, (), (11, 12))
-    assert PreparedText(" ", (), (" ",), options, "de").requests(ids) == []
-    assert next(ids) == 9
-
-
-def test_a_translation_is_its_best_hypothesis() -> None:
-    translation = Translation("Hi", (Hypothesis("Hallo", -0.5), Hypothesis("Tach", -2.0)))
-    assert (translation.text, translation.score) == ("Hallo", -0.5)
