@@ -115,6 +115,14 @@ class LimitsConfig(StrictModel):
         allow_inf_nan=False,
         description="A client that sends keepalive pings more often than that is disconnected.",
     )
+    max_connection_seconds: float | None = Field(
+        None,
+        gt=0,
+        le=2**31 / 1000 - 1,
+        allow_inf_nan=False,
+        description="A connection that is about as old (a tenth more or less) takes no further calls: its client makes "
+        "another, and finds servers that are new. Running calls are finished. For good if not given.",
+    )
     max_metadata_bytes: int = Field(16 * 1024, ge=1024, lt=2**31, description="Bytes of a call's metadata.")
 
     @model_validator(mode="before")

@@ -12,8 +12,11 @@ KEEPALIVE_TIMEOUT_SECONDS = 20
 
 
 def server_options(limits: LimitsConfig) -> list[tuple[str, int]]:
-    """Channel arguments for `grpc.aio.server`; see grpc's `channel_arg_names.h` and, for pings, gRFC A8 and A9."""
+    """Channel arguments for `grpc.aio.server`; see grpc's `channel_arg_names.h` and, for pings and the age of
+    connections, gRFC A8 and A9."""
+    age = limits.max_connection_seconds
     return [
+        *([] if age is None else [("grpc.max_connection_age_ms", max(1, round(age * 1000)))]),
         ("grpc.max_receive_message_length", limits.max_message_bytes),
         ("grpc.max_send_message_length", limits.max_message_bytes),
         ("grpc.max_concurrent_streams", limits.max_connection_streams),

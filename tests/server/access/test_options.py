@@ -26,6 +26,25 @@ def test_the_configured_limits_reach_grpc() -> None:
     assert options["grpc.http2.min_ping_interval_without_data_ms"] == 500
 
 
+def test_an_old_connection_takes_no_further_calls_and_finishes_those_it_has() -> None:
+    async def test() -> None:
+        async with serving(limits=LimitsConfig(max_connection_seconds=0.05)) as at:
+            waiting = at.stub.Translate(pb.TranslateRequest(texts=["wait"]), timeout=PATIENCE)
+            await asyncio.wait_for(at.service.running.wait(), PATIENCE)
+            first = at.service.callers[0].client
+            async with asyncio.timeout(PATIENCE):
+                while at.service.callers[-1].client == first:
+                    await at.stub.Translate(pb.TranslateRequest(texts=["a"]), wait_for_ready=True)
+            at.service.release.set()
+            assert (await waiting).translations[0].hypotheses[0].text == "wait"
+
+    run(test())
+
+
+def test_a_connection_lasts_for_good_unless_configured_otherwise() -> None:
+    assert "grpc.max_connection_age_ms" not in dict(server_options(LimitsConfig()))
+
+
 def test_too_much_metadata_is_refused() -> None:
     async def test() -> None:
         async with serving(limits=LimitsConfig(max_metadata_bytes=2000)) as at:
