@@ -121,7 +121,8 @@ class LimitsConfig(StrictModel):
         le=2**31 / 1000 - 1,
         allow_inf_nan=False,
         description="A connection that is about as old (a tenth more or less) takes no further calls: its client makes "
-        "another, and finds servers that are new. Running calls are finished. For good if not given.",
+        "another, and finds servers that are new. Running calls are finished, however long a stream goes on. Without "
+        "it a connection lasts for good.",
     )
     max_metadata_bytes: int = Field(16 * 1024, ge=1024, lt=2**31, description="Bytes of a call's metadata.")
 

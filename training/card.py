@@ -20,7 +20,7 @@ def model_card(info: BundleConfig) -> str:
         "## Data and licence",
         "",
         str(facts.get("data") or "Not stated."),
-        f"{facts.get('sentence_pairs', 0):,} pairs after encoding, all directions together.",
+        f"{_number(facts.get('sentence_pairs'))} pairs after encoding, all directions together.",
         "",
         str(facts.get("licence") or "Licence: not stated."),
         "",
@@ -43,18 +43,24 @@ def model_card(info: BundleConfig) -> str:
         *_training_lines(facts),
         f"| date | {facts.get('date', '')} |",
         "",
-        "The whole configuration of the run, with checksums of its data, is in config.json under `provenance`.",
+        f"The whole configuration of {'each run' if 'mean_of' in facts else 'the run'}, with checksums of its data, is "
+        "in config.json under `provenance`.",
         "",
     ]
     return "\n".join(lines)
+
+
+def _number(value: Any) -> str:
+    """Provenance may hold anything."""
+    return f"{value:,}" if isinstance(value, int) else "0"
 
 
 def _training_lines(facts: Mapping[str, Any]) -> list[str]:
     if "mean_of" in facts:
         return [f"| mean of the weights of | {', '.join(part['bundle'] for part in facts['mean_of'])} |"]
     lines = [
-        f"| trained for | {facts.get('updates', 0):,} updates, {facts.get('target_tokens', 0):,} target pieces, "
-        f"{facts.get('hours', 0)} hours |",
+        f"| trained for | {_number(facts.get('updates'))} updates, {_number(facts.get('target_tokens'))} target "
+        f"pieces, {facts.get('hours', 0)} hours |",
     ]
     origin = facts.get("run", {}).get("initialization", {}).get("bundle")
     if origin:  # whose data and licence count, too

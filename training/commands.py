@@ -253,9 +253,14 @@ def average(
     seeds, the mean is often better than each, and costs no more than one: a
     model soup (Wortsman et al. 2022). Of others it is worth nothing.
     """
-    from training.weight_mean import average_bundles
+    from model.bundle import find_bundle, read_config
+    from training.weight_mean import average_bundles, share_their_origin
 
     if output.exists() and not overwrite:
         raise InvalidInputError(f"{output}: exists already: --overwrite replaces it")
     info = average_bundles(bundles, output, storage)
+    if not share_their_origin([read_config(find_bundle(bundle)) for bundle in bundles]):
+        typer.echo(
+            "the bundles do not say that they were fine-tuned from the same one: is the mean any good?", err=True
+        )
     typer.echo(f"{output}: {info.name}, the mean of {len(bundles)} bundles")

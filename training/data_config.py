@@ -1,5 +1,6 @@
 """What a run trains on: the parallel corpus and its vocabulary, as configured."""
 
+import re
 from collections.abc import Container, Sequence
 from pathlib import Path
 from typing import Literal, Self
@@ -17,6 +18,10 @@ class GrammarConfig(StrictModel):
     held_out: int = Field(500, ge=10, description="Pairs each in dev and test, of combinations never trained on.")
 
 
+_LANGUAGE_CODE = re.compile(r"[A-Za-z]{1,8}([-_][A-Za-z0-9]{1,8})*")
+"""As long as those of BCP 47, so that a misspelt option of a corpus is no language."""
+
+
 class CorpusConfig(StrictModel):
     """A parallel corpus: the file of each language, by the language's code; line N of each means the same."""
 
@@ -30,6 +35,15 @@ class CorpusConfig(StrictModel):
         description="Of the run's directions those that learn from it, as from synthetic text only one should; if none "
         "is given, all that it has both languages of.",
     )
+
+    @model_validator(mode="after")
+    def _other_keys_are_languages(self) -> Self:
+        for key in self.__pydantic_extra__:
+            if not _LANGUAGE_CODE.fullmatch(key):
+                raise ValueError(f"{key} is neither an option of a corpus nor a language's code")
+        if len(set(self.directions)) < len(self.directions):
+            raise ValueError("directions has one of them twice")
+        return self
 
     @property
     def files(self) -> dict[str, Path]:
@@ -92,8 +106,12 @@ class DataConfig(StrictModel):
         for number, corpus in enumerate(self.train):
             _check_directions(corpus, directions, f"train.{number}")
         for direction in directions:
-            if not any(direction in corpus.taught(directions) for corpus in self.train):
+            if not any(spoken_by(corpus.files, [direction]) for corpus in self.train):
                 raise ValueError(f"no corpus in train has both languages of {direction}")
+            if not any(direction in corpus.taught(directions) for corpus in self.train):
+                raise ValueError(
+                    f"every corpus in train that has both languages of {direction} is for other directions"
+                )
             if not spoken_by(self.dev, [direction]):
                 raise ValueError(f"dev lacks a language of {direction}")
         for number, corpus in enumerate(self.train):

@@ -97,9 +97,11 @@ def synthesize(
     """Translate text of one language into a synthetic parallel corpus to train on.
 
     Line N of one file belongs to line N of the other. List both as one more
-    data.train of a run's configuration, beside the genuine corpus. Blank,
-    copied, endless and repeated translations are left out, and counted. After
-    an interruption the same command goes on where it stopped.
+    data.train of a run's configuration, beside the genuine corpus; where the
+    run learns both ways, with directions = ["en-de"] or whichever one is to
+    learn from it. Blank, copied, endless and repeated translations are left
+    out, and counted. After an interruption the same command goes on where it
+    stopped.
 
     Back-translation (Sennrich et al. 2016), for a model from en to de:
     --input is genuine German, --from de --to en, and the synthetic English is

@@ -1,13 +1,13 @@
 """The mean of the weights of several bundles."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from model.bundle import BundleConfig, Storage, bundle_revision, write_bundle
+from model.bundle import WEIGHTS_FILE, BundleConfig, Storage, bundle_revision, write_bundle
 from model.config import ArchitectureConfig
 from model.decoding.loading import open_model
 from model.errors import InvalidInputError
@@ -27,21 +27,21 @@ def average_bundles(names_or_paths: Sequence[str], output: Path, storage: Storag
 
     Returns the new bundle's configuration: the first one's name and description, the directions that all have.
     Raises NotFoundError if there is no such bundle, InvalidInputError for a damaged one and for bundles that differ in
-    vocabulary or architecture or have no direction in common, DragomanError when the new one cannot be written.
+    vocabulary or architecture, have no direction in common or lie where the new one is to be, DragomanError when that
+    cannot be written.
     """
     if len(names_or_paths) < 2:
         raise InvalidInputError("a mean needs two bundles or more")
     model = open_model(names_or_paths)
     for folder, info in zip(model.folders, model.infos, strict=True):
+        _check_apart(output, folder)
         _check_alike(model.folders[0], model.infos[0].architecture, folder, info.architecture)
     mean = load_network(model.folders[0], model.infos[0])
-    others = [
-        dict(load_network(folder, info).named_parameters())
-        for folder, info in zip(model.folders[1:], model.infos[1:], strict=True)
-    ]
     with torch.no_grad():
-        for name, parameter in mean.named_parameters():
-            parameter.copy_(torch.stack([parameter, *(other[name] for other in others)]).mean(0))
+        for number, (folder, info) in enumerate(zip(model.folders[1:], model.infos[1:], strict=True), start=2):
+            other = dict(load_network(folder, info).named_parameters())
+            for name, parameter in mean.named_parameters():
+                parameter.lerp_(other[name], 1 / number)
     info = model.info.model_copy(
         update={
             "name": model.infos[0].name,
@@ -52,6 +52,28 @@ def average_bundles(names_or_paths: Sequence[str], output: Path, storage: Storag
     )
     write_bundle(output, info, model.vocabulary, pack_weights(mean, storage), model_card(info))
     return info
+
+
+def share_their_origin(infos: Sequence[BundleConfig]) -> bool:
+    """Whether bundles say that they were fine-tuned from the same one."""
+    origins = {_origin(info.provenance) for info in infos}
+    return len(origins) == 1 and None not in origins
+
+
+def _origin(story: Mapping[str, Any]) -> tuple[str, str] | None:
+    """The bundle that a bundle began with, and its weights' checksum."""
+    try:
+        name = str(story["run"]["initialization"]["bundle"])
+        return name, str(story["data_checksums"][str(Path(name) / WEIGHTS_FILE)])
+    except (LookupError, TypeError):
+        return None
+
+
+def _check_apart(output: Path, folder: Path) -> None:
+    """Writing a bundle replaces the whole folder."""
+    written, read = output.resolve(), folder.resolve()
+    if written == read or written in read.parents or read in written.parents:
+        raise InvalidInputError(f"{output}: would be written over {folder}, which is needed")
 
 
 def _check_alike(first: Path, expected: ArchitectureConfig, other: Path, found: ArchitectureConfig) -> None:
@@ -72,10 +94,15 @@ def _provenance(names: Sequence[str], folders: Sequence[Path], infos: Sequence[B
     return {
         "description": stories[0].get("description", ""),
         **joined,
-        "sentence_pairs": max(story.get("sentence_pairs", 0) for story in stories),
+        "sentence_pairs": max(_count(story.get("sentence_pairs")) for story in stories),
         "date": time.strftime("%Y-%m-%d"),
         "mean_of": [
             {"bundle": name, "revision": bundle_revision(folder), "provenance": story}
             for name, folder, story in zip(names, folders, stories, strict=True)
         ],
     }
+
+
+def _count(value: Any) -> int:
+    """Of a provenance, which may hold anything."""
+    return value if isinstance(value, int) else 0

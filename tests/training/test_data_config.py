@@ -60,6 +60,7 @@ def test_a_corpus_may_be_for_some_of_the_directions(path: Path) -> None:
     ("directions", "message"),
     [
         ('["de-fr"]', r"train\.1\.directions: de→fr is none of the run's directions"),
+        ('["de-en", "de-en"]', r"train\.1: directions has one of them twice"),
         ('["de"]', r'train\.1\.directions: .*"de"'),
         ("5", r"train\.1\.directions: should be a list"),
     ],
@@ -80,7 +81,9 @@ def test_a_corpus_needs_both_languages_of_its_directions(path: Path) -> None:
 def test_every_direction_has_a_corpus_that_teaches_it(path: Path) -> None:
     config = BOTH_WAYS.replace('de = "a.de"', 'de = "a.de"\ndirections = ["en-de"]')
     path.write_text(config.replace("repeat = 3", 'directions = ["en-de"]'), encoding="utf-8")
-    with pytest.raises(InvalidInputError, match="no corpus in train has both languages of de→en"):
+    with pytest.raises(
+        InvalidInputError, match="every corpus in train that has both languages of de→en is for other dir"
+    ):
         load_run_config(path)
 
 
@@ -118,6 +121,7 @@ def test_a_corpus_that_teaches_nothing_is_a_mistake(path: Path) -> None:
     [
         ("data.train.0.en=5", "data.train.0.en", "should be a path"),
         ("data.train.0.repeats=2", "data.train.0.repeats", "should be a path"),
+        ("data.train.0.direction=en-de", "data.train.0", "direction is neither an option of a corpus nor a language"),
         ("data.train.0.repeat=0", "data.train.0.repeat", "greater than or equal to 1"),
         ("data.train.0.repeat=1.5", "data.train.0.repeat", "valid integer"),
         ("data.sampling_temperature=0.5", "data.sampling_temperature", "greater than or equal to 1"),

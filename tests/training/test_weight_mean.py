@@ -10,12 +10,13 @@ import torch
 from typer.testing import CliRunner
 
 import dragoman
-from model.bundle import read_config, read_vocabulary, write_bundle
+from model.bundle import BundleConfig, Storage, read_config, read_vocabulary, write_bundle
+from model.config import Direction
 from model.decoding.translator import Translator
 from model.errors import InvalidInputError
 from model.storage import load_network, pack_weights
 from model.transformer import Transformer
-from training.weight_mean import average_bundles
+from training.weight_mean import average_bundles, share_their_origin
 
 Variant = Callable[..., str]
 
@@ -24,12 +25,19 @@ Variant = Callable[..., str]
 def variant(tiny_bundle: Path, tmp_path: Path) -> Variant:
     """Another tiny bundle with the same vocabulary: random weights, and what is to be other."""
 
-    def make(name: str, seed: int, *, architecture: dict[str, Any] | None = None, **changes: Any) -> str:
+    def make(
+        name: str,
+        seed: int,
+        *,
+        architecture: dict[str, Any] | None = None,
+        packed: Storage = "float32",
+        **changes: Any,
+    ) -> str:
         info = read_config(tiny_bundle)
         shape = info.architecture.model_copy(update=architecture or {})
         torch.manual_seed(seed)
-        weights = pack_weights(Transformer(shape, info.vocabulary), "float32")
-        changed = info.model_copy(update={"name": name, "architecture": shape, "storage": "float32"} | changes)
+        weights = pack_weights(Transformer(shape, info.vocabulary), packed)
+        changed = info.model_copy(update={"name": name, "architecture": shape, "storage": packed} | changes)
         folder = tmp_path / name
         write_bundle(folder, changed, read_vocabulary(tiny_bundle, info), weights, f"# {name}\n")
         return str(folder)
@@ -79,6 +87,50 @@ def test_dropout_may_differ_and_the_shorter_limit_holds(variant: Variant, tmp_pa
     assert info.architecture.max_source_length == 32
 
 
+@pytest.mark.parametrize("storage", ["int8", "float16"])
+@pytest.mark.parametrize("tied", ["all", "target"])
+def test_tied_and_packed_weights(variant: Variant, tmp_path: Path, tied: str, storage: Storage) -> None:
+    names = [variant(f"part{seed}", seed, architecture={"tied_embeddings": tied}, packed=storage) for seed in (1, 2)]
+    average_bundles(names, tmp_path / "mean", "float32")
+    parts = [weights_of(name) for name in names]
+    for name, weight in weights_of(tmp_path / "mean").items():
+        torch.testing.assert_close(weight, sum(part[name] for part in parts) / 2)
+
+
+@pytest.mark.parametrize("odd", [{"sentence_pairs": None}, {"sentence_pairs": "many"}, {"run": 5}, {}])
+def test_provenance_may_hold_anything(variant: Variant, tmp_path: Path, odd: dict[str, Any]) -> None:
+    names = [variant("a", 1, provenance=odd), variant("b", 2, provenance=odd)]
+    average_bundles(names, tmp_path / "mean", "float32")
+    assert "\n0 pairs after encoding" in (tmp_path / "mean" / "README.md").read_text("utf-8")
+
+
+def test_directions_that_all_have(variant: Variant, tmp_path: Path) -> None:
+    one_way = variant("b", 2, directions=(Direction("de", "en"),))
+    assert average_bundles([variant("a", 1), one_way], tmp_path / "mean", "float32").directions == (
+        Direction("de", "en"),
+    )
+
+
+def test_no_bundle_that_is_needed_is_written_over(variant: Variant, tmp_path: Path) -> None:
+    first, second = variant("a", 1), variant("b", 2)
+    for output in (tmp_path / "a", tmp_path / "b" / ".." / "a", tmp_path / "b" / "mean", tmp_path):
+        with pytest.raises(InvalidInputError, match="would be written over"):
+            average_bundles([first, second], output, "float32")
+    assert read_config(Path(first)).name == "a"
+
+
+def test_whether_they_were_fine_tuned_from_the_same(tiny_bundle: Path) -> None:
+    def tuned(bundle: str, checksum: str) -> BundleConfig:
+        run = {"initialization": {"bundle": bundle}}
+        checksums = {f"{bundle}/weights.safetensors": checksum}
+        return read_config(tiny_bundle).model_copy(update={"provenance": {"run": run, "data_checksums": checksums}})
+
+    assert share_their_origin([tuned("base", "01"), tuned("base", "01")])
+    assert not share_their_origin([tuned("base", "01"), tuned("base", "02")])
+    assert not share_their_origin([tuned("base", "01"), tuned("other", "01")])
+    assert not share_their_origin([read_config(tiny_bundle)] * 2)
+
+
 def test_what_has_no_mean(variant: Variant, tmp_path: Path) -> None:
     first = variant("a", 1)
     with pytest.raises(InvalidInputError, match="two bundles or more"):
@@ -96,5 +148,6 @@ def test_the_command(variant: Variant, tiny_bundle: Path, tmp_path: Path) -> Non
     assert "there: exists already: --overwrite replaces it" in str(refused.exception)
     outcome = CliRunner().invoke(dragoman.app, [*command, "--overwrite"])
     assert outcome.exit_code == 0, outcome.output
-    assert outcome.output == f"{tmp_path / 'there'}: a, the mean of 2 bundles\n"
+    assert outcome.stdout == f"{tmp_path / 'there'}: a, the mean of 2 bundles\n"
+    assert "do not say that they were fine-tuned from the same one" in outcome.stderr
     assert read_config(tmp_path / "there").storage == "float16"

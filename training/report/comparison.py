@@ -1,10 +1,11 @@
 """Runs side by side: in what their configurations differ, and what came of it. Free of torch."""
 
+import hashlib
 import json
-import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import groupby
 from typing import Any
 
@@ -14,125 +15,181 @@ from training.report.run_record import RunRecord
 _NO_CHOICES = ("run_folder", "seed", "bundle.")
 """Beginnings of keys that make no other experiment of a run."""
 
+_PLAIN_CORPUS = {"repeat": 1, "directions": []}
+"""Options of a corpus that say nothing, and that runs of older versions lack."""
+
+_DEV_SET = "dev set"
+
 MAX_PADDING = 40
 """Cells that are wider stand out of their column; a table where all were as wide would fit no screen."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ComparedRuns:
+@dataclass(frozen=True)
+class ComparedRun:
+    """What came of a run."""
+
+    record: RunRecord
+
+    @property
+    def seed(self) -> Any:
+        return self.record.config.get("seed")
+
+    @cached_property
+    def bleu(self) -> dict[str, float]:
+        """Of its best translations of its dev set, by direction; empty before the first validation."""
+        return {
+            direction: bleu_score([line.hypothesis for line in lines], [line.reference for line in lines])
+            for direction, group in groupby(self.record.best_translations, key=lambda line: line.direction)
+            for lines in [list(group)]
+        }
+
+    @property
+    def best_update(self) -> int | None:
+        """At which those were made; the last update of a mean of checkpoints."""
+        return self.record.best_translations[0].update if self.record.best_translations else None
+
+    @property
+    def target_pieces(self) -> float | None:
+        """That it has been trained on, in millions."""
+        return self._progress("target_tokens", 1e6)
+
+    @property
+    def hours(self) -> float | None:
+        """That it has been trained for, validations left out."""
+        return self._progress("seconds", 3600)
+
+    @property
+    def threads(self) -> int | None:
+        """Of all its processes together, when it last started."""
+        try:
+            start = self.record.provenance["starts"][-1]
+            return int(start["processes"]) * int(start["threads"])
+        except (LookupError, TypeError, ValueError):
+            return None
+
+    def _progress(self, key: str, unit: float) -> float | None:
+        value = self.record.progress.get(key)
+        return value / unit if isinstance(value, int | float) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
     """Runs that differ in nothing but their seed.
 
-    names:         their folders.
-    differences:   key → value, of those keys whose value is not the first run's; None where there is no such key.
-    bleu:          by direction, of each run's best translations of its dev set, NaN where it has none yet.
-    best_updates:  at which those were made; the last update of a mean of checkpoints.
-    updates:       where each run stands.
-    target_pieces: that each has been trained on.
-    hours:         that each has been trained for, validations left out.
-    threads:       of all processes of a run together, when it last started; 0 where that is not known.
+    differences: dotted key → value, of those keys whose value is not the first run's; None where there is no such key.
+                 "dev set" is told for other sentences than the first run's.
     """
 
-    names: tuple[str, ...]
+    runs: tuple[ComparedRun, ...]
     differences: Mapping[str, Any]
-    bleu: Mapping[str, tuple[float, ...]]
-    best_updates: tuple[int, ...]
-    updates: tuple[int, ...]
-    target_pieces: tuple[int, ...]
-    hours: tuple[float, ...]
-    threads: tuple[int, ...]
+
+    @property
+    def num_seeds(self) -> int:
+        return len({run.seed for run in self.runs})
 
 
-def compare_runs(records: Sequence[RunRecord]) -> list[ComparedRuns]:
-    """One for each experiment, in the order in which they first come. records: at least one, of which the first is what
-    the others are held against."""
-    choices = [_choices(record.config) for record in records]
-    first = choices[0]
-    differences = [
-        {key: chosen.get(key) for key in dict.fromkeys([*first, *chosen]) if chosen.get(key) != first.get(key)}
-        for chosen in choices
+def compare_runs(records: Sequence[RunRecord]) -> list[Experiment]:
+    """The experiments, in the order in which they first come. records: at least one, of which the first is what the
+    others are held against; one that comes again is passed over."""
+    distinct = {record.folder.resolve(): record for record in reversed(records)}
+    runs = [ComparedRun(record) for record in reversed(distinct.values())]
+    choices = [_choices(run.record) for run in runs]
+    experiments: dict[str, Experiment] = {}
+    for run, chosen in zip(runs, choices, strict=True):
+        differences = _differences(choices[0], chosen)
+        key = json.dumps(differences, sort_keys=True)
+        alike = experiments[key].runs if key in experiments else ()
+        experiments[key] = Experiment((*alike, run), differences)
+    return list(experiments.values())
+
+
+def _differences(first: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    keys = dict.fromkeys([*first, *other])
+    different = {key: other.get(key) for key in keys if other.get(key) != first.get(key)}
+    if None in (first[_DEV_SET], other[_DEV_SET]):  # not validated yet: what it will be is not known
+        different.pop(_DEV_SET, None)
+    return different
+
+
+def _choices(record: RunRecord) -> dict[str, Any]:
+    """Dotted key → value, of what makes an experiment."""
+    flat: dict[str, Any] = {}
+    for key, value in record.config.items():
+        if isinstance(value, dict):
+            flat |= {f"{key}.{inner}": content for inner, content in value.items()}
+        else:
+            flat[key] = value
+    flat = {key: _without_plain_options(value) for key, value in flat.items() if not key.startswith(_NO_CHOICES)}
+    sentences = sorted((line.direction, line.source, line.reference) for line in record.best_translations)
+    digest = hashlib.sha256(json.dumps(sentences).encode()).hexdigest() if sentences else None
+    return flat | {_DEV_SET: digest}
+
+
+def _without_plain_options(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_without_plain_options(item) for item in value]
+    if isinstance(value, dict):
+        return {
+            key: content for key, content in value.items() if key not in _PLAIN_CORPUS or content != _PLAIN_CORPUS[key]
+        }
+    return value
+
+
+def comparison_table(experiments: Sequence[Experiment]) -> str:
+    """A table in Markdown with a row for each experiment: the mean of those of its runs that have a value, of BLEU with
+    the standard deviation where seeds differ, and how many runs that are where some have none. A cell is empty where
+    nothing is known."""
+    first = experiments[0].runs[0].record.folder
+    directions = list(dict.fromkeys(name for one in experiments for run in one.runs for name in run.bleu))
+    columns: list[tuple[str, Callable[[Experiment], str]]] = [
+        ("run", lambda one: ", ".join(_name(run) for run in one.runs)),
+        (f"other than {first}", lambda one: "; ".join(map(_shown_difference, one.differences.items()))),
+        ("seeds", lambda one: str(one.num_seeds)),
+        *((f"dev BLEU {name}", lambda one, name=name: _scores(one, name)) for name in directions),
+        ("at update", lambda one: _mean(one, lambda run: run.best_update, ",.0f")),
+        ("updates", lambda one: _mean(one, lambda run: run.record.update, ",.0f")),
+        ("target pieces, M", lambda one: _mean(one, lambda run: run.target_pieces, ".1f")),
+        ("hours", lambda one: _mean(one, lambda run: run.hours, ".2f")),
+        ("threads", lambda one: _mean(one, lambda run: run.threads, ".0f")),
     ]
-    alike: dict[str, list[RunRecord]] = {}
-    for record, different in zip(records, differences, strict=True):
-        alike.setdefault(json.dumps(different), []).append(record)
-    return [_describe(group, json.loads(different)) for different, group in alike.items()]
-
-
-def comparison_table(compared: Sequence[ComparedRuns]) -> str:
-    """A table in Markdown with a row for each experiment: where there are several seeds, the mean of each column, and
-    of BLEU the standard deviation, too."""
-    directions = list(dict.fromkeys(direction for runs in compared for direction in runs.bleu))
-    heads = ["run", f"other than {compared[0].names[0]}", "seeds", *(f"dev BLEU {name}" for name in directions)]
-    rows = [[*heads, "at update", "updates", "target pieces", "hours", "threads"]]
-    for runs in compared:
-        rows.append(
-            [
-                ", ".join(runs.names),
-                "; ".join(f"{key} = {_shown(value)}" for key, value in runs.differences.items()),
-                str(len(runs.names)),
-                *(_mean_and_spread(runs.bleu.get(name, ())) for name in directions),
-                f"{statistics.fmean(runs.best_updates):,.0f}",
-                f"{statistics.fmean(runs.updates):,.0f}",
-                f"{statistics.fmean(runs.target_pieces) / 1e6:.1f} M",
-                f"{statistics.fmean(runs.hours):.2f}",
-                f"{statistics.fmean(runs.threads):.0f}" if all(runs.threads) else "",
-            ]
-        )
-    cells = [[cell.replace("|", r"\|") for cell in row] for row in rows]
+    rows = [[head for head, _ in columns], *([cell(one) for _, cell in columns] for one in experiments)]
+    cells = [[" ".join(cell.split()).replace("|", r"\|") for cell in row] for row in rows]
     widths = [min(MAX_PADDING, max(3, *map(len, column))) for column in zip(*cells, strict=True)]
     lines = ["| " + " | ".join(map(str.ljust, row, widths)) + " |" for row in cells]
     lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
     return "\n".join(lines)
 
 
-def _choices(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Dotted key → value."""
-    flat: dict[str, Any] = {}
-    for key, value in config.items():
-        if isinstance(value, dict):
-            flat |= {f"{key}.{inner}": content for inner, content in value.items()}
-        else:
-            flat[key] = value
-    return {key: value for key, value in flat.items() if not key.startswith(_NO_CHOICES)}
+def _name(run: ComparedRun) -> str:
+    return f"{run.record.folder} (running)" if run.record.is_running else str(run.record.folder)
 
 
-def _describe(records: Sequence[RunRecord], differences: Mapping[str, Any]) -> ComparedRuns:
-    scores = [_best_bleu(record) for record in records]
-    directions = dict.fromkeys(direction for score in scores for direction in score)
-    return ComparedRuns(
-        names=tuple(str(record.folder) for record in records),
-        differences=differences,
-        bleu={name: tuple(score.get(name, math.nan) for score in scores) for name in directions},
-        best_updates=tuple(record.best_translations[0].update if record.best_translations else 0 for record in records),
-        updates=tuple(record.update for record in records),
-        target_pieces=tuple(int(record.progress.get("target_tokens", 0)) for record in records),
-        hours=tuple(float(record.progress.get("seconds", 0)) / 3600 for record in records),
-        threads=tuple(map(_num_threads, records)),
-    )
-
-
-def _best_bleu(record: RunRecord) -> dict[str, float]:
-    """By direction."""
-    return {
-        direction: bleu_score([line.hypothesis for line in lines], [line.reference for line in lines])
-        for direction, group in groupby(record.best_translations, key=lambda line: line.direction)
-        for lines in [list(group)]
-    }
-
-
-def _num_threads(record: RunRecord) -> int:
-    starts = record.provenance.get("starts") or [{}]
-    return int(starts[-1].get("processes", 0)) * int(starts[-1].get("threads", 0))
-
-
-def _mean_and_spread(scores: Sequence[float]) -> str:
-    if not scores or any(map(math.isnan, scores)):
-        return ""
-    mean = f"{statistics.fmean(scores):.2f}"
-    return f"{mean} ± {statistics.stdev(scores):.2f}" if len(scores) > 1 else mean
-
-
-def _shown(value: Any) -> str:
-    """Of corpora, which are tables of files, the paths alone."""
+def _shown_difference(difference: tuple[str, Any]) -> str:
+    key, value = difference
+    if key == _DEV_SET:
+        return "dev set of other sentences"
     if isinstance(value, list) and value and all(isinstance(item, dict) for item in value):
-        return " + ".join(", ".join(text for text in item.values() if isinstance(text, str)) for item in value)
-    return json.dumps(value, ensure_ascii=False)
+        return f"{key} = " + " + ".join(map(_shown_corpus, value))
+    return f"{key} = {json.dumps(value, ensure_ascii=False)}"
+
+
+def _shown_corpus(corpus: Mapping[str, Any]) -> str:
+    files = ", ".join(str(value) for key, value in corpus.items() if key not in _PLAIN_CORPUS)
+    options = "".join(
+        f", {key} {json.dumps(value, ensure_ascii=False)}" for key, value in corpus.items() if key in _PLAIN_CORPUS
+    )
+    return files + options
+
+
+def _scores(experiment: Experiment, direction: str) -> str:
+    scores = [run.bleu[direction] for run in experiment.runs if direction in run.bleu]
+    if not scores:
+        return ""
+    spread = f" ± {statistics.stdev(scores):.2f}" if len(scores) > 1 and experiment.num_seeds > 1 else ""
+    of = f", {len(scores)} of {len(experiment.runs)}" if len(scores) < len(experiment.runs) else ""
+    return f"{statistics.fmean(scores):.2f}{spread}{of}"
+
+
+def _mean(experiment: Experiment, value_of: Callable[[ComparedRun], float | None], form: str) -> str:
+    values = [value for value in map(value_of, experiment.runs) if value is not None]
+    return format(statistics.fmean(values), form) if values else ""

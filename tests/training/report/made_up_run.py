@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from safetensors.numpy import save_file
+
 from model.config import Direction
 from tests.training.tiny import tiny_config
 from training.dev_translations import DevTranslations
@@ -52,6 +55,14 @@ def add_translations(
 ) -> None:
     dev = [ParallelText(Direction("en", "de"), list(sources), list(references))]
     DevTranslations(folder, dev, seed=1).write(update, {"en→de": hypotheses}, is_best=is_best)
+
+
+def add_checkpoint(folder: Path, update: int, **progress: Any) -> None:
+    """Of a checkpoint what a report reads."""
+    (folder / "checkpoints").mkdir()
+    metadata = {"progress": json.dumps({"update": update, **progress})}
+    path = folder / "checkpoints" / f"{update:08d}.safetensors"
+    save_file({"weight": np.zeros(1, np.float32)}, path, metadata)
 
 
 def add_bundle(folder: Path, bundle: Path) -> None:

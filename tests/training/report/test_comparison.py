@@ -8,12 +8,26 @@ import pytest
 from typer.testing import CliRunner
 
 import dragoman
-from tests.training.report.made_up_run import TARGETS, add_metrics, add_translations, begin_run, training_line
+from model.config import Direction
+from model.errors import InvalidInputError
+from model.files import exclusive_lock
+from tests.training.report.made_up_run import (
+    SOURCES,
+    TARGETS,
+    add_checkpoint,
+    add_metrics,
+    add_translations,
+    begin_run,
+    training_line,
+)
+from training.dev_translations import DevTranslations
 from training.metrics import bleu_score
-from training.report.comparison import ComparedRuns, compare_runs, comparison_table
+from training.prepare import ParallelText
+from training.report.comparison import Experiment, compare_runs, comparison_table
 from training.report.run_record import read_run
 
 WORSE = [*TARGETS[:2], "Das Kind sucht."]
+LOW, HIGH = bleu_score(WORSE, TARGETS), 100.0
 
 
 def made_up(
@@ -28,44 +42,92 @@ def made_up(
     return folder
 
 
-def compared(*folders: Path) -> list[ComparedRuns]:
+def compared(*folders: Path) -> list[Experiment]:
     return compare_runs([read_run(folder) for folder in folders])
+
+
+def table_of(*folders: Path) -> list[dict[str, str]]:
+    """Of each row the cells by the column's head."""
+    lines = comparison_table(compared(*folders)).splitlines()
+    head, _, *rows = ([cell.strip() for cell in line.strip("|").split(" | ")] for line in lines)
+    return [dict(zip(head, row, strict=True)) for row in rows]
+
+
+def with_corpora(folder: Path, corpora: Any) -> Path:
+    """The run, as if it had been trained on them."""
+    config = json.loads((folder / "config.json").read_text())
+    config["data"]["train"] = corpora
+    (folder / "config.json").write_text(json.dumps(config))
+    return folder
 
 
 def test_what_a_run_has_other_than_the_first(tmp_path: Path) -> None:
     base = made_up(tmp_path / "base", TARGETS)
     other = made_up(tmp_path / "other", WORSE, update=8, objective={"r_drop": 5.0}, bundle={"name": "other"})
     first, second = compared(base, other)
-    assert (first.names, first.differences) == ((str(base),), {})
-    assert (second.names, second.differences) == ((str(other),), {"objective.r_drop": 5.0})
-    assert first.bleu == {"en→de": pytest.approx((100.0,))}
-    assert second.bleu == {"en→de": (bleu_score(WORSE, TARGETS),)}
-    assert (second.best_updates, second.updates) == ((8,), (8,))
+    assert (first.differences, second.differences) == ({}, {"objective.r_drop": 5.0})
+    assert [[run.record.folder for run in one.runs] for one in (first, second)] == [[base], [other]]
+    assert first.runs[0].bleu == {"en→de": pytest.approx(HIGH)}
+    assert second.runs[0].bleu == {"en→de": LOW}
+    assert second.runs[0].best_update == 8
 
 
 def test_seeds_of_one_experiment_share_a_row(tmp_path: Path) -> None:
+    base = made_up(tmp_path / "base", TARGETS)
     runs = [
-        made_up(tmp_path / "base", TARGETS),
-        made_up(tmp_path / "a", WORSE, seed=1, objective={"label_smoothing": 0.2}),
-        made_up(tmp_path / "b", TARGETS, seed=2, objective={"label_smoothing": 0.2}),
+        made_up(tmp_path / f"seed {seed}", hypotheses, seed=seed, objective={"label_smoothing": 0.2})
+        for seed, hypotheses in ((1, WORSE), (2, TARGETS))
     ]
-    _, seeds = compared(*runs)
-    assert seeds.names == (str(runs[1]), str(runs[2]))
-    low, high = bleu_score(WORSE, TARGETS), 100.0
-    head, _, _, row = comparison_table(compared(*runs)).splitlines()
-    assert f"| other than {runs[0]}" in head
-    cells = [cell.strip() for cell in row.strip("|").split("|")]
-    deviation = (high - low) / 2**0.5
-    assert cells[1:4] == ["objective.label_smoothing = 0.2", "2", f"{(low + high) / 2:.2f} ± {deviation:.2f}"]
+    _, row = table_of(base, *runs)
+    assert row[f"other than {base}"] == "objective.label_smoothing = 0.2"
+    assert row["run"] == f"{runs[0]}, {runs[1]}"
+    assert row["seeds"] == "2"
+    assert row["dev BLEU en→de"] == f"{(LOW + HIGH) / 2:.2f} ± {(HIGH - LOW) / 2**0.5:.2f}"
 
 
-def test_a_run_without_a_validation_has_no_score(tmp_path: Path) -> None:
-    base, begun = made_up(tmp_path / "base", TARGETS), made_up(tmp_path / "begun", seed=2)
-    (both,) = compared(base, begun)
-    assert "±" not in comparison_table([both])
-    (alone,) = compared(begun)
-    assert alone.bleu == {}
-    assert "dev BLEU" not in comparison_table([alone])
+def test_a_run_twice_is_one_and_a_seed_twice_has_no_spread(tmp_path: Path) -> None:
+    base, again = made_up(tmp_path / "base", TARGETS), made_up(tmp_path / "again", WORSE)
+    (tmp_path / "link").symlink_to(base)
+    (row,) = table_of(base, tmp_path / "link", tmp_path / "again" / ".." / "base", again)
+    assert (row["run"], row["seeds"]) == (f"{base}, {again}", "1")
+    assert row["dev BLEU en→de"] == f"{(LOW + HIGH) / 2:.2f}"
+
+
+def test_another_dev_set_is_another_experiment(tmp_path: Path) -> None:
+    base, other = made_up(tmp_path / "base", TARGETS), made_up(tmp_path / "other", seed=2)
+    add_translations(other, sources=["A tree."], references=["Ein Baum."], hypotheses=["Ein Baum."])
+    rows = table_of(base, other)
+    assert rows[1][f"other than {base}"] == "dev set of other sentences"
+    assert [row["seeds"] for row in rows] == ["1", "1"]
+
+
+def test_what_is_not_known_yet_is_left_out_of_the_mean(tmp_path: Path) -> None:
+    base, begun = made_up(tmp_path / "base", TARGETS, update=40), made_up(tmp_path / "begun", seed=2, update=20)
+    (row,) = table_of(base, begun)
+    assert row["dev BLEU en→de"] == "100.00, 1 of 2"
+    assert (row["at update"], row["updates"]) == ("40", "30")
+    assert (row["hours"], row["target pieces, M"], row["threads"]) == ("", "", "")
+    (alone,) = table_of(begun)
+    assert not any(head.startswith("dev BLEU") for head in alone)
+    assert alone["at update"] == ""
+
+
+def test_a_run_that_goes_on_says_so(tmp_path: Path) -> None:
+    run = made_up(tmp_path / "run", TARGETS)
+    with exclusive_lock(run / "lock"):
+        (row,) = table_of(run)
+    assert row["run"] == f"{run} (running)"
+
+
+def test_each_direction_has_a_column(tmp_path: Path) -> None:
+    there, back = (
+        ParallelText(Direction(*way), list(source), list(target))
+        for way, source, target in ((("en", "de"), SOURCES, TARGETS), (("de", "en"), TARGETS, SOURCES))
+    )
+    run = made_up(tmp_path / "run")
+    DevTranslations(run, [there, back], seed=1).write(2, {"en→de": WORSE, "de→en": SOURCES}, is_best=True)
+    (row,) = table_of(made_up(tmp_path / "one way", TARGETS, seed=3), run)[1:]
+    assert (row["dev BLEU en→de"], row["dev BLEU de→en"]) == (f"{LOW:.2f}", "100.00")
 
 
 def test_a_key_that_an_older_version_did_not_know_is_a_difference(tmp_path: Path) -> None:
@@ -77,18 +139,46 @@ def test_a_key_that_an_older_version_did_not_know_is_a_difference(tmp_path: Path
     assert compared(older, base)[1].differences == {"objective.r_drop": 0.0}
 
 
+def test_corpora_are_shown_with_what_is_said_of_them(tmp_path: Path) -> None:
+    plain = with_corpora(made_up(tmp_path / "plain"), [{"en": "a.en", "de": "a.de"}])
+    said = with_corpora(
+        made_up(tmp_path / "said"), [{"en": "a.en", "de": "a.de", "repeat": 3, "directions": ["en-de"]}, {"de": "b"}]
+    )
+    other_order = with_corpora(
+        made_up(tmp_path / "again", seed=2), [{"de": "a.de", "en": "a.en", "repeat": 1, "directions": []}]
+    )
+    first, second = table_of(plain, said, other_order)
+    assert first["seeds"] == "2"  # what is said is no more than what holds anyway
+    assert second[f"other than {plain}"] == 'data.train = a.en, a.de, repeat 3, directions ["en-de"] + b'
+
+
 def test_what_a_run_took(tmp_path: Path) -> None:
     run = made_up(tmp_path / "run", TARGETS)
     (run / "provenance.json").write_text('{"starts": [{"processes": 1, "threads": 8}, {"processes": 2, "threads": 2}]}')
-    (alone,) = compared(run)
-    assert (alone.threads, alone.hours, alone.target_pieces) == ((4,), (0.0,), (0,))
+    add_checkpoint(run, 2, seconds=5400, target_tokens=12_340_000)
+    (row,) = table_of(run)
+    assert (row["threads"], row["hours"], row["target pieces, M"]) == ("4", "1.50", "12.3")
+
+
+@pytest.mark.parametrize("starts", ['{"x": 1}', '["x"]', "[]", "5", '[{"processes": null, "threads": 1}]'])
+def test_odd_provenance_is_not_known(tmp_path: Path, starts: str) -> None:
+    run = made_up(tmp_path / "run", TARGETS)
+    (run / "provenance.json").write_text(f'{{"starts": {starts}}}')
+    assert table_of(run)[0]["threads"] == ""
 
 
 def test_the_command_prints_a_table_in_markdown(tmp_path: Path) -> None:
-    base, other = made_up(tmp_path / "base", TARGETS), made_up(tmp_path / "other", validation={"every": 3})
+    base, other = made_up(tmp_path / "base", TARGETS), made_up(tmp_path / "a|b\nc", validation={"every": 3})
     outcome = CliRunner().invoke(dragoman.app, ["compare", str(base), str(other)])
     assert outcome.exit_code == 0, outcome.output
     head, rule, *rows = outcome.output.splitlines()
     assert set(rule) == {"|", "-"}
-    assert [line.count("|") for line in (head, rule, *rows)] == [head.count("|")] * 4
+    assert [line.replace(r"\|", "").count("|") for line in (head, rule, *rows)] == [head.count("|")] * 4
     assert "validation.every = 3" in rows[1]
+    assert r"a\|b c" in rows[1]
+
+
+def test_a_folder_that_is_no_run_is_named(tmp_path: Path) -> None:
+    outcome = CliRunner().invoke(dragoman.app, ["compare", str(made_up(tmp_path / "base")), str(tmp_path)])
+    assert isinstance(outcome.exception, InvalidInputError)
+    assert str(tmp_path) in str(outcome.exception)
