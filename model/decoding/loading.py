@@ -15,7 +15,7 @@ from model.vocabulary import Vocabulary
 from model.weights import read_weights
 
 Precision = Literal["auto", "float32", "bfloat16", "float16", "int8"]
-"""What the network computes in; "auto" is int8 on a processor and float16 elsewhere: on en-de int8 is
+"""What the network computes in; "auto" is int8 on a processor and float16 elsewhere: on the first en-de int8 is
 within 0.15 BLEU of float32, above it in one direction and below it in the other; float16 is not measured."""
 
 DEFAULT_SLOTS = 64
