@@ -5,11 +5,11 @@ al. 1993), learnt by expectation maximization. It is a few lines in numpy, and t
 the libraries for word alignment give links between the words of sentence pairs, of which these would have to be
 counted anew.
 
-What it costs and gives for the first bundle en-de (6+2 layers), learnt from all 161,996 pairs of its training corpus in half a minute for
-each direction on one core: `frequent` and `best` (see ShortlistOptions), the mean size of a sentence's shortlist out of
-8,000 pieces, the share of the dev set's target pieces in it (end of sentence included), BLEU on dev, and what the lists
-take in the bundle. BLEU is that of CTranslate2 4.8.5 with these lists as its vmap (int8, beam 4, one sentence at a
-time).
+What it costs and gives for the first bundle en-de (6+2 layers), learnt from all 161,996 pairs of its training corpus in
+half a minute for each direction on one core: `frequent` and `best` (see ShortlistOptions), the mean size of a
+sentence's shortlist out of 8,000 pieces, the share of the dev set's target pieces in it (end of sentence included),
+BLEU on dev, and what the lists take in the bundle. BLEU is that of CTranslate2 4.8.5 with these lists as its vmap
+(int8, beam 4, one sentence at a time).
 
 |                |     en→de                       |     de→en                       |
 | frequent, best |  size   coverage   BLEU   file  |  size   coverage   BLEU   file  |

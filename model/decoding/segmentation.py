@@ -1,11 +1,11 @@
 """From a text to its sentences, and a sentence to parts that the model can take; nothing is lost on the way.
 
-A model is trained on single sentences, and of a text of several it drops some. With the first shipped bundle in float32, BLEU
-of 300 texts of two to four dev sentences in a row is 20.7 en→de and 23.8 de→en if they are translated as a whole, with
-a quarter to a third of the words missing, and 42.0 and 49.5 sentence by sentence; the lines of dev and devtest that
-hold several sentences (47 and 46) score 32.6 and 39.9 as a whole, 34.7 and 43.4 split; the whole dev set 40.10 and
-47.18, and 40.12 and 47.24. So texts are split unless the caller says otherwise, also where a corpus is translated line
-by line.
+A model is trained on single sentences, and of a text of several it drops some. With the first shipped bundle in
+float32, BLEU of 300 texts of two to four dev sentences in a row is 20.7 en→de and 23.8 de→en if they are translated as
+a whole, with a quarter to a third of the words missing, and 42.0 and 49.5 sentence by sentence; the lines of dev and
+devtest that hold several sentences (47 and 46) score 32.6 and 39.9 as a whole, 34.7 and 43.4 split; the whole dev set
+40.10 and 47.18, and 40.12 and 47.24. So texts are split unless the caller says otherwise, also where a corpus is
+translated line by line.
 
 The borders are found by sentencex (Wikimedia, MIT): a wheel without dependencies, released often, about 300 languages,
 4 µs a sentence. Of the borders between joined Tatoeba sentences it finds 99.1 % in English and 99.3 % in German; pysbd
