@@ -45,12 +45,6 @@ class OptimizationConfig(StrictModel):
         "(FSDP2) a part in each, for networks that a device alone cannot hold.",
     )
 
-    @model_validator(mode="after")
-    def _muon_has_whole_matrices(self) -> Self:
-        if self.optimizer == "muon" and self.sharding != "none":
-            raise ValueError('optimizer = "muon" needs whole matrices: sharding = "none"')
-        return self
-
 
 class StabilityConfig(StrictModel):
     """What happens when a loss or gradient is no number, or a gradient leaps: the update is left out; after several in

@@ -269,8 +269,3 @@ def test_an_empty_file_lacks_its_tables(tmp_path: Path) -> None:
     path = tmp_path / "empty.toml"
     path.write_text("")
     assert "data: Field required" in refuse(path)
-
-
-def test_muon_is_refused_where_matrices_are_split(path: Path) -> None:
-    with pytest.raises(InvalidInputError, match=r'optimization: optimizer = "muon" needs whole matrices'):
-        load_run_config(path, ["optimization.optimizer=muon", "optimization.sharding=full"])

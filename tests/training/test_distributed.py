@@ -123,6 +123,17 @@ def test_sharded_processes_survive_a_kill_and_train_as_one(config_path: Path, al
     assert [(start["update"], start["processes"]) for start in starts] == [(0, 2), (4, 2)]
 
 
+def test_muon_trains_sharded_as_it_does_alone(config_path: Path) -> None:
+    faster = ("optimization.learning_rate=0.02", "optimization.warmup_updates=1")
+    muon = ('optimization.optimizer="muon"', *faster, UNTIL.format(4))
+    run_with_torchrun(config_path, "muon-sharded", 'optimization.sharding="full"', *muon)
+    train(configured(config_path, "muon-alone", "optimization.accumulation=2", *muon))
+
+    sharded, alone = (losses_of(configured(config_path, run, *muon)) for run in ("muon-sharded", "muon-alone"))
+    assert sharded == pytest.approx(alone, rel=1e-3), "its matrices are made orthogonal in bfloat16"
+    assert sharded[1] > sharded[4] + 0.1, "it learns"
+
+
 def test_a_run_cannot_go_on_with_processes_that_do_not_share_its_batches(tmp_path: Path) -> None:
     config = tiny_config(tmp_path)
     trainer = Trainer(
