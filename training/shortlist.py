@@ -25,8 +25,8 @@ BLEU on dev, and what the lists take in the bundle. BLEU is that of CTranslate2 
 
 With the shipped shortlist (100, 50) our own search in int8 has, beside the whole vocabulary: dev en→de 40.12 and 40.14,
 de→en 47.46 and 47.39; devtest en→de 39.50 and 39.78, de→en 46.36 and 46.28 BLEU; chrF is never lower. With the present
-bundle (6+2 layers, distilled): dev 45.4 and 45.7, 52.1 and 52.3; devtest 44.2 and 44.3, 51.4 and 51.6. About one sentence
-in six is translated differently, a little less with longer lists: the softmax shares out the probability of
+bundle (6+2 layers, distilled): dev 45.4 and 45.7, 52.1 and 52.3; devtest 44.2 and 44.3, 51.4 and 51.6. About one
+sentence in six is translated differently, a little less with longer lists: the softmax shares out the probability of
 what is left out, and close races end otherwise.
 
 What is missing hardly matters: where a translation of the whole network holds a piece that is not in the shortlist, it

@@ -20,6 +20,9 @@ _PLAIN_CORPUS = {"repeat": 1, "directions": []}
 
 _DEV_SET = "dev set"
 
+_BLEU = "bleu "
+"""Begins the names of a validation's scores; a direction follows."""
+
 MAX_PADDING = 40
 """Cells that are wider stand out of their column; a table where all were as wide would fit no screen."""
 
@@ -42,6 +45,13 @@ class ComparedRun:
             for direction, group in groupby(self.record.best_translations, key=lambda line: line.direction)
             for lines in [list(group)]
         }
+
+    @cached_property
+    def last_bleu(self) -> dict[str, float]:
+        """Of its last validation, by direction: fine-tuning may end with less than it began with."""
+        validations = self.record.of_kind("validation")
+        values = validations[-1].values if validations else {}
+        return {name.removeprefix(_BLEU): value for name, value in values.items() if name.startswith(_BLEU)}
 
     @property
     def best_update(self) -> int | None:
@@ -145,8 +155,15 @@ def comparison_table(experiments: Sequence[Experiment]) -> str:
         ("run", lambda one: ", ".join(_name(run) for run in one.runs)),
         (f"other than {first}", lambda one: "; ".join(map(_shown_difference, one.differences.items()))),
         ("seeds", lambda one: str(one.num_seeds)),
-        *((f"dev BLEU {name}", lambda one, name=name: _scores(one, name)) for name in directions),
+        *(
+            (f"dev BLEU {name}", lambda one, name=name: _scores(one, lambda run: run.bleu.get(name)))
+            for name in directions
+        ),
         ("at update", lambda one: _mean(one, lambda run: run.best_update, ",.0f")),
+        *(
+            (f"last {name}", lambda one, name=name: _scores(one, lambda run: run.last_bleu.get(name)))
+            for name in directions
+        ),
         ("updates", lambda one: _mean(one, lambda run: run.record.update, ",.0f")),
         ("target pieces, M", lambda one: _mean(one, lambda run: run.target_pieces, ".1f")),
         ("hours", lambda one: _mean(one, lambda run: run.hours, ".2f")),
@@ -181,8 +198,8 @@ def _shown_corpus(corpus: Mapping[str, Any]) -> str:
     return files + options
 
 
-def _scores(experiment: Experiment, direction: str) -> str:
-    scores = [run.bleu[direction] for run in experiment.runs if direction in run.bleu]
+def _scores(experiment: Experiment, score_of: Callable[[ComparedRun], float | None]) -> str:
+    scores = [score for score in map(score_of, experiment.runs) if score is not None]
     if not scores:
         return ""
     spread = f" ± {statistics.stdev(scores):.2f}" if len(scores) > 1 and experiment.num_seeds > 1 else ""

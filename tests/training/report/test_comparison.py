@@ -130,6 +130,16 @@ def test_each_direction_has_a_column(tmp_path: Path) -> None:
     assert (row["dev BLEU en→de"], row["dev BLEU de→en"]) == (f"{LOW:.2f}", "100.00")
 
 
+def test_the_last_validation_is_told_beside_the_best(tmp_path: Path) -> None:
+    run = made_up(tmp_path / "run", TARGETS, update=0)
+    scores = [{"kind": "validation", "update": update, "bleu en→de": bleu} for update, bleu in ((0, 39.56), (400, 39.1))]
+    add_metrics(run, *scores)
+    (row,) = table_of(run)
+    assert (row["dev BLEU en→de"], row["at update"], row["last en→de"]) == ("100.00", "0", "39.10")
+    (silent,) = table_of(made_up(tmp_path / "silent", TARGETS))
+    assert silent["last en→de"] == ""
+
+
 def test_a_key_that_an_older_version_did_not_know_is_a_difference(tmp_path: Path) -> None:
     base, older = made_up(tmp_path / "base"), made_up(tmp_path / "older")
     config = json.loads((older / "config.json").read_text())
