@@ -131,11 +131,11 @@ def test_each_direction_has_a_column(tmp_path: Path) -> None:
 
 
 def test_the_last_validation_is_told_beside_the_best(tmp_path: Path) -> None:
-    run = made_up(tmp_path / "run", TARGETS, update=0)
-    scores = [{"kind": "validation", "update": update, "bleu en→de": bleu} for update, bleu in ((0, 39.56), (400, 39.1))]
-    add_metrics(run, *scores)
+    run = made_up(tmp_path / "run", TARGETS, update=2)
+    for update, bleu in ((2, 39.56), (400, 39.1)):
+        add_metrics(run, {"kind": "validation", "update": update, "bleu en→de": bleu})
     (row,) = table_of(run)
-    assert (row["dev BLEU en→de"], row["at update"], row["last en→de"]) == ("100.00", "0", "39.10")
+    assert (row["dev BLEU en→de"], row["at update"], row["last en→de"]) == ("100.00", "2", "39.10")
     (silent,) = table_of(made_up(tmp_path / "silent", TARGETS))
     assert silent["last en→de"] == ""
 
