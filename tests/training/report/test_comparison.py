@@ -19,6 +19,7 @@ from tests.training.report.made_up_run import (
     add_translations,
     begin_run,
     training_line,
+    validation_line,
 )
 from training.dev_translations import DevTranslations
 from training.metrics import bleu_score
@@ -133,7 +134,7 @@ def test_each_direction_has_a_column(tmp_path: Path) -> None:
 def test_the_last_validation_is_told_beside_the_best(tmp_path: Path) -> None:
     run = made_up(tmp_path / "run", TARGETS, update=2)
     for update, bleu in ((2, 39.56), (400, 39.1)):
-        add_metrics(run, {"kind": "validation", "update": update, "bleu en→de": bleu})
+        add_metrics(run, validation_line(update, bleu))
     (row,) = table_of(run)
     assert (row["dev BLEU en→de"], row["at update"], row["last en→de"]) == ("100.00", "2", "39.10")
     (silent,) = table_of(made_up(tmp_path / "silent", TARGETS))
