@@ -66,12 +66,12 @@ def test_back_translation_with_the_shipped_bundle(run: Run, german: Path, tmp_pa
 def test_several_sampled_sources_of_each_line(run: Run, german: Path, tmp_path: Path) -> None:
     def made(name: str, seed: int) -> tuple[list[str], list[str]]:
         command = ["synthesize", "--model", "en-de", "--to", "en", "--input", german, "--seed", seed]
-        sampling = ["--sampling-temperature", "0.8", "--sampling-top-k", "10", "--n-best", "3", "--keep", "all"]
+        sampling = ["--sampling-temperature", "2", "--sampling-top-k", "10", "--n-best", "5", "--keep", "all"]
         assert run(*command, *sampling, "--output-folder", tmp_path / name).status == 0
         return lines_of(tmp_path / name / "synthetic.de"), lines_of(tmp_path / name / "synthetic.en")
 
     sources, targets = made("first", 1)
-    assert len(sources) == len(targets) > len(GERMAN)
+    assert len(sources) == len(targets) > len(set(sources))  # at this temperature draws differ, whatever the model
     assert sources == sorted(sources, key=GERMAN.index)  # in order, each with its counterpart
     assert len(set(zip(sources, targets, strict=True))) == len(targets)
     assert made("again", 1) == (sources, targets)
