@@ -146,7 +146,7 @@ def _make_material(config: RunConfig, world: World, *, resume: bool) -> _Materia
     elif initial is not None:
         vocabulary = initial.vocabulary
     else:
-        with show_phase("learning the vocabulary"):
+        with show_phase("preparing the vocabulary"):
             vocabulary = make_vocabulary(config, text.train)
     with show_phase("encoding the corpus"):
         corpus = _open_corpus(config, text.train, vocabulary)
