@@ -11,6 +11,7 @@ from model.errors import DragomanError, InvalidInputError, NotFoundError
 from server import commands as server_commands
 from training import commands as training_commands
 from training.clean_command import clean
+from training.combine_command import combine
 from training.report_command import compare, report
 from training.synthesize_command import synthesize
 
@@ -129,6 +130,7 @@ for _command in (
     training_commands.average,
     synthesize,
     server_commands.translate,
+    combine,
     server_commands.serve,
     models,
     export,

@@ -1,0 +1,50 @@
+"""The command that combines what several systems translated. It imports what it needs when it runs, for `--help`."""
+
+import sys
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from model.decoding.command_options import OUTPUT, Overwrite
+from model.errors import InvalidInputError
+from model.files import open_atomically
+from model.lines import encode_line
+
+
+def combine(
+    systems: Annotated[
+        list[Path],
+        typer.Argument(metavar="FILE", show_default=False, help="What each found: dragoman translate --json --n-best."),
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write here, in place of the terminal.", rich_help_panel=OUTPUT),
+    ] = None,
+    overwrite: Overwrite = False,
+    tokenize: Annotated[str, typer.Option(help="sacreBLEU's tokenizer for BLEU.")] = "13a",
+) -> None:
+    """Choose from what one or several systems found the translation that agrees most with the rest.
+
+    That is the one with the greatest mean BLEU against all hypotheses of its
+    text, each system's n-best being weighted by their scores: minimum Bayes
+    risk (Kumar and Byrne 2004). The systems may have different vocabularies;
+    those that share one make an ensemble, too: translate --model A --model B.
+
+    dragoman translate --model A --to de --input in.txt --output a.jsonl
+    --json --beam-size 12 --n-best 12, the same with B, and then
+    dragoman combine a.jsonl b.jsonl --output out.txt
+    """
+    from training.consensus import choose_consensus, hypothesis_probabilities, read_systems
+    from training.display import track_on_terminal
+    from training.metrics import SentenceBleu
+
+    if output is not None and output.exists() and not overwrite:
+        raise InvalidInputError(f"{output}: exists already; choose another name, or --overwrite it")
+    bleu = SentenceBleu(tokenize)
+    texts = read_systems(systems)
+    with open_atomically(output) if output is not None else nullcontext(sys.stdout.buffer) as lines:
+        for found in texts if output is None else track_on_terminal(texts, "Combining", None):
+            probabilities = hypothesis_probabilities([translation.hypotheses for translation in found])
+            lines.write(encode_line(choose_consensus(probabilities, bleu.score)))
