@@ -10,6 +10,7 @@ from model.config import ArchitectureConfig, FilePath, StrictModel
 from model.config_files import apply_overrides, read_toml, validate_tree
 from training.data_config import DataConfig, SubwordRegularizationConfig, VocabularyConfig
 from training.initialization import inherit_from_bundle
+from training.metrics import DEFAULT_TOKENIZER
 
 
 class OptimizationConfig(StrictModel):
@@ -80,6 +81,10 @@ class ValidationConfig(StrictModel):
     max_sentences: int = Field(500, ge=1, description="Dev sentences used, of each direction.")
     beam_size: int = Field(4, ge=1, le=32)
     length_penalty: float = Field(1.0, ge=0, le=10)
+    tokenize: str = Field(
+        DEFAULT_TOKENIZER,
+        description="sacreBLEU's: zh, ja-mecab or char for text without spaces, none for a corpus that is tokenized.",
+    )
     patience: int = Field(10, ge=1, description="Stops after so many validations without a better BLEU.")
 
 

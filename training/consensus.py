@@ -1,6 +1,6 @@
 """Of all that one or several systems find for a text, the hypothesis that agrees most with the rest: decoding for
 minimum Bayes risk (Kumar and Byrne 2004). As it compares words, the systems may have different vocabularies, which an
-ensemble cannot; and with one system alone it often finds better translations than the likeliest.
+ensemble cannot.
 """
 
 import math

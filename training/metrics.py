@@ -15,6 +15,9 @@ from model.errors import InvalidInputError
 
 logging.getLogger("sacrebleu").setLevel(logging.ERROR)  # its progress and its hints on tokens are not ours to print
 
+DEFAULT_TOKENIZER = "13a"
+"""sacreBLEU's name of how mteval-v13a splits words, which suits languages that put spaces between them."""
+
 NUM_BOOTSTRAP_SAMPLES = 1000
 """Resamples of the paired bootstrap, as Koehn (2004) and sacreBLEU's command line have it."""
 
@@ -61,13 +64,18 @@ class ScoreReport:
     ter: MetricScore
 
 
-def bleu_score(hypotheses: Sequence[str], references: Sequence[str]) -> float:
-    """Corpus BLEU alone (13a tokens, cased), 0 to 100: the cheap score for validation while a model trains.
+def bleu_score(hypotheses: Sequence[str], references: Sequence[str], *, tokenize: str = DEFAULT_TOKENIZER) -> float:
+    """Corpus BLEU alone (cased), 0 to 100: the cheap score for validation while a model trains.
 
     Raises InvalidInputError as `score_translations` does.
     """
     _check_lengths(hypotheses, references, "hypotheses")
-    return float(BLEU(force=True).corpus_score(hypotheses, [references]).score)
+    return float(_bleu(tokenize).corpus_score(hypotheses, [references]).score)
+
+
+def check_tokenizer(name: str) -> None:
+    """Raises InvalidInputError for a tokenizer that sacreBLEU does not know or cannot load."""
+    _bleu(name)
 
 
 class SentenceBleu:
@@ -75,7 +83,7 @@ class SentenceBleu:
     n-gram orders without a match (Chen & Cherry 2014, method 3) and without the orders that are longer than a sentence.
     """
 
-    def __init__(self, tokenize: str = "13a") -> None:
+    def __init__(self, tokenize: str = DEFAULT_TOKENIZER) -> None:
         """tokenize: see `score_translations`, as for what is raised."""
         self._bleu = _bleu(tokenize, effective_order=True)
 
@@ -89,7 +97,7 @@ def score_translations(
     references: Sequence[str],
     *,
     baseline: Sequence[str] | None = None,
-    tokenize: str = "13a",
+    tokenize: str = DEFAULT_TOKENIZER,
 ) -> ScoreReport:
     """Scores hypotheses against one reference each and, where given, against a baseline's hypotheses.
 

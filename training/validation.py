@@ -11,7 +11,7 @@ from model.errors import InvalidInputError
 from model.transformer import Transformer
 from model.vocabulary import Vocabulary
 from training.config import ValidationConfig
-from training.metrics import bleu_score
+from training.metrics import bleu_score, check_tokenizer
 from training.prepare import ParallelText
 
 
@@ -23,8 +23,10 @@ class Validator:
     ) -> None:
         """dev: sentences that the model cannot take, being blank or too long, are left out of the score.
 
-        Raises InvalidInputError if that leaves none of a direction.
+        Raises InvalidInputError if that leaves none of a direction, or for a tokenizer that is not there.
         """
+        check_tokenizer(options.tokenize)
+        self.tokenize = options.tokenize
         self.search = SearchOptions(beam_size=options.beam_size, length_penalty=options.length_penalty)
         self.info = info
         self.vocabulary = vocabulary
@@ -45,7 +47,7 @@ class Validator:
                 )
 
     def __call__(self, network: Transformer) -> dict[str, float]:
-        """BLEU (13a, cased) by direction. network: in evaluation mode."""
+        """BLEU (cased) by direction. network: in evaluation mode."""
         decoder = TorchDecoder(network, forbidden_ids=self.vocabulary.target.unprintable_ids())
         translator = Translator(self.info, self.vocabulary, Engine(decoder))
         self.hypotheses = {
@@ -55,7 +57,7 @@ class Validator:
             for text in self.dev
         }
         return {
-            direction: bleu_score(hypotheses, text.target)
+            direction: bleu_score(hypotheses, text.target, tokenize=self.tokenize)
             for (direction, hypotheses), text in zip(self.hypotheses.items(), self.dev, strict=True)
         }
 

@@ -1,6 +1,7 @@
 """BLEU on the dev set: the score of what the bundle itself translates, over the sentences that it can take."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,7 +21,7 @@ TARGETS = ["Der Hund sieht das Haus.", "Die Frau mag den Baum.", "Das Kind sucht
 TOO_LONG = "The dog sees the house. " * 40
 
 
-def validator(bundle: Path, dev: list[ParallelText], **options: int) -> Validator:
+def validator(bundle: Path, dev: list[ParallelText], **options: Any) -> Validator:
     info = read_config(bundle)
     return Validator(ValidationConfig(**options), info, read_vocabulary(bundle, info), dev)
 
@@ -28,7 +29,8 @@ def validator(bundle: Path, dev: list[ParallelText], **options: int) -> Validato
 def test_what_is_scored_is_what_the_bundle_translates(tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     scored: list[tuple[list[str], list[str]]] = []
 
-    def score(hypotheses: list[str], references: list[str]) -> float:
+    def score(hypotheses: list[str], references: list[str], *, tokenize: str) -> float:
+        assert tokenize == "none"
         scored.append((hypotheses, references))
         return 10.0 * len(scored)
 
@@ -36,7 +38,7 @@ def test_what_is_scored_is_what_the_bundle_translates(tiny_bundle: Path, monkeyp
     dev = [ParallelText(EN_DE, SOURCES, TARGETS), ParallelText(DE_EN, TARGETS, SOURCES)]
     network = load_network(tiny_bundle, read_config(tiny_bundle))
 
-    assert validator(tiny_bundle, dev, beam_size=3)(network) == {"en→de": 10.0, "de→en": 20.0}
+    assert validator(tiny_bundle, dev, beam_size=3, tokenize="none")(network) == {"en→de": 10.0, "de→en": 20.0}
 
     search = SearchOptions(beam_size=3)
     translator = Translator.load(tiny_bundle, precision="float32")
@@ -71,6 +73,11 @@ def test_a_dev_set_without_a_usable_sentence_is_refused_before_training(tiny_bun
         InvalidInputError, match=r"data\.dev has no sentence for de→en: all are blank or have more than"
     ):
         validator(tiny_bundle, dev)
+
+
+def test_a_tokenizer_that_is_not_there_is_refused_before_training(tiny_bundle: Path) -> None:
+    with pytest.raises(InvalidInputError, match="unknown tokenizer 'klingon'"):
+        validator(tiny_bundle, [ParallelText(EN_DE, SOURCES, TARGETS)], tokenize="klingon")
 
 
 def test_the_hypotheses_of_the_last_call_are_kept(tiny_bundle: Path) -> None:

@@ -9,7 +9,7 @@ from functools import cached_property
 from itertools import groupby
 from typing import Any
 
-from training.metrics import bleu_score
+from training.metrics import DEFAULT_TOKENIZER, bleu_score
 from training.report.run_record import RunRecord
 
 _NO_CHOICES = ("run_folder", "seed", "bundle.")
@@ -17,6 +17,9 @@ _NO_CHOICES = ("run_folder", "seed", "bundle.")
 
 _PLAIN_CORPUS = {"repeat": 1, "directions": []}
 """Options of a corpus that say nothing, and that runs of older versions lack."""
+
+_OLD_TOKENIZER = {"validation.tokenize": DEFAULT_TOKENIZER}
+"""What runs of older versions were validated with, which do not say so."""
 
 _DEV_SET = "dev set"
 
@@ -41,7 +44,11 @@ class ComparedRun:
     def bleu(self) -> dict[str, float]:
         """Of its best translations of its dev set, by direction; empty before the first validation."""
         return {
-            direction: bleu_score([line.hypothesis for line in lines], [line.reference for line in lines])
+            direction: bleu_score(
+                [line.hypothesis for line in lines],
+                [line.reference for line in lines],
+                tokenize=self.record.tokenizer,
+            )
             for direction, group in groupby(self.record.best_translations, key=lambda line: line.direction)
             for lines in [list(group)]
         }
@@ -123,7 +130,7 @@ def _differences(first: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str
 
 def _choices(record: RunRecord) -> dict[str, Any]:
     """Dotted key → value, of what makes an experiment."""
-    flat: dict[str, Any] = {}
+    flat: dict[str, Any] = dict(_OLD_TOKENIZER)
     for key, value in record.config.items():
         if isinstance(value, dict):
             flat |= {f"{key}.{inner}": content for inner, content in value.items()}

@@ -93,8 +93,8 @@ def make_page(record: RunRecord) -> str:
         charts=draw_curves(record),
         events=_events(record),
         dev_origin=dev.origin,
-        scores=[row for text in dev.texts for row in score_rows(text)],
-        lengths=[row for text in dev.texts for row in length_rows(text)],
+        scores=[row for text in dev.texts for row in score_rows(text, record.tokenizer)],
+        lengths=[row for text in dev.texts for row in length_rows(text, record.tokenizer)],
         test_scores=record.bundle.scores if record.bundle is not None else (),
         bootstrap=BOOTSTRAP,
         histories=[

@@ -4,7 +4,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from training.metrics import NUM_BOOTSTRAP_SAMPLES, bleu_score, score_translations
+from training.metrics import DEFAULT_TOKENIZER, NUM_BOOTSTRAP_SAMPLES, bleu_score, score_translations
 from training.report.dev_set import TranslatedText, word_count
 
 LENGTH_LIMITS = (10, 20, 30, 40)
@@ -53,10 +53,10 @@ class TextRow:
     num_copied: int
 
 
-def score_rows(text: TranslatedText) -> list[ScoreRow]:
+def score_rows(text: TranslatedText, tokenize: str = DEFAULT_TOKENIZER) -> list[ScoreRow]:
     """BLEU, chrF and TER with intervals of sacreBLEU's bootstrap (Koehn 2004)."""
     # Compared with itself, a system gets the interval that sacreBLEU's paired bootstrap has for it.
-    report = score_translations(text.hypothesis, text.reference, baseline=text.hypothesis)
+    report = score_translations(text.hypothesis, text.reference, baseline=text.hypothesis, tokenize=tokenize)
     rows = []
     for name, score in (("BLEU", report.bleu), ("chrF", report.chrf), ("TER", report.ter)):
         assert score.comparison is not None
@@ -75,7 +75,7 @@ def score_rows(text: TranslatedText) -> list[ScoreRow]:
     return rows
 
 
-def length_rows(text: TranslatedText) -> list[LengthRow]:
+def length_rows(text: TranslatedText, tokenize: str = DEFAULT_TOKENIZER) -> list[LengthRow]:
     """Only groups that have a sentence."""
     groups: dict[int, list[int]] = {}
     for number, source in enumerate(text.source):
@@ -87,7 +87,9 @@ def length_rows(text: TranslatedText) -> list[LengthRow]:
             words=_name_group(group),
             num_sentences=len(numbers),
             bleu=bleu_score(
-                [text.hypothesis[number] for number in numbers], [text.reference[number] for number in numbers]
+                [text.hypothesis[number] for number in numbers],
+                [text.reference[number] for number in numbers],
+                tokenize=tokenize,
             ),
         )
         for group, numbers in sorted(groups.items())

@@ -19,6 +19,7 @@ from training.dev_translations import (
     read_dev_translations,
     read_json_lines,
 )
+from training.metrics import DEFAULT_TOKENIZER
 
 METRICS_FILE = "metrics.jsonl"
 
@@ -61,6 +62,11 @@ class RunRecord:
     @property
     def bundle_folder(self) -> Path:
         return self.folder / "best"
+
+    @property
+    def tokenizer(self) -> str:
+        """With which its dev set is scored; runs of older versions have no such option."""
+        return self.option("validation", "tokenize") or DEFAULT_TOKENIZER
 
     @property
     def update(self) -> int:

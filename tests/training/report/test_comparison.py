@@ -102,6 +102,19 @@ def test_another_dev_set_is_another_experiment(tmp_path: Path) -> None:
     assert [row["seeds"] for row in rows] == ["1", "1"]
 
 
+def test_scores_are_those_of_the_tokenizer_and_old_runs_have_the_default(tmp_path: Path) -> None:
+    base, old, characters = (made_up(tmp_path / name, WORSE, seed=n) for n, name in enumerate(("base", "old", "char")))
+    for folder, tokenize in ((old, None), (characters, "char")):
+        config = json.loads((folder / "config.json").read_text())
+        config["validation"].pop("tokenize")
+        config["validation"] |= {"tokenize": tokenize} if tokenize else {}
+        (folder / "config.json").write_text(json.dumps(config))
+    first, second = table_of(base, old, characters)
+    assert (first["seeds"], first["dev BLEU en→de"]) == ("2", f"{LOW:.2f} ± 0.00")
+    assert second[f"other than {base}"] == 'validation.tokenize = "char"'
+    assert second["dev BLEU en→de"] == f"{bleu_score(WORSE, TARGETS, tokenize='char'):.2f}"
+
+
 def test_what_is_not_known_yet_is_left_out_of_the_mean(tmp_path: Path) -> None:
     base, begun = made_up(tmp_path / "base", TARGETS, update=40), made_up(tmp_path / "begun", seed=2, update=20)
     (row,) = table_of(base, begun)

@@ -55,6 +55,14 @@ def test_sentences_are_grouped_by_the_length_of_their_source() -> None:
     assert rows[3].bleu < 100
 
 
+def test_bleu_is_that_of_the_tokenizer() -> None:
+    near = text(["a dog sees the house"], ["狗看到了房子"], ["狗看到了屋子"])
+    assert score_rows(near)[0].score == 0  # one word, which is another
+    assert score_rows(near, "zh")[0].score > 40
+    assert "tok:zh" in score_rows(near, "zh")[0].signature
+    assert length_rows(near, "zh")[0].bleu > 40
+
+
 def test_what_the_sentences_are_like() -> None:
     row = text_row(text(["a b", "a b c d", "x"], ["e f", "g h i", "y"], ["e f", "a b c d", "y y y"]))
     assert row.source == pytest.approx((7 / 3, 1, 4))
