@@ -3,15 +3,27 @@
 import fcntl
 import io
 import os
+import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from model.errors import DragomanError
+from model.errors import DragomanError, InvalidInputError
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
+
+
+def refuse_to_replace(path: Path) -> None:
+    """Raises InvalidInputError if there is such a file already. For commands that have --overwrite."""
+    if path.exists():
+        raise InvalidInputError(f"{path}: exists already; choose another name, or --overwrite it")
+
+
+def open_output(path: Path | None) -> AbstractContextManager[BinaryIO]:
+    """What a command writes to: the file, as `open_atomically` has it, or standard output where there is no name."""
+    return nullcontext(sys.stdout.buffer) if path is None else open_atomically(path)
 
 
 def write_atomically(path: Path, content: bytes | str) -> None:

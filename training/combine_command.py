@@ -1,15 +1,12 @@
 """The command that combines what several systems translated. It imports what it needs when it runs, for `--help`."""
 
-import sys
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from model.decoding.command_options import OUTPUT, Overwrite
-from model.errors import InvalidInputError
-from model.files import open_atomically
+from model.files import open_output, refuse_to_replace
 from model.lines import encode_line
 
 
@@ -40,11 +37,11 @@ def combine(
     from training.display import track_on_terminal
     from training.metrics import SentenceBleu
 
-    if output is not None and output.exists() and not overwrite:
-        raise InvalidInputError(f"{output}: exists already; choose another name, or --overwrite it")
+    if output is not None and not overwrite:
+        refuse_to_replace(output)
     bleu = SentenceBleu(tokenize)
     texts = read_systems(systems)
-    with open_atomically(output) if output is not None else nullcontext(sys.stdout.buffer) as lines:
+    with open_output(output) as lines:
         for found in texts if output is None else track_on_terminal(texts, "Combining", None):
             probabilities = hypothesis_probabilities([translation.hypotheses for translation in found])
             lines.write(encode_line(choose_consensus(probabilities, bleu.score)))

@@ -1,8 +1,6 @@
 """The commands that learn from a corpus or measure with one. They import what they need when they run, for `--help`."""
 
 import json
-import sys
-from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -26,7 +24,7 @@ from model.decoding.command_options import (
     with_search_options,
 )
 from model.errors import InvalidInputError
-from model.files import open_atomically, write_atomically
+from model.files import open_output, refuse_to_replace, write_atomically
 
 if TYPE_CHECKING:
     from model.decoding.search_options import SearchOptions
@@ -186,8 +184,8 @@ def score(
 
     if attention and not as_json:
         raise InvalidInputError("--attention is a part of --json")
-    if output is not None and output.exists() and not overwrite:
-        raise InvalidInputError(f"{output}: exists already; choose another name, or --overwrite it")
+    if output is not None and not overwrite:
+        refuse_to_replace(output)
     files = PairFiles(source, target)
     from model.decoding.scoring import Scorer  # imports torch, for which a wrong file need not wait
 
@@ -195,7 +193,7 @@ def score(
     direction = scorer.info.find_direction(source_language, to)
     options = replace(options, return_attention=alignment or attention)
     num_unscored = 0
-    with open_atomically(output) if output is not None else nullcontext(sys.stdout.buffer) as lines:
+    with open_output(output) as lines:
         scores = files.score(scorer, direction, options, keep_going=keep_going)
         for outcome in scores if output is None else track_on_terminal(scores, str(direction), files.num_pairs):
             num_unscored += isinstance(outcome, InvalidInputError)
@@ -256,8 +254,8 @@ def average(
     from model.bundle import find_bundle, read_config
     from training.weight_mean import average_bundles, share_their_origin
 
-    if output.exists() and not overwrite:
-        raise InvalidInputError(f"{output}: exists already: --overwrite replaces it")
+    if not overwrite:
+        refuse_to_replace(output)
     info = average_bundles(bundles, output, storage)
     if not share_their_origin([read_config(find_bundle(bundle)) for bundle in bundles]):
         typer.echo(

@@ -5,7 +5,7 @@ import hashlib
 from pathlib import Path
 from typing import BinaryIO
 
-from model.errors import InvalidInputError
+from model.files import refuse_to_replace
 from model.lines import encode_line
 from training.text_file import file_checksum
 
@@ -35,7 +35,7 @@ class LineOutput:
             self._packed.close()
         checksum = self._digested.checksum.hexdigest()
         if not overwrite and self.path.exists() and file_checksum(self.path) != checksum:
-            raise InvalidInputError(f"{self.path}: exists already; choose another name, or --overwrite it")
+            refuse_to_replace(self.path)
         return checksum
 
 

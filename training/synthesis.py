@@ -20,7 +20,7 @@ from model.decoding.progress_display import show_progress
 from model.decoding.translation import Translation
 from model.decoding.translation_source import TranslationSource
 from model.errors import DragomanError, InvalidInputError
-from model.files import open_together, write_atomically
+from model.files import open_together, refuse_to_replace, write_atomically
 from model.lines import STANDARD_INPUT, read_lines
 from training.display import track_on_terminal
 from training.line_output import LineOutput
@@ -63,8 +63,8 @@ class SynthesisFiles:
             taken.add(path.resolve())
             if path.is_dir():
                 raise InvalidInputError(f"{path}: is a folder")
-            if path.exists() and not overwrite and not self._is_begun:
-                raise InvalidInputError(f"{path}: exists already; choose another name, or --overwrite it")
+            if not overwrite and not self._is_begun:
+                refuse_to_replace(path)
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
             except OSError as error:

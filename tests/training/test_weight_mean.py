@@ -145,7 +145,7 @@ def test_the_command(variant: Variant, tiny_bundle: Path, tmp_path: Path) -> Non
     command = ["average", variant("a", 1), variant("b", 2), "--output", str(tmp_path / "there")]
     refused = CliRunner().invoke(dragoman.app, command)
     assert isinstance(refused.exception, InvalidInputError)
-    assert "there: exists already: --overwrite replaces it" in str(refused.exception)
+    assert "there: exists already; choose another name, or --overwrite it" in str(refused.exception)
     outcome = CliRunner().invoke(dragoman.app, [*command, "--overwrite"])
     assert outcome.exit_code == 0, outcome.output
     assert outcome.stdout == f"{tmp_path / 'there'}: a, the mean of 2 bundles\n"

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from model.errors import InvalidInputError
-from model.files import open_together
+from model.files import open_together, refuse_to_replace
 from model.lines import encode_line
 from training.cleaning.chain import apply_filters
 from training.cleaning.encoding import Repairer
@@ -43,8 +43,8 @@ class CleaningFiles:
         for number, path in enumerate(written, start=2):
             if paths[number] in paths[:number]:
                 raise InvalidInputError(f"{path}: is named twice; every output needs a file of its own")
-            if path.exists() and not overwrite:
-                raise InvalidInputError(f"{path}: exists already; choose another name, or --overwrite it")
+            if not overwrite:
+                refuse_to_replace(path)
 
 
 class _Writer:
