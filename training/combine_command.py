@@ -22,7 +22,7 @@ def combine(
     overwrite: Overwrite = False,
     tokenize: Annotated[str, typer.Option(help="sacreBLEU's tokenizer for BLEU.")] = "13a",
 ) -> None:
-    """Choose from what one or several systems found the translation that agrees most with the rest.
+    """Choose from what one or several systems found the translation that agrees most with all of it.
 
     That is the one with the greatest mean BLEU against all hypotheses of its
     text, each system's n-best being weighted by their scores: minimum Bayes
@@ -32,8 +32,11 @@ def combine(
     dragoman translate --model A --to de --input in.txt --output a.jsonl
     --json --beam-size 12 --n-best 12, the same with B, and then
     dragoman combine a.jsonl b.jsonl --output out.txt
+
+    Every system counts alike, so give all of them the same --n-best and
+    --length-penalty.
     """
-    from training.consensus import choose_consensus, hypothesis_probabilities, read_systems
+    from training.consensus import choose_consensus, hypothesis_weights, is_lopsided, read_systems
     from training.display import track_on_terminal
     from training.metrics import SentenceBleu
 
@@ -41,7 +44,15 @@ def combine(
         refuse_to_replace(output)
     bleu = SentenceBleu(tokenize)
     texts = read_systems(systems)
+    num_texts = num_lopsided = 0
     with open_output(output) as lines:
         for found in texts if output is None else track_on_terminal(texts, "Combining", None):
-            probabilities = hypothesis_probabilities([translation.hypotheses for translation in found])
-            lines.write(encode_line(choose_consensus(probabilities, bleu.score)))
+            lines.write(encode_line(choose_consensus(hypothesis_weights(found), bleu.score)))
+            num_texts += 1
+            num_lopsided += is_lopsided(found)
+    if num_lopsided:
+        typer.echo(
+            f"in {num_lopsided:,} of {num_texts:,} texts a system has one hypothesis alone, which weighs as much as "
+            "another's whole list: were all translated with the same --n-best?",
+            err=True,
+        )

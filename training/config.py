@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from model.config import ArchitectureConfig, FilePath, StrictModel
 from model.config_files import apply_overrides, read_toml, validate_tree
 from training.data_config import DataConfig, SubwordRegularizationConfig, VocabularyConfig
 from training.initialization import inherit_from_bundle
-from training.metrics import DEFAULT_TOKENIZER
+from training.metrics import DEFAULT_TOKENIZER, TOKENIZERS
 
 
 class OptimizationConfig(StrictModel):
@@ -83,9 +83,17 @@ class ValidationConfig(StrictModel):
     length_penalty: float = Field(1.0, ge=0, le=10)
     tokenize: str = Field(
         DEFAULT_TOKENIZER,
-        description="sacreBLEU's: zh, ja-mecab or char for text without spaces, none for a corpus that is tokenized.",
+        description="sacreBLEU's, for all directions: zh, ja-mecab or char for text without spaces, none for a corpus "
+        "that is tokenized.",
     )
     patience: int = Field(10, ge=1, description="Stops after so many validations without a better BLEU.")
+
+    @field_validator("tokenize")
+    @classmethod
+    def _is_a_tokenizer(cls, name: str) -> str:
+        if name not in TOKENIZERS:
+            raise ValueError(f"unknown tokenizer '{name}'; sacreBLEU has {', '.join(TOKENIZERS)}")
+        return name
 
 
 class AveragingConfig(StrictModel):

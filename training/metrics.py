@@ -16,6 +16,7 @@ from model.errors import InvalidInputError
 logging.getLogger("sacrebleu").setLevel(logging.ERROR)  # its progress and its hints on tokens are not ours to print
 
 DEFAULT_TOKENIZER = "13a"
+TOKENIZERS = tuple(BLEU.TOKENIZERS)
 """sacreBLEU's name of how mteval-v13a splits words, which suits languages that put spaces between them."""
 
 NUM_BOOTSTRAP_SAMPLES = 1000
@@ -144,8 +145,8 @@ def format_report(report: ScoreReport) -> str:
 
 
 def _bleu(tokenize: str, *, effective_order: bool = False) -> BLEU:
-    if tokenize not in BLEU.TOKENIZERS:
-        raise InvalidInputError(f"unknown tokenizer '{tokenize}'; sacreBLEU has {', '.join(BLEU.TOKENIZERS)}")
+    if tokenize not in TOKENIZERS:
+        raise InvalidInputError(f"unknown tokenizer '{tokenize}'; sacreBLEU has {', '.join(TOKENIZERS)}")
     try:
         return BLEU(tokenize=tokenize, force=True, effective_order=effective_order)
     except (ImportError, OSError, RuntimeError) as error:  # a package that is not installed, a model not downloaded

@@ -22,6 +22,7 @@ from training.dev_translations import DevTranslations
 from training.display import TrainingDisplay, show_phase
 from training.distributed import World, join_world
 from training.initialization import InitialBundle
+from training.metrics import check_tokenizer
 from training.metrics_log import MetricsLog
 from training.prepare import load_vocabulary, make_vocabulary, read_run_text, save_vocabulary
 from training.progress import Progress
@@ -133,6 +134,7 @@ def _gather_material(config: RunConfig, world: World, *, resume: bool) -> _Mater
 
 def _make_material(config: RunConfig, world: World, *, resume: bool) -> _Material:
     """Writes vocabulary and checksums into the run folder as soon as it is certain that the input is good."""
+    check_tokenizer(config.validation.tokenize)
     name = config.initialization.bundle
     initial = InitialBundle(name) if name is not None else None
     if initial is not None:

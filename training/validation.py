@@ -11,7 +11,7 @@ from model.errors import InvalidInputError
 from model.transformer import Transformer
 from model.vocabulary import Vocabulary
 from training.config import ValidationConfig
-from training.metrics import bleu_score, check_tokenizer
+from training.metrics import bleu_score
 from training.prepare import ParallelText
 
 
@@ -23,9 +23,8 @@ class Validator:
     ) -> None:
         """dev: sentences that the model cannot take, being blank or too long, are left out of the score.
 
-        Raises InvalidInputError if that leaves none of a direction, or for a tokenizer that is not there.
+        Raises InvalidInputError if that leaves none of a direction.
         """
-        check_tokenizer(options.tokenize)
         self.tokenize = options.tokenize
         self.search = SearchOptions(beam_size=options.beam_size, length_penalty=options.length_penalty)
         self.info = info

@@ -127,6 +127,7 @@ def test_a_configuration_cannot_be_changed(path: Path) -> None:
         ("optimization=fast", "optimization", "should be a table"),
         ("data.directions=[]", "data.directions", "at least 1"),
         ("validation.beam_size=33", "validation.beam_size", "less than or equal to 32"),
+        ("validation.tokenize=klingon", "validation.tokenize", "unknown tokenizer 'klingon'; sacreBLEU has"),
         ("bundle.name=a/b", "bundle.name", "pattern"),
         # What several keys of a table must agree in is told of the table.
         ('data.directions=["ende"]', "data", '"ende" is no translation direction'),

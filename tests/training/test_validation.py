@@ -75,11 +75,6 @@ def test_a_dev_set_without_a_usable_sentence_is_refused_before_training(tiny_bun
         validator(tiny_bundle, dev)
 
 
-def test_a_tokenizer_that_is_not_there_is_refused_before_training(tiny_bundle: Path) -> None:
-    with pytest.raises(InvalidInputError, match="unknown tokenizer 'klingon'"):
-        validator(tiny_bundle, [ParallelText(EN_DE, SOURCES, TARGETS)], tokenize="klingon")
-
-
 def test_the_hypotheses_of_the_last_call_are_kept(tiny_bundle: Path) -> None:
     network = load_network(tiny_bundle, read_config(tiny_bundle))
     validate = validator(tiny_bundle, [ParallelText(EN_DE, SOURCES, TARGETS), ParallelText(DE_EN, TARGETS, SOURCES)])

@@ -19,7 +19,7 @@ from training.dev_translations import (
     read_dev_translations,
     read_json_lines,
 )
-from training.metrics import DEFAULT_TOKENIZER
+from training.metrics import DEFAULT_TOKENIZER, check_tokenizer
 
 METRICS_FILE = "metrics.jsonl"
 
@@ -65,8 +65,16 @@ class RunRecord:
 
     @property
     def tokenizer(self) -> str:
-        """With which its dev set is scored; runs of older versions have no such option."""
-        return self.option("validation", "tokenize") or DEFAULT_TOKENIZER
+        """With which its dev set is scored; runs of older versions have no such option.
+
+        Raises InvalidInputError, naming the run, if it cannot be loaded here.
+        """
+        name: str = self.option("validation", "tokenize") or DEFAULT_TOKENIZER
+        try:
+            check_tokenizer(name)
+        except InvalidInputError as error:
+            raise InvalidInputError(f"{self.folder}: {error}") from error
+        return name
 
     @property
     def update(self) -> int:

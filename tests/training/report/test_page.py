@@ -201,11 +201,13 @@ def test_a_run_that_kept_no_translations_is_translated_for_the_report(tmp_path: 
     files = {"en": tmp_path / "dev.en", "de": tmp_path / "dev.de"}
     for code, sentences in (("en", [*SOURCES, ""]), ("de", [*TARGETS, ""])):
         files[code].write_text("".join(f"{sentence}\n" for sentence in sentences))
-    begin_run(tmp_path, data={"grammar": None, "train": [files], "dev": files}, validation={"max_sentences": 2})
+    validation = {"max_sentences": 2, "tokenize": "char"}
+    begin_run(tmp_path, data={"grammar": None, "train": [files], "dev": files}, validation=validation)
     add_bundle(tmp_path, tiny_bundle)
     page = read(tmp_path)
     assert "Translated with the best bundle for this report" in page.text
     assert page.text.count("nrefs:1|bs:1000") == 3 * 2  # metrics and directions
+    assert page.text.count("tok:char") == 2
 
 
 def test_a_dev_set_that_is_gone_is_told_of(tmp_path: Path, tiny_bundle: Path) -> None:

@@ -95,6 +95,16 @@ def test_a_configuration_of_another_version_is_read(tmp_path: Path) -> None:
     assert read_run(tmp_path).option("optimization", "of_another_time") == 1
 
 
+def test_a_tokenizer_that_cannot_be_loaded_is_told_of_the_run(tmp_path: Path) -> None:
+    begin_run(tmp_path)
+    assert read_run(tmp_path).tokenizer == "13a"
+    config = json.loads((tmp_path / "config.json").read_text())
+    config["validation"]["tokenize"] = "klingon"  # that of another version, or one whose package is not installed here
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(InvalidInputError, match=rf"{tmp_path}: unknown tokenizer 'klingon'"):
+        read_run(tmp_path).tokenizer  # noqa: B018
+
+
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(NotFoundError, match=r"nowhere: there is no such run folder$"):
         read_run(tmp_path / "nowhere")
