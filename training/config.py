@@ -8,9 +8,10 @@ from pydantic import Field, field_validator, model_validator
 
 from model.config import ArchitectureConfig, FilePath, StrictModel
 from model.config_files import apply_overrides, read_toml, validate_tree
+from model.errors import InvalidInputError
 from training.data_config import DataConfig, SubwordRegularizationConfig, VocabularyConfig
 from training.initialization import inherit_from_bundle
-from training.metrics import DEFAULT_TOKENIZER, TOKENIZERS
+from training.metrics import DEFAULT_TOKENIZER, check_tokenizer_name
 
 
 class OptimizationConfig(StrictModel):
@@ -91,8 +92,10 @@ class ValidationConfig(StrictModel):
     @field_validator("tokenize")
     @classmethod
     def _is_a_tokenizer(cls, name: str) -> str:
-        if name not in TOKENIZERS:
-            raise ValueError(f"unknown tokenizer '{name}'; sacreBLEU has {', '.join(TOKENIZERS)}")
+        try:
+            check_tokenizer_name(name)
+        except InvalidInputError as error:
+            raise ValueError(str(error)) from error
         return name
 
 

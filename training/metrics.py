@@ -16,7 +16,6 @@ from model.errors import InvalidInputError
 logging.getLogger("sacrebleu").setLevel(logging.ERROR)  # its progress and its hints on tokens are not ours to print
 
 DEFAULT_TOKENIZER = "13a"
-TOKENIZERS = tuple(BLEU.TOKENIZERS)
 """sacreBLEU's name of how mteval-v13a splits words, which suits languages that put spaces between them."""
 
 NUM_BOOTSTRAP_SAMPLES = 1000
@@ -72,6 +71,12 @@ def bleu_score(hypotheses: Sequence[str], references: Sequence[str], *, tokenize
     """
     _check_lengths(hypotheses, references, "hypotheses")
     return float(_bleu(tokenize).corpus_score(hypotheses, [references]).score)
+
+
+def check_tokenizer_name(name: str) -> None:
+    """Raises InvalidInputError for a tokenizer that sacreBLEU does not know."""
+    if name not in BLEU.TOKENIZERS:
+        raise InvalidInputError(f"unknown tokenizer '{name}'; sacreBLEU has {', '.join(BLEU.TOKENIZERS)}")
 
 
 def check_tokenizer(name: str) -> None:
@@ -145,8 +150,7 @@ def format_report(report: ScoreReport) -> str:
 
 
 def _bleu(tokenize: str, *, effective_order: bool = False) -> BLEU:
-    if tokenize not in TOKENIZERS:
-        raise InvalidInputError(f"unknown tokenizer '{tokenize}'; sacreBLEU has {', '.join(TOKENIZERS)}")
+    check_tokenizer_name(tokenize)
     try:
         return BLEU(tokenize=tokenize, force=True, effective_order=effective_order)
     except (ImportError, OSError, RuntimeError) as error:  # a package that is not installed, a model not downloaded
