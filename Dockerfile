@@ -21,15 +21,17 @@ COPY pyproject.toml constraints.txt ./
 RUN python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies'], sep='\n')" \
         > requirements.txt \
     && /opt/dragoman/bin/pip install --no-cache-dir ${PIP_OPTIONS} -c constraints.txt -r requirements.txt
-COPY README.md LICENSE dragoman.py ./
+COPY README.md LICENSE ./
+COPY dragoman dragoman
 COPY model model
+COPY translation translation
 COPY training training
 COPY server server
 # The setuptools that came with torch builds the package: it has the version of constraints.txt, an isolated one may not.
 RUN /opt/dragoman/bin/pip install --no-cache-dir --no-deps --no-build-isolation .
 # For every kind of processor, since the image may run on another than it is built on. From elsewhere, so that it is the
 # installed package whose sources are compiled.
-RUN cd / && DRAGOMAN_KERNELS=/opt/dragoman/kernels /opt/dragoman/bin/python -m model.decoding.native.build --all
+RUN cd / && DRAGOMAN_KERNELS=/opt/dragoman/kernels /opt/dragoman/bin/python -m dragoman.model.decoding.decoders.native.build --all
 
 FROM python:3.11-slim
 RUN useradd --uid 10001 --create-home dragoman
@@ -41,5 +43,5 @@ COPY server/deploy/container.toml /etc/dragoman/server.toml
 # gRPC, and metrics for Prometheus.
 EXPOSE 50051 9464
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=30s --timeout=10s --start-period=60s CMD ["python", "-m", "server.health", "127.0.0.1:50051"]
+HEALTHCHECK --interval=30s --timeout=10s --start-period=60s CMD ["python", "-m", "dragoman.server.client.health", "127.0.0.1:50051"]
 CMD ["dragoman", "serve", "--config", "/etc/dragoman/server.toml"]

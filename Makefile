@@ -4,8 +4,8 @@ PYTHON ?= python3
 SHELL := bash
 PROTOS := $(shell find proto -name '*.proto')
 
-# Writes the stubs under $(1)/server/pb. Mapping proto/ to server/pb gives them imports that work as they are.
-PROTOC = .venv/bin/python -m grpc_tools.protoc -Iserver/pb=proto \
+# Writes the stubs under $(1)/dragoman/v1: the package of the contract is a package of ours, so its imports work as they are.
+PROTOC = .venv/bin/python -m grpc_tools.protoc -Iproto \
 	--python_out=$(1) --pyi_out=$(1) --grpc_python_out=$(1) $(PROTOS)
 
 # Shows pip's many lines as one: on a terminal the latest, written over; elsewhere the packages' names.
@@ -50,14 +50,14 @@ check: .venv/.installed ## Lint, format, types, stubs up to date, import directi
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy --strict
-	@echo 'comparing server/pb with proto'
+	@echo 'comparing dragoman/v1 with proto'
 	@fresh=$$(mktemp -d) && trap 'rm -rf "$$fresh"' EXIT && $(call PROTOC,"$$fresh") \
-		&& diff -r -x __pycache__ -x __init__.py "$$fresh/server/pb" server/pb \
-		|| { echo 'server/pb is not what proto/ gives: run `make stubs`' >&2; exit 1; }
+		&& diff -r -x __pycache__ -x __init__.py "$$fresh/dragoman/v1" dragoman/v1 \
+		|| { echo 'dragoman/v1 is not what proto/ gives: run `make stubs`' >&2; exit 1; }
 	.venv/bin/python -m pytest -q tests/test_house.py
 
-stubs: .venv/.installed ## Regenerate server/pb from proto
-	@find server/pb -name '*_pb2*' -type f -delete
+stubs: .venv/.installed ## Regenerate dragoman/v1 from proto
+	@find dragoman/v1 -name '*_pb2*' -type f -delete
 	$(call PROTOC,.)
 
 format: .venv/.installed ## Format the code and mend what ruff can mend

@@ -1,1 +1,1 @@
-"""The network, the vocabulary, the bundle on disk, and `model.decoding`: everything that turns text into text."""
+"""Numbers: the network, the bundle on disk, the vocabulary and decoding. Piece ids go in, piece ids come out."""

@@ -1,10 +1,10 @@
-"""A trained model as a folder that needs nothing else. Free of torch: the weights are `model.storage`'s matter.
+"""A trained model as a folder that needs nothing else. Free of torch: the weights are `model.network.storage`'s matter.
 
 config.json           architecture, directions, scores, provenance
-weights.safetensors   see model.storage
+weights.safetensors   see dragoman.model.network.storage
 vocabulary.model      SentencePiece, or source.model and target.model if the vocabulary is not joint
 README.md             the model card
-shortlist.safetensors may be there: see model.shortlist
+shortlist.safetensors may be there: see dragoman.model.shortlist
 """
 
 import hashlib
@@ -18,10 +18,10 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from model.config import ArchitectureConfig, Direction, StrictModel, VocabularyShape, describe_validation_error
-from model.errors import DragomanError, InvalidInputError, NotFoundError
-from model.files import write_atomically
-from model.vocabulary import PieceModel, Vocabulary
+from dragoman.model.config import ArchitectureConfig, Direction, StrictModel, VocabularyShape, describe_validation_error
+from dragoman.model.errors import DragomanError, InvalidInputError, NotFoundError
+from dragoman.model.files import write_atomically
+from dragoman.model.vocabulary import PieceModel, Vocabulary
 
 SHIPPED_BUNDLES = Path(__file__).parent / "bundles"
 """The bundles that come with the package."""

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from model.errors import InvalidInputError
+from dragoman.model.errors import InvalidInputError
 
 
 class StrictModel(BaseModel):

@@ -7,8 +7,8 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from model.config import StrictModel, describe_validation_error
-from model.errors import InvalidInputError, NotFoundError
+from dragoman.model.config import StrictModel, describe_validation_error
+from dragoman.model.errors import InvalidInputError, NotFoundError
 
 Table = TypeVar("Table", bound=StrictModel)
 

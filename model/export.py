@@ -23,13 +23,13 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from model.bundle import BundleConfig, read_config, read_vocabulary
-from model.config import BOS_ID, EOS_ID, UNK_ID, ArchitectureConfig, Direction
-from model.errors import DragomanError, InvalidInputError
-from model.files import write_atomically
-from model.shortlist import read_shortlist, write_vmap
-from model.vocabulary import Vocabulary, language_tag
-from model.weights import OUTPUT_PROJECTION, SOURCE_EMBEDDING, TARGET_EMBEDDING, StoredTensor, read_weights
+from dragoman.model.bundle import BundleConfig, read_config, read_vocabulary
+from dragoman.model.config import BOS_ID, EOS_ID, UNK_ID, ArchitectureConfig, Direction
+from dragoman.model.errors import DragomanError, InvalidInputError
+from dragoman.model.files import write_atomically
+from dragoman.model.shortlist import read_shortlist, write_vmap
+from dragoman.model.vocabulary import Vocabulary, language_tag
+from dragoman.model.weights import OUTPUT_PROJECTION, SOURCE_EMBEDDING, TARGET_EMBEDDING, StoredTensor, read_weights
 
 if TYPE_CHECKING:
     from ctranslate2.specs import TransformerSpec
@@ -178,7 +178,7 @@ def _set_norm(spec: Any, name: str, weights: Weights) -> None:
 
 
 def _sinusoidal_positions(length: int, d_model: int) -> NDArray[np.float32]:
-    """`model.attention.sinusoidal_positions` without torch; CTranslate2's own puts all sines first."""
+    """`model.network.attention.sinusoidal_positions` without torch; CTranslate2's own puts all sines first."""
     angles = np.arange(length)[:, None] * 10000.0 ** (-np.arange(0, d_model, 2) / d_model)
     return np.stack((np.sin(angles), np.cos(angles)), axis=2).reshape(length, d_model).astype(np.float32)
 

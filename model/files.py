@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext, supp
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from model.errors import DragomanError, InvalidInputError
+from dragoman.model.errors import DragomanError, InvalidInputError
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer

@@ -1,9 +1,9 @@
 """Lexical shortlists: for a source sentence, the few target pieces that its translation may be made of. Free of torch.
 
 The output layer is the largest product of a decoding step, and nearly all of it goes to pieces that have nothing to do
-with the sentence. Here each source piece brings a list of candidates along, learnt from a parallel corpus (see
-training.shortlist), and some pieces are always possible. The softmax then runs over the union alone (Jean et al. 2015;
-L'Hostis et al. 2016). The union depends on nothing but the sentence, so that translations still do not depend on their
+with the sentence. Here each source piece brings a list of candidates along, learnt from a parallel corpus, and some
+pieces are always possible. The softmax then runs over the union alone (Jean et al. 2015; L'Hostis et al. 2016). The
+union depends on nothing but the sentence, so that translations still do not depend on their
 batch-mates.
 
 shortlist.safetensors, a file that a bundle may have, holds three arrays for each direction:
@@ -22,11 +22,11 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from model.bundle import BundleConfig, read_file
-from model.config import EOS_ID, Direction, VocabularyShape
-from model.errors import InvalidInputError, NotFoundError
-from model.files import write_atomically
-from model.vocabulary import Vocabulary
+from dragoman.model.bundle import BundleConfig, read_file
+from dragoman.model.config import EOS_ID, Direction, VocabularyShape
+from dragoman.model.errors import InvalidInputError, NotFoundError
+from dragoman.model.files import write_atomically
+from dragoman.model.vocabulary import Vocabulary
 
 SHORTLIST_FILE = "shortlist.safetensors"
 ARRAYS = ("always", "offsets", "pieces")

@@ -7,8 +7,8 @@ from typing import Literal
 
 import sentencepiece
 
-from model.config import BOS_ID, EOS_ID, PAD_ID, UNK_ID, Direction, VocabularyShape
-from model.errors import InvalidInputError, NotFoundError
+from dragoman.model.config import BOS_ID, EOS_ID, PAD_ID, UNK_ID, Direction, VocabularyShape
+from dragoman.model.errors import InvalidInputError, NotFoundError
 
 MAX_PIECE_TRAINING_BYTES = 16384
 """Longer lines are left out of the vocabulary's training."""

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load
 
-from model.bundle import WEIGHTS_FILE, BundleConfig, read_file
-from model.config import ArchitectureConfig, VocabularyShape
-from model.errors import InvalidInputError
+from dragoman.model.bundle import WEIGHTS_FILE, BundleConfig, read_file
+from dragoman.model.config import ArchitectureConfig, VocabularyShape
+from dragoman.model.errors import InvalidInputError
 
 SCALE_SUFFIX = ".scale"
 
@@ -39,7 +39,7 @@ class StoredTensor:
 
 
 def read_weights(folder: Path, config: BundleConfig) -> dict[str, StoredTensor]:
-    """Every parameter of `model.transformer.Transformer` by its name, tied ones under each of their names.
+    """Every parameter of `model.network.transformer.Transformer` by its name, tied ones under each of their names.
 
     Raises InvalidInputError naming the file, and the tensor that is missing or has the wrong shape.
     """
@@ -72,7 +72,7 @@ def tied_names(architecture: ArchitectureConfig) -> dict[str, str]:
 
 
 def parameter_shapes(architecture: ArchitectureConfig, vocabulary: VocabularyShape) -> dict[str, tuple[int, ...]]:
-    """The shape of every parameter of `model.transformer.Transformer`, tied ones under each of their names."""
+    """The shape of every parameter of `model.network.transformer.Transformer`, tied ones under each of their names."""
     return dict(_parameter_shapes(architecture, vocabulary))
 
 

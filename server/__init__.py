@@ -1,1 +1,1 @@
-"""The gRPC service around the decoding engine, its client, and batch jobs. Never imports torch itself."""
+"""Calls: everything between a request on the wire and the engine that decodes it."""

@@ -3,14 +3,14 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from model.bundle import BundleConfig, find_bundle, read_config, read_vocabulary
-from model.decoding.loading import load_decoder
-from model.errors import InvalidInputError, NotFoundError
-from model.shortlist import read_shortlist
-from model.weights import read_weights
-from server.access import make_credentials, warnings_of
-from server.access.tokens import TokenFile
-from server.config import ModelConfig, ServerConfig
+from dragoman.model.bundle import BundleConfig, find_bundle, read_config, read_vocabulary
+from dragoman.model.decoding.loading import load_decoder
+from dragoman.model.errors import InvalidInputError, NotFoundError
+from dragoman.model.shortlist import read_shortlist
+from dragoman.model.weights import read_weights
+from dragoman.server.access import make_credentials, warnings_of
+from dragoman.server.access.tokens import TokenFile
+from dragoman.server.config import ModelConfig, ServerConfig
 
 
 def check_server(config: ServerConfig) -> list[str]:

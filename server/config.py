@@ -7,11 +7,11 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from model.bundle import shipped_bundles
-from model.config import FilePath, StrictModel
-from model.config_files import apply_overrides, read_toml, validate_tree
-from model.decoding.loading import Precision
-from model.errors import InvalidInputError
+from dragoman.model.bundle import shipped_bundles
+from dragoman.model.config import FilePath, StrictModel
+from dragoman.model.config_files import apply_overrides, read_toml, validate_tree
+from dragoman.model.decoding.loading import Precision
+from dragoman.model.errors import InvalidInputError
 
 DEFAULT_LISTEN = "127.0.0.1:50051"
 """Loopback alone: without a certificate and tokens, a connection is neither encrypted nor authenticated."""

@@ -12,10 +12,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from model.config import BOS_ID, EOS_ID
-from model.decoding.request import TokenHypothesis
-from model.decoding.search_options import SearchOptions
-from model.transformer import Transformer
+from dragoman.model.config import BOS_ID, EOS_ID
+from dragoman.model.decoding.request import TokenHypothesis
+from dragoman.model.decoding.search_options import SearchOptions
+from dragoman.model.network.transformer import Transformer
 
 
 @torch.inference_mode()

@@ -9,18 +9,18 @@ from functools import cache
 import numpy as np
 import pytest
 
-from model.bundle import find_bundle, read_config, read_vocabulary
-from model.config import EOS_ID, Direction
-from model.decoding.decoder import Decoder
-from model.decoding.engine import Engine
-from model.decoding.native.decoder import NativeDecoder, Precision, is_available
-from model.decoding.parallel import ParallelEngine, make_engine
-from model.decoding.prepared_text import PreparedText
-from model.decoding.request import Request, TokenHypothesis
-from model.decoding.search_options import SearchOptions
-from model.decoding.translator import Translator
-from model.weights import read_weights
-from tests.model.decoding.engines import finished_by_step
+from dragoman.model.bundle import find_bundle, read_config, read_vocabulary
+from dragoman.model.config import EOS_ID, Direction
+from dragoman.model.decoding.decoder import Decoder
+from dragoman.model.decoding.decoders.native.decoder import NativeDecoder, Precision, is_available
+from dragoman.model.decoding.engines.engine import Engine
+from dragoman.model.decoding.engines.parallel import ParallelEngine, make_engine
+from dragoman.model.decoding.request import Request, TokenHypothesis
+from dragoman.model.decoding.search_options import SearchOptions
+from dragoman.model.weights import read_weights
+from dragoman.translation.prepared_text import PreparedText
+from dragoman.translation.translator import Translator
+from tests.model.decoding.engines.engines import finished_by_step
 
 pytestmark = pytest.mark.skipif(not is_available(), reason="needs a C++ compiler")
 

@@ -3,14 +3,19 @@
 import ast
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
-ROOMS = ("model", "training", "server")
+ROOT = Path(__file__).parents[1]
+ROOMS = ("model", "translation", "training", "server")
+PACKAGES = tuple(f"dragoman.{room}" for room in ROOMS)
+FACE = ("dragoman.command_line", "dragoman.commands")
+MAX_DOORS = 16
+"""Modules and rooms within a room: more than one finds one's way among."""
 
 
 class Rule(NamedTuple):
@@ -22,52 +27,53 @@ class Rule(NamedTuple):
 
 
 RULES = (
-    # training → model ← server, and only dragoman.py sees all.
-    Rule(who=("model",), never=("training", "server", "dragoman")),
-    Rule(who=("training",), never=("server", "dragoman")),
-    Rule(who=("server",), never=("training", "dragoman")),
+    # The only name on the import path is dragoman.
+    Rule(who=("dragoman",), never=ROOMS),
+    # training → translation → model ← translation ← server, and only the face sees all.
+    Rule(
+        who=("dragoman.model",),
+        never=("dragoman.translation", "dragoman.training", "dragoman.server", "dragoman.v1", *FACE),
+    ),
+    Rule(who=("dragoman.translation",), never=("dragoman.training", "dragoman.server", "dragoman.v1", *FACE)),
+    Rule(who=("dragoman.training",), never=("dragoman.server", "dragoman.v1", *FACE)),
+    Rule(who=("dragoman.server",), never=("dragoman.training", *FACE)),
     # config ← attention ← transformer ← decoding
-    Rule(who=("model.config",), never=("model.attention", "model.transformer", "model.decoding")),
-    Rule(who=("model.attention",), never=("model.transformer", "model.decoding")),
-    Rule(who=("model.transformer",), never=("model.decoding",)),
+    Rule(who=("dragoman.model.config",), never=("dragoman.model.network", "dragoman.model.decoding")),
+    Rule(
+        who=("dragoman.model.network.attention",),
+        never=("dragoman.model.network.transformer", "dragoman.model.decoding"),
+    ),
+    Rule(who=("dragoman.model.network.transformer",), never=("dragoman.model.decoding",)),
     # gRPC stays at the edge of server; torch stays out of it.
     Rule(
-        who=("dragoman", *ROOMS),
-        never=("grpc", "grpc_channelz", "grpc_health", "grpc_reflection", "server.pb"),
-        except_in=(
-            "server.contract",
-            "server.app",
-            "server.registration",
-            "server.client",
-            "server.google",
-            "server.health",
-            "server.serving_health",
-            "server.access",
-            "server.pb",
-        ),
+        who=("dragoman",),
+        never=("grpc", "grpc_channelz", "grpc_health", "grpc_reflection", "grpc_status", "dragoman.v1"),
+        except_in=("dragoman.server.grpc", "dragoman.server.client", "dragoman.v1"),
     ),
-    Rule(who=("server",), never=("torch",)),
+    Rule(who=("dragoman.server", *FACE), never=("torch", "dragoman.model.network")),
     # Decoding runs on the host: only the torch decoder and the scorer compute with torch, and only loading knows it.
     Rule(
-        who=("model.decoding",),
+        who=("dragoman.model.decoding", "dragoman.translation"),
         never=(
             "torch",
-            "model.attention",
-            "model.transformer",
-            "model.storage",
-            "model.quantization",
-            "model.decoding.torch_decoder",
-            "model.decoding.torch_memory",
+            "dragoman.model.network",
+            "dragoman.model.decoding.decoders.torch_decoder",
+            "dragoman.model.decoding.decoders.torch_memory",
         ),
-        except_in=tuple(f"model.decoding.{name}" for name in ("torch_decoder", "torch_memory", "scoring", "loading")),
+        except_in=(
+            "dragoman.model.decoding.decoders.torch_decoder",
+            "dragoman.model.decoding.decoders.torch_memory",
+            "dragoman.model.decoding.loading",
+            "dragoman.translation.scorer",
+        ),
     ),
 )
 
-NETWORK = ("model.config", "model.attention", "model.transformer")
+NETWORK = ("dragoman.model.config", "dragoman.model.network.attention", "dragoman.model.network.transformer")
 
 
 def is_inside(module: str, parents: tuple[str, ...]) -> bool:
-    """Whether `module` is one of `parents` or lies in one of them: model.decoding.beam is inside model."""
+    """Whether `module` is one of `parents` or lies in one of them: dragoman.model.decoding is inside dragoman.model."""
     return any(module == parent or module.startswith(f"{parent}.") for parent in parents)
 
 
@@ -121,9 +127,9 @@ def find_reachable(start: str, imports: dict[str, set[str]]) -> set[str]:
 
 def iterate_sources() -> Iterator[tuple[str, Path]]:
     """Every module of the project, tests apart, with its file."""
-    paths = [path for room in ROOMS for path in sorted((ROOT / room).rglob("*.py"))]
-    for path in [ROOT / "dragoman.py", *paths]:
-        if path.exists():
+    folders = [ROOT / "dragoman", *(ROOT / "dragoman" / room for room in ROOMS)]
+    for folder in folders:
+        for path in sorted(folder.rglob("*.py")):
             parts = path.relative_to(ROOT).with_suffix("").parts
             yield ".".join(parts[:-1] if parts[-1] == "__init__" else parts), path
 
@@ -142,7 +148,7 @@ def test_imports_follow_the_directions(imports: dict[str, set[str]]) -> None:
 
 
 def test_importing_the_engine_does_not_import_torch() -> None:
-    code = "import sys, model.decoding.engine; assert 'torch' not in sys.modules, 'torch was imported'"
+    code = "import sys, dragoman.model.decoding.engines.engine; assert 'torch' not in sys.modules, 'torch was imported'"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
 
@@ -150,12 +156,27 @@ def test_importing_the_engine_does_not_import_torch() -> None:
 @pytest.mark.parametrize("module", NETWORK)
 def test_the_network_does_not_reach_decoding_through_others(module: str, imports: dict[str, set[str]]) -> None:
     reached = find_reachable(module, imports)
-    assert {name for name in reached if is_inside(name, ("model.decoding",))} == set()
+    assert {name for name in reached if is_inside(name, ("dragoman.model.decoding",))} == set()
 
 
 def test_all_rooms_are_read(imports: dict[str, set[str]]) -> None:
-    assert {module.split(".")[0] for module in imports} >= {room for room in ROOMS if any((ROOT / room).glob("*.py"))}
-    assert "model.errors" in imports
+    assert {".".join(module.split(".")[:2]) for module in imports} >= {*PACKAGES, *FACE}
+    assert "dragoman.model.errors" in imports
+
+
+def test_a_room_has_few_doors(imports: dict[str, set[str]]) -> None:
+    doors = Counter(module.rsplit(".", 1)[0] for module in imports if module.count(".") > 1)
+    del doors["dragoman.commands"]  # as many as there are commands
+    assert {room: count for room, count in doors.items() if count > MAX_DOORS} == {}
+
+
+def test_every_room_says_what_lives_in_it() -> None:
+    silent = [
+        str(path.relative_to(ROOT))
+        for _, path in iterate_sources()
+        if path.name == "__init__.py" and ast.get_docstring(ast.parse(path.read_text("utf-8"))) is None
+    ]
+    assert silent == []
 
 
 def test_proto_holds_proto_files_alone() -> None:
@@ -167,10 +188,10 @@ def test_proto_holds_proto_files_alone() -> None:
 def test_help_does_not_import_torch() -> None:
     code = """
 import sys
-import dragoman
+import dragoman.command_line
 sys.argv = ["dragoman", "--help"]
 try:
-    dragoman.main()
+    dragoman.command_line.main()
 except SystemExit as end:
     assert not end.code, end.code
 assert "torch" not in sys.modules, "torch was imported"
@@ -186,62 +207,70 @@ assert "torch" not in sys.modules, "torch was imported"
 @pytest.mark.parametrize(
     ("module", "source", "violation"),
     [
-        ("model.bundle", "import training", "model.bundle imports training"),
-        ("model.bundle", "from server.queueing.worker import Worker", "model.bundle imports server.queueing.worker"),
-        ("model", "import dragoman", "model imports dragoman"),
-        ("training.trainer", "import server.client as client", "training.trainer imports server.client"),
-        ("server.queueing.worker", "from training import corpus", "server.queueing.worker imports training"),
-        ("server.queueing.worker", "import torch.nn.functional", "server.queueing.worker imports torch.nn.functional"),
-        ("server.queueing.scheduler", "def f():\n    import torch", "server.queueing.scheduler imports torch"),
+        ("dragoman.model.bundle", "import dragoman.training", "imports dragoman.training"),
+        ("dragoman.model.bundle", "import model", "imports model"),
         (
-            "server.queueing.worker",
-            "class A:\n    def f(self):\n        from torch import nn",
-            "server.queueing.worker imports torch.nn",
+            "dragoman.model.bundle",
+            "from dragoman.server.scheduling.worker import Worker",
+            "imports dragoman.server.scheduling.worker",
         ),
-        ("model.decoding.search", "import torch", "model.decoding.search imports torch"),
+        ("dragoman.model", "from dragoman import commands", "imports dragoman.commands"),
+        ("dragoman.translation.translator", "import dragoman.server", "imports dragoman.server"),
+        ("dragoman.model.bundle", "import dragoman.translation.sentences", "imports dragoman.translation.sentences"),
+        ("dragoman.training.trainer", "import dragoman.server.client as client", "imports dragoman.server.client"),
+        ("dragoman.server.scheduling.worker", "from dragoman.training import corpus", "imports dragoman.training"),
+        ("dragoman.server.scheduling.worker", "import torch.nn.functional", "imports torch.nn.functional"),
+        ("dragoman.server.scheduler", "def f():\n    import torch", "imports torch"),
+        ("dragoman.server.scheduler", "class A:\n    def f(self):\n        from torch import nn", "imports torch.nn"),
+        ("dragoman.model.decoding.search.state", "import torch", "imports torch"),
         (
-            "model.decoding.engine",
+            "dragoman.model.decoding.decoders.ensemble",
             "from .torch_decoder import TorchDecoder",
-            "model.decoding.engine imports model.decoding.torch_decoder",
+            "imports dragoman.model.decoding.decoders.torch_decoder",
         ),
-        ("model.decoding.native.decoder", "import torch", "model.decoding.native.decoder imports torch"),
-        ("model.decoding.combining", "import model.storage", "model.decoding.combining imports model.storage"),
-        ("server.queueing.worker", "import grpc.aio", "server.queueing.worker imports grpc.aio"),
+        ("dragoman.model.decoding.decoders.native.decoder", "import torch", "imports torch"),
         (
-            "server.scheduler",
-            "from .pb.dragoman.v1 import x_pb2",
-            "server.scheduler imports server.pb.dragoman.v1",
+            "dragoman.translation.combining",
+            "import dragoman.model.network.storage",
+            "imports dragoman.model.network.storage",
         ),
-        ("server", "from . import pb", "server imports server.pb"),
-        ("dragoman", "def serve():\n    import grpc", "dragoman imports grpc"),
-        ("model.transformer", "from model import decoding", "model.transformer imports model.decoding"),
-        ("model.transformer", "from .decoding.beam import step", "model.transformer imports model.decoding.beam"),
-        ("model.attention", "from . import transformer", "model.attention imports model.transformer"),
-        ("model.config", "from model.attention import MultiHead", "model.config imports model.attention"),
-        ("model.a", "if TYPE_CHECKING:\n    import server", "model.a imports server"),
-        ("model.a", "import importlib\nimportlib.import_module('server.app')", "model.a imports server.app"),
-        ("model.a", "__import__('training')", "model.a imports training"),
+        ("dragoman.server.scheduling.worker", "import grpc.aio", "imports grpc.aio"),
+        ("dragoman.server.scheduler", "from dragoman.v1 import x_pb2", "imports dragoman.v1"),
+        ("dragoman.commands.serve", "def serve():\n    import grpc", "imports grpc"),
+        (
+            "dragoman.model.network.transformer",
+            "from ..decoding.search import beam",
+            "imports dragoman.model.decoding.search",
+        ),
+        ("dragoman.model.network.attention", "from . import transformer", "imports dragoman.model.network.transformer"),
+        ("dragoman.model.a", "if TYPE_CHECKING:\n    import dragoman.server", "imports dragoman.server"),
+        ("dragoman.model.a", "import importlib\nimportlib.import_module('server.app')", "imports server.app"),
+        ("dragoman.model.a", "__import__('training')", "imports training"),
     ],
 )
 def test_the_checker_finds(module: str, source: str, violation: str) -> None:
-    is_package = "." not in module
-    assert violation in find_violations(module, read_imports(source, module=module, is_package=is_package))
+    is_package = module.count(".") == 1
+    found = find_violations(module, read_imports(source, module=module, is_package=is_package))
+    assert f"{module} {violation}" in found
 
 
 @pytest.mark.parametrize(
     ("module", "source"),
     [
-        ("dragoman", "import model.bundle, training.trainer, server.app, torch"),
-        ("training.trainer", "from model.decoding.engine import Engine"),
-        ("server.queueing.worker", "from model.decoding import engine"),
-        ("server.queueing.worker", "import torchlike, grpclike"),  # a name that only begins alike
-        ("server.app", "import grpc\nfrom server.pb.dragoman.v1 import translation_pb2_grpc"),
-        ("server.pb.dragoman.v1.translation_pb2_grpc", "import grpc"),
-        ("model.decoding.torch_decoder", "import torch\nfrom ..transformer import Transformer\nfrom .beam import step"),
-        ("model.decoding.engine", "from . import training"),  # model.decoding.training, not the room
-        ("model.attention", "from model.config import ModelConfig"),
-        ("model.config_check", "import model.attention"),  # only begins like model.config
-        ("model.a", "'import server'  # import training"),
+        ("dragoman.commands.train", "import dragoman.model.bundle, dragoman.training.run, dragoman.server.config"),
+        ("dragoman.training.trainer", "from dragoman.model.decoding.engines.engine import Engine"),
+        ("dragoman.server.scheduling.worker", "from dragoman.model.decoding import engines"),
+        ("dragoman.server.scheduling.worker", "import torchlike, grpclike"),  # a name that only begins alike
+        ("dragoman.server.grpc.app", "import grpc\nfrom dragoman.v1 import translation_pb2_grpc"),
+        ("dragoman.v1.translation_pb2_grpc", "import grpc"),
+        (
+            "dragoman.model.decoding.decoders.torch_decoder",
+            "import torch\nfrom ...network.transformer import Transformer\nfrom ..search.beam import step",
+        ),
+        ("dragoman.model.decoding.engine", "from . import training"),  # not the room
+        ("dragoman.model.network.attention", "from dragoman.model.config import ModelConfig"),
+        ("dragoman.model.config_check", "import dragoman.model.network"),  # only begins like model.config
+        ("dragoman.model.a", "'import server'  # import training"),
     ],
 )
 def test_the_checker_allows(module: str, source: str) -> None:

@@ -2,9 +2,9 @@
 
 import pytest
 
-from model.bundle import CARD_FILE, find_bundle, read_config, shipped_bundles, size_on_disk
-from model.config import Direction
-from model.decoding.translator import Translator
+from dragoman.model.bundle import CARD_FILE, find_bundle, read_config, shipped_bundles, size_on_disk
+from dragoman.model.config import Direction
+from dragoman.translation.translator import Translator
 
 EN_DE, DE_EN = Direction("en", "de"), Direction("de", "en")
 

@@ -1,1 +1,1 @@
-"""From a parallel corpus to a bundle: batching, loss, schedule, trainer, checkpoints, and the scores that prove it."""
+"""Learning: from a parallel corpus to a bundle."""

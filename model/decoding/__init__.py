@@ -1,1 +1,1 @@
-"""From text to text: the engine, which searches on the host, the decoders, which compute, and the translator."""
+"""Beam search over a decoder: the contract between them, what is asked for, and what is found."""

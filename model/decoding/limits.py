@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from model.bundle import BundleConfig
-from model.config import EOS_ID
-from model.decoding.decoder import Decoder, Ints
-from model.decoding.request import Request
-from model.errors import InvalidInputError
+from dragoman.model.bundle import BundleConfig
+from dragoman.model.config import EOS_ID
+from dragoman.model.decoding.decoder import Decoder, Ints
+from dragoman.model.decoding.request import Request
+from dragoman.model.errors import InvalidInputError
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,13 +6,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
-from model.bundle import BundleConfig, bundle_revision, file_revision, find_bundle, read_config, read_vocabulary
-from model.decoding.decoder import Decoder
-from model.decoding.native import decoder as native
-from model.errors import InvalidInputError
-from model.shortlist import SHORTLIST_FILE, Shortlist, read_shortlist
-from model.vocabulary import Vocabulary
-from model.weights import read_weights
+from dragoman.model.bundle import (
+    BundleConfig,
+    bundle_revision,
+    file_revision,
+    find_bundle,
+    read_config,
+    read_vocabulary,
+)
+from dragoman.model.decoding.decoder import Decoder
+from dragoman.model.decoding.decoders.native import decoder as native
+from dragoman.model.errors import InvalidInputError
+from dragoman.model.shortlist import SHORTLIST_FILE, Shortlist, read_shortlist
+from dragoman.model.vocabulary import Vocabulary
+from dragoman.model.weights import read_weights
 
 Precision = Literal["auto", "float32", "bfloat16", "float16", "int8"]
 """What the network computes in; "auto" is int8 on a processor and float16 elsewhere: on the first en-de int8 is
@@ -52,7 +59,7 @@ class OpenedModel:
         ]
         if len(decoders) == 1:
             return decoders[0]
-        from model.decoding.ensemble import EnsembleDecoder
+        from dragoman.model.decoding.decoders.ensemble import EnsembleDecoder
 
         return EnsembleDecoder(decoders)
 
@@ -152,9 +159,9 @@ def _torch_decoder(
     forbidden_ids: Sequence[int],
     max_slots: int,
 ) -> Decoder:
-    from model.decoding.torch_decoder import TorchDecoder
-    from model.quantization import quantize_network
-    from model.storage import load_network, place_network
+    from dragoman.model.decoding.decoders.torch_decoder import TorchDecoder
+    from dragoman.model.network.quantization import quantize_network
+    from dragoman.model.network.storage import load_network, place_network
 
     if precision == "int8" and device != "cpu":
         raise InvalidInputError(f'int8 cannot be computed on the device "{device}"')

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from model.config import EOS_ID
-from model.decoding.search_options import SearchOptions
+from dragoman.model.config import EOS_ID
+from dragoman.model.decoding.search_options import SearchOptions
 
 
 @dataclass(frozen=True, slots=True)

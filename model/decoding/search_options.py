@@ -3,7 +3,7 @@
 from dataclasses import dataclass, fields
 from typing import Literal, TypedDict, get_args
 
-from model.errors import InvalidInputError
+from dragoman.model.errors import InvalidInputError
 
 MAX_BEAM_SIZE = 32
 """The widest beam that any request may ask for, and the most samples."""

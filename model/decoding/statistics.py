@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from model.decoding.request import Finished, Request
+from dragoman.model.decoding.request import Finished, Request
 
 
 @dataclass(frozen=True, slots=True)

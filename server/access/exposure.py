@@ -2,8 +2,8 @@
 
 import ipaddress
 
-from server.access.tokens import is_open_to_others
-from server.config import AccessConfig, TlsConfig, parse_address
+from dragoman.server.access.tokens import is_open_to_others
+from dragoman.server.config import AccessConfig, TlsConfig, parse_address
 
 
 def warnings_of(listen: str, tls: TlsConfig, access: AccessConfig) -> list[str]:

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from server.access.tokens import Token
+from dragoman.server.access.tokens import Token
 
 CONCURRENCY_RETRY_SECONDS = 0.5
 """What a caller is told to wait who has too many calls: about how long calls take to end."""

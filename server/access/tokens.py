@@ -13,10 +13,10 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from model.config import StrictModel
-from model.config_files import read_toml, validate_tree
-from model.errors import DragomanError, InvalidInputError, NotFoundError
-from server.caller import Priority
+from dragoman.model.config import StrictModel
+from dragoman.model.config_files import read_toml, validate_tree
+from dragoman.model.errors import DragomanError, InvalidInputError, NotFoundError
+from dragoman.server.scheduling.caller import Priority
 
 POLL_SECONDS = 1.0
 """The file is looked at no more often."""

@@ -4,9 +4,9 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from model.bundle import CONFIG_FILE, WEIGHTS_FILE, find_bundle
-from model.errors import NotFoundError
-from model.shortlist import SHORTLIST_FILE
+from dragoman.model.bundle import CONFIG_FILE, WEIGHTS_FILE, find_bundle
+from dragoman.model.errors import NotFoundError
+from dragoman.model.shortlist import SHORTLIST_FILE
 
 WATCHED_FILES = (CONFIG_FILE, WEIGHTS_FILE, "vocabulary.model", "source.model", "target.model", SHORTLIST_FILE)
 

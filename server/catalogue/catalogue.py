@@ -12,16 +12,16 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 
-from model.config import Direction
-from model.errors import DragomanError, InvalidInputError
-from server.catalogue.bundle_watch import BundleState, bundle_state
-from server.catalogue.leases import Lease, ModelLease, ServedModel
-from server.catalogue.load_attempts import LONGEST_PAUSE, LoadAttempts
-from server.catalogue.model_loading import load_translator, read_card, try_worker
-from server.catalogue.routing import find_named, find_worker
-from server.config import DEFAULT_MAX_WAITING, ModelConfig
-from server.interfaces import ModelObserver, ServedTranslator
-from server.queueing.worker import NO_OBSERVER, Worker, WorkerObserver
+from dragoman.model.config import Direction
+from dragoman.model.errors import DragomanError, InvalidInputError
+from dragoman.server.catalogue.bundle_watch import BundleState, bundle_state
+from dragoman.server.catalogue.leases import Lease, ModelLease, ServedModel
+from dragoman.server.catalogue.load_attempts import LONGEST_PAUSE, LoadAttempts
+from dragoman.server.catalogue.model_loading import load_translator, read_card, try_worker
+from dragoman.server.catalogue.routing import find_named, find_worker
+from dragoman.server.config import DEFAULT_MAX_WAITING, ModelConfig
+from dragoman.server.scheduling.interfaces import ModelObserver, ServedTranslator
+from dragoman.server.scheduling.worker import NO_OBSERVER, Worker, WorkerObserver
 
 logger = logging.getLogger(__name__)
 

@@ -4,11 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Self
 
-from model.config import Direction
-from server.catalogue.bundle_watch import BundleState
-from server.config import ModelConfig
-from server.interfaces import ServedTranslator
-from server.queueing.worker import Worker
+from dragoman.model.config import Direction
+from dragoman.server.catalogue.bundle_watch import BundleState
+from dragoman.server.config import ModelConfig
+from dragoman.server.scheduling.interfaces import ServedTranslator
+from dragoman.server.scheduling.worker import Worker
 
 
 @dataclass(slots=True, eq=False)

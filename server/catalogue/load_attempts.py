@@ -4,9 +4,9 @@ import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
-from model.errors import DragomanError
-from server.catalogue.bundle_watch import BundleState
-from server.config import ModelConfig
+from dragoman.model.errors import DragomanError
+from dragoman.server.catalogue.bundle_watch import BundleState
+from dragoman.server.config import ModelConfig
 
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 300.0
 """Seconds; each pause is twice the one before."""

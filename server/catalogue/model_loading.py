@@ -4,14 +4,14 @@ import asyncio
 import math
 from contextlib import suppress
 
-from model.bundle import CARD_FILE, find_bundle
-from model.decoding.prepared_text import PreparedText
-from model.decoding.search_options import SearchOptions
-from model.errors import DragomanError, NotFoundError
-from server.caller import Caller, Priority
-from server.config import ModelConfig
-from server.interfaces import ServedTranslator
-from server.queueing.worker import TextFailure, Worker
+from dragoman.model.bundle import CARD_FILE, find_bundle
+from dragoman.model.decoding.search_options import SearchOptions
+from dragoman.model.errors import DragomanError, NotFoundError
+from dragoman.server.config import ModelConfig
+from dragoman.server.scheduling.caller import Caller, Priority
+from dragoman.server.scheduling.interfaces import ServedTranslator
+from dragoman.server.scheduling.worker import TextFailure, Worker
+from dragoman.translation.prepared_text import PreparedText
 
 TRIAL_TEXT = "1"
 """Pieces of every vocabulary make it, if need be byte by byte."""
@@ -30,7 +30,7 @@ def load_translator(model: ModelConfig) -> ServedTranslator:
 
     Raises DragomanError, see `Translator.load`.
     """
-    from model.decoding.translator import Translator
+    from dragoman.translation.translator import Translator
 
     # Without links: they may point elsewhere between two of its files, and when a process of its is started anew.
     folder = find_bundle(model.bundle).resolve()

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from model.config import Direction
-from model.errors import InvalidInputError, NotFoundError
-from server.queueing.worker import Worker
+from dragoman.model.config import Direction
+from dragoman.model.errors import InvalidInputError, NotFoundError
+from dragoman.server.scheduling.worker import Worker
 
 
 def find_named(workers: Sequence[Worker], model: str) -> Worker:

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from model.errors import DragomanError
-from server.catalogue.bundle_watch import BundleState, FileState, bundle_state, file_state
-from server.catalogue.catalogue import Catalogue
-from server.catalogue.load_attempts import FIRST_PAUSE
-from server.config import LoadingConfig, ServerConfig
+from dragoman.model.errors import DragomanError
+from dragoman.server.catalogue.bundle_watch import BundleState, FileState, bundle_state, file_state
+from dragoman.server.catalogue.catalogue import Catalogue
+from dragoman.server.catalogue.load_attempts import FIRST_PAUSE
+from dragoman.server.config import LoadingConfig, ServerConfig
 
 _AT_ONCE = frozenset({"reload_seconds", "drain_seconds", *LoadingConfig.model_fields})
 """Keys of [server] that need no restart."""

@@ -1,13 +1,13 @@
 """The Python client of the service, blocking and asynchronous; needs no torch."""
 
-from server.client.asynchronous import AsyncClient
-from server.client.blocking import Client
-from server.client.connection import DEFAULT_TIMEOUT, Tls
-from server.client.errors import ModelChangedError, ServerError
-from server.client.requests import Scoring, Search
-from server.client.results import LanguageCandidate, LiveTranslation, ModelDetails, TextError
-from server.client.stream_state import STREAM_WINDOW
-from server.contract.model_messages import ModelDescription, ModelScore, ServerLimits
+from dragoman.server.client.asynchronous import AsyncClient
+from dragoman.server.client.blocking import Client
+from dragoman.server.client.connection import DEFAULT_TIMEOUT, Tls
+from dragoman.server.client.errors import ModelChangedError, ServerError
+from dragoman.server.client.requests import Scoring, Search
+from dragoman.server.client.results import LanguageCandidate, LiveTranslation, ModelDetails, TextError
+from dragoman.server.client.stream_state import STREAM_WINDOW
+from dragoman.server.grpc.v1.model_messages import ModelDescription, ModelScore, ServerLimits
 
 __all__ = [
     "DEFAULT_TIMEOUT",

@@ -6,12 +6,10 @@ from typing import Any, Self, Unpack
 
 import grpc
 
-from model.decoding.scored import ScoredTranslation
-from model.decoding.translation import Translation
-from server.client.asynchronous_stream import AsyncStream, Texts
-from server.client.connection import DEFAULT_TIMEOUT, Connection, Tls, new_request_id
-from server.client.errors import Weights, explain
-from server.client.requests import (
+from dragoman.server.client.asynchronous_stream import AsyncStream, Texts
+from dragoman.server.client.connection import DEFAULT_TIMEOUT, Connection, Tls, new_request_id
+from dragoman.server.client.errors import Weights, explain
+from dragoman.server.client.requests import (
     Scoring,
     Search,
     detect_request,
@@ -22,7 +20,7 @@ from server.client.requests import (
     text_list,
     translate_request,
 )
-from server.client.results import (
+from dragoman.server.client.results import (
     LanguageCandidate,
     LiveTranslation,
     ModelDetails,
@@ -35,10 +33,12 @@ from server.client.results import (
     require,
     require_all,
 )
-from server.client.stream_state import STREAM_WINDOW, StreamState
-from server.contract.model_messages import ModelDescription, read_limits, read_model, read_models
-from server.pb.dragoman.v1 import translation_pb2 as pb
-from server.pb.dragoman.v1 import translation_pb2_grpc
+from dragoman.server.client.stream_state import STREAM_WINDOW, StreamState
+from dragoman.server.grpc.v1.model_messages import ModelDescription, read_limits, read_model, read_models
+from dragoman.translation.results import Translation
+from dragoman.translation.scored import ScoredTranslation
+from dragoman.v1 import translation_pb2 as pb
+from dragoman.v1 import translation_pb2_grpc
 
 
 class AsyncClient:

@@ -9,11 +9,11 @@ from typing import Any, TypeAlias
 
 import grpc
 
-from server.client.connection import Connection, new_request_id
-from server.client.errors import explain_end, explain_silence
-from server.client.results import TranslationResult
-from server.client.stream_state import MAX_GROUP_LENGTH, MAX_GROUP_SIZE, StreamState
-from server.pb.dragoman.v1 import translation_pb2 as pb
+from dragoman.server.client.connection import Connection, new_request_id
+from dragoman.server.client.errors import explain_end, explain_silence
+from dragoman.server.client.results import TranslationResult
+from dragoman.server.client.stream_state import MAX_GROUP_LENGTH, MAX_GROUP_SIZE, StreamState
+from dragoman.v1 import translation_pb2 as pb
 
 _ENDED = None
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import grpc
 
-from model.errors import InvalidInputError
+from dragoman.model.errors import InvalidInputError
 
 DEFAULT_TIMEOUT = 120.0
 """Seconds that a call may take before the client gives it up, and the server with it."""

@@ -5,8 +5,8 @@ from typing import Any
 
 import grpc
 
-from model.errors import DragomanError, InvalidInputError, InvalidRequestError, NotFoundError
-from server.client.connection import Connection
+from dragoman.model.errors import DragomanError, InvalidInputError, InvalidRequestError, NotFoundError
+from dragoman.server.client.connection import Connection
 
 
 class ServerError(DragomanError):

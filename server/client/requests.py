@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, TypedDict
 
-from model.decoding.search_options import SEARCH_OPTION_NAMES, LengthNormalization, SearchArguments
-from model.errors import InvalidInputError, InvalidRequestError
-from server.contract.messages import write_search_options
-from server.pb.dragoman.v1 import translation_pb2 as pb
+from dragoman.model.decoding.search_options import SEARCH_OPTION_NAMES, LengthNormalization, SearchArguments
+from dragoman.model.errors import InvalidInputError, InvalidRequestError
+from dragoman.server.grpc.v1.messages import write_search_options
+from dragoman.v1 import translation_pb2 as pb
 
 PriorityName = Literal["interactive", "batch"]
 

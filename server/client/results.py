@@ -1,15 +1,15 @@
-"""What the clients return beside those of `model.decoding.translation`."""
+"""What the clients return beside those of `translation.results`."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias, TypeVar
 
-from model.decoding.scored import ScoredTranslation
-from model.decoding.translation import Translation
-from model.errors import InvalidTextError
-from server.contract.messages import read_score, read_translation
-from server.contract.model_messages import ModelDescription, ServerLimits
-from server.pb.dragoman.v1 import translation_pb2 as pb
+from dragoman.model.errors import InvalidTextError
+from dragoman.server.grpc.v1.messages import read_score, read_translation
+from dragoman.server.grpc.v1.model_messages import ModelDescription, ServerLimits
+from dragoman.translation.results import Translation
+from dragoman.translation.scored import ScoredTranslation
+from dragoman.v1 import translation_pb2 as pb
 
 Result = TypeVar("Result")
 

@@ -7,10 +7,10 @@ translating a text again does no harm, and answers are recognized by the text's 
 import random
 from collections.abc import Iterator
 
-from model.errors import DragomanError, InvalidTextError
-from server.client.errors import ServerError, Weights
-from server.client.results import TranslationResult, read_result
-from server.pb.dragoman.v1 import translation_pb2 as pb
+from dragoman.model.errors import DragomanError, InvalidTextError
+from dragoman.server.client.errors import ServerError, Weights
+from dragoman.server.client.results import TranslationResult, read_result
+from dragoman.v1 import translation_pb2 as pb
 
 STREAM_WINDOW = 1024
 """Texts of a stream that are under way at most: sent and not handed on. The server is kept busy by far fewer; it takes

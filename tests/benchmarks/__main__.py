@@ -12,8 +12,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from model.errors import DragomanError
-from model.files import write_atomically
+from dragoman.model.errors import DragomanError
+from dragoman.model.files import write_atomically
 from tests.benchmarks.bench import Bench
 from tests.benchmarks.inputs import Inputs
 from tests.benchmarks.machine import describe_machine

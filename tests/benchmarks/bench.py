@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from model.config import Direction
+from dragoman.model.config import Direction
 from tests.benchmarks.inputs import Inputs
 from tests.benchmarks.processes import Side
 

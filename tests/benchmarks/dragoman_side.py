@@ -7,14 +7,14 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from model.decoding.request import Request, TokenHypothesis
-from model.decoding.search_options import SearchOptions
-from model.decoding.translator import Translator
-from server.caller import Caller, Priority
-from server.queueing.worker import Worker
+from dragoman.model.decoding.request import Request, TokenHypothesis
+from dragoman.model.decoding.search_options import SearchOptions
+from dragoman.server.scheduling.caller import Caller, Priority
+from dragoman.server.scheduling.worker import Worker
+from dragoman.translation.translator import Translator
 from tests.benchmarks.load_generator import latencies_under_load
 from tests.benchmarks.processes import peak_memory, serve
-from tests.model.decoding.engines import finished_by_step
+from tests.model.decoding.engines.engines import finished_by_step
 
 _NOBODY = Caller("", "")
 

@@ -9,13 +9,13 @@ from typing import Any
 import torch
 from sentencepiece import sentencepiece_model_pb2
 
-from model.bundle import BundleConfig, bundle_revision, find_bundle, write_bundle
-from model.config import ArchitectureConfig, Direction
-from model.errors import InvalidInputError
-from model.export import export_ctranslate2
-from model.storage import pack_weights
-from model.transformer import Transformer, num_parameters
-from model.vocabulary import PieceModel, Vocabulary, language_tag
+from dragoman.model.bundle import BundleConfig, bundle_revision, find_bundle, write_bundle
+from dragoman.model.config import ArchitectureConfig, Direction
+from dragoman.model.errors import InvalidInputError
+from dragoman.model.export import export_ctranslate2
+from dragoman.model.network.storage import pack_weights
+from dragoman.model.network.transformer import Transformer, num_parameters
+from dragoman.model.vocabulary import PieceModel, Vocabulary, language_tag
 
 BASE_VOCAB_SIZE = 32_000
 BASE_SENTENCES = 256

@@ -5,7 +5,7 @@ import sys
 import time
 from collections.abc import Sequence
 
-from server.client import Client
+from dragoman.server.client import Client
 from tests.benchmarks.processes import serve
 
 

@@ -1,6 +1,6 @@
 """Throughput and BLEU with a lexical shortlist on both sides, the same lists."""
 
-from model.config import Direction
+from dragoman.model.config import Direction
 from tests.benchmarks.bench import Bench
 from tests.benchmarks.bundled import compare
 from tests.benchmarks.measuring import Measurement

@@ -5,8 +5,8 @@ import itertools
 import json
 from typing import Any
 
-from model.config import Direction
-from model.files import write_atomically
+from dragoman.model.config import Direction
+from dragoman.model.files import write_atomically
 from tests.benchmarks.base import FORCED
 from tests.benchmarks.bench import NUM_PROCESSORS, Bench, rate
 from tests.benchmarks.measuring import Measurement

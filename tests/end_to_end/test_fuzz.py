@@ -6,8 +6,8 @@ from pathlib import Path
 import grpc
 import pytest
 
-from model.decoding.translator import Translator
-from server.client import Client
+from dragoman.server.client import Client
+from dragoman.translation.translator import Translator
 from tests.benchmarks.service.fuzz import make_files
 from tests.benchmarks.service.fuzzing import Findings, make_hostile_calls
 from tests.benchmarks.service.hostile_calls import METHODS, HostileCall, google_methods, has_google, make_call

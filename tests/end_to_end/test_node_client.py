@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from model.decoding.translator import Translator
+from dragoman.translation.translator import Translator
 from tests.end_to_end.certificates import write_certificates
 from tests.server_process import ServerProcess, Tables
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-import model.bundle
-from model.bundle import (
+import dragoman.model.bundle
+from dragoman.model.bundle import (
     CARD_FILE,
     CONFIG_FILE,
     WEIGHTS_FILE,
@@ -23,11 +23,11 @@ from model.bundle import (
     size_on_disk,
     write_bundle,
 )
-from model.config import Direction, VocabularyShape
-from model.decoding.translator import Translator
-from model.errors import DragomanError, InvalidInputError, NotFoundError
-from model.files import write_atomically
-from model.vocabulary import PieceModelOptions, Vocabulary, train_piece_model
+from dragoman.model.config import Direction, VocabularyShape
+from dragoman.model.errors import DragomanError, InvalidInputError, NotFoundError
+from dragoman.model.files import write_atomically
+from dragoman.model.vocabulary import PieceModelOptions, Vocabulary, train_piece_model
+from dragoman.translation.translator import Translator
 
 EN_DE, DE_EN = Direction("en", "de"), Direction("de", "en")
 
@@ -122,7 +122,7 @@ def shipped(tiny_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     for name in ("de-fr", "en-de"):
         shutil.copytree(tiny_bundle, tmp_path / "shipped" / name)
     (tmp_path / "shipped" / "notes").mkdir()
-    monkeypatch.setattr(model.bundle, "SHIPPED_BUNDLES", tmp_path / "shipped")
+    monkeypatch.setattr(dragoman.model.bundle, "SHIPPED_BUNDLES", tmp_path / "shipped")
     return tmp_path / "shipped"
 
 
@@ -158,7 +158,7 @@ def test_not_found_lists_what_is_at_hand(name: str, shipped: Path) -> None:
 
 
 def test_not_found_with_nothing_at_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(model.bundle, "SHIPPED_BUNDLES", tmp_path / "nothing")
+    monkeypatch.setattr(dragoman.model.bundle, "SHIPPED_BUNDLES", tmp_path / "nothing")
     with pytest.raises(NotFoundError, match=r"\(none\)"):
         find_bundle("en-de")
 
@@ -305,7 +305,7 @@ def test_a_bundle_set_aside_by_a_kill_comes_back(
     def fail(path: Path, content: bytes | str) -> None:
         raise DragomanError(f"{path}: cannot be written: No space left on device")
 
-    monkeypatch.setattr(model.bundle, "write_atomically", fail)
+    monkeypatch.setattr(dragoman.model.bundle, "write_atomically", fail)
     with pytest.raises(DragomanError, match="No space left"):
         write_bundle(folder, *parts, "# New\n")
     assert (folder / WEIGHTS_FILE).read_bytes() == before
@@ -332,7 +332,7 @@ def test_a_full_disk_leaves_the_older_bundle(
             raise DragomanError(f"{path}: cannot be written: No space left on device")
         write_atomically(path, content)
 
-    monkeypatch.setattr(model.bundle, "write_atomically", fail)
+    monkeypatch.setattr(dragoman.model.bundle, "write_atomically", fail)
     with pytest.raises(DragomanError, match=f"{failing}: cannot be written: No space left on device"):
         write_bundle(folder, *parts, "# New\n")
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
@@ -359,7 +359,7 @@ def test_when_the_new_bundle_cannot_take_the_place_the_older_one_stays(
 def test_no_pickle_on_the_load_path() -> None:
     """No module of the room imports pickle or calls what unpickles; safetensors and SentencePiece hold data alone. What
     a process and those that it started itself tell each other is not loaded from anywhere."""
-    room = Path(model.bundle.__file__).parent
+    room = Path(dragoman.model.bundle.__file__).parent
     for path in set(room.rglob("*.py")) - set((room / "decoding" / "replicas").glob("*.py")):
         tree = ast.parse(path.read_text("utf-8"))
         for node in ast.walk(tree):

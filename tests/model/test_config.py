@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from model.config import ArchitectureConfig, Direction, VocabularyShape
-from model.errors import InvalidInputError
+from dragoman.model.config import ArchitectureConfig, Direction, VocabularyShape
+from dragoman.model.errors import InvalidInputError
 
 
 def error_of(values: dict[str, object]) -> tuple[str, str]:

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from model.config import StrictModel
-from model.config_files import apply_overrides, read_toml, validate_tree
-from model.errors import InvalidInputError
+from dragoman.model.config import StrictModel
+from dragoman.model.config_files import apply_overrides, read_toml, validate_tree
+from dragoman.model.errors import InvalidInputError
 
 
 class _Table(StrictModel):

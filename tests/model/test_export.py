@@ -10,15 +10,16 @@ import pytest
 import torch
 
 import dragoman
-from model.bundle import BundleConfig, find_bundle, read_config, read_vocabulary, write_bundle
-from model.config import BOS_ID, EOS_ID, ArchitectureConfig, Direction
-from model.decoding.search_options import SearchOptions
-from model.errors import DragomanError, InvalidInputError
-from model.export import export_ctranslate2
-from model.shortlist import read_shortlist
-from model.storage import load_network, pack_weights
-from model.transformer import Transformer, num_parameters
-from model.vocabulary import PieceModelOptions, Vocabulary, train_piece_model
+from dragoman.command_line import main
+from dragoman.model.bundle import BundleConfig, find_bundle, read_config, read_vocabulary, write_bundle
+from dragoman.model.config import BOS_ID, EOS_ID, ArchitectureConfig, Direction
+from dragoman.model.decoding.search_options import SearchOptions
+from dragoman.model.errors import DragomanError, InvalidInputError
+from dragoman.model.export import export_ctranslate2
+from dragoman.model.network.storage import load_network, pack_weights
+from dragoman.model.network.transformer import Transformer, num_parameters
+from dragoman.model.shortlist import read_shortlist
+from dragoman.model.vocabulary import PieceModelOptions, Vocabulary, train_piece_model
 from tests.reference_beam import reference_beam_search
 
 EN_DE = Direction("en", "de")
@@ -236,7 +237,7 @@ def test_the_command_writes_the_folder(
     )
     for status, message in ((0, "written; its README.md shows how"), (2, "exists already")):
         with pytest.raises(SystemExit) as end:
-            dragoman.main()
+            main()
         assert end.value.code == status
         assert f"{model}: {message}" in "".join(capsys.readouterr())
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from model.errors import DragomanError
-from model.files import open_atomically, open_together, write_atomically
+from dragoman.model.errors import DragomanError
+from dragoman.model.files import open_atomically, open_together, write_atomically
 
 
 @pytest.mark.parametrize(("content", "due"), [("Grüße\n", "Grüße\n".encode()), (b"\x00\xff", b"\x00\xff"), ("", b"")])
@@ -54,8 +54,8 @@ def test_a_write_that_stops_half_way(tmp_path: Path) -> None:
     code = """
 import resource, signal, sys
 from pathlib import Path
-from model.errors import DragomanError
-from model.files import open_atomically, write_atomically
+from dragoman.model.errors import DragomanError
+from dragoman.model.files import open_atomically, write_atomically
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
 try:

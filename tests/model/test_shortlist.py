@@ -15,15 +15,22 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from safetensors.numpy import load, save
 
-from model.bundle import read_config
-from model.config import BOS_ID, EOS_ID, UNK_ID, Direction, VocabularyShape
-from model.errors import InvalidInputError, NotFoundError
-from model.shortlist import SHORTLIST_FILE, CandidateLists, Shortlist, has_shortlist, read_shortlist, write_vmap
-from model.vocabulary import Vocabulary
+from dragoman.model.bundle import read_config
+from dragoman.model.config import BOS_ID, EOS_ID, UNK_ID, Direction, VocabularyShape
+from dragoman.model.errors import InvalidInputError, NotFoundError
+from dragoman.model.shortlist import (
+    SHORTLIST_FILE,
+    CandidateLists,
+    Shortlist,
+    has_shortlist,
+    read_shortlist,
+    write_vmap,
+)
+from dragoman.model.vocabulary import Vocabulary
 
 EN_DE, DE_EN = Direction("en", "de"), Direction("de", "en")
 ARRAY_NAMES = ("always", "offsets", "pieces")
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[2]
 
 
 def make_lists(always: list[int], lists: list[list[int]]) -> CandidateLists:
@@ -65,7 +72,7 @@ def test_each_direction_has_its_own_lists() -> None:
 
 
 def test_it_needs_no_torch() -> None:
-    code = "import sys, model.shortlist; assert 'torch' not in sys.modules"
+    code = "import sys, dragoman.model.shortlist; assert 'torch' not in sys.modules"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
 

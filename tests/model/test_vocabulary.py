@@ -9,9 +9,9 @@ import sentencepiece
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from model.config import BOS_ID, EOS_ID, PAD_ID, UNK_ID, Direction
-from model.errors import InvalidInputError, NotFoundError
-from model.vocabulary import PieceModel, PieceModelOptions, Vocabulary, language_tag, train_piece_model
+from dragoman.model.config import BOS_ID, EOS_ID, PAD_ID, UNK_ID, Direction
+from dragoman.model.errors import InvalidInputError, NotFoundError
+from dragoman.model.vocabulary import PieceModel, PieceModelOptions, Vocabulary, language_tag, train_piece_model
 
 LANGUAGES = ["en", "de", "pt-BR"]
 

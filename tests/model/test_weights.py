@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 from safetensors.torch import save
 
-from model.bundle import WEIGHTS_FILE, BundleConfig, Storage, read_config
-from model.config import ArchitectureConfig, Direction, VocabularyShape
-from model.errors import InvalidInputError
-from model.storage import load_network, pack_weights
-from model.transformer import Transformer, num_parameters
-from model.weights import StoredTensor, parameter_shapes, read_weights, tied_names
+from dragoman.model.bundle import WEIGHTS_FILE, BundleConfig, Storage, read_config
+from dragoman.model.config import ArchitectureConfig, Direction, VocabularyShape
+from dragoman.model.errors import InvalidInputError
+from dragoman.model.network.storage import load_network, pack_weights
+from dragoman.model.network.transformer import Transformer, num_parameters
+from dragoman.model.weights import StoredTensor, parameter_shapes, read_weights, tied_names
 
 ROOT = Path(__file__).parents[2]
 

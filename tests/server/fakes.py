@@ -8,15 +8,15 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from model.bundle import BundleConfig, BundleScore
-from model.config import EOS_ID, ArchitectureConfig, Direction, VocabularyShape
-from model.decoding.prepared_text import PreparedText, Segment
-from model.decoding.request import Event, Finished, Lost, Partial, Request, TokenHypothesis
-from model.decoding.scored import ScoredTranslation
-from model.decoding.search_options import SearchOptions
-from model.decoding.statistics import EngineStatistics
-from model.decoding.translation import Hypothesis, Translation
-from model.errors import InvalidInputError, NotFoundError
+from dragoman.model.bundle import BundleConfig, BundleScore
+from dragoman.model.config import EOS_ID, ArchitectureConfig, Direction, VocabularyShape
+from dragoman.model.decoding.request import Event, Finished, Lost, Partial, Request, TokenHypothesis
+from dragoman.model.decoding.search_options import SearchOptions
+from dragoman.model.decoding.statistics import EngineStatistics
+from dragoman.model.errors import InvalidInputError, NotFoundError
+from dragoman.translation.prepared_text import PreparedText, Segment
+from dragoman.translation.results import Hypothesis, Translation
+from dragoman.translation.scored import ScoredTranslation
 from tests.server.running import PATIENCE as PATIENCE
 from tests.server.running import running_server as running_server
 
@@ -27,7 +27,7 @@ FOREVER, REFUSED, LOST = 1, 2, 3  # the pieces of these words
 
 
 class FakeEngine:
-    """Keeps to the contract of `model.decoding.engine.Engine`; one step for each source piece.
+    """Keeps to the contract of `model.decoding.engines.engine.Engine`; one step for each source piece.
 
     While `gate` is not set, `step` waits; `held` is set as long as it does. While fewer than `min_together` requests
     are in flight, steps pass without effect. A text with the word "forever" is never finished, one with the word

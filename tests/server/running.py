@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from server.app import TranslationServer
-from server.config import ModelConfig, ServerConfig
-from server.interfaces import ServedTranslator
-from server.queueing.worker import Worker
+from dragoman.server.config import ModelConfig, ServerConfig
+from dragoman.server.grpc.app import TranslationServer
+from dragoman.server.scheduling.interfaces import ServedTranslator
+from dragoman.server.scheduling.worker import Worker
 
 PATIENCE = 30.0
 """Seconds after which a test that waits for something has failed."""

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from model.errors import DragomanError
-from server.checking import check_server
-from server.config import ServerConfig
+from dragoman.model.errors import DragomanError
+from dragoman.server.checking import check_server
+from dragoman.server.config import ServerConfig
 from tests.end_to_end.certificates import write_certificates
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from model.errors import InvalidInputError, NotFoundError
-from server.config import LimitsConfig, ModelConfig, ServerConfig, load_server_config, parse_address
+from dragoman.model.errors import InvalidInputError, NotFoundError
+from dragoman.server.config import LimitsConfig, ModelConfig, ServerConfig, load_server_config, parse_address
 
 CONFIG = """
 [server]

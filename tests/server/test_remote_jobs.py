@@ -8,14 +8,14 @@ from typing import Any
 import grpc
 import pytest
 
-from model.decoding.batch_job import JobSummary
-from model.decoding.translation import Translation
-from model.errors import InvalidInputError
-from server.client import Client, ServerError, stream_state
-from server.pb.dragoman.v1 import translation_pb2 as pb
-from tests.model.decoding.test_batch_job import begin, expected, output, run, source
+from dragoman.model.errors import InvalidInputError
+from dragoman.server.client import Client, ServerError, stream_state
+from dragoman.translation.batch.job import JobSummary
+from dragoman.translation.results import Translation
+from dragoman.v1 import translation_pb2 as pb
 from tests.server.client.scripted import ScriptedService, answer_all, result, scripted_server
 from tests.server.fakes import FakeTranslator, running_server
+from tests.translation.batch.test_job import begin, expected, output, run, source
 
 __all__ = ["output", "source"]  # fixtures
 

@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model.errors import InvalidInputError
-from training.grammar import generate_pairs, write_corpus
-from training.grammar.corpus import MAX_WORDS, is_held_out
-from training.grammar.english import english_sentence
-from training.grammar.german import german_sentence, relative_pronoun
-from training.grammar.lexicon import (
+from dragoman.model.errors import InvalidInputError
+from dragoman.training.grammar import generate_pairs, write_corpus
+from dragoman.training.grammar.corpus import MAX_WORDS, is_held_out
+from dragoman.training.grammar.english import english_sentence
+from dragoman.training.grammar.german import german_sentence, relative_pronoun
+from dragoman.training.grammar.lexicon import (
     ADJECTIVES,
     BARE,
     BE,
@@ -36,7 +36,7 @@ from training.grammar.lexicon import (
     Pronoun,
     Verb,
 )
-from training.grammar.structure import Clause, Link, NounPhrase, PrepositionalPhrase, Quality, Sentence
+from dragoman.training.grammar.structure import Clause, Link, NounPhrase, PrepositionalPhrase, Quality, Sentence
 
 DETERMINER: dict[str, Determiner] = {"an": A}
 for determiner in (*DEFINITE, A, *QUANTIFIERS):
@@ -422,7 +422,7 @@ def test_fewer_pairs_are_the_start_of_more(seed: int, fewer: int, more: int) -> 
 
 
 def test_pairs_are_the_same_in_another_process() -> None:
-    code = "from training.grammar import generate_pairs; print(list(generate_pairs(300, seed=7)))"
+    code = "from dragoman.training.grammar import generate_pairs; print(list(generate_pairs(300, seed=7)))"
     root = Path(__file__).parents[2]
     outputs = {
         subprocess.run(
@@ -538,7 +538,7 @@ def test_a_failure_leaves_the_older_corpus_as_it_was(tmp_path: Path, monkeypatch
     def fail(sentence: Sentence) -> str:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("training.grammar.corpus.german_sentence", fail)
+    monkeypatch.setattr("dragoman.training.grammar.corpus.german_sentence", fail)
     with pytest.raises(OSError, match="No space left"):
         write_corpus(folder, num_train=20, num_held_out=2, seed=2)
 

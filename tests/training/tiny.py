@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from model.config import EOS_ID, VocabularyShape
-from model.transformer import Transformer
-from training.config import RunConfig
-from training.corpus import EncodedCorpus, EncodedSide, SkippedPairs
+from dragoman.model.config import EOS_ID, VocabularyShape
+from dragoman.model.network.transformer import Transformer
+from dragoman.training.config.run import RunConfig
+from dragoman.training.corpus.pairs import EncodedCorpus, EncodedSide, SkippedPairs
 
 NUM_RESERVED, NUM_SYMBOLS = 4, 12
 VOCABULARY = VocabularyShape(source_size=NUM_RESERVED + NUM_SYMBOLS, target_size=NUM_RESERVED + NUM_SYMBOLS, joint=True)

@@ -2,10 +2,9 @@
 
 from collections.abc import Sequence
 
-from model.errors import InvalidInputError
-from model.language_identification import LanguageIdentifier
-from training.cleaning.encoding import Mojibake
-from training.cleaning.filters import (
+from dragoman.model.errors import InvalidInputError
+from dragoman.training.cleaning.encoding import Mojibake
+from dragoman.training.cleaning.filters import (
     Blank,
     BrokenCharacters,
     Copy,
@@ -18,10 +17,11 @@ from training.cleaning.filters import (
     Numbers,
     Repetition,
 )
-from training.cleaning.language import WrongLanguage
-from training.cleaning.options import FILTERS, CleaningOptions
-from training.cleaning.pairs import Pair
-from training.cleaning.repeats import Repeats
+from dragoman.training.cleaning.language import WrongLanguage
+from dragoman.training.cleaning.options import FILTERS, CleaningOptions
+from dragoman.training.cleaning.pairs import Pair
+from dragoman.training.cleaning.repeats import Repeats
+from dragoman.translation.languages import LanguageIdentifier
 
 _UNSPACED = frozenset({"bo", "ja", "km", "lo", "my", "th", "yue", "zh"})
 """Languages that put no spaces between words."""

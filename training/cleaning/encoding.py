@@ -3,9 +3,9 @@
 import re
 from collections.abc import Callable, Sequence
 
-from model.errors import DragomanError
-from training.cleaning.filters import BROKEN_CHARACTER, SideFilter
-from training.cleaning.pairs import Pair
+from dragoman.model.errors import DragomanError
+from dragoman.training.cleaning.filters import BROKEN_CHARACTER, SideFilter
+from dragoman.training.cleaning.pairs import Pair
 
 _TWO_BEYOND_ASCII = re.compile(r"[^\x00-\x7f]{2}")
 _ANY_BYTES = "sloppy-windows-1252"

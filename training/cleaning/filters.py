@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from training.cleaning.pairs import Pair
+from dragoman.training.cleaning.pairs import Pair
 
 SIDES = ("source", "target")
 

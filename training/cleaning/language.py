@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from model.language_identification import LanguageIdentifier
-from training.cleaning.filters import SIDES, PairFilter
-from training.cleaning.pairs import Pair
+from dragoman.training.cleaning.filters import SIDES, PairFilter
+from dragoman.training.cleaning.pairs import Pair
+from dragoman.translation.languages import LanguageIdentifier
 
 
 class WrongLanguage(PairFilter):

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from itertools import zip_longest
 from pathlib import Path
 
-from model.errors import InvalidInputError
-from model.lines import LineInput, decode_line
-from training.corpus import check_same_length
+from dragoman.model.errors import InvalidInputError
+from dragoman.training.corpus.pairs import check_same_length
+from dragoman.translation.lines import LineInput, decode_line
 
 MAX_BLOCK_PAIRS = 4096
 MAX_BLOCK_BYTES = 1 << 22

@@ -6,8 +6,8 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from training.cleaning.filters import Filter
-from training.cleaning.pairs import Pair
+from dragoman.training.cleaning.filters import Filter
+from dragoman.training.cleaning.pairs import Pair
 
 Hashes = npt.NDArray[np.int64]
 Counts = npt.NDArray[np.uint32]

@@ -9,8 +9,8 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
-from training.cleaning.options import CleaningOptions
-from training.cleaning.pairs import Pair
+from dragoman.training.cleaning.options import CleaningOptions
+from dragoman.training.cleaning.pairs import Pair
 
 _MAX_SHOWN = 200
 """Characters of an example's side that are shown; JSON has all."""

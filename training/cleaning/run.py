@@ -6,17 +6,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from model.errors import InvalidInputError
-from model.files import open_together, refuse_to_replace
-from model.lines import encode_line
-from training.cleaning.chain import apply_filters
-from training.cleaning.encoding import Repairer
-from training.cleaning.filters import Filter
-from training.cleaning.options import CleaningOptions
-from training.cleaning.pairs import Pair, read_pair_blocks
-from training.cleaning.report import CleaningReport, Tally
-from training.display import track_on_terminal
-from training.line_output import pack_into
+from dragoman.model.errors import InvalidInputError
+from dragoman.model.files import open_together, refuse_to_replace
+from dragoman.training.cleaning.chain import apply_filters
+from dragoman.training.cleaning.encoding import Repairer
+from dragoman.training.cleaning.filters import Filter
+from dragoman.training.cleaning.options import CleaningOptions
+from dragoman.training.cleaning.pairs import Pair, read_pair_blocks
+from dragoman.training.cleaning.report import CleaningReport, Tally
+from dragoman.training.corpus.line_output import pack_into
+from dragoman.training.run.display import track_on_terminal
+from dragoman.translation.lines import encode_line
 
 _REMOVED_HEADER = ("line", "filter", "fault", "source", "target")
 

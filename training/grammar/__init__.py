@@ -4,6 +4,6 @@ From the words up: `words` and `lexicon`, then `structure` (what a sentence says
 language puts it), `sentences` (what is said) and `corpus` (the files).
 """
 
-from training.grammar.corpus import generate_pairs, write_corpus
+from dragoman.training.grammar.corpus import generate_pairs, write_corpus
 
 __all__ = ["generate_pairs", "write_corpus"]

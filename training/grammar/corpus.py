@@ -10,11 +10,11 @@ from pathlib import Path
 from random import Random
 from typing import NamedTuple
 
-from model.errors import InvalidInputError
-from training.grammar.english import english_sentence
-from training.grammar.german import german_sentence
-from training.grammar.sentences import make_sentences
-from training.grammar.structure import Combination
+from dragoman.model.errors import InvalidInputError
+from dragoman.training.grammar.english import english_sentence
+from dragoman.training.grammar.german import german_sentence
+from dragoman.training.grammar.sentences import make_sentences
+from dragoman.training.grammar.structure import Combination
 
 HELD_OUT_PERCENT = 8
 """How many of a hundred combinations of two words never occur in training."""

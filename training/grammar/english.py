@@ -1,7 +1,7 @@
 """Puts a sentence into English words: agreement, do-support, a or an."""
 
-from training.grammar.lexicon import BE, THIRD, Pronoun
-from training.grammar.structure import Clause, Nominal, Sentence
+from dragoman.training.grammar.lexicon import BE, THIRD, Pronoun
+from dragoman.training.grammar.structure import Clause, Nominal, Sentence
 
 _BE = {"present": ("am", "are", "is", "are"), "past": ("was", "were", "was", "were")}
 

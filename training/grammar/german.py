@@ -3,8 +3,8 @@
 from dataclasses import replace
 from typing import Literal
 
-from training.grammar.lexicon import BARE, BE, NO, QUESTION_WORDS, THE, A, Adjective, Case, Determiner, Pronoun
-from training.grammar.structure import Clause, Nominal, NounPhrase, Sentence
+from dragoman.training.grammar.lexicon import BARE, BE, NO, QUESTION_WORDS, THE, A, Adjective, Case, Determiner, Pronoun
+from dragoman.training.grammar.structure import Clause, Nominal, NounPhrase, Sentence
 
 Order = Literal["subject first", "verb first", "verb last"]
 """Where the finite verb stands: after the subject; before it, in a question or after what is fronted; or at the end, in

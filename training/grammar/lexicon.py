@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from training.grammar import words
+from dragoman.training.grammar import words
 
 Case = Literal["nominative", "accusative", "dative"]
 

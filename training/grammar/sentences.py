@@ -6,8 +6,8 @@ from functools import cache
 from random import Random
 from typing import Literal
 
-from training.grammar.german import relative_pronoun
-from training.grammar.lexicon import (
+from dragoman.training.grammar.german import relative_pronoun
+from dragoman.training.grammar.lexicon import (
     ADJECTIVES,
     BARE,
     BE,
@@ -32,7 +32,15 @@ from training.grammar.lexicon import (
     Preposition,
     Pronoun,
 )
-from training.grammar.structure import Clause, Link, Nominal, NounPhrase, PrepositionalPhrase, Quality, Sentence
+from dragoman.training.grammar.structure import (
+    Clause,
+    Link,
+    Nominal,
+    NounPhrase,
+    PrepositionalPhrase,
+    Quality,
+    Sentence,
+)
 
 Tense = Literal["present", "past"]
 DeterminerChoice = Literal["definite", "indefinite", "any"]

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from training.grammar.lexicon import (
+from dragoman.training.grammar.lexicon import (
     PLURAL,
     THIRD,
     Adjective,

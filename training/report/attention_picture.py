@@ -4,11 +4,11 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from model.config import Direction
-from model.decoding.search_options import SearchOptions
-from model.decoding.translation import Translation
-from model.decoding.translator import Translator
-from training.report.charts import evenly
+from dragoman.model.config import Direction
+from dragoman.model.decoding.search_options import SearchOptions
+from dragoman.training.report.charts import evenly
+from dragoman.translation.results import Translation
+from dragoman.translation.translator import Translator
 
 CELL = 18
 """Width and height of a cell, in about pixels."""

@@ -9,8 +9,8 @@ from functools import cached_property
 from itertools import groupby
 from typing import Any
 
-from training.metrics import DEFAULT_TOKENIZER, bleu_score
-from training.report.run_record import RunRecord
+from dragoman.training.evaluation.metrics import DEFAULT_TOKENIZER, bleu_score
+from dragoman.training.report.run_record import RunRecord
 
 _NO_CHOICES = ("run_folder", "seed", "bundle.")
 """Beginnings of keys that make no other experiment of a run."""

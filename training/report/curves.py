@@ -3,8 +3,8 @@
 import math
 from collections.abc import Sequence
 
-from training.report.charts import Chart, Point, draw_chart
-from training.report.run_record import Measurement, RunRecord
+from dragoman.training.report.charts import Chart, Point, draw_chart
+from dragoman.training.report.run_record import Measurement, RunRecord
 
 LOSSES = ("loss", "negative_log_likelihood")
 NOT_DRAWN = {"epoch", "perplexity", *LOSSES}

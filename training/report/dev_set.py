@@ -5,16 +5,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from model.bundle import BundleConfig, read_vocabulary
-from model.config import Direction
-from model.decoding.search_options import SearchOptions
-from model.decoding.translator import Translator
-from model.errors import DragomanError
-from model.lines import read_lines
-from training.display import track_on_terminal
-from training.prepare import ParallelText
-from training.report.run_record import RunRecord
-from training.validation import first_usable
+from dragoman.model.bundle import BundleConfig, read_vocabulary
+from dragoman.model.config import Direction
+from dragoman.model.decoding.search_options import SearchOptions
+from dragoman.model.errors import DragomanError
+from dragoman.training.evaluation.validation import first_usable
+from dragoman.training.report.run_record import RunRecord
+from dragoman.training.run.display import track_on_terminal
+from dragoman.training.run.prepare import ParallelText
+from dragoman.translation.lines import read_lines
+from dragoman.translation.translator import Translator
 
 DEFAULT_SENTENCES = 500
 """Of each direction, where the run's configuration does not tell."""

@@ -7,7 +7,7 @@ from difflib import SequenceMatcher
 from itertools import groupby
 from typing import Literal
 
-from training.dev_translations import DevTranslation
+from dragoman.training.evaluation.dev_translations import DevTranslation
 
 MAX_VERSIONS = 12
 """Of a sentence that are shown, the newest ones: the first of a long training are nonsense."""

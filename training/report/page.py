@@ -10,17 +10,17 @@ from typing import Any, Literal
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from model.bundle import BundleScore
-from model.config import Direction
-from model.decoding.translator import Translator
-from model.errors import DragomanError
-from training.report.attention_picture import CELL, AttentionPicture, picture_attention
-from training.report.charts import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Chart, format_value
-from training.report.curves import best_validation, draw_curves
-from training.report.dev_set import TranslatedDevSet, find_translations, search_options
-from training.report.histories import History, tell_histories
-from training.report.quality import BOOTSTRAP, LengthRow, ScoreRow, TextRow, length_rows, score_rows, text_row
-from training.report.run_record import RunRecord
+from dragoman.model.bundle import BundleScore
+from dragoman.model.config import Direction
+from dragoman.model.errors import DragomanError
+from dragoman.training.report.attention_picture import CELL, AttentionPicture, picture_attention
+from dragoman.training.report.charts import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Chart, format_value
+from dragoman.training.report.curves import best_validation, draw_curves
+from dragoman.training.report.dev_set import TranslatedDevSet, find_translations, search_options
+from dragoman.training.report.histories import History, tell_histories
+from dragoman.training.report.quality import BOOTSTRAP, LengthRow, ScoreRow, TextRow, length_rows, score_rows, text_row
+from dragoman.training.report.run_record import RunRecord
+from dragoman.translation.translator import Translator
 
 Rows = list[tuple[str, str]]
 """Names and values of a table."""
@@ -114,7 +114,7 @@ def make_page(record: RunRecord) -> str:
 def render(page: Page) -> str:
     """Every text is escaped by the template engine; none is trusted."""
     environment = Environment(
-        loader=PackageLoader("training.report", package_path=""),
+        loader=PackageLoader("dragoman.training.report", package_path=""),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -4,8 +4,13 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from training.metrics import DEFAULT_TOKENIZER, NUM_BOOTSTRAP_SAMPLES, bleu_score, score_translations
-from training.report.dev_set import TranslatedText, word_count
+from dragoman.training.evaluation.metrics import (
+    DEFAULT_TOKENIZER,
+    NUM_BOOTSTRAP_SAMPLES,
+    bleu_score,
+    score_translations,
+)
+from dragoman.training.report.dev_set import TranslatedText, word_count
 
 LENGTH_LIMITS = (10, 20, 30, 40)
 """Source words at which a next group of sentences begins."""

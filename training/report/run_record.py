@@ -10,16 +10,16 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
-from model.bundle import CONFIG_FILE, BundleConfig, read_config
-from model.errors import InvalidInputError, NotFoundError
-from training.dev_translations import (
+from dragoman.model.bundle import CONFIG_FILE, BundleConfig, read_config
+from dragoman.model.errors import InvalidInputError, NotFoundError
+from dragoman.training.evaluation.dev_translations import (
     BEST_FILE,
     SAMPLES_FILE,
     DevTranslation,
     read_dev_translations,
     read_json_lines,
 )
-from training.metrics import DEFAULT_TOKENIZER, check_tokenizer
+from dragoman.training.evaluation.metrics import DEFAULT_TOKENIZER, check_tokenizer
 
 METRICS_FILE = "metrics.jsonl"
 
@@ -40,7 +40,7 @@ class RunRecord:
 
     config:       config.json as it stands there, unchecked: an older version's keys may differ.
     measurements: in the order of their updates.
-    samples, best_translations: see `training.dev_translations`; empty for a run of an older version.
+    samples, best_translations: see `training.evaluation.dev_translations`; empty for a run of an older version.
     bundle:       the best one's configuration; None as long as there is none, or none that can be read.
     provenance:   the run's own record, or else that of the bundle; may be empty.
     progress:     where the newest checkpoint stands: "seconds", "target_tokens" and more; may be empty.

@@ -8,11 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from model.decoding.request import Finished
-from model.decoding.search_options import SearchOptions
-from model.decoding.translation import Translation
-from model.decoding.translator import Translator
-from server.language_detection import LanguageDetector
+from dragoman.model.decoding.request import Finished
+from dragoman.model.decoding.search_options import SearchOptions
+from dragoman.server.translating.detection import LanguageDetector
+from dragoman.translation.results import Translation
+from dragoman.translation.translator import Translator
 from tests.benchmarks.processes import serve
 from tests.benchmarks.service.reference import SEARCHES, Expected, ExpectedScore, Reference
 

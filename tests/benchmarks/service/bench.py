@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from model.bundle import find_bundle
+from dragoman.model.bundle import find_bundle
 from tests.benchmarks.processes import Side
 from tests.benchmarks.service.mixed_load import PATIENCE
 from tests.benchmarks.service.process_tree import resident_bytes

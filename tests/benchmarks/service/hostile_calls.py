@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from google.protobuf.message import Message
 
-from server.pb.dragoman.v1 import translation_pb2 as pb
+from dragoman.v1 import translation_pb2 as pb
 from tests.benchmarks.service.hostile_messages import damage, fill, pick_metadata, random_bytes, unknown_field
 
 Shape = Literal["unary_unary", "unary_stream", "stream_stream"]

@@ -1,7 +1,7 @@
 """What a single call on an idle server takes beyond the translation itself: sentence by sentence, in turn with the bare
 translator."""
 
-from model.bundle import find_bundle
+from dragoman.model.bundle import find_bundle
 from tests.benchmarks.measuring import percentile
 from tests.benchmarks.processes import Side
 from tests.benchmarks.service.bench import Bench

@@ -11,8 +11,8 @@ from typing import Any, TypeAlias
 
 import grpc
 
-from server.pb.dragoman.v1 import translation_pb2 as pb
-from server.pb.dragoman.v1 import translation_pb2_grpc
+from dragoman.v1 import translation_pb2 as pb
+from dragoman.v1 import translation_pb2_grpc
 from tests.benchmarks.service.reference import SEARCHES, Expected, ExpectedScore, Reference, same_score
 from tests.benchmarks.service.tally import CallEnd, Tally
 

@@ -4,7 +4,7 @@ import statistics
 from collections.abc import Callable
 from typing import Any
 
-from model.bundle import find_bundle
+from dragoman.model.bundle import find_bundle
 from tests.benchmarks.measuring import take_turns
 from tests.benchmarks.processes import Side, SideError
 from tests.benchmarks.service.bench import Bench

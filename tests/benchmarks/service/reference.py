@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from model.files import write_atomically
+from dragoman.model.files import write_atomically
 
 SEARCHES: Mapping[str, Mapping[str, Any]] = {"default": {}, "greedy": {"beam_size": 1}, "several": {"n_best": 3}}
 """Search options by name; what is left out is the server's default, which is the engine's."""

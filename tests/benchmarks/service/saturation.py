@@ -8,7 +8,7 @@ from typing import Any
 
 import grpc
 
-from server.pb.dragoman.v1 import translation_pb2 as pb
+from dragoman.v1 import translation_pb2 as pb
 
 TEXTS_IN_FLIGHT = 512
 """Of all calls together; four times the slots of two threads."""

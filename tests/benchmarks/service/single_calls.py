@@ -4,7 +4,7 @@ import time
 
 import grpc
 
-from server.pb.dragoman.v1 import translation_pb2, translation_pb2_grpc
+from dragoman.v1 import translation_pb2, translation_pb2_grpc
 
 
 class SingleCalls:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from safetensors.numpy import load_file, save_file
 
-from model.bundle import WEIGHTS_FILE, bundle_revision, find_bundle
-from server.client import Client
+from dragoman.model.bundle import WEIGHTS_FILE, bundle_revision, find_bundle
+from dragoman.server.client import Client
 from tests.benchmarks.service.bench import Bench
 from tests.benchmarks.service.outcomes import Outcome
 from tests.server_process import Tables

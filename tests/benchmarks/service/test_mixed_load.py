@@ -7,7 +7,7 @@ from pathlib import Path
 import grpc
 import pytest
 
-from server.pb.dragoman.v1 import translation_pb2_grpc
+from dragoman.v1 import translation_pb2_grpc
 from tests.benchmarks.service.bare_side import BareSide
 from tests.benchmarks.service.mixed_load import SHARES, MixedLoad
 from tests.benchmarks.service.reference import Reference

@@ -17,8 +17,8 @@ from typing import Any
 
 from rich.console import Console
 
-from model.errors import DragomanError
-from model.files import write_atomically
+from dragoman.model.errors import DragomanError
+from dragoman.model.files import write_atomically
 from tests.benchmarks.machine import describe_machine
 from tests.benchmarks.measuring import take_turns
 from tests.benchmarks.processes import Side, SideError

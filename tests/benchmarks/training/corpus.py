@@ -5,13 +5,13 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from model.bundle import find_bundle
-from model.config import EOS_ID
-from model.errors import NotFoundError
-from model.vocabulary import PieceModel
+from dragoman.model.bundle import find_bundle
+from dragoman.model.config import EOS_ID
+from dragoman.model.errors import NotFoundError
+from dragoman.model.vocabulary import PieceModel
+from dragoman.training.corpus.pairs import read_parallel
+from dragoman.training.grammar import write_corpus
 from tests.benchmarks.training.plan import MAX_LENGTH, SOURCE, TARGET
-from training.corpus import read_parallel
-from training.grammar import write_corpus
 
 GRAMMAR_PAIRS = 100_000
 NUM_DEV = 100

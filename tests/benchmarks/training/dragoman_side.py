@@ -1,7 +1,11 @@
-"""Dragoman's process: a whole run, `training.run.train`, with a counter before its objective."""
+"""Dragoman's process: a whole run, `training.run.run.train`, with a counter before its objective."""
 
 import torch
 
+from dragoman.training.config.run import RunConfig
+from dragoman.training.corpus.batching import Batch
+from dragoman.training.learning.objective import LossSums, Objective
+from dragoman.training.run.run import train as train_run
 from tests.benchmarks.training.plan import (
     CLIP_NORM,
     DROPOUT,
@@ -14,10 +18,6 @@ from tests.benchmarks.training.plan import (
     Plan,
 )
 from tests.benchmarks.training.rounds import Rounds
-from training.batching import Batch
-from training.config import RunConfig
-from training.objective import LossSums, Objective
-from training.run import train as train_run
 
 
 def train(rounds: Rounds, plan: Plan, precision: str = "bfloat16") -> None:

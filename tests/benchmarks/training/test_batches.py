@@ -5,9 +5,9 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dragoman.training.corpus.batching import PoolBatches
+from dragoman.training.corpus.pairs import EncodedCorpus, EncodedSide, SkippedPairs
 from tests.benchmarks.training.batches import batches_by_length
-from training.batching import PoolBatches
-from training.corpus import EncodedCorpus, EncodedSide, SkippedPairs
 
 LENGTHS = st.lists(st.tuples(st.integers(1, 30), st.integers(1, 30)), max_size=80)
 

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from model.errors import NotFoundError
-from model.vocabulary import PieceModel
+from dragoman.model.errors import NotFoundError
+from dragoman.model.vocabulary import PieceModel
+from dragoman.training.learning.objective import Objective
 from tests.benchmarks.training import dragoman_side
 from tests.benchmarks.training.corpus import Corpus, prepare
 from tests.benchmarks.training.plan import MAX_LENGTH, Plan
 from tests.benchmarks.training.rounds import Rounds
-from training.objective import Objective
 
 LONG = "house " * (MAX_LENGTH + 1)
 ENGLISH = ["I see a  dog.", "", "Hello!", LONG, "Tom sleeps."]

@@ -4,10 +4,10 @@ import json
 import shutil
 from pathlib import Path
 
-from model.decoding.limits import EngineLimits
-from model.decoding.loading import open_model
-from model.decoding.request import Request
-from model.decoding.search_options import SearchOptions
+from dragoman.model.decoding.limits import EngineLimits
+from dragoman.model.decoding.loading import open_model
+from dragoman.model.decoding.request import Request
+from dragoman.model.decoding.search_options import SearchOptions
 
 
 def test_of_a_bundle_and_of_an_ensemble(tiny_bundle: Path, tmp_path: Path) -> None:

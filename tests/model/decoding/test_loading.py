@@ -10,13 +10,13 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from model.bundle import BundleScore, read_config
-from model.config import EOS_ID, Direction
-from model.decoding.loading import Precision, load_decoder, open_model
-from model.decoding.native import decoder as native
-from model.decoding.translator import Translator
-from model.errors import InvalidInputError, NotFoundError
-from model.shortlist import CandidateLists, Shortlist
+from dragoman.model.bundle import BundleScore, read_config
+from dragoman.model.config import EOS_ID, Direction
+from dragoman.model.decoding.decoders.native import decoder as native
+from dragoman.model.decoding.loading import Precision, load_decoder, open_model
+from dragoman.model.errors import InvalidInputError, NotFoundError
+from dragoman.model.shortlist import CandidateLists, Shortlist
+from dragoman.translation.translator import Translator
 
 ROOT = Path(__file__).parents[3]
 needs_kernels = pytest.mark.skipif(not native.is_available(), reason="the kernels cannot be compiled here")

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.decoding.search_options import MAX_BEAM_SIZE, SEARCH_OPTION_NAMES, SearchArguments, SearchOptions
-from model.errors import InvalidInputError
+from dragoman.model.decoding.search_options import MAX_BEAM_SIZE, SEARCH_OPTION_NAMES, SearchArguments, SearchOptions
+from dragoman.model.errors import InvalidInputError
 
 
 @given(

@@ -4,14 +4,14 @@ import time
 
 import pytest
 
-from model.decoding.engine import Engine
-from model.decoding.parallel import ParallelEngine
-from model.decoding.request import Finished, Request
-from model.decoding.search_options import SearchOptions
-from model.decoding.statistics import EngineStatistics
-from model.decoding.torch_decoder import TorchDecoder
-from tests.model.decoding.engines import finished_by_step, run
-from tests.model.decoding.test_engine import FORBIDDEN, NETWORK, make_engine
+from dragoman.model.decoding.decoders.torch_decoder import TorchDecoder
+from dragoman.model.decoding.engines.engine import Engine
+from dragoman.model.decoding.engines.parallel import ParallelEngine
+from dragoman.model.decoding.request import Finished, Request
+from dragoman.model.decoding.search_options import SearchOptions
+from dragoman.model.decoding.statistics import EngineStatistics
+from tests.model.decoding.engines.engines import finished_by_step, run
+from tests.model.decoding.engines.test_engine import FORBIDDEN, NETWORK, make_engine
 
 GREEDY = SearchOptions(beam_size=1)
 

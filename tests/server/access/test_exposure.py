@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from server.access import warnings_of
-from server.access.exposure import is_loopback
-from server.config import AccessConfig, TlsConfig
+from dragoman.server.access import warnings_of
+from dragoman.server.access.exposure import is_loopback
+from dragoman.server.config import AccessConfig, TlsConfig
 
 KEY = Path("no-such-key.pem")
 ENCRYPTED = TlsConfig(certificate=KEY, key=KEY)

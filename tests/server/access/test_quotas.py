@@ -1,7 +1,7 @@
 import pytest
 
-from server.access.quotas import QuotaError, Quotas
-from server.access.tokens import Token
+from dragoman.server.access.quotas import QuotaError, Quotas
+from dragoman.server.access.tokens import Token
 
 
 class Clock:

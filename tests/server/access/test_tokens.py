@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from model.errors import InvalidInputError, NotFoundError
-from server.access import tokens as tokens_module
-from server.access.tokens import POLL_SECONDS, Token, TokenFile, is_open_to_others
-from server.caller import Priority
+from dragoman.model.errors import InvalidInputError, NotFoundError
+from dragoman.server.access import tokens as tokens_module
+from dragoman.server.access.tokens import POLL_SECONDS, Token, TokenFile, is_open_to_others
+from dragoman.server.scheduling.caller import Priority
 
 
 def read(path: Path, content: str) -> TokenFile:

@@ -8,16 +8,16 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from model.config import Direction
-from model.decoding.search_options import SearchOptions
-from model.decoding.statistics import EngineStatistics
-from model.errors import DragomanError, InvalidInputError, NotFoundError
-from server.caller import Caller, Priority
-from server.catalogue.bundle_watch import BundleState
-from server.catalogue.catalogue import Catalogue, Lease
-from server.config import ModelConfig
-from server.interfaces import ServedTranslator
-from server.queueing.worker import EngineError, Worker
+from dragoman.model.config import Direction
+from dragoman.model.decoding.search_options import SearchOptions
+from dragoman.model.decoding.statistics import EngineStatistics
+from dragoman.model.errors import DragomanError, InvalidInputError, NotFoundError
+from dragoman.server.catalogue.bundle_watch import BundleState
+from dragoman.server.catalogue.catalogue import Catalogue, Lease
+from dragoman.server.config import ModelConfig
+from dragoman.server.scheduling.caller import Caller, Priority
+from dragoman.server.scheduling.interfaces import ServedTranslator
+from dragoman.server.scheduling.worker import EngineError, Worker
 from tests.server.fakes import DE_EN, EN_DE, PATIENCE, FakeTranslator, wait_for
 from tests.server.running import trust
 
@@ -225,7 +225,7 @@ def test_a_broken_bundle_replaces_nothing(shelf: Shelf, bundle: str, caplog: pyt
         assert names(catalogue) == ["small", "french"]
         await catalogue.close()
 
-    with caplog.at_level(logging.ERROR, "server.catalogue.catalogue"):
+    with caplog.at_level(logging.ERROR, "dragoman.server.catalogue.catalogue"):
         run(main)
     assert f"{bundle} cannot be served" in caplog.text
     assert [event[0] for event in shelf.events] == ["loaded", "loaded", "failed", "replaced", "loaded"]
@@ -261,7 +261,7 @@ def test_what_nobody_foresaw_is_one_line(shelf: Shelf, caplog: pytest.LogCapture
         (error,) = await catalogue.apply(models("small"))
         assert str(error) == "small: cannot be loaded: MemoryError: out of memory"
 
-    with caplog.at_level(logging.ERROR, "server.catalogue.catalogue"):
+    with caplog.at_level(logging.ERROR, "dragoman.server.catalogue.catalogue"):
         run(main)
     assert "Traceback" in caplog.text
 

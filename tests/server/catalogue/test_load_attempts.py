@@ -2,10 +2,10 @@
 
 import pytest
 
-from model.errors import DragomanError
-from server.catalogue.bundle_watch import BundleState
-from server.catalogue.load_attempts import LoadAttempts
-from server.config import ModelConfig
+from dragoman.model.errors import DragomanError
+from dragoman.server.catalogue.bundle_watch import BundleState
+from dragoman.server.catalogue.load_attempts import LoadAttempts
+from dragoman.server.config import ModelConfig
 
 MODEL = ModelConfig(bundle="a")
 STATE, OTHER_STATE = BundleState("/a", ()), BundleState("/b", ())

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from model.decoding.prepared_text import PreparedText
-from model.decoding.request import TokenHypothesis
-from model.decoding.translation import Hypothesis, Translation
-from model.errors import DragomanError, InvalidInputError, NotFoundError
-from server.catalogue.model_loading import MAX_CARD_BYTES, load_translator, read_card, try_worker
-from server.config import ModelConfig
-from server.interfaces import ServedTranslator
-from server.queueing.worker import Worker
+from dragoman.model.decoding.request import TokenHypothesis
+from dragoman.model.errors import DragomanError, InvalidInputError, NotFoundError
+from dragoman.server.catalogue.model_loading import MAX_CARD_BYTES, load_translator, read_card, try_worker
+from dragoman.server.config import ModelConfig
+from dragoman.server.scheduling.interfaces import ServedTranslator
+from dragoman.server.scheduling.worker import Worker
+from dragoman.translation.prepared_text import PreparedText
+from dragoman.translation.results import Hypothesis, Translation
 from tests.server.fakes import FakeTranslator
 
 
@@ -54,7 +54,7 @@ def test_links_are_followed_once(tiny_bundle: Path, tmp_path: Path, monkeypatch:
         opened.append(folder)
         return FakeTranslator()
 
-    monkeypatch.setattr("model.decoding.translator.Translator.load", load)
+    monkeypatch.setattr("dragoman.translation.translator.Translator.load", load)
     load_translator(ModelConfig(bundle=str(link)))
     assert opened == [tiny_bundle.resolve()]
 
@@ -87,8 +87,8 @@ def test_a_model_without_a_direction_is_found(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_model_that_takes_for_ever_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("server.catalogue.model_loading.TRIAL_SECONDS", 0.01)
-    monkeypatch.setattr("server.catalogue.model_loading.TRIAL_TEXT", "forever")
+    monkeypatch.setattr("dragoman.server.catalogue.model_loading.TRIAL_SECONDS", 0.01)
+    monkeypatch.setattr("dragoman.server.catalogue.model_loading.TRIAL_TEXT", "forever")
     with pytest.raises(DragomanError, match=r"slow: has not translated anything in 0\.01 s"):
         try_out(FakeTranslator("slow"))
 

@@ -5,10 +5,10 @@ from contextlib import ExitStack
 
 import pytest
 
-from model.config import Direction
-from model.errors import InvalidInputError, NotFoundError
-from server.catalogue.routing import find_worker
-from server.queueing.worker import Worker
+from dragoman.model.config import Direction
+from dragoman.model.errors import InvalidInputError, NotFoundError
+from dragoman.server.catalogue.routing import find_worker
+from dragoman.server.scheduling.worker import Worker
 from tests.server.fakes import DE_EN, EN_DE, FakeTranslator
 
 FR_DE = Direction("fr", "de")

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from model.errors import InvalidInputError
-from server.catalogue.bundle_watch import BundleState
-from server.catalogue.catalogue import Catalogue
-from server.catalogue.upkeep import Upkeep
-from server.config import ModelConfig, ServerConfig, load_server_config
-from server.interfaces import ServedTranslator
+from dragoman.model.errors import InvalidInputError
+from dragoman.server.catalogue.bundle_watch import BundleState
+from dragoman.server.catalogue.catalogue import Catalogue
+from dragoman.server.catalogue.upkeep import Upkeep
+from dragoman.server.config import ModelConfig, ServerConfig, load_server_config
+from dragoman.server.scheduling.interfaces import ServedTranslator
 from tests.server.fakes import PATIENCE, FakeTranslator
 from tests.server.running import trust
 
@@ -130,7 +130,7 @@ def test_a_mistake_in_the_file_changes_nothing_and_is_told_once(house: House, ca
             await upkeep.look()
         assert list(catalogue.works()) == ["large"]
 
-    with caplog.at_level(logging.ERROR, "server.catalogue.upkeep"):
+    with caplog.at_level(logging.ERROR, "dragoman.server.catalogue.upkeep"):
         run(house, main)
     unknown, missing = (record.getMessage() for record in caplog.records)
     assert unknown.startswith("the configuration stays as it was: ")
@@ -148,7 +148,7 @@ def test_what_needs_a_restart_is_told(house: House, caplog: pytest.LogCaptureFix
         await upkeep.look(at_once=True)
         assert upkeep.config.server.drain_seconds == 5
 
-    with caplog.at_level(logging.WARNING, "server.catalogue.upkeep"):
+    with caplog.at_level(logging.WARNING, "dragoman.server.catalogue.upkeep"):
         run(house, main)
     (record,) = caplog.records
     assert record.getMessage() == ("changed, but only a restart makes it so: server.listen, tls.certificate, tls.key")
@@ -197,7 +197,7 @@ def test_it_looks_again_and_again(house: House) -> None:
 def test_a_look_that_fails_is_not_the_last(
     house: House, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("server.catalogue.upkeep.FIRST_PAUSE", 0.0)
+    monkeypatch.setattr("dragoman.server.catalogue.upkeep.FIRST_PAUSE", 0.0)
     house.write("small", server="reload_seconds = 0.001")
 
     async def main(catalogue: Catalogue, upkeep: Upkeep) -> None:
@@ -214,6 +214,6 @@ def test_a_look_that_fails_is_not_the_last(
         house.states["small"] = 1
         await until(lambda: ("small", 1) in house.loaded)
 
-    with caplog.at_level(logging.ERROR, "server.catalogue.upkeep"):
+    with caplog.at_level(logging.ERROR, "dragoman.server.catalogue.upkeep"):
         run(house, main)
     assert "a bug" in caplog.text

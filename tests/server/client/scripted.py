@@ -7,8 +7,8 @@ from typing import Any
 
 import grpc
 
-from server.pb.dragoman.v1 import translation_pb2 as pb
-from server.pb.dragoman.v1 import translation_pb2_grpc
+from dragoman.v1 import translation_pb2 as pb
+from dragoman.v1 import translation_pb2_grpc
 
 Script = Callable[["ScriptedService", Iterator[pb.TranslateStreamItem], Any], Iterator[pb.TranslateStreamResponse]]
 

@@ -5,8 +5,8 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from model.errors import InvalidInputError, InvalidTextError, NotFoundError
-from server.client import AsyncClient, ServerError, TextError
+from dragoman.model.errors import InvalidInputError, InvalidTextError, NotFoundError
+from dragoman.server.client import AsyncClient, ServerError, TextError
 from tests.server.fakes import FakeTranslator
 from tests.server.running import PATIENCE, running_server
 

@@ -9,12 +9,10 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 
-from model.decoding.prepared_text import PreparedText
-from model.decoding.request import TokenHypothesis
-from model.decoding.search_options import SEARCH_OPTION_NAMES, SearchArguments, SearchOptions
-from model.decoding.translation import Hypothesis, Translation
-from model.errors import InvalidInputError, InvalidRequestError, InvalidTextError, NotFoundError
-from server.client import (
+from dragoman.model.decoding.request import TokenHypothesis
+from dragoman.model.decoding.search_options import SEARCH_OPTION_NAMES, SearchArguments, SearchOptions
+from dragoman.model.errors import InvalidInputError, InvalidRequestError, InvalidTextError, NotFoundError
+from dragoman.server.client import (
     Client,
     LanguageCandidate,
     LiveTranslation,
@@ -24,6 +22,8 @@ from server.client import (
     ServerError,
     TextError,
 )
+from dragoman.translation.prepared_text import PreparedText
+from dragoman.translation.results import Hypothesis, Translation
 from tests.server.fakes import DE_EN, EN_DE, FAKE_SCORE, FakeTranslator, reverse_words, running_server
 
 
@@ -317,5 +317,6 @@ def test_a_stream_can_be_tied_to_known_weights(client: Client, translator: FakeT
 
 
 def test_the_client_imports_no_torch() -> None:
-    code = "import sys, server.client, server.app, model.decoding.batch_job; sys.exit('torch' in sys.modules)"
+    modules = "dragoman.server.client, dragoman.server.grpc.app, dragoman.translation.batch.job"
+    code = f"import sys, {modules}; sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

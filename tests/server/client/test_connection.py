@@ -7,8 +7,8 @@ from typing import Any
 import grpc
 import pytest
 
-from model.errors import InvalidInputError
-from server.client import AsyncClient, Client, ServerError, Tls
+from dragoman.model.errors import InvalidInputError
+from dragoman.server.client import AsyncClient, Client, ServerError, Tls
 from tests.end_to_end.certificates import write_certificates
 from tests.server.client.scripted import ScriptedService, answer_all, scripted_server
 

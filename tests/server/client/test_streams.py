@@ -9,12 +9,12 @@ from typing import Any, TypeAlias
 import grpc
 import pytest
 
-from model.errors import InvalidRequestError, InvalidTextError, NotFoundError
-from server.client import AsyncClient, Client, ModelChangedError, ServerError, blocking_stream, stream_state
-from server.client.asynchronous_stream import AsyncStream
-from server.client.connection import Connection
-from server.client.errors import Weights
-from server.pb.dragoman.v1 import translation_pb2 as pb
+from dragoman.model.errors import InvalidRequestError, InvalidTextError, NotFoundError
+from dragoman.server.client import AsyncClient, Client, ModelChangedError, ServerError, blocking_stream, stream_state
+from dragoman.server.client.asynchronous_stream import AsyncStream
+from dragoman.server.client.connection import Connection
+from dragoman.server.client.errors import Weights
+from dragoman.v1 import translation_pb2 as pb
 from tests.server.client.scripted import (
     Script,
     ScriptedService,

@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 import yaml  # type: ignore[import-untyped]
 
-from model.config import StrictModel
-from model.config_files import validate_tree
-from model.decoding.statistics import EngineStatistics
-from server.app import FLUSH_SECONDS
-from server.caller import Priority
-from server.config import ModelConfig, ServerConfig, load_server_config, parse_address
-from server.monitoring.metrics import Metrics
-from server.serving_health import SERVICE_NAME
+from dragoman.model.config import StrictModel
+from dragoman.model.config_files import validate_tree
+from dragoman.model.decoding.statistics import EngineStatistics
+from dragoman.server.config import ModelConfig, ServerConfig, load_server_config, parse_address
+from dragoman.server.grpc.app import FLUSH_SECONDS
+from dragoman.server.grpc.health_service import SERVICE_NAME
+from dragoman.server.scheduling.caller import Priority
+from dragoman.server.telemetry.metrics import Metrics
 
 ROOT = Path(__file__).parents[3]
 DEPLOY = ROOT / "server" / "deploy"
@@ -116,7 +116,7 @@ def test_the_image_serves_its_ports_to_others() -> None:
     assert "EXPOSE 50051 9464" in dockerfile
     assert f"COPY server/deploy/container.toml {IMAGE_CONFIG}" in dockerfile
     assert f'CMD ["dragoman", "serve", "--config", "{IMAGE_CONFIG}"]' in dockerfile
-    assert '"server.health", "127.0.0.1:50051"]' in dockerfile
+    assert '"dragoman.server.client.health", "127.0.0.1:50051"]' in dockerfile
     assert dockerfile.rindex("USER dragoman") > dockerfile.rindex("FROM ")
 
 
@@ -249,7 +249,7 @@ def test_the_documentation_names_every_file() -> None:
 
 
 def test_documented_tokens_are_as_the_code_reads_them() -> None:
-    from server.access.tokens import TokenEntry
+    from dragoman.server.access.tokens import TokenEntry
 
     text = (DEPLOY / "README.md").read_text(encoding="utf-8")
     (block,) = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)

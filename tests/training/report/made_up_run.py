@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import save_file
 
-from model.config import Direction
+from dragoman.model.config import Direction
+from dragoman.training.evaluation.dev_translations import DevTranslations
+from dragoman.training.run.prepare import ParallelText
 from tests.training.tiny import tiny_config
-from training.dev_translations import DevTranslations
-from training.prepare import ParallelText
 
 SOURCES = ["The dog sees the house.", "The woman likes the tree.", "The child looks for the bridge."]
 TARGETS = ["Der Hund sieht das Haus.", "Die Frau mag den Baum.", "Das Kind sucht die Brücke."]

@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from model.config import Direction
-from model.decoding.search_options import SearchOptions
-from model.decoding.translation import Hypothesis, Translation
-from model.decoding.translator import Translator
+from dragoman.model.config import Direction
+from dragoman.model.decoding.search_options import SearchOptions
+from dragoman.training.report.attention_picture import CELL, END, NUM_PICTURES, draw_attention, picture_attention
+from dragoman.translation.results import Hypothesis, Translation
+from dragoman.translation.translator import Translator
 from tests.training.report.made_up_run import SOURCES
-from training.report.attention_picture import CELL, END, NUM_PICTURES, draw_attention, picture_attention
 
 EN_DE = Direction("en", "de")
 

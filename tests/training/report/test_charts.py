@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.report.charts import (
+from dragoman.training.report.charts import (
     BOTTOM,
     HEIGHT,
     LEFT,

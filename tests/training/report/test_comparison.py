@@ -7,10 +7,15 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-import dragoman
-from model.config import Direction
-from model.errors import InvalidInputError
-from model.files import exclusive_lock
+from dragoman.command_line import app
+from dragoman.model.config import Direction
+from dragoman.model.errors import InvalidInputError
+from dragoman.model.files import exclusive_lock
+from dragoman.training.evaluation.dev_translations import DevTranslations
+from dragoman.training.evaluation.metrics import bleu_score
+from dragoman.training.report.comparison import Experiment, compare_runs, comparison_table
+from dragoman.training.report.run_record import read_run
+from dragoman.training.run.prepare import ParallelText
 from tests.training.report.made_up_run import (
     SOURCES,
     TARGETS,
@@ -21,11 +26,6 @@ from tests.training.report.made_up_run import (
     training_line,
     validation_line,
 )
-from training.dev_translations import DevTranslations
-from training.metrics import bleu_score
-from training.prepare import ParallelText
-from training.report.comparison import Experiment, compare_runs, comparison_table
-from training.report.run_record import read_run
 
 WORSE = [*TARGETS[:2], "Das Kind sucht."]
 LOW, HIGH = bleu_score(WORSE, TARGETS), 100.0
@@ -193,7 +193,7 @@ def test_odd_provenance_is_not_known(tmp_path: Path, starts: str) -> None:
 
 def test_the_command_prints_a_table_in_markdown(tmp_path: Path) -> None:
     base, other = made_up(tmp_path / "base", TARGETS), made_up(tmp_path / "a|b\nc", validation={"every": 3})
-    outcome = CliRunner().invoke(dragoman.app, ["compare", str(base), str(other)])
+    outcome = CliRunner().invoke(app, ["compare", str(base), str(other)])
     assert outcome.exit_code == 0, outcome.output
     head, rule, *rows = outcome.output.splitlines()
     assert set(rule) == {"|", "-"}
@@ -203,6 +203,6 @@ def test_the_command_prints_a_table_in_markdown(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_no_run_is_named(tmp_path: Path) -> None:
-    outcome = CliRunner().invoke(dragoman.app, ["compare", str(made_up(tmp_path / "base")), str(tmp_path)])
+    outcome = CliRunner().invoke(app, ["compare", str(made_up(tmp_path / "base")), str(tmp_path)])
     assert isinstance(outcome.exception, InvalidInputError)
     assert str(tmp_path) in str(outcome.exception)

@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.dev_translations import DevTranslation
-from training.report.histories import MAX_VERSIONS, Span, mark_changes, tell_histories
+from dragoman.training.evaluation.dev_translations import DevTranslation
+from dragoman.training.report.histories import MAX_VERSIONS, Span, mark_changes, tell_histories
 
 
 def sample(update: int, hypothesis: str, *, sentence: int = 1, averaged: tuple[int, ...] = ()) -> DevTranslation:

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from model.files import exclusive_lock
+from dragoman.model.files import exclusive_lock
+from dragoman.training.report.page import flatten, make_page, tell_status
+from dragoman.training.report.run_record import read_run
 from tests.training.report.made_up_run import (
     SOURCES,
     TARGETS,
@@ -17,8 +19,6 @@ from tests.training.report.made_up_run import (
     training_line,
     validation_line,
 )
-from training.report.page import flatten, make_page, tell_status
-from training.report.run_record import read_run
 
 VOID = {"meta", "br"}
 HOSTILE = [

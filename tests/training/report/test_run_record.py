@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from model.errors import InvalidInputError, NotFoundError
-from model.files import exclusive_lock
+from dragoman.model.errors import InvalidInputError, NotFoundError
+from dragoman.model.files import exclusive_lock
+from dragoman.training.report.run_record import read_run
 from tests.training.report.made_up_run import (
     add_bundle,
     add_metrics,
@@ -16,7 +17,6 @@ from tests.training.report.made_up_run import (
     training_line,
     validation_line,
 )
-from training.report.run_record import read_run
 
 
 def test_a_run_that_has_just_begun(tmp_path: Path) -> None:

@@ -1,0 +1,43 @@
+"""`dragoman average`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from dragoman.commands.options import (
+    Overwrite,
+)
+from dragoman.model.files import refuse_to_replace
+
+if TYPE_CHECKING:
+    pass
+
+
+def average(
+    bundles: Annotated[
+        list[str], typer.Argument(metavar="BUNDLE", help="Folders, or shipped bundles' names; two or more.")
+    ],
+    output: Annotated[Path, typer.Option(metavar="DIR", help="Where the new bundle goes.", show_default=False)],
+    storage: Annotated[
+        Literal["int8", "float16", "float32"], typer.Option(help="How its weights are stored.")
+    ] = "float16",
+    overwrite: Overwrite = False,
+) -> None:
+    """Write a bundle whose weights are the mean of others'.
+
+    Of models that were fine-tuned from the same bundle, such as with other
+    seeds, the mean is often better than each, and costs no more than one: a
+    model soup (Wortsman et al. 2022). Of others it is worth nothing.
+    """
+    from dragoman.model.bundle import find_bundle, read_config
+    from dragoman.training.evaluation.weight_mean import average_bundles, share_their_origin
+
+    if not overwrite:
+        refuse_to_replace(output)
+    info = average_bundles(bundles, output, storage)
+    if not share_their_origin([read_config(find_bundle(bundle)) for bundle in bundles]):
+        typer.echo(
+            "the bundles do not say that they were fine-tuned from the same one: is the mean any good?", err=True
+        )
+    typer.echo(f"{output}: {info.name}, the mean of {len(bundles)} bundles")

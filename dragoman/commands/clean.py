@@ -1,0 +1,157 @@
+"""The command that cleans a parallel corpus. It imports what it needs when it runs, for `--help`."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from dragoman.commands.options import OUTPUT, Overwrite
+from dragoman.model.errors import InvalidInputError
+from dragoman.model.files import write_atomically
+from dragoman.training.cleaning.options import FILTERS, OFF_BY_DEFAULT, CleaningOptions
+
+THRESHOLDS = "Thresholds"
+"""Panel of --help."""
+
+_DEFAULT = CleaningOptions()
+_FILE: Any = {"metavar": "FILE", "rich_help_panel": OUTPUT}
+
+
+def _count(help_text: str) -> Any:
+    return typer.Option(min=0, help=help_text, rich_help_panel=THRESHOLDS)
+
+
+def _positive(help_text: str) -> Any:
+    return typer.Option(min=1, help=help_text, rich_help_panel=THRESHOLDS)
+
+
+def _share(help_text: str) -> Any:
+    return typer.Option(min=0.0, max=1.0, help=help_text, rich_help_panel=THRESHOLDS)
+
+
+def clean(
+    source: Annotated[Path, typer.Option(metavar="FILE", help="Source sentences, one a line; .gz works too.")],
+    target: Annotated[Path, typer.Option(metavar="FILE", help="Their translations, one a line.")],
+    source_language: Annotated[
+        str | None, typer.Option("--from", metavar="LANGUAGE", help="Source language; `language` needs it.")
+    ] = None,
+    target_language: Annotated[
+        str | None, typer.Option("--to", metavar="LANGUAGE", help="Target language; likewise.")
+    ] = None,
+    on: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FILTER", help=f"Turn on a filter, repeatable: {', '.join(OFF_BY_DEFAULT)}."),
+    ] = None,
+    off: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FILTER",
+            help=f"Turn off a filter, repeatable: {', '.join(name for name in FILTERS if name not in OFF_BY_DEFAULT)}.",
+        ),
+    ] = None,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Mend broken encoding where that is possible, before the filters look.")
+    ] = False,
+    output_source: Annotated[
+        Path | None, typer.Option(help="Write the sources that are kept here, packed if it ends in .gz.", **_FILE)
+    ] = None,
+    output_target: Annotated[Path | None, typer.Option(help="And here their translations.", **_FILE)] = None,
+    removed: Annotated[
+        Path | None,
+        typer.Option(help="Write each rejected pair with line number, filter and fault, TAB between.", **_FILE),
+    ] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="Write the report, a web page or JSON by its name: .html or .json.", **_FILE)
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the report as JSON, examples in full.", rich_help_panel=OUTPUT)
+    ] = False,
+    overwrite: Overwrite = False,
+    examples: Annotated[
+        int, typer.Option(min=0, max=1000, help="Most examples by filter.", rich_help_panel=OUTPUT)
+    ] = 5,
+    seed: Annotated[int, typer.Option(help="Other examples for another seed.", rich_help_panel=OUTPUT)] = 0,
+    min_characters: Annotated[int, _count("length: fewest characters of a side.")] = _DEFAULT.min_characters,
+    max_characters: Annotated[int, _count("length: most characters; 0: any number.")] = _DEFAULT.max_characters,
+    min_words: Annotated[int, _count("length: fewest words of a side.")] = _DEFAULT.min_words,
+    max_words: Annotated[int, _count("length: most words; 0: any number.")] = _DEFAULT.max_words,
+    min_letters: Annotated[float, _share("letters: least share of letters on a side.")] = _DEFAULT.min_letters,
+    max_ratio: Annotated[
+        float,
+        typer.Option(
+            min=1.0, help="ratio: longer by shorter side, in characters and in words.", rich_help_panel=THRESHOLDS
+        ),
+    ] = _DEFAULT.max_ratio,
+    ratio_from: Annotated[
+        int, _count("ratio: fewest characters of the longer side to be judged.")
+    ] = _DEFAULT.ratio_from,
+    max_overlap: Annotated[float, _share("copy: largest share of words on both sides.")] = _DEFAULT.max_overlap,
+    copy_from: Annotated[int, _count("copy: fewest words of the longer side to be judged.")] = _DEFAULT.copy_from,
+    max_character_run: Annotated[
+        int, _positive("repetition: most times of one character on end.")
+    ] = _DEFAULT.max_character_run,
+    max_word_run: Annotated[int, _positive("repetition: most times of one word on end.")] = _DEFAULT.max_word_run,
+    max_source_repeats: Annotated[
+        int, _positive("source-repeats: most pairs with the same source.")
+    ] = _DEFAULT.max_source_repeats,
+    max_target_repeats: Annotated[
+        int, _positive("target-repeats: most pairs with the same target.")
+    ] = _DEFAULT.max_target_repeats,
+    min_probability: Annotated[
+        float, _share("language: least probability of the right one, if another is likelier.")
+    ] = _DEFAULT.min_probability,
+    language_from: Annotated[int, _count("language: fewest letters of a side to be judged.")] = _DEFAULT.language_from,
+) -> None:
+    """Find what spoils a parallel corpus, show it, and write what is left.
+
+    Each pair is charged to the first filter that finds a fault; without outputs there is only the report.
+    Needs the packages of the extra `clean`, but for --off language --off mojibake.
+    """
+    from rich.console import Console
+
+    from dragoman.training.cleaning.chain import make_filters
+    from dragoman.training.cleaning.encoding import Repairer
+    from dragoman.training.cleaning.report import render_report, report_to_html, report_to_json
+    from dragoman.training.cleaning.run import CleaningFiles
+    from dragoman.training.cleaning.run import clean as run_cleaning
+
+    options = CleaningOptions(
+        on=tuple(on or ()),
+        off=tuple(off or ()),
+        min_characters=min_characters,
+        max_characters=max_characters,
+        min_words=min_words,
+        max_words=max_words,
+        min_letters=min_letters,
+        max_ratio=max_ratio,
+        ratio_from=ratio_from,
+        max_overlap=max_overlap,
+        copy_from=copy_from,
+        max_character_run=max_character_run,
+        max_word_run=max_word_run,
+        max_source_repeats=max_source_repeats,
+        max_target_repeats=max_target_repeats,
+        min_probability=min_probability,
+        language_from=language_from,
+    )
+    if report is not None and report.suffix not in (".html", ".json"):
+        raise InvalidInputError(f"{report}: a report is a web page or JSON: name it .html or .json")
+    files = CleaningFiles(source, target, output_source, output_target, removed, report)
+    files.check(overwrite=overwrite)
+    found = run_cleaning(
+        files,
+        make_filters(options, source_language, target_language),
+        options,
+        repairer=Repairer() if repair else None,
+        num_examples=examples,
+        seed=seed,
+    )
+    as_text = json.dumps(report_to_json(found), indent=2, ensure_ascii=False)
+    # First what it took minutes to find out; what is written may meet a full disk.
+    if as_json:
+        typer.echo(as_text)
+    else:
+        Console(highlight=False).print(render_report(found), soft_wrap=False)
+    if report is not None:
+        write_atomically(report, report_to_html(found) if report.suffix == ".html" else f"{as_text}\n")

@@ -1,0 +1,104 @@
+"""`dragoman evaluate`."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dragoman.commands.options import (
+    SEARCH_OPTIONS,
+    Device,
+    From,
+    Precision,
+    Split,
+    UseShortlist,
+    with_search_options,
+)
+from dragoman.model.errors import InvalidInputError
+from dragoman.model.files import write_atomically
+
+if TYPE_CHECKING:
+    from dragoman.model.decoding.search_options import SearchOptions
+
+
+@with_search_options([name for name in SEARCH_OPTIONS if name != "n_best"])
+def evaluate(
+    reference: Annotated[Path, typer.Option(metavar="FILE", help="Human translations, one a line.")],
+    bundles: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="BUNDLE", help="A folder, or a shipped bundle's name; several make an ensemble."),
+    ] = None,
+    to: Annotated[str | None, typer.Option("--to", metavar="LANGUAGE", help="Target language.")] = None,
+    source_language: From = None,
+    source: Annotated[Path | None, typer.Option(metavar="FILE", help="What to translate, one text a line.")] = None,
+    hypothesis: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Score these translations in place of a bundle's.")
+    ] = None,
+    baseline: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Compare with these translations by paired bootstrap.")
+    ] = None,
+    baseline_bundle: Annotated[
+        str | None, typer.Option(metavar="BUNDLE", help="Compare with another bundle by paired bootstrap.")
+    ] = None,
+    output: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the translations here.")] = None,
+    record: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Write the scores into the bundle, as those of this test set.")
+    ] = None,
+    tokenize: Annotated[str, typer.Option(help="sacreBLEU's tokenizer for BLEU.")] = "13a",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    precision: Precision = "auto",
+    device: Device = "cpu",
+    use_shortlist: UseShortlist = False,
+    split: Split = True,
+    *,
+    options: "SearchOptions",
+) -> None:
+    """Score a bundle, or a file of translations: BLEU, chrF and TER with sacreBLEU's signatures."""
+    from dragoman.model.decoding.search_options import SearchOptions
+    from dragoman.training.evaluation.evaluation import EvaluationSet, record_scores
+    from dragoman.training.evaluation.metrics import format_report, report_to_json, score_translations
+
+    if bool(bundles) == (hypothesis is not None):
+        raise InvalidInputError("give either a BUNDLE to translate with, or --hypothesis FILE")
+    if baseline is not None and baseline_bundle is not None:
+        raise InvalidInputError("give either --baseline FILE or --baseline-bundle BUNDLE")
+    if record is not None and (not bundles or len(bundles) > 1):
+        raise InvalidInputError("--record NAME writes into a bundle: give one BUNDLE")
+    recordable = SearchOptions(beam_size=options.beam_size, length_penalty=options.length_penalty)
+    if record is not None and (options != recordable or use_shortlist or not split):
+        raise InvalidInputError(
+            "--record keeps beam size and length penalty alone: leave out other search options, --shortlist and "
+            "--no-split"
+        )
+    if output is not None and output.exists():
+        raise InvalidInputError(f"{output}: exists already; choose another name for the output")
+    evaluation_set = EvaluationSet(reference, source)
+
+    def translate_with(names: list[str]) -> list[str]:
+        if to is None:
+            raise InvalidInputError(f"to translate with {' and '.join(names)}, give --to LANGUAGE")
+        return evaluation_set.translate(
+            names,
+            source_language,
+            to,
+            options,
+            split_sentences=split,
+            precision=precision,
+            device=device,
+            use_shortlist=use_shortlist,
+        )
+
+    compared = None
+    if baseline is not None:
+        compared = evaluation_set.read_hypotheses(baseline)
+    elif baseline_bundle is not None:
+        compared = translate_with([baseline_bundle])
+    hypotheses = translate_with(bundles) if bundles else evaluation_set.read_hypotheses(hypothesis or Path())
+    report = score_translations(hypotheses, evaluation_set.references, baseline=compared, tokenize=tokenize)
+    # First what it took minutes to find out; what is written may meet a full disk.
+    typer.echo(json.dumps(report_to_json(report), indent=2) if as_json else format_report(report))
+    if output is not None:
+        write_atomically(output, "".join(f"{line}\n" for line in hypotheses))
+    if record is not None and bundles and to is not None:
+        record_scores(bundles[0], source_language, to, record, report, options)

@@ -1,0 +1,31 @@
+"""`dragoman report`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def report(
+    run: Annotated[Path, typer.Argument(metavar="RUN", show_default=False, help="The run's folder.")],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.html", show_default=False, help="Write here, in place of report.html in the folder."
+        ),
+    ] = None,
+) -> None:
+    """Write one HTML page about a training run, which opens without a network.
+
+    Curves, scores of the best bundle with confidence intervals, sample translations over time, attention pictures, the
+    configuration and where all came from. The run may still go on, or have been killed.
+    """
+    from dragoman.model.files import write_atomically
+    from dragoman.training.report.page import make_page
+    from dragoman.training.report.run_record import read_run
+
+    path = output if output is not None else run / "report.html"
+    page = make_page(read_run(run))
+    # Half of a surrogate pair, which a corpus may hold, has no UTF-8.
+    write_atomically(path, page.encode("utf-8", "replace"))
+    typer.echo(f"{path}: written")

@@ -1,0 +1,89 @@
+"""`dragoman score`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from dragoman.commands.options import (
+    MODEL,
+    OUTPUT,
+    SCORING_OPTIONS,
+    AsJson,
+    Device,
+    From,
+    Overwrite,
+    To,
+    WithAlignment,
+    WithAttention,
+    with_search_options,
+)
+from dragoman.model.errors import InvalidInputError
+from dragoman.model.files import open_output, refuse_to_replace
+
+if TYPE_CHECKING:
+    from dragoman.model.decoding.search_options import SearchOptions
+
+
+@with_search_options(SCORING_OPTIONS)
+def score(
+    bundle: Annotated[str, typer.Argument(metavar="BUNDLE", help="A folder, or a shipped bundle's name.")],
+    to: To,
+    source: Annotated[Path, typer.Option(metavar="FILE", help="Source texts, one a line; .gz works too.")],
+    target: Annotated[Path, typer.Option(metavar="FILE", help="Their given translations, one a line.")],
+    source_language: From = None,
+    keep_going: Annotated[
+        bool, typer.Option("--keep-going", help="A blank or too long pair gets no score, in place of an error.")
+    ] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write here, in place of the terminal.", rich_help_panel=OUTPUT),
+    ] = None,
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
+    pieces: Annotated[
+        bool, typer.Option("--pieces", help="With the pieces and their log probabilities.", rich_help_panel=OUTPUT)
+    ] = False,
+    alignment: WithAlignment = False,
+    attention: WithAttention = False,
+    precision: Annotated[
+        Literal["float32", "bfloat16", "float16"], typer.Option(help="What to compute in.", rich_help_panel=MODEL)
+    ] = "float32",
+    device: Device = "cpu",
+    *,
+    options: "SearchOptions",
+) -> None:
+    """Tell how likely the model finds given translations: a line for a pair, with score, TAB and log probability.
+
+    For quality estimation, reranking and filtering. Each pair is scored as a whole, also one of several
+    sentences. --pieces adds two columns, the translation's pieces and the log probability of each, the end of sentence
+    last; --alignment adds one such as "0-0 1-2"; --json gives objects instead.
+    """
+    from dataclasses import replace
+
+    from dragoman.training.evaluation.pair_scores import PairFiles
+    from dragoman.training.run.display import track_on_terminal
+    from dragoman.translation.batch.formats import score_to_json, score_to_tsv
+
+    if attention and not as_json:
+        raise InvalidInputError("--attention is a part of --json")
+    if output is not None and not overwrite:
+        refuse_to_replace(output)
+    files = PairFiles(source, target)
+    from dragoman.translation.scorer import Scorer  # imports torch, for which a wrong file need not wait
+
+    scorer = Scorer.load(bundle, precision=precision, device=device)
+    direction = scorer.info.find_direction(source_language, to)
+    options = replace(options, return_attention=alignment or attention)
+    num_unscored = 0
+    with open_output(output) as lines:
+        scores = files.score(scorer, direction, options, keep_going=keep_going)
+        for outcome in scores if output is None else track_on_terminal(scores, str(direction), files.num_pairs):
+            num_unscored += isinstance(outcome, InvalidInputError)
+            if as_json:
+                line = score_to_json(outcome, attention=attention)
+            else:
+                line = score_to_tsv(outcome, pieces=pieces, alignment=alignment)
+            lines.write(f"{line}\n".encode())
+    if num_unscored:
+        typer.echo(f"pairs without a score, blank or too long: {num_unscored:,}", err=True)

@@ -1,0 +1,117 @@
+"""`dragoman serve`."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dragoman.commands.options import (
+    MODEL,
+    DeviceIfGiven,
+    PrecisionIfGiven,
+    UseShortlistIfGiven,
+)
+
+if TYPE_CHECKING:
+    from dragoman.server.config import ServerConfig
+
+DEFAULT_BUNDLE = "en-de"
+"""What translates where no bundle is named."""
+
+
+def serve(
+    bundles: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="BUNDLE",
+            help=f"Folders or names, in place of the configuration's models; {DEFAULT_BUNDLE} if there are none.",
+        ),
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option("--config", metavar="FILE", help="The server's configuration, in TOML.")
+    ] = None,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Overrides a key: --set server.drain_seconds=60."),
+    ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Say what would be served, or what is wrong, and do nothing else.")
+    ] = False,
+    listen: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT", show_default="127.0.0.1:50051", help="Where to listen; port 0 takes a free one."
+        ),
+    ] = None,
+    replicas: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            show_default="0",
+            help="Engine processes of each model; 0: threads of this process.",
+            rich_help_panel=MODEL,
+        ),
+    ] = None,
+    max_slots: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            show_default="64 for each thread",
+            help="Sentences that each model decodes at once.",
+            rich_help_panel=MODEL,
+        ),
+    ] = None,
+    max_cached_positions: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            show_default="no bound",
+            help="Bounds the memory of each model: source pieces, and beams times target pieces, of all its sentences.",
+            rich_help_panel=MODEL,
+        ),
+    ] = None,
+    precision: PrecisionIfGiven = None,
+    device: DeviceIfGiven = None,
+    use_shortlist: UseShortlistIfGiven = None,
+) -> None:
+    """Serve bundles over gRPC until Ctrl-C or SIGTERM; running calls are finished first.
+
+    What the options do not say is in the configuration's file, or has its default.
+
+    While the server runs it follows changes of the file's models and in their folders; SIGHUP has it look at once.
+    """
+    from dragoman.server.signals import exit_on_stop_signals, ignore_reload_signal
+
+    exit_on_stop_signals()  # first: importing and loading take a while
+    ignore_reload_signal()
+    # Before grpc is imported. It writes past the log, and of every client that fails to shake hands.
+    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
+    from dragoman.server.config import load_server_config
+
+    options = {
+        "listen": listen,
+        "replicas": replicas,
+        "max_slots": max_slots,
+        "max_cached_positions": max_cached_positions,
+        "precision": precision,
+        "device": device,
+        "shortlist": use_shortlist,
+    }
+
+    def read() -> "ServerConfig":
+        given = {key: value for key, value in options.items() if value is not None}
+        return load_server_config(
+            config, overrides or (), bundles=bundles or (), options=given, default_bundle=DEFAULT_BUNDLE
+        )
+
+    found = read()
+    if check:
+        from dragoman.server.checking import check_server
+
+        for line in check_server(found):
+            typer.echo(line)
+        return
+    from dragoman.server.grpc.app import serve as run_server
+
+    run_server(found, path=config, reread=read)

@@ -1,0 +1,171 @@
+"""The command that makes a synthetic parallel corpus. It imports what it needs when it runs, for `--help`."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from dragoman.commands.options import (
+    OUTPUT,
+    Device,
+    From,
+    Overwrite,
+    Precision,
+    Split,
+    To,
+    UseShortlist,
+    with_search_options,
+)
+from dragoman.model.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from dragoman.model.config import Direction
+    from dragoman.model.decoding.search_options import SearchOptions
+    from dragoman.training.synthesis.corpus import SynthesisCounts, SynthesisFiles
+    from dragoman.translation.batch.progress import Scalar
+
+CHOICE = "What is kept"
+"""Panel of --help."""
+
+
+@with_search_options()
+def synthesize(
+    to: To,
+    model: Annotated[
+        list[str], typer.Option(metavar="BUNDLE", help="A folder or a shipped bundle; repeated, an ensemble.")
+    ],
+    input_path: Annotated[
+        Path, typer.Option("--input", metavar="FILE", help="What to translate, one text a line; .gz works too.")
+    ],
+    source_language: From = None,
+    output_folder: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Where synthetic.LANGUAGE of both languages go, packed if the input is, and synthesis.json.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None,
+    output_source: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="In place of the folder: lines of the input go here.", rich_help_panel=OUTPUT
+        ),
+    ] = None,
+    output_target: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="And here their translations; FILE.json tells of the corpus.", rich_help_panel=OUTPUT
+        ),
+    ] = None,
+    overwrite: Overwrite = False,
+    keep: Annotated[
+        Literal["best", "all", "random", "nearest"],
+        typer.Option(help="Which of a text's --n-best: nearest by BLEU to --reference.", rich_help_panel=CHOICE),
+    ] = "best",
+    reference: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Human translations of --input, for nearest.", rich_help_panel=CHOICE),
+    ] = None,
+    tokenize: Annotated[str, typer.Option(help="sacreBLEU's tokenizer, for nearest.", rich_help_panel=CHOICE)] = "13a",
+    min_score: Annotated[
+        float | None,
+        typer.Option(
+            help="Leave out what scores lower; with --length-normalization average, in log probability of a piece.",
+            rich_help_panel=CHOICE,
+        ),
+    ] = None,
+    max_ratio: Annotated[
+        float | None,
+        typer.Option(
+            min=1,
+            help="Leave out what is so many times longer or shorter than its input, by more than 20 characters.",
+            rich_help_panel=CHOICE,
+        ),
+    ] = None,
+    allow_copies: Annotated[
+        bool, typer.Option("--allow-copies", help="Keep what equals its input, too.", rich_help_panel=CHOICE)
+    ] = False,
+    precision: Precision = "auto",
+    device: Device = "cpu",
+    use_shortlist: UseShortlist = False,
+    split: Split = True,
+    *,
+    options: "SearchOptions",
+) -> None:
+    """Translate text of one language into a synthetic parallel corpus to train on.
+
+    Line N of one file belongs to line N of the other. List both as one more
+    data.train of a run's configuration, beside the genuine corpus; where the
+    run learns both ways, with directions = ["en-de"] or whichever one is to
+    learn from it. Blank, copied, endless and repeated translations are left
+    out, and counted. After an interruption the same command goes on where it
+    stopped.
+
+    Back-translation (Sennrich et al. 2016), for a model from en to de:
+    --input is genuine German, --from de --to en, and the synthetic English is
+    what training has for a source. Where there is much text, sampled sources
+    teach more than the best ones (Edunov et al. 2018): --sampling-temperature
+    1, and with --n-best 3 --keep all several for each line. A model of a
+    small corpus draws much nonsense: add --sampling-top-k 10, or leave
+    sampling out.
+
+    Distillation (Kim & Rush 2016): --input is the source side of the
+    student's own training corpus, --model the teacher, or several, and the
+    student learns from these translations in place of the human ones. Those
+    that are nearest to the human ones: --beam-size 8 --n-best 8 --keep
+    nearest --reference FILE. Forward translation is the same of text without
+    a human translation.
+    """
+    from dragoman.training.synthesis.choice import Chooser, Filters
+
+    if keep in ("random", "nearest") and options.n_best == 1:
+        raise InvalidInputError(f"--keep {keep} chooses among several: give --n-best")
+    if (keep == "nearest") != (reference is not None):
+        raise InvalidInputError("--keep nearest and --reference FILE go together")
+    if (output_folder is None) == (output_source is None) or (output_source is None) != (output_target is None):
+        raise InvalidInputError("give either --output-folder DIR, or --output-source FILE and --output-target FILE")
+    filters = Filters(min_score=min_score, max_ratio=max_ratio, allow_copies=allow_copies)
+    chooser = Chooser(keep, seed=options.seed, tokenize=tokenize)
+    from dragoman.training.synthesis.corpus import Synthesis, SynthesisFiles
+    from dragoman.translation.batch.source import Task, local_source
+    from dragoman.translation.translator import Translator
+
+    translator = Translator.load(model, precision=precision, device=device, use_shortlist=use_shortlist)
+    task = Task(to=to, source_language=source_language, options=options, split_sentences=split)
+    loaded_with: dict[str, Scalar] = {"precision": precision, "device": device, "shortlist": use_shortlist}
+    direction = translator.find_direction(source_language, to)
+    if output_folder is not None:
+        files = SynthesisFiles.in_folder(output_folder, direction, is_packed=input_path.suffix == ".gz")
+    else:
+        assert output_source is not None
+        assert output_target is not None
+        files = SynthesisFiles(output_source, output_target, output_target.with_name(output_target.name + ".json"))
+    synthesis = Synthesis(
+        local_source(translator, task, loaded_with),
+        files,
+        filters,
+        chooser,
+        bundles=model,
+        overwrite=overwrite,
+    )
+    _report(synthesis.run(input_path, reference), files, direction)
+
+
+def _report(counts: "SynthesisCounts", files: "SynthesisFiles", direction: "Direction") -> None:
+    from dragoman.training.synthesis.choice import REASONS
+
+    typer.echo(f"{counts.num_pairs:,} pairs from {counts.num_lines:,} lines", err=True)
+    if counts.left_out:
+        reasons = ", ".join(
+            f"{counts.left_out[reason]:,} {words}" for reason, words in REASONS.items() if reason in counts.left_out
+        )
+        typer.echo(f"translations left out: {reasons}", err=True)
+        typer.echo(f"lines without a pair: {counts.num_without_pair:,}", err=True)
+    if not counts.num_pairs:
+        return
+    typer.echo("to train on them, add to the configuration:", err=True)
+    typer.echo("[[data.train]]")
+    for language, path in ((direction.source, files.source), (direction.target, files.target)):
+        typer.echo(f"{language} = {json.dumps(str(path), ensure_ascii=False)}")

@@ -1,0 +1,39 @@
+"""`dragoman train`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    pass
+
+
+def train(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG.toml", show_default=False, help="What to train.")],
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Overrides a key: --set optimization.max_updates=2000."),
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the run's newest checkpoint.")] = False,
+) -> None:
+    """Train a model; its run folder gets checkpoints, metrics and the best bundle.
+
+    On several processors, accelerators or hosts: torchrun --nproc-per-node N -m dragoman train CONFIG.toml. They need
+    one run folder that all can reach. --resume then also begins a run that is not there yet.
+    """
+    from dragoman.training.config.run import load_run_config
+    from dragoman.training.learning.distributed import PeerError, is_main_process
+    from dragoman.training.run.interruption import Interrupted
+    from dragoman.training.run.run import train as run_training
+
+    try:
+        folder = run_training(load_run_config(config, overrides or ()), resume=resume)
+    except PeerError as error:
+        raise typer.Exit(2) from error  # the process that it befell tells
+    except Interrupted as end:
+        if is_main_process():
+            typer.echo(f"dragoman: {end}", err=True)
+        raise typer.Exit(end.exit_code) from end
+    if is_main_process():
+        typer.echo(f"The best bundle is {folder}")

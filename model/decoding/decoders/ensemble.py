@@ -1,0 +1,103 @@
+"""Several decoders that translate together."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dragoman.model.config import EOS_ID
+from dragoman.model.decoding.decoder import Admission, Decoder, Extensions, Floats, Ints, Rows
+from dragoman.model.decoding.search.beam import best_extensions, top_pieces
+from dragoman.model.errors import InvalidInputError
+
+
+class EnsembleDecoder:
+    """See `model.decoding.decoder.Decoder`. A piece's probability is the mean of its probabilities in all decoders (so
+    its log probability is the logarithm of that mean, not the mean of logarithms); attention is the mean of theirs.
+    """
+
+    def __init__(self, decoders: Sequence[Decoder]) -> None:
+        """decoders: with the same vocabulary and the same forbidden pieces; their least limits hold for all.
+
+        Raises InvalidInputError if there is none or if their vocabularies differ in size.
+        """
+        sizes = sorted({decoder.vocab_size for decoder in decoders})
+        if len(sizes) != 1:
+            raise InvalidInputError(
+                f"an ensemble needs models of one vocabulary, but these have {' and '.join(map(str, sizes))} pieces"
+                if sizes
+                else "an ensemble needs at least one model"
+            )
+        self._decoders = tuple(decoders)
+
+    def replicate(self) -> "EnsembleDecoder | None":
+        """See `Decoder`."""
+        replicas = [replica for decoder in self._decoders if (replica := decoder.replicate()) is not None]
+        return EnsembleDecoder(replicas) if len(replicas) == len(self._decoders) else None
+
+    @property
+    def max_slots(self) -> int:
+        return min(decoder.max_slots for decoder in self._decoders)
+
+    @property
+    def vocab_size(self) -> int:
+        return self._decoders[0].vocab_size
+
+    @property
+    def max_source_length(self) -> int:
+        return min(decoder.max_source_length for decoder in self._decoders)
+
+    @property
+    def max_target_length(self) -> int:
+        return min(decoder.max_target_length for decoder in self._decoders)
+
+    def admit(self, admissions: Sequence[Admission]) -> None:
+        """See `Decoder`."""
+        slots = [admission.slot for admission in admissions]
+        for index, decoder in enumerate(self._decoders):
+            try:
+                decoder.admit(admissions)
+            except BaseException:
+                for earlier in self._decoders[:index]:
+                    earlier.release(slots)
+                raise
+
+    def advance(self, rows: Rows) -> None:
+        """See `Decoder`."""
+        for decoder in self._decoders:
+            decoder.advance(rows)
+
+    def extend(self, rows: Rows, which: Ints) -> Extensions:
+        """See `Decoder`."""
+        probabilities = np.exp(self._decoders[0].log_probs(rows, which))
+        for decoder in self._decoders[1:]:
+            probabilities += np.exp(decoder.log_probs(rows, which))
+        counts = np.diff(rows.offsets)[which]
+        probabilities[~rows.can_end[which].repeat(counts), EOS_ID] = 0.0
+        num_extensions = rows.num_extensions[which]
+        sums, token_ids = top_pieces(probabilities, int(num_extensions.max()))
+        sums = sums.clip(min=0.0)  # of a broken model they are -inf
+        with np.errstate(divide="ignore"):  # log 0 is -inf, as it should be
+            log_probs = np.log(sums.astype(np.float64) / len(self._decoders))
+        offsets = np.concatenate(([0], counts.cumsum())).astype(np.int32)
+        chosen = np.arange(offsets[-1]) + (rows.offsets[which] - offsets[:-1]).repeat(counts)
+        return best_extensions(log_probs, token_ids, rows.log_probs[chosen], offsets, num_extensions)
+
+    def log_probs(self, rows: Rows, which: Ints) -> Floats:
+        """See `Decoder`. Exact even where probabilities are too small for a float."""
+        combined: Floats = self._decoders[0].log_probs(rows, which)
+        for decoder in self._decoders[1:]:
+            combined = np.logaddexp(combined, decoder.log_probs(rows, which))
+        return combined - np.log(len(self._decoders))
+
+    def attention(self, slot: int) -> NDArray[np.float32]:
+        """See `Decoder`."""
+        all_weights = [decoder.attention(slot) for decoder in self._decoders]
+        num_beams = min(weights.shape[1] for weights in all_weights)  # some may tell of beams where no row stood
+        mean: NDArray[np.float32] = np.mean([weights[:, :num_beams] for weights in all_weights], axis=0)
+        return mean
+
+    def release(self, slots: Sequence[int]) -> None:
+        """See `Decoder`."""
+        for decoder in self._decoders:
+            decoder.release(slots)

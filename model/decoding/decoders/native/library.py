@@ -1,0 +1,102 @@
+"""The C++ library's functions and structures as ctypes sees them; mirrors kernels/api.cpp."""
+
+from ctypes import POINTER, Structure, c_char_p, c_float, c_int, c_int32, c_int64, c_void_p
+from functools import cache
+from typing import Any
+
+from dragoman.model.decoding.decoders.native import build
+from dragoman.model.decoding.decoders.native.opening import Signatures, find_and_open
+
+INVALID = 1
+"""What a function returns if what it was given makes no sense; 0 if all went well."""
+
+
+class Shape(Structure):
+    """The architecture."""
+
+    _fields_ = [
+        (name, c_int32)
+        for name in (
+            "d_model",
+            "d_ff",
+            "num_heads",
+            "d_key",
+            "d_value",
+            "num_encoder_layers",
+            "num_decoder_layers",
+            "is_pre_norm",
+            "source_vocab_size",
+            "target_vocab_size",
+            "eos_id",
+            "max_source_length",
+        )
+    ]
+
+
+class Tensor(Structure):
+    """A matrix or a vector: floats, or bytes with a scale for each row."""
+
+    _fields_ = [
+        ("name", c_char_p),
+        ("floats", c_void_p),
+        ("bytes", c_void_p),
+        ("scales", c_void_p),
+        ("num_rows", c_int32),
+        ("num_columns", c_int32),
+    ]
+
+
+class Admission(Structure):
+    """See `model.decoding.decoder.Admission`."""
+
+    _fields_ = [
+        ("slot", c_int32),
+        ("source_ids", c_void_p),
+        ("source_length", c_int32),
+        ("num_beams", c_int32),
+        ("allowed_ids", c_void_p),
+        ("num_allowed", c_int32),
+        ("keeps_attention", c_int32),
+        ("is_forced", c_int32),
+    ]
+
+
+class Rows(Structure):
+    """See `model.decoding.decoder.Rows`."""
+
+    _fields_ = [
+        ("slots", c_void_p),
+        ("offsets", c_void_p),
+        ("positions", c_void_p),
+        ("token_ids", c_void_p),
+        ("log_probs", c_void_p),
+        ("ancestry", c_void_p),
+        ("ancestry_slot_stride", c_int64),
+        ("ancestry_beam_stride", c_int64),
+        ("can_end", c_void_p),
+        ("num_extensions", c_void_p),
+        ("num_slots", c_int32),
+    ]
+
+
+SIGNATURES: Signatures = {
+    "message": (c_char_p, []),
+    "new": (
+        c_int,
+        [POINTER(Shape), c_int, POINTER(Tensor), c_int, POINTER(Tensor), c_void_p, c_int, POINTER(c_void_p)],
+    ),
+    "replicate": (c_int, [c_void_p, c_int, POINTER(c_void_p)]),
+    "free": (None, [c_void_p]),
+    "admit": (c_int, [c_void_p, POINTER(Admission), c_int]),
+    "advance": (c_int, [c_void_p, POINTER(Rows)]),
+    "extend": (c_int, [c_void_p, POINTER(Rows), c_void_p, c_int, c_int, c_void_p, c_void_p, c_void_p]),
+    "log_probs": (c_int, [c_void_p, POINTER(Rows), c_void_p, c_int, c_void_p]),
+    "attention": (POINTER(c_float), [c_void_p, c_int]),
+    "release": (None, [c_void_p, c_int]),
+}
+
+
+@cache
+def load_library() -> Any:
+    """See `find_and_open`."""
+    return find_and_open(build.DECODING, SIGNATURES)

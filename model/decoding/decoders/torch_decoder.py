@@ -1,0 +1,273 @@
+"""The decoder on torch: any float type and device, on the readable Transformer."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dragoman.model.config import EOS_ID
+from dragoman.model.decoding.decoder import Admission, Extensions, Floats, Ints, Rows
+from dragoman.model.decoding.decoders.torch_memory import Places, PositionPool, SourceView, StepCache
+from dragoman.model.decoding.search.beam import best_extensions, sort_pieces
+from dragoman.model.network.transformer import Transformer, pad_batch
+
+MAX_ENCODED_PIECES = 8192
+"""Padded source pieces that are encoded at once."""
+
+
+@dataclass(slots=True)
+class _Sentence:
+    """What is kept of a slot. attention: of every position fed, [beams, source pieces]; None if not asked for."""
+
+    source_places: Places
+    target_places: list[Places] = field(default_factory=list)
+    excluded: Tensor | None = None  # [vocab_size] True at the pieces that it must not be made of
+    attention: list[NDArray[np.float32]] | None = None
+    is_forced: bool = False
+
+
+class TorchDecoder:
+    """See `model.decoding.decoder.Decoder`. Cached positions are taken when they are fed and not before.
+
+    The rows of a step are padded to equally many of every slot, as the network wants them. Below float32, the softmax
+    is computed in float32.
+    """
+
+    def __init__(self, network: Transformer, *, forbidden_ids: Sequence[int] = (), max_slots: int = 64) -> None:
+        """network: in evaluation mode. forbidden_ids: pieces that no hypothesis may hold, such as language tags."""
+        self._network = network
+        self._device = network.position_encodings.device
+        self._max_slots = max_slots
+        self._vocab_size = network.output_projection.weight.shape[0]
+        self._forbidden = torch.tensor(list(forbidden_ids), dtype=torch.int64, device=self._device)
+        self._pool = PositionPool(network.config, like=network.position_encodings)  # weights may be integers
+        self._sentences: dict[int, _Sentence] = {}
+        self._places: Places = np.zeros((max_slots, 0, 0), np.int32)  # by slot, beam and position, like the ancestry
+        self._source: tuple[tuple[int, ...], SourceView] | None = None  # of the slots that took the last step
+        self._log_probs = torch.zeros(0, self._vocab_size)  # [R, vocab_size] of the last step
+        self._attention: NDArray[np.float32] | None = None  # [n, widest, S] of the last step
+
+    def replicate(self) -> None:
+        """None: torch has threads of its own."""
+
+    @property
+    def max_slots(self) -> int:
+        return self._max_slots
+
+    @property
+    def vocab_size(self) -> int:
+        return self._vocab_size
+
+    @property
+    def max_source_length(self) -> int:
+        return self._network.config.max_source_length
+
+    @property
+    def max_target_length(self) -> int:
+        return self._network.config.max_target_length
+
+    @property
+    def num_cached_positions(self) -> int:
+        """Positions of sources and targets whose keys and values are kept now."""
+        return self._pool.num_taken
+
+    @torch.inference_mode()
+    def admit(self, admissions: Sequence[Admission]) -> None:
+        """See `Decoder`."""
+        new: dict[int, _Sentence] = {}
+        try:
+            for group in _encoding_groups(admissions):
+                self._encode(group, new)
+        except BaseException:
+            for sentence in new.values():
+                self._pool.give_back(sentence.source_places)
+            raise
+        self._sentences |= new
+        self._source = None
+
+    def _encode(self, admissions: list[Admission], new: dict[int, _Sentence]) -> None:
+        source = pad_batch([admission.source_ids for admission in admissions]).to(self._device)
+        lengths = torch.tensor([len(admission.source_ids) for admission in admissions], device=self._device)
+        source_mask = torch.arange(source.shape[1], device=self._device) < lengths.unsqueeze(1)
+        projections = self._network.project_source(self._network.encode(source, source_mask))
+        for admission in admissions:
+            new[admission.slot] = _Sentence(
+                self._pool.take(len(admission.source_ids)),
+                excluded=self._excluded(admission),
+                attention=[] if admission.keep_attention else None,
+                is_forced=admission.is_forced,
+            )
+        places = np.concatenate([new[admission.slot].source_places for admission in admissions])
+        for layer, (keys, values) in enumerate(projections):
+            # [m, num_heads, S, d] -> [real pieces, num_heads, d]
+            real = (keys.transpose(1, 2)[source_mask], values.transpose(1, 2)[source_mask])
+            self._pool.write(layer, self._tensor(places.astype(np.int64)), *real)
+
+    def _excluded(self, admission: Admission) -> Tensor | None:
+        if admission.allowed_ids is None:
+            return None
+        excluded = torch.ones(self._vocab_size, dtype=torch.bool, device=self._device)
+        excluded[self._tensor(admission.allowed_ids.astype(np.int64))] = False
+        return excluded
+
+    @torch.inference_mode()
+    def advance(self, rows: Rows) -> None:
+        """See `Decoder`. If it raises, nothing was fed."""
+        self._reserve(rows.ancestry.shape[1], rows.ancestry.shape[2])
+        counts = np.diff(rows.offsets)
+        slots, positions = rows.slots.repeat(counts), rows.positions.repeat(counts)
+        own = self._pool.take(rows.num_rows)
+        try:
+            beams = np.arange(rows.num_rows) - rows.offsets[:-1].repeat(counts)
+            self._places[slots, beams, positions] = own
+            logits = self._step(rows, counts)
+            self._log_probs = self._normalize(logits, rows)
+        except BaseException:
+            self._pool.give_back(own)
+            raise
+        for index, (slot, position) in enumerate(zip(rows.slots.tolist(), rows.positions.tolist(), strict=True)):
+            sentence = self._sentences[slot]
+            for places in sentence.target_places[position:]:  # an ensemble may have to repeat a step
+                self._pool.give_back(places)
+            sentence.target_places[position:] = [own[rows.offsets[index] : rows.offsets[index + 1]]]
+            if sentence.attention is not None:
+                assert self._attention is not None
+                seen = self._attention[index, : counts[index], : len(sentence.source_places)]
+                sentence.attention[position:] = [seen]
+
+    def _step(self, rows: Rows, counts: Ints) -> Tensor:
+        """Runs the network on the rows -> logits [R, vocab_size]."""
+        widest, length = int(counts.max()), int(rows.positions.max()) + 1
+        # Padding stands for a slot's last row once more; of what lies beyond its position a row reads its own place.
+        beams = np.minimum(np.arange(widest), counts[:, None] - 1)  # [n, widest]
+        lineage = rows.ancestry[rows.slots[:, None], beams, :length]
+        times = np.arange(length)
+        lineage = np.where(times < rows.positions[:, None, None], lineage, beams[:, :, None])
+        times = np.minimum(times, rows.positions[:, None])[:, None, :]
+        read_places = self._places[rows.slots[:, None, None], lineage, times].reshape(-1, length)
+        is_real = (np.arange(widest) < counts[:, None]).ravel()
+        row_of = (rows.offsets[:-1, None] + beams).ravel()
+        positions = rows.positions.repeat(widest)
+        cache = StepCache(
+            self._pool,
+            self._source_view(rows.slots),
+            is_real=is_real,
+            read_places=read_places,
+            lengths=positions + 1,
+            watch=self._watch,
+        )
+        token_ids = self._tensor(rows.token_ids[row_of].astype(np.int64))
+        logits = self._network.decode_step(token_ids, self._tensor(positions.astype(np.int64)), cache)
+        return logits if is_real.all() else logits[self._tensor(is_real)]
+
+    def _normalize(self, logits: Tensor, rows: Rows) -> Tensor:
+        """[R, vocab_size] logits -> log probabilities in float32 at least, -inf for forbidden pieces, but for forced
+        sentences."""
+        if logits.dtype in (torch.float16, torch.bfloat16):
+            logits = logits.float()
+        for index, slot in enumerate(rows.slots.tolist()):
+            excluded = self._sentences[slot].excluded
+            if excluded is not None:
+                logits[rows.offsets[index] : rows.offsets[index + 1]].masked_fill_(excluded, -torch.inf)
+        log_probs = logits.log_softmax(dim=-1)
+        is_forced = np.array([self._sentences[slot].is_forced for slot in rows.slots.tolist()])
+        if not is_forced.any():
+            return log_probs.index_fill_(1, self._forbidden, -torch.inf)
+        free = self._tensor(np.flatnonzero(~is_forced.repeat(np.diff(rows.offsets))))
+        log_probs[free] = log_probs[free].index_fill_(1, self._forbidden, -torch.inf)
+        return log_probs
+
+    @torch.inference_mode()
+    def extend(self, rows: Rows, which: Ints) -> Extensions:
+        """See `Decoder`."""
+        chosen, offsets = _rows_of(rows, which)
+        log_probs = self._log_probs if len(which) == len(rows.slots) else self._log_probs[self._tensor(chosen)]
+        can_end = rows.can_end[which].repeat(np.diff(offsets))
+        num_extensions = rows.num_extensions[which]
+        count = int(num_extensions.max())
+        # Two more: one for the end of sentence, which may have to go, one to tell whether the last place has equals.
+        num_fetched = min(count + 2, self._vocab_size)
+        top = log_probs.topk(num_fetched, dim=1)
+        values, ids = top.values.cpu().double().numpy(), top.indices.cpu().numpy()
+        least = values[:, -1].copy()
+        values[(ids == EOS_ID) & ~can_end[:, None]] = -np.inf
+        values, ids = sort_pieces(values, ids)
+        values, ids = values[:, :count], ids[:, :count]
+        if num_fetched < self._vocab_size:
+            for row in np.flatnonzero((values[:, -1] == least) & (least > -np.inf)):
+                pieces = log_probs[int(row)].cpu().double().numpy()
+                if not can_end[row]:
+                    pieces[EOS_ID] = -np.inf
+                ids[row] = np.argsort(-pieces, kind="stable")[:count]
+                values[row] = pieces[ids[row]]
+        return best_extensions(values, ids, rows.log_probs[chosen], offsets, num_extensions)
+
+    @torch.inference_mode()
+    def log_probs(self, rows: Rows, which: Ints) -> Floats:
+        """See `Decoder`."""
+        chosen, _ = _rows_of(rows, which)
+        found: Floats = self._log_probs[self._tensor(chosen)].cpu().double().numpy()
+        return found
+
+    def attention(self, slot: int) -> NDArray[np.float32]:
+        """See `Decoder`."""
+        sentence = self._sentences[slot]
+        assert sentence.attention is not None, "the slot was admitted without keep_attention"
+        widest = max((len(beams) for beams in sentence.attention), default=0)
+        result = np.zeros((len(sentence.attention), widest, len(sentence.source_places)), np.float32)
+        for position, beams in enumerate(sentence.attention):
+            result[position, : len(beams)] = beams
+        return result
+
+    def release(self, slots: Sequence[int]) -> None:
+        """See `Decoder`."""
+        for slot in slots:
+            sentence = self._sentences.pop(slot)
+            self._pool.give_back(np.concatenate((sentence.source_places, *sentence.target_places)))
+        self._source = None
+
+    def _source_view(self, slots: Ints) -> SourceView:
+        numbers = tuple(slots.tolist())
+        if self._source is None or self._source[0] != numbers:
+            self._source = (numbers, SourceView(self._pool, [self._sentences[n].source_places for n in numbers]))
+        return self._source[1]
+
+    def _watch(self, layer: int, weights: Tensor) -> None:
+        """Keeps the last layer's weights, averaged over the heads, if any sentence asked for them."""
+        if layer + 1 == self._network.config.num_decoder_layers and any(
+            sentence.attention is not None for sentence in self._sentences.values()
+        ):
+            self._attention = weights.float().mean(dim=1).cpu().numpy()
+
+    def _reserve(self, width: int, length: int) -> None:
+        """Makes room in the table of places."""
+        _, old_width, old_length = self._places.shape
+        if width > old_width or length > old_length:
+            missing = (max(width - old_width, 0), max(length - old_length, 0))
+            self._places = np.pad(self._places, ((0, 0), (0, missing[0]), (0, missing[1])))
+
+    def _tensor(self, array: NDArray[np.int64] | NDArray[np.intp] | NDArray[np.bool_]) -> Tensor:
+        return torch.from_numpy(array).to(self._device)
+
+
+def _rows_of(rows: Rows, which: Ints) -> tuple[NDArray[np.intp], Ints]:
+    """The rows of the slots rows.slots[which] in order, and their offsets among these."""
+    counts = np.diff(rows.offsets)[which]
+    offsets = np.zeros(len(which) + 1, np.int32)
+    counts.cumsum(out=offsets[1:])
+    chosen = np.arange(offsets[-1]) + (rows.offsets[which] - offsets[:-1]).repeat(counts)
+    return chosen, offsets
+
+
+def _encoding_groups(admissions: Sequence[Admission]) -> list[list[Admission]]:
+    """Sentences of like length together, each group within MAX_ENCODED_PIECES when padded."""
+    groups: list[list[Admission]] = []
+    for admission in sorted(admissions, key=lambda admission: -len(admission.source_ids)):  # a group's longest is first
+        if groups and (len(groups[-1]) + 1) * len(groups[-1][0].source_ids) <= MAX_ENCODED_PIECES:
+            groups[-1].append(admission)
+        else:
+            groups.append([admission])
+    return groups

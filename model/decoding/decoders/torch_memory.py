@@ -1,0 +1,139 @@
+"""Where the torch decoder keeps keys and values: a pool of positions, and what a step reads and writes of it.
+
+L cached positions that a row attends to, S source positions.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dragoman.model.config import ArchitectureConfig
+
+Places = NDArray[np.int32]
+
+
+class PositionPool:
+    """Keys and values of all decoder layers for any number of positions, of sources and targets alike.
+
+    A position's place is the same while it is taken. The pool grows by a quarter at least when no place is free.
+    """
+
+    def __init__(self, config: ArchitectureConfig, *, like: Tensor) -> None:
+        """like: a tensor of the wanted device and float type."""
+        self.num_heads = config.num_heads
+        # [capacity · num_heads, d]: with a row for every head a read needs no transposed copy.
+        self._keys = [like.new_zeros(0, config.d_key) for _ in range(config.num_decoder_layers)]
+        self._values = [like.new_zeros(0, config.d_value) for _ in range(config.num_decoder_layers)]
+        self._free: Places = np.zeros(0, np.int32)  # a stack
+        self.capacity = 0
+
+    @property
+    def num_taken(self) -> int:
+        return self.capacity - len(self._free)
+
+    def take(self, count: int) -> Places:
+        """Places for so many positions."""
+        missing = count - len(self._free)
+        if missing > 0:
+            self._grow(max(missing, self.capacity // 4))
+        self._free, taken = self._free[: len(self._free) - count], self._free[len(self._free) - count :]
+        return taken
+
+    def give_back(self, places: Places) -> None:
+        self._free = np.concatenate((self._free, places))
+
+    def write(self, layer: int, places: Tensor, keys: Tensor, values: Tensor) -> None:
+        """keys [N, num_heads, d_key] and values [N, num_heads, d_value] of N positions; places: [N] int64."""
+        for memory, new in ((self._keys[layer], keys), (self._values[layer], values)):
+            memory.view(self.capacity, self.num_heads, -1).index_copy_(0, places, new)
+
+    def read(self, layer: int, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """The keys and values of the pool's rows, [..., num_heads, L] from `rows_of` -> [..., num_heads, L, d]."""
+        keys, values = self._keys[layer], self._values[layer]
+        flat = rows.flatten()
+        return keys.index_select(0, flat).view(*rows.shape, -1), values.index_select(0, flat).view(*rows.shape, -1)
+
+    def rows_of(self, places: Places) -> Tensor:
+        """[N, L] places -> [N, num_heads, L] rows for `read`."""
+        first = self._tensor(places).unsqueeze(1) * self.num_heads
+        return first + torch.arange(self.num_heads, device=first.device).unsqueeze(1)
+
+    def _tensor(self, places: Places) -> Tensor:
+        return torch.from_numpy(places.astype(np.int64)).to(self._keys[0].device)
+
+    def _grow(self, count: int) -> None:
+        capacity = self.capacity + count
+        grown = []
+        for memories in (self._keys, self._values):  # all before any is replaced: growing may run out of memory
+            longer = []
+            for memory in memories:
+                longer.append(memory.new_zeros(capacity * self.num_heads, memory.shape[1]))
+                longer[-1][: len(memory)] = memory
+            grown.append(longer)
+        self._keys, self._values = grown
+        self._free = np.concatenate((self._free, np.arange(self.capacity, capacity, dtype=np.int32)))
+        self.capacity = capacity
+
+
+class SourceView:
+    """The source's keys and values of some slots, gathered once and read until other slots decode."""
+
+    def __init__(self, pool: PositionPool, places: list[Places]) -> None:
+        """places: of each slot's source."""
+        lengths = np.array([len(slot) for slot in places])
+        # Padding repeats a position of the same sentence: what a mask hides must still be finite and its own.
+        padded = np.stack([np.pad(slot, (0, lengths.max() - len(slot)), mode="edge") for slot in places])
+        self._pool, self._rows = pool, pool.rows_of(padded)
+        mask = torch.from_numpy(np.arange(lengths.max()) < lengths[:, None])
+        self._mask = mask[:, None, None, :].to(self._rows.device)
+        self._gathered: dict[int, tuple[Tensor, Tensor]] = {}
+
+    def read(self, layer: int) -> tuple[Tensor, Tensor, Tensor]:
+        """See `model.network.transformer.DecoderCache.source`."""
+        if layer not in self._gathered:
+            self._gathered[layer] = self._pool.read(layer, self._rows)
+        return *self._gathered[layer], self._mask
+
+
+class StepCache:
+    """The `model.network.transformer.DecoderCache` of one step of R rows, padded ones included."""
+
+    def __init__(
+        self,
+        pool: PositionPool,
+        source: SourceView,
+        *,
+        is_real: NDArray[np.bool_],
+        read_places: Places,
+        lengths: NDArray[np.int32],
+        watch: Callable[[int, Tensor], None],
+    ) -> None:
+        """is_real: [R] False for padding, which is not written.
+
+        read_places: [R, L] what each row attends to, its own place among the first `lengths` [R], which are real.
+        watch: is told each layer's cross-attention weights.
+        """
+        self._pool, self._source = pool, source
+        self.attended = watch
+        self._rows = pool.rows_of(read_places)
+        device = self._rows.device
+        own = read_places[np.arange(len(lengths)), lengths - 1][is_real]
+        self._places = torch.from_numpy(own.astype(np.int64)).to(device)
+        self._real = None if is_real.all() else torch.from_numpy(np.flatnonzero(is_real)).to(device)
+        mask = torch.from_numpy(np.arange(read_places.shape[1]) < lengths[:, None])
+        self._mask = mask[:, None, None, :].to(device)
+
+    def append(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """See `model.network.transformer.DecoderCache`."""
+        new = (keys.squeeze(2), values.squeeze(2))
+        if self._real is not None:
+            new = (new[0][self._real], new[1][self._real])
+        self._pool.write(layer, self._places, *new)
+        return *self._pool.read(layer, self._rows), self._mask
+
+    def source(self, layer: int) -> tuple[Tensor, Tensor, Tensor]:
+        """See `model.network.transformer.DecoderCache`."""
+        return self._source.read(layer)

@@ -1,0 +1,262 @@
+"""One engine process as the front sees it: started, listened to, and started again when it ends.
+
+A thread of its own does all that; what it shares with the engine's thread is guarded by one lock.
+"""
+
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from dragoman.model.decoding.engines.replicas.messages import (
+    Failed,
+    FromReplica,
+    LogLine,
+    Ready,
+    ReplicaSetup,
+    Report,
+    Work,
+)
+from dragoman.model.decoding.request import Event, Request
+from dragoman.model.decoding.statistics import StepCounts
+from dragoman.model.errors import DragomanError
+
+COMMAND = (sys.executable, "-P", "-m", "dragoman.model.decoding.engines.replicas")
+"""Starts a process; the descriptor of its socket follows."""
+
+ROOT = Path(__file__).parents[5]
+"""The folder that `dragoman` is imported from."""
+
+EXIT_SECONDS = 5.0
+"""How long a process may take to end when the connection is closed; then it is killed."""
+
+STALL_SECONDS = 30.0
+"""A process that has had work for so long in all, whichever, and told nothing meanwhile is taken for stuck and killed:
+one that works tells of its steps ten times a second, so that only a single step could take as long."""
+
+NUM_LOOKS = 30
+"""How often it is looked in that time whether it has work."""
+
+STEADY_SECONDS = 5.0
+"""Who lived so long is started again at once when it ends."""
+
+MAX_PAUSE = 30.0
+
+logger = logging.getLogger(__name__)
+
+
+def pause_before_start(num_failures: int) -> float:
+    """Seconds to wait before a process is started again, that ended so many times in a row soon after its start."""
+    return 0.0 if num_failures <= 1 else min(0.25 * 2 ** (num_failures - 2), MAX_PAUSE)
+
+
+class Replica:
+    """A process, or the next one in its place. `in_flight`, `is_alive` and the counters are guarded by the lock that it
+    is made with."""
+
+    def __init__(
+        self,
+        number: int,
+        setup: ReplicaSetup,
+        lock: threading.Condition,
+        deliver: Callable[["Replica", Sequence[Event]], None],
+        lose: Callable[["Replica", str], None],
+        command: Sequence[str] = COMMAND,
+    ) -> None:
+        """lock: notified when the replica comes to life. deliver: takes the events of a report. lose: told why, when
+        all of in_flight is lost; both are called on the replica's thread with the lock held. command: starts the
+        process.
+        """
+        self.number = number
+        self.in_flight: dict[int, Request] = {}  # by the id that the process knows them by
+        self.num_reserved = 0  # positions
+        self.is_alive = False
+        self.num_starts = 0
+        self.pid: int | None = None
+        self.first_start: Future[None] = Future()
+        """Done when the first process is ready; its exception says why it cannot be."""
+        self._setup = setup
+        self._lock = lock
+        self._deliver = deliver
+        self._lose = lose
+        self._command = tuple(command)
+        self._steps, self._earlier_steps = StepCounts(), StepCounts()
+        self._failure: Failed | None = None
+        self._send_lock = threading.Lock()  # guards what follows: nobody writes to what another has closed
+        self._connection: Connection | None = None
+        self._is_closing = threading.Event()
+        self._thread = threading.Thread(target=self._look_after, name=f"dragoman-replica-{number}", daemon=True)
+        self._thread.start()
+
+    @property
+    def steps(self) -> StepCounts:
+        """Of all processes that there were."""
+        now, earlier = self._steps, self._earlier_steps
+        return StepCounts(
+            now.num_steps + earlier.num_steps,
+            now.step_seconds + earlier.step_seconds,
+            now.num_slot_steps + earlier.num_slot_steps,
+        )
+
+    def send(self, work: Work) -> None:
+        """What is sent to a process that is gone is lost with it, and told as lost.
+
+        Not to be called with the lock held: a process that has much to tell takes nothing before it has told it.
+        """
+        with self._send_lock:
+            if self._connection is not None:
+                try:
+                    self._connection.send(work)
+                except OSError:
+                    logger.debug("replica %d is gone", self.number)
+
+    def begin_closing(self) -> None:
+        """Lets the process end, after the step that it is in."""
+        self._is_closing.set()
+        with self._send_lock:
+            if self._connection is not None:
+                _shut_down(self._connection)
+
+    def close(self) -> None:
+        """`begin_closing`, and waits for the end."""
+        self.begin_closing()
+        self._thread.join()
+
+    # From here on everything runs on the replica's thread.
+
+    def _look_after(self) -> None:
+        num_failures = 0
+        while not self._is_closing.is_set():
+            begin = time.monotonic()
+            self._live()
+            if not self.first_start.done():
+                self.first_start.set_exception(self._start_error())
+            if self.first_start.exception() is not None:
+                return
+            num_failures = 1 if time.monotonic() - begin >= STEADY_SECONDS else num_failures + 1
+            self._is_closing.wait(pause_before_start(num_failures))
+
+    def _live(self) -> None:
+        """The life of one process, from its start to its end."""
+        self._failure = None
+        try:
+            process, connection = start_process(self._command, self._setup.num_threads)
+        except OSError as error:
+            self._failure = Failed(f"it cannot be started: {error.strerror}", "")
+            logger.error("replica %d: %s", self.number, self._failure.reason)
+            return
+        with self._lock:
+            self.num_starts += 1
+            self.pid = process.pid
+        with self._send_lock:
+            self._connection = connection
+        if self._is_closing.is_set():  # meanwhile, and had no connection to shut down
+            _shut_down(connection)
+        try:
+            connection.send(self._setup)
+            while True:
+                self._await_message(process, connection)
+                self._take(connection.recv())
+        except (EOFError, OSError):
+            pass
+        except Exception:  # of a message that nobody can read
+            logger.exception("replica %d cannot be understood and is ended", self.number)
+        self._end(process, connection)
+
+    def _await_message(self, process: "subprocess.Popen[bytes]", connection: Connection) -> None:
+        """Returns when there is one, or the connection is at its end."""
+        num_with_work = 0
+        while not connection.poll(STALL_SECONDS / NUM_LOOKS):
+            with self._lock:
+                num_with_work += bool(self.in_flight)  # others each time, where callers give up sooner
+            if num_with_work >= NUM_LOOKS:
+                logger.error("replica %d has been stuck for %g seconds and is ended", self.number, STALL_SECONDS)
+                process.kill()
+
+    def _take(self, message: FromReplica) -> None:
+        if isinstance(message, Report):
+            with self._lock:
+                self._steps = message.steps
+                self._deliver(self, message.events)
+        elif isinstance(message, Ready):
+            with self._lock:
+                self.is_alive = True
+                self._lock.notify_all()
+            if not self.first_start.done():
+                self.first_start.set_result(None)
+        elif isinstance(message, LogLine):
+            logging.getLogger(message.logger).log(message.level, "replica %d: %s", self.number, message.text)
+        else:
+            self._failure = message
+
+    def _end(self, process: "subprocess.Popen[bytes]", connection: Connection) -> None:
+        with self._lock:
+            self.is_alive = False
+            self.pid = None
+            self._earlier_steps, self._steps = self.steps, StepCounts()
+        with self._send_lock:
+            self._connection = None
+            connection.close()
+        try:
+            process.wait(EXIT_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        if self._failure is None:
+            self._failure = Failed(describe_end(process.returncode), "")
+        is_told_by_loading = not self.first_start.done() and self._failure.error is not None
+        if not self._is_closing.is_set() and not is_told_by_loading:
+            details = "" if self._failure.error else self._failure.details
+            logger.error("replica %d: %s", self.number, "\n".join(filter(None, (self._failure.reason, details))))
+        with self._lock:
+            self._lose(self, f"its engine process: {self._failure.reason}")
+
+    def _start_error(self) -> DragomanError:
+        assert self._failure is not None, "every end has its reason"
+        return self._failure.error or DragomanError(f"an engine process does not start: {self._failure.reason}")
+
+
+def start_process(command: Sequence[str], num_threads: int) -> tuple["subprocess.Popen[bytes]", Connection]:
+    """A process with a connection to it. Not forked, but started anew: a fork would take over locks that other threads
+    hold, of gRPC among others.
+
+    Raises OSError if the system has no room for it.
+    """
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+        process = subprocess.Popen(
+            [*command, str(theirs.fileno())],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            pass_fds=(theirs.fileno(),),
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": str(num_threads)},
+        )
+        return process, Connection(ours.detach())
+
+
+def _shut_down(connection: Connection) -> None:
+    """Both sides see the end, also a thread that is reading."""
+    with socket.socket(fileno=os.dup(connection.fileno())) as other_handle:
+        try:
+            other_handle.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            logger.debug("the other side was gone already")
+
+
+def describe_end(status: int) -> str:
+    """How a process ended, by its exit status as `subprocess` has it."""
+    if status >= 0:
+        return f"ended with status {status}"
+    try:
+        return f"ended by {signal.Signals(-status).name}"
+    except ValueError:
+        return f"ended by signal {-status}"

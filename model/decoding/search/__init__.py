@@ -1,0 +1,1 @@
+"""The search: pure functions on arrays, on the host, without torch."""

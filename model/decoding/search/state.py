@@ -1,0 +1,208 @@
+"""The state of the search of all slots, on the host: which hypotheses live, and how they came to be."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dragoman.model.config import BOS_ID, EOS_ID
+from dragoman.model.decoding.decoder import Extensions, Floats, Ints, Rows
+from dragoman.model.decoding.search.beam import BeamStep, beam_step
+
+GROWTH = 32
+"""Positions by which the arrays grow when a longer target comes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """A finished hypothesis, as a pointer into its slot's history.
+
+    log_prob: of the whole hypothesis.
+    token_id: its last piece: the end of sentence, or another where it was cut off.
+    beams:    [pieces, token_id included] uint8, the beam in which it stood at every position.
+    """
+
+    log_prob: float
+    token_id: int
+    beams: NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """The pieces of a hypothesis, without the end of sentence, and the log probability of each, with that of the end
+    of sentence if it ended."""
+
+    token_ids: tuple[int, ...]
+    token_log_probs: tuple[float, ...]
+
+
+class _Active(NamedTuple):
+    """The active slots, ascending, and what each asked for; [n] each."""
+
+    slots: Ints
+    beam_sizes: Ints
+    num_extensions: Ints
+    min_lengths: Ints
+    max_lengths: Ints
+
+
+class Search:
+    """Beam search in up to `max_slots` fixed slots; a slot's number is the same from `begin` to `remove`.
+
+    Nothing is moved or copied when hypotheses branch: a slot's history, by beam and position, is written once, and the
+    ancestry tells which of it belongs to a live hypothesis. The arrays grow to the widest beam and the longest target
+    that any slot asked for.
+    """
+
+    def __init__(self, max_slots: int) -> None:
+        self.max_slots = max_slots
+        self._is_active = np.zeros(max_slots, np.bool_)
+        self._options = np.zeros((max_slots, 4), np.int32)  # by slot: the fields of _Active after the first
+        self._active: _Active | None = None  # None after slots came or went
+        # Where a slot stands
+        self._positions, self._num_live, self._num_finished = np.zeros((3, max_slots), np.int32)
+        self._endings: list[list[Ending]] = [[] for _ in range(max_slots)]
+        # By slot, beam and position: the piece fed there, the hypothesis' log probability there, and the ancestry.
+        self._pieces: Ints = np.zeros((max_slots, 1, GROWTH), np.int32)
+        self._log_probs: Floats = np.zeros((max_slots, 1, GROWTH), np.float64)
+        self._ancestry: NDArray[np.uint8] = np.zeros((max_slots, 1, GROWTH), np.uint8)
+
+    @property
+    def num_active(self) -> int:
+        return int(np.count_nonzero(self._is_active))
+
+    def begin(self, slot: int, *, beam_size: int, num_extensions: int, min_length: int, max_length: int) -> None:
+        """Starts a search with a single hypothesis, the empty one.
+
+        num_extensions: that it wants at every step; min_length: pieces before the end of sentence is possible;
+        max_length: most pieces, the end of sentence included.
+        """
+        self._reserve(beam_size, max_length)
+        self._options[slot] = beam_size, num_extensions, min_length, max_length
+        self._positions[slot], self._num_live[slot], self._num_finished[slot] = 0, 1, 0
+        self._endings[slot] = []
+        self._pieces[slot, 0, 0], self._log_probs[slot, 0, 0] = BOS_ID, 0.0
+        self._is_active[slot] = True
+        self._active = None
+
+    def remove(self, slots: list[int]) -> None:
+        """Ends searches and forgets them."""
+        self._is_active[slots] = False
+        self._active = None
+        for slot in slots:
+            self._endings[slot] = []
+
+    def rows(self) -> Rows:
+        """The live hypotheses of all active slots, of which there must be one."""
+        active = self._find_active()
+        slots, num_slots = active.slots, len(active.slots)
+        counts, positions = self._num_live[slots], self._positions[slots]
+        offsets = np.zeros(num_slots + 1, np.int32)
+        counts.cumsum(out=offsets[1:])
+        owners = np.arange(num_slots).repeat(counts)  # [R] index of each row's slot
+        _, width, length = self._pieces.shape
+        # Of beam b: slot · width · length + b · length + position, where b is the row less the slot's first row.
+        places = ((slots * width - offsets[:-1]) * length + positions)[owners]
+        places += np.arange(0, len(owners) * length, length, dtype=np.int32)
+        return Rows(
+            slots=slots,
+            offsets=offsets,
+            positions=positions,
+            token_ids=self._pieces.take(places),
+            log_probs=self._log_probs.take(places),
+            ancestry=self._ancestry,
+            can_end=positions >= active.min_lengths,
+            num_extensions=active.num_extensions,
+        )
+
+    def advance(self, rows: Rows, extensions: Extensions) -> BeamStep:
+        """Goes on by one piece. rows: of this search as it stands; extensions: of those."""
+        active, slots = self._find_active(), rows.slots
+        positions = rows.positions + np.int32(1)
+        step = beam_step(extensions, active.beam_sizes, self._num_finished[slots], positions >= active.max_lengths)
+        if np.count_nonzero(step.finishes):
+            self._finish(rows, extensions, step.finishes)
+        self._grow(rows, extensions, step.lives)
+        self._num_finished[slots] = step.num_finished
+        self._positions[slots] = positions
+        return step
+
+    def endings(self, slot: int) -> list[Ending]:
+        """The hypotheses of a slot that have finished, in the order in which they did."""
+        return self._endings[slot]
+
+    def trace(self, slot: int, ending: Ending) -> Path:
+        """What a finished hypothesis is made of."""
+        beams, length = ending.beams, len(ending.beams)
+        positions = np.arange(length)
+        fed = self._pieces[slot, beams, positions][1:].tolist()
+        totals = np.append(self._log_probs[slot, beams, positions], ending.log_prob)
+        last = [] if ending.token_id == EOS_ID else [ending.token_id]
+        return Path((*fed, *last), tuple(np.diff(totals).tolist()))
+
+    def live_pieces(self, slot: int) -> Ints:
+        """[live hypotheses, pieces so far] of a slot."""
+        position, num_live = int(self._positions[slot]), int(self._num_live[slot])
+        beams = np.empty((num_live, position + 1), np.uint8)
+        beams[:, :position] = self._ancestry[slot, :num_live, :position]
+        beams[:, position] = np.arange(num_live)
+        return self._pieces[slot, beams, np.arange(position + 1)][:, 1:]
+
+    def live_log_probs(self, slot: int) -> Floats:
+        """[live hypotheses] of a slot."""
+        return self._log_probs[slot, : self._num_live[slot], self._positions[slot]]
+
+    def _find_active(self) -> _Active:
+        if self._active is None:
+            slots = np.flatnonzero(self._is_active)
+            self._active = _Active(slots.astype(np.int32), *np.ascontiguousarray(self._options[slots].T))
+        return self._active
+
+    def _finish(self, rows: Rows, extensions: Extensions, finishes: NDArray[np.bool_]) -> None:
+        owners = finishes.nonzero()[0]
+        for slot, position, beam, token_id, log_prob in zip(
+            rows.slots[owners].tolist(),
+            rows.positions[owners].tolist(),
+            extensions.parents[finishes].tolist(),
+            extensions.token_ids[finishes].tolist(),
+            extensions.log_probs[finishes].tolist(),
+            strict=True,
+        ):
+            beams = self._ancestry[slot, beam, : position + 1].copy()
+            beams[position] = beam
+            self._endings[slot].append(Ending(log_prob, token_id, beams))
+
+    def _grow(self, rows: Rows, extensions: Extensions, lives: NDArray[np.bool_]) -> None:
+        """Takes the extensions that live on as the live hypotheses."""
+        slots = rows.slots
+        counts = np.add.reduce(lives, axis=1, dtype=np.int32)
+        self._num_live[slots] = counts
+        chosen = lives.ravel().nonzero()[0]
+        owners = chosen // lives.shape[1]
+        parents = extensions.parents.take(chosen)
+        _, width, length = self._ancestry.shape
+        # Rows of the arrays by slot and beam: where each hypothesis will stand, and where its parent stands.
+        first_beams = slots * width
+        beams = (first_beams - counts.cumsum() + counts)[owners]
+        beams += np.arange(len(chosen))
+        parent_beams = first_beams[owners] + parents
+        places = beams * length + rows.positions[owners]
+
+        longest = int(np.maximum.reduce(rows.positions))
+        ancestry = self._ancestry.reshape(-1, length)[:, :longest]
+        ancestry[beams] = ancestry[parent_beams]
+        self._ancestry.reshape(-1)[places] = parents
+        places += 1  # the position to come
+        self._pieces.reshape(-1)[places] = extensions.token_ids.take(chosen)
+        self._log_probs.reshape(-1)[places] = extensions.log_probs.take(chosen)
+
+    def _reserve(self, beam_size: int, max_length: int) -> None:
+        """Makes room for so many beams and positions."""
+        _, width, length = self._pieces.shape
+        missing = (max(beam_size - width, 0), max(-(-(max_length - length) // GROWTH) * GROWTH, 0))
+        if any(missing):
+            padding = ((0, 0), (0, missing[0]), (0, missing[1]))
+            self._pieces = np.pad(self._pieces, padding)
+            self._log_probs = np.pad(self._log_probs, padding)
+            self._ancestry = np.pad(self._ancestry, padding)

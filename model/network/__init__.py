@@ -1,0 +1,1 @@
+"""The Transformer in torch, for training and for processors without compiled kernels."""

@@ -1,0 +1,69 @@
+"""The network in 8-bit integers with torch alone: what the native decoder computes, where it cannot be compiled.
+
+Weights have a scale for each output, fixed once; inputs a scale for each row, found as they come (Dettmers et al. 2022,
+section 2.1, without its outliers). Sums of products of integers are exact, so that a row's result is its own. The keys
+and values that a decoder keeps have 16 bits.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from dragoman.model.network.transformer import Transformer
+
+
+def quantize_rows(matrix: Tensor) -> tuple[Tensor, Tensor]:
+    """[rows, columns] -> int8 of the same shape and float32 scales [rows], so that matrix ≈ int8 · scale."""
+    scales = (matrix.abs().amax(dim=1) / 127).clamp(min=torch.finfo(torch.float32).tiny)
+    return (matrix / scales.unsqueeze(1)).round().to(torch.int8), scales
+
+
+class QuantizedLinear(nn.Module):
+    """nn.Linear whose product is one of integers."""
+
+    def __init__(self, linear: nn.Linear) -> None:
+        super().__init__()
+        weight, scales = quantize_rows(linear.weight.detach().float())
+        self.register_buffer("weight", weight)
+        self.register_buffer("scales", scales)
+        self.register_buffer("bias", None if linear.bias is None else linear.bias.detach().float())
+        self.weight: Tensor
+        self.scales: Tensor
+        self.bias: Tensor | None
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """[..., num_inputs] -> [..., num_outputs], float32"""
+        rows = inputs.flatten(0, -2)
+        limits = rows.abs().amax(dim=1, keepdim=True)
+        inverses = torch.where(limits > 0, 127 / limits, 0.0)
+        quantized = (rows * inverses).round().to(torch.int8)
+        sums = torch._int_mm(quantized, self.weight.t())
+        products = sums.float() * (self.scales * (limits / 127))
+        return (products if self.bias is None else products + self.bias).unflatten(0, inputs.shape[:-1])
+
+
+class CachedLinear(QuantizedLinear):
+    """A projection to keys or values that are kept, in bfloat16."""
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """[..., num_inputs] -> [..., num_outputs], float32 of the precision of bfloat16"""
+        return super().forward(inputs).bfloat16().float()
+
+
+def quantize_network(network: Transformer) -> Transformer:
+    """Turns every linear layer and embedding of the network into 8 bits, and the decoder's keys and values into 16, in
+    place, and returns it. It decodes in float32 otherwise; it can no longer be trained."""
+    with torch.no_grad():
+        for embedding in (network.source_embedding, network.target_embedding):
+            integers, scales = quantize_rows(embedding.weight)
+            embedding.weight = nn.Parameter(integers.float() * scales.unsqueeze(1), requires_grad=False)
+    cached = {
+        projection
+        for layer in network.decoder()
+        for attention in (layer.self_attention, layer.cross_attention)
+        for projection in (attention.key, attention.value)
+    }
+    for module in list(network.modules()):
+        for name, child in module.named_children():
+            if isinstance(child, nn.Linear):
+                setattr(module, name, (CachedLinear if child in cached else QuantizedLinear)(child))
+    return network

@@ -1,0 +1,55 @@
+"""The weights of a bundle: one safetensors file, in 32, 16 or 8 bits."""
+
+from pathlib import Path
+from typing import Literal
+
+import torch
+from safetensors.torch import save
+from torch import Tensor
+
+from dragoman.model.bundle import BundleConfig, Storage
+from dragoman.model.errors import InvalidInputError
+from dragoman.model.network.quantization import quantize_rows
+from dragoman.model.network.transformer import Transformer
+from dragoman.model.weights import SCALE_SUFFIX, read_weights
+
+
+def pack_weights(network: Transformer, storage: Storage) -> bytes:
+    """The network's parameters, tied ones once, as the content of a safetensors file.
+
+    float16 and float32: as they are. int8: each matrix as integers -127 to 127 and, under its name with ".scale", a
+    float32 scale for each row (a row of a projection is one output, a row of an embedding one piece); vectors, which
+    are few, in float32.
+    """
+    tensors: dict[str, Tensor] = {}
+    for name, parameter in network.named_parameters():
+        values = parameter.detach().float().cpu()
+        if storage == "int8" and values.dim() == 2:
+            tensors[name], tensors[name + SCALE_SUFFIX] = quantize_rows(values)
+        else:
+            tensors[name] = values.half() if storage == "float16" else values
+    return save(tensors)
+
+
+def load_network(folder: Path, config: BundleConfig) -> Transformer:
+    """The bundle's network in float32, in evaluation mode.
+
+    Raises InvalidInputError naming the file, and the tensor that is missing or has the wrong shape.
+    """
+    tensors = read_weights(folder, config)
+    network = Transformer(config.architecture, config.vocabulary)
+    with torch.no_grad():
+        for name, parameter in network.named_parameters():
+            parameter.copy_(torch.from_numpy(tensors[name].as_floats()))
+    return network.eval()
+
+
+def place_network(network: Transformer, device: str, precision: Literal["float32", "bfloat16", "float16"]) -> None:
+    """Moves a network to where, and into what, it is to be computed.
+
+    device: torch's name for it, such as "cuda". Raises InvalidInputError if it cannot be used.
+    """
+    try:
+        network.to(device, getattr(torch, precision))
+    except (RuntimeError, AssertionError) as error:  # torch raises either, with many lines
+        raise InvalidInputError(f'the device "{device}" cannot be used: {str(error).splitlines()[0]}') from error

@@ -1,0 +1,43 @@
+"""A server that translates for a command."""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+
+from dragoman.translation.batch.source import Task, TranslationSource
+
+TOKEN_VARIABLE, CA_VARIABLE = "DRAGOMAN_TOKEN", "DRAGOMAN_TLS_CA"
+"""Environment variables: the token that the server asks for; the file of certificates by which a server with TLS is
+judged, or "system" for those that gRPC comes with."""
+
+
+@contextmanager
+def remote_source(server: str, model: str | None, task: Task) -> Iterator[TranslationSource]:
+    """server: HOST:PORT, or another address that gRPC resolves; the environment tells how to reach it. model: its name
+    there; None lets the server choose, and then all that it has loaded must stay the same. Raises ServerError if there
+    is no server."""
+    from dragoman.server.client import Client, Search, Tls
+
+    search: Search = {
+        **asdict(task.options),  # type: ignore[typeddict-item]
+        "source_language": task.source_language,
+        "model": model,
+        "split_sentences": task.split_sentences,
+        "return_pieces": task.with_pieces,
+        "return_token_log_probs": task.with_pieces,
+        "return_alignment": task.with_alignment,
+        "return_attention": task.with_attention,
+    }
+    authority = os.environ.get(CA_VARIABLE)
+    tls = Tls(root_certificates=None if authority == "system" else authority) if authority else None
+    with Client(server, token=os.environ.get(TOKEN_VARIABLE) or None, tls=tls) as client:
+        revisions = {served.name: served.revision for served in client.list_models() if model in (None, served.name)}
+        parameters = task.parameters
+        parameters |= {"source_language": task.source_language, "model": model, "to": task.to}
+        parameters |= {"revisions": json.dumps(revisions, sort_keys=True)}
+        yield TranslationSource(
+            lambda texts: client.translate_stream(texts, task.to, revisions=revisions, **search),
+            parameters,
+        )

@@ -1,0 +1,289 @@
+"""The gRPC server as a process: what it offers, where it listens, how it stops."""
+
+import asyncio
+import gc
+import logging
+import socket
+import sys
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import grpc
+from grpc_channelz.v1 import channelz  # type: ignore[import-untyped]
+from grpc_health.v1 import health, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from dragoman.model.decoding.statistics import EngineStatistics
+from dragoman.model.errors import DragomanError
+from dragoman.server.access import make_credentials, make_interceptors, server_options, warnings_of
+from dragoman.server.catalogue.catalogue import Catalogue
+from dragoman.server.catalogue.model_loading import load_translator, try_worker
+from dragoman.server.catalogue.upkeep import Upkeep
+from dragoman.server.config import ModelConfig, ServerConfig, parse_address
+from dragoman.server.grpc.health_service import SERVICE_NAME, ServingHealth
+from dragoman.server.grpc.registration import Registrar
+from dragoman.server.grpc.v1.service import TranslationService
+from dragoman.server.scheduling.interfaces import ServedTranslator
+from dragoman.server.scheduling.worker import Worker
+from dragoman.server.signals import (
+    LastResort,
+    catch_reload_signal,
+    catch_stop_signal,
+    exit_on_stop_signals,
+    ignore_reload_signal,
+)
+from dragoman.server.telemetry import Monitor
+from dragoman.server.translating.detection import LanguageDetector
+from dragoman.v1 import translation_pb2_grpc
+
+if TYPE_CHECKING:
+    from dragoman.server.grpc.google.facade import GoogleFacade
+
+FLUSH_SECONDS = 1.0
+"""How long answers may travel, once all are computed, if someone still holds a stream open, such as health's Watch."""
+
+STREAM_SHARE = 0.5
+"""Of the time to drain, that streams have to end by themselves; then they are ended in order, between two texts."""
+
+LATE_SECONDS = 10.0
+"""How long closing may take once the time to drain is over, before the process is ended."""
+
+COLLECTED_EVERY = 10_000
+"""Objects made, beyond those that are gone again, after which Python looks for garbage. Calls leave hardly any cycles;
+by default those that are under way would be looked at again and again, which is a tenth of what a call takes."""
+
+CHANNELZ_NAME = "grpc.channelz.v1.Channelz"
+
+logger = logging.getLogger(__name__)
+
+
+class TranslationServer:
+    """TranslationService, health and what else is configured on one port, with the models of the configuration.
+
+    An asynchronous context manager; leaving it stops the server gracefully.
+    """
+
+    def __init__(
+        self,
+        config: ServerConfig,
+        *,
+        path: Path | None = None,
+        reread: Callable[[], ServerConfig] | None = None,
+        load: Callable[[ModelConfig], ServedTranslator] = load_translator,
+        try_out: Callable[[Worker], Awaitable[None]] = try_worker,
+    ) -> None:
+        """path: the configuration's file, if it has one, and reread: what makes the configuration of it anew.
+        load, try_out: see `Catalogue`.
+
+        Raises DragomanError if what traces need is not installed.
+        """
+        self._config = config
+        self._host, self._port = parse_address(config.server.listen)
+        self._monitor = Monitor(config.metrics, config.log, config.traces, self._statistics)
+        self._catalogue = Catalogue(
+            load=load,
+            try_out=try_out,
+            max_waiting=config.limits.max_waiting,
+            observer=self._monitor,
+            worker_observer=self._monitor,
+            on_change=self._on_change,
+        )
+        self._upkeep = Upkeep(self._catalogue, config, path=path, reread=reread)
+        self._detector = LanguageDetector()
+        self._service = TranslationService(self._catalogue, config.limits, self._detector)
+        self._health = ServingHealth()
+        self._google: GoogleFacade | None = None
+        self._telling: set[asyncio.Task[None]] = set()
+        self._stopped = False
+        self.address = ""
+        """HOST:PORT with the actual port, once started."""
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    @property
+    def metrics_address(self) -> str:
+        """HOST:PORT of the metrics, once started; empty without them."""
+        return self._monitor.metrics_address
+
+    def model_names(self) -> list[str]:
+        """The models that are served now."""
+        return list(self._catalogue.works())
+
+    @property
+    def drain_seconds(self) -> float:
+        """How long running calls may go on once the server is to stop, as the configuration has it now."""
+        return self._upkeep.config.server.drain_seconds
+
+    def reload(self) -> None:
+        """Looks at once whether the configuration or a bundle has changed."""
+        self._upkeep.ask()
+
+    async def start(self) -> None:
+        """Loads the models, then binds the port and serves. Raises DragomanError if one of it is not possible."""
+        self._refuse_unusable_address()
+        self._monitor.start()
+        try:
+            await self._start()
+        except BaseException:
+            await self._catalogue.close()
+            await asyncio.to_thread(self._monitor.stop)
+            raise
+
+    async def _start(self) -> None:
+        config = self._config
+        credentials = make_credentials(config.tls, self._monitor.certificate_loaded)
+        self._server = grpc.aio.server(
+            interceptors=make_interceptors(config.access, config.limits, self._monitor),
+            options=[
+                ("grpc.so_reuseport", 0),  # or a second server would silently take half of the calls
+                ("grpc.enable_channelz", int(config.server.channelz)),
+                *server_options(config.limits),
+            ],
+        )
+        await self._upkeep.load()
+        self._add_services()
+        try:
+            if credentials is None:
+                port = self._server.add_insecure_port(config.server.listen)
+            else:
+                port = self._server.add_secure_port(config.server.listen, credentials)
+        except RuntimeError as error:
+            raise DragomanError(f"cannot listen on {config.server.listen}") from error
+        for warning in warnings_of(config.server.listen, config.tls, config.access):
+            logger.warning(warning.removeprefix("WARNING: "))
+        await self._health.tell(self._catalogue.works())
+        await self._server.start()
+        self._upkeep.start()
+        self.address = f"{self._host}:{port}"
+
+    def _add_services(self) -> None:
+        config = self._config.server
+        names = [SERVICE_NAME, health.SERVICE_NAME]
+        server: Any = Registrar(self._server)  # all that generated code asks of one
+        translation_pb2_grpc.add_TranslationServiceServicer_to_server(self._service, server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health.servicer, server)
+        if config.google:
+            from dragoman.server.grpc.google.facade import add_to_server
+
+            self._google = add_to_server(
+                server, self._catalogue, self._config.limits, config.google_files, self._detector
+            )
+            self._health.add_services(self._google.service_names)
+            names += self._google.service_names
+        if config.channelz:
+            channelz.add_channelz_servicer(self._server)
+            names.append(CHANNELZ_NAME)
+        if config.reflection:
+            reflection.enable_server_reflection((*names, reflection.SERVICE_NAME), self._server)
+
+    async def stop(self) -> None:
+        """Says NOT_SERVING, takes no new calls, lets the running ones finish within the time to drain, and ends."""
+        if self._stopped:
+            return
+        self._stopped = True
+        drain_seconds = self.drain_seconds
+        logger.info("stopping: new calls are refused, running ones have %g s", drain_seconds)
+        await self._health.shut_down()
+        upkeep = asyncio.ensure_future(self._upkeep.stop())
+        stopping = asyncio.ensure_future(self._server.stop(drain_seconds))
+        idle = asyncio.ensure_future(self._wait_until_idle())
+        either = asyncio.FIRST_COMPLETED
+        _, running = await asyncio.wait((stopping, idle), timeout=drain_seconds * STREAM_SHARE, return_when=either)
+        if len(running) == 2:
+            self._service.drain()
+            if self._google is not None:
+                self._google.drain()
+            await asyncio.wait((stopping, idle), return_when=either)
+        idle.cancel()
+        await self._server.stop(min(drain_seconds, FLUSH_SECONDS))
+        await stopping
+        await upkeep
+        if self._google is not None:
+            await self._google.close()
+        await self._catalogue.close()
+        logger.info("stopped")
+        await asyncio.to_thread(self._monitor.stop)
+
+    async def _wait_until_idle(self) -> None:
+        await self._service.wait_until_idle()
+        await self._catalogue.wait_until_idle()  # other services' calls have their leases, too
+
+    def _on_change(self) -> None:
+        """The catalogue has other models, or one of them broke."""
+        self._upkeep.wake()
+        telling = asyncio.ensure_future(self._tell_health())
+        self._telling.add(telling)
+        telling.add_done_callback(self._telling.discard)
+
+    async def _tell_health(self) -> None:
+        await self._health.tell(self._catalogue.works())
+
+    def _statistics(self) -> Iterator[tuple[str, EngineStatistics, int]]:
+        """For a scrape, on its thread."""
+        for worker in self._catalogue.workers():
+            yield worker.translator.name, worker.statistics(), worker.num_waiting
+
+    def _refuse_unusable_address(self) -> None:
+        # gRPC would say no more than that it failed, and write its own lines to standard error.
+        listen = self._config.server.listen
+        try:
+            address = socket.getaddrinfo(self._host.strip("[]"), self._port, type=socket.SOCK_STREAM)[0]
+            with socket.socket(address[0], address[1]) as trial:
+                trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                trial.bind(address[4])
+        except OSError as error:
+            raise DragomanError(f"cannot listen on {listen}: {error.strerror}") from error
+
+
+def serve(
+    config: ServerConfig,
+    *,
+    path: Path | None = None,
+    reread: Callable[[], ServerConfig] | None = None,
+    announce: Callable[[str], None] | None = None,
+) -> None:
+    """Serves until SIGTERM or SIGINT, then stops gracefully; a second signal ends the process at once. SIGHUP has it
+    look at once whether the configuration or a bundle has changed.
+
+    path, reread: see `TranslationServer`. `announce` gets one line with the actual address when the server is ready; by
+    default it goes to standard output. Call it on the main thread. Raises DragomanError if it cannot serve.
+    """
+    exit_on_stop_signals()
+    ignore_reload_signal()
+    gc.set_threshold(COLLECTED_EVERY, *gc.get_threshold()[1:])
+    run_until_stopped(TranslationServer(config, path=path, reread=reread), announce or _print_line)
+
+
+def run_until_stopped(server: TranslationServer, announce: Callable[[str], None]) -> None:
+    """See `serve`."""
+    last_resort = LastResort(_report_hanging)
+    try:
+        asyncio.run(_run_until_stopped(server, announce, last_resort))
+    finally:
+        last_resort.disarm()
+
+
+async def _run_until_stopped(
+    server: TranslationServer, announce: Callable[[str], None], last_resort: LastResort
+) -> None:
+    async with server:
+        stop = catch_stop_signal()
+        catch_reload_signal(server.reload)
+        announce(f"Dragoman serves {', '.join(server.model_names())} on {server.address}")
+        await stop.wait()
+        last_resort.arm(server.drain_seconds + LATE_SECONDS)
+
+
+def _report_hanging() -> None:
+    # Not to the log, whose thread may be what hangs.
+    print("the server did not stop in time: the process ends as it is", file=sys.stderr, flush=True)
+
+
+def _print_line(line: str) -> None:
+    print(line, flush=True)  # whoever reads it through a pipe waits for it

@@ -1,0 +1,131 @@
+"""BatchTranslateText: what is asked for, checked before the call is answered."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from google.cloud.translate_v3 import types
+
+from dragoman.model.errors import DragomanError, InvalidInputError
+from dragoman.server.catalogue.catalogue import Catalogue
+from dragoman.server.config import LimitsConfig
+from dragoman.server.grpc.google.batch_job import BatchJob, Input, Target
+from dragoman.server.grpc.google.contents import HTML, PLAIN, read_mime_type
+from dragoman.server.grpc.google.errors import UnsupportedError
+from dragoman.server.grpc.google.files import AllowedFolder, InputFile, UriStyle
+from dragoman.server.grpc.google.languages import directions_of, find_sources
+from dragoman.server.grpc.google.names import read_model
+from dragoman.server.scheduling.caller import Caller
+
+MAX_TARGETS, MAX_FILES = 10, 100
+"""As Google has them."""
+
+_MIME_TYPES = {".html": (HTML,), ".txt": (PLAIN,), ".tsv": (HTML, PLAIN)}
+"""What files may hold, by their extension; the first is meant where nothing is said."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Output:
+    folder: Path
+    style: UriStyle
+
+
+class BatchTranslator:
+    """Makes jobs of requests, on the event loop."""
+
+    def __init__(self, catalogue: Catalogue, limits: LimitsConfig, files: Path) -> None:
+        """files: the folder that may be read and written. Raises NotFoundError if there is none."""
+        self._catalogue = catalogue
+        self._limits = limits
+        self._folder = AllowedFolder(files)
+        self._outputs: set[Path] = set()  # folders of jobs that run
+
+    async def plan(self, request: types.BatchTranslateTextRequest, caller: Caller) -> BatchJob:
+        """The job that a request asks for; its output folder is there then, and is no other job's until it ends.
+
+        Raises InvalidInputError, NotFoundError, UnsupportedError.
+        """
+        if request.glossaries:
+            raise UnsupportedError("glossaries: there are none here")
+        targets = self._find_targets(request)
+        inputs = await asyncio.to_thread(self._find_inputs, request.input_configs)
+        _check_names(inputs, targets)
+        uri = request.output_config.gcs_destination.output_uri_prefix
+        if not uri:
+            raise InvalidInputError("output_config.gcs_destination.output_uri_prefix: is empty")
+        output = await asyncio.to_thread(self._make_output_folder, uri)
+        if output.folder in self._outputs:
+            raise InvalidInputError(f"output_config: {uri} is used by another operation")
+        self._outputs.add(output.folder)
+        return BatchJob(
+            self._catalogue,
+            self._limits,
+            caller,
+            inputs,
+            targets,
+            output.folder,
+            output.style,
+            on_end=lambda: self._outputs.discard(output.folder),
+        )
+
+    def _find_targets(self, request: types.BatchTranslateTextRequest) -> list[Target]:
+        if not request.source_language_code:
+            raise InvalidInputError("source_language_code: is empty")
+        codes = list(request.target_language_codes)
+        if not 1 <= len(codes) <= MAX_TARGETS:
+            raise InvalidInputError(f"target_language_codes: must be 1 to {MAX_TARGETS}")
+        if len(set(codes)) < len(codes):
+            raise InvalidInputError("target_language_codes: one is there twice")
+        for code in request.models:
+            if code not in codes:
+                raise InvalidInputError(f'models: has "{code}", which is none of target_language_codes')
+        targets = []
+        for code in codes:
+            model = read_model(request.models.get(code, ""), f'models["{code}"]')
+            (source,), target = find_sources(directions_of(self._catalogue, model), request.source_language_code, code)
+            self._catalogue.find(model, source, target).release()
+            targets.append(Target(code, model, source, target))
+        return targets
+
+    def _find_inputs(self, configs: Sequence[types.InputConfig]) -> list[Input]:
+        if not configs:
+            raise InvalidInputError("input_configs: is empty")
+        if len(configs) > MAX_FILES:
+            raise InvalidInputError(f"input_configs: {len(configs)}, but at most {MAX_FILES} are allowed")
+        found: dict[Path, Input] = {}
+        for number, config in enumerate(configs):
+            try:
+                for file in self._folder.find_inputs(config.gcs_source.input_uri, MAX_FILES):
+                    found.setdefault(file.path, Input(file, _mime_type(config.mime_type, file)))
+            except DragomanError as error:
+                raise type(error)(f"input_configs[{number}]: {error}") from error
+        if len(found) > MAX_FILES:
+            raise InvalidInputError(f"input_configs: {len(found)} files, but at most {MAX_FILES} are allowed")
+        return list(found.values())
+
+    def _make_output_folder(self, uri: str) -> _Output:
+        try:
+            return _Output(*self._folder.make_output_folder(uri))
+        except DragomanError as error:
+            raise type(error)(f"output_config: {error}") from error
+
+
+def _mime_type(mime_type: str, file: InputFile) -> str:
+    possible = _MIME_TYPES[file.path.suffix]
+    if not mime_type:
+        return possible[0]
+    if read_mime_type(mime_type) not in possible:
+        raise InvalidInputError(f'{file.uri}: mime_type is "{mime_type}", but must be {" or ".join(possible)}')
+    return mime_type
+
+
+def _check_names(inputs: Sequence[Input], targets: Sequence[Target]) -> None:
+    """Raises InvalidInputError for two files whose translations would have the same name."""
+    by_name: dict[str, str] = {}
+    for item in inputs:
+        for target in targets:
+            name = item.file.output_name(target.code, "translations")
+            other = by_name.setdefault(name, item.file.uri)
+            if other != item.file.uri:
+                raise InvalidInputError(f"input_configs: the outputs of {other} and {item.file.uri} would be {name}")

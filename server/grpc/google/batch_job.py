@@ -1,0 +1,300 @@
+"""Translating files into a folder: for each file and language a file of translations, one of errors, and an index."""
+
+import asyncio
+import sys
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Sequence
+from contextlib import aclosing, suppress
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeAlias, TypeVar
+
+from google.cloud.translate_v3 import types
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from dragoman.model.errors import InvalidInputError
+from dragoman.server.catalogue.catalogue import Catalogue, Lease
+from dragoman.server.config import LimitsConfig
+from dragoman.server.grpc.google.contents import ContentTranslator
+from dragoman.server.grpc.google.files import InputFile, UriStyle
+from dragoman.server.grpc.google.rows import MAX_HTML_LENGTH, OutputFile, Row, RowReader, append_index_row
+from dragoman.server.scheduling.caller import Caller, Priority
+from dragoman.server.scheduling.worker import ReplicaLostError, TextFailure, Worker
+from dragoman.translation.prepared_text import PreparedText
+from dragoman.translation.results import Translation
+
+MAX_CHARACTERS = 100_000_000
+"""Of all files of a job together, as Google has it."""
+
+WINDOW_ROWS, WINDOW_CHARACTERS = 256, 40_000
+"""What is translated at once, about."""
+
+WINDOWS_IN_FLIGHT = 3
+"""Windows that are translated at the same time, so that the last sentences of one do not leave the engine idle."""
+
+SLICE_SENTENCES = 256
+"""Sentences that the queue is given at once, unless one text has more."""
+
+MAX_TRIES = 3
+"""Of a slice whose engine process is lost."""
+
+INDEX_NAME = "index.csv"
+
+State = types.BatchTranslateMetadata.State
+
+Translated: TypeAlias = tuple[Row, str | TextFailure]
+
+Item = TypeVar("Item")
+Found = TypeVar("Found")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """code: as the request has it. source, target: the languages meant. model: None for the server's choice."""
+
+    code: str
+    model: str | None
+    source: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """A file and what its texts are."""
+
+    file: InputFile
+    mime_type: str
+
+
+class BatchJob:
+    """One BatchTranslateText; see `server.grpc.google.operations.Job`."""
+
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        limits: LimitsConfig,
+        caller: Caller,
+        inputs: Sequence[Input],
+        targets: Sequence[Target],
+        folder: Path,
+        style: UriStyle,
+        *,
+        on_end: Callable[[], None],
+    ) -> None:
+        """caller: of the call that asked for it, whose deadline does not hold. folder: of the outputs; style: how they
+        are named. on_end: called when nothing more is written."""
+        self._catalogue = catalogue
+        self._limits = limits
+        self._caller = replace(caller, deadline=None)
+        self._inputs, self._targets = inputs, targets
+        self._folder, self._style = folder, style
+        self._on_end = on_end
+        self._state = State.RUNNING
+        self._submitted = _now()
+        self._num_total = self._num_translated = self._num_failed = 0
+
+    def metadata(self) -> Message:
+        """types.BatchTranslateMetadata."""
+        message: Message = types.BatchTranslateMetadata.pb(
+            types.BatchTranslateMetadata(
+                state=self._state,
+                translated_characters=self._num_translated,
+                failed_characters=self._num_failed,
+                total_characters=self._num_total,
+                submit_time=self._submitted,
+            )
+        )
+        return message
+
+    def cancel(self) -> None:
+        """Tells that it is about to end."""
+        self._state = State.CANCELLING
+
+    def close(self) -> None:
+        """Called when `run` has ended, or was cancelled before it began. May be called twice."""
+        if self._state in (State.RUNNING, State.CANCELLING):
+            self._state = State.CANCELLED
+        self._on_end()
+
+    async def run(self) -> Message:
+        """types.BatchTranslateResponse. Raises InvalidInputError if nothing could be translated."""
+        try:
+            await self._count()
+            for item in self._inputs:
+                for target in self._targets:
+                    await self._translate_file(item, target)
+            if self._num_failed and not self._num_translated:
+                raise InvalidInputError("nothing could be translated; the errors files tell why")
+            self._state = State.SUCCEEDED
+        except Exception:
+            self._state = State.FAILED
+            raise
+        finally:
+            self.close()
+        response: Message = types.BatchTranslateResponse.pb(
+            types.BatchTranslateResponse(
+                total_characters=self._num_total,
+                translated_characters=self._num_translated,
+                failed_characters=self._num_failed,
+                submit_time=self._submitted,
+                end_time=_now(),
+            )
+        )
+        return response
+
+    async def _count(self) -> None:
+        """Reads all files once, so that the progress is known."""
+        num_characters = 0
+        for item in self._inputs:
+            with suppress(InvalidInputError):  # told when it is translated
+                async with aclosing(self._windows(item)) as windows:
+                    async for window in windows:
+                        num_characters += sum(len(row.text) for row in window)
+                        if num_characters > MAX_CHARACTERS:
+                            break
+            if num_characters > MAX_CHARACTERS:
+                raise InvalidInputError(f"input_configs: more than {MAX_CHARACTERS} characters")
+            self._num_total = num_characters * len(self._targets)
+
+    async def _windows(self, item: Input) -> AsyncGenerator[list[Row]]:
+        reader = RowReader(item.file, self._limits.max_text_length)
+        try:
+            while window := await _on_thread(partial(reader.read, WINDOW_ROWS, WINDOW_CHARACTERS)):
+                yield window
+        finally:
+            reader.close()
+
+    async def _translate_file(self, item: Input, target: Target) -> None:
+        """Puts out all of a file, or nothing if its task is cancelled."""
+        names = [item.file.output_name(target.code, kind) for kind in ("translations", "errors")]
+        translations, errors = (OutputFile(self._folder / name) for name in names)
+        num_before = self._num_translated
+        try:
+            try:
+                if not await self._translate_rows(item, target, translations, errors):
+                    await _on_thread(translations.discard)
+            except InvalidInputError as error:  # the file's own fault: nothing of it is put out, the others go on
+                self._num_failed += self._num_translated - num_before
+                self._num_translated = num_before
+                await _on_thread(translations.discard)
+                await _on_thread(partial(errors.write, f"{error}\n"))
+            outputs = (translations, errors)
+            are_there = await _on_thread(lambda: [output.finish() for output in outputs])
+            uris = [
+                self._style.write(output.path) if is_there else ""
+                for output, is_there in zip(outputs, are_there, strict=True)
+            ]
+            await _on_thread(
+                partial(append_index_row, self._folder / INDEX_NAME, [item.file.uri, target.code, *uris, "", ""])
+            )
+        finally:
+            translations.discard()
+            errors.discard()
+
+    async def _translate_rows(self, item: Input, target: Target, translations: OutputFile, errors: OutputFile) -> bool:
+        """Whether any row could be translated."""
+        is_any_translated = False
+        with self._catalogue.find(target.model, target.source, target.target) as lease:
+            found = _in_order(partial(self._translate_window, lease, item.mime_type), self._windows(item))
+            async with aclosing(found) as windows:
+                async for window in windows:
+                    await _on_thread(partial(_write, item.file.path.suffix == ".tsv", window, translations, errors))
+                    for row, result in window:
+                        if isinstance(result, TextFailure):
+                            self._num_failed += len(row.text)
+                        else:
+                            self._num_translated += len(row.text)
+                            is_any_translated = True
+        return is_any_translated
+
+    async def _translate_window(self, lease: Lease, mime_type: str, rows: Sequence[Row]) -> list[Translated]:
+        translator = ContentTranslator(
+            lease.translator,
+            lease.direction,
+            mime_type,
+            partial(self._translate, lease.worker),
+            max_length=MAX_HTML_LENGTH,  # the reader keeps to the limits
+            max_sentences=sys.maxsize,
+        )
+        results = iter(await translator.run([row.text for row in rows if not row.error]))
+        return [(row, TextFailure(row.error) if row.error else next(results)) for row in rows]
+
+    async def _translate(self, worker: Worker, prepared: Sequence[PreparedText]) -> list[Translation | TextFailure]:
+        found: list[Translation | TextFailure] = []
+        for part in _slices(prepared):
+            found += await self._translate_slice(worker, part)
+        return found
+
+    async def _translate_slice(
+        self, worker: Worker, prepared: Sequence[PreparedText]
+    ) -> Sequence[Translation | TextFailure]:
+        for is_last in (*[False] * (MAX_TRIES - 1), True):
+            try:
+                return await worker.translate_when_room(prepared, caller=self._caller, priority=Priority.BATCH)
+            except ReplicaLostError:
+                if is_last:
+                    raise
+        raise AssertionError("the last try returns or raises")
+
+
+def _slices(prepared: Sequence[PreparedText]) -> Iterator[list[PreparedText]]:
+    part: list[PreparedText] = []
+    num_sentences = 0
+    for text in prepared:
+        if part and num_sentences + len(text.segments) > SLICE_SENTENCES:
+            yield part
+            part, num_sentences = [], 0
+        part.append(text)
+        num_sentences += len(text.segments)
+    if part:
+        yield part
+
+
+def _write(is_table: bool, window: Sequence[Translated], translations: OutputFile, errors: OutputFile) -> None:
+    """A text that failed leaves its place among the translations empty."""
+    for row, result in window:
+        text = "" if isinstance(result, TextFailure) else result
+        if is_table:
+            translations.write_row(row.id, row.text, text)
+        else:
+            translations.write(text + row.end)
+        if isinstance(result, TextFailure):
+            errors.write_row(row.id, row.text, result.reason)
+
+
+async def _in_order(
+    function: Callable[[Item], Coroutine[Any, Any, Found]], items: AsyncGenerator[Item]
+) -> AsyncGenerator[Found]:
+    """What the function makes of each item, in order; it works on WINDOWS_IN_FLIGHT of them at once."""
+    tasks: deque[asyncio.Task[Found]] = deque()
+    try:
+        async with aclosing(items):
+            async for item in items:
+                tasks.append(asyncio.create_task(function(item)))
+                if len(tasks) == WINDOWS_IN_FLIGHT:
+                    yield await tasks.popleft()
+            while tasks:
+                yield await tasks.popleft()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _on_thread(function: Callable[[], Found]) -> Found:
+    """Calls it on another thread. Whoever is cancelled meanwhile goes on only when it has returned, so that nothing
+    writes to a file that is to be removed."""
+    call = asyncio.ensure_future(asyncio.to_thread(function))
+    try:
+        return await asyncio.shield(call)
+    except asyncio.CancelledError:
+        await asyncio.wait((call,))
+        raise
+
+
+def _now() -> Timestamp:
+    now = Timestamp()
+    now.GetCurrentTime()
+    return now

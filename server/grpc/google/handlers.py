@@ -1,0 +1,135 @@
+"""The methods of Google's services as gRPC handlers, with the message classes of Google's own packages."""
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any, TypeAlias
+
+import grpc
+from google.cloud.translate_v3 import types
+from google.longrunning import operations_pb2  # type: ignore[import-untyped]
+from google.protobuf import descriptor_pb2, descriptor_pool, empty_pb2
+
+from dragoman.model.errors import InvalidInputError
+from dragoman.server.grpc.google.errors import UnsupportedError, own_status_of
+from dragoman.server.grpc.google.operations import Operations
+from dragoman.server.grpc.google.service import GoogleService
+from dragoman.server.grpc.v1.statuses import Context, abort
+
+TRANSLATION = "google.cloud.translation.v3.TranslationService"
+OPERATIONS = "google.longrunning.Operations"
+
+Method: TypeAlias = Callable[[Any], Awaitable[Any]]
+"""From request to response."""
+
+
+def make_handlers(service: GoogleService, operations: Operations) -> dict[str, grpc.GenericRpcHandler]:
+    """By the services' full names. Methods that are not among them are UNIMPLEMENTED."""
+    return {TRANSLATION: _make_translation_handler(service), OPERATIONS: _make_operations_handler(operations)}
+
+
+def _make_translation_handler(service: GoogleService) -> grpc.GenericRpcHandler:
+    """The package has its messages wrapped, and no description of the service."""
+    methods: dict[str, tuple[Method, Any, Any]] = {
+        "TranslateText": (service.translate_text, types.TranslateTextRequest, types.TranslateTextResponse),
+        "DetectLanguage": (service.detect_language, types.DetectLanguageRequest, types.DetectLanguageResponse),
+        "GetSupportedLanguages": (
+            service.get_supported_languages,
+            types.GetSupportedLanguagesRequest,
+            types.SupportedLanguages,
+        ),
+    }
+    handlers = {
+        name: _make_handler(name, method, request.deserialize, response.serialize)
+        for name, (method, request, response) in methods.items()
+    }
+    handlers["BatchTranslateText"] = _make_handler(
+        "BatchTranslateText",
+        service.batch_translate_text,
+        types.BatchTranslateTextRequest.deserialize,
+        operations_pb2.Operation.SerializeToString,
+    )
+    messages = {name: (request.pb(), response.pb()) for name, (_, request, response) in methods.items()}
+    messages["BatchTranslateText"] = (types.BatchTranslateTextRequest.pb(), operations_pb2.Operation)
+    _describe_service(messages)
+    return grpc.method_handlers_generic_handler(TRANSLATION, handlers)
+
+
+def _make_operations_handler(operations: Operations) -> grpc.GenericRpcHandler:
+    async def list_operations(request: operations_pb2.ListOperationsRequest) -> operations_pb2.ListOperationsResponse:
+        if request.filter:
+            raise UnsupportedError("filter: operations cannot be filtered here")
+        found, next_page_token = operations.list(request.name, request.page_size, request.page_token)
+        return operations_pb2.ListOperationsResponse(operations=found, next_page_token=next_page_token)
+
+    async def get(request: operations_pb2.GetOperationRequest) -> operations_pb2.Operation:
+        return operations.get(request.name)
+
+    async def wait(request: operations_pb2.WaitOperationRequest) -> operations_pb2.Operation:
+        has_timeout = request.HasField("timeout")
+        if has_timeout and request.timeout.ToNanoseconds() < 0:
+            raise InvalidInputError("timeout: is negative")
+        return await operations.wait(request.name, request.timeout.ToNanoseconds() / 1e9 if has_timeout else None)
+
+    async def cancel(request: operations_pb2.CancelOperationRequest) -> empty_pb2.Empty:
+        operations.cancel(request.name)
+        return empty_pb2.Empty()
+
+    async def delete(request: operations_pb2.DeleteOperationRequest) -> empty_pb2.Empty:
+        operations.delete(request.name)
+        return empty_pb2.Empty()
+
+    methods: dict[str, tuple[Method, Any]] = {
+        "ListOperations": (list_operations, operations_pb2.ListOperationsRequest),
+        "GetOperation": (get, operations_pb2.GetOperationRequest),
+        "WaitOperation": (wait, operations_pb2.WaitOperationRequest),
+        "CancelOperation": (cancel, operations_pb2.CancelOperationRequest),
+        "DeleteOperation": (delete, operations_pb2.DeleteOperationRequest),
+    }
+    handlers = {
+        name: _make_handler(name, method, request.FromString, lambda response: response.SerializeToString())
+        for name, (method, request) in methods.items()
+    }
+    return grpc.method_handlers_generic_handler(OPERATIONS, handlers)
+
+
+def _make_handler(
+    name: str, method: Method, deserialize: Callable[[bytes], Any], serialize: Callable[[Any], bytes]
+) -> "grpc.RpcMethodHandler[Any, Any]":
+    return grpc.unary_unary_rpc_method_handler(
+        partial(_answer, name, method), request_deserializer=deserialize, response_serializer=serialize
+    )
+
+
+async def _answer(name: str, method: Method, request: Any, context: Context) -> Any:
+    try:
+        return await method(request)
+    except Exception as error:
+        own_status = own_status_of(error)
+        if own_status is not None:
+            await context.abort(*own_status)
+        await abort(context, error, name)
+
+
+def _describe_service(messages: dict[str, tuple[Any, Any]]) -> None:
+    """Tells protobuf's pool of the methods that are offered, so that reflection can: whoever lists services wants to
+    look at each of them."""
+    pool = descriptor_pool.Default()
+    try:
+        pool.FindServiceByName(TRANSLATION)
+        return
+    except KeyError:
+        pass
+    package, _, name = TRANSLATION.rpartition(".")
+    file = descriptor_pb2.FileDescriptorProto(name="dragoman/google_translation_service.proto", package=package)
+    service = file.service.add(name=name)
+    for method, (request, response) in messages.items():
+        service.method.add(
+            name=method,
+            input_type=f".{request.DESCRIPTOR.full_name}",
+            output_type=f".{response.DESCRIPTOR.full_name}",
+        )
+        file.dependency.extend(
+            sorted({message.DESCRIPTOR.file.name for message in (request, response)} - set(file.dependency))
+        )
+    file.syntax = "proto3"
+    pool.AddSerializedFile(file.SerializeToString())

@@ -1,0 +1,313 @@
+"""The interceptor at the door: every call is identified, admitted or refused, told who its caller is, and watched."""
+
+import asyncio
+import inspect
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
+from typing import Any, TypeAlias
+
+import grpc
+
+from dragoman.model.errors import InvalidInputError
+from dragoman.server.access.quotas import QuotaError, Quotas
+from dragoman.server.access.tokens import Token, TokenFile
+from dragoman.server.config import AccessConfig, LimitsConfig
+from dragoman.server.grpc.call_metadata import REQUEST_ID, RETRY_HINT, choose_request_id, read_metadata
+from dragoman.server.scheduling.call_timing import current_timing
+from dragoman.server.scheduling.caller import Caller, Priority, current_caller
+from dragoman.server.telemetry import Call, Monitor
+
+MAX_HEALTH_BYTES = 1024
+"""Of a request that asks for health: anyone may watch any number of services, whose names are kept meanwhile."""
+
+HEALTH_SECONDS = 2.0
+"""How long such a request may take to come. gRPC keeps all that there is of a message that is not whole yet, so without
+a token anyone could fill the memory with many that never are."""
+
+_HEALTH = "/grpc.health.v1.Health/"
+_CODES: dict[int, str] = {code.value[0]: code.name for code in grpc.StatusCode}
+
+Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
+Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
+FoundHandler: TypeAlias = "grpc.RpcMethodHandler[Any, Any] | None"
+
+logger = logging.getLogger(__name__)
+
+
+def make_interceptors(access: AccessConfig, limits: LimitsConfig, monitor: Monitor) -> list[grpc.aio.ServerInterceptor]:
+    """For `grpc.aio.server`. Raises NotFoundError or InvalidInputError if the file of tokens is no good."""
+    tokens = None if access.tokens is None else TokenFile(access.tokens)
+    quotas = Quotas(limits.max_concurrent_calls, limits.max_concurrent_calls_per_client)
+    return [Guard(tokens, quotas, monitor)]
+
+
+class Guard(grpc.aio.ServerInterceptor):
+    """Stands before every method of the server, of whatever service.
+
+    Methods that take one message are served as if they took a stream, which is the same on the wire: so a call is
+    identified, and if need be refused, before its message is read.
+    """
+
+    def __init__(
+        self,
+        tokens: TokenFile | None,
+        quotas: Quotas,
+        monitor: Monitor,
+        *,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        """tokens: None lets everybody in."""
+        self._tokens = tokens
+        self._quotas = quotas
+        self._monitor = monitor
+        self._sleep = sleep
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[FoundHandler]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Handler:
+        """See `grpc.aio.ServerInterceptor`."""
+        handler = await continuation(handler_call_details)
+        return _Visit(self._tokens, self._quotas, self._monitor, self._sleep, handler_call_details, handler).handler
+
+
+class _Visit:
+    """One call at the door and behind it."""
+
+    def __init__(
+        self,
+        tokens: TokenFile | None,
+        quotas: Quotas,
+        monitor: Monitor,
+        sleep: Callable[[float], Awaitable[None]],
+        details: grpc.HandlerCallDetails,
+        method: FoundHandler,
+    ) -> None:
+        self._tokens = tokens
+        self._quotas = quotas
+        self._monitor = monitor
+        self._sleep = sleep
+        self._path: str = details.method
+        self._is_health_check = self._path.startswith(_HEALTH)
+        self._metadata = read_metadata(details.invocation_metadata)
+        self._behaviour = _find_behaviour(method)
+        self._method = method
+        self._token: Token | None = None
+
+    @property
+    def handler(self) -> Handler:
+        """What gRPC is to run."""
+        method = self._method
+        if method is None or self._behaviour is None:
+            return grpc.stream_unary_rpc_method_handler(self._run)
+        if method.response_streaming:
+            return grpc.stream_stream_rpc_method_handler(self._run, self._read, method.response_serializer)
+        return grpc.stream_unary_rpc_method_handler(self._run, self._read, method.response_serializer)
+
+    async def _run(self, requests: AsyncIterator[Any], context: Context) -> Any:
+        begun = time.monotonic()
+        remaining: float | None = context.time_remaining()
+        deadline = None if remaining is None else begun + remaining
+        request_id, is_made_up = choose_request_id(self._metadata)
+        context.set_trailing_metadata(((REQUEST_ID, request_id),))
+        is_identified = self._identify()
+        client = self._token.name if self._token is not None else _name_of_connection(context)
+        self._call = call = self._monitor.call_started(
+            self._path.removeprefix("/"), request_id, client, self._metadata, is_known=self._behaviour is not None
+        )
+        code, message = "UNKNOWN", ""
+        try:
+            if not is_identified:
+                self._monitor.call_refused("unauthenticated")
+                await context.abort(grpc.StatusCode.UNAUTHENTICATED, _EXPLANATION)
+            current_caller.set(self._make_caller(client, request_id, deadline))
+            current_timing.set(call.timing)
+            response = await self._serve(requests, context, client, None if is_made_up else request_id)
+            code, message = _status_of(context)
+            return response
+        except grpc.aio.AbortError:
+            code, message = _status_of(context)
+            raise
+        except (asyncio.CancelledError, grpc.aio.InternalError) as error:  # the latter: there is nobody to send to
+            code = "DEADLINE_EXCEEDED" if is_past(deadline, remaining) else "CANCELLED"
+            raise asyncio.CancelledError from error
+        finally:
+            self._monitor.call_ended(call, code, message)
+
+    def _identify(self) -> bool:
+        """Finds the token, if one is needed; whether the call may go on."""
+        if self._tokens is None or self._is_health_check:
+            return True
+        scheme, _, presented = self._metadata.get("authorization", "").partition(" ")
+        self._token = self._tokens.find(presented.strip()) if scheme.lower() == "bearer" else None
+        return self._token is not None
+
+    def _make_caller(self, client: str, request_id: str, deadline: float | None) -> Caller:
+        max_priority = Priority.INTERACTIVE if self._token is None else self._token.max_priority
+        return Caller(client, request_id, deadline, max_priority)
+
+    async def _serve(self, requests: AsyncIterator[Any], context: Context, client: str, request_id: str | None) -> Any:
+        """Runs the method, unless there is none or the caller has too much already.
+
+        request_id: the caller's own, which the answer's head repeats; None if it has none.
+        """
+        is_counted = not self._is_health_check  # which is answered whatever is going on
+        try:
+            if is_counted:
+                self._quotas.enter(client, self._token)
+        except QuotaError as error:
+            await self._refuse(context, error)
+        try:
+            return await self._answer(requests, context, request_id)
+        except QuotaError as error:
+            await self._refuse(context, error)
+        except InvalidInputError as error:
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+        except (grpc.aio.AbortError, grpc.aio.InternalError):
+            raise
+        except Exception:
+            logger.exception("%s failed", self._call.method)
+            await context.abort(grpc.StatusCode.INTERNAL, "the server failed; its log has the reason")
+        finally:
+            if is_counted:
+                self._quotas.leave(client)
+
+    async def _answer(self, requests: AsyncIterator[Any], context: Context, request_id: str | None) -> Any:
+        method, behaviour = self._method, self._behaviour
+        if method is None or behaviour is None:
+            await context.abort(grpc.StatusCode.UNIMPLEMENTED, "there is no such method")
+        argument = self._paced(requests) if method.request_streaming else await self._read_one(context)
+        if not method.response_streaming:
+            response = await behaviour(argument, context)
+            self._call.wrote(response)
+            if request_id is not None:  # a message of its own: it must not cost those who do not want it
+                await context.send_initial_metadata(((REQUEST_ID, request_id),))
+            return response
+        answer = _Answer(context, self._call)
+        if not inspect.isasyncgenfunction(behaviour):
+            return await behaviour(argument, answer)
+        async with aclosing(behaviour(argument, context)) as responses:
+            async for response in responses:
+                await answer.write(response)
+        return None
+
+    async def _read_one(self, context: Context) -> Any:
+        """The only message of a call that has one."""
+        before = self._call.num_characters
+        request = await (_read_soon(context) if self._is_health_check else context.read())
+        if request is grpc.aio.EOF:
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "the call brought no message")
+        seconds = self._quotas.charge(self._token, self._call.num_characters - before)
+        if seconds:
+            assert self._token is not None
+            allowed = self._token.characters_per_minute
+            raise QuotaError(
+                "characters",
+                f"{allowed} characters a minute are allowed and used up: try again later",
+                seconds,
+            )
+        return request
+
+    async def _paced(self, requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
+        """A stream that is too fast is read more slowly, so that its sender has to wait."""
+        before = self._call.num_characters
+        async for request in requests:
+            num_characters = self._call.num_characters - before
+            before = self._call.num_characters
+            while seconds := self._quotas.charge(self._token, num_characters):
+                await self._sleep(seconds)
+            yield request
+
+    def _read(self, raw: bytes) -> Any:
+        """A message from its bytes, counted."""
+        assert self._method is not None
+        deserialize = self._method.request_deserializer
+        if self._is_health_check and len(raw) > MAX_HEALTH_BYTES:
+            raise InvalidInputError(f"the request has {len(raw)} bytes, but at most {MAX_HEALTH_BYTES} are allowed")
+        try:
+            request = raw if deserialize is None else deserialize(raw)
+        except Exception as error:
+            raise InvalidInputError("the request is not what the method takes: its bytes make no message") from error
+        self._call.read(request, len(raw))
+        return request
+
+    async def _refuse(self, context: Context, error: QuotaError) -> None:
+        self._monitor.call_refused(error.reason)
+        hint = (RETRY_HINT, str(max(1, round(error.retry_after * 1000))))
+        request_id = (REQUEST_ID, self._call.request_id)
+        await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, str(error), (hint, request_id))
+
+
+class _Answer:
+    """The context of a method that writes its answers itself: the request id goes before the first of them, and not
+    earlier, because a call whose answer has begun is not retried (gRFC A6)."""
+
+    def __init__(self, context: Context, call: Call) -> None:
+        self._context = context
+        self._call = call
+        self._has_begun = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._context, name)
+
+    async def write(self, message: Any) -> None:
+        """See `grpc.aio.ServicerContext`."""
+        if not self._has_begun:
+            self._has_begun = True
+            await self._context.send_initial_metadata(((REQUEST_ID, self._call.request_id),))
+        self._call.wrote(message)
+        await self._context.write(message)
+
+
+_EXPLANATION = 'a token is needed: metadata "authorization" with "Bearer" and one that the server knows'
+
+
+async def _read_soon(context: Context) -> Any:
+    """The only message of a caller whom nobody has identified."""
+    try:
+        async with asyncio.timeout(HEALTH_SECONDS):
+            return await context.read()
+    except TimeoutError:
+        await context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, "the call's message took too long to come")
+
+
+def is_past(deadline: float | None, total: float | None) -> bool:
+    """Whether a call that was cancelled now had run out of time, as far as can be told: a client that gives up at its
+    deadline says no more than one that cancels, and says so a little early, since gRPC rounds the time that it tells
+    the server up by as much as 1 %.
+
+    deadline: time.monotonic(). total: seconds that the call had when it arrived.
+    """
+    if deadline is None or total is None:
+        return False
+    return time.monotonic() >= deadline - 0.01 * total - 0.02
+
+
+def _find_behaviour(method: FoundHandler) -> Callable[..., Any] | None:
+    """The coroutine, or asynchronous generator, of a method. What the generated base class has for methods that are
+    left out is neither, and says no more than that there is no such method."""
+    if method is None:
+        return None
+    if method.request_streaming:
+        behaviour: Any = method.stream_stream if method.response_streaming else method.stream_unary
+    else:
+        behaviour = method.unary_stream if method.response_streaming else method.unary_unary
+    is_asynchronous = inspect.iscoroutinefunction(behaviour) or inspect.isasyncgenfunction(behaviour)
+    return behaviour if is_asynchronous else None
+
+
+def _name_of_connection(context: Context) -> str:
+    """The common name of the client's certificate, which gRPC has verified, or else its address."""
+    names = list(context.auth_context().get("x509_common_name", ()))
+    return names[0].decode(errors="replace") if names and names[0] else context.peer()
+
+
+def _status_of(context: Context) -> tuple[str, str]:
+    code: Any = context.code()  # a number, whatever its type says
+    details: Any = context.details()
+    if isinstance(details, bytes):
+        details = details.decode(errors="replace")
+    return _CODES.get(code, "OK") if isinstance(code, int) else getattr(code, "name", "OK"), details or ""

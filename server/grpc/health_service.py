@@ -1,0 +1,49 @@
+"""What the server tells of its health: as a whole, for its services, and for each model."""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+
+from grpc_health.v1 import health, health_pb2
+
+from dragoman.v1 import translation_pb2
+
+SERVICE_NAME = translation_pb2.DESCRIPTOR.services_by_name["TranslationService"].full_name
+
+_Status = health_pb2.HealthCheckResponse
+
+
+class ServingHealth:
+    """The standard health service. Names: "" for the server, each service, and SERVICE/MODEL for each model.
+
+    The server and its services are well as long as any model works: whoever restarts what is unwell would else take
+    the working ones down, too.
+    """
+
+    def __init__(self) -> None:
+        self.servicer = health.aio.HealthServicer()
+        self._services: tuple[str, ...] = ("", SERVICE_NAME)
+        self._models: set[str] = set()
+        self._telling = asyncio.Lock()
+
+    def add_services(self, names: Iterable[str]) -> None:
+        """Further services that the models serve."""
+        self._services += tuple(names)
+
+    async def tell(self, works: Mapping[str, bool]) -> None:
+        """works: for the name of every model, whether it translates. Those that are not there any more are unknown."""
+        async with self._telling:
+            overall = _Status.SERVING if any(works.values()) else _Status.NOT_SERVING
+            for name in self._services:
+                await self.servicer.set(name, overall)
+            for model in self._models - works.keys():
+                await self.servicer.set(f"{SERVICE_NAME}/{model}", _Status.SERVICE_UNKNOWN)
+            for model, is_working in works.items():
+                await self.servicer.set(
+                    f"{SERVICE_NAME}/{model}", _Status.SERVING if is_working else _Status.NOT_SERVING
+                )
+            self._models = set(works)
+
+    async def shut_down(self) -> None:
+        """NOT_SERVING for good, whatever is told afterwards."""
+        async with self._telling:
+            await self.servicer.enter_graceful_shutdown()

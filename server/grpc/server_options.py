@@ -1,0 +1,33 @@
+"""What gRPC itself keeps connections to, before any code of the server is reached."""
+
+from dragoman.server.config import LimitsConfig
+
+HANDSHAKE_SECONDS = 10
+"""A connection that has not said what it wants by then is closed."""
+
+KEEPALIVE_SECONDS = 60
+"""A silent client is pinged after so long, and its calls are given up if it is gone."""
+
+KEEPALIVE_TIMEOUT_SECONDS = 20
+
+
+def server_options(limits: LimitsConfig) -> list[tuple[str, int]]:
+    """Channel arguments for `grpc.aio.server`; see grpc's `channel_arg_names.h` and, for pings and the age of
+    connections, gRFC A8 and A9."""
+    age = limits.max_connection_seconds
+    return [
+        *([] if age is None else [("grpc.max_connection_age_ms", max(1, round(age * 1000)))]),
+        ("grpc.max_receive_message_length", limits.max_message_bytes),
+        ("grpc.max_send_message_length", limits.max_message_bytes),
+        ("grpc.max_concurrent_streams", limits.max_connection_streams),
+        # Past the first a call is refused at random, past the second always: the two are one.
+        ("grpc.max_metadata_size", limits.max_metadata_bytes),
+        ("grpc.absolute_max_metadata_size", limits.max_metadata_bytes),
+        # Pings without a running call count alike: whoever keeps an idle connection open may.
+        ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.http2.min_ping_interval_without_data_ms", round(limits.min_ping_seconds * 1000)),
+        ("grpc.http2.max_ping_strikes", 2),
+        ("grpc.keepalive_time_ms", KEEPALIVE_SECONDS * 1000),
+        ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_SECONDS * 1000),
+        ("grpc.server_handshake_timeout_ms", HANDSHAKE_SECONDS * 1000),
+    ]

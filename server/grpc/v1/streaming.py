@@ -1,0 +1,219 @@
+"""TranslateStream: any number of texts through one call, in constant memory."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from typing import TypeAlias
+
+from dragoman.model.errors import InvalidInputError
+from dragoman.server.grpc.v1.answers import write_found
+from dragoman.server.grpc.v1.messages import write_failure
+from dragoman.server.grpc.v1.preparation import MAX_PREPARED_INLINE, Outcome
+from dragoman.server.grpc.v1.requests import TranslationOrder, check_number_of_texts
+from dragoman.server.scheduling.caller import Caller
+from dragoman.server.scheduling.worker import TextFailure, WorkerClosedError
+from dragoman.translation.prepared_text import PreparedText
+from dragoman.v1 import translation_pb2 as pb
+
+MIN_WINDOW, MAX_WINDOW = 64, 1024
+"""Bounds of the texts of one stream that are in flight."""
+
+MAX_WINDOW_BYTES = 16 * 1024 * 1024
+"""Of the answers to texts in flight, about, and of these texts. A single text may exceed it."""
+
+MAX_CHUNK_WORK = 20_000
+"""How much of a message is prepared at a time, see `TranslationOrder.work`; a single text may have more."""
+
+GATHER_SECONDS = 0.02
+"""Least time from one message of results to the next: what is found meanwhile goes together. The first goes at once."""
+
+MAX_GROUP_BYTES = 256 * 1024
+"""Of results that share a message; a single one may have more."""
+
+_MESSAGE_BYTES = 64
+"""More than what a message has beside its only result."""
+
+_ITEM_BYTES = 8
+"""More than what each result of several takes beside its own bytes."""
+
+Write: TypeAlias = Callable[[pb.TranslateStreamResponse], Awaitable[None]]
+
+
+class Window:
+    """How much of a stream is in flight: read, but not yet answered."""
+
+    def __init__(self, max_texts: int, max_bytes: int = MAX_WINDOW_BYTES) -> None:
+        self._max_texts = max_texts
+        self._max_bytes = max_bytes
+        self._num_texts = 0
+        self._num_bytes = 0
+        self._changed = asyncio.Event()
+
+    async def enter(self, num_bytes: int) -> None:
+        """Returns when there is room for a text of that much."""
+        while self._num_texts and self._num_bytes + num_bytes > self._max_bytes:
+            await self._wait()
+        self._num_texts += 1
+        self._num_bytes += num_bytes
+
+    def leave(self, num_bytes: int) -> None:
+        """The text was answered."""
+        self._num_texts -= 1
+        self._num_bytes -= num_bytes
+        self._changed.set()
+
+    async def wait_for_room(self) -> None:
+        """Returns when one more text may be read."""
+        while self._num_texts >= self._max_texts or self._num_bytes >= self._max_bytes:
+            await self._wait()
+
+    async def _wait(self) -> None:
+        self._changed.clear()
+        await self._changed.wait()
+
+
+class TextStream:
+    """One call of TranslateStream after its first message."""
+
+    def __init__(
+        self,
+        first_items: Sequence[pb.TranslateStreamItem],
+        requests: AsyncIterator[pb.TranslateStreamRequest],
+        write: Write,
+        order: TranslationOrder,
+        caller: Caller,
+    ) -> None:
+        """requests: what follows the first message. first_items: what that has brought. write: sends a message, and
+        returns when the connection has taken it."""
+        self._first_items = first_items
+        self._requests = requests
+        self._send = write
+        self._order = order
+        self._caller = caller
+        num_slots = order.lease.worker.statistics().num_slots
+        self._window = Window(min(max(2 * num_slots, MIN_WINDOW), MAX_WINDOW))
+        self._found: deque[tuple[pb.TranslateStreamResult, int]] = deque()  # with what it has of the window
+        self._writing: asyncio.Task[None] | None = None  # gRPC takes one message after the other
+        self._last_written = -GATHER_SECONDS
+        self._reading: asyncio.Task[None] | None = None
+        self._is_stopped = False
+
+    async def run(self) -> None:
+        """Returns when everything is answered. Being cancelled gives all up that is in flight.
+
+        Raises InvalidInputError for a message that does not belong there, WorkerClosedError after `stop_reading`, and
+        what `Worker.translate_when_room` raises.
+        """
+        await self._send(pb.TranslateStreamResponse(started=self._order.started))
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                if not self._is_stopped:
+                    self._reading = tasks.create_task(self._read(tasks))
+        except BaseExceptionGroup as group:
+            raise group.exceptions[0] from None
+        if self._is_stopped:
+            raise WorkerClosedError("the server is shutting down; what was not answered was not translated")
+
+    def stop_reading(self) -> None:
+        """Has the call end as soon as what was read is answered, because the server shuts down."""
+        self._is_stopped = True
+        if self._reading is not None:
+            self._reading.cancel()
+
+    async def _read(self, tasks: asyncio.TaskGroup) -> None:
+        await self._take(self._first_items, tasks)
+        async for request in self._requests:
+            if request.HasField("config"):
+                raise InvalidInputError("config: is for the first message alone")
+            if not request.items:
+                raise InvalidInputError("items: every message but the first must bring some")
+            await self._take(request.items, tasks)
+
+    async def _take(self, items: Sequence[pb.TranslateStreamItem], tasks: asyncio.TaskGroup) -> None:
+        check_number_of_texts("items", len(items), self._order.limits)
+        for chunk in self._chunks(items):
+            outcomes = await self._prepare([item.text for item in chunk])
+            for item, outcome in zip(chunk, outcomes, strict=True):
+                num_bytes = len(item.text)
+                if isinstance(outcome, PreparedText):
+                    num_bytes += self._order.estimate(outcome)
+                await self._window.enter(num_bytes)
+                tasks.create_task(self._answer(item.id, outcome, num_bytes, tasks))
+                await self._window.wait_for_room()
+
+    def _chunks(self, items: Iterable[pb.TranslateStreamItem]) -> Iterator[list[pb.TranslateStreamItem]]:
+        """A prepared text takes far more memory than its characters, so that not all of a large message are."""
+        chunk: list[pb.TranslateStreamItem] = []
+        work = 0
+        for item in items:
+            more = self._order.work(item.text)
+            if chunk and work + more > MAX_CHUNK_WORK:
+                yield chunk
+                chunk, work = [], 0
+            chunk.append(item)
+            work += more
+        if chunk:
+            yield chunk
+
+    async def _prepare(self, texts: Sequence[str]) -> list[Outcome]:
+        def prepare() -> list[Outcome]:
+            return [self._order.prepare_one(text) for text in texts]
+
+        if sum(map(self._order.work, texts)) <= MAX_PREPARED_INLINE:
+            return prepare()
+        return await asyncio.to_thread(prepare)
+
+    async def _answer(self, item_id: int, outcome: Outcome, num_bytes: int, tasks: asyncio.TaskGroup) -> None:
+        if isinstance(outcome, PreparedText):
+            order = self._order
+            (found,) = await order.lease.worker.translate_when_room(
+                [outcome], caller=self._caller, priority=order.priority
+            )
+        else:
+            found = outcome
+        if isinstance(found, TextFailure):
+            translation = pb.Translation(error=write_failure(found.reason))
+        else:
+            translation = await write_found(found, self._order.wanted)
+        self._found.append((self._fitting(pb.TranslateStreamResult(id=item_id, translation=translation)), num_bytes))
+        if self._writing is None:
+            self._writing = tasks.create_task(self._write_found())
+
+    async def _write_found(self) -> None:
+        """Writes what is found until nothing is left."""
+        clock = asyncio.get_running_loop().time
+        try:
+            while self._found:
+                # At least a turn of the loop, so that what the same step of the engine has found goes together.
+                await asyncio.sleep(max(0.0, self._last_written + GATHER_SECONDS - clock()))
+                await self._write_group()
+                if not self._found:  # what did not fit into the message has waited long enough
+                    self._last_written = clock()
+        finally:
+            self._writing = None
+
+    def _fitting(self, result: pb.TranslateStreamResult) -> pb.TranslateStreamResult:
+        """The result itself, or what is told of one that no message holds."""
+        num_bytes = result.ByteSize() + _MESSAGE_BYTES
+        max_bytes = self._order.limits.max_message_bytes
+        if num_bytes <= max_bytes:
+            return result
+        reason = f"its answer has {num_bytes} bytes, but a message may have at most {max_bytes}"
+        return pb.TranslateStreamResult(id=result.id, translation=pb.Translation(error=write_failure(reason)))
+
+    async def _write_group(self) -> None:
+        """Sends what was found first, and as much behind it as goes into the same message."""
+        response = pb.TranslateStreamResponse()
+        num_of_window: list[int] = []
+        max_bytes = min(MAX_GROUP_BYTES, self._order.limits.max_message_bytes - _MESSAGE_BYTES)
+        while self._found:
+            result, num_bytes = self._found[0]
+            max_bytes -= result.ByteSize() + _ITEM_BYTES
+            if num_of_window and max_bytes < 0:
+                break
+            self._found.popleft()
+            response.results.append(result)
+            num_of_window.append(num_bytes)
+        await self._send(response)
+        for num_bytes in num_of_window:
+            self._window.leave(num_bytes)

@@ -1,0 +1,222 @@
+"""The one thread that owns a decoding engine.
+
+Between two steps it withdraws what was cancelled or is past its deadline and admits what waits, so that concurrent
+calls share the engine in flight. While there is nothing to do it sleeps on a condition variable.
+"""
+
+import logging
+import math
+from collections.abc import Callable, Iterable, Sequence
+
+from dragoman.model.decoding.request import Event, Finished, Lost, Request
+from dragoman.model.errors import InvalidInputError
+from dragoman.server.scheduling.calls import (
+    Call,
+    DeadlineError,
+    EngineError,
+    FollowedCall,
+    Outbox,
+    ReplicaLostError,
+    Ticket,
+)
+from dragoman.server.scheduling.engine_trial import still_translates
+from dragoman.server.scheduling.interfaces import ServedTranslator
+from dragoman.server.scheduling.request_queue import RequestQueue
+from dragoman.server.scheduling.throughput import Throughput
+from dragoman.server.scheduling.worker_observer import WorkerObserver
+
+STALL_SECONDS = 0.05
+"""How often an engine that has no slot at all, because its processes are being started anew, is asked for one."""
+
+logger = logging.getLogger(__name__)
+
+
+class EngineLoop:
+    """What the thread of a `Worker` does: `run`. All else but `is_broken` is for that thread alone."""
+
+    def __init__(
+        self,
+        translator: ServedTranslator,
+        queue: RequestQueue,
+        *,
+        throughput: Throughput,
+        on_broken: Callable[[], None] | None,
+        observer: WorkerObserver,
+        clock: Callable[[], float],
+    ) -> None:
+        """throughput: is told what the engine does. The others: see `Worker`."""
+        self.is_broken = False
+        """Whether the engine has failed for good."""
+        self._translator = translator
+        self._engine = translator.engine
+        self._queue = queue
+        self._throughput = throughput
+        self._on_broken = on_broken
+        self._observer = observer
+        self._clock = clock
+        self._in_flight: dict[int, Ticket] = {}
+        self._next_deadline = math.inf  # before the deadline of any that is in flight, or just then
+        self._outbox = Outbox()
+
+    def run(self) -> None:
+        """Works until the queue is closed and everything is done."""
+        while self._in_flight or self._queue.sleep_until_needed():
+            began = self._clock()
+            try:
+                self._drop_unwanted()
+                if self._admit_waiting():
+                    self._drop_unwanted()  # it took its time
+                if self._in_flight:
+                    num_finished = self._deliver(self._engine.step())
+                    self._throughput.count(num_finished, self._clock() - began)
+                elif self._queue.num_waiting:
+                    self._await_slots()
+            except Exception as error:
+                logger.exception("the decoding engine of %s failed", self._translator.name)
+                self._recover(error)
+            self._outbox.send()
+
+    def _await_slots(self) -> None:
+        """Gives an engine none of whose processes lives the time to start them anew."""
+        self._deliver(self._engine.step())
+        if not self._engine.free_slots:
+            self._queue.pause(STALL_SECONDS)
+
+    def _drop_unwanted(self) -> None:
+        for call in self._queue.take_withdrawn():
+            self._drop(call.request_ids, "cancelled")
+        now = self._clock()
+        late = self._queue.take_late(now)
+        self._observe_dropped(len(late), "deadline")
+        if now >= self._next_deadline:
+            late += [ticket for ticket in self._in_flight.values() if ticket.call.deadline <= now]
+        for call in dict.fromkeys(ticket.call for ticket in late):
+            self._fail(call, DeadlineError("the call's deadline has passed"), "deadline")
+        if now >= self._next_deadline:
+            self._next_deadline = min((ticket.call.deadline for ticket in self._in_flight.values()), default=math.inf)
+
+    def _fail(self, call: Call, error: Exception, reason: str) -> None:
+        call.fail(error, self._outbox)
+        self._drop(call.request_ids, reason)
+
+    def _drop(self, request_ids: Iterable[int], reason: str) -> int:
+        """Takes requests out of the queue and the engine; how many of them were there."""
+        num_dropped = self._queue.drop(request_ids)
+        for request_id in request_ids:
+            if request_id in self._in_flight:
+                self._engine.cancel(request_id)
+                del self._in_flight[request_id]
+                num_dropped += 1
+        self._observe_dropped(num_dropped, reason)
+        return num_dropped
+
+    def _admit_waiting(self) -> bool:
+        """Fills the free slots; whether there was anything to fill them with."""
+        if not self._queue.num_waiting:
+            return False
+        if not self._in_flight:
+            self._engine.count_fitting(())  # may wait for the steps of what was cancelled: not while others want a lock
+        num_free = self._engine.free_slots
+        tickets = self._queue.take_next(num_free, self._count_fitting) if num_free else []
+        if not tickets:
+            return False
+        now = self._clock()
+        try:
+            self._admit(tickets, now)
+        except InvalidInputError:  # one of them, so nobody was admitted: its neighbours must not suffer
+            for ticket in tickets:
+                if ticket.request.id in self._in_flight:  # or its text was refused meanwhile
+                    self._admit_or_refuse(ticket, now)
+        return True
+
+    def _count_fitting(self, requests: Sequence[Request]) -> int:
+        num_fitting = self._engine.count_fitting(requests)
+        if requests and not num_fitting and not self._engine.num_active:
+            return 1  # what does not fit into an empty engine never will: it is refused, and nobody waits for it
+        return num_fitting
+
+    def _admit(self, tickets: Sequence[Ticket], now: float) -> None:
+        # First in flight, then in the engine: whatever the engine raises, `_recover` knows who is concerned.
+        for ticket in tickets:
+            self._in_flight[ticket.request.id] = ticket
+            self._next_deadline = min(self._next_deadline, ticket.call.deadline)
+        self._engine.admit([ticket.request for ticket in tickets])
+        for ticket in tickets:
+            self._observer.admitted(self._translator.name, ticket.call.priority.value, now - ticket.call.submitted_at)
+            if ticket.call.timing is not None:
+                ticket.call.timing.admitted(ticket.call.submitted_at, now)
+
+    def _admit_or_refuse(self, ticket: Ticket, now: float) -> None:
+        try:
+            self._admit([ticket], now)
+        except InvalidInputError as error:
+            call = ticket.call
+            num_left = self._drop(call.texts[ticket.text], "refused")
+            call.refuse(ticket.text, str(error), num_left, self._outbox)
+
+    def _deliver(self, events: Iterable[Event]) -> int:
+        """Passes on what a step has told; how many requests it has finished."""
+        num_finished = 0
+        followed: dict[FollowedCall, None] = {}  # in order
+        for event in events:
+            ticket = self._in_flight.get(event.id)
+            if ticket is None:  # withdrawn on account of an event before it
+                continue
+            call = ticket.call
+            if isinstance(event, Lost):
+                self._fail(call, ReplicaLostError(event.reason), "lost")
+            elif isinstance(event, Finished):
+                del self._in_flight[event.id]
+                call.deliver(ticket, event.hypotheses, self._outbox)
+                self._observe_finished(ticket, event)
+                num_finished += 1
+            elif isinstance(call, FollowedCall):
+                call.advance(ticket, event)
+            if isinstance(call, FollowedCall):
+                followed[call] = None
+        for call in followed:
+            call.publish(self._outbox)
+        return num_finished
+
+    def _observe_finished(self, ticket: Ticket, finished: Finished) -> None:
+        name, submitted_at = self._translator.name, ticket.call.submitted_at
+        num_target_pieces = len(finished.hypotheses[0].token_ids) if finished.hypotheses else 0
+        self._observer.first_token(name, finished.first_token_at - submitted_at)
+        now = self._clock()
+        self._observer.finished(name, now - submitted_at, len(ticket.request.source_ids), num_target_pieces)
+        if ticket.call.timing is not None:
+            ticket.call.timing.finished(now)
+
+    def _observe_dropped(self, number: int, reason: str) -> None:
+        for _ in range(number):
+            self._observer.dropped(self._translator.name, reason)
+
+    def _recover(self, error: Exception) -> None:
+        """Fails what is in flight and empties the engine for what waits; if it stays broken, refuses everything."""
+        in_flight, self._in_flight = self._in_flight, {}
+        self._observe_dropped(len(in_flight), "failed")
+        for call in dict.fromkeys(ticket.call for ticket in in_flight.values()):
+            self._fail(call, EngineError(f"the decoding engine failed: {type(error).__name__}"), "failed")
+        try:
+            for request_id in in_flight:
+                self._engine.cancel(request_id)
+            works = self._engine.num_active == 0 and still_translates(self._translator)
+        except Exception:
+            logger.exception("the decoding engine of %s stays broken", self._translator.name)
+            works = False
+        if not works:
+            self._give_up()
+
+    def _give_up(self) -> None:
+        self.is_broken = True
+        tickets = self._queue.give_up(_broken)
+        self._observe_dropped(len(tickets), "failed")
+        for call in dict.fromkeys(ticket.call for ticket in tickets):
+            call.fail(_broken(), self._outbox)
+        self._outbox.send()
+        if self._on_broken is not None:
+            self._on_broken()
+
+
+def _broken() -> Exception:
+    return EngineError("the decoding engine is broken; the model is being loaded anew")

@@ -1,0 +1,154 @@
+"""What waits between the callers' event loops and the thread that owns an engine."""
+
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
+
+from dragoman.model.decoding.request import Request
+from dragoman.server.scheduling.caller import Caller, Priority
+from dragoman.server.scheduling.calls import Call, Ticket, WorkerClosedError
+from dragoman.server.scheduling.scheduler import QueueFullError, Scheduler
+from dragoman.translation.prepared_text import PreparedText
+
+_CallT = TypeVar("_CallT", bound=Call)
+
+
+class RequestQueue:
+    """A thread-safe `Scheduler` of tickets, with what else event loops ask of the engine's thread: `submit`, `withdraw`
+    and `close` are theirs, all else is the thread's.
+
+    They wait for the lock, so the thread takes it only where a look without it says that there is something to do.
+    """
+
+    def __init__(self, max_waiting: int, *, clock: Callable[[], float], retry_after: Callable[[int], float]) -> None:
+        """retry_after: how many seconds a caller should wait that finds so many requests in the queue."""
+        self._clock = clock
+        self._retry_after = retry_after
+        self._wake = threading.Condition()  # guards what follows
+        self._scheduler = Scheduler(max_waiting)
+        self._waiting: dict[int, Ticket] = {}
+        self._withdrawn: list[Call] = []
+        self._refusal: Callable[[], Exception] | None = None  # why no more requests are taken; made anew for each
+        self._numbering = threading.Lock()  # guards what follows
+        self._next_id = 0
+
+    @property
+    def num_waiting(self) -> int:
+        """Requests that wait for a slot. For any thread."""
+        return self._scheduler.num_waiting
+
+    def submit(
+        self,
+        kind: type[_CallT],
+        prepared: Sequence[PreparedText],
+        caller: Caller,
+        priority: Priority,
+        *,
+        is_patient: bool = False,
+    ) -> _CallT:
+        """Queues a request for every segment, whose outcome the running event loop is told of.
+
+        is_patient: see `Scheduler.add`. Raises QueueFullError, InvalidInputError, and what `close` and `give_up` leave
+        to be said.
+        """
+        with self._numbering:
+            call = kind(prepared, self._next_id, self._clock(), caller.limit(priority), caller.deadline)
+            self._next_id += len(call.request_ids)
+        ids = iter(call.request_ids)
+        tickets = {
+            request.id: Ticket(request, call, text)
+            for text, item in enumerate(prepared)
+            for request in item.requests(ids, is_followed=kind.is_followed)
+        }
+        with self._wake:
+            if self._refusal is not None:
+                raise self._refusal()
+            try:
+                self._scheduler.add(
+                    {request_id: len(ticket.request.source_ids) for request_id, ticket in tickets.items()},
+                    client=caller.client,
+                    priority=call.priority,
+                    deadline=caller.deadline,
+                    is_patient=is_patient,
+                )
+            except QueueFullError as error:
+                error.retry_after = self._retry_after(self.num_waiting)
+                raise
+            self._waiting.update(tickets)
+            self._wake.notify()
+        return call
+
+    def withdraw(self, call: Call) -> None:
+        """Has the thread give up what is left of a call, before the engine's next step."""
+        with self._wake:
+            self._withdrawn.append(call)
+            self._wake.notify()
+
+    def close(self) -> None:
+        """Takes no more requests; those that wait remain."""
+        with self._wake:
+            self._refusal = self._refusal or _closed
+            self._wake.notify()
+
+    def sleep_until_needed(self) -> bool:
+        """Returns as soon as there is anything to do; False when it is closed and nothing is left."""
+        with self._wake:
+            while not (self._scheduler.num_waiting or self._withdrawn):
+                if self._refusal is not None:
+                    return False
+                self._wake.wait()
+            return True
+
+    def pause(self, seconds: float) -> None:
+        """Returns after that time, or when something new is asked."""
+        with self._wake:
+            if not self._withdrawn:
+                self._wake.wait(seconds)
+
+    def take_withdrawn(self) -> list[Call]:
+        """The calls that were given up since it was last asked."""
+        if not self._withdrawn:
+            return []
+        with self._wake:
+            withdrawn, self._withdrawn = self._withdrawn, []
+        return withdrawn
+
+    def take_late(self, now: float) -> list[Ticket]:
+        """Takes out what is past its deadline."""
+        if not self.num_waiting:
+            return []
+        with self._wake:
+            return [self._waiting.pop(request_id) for request_id in self._scheduler.expire(now)]
+
+    def take_next(self, num_requests: int, count_fitting: Callable[[Sequence[Request]], int]) -> list[Ticket]:
+        """Takes out what is next, see `Scheduler.admit`."""
+
+        def count(request_ids: Sequence[int]) -> int:
+            return count_fitting([self._waiting[request_id].request for request_id in request_ids])
+
+        with self._wake:
+            return [self._waiting.pop(request_id) for request_id in self._scheduler.admit(num_requests, count)]
+
+    def drop(self, request_ids: Iterable[int]) -> int:
+        """Takes out those of these that wait; how many they were."""
+        num_dropped = 0
+        if self.num_waiting:
+            with self._wake:
+                for request_id in request_ids:
+                    if self._scheduler.cancel(request_id):
+                        del self._waiting[request_id]
+                        num_dropped += 1
+        return num_dropped
+
+    def give_up(self, refusal: Callable[[], Exception]) -> list[Ticket]:
+        """Takes out all that wait, and has `submit` raise what `refusal` makes from now on."""
+        with self._wake:
+            self._refusal = refusal
+            self._scheduler.clear()
+            tickets, self._waiting = self._waiting, {}
+            self._withdrawn.clear()
+        return list(tickets.values())
+
+
+def _closed() -> Exception:
+    return WorkerClosedError("the server is shutting down")

@@ -1,0 +1,184 @@
+"""Who waits and who is next: the policy of the queue before the engine, on request ids, costs and times alone."""
+
+import heapq
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import count, islice
+
+from dragoman.model.errors import DragomanError, InvalidInputError
+from dragoman.server.scheduling.caller import Priority
+from dragoman.server.scheduling.fair_queue import FairQueue, Turn
+
+MAX_WAITING = 65_536
+"""Requests of a priority that may wait for a slot by default; bounds the memory that callers can claim."""
+
+BATCH_EVERY = 8
+"""While requests of both priorities wait, each so-manieth that is admitted is of the lower one."""
+
+_LEAST_SWEPT = 64
+"""Deadlines below which it is not worth while to look for those of calls that are over."""
+
+
+class QueueFullError(DragomanError):
+    """More requests than may wait. gRPC: RESOURCE_EXHAUSTED.
+
+    retry_after: the seconds after which it makes sense to try again.
+    """
+
+    def __init__(self, message: str, retry_after: float = 1.0) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where the requests of a call wait."""
+
+    queue: FairQueue
+    client: str
+    number: int
+    priority: Priority
+    is_patient: bool
+
+
+class Scheduler:
+    """Decides which waiting requests enter the engine's free slots.
+
+    The interactive go before the batch, but each eighth admission is one of batch while any waits, so that it never
+    starves. Within a priority clients get equal shares, see `FairQueue`. Within a client one of each call goes in turn,
+    the calls in the order in which they came, so that a call of thousands of sentences does not hold up those behind
+    it.
+
+    Knows no clock: all times are the callers' own, of any unit. Not thread-safe: its owner holds a lock.
+    """
+
+    def __init__(self, max_waiting: int = MAX_WAITING) -> None:
+        """max_waiting: of each priority, so that batch never crowds out the interactive; the patient apart."""
+        self._max_waiting = max_waiting
+        self._queues = {priority: FairQueue(max_waiting) for priority in Priority}
+        self._num_bounded = dict.fromkeys(Priority, 0)  # impatient requests that wait
+        self._num_passed = 0  # interactive requests that were admitted in a row while batch waited
+        self._places: dict[int, _Place] = {}  # by request
+        self._open: dict[int, set[int]] = {}  # by number of call with a deadline, its requests; none of them is empty
+        self._deadlines: list[tuple[float, int]] = []  # a heap, with number of call, which may be over
+        self._numbers = count()
+
+    @property
+    def num_waiting(self) -> int:
+        """Requests that wait for a slot."""
+        return len(self._places)
+
+    def add(
+        self,
+        costs: Mapping[int, int],
+        *,
+        client: str = "",
+        priority: Priority = Priority.INTERACTIVE,
+        deadline: float | None = None,
+        is_patient: bool = False,
+    ) -> None:
+        """Queues the requests of a call, given by their ids in order with what each costs, at least 1: all of them, or
+        none if they do not all fit.
+
+        client: whom fairness is among. deadline: see `expire`. is_patient: whether they may wait beyond the bound and
+        do not count for it, because their caller has only so many of them at a time.
+
+        Raises QueueFullError past the bound, InvalidInputError if not even an empty queue would hold them.
+        """
+        if not is_patient:
+            self._check_room(len(costs), priority)
+        if not costs:
+            return
+        place = _Place(self._queues[priority], client, next(self._numbers), priority, is_patient)
+        place.queue.add(client, place.number, costs)
+        self._places.update(dict.fromkeys(costs, place))
+        if not is_patient:
+            self._num_bounded[priority] += len(costs)
+        if deadline is not None:
+            self._open[place.number] = set(costs)
+            heapq.heappush(self._deadlines, (deadline, place.number))
+            self._sweep_deadlines()
+
+    def cancel(self, request_id: int) -> bool:
+        """Takes a request out of the queue; False if it does not wait there."""
+        place = self._places.get(request_id)
+        if place is None:
+            return False
+        place.queue.remove(place.client, place.number, request_id)
+        self._forget(request_id)
+        return True
+
+    def expire(self, now: float) -> list[int]:
+        """Takes the requests out of the queue whose deadline is not after `now`, and returns them."""
+        expired: list[int] = []
+        while self._deadlines and self._deadlines[0][0] <= now:
+            _, number = heapq.heappop(self._deadlines)
+            expired += sorted(self._open.get(number, ()))
+        for request_id in expired:
+            self.cancel(request_id)
+        return expired
+
+    def peek(self, num_requests: int) -> list[int]:
+        """The requests that are next, at most so many, in order of admission; they stay in the queue."""
+        return [turn.request_id for turn, _ in islice(self._in_order(), num_requests)]
+
+    def admit(self, num_requests: int, count_fitting: Callable[[Sequence[int]], int] = len) -> list[int]:
+        """Takes the requests that are next out of the queue, at most so many, in order of admission.
+
+        count_fitting: how many of the requests, counted from the first, there is room for; nobody is overtaken.
+        """
+        next_ones = list(islice(self._in_order(), num_requests))
+        num_fitting = count_fitting([turn.request_id for turn, _ in next_ones])
+        for turn, num_passed in next_ones[:num_fitting]:
+            turn.queue.take(turn)
+            self._forget(turn.request_id)
+            self._num_passed = num_passed
+        return [turn.request_id for turn, _ in next_ones[:num_fitting]]
+
+    def clear(self) -> list[int]:
+        """Empties the queue and returns the requests that waited, in order of admission."""
+        return self.admit(self.num_waiting)
+
+    def _check_room(self, num_requests: int, priority: Priority) -> None:
+        if num_requests > self._max_waiting:
+            raise InvalidInputError(
+                f"the texts have {num_requests} sentences, but at most {self._max_waiting} may wait: send fewer"
+            )
+        num_waiting = self._num_bounded[priority]
+        if num_waiting + num_requests > self._max_waiting:
+            raise QueueFullError(
+                f"{num_waiting} sentences are waiting and {num_requests} more would exceed the limit of "
+                f"{self._max_waiting}: try again later"
+            )
+
+    def _in_order(self) -> Iterator[tuple[Turn, int]]:
+        """All that wait, in order of admission, each with the `_num_passed` that its admission leads to."""
+        interactive_ones = self._queues[Priority.INTERACTIVE].in_order()
+        batch_ones = self._queues[Priority.BATCH].in_order()
+        interactive, batch = next(interactive_ones, None), next(batch_ones, None)
+        num_passed = self._num_passed
+        while interactive is not None or batch is not None:
+            if batch is not None and (interactive is None or num_passed + 1 >= BATCH_EVERY):
+                num_passed = 0
+                yield batch, num_passed
+                batch = next(batch_ones, None)
+            elif interactive is not None:
+                num_passed = 0 if batch is None else num_passed + 1
+                yield interactive, num_passed
+                interactive = next(interactive_ones, None)
+
+    def _forget(self, request_id: int) -> None:
+        """All but its place in the fair queue, which it has left."""
+        place = self._places.pop(request_id)
+        if not place.is_patient:
+            self._num_bounded[place.priority] -= 1
+        requests = self._open.get(place.number)
+        if requests is not None:
+            requests.discard(request_id)
+            if not requests:
+                del self._open[place.number]
+
+    def _sweep_deadlines(self) -> None:
+        if len(self._deadlines) > _LEAST_SWEPT + 2 * len(self._open):
+            self._deadlines = [entry for entry in self._deadlines if entry[1] in self._open]
+            heapq.heapify(self._deadlines)

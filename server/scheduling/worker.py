@@ -1,0 +1,190 @@
+"""The bridge from asyncio to a decoding engine: callers wait for texts, the engine's thread works on their requests."""
+
+import asyncio
+import threading
+import time
+from collections.abc import AsyncGenerator, Callable, Sequence
+from typing import Self, TypeVar
+
+from dragoman.model.decoding.statistics import EngineStatistics
+from dragoman.model.errors import InvalidInputError
+from dragoman.server.scheduling.caller import Caller, Priority
+from dragoman.server.scheduling.calls import (
+    Call,
+    DeadlineError,
+    EngineError,
+    FollowedCall,
+    Hypotheses,
+    LiveText,
+    ReplicaLostError,
+    TextFailure,
+    WorkerClosedError,
+)
+from dragoman.server.scheduling.engine_loop import EngineLoop
+from dragoman.server.scheduling.interfaces import ServedTranslator
+from dragoman.server.scheduling.request_queue import RequestQueue
+from dragoman.server.scheduling.scheduler import MAX_WAITING, QueueFullError
+from dragoman.server.scheduling.throughput import Throughput
+from dragoman.server.scheduling.worker_observer import NO_OBSERVER, WorkerObserver
+from dragoman.translation.prepared_text import PreparedText
+from dragoman.translation.results import Translation
+from dragoman.translation.scored import ScoredTranslation
+
+__all__ = [
+    "MAX_FINISHED_INLINE",
+    "NO_OBSERVER",
+    "DeadlineError",
+    "EngineError",
+    "LiveText",
+    "QueueFullError",
+    "ReplicaLostError",
+    "TextFailure",
+    "Worker",
+    "WorkerClosedError",
+    "WorkerObserver",
+]
+
+MAX_FINISHED_INLINE = 8
+"""Most hypotheses that become text on the event loop: so few take less time than the way to another thread."""
+
+_T = TypeVar("_T")
+
+
+class Worker:
+    """Runs one translator's engine on a thread of its own and translates for any number of concurrent callers.
+
+    The thread starts at once and ends with `close` or `drain`. The translator remains its owner's to close.
+
+    All that take `caller` and `priority` put a request for each segment of a text into the queue, with the caller's
+    rights, client and deadline; see `Scheduler` for who is next. Cancelling the task that waits gives all of its
+    requests up: their slots are free before the engine's next step, as they are once the deadline has passed. What can
+    go wrong: QueueFullError, which tells when to come again; InvalidInputError where not even an empty queue would hold
+    the texts; DeadlineError; WorkerClosedError; ReplicaLostError; EngineError.
+    """
+
+    def __init__(
+        self,
+        translator: ServedTranslator,
+        *,
+        max_waiting: int = MAX_WAITING,
+        on_broken: Callable[[], None] | None = None,
+        observer: WorkerObserver = NO_OBSERVER,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """max_waiting: see `Scheduler`. on_broken: called on the worker's thread, at most once, when the engine has
+        failed for good. clock: that of the callers' deadlines."""
+        self.translator = translator
+        throughput = Throughput()
+        self._queue = RequestQueue(max_waiting, clock=clock, retry_after=throughput.retry_after)
+        self._loop = EngineLoop(
+            translator, self._queue, throughput=throughput, on_broken=on_broken, observer=observer, clock=clock
+        )
+        self._thread = threading.Thread(target=self._loop.run, name=f"dragoman-{translator.name}", daemon=True)
+        self._thread.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def num_waiting(self) -> int:
+        """Requests that wait for a slot."""
+        return self._queue.num_waiting
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether the engine has failed for good; everything is refused then."""
+        return self._loop.is_broken
+
+    def statistics(self) -> EngineStatistics:
+        """What the engine has done so far."""
+        return self.translator.engine.statistics()
+
+    async def translate(
+        self, prepared: Sequence[PreparedText], *, caller: Caller, priority: Priority
+    ) -> list[Translation | TextFailure]:
+        """Translates what the translator's `prepare` made, in order; blank texts take no slot. A text that the engine
+        refuses fails by itself."""
+        call = self._queue.submit(Call, prepared, caller, priority)
+        return await self._answer(call, prepared, self.translator.finish)
+
+    async def translate_when_room(
+        self, prepared: Sequence[PreparedText], *, caller: Caller, priority: Priority
+    ) -> list[Translation | TextFailure]:
+        """`translate` for a caller that has only so much under way at a time, as a stream does: it waits beyond the
+        queue's bound, for which it does not count, in the same order as all others, and gets no QueueFullError."""
+        call = self._queue.submit(Call, prepared, caller, priority, is_patient=True)
+        return await self._answer(call, prepared, self.translator.finish)
+
+    async def score(
+        self, prepared: Sequence[PreparedText], *, caller: Caller, priority: Priority
+    ) -> list[ScoredTranslation | TextFailure]:
+        """`translate` for what the translator's `prepare_score` made."""
+        call = self._queue.submit(Call, prepared, caller, priority)
+        return await self._answer(call, prepared, self.translator.finish_score)
+
+    async def follow(
+        self, prepared: PreparedText, *, caller: Caller, priority: Priority
+    ) -> AsyncGenerator[LiveText, None]:
+        """Translates a text and tells what is there of it whenever that has changed; the last one has the translation.
+        Whoever reads slowly gets the newest only. Close the generator (`contextlib.aclosing`) to give the text up.
+
+        Raises InvalidInputError if the engine refuses the text.
+        """
+        call = self._queue.submit(FollowedCall, [prepared], caller, priority)
+        try:
+            shown = LiveText("", "")
+            while (progress := await call.wait()) is not None:
+                text = LiveText(
+                    *await self._compute(
+                        len(prepared.segments),
+                        lambda: self.translator.partial_text(prepared, progress.finished, progress.partials),
+                    )
+                )
+                if text != shown:
+                    shown = text
+                    yield text
+        except BaseException:
+            self._queue.withdraw(call)
+            raise
+        (translation,) = await self._answer(call, [prepared], self.translator.finish)
+        if isinstance(translation, TextFailure):
+            raise InvalidInputError(translation.reason)
+        yield LiveText(translation.text, "", translation)
+
+    def close(self) -> None:
+        """Takes no more requests, finishes those that it has, and ends the thread. Blocks; may be called twice."""
+        self._queue.close()
+        self._thread.join()
+
+    async def drain(self) -> None:
+        """`close` for an event loop."""
+        await asyncio.to_thread(self.close)
+
+    async def _answer(
+        self,
+        call: Call,
+        prepared: Sequence[PreparedText],
+        finish: Callable[[PreparedText, Sequence[Hypotheses]], _T],
+    ) -> list[_T | TextFailure]:
+        """What `finish` makes of each text's hypotheses, once all are found."""
+
+        def finish_all() -> list[_T | TextFailure]:
+            return [
+                found if isinstance(found, TextFailure) else finish(item, found)
+                for item, found in zip(prepared, outcomes, strict=True)
+            ]
+
+        try:
+            outcomes = await call.future
+        except BaseException:
+            self._queue.withdraw(call)
+            raise
+        num_hypotheses = sum(len(one) for found in outcomes if not isinstance(found, TextFailure) for one in found)
+        return await self._compute(num_hypotheses, finish_all)
+
+    async def _compute(self, num_hypotheses: int, compute: Callable[[], _T]) -> _T:
+        """Work on so many hypotheses, where it does not hold up the event loop."""
+        return compute() if num_hypotheses <= MAX_FINISHED_INLINE else await asyncio.to_thread(compute)

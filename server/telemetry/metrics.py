@@ -1,0 +1,208 @@
+"""The figures for Prometheus, named as its guide has it: https://prometheus.io/docs/practices/naming/.
+
+Labels have few values: methods that exist, gRPC's codes, models of the configuration, words of this code.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from dragoman.model.decoding.statistics import EngineStatistics
+from dragoman.server.telemetry.calls import Call
+
+BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+"""Upper bounds in seconds: from an idle server's answer to a deadline of the patient."""
+
+Statistics = Callable[[], Iterable[tuple[str, EngineStatistics, int]]]
+
+
+class _OfMethod(NamedTuple):
+    """The figures of one method, found once: to find them takes longer than to count."""
+
+    in_flight: Gauge
+    duration: Histogram
+    texts: Counter
+    characters: Counter
+
+
+class Metrics:
+    """Everything that is counted, in a registry of its own."""
+
+    def __init__(self, statistics: Statistics) -> None:
+        """statistics: see `Monitor`."""
+        self.registry = registry = CollectorRegistry()
+        self._requests = Counter("dragoman_requests", "Calls that ended.", ["method", "code"], registry=registry)
+        self._duration = Histogram(
+            "dragoman_request_duration_seconds",
+            "From a call's arrival to its status.",
+            ["method"],
+            buckets=BUCKETS,
+            registry=registry,
+        )
+        self._in_flight = Gauge("dragoman_requests_in_flight", "Calls that run.", ["method"], registry=registry)
+        self._refused = Counter(
+            "dragoman_requests_refused", "Calls turned away before any work.", ["reason"], registry=registry
+        )
+        self._texts = Counter("dragoman_texts", "Texts that calls brought.", ["method"], registry=registry)
+        self._characters = Counter("dragoman_characters", "Characters of these.", ["method"], registry=registry)
+        self._queue = Histogram(
+            "dragoman_queue_seconds",
+            "How long sentences waited for a slot.",
+            ["model", "priority"],
+            buckets=BUCKETS,
+            registry=registry,
+        )
+        self._first_token = Histogram(
+            "dragoman_first_token_seconds",
+            "From a sentence's arrival in the queue to the first piece of its translation.",
+            ["model"],
+            buckets=BUCKETS,
+            registry=registry,
+        )
+        self._sentence = Histogram(
+            "dragoman_sentence_duration_seconds",
+            "From a sentence's arrival in the queue to its translation.",
+            ["model"],
+            buckets=BUCKETS,
+            registry=registry,
+        )
+        self._dropped = Counter(
+            "dragoman_sentences_dropped", "Sentences given up.", ["model", "reason"], registry=registry
+        )
+        self._model = Gauge("dragoman_model_info", "1 for each model served.", ["model", "revision"], registry=registry)
+        self._reloads = Counter(
+            "dragoman_model_reloads", "Changed bundles that were tried.", ["model", "outcome"], registry=registry
+        )
+        self._expiry = Gauge(
+            "dragoman_certificate_expiry_timestamp_seconds",
+            "When the server's certificate expires, in seconds since the epoch; 0 without one.",
+            registry=registry,
+        )
+        self._log_dropped = Counter(
+            "dragoman_log_lines_dropped", "Log lines given up because nobody reads them.", registry=registry
+        )
+        self._revisions: dict[str, str] = {}
+        self._of_methods: dict[str, _OfMethod] = {}
+        registry.register(_EngineCollector(statistics))
+        ProcessCollector(registry=registry)
+
+    def call_started(self, call: Call) -> None:
+        """A call runs."""
+        self._find(call.method).in_flight.inc()
+
+    def call_refused(self, reason: str) -> None:
+        """A call was turned away."""
+        self._refused.labels(reason).inc()
+
+    def call_ended(self, call: Call, code: str, seconds: float) -> None:
+        """A call that had started ended."""
+        found = self._find(call.method)
+        found.in_flight.dec()
+        found.duration.observe(seconds)
+        if call.num_texts:
+            found.texts.inc(call.num_texts)
+            found.characters.inc(call.num_characters)
+        self._requests.labels(call.method, code).inc()
+
+    def _find(self, method: str) -> "_OfMethod":
+        found = self._of_methods.get(method)
+        if found is None:
+            found = _OfMethod(
+                self._in_flight.labels(method),
+                self._duration.labels(method),
+                self._texts.labels(method),
+                self._characters.labels(method),
+            )
+            self._of_methods[method] = found
+        return found
+
+    def admitted(self, model: str, priority: str, queue_seconds: float) -> None:
+        """A sentence left the queue."""
+        self._queue.labels(model, priority).observe(queue_seconds)
+
+    def first_token(self, model: str, seconds: float) -> None:
+        """A sentence has its first piece."""
+        self._first_token.labels(model).observe(seconds)
+
+    def finished(self, model: str, seconds: float) -> None:
+        """A sentence is translated."""
+        self._sentence.labels(model).observe(seconds)
+
+    def dropped(self, model: str, reason: str) -> None:
+        """A sentence was given up."""
+        self._dropped.labels(model, reason).inc()
+
+    def model_loaded(self, model: str, revision: str) -> None:
+        """Replaces another revision of the model."""
+        self.model_unloaded(model)
+        self._model.labels(model, revision).set(1)
+        self._revisions[model] = revision
+
+    def model_unloaded(self, model: str) -> None:
+        """Nothing is told of it any more."""
+        if model in self._revisions:
+            self._model.remove(model, self._revisions.pop(model))
+
+    def reload_ended(self, model: str, outcome: str) -> None:
+        """A changed bundle was tried."""
+        self._reloads.labels(model, outcome).inc()
+
+    def certificate_loaded(self, expiry: float) -> None:
+        """expiry: seconds since the epoch."""
+        self._expiry.set(expiry)
+
+    def log_line_dropped(self) -> None:
+        """The log's queue is full."""
+        self._log_dropped.inc()
+
+
+_COUNTERS: tuple[tuple[str, str, str], ...] = (
+    ("steps", "num_steps", "Decoding steps."),
+    ("step_seconds", "step_seconds", "Time that decoding steps took."),
+    ("slot_steps", "num_slot_steps", "Occupied slots, summed over the steps."),
+    ("sentences_admitted", "num_admitted", "Sentences that entered the engine."),
+    ("sentences_finished", "num_finished", "Sentences that the engine finished."),
+    ("sentences_cancelled", "num_cancelled", "Sentences that left the engine unfinished."),
+    ("source_pieces", "num_source_pieces", "Source pieces of the sentences that entered."),
+    ("target_pieces", "num_target_pieces", "Target pieces of the best hypotheses that were found."),
+    ("replica_restarts", "num_replica_restarts", "Engine processes that replaced one that ended."),
+)
+
+_GAUGES: tuple[tuple[str, str, str], ...] = (
+    ("slots", "num_slots", "Sentences that can be decoded at once."),
+    ("slots_active", "num_active", "Sentences that are being decoded."),
+    ("replicas", "num_replicas", "Engine processes that there should be; 0: the server decodes itself."),
+    ("replicas_alive", "num_replicas_alive", "Engine processes that are ready."),
+)
+
+
+class _EngineCollector(Collector):
+    """Reads the engines' own figures when it is asked."""
+
+    def __init__(self, statistics: Statistics) -> None:
+        self._statistics = statistics
+
+    def describe(self) -> Iterable[Metric]:
+        """Nothing beforehand: the models are not loaded yet."""
+        return ()
+
+    def collect(self) -> Iterator[Metric]:
+        """One family for each figure, with a sample for each model."""
+        found = {name: (figures, num_waiting) for name, figures, num_waiting in self._statistics()}
+        for suffix, field, text in _COUNTERS:
+            counter = CounterMetricFamily(f"dragoman_engine_{suffix}", text, labels=["model"])
+            for model, (figures, _) in found.items():
+                counter.add_metric([model], getattr(figures, field))
+            yield counter
+        for suffix, field, text in _GAUGES:
+            gauge = GaugeMetricFamily(f"dragoman_engine_{suffix}", text, labels=["model"])
+            for model, (figures, _) in found.items():
+                gauge.add_metric([model], getattr(figures, field))
+            yield gauge
+        waiting = GaugeMetricFamily("dragoman_sentences_waiting", "Sentences that wait for a slot.", labels=["model"])
+        for model, (_, num_waiting) in found.items():
+            waiting.add_metric([model], num_waiting)
+        yield waiting

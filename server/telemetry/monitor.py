@@ -1,0 +1,160 @@
+"""All that watches the server, behind one door: metrics, log and traces are told of each call and of each sentence."""
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, TextIO
+
+from dragoman.model.decoding.statistics import EngineStatistics
+from dragoman.server.config import LogConfig, MetricsConfig, TracesConfig
+from dragoman.server.telemetry.calls import UNKNOWN_METHOD, Call
+from dragoman.server.telemetry.logs import LogWriter
+from dragoman.server.telemetry.metrics import Metrics
+from dragoman.server.telemetry.metrics_endpoint import MetricsEndpoint
+from dragoman.server.telemetry.traces import Tracer, make_tracer
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace.export import SpanExporter
+
+MAX_MESSAGE_LENGTH = 500
+"""Characters of a status message that the log keeps."""
+
+_FAULTS = frozenset({"INTERNAL", "UNKNOWN", "DATA_LOSS"})
+"""Codes that say that the server is to blame."""
+
+logger = logging.getLogger(__name__)
+
+
+class Monitor:
+    """Watches a server; it is a `server.scheduling.worker.WorkerObserver`, too.
+
+    `start` and `stop` bracket the server's life. Calls may be reported before and after, and are then only counted.
+    Calls are reported on the event loop, what a worker observes on any thread.
+    """
+
+    def __init__(
+        self,
+        metrics: MetricsConfig,
+        log: LogConfig,
+        traces: TracesConfig,
+        statistics: Callable[[], Iterable[tuple[str, EngineStatistics, int]]],
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        log_stream: TextIO | None = None,
+        span_exporter: "SpanExporter | None" = None,
+    ) -> None:
+        """statistics: of each model that is served now, its name, its engine's figures, and the sentences that wait;
+        called at each scrape, on a thread of its own.
+        clock: seconds. log_stream: by default standard error. span_exporter: instead of the one to the endpoint.
+
+        Raises DragomanError if traces are wanted and what they need is not installed.
+        """
+        self._clock = clock
+        self._keeps_texts = log.texts
+        self._metrics = Metrics(statistics)
+        self._endpoint = None if metrics.listen is None else MetricsEndpoint(metrics.listen, self._metrics.registry)
+        self._log = LogWriter(log.format, log.level, log_stream, on_dropped=self._metrics.log_line_dropped)
+        self._tracer: Tracer | None = make_tracer(traces, span_exporter)
+
+    @property
+    def metrics_address(self) -> str:
+        """HOST:PORT of the metrics with the actual port, once started; empty without them."""
+        return "" if self._endpoint is None else self._endpoint.address
+
+    def start(self) -> None:
+        """Opens the metrics' port and takes over the process' log. Raises DragomanError if it cannot listen there."""
+        if self._endpoint is not None:
+            self._endpoint.start()
+        self._log.start()
+
+    def stop(self) -> None:
+        """Writes out what is left and closes everything; may be called twice. Blocks meanwhile."""
+        if self._tracer is not None:
+            self._tracer.stop()
+        self._log.stop()
+        if self._endpoint is not None:
+            self._endpoint.stop()
+
+    # Calls, told by the interceptor.
+
+    def call_started(
+        self, method: str, request_id: str, client: str, metadata: Mapping[str, str], *, is_known: bool = True
+    ) -> Call:
+        """method: SERVICE/METHOD, as the caller wrote it; is_known: whether there is such a method.
+        metadata: the caller's, for the trace that the call may be part of."""
+        call = Call(method if is_known else UNKNOWN_METHOD, request_id, client, self._clock())
+        if self._keeps_texts:
+            call.texts = []
+        if self._tracer is not None and not call.is_health_check:
+            self._tracer.begin(call, metadata)
+        self._metrics.call_started(call)
+        return call
+
+    def call_refused(self, reason: str) -> None:
+        """A call was turned away at the door. reason: one of few words."""
+        self._metrics.call_refused(reason)
+
+    def call_ended(self, call: Call, code: str, message: str = "") -> None:
+        """code: the name of its status, such as "OK"; message: that of the status."""
+        seconds = self._clock() - call.started_at
+        self._metrics.call_ended(call, code, seconds)
+        if self._tracer is not None and call.span is not None:
+            self._tracer.end(call, code, message)
+        level = logging.ERROR if code in _FAULTS else logging.DEBUG if call.is_health_check else logging.INFO
+        if logger.isEnabledFor(level):
+            logger.log(
+                level, message[:MAX_MESSAGE_LENGTH] or "answered", extra={"call": _describe(call, code, seconds)}
+            )
+
+    # Sentences, told by the workers.
+
+    def admitted(self, model: str, priority: str, queue_seconds: float) -> None:
+        """A sentence left the queue after so long."""
+        self._metrics.admitted(model, priority, queue_seconds)
+
+    def first_token(self, model: str, seconds_since_submitted: float) -> None:
+        """The first piece of a sentence's translation is there."""
+        self._metrics.first_token(model, seconds_since_submitted)
+
+    def finished(
+        self, model: str, seconds_since_submitted: float, num_source_pieces: int, num_target_pieces: int
+    ) -> None:
+        """A sentence is translated."""
+        self._metrics.finished(model, seconds_since_submitted)
+
+    def dropped(self, model: str, reason: str) -> None:
+        """A sentence was given up: "cancelled", "deadline", "failed", "lost" or "refused"."""
+        self._metrics.dropped(model, reason)
+
+    # The server's own events.
+
+    def model_loaded(self, model: str, revision: str) -> None:
+        """A model, or another revision of it, is served from now on."""
+        self._metrics.model_loaded(model, revision)
+
+    def model_unloaded(self, model: str) -> None:
+        """A model is not served any more."""
+        self._metrics.model_unloaded(model)
+
+    def reload_ended(self, model: str, outcome: str) -> None:
+        """A changed bundle was tried. outcome: "replaced" or "failed"."""
+        self._metrics.reload_ended(model, outcome)
+
+    def certificate_loaded(self, expiry: float) -> None:
+        """The server's certificate expires then: seconds since the epoch. For `make_credentials`."""
+        self._metrics.certificate_loaded(expiry)
+
+
+def _describe(call: Call, code: str, seconds: float) -> dict[str, object]:
+    """What the log tells of a call, in this order."""
+    fields: dict[str, object] = {"request_id": call.request_id, "client": call.client, "method": call.method}
+    if call.model:
+        fields["model"] = call.model
+    fields |= {"code": code, "milliseconds": round(seconds * 1000, 3)}
+    if call.timing.queue_seconds is not None:
+        fields["queue_milliseconds"] = round(call.timing.queue_seconds * 1000, 3)
+    if call.num_texts:
+        fields |= {"texts": call.num_texts, "characters": call.num_characters}
+    if call.texts:
+        fields["source_texts"] = call.texts
+    return fields

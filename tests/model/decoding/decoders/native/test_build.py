@@ -1,0 +1,281 @@
+"""Compiling the kernels: where libraries lie, what they are called, and what is told where they cannot be had. Most
+tests compile a stand-in of one line, which takes a moment."""
+
+import ctypes
+import dataclasses
+import platform
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from dragoman.model.decoding.decoders.native import build
+from dragoman.model.decoding.decoders.native.build import (
+    VARIANTS,
+    Variant,
+    best_variant,
+    find_compiler,
+    find_library,
+    kernel_folder,
+    library_name,
+    main,
+    processor_features,
+)
+
+ROOT = Path(__file__).parents[5]
+
+pytestmark = pytest.mark.skipif(not find_compiler(), reason="needs a C++ compiler")
+
+AVX512, AVX2, PLAIN = VARIANTS
+
+
+@pytest.fixture
+def sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A stand-in for the kernels' sources."""
+    folder = tmp_path / "sources"
+    folder.mkdir()
+    (folder / "answer.h").write_text("constexpr int ANSWER = 42;\n")
+    (folder / "api.cpp").write_text('#include "answer.h"\nextern "C" int answer() { return ANSWER; }\n')
+    monkeypatch.setattr(build, "DECODING", dataclasses.replace(build.DECODING, folder=folder))
+    return folder
+
+
+@pytest.fixture
+def kernels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder for compiled kernels, which is not there yet."""
+    monkeypatch.setenv(build.FOLDER_VARIABLE, str(tmp_path / "some" / "kernels"))
+    return tmp_path / "some" / "kernels"
+
+
+def answer(library: Path) -> int:
+    number: int = ctypes.CDLL(str(library)).answer()
+    return number
+
+
+def use_processor(monkeypatch: pytest.MonkeyPatch, *features: str) -> None:
+    monkeypatch.setattr(build, "processor_features", lambda: frozenset(features))
+
+
+def test_the_sources_are_part_of_the_package() -> None:
+    configuration = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    patterns = configuration["tool"]["setuptools"]["package-data"]["dragoman.model.decoding.decoders.native"]
+    packaged = {path for pattern in patterns for path in build.DECODING.folder.parent.glob(pattern)}
+    assert build.DECODING.folder / "api.cpp" in packaged
+    assert packaged >= set(build.DECODING.folder.iterdir())
+
+
+# Names and folders
+
+
+def test_the_name_tells_sources_flags_and_processors_apart(sources: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [library_name(variant, build.DECODING) for variant in VARIANTS]
+    names.append(library_name(dataclasses.replace(PLAIN, flags=("-g",)), build.DECODING))
+    (sources / "answer.h").write_text("constexpr int ANSWER = 43;\n")
+    names.append(library_name(PLAIN, build.DECODING))
+    (sources / "answer.h").rename(sources / "other.h")
+    names.append(library_name(PLAIN, build.DECODING))
+    monkeypatch.setattr(build, "FLAGS", (*build.FLAGS, "-g"))
+    names.append(library_name(PLAIN, build.DECODING))
+    monkeypatch.setattr("platform.machine", lambda: "abacus")
+    names.append(library_name(PLAIN, build.DECODING))
+    assert len(set(names)) == len(names) == 8
+    assert names[0].startswith("kernels-")
+    assert all(name.endswith(".so") for name in names)
+
+
+def test_the_folder_is_the_one_in_the_environment_or_in_the_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DRAGOMAN_KERNELS", "/some/kernels")
+    monkeypatch.setenv("XDG_CACHE_HOME", "/some/cache")
+    assert kernel_folder() == Path("/some/kernels")
+    monkeypatch.delenv("DRAGOMAN_KERNELS")
+    assert kernel_folder() == Path("/some/cache/dragoman")
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", "/home/someone")
+    assert kernel_folder() == Path("/home/someone/.cache/dragoman")
+
+
+@pytest.mark.parametrize(
+    ("features", "variant"),
+    [
+        ((), PLAIN),
+        (("sse2", "avx2"), PLAIN),  # no fma
+        (("sse2", "avx2", "fma"), AVX2),
+        (("avx2", "fma", "avx512f", "avx512bw", "avx512dq", "avx512vl"), AVX2),  # no 8-bit products
+        (("avx2", "fma", "avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512_vnni"), AVX512),
+    ],
+)
+def test_the_variant_is_the_best_that_the_processor_can_run(
+    features: tuple[str, ...], variant: Variant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_processor(monkeypatch, *features)
+    assert best_variant() is variant
+
+
+def test_a_library_is_compiled_once(sources: Path, kernels: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    library = find_library(build.DECODING)
+    assert library is not None
+    assert library.parent == kernels
+    assert answer(library) == 42
+    assert [path.name for path in kernels.iterdir()] == [library.name]  # nothing is left over
+    monkeypatch.setenv("CXX", "false")  # it would fail now
+    assert find_library(build.DECODING) == library
+
+
+def test_changed_sources_are_compiled_anew(sources: Path, kernels: Path) -> None:
+    first = find_library(build.DECODING)
+    (sources / "answer.h").write_text("constexpr int ANSWER = 43;\n")
+    second = find_library(build.DECODING)
+    assert first is not None
+    assert second is not None
+    assert (answer(first), answer(second)) == (42, 43)
+
+
+def test_two_processes_that_compile_at_once_leave_one_whole_library(sources: Path, kernels: Path) -> None:
+    code = f"""
+from dataclasses import replace
+from pathlib import Path
+from model.decoding.native import build
+build.DECODING = replace(build.DECODING, folder=Path({str(sources)!r}))
+print(build.find_library(build.DECODING, anew=True))
+"""
+    processes = [
+        subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True) for _ in range(2)
+    ]
+    printed = {process.communicate(timeout=60)[0].strip() for process in processes}
+    assert len(printed) == 1
+    (library,) = kernels.iterdir()
+    assert str(library) in printed
+    assert answer(library) == 42
+
+
+# Where it cannot be done
+
+
+def assert_unavailable(caplog: pytest.LogCaptureFixture, reason: str) -> None:
+    """None, and one line in the log that says why."""
+    assert find_library(build.DECODING) is None
+    (record,) = caplog.records
+    assert record.levelname == "WARNING"
+    assert reason in record.getMessage()
+    assert "torch" in record.getMessage()
+    assert "\n" not in record.getMessage()
+
+
+def test_without_a_compiler(
+    sources: Path, kernels: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.delenv("CXX", raising=False)
+    monkeypatch.setattr(shutil, "which", lambda _: None)
+    assert_unavailable(caplog, "there is no C++ compiler: install g++ or clang++, or name one in $CXX")
+    assert not kernels.exists()
+
+
+@pytest.mark.parametrize(
+    ("compiler", "reason"),
+    [
+        ("false", "false ended with 1 and said nothing"),
+        ("no-such-compiler --fast", "No such file or directory: 'no-such-compiler'"),
+        ('g++ "-O2', '$CXX is g++ "-O2: No closing quotation'),
+        ("sh -c 'echo one >&2; echo x: error: two >&2; exit 3'", "x: error: two"),
+        ("sh -c 'echo one >&2; echo two >&2; exit 3'", "one"),
+    ],
+)
+def test_with_a_compiler_that_fails(
+    compiler: str,
+    reason: str,
+    sources: Path,
+    kernels: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setenv("CXX", compiler)
+    assert_unavailable(caplog, reason)
+    assert not kernels.exists() or not list(kernels.iterdir())
+
+
+def test_with_an_error_in_the_sources(sources: Path, kernels: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (sources / "answer.h").write_text("nonsense\n")
+    assert_unavailable(caplog, "error: ")
+
+
+def test_with_a_folder_that_cannot_be_written(
+    sources: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("DRAGOMAN_KERNELS", str(tmp_path / "file" / "kernels"))
+    assert_unavailable(caplog, str(tmp_path / "file"))
+
+
+def test_without_a_home(sources: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    def home() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    for name in ("DRAGOMAN_KERNELS", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(Path, "home", home)
+    assert_unavailable(caplog, "Could not determine home directory")
+
+
+def test_sources_that_change_meanwhile_leave_no_library_with_the_wrong_name(
+    sources: Path, kernels: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("CXX", f"sh -c 'echo >> {sources}/answer.h; exec g++ \"$@\"' sh")
+    assert_unavailable(caplog, "were changed while they were compiled")
+    assert not list(kernels.iterdir())
+
+
+# The command
+
+
+def test_the_command_compiles_for_this_processor(
+    sources: Path, kernels: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for _ in range(2):  # the second time it is there already
+        assert main([]) == 0
+        assert capsys.readouterr().out == f"{kernels / library_name(best_variant(), build.DECODING)}\n"
+    assert answer(kernels / library_name(best_variant(), build.DECODING)) == 42
+
+
+@pytest.mark.parametrize(("machine", "variants"), [("x86_64", VARIANTS), ("aarch64", (PLAIN,))])
+def test_the_command_compiles_for_all_processors_of_the_family(
+    machine: str,
+    variants: tuple[Variant, ...],
+    sources: Path,
+    kernels: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("CXX", "sh -c 'for last; do :; done; echo > \"$last\"' sh")  # of any family
+    monkeypatch.setattr("platform.machine", lambda: machine)
+    assert main(["--all"]) == 0
+    due = [str(kernels / library_name(variant, build.DECODING)) for variant in variants]
+    assert capsys.readouterr().out.splitlines() == due
+    assert sorted(map(str, kernels.iterdir())) == sorted(due)
+
+
+def test_the_command_tells_why_it_fails(
+    sources: Path, kernels: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CXX", "false")
+    assert main([]) == 1
+    assert capsys.readouterr() == ("", "false ended with 1 and said nothing\n")
+    monkeypatch.delenv("CXX")
+    monkeypatch.setattr(shutil, "which", lambda _: None)
+    assert main([]) == 1
+    assert "there is no C++ compiler" in capsys.readouterr().err
+
+
+def test_the_command_runs_as_a_module() -> None:
+    """With the kernels themselves, which are compiled for the other tests anyway."""
+    command = [sys.executable, "-m", "dragoman.model.decoding.decoders.native.build"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=110)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"{find_library(build.DECODING)}\n"
+
+
+@pytest.mark.skipif((sys.platform, platform.machine()) != ("linux", "x86_64"), reason="reads what Linux lists on x86")
+def test_the_processor_tells_its_instructions() -> None:
+    assert "sse2" in processor_features()

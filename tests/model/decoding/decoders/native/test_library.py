@@ -1,0 +1,195 @@
+"""Loading the kernels: damaged libraries, every kind of processor, and doing without."""
+
+import logging
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dragoman.model.bundle import read_config
+from dragoman.model.decoding.decoder import Decoder
+from dragoman.model.decoding.decoders.native import build, decoder
+from dragoman.model.decoding.decoders.native.build import (
+    VARIANTS,
+    Variant,
+    compile_library,
+    find_compiler,
+    kernel_folder,
+    library_name,
+)
+from dragoman.model.decoding.decoders.native.library import SIGNATURES, load_library
+from dragoman.model.decoding.decoders.native.opening import open_library
+from dragoman.model.decoding.decoders.torch_decoder import TorchDecoder
+from dragoman.model.decoding.engines.engine import Engine
+from dragoman.model.decoding.engines.parallel import ParallelEngine
+from dragoman.model.decoding.loading import load_decoder
+from dragoman.translation.translator import Translator
+from tests.model.decoding.decoders.native.networks import (
+    PRECISIONS,
+    Play,
+    Sentence,
+    all_of,
+    assert_close,
+    extensions_of,
+    listed,
+    log_probs_of,
+    make_decoder,
+    make_network,
+    make_twin,
+)
+
+pytestmark = pytest.mark.skipif(not find_compiler(), reason="needs a C++ compiler")
+
+load_anew = load_library.__wrapped__
+"""Without what it remembers of an earlier call."""
+
+FUNCTIONS = sorted(set(re.findall(r"\bdragoman_(\w+)\(", (build.DECODING.folder / "api.cpp").read_text())))
+
+
+@pytest.fixture
+def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The library of a stand-in with all functions, which compiles in a moment."""
+    sources = tmp_path / "sources"
+    sources.mkdir()
+    lines = [f'extern "C" int dragoman_{name}() {{ return 0; }}' for name in FUNCTIONS]
+    (sources / "api.cpp").write_text("\n".join(lines))
+    monkeypatch.setattr(build, "DECODING", replace(build.DECODING, folder=sources))
+    monkeypatch.setenv("DRAGOMAN_KERNELS", str(tmp_path / "kernels"))
+    library = build.find_library(build.DECODING)
+    assert library is not None
+    return library
+
+
+@pytest.mark.parametrize("content", [b"", b"\x7fELF", b"nonsense" * 1000])
+def test_a_damaged_library_is_compiled_anew(content: bytes, stand_in: Path, caplog: pytest.LogCaptureFixture) -> None:
+    stand_in.write_bytes(content)
+    assert load_anew() is not None
+    (record,) = caplog.records
+    assert record.getMessage().startswith(f"the compiled kernels cannot be loaded: {stand_in}: ")
+    caplog.clear()
+    assert load_anew() is not None
+    assert not caplog.records
+
+
+def test_a_damaged_library_that_cannot_be_compiled_anew_is_done_without(
+    stand_in: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    stand_in.write_bytes(b"")
+    monkeypatch.setenv("CXX", "false")
+    assert load_anew() is None
+    messages = [record.getMessage() for record in caplog.records]
+    assert len(messages) == 2
+    assert "cannot be loaded" in messages[0]
+    assert "false ended with 1" in messages[1]
+
+
+def test_a_library_that_lacks_a_function_is_done_without(
+    stand_in: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    api = stand_in.parents[1] / "sources" / "api.cpp"
+    api.write_text(api.read_text().replace("dragoman_extend", "dragoman_bend"))
+    assert load_anew() is None
+    assert all("dragoman_extend" in record.getMessage() for record in caplog.records)
+
+
+# Kinds of processors
+
+
+def can_run(variant: Variant) -> bool:
+    return variant.features <= build.processor_features()
+
+
+@pytest.mark.parametrize(
+    "variant",
+    [
+        pytest.param(
+            one, marks=pytest.mark.skipif(not can_run(one), reason="this processor cannot run it"), id=one.name
+        )
+        for one in VARIANTS
+    ],
+)
+def test_every_variant_agrees_with_the_network(variant: Variant, monkeypatch: pytest.MonkeyPatch) -> None:
+    library = kernel_folder() / library_name(variant, build.DECODING)
+    compiler = find_compiler()
+    if not library.exists():
+        assert compiler is not None
+        compile_library(variant, compiler, kernel_folder(), build.DECODING)
+    opened = open_library(library, SIGNATURES)
+    monkeypatch.setattr(decoder, "load_library", lambda: opened)
+    network = make_network()
+    for precision in PRECISIONS:
+        kernels, twin, play = make_decoder(network, precision), make_twin(network, precision), Play()
+        sources = ([9, 3], [*range(5, 45), 3], [7, 5, 6, 8, 3])
+        play.admit(kernels, sentences=[Sentence(slot, ids, beam_size=1 + 2 * slot) for slot, ids in enumerate(sources)])
+        found, due = [], []
+        for _ in range(20):
+            rows = play.rows()
+            kernels.advance(rows)
+            log_probs, extensions = kernels.log_probs(rows, all_of(rows)), kernels.extend(rows, all_of(rows))
+            for index, sentence in enumerate(play.in_order()):
+                own = log_probs[rows.offsets[index] : rows.offsets[index + 1]].astype(np.float64)
+                best = [one[0] for one in extensions_of(own, sentence)]
+                np.testing.assert_allclose([one[0] for one in listed(extensions, index)], best, atol=1e-5)
+                found.append(own)
+                due.append(log_probs_of(twin, sentence))
+            play.branch()
+        assert_close(np.concatenate(found), np.concatenate(due), precision)
+
+
+# Doing without
+
+
+@pytest.fixture
+def without_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decoder, "load_library", lambda: None)
+
+
+@pytest.mark.usefixtures("without_kernels")
+@pytest.mark.parametrize("precision", ["float32", "int8"])
+def test_without_kernels_torch_decodes(precision: decoder.Precision, tiny_bundle: Path) -> None:
+    assert isinstance(load_decoder(tiny_bundle, read_config(tiny_bundle), precision=precision), TorchDecoder)
+
+
+def decoder_of(translator: Translator) -> Decoder:
+    assert isinstance(translator.engine, Engine | ParallelEngine)
+    return translator.engine.decoder
+
+
+@pytest.mark.parametrize("precision", ["float32", "int8"])
+def test_torch_finds_the_same_hypotheses(
+    precision: decoder.Precision, tiny_bundle: Path, tiny_sentences: list[str], request: pytest.FixtureRequest
+) -> None:
+    with_kernels = Translator.load(tiny_bundle, precision=precision)
+    assert isinstance(decoder_of(with_kernels), decoder.NativeDecoder)
+    request.getfixturevalue("without_kernels")
+    with_torch = Translator.load(tiny_bundle, precision=precision)
+    assert isinstance(decoder_of(with_torch), TorchDecoder)
+    found, due = (
+        [
+            hypothesis
+            for translation in translator.translate(tiny_sentences[::2], "de", n_best=3, max_target_length=20)
+            for hypothesis in translation.hypotheses
+        ]
+        for translator in (with_kernels, with_torch)
+    )
+    assert [one.pieces for one in found] == [one.pieces for one in due]
+    errors = np.abs([one.score - other.score for one, other in zip(found, due, strict=True)])
+    assert np.mean(errors < 1e-5) > 0.75  # see networks.assert_close
+    assert errors.max() < (1e-5 if precision == "float32" else 0.1)
+
+
+def test_a_reason_is_logged_once(
+    stand_in: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    stand_in.unlink()
+    monkeypatch.setenv("CXX", "false")
+    load_library.cache_clear()
+    try:
+        with caplog.at_level(logging.DEBUG):
+            assert not decoder.is_available()
+            assert not decoder.is_available()
+        assert len(caplog.records) == 1
+    finally:
+        load_library.cache_clear()

@@ -1,0 +1,110 @@
+"""A server with Google's API, and Google's messages to it without Google's client."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import grpc
+import numpy as np
+from google.cloud.translate_v3 import types
+from google.longrunning import operations_pb2, operations_pb2_grpc  # type: ignore[import-untyped]
+
+from dragoman.model.decoding.request import TokenHypothesis
+from dragoman.translation.prepared_text import PreparedText
+from dragoman.translation.results import Translation
+from tests.server.fakes import PATIENCE, FakeTranslator
+from tests.server.running import make_server
+
+PARENT = "projects/p/locations/l"
+SERVICE = "google.cloud.translation.v3.TranslationService"
+
+_METHODS: dict[str, tuple[Any, Any]] = {
+    "TranslateText": (types.TranslateTextRequest, types.TranslateTextResponse.deserialize),
+    "DetectLanguage": (types.DetectLanguageRequest, types.DetectLanguageResponse.deserialize),
+    "GetSupportedLanguages": (types.GetSupportedLanguagesRequest, types.SupportedLanguages.deserialize),
+    "BatchTranslateText": (types.BatchTranslateTextRequest, operations_pb2.Operation.FromString),
+    "RomanizeText": (types.RomanizeTextRequest, types.RomanizeTextResponse.deserialize),
+}
+
+
+class AligningTranslator(FakeTranslator):
+    """Tells which word became which, where it is asked to; counts these texts."""
+
+    num_aligned = 0
+
+    def finish(self, prepared: PreparedText, found: Sequence[Sequence[TokenHypothesis]]) -> Translation:
+        translation = super().finish(prepared, found)
+        if not prepared.options.return_attention:
+            return translation
+        self.num_aligned += 1
+        words = translation.text.split()
+        pieces = tuple(f"▁{word}" for word in words)
+        attention = np.eye(len(words), len(words) + 2, 1, dtype=np.float32)[::-1]
+        best = replace(translation.hypotheses[0], pieces=pieces, attention=attention)
+        return Translation(translation.source, (best,), ("<2de>", *pieces[::-1], "</s>"))
+
+
+class Google:
+    """Calls the server's methods of Google's API by their names, with requests as dictionaries."""
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self._channel = channel
+        self.operations: Any = operations_pb2_grpc.OperationsStub(channel)
+
+    async def call(self, method: str, **request: Any) -> Any:
+        kind, deserialize = _METHODS[method]
+        call = self._channel.unary_unary(
+            f"/{SERVICE}/{method}", request_serializer=kind.serialize, response_deserializer=deserialize
+        )
+        return await call(kind(request), timeout=PATIENCE)
+
+    async def translate(self, *contents: str, **request: Any) -> list[str]:
+        defaults = {"parent": PARENT, "target_language_code": "de", "mime_type": "text/plain"}
+        response = await self.call("TranslateText", contents=contents, **defaults | request)
+        return [translation.translated_text for translation in response.translations]
+
+    async def fail(self, method: str, **request: Any) -> tuple[str, str]:
+        try:
+            answer = await self.call(method, **request)
+        except grpc.aio.AioRpcError as error:
+            return error.code().name, error.details() or ""
+        raise AssertionError(f"answered {answer}")
+
+    async def wait(self, operation: Any) -> Any:
+        """The operation when it is done."""
+        request = operations_pb2.WaitOperationRequest(name=operation.name)
+        return await self.operations.WaitOperation(request, timeout=PATIENCE)
+
+
+@asynccontextmanager
+async def connected(
+    *translators: FakeTranslator, files: Path | None = None, drain_seconds: float = PATIENCE, **limits: int
+) -> AsyncIterator[Google]:
+    tables: dict[str, dict[str, Any]] = {
+        "server": {
+            "google": True,
+            "google_files": None if files is None else str(files),
+            "drain_seconds": float(drain_seconds),
+        },
+        "limits": limits,
+    }
+    async with (
+        make_server(*(translators or (AligningTranslator(),)), **tables) as server,
+        grpc.aio.insecure_channel(server.address) as channel,
+    ):
+        yield Google(channel)
+
+
+def serve(
+    test: Callable[[Google], Awaitable[None]], *translators: FakeTranslator, files: Path | None = None, **limits: int
+) -> None:
+    """Runs a test against a server of these translators."""
+
+    async def main() -> None:
+        async with connected(*translators, files=files, **limits) as google:
+            await asyncio.wait_for(test(google), PATIENCE)
+
+    asyncio.run(main())

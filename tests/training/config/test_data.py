@@ -1,0 +1,139 @@
+"""What a run trains on, as configured: corpora with their files, how often they count, how text is cut into pieces."""
+
+from pathlib import Path
+
+import pytest
+
+from dragoman.model.config import Direction
+from dragoman.model.errors import InvalidInputError
+from dragoman.training.config.run import RunConfig, load_run_config
+
+CONFIG = """
+[data]
+directions = ["en-de"]
+[[data.train]]
+en = "a.en"
+de = "a.de"
+[[data.train]]
+en = "b.en"
+de = "b.de"
+fr = "b.fr"
+repeat = 3
+[data.dev]
+en = "dev.en"
+de = "dev.de"
+[architecture]
+d_model = 32
+num_heads = 4
+"""
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    path = tmp_path / "small.toml"
+    path.write_text(CONFIG, encoding="utf-8")
+    return path
+
+
+def test_a_corpus_has_files_and_a_number_of_repeats(path: Path) -> None:
+    first, second = load_run_config(path, ["data.train.0.en=other.en"]).data.train
+
+    assert first.files == {"en": Path("other.en"), "de": Path("a.de")}
+    assert first.repeat == 1
+    assert second.files == {"en": Path("b.en"), "de": Path("b.de"), "fr": Path("b.fr")}
+    assert second.repeat == 3
+
+
+BOTH_WAYS = CONFIG.replace('directions = ["en-de"]', 'directions = ["en-de", "de-en"]', 1)
+
+
+def test_a_corpus_may_be_for_some_of_the_directions(path: Path) -> None:
+    path.write_text(BOTH_WAYS.replace("repeat = 3", 'directions = ["de-en"]'), encoding="utf-8")
+    data = load_run_config(path).data
+    first, second = data.train
+    assert first.taught(data.parsed_directions) == [Direction("en", "de"), Direction("de", "en")]
+    assert second.taught(data.parsed_directions) == [Direction("de", "en")]
+    assert "directions" not in second.files
+
+
+@pytest.mark.parametrize(
+    ("directions", "message"),
+    [
+        ('["de-fr"]', r"train\.1\.directions: de→fr is none of the run's directions"),
+        ('["de-en", "de-en"]', r"train\.1: directions has one of them twice"),
+        ('["de"]', r'train\.1\.directions: .*"de"'),
+        ("5", r"train\.1\.directions: should be a list"),
+    ],
+)
+def test_a_corpus_s_directions_are_the_run_s(path: Path, directions: str, message: str) -> None:
+    path.write_text(BOTH_WAYS.replace("repeat = 3", f"directions = {directions}"), encoding="utf-8")
+    with pytest.raises(InvalidInputError, match=message):
+        load_run_config(path)
+
+
+def test_a_corpus_needs_both_languages_of_its_directions(path: Path) -> None:
+    config = BOTH_WAYS.replace("repeat = 3", 'directions = ["de-en"]').replace('en = "b.en"', 'cs = "b.en"')
+    path.write_text(config, encoding="utf-8")
+    with pytest.raises(InvalidInputError, match=r"train\.1 lacks a language of de→en"):
+        load_run_config(path)
+
+
+def test_every_direction_has_a_corpus_that_teaches_it(path: Path) -> None:
+    config = BOTH_WAYS.replace('de = "a.de"', 'de = "a.de"\ndirections = ["en-de"]')
+    path.write_text(config.replace("repeat = 3", 'directions = ["en-de"]'), encoding="utf-8")
+    with pytest.raises(
+        InvalidInputError, match="every corpus in train that has both languages of de→en is for other dir"
+    ):
+        load_run_config(path)
+
+
+def test_what_is_not_said_changes_nothing_about_the_text(path: Path) -> None:
+    config = load_run_config(path)
+    assert config.data.sampling_temperature == 1
+    assert config.data.shuffle_pairs == 262_144
+    assert (config.subword_regularization.source_alpha, config.subword_regularization.target_alpha) == (0, 0)
+
+
+@pytest.mark.parametrize("side", ["source", "target"])
+def test_either_side_has_a_strength_of_its_own(path: Path, side: str) -> None:
+    options = load_run_config(path, [f"subword_regularization.{side}_alpha=0.1"]).subword_regularization
+    assert (options.source_alpha, options.target_alpha) == ((0.1, 0.0) if side == "source" else (0.0, 0.1))
+
+
+def test_a_configuration_survives_json(path: Path) -> None:
+    config = load_run_config(path, ["subword_regularization.source_alpha=0.2", "data.sampling_temperature=5.0"])
+    again = RunConfig.model_validate_json(config.model_dump_json())
+
+    assert again == config
+    assert again.data.train[1].files == config.data.train[1].files
+    assert again.data != load_run_config(path, ["data.train.1.fr=c.fr"]).data
+    assert again.data != load_run_config(path, ["data.train.1.repeat=2"]).data
+
+
+def test_a_corpus_that_teaches_nothing_is_a_mistake(path: Path) -> None:
+    path.write_text(CONFIG.replace('de = "b.de"', 'ge = "b.de"'), encoding="utf-8")
+    with pytest.raises(InvalidInputError, match=r"data: train\.1 has not both languages of any direction"):
+        load_run_config(path)
+
+
+@pytest.mark.parametrize(
+    ("override", "key", "reason"),
+    [
+        ("data.train.0.en=5", "data.train.0.en", "should be a path"),
+        ("data.train.0.repeats=2", "data.train.0.repeats", "should be a path"),
+        ("data.train.0.direction=en-de", "data.train.0", "direction is neither an option of a corpus nor a language"),
+        ("data.train.0.repeat=0", "data.train.0.repeat", "greater than or equal to 1"),
+        ("data.train.0.repeat=1.5", "data.train.0.repeat", "valid integer"),
+        ("data.sampling_temperature=0.5", "data.sampling_temperature", "greater than or equal to 1"),
+        ("data.sampling_temperature=inf", "data.sampling_temperature", "finite"),
+        ("data.shuffle_pairs=100", "data.shuffle_pairs", "greater than or equal to 1024"),
+        ("subword_regularization.source_alpha=1.1", "subword_regularization.source_alpha", "less than or equal to 1"),
+        ("subword_regularization.target_alpha=-1", "subword_regularization.target_alpha", "greater than or equal to 0"),
+        ("subword_regularization.alpha=0.1", "subword_regularization.alpha", "unknown key"),
+    ],
+)
+def test_a_mistake_is_told_with_its_key(path: Path, override: str, key: str, reason: str) -> None:
+    with pytest.raises(InvalidInputError) as caught:
+        load_run_config(path, [override])
+    assert str(caught.value).startswith(f"{path}: {key}: ")
+    assert reason in str(caught.value)

@@ -1,0 +1,87 @@
+"""BLEU on the dev set: the score of what the bundle itself translates, over the sentences that it can take."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dragoman.model.bundle import read_config, read_vocabulary
+from dragoman.model.config import Direction
+from dragoman.model.decoding.search_options import SearchOptions
+from dragoman.model.errors import InvalidInputError
+from dragoman.model.network.storage import load_network
+from dragoman.training.config.run import ValidationConfig
+from dragoman.training.evaluation.validation import Validator
+from dragoman.training.run.prepare import ParallelText
+from dragoman.translation.translator import Translator
+
+EN_DE, DE_EN = Direction("en", "de"), Direction("de", "en")
+SOURCES = ["The dog sees the house.", "The woman likes the tree.", "The child looks for the bridge."]
+TARGETS = ["Der Hund sieht das Haus.", "Die Frau mag den Baum.", "Das Kind sucht die Brücke."]
+TOO_LONG = "The dog sees the house. " * 40
+
+
+def validator(bundle: Path, dev: list[ParallelText], **options: Any) -> Validator:
+    info = read_config(bundle)
+    return Validator(ValidationConfig(**options), info, read_vocabulary(bundle, info), dev)
+
+
+def test_what_is_scored_is_what_the_bundle_translates(tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scored: list[tuple[list[str], list[str]]] = []
+
+    def score(hypotheses: list[str], references: list[str], *, tokenize: str) -> float:
+        assert tokenize == "none"
+        scored.append((hypotheses, references))
+        return 10.0 * len(scored)
+
+    monkeypatch.setattr("dragoman.training.evaluation.validation.bleu_score", score)
+    dev = [ParallelText(EN_DE, SOURCES, TARGETS), ParallelText(DE_EN, TARGETS, SOURCES)]
+    network = load_network(tiny_bundle, read_config(tiny_bundle))
+
+    assert validator(tiny_bundle, dev, beam_size=3, tokenize="none")(network) == {"en→de": 10.0, "de→en": 20.0}
+
+    search = SearchOptions(beam_size=3)
+    translator = Translator.load(tiny_bundle, precision="float32")
+    for (hypotheses, references), text in zip(scored, dev, strict=True):
+        translations = translator.stream(text.source, text.direction, search)
+        assert hypotheses == [translation.text for translation in translations]
+        assert references == text.target
+
+
+def test_bleu_of_a_random_network_is_low(tiny_bundle: Path) -> None:
+    network = load_network(tiny_bundle, read_config(tiny_bundle))
+    scores = validator(tiny_bundle, [ParallelText(EN_DE, SOURCES, TARGETS)])(network)
+    assert 0.0 <= scores["en→de"] < 10.0  # random weights
+
+
+def test_sentences_that_the_model_cannot_take_are_left_out(tiny_bundle: Path) -> None:
+    sources = ["", SOURCES[0], TOO_LONG, SOURCES[1], " \t", SOURCES[2]]
+    targets = ["nichts", TARGETS[0], "lang", " ", "nichts", TARGETS[2]]
+    [usable] = validator(tiny_bundle, [ParallelText(EN_DE, sources, targets)]).dev
+    assert usable == ParallelText(EN_DE, [SOURCES[0], SOURCES[2]], [TARGETS[0], TARGETS[2]])
+
+
+def test_the_first_usable_sentences_count(tiny_bundle: Path) -> None:
+    text = ParallelText(EN_DE, ["", *SOURCES], ["", *TARGETS])
+    [usable] = validator(tiny_bundle, [text], max_sentences=2).dev
+    assert usable == ParallelText(EN_DE, SOURCES[:2], TARGETS[:2])
+
+
+def test_a_dev_set_without_a_usable_sentence_is_refused_before_training(tiny_bundle: Path) -> None:
+    dev = [ParallelText(EN_DE, SOURCES, TARGETS), ParallelText(DE_EN, [TOO_LONG, ""], ["long", "nothing"])]
+    with pytest.raises(
+        InvalidInputError, match=r"data\.dev has no sentence for de→en: all are blank or have more than"
+    ):
+        validator(tiny_bundle, dev)
+
+
+def test_the_hypotheses_of_the_last_call_are_kept(tiny_bundle: Path) -> None:
+    network = load_network(tiny_bundle, read_config(tiny_bundle))
+    validate = validator(tiny_bundle, [ParallelText(EN_DE, SOURCES, TARGETS), ParallelText(DE_EN, TARGETS, SOURCES)])
+    assert validate.hypotheses == {}
+    validate(network)
+
+    translator = Translator.load(tiny_bundle, precision="float32")
+    for direction, sources in ((EN_DE, SOURCES), (DE_EN, TARGETS)):
+        expected = [translation.text for translation in translator.stream(sources, direction, validate.search)]
+        assert validate.hypotheses[str(direction)] == expected

@@ -1,0 +1,78 @@
+"""What training shows: whole lines, which a log file can hold, or a bar where there is a terminal."""
+
+import re
+
+import pytest
+
+from dragoman.training.run.display import TrainingDisplay
+
+
+@pytest.fixture(autouse=True)
+def no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the environment says to the library that draws."""
+    for name in ("FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_each_measurement_is_a_line_on_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
+    with TrainingDisplay(total_updates=9000, done_updates=100) as display:
+        display.advance(1149)
+        display.measured(1150, loss=3.14159, tokens_per_second=4321.9)
+
+    output, errors = capsys.readouterr()
+    assert output == ""
+    assert re.fullmatch(r"update 1,150/9,000  4,322 tokens/s  loss 3\.142  \d+ min left\n", errors)
+
+
+def test_a_validation_is_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with TrainingDisplay(total_updates=10, done_updates=0) as display:
+        display.validated(5, {"en→de": 34.56, "de→en": 41.0}, is_best=True)
+        display.validated(10, {"en→de": 33.0, "de→en": 41.04}, is_best=False)
+
+    assert capsys.readouterr().err.splitlines() == [
+        "update 5: dev BLEU en→de 34.6  de→en 41.0  (best so far)",
+        "update 10: dev BLEU en→de 33.0  de→en 41.0",
+    ]
+
+
+def test_what_is_said_stays_whole(capsys: pytest.CaptureFixture[str]) -> None:
+    text = f"runs/{'long/' * 60} has [brackets], a :smile: and 12 numbers"
+    with TrainingDisplay(total_updates=10, done_updates=0) as display:
+        display.say(text)
+    assert capsys.readouterr().err == f"{text}\n"
+
+
+def test_a_run_resumed_at_its_end_can_be_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    with TrainingDisplay(total_updates=10, done_updates=10) as display:
+        display.measured(10, loss=1.0, tokens_per_second=1.0)
+    assert "update 10/10" in capsys.readouterr().err
+
+
+def test_on_a_terminal_a_bar_shows_it_all(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")
+    monkeypatch.setenv("COLUMNS", "150")
+    with TrainingDisplay(total_updates=9000, done_updates=100) as display:
+        display.validated(1000, {"en→de": 34.56}, is_best=True)
+        display.measured(1150, loss=3.14159, tokens_per_second=4321.9)
+        display.advance(1160)
+
+    errors = capsys.readouterr().err
+    assert "update 1,000: dev BLEU en→de 34.6  (best so far)" in errors
+    assert re.search(r"update 1,160/9,000 .*4,322 tokens/s  loss 3\.142  BLEU en→de 34\.6", errors)
+
+
+def test_the_bar_shows_no_number_before_one_is_measured(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")
+    monkeypatch.setenv("COLUMNS", "120")
+    with TrainingDisplay(total_updates=10) as display:
+        display.advance(3)
+    before = capsys.readouterr().err
+    assert "update 3/10" in before
+    assert "nan" not in before  # that would be a run gone wrong
+    assert "tokens/s" not in before
+
+    with TrainingDisplay(total_updates=10) as display:
+        display.measured(5, loss=3.14159, tokens_per_second=4321.9)
+    assert "4,322 tokens/s  loss 3.142" in capsys.readouterr().err

@@ -1,0 +1,56 @@
+"""Identifying the language of a text, and the filter of corpora that asks for it."""
+
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from dragoman.model.errors import DragomanError, InvalidInputError
+from dragoman.translation.languages import LanguageIdentifier
+
+
+@pytest.fixture(scope="module")
+def identifier() -> LanguageIdentifier:
+    return LanguageIdentifier()
+
+
+SENTENCES = {
+    "en": "The weather is lovely this morning.",
+    "de": "Heute Morgen ist das Wetter wunderschön.",
+    "fr": "Il fait un temps magnifique ce matin.",
+    "cs": "Děti si hrály venku před domem, když začalo pršet.",
+}
+
+
+@pytest.mark.parametrize("language", SENTENCES)
+def test_short_sentences_are_identified(identifier: LanguageIdentifier, language: str) -> None:
+    found, probability = identifier.identify(SENTENCES[language])
+    assert found == language
+    assert 0.5 < probability <= 1
+    assert identifier.probability(SENTENCES[language], language) == pytest.approx(probability)
+    assert all(identifier.probability(SENTENCES[language], other) < 0.01 for other in SENTENCES if other != language)
+
+
+def test_regions_play_no_part(identifier: LanguageIdentifier) -> None:
+    identifier.check(["pt-BR", "en_GB", "DE"])
+    assert identifier.is_same("pt", "pt-BR")
+    assert not identifier.is_same("en", "de")
+
+
+def test_an_unknown_language_is_named(identifier: LanguageIdentifier) -> None:
+    with pytest.raises(InvalidInputError, match="does not know the language 'tlh'"):
+        identifier.check(["de", "tlh"])
+
+
+def test_all_languages_are_ranked(identifier: LanguageIdentifier) -> None:
+    ranking = identifier.rank(SENTENCES["cs"])
+    assert ranking[0] == identifier.identify(SENTENCES["cs"])
+    assert {language for language, _ in ranking} == identifier.languages
+    assert [probability for _, probability in ranking] == sorted((p for _, p in ranking), reverse=True)
+
+
+def test_a_full_temporary_folder_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """py3langid unpacks its model into a file there."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
+    with pytest.raises(DragomanError, match=r"cannot be unpacked among the temporary files \(TMPDIR\): No such file"):
+        LanguageIdentifier()

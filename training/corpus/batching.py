@@ -1,0 +1,187 @@
+"""Batches of about equally many pieces and little padding."""
+
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from itertools import count
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from dragoman.model.config import BOS_ID, PAD_ID
+from dragoman.training.corpus.pairs import EncodedCorpus
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """N pairs as tensors.
+
+    source: [N, S] int64; source_mask: [N, S], True at real pieces.
+    target_input: [N, T] int64, beginning of sentence first; labels: [N, T], the pieces to predict, end included.
+    label_mask: [N, T], True at real labels.
+    """
+
+    source: Tensor
+    source_mask: Tensor
+    target_input: Tensor
+    labels: Tensor
+    label_mask: Tensor
+    num_target_tokens: int
+
+    def to(self, device: torch.device) -> "Batch":
+        return Batch(
+            source=self.source.to(device, non_blocking=True),
+            source_mask=self.source_mask.to(device, non_blocking=True),
+            target_input=self.target_input.to(device, non_blocking=True),
+            labels=self.labels.to(device, non_blocking=True),
+            label_mask=self.label_mask.to(device, non_blocking=True),
+            num_target_tokens=self.num_target_tokens,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where a run stands in its endless stream of batches."""
+
+    epoch: int = 0
+    pool: int = 0  # pools of this epoch done
+    batch: int = 0  # batches of this pool done
+
+
+class PooledCorpus(Protocol):
+    """A corpus that is read in pools, each of which fits into memory."""
+
+    def pools(self, *, seed: int, epoch: int) -> Sequence[Callable[[], EncodedCorpus]]:
+        """An epoch's pools, of which there is at least one; calling one reads its pairs.
+
+        They depend on nothing but the corpus, the seed and the epoch's number. Errors as of reading files.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedBatch:
+    """The pairs of a batch, not yet padded into tensors."""
+
+    pool: EncodedCorpus
+    indices: npt.NDArray[np.int64]
+    num_target_tokens: int
+
+    def make(self) -> Batch:
+        return make_batch(self.pool, self.indices)
+
+
+class PoolBatches:
+    """The batches of one pool in an order that depends only on its pairs and the seed.
+
+    Pairs of like lengths go together: sorted by target, then source length, in random order among equals, and cut
+    where padding would carry a side over `batch_tokens`; the batches then come in random order. A pair longer than
+    `batch_tokens` makes a batch of its own.
+    """
+
+    def __init__(self, pool: EncodedCorpus, batch_tokens: int, *, seed: Sequence[int]) -> None:
+        self.pool = pool
+        random = np.random.default_rng(seed)
+        shuffled = random.permutation(len(pool))
+        source_lengths, target_lengths = pool.source.lengths[shuffled], pool.target.lengths[shuffled]
+        order = np.lexsort((source_lengths, target_lengths))  # stable: equals keep their random order
+        cuts = _cuts(source_lengths[order].tolist(), target_lengths[order].tolist(), batch_tokens)
+        groups = np.split(shuffled[order], cuts)
+        num_target_tokens = np.add.reduceat(target_lengths[order], [0, *cuts])
+        self._groups = [(groups[i], int(num_target_tokens[i])) for i in random.permutation(len(groups))]
+
+    def __len__(self) -> int:
+        return len(self._groups)
+
+    def __getitem__(self, number: int) -> PlannedBatch:
+        indices, num_target_tokens = self._groups[number]
+        return PlannedBatch(self.pool, indices, num_target_tokens)
+
+    def __iter__(self) -> Iterator[PlannedBatch]:
+        return map(self.__getitem__, range(len(self)))
+
+    def padding_share(self) -> float:
+        """Padded places among all places of all batches, both sides, 0 to 1."""
+        real = places = 0
+        for side in (self.pool.source, self.pool.target):
+            lengths = side.lengths
+            real += int(lengths.sum())
+            places += sum(int(lengths[group].max()) * len(group) for group, _ in self._groups)
+        return 1 - real / places
+
+
+class BatchStream:
+    """The batches of a corpus, epoch after epoch without end, pool after pool.
+
+    Their order depends only on the corpus, `batch_tokens` and the seed: whoever goes on from a position gets what an
+    undisturbed run gets. The next pool is made ready in a thread of its own while one is trained on.
+    """
+
+    def __init__(self, corpus: PooledCorpus, batch_tokens: int, *, seed: int) -> None:
+        self.corpus = corpus
+        self.batch_tokens = batch_tokens
+        self.seed = seed
+
+    def batches(self, start: Position) -> Generator[tuple[PlannedBatch, Position], None, None]:
+        """The batches from a position on, each with the position after it. Raises what reading a pool raises."""
+        executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="pool")
+        tasks = (executor.submit(self._prepare, *task) for task in self._tasks(start))
+        try:
+            upcoming = next(tasks)
+            first = start.batch
+            while True:
+                here, following, batches = upcoming.result()
+                upcoming = next(tasks)
+                for number in range(first, len(batches)):
+                    after = replace(here, batch=number + 1) if number + 1 < len(batches) else following
+                    yield batches[number], after
+                first = 0
+        finally:
+            executor.shutdown(wait=False, cancel_futures=True)
+
+    def _tasks(self, start: Position) -> Iterator[tuple[Position, Position, Callable[[], EncodedCorpus]]]:
+        """Pools without end: where each begins, where the one after it begins, and what reads it."""
+        first = start.pool
+        for epoch in count(start.epoch):
+            pools = self.corpus.pools(seed=self.seed, epoch=epoch)
+            for number in range(first, len(pools)):
+                is_last = number + 1 == len(pools)
+                following = Position(epoch + 1) if is_last else Position(epoch, number + 1)
+                yield Position(epoch, number), following, pools[number]
+            first = 0
+
+    def _prepare(
+        self, here: Position, following: Position, read: Callable[[], EncodedCorpus]
+    ) -> tuple[Position, Position, PoolBatches]:
+        batches = PoolBatches(read(), self.batch_tokens, seed=(self.seed, here.epoch, here.pool))
+        return here, following, batches
+
+
+def _cuts(source_lengths: list[int], target_lengths: list[int], batch_tokens: int) -> list[int]:
+    """Where to cut a sorted list of pairs so that no batch, padded, has more than `batch_tokens` places on a side."""
+    cuts: list[int] = []
+    start = longest = 0
+    for index, lengths in enumerate(zip(source_lengths, target_lengths, strict=True)):
+        longest = max(longest, *lengths)
+        if index > start and longest * (index - start + 1) > batch_tokens:
+            cuts.append(index)
+            start, longest = index, max(lengths)
+    return cuts
+
+
+def make_batch(corpus: EncodedCorpus, indices: npt.NDArray[np.int64]) -> Batch:
+    """The chosen pairs as one padded batch."""
+    source = torch.from_numpy(corpus.source.pad(indices, PAD_ID))
+    labels = torch.from_numpy(corpus.target.pad(indices, PAD_ID))
+    label_mask = labels != PAD_ID
+    beginnings = torch.full((len(indices), 1), BOS_ID)
+    return Batch(
+        source=source,
+        source_mask=source != PAD_ID,
+        target_input=torch.cat((beginnings, labels[:, :-1]), dim=1),
+        labels=labels,
+        label_mask=label_mask,
+        num_target_tokens=int(label_mask.sum()),
+    )

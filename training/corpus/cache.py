@@ -1,0 +1,201 @@
+"""The training corpus on the disk, of any size: what is in memory at a time is a pool of it.
+
+Each text file is encoded once, into a file named by a fingerprint of all that the encoding depends on; whoever needs
+the same again finds it. A pair is usable if neither side is blank or too long.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from random import Random
+
+import numpy as np
+import numpy.typing as npt
+
+from dragoman.model.config import EOS_ID, Direction
+from dragoman.model.errors import InvalidInputError
+from dragoman.model.vocabulary import PieceModel, Vocabulary
+from dragoman.training.config.data import DataConfig, SubwordRegularizationConfig
+from dragoman.training.corpus.encoded_file import FORMAT, EncodedFile, write_encoded
+from dragoman.training.corpus.epoch_plan import Span, part_quotas, plan_epoch
+from dragoman.training.corpus.pairs import EncodedCorpus, EncodedSide, SkippedPairs
+from dragoman.training.corpus.segmentation_sampling import SegmentationSampler
+from dragoman.training.corpus.text_file import TextFile
+
+
+@dataclass(frozen=True, slots=True)
+class ParallelFiles:
+    """A corpus in one direction. repeat: how often an epoch has each of its pairs."""
+
+    direction: Direction
+    source: TextFile
+    target: TextFile
+    repeat: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class CorpusPart:
+    """A corpus in one direction, encoded. block_sizes: usable pairs of each block."""
+
+    files: ParallelFiles
+    source: EncodedFile
+    target: EncodedFile
+    block_sizes: npt.NDArray[np.int64]
+    skipped: SkippedPairs
+
+    def __len__(self) -> int:
+        return int(self.block_sizes.sum())
+
+
+class CachedCorpus:
+    """Training pairs as pieces, in files. Sources carry the language tag and the end of sentence, targets the end of
+    sentence. A `training.corpus.batching.PooledCorpus`."""
+
+    def __init__(
+        self,
+        parts: Sequence[CorpusPart],
+        vocabulary: Vocabulary,
+        data: DataConfig,
+        regularization: SubwordRegularizationConfig,
+    ) -> None:
+        """Raises InvalidInputError if no pair is usable, or a vocabulary cannot sample segmentations."""
+        self.parts = parts
+        self.vocabulary = vocabulary
+        self.data = data
+        self._source_sampler = _make_sampler(vocabulary.source, regularization.source_alpha)
+        self._target_sampler = _make_sampler(vocabulary.target, regularization.target_alpha)
+        self.skipped = SkippedPairs(
+            blank=sum(part.skipped.blank for part in parts), too_long=sum(part.skipped.too_long for part in parts)
+        )
+        if not any(map(len, parts)):
+            raise InvalidInputError(
+                f"the corpus is empty: {self.skipped.blank} pairs have a blank side, "
+                f"{self.skipped.too_long} have more than {data.max_length} pieces on a side"
+            )
+        self.quotas = part_quotas([len(part) * part.files.repeat for part in parts], data.sampling_temperature)
+
+    def __len__(self) -> int:
+        """Usable pairs of all parts; an epoch may have some of them more often, or not at all."""
+        return sum(map(len, self.parts))
+
+    def shares_table(self) -> str:
+        """What an epoch has of each part, a line each; nothing if there is but one part."""
+        if len(self.parts) == 1:
+            return ""
+        lines = [
+            f"\n  {part.files.direction}  {part.files.source.path} → {part.files.target.path}: {len(part):,} pairs, "
+            f"{quota:,} an epoch, {quota / sum(self.quotas):.1%}"
+            for part, quota in zip(self.parts, self.quotas, strict=True)
+        ]
+        return "".join(lines)
+
+    def pools(self, *, seed: int, epoch: int) -> list[Callable[[], EncodedCorpus]]:
+        """See `training.corpus.batching.PooledCorpus`; reading a pool may raise DragomanError."""
+        plan = plan_epoch(
+            [part.block_sizes for part in self.parts],
+            self.quotas,
+            pool_pairs=self.data.shuffle_pairs,
+            seed=(seed, epoch),
+        )
+        return [partial(self._read, pool, (seed, epoch, number)) for number, pool in enumerate(plan)]
+
+    def _read(self, pool: Sequence[Span], seed: tuple[int, int, int]) -> EncodedCorpus:
+        sides = [self._read_span(span, Random(repr((*seed, place)))) for place, span in enumerate(pool)]
+        return EncodedCorpus(
+            EncodedSide.concatenate([source for source, _ in sides]),
+            EncodedSide.concatenate([target for _, target in sides]),
+            self.skipped,
+        )
+
+    def _read_span(self, span: Span, random: Random) -> tuple[EncodedSide, EncodedSide]:
+        part = self.parts[span.part]
+        source, target = part.source.read(span.block), part.target.read(span.block)
+        lines = np.flatnonzero(_is_usable(source.lengths, target.lengths, self.data.max_length))
+        if span.rows is not None:
+            lines = lines[span.rows]
+        source, target = source.choose(lines), target.choose(lines)
+        if self._source_sampler is not None:
+            source = self._source_sampler.sample(source, random, max_length=self.data.max_length)
+        if self._target_sampler is not None:
+            target = self._target_sampler.sample(target, random, max_length=self.data.max_length)
+        tag, end = self.vocabulary.source_frame(part.files.direction.target)
+        return source.framed([tag], end), target.framed([], EOS_ID)
+
+
+def _make_sampler(model: PieceModel, alpha: float) -> SegmentationSampler | None:
+    return SegmentationSampler(model, alpha) if alpha else None
+
+
+def open_corpus(
+    folder: Path,
+    train: Sequence[ParallelFiles],
+    vocabulary: Vocabulary,
+    data: DataConfig,
+    regularization: SubwordRegularizationConfig,
+) -> CachedCorpus:
+    """The corpus, encoded into `folder` unless that was done before; encoded files of something else in it are deleted.
+
+    Raises NotFoundError and InvalidInputError as of reading lines, InvalidInputError if no pair is usable or a
+    vocabulary cannot sample segmentations, and DragomanError if the disk fails.
+    """
+    opened: dict[str, EncodedFile] = {}
+
+    def encoded(file: TextFile, model: PieceModel) -> EncodedFile:
+        fingerprint = _fingerprint(file, model, data.max_length)
+        if fingerprint not in opened:
+            opened[fingerprint] = _open_or_write(folder, file, model, data.max_length, fingerprint)
+        return opened[fingerprint]
+
+    parts = []
+    for files in train:
+        source, target = encoded(files.source, vocabulary.source), encoded(files.target, vocabulary.target)
+        parts.append(CorpusPart(files, source, target, *_count_pairs(source, target, data.max_length)))
+    corpus = CachedCorpus(parts, vocabulary, data, regularization)
+    for path in {*folder.glob("*.pieces")} - {file.path for file in opened.values()}:
+        path.unlink(missing_ok=True)
+    return corpus
+
+
+def _fingerprint(file: TextFile, model: PieceModel, max_length: int) -> str:
+    pieces = hashlib.sha256(model.serialized).hexdigest()
+    text = json.dumps([FORMAT, file.checksum, pieces, max_length])
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _open_or_write(folder: Path, file: TextFile, model: PieceModel, max_length: int, fingerprint: str) -> EncodedFile:
+    path = folder / f"{fingerprint[:32]}.pieces"
+    try:
+        found = EncodedFile(path)
+    except InvalidInputError:  # there is none, or not all of it
+        write_encoded(path, file.path, model, fingerprint, max_length=max_length)
+        return EncodedFile(path)
+    if found.fingerprint != fingerprint:
+        raise InvalidInputError(f"{path}: is of another corpus; delete it, and it is made anew")
+    return found
+
+
+def _count_pairs(
+    source: EncodedFile, target: EncodedFile, max_length: int
+) -> tuple[npt.NDArray[np.int64], SkippedPairs]:
+    """Usable pairs of each block, and those that are not."""
+    skipped = SkippedPairs()
+    sizes = np.zeros(source.num_blocks, np.int64)
+    for block in range(source.num_blocks):
+        source_lengths, target_lengths = source.lengths(block), target.lengths(block)
+        sizes[block] = np.count_nonzero(_is_usable(source_lengths, target_lengths, max_length))
+        num_blank = int(np.count_nonzero((source_lengths == 0) | (target_lengths == 0)))
+        skipped.blank += num_blank
+        skipped.too_long += len(source_lengths) - int(sizes[block]) - num_blank
+    return sizes, skipped
+
+
+def _is_usable(
+    source_lengths: npt.NDArray[np.int64], target_lengths: npt.NDArray[np.int64], max_length: int
+) -> npt.NDArray[np.bool_]:
+    """[pairs], True where both sides have pieces, but not too many."""
+    shorter, longer = np.minimum(source_lengths, target_lengths), np.maximum(source_lengths, target_lengths)
+    usable: npt.NDArray[np.bool_] = (shorter > 0) & (longer <= max_length)
+    return usable

@@ -1,0 +1,109 @@
+"""Translating a test set with a bundle, and writing its scores into the bundle."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from dragoman.model.bundle import CARD_FILE, CONFIG_FILE, BundleScore, config_json, find_bundle, read_config
+from dragoman.model.decoding.loading import Precision
+from dragoman.model.decoding.search_options import SearchOptions
+from dragoman.model.errors import InvalidInputError
+from dragoman.model.files import write_atomically
+from dragoman.training.evaluation.metrics import ScoreReport
+from dragoman.training.run.card import model_card
+from dragoman.training.run.display import track_on_terminal
+from dragoman.translation.batch.formats import one_line
+from dragoman.translation.lines import read_lines
+from dragoman.translation.results import Translation
+from dragoman.translation.translator import Translator
+
+
+class EvaluationSet:
+    """References, and where a bundle is to translate, their sources: files with one sentence a line."""
+
+    def __init__(self, reference: Path, source: Path | None = None) -> None:
+        """Raises NotFoundError if there are no references, and InvalidInputError if they are empty or no UTF-8."""
+        self.reference = reference
+        self.source = source
+        self.references = list(read_lines(reference))
+        if not self.references:
+            raise InvalidInputError(f"{reference}: there is no sentence in it")
+
+    def read_hypotheses(self, path: Path) -> list[str]:
+        """Translations made elsewhere. Raises InvalidInputError if they are not as many as the references."""
+        return self._as_many_as_references(path, list(read_lines(path)))
+
+    def translate(
+        self,
+        bundles: str | Sequence[str],
+        source_language: str | None,
+        target_language: str,
+        options: SearchOptions,
+        *,
+        split_sentences: bool = True,
+        precision: Precision = "auto",
+        device: str = "cpu",
+        use_shortlist: bool = False,
+    ) -> list[str]:
+        """A bundle's best translation of every source text, or that of an ensemble of several; see `Translator.load`.
+
+        Raises InvalidInputError naming file and line for a text that the model cannot take, and what loading the
+        bundles and reading the file raise.
+        """
+        if self.source is None:
+            raise InvalidInputError("to translate with a bundle, its source sentences are needed: --source FILE")
+        sources = self._as_many_as_references(self.source, list(read_lines(self.source)))
+        translator = Translator.load(bundles, precision=precision, device=device, use_shortlist=use_shortlist)
+        direction = translator.find_direction(source_language, target_language)
+        stream = translator.stream(sources, direction, options, split_sentences=split_sentences)
+        lines = _one_line_each(stream, self.source)
+        return list(track_on_terminal(lines, f"{translator.name} {direction}", len(sources)))
+
+    def _as_many_as_references(self, path: Path, lines: list[str]) -> list[str]:
+        if len(lines) != len(self.references):
+            raise InvalidInputError(
+                f"{path} has {len(lines):,} lines, but {self.reference} has {len(self.references):,}"
+            )
+        return lines
+
+
+def _one_line_each(translations: Iterator[Translation], path: Path) -> Iterator[str]:
+    num_done = 0
+    try:
+        for translation in translations:
+            num_done += 1
+            yield one_line(translation.text)
+    except InvalidInputError as error:  # all texts before the refused one have been translated
+        raise InvalidInputError(f"{path}, line {num_done + 1}: {error}") from error
+
+
+def record_scores(
+    name_or_path: str,
+    source_language: str | None,
+    target_language: str,
+    test_set: str,
+    report: ScoreReport,
+    options: SearchOptions,
+) -> Path:
+    """Writes a report's scores into a bundle's config.json, in place of older ones of the same test set and
+    direction, and the model card anew from it; returns the bundle's folder. options: the search that was scored."""
+    folder = find_bundle(name_or_path)
+    config = read_config(folder)
+    direction = config.find_direction(source_language, target_language)
+    new = [
+        BundleScore(
+            direction=direction,
+            test_set=test_set,
+            metric=metric,
+            score=round(score.score, 2),
+            signature=score.signature,
+            beam_size=options.beam_size,
+            length_penalty=options.length_penalty,
+        )
+        for metric, score in (("BLEU", report.bleu), ("chrF", report.chrf), ("TER", report.ter))
+    ]
+    kept = [score for score in config.scores if (score.direction, score.test_set) != (direction, test_set)]
+    scores = sorted([*kept, *new], key=lambda score: (score.test_set, score.direction, score.metric))
+    config = config.model_copy(update={"scores": tuple(scores)})
+    write_atomically(folder / CONFIG_FILE, config_json(config))
+    write_atomically(folder / CARD_FILE, model_card(config))
+    return folder

@@ -1,0 +1,76 @@
+"""BLEU on the dev set while a model trains, through the real beam search: what is measured is what is served."""
+
+from collections.abc import Sequence
+
+from dragoman.model.bundle import BundleConfig
+from dragoman.model.decoding.decoders.torch_decoder import TorchDecoder
+from dragoman.model.decoding.engines.engine import Engine
+from dragoman.model.decoding.search_options import SearchOptions
+from dragoman.model.errors import InvalidInputError
+from dragoman.model.network.transformer import Transformer
+from dragoman.model.vocabulary import Vocabulary
+from dragoman.training.config.run import ValidationConfig
+from dragoman.training.evaluation.metrics import bleu_score
+from dragoman.training.run.prepare import ParallelText
+from dragoman.translation.translator import Translator
+
+
+class Validator:
+    """Scores a network on the first sentences of the dev set, in every direction."""
+
+    def __init__(
+        self, options: ValidationConfig, info: BundleConfig, vocabulary: Vocabulary, dev: Sequence[ParallelText]
+    ) -> None:
+        """dev: sentences that the model cannot take, being blank or too long, are left out of the score.
+
+        Raises InvalidInputError if that leaves none of a direction.
+        """
+        self.tokenize = options.tokenize
+        self.search = SearchOptions(beam_size=options.beam_size, length_penalty=options.length_penalty)
+        self.info = info
+        self.vocabulary = vocabulary
+        limit = info.architecture.max_source_length
+        self.dev = [
+            ParallelText(
+                text.direction,
+                *first_usable(text, vocabulary, max_source_length=limit, max_sentences=options.max_sentences),
+            )
+            for text in dev
+        ]
+        self.hypotheses: dict[str, list[str]] = {}
+        """What the last call's network made of the dev sentences, by direction."""
+        for text in self.dev:
+            if not text.source:
+                raise InvalidInputError(
+                    f"data.dev has no sentence for {text.direction}: all are blank or have more than {limit - 2} pieces"
+                )
+
+    def __call__(self, network: Transformer) -> dict[str, float]:
+        """BLEU (cased) by direction. network: in evaluation mode."""
+        decoder = TorchDecoder(network, forbidden_ids=self.vocabulary.target.unprintable_ids())
+        translator = Translator(self.info, self.vocabulary, Engine(decoder))
+        self.hypotheses = {
+            str(text.direction): [
+                translation.text for translation in translator.stream(text.source, text.direction, self.search)
+            ]
+            for text in self.dev
+        }
+        return {
+            direction: bleu_score(hypotheses, text.target, tokenize=self.tokenize)
+            for (direction, hypotheses), text in zip(self.hypotheses.items(), self.dev, strict=True)
+        }
+
+
+def first_usable(
+    text: ParallelText, vocabulary: Vocabulary, *, max_source_length: int, max_sentences: int
+) -> tuple[list[str], list[str]]:
+    """The dev sentences that are validated, and their references: the first ones that the model can take."""
+    sources: list[str] = []
+    targets: list[str] = []
+    for source, target in zip(text.source, text.target, strict=True):
+        if len(sources) == max_sentences:
+            break
+        if 0 < len(vocabulary.encode_source(source, text.direction)) <= max_source_length and target.strip():
+            sources.append(source)
+            targets.append(target)
+    return sources, targets

@@ -1,0 +1,1 @@
+"""From a batch to new weights: losses, gradients, optimizer, and the loop around them."""

@@ -1,0 +1,203 @@
+"""Several processes, on one host or many, that train one network together as `torchrun` starts them."""
+
+import json
+import os
+import socket
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Literal, NoReturn, TypeVar
+from uuid import uuid4
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch._C._distributed_c10d import PrefixStore, Store
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import FSDPModule, fully_shard
+from torch.distributed.rendezvous import rendezvous
+from torch.distributed.tensor import DTensor, distribute_tensor
+from torch.nn.parallel import DistributedDataParallel
+
+from dragoman.model.errors import DragomanError
+from dragoman.training.learning.objective import Objective
+
+Value = TypeVar("Value")
+
+LONGEST_WAIT = timedelta(days=7)
+"""For another process. One that is busy, as with a long validation, must not be taken for dead; one that is dead closes
+its connections, and torchrun ends the others."""
+
+
+class PeerError(DragomanError):
+    """The main process of the run has failed, and has told why."""
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """The processes of a run, seen from one of them. The default is a run of a single process."""
+
+    rank: int = 0
+    size: int = 1
+    device: torch.device = torch.device("cpu")  # noqa: RUF009 - immutable
+    launcher: str | None = None  # tells the torchrun that started this process from others; None if none did
+    restarts: int = 0  # times that torchrun has started the run anew
+
+    @property
+    def is_main(self) -> bool:
+        """Whether this is the one process that writes, validates and prints."""
+        return self.rank == 0
+
+    def sum(self, values: Sequence[float]) -> list[float]:
+        """The sum over all processes of each value, the same to the bit in all of them."""
+        if self.size == 1:
+            return list(values)
+        total = torch.tensor(values, dtype=torch.float64)
+        with _peers_may_fail():
+            dist.all_reduce(total)
+        return total.tolist()
+
+    def share(self, value: Value) -> Value:
+        """The main process's value, which JSON can hold, in all processes."""
+        if self.size == 1:
+            return value
+        content = torch.tensor(list(json.dumps(value).encode()), dtype=torch.uint8)
+        length = torch.tensor(len(content))
+        with _peers_may_fail():
+            dist.broadcast(length, src=0)
+            if not self.is_main:
+                content = torch.empty(int(length), dtype=torch.uint8)
+            dist.broadcast(content, src=0)
+        shared: Value = json.loads(bytes(content.tolist()))
+        return shared
+
+    def on_main(self, action: Callable[[], Value]) -> Value:
+        """What an action gives, which JSON can hold, done by the main process while the others wait.
+
+        Its DragomanError is raised in the main process, and PeerError in the others.
+        """
+        try:
+            value, error = (action() if self.is_main else None), None
+        except DragomanError as failure:
+            value, error = None, failure
+        value, message = self.share((value, str(error) if error is not None else None))
+        if error is not None:
+            raise error
+        if message is not None:
+            raise PeerError(message)
+        return value  # type: ignore[return-value] # the main process's
+
+    def fail(self, message: str) -> NoReturn:
+        """Ends the run for a reason that all processes have found. Raises DragomanError, or PeerError but for one."""
+        raise DragomanError(message) if self.is_main else PeerError(message)
+
+
+def is_main_process() -> bool:
+    """As `World.is_main`, for where there is no world any more."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+@contextmanager
+def join_world() -> Iterator[World]:
+    """Finds the other processes if torchrun started this one: gloo connects processors, NCCL accelerators."""
+    has_cuda = torch.cuda.is_available()
+    if not dist.is_torchelastic_launched():
+        yield World(device=torch.device("cuda" if has_cuda else "cpu"))
+        return
+    device = torch.device("cuda", int(os.environ["LOCAL_RANK"])) if has_cuda else torch.device("cpu")
+    if has_cuda:
+        torch.cuda.set_device(device)
+    store, rank, size = next(rendezvous("env://"))
+    dist.init_process_group(
+        "cpu:gloo,cuda:nccl" if has_cuda else "gloo",
+        store=_meet(store, rank, size),
+        rank=rank,
+        world_size=size,
+        timeout=LONGEST_WAIT,
+    )
+    try:
+        yield World(
+            rank=dist.get_rank(),
+            size=dist.get_world_size(),
+            device=device,
+            launcher=f"{os.environ['TORCHELASTIC_RUN_ID']} {socket.gethostname()} {os.getppid()}",
+            restarts=int(os.environ["TORCHELASTIC_RESTART_COUNT"]),
+        )
+    finally:
+        dist.destroy_process_group()
+
+
+def _meet(store: Store, rank: int, size: int) -> Store:
+    """A part of torchrun's store that the processes of this start have to themselves.
+
+    When torchrun starts a run anew it keeps its store, with the addresses of processes that are dead, and a process
+    that finds such an address does not ask for another. So the first process names a meeting, the others sign in
+    for it, and it is on when the first has read out who came.
+    """
+    own = uuid4().hex
+    if rank == 0:
+        store.set("meeting", own)
+        guests = [own, *(store.get(f"{own}/{guest}").decode() for guest in range(1, size))]
+        store.set(f"{own}/guests", json.dumps(guests))
+        return PrefixStore(own, store)
+    while True:
+        meeting = store.get("meeting").decode()  # perhaps still that of an earlier start
+        store.set(f"{meeting}/{rank}", own)
+        with suppress(RuntimeError):  # nothing was read out for a second
+            store.wait([f"{meeting}/guests"], timedelta(seconds=1))
+            if json.loads(store.get(f"{meeting}/guests"))[rank : rank + 1] == [own]:
+                return PrefixStore(meeting, store)
+            time.sleep(0.05)
+
+
+def distribute(objective: Objective, world: World, sharding: Literal["none", "full"]) -> nn.Module:
+    """The module to call in place of the objective: its gradients are the mean over all processes.
+
+    With "full" sharding (FSDP2) the network's parameters become DTensors, each process holding a part of each.
+    """
+    if world.size == 1:
+        return objective
+    if sharding == "none":
+        return DistributedDataParallel(objective, forward_sync_buffers=False, gradient_as_bucket_view=True)
+    mesh = init_device_mesh(world.device.type, (world.size,))
+    network = objective.network
+    for layer in (*network.encoder_layers, *network.decoder_layers):
+        fully_shard(layer, mesh=mesh)
+    fully_shard(objective, mesh=mesh)
+    return objective
+
+
+@contextmanager
+def gradient_exchange(module: nn.Module, *, is_last: bool) -> Iterator[None]:
+    """Around forward and backward pass of a batch: gradients travel with the last batch of an update alone."""
+    if isinstance(module, FSDPModule):
+        module.set_requires_gradient_sync(is_last)
+        yield
+    elif isinstance(module, DistributedDataParallel) and not is_last:
+        with module.no_sync():
+            yield
+    else:
+        yield
+
+
+def gather(tensor: Tensor) -> Tensor:
+    """A tensor as a whole, in whatever parts it lies; all processes must call it."""
+    return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
+
+
+def scatter_like(tensor: Tensor, model: Tensor) -> Tensor:
+    """A whole tensor, placed as another one of its shape is: on its device, in parts if that is so; all processes must
+    call it."""
+    if isinstance(model, DTensor):
+        return distribute_tensor(tensor.to(model.device), model.device_mesh, model.placements)
+    return tensor.to(model.device)
+
+
+@contextmanager
+def _peers_may_fail() -> Iterator[None]:
+    try:
+        yield
+    except RuntimeError as error:  # gloo's, in several lines
+        raise DragomanError("another process of this run has ended; with --resume the run can go on") from error

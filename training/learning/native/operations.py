@@ -1,0 +1,153 @@
+"""The network's operations through the C++ library, with their gradients."""
+
+from ctypes import byref
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from dragoman.model.network.dropout import Dropout
+from dragoman.model.network.operations import Operations, TorchOperations
+from dragoman.training.learning.native.library import AttentionShape, load_library
+
+NUM_PARTS = 16
+"""Of the rows of a layer normalization, whose gradients are summed part by part, whatever the number of threads."""
+
+
+def fastest_operations(device: torch.device, *, low_precision: bool) -> Operations:
+    """The C++ library's where they can be had: for bfloat16 on a processor with a compiler."""
+    if device.type != "cpu" or not low_precision:
+        return TorchOperations()
+    library = load_library()
+    return TorchOperations() if library is None else NativeOperations(library)
+
+
+class NativeOperations(TorchOperations):
+    """In bfloat16 beside float32 states; what the library does not take is left to torch.
+
+    Each reads and writes memory once where torch makes several passes. Sums are in float32, and do not hang on the
+    number of threads. Dropout draws one number from torch's generator and derives the others from it.
+    """
+
+    def __init__(self, library: Any) -> None:
+        self._library = library
+        self._lanes: int = library.dragoman_lanes()
+
+    def attend(self, queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor, dropout: Dropout) -> Tensor:
+        """See `Operations`."""
+        widths = {queries.shape[-1], values.shape[-1]}
+        if any(tensor.dtype != torch.bfloat16 for tensor in (queries, keys, values)) or self._are_odd(*widths):
+            return super().attend(queries, keys, values, mask, dropout)
+        context: Tensor = _Attend.apply(self._library, queries, keys, values, mask, _probability(dropout))  # type: ignore[no-untyped-call]
+        return context
+
+    def normalize(self, states: Tensor, norm: nn.LayerNorm) -> Tensor:
+        """See `Operations`."""
+        if states.dtype != torch.float32 or self._are_odd(states.shape[-1]):
+            return super().normalize(states, norm)
+        normalized: Tensor = _Normalize.apply(self._library, states, norm.weight, norm.bias, norm.eps)  # type: ignore[no-untyped-call]
+        return normalized
+
+    def add_dropped(self, states: Tensor, update: Tensor, dropout: Dropout) -> Tensor:
+        """See `Operations`."""
+        precisions = (states.dtype, update.dtype)
+        if precisions != (torch.float32, torch.bfloat16) or self._are_odd(states.shape[-1]):
+            return super().add_dropped(states, update, dropout)
+        total: Tensor = _AddDropped.apply(self._library, states, update, _probability(dropout))  # type: ignore[no-untyped-call]
+        return total
+
+    def _are_odd(self, *widths: int) -> bool:
+        """Whether rows do not fill the processor's registers."""
+        return any(width % self._lanes for width in widths)
+
+
+def _probability(dropout: Dropout) -> float:
+    return dropout.probability if dropout.training else 0.0
+
+
+def _draw_seed(probability: float) -> int:
+    return int(torch.randint(2**63 - 1, ()).item()) if probability else 0
+
+
+class _Attend(torch.autograd.Function):
+    """Queries, keys and values as the projections leave them: [N, length, num_heads, width] in memory."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, library: Any, queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor, probability: float
+    ) -> Tensor:
+        num_sentences, num_heads, num_queries, d_key = queries.shape
+        num_keys, d_value = values.shape[-2:]
+        queries, keys, values = (tensor.transpose(1, 2).contiguous() for tensor in (queries, keys, values))
+        mask = mask.expand(num_sentences, 1, num_queries, num_keys)
+        mask = mask if mask.stride(3) == 1 else mask.contiguous()
+        shape = AttentionShape(
+            num_sentences, num_heads, num_queries, num_keys, d_key, d_value, mask.stride(0), mask.stride(2)
+        )
+        lanes = library.dragoman_lanes()
+        weights = torch.empty(num_sentences, num_heads, num_queries, -(-num_keys // lanes) * lanes)
+        context = torch.empty(num_sentences, num_queries, num_heads * d_value, dtype=torch.bfloat16)
+        seed = _draw_seed(probability)
+        inputs = (tensor.data_ptr() for tensor in (queries, keys, values, mask))
+        library.dragoman_attend(byref(shape), *inputs, probability, seed, weights.data_ptr(), context.data_ptr())
+        ctx.save_for_backward(queries, keys, values, weights)
+        ctx.library, ctx.shape, ctx.dropout = library, shape, (probability, seed)
+        return context
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        queries, keys, values, weights = ctx.saved_tensors
+        gradient = gradients[0].contiguous()
+        results = [torch.empty_like(tensor) for tensor in (queries, keys, values)]
+        inputs = (tensor.data_ptr() for tensor in (queries, keys, values, weights))
+        outputs = (tensor.data_ptr() for tensor in (gradient, *results))
+        ctx.library.dragoman_attend_backward(byref(ctx.shape), *inputs, *ctx.dropout, *outputs)
+        return None, *(result.transpose(1, 2) for result in results), None, None
+
+
+class _AddDropped(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, library: Any, states: Tensor, update: Tensor, probability: float) -> Tensor:
+        states, update = states.contiguous(), update.contiguous()
+        total = torch.empty_like(states)
+        seed = _draw_seed(probability)
+        library.dragoman_add_dropped(
+            states.numel(), states.data_ptr(), update.data_ptr(), probability, seed, total.data_ptr()
+        )
+        ctx.library, ctx.dropout = library, (probability, seed)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        gradient = gradients[0].contiguous()
+        update_gradient = torch.empty_like(gradient, dtype=torch.bfloat16)
+        ctx.library.dragoman_add_dropped_backward(
+            gradient.numel(), gradient.data_ptr(), *ctx.dropout, update_gradient.data_ptr()
+        )
+        return None, gradient, update_gradient, None
+
+
+class _Normalize(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, library: Any, states: Tensor, weight: Tensor, bias: Tensor, epsilon: float) -> Tensor:
+        states, weight, bias = states.contiguous(), weight.contiguous(), bias.contiguous()
+        width = states.shape[-1]
+        rows = states.numel() // width
+        normalized = torch.empty_like(states, dtype=torch.bfloat16)
+        statistics = torch.empty(rows, 2)
+        inputs = (tensor.data_ptr() for tensor in (states, weight, bias))
+        library.dragoman_normalize(rows, width, *inputs, epsilon, normalized.data_ptr(), statistics.data_ptr())
+        ctx.save_for_backward(states, weight, statistics)
+        ctx.library = library
+        return normalized
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        states, weight, statistics = ctx.saved_tensors
+        gradient = gradients[0].contiguous()
+        rows, width = statistics.shape[0], states.shape[-1]
+        states_gradient = torch.empty_like(states)
+        sums = torch.empty(2, NUM_PARTS, width)  # of the gradients of weight and bias
+        inputs = (tensor.data_ptr() for tensor in (states, weight, statistics, gradient, states_gradient))
+        ctx.library.dragoman_normalize_backward(rows, width, *inputs, NUM_PARTS, *(part.data_ptr() for part in sums))
+        return None, states_gradient, *sums.sum(dim=1), None

@@ -1,0 +1,85 @@
+"""What training minimizes over a batch: one module, so that DDP and FSDP2 can wrap it as a whole."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from dragoman.model.config import UNK_ID
+from dragoman.model.network.transformer import Transformer
+from dragoman.training.config.run import ObjectiveConfig
+from dragoman.training.corpus.batching import Batch
+from dragoman.training.learning.guided_alignment import AlignmentPrior, alignment_loss
+from dragoman.training.learning.loss import projected_cross_entropy, projected_r_drop
+from dragoman.training.learning.native.operations import fastest_operations
+
+
+class LossSums(NamedTuple):
+    """Sums over the target tokens of a batch, in nats, scalars in float32."""
+
+    total: Tensor  # what is minimized, the only one that can be differentiated
+    negative_log_likelihood: Tensor
+
+
+class Objective(nn.Module):
+    """Label-smoothed cross-entropy of a network's predictions, and what the options add to it."""
+
+    def __init__(
+        self,
+        network: Transformer,
+        options: ObjectiveConfig,
+        *,
+        low_precision: bool,
+        alignment_prior: AlignmentPrior | None = None,
+    ) -> None:
+        """alignment_prior: what the attention is guided to, where the options ask for that."""
+        super().__init__()
+        self.network = network
+        self.network.use(fastest_operations(next(network.parameters()).device, low_precision=low_precision))
+        self.options = options
+        self.low_precision = low_precision
+        self.alignment_prior = alignment_prior
+
+    def forward(self, batch: Batch) -> LossSums:
+        """A batch on the network's device; matrix products in bfloat16 if `low_precision`, sums in float32."""
+        options, network = self.options, self.network
+        passes = 2 if options.r_drop else 1  # R-Drop sends every pair through the network twice, side by side
+        source, source_mask = batch.source.repeat(passes, 1), batch.source_mask.repeat(passes, 1)
+        target_input = batch.target_input.repeat(passes, 1)
+        attention: list[Tensor] = []
+        with torch.autocast(source.device.type, torch.bfloat16, enabled=self.low_precision):
+            encoded = network.encode(drop_words(source, options.source_word_dropout), source_mask)
+            decoded = network.decode(
+                encoded,
+                source_mask,
+                drop_words(target_input, options.target_word_dropout),
+                attended=attention.append if self.alignment_prior is not None else None,
+            )
+        states = decoded[batch.label_mask.repeat(passes, 1)]  # [rows, d_model]: padding costs no output projection
+        states = states.to(torch.bfloat16) if self.low_precision else states
+        labels = batch.labels[batch.label_mask]
+        weight = network.output_projection.weight
+        if options.r_drop:
+            sums = projected_r_drop(states, weight, labels, options.label_smoothing, options.r_drop)
+        else:
+            sums = projected_cross_entropy(states, weight, labels, options.label_smoothing)
+        total, negative_log_likelihood = sums
+        if self.alignment_prior is not None:
+            prior = self.alignment_prior.of(batch)
+            for weights in attention[-1].chunk(passes):
+                total = total + options.guided_alignment / passes * alignment_loss(weights, prior)
+        return LossSums(total, negative_log_likelihood)
+
+
+def drop_words(ids: Tensor, probability: float) -> Tensor:
+    """Each piece becomes the unknown piece with a probability, so that the network learns to do without it (Sennrich
+    et al. 2016, "Edinburgh Neural Machine Translation Systems"; Gal and Ghahramani 2016).
+
+    ids: [N, length], whose first piece, the language tag or the beginning of sentence, stays; so do padding, which is
+    masked or has no label, and the end of the source, which may go like any piece.
+    """
+    if not probability:
+        return ids
+    dropped = torch.rand(ids.shape, device=ids.device) < probability
+    dropped[:, 0] = False
+    return ids.masked_fill(dropped, UNK_ID)

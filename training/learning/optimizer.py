@@ -1,0 +1,71 @@
+"""The optimizer of a run: AdamW for all weights, or Muon for the layers' matrices with AdamW for the rest."""
+
+from collections.abc import Iterator, MutableMapping
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from dragoman.training.config.run import OptimizationConfig
+
+
+class Optimizer(Protocol):
+    """What a run needs of torch's optimizers."""
+
+    @property
+    def state(self) -> MutableMapping[Any, Any]: ...
+
+    @property
+    def param_groups(self) -> list[dict[str, Any]]: ...
+
+    def step(self) -> Any: ...
+
+    def zero_grad(self) -> None: ...
+
+
+class MuonWithAdamW:
+    """Muon (Jordan et al. 2024) makes each update of a matrix orthogonal, so that it moves all directions alike. Its
+    steps are scaled to those of AdamW (Liu et al. 2025), with which it shares the learning rate."""
+
+    def __init__(self, muon: torch.optim.Muon, adamw: torch.optim.AdamW) -> None:
+        self._parts = (muon, adamw)
+        self.param_groups = [*muon.param_groups, *adamw.param_groups]
+        muon.state = adamw.state  # by parameter, of which they have none in common
+        self.state: MutableMapping[Any, Any] = adamw.state
+
+    def step(self) -> None:
+        for part in self._parts:
+            part.step()  # type: ignore[no-untyped-call] # Muon's
+
+    def zero_grad(self) -> None:
+        for part in self._parts:
+            part.zero_grad()
+
+
+def make_optimizer(network: nn.Module, options: OptimizationConfig) -> Optimizer:
+    """AdamW (Loshchilov and Hutter 2019) is Adam (Kingma and Ba 2015) where there is no weight decay, which falls on
+    matrices alone."""
+    parameters = list(network.parameters())
+    matrices = list(_layer_matrices(network)) if options.optimizer == "muon" else []
+    others = [parameter for parameter in parameters if not any(parameter is matrix for matrix in matrices)]
+    adamw = torch.optim.AdamW(
+        [
+            {"params": [weight for weight in others if weight.dim() >= 2], "weight_decay": options.weight_decay},
+            {"params": [weight for weight in others if weight.dim() < 2], "weight_decay": 0.0},
+        ],
+        betas=(options.adam_beta1, options.adam_beta2),
+        eps=options.adam_epsilon,
+        fused=True,
+    )
+    if not matrices:
+        return adamw
+    muon = torch.optim.Muon(matrices, weight_decay=options.weight_decay, adjust_lr_fn="match_rms_adamw")
+    return MuonWithAdamW(muon, adamw)
+
+
+def _layer_matrices(network: nn.Module) -> Iterator[Tensor]:
+    """The weights of linear layers but for the output projection, which, as the embeddings, has a row for each piece:
+    those are no maps from one space to another, and Muon is not made for them."""
+    for name, module in network.named_modules():
+        if isinstance(module, nn.Linear) and name != "output_projection":
+            yield module.weight

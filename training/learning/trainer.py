@@ -1,0 +1,266 @@
+"""The training loop."""
+
+import copy
+import time
+from collections.abc import Callable
+from contextlib import closing
+from itertools import islice
+
+from dragoman.model.errors import DragomanError
+from dragoman.model.network.transformer import Transformer
+from dragoman.training.config.run import RunConfig
+from dragoman.training.corpus.batching import BatchStream, PlannedBatch, PooledCorpus
+from dragoman.training.learning.guided_alignment import AlignmentPrior
+from dragoman.training.learning.schedule import learning_rate
+from dragoman.training.learning.updater import Updater
+from dragoman.training.run.checkpoint import CheckpointFolder
+from dragoman.training.run.display import TrainingDisplay
+from dragoman.training.run.interruption import Interrupted, StopSignals
+from dragoman.training.run.metrics_log import MetricsLog
+from dragoman.training.run.progress import Gradients, Progress, Window
+from dragoman.training.run.reporter import Reporter
+
+Validate = Callable[[Transformer], dict[str, float]]
+"""BLEU by direction of a network in evaluation mode."""
+
+Offer = Callable[[Transformer, Progress, float, list[int]], bool]
+"""Is offered a validated network, where the run stands, the network's mean BLEU and, if it is a mean of checkpoints,
+their updates; keeps the network and returns True if it is the best so far."""
+
+
+class Trainer:
+    """Trains a network on a corpus until the last update, or until BLEU has stopped rising.
+
+    In a run of several processes each has a trainer and calls the same methods; the main one alone validates, writes
+    and shows. Where they stand (`progress`) is the same in all of them.
+    """
+
+    def __init__(
+        self,
+        config: RunConfig,
+        network: Transformer,
+        corpus: PooledCorpus,
+        checkpoints: CheckpointFolder,
+        *,
+        validate: Validate | None,
+        offer: Offer | None,
+    ) -> None:
+        """network: on the device of `checkpoints.world`, the same in all processes.
+
+        validate, offer: of the main process, None in the others.
+        """
+        self.config = config
+        self.network = network
+        self.corpus = corpus
+        self.checkpoints = checkpoints
+        self.world = checkpoints.world
+        self.validate = validate
+        self.offer = offer
+        # What a run begins with may be better than all that it makes of it.
+        self.progress = Progress(awaits_validation=config.initialization.bundle is not None)
+        self.candidate = copy.deepcopy(network).eval() if self.world.is_main else None  # what is validated and kept
+        prior = None
+        if config.objective.guided_alignment:
+            prior = AlignmentPrior.learn(corpus.pools(seed=config.seed, epoch=0)[0]())
+        self.updater = Updater(config, network, self.world, prior)
+
+    def resume(self, update: int) -> None:
+        """Goes back to a checkpoint. An update keeps its number of batches, however many processes now share them.
+
+        Raises DragomanError if they cannot be shared evenly, or the checkpoint is damaged or of another network.
+        """
+        updater, size = self.updater, self.world.size
+        self.progress = self.checkpoints.restore(update, self.network, updater.optimizer, updater.average)
+        num_batches = self.progress.num_batches
+        if num_batches % size:
+            self.world.fail(
+                f"the run's updates have {num_batches} batches, which {size} processes cannot share evenly: "
+                "start another number of processes"
+            )
+        updater.num_batches = num_batches
+
+    def run(self, display: TrainingDisplay, log: MetricsLog | None) -> None:
+        """log: of the main process, None in the others.
+
+        Raises DragomanError when the run has become unstable or its last checkpoint cannot be written, Interrupted
+        when a signal has ended it.
+        """
+        options = self.config.optimization
+        reporter = Reporter(display, log)
+        stream = BatchStream(self.corpus, options.batch_tokens, seed=self.config.seed)
+        self.network.train()
+        with closing(stream.batches(self.progress.position)) as batches, StopSignals() as signals:
+            self._save_and_validate_if_due(reporter, signals)  # a kill may have come between the two
+            while self.progress.update < options.max_updates and not self._has_stalled():
+                clock = time.monotonic()
+                planned = list(islice(batches, self.updater.num_batches))
+                self.progress.update += 1
+                self.progress.position = planned[-1][1]
+                self.progress.num_batches = len(planned)
+                self._note_what_is_due()
+                gradients = self._train_on([batch for batch, _ in planned], reporter, signals)
+                self.progress.count_seconds(time.monotonic() - clock)
+                self._report_if_due(reporter)
+                self._save_and_validate_if_due(reporter, signals)
+                if gradients.is_stopping:
+                    self._stop(signals)
+
+    def average(self, display: TrainingDisplay) -> None:
+        """Validates the mean of the checkpoints that the averaging options choose. The main process alone calls it."""
+        updates = self.updates_to_average()
+        if self.candidate is None or self.config.averaging.checkpoints == 1 or len(updates) < 2:
+            return
+        self.checkpoints.average(updates, self.candidate)
+        bleu = self._score()
+        is_best = self._offer(_mean(bleu), updates)
+        display.say(f"the mean of the checkpoints {', '.join(map(str, updates))}:")
+        display.validated(self.progress.update, bleu, is_best=is_best)
+
+    def _train_on(self, batches: list[PlannedBatch], reporter: Reporter, signals: StopSignals) -> Gradients:
+        """Makes an update, unless that would do harm."""
+        progress, options = self.progress, self.config.stability
+        gradients = self.updater.accumulate(progress.update, batches, is_stopping=bool(signals.received))
+        fault = progress.stability.judge(gradients.loss, gradients.norm, spike_factor=options.spike_factor)
+        if fault is None:
+            self.updater.step(progress.update)
+            progress.count(gradients)
+        else:
+            self.updater.leave_out()
+            reporter.left_out(progress.update, fault)
+            if progress.stability.bad_updates == options.bad_updates:
+                self._go_back(fault, reporter)
+        reporter.advance(self.progress.update)
+        return gradients
+
+    def _go_back(self, fault: str, reporter: Reporter) -> None:
+        """To the newest checkpoint of the schedule, but on to the data that comes after this update's."""
+        failed, options = self.progress, self.config.stability
+        scheduled = self.world.share(self._scheduled_checkpoints())
+        if failed.stability.rollbacks == options.rollbacks or not scheduled:
+            tried = f"after going back {options.rollbacks} times" if scheduled else "and there is no checkpoint yet"
+            self.world.fail(
+                f"update {failed.update}: {fault}, as bad as all of the last {options.bad_updates} updates, {tried}: "
+                "try a lower optimization.learning_rate, or clean the data; if the gradients are sound, raise "
+                "stability.spike_factor"
+            )
+        self.resume(scheduled[-1])
+        self.progress.position = failed.position
+        self.progress.seconds = failed.seconds
+        self.progress.stability.rollbacks = failed.stability.rollbacks + 1
+        reporter.went_back(failed.update, self.progress.update, fault, number=self.progress.stability.rollbacks)
+        if self.world.is_main:  # a later one, which a signal had saved, would be taken for the run's newest
+            self.checkpoints.prune({update for update in scheduled if update <= self.progress.update})
+        self._save(reporter)  # whoever resumes is past the bad data, too
+
+    def _report_if_due(self, reporter: Reporter) -> None:
+        update, window = self.progress.update, self.progress.window
+        if update % self.config.optimization.log_every or not window.updates:
+            return
+        values = {
+            **window.means(),
+            "learning_rate": learning_rate(update, self.config.optimization),
+            "epoch": self.progress.position.epoch,
+        }
+        reporter.trained(update, values)
+        self.progress.window = Window()
+
+    def _note_what_is_due(self) -> None:
+        update, options = self.progress.update, self.config.optimization
+        is_last = update == options.max_updates
+        self.progress.awaits_validation |= is_last or update % self.config.validation.every == 0
+        self.progress.awaits_checkpoint |= is_last or update % options.checkpoint_every == 0
+
+    def _save_and_validate_if_due(self, reporter: Reporter, signals: StopSignals) -> None:
+        progress = self.progress
+        if progress.stability.bad_updates and progress.update < self.config.optimization.max_updates:
+            return  # the next good update will do: a checkpoint among bad ones would be no way back
+        if progress.awaits_checkpoint or progress.awaits_validation:
+            progress.awaits_checkpoint = False
+            self._save(reporter)
+        if progress.awaits_validation:
+            self._validate(reporter, signals)
+            progress.awaits_validation = False
+            self._save(reporter)  # again, with what was measured
+
+    def _save(self, reporter: Reporter) -> None:
+        """A checkpoint that a full disk does not take is told of; the next one may find room."""
+        try:
+            self.checkpoints.save(self.network, self.updater.optimizer, self.progress, self.updater.average)
+        except DragomanError as error:
+            if self.progress.update == self.config.optimization.max_updates:
+                raise
+            reporter.say(f"{error}; training goes on without this checkpoint")
+        if self.world.is_main:
+            self.checkpoints.prune(self._worth_keeping())
+
+    def _stop(self, signals: StopSignals) -> None:
+        update, checkpoints = self.progress.update, self.checkpoints
+        if self.world.share(update not in checkpoints.updates()):
+            self.progress.stops.append(update)
+            checkpoints.save(self.network, self.updater.optimizer, self.progress, self.updater.average)
+        raise Interrupted(signals.received, update)
+
+    def _validate(self, reporter: Reporter, signals: StopSignals) -> None:
+        progress = self.progress
+        self.updater.copy_weights_to(self.candidate)
+
+        def score() -> dict[str, float]:
+            with signals.ending_at_once(progress.update):
+                return self._score()
+
+        bleu = self.world.on_main(score)
+        mean = _mean(bleu)
+        progress.validations.append((progress.update, mean))
+        is_best = self.world.on_main(lambda: self._offer_unless_full(mean, reporter))
+        reporter.validated(progress.update, bleu, mean=mean, is_best=is_best)
+        if self._has_stalled():
+            reporter.say(f"no better BLEU in {self.config.validation.patience} validations: stopping early")
+
+    def _score(self) -> dict[str, float]:
+        """BLEU of the candidate, by direction. For the main process alone, as what follows."""
+        assert self.candidate is not None
+        assert self.validate is not None
+        return self.validate(self.candidate)
+
+    def _offer(self, bleu: float, averaged: list[int]) -> bool:
+        assert self.candidate is not None
+        assert self.offer is not None
+        return self.offer(self.candidate, self.progress, bleu, averaged)
+
+    def _offer_unless_full(self, bleu: float, reporter: Reporter) -> bool:
+        try:
+            return self._offer(bleu, [])
+        except DragomanError as error:
+            if self.progress.update == self.config.optimization.max_updates:
+                raise
+            reporter.say(f"{error}; training goes on")
+            return False
+
+    def _has_stalled(self) -> bool:
+        best = self.progress.best
+        if best is None:
+            return False
+        later = sum(update > best[0] for update, _ in self.progress.validations)
+        return later >= self.config.validation.patience
+
+    def _scheduled_checkpoints(self) -> list[int]:
+        """Without those that a signal asked for, which an undisturbed run would not have."""
+        return [update for update in self.checkpoints.updates() if update not in self.progress.stops]
+
+    def _worth_keeping(self) -> set[int]:
+        """The newest checkpoints and, for averaging the best, those of the best validations."""
+        newest = self._scheduled_checkpoints()[-self.config.optimization.keep_checkpoints :]
+        return {*newest, *self.updates_to_average(), *self.checkpoints.updates()[-1:]}
+
+    def updates_to_average(self) -> list[int]:
+        """The checkpoints that the averaging options choose, oldest first."""
+        options = self.config.averaging
+        existing = [update for update in self._scheduled_checkpoints() if update > 0]
+        if options.select == "last":
+            return existing[-options.checkpoints :]
+        ranked = sorted(self.progress.validations, key=lambda validation: validation[1], reverse=True)
+        return sorted([update for update, _ in ranked if update in existing][: options.checkpoints])
+
+
+def _mean(bleu: dict[str, float]) -> float:
+    return sum(bleu.values()) / len(bleu)

@@ -1,0 +1,93 @@
+"""One update of the weights: the gradients of its batches, over all processes, and the optimizer's step."""
+
+import hashlib
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+
+from dragoman.model.network.transformer import Transformer
+from dragoman.training.config.run import RunConfig
+from dragoman.training.corpus.batching import PlannedBatch
+from dragoman.training.learning.averaging import MovingAverage
+from dragoman.training.learning.distributed import World, distribute, gather, gradient_exchange
+from dragoman.training.learning.guided_alignment import AlignmentPrior
+from dragoman.training.learning.objective import Objective
+from dragoman.training.learning.optimizer import make_optimizer
+from dragoman.training.learning.schedule import learning_rate
+from dragoman.training.run.progress import Gradients
+
+
+class Updater:
+    """Owns the optimizer and the moving average; the processes of a run share each update's batches among them."""
+
+    def __init__(
+        self, config: RunConfig, network: Transformer, world: World, alignment_prior: AlignmentPrior | None = None
+    ) -> None:
+        """alignment_prior: what the attention is guided to, where the objective asks for that."""
+        self.options = config.optimization
+        self.seed = config.seed
+        self.world = world
+        self.network = network
+        self.num_batches = self.options.accumulation * world.size  # to one update, of all processes
+        objective = Objective(
+            network,
+            config.objective,
+            low_precision=self.options.precision == "bfloat16",
+            alignment_prior=alignment_prior,
+        )
+        self.module = distribute(objective, world, self.options.sharding)
+        self.optimizer = make_optimizer(network, self.options)
+        decay = config.averaging.ema_decay
+        self.average = MovingAverage(network, decay) if decay else None
+
+    def accumulate(self, update: int, batches: Sequence[PlannedBatch], *, is_stopping: bool = False) -> Gradients:
+        """Computes the gradient of the mean loss over all `num_batches` batches of an update.
+
+        Each batch has random numbers of its own, from the seed, the update and its place among the update's batches:
+        so a run that goes on needs to remember none, and as many processes as there are compute the same.
+        """
+        num_tokens = sum(batch.num_target_tokens for batch in batches)
+        own = list(enumerate(batches))[self.world.rank :: self.world.size]
+        loss = negative_log_likelihood = torch.zeros((), device=self.world.device)
+        for number, batch in own:
+            torch.manual_seed(_mix(self.seed, update, number))
+            with gradient_exchange(self.module, is_last=number == own[-1][0]):
+                sums = self.module(batch.make().to(self.world.device))
+                # The processes' gradients are averaged, but the mean that counts is over tokens.
+                (sums.total / (num_tokens / self.world.size)).backward()
+            loss = loss + sums.total.detach()
+            negative_log_likelihood = negative_log_likelihood + sums.negative_log_likelihood.detach()
+        norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.options.clip_norm or math.inf)
+        totals = self.world.sum([loss.item(), negative_log_likelihood.item(), gather(norm).item(), float(is_stopping)])
+        return Gradients(totals[0], totals[1], totals[2] / self.world.size, num_tokens, totals[3] > 0)
+
+    def step(self, update: int) -> None:
+        """Changes the weights by what `accumulate` has computed."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(update, self.options)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        if self.average is not None:
+            self.average.follow(update)
+
+    def leave_out(self) -> None:
+        """Forgets what `accumulate` has computed."""
+        self.optimizer.zero_grad()
+
+    def copy_weights_to(self, network: Transformer | None) -> None:
+        """Copies the weights that are worth most, the moving average's if there is one, into a network of the same
+        shape; None in processes that need none. All processes call it."""
+        weights = dict(self.network.named_parameters()) if self.average is None else self.average.tensors()
+        copies = {} if network is None else dict(network.named_parameters())
+        with torch.no_grad():
+            for name, weight in weights.items():
+                whole = gather(weight.detach())
+                if name in copies:
+                    copies[name].copy_(whole)
+
+
+def _mix(*numbers: int) -> int:
+    """A seed of 63 bits from several numbers; like ones give unlike seeds."""
+    return int.from_bytes(hashlib.blake2b(repr(numbers).encode(), digest_size=8).digest(), "little") >> 1

@@ -1,0 +1,79 @@
+"""The best network of a run, kept as a bundle."""
+
+import json
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from dragoman.model.bundle import BundleConfig, read_config, write_bundle
+from dragoman.model.errors import InvalidInputError
+from dragoman.model.network.storage import pack_weights
+from dragoman.model.network.transformer import Transformer, num_parameters
+from dragoman.model.vocabulary import Vocabulary
+from dragoman.training.config.run import RunConfig
+from dragoman.training.run.card import model_card
+from dragoman.training.run.progress import Progress
+
+
+class BestBundle:
+    """The bundle `best` of a run folder, written anew whenever a better network is offered."""
+
+    def __init__(
+        self,
+        config: RunConfig,
+        vocabulary: Vocabulary,
+        network: Transformer,
+        *,
+        num_pairs: int,
+        checksums: Mapping[str, str],
+        start: Mapping[str, Any],
+    ) -> None:
+        """num_pairs: trained on; checksums: of the data; start: see `training.run.provenance.circumstances`."""
+        self.config = config
+        self.vocabulary = vocabulary
+        self.num_pairs = num_pairs
+        self.checksums = checksums
+        self.start = start
+        self.folder = config.run_folder / "best"
+        self.info = BundleConfig(
+            name=config.bundle.name,
+            directions=config.data.parsed_directions,
+            architecture=config.architecture,
+            vocabulary=vocabulary.shape,
+            storage=config.bundle.storage,
+            num_parameters=num_parameters(network),
+        )
+        self.bleu = self._kept_bleu()
+
+    def _kept_bleu(self) -> float:
+        """Dev BLEU of the bundle that an earlier process of this run kept; below all others if there is none."""
+        try:
+            return float(read_config(self.folder).provenance["dev_bleu"])
+        except (InvalidInputError, KeyError, TypeError, ValueError):
+            return -1.0
+
+    def offer(self, network: Transformer, progress: Progress, bleu: float, averaged: list[int]) -> bool:
+        """See `training.learning.trainer.Offer`. Raises DragomanError when the bundle cannot be written."""
+        if bleu <= self.bleu:
+            return False
+        options = self.config.bundle
+        provenance = {
+            "description": options.description,
+            "data": options.data,
+            "licence": options.licence,
+            "dev_bleu": bleu,
+            "sentence_pairs": self.num_pairs,
+            "updates": progress.update,
+            "target_tokens": progress.target_tokens,
+            "hours": round(progress.seconds / 3600, 2),
+            "averaged_checkpoints": averaged,
+            "date": time.strftime("%Y-%m-%d"),
+            **self.start,
+            "seed": self.config.seed,
+            "data_checksums": self.checksums,
+            "run": json.loads(self.config.model_dump_json()),
+        }
+        info = self.info.model_copy(update={"provenance": provenance})
+        write_bundle(self.folder, info, self.vocabulary, pack_weights(network, options.storage), model_card(info))
+        self.bleu = bleu
+        return True

@@ -1,0 +1,92 @@
+"""The model card: what a person must know before using a bundle."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from dragoman.model.bundle import BundleConfig, BundleScore
+
+
+def model_card(info: BundleConfig) -> str:
+    """A bundle's README.md, from its configuration alone."""
+    facts: Mapping[str, Any] = info.provenance
+    shape = info.architecture
+    lines = [
+        f"# {info.name}",
+        "",
+        str(facts.get("description") or "A translation model trained with Dragoman."),
+        "",
+        f"Directions: {', '.join(map(str, info.directions))}.",
+        "",
+        "## Data and licence",
+        "",
+        str(facts.get("data") or "Not stated."),
+        f"{_number(facts.get('sentence_pairs'))} pairs after encoding, all directions together.",
+        "",
+        str(facts.get("licence") or "Licence: not stated."),
+        "",
+        "## Scores",
+        "",
+        *_score_lines(info.scores),
+        "",
+        "## Configuration",
+        "",
+        "| | |",
+        "|---|---|",
+        f"| parameters | {info.num_parameters:,}, stored as {info.storage} |",
+        f"| layers | {shape.num_encoder_layers} encoder, {shape.num_decoder_layers} decoder |",
+        f"| layer norm | {shape.normalization}-norm |",
+        f"| d_model, d_ff, heads | {shape.d_model}, {shape.d_ff}, {shape.num_heads} of d_key {shape.d_key}, "
+        f"d_value {shape.d_value} |",
+        f"| vocabulary | {_vocabulary(info)} |",
+        f"| embeddings tied | {shape.tied_embeddings} |",
+        f"| longest source, target | {shape.max_source_length}, {shape.max_target_length} pieces |",
+        *_training_lines(facts),
+        f"| date | {facts.get('date', '')} |",
+        "",
+        f"The whole configuration of {'each run' if 'mean_of' in facts else 'the run'}, with checksums of its data, is "
+        "in config.json under `provenance`.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _number(value: Any) -> str:
+    """Provenance may hold anything."""
+    return f"{value:,}" if isinstance(value, int) else "0"
+
+
+def _training_lines(facts: Mapping[str, Any]) -> list[str]:
+    if "mean_of" in facts:
+        return [f"| mean of the weights of | {', '.join(part['bundle'] for part in facts['mean_of'])} |"]
+    lines = [
+        f"| trained for | {_number(facts.get('updates'))} updates, {_number(facts.get('target_tokens'))} target "
+        f"pieces, {facts.get('hours', 0)} hours |",
+    ]
+    origin = facts.get("run", {}).get("initialization", {}).get("bundle")
+    if origin:  # whose data and licence count, too
+        lines.append(f"| began with | {origin} |")
+    averaged = ", ".join(map(str, facts.get("averaged_checkpoints", [])))
+    return [*lines, f"| averaged checkpoints | {averaged or 'none'} |"]
+
+
+def _score_lines(scores: tuple[BundleScore, ...]) -> list[str]:
+    if not scores:
+        return ["Not measured yet: `dragoman evaluate` measures, with `--record NAME` it writes here."]
+    return [
+        "| direction | test set | metric | score | beam, length penalty | sacreBLEU signature |",
+        "|---|---|---|---|---|---|",
+        *map(_score_line, scores),
+    ]
+
+
+def _score_line(score: BundleScore) -> str:
+    signature = score.signature.replace("|", "\\|")  # a bar ends a table's cell, even within backticks
+    search = f"{score.beam_size}, {score.length_penalty}"
+    return f"| {score.direction} | {score.test_set} | {score.metric} | {score.score:.2f} | {search} | `{signature}` |"
+
+
+def _vocabulary(info: BundleConfig) -> str:
+    shape = info.vocabulary
+    if shape.joint:
+        return f"{shape.source_size:,} SentencePiece pieces, joint"
+    return f"{shape.source_size:,} source and {shape.target_size:,} target SentencePiece pieces"

@@ -1,0 +1,179 @@
+"""From a configuration to what the trainer needs: the corpora as text, the vocabulary, the network, the dev set."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from dragoman.model.config import Direction
+from dragoman.model.errors import DragomanError, InvalidInputError, NotFoundError
+from dragoman.model.files import write_atomically
+from dragoman.model.vocabulary import PieceModel, PieceModelOptions, Vocabulary, train_piece_model
+from dragoman.training.config.data import CorpusConfig, GrammarConfig, VocabularyConfig, spoken_by
+from dragoman.training.config.run import RunConfig
+from dragoman.training.corpus.cache import ParallelFiles
+from dragoman.training.corpus.pairs import check_same_length, read_parallel
+from dragoman.training.corpus.text_file import TextFile, inspect_text
+from dragoman.training.grammar import write_corpus
+from dragoman.translation.lines import read_lines
+
+MAX_VOCABULARY_SENTENCES = 2_000_000
+"""Sentences that a vocabulary is learnt from; more take memory and change little."""
+
+
+@dataclass(frozen=True, slots=True)
+class ParallelText:
+    """Sentences of one direction: line N of the source, line N of the target."""
+
+    direction: Direction
+    source: list[str]
+    target: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class RunText:
+    """All text of a run, by direction, and the SHA-256 checksums of the files it came from. Only the dev set, which is
+    small, is in memory."""
+
+    train: list[ParallelFiles]
+    dev: list[ParallelText]
+    checksums: dict[str, str]
+
+
+def read_run_text(config: RunConfig) -> RunText:
+    """Looks through the corpora, or has the grammar make them, in `corpus/` of the run folder, first.
+
+    Raises NotFoundError or InvalidInputError that names the file at fault, and DragomanError if the grammar's corpus
+    cannot be written.
+    """
+    data = config.data
+    directions = data.parsed_directions
+    corpora: Sequence[CorpusConfig] = data.train
+    dev: Mapping[str, Path] = data.dev
+    if data.grammar is not None:
+        folder = config.run_folder / "corpus"
+        _write_grammar_corpus(folder, data.grammar, config.seed)
+        corpora = [CorpusConfig.model_validate({code: folder / f"train.{code}" for code in ("en", "de")})]
+        dev = {code: folder / f"dev.{code}" for code in ("en", "de")}
+    inspected: dict[Path, TextFile] = {}
+    train = [part for corpus in corpora for part in _find_parts(corpus, directions, inspected)]
+    checksums = {str(path): file.checksum for path, file in inspected.items()}
+    for code in _languages(spoken_by(dev, directions)):
+        checksums[str(dev[code])] = inspect_text(dev[code]).checksum
+    return RunText(train=train, dev=_read_corpus(dev, directions), checksums=dict(sorted(checksums.items())))
+
+
+def _write_grammar_corpus(folder: Path, grammar: GrammarConfig, seed: int) -> None:
+    try:
+        write_corpus(folder, num_train=grammar.sentences, num_held_out=grammar.held_out, seed=seed)
+    except OSError as error:
+        raise DragomanError(f"{folder}: cannot be written: {error.strerror or error}") from error
+
+
+def _languages(directions: Sequence[Direction]) -> list[str]:
+    return sorted({language for direction in directions for language in (direction.source, direction.target)})
+
+
+def _find_parts(
+    corpus: CorpusConfig, directions: Sequence[Direction], inspected: dict[Path, TextFile]
+) -> list[ParallelFiles]:
+    """The corpus in each direction that learns from it. inspected: the files that were looked at, each once."""
+    files, taught = corpus.files, corpus.taught(directions)
+    languages = _languages(taught)
+    for language in languages:
+        path = files[language]
+        if path not in inspected:
+            inspected[path] = inspect_text(path)
+        first = inspected[files[languages[0]]]
+        check_same_length((first.path, first.num_lines), (path, inspected[path].num_lines))
+    return [
+        ParallelFiles(direction, inspected[files[direction.source]], inspected[files[direction.target]], corpus.repeat)
+        for direction in taught
+    ]
+
+
+def _read_corpus(files: Mapping[str, Path], directions: Sequence[Direction]) -> list[ParallelText]:
+    """A text for each direction between the corpus's languages; each file is read once."""
+    taught = spoken_by(files, directions)
+    languages = _languages(taught)
+    sentences = dict(zip(languages, read_parallel([files[language] for language in languages]), strict=True))
+    return [ParallelText(direction, sentences[direction.source], sentences[direction.target]) for direction in taught]
+
+
+def make_vocabulary(config: RunConfig, train: Sequence[ParallelFiles]) -> Vocabulary:
+    """The vocabulary of the configured files, or one learnt from the corpus.
+
+    Raises NotFoundError or InvalidInputError naming a given file that is missing, damaged or without the tag of a
+    target language.
+    """
+    options = config.vocabulary
+    if options.source_file is not None:
+        source = _read_piece_model(options.source_file)
+        vocabulary = Vocabulary(
+            source, source if options.target_file is None else _read_piece_model(options.target_file)
+        )
+    elif options.joint:
+        joint = _train(options, config.data.languages, train, ("source", "target"))
+        vocabulary = Vocabulary(joint, joint)
+    else:
+        vocabulary = Vocabulary(
+            _train(options, config.data.languages, train, ("source",)),
+            _train(options, config.data.languages, train, ("target",)),
+        )
+    for direction in config.data.parsed_directions:
+        try:
+            vocabulary.source_frame(direction.target)
+        except NotFoundError as error:  # only a given model can lack a tag
+            raise InvalidInputError(f"{options.source_file}: {error}") from error
+    return vocabulary
+
+
+def save_vocabulary(config: RunConfig, vocabulary: Vocabulary) -> None:
+    """Into `vocabulary/` of the run folder."""
+    for name, content in vocabulary.files().items():
+        write_atomically(config.run_folder / "vocabulary" / name, content)
+
+
+def load_vocabulary(config: RunConfig) -> Vocabulary:
+    """The vocabulary that the run began with. Raises NotFoundError or InvalidInputError naming a file that is missing
+    or damaged."""
+    folder = config.run_folder / "vocabulary"
+    if config.vocabulary.joint:
+        joint = _read_piece_model(folder / "vocabulary.model")
+        return Vocabulary(joint, joint)
+    return Vocabulary(_read_piece_model(folder / "source.model"), _read_piece_model(folder / "target.model"))
+
+
+def _read_piece_model(path: Path) -> PieceModel:
+    try:
+        return PieceModel(path.read_bytes())
+    except FileNotFoundError as error:
+        raise NotFoundError(f"{path}: no such file") from error
+    except OSError as error:
+        raise InvalidInputError(f"{path}: cannot be read: {error.strerror}") from error
+    except InvalidInputError as error:
+        raise InvalidInputError(f"{path}: {error}") from error
+
+
+def _train(
+    options: VocabularyConfig, languages: tuple[str, ...], train: Sequence[ParallelFiles], sides: tuple[str, ...]
+) -> PieceModel:
+    piece_options = PieceModelOptions(
+        size=options.size,
+        type=options.type,
+        byte_fallback=options.byte_fallback,
+        character_coverage=options.character_coverage,
+    )
+    return train_piece_model(_distinct_texts(train, sides), piece_options, languages=languages)
+
+
+def _distinct_texts(train: Sequence[ParallelFiles], sides: tuple[str, ...]) -> Iterator[str]:
+    """The sentences of the given sides, evenly thinned out where they are more than MAX_VOCABULARY_SENTENCES.
+
+    The sentences of a file count once, though several directions share it.
+    """
+    distinct = dict.fromkeys(files.source if side == "source" else files.target for files in train for side in sides)
+    step = math.ceil(sum(file.num_lines for file in distinct) / MAX_VOCABULARY_SENTENCES)
+    for file in distinct:
+        yield from islice(read_lines(file.path), 0, None, step)

@@ -1,0 +1,187 @@
+"""A whole training run: corpus, vocabulary, network, training, averaging, bundle."""
+
+import json
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import TypeAdapter
+
+from dragoman.model.bundle import CONFIG_FILE
+from dragoman.model.files import exclusive_lock, write_atomically
+from dragoman.model.network.transformer import Transformer, num_parameters
+from dragoman.model.vocabulary import Vocabulary
+from dragoman.training.config.run import RunConfig
+from dragoman.training.corpus.cache import CachedCorpus, ParallelFiles, open_corpus
+from dragoman.training.evaluation.dev_translations import DevTranslations
+from dragoman.training.evaluation.metrics import check_tokenizer
+from dragoman.training.evaluation.validation import Validator
+from dragoman.training.learning.allocator import keep_freed_memory
+from dragoman.training.learning.distributed import World, join_world
+from dragoman.training.learning.trainer import Trainer
+from dragoman.training.run.best_bundle import BestBundle
+from dragoman.training.run.checkpoint import CheckpointFolder
+from dragoman.training.run.display import TrainingDisplay, show_phase
+from dragoman.training.run.initialization import InitialBundle
+from dragoman.training.run.metrics_log import MetricsLog
+from dragoman.training.run.prepare import load_vocabulary, make_vocabulary, read_run_text, save_vocabulary
+from dragoman.training.run.progress import Progress
+from dragoman.training.run.provenance import circumstances, record_start
+from dragoman.training.run.resumption import CHECKSUMS_FILE, check_same_corpus, is_resumption
+
+_PARALLEL_FILES = TypeAdapter(list[ParallelFiles])
+
+
+@dataclass(frozen=True, slots=True)
+class _Material:
+    """What a process trains with. best, validate and translations: of the main process, None in the others."""
+
+    corpus: CachedCorpus
+    network: Transformer
+    best: BestBundle | None = None
+    validate: Validator | None = None
+    translations: DevTranslations | None = None
+
+    def offer(self, network: Transformer, progress: Progress, bleu: float, averaged: list[int]) -> bool:
+        """See `training.learning.trainer.Offer`. Keeps the dev set's translations, too."""
+        assert self.best is not None
+        assert self.validate is not None
+        assert self.translations is not None
+        # Before the bundle, so that a kill between the two does not leave it with another's translations.
+        is_best = bleu > self.best.bleu
+        self.translations.write(progress.update, self.validate.hypotheses, averaged=averaged, is_best=is_best)
+        return self.best.offer(network, progress, bleu, averaged)
+
+
+def train(config: RunConfig, *, resume: bool = False) -> Path:
+    """Trains as configured and returns the folder of the best bundle, `best` in the run folder.
+
+    The run folder holds config.json (the resolved configuration), checksums.json (of the data), provenance.json,
+    vocabulary/, corpus cache/, checkpoints/, metrics.jsonl, tensorboard/, best/, what became of the dev set, see
+    `training.evaluation.dev_translations`, and a lock that keeps a second run out.
+    With `resume` a run goes on from its newest whole checkpoint. Under torchrun several processes train together, in
+    one run folder that all can read; a run that torchrun starts anew after a failure resumes by itself.
+
+    Raises InvalidInputError if the run folder holds a run already and `resume` is not set, NotFoundError if there is
+    none to resume, Interrupted when a signal has ended the run, and what reading the corpora and writing checkpoints
+    raise.
+    """
+    keep_freed_memory()
+    with join_world() as world:
+        resume = world.on_main(lambda: is_resumption(config, world, wanted=resume))
+        with exclusive_lock(config.run_folder / "lock") if world.is_main else nullcontext():
+            return _train(config, world, resume=resume)
+
+
+def _train(config: RunConfig, world: World, *, resume: bool) -> Path:
+    material = _gather_material(config, world, resume=resume)
+    network, best = material.network, material.best
+    checkpoints = CheckpointFolder(config.run_folder / "checkpoints", world)
+    trainer = Trainer(
+        config,
+        network,
+        material.corpus,
+        checkpoints,
+        validate=material.validate,
+        offer=material.offer if best is not None else None,
+    )
+    total = config.optimization.max_updates
+    with TrainingDisplay(total_updates=total, is_shown=world.is_main) as display:
+        newest = world.on_main(lambda: checkpoints.newest_whole(display.say) if resume else None)
+        if newest is not None:
+            trainer.resume(newest)
+        progress = trainer.progress
+        display.begin(progress.update)
+        display.say(_summary(network, material.corpus))
+        if newest is not None:
+            display.say(f"goes on after update {newest:,} of {total:,}")
+        elif resume:
+            display.say("there is no checkpoint to go on from: begins anew")
+        if world.size > 1:
+            display.say(f"{world.size} processes, which share the {trainer.updater.num_batches} batches of each update")
+        log = None
+        if best is not None and material.translations is not None:
+            # Only now is it certain that the input is good.
+            write_atomically(config.run_folder / CONFIG_FILE, config.model_dump_json(indent=2) + "\n")
+            record_start(config.run_folder, world, seed=config.seed, checksums=best.checksums, update=progress.update)
+            validated = max((update for update, _ in progress.validations), default=0)
+            material.translations.forget_after(progress.update)
+            log = MetricsLog(config.run_folder, resumed_update=progress.update, validated_update=validated)
+        with log or nullcontext():
+            trainer.run(display, log)
+            world.on_main(lambda: trainer.average(display))
+    return config.run_folder / "best"
+
+
+def _gather_material(config: RunConfig, world: World, *, resume: bool) -> _Material:
+    """The main process makes it, while the others wait; these then read what it has left in the run folder."""
+    material: _Material | None = None
+
+    def make() -> Any:
+        nonlocal material
+        material = _make_material(config, world, resume=resume)
+        return _PARALLEL_FILES.dump_python([part.files for part in material.corpus.parts], mode="json")
+
+    train = world.on_main(make)
+    if material is None:
+        vocabulary = load_vocabulary(config)
+        corpus = _open_corpus(config, _PARALLEL_FILES.validate_python(train), vocabulary)
+        material = _Material(corpus, _make_network(config, vocabulary, world.device))
+    return material
+
+
+def _make_material(config: RunConfig, world: World, *, resume: bool) -> _Material:
+    """Writes vocabulary and checksums into the run folder as soon as it is certain that the input is good."""
+    check_tokenizer(config.validation.tokenize)
+    name = config.initialization.bundle
+    initial = InitialBundle(name) if name is not None else None
+    if initial is not None:
+        initial.check_directions(config.data.parsed_directions)
+    with show_phase("reading the corpus"):
+        text = read_run_text(config)
+    checksums = text.checksums | (initial.checksum() if initial is not None else {})
+    if resume:
+        check_same_corpus(config.run_folder, checksums)
+        vocabulary = load_vocabulary(config)
+    elif initial is not None:
+        vocabulary = initial.vocabulary
+    else:
+        with show_phase("preparing the vocabulary"):
+            vocabulary = make_vocabulary(config, text.train)
+    with show_phase("encoding the corpus"):
+        corpus = _open_corpus(config, text.train, vocabulary)
+    network = _make_network(config, vocabulary, world.device)
+    best = BestBundle(
+        config, vocabulary, network, num_pairs=len(corpus), checksums=checksums, start=circumstances(world)
+    )
+    validate = Validator(config.validation, best.info, vocabulary, text.dev)
+    if not resume:
+        save_vocabulary(config, vocabulary)
+        write_atomically(config.run_folder / CHECKSUMS_FILE, json.dumps(checksums, indent=2) + "\n")
+    translations = DevTranslations(config.run_folder, validate.dev, seed=config.seed)
+    return _Material(corpus, network, best, validate, translations)
+
+
+def _open_corpus(config: RunConfig, train: list[ParallelFiles], vocabulary: Vocabulary) -> CachedCorpus:
+    folder = config.run_folder / "corpus cache"
+    return open_corpus(folder, train, vocabulary, config.data, config.subword_regularization)
+
+
+def _make_network(config: RunConfig, vocabulary: Vocabulary, device: torch.device) -> Transformer:
+    """The network that a run begins with, the same in all processes."""
+    torch.manual_seed(config.seed)
+    network = Transformer(config.architecture, vocabulary.shape)
+    if config.initialization.bundle is not None:
+        initial = InitialBundle(config.initialization.bundle)
+        network.load_state_dict(initial.initial_weights(config.architecture))
+    return network.to(device)
+
+
+def _summary(network: Transformer, corpus: CachedCorpus) -> str:
+    skipped = corpus.skipped
+    return (
+        f"{num_parameters(network):,} parameters; {len(corpus):,} sentence pairs; "
+        f"left out: {skipped.blank:,} with a blank side, {skipped.too_long:,} too long{corpus.shares_table()}"
+    )

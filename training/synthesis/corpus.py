@@ -1,0 +1,233 @@
+"""A synthetic parallel corpus: text of one side, and its translations by a trained model.
+
+First a batch job translates, which survives a kill: line N of its file is what was found for line N of the input. Only
+when all are there, what is kept of them is written as pairs. So nothing but the translations need be the same when a
+job goes on, and all counts are of the whole.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from itertools import zip_longest
+from pathlib import Path
+
+from dragoman.model.bundle import bundle_revision, find_bundle, read_config
+from dragoman.model.config import Direction
+from dragoman.model.errors import DragomanError, InvalidInputError
+from dragoman.model.files import open_together, refuse_to_replace, write_atomically
+from dragoman.training.corpus.line_output import LineOutput
+from dragoman.training.corpus.text_file import file_checksum
+from dragoman.training.evaluation.pair_scores import PairFiles
+from dragoman.training.run.display import track_on_terminal
+from dragoman.training.synthesis.choice import Candidate, Chooser, Filters, Reason
+from dragoman.translation.batch.display import show_progress
+from dragoman.translation.batch.job import run_batch_job
+from dragoman.translation.batch.source import TranslationSource
+from dragoman.translation.lines import STANDARD_INPUT, read_lines
+from dragoman.translation.results import Translation
+
+
+@dataclass(frozen=True, slots=True)
+class SynthesisFiles:
+    """What a synthesis writes; packed where a name ends in .gz.
+
+    source:     the lines of the input that have a pair, repeated if several of their translations are kept.
+    target:     their translations, line by line.
+    provenance: JSON, see `Synthesis`. While the job is under way, what it has done lies beside it.
+    """
+
+    source: Path
+    target: Path
+    provenance: Path
+
+    @classmethod
+    def in_folder(cls, folder: Path, direction: Direction, *, is_packed: bool) -> "SynthesisFiles":
+        """Named by their languages."""
+        ending = ".gz" if is_packed else ""
+        return cls(
+            folder / f"synthetic.{direction.source}{ending}",
+            folder / f"synthetic.{direction.target}{ending}",
+            folder / "synthesis.json",
+        )
+
+    def prepare(self, inputs: list[Path], *, overwrite: bool) -> None:
+        """Makes the folders. Raises InvalidInputError if a file is among the inputs or named twice, or exists although
+        no job was begun that may have written it, and DragomanError if a folder cannot be made."""
+        paths = (self.source, self.target, self.provenance)
+        taken = {path.resolve() for path in inputs}
+        for path in paths:
+            if path.resolve() in taken:
+                raise InvalidInputError(f"{path}: is an input or another output as well; choose another name")
+            taken.add(path.resolve())
+            if path.is_dir():
+                raise InvalidInputError(f"{path}: is a folder")
+            if not overwrite and not self._is_begun:
+                refuse_to_replace(path)
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise DragomanError(f"{path.parent}: cannot be made: {error.strerror or error}") from error
+
+    @property
+    def _is_begun(self) -> bool:
+        partial = self.provenance.with_name(self.provenance.name + ".partial")
+        return partial.exists() and partial.stat().st_size > 0
+
+
+@dataclass(frozen=True, slots=True)
+class SynthesisCounts:
+    """num_lines: of the input. num_without_pair: those of which nothing was kept. left_out: hypotheses, by reason."""
+
+    num_lines: int
+    num_pairs: int
+    num_without_pair: int
+    left_out: dict[Reason, int]
+
+
+class Synthesis:
+    """Makes a corpus, with the filters' and the chooser's view of what is fit to be learnt from.
+
+    Its provenance is an object of "bundles" (see `describe_bundles`), "translation" (all that the translations depend
+    on), "filters", "keep", "tokenize", "input", "reference", "source" and "target" (each with name and SHA-256) and
+    "counts". It holds no time, so that the same job writes the same again.
+    """
+
+    def __init__(
+        self,
+        source: TranslationSource,
+        files: SynthesisFiles,
+        filters: Filters,
+        chooser: Chooser,
+        *,
+        bundles: Sequence[str],
+        overwrite: bool = False,
+    ) -> None:
+        """source: gives as many hypotheses as there is to be chosen among. bundles: of which it is made."""
+        self._source = source
+        self._files = files
+        self._filters = filters
+        self._chooser = chooser
+        self._bundles = describe_bundles(bundles)
+        self._overwrite = overwrite
+
+    def run(self, input_path: Path, reference: Path | None = None) -> SynthesisCounts:
+        """Translates the input, "-" being standard input, and writes the pairs and the provenance.
+
+        reference: has a human translation of every line, where the chooser needs one.
+
+        Raises InvalidInputError, naming the file, for outputs that exist, and for an input and a reference of different
+        length, if these are files before anything is translated; and what `run_batch_job` raises.
+        """
+        self._files.prepare([path for path in (input_path, reference) if path is not None], overwrite=self._overwrite)
+        if reference is not None and input_path != STANDARD_INPUT:
+            PairFiles(input_path, reference)
+        found: list[SynthesisCounts] = []
+        with ExitStack() as display:
+
+            def make_output(path: Path) -> None:
+                display.close()
+                found.append(self._write_corpus(path, input_path, reference))
+
+            run_batch_job(
+                input_path,
+                self._files.provenance,
+                self._source.translate_stream,
+                parameters=self._source.parameters,
+                write=write_record,
+                overwrite=True,  # `prepare` has refused what may not be
+                make_output=make_output,
+                on_progress=display.enter_context(show_progress()),
+            )
+        return found[0]
+
+    def _write_corpus(self, records: Path, input_path: Path, reference: Path | None) -> SynthesisCounts:
+        paths = (self._files.source, self._files.target)
+        with open_together(paths) as files:
+            source, target = map(LineOutput, paths, files)
+            pairs = _records_with_references(records, reference)
+            counts = self._write_pairs(track_on_terminal(pairs, "Writing the pairs", None), source, target)
+            checksums = [output.finish(overwrite=self._overwrite) for output in (source, target)]
+        provenance = {
+            "bundles": self._bundles,
+            "translation": self._source.parameters,
+            "filters": asdict(self._filters),
+            "keep": self._chooser.keep,
+            "tokenize": self._chooser.tokenize if self._chooser.keep == "nearest" else None,
+            "input": _describe(input_path),
+            "reference": _describe(reference) if reference is not None else None,
+            "source": {"name": self._files.source.name, "sha256": checksums[0]},
+            "target": {"name": self._files.target.name, "sha256": checksums[1]},
+            "counts": asdict(counts),
+        }
+        write_atomically(self._files.provenance, json.dumps(provenance, indent=2, ensure_ascii=False) + "\n")
+        return counts
+
+    def _write_pairs(
+        self, records: Iterator[tuple[str, list[Candidate], str | None]], source: LineOutput, target: LineOutput
+    ) -> SynthesisCounts:
+        num_lines = num_pairs = num_without_pair = 0
+        left_out: Counter[Reason] = Counter()
+        for num_lines, (text, candidates, reference) in enumerate(records, start=1):
+            passed, rejected = self._filters.apply(text, candidates)
+            left_out += rejected
+            kept = self._chooser.choose(passed, number=num_lines, reference=reference)
+            for candidate in kept:
+                source.write(text)
+                target.write(candidate.text)
+            num_pairs += len(kept)
+            num_without_pair += not kept
+        return SynthesisCounts(num_lines, num_pairs, num_without_pair, dict(left_out))
+
+
+def describe_bundles(names: Sequence[str]) -> list[dict[str, str]]:
+    """Name and revision of each bundle, of which an ensemble is made."""
+    folders = [find_bundle(name) for name in names]
+    return [{"name": read_config(folder).name, "revision": bundle_revision(folder)} for folder in folders]
+
+
+def write_record(translation: Translation) -> str:
+    """A line of the batch job: JSON of the text and its candidates."""
+    candidates = [
+        Candidate(
+            # What stands for itself, because the model found nothing to say, has no pieces.
+            hypothesis.text if hypothesis.pieces else "",
+            hypothesis.score,
+            # The end of the sentence has a log probability, too, if there is one.
+            is_cut_off=0 < len(hypothesis.pieces) == len(hypothesis.token_log_probs),
+        )
+        for hypothesis in translation.hypotheses
+    ]
+    fields = [translation.source, *([one.text, one.score, one.is_cut_off] for one in candidates)]
+    return json.dumps(fields, ensure_ascii=False)
+
+
+def read_record(line: str) -> tuple[str, list[Candidate]]:
+    """What `write_record` wrote."""
+    source, *candidates = json.loads(line)
+    return source, [Candidate(*candidate) for candidate in candidates]
+
+
+def _records_with_references(
+    records: Path, reference: Path | None
+) -> Iterator[tuple[str, list[Candidate], str | None]]:
+    """Texts, candidates and references, where there are any. Raises InvalidInputError if these are not as many."""
+    if reference is None:
+        for line in read_lines(records):
+            yield *read_record(line), None
+        return
+    for number, (line, human) in enumerate(zip_longest(read_lines(records), read_lines(reference))):
+        if line is None or human is None:
+            raise InvalidInputError(
+                f"{reference} ends after {number:,} lines, but the input has more"
+                if human is None
+                else f"{reference} has more lines than the input, which has {number:,}"
+            )
+        yield *read_record(line), human
+
+
+def _describe(path: Path) -> dict[str, str | None]:
+    """checksum: of what can be read again."""
+    is_file = path != STANDARD_INPUT and path.is_file()
+    return {"name": path.name, "sha256": file_checksum(path) if is_file else None}

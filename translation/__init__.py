@@ -1,0 +1,1 @@
+"""Text: from a text to its translation, sentence by sentence, and scores of given translations."""

@@ -1,0 +1,200 @@
+"""Translates a file line by line, and after a kill at any moment goes on where it stopped."""
+
+import hashlib
+import time
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from dragoman.model.errors import DragomanError, InvalidInputError, InvalidRequestError, InvalidTextError
+from dragoman.translation.batch.progress import JobFiles, Journal, Parameters
+from dragoman.translation.lines import LineInput, encode_line
+from dragoman.translation.results import Translation
+
+CHECKPOINT_SECONDS = 1.0
+"""How much work a kill costs at most, about; each checkpoint syncs two small files to the disk."""
+
+TranslateStream = Callable[[Iterable[str]], Iterator[Translation]]
+"""Translates texts in order, reading them as it needs them: of a local translator or of a client."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobProgress:
+    """How far a job is: lines translated by all its runs and by earlier ones; bytes read of the input, if a file."""
+
+    num_lines: int
+    num_resumed: int
+    num_bytes_read: int
+    num_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class JobSummary:
+    """What a finished job did: lines of the output, and how many of them were there from earlier runs."""
+
+    num_lines: int
+    num_resumed: int
+
+
+def run_batch_job(
+    input_path: Path,
+    output_path: Path,
+    translate_stream: TranslateStream,
+    *,
+    parameters: Parameters,
+    write: Callable[[Translation], str] = lambda translation: translation.text,
+    overwrite: bool = False,
+    make_output: Callable[[Path], None] | None = None,
+    on_progress: Callable[[JobProgress], None] | None = None,
+    checkpoint_seconds: float = CHECKPOINT_SECONDS,
+) -> JobSummary:
+    """Writes the translation of every line of the input as one line of the output, in order.
+
+    input_path:  UTF-8, plain or .gz; "-" is standard input. A line ends at "\\n" alone, or "\\r\\n"; every line of the
+                 output ends in "\\n". A pipe works too, but its job cannot be continued.
+    output_path: appears only when it is complete; until then the work is in `<output>.partial`, see `job_progress`.
+    parameters:  what the output depends on; a job is continued only with the same.
+    write:       the line for a translation; by default its best hypothesis. Line breaks in it become spaces.
+    overwrite:   replace an existing output, at the end; otherwise it is refused.
+    make_output: makes of the file with all lines, which it is given, what takes the place of the output; after a kill
+                 it is called again.
+    on_progress: called after every line, on the caller's thread.
+
+    Running it again after a crash, or after an error, continues; lines are neither lost nor doubled.
+
+    Raises InvalidInputError naming file and line for invalid UTF-8 and for a text that the translator refuses, and
+    naming the file if it was begun with other parameters or another input; what the translator raises otherwise,
+    InvalidRequestError among it; DragomanError if the disk is full.
+    """
+    with ExitStack() as stack:
+        source = stack.enter_context(LineInput(input_path))
+        if source.is_resumable and output_path.exists() and output_path.samefile(input_path):
+            raise InvalidInputError(f"{output_path}: is the input as well; choose another name for the output")
+        files = stack.enter_context(
+            JobFiles(output_path, parameters, is_resumable=source.is_resumable, overwrite=overwrite)
+        )
+        job = _BatchJob(source, files, translate_stream, write, on_progress, checkpoint_seconds)
+        job.skip_translated()
+        job.translate_rest()
+        files.complete(make_output)
+    return JobSummary(job.num_lines, job.num_resumed)
+
+
+class _BatchJob:
+    """One run of a job: `num_lines` lines are translated and appended, and `checksum` covers their sources."""
+
+    def __init__(
+        self,
+        source: LineInput,
+        files: JobFiles,
+        translate_stream: TranslateStream,
+        write: Callable[[Translation], str],
+        on_progress: Callable[[JobProgress], None] | None,
+        checkpoint_seconds: float,
+    ) -> None:
+        self.num_lines = 0
+        self.num_resumed = 0
+        self._source = source
+        self._lines = iter(source)
+        self._files = files
+        self._translate_stream = translate_stream
+        self._write = write
+        self._on_progress = on_progress
+        self._checkpoint_seconds = checkpoint_seconds
+        self._checksum = hashlib.sha256()
+        self._pending: deque[tuple[bytes, str]] = deque()  # read by the translator, but not yet translated
+        self._read_error: DragomanError | None = None
+        self._next_checkpoint = 0.0
+
+    def skip_translated(self) -> None:
+        """Goes to where the job goes on; InvalidInputError if the input up to the last checkpoint has changed."""
+        self.num_resumed = self._files.resume()
+        if self._files.journal is not None:
+            self._refuse_other_input(self._files.journal)
+        for line in islice(self._lines, self.num_resumed):
+            self._checksum.update(line)
+        self.num_lines = self.num_resumed
+        self._checkpoint()  # before the first new line, so that the journal is never another job's
+
+    def translate_rest(self) -> None:
+        """Translates until the input ends. After an error all that was translated is kept."""
+        try:
+            self._translate_stream_of_texts()
+        except Exception:  # not Ctrl-C, which may come between a line and its checksum: then the last checkpoint holds
+            self._checkpoint()
+            raise
+        self._checkpoint()
+
+    def _translate_stream_of_texts(self) -> None:
+        try:
+            self._append(self._translate_stream(self._read_texts()))
+        except InvalidRequestError:  # no text is to blame
+            raise
+        except InvalidInputError:
+            self._find_text_at_fault()
+            raise
+        if self._read_error is not None:
+            raise self._read_error
+        if self._pending:
+            raise RuntimeError(f"the translator left out {len(self._pending)} texts")
+
+    def _refuse_other_input(self, journal: Journal) -> None:
+        checksum = hashlib.sha256()
+        with LineInput(self._source.path) as source:
+            for line in islice(source, journal.num_lines):
+                checksum.update(line)
+        if checksum.hexdigest() != journal.input_sha256:
+            raise InvalidInputError(
+                f"{self._source.name}: has changed within its first {journal.num_lines} lines since the job was begun; "
+                f"put it back, or {self._files.explain_start_over()}"
+            )
+
+    def _read_texts(self) -> Iterator[str]:
+        """Feeds the translator. An error only ends the input: the translator first finishes what it has."""
+        try:
+            for line in self._lines:
+                text = self._source.decode(line, self.num_lines + len(self._pending) + 1)
+                self._pending.append((line, text))
+                yield text
+        except DragomanError as error:
+            self._read_error = error
+
+    def _append(self, translations: Iterator[Translation]) -> None:
+        """Appends the translations of the texts that are pending, in order."""
+        try:
+            for translation in translations:
+                line, text = self._pending.popleft()
+                if translation.source != text:
+                    raise RuntimeError(f"the translator mixed up its texts at line {self.num_lines + 1}")
+                self._files.append(encode_line(self._write(translation)))
+                self._checksum.update(line)
+                self.num_lines += 1
+                if time.monotonic() >= self._next_checkpoint:
+                    self._checkpoint()
+                if self._on_progress is not None:
+                    self._on_progress(self._progress())
+        finally:
+            if isinstance(translations, Generator):
+                translations.close()  # gives up what it has in flight
+
+    def _find_text_at_fault(self) -> None:
+        """Translates one by one what was pending when the translator refused a text, and raises for that one."""
+        while self._pending:
+            _, text = self._pending[0]
+            try:
+                self._append(self._translate_stream([text]))
+            except InvalidRequestError:
+                raise
+            except InvalidInputError as error:
+                reason = error.reason if isinstance(error, InvalidTextError) else error
+                raise InvalidInputError(f"{self._source.name}, line {self.num_lines + 1}: {reason}") from error
+
+    def _checkpoint(self) -> None:
+        self._files.checkpoint(self.num_lines, self._checksum.hexdigest())
+        self._next_checkpoint = time.monotonic() + self._checkpoint_seconds
+
+    def _progress(self) -> JobProgress:
+        return JobProgress(self.num_lines, self.num_resumed, self._source.num_bytes_read, self._source.num_bytes)

@@ -1,0 +1,63 @@
+"""Who translates for a command, and what the translations depend on."""
+
+import json
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING
+
+from dragoman.model.decoding.search_options import SearchOptions
+from dragoman.translation.batch.job import TranslateStream
+from dragoman.translation.batch.progress import Parameters, Scalar
+
+if TYPE_CHECKING:
+    from dragoman.translation.translator import Translator
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """How texts are to be translated.
+
+    with_pieces, with_alignment, with_attention: what hypotheses must come with; they may come with more. `options`
+    need not ask for attention.
+    """
+
+    to: str
+    source_language: str | None
+    options: SearchOptions
+    split_sentences: bool = True
+    with_pieces: bool = False
+    with_alignment: bool = False
+    with_attention: bool = False
+
+    @property
+    def search(self) -> SearchOptions:
+        """The options, with attention where it is needed."""
+        return replace(self.options, return_attention=self.with_alignment or self.with_attention)
+
+    @property
+    def parameters(self) -> dict[str, Scalar]:
+        """What the translations depend on, as JSON scalars."""
+        search = asdict(self.search) | {"suppressed_pieces": json.dumps(self.options.suppressed_pieces)}
+        return search | {"split_sentences": self.split_sentences}
+
+
+@dataclass(frozen=True, slots=True)
+class TranslationSource:
+    """parameters: a job that goes on later must find all of these as they were, as must one of several calls."""
+
+    translate_stream: TranslateStream
+    parameters: dict[str, Scalar]
+
+
+def local_source(translator: "Translator", task: Task, loaded_with: Parameters) -> TranslationSource:
+    """loaded_with: what of its loading changes translations.
+
+    Raises NotFoundError for languages between which the bundle does not translate.
+    """
+    direction = translator.find_direction(task.source_language, task.to)
+    parameters = task.parameters
+    parameters |= {"model": translator.name, "revision": translator.revision, "direction": str(direction)}
+    parameters |= loaded_with
+    return TranslationSource(
+        lambda texts: translator.stream(texts, direction, task.search, split_sentences=task.split_sentences),
+        parameters,
+    )

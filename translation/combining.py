@@ -1,0 +1,125 @@
+"""From what the engine found for the sentences of a text to the translation of the text.
+
+The k-th hypothesis of a text is made of the k-th of each of its sentences, or of the last one of a sentence that has
+fewer. Its score is the mean of theirs, weighted by the sentences' source pieces: a sum would be the lower the more
+sentences a text has, and a weight that all ranks have alike keeps the best first. Pieces, log probabilities, attention
+and alignment stand one behind the other; of the ends of sentences, which are no pieces, only the last one keeps its log
+probability and its attention. A sentence looks at no other: between them the attention is zero.
+"""
+
+from collections.abc import Sequence
+from itertools import accumulate
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dragoman.model.decoding.request import TokenHypothesis
+from dragoman.model.vocabulary import Vocabulary
+from dragoman.translation.alignment import word_alignment, word_indices
+from dragoman.translation.prepared_text import PreparedText, Segment
+from dragoman.translation.results import Hypothesis, Translation
+from dragoman.translation.sentences import join_sentences
+
+
+def combine(prepared: PreparedText, found: Sequence[Sequence[TokenHypothesis]], vocabulary: Vocabulary) -> Translation:
+    """The translation of a text; `found` has the hypotheses of each of its segments.
+
+    A text is never answered with nothing: of a sentence, blank hypotheses are left out, and where no other is left, as
+    for a blank text, it stands for itself with a score of 0.
+    """
+    if not prepared.segments:
+        return Translation(prepared.text, (Hypothesis(prepared.text, 0.0),))
+    source_pieces = [vocabulary.source.pieces(segment.source_ids) for segment in prepared.segments]
+    sentences = [
+        _sentence_hypotheses(segment, pieces, hypotheses, vocabulary, prepared.options.return_attention)
+        for segment, pieces, hypotheses in zip(prepared.segments, source_pieces, found, strict=True)
+    ]
+    if len(sentences) == 1 and prepared.gaps == ("", ""):
+        return Translation(prepared.text, tuple(sentences[0]), tuple(source_pieces[0]))
+    ranks = range(max(map(len, sentences)))
+    hypotheses = tuple(
+        _join(prepared, [sentence[min(rank, len(sentence) - 1)] for sentence in sentences], source_pieces)
+        for rank in ranks
+    )
+    return Translation(prepared.text, hypotheses, tuple(piece for pieces in source_pieces for piece in pieces))
+
+
+def best_sentence_text(segment: Segment, found: Sequence[TokenHypothesis], vocabulary: Vocabulary) -> str:
+    """What stands for a segment in the translation of its text."""
+    texts = (vocabulary.target.decode(hypothesis.token_ids) for hypothesis in found)
+    return next((text for text in texts if text.strip()), segment.text)
+
+
+def _sentence_hypotheses(
+    segment: Segment,
+    source_pieces: Sequence[str],
+    found: Sequence[TokenHypothesis],
+    vocabulary: Vocabulary,
+    with_attention: bool,
+) -> list[Hypothesis]:
+    """At least one."""
+    hypotheses = []
+    for hypothesis in found:
+        text = vocabulary.target.decode(hypothesis.token_ids)
+        if not text.strip():
+            continue
+        pieces, attention = vocabulary.target.pieces(hypothesis.token_ids), hypothesis.attention
+        alignment = () if attention is None else word_alignment(source_pieces, pieces, attention)
+        hypotheses.append(Hypothesis(text, hypothesis.score, pieces, hypothesis.token_log_probs, attention, alignment))
+    if hypotheses:
+        return hypotheses
+    no_attention = np.zeros((0, len(source_pieces)), np.float32) if with_attention else None
+    return [Hypothesis(segment.text, 0.0, attention=no_attention)]
+
+
+def _join(prepared: PreparedText, parts: Sequence[Hypothesis], source_pieces: Sequence[Sequence[str]]) -> Hypothesis:
+    """One hypothesis of the text from one of each sentence."""
+    sources = [segment.text for segment in prepared.segments]
+    text = join_sentences([part.text for part in parts], sources, prepared.gaps, prepared.target_language)
+    if len(parts) == 1:
+        (only,) = parts
+        return Hypothesis(text, only.score, only.pieces, only.token_log_probs, only.attention, only.alignment)
+    lengths = [len(segment.source_ids) for segment in prepared.segments]
+    score = sum(part.score * length for part, length in zip(parts, lengths, strict=True)) / sum(lengths)
+    return Hypothesis(
+        text,
+        score,
+        tuple(piece for part in parts for piece in part.pieces),
+        tuple(value for part in parts[:-1] for value in part.token_log_probs[: len(part.pieces)])
+        + parts[-1].token_log_probs,
+        _join_attention(parts),
+        _join_alignments(parts, source_pieces),
+    )
+
+
+def _join_attention(parts: Sequence[Hypothesis]) -> NDArray[np.float32] | None:
+    blocks = [part.attention for part in parts if part.attention is not None]
+    if len(blocks) < len(parts):
+        return None
+    blocks = [block[: len(part.pieces)] for block, part in zip(blocks[:-1], parts, strict=False)] + blocks[-1:]
+    joined = np.zeros((sum(len(block) for block in blocks), sum(block.shape[1] for block in blocks)), np.float32)
+    row = column = 0
+    for block in blocks:
+        num_rows, num_columns = block.shape
+        joined[row : row + num_rows, column : column + num_columns] = block
+        row, column = row + num_rows, column + num_columns
+    return joined
+
+
+def _join_alignments(
+    parts: Sequence[Hypothesis], source_pieces: Sequence[Sequence[str]]
+) -> tuple[tuple[int, int], ...]:
+    """Words are counted through the text."""
+    source_starts = accumulate((_num_words(pieces[1:-1]) for pieces in source_pieces), initial=0)
+    target_starts = accumulate(
+        (_num_words(part.pieces) if part.pieces else len(part.text.split()) for part in parts), initial=0
+    )
+    return tuple(
+        (source_start + source, target_start + target)
+        for part, source_start, target_start in zip(parts, source_starts, target_starts, strict=False)
+        for source, target in part.alignment
+    )
+
+
+def _num_words(pieces: Sequence[str]) -> int:
+    return word_indices(pieces)[-1] + 1 if pieces else 0

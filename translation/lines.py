@@ -1,0 +1,123 @@
+"""Text files, one text a line: what training, evaluation and batch jobs take for a line, and how they read it.
+
+Only a line feed, alone or after a carriage return, ends a line, so that no exotic separator inside a sentence shifts
+the two sides of a corpus, or a translation and its source, against each other.
+"""
+
+import gzip
+import os
+import sys
+import zlib
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import BinaryIO, Self
+
+from dragoman.model.errors import DragomanError, InvalidInputError, NotFoundError
+
+MAX_LINE_BYTES = 1 << 20
+"""Longest line of a batch job; what is longer is no sentence, and might not fit into memory."""
+
+STANDARD_INPUT = Path("-")
+"""Stands for standard input in `LineInput`, also where a file has that name."""
+
+
+class LineInput:
+    """Reads lines as bytes, with their "\\n" if they have one. Nothing else ends a line, no U+2028 and no lone "\\r".
+
+    A file whose name ends in .gz is decompressed. A context manager.
+
+    Raises NotFoundError if there is no such file and InvalidInputError if it is none that can be read.
+    """
+
+    def __init__(self, path: Path, *, max_line_bytes: int | None = MAX_LINE_BYTES) -> None:
+        """max_line_bytes: a longer line is an error; None takes lines of any length."""
+        self.name = "standard input" if path == STANDARD_INPUT else str(path)
+        """What error messages call it."""
+        self.is_resumable = path != STANDARD_INPUT and path.is_file()
+        """Whether a second run will read the same again; a pipe gives its content only once."""
+        self.path = path
+        self._max_line_bytes = max_line_bytes
+        self._stack = ExitStack()
+        try:
+            self._raw: BinaryIO = (
+                sys.stdin.buffer if path == STANDARD_INPUT else self._stack.enter_context(path.open("rb"))
+            )
+        except FileNotFoundError as error:
+            raise NotFoundError(f"{path}: no such file") from error
+        except OSError as error:
+            raise InvalidInputError(f"{path}: cannot be read: {error.strerror}") from error
+        self._lines: BinaryIO = self._raw
+        if path.suffix == ".gz":
+            self._lines = self._stack.enter_context(gzip.GzipFile(fileobj=self._raw, mode="rb"))  # type: ignore[assignment]
+        self._number = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    @property
+    def num_bytes(self) -> int | None:
+        """Size of the file as it lies on the disk; None for a pipe."""
+        return os.fstat(self._raw.fileno()).st_size if self.is_resumable else None
+
+    @property
+    def num_bytes_read(self) -> int:
+        """Bytes read so far out of `num_bytes`, the read-ahead included; 0 for a pipe."""
+        return self._raw.tell() if self.is_resumable else 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        """The lines that are left. Raises InvalidInputError for one that is too long and for damaged gzip data."""
+        while line := self._read_line():
+            yield line
+
+    def decode(self, line: bytes, number: int) -> str:
+        """The text of line `number`, which counts from 1. Raises InvalidInputError naming file and line."""
+        try:
+            return decode_line(line, is_first=number == 1)
+        except InvalidInputError as error:
+            raise InvalidInputError(f"{self.name}, line {number}: {error}") from error
+
+    def _read_line(self) -> bytes:
+        self._number += 1
+        limit = self._max_line_bytes
+        try:
+            line = self._lines.readline(-1 if limit is None else limit + 1)
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise InvalidInputError(f"{self.name}, line {self._number}: the gzip data are damaged: {error}") from error
+        except OSError as error:
+            raise DragomanError(f"{self.name}, line {self._number}: cannot be read: {error.strerror}") from error
+        if limit is not None and len(line) > limit:
+            raise InvalidInputError(f"{self.name}, line {self._number}: is longer than {limit} bytes")
+        return line
+
+
+def read_lines(path: Path) -> Iterator[str]:
+    """The lines of a UTF-8 text file, unpacked if its name ends in .gz, without their line ends.
+
+    A byte order mark at the start of the file is dropped. Raises NotFoundError, or InvalidInputError naming the file
+    and, for invalid UTF-8 and damaged gzip data, the line.
+    """
+    # A file that is called "-" is meant: who asks for a corpus twice cannot read it from a pipe.
+    with LineInput(path.absolute() if path == STANDARD_INPUT else path, max_line_bytes=None) as source:
+        for number, line in enumerate(source, start=1):
+            yield source.decode(line, number)
+
+
+def decode_line(line: bytes, *, is_first: bool = False) -> str:
+    """The text of a line, without its line end and, if it is a file's first, without a byte order mark.
+
+    Raises InvalidInputError, which does not name file and line.
+    """
+    try:
+        text = line.removesuffix(b"\n").removesuffix(b"\r").decode()
+    except UnicodeDecodeError as error:
+        raise InvalidInputError(f"invalid UTF-8 at byte {error.start + 1} of the line") from error
+    return text.removeprefix("\ufeff") if is_first else text
+
+
+def encode_line(text: str) -> bytes:
+    """One line of output. A line break within the text becomes a space, or the lines would no longer correspond."""
+    return text.replace("\r\n", " ").replace("\n", " ").replace("\r", " ").encode() + b"\n"

@@ -1,0 +1,98 @@
+"""A document of HTML whose text is to be translated."""
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dragoman.translation.markup.placement import Placement, TextPair, encode_text, find_words, is_certain
+from dragoman.translation.markup.segments import Segment, read_segments
+from dragoman.translation.markup.word_weights import Weights
+from dragoman.translation.sentences import split_sentences, split_to_fit
+
+MAX_ALIGNED_BYTES = 900
+"""UTF-8 bytes of a text whose alignment is asked for: the decoder tells it for a limited number of pieces, see
+`translation.preparing.MAX_ATTENTION_PIECES`, and a byte is a piece at most. Longer sentences are cut."""
+
+_FRAME = 3
+"""Pieces that a sentence has beside its own, and its final space."""
+
+
+@dataclass(frozen=True, slots=True)
+class MarkupText:
+    """A plain text to translate.
+
+    needs_alignment: whether it must be known what the words of its translation come from: tags stand among them.
+    """
+
+    text: str
+    needs_alignment: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TranslatedText:
+    """Its translation. weights: what its words come from; None if that is not known."""
+
+    text: str
+    weights: Weights | None = None
+
+
+class Document:
+    """HTML taken apart: `texts` are what is to be translated, and `render` puts their translations in their place.
+
+    Any text is a document; nothing that is malformed is mended or lost.
+    """
+
+    def __init__(self, html: str, language: str) -> None:
+        """language: of the text, such as "en", for finding its sentences."""
+        self._segments = list(read_segments(html))
+        self._texts = [
+            [] if isinstance(segment, str) else _split_segment(segment, language) for segment in self._segments
+        ]
+        self.texts: tuple[MarkupText, ...] = tuple(itertools.chain.from_iterable(self._texts))
+
+    def render(self, translations: Sequence[TranslatedText]) -> str:
+        """The document with a translation for each of its texts."""
+        remaining = iter(translations)
+        parts: list[str] = []
+        for segment, texts in zip(self._segments, self._texts, strict=True):
+            if isinstance(segment, str):
+                parts.append(segment)
+            else:
+                parts += (
+                    segment.lead,
+                    _render(segment, texts, list(itertools.islice(remaining, len(texts)))),
+                    segment.trail,
+                )
+        return "".join(parts)
+
+
+def _split_segment(segment: Segment, language: str) -> list[MarkupText]:
+    """A segment is one text, unless it is too long for its alignment."""
+    words = find_words(segment.text)
+    if all(is_certain(element, words) for element in segment.elements):
+        return [MarkupText(segment.text, False)]
+    texts: list[str] = []
+    room = 0
+    sentences = split_sentences(segment.text, language)
+    for part in (part for sentence in sentences for part in split_to_fit(sentence, MAX_ALIGNED_BYTES, _num_bytes)):
+        size = _num_bytes(part) + _FRAME
+        if texts and size <= room:
+            texts[-1] += part
+        else:
+            texts.append(part)
+            room = MAX_ALIGNED_BYTES
+        room -= size
+    return [MarkupText(text, True) for text in texts]
+
+
+def _num_bytes(text: str) -> int:
+    return len(text.encode("utf-8", "surrogatepass"))
+
+
+def _render(segment: Segment, texts: Sequence[MarkupText], translations: Sequence[TranslatedText]) -> str:
+    if not segment.elements:
+        (translation,) = translations
+        return encode_text(translation.text)
+    pairs = zip(texts, translations, strict=True)
+    parts = [TextPair(text.text, translation.text, translation.weights) for text, translation in pairs]
+    return Placement(parts).render(segment.elements)

@@ -1,0 +1,148 @@
+"""From a text to the segments that the engine decodes, with all options resolved into pieces."""
+
+from collections.abc import Iterator, Sequence
+
+from dragoman.model.config import EOS_ID, Direction
+from dragoman.model.decoding.search_options import SearchOptions
+from dragoman.model.errors import InvalidInputError, InvalidRequestError
+from dragoman.model.shortlist import Shortlist
+from dragoman.model.vocabulary import Vocabulary
+from dragoman.translation.prepared_text import PreparedText, Segment
+from dragoman.translation.scored import encode_pair
+from dragoman.translation.sentences import split_sentences, split_to_fit
+
+MAX_ATTENTION_PIECES = 1024
+"""Most source pieces of a text whose attention, or the alignment made of it, is asked for: the matrix grows with their
+square."""
+
+FRAME = 2
+"""Pieces that every source sentence has besides its own: the language tag and the end of sentence."""
+
+
+class Preparer:
+    """Prepares texts for one model. Safe to use from several threads."""
+
+    def __init__(
+        self,
+        vocabulary: Vocabulary,
+        *,
+        max_source_length: int,
+        max_target_length: int,
+        shortlist: Shortlist | None = None,
+    ) -> None:
+        """max_source_length, max_target_length: the model's, tag and ends included. shortlist: what a sentence's
+        translation may be made of."""
+        self._vocabulary = vocabulary
+        self._max_source_length = max_source_length
+        self._max_target_length = max_target_length
+        self._shortlist = shortlist
+        self._unprintable_ids = frozenset(vocabulary.target.unprintable_ids())
+
+    def prepare(self, text: str, direction: Direction, options: SearchOptions, *, split: bool) -> PreparedText:
+        """See `Translator.prepare`."""
+        begin, end = self._vocabulary.source_frame(direction.target)
+        gaps: list[str] = []
+        gap: list[str] = []  # parts of the one before the next segment
+        segments: list[Segment] = []
+        num_pieces = 0
+        prefix_ids = self._prefix_ids(options.target_prefix)
+        for part, pieces in self._parts(text, direction.source) if split else self._whole(text):
+            core = part.strip() if split else part
+            if not pieces:
+                gap.append(part)
+                continue
+            source_ids = (begin, *pieces, end)
+            max_target_length = self._resolve_max_target_length(len(source_ids), options, prefix_ids)
+            allowed_ids = None if self._shortlist is None else self._shortlist.allowed_ids(source_ids, direction)
+            segments.append(Segment(core, source_ids, max_target_length, prefix_ids, allowed_ids))
+            lead, trail = part.split(core, maxsplit=1)
+            gaps.append("".join((*gap, lead)))
+            gap = [trail]
+            prefix_ids = ()
+            num_pieces += len(source_ids)
+        gaps.append("".join(gap))
+        if options.return_attention and num_pieces > MAX_ATTENTION_PIECES:
+            raise InvalidInputError(
+                f"the text has {num_pieces} pieces, but attention and alignment can be told of {MAX_ATTENTION_PIECES} "
+                "at most"
+            )
+        suppressed_ids = tuple(map(self._suppressed_id, options.suppressed_pieces))
+        return PreparedText(text, tuple(segments), tuple(gaps), options, direction.target, suppressed_ids)
+
+    def prepare_score(self, source: str, target: str, direction: Direction, options: SearchOptions) -> PreparedText:
+        """See `Translator.prepare_score`."""
+        pair = encode_pair(
+            self._vocabulary,
+            source,
+            target,
+            direction,
+            max_source_length=self._max_source_length,
+            max_target_length=self._max_target_length,
+        )
+        forced_ids = (*pair.target_ids, EOS_ID)
+        segment = Segment(source, tuple(pair.source_ids), len(forced_ids), forced_ids)
+        scoring = SearchOptions(
+            beam_size=1,
+            length_penalty=options.length_penalty,
+            length_normalization=options.length_normalization,
+            coverage_penalty=options.coverage_penalty,
+            target_prefix=target,
+            return_attention=options.return_attention,
+        )
+        return PreparedText(source, (segment,), ("", ""), scoring, direction.target)
+
+    def _whole(self, text: str) -> Iterator[tuple[str, Sequence[int]]]:
+        """A text that is not split, with its pieces."""
+        pieces = self._encode(text)
+        if len(pieces) > self._max_source_length - FRAME:
+            raise InvalidInputError(
+                f"the text has {len(pieces)} pieces, but the model takes {self._max_source_length - FRAME} at most: "
+                "split it into sentences"
+            )
+        yield text, pieces
+
+    def _parts(self, text: str, language: str) -> Iterator[tuple[str, Sequence[int]]]:
+        """The parts of a text that fit the model, with their pieces."""
+        max_pieces = self._max_source_length - FRAME
+        for sentence in split_sentences(text, language):
+            pieces = self._encode(sentence)
+            if len(pieces) <= max_pieces:
+                yield sentence, pieces
+            else:
+                for part in split_to_fit(sentence, max_pieces, lambda part: len(self._encode(part))):
+                    yield part, self._encode(part)
+
+    def _encode(self, text: str) -> Sequence[int]:
+        """None for white space, also such as the vocabulary has pieces for."""
+        stripped = text.strip()
+        return self._vocabulary.source.encode(stripped) if stripped else ()
+
+    def _resolve_max_target_length(
+        self, source_length: int, options: SearchOptions, prefix_ids: tuple[int, ...]
+    ) -> int:
+        wanted = options.max_target_length
+        if wanted is None:
+            wanted = max(2 * source_length, options.min_target_length, len(prefix_ids)) + 10
+        resolved = min(wanted, self._max_target_length)
+        if len(prefix_ids) >= resolved:
+            raise InvalidRequestError(
+                f"target_prefix has {len(prefix_ids)} pieces, but the target may have {resolved} with the end of "
+                "sentence"
+            )
+        return resolved
+
+    def _prefix_ids(self, prefix: str) -> tuple[int, ...]:
+        if not prefix:
+            return ()
+        prefix_ids = tuple(self._vocabulary.target.encode(prefix))
+        if not self._unprintable_ids.isdisjoint(prefix_ids):
+            raise InvalidRequestError(f'target_prefix "{prefix}" has a character that no translation can hold')
+        return prefix_ids
+
+    def _suppressed_id(self, piece: str) -> int:
+        piece_id = self._vocabulary.target.piece_id(piece)
+        if piece_id is None:
+            raise InvalidRequestError(f'suppressed_pieces: the target vocabulary has no piece "{piece}"')
+        if piece_id == EOS_ID:
+            raise InvalidRequestError("suppressed_pieces: the end of sentence cannot be suppressed")
+        return piece_id

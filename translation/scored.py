@@ -1,0 +1,101 @@
+"""Given translations, before and after they are scored, whoever does it. Free of torch."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dragoman.model.config import Direction
+from dragoman.model.errors import InvalidInputError
+from dragoman.model.vocabulary import Vocabulary
+from dragoman.translation.alignment import Alignment, word_alignment
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A source and its given translation as pieces. Neither is empty, and both are within the model's limits.
+
+    source_ids: language tag and end of sentence included.
+    target_ids: without the end of sentence.
+    """
+
+    source_ids: Sequence[int]
+    target_ids: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredTranslation:
+    """How likely the model finds a given translation, with the pieces that the texts are made of.
+
+    score:           as the search would have it: length-normalized, with the coverage penalty.
+    log_prob:        the sum of token_log_probs.
+    source_pieces:   language tag and end of sentence included.
+    pieces:          of the translation, without the end of sentence.
+    token_log_probs: of each piece and, last, of the end of sentence.
+    attention:       [len(pieces) + 1, len(source_pieces)] the last layer's cross-attention, averaged over its heads;
+                     None unless asked for.
+    alignment:       of the words; empty without attention.
+    """
+
+    source: str
+    target: str
+    score: float
+    log_prob: float
+    source_pieces: tuple[str, ...]
+    pieces: tuple[str, ...]
+    token_log_probs: tuple[float, ...]
+    attention: NDArray[np.float32] | None
+    alignment: Alignment
+
+
+def encode_pair(
+    vocabulary: Vocabulary,
+    source: str,
+    target: str,
+    direction: Direction,
+    *,
+    max_source_length: int,
+    max_target_length: int,
+) -> Pair:
+    """Both texts as pieces, each taken for one sentence.
+
+    max_source_length, max_target_length: the model's, tag and ends included.
+
+    Raises InvalidInputError for a side that is blank or longer than that.
+    """
+    source_ids, target_ids = vocabulary.encode_source(source, direction), vocabulary.target.encode(target)
+    for side, num_pieces, most in (
+        ("source", len(source_ids) - 2, max_source_length - 2),
+        ("target", len(target_ids), max_target_length - 1),
+    ):
+        if num_pieces <= 0:
+            raise InvalidInputError(f"the {side} is blank: there is nothing to score")
+        if num_pieces > most:
+            raise InvalidInputError(f"the {side} has {num_pieces} pieces, but the model takes {most} at most")
+    return Pair(source_ids, target_ids)
+
+
+def describe_pair(
+    vocabulary: Vocabulary,
+    source: str,
+    target: str,
+    pair: Pair,
+    *,
+    score: float,
+    token_log_probs: Sequence[float],
+    attention: NDArray[np.float32] | None,
+) -> ScoredTranslation:
+    """What was found for a pair, with its texts and pieces."""
+    source_pieces, pieces = vocabulary.source.pieces(pair.source_ids), vocabulary.target.pieces(pair.target_ids)
+    return ScoredTranslation(
+        source=source,
+        target=target,
+        score=score,
+        log_prob=sum(token_log_probs),
+        source_pieces=source_pieces,
+        pieces=pieces,
+        token_log_probs=tuple(token_log_probs),
+        attention=attention,
+        alignment=() if attention is None else word_alignment(source_pieces, pieces, attention),
+    )
