@@ -120,8 +120,8 @@ def test_reading_needs_no_torch(tiny_bundle: Path) -> None:
     code = f"""
 import sys
 from pathlib import Path
-from model.bundle import read_config
-from model.weights import read_weights
+from dragoman.model.bundle import read_config
+from dragoman.model.weights import read_weights
 folder = Path({str(tiny_bundle)!r})
 assert len(read_weights(folder, read_config(folder))) > 10
 assert "torch" not in sys.modules, "torch was imported"

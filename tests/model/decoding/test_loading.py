@@ -62,7 +62,7 @@ def test_a_device_that_there_is_not_is_told(tiny_bundle: Path, precision: Precis
 def test_translating_on_a_processor_needs_no_torch(tiny_bundle: Path) -> None:
     code = f"""
 import sys
-from model.decoding.translator import Translator
+from dragoman.translation.translator import Translator
 assert Translator.load({str(tiny_bundle)!r}).translate("The dog. The tree.", "de", max_target_length=6)
 assert "torch" not in sys.modules, "torch was imported"
 """

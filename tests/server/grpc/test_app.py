@@ -299,7 +299,7 @@ def test_an_address_that_cannot_be_bound_is_one_clear_line(capfd: pytest.Capture
 
 def test_a_server_looks_for_garbage_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("exit_on_stop_signals", "ignore_reload_signal"):
-        monkeypatch.setattr(f"server.app.{name}", lambda: None)
+        monkeypatch.setattr(f"dragoman.server.grpc.app.{name}", lambda: None)
     found = []
     monkeypatch.setattr("dragoman.server.grpc.app.run_until_stopped", lambda *_: found.append(gc.get_threshold()))
     usual = gc.get_threshold()

@@ -137,7 +137,7 @@ def test_two_processes_that_compile_at_once_leave_one_whole_library(sources: Pat
     code = f"""
 from dataclasses import replace
 from pathlib import Path
-from model.decoding.native import build
+from dragoman.model.decoding.decoders.native import build
 build.DECODING = replace(build.DECODING, folder=Path({str(sources)!r}))
 print(build.find_library(build.DECODING, anew=True))
 """
