@@ -13,6 +13,10 @@ class NotFoundError(DragomanError):
     """What was named does not exist: a model, a language, a file. gRPC: NOT_FOUND."""
 
 
+class NoTranslationError(DragomanError):
+    """The network gives no probabilities for a sentence: they are not numbers. No other sentence is affected."""
+
+
 class InvalidTextError(InvalidInputError):
     """Of many texts, the one of this index, counted from 0 over all that were given, is at fault for this reason."""
 

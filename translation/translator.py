@@ -15,7 +15,7 @@ from dragoman.model.decoding.limits import EngineLimits
 from dragoman.model.decoding.loading import Precision, open_model
 from dragoman.model.decoding.request import Partial, TokenHypothesis
 from dragoman.model.decoding.search_options import SearchArguments, SearchOptions
-from dragoman.model.errors import DragomanError, InvalidInputError
+from dragoman.model.errors import DragomanError, InvalidInputError, NoTranslationError
 from dragoman.model.shortlist import Shortlist
 from dragoman.model.vocabulary import Vocabulary
 from dragoman.translation.combining import combine
@@ -150,7 +150,13 @@ class Translator:
         return prepared
 
     def finish(self, prepared: PreparedText, found: Sequence[Sequence[TokenHypothesis]]) -> Translation:
-        """The translation of a text, from the hypotheses of each of its segments; see `combine`."""
+        """The translation of a text, from the hypotheses of each of its segments; see `combine`.
+
+        Raises NoTranslationError if a segment has none. `stream` lets such a segment stand for itself: one sentence
+        must not end a corpus.
+        """
+        if not all(found):
+            raise NoTranslationError("the model has no probabilities for this text")
         return combine(prepared, found, self.vocabulary)
 
     def partial_text(
@@ -178,11 +184,11 @@ class Translator:
     def finish_score(self, prepared: PreparedText, found: Sequence[Sequence[TokenHypothesis]]) -> ScoredTranslation:
         """The score of what `prepare_score` prepared, from the one hypothesis of its one segment.
 
-        Raises DragomanError if there is none, as of a broken network, whose probabilities are no numbers.
+        Raises NoTranslationError if there is none.
         """
         (segment,), (hypotheses,) = prepared.segments, found
         if not hypotheses:
-            raise DragomanError("the model has no probabilities for this pair")
+            raise NoTranslationError("the model has no probabilities for this pair")
         (hypothesis,) = hypotheses
         return describe_pair(
             self.vocabulary,
@@ -229,7 +235,8 @@ class Translator:
         self.is_streaming = True
         try:
             prepare = partial(self.prepare, direction=direction, options=options, split_sentences=split_sentences)
-            yield from OfflineLoop(self.engine, texts, prepare, self.finish).run()
+            finish = partial(combine, vocabulary=self.vocabulary)
+            yield from OfflineLoop(self.engine, texts, prepare, finish).run()
         finally:
             self.is_streaming = False
 

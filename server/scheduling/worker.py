@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import Self, TypeVar
 
 from dragoman.model.decoding.statistics import EngineStatistics
-from dragoman.model.errors import InvalidInputError
+from dragoman.model.errors import InvalidInputError, NoTranslationError
 from dragoman.server.scheduling.caller import Caller, Priority
 from dragoman.server.scheduling.calls import (
     Call,
@@ -171,11 +171,16 @@ class Worker:
     ) -> list[_T | TextFailure]:
         """What `finish` makes of each text's hypotheses, once all are found."""
 
+        def finish_one(item: PreparedText, found: Sequence[Hypotheses] | TextFailure) -> _T | TextFailure:
+            if isinstance(found, TextFailure):
+                return found
+            try:
+                return finish(item, found)
+            except NoTranslationError as error:  # the texts beside it have theirs
+                return TextFailure(str(error))
+
         def finish_all() -> list[_T | TextFailure]:
-            return [
-                found if isinstance(found, TextFailure) else finish(item, found)
-                for item, found in zip(prepared, outcomes, strict=True)
-            ]
+            return list(map(finish_one, prepared, outcomes))
 
         try:
             outcomes = await call.future

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from dragoman.model.config import EOS_ID, Direction
 from dragoman.model.decoding.engines.engine import Engine
 from dragoman.model.decoding.engines.parallel import ParallelEngine
+from dragoman.model.decoding.request import TokenHypothesis
 from dragoman.model.decoding.search_options import SearchOptions
-from dragoman.model.errors import DragomanError, InvalidInputError, NotFoundError
+from dragoman.model.errors import DragomanError, InvalidInputError, NotFoundError, NoTranslationError
 from dragoman.translation import offline
 from dragoman.translation.prepared_text import Segment
 from dragoman.translation.translator import Translator
@@ -347,3 +348,19 @@ def test_a_second_stream_is_refused_while_one_is_open(translator: Translator) ->
     assert next(first).source == "The child"
     first.close()
     assert texts_of(translator, ["The tree"])
+
+
+# A network that gives no numbers
+
+
+def test_a_text_without_probabilities_is_an_error_and_ends_no_corpus(
+    tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    translator = Translator.load(tiny_bundle, max_slots=8)
+    prepared = translator.prepare("The dog. The house.", EN_DE, QUICK)
+    assert len(prepared.segments) == 2
+    with pytest.raises(NoTranslationError, match="the model has no probabilities for this text"):
+        translator.finish(prepared, [(TokenHypothesis((), -1.0),), ()])
+    assert isinstance(translator.engine, Engine | ParallelEngine)
+    monkeypatch.setattr(Engine, "_hypotheses", lambda *_: ())
+    assert texts_of(translator, ["The dog.", "The house."]) == ["The dog.", "The house."]

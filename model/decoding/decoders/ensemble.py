@@ -87,7 +87,8 @@ class EnsembleDecoder:
         """See `Decoder`. Exact even where probabilities are too small for a float."""
         combined: Floats = self._decoders[0].log_probs(rows, which)
         for decoder in self._decoders[1:]:
-            combined = np.logaddexp(combined, decoder.log_probs(rows, which))
+            with np.errstate(invalid="ignore"):  # NaN stays NaN, of one sentence alone
+                combined = np.logaddexp(combined, decoder.log_probs(rows, which))
         return combined - np.log(len(self._decoders))
 
     def attention(self, slot: int) -> NDArray[np.float32]:

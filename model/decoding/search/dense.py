@@ -106,7 +106,7 @@ class DenseSlots:
 
 def _force(piece: int, log_probs: Floats, row_log_probs: Floats) -> Extensions:
     """The only extension of the only hypothesis: log_probs [1, V], row_log_probs [1]."""
-    added = log_probs[0, piece] if log_probs[0, piece] > -np.inf else 0.0
+    added = 0.0 if log_probs[0, piece] == -np.inf else log_probs[0, piece]  # NaN stays, and the search comes to nothing
     total = np.array([[row_log_probs[0] + added]])
     return Extensions(total, np.zeros((1, 1), np.int32), np.array([[piece]], np.int32))
 

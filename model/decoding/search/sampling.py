@@ -28,13 +28,15 @@ def uniform(seed: int, sentence: int, sample: int, position: int) -> float:
 
 
 def candidates(log_probs: Floats, *, temperature: float, top_k: int, top_p: float) -> NDArray[np.intp]:
-    """The pieces to draw from, ascending; log_probs: [V], -inf where impossible, but not everywhere.
+    """The pieces to draw from, ascending; log_probs: [V], -inf or NaN where impossible.
 
     top_k: only the likeliest so many, 0 for all. top_p: of those only the fewest likeliest whose probabilities, as the
     temperature makes them and of those added up to 1, add up to it (Holtzman et al. 2020). Of equals the lower piece
     is taken first.
     """
     possible = np.flatnonzero(log_probs > -np.inf)
+    if not len(possible):  # nothing is possible, or a broken network gives no numbers
+        return possible
     values = log_probs[possible]
     if 0 < top_k < len(values):
         values = -np.partition(-values, top_k - 1)[:top_k]

@@ -2,18 +2,20 @@
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from dragoman.model.decoding.request import Event
+from dragoman.model.decoding.request import Event, TokenHypothesis
 from dragoman.model.decoding.search_options import SearchOptions
+from dragoman.model.errors import NoTranslationError
 from dragoman.server.scheduling.caller import Caller, Priority
 from dragoman.server.scheduling.scheduler import QueueFullError
 from dragoman.server.scheduling.throughput import UNKNOWN_RETRY_SECONDS
 from dragoman.server.scheduling.worker import MAX_FINISHED_INLINE, TextFailure, Worker, WorkerClosedError
+from dragoman.translation.prepared_text import PreparedText
 from dragoman.translation.results import Translation
 from dragoman.translation.translator import Translator
 from tests.server.fakes import EN_DE, FakeTranslator, reverse_words, wait_for
@@ -49,6 +51,25 @@ def test_blank_texts_never_enter_the_engine(worker: Worker, translator: FakeTran
 
     run(main)
     assert len(translator.engine.admitted) == 1
+
+
+def test_a_text_without_probabilities_fails_beside_the_others(
+    worker: Worker, translator: FakeTranslator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finish = translator.finish
+
+    def fail_for_one(prepared: PreparedText, found: Sequence[Sequence[TokenHypothesis]]) -> Translation:
+        if prepared.text == "c d":
+            raise NoTranslationError("the model has no probabilities for this text")
+        return finish(prepared, found)
+
+    monkeypatch.setattr(translator, "finish", fail_for_one)
+
+    async def main() -> None:
+        outcomes = texts_of(await translate(worker, "a b", "c d", "e f"))
+        assert outcomes == ["b a", "the model has no probabilities for this text", "f e"]
+
+    run(main)
 
 
 def test_a_text_of_several_segments_is_several_requests(worker: Worker, translator: FakeTranslator) -> None:

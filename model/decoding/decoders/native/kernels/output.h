@@ -103,6 +103,7 @@ inline void merge_candidates(const RowCandidates* candidates, const double* log_
     extensions.clear();
     for (int beam = 0; beam < num_beams; ++beam) {
         const float normalizer = candidates[beam].log_normalizer();
+        if (!std::isfinite(normalizer)) continue;  // of a broken network: NaN has no place in an order
         for (int rank = 0; rank < candidates[beam].count(); ++rank)
             extensions.push_back({log_probs[beam] + (candidates[beam].logit(rank) - normalizer), beam,
                                   candidates[beam].id(rank)});
