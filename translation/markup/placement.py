@@ -148,16 +148,18 @@ class Placement:
         in_word = self._find_in_word(begin, end, element)
         if element.kept_text is None:
             return in_word or self._trim(self._find_run(begin, end), element)
-        if in_word is None and self._cuts_word(element):  # what the rest of the word became must not be replaced
+        if in_word is None and self._cuts_word(begin, end, element):  # what the rest of the word became must not be replaced
             place = self._find_point(element.first)
             in_word = place, place
         return in_word or self._find_literally(
             element.kept_text, self._trim(self._find_run(begin, end, is_kept=True), element)
         )
 
-    def _cuts_word(self, element: Inline) -> bool:
-        around = self._source[max(0, element.first - 1) : element.first] + self._source[element.last : element.last + 1]
-        return any(map(str.isalnum, around))
+    def _cuts_word(self, begin: int, end: int, element: Inline) -> bool:
+        """Whether its first or last word has more letters than it holds."""
+        before = self._source[self._source_words[begin][0] : element.first]
+        behind = self._source[element.last : self._source_words[end - 1][1]]
+        return any(map(str.isalnum, before + behind))
 
     def _find_run(self, begin: int, end: int, *, is_kept: bool = False) -> Span:
         """The characters of the target words that come from the source words, as far as they stand together: the run

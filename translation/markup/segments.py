@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from html import unescape
 
-from dragoman.translation.markup.tokens import Kind, Token, tokenize
+from dragoman.translation.markup.tokens import Kind, Token, find_foreign, tokenize
 
 MAX_INLINE_TAGS = 400
 """Inline tags of a segment; where there are more, each is a border. Bounds the work, and how deep they are nested."""
@@ -140,11 +140,12 @@ def _end_of_kept(tokens: Sequence[Token], start: int, ends: dict[int, int]) -> i
 
 def _keep(tokens: Sequence[Token]) -> _Item | str:
     raw = "".join(token.raw for token in tokens)
-    if any(token.name in BLOCK_ELEMENTS - {"script", "style"} for token in tokens):
+    shown = [token for token, is_foreign in zip(tokens, find_foreign(tokens), strict=True) if not is_foreign]
+    if any(token.name in BLOCK_ELEMENTS - {"script", "style"} for token in shown):
         return raw
     text = ""
     if tokens[0].name not in KEPT_ELEMENTS - {"code"}:
-        text = _SPACES.sub(" ", unescape("".join(token.raw for token in tokens if token.kind is Kind.TEXT))).strip()
+        text = _SPACES.sub(" ", unescape("".join(token.raw for token in shown if token.kind is Kind.TEXT))).strip()
         if len(text.split()) > MAX_KEPT_WORDS:
             text = ""
     return _Item(Token(Kind.COMMENT, raw), kept_text=text)
@@ -192,20 +193,27 @@ def _find_unpaired(run: Sequence[_Item]) -> list[int]:
 
 
 class _Builder:
-    """Collects the text of a segment whose tags are paired."""
+    """Collects the text of a segment whose tags are paired.
+
+    White space that the text does not keep, at its ends and beside what shows no text, stays beside its tag.
+    """
 
     def __init__(self, items: Sequence[_Item]) -> None:
         self._items = items
         self._parts: list[str] = []
         self._length = 0
         self._last = ""  # character; empty at the begin
-        self._void: Inline | None = None  # what came last, if it is an image or its like
+        self._needs_space: _Edge | None = None  # the tag that shows something behind the last white space
+        self._opened: list[Inline] = []
+        self._edges: list[_Edge] = []
+        self._leading: list[tuple[str, _Edge]] = []  # white space before the text, and the tag that it follows
+        self._lead = ""
+        self._breaks: set[int] = set()  # places of the spaces that stand for a line break
 
     def build(self) -> Segment:
         """Elements may also hold the white space that was at the text's end."""
         elements: list[Inline] = []
         path = [elements]
-        opened: list[Inline] = []
         for item in self._items:
             token = item.token
             if token.kind is Kind.TEXT:
@@ -213,40 +221,124 @@ class _Builder:
             elif not item.is_tag:
                 path[-1].append(self._add_single(item))
             elif token.kind is Kind.START:
-                opened.append(Inline(token.raw, first=self._length))
-                path[-1].append(opened[-1])
-                path.append(opened[-1].children)
+                element = Inline(token.raw, first=self._length)
+                path[-1].append(element)
+                path.append(element.children)
+                self._pass_tag(element, is_end=False)
+                self._opened.append(element)
             else:
-                element = opened.pop()
+                element = self._opened.pop()
                 element.end, element.last = token.raw, self._length
+                self._pass_tag(element, is_end=True)
                 path.pop()
-        edges = (self._items[0].token, self._items[-1].token)
-        first, last = (token.raw if token.kind is Kind.TEXT else "" for token in edges)
-        lead, trail = first[: len(first) - len(first.lstrip(_WHITE))], last[len(last.rstrip(_WHITE)) :]
-        return Segment("".join(self._parts).rstrip(_WHITE), tuple(elements), lead, trail)
+                if element.first == element.last:  # it may show something all the same, such as an icon
+                    self._needs_space = self._edges[-1]
+        text = "".join(self._parts)
+        kept = text.rstrip(_WHITE)
+        lead = self._lead + self._place_leading(kept)
+        return Segment(kept, tuple(elements), lead, self._place_trailing(text, kept))
+
+    def _pass_tag(self, element: Inline, *, is_end: bool) -> None:
+        self._edges.append(_Edge(element, is_end, self._length, tuple(self._opened)))
+
+    def _place_leading(self, kept: str) -> str:
+        """White space before the text goes back behind its tag; returns it where that tag may move."""
+        lead = ""
+        for white, edge in self._leading:
+            if edge.stays(kept, is_before=False):
+                edge.append(white)
+            else:
+                lead += white
+        return lead
+
+    def _place_trailing(self, text: str, kept: str) -> str:
+        """White space behind the text goes back before its tag; returns it where that tag may move, or there is none."""
+        trail = ""
+        place = len(kept)
+        for edge in self._edges:
+            if edge.place > place:
+                white = self._white(text, place, edge.place)
+                place = edge.place
+                if edge.stays(kept, is_before=True):
+                    edge.prepend(white)
+                else:
+                    trail += white
+        return trail + self._white(text, place, len(text))
+
+    def _white(self, text: str, begin: int, end: int) -> str:
+        return "".join(text[place] for place in range(begin, end) if place not in self._breaks)
 
     def _add_text(self, text: str, is_preformatted: bool) -> None:
         """White space is one space, as a browser shows it, unless the text is preformatted."""
-        if not is_preformatted:
-            text = _SPACES.sub(" ", text)
-        if not self._last or (self._last == " " and not is_preformatted):
-            if self._void and text.startswith(" "):
-                self._void.start += " "  # it stood between two spaces, of which the text keeps one
-            text = text.lstrip(_WHITE)
-        self._void = None
+        rest = text.lstrip(_WHITE)
+        white = text[: len(text) - len(rest)]
+        if not self._last:
+            if not self._edges:
+                self._lead = white
+            elif white:
+                self._leading.append((white, self._edges[-1]))
+        elif self._last in _WHITE and not is_preformatted:
+            if white and self._needs_space:
+                self._needs_space.append(" ")
+        else:
+            rest = text
         if text:
-            self._parts.append(text)
-            self._length += len(text)
-            self._last = text[-1]
+            self._needs_space = None
+        if not is_preformatted:
+            rest = _SPACES.sub(" ", rest)
+        if rest:
+            self._parts.append(rest)
+            self._length += len(rest)
+            self._last = rest[-1]
 
     def _add_single(self, item: _Item) -> Inline:
         first = self._length
         if item.kept_text:
             self._add_text(item.kept_text, False)
-            return Inline(item.token.raw, "", first, self._length, kept_text=item.kept_text)
-        is_space = item.token.name == "br" and self._last not in ("", " ")
-        if is_space:
-            self._add_text(" ", False)
+            kept = Inline(item.token.raw, "", first, self._length, kept_text=item.kept_text)
+            self._pass_tag(kept, is_end=True)
+            return kept
+        is_break = item.token.name == "br"
+        is_space = is_break and self._last not in ("", " ")
         single = Inline(item.token.raw, "", first, first, is_space=is_space)
-        self._void = single if item.token.is_void and item.token.name != "br" else None
+        self._pass_tag(single, is_end=False)
+        if is_space:
+            self._breaks.add(first)
+            self._add_text(" ", False)
+        self._needs_space = None if is_break else self._edges[-1]
         return single
+
+
+@dataclass(frozen=True, slots=True)
+class _Edge:
+    """A tag at a place of the text. is_end: whether it is an end tag. around: the open elements beside its own."""
+
+    element: Inline
+    is_end: bool
+    place: int
+    around: tuple[Inline, ...]
+
+    def stays(self, text: str, *, is_before: bool) -> bool:
+        """Whether the elements around what is before or behind the tag hold all of the text or nothing of it, so that
+        they stay at the ends of its translation."""
+        first, last = len(text) - len(text.lstrip()), len(text.rstrip())
+        is_inside = self.element.end and self.is_end == is_before
+        around = (*self.around, self.element) if is_inside else self.around
+        return all(
+            element.first >= last or element.last <= first or (element.first <= first and element.last >= last)
+            for element in around
+        )
+
+    def append(self, white: str) -> None:
+        """White space behind the tag."""
+        if self.is_end and self.element.kept_text is None:
+            self.element.end += white
+        else:
+            self.element.start += white
+
+    def prepend(self, white: str) -> None:
+        """White space before the tag."""
+        if self.is_end and self.element.kept_text is None:
+            self.element.end = white + self.element.end
+        else:
+            self.element.start = white + self.element.start

@@ -7,7 +7,7 @@ was. Here every character is looked at a bounded number of times.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
 
@@ -32,6 +32,11 @@ _TAG = re.compile(
 _COMMENT = re.compile(r"<!--(?:-?>|.*?--!?>)", re.DOTALL)
 _BOGUS_COMMENT = re.compile(r"<(?:[!?]|/(?![A-Za-z]))[^>]*>")
 _ATTRIBUTE = re.compile(r"""([^\s=/>]+)(?:\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s>]*)))?""")
+
+
+_CDATA = re.compile(r"<!\[CDATA\[.*?\]\]>", re.DOTALL)
+_FOREIGN_ELEMENTS = frozenset(("math", "svg"))
+"""Elements whose content follows the rules of XML: "<title/>" has no content, and there are sections of CDATA."""
 
 
 class Kind(Enum):
@@ -71,7 +76,7 @@ class Token:
 
 def tokenize(html: str) -> Iterator[Token]:
     """The tokens of a document or a part of one, however malformed."""
-    place = 0
+    place = num_foreign = 0
     while place < len(html):
         markup = _MARKUP.search(html, place)
         begin = markup.start() if markup else len(html)
@@ -79,10 +84,12 @@ def tokenize(html: str) -> Iterator[Token]:
             yield Token(Kind.TEXT, html[place:begin])
         if markup is None:
             return
-        token = _read_markup(html, begin)
+        token = _read_markup(html, begin, is_foreign=num_foreign > 0)
         yield token
         place = begin + len(token.raw)
-        if token.kind is Kind.START and token.name in _RAW_ELEMENTS | _TEXT_ELEMENTS:
+        is_empty = num_foreign > 0 and token.is_void
+        num_foreign = max(0, num_foreign + _foreign_step(token))
+        if token.kind is Kind.START and token.name in _RAW_ELEMENTS | _TEXT_ELEMENTS and not is_empty:
             kind = Kind.RAW if token.name in _RAW_ELEMENTS else Kind.TEXT
             end = re.compile(rf"</{token.name}(?=[\t\n\f\r />])", re.IGNORECASE).search(html, place)
             content = html[place : end.start() if end else len(html)]
@@ -91,8 +98,26 @@ def tokenize(html: str) -> Iterator[Token]:
             place += len(content)
 
 
-def _read_markup(html: str, begin: int) -> Token:
+def find_foreign(tokens: Iterable[Token]) -> Iterator[bool]:
+    """For each token whether it is inside of an svg or math element; their own tags are not."""
+    num_foreign = 0
+    for token in tokens:
+        after = max(0, num_foreign + _foreign_step(token))
+        yield min(num_foreign, after) > 0
+        num_foreign = after
+
+
+def _foreign_step(token: Token) -> int:
+    """How a token changes the number of open elements of XML."""
+    if token.name not in _FOREIGN_ELEMENTS or token.is_void:
+        return 0
+    return 1 if token.kind is Kind.START else -1
+
+
+def _read_markup(html: str, begin: int, *, is_foreign: bool) -> Token:
     """The token at `begin`; what has no end there goes to the end of the document, where a browser drops it, too."""
+    if is_foreign and (section := _CDATA.match(html, begin)):
+        return Token(Kind.RAW, section[0])
     tag = _TAG.match(html, begin)
     if tag:
         return Token(Kind.END if tag[1] else Kind.START, tag[0], tag[2].lower())

@@ -53,3 +53,9 @@ def html_texts() -> st.SearchStrategy[str]:
     </code> <title> <pre> </pre> <p~translate=no> <svg> word Two~words. <div~class=notranslate> </div> 文 <textarea>"""
     parts = [scrap.replace("~", " ") for scrap in scraps.split()] + [" ", "\n", "\0", "\u00a0"]
     return st.lists(st.sampled_from(parts), max_size=30).map("".join)
+
+
+def scraps() -> st.SearchStrategy[str]:
+    """Words and white space among tags that need not be paired, without anything that is kept but pictures."""
+    parts = ["<b>", "</b>", "<i>", "</i>", "<p>", "</p>", "<br>", " <img> ", " <svg></svg> ", "<!-- x -->", " ", "\n"]
+    return st.lists(st.sampled_from([*parts, "one", "two.", "x&nbsp;y", " "]), max_size=14).map("".join)

@@ -6,18 +6,22 @@ from html import unescape
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from dragoman.translation.markup.document import Document, MarkupText, TranslatedText
 from dragoman.translation.markup.segments import BLOCK_ELEMENTS, MAX_INLINE_TAGS
 from dragoman.translation.markup.tokens import Kind, tokenize
-from tests.translation.markup.html_texts import html_texts, inline_texts, well_formed
+from tests.translation.markup.html_texts import html_texts, inline_texts, scraps, well_formed
 
 
 def in_capitals(text: str) -> TranslatedText:
     """A translation word by word."""
     return TranslatedText(text.upper(), np.eye(len(text.split()), dtype=np.float32))
+
+
+def unchanged(text: str) -> TranslatedText:
+    return TranslatedText(text, np.eye(len(text.split()), dtype=np.float32))
 
 
 def in_reverse(text: str) -> TranslatedText:
@@ -56,6 +60,19 @@ def translate(html: str, make: "type[TranslatedText] | object" = in_capitals) ->
         ("<title>a<b>&amp;</title>", "<title>A&lt;B&gt;&amp;</title>"),
         ("<img alt='a b' title=c>", "<img alt='a b' title=c>"),
         ("— … &nbsp;<b>·</b>", "— … &nbsp;<b>·</b>"),
+        ("foo</i><b> bar</b>", "FOO</i><b> BAR</b>"),
+        ("<button>Save </button><b> now</b>", "<button>SAVE </button><b> NOW</b>"),
+        ("<b>foo </b></i>bar", "<b>FOO </b></i>BAR"),
+        ("<p><b> a</b> c <i>d </i></p>", "<p> <b>A</b> C <i>D</i> </p>"),
+        ("<i><!-- a --> b <!-- c --></i>", "<i><!-- a --> B <!-- c --></i>"),
+        ("x <svg></svg> y", "X <svg></svg> Y"),
+        ("x <a href=1><img></a> y", "X <a href=1><img></a> Y"),
+        ("x <img><b> y</b>", "X <img> <b>Y</b>"),
+        ("<pre><b>\n  a \n</b></pre>", "<pre><b>\n  A \n</b></pre>"),
+        ("<b>one<br></b>", "<b>ONE<br></b>"),
+        ("see <svg><title>a b</title></svg> it", "SEE <svg><title>a b</title></svg> IT"),
+        ("a <svg><title/></svg> b <i>c</i>", "A <svg><title/></svg> B <i>C</i>"),
+        ("a <svg><![CDATA[ > ]]></svg> b", "A <svg><![CDATA[ > ]]></svg> B"),
     ],
 )
 def test_tags_stay_in_place(html: str, expected: str) -> None:
@@ -97,6 +114,18 @@ def test_tags_go_with_their_words(html: str, expected: str) -> None:
 def test_what_must_not_be_translated_stays(kept: str) -> None:
     assert translate(f"<p>one</p>{kept}<p>two</p>") == f"<p>ONE</p>{kept}<p>TWO</p>"
     assert kept in translate(f"one {kept} two")
+
+
+def test_a_picture_with_a_title_does_not_cut_its_sentence() -> None:
+    picture = "<svg><title>Home</title></svg>"
+    assert [text.text for text in Document(f"Go {picture} home.", "en").texts] == ["Go home."]
+    kept = f"<span translate=no>{picture} Dragoman</span>"
+    assert [text.text for text in Document(f"Ask {kept} today.", "en").texts] == ["Ask Dragoman today."]
+
+
+def test_white_space_at_the_edge_stays_there_when_its_element_moves() -> None:
+    assert translate("x</i><b> one</b> two", in_reverse) == "x</i> two <b>one</b>"
+    assert translate("two <b>one </b></i>x", in_reverse) == "<b>one</b> two </i>x"
 
 
 def test_a_kept_element_without_end_ends_with_its_block() -> None:
@@ -252,8 +281,27 @@ def test_without_tags_it_is_the_plain_translation(text: str) -> None:
     assert unescape(translate(f"<p>{escaped}</p>", in_reverse)) == f"<p>{plain}</p>"
 
 
+def shown(html: str) -> str:
+    """In small letters what a browser shows of inline markup: white space counts once, and not beside a line's end."""
+    marks = {"br": "\n", "img": "\ufffc", "svg": "\ufffc"}
+    parts = []
+    for token in tokenize(html):
+        if token.kind is Kind.TEXT:
+            parts.append(re.sub(r"[ \t\n\f\r]+", " ", unescape(token.raw)))
+        elif token.kind is not Kind.END or token.name in BLOCK_ELEMENTS:
+            parts.append(marks.get(token.name, "\n" if token.name in BLOCK_ELEMENTS else ""))
+    return re.sub(r" *\n *", "\n", re.sub(" +", " ", f"\n{''.join(parts)}\n")).lower()
+
+
+@settings(max_examples=500)
+@given(scraps())
+def test_white_space_is_shown_as_before(html: str) -> None:
+    assert shown(translate(html, unchanged)) == shown(html)
+
+
 @settings(max_examples=500)
 @given(html_texts(), MAKERS)
+@example("Two words.<code>Two words.", in_reverse)
 def test_nothing_crashes_and_all_tags_stay(html: str, make: object) -> None:
     translated = translate(html, make)
     assert tags_of(translated) == tags_of(html)
