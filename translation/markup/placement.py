@@ -148,7 +148,7 @@ class Placement:
         in_word = self._find_in_word(begin, end, element)
         if element.kept_text is None:
             return in_word or self._trim(self._find_run(begin, end), element)
-        if in_word is None and self._cuts_word(begin, end, element):  # what the rest of the word became must not be replaced
+        if in_word is None and self._cuts_word(begin, end, element):  # keep what the rest of the word became
             place = self._find_point(element.first)
             in_word = place, place
         return in_word or self._find_literally(

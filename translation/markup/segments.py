@@ -252,7 +252,7 @@ class _Builder:
         return lead
 
     def _place_trailing(self, text: str, kept: str) -> str:
-        """White space behind the text goes back before its tag; returns it where that tag may move, or there is none."""
+        """White space behind the text goes back before its tag; returns what has none, or one that may move."""
         trail = ""
         place = len(kept)
         for edge in self._edges:
@@ -272,15 +272,14 @@ class _Builder:
         """White space is one space, as a browser shows it, unless the text is preformatted."""
         rest = text.lstrip(_WHITE)
         white = text[: len(text) - len(rest)]
-        if not self._last:
+        if white and self._needs_space and (not self._last or (self._last in _WHITE and not is_preformatted)):
+            self._needs_space.append(white)
+        elif not self._last:
             if not self._edges:
                 self._lead = white
             elif white:
                 self._leading.append((white, self._edges[-1]))
-        elif self._last in _WHITE and not is_preformatted:
-            if white and self._needs_space:
-                self._needs_space.append(" ")
-        else:
+        elif self._last not in _WHITE or is_preformatted:
             rest = text
         if text:
             self._needs_space = None
@@ -319,8 +318,10 @@ class _Edge:
     around: tuple[Inline, ...]
 
     def stays(self, text: str, *, is_before: bool) -> bool:
-        """Whether the elements around what is before or behind the tag hold all of the text or nothing of it, so that
-        they stay at the ends of its translation."""
+        """Whether what is before or behind the tag belongs there wherever the translation puts it: before a picture, or
+        in elements that hold all of the text or nothing of it, which stay at the ends of the translation."""
+        if is_before and not self.is_end and not self.element.end:
+            return True
         first, last = len(text) - len(text.lstrip()), len(text.rstrip())
         is_inside = self.element.end and self.is_end == is_before
         around = (*self.around, self.element) if is_inside else self.around

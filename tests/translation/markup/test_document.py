@@ -68,6 +68,8 @@ def translate(html: str, make: "type[TranslatedText] | object" = in_capitals) ->
         ("x <svg></svg> y", "X <svg></svg> Y"),
         ("x <a href=1><img></a> y", "X <a href=1><img></a> Y"),
         ("x <img><b> y</b>", "X <img> <b>Y</b>"),
+        ("<i> <img> one</i>one", " <i><img> ONE</i>ONE"),
+        ("two<i>one <img> </i>", "TWO<i>ONE <img> </i>"),
         ("<pre><b>\n  a \n</b></pre>", "<pre><b>\n  A \n</b></pre>"),
         ("<b>one<br></b>", "<b>ONE<br></b>"),
         ("see <svg><title>a b</title></svg> it", "SEE <svg><title>a b</title></svg> IT"),
@@ -282,8 +284,8 @@ def test_without_tags_it_is_the_plain_translation(text: str) -> None:
 
 
 def shown(html: str) -> str:
-    """In small letters what a browser shows of inline markup: white space counts once, and not beside a line's end."""
-    marks = {"br": "\n", "img": "\ufffc", "svg": "\ufffc"}
+    """In small letters what a browser shows: white space once, none beside a line end, a picture as a space."""
+    marks = {"br": "\n", "img": " ", "svg": " "}
     parts = []
     for token in tokenize(html):
         if token.kind is Kind.TEXT:
