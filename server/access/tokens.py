@@ -16,7 +16,7 @@ from pydantic import Field, model_validator
 from dragoman.model.config import StrictModel
 from dragoman.model.config_files import read_toml, validate_tree
 from dragoman.model.errors import DragomanError, InvalidInputError, NotFoundError
-from dragoman.server.scheduling.caller import Priority
+from dragoman.server.call_context import Priority
 
 POLL_SECONDS = 1.0
 """The file is looked at no more often."""

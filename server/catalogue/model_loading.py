@@ -7,8 +7,8 @@ from contextlib import suppress
 from dragoman.model.bundle import CARD_FILE, find_bundle
 from dragoman.model.decoding.search_options import SearchOptions
 from dragoman.model.errors import DragomanError, NotFoundError
+from dragoman.server.call_context import CallContext, Priority
 from dragoman.server.config import ModelConfig
-from dragoman.server.scheduling.caller import Caller, Priority
 from dragoman.server.scheduling.interfaces import ServedTranslator
 from dragoman.server.scheduling.worker import TextFailure, Worker
 from dragoman.translation.prepared_text import PreparedText
@@ -19,7 +19,7 @@ TRIAL_TEXT = "1"
 MAX_CARD_BYTES = 1024 * 1024
 """Of a model card; every GetModel sends it."""
 
-_NOBODY = Caller("", "trial")
+_NOBODY = CallContext("", "trial")
 
 TRIAL_SECONDS = 300.0
 """How long the first translation may take: engine processes may have to be started for it."""

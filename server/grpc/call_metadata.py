@@ -3,13 +3,19 @@
 import random
 import re
 from collections.abc import Mapping
+from contextvars import ContextVar
 from typing import Any
+
+from dragoman.server.call_context import CallContext
 
 REQUEST_ID = "x-request-id"
 """Metadata: the caller's name for a call, or the server's where it has none."""
 
 RETRY_HINT = "grpc-retry-pushback-ms"
 """Trailing metadata of gRFC A6: after how many milliseconds to try again."""
+
+current_call: ContextVar[CallContext | None] = ContextVar("current_call", default=None)
+"""The call that is being served: gRPC calls methods with arguments of its own alone. Set by the guard."""
 
 _SANE_REQUEST_ID = re.compile(r"[\x20-\x7e]{1,128}")
 

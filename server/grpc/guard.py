@@ -13,11 +13,11 @@ import grpc
 from dragoman.model.errors import InvalidInputError
 from dragoman.server.access.quotas import QuotaError, Quotas
 from dragoman.server.access.tokens import Token, TokenFile
+from dragoman.server.call_context import UNKNOWN_METHOD, CallContext, Priority
 from dragoman.server.config import AccessConfig, LimitsConfig
-from dragoman.server.grpc.call_metadata import REQUEST_ID, RETRY_HINT, choose_request_id, read_metadata
-from dragoman.server.scheduling.call_timing import current_timing
-from dragoman.server.scheduling.caller import Caller, Priority, current_caller
-from dragoman.server.telemetry import Call, Monitor
+from dragoman.server.grpc.call_metadata import REQUEST_ID, RETRY_HINT, choose_request_id, current_call, read_metadata
+from dragoman.server.grpc.counting import count_request, note_model
+from dragoman.server.telemetry import Monitor
 
 MAX_HEALTH_BYTES = 1024
 """Of a request that asks for health: anyone may watch any number of services, whose names are kept meanwhile."""
@@ -115,16 +115,21 @@ class _Visit:
         context.set_trailing_metadata(((REQUEST_ID, request_id),))
         is_identified = self._identify()
         client = self._token.name if self._token is not None else _name_of_connection(context)
-        self._call = call = self._monitor.call_started(
-            self._path.removeprefix("/"), request_id, client, self._metadata, is_known=self._behaviour is not None
+        self._call = call = CallContext(
+            client,
+            request_id,
+            deadline,
+            Priority.INTERACTIVE if self._token is None else self._token.max_priority,
+            UNKNOWN_METHOD if self._behaviour is None else self._path.removeprefix("/"),
+            begun,
         )
+        self._monitor.call_started(call, self._metadata)
         code, message = "UNKNOWN", ""
         try:
             if not is_identified:
                 self._monitor.call_refused("unauthenticated")
                 await context.abort(grpc.StatusCode.UNAUTHENTICATED, _EXPLANATION)
-            current_caller.set(self._make_caller(client, request_id, deadline))
-            current_timing.set(call.timing)
+            current_call.set(call)
             response = await self._serve(requests, context, client, None if is_made_up else request_id)
             code, message = _status_of(context)
             return response
@@ -144,10 +149,6 @@ class _Visit:
         scheme, _, presented = self._metadata.get("authorization", "").partition(" ")
         self._token = self._tokens.find(presented.strip()) if scheme.lower() == "bearer" else None
         return self._token is not None
-
-    def _make_caller(self, client: str, request_id: str, deadline: float | None) -> Caller:
-        max_priority = Priority.INTERACTIVE if self._token is None else self._token.max_priority
-        return Caller(client, request_id, deadline, max_priority)
 
     async def _serve(self, requests: AsyncIterator[Any], context: Context, client: str, request_id: str | None) -> Any:
         """Runs the method, unless there is none or the caller has too much already.
@@ -182,7 +183,7 @@ class _Visit:
         argument = self._paced(requests) if method.request_streaming else await self._read_one(context)
         if not method.response_streaming:
             response = await behaviour(argument, context)
-            self._call.wrote(response)
+            note_model(self._call, response)
             if request_id is not None:  # a message of its own: it must not cost those who do not want it
                 await context.send_initial_metadata(((REQUEST_ID, request_id),))
             return response
@@ -231,7 +232,7 @@ class _Visit:
             request = raw if deserialize is None else deserialize(raw)
         except Exception as error:
             raise InvalidInputError("the request is not what the method takes: its bytes make no message") from error
-        self._call.read(request, len(raw))
+        count_request(self._call, request, len(raw))
         return request
 
     async def _refuse(self, context: Context, error: QuotaError) -> None:
@@ -245,7 +246,7 @@ class _Answer:
     """The context of a method that writes its answers itself: the request id goes before the first of them, and not
     earlier, because a call whose answer has begun is not retried (gRFC A6)."""
 
-    def __init__(self, context: Context, call: Call) -> None:
+    def __init__(self, context: Context, call: CallContext) -> None:
         self._context = context
         self._call = call
         self._has_begun = False
@@ -258,7 +259,7 @@ class _Answer:
         if not self._has_begun:
             self._has_begun = True
             await self._context.send_initial_metadata(((REQUEST_ID, self._call.request_id),))
-        self._call.wrote(message)
+        note_model(self._call, message)
         await self._context.write(message)
 
 

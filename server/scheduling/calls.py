@@ -9,8 +9,7 @@ from typing import TypeAlias
 
 from dragoman.model.decoding.request import Partial, Request, TokenHypothesis
 from dragoman.model.errors import DragomanError
-from dragoman.server.scheduling.call_timing import current_timing
-from dragoman.server.scheduling.caller import Priority
+from dragoman.server.call_context import CallContext, Priority
 from dragoman.translation.prepared_text import PreparedText
 from dragoman.translation.results import Translation
 
@@ -121,16 +120,16 @@ class Call:
         first_id: int,
         submitted_at: float,
         priority: Priority,
-        deadline: float | None,
+        caller: CallContext,
     ) -> None:
-        """first_id: of its requests, which are numbered in order. The times are the worker's clock's. deadline: when
-        nobody wants the answer any more; None for never."""
+        """first_id: of its requests, which are numbered in order. submitted_at, and the caller's deadline: on the
+        worker's clock."""
         self._loop = asyncio.get_running_loop()
         self.future: asyncio.Future[list[list[Hypotheses] | TextFailure]] = self._loop.create_future()
         self.submitted_at = submitted_at
         self.priority = priority
-        self.deadline = math.inf if deadline is None else deadline
-        self.timing = current_timing.get()
+        self.deadline = math.inf if caller.deadline is None else caller.deadline
+        self.timing = caller.timing
         self._outcomes: list[list[Hypotheses] | TextFailure] = [[()] * len(item.segments) for item in prepared]
         self.texts: list[range] = []
         """The ids of each text's requests."""
@@ -189,9 +188,9 @@ class FollowedCall(Call):
         first_id: int,
         submitted_at: float,
         priority: Priority,
-        deadline: float | None,
+        caller: CallContext,
     ) -> None:
-        super().__init__(prepared, first_id, submitted_at, priority, deadline)
+        super().__init__(prepared, first_id, submitted_at, priority, caller)
         self._finished: list[Hypotheses | None] = [None] * len(prepared[0].segments)
         self._partials: dict[int, Partial] = {}
         self._newest: Progress | None = None  # touched by the event loop alone, as what follows

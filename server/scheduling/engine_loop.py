@@ -143,8 +143,7 @@ class EngineLoop:
         self._engine.admit([ticket.request for ticket in tickets])
         for ticket in tickets:
             self._observer.admitted(self._translator.name, ticket.call.priority.value, now - ticket.call.submitted_at)
-            if ticket.call.timing is not None:
-                ticket.call.timing.admitted(ticket.call.submitted_at, now)
+            ticket.call.timing.admitted(ticket.call.submitted_at, now)
 
     def _admit_or_refuse(self, ticket: Ticket, now: float) -> None:
         try:
@@ -184,8 +183,7 @@ class EngineLoop:
         self._observer.first_token(name, finished.first_token_at - submitted_at)
         now = self._clock()
         self._observer.finished(name, now - submitted_at, len(ticket.request.source_ids), num_target_pieces)
-        if ticket.call.timing is not None:
-            ticket.call.timing.finished(now)
+        ticket.call.timing.finished(now)
 
     def _observe_dropped(self, number: int, reason: str) -> None:
         for _ in range(number):

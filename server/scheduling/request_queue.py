@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
 from dragoman.model.decoding.request import Request
-from dragoman.server.scheduling.caller import Caller, Priority
+from dragoman.server.call_context import CallContext, Priority
 from dragoman.server.scheduling.calls import Call, Ticket, WorkerClosedError
 from dragoman.server.scheduling.scheduler import QueueFullError, Scheduler
 from dragoman.translation.prepared_text import PreparedText
@@ -41,7 +41,7 @@ class RequestQueue:
         self,
         kind: type[_CallT],
         prepared: Sequence[PreparedText],
-        caller: Caller,
+        caller: CallContext,
         priority: Priority,
         *,
         is_patient: bool = False,
@@ -52,7 +52,7 @@ class RequestQueue:
         to be said.
         """
         with self._numbering:
-            call = kind(prepared, self._next_id, self._clock(), caller.limit(priority), caller.deadline)
+            call = kind(prepared, self._next_id, self._clock(), caller.limit(priority), caller)
             self._next_id += len(call.request_ids)
         ids = iter(call.request_ids)
         tickets = {

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import count, islice
 
 from dragoman.model.errors import DragomanError, InvalidInputError
-from dragoman.server.scheduling.caller import Priority
+from dragoman.server.call_context import Priority
 from dragoman.server.scheduling.fair_queue import FairQueue, Turn
 
 MAX_WAITING = 65_536

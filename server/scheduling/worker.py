@@ -8,7 +8,7 @@ from typing import Self, TypeVar
 
 from dragoman.model.decoding.statistics import EngineStatistics
 from dragoman.model.errors import InvalidInputError, NoTranslationError
-from dragoman.server.scheduling.caller import Caller, Priority
+from dragoman.server.call_context import CallContext, Priority
 from dragoman.server.scheduling.calls import (
     Call,
     DeadlineError,
@@ -103,7 +103,7 @@ class Worker:
         return self.translator.engine.statistics()
 
     async def translate(
-        self, prepared: Sequence[PreparedText], *, caller: Caller, priority: Priority
+        self, prepared: Sequence[PreparedText], *, caller: CallContext, priority: Priority
     ) -> list[Translation | TextFailure]:
         """Translates what the translator's `prepare` made, in order; blank texts take no slot. A text that the engine
         refuses fails by itself."""
@@ -111,7 +111,7 @@ class Worker:
         return await self._answer(call, prepared, self.translator.finish)
 
     async def translate_when_room(
-        self, prepared: Sequence[PreparedText], *, caller: Caller, priority: Priority
+        self, prepared: Sequence[PreparedText], *, caller: CallContext, priority: Priority
     ) -> list[Translation | TextFailure]:
         """`translate` for a caller that has only so much under way at a time, as a stream does: it waits beyond the
         queue's bound, for which it does not count, in the same order as all others, and gets no QueueFullError."""
@@ -119,14 +119,14 @@ class Worker:
         return await self._answer(call, prepared, self.translator.finish)
 
     async def score(
-        self, prepared: Sequence[PreparedText], *, caller: Caller, priority: Priority
+        self, prepared: Sequence[PreparedText], *, caller: CallContext, priority: Priority
     ) -> list[ScoredTranslation | TextFailure]:
         """`translate` for what the translator's `prepare_score` made."""
         call = self._queue.submit(Call, prepared, caller, priority)
         return await self._answer(call, prepared, self.translator.finish_score)
 
     async def follow(
-        self, prepared: PreparedText, *, caller: Caller, priority: Priority
+        self, prepared: PreparedText, *, caller: CallContext, priority: Priority
     ) -> AsyncGenerator[LiveText, None]:
         """Translates a text and tells what is there of it whenever that has changed; the last one has the translation.
         Whoever reads slowly gets the newest only. Close the generator (`contextlib.aclosing`) to give the text up.

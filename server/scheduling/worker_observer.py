@@ -10,7 +10,7 @@ class WorkerObserver(Protocol):
     """
 
     def admitted(self, model: str, priority: str, queue_seconds: float) -> None:
-        """It has left the queue for a slot. priority: the value of a `server.scheduling.caller.Priority`."""
+        """It has left the queue for a slot. priority: the value of a `server.call_context.Priority`."""
 
     def first_token(self, model: str, seconds_since_submitted: float) -> None:
         """It was finished, and its first step was over then."""

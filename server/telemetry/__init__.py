@@ -1,6 +1,5 @@
 """What a running server tells of itself: metrics, logs and traces."""
 
-from dragoman.server.telemetry.calls import Call
 from dragoman.server.telemetry.monitor import Monitor
 
-__all__ = ["Call", "Monitor"]
+__all__ = ["Monitor"]

@@ -11,7 +11,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from dragoman.model.decoding.statistics import EngineStatistics
-from dragoman.server.telemetry.calls import Call
+from dragoman.server.call_context import CallContext
 
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 """Upper bounds in seconds: from an idle server's answer to a deadline of the patient."""
@@ -89,7 +89,7 @@ class Metrics:
         registry.register(_EngineCollector(statistics))
         ProcessCollector(registry=registry)
 
-    def call_started(self, call: Call) -> None:
+    def call_started(self, call: CallContext) -> None:
         """A call runs."""
         self._find(call.method).in_flight.inc()
 
@@ -97,7 +97,7 @@ class Metrics:
         """A call was turned away."""
         self._refused.labels(reason).inc()
 
-    def call_ended(self, call: Call, code: str, seconds: float) -> None:
+    def call_ended(self, call: CallContext, code: str, seconds: float) -> None:
         """A call that had started ended."""
         found = self._find(call.method)
         found.in_flight.dec()

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, TextIO
 
 from dragoman.model.decoding.statistics import EngineStatistics
+from dragoman.server.call_context import CallContext
 from dragoman.server.config import LogConfig, MetricsConfig, TracesConfig
-from dragoman.server.telemetry.calls import UNKNOWN_METHOD, Call
 from dragoman.server.telemetry.logs import LogWriter
 from dragoman.server.telemetry.metrics import Metrics
 from dragoman.server.telemetry.metrics_endpoint import MetricsEndpoint
@@ -77,24 +77,19 @@ class Monitor:
 
     # Calls, told by the interceptor.
 
-    def call_started(
-        self, method: str, request_id: str, client: str, metadata: Mapping[str, str], *, is_known: bool = True
-    ) -> Call:
-        """method: SERVICE/METHOD, as the caller wrote it; is_known: whether there is such a method.
-        metadata: the caller's, for the trace that the call may be part of."""
-        call = Call(method if is_known else UNKNOWN_METHOD, request_id, client, self._clock())
+    def call_started(self, call: CallContext, metadata: Mapping[str, str]) -> None:
+        """metadata: the caller's, for the trace that the call may be part of."""
         if self._keeps_texts:
             call.texts = []
         if self._tracer is not None and not call.is_health_check:
             self._tracer.begin(call, metadata)
         self._metrics.call_started(call)
-        return call
 
     def call_refused(self, reason: str) -> None:
         """A call was turned away at the door. reason: one of few words."""
         self._metrics.call_refused(reason)
 
-    def call_ended(self, call: Call, code: str, message: str = "") -> None:
+    def call_ended(self, call: CallContext, code: str, message: str = "") -> None:
         """code: the name of its status, such as "OK"; message: that of the status."""
         seconds = self._clock() - call.started_at
         self._metrics.call_ended(call, code, seconds)
@@ -145,7 +140,7 @@ class Monitor:
         self._metrics.certificate_loaded(expiry)
 
 
-def _describe(call: Call, code: str, seconds: float) -> dict[str, object]:
+def _describe(call: CallContext, code: str, seconds: float) -> dict[str, object]:
     """What the log tells of a call, in this order."""
     fields: dict[str, object] = {"request_id": call.request_id, "client": call.client, "method": call.method}
     if call.model:

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from dragoman.model.errors import DragomanError
+from dragoman.server.call_context import CallContext
 from dragoman.server.config import TracesConfig
-from dragoman.server.telemetry.calls import Call
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
@@ -59,7 +59,7 @@ class Tracer:
         self._tracer = provider.get_tracer("dragoman")
         self._propagator = TraceContextTextMapPropagator()
 
-    def begin(self, call: Call, metadata: Mapping[str, str]) -> None:
+    def begin(self, call: CallContext, metadata: Mapping[str, str]) -> None:
         """Gives the call its span."""
         from opentelemetry.trace import SpanKind
 
@@ -77,7 +77,7 @@ class Tracer:
             },
         )
 
-    def end(self, call: Call, code: str, message: str) -> None:
+    def end(self, call: CallContext, code: str, message: str) -> None:
         """Ends the call's span with what became of it."""
         from opentelemetry.trace import Status, StatusCode
 
@@ -91,7 +91,7 @@ class Tracer:
         self._add_parts(call)
         call.span.end()
 
-    def _add_parts(self, call: Call) -> None:
+    def _add_parts(self, call: CallContext) -> None:
         """Spans of what became of its sentences, inside that of the call."""
         from opentelemetry.trace import set_span_in_context
 

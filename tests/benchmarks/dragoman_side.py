@@ -9,14 +9,14 @@ from typing import Any
 
 from dragoman.model.decoding.request import Request, TokenHypothesis
 from dragoman.model.decoding.search_options import SearchOptions
-from dragoman.server.scheduling.caller import Caller, Priority
+from dragoman.server.call_context import CallContext, Priority
 from dragoman.server.scheduling.worker import Worker
 from dragoman.translation.translator import Translator
 from tests.benchmarks.load_generator import latencies_under_load
 from tests.benchmarks.processes import peak_memory, serve
 from tests.model.decoding.engines.engines import finished_by_step
 
-_NOBODY = Caller("", "")
+_NOBODY = CallContext("", "")
 
 
 class DragomanSide:

@@ -8,6 +8,7 @@ from pathlib import Path
 from google.cloud.translate_v3 import types
 
 from dragoman.model.errors import DragomanError, InvalidInputError
+from dragoman.server.call_context import CallContext
 from dragoman.server.catalogue.catalogue import Catalogue
 from dragoman.server.config import LimitsConfig
 from dragoman.server.grpc.google.batch_job import BatchJob, Input, Target
@@ -16,7 +17,6 @@ from dragoman.server.grpc.google.errors import UnsupportedError
 from dragoman.server.grpc.google.files import AllowedFolder, InputFile, UriStyle
 from dragoman.server.grpc.google.languages import directions_of, find_sources
 from dragoman.server.grpc.google.names import read_model
-from dragoman.server.scheduling.caller import Caller
 
 MAX_TARGETS, MAX_FILES = 10, 100
 """As Google has them."""
@@ -41,7 +41,7 @@ class BatchTranslator:
         self._folder = AllowedFolder(files)
         self._outputs: set[Path] = set()  # folders of jobs that run
 
-    async def plan(self, request: types.BatchTranslateTextRequest, caller: Caller) -> BatchJob:
+    async def plan(self, request: types.BatchTranslateTextRequest, caller: CallContext) -> BatchJob:
         """The job that a request asks for; its output folder is there then, and is no other job's until it ends.
 
         Raises InvalidInputError, NotFoundError, UnsupportedError.

@@ -5,7 +5,7 @@ import sys
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Sequence
 from contextlib import aclosing, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
@@ -15,12 +15,12 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from dragoman.model.errors import InvalidInputError
+from dragoman.server.call_context import CallContext, Priority
 from dragoman.server.catalogue.catalogue import Catalogue, Lease
 from dragoman.server.config import LimitsConfig
 from dragoman.server.grpc.google.contents import ContentTranslator
 from dragoman.server.grpc.google.files import InputFile, UriStyle
 from dragoman.server.grpc.google.rows import MAX_HTML_LENGTH, OutputFile, Row, RowReader, append_index_row
-from dragoman.server.scheduling.caller import Caller, Priority
 from dragoman.server.scheduling.worker import ReplicaLostError, TextFailure, Worker
 from dragoman.translation.prepared_text import PreparedText
 from dragoman.translation.results import Translation
@@ -75,7 +75,7 @@ class BatchJob:
         self,
         catalogue: Catalogue,
         limits: LimitsConfig,
-        caller: Caller,
+        caller: CallContext,
         inputs: Sequence[Input],
         targets: Sequence[Target],
         folder: Path,
@@ -87,7 +87,7 @@ class BatchJob:
         are named. on_end: called when nothing more is written."""
         self._catalogue = catalogue
         self._limits = limits
-        self._caller = replace(caller, deadline=None)
+        self._caller = caller.detach()
         self._inputs, self._targets = inputs, targets
         self._folder, self._style = folder, style
         self._on_end = on_end

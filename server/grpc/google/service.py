@@ -9,15 +9,16 @@ from google.cloud.translate_v3 import types
 from google.longrunning import operations_pb2  # type: ignore[import-untyped]
 
 from dragoman.model.errors import InvalidInputError
+from dragoman.server.call_context import CallContext, Priority
 from dragoman.server.catalogue.catalogue import Catalogue
 from dragoman.server.config import LimitsConfig
+from dragoman.server.grpc.call_metadata import current_call
 from dragoman.server.grpc.google.batch import BatchTranslator
 from dragoman.server.grpc.google.contents import ContentTranslator, read_content, read_mime_type
 from dragoman.server.grpc.google.errors import UnsupportedError
 from dragoman.server.grpc.google.languages import directions_of, find_sources
 from dragoman.server.grpc.google.names import check_detection_model, check_parent, read_model
 from dragoman.server.grpc.google.operations import Operations
-from dragoman.server.scheduling.caller import Priority, current_caller
 from dragoman.server.scheduling.worker import TextFailure
 from dragoman.server.translating.detection import LanguageDetector
 
@@ -128,7 +129,7 @@ class GoogleService:
             raise UnsupportedError("batch translation: the server has no folder for it, see server.google_files")
         check_parent(request.parent, with_location=True)
         self._operations.check_room()
-        job = await self._batches.plan(request, current_caller.get())
+        job = await self._batches.plan(request, _current_call())
         return self._operations.start(request.parent, job)
 
     def _check_contents(self, contents: Sequence[str]) -> None:
@@ -160,7 +161,7 @@ class GoogleService:
         self, model: str | None, source: str, target: str, mime_type: str, contents: Sequence[str]
     ) -> list[str | TextFailure]:
         with self._catalogue.find(model, source, target) as lease:
-            translate = partial(lease.worker.translate, caller=current_caller.get(), priority=Priority.INTERACTIVE)
+            translate = partial(lease.worker.translate, caller=_current_call(), priority=Priority.INTERACTIVE)
             translator = ContentTranslator(
                 lease.translator,
                 lease.direction,
@@ -170,6 +171,10 @@ class GoogleService:
                 self._limits.max_sentences,
             )
             return await translator.run(contents)
+
+
+def _current_call() -> CallContext:
+    return current_call.get() or CallContext("", "")
 
 
 def _plain_text(content: str, mime_type: str) -> str:

@@ -7,11 +7,11 @@ from typing import Protocol, TypeAlias
 
 from dragoman.model.decoding.search_options import SearchOptions
 from dragoman.model.errors import InvalidInputError
+from dragoman.server.call_context import Priority
 from dragoman.server.catalogue.catalogue import Lease
 from dragoman.server.config import LimitsConfig
 from dragoman.server.grpc.v1.messages import read_search_options
 from dragoman.server.grpc.v1.preparation import Outcome, estimate_answer, prepare_item
-from dragoman.server.scheduling.caller import Priority
 from dragoman.server.scheduling.worker import TextFailure
 from dragoman.translation.prepared_text import PreparedText
 from dragoman.v1 import translation_pb2 as pb

@@ -4,15 +4,16 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import aclosing
-from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
 
 import grpc
 
 from dragoman.model.errors import InvalidInputError
+from dragoman.server.call_context import CallContext, Priority
 from dragoman.server.catalogue.catalogue import Catalogue
 from dragoman.server.config import LimitsConfig
+from dragoman.server.grpc.call_metadata import current_call
 from dragoman.server.grpc.v1.answers import check_size, write_found, write_scores, write_translations
 from dragoman.server.grpc.v1.messages import read_score_options, write_failure
 from dragoman.server.grpc.v1.model_messages import write_limits, write_model
@@ -20,7 +21,6 @@ from dragoman.server.grpc.v1.preparation import Outcome, check_answer_size, prep
 from dragoman.server.grpc.v1.requests import TranslationOrder, check_number_of_texts, find_model, read_priority
 from dragoman.server.grpc.v1.statuses import Context, abort
 from dragoman.server.grpc.v1.streaming import TextStream
-from dragoman.server.scheduling.caller import Caller, Priority, current_caller
 from dragoman.server.scheduling.worker import TextFailure, WorkerClosedError
 from dragoman.server.translating.detection import LanguageDetector
 from dragoman.translation.prepared_text import PreparedText
@@ -98,7 +98,7 @@ class TranslationService(translation_pb2_grpc.TranslationServiceServicer):
             if not self._num_running:
                 self._idle.set()
 
-    async def _translate(self, request: pb.TranslateRequest, caller: Caller) -> pb.TranslateResponse:
+    async def _translate(self, request: pb.TranslateRequest, caller: CallContext) -> pb.TranslateResponse:
         check_number_of_texts("texts", len(request.texts), self._limits)
         with find_model(self._catalogue, request) as lease:
             order = TranslationOrder.read(request, lease, self._limits, default_priority=Priority.INTERACTIVE)
@@ -148,7 +148,7 @@ class TranslationService(translation_pb2_grpc.TranslationServiceServicer):
                     started = None
                     await context.write(check_size(response, self._limits))
 
-    async def _score(self, request: pb.ScoreRequest, caller: Caller) -> pb.ScoreResponse:
+    async def _score(self, request: pb.ScoreRequest, caller: CallContext) -> pb.ScoreResponse:
         check_number_of_texts("pairs", len(request.pairs), self._limits)
         priority = read_priority(request.priority, Priority.BATCH)
         options = read_score_options(request.search_options, request.return_options)
@@ -203,15 +203,13 @@ class TranslationService(translation_pb2_grpc.TranslationServiceServicer):
         return check_size(response, self._limits)
 
 
-def _caller_of(context: Context) -> Caller:
-    """The caller as an interceptor has told it, or as far as gRPC knows it."""
-    caller = current_caller.get()
-    if not caller.client:
-        caller = replace(caller, client=context.peer())
+def _caller_of(context: Context) -> CallContext:
+    """The caller as the guard knows it, or without one as far as gRPC does."""
+    call = current_call.get()
+    if call is not None:
+        return call
     remaining: float | None = context.time_remaining()
-    if caller.deadline is None and remaining is not None:
-        caller = replace(caller, deadline=time.monotonic() + remaining)
-    return caller
+    return CallContext(context.peer(), "", None if remaining is None else time.monotonic() + remaining)
 
 
 def _prepare_pair(pair: pb.TextPair, *, prepare: Any, max_length: int) -> Outcome:

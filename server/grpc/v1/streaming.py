@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterat
 from typing import TypeAlias
 
 from dragoman.model.errors import InvalidInputError
+from dragoman.server.call_context import CallContext
 from dragoman.server.grpc.v1.answers import write_found
 from dragoman.server.grpc.v1.messages import write_failure
 from dragoman.server.grpc.v1.preparation import MAX_PREPARED_INLINE, Outcome
 from dragoman.server.grpc.v1.requests import TranslationOrder, check_number_of_texts
-from dragoman.server.scheduling.caller import Caller
 from dragoman.server.scheduling.worker import TextFailure, WorkerClosedError
 from dragoman.translation.prepared_text import PreparedText
 from dragoman.v1 import translation_pb2 as pb
@@ -81,7 +81,7 @@ class TextStream:
         requests: AsyncIterator[pb.TranslateStreamRequest],
         write: Write,
         order: TranslationOrder,
-        caller: Caller,
+        caller: CallContext,
     ) -> None:
         """requests: what follows the first message. first_items: what that has brought. write: sends a message, and
         returns when the connection has taken it."""

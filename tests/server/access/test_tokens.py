@@ -7,7 +7,7 @@ import pytest
 from dragoman.model.errors import InvalidInputError, NotFoundError
 from dragoman.server.access import tokens as tokens_module
 from dragoman.server.access.tokens import POLL_SECONDS, Token, TokenFile, is_open_to_others
-from dragoman.server.scheduling.caller import Priority
+from dragoman.server.call_context import Priority
 
 
 def read(path: Path, content: str) -> TokenFile:

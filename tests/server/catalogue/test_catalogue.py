@@ -12,10 +12,10 @@ from dragoman.model.config import Direction
 from dragoman.model.decoding.search_options import SearchOptions
 from dragoman.model.decoding.statistics import EngineStatistics
 from dragoman.model.errors import DragomanError, InvalidInputError, NotFoundError
+from dragoman.server.call_context import CallContext, Priority
 from dragoman.server.catalogue.bundle_watch import BundleState
 from dragoman.server.catalogue.catalogue import Catalogue, Lease
 from dragoman.server.config import ModelConfig
-from dragoman.server.scheduling.caller import Caller, Priority
 from dragoman.server.scheduling.interfaces import ServedTranslator
 from dragoman.server.scheduling.worker import EngineError, Worker
 from tests.server.fakes import DE_EN, EN_DE, PATIENCE, FakeTranslator, wait_for
@@ -105,7 +105,7 @@ def names(catalogue: Catalogue) -> list[str]:
 
 async def translate(lease: Lease, text: str) -> str:
     prepared = lease.translator.prepare(text, lease.direction, SearchOptions())
-    (found,) = await lease.worker.translate([prepared], caller=Caller("a", "b"), priority=Priority.INTERACTIVE)
+    (found,) = await lease.worker.translate([prepared], caller=CallContext("a", "b"), priority=Priority.INTERACTIVE)
     return getattr(found, "text", "")
 
 

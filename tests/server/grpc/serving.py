@@ -16,10 +16,11 @@ from opentelemetry.sdk.trace.export import SpanExporter
 from dragoman.server.access import server_options
 from dragoman.server.access.quotas import Quotas
 from dragoman.server.access.tokens import TokenFile
+from dragoman.server.call_context import CallContext
 from dragoman.server.config import LimitsConfig, LogConfig, MetricsConfig, TracesConfig
+from dragoman.server.grpc.call_metadata import current_call
 from dragoman.server.grpc.guard import Guard
-from dragoman.server.scheduling.caller import Caller, current_caller
-from dragoman.server.telemetry import Call, Monitor
+from dragoman.server.telemetry import Monitor
 from dragoman.v1 import translation_pb2 as pb
 from dragoman.v1 import translation_pb2_grpc
 from tests.server.fakes import PATIENCE
@@ -34,13 +35,15 @@ class ObedientService(translation_pb2_grpc.TranslationServiceServicer):
     left out."""
 
     def __init__(self) -> None:
-        self.callers: list[Caller] = []
+        self.callers: list[CallContext] = []
         self.running = asyncio.Event()  # set once a text "wait" has come
         self.release = asyncio.Event()
         self.num_refused = 0
 
     async def _obey(self, text: str, context: Any) -> str:
-        self.callers.append(current_caller.get())
+        call = current_call.get()
+        assert call is not None
+        self.callers.append(call)
         if text == "wait":
             self.running.set()
             await self.release.wait()
@@ -86,9 +89,9 @@ class WatchedMonitor(Monitor):
         self, log: LogConfig, stream: io.StringIO, metrics: MetricsConfig, exporter: SpanExporter | None
     ) -> None:
         super().__init__(metrics, log, TracesConfig(), lambda: [], log_stream=stream, span_exporter=exporter)
-        self.ended: asyncio.Queue[tuple[Call, str, str]] = asyncio.Queue()
+        self.ended: asyncio.Queue[tuple[CallContext, str, str]] = asyncio.Queue()
 
-    def call_ended(self, call: Call, code: str, message: str = "") -> None:
+    def call_ended(self, call: CallContext, code: str, message: str = "") -> None:
         super().call_ended(call, code, message)
         self.ended.put_nowait((call, code, message))
 
@@ -103,7 +106,7 @@ class Serving(NamedTuple):
     monitor: WatchedMonitor
     server: grpc.aio.Server
 
-    async def next_ended(self) -> tuple[Call, str, str]:
+    async def next_ended(self) -> tuple[CallContext, str, str]:
         return await asyncio.wait_for(self.monitor.ended.get(), PATIENCE)
 
     async def check_health(self) -> int:

@@ -15,10 +15,10 @@ from grpc_reflection.v1alpha import reflection_pb2_grpc
 
 from dragoman.server.access.quotas import Quotas
 from dragoman.server.access.tokens import TokenFile
+from dragoman.server.call_context import Priority
 from dragoman.server.config import AccessConfig, LimitsConfig, LogConfig, MetricsConfig, TracesConfig
 from dragoman.server.grpc import guard
 from dragoman.server.grpc.guard import is_past, make_interceptors
-from dragoman.server.scheduling.caller import Priority
 from dragoman.server.telemetry import Monitor
 from dragoman.v1 import translation_pb2 as pb
 from tests.server.fakes import PATIENCE

@@ -13,7 +13,7 @@ import pytest
 
 from dragoman.model.decoding.request import Event
 from dragoman.model.errors import InvalidInputError
-from dragoman.server.scheduling.caller import Caller, Priority
+from dragoman.server.call_context import CallContext, Priority
 from dragoman.server.scheduling.worker import MAX_FINISHED_INLINE, DeadlineError, LiveText, ReplicaLostError, Worker
 from dragoman.translation.translator import Translator
 from tests.server.fakes import FakeTranslator, wait_for
@@ -48,7 +48,7 @@ class Pace:
         self._allowed.release(num_steps)
 
 
-def follow(worker: Worker, text: str, caller: Caller = ANYBODY) -> AsyncGenerator[LiveText, None]:
+def follow(worker: Worker, text: str, caller: CallContext = ANYBODY) -> AsyncGenerator[LiveText, None]:
     (prepared,) = prepare(worker, text)
     return worker.follow(prepared, caller=caller, priority=Priority.INTERACTIVE)
 

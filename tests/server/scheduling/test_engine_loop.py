@@ -14,7 +14,7 @@ from dragoman.model.config import Direction
 from dragoman.model.decoding.request import Request
 from dragoman.model.decoding.search_options import SearchOptions
 from dragoman.model.errors import NotFoundError
-from dragoman.server.scheduling.caller import Caller, Priority
+from dragoman.server.call_context import CallContext, Priority
 from dragoman.server.scheduling.engine_loop import STALL_SECONDS
 from dragoman.server.scheduling.worker import DeadlineError, EngineError, ReplicaLostError, Worker
 from dragoman.translation.prepared_text import PreparedText
@@ -379,7 +379,7 @@ def count_wakes(monkeypatch: pytest.MonkeyPatch) -> list[None]:
 # Deadlines.
 
 
-def with_deadline(deadline: float) -> Caller:
+def with_deadline(deadline: float) -> CallContext:
     return replace(ANYBODY, deadline=deadline)
 
 
@@ -599,8 +599,8 @@ def test_priorities_and_clients_share_the_engine() -> None:
         engine.gate.clear()
         calls = [start(worker, "a")]  # request 0
         await wait_for(engine.held)
-        heavy, light = Caller("heavy", ""), Caller("light", "")
-        confined = Caller("confined", "", max_priority=Priority.BATCH)
+        heavy, light = CallContext("heavy", ""), CallContext("light", "")
+        confined = CallContext("confined", "", max_priority=Priority.BATCH)
         calls += [
             start(worker, "b c", "d e", caller=heavy, priority=Priority.BATCH),  # 1, 2
             start(worker, *["f g"] * 8, caller=heavy),  # 3 to 10

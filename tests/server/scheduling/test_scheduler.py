@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dragoman.model.errors import InvalidInputError
-from dragoman.server.scheduling.caller import Priority
+from dragoman.server.call_context import Priority
 from dragoman.server.scheduling.scheduler import BATCH_EVERY, QueueFullError, Scheduler
 from tests.server.scheduling.test_fair_queue import SlowQueue
 

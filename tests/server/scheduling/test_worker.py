@@ -11,7 +11,7 @@ import pytest
 from dragoman.model.decoding.request import Event, TokenHypothesis
 from dragoman.model.decoding.search_options import SearchOptions
 from dragoman.model.errors import NoTranslationError
-from dragoman.server.scheduling.caller import Caller, Priority
+from dragoman.server.call_context import CallContext, Priority
 from dragoman.server.scheduling.scheduler import QueueFullError
 from dragoman.server.scheduling.throughput import UNKNOWN_RETRY_SECONDS
 from dragoman.server.scheduling.worker import MAX_FINISHED_INLINE, TextFailure, Worker, WorkerClosedError
@@ -250,7 +250,9 @@ def test_who_is_refused_is_told_when_to_come_again(translator: FakeTranslator) -
         run(lambda: main(worker))
 
 
-def when_room(worker: Worker, *texts: str, caller: Caller = ANYBODY) -> "asyncio.Task[list[Translation | TextFailure]]":
+def when_room(
+    worker: Worker, *texts: str, caller: CallContext = ANYBODY
+) -> "asyncio.Task[list[Translation | TextFailure]]":
     return asyncio.ensure_future(
         worker.translate_when_room(prepare(worker, *texts), caller=caller, priority=Priority.INTERACTIVE)
     )
@@ -264,7 +266,7 @@ def test_the_patient_wait_for_room_in_fair_order() -> None:
         engine.gate.clear()
         calls = [start(worker, "a")]
         await wait_for(engine.held)
-        many, few = Caller("many", ""), Caller("few", "")
+        many, few = CallContext("many", ""), CallContext("few", "")
         calls += [when_room(worker, "b", caller=many) for _ in range(5)]  # 1 to 5
         calls += [when_room(worker, "c", caller=few) for _ in range(2)]  # 6, 7
         calls.append(start(worker, "d", caller=few))  # 8, not refused on account of the others
@@ -285,7 +287,7 @@ def test_the_patient_that_give_up_hold_up_nobody(translator: FakeTranslator) -> 
         engine.gate.clear()
         busy = start(worker, "forever", "forever", "forever")
         await wait_for(engine.held)
-        calls = [when_room(worker, f"a {number}", caller=Caller(str(number % 3), "")) for number in range(20)]
+        calls = [when_room(worker, f"a {number}", caller=CallContext(str(number % 3), "")) for number in range(20)]
         await asyncio.sleep(0)
         for call in (busy, *calls[::2]):
             call.cancel()

@@ -5,13 +5,13 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from dragoman.model.decoding.search_options import SearchOptions
-from dragoman.server.scheduling.caller import Caller, Priority
+from dragoman.server.call_context import CallContext, Priority
 from dragoman.server.scheduling.worker import TextFailure, Worker
 from dragoman.translation.prepared_text import PreparedText
 from dragoman.translation.results import Translation
 from tests.server.fakes import EN_DE, PATIENCE
 
-ANYBODY = Caller("anybody", "request")
+ANYBODY = CallContext("anybody", "request")
 
 
 class Clock:
@@ -56,7 +56,7 @@ def prepare(worker: Worker, *texts: str, **options: Any) -> list[PreparedText]:
 async def translate(
     worker: Worker,
     *texts: str,
-    caller: Caller = ANYBODY,
+    caller: CallContext = ANYBODY,
     priority: Priority = Priority.INTERACTIVE,
     **options: Any,
 ) -> list[Translation | TextFailure]:
@@ -64,7 +64,7 @@ async def translate(
 
 
 def start(
-    worker: Worker, *texts: str, caller: Caller = ANYBODY, priority: Priority = Priority.INTERACTIVE
+    worker: Worker, *texts: str, caller: CallContext = ANYBODY, priority: Priority = Priority.INTERACTIVE
 ) -> "asyncio.Task[list[Translation | TextFailure]]":
     return asyncio.ensure_future(translate(worker, *texts, caller=caller, priority=priority))
 

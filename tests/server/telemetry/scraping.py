@@ -1,9 +1,13 @@
-"""Reads metrics as Prometheus does."""
+"""Reads metrics as Prometheus does, and begins calls as the guard does."""
 
 import urllib.request
+from collections.abc import Mapping
 from typing import TypeAlias
 
 from prometheus_client.parser import text_string_to_metric_families
+
+from dragoman.server.call_context import CallContext
+from dragoman.server.telemetry import Monitor
 
 Samples: TypeAlias = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 """By name and sorted labels."""
@@ -27,3 +31,10 @@ def scrape(address: str) -> Samples:
 def find(samples: Samples, name: str, **labels: str) -> float:
     """One sample; 0 if there is none."""
     return samples.get((name, tuple(sorted(labels.items()))), 0.0)
+
+
+def begin_call(monitor: Monitor, method: str, metadata: Mapping[str, str] | None = None) -> CallContext:
+    """A call of which the monitor has been told."""
+    call = CallContext("me", "1", method=method)
+    monitor.call_started(call, metadata or {})
+    return call

@@ -11,7 +11,7 @@ import pytest
 from dragoman.model.decoding.statistics import EngineStatistics
 from dragoman.server.config import LogConfig, MetricsConfig, TracesConfig
 from dragoman.server.telemetry import Monitor
-from tests.server.telemetry.scraping import Samples, scrape
+from tests.server.telemetry.scraping import Samples, begin_call, scrape
 
 DEPLOY = Path(__file__).parents[3] / "server" / "deploy"
 METRIC = re.compile(r"\b(?:dragoman|process)_[a-z0-9_]+\b")
@@ -33,7 +33,7 @@ def samples() -> Samples:
     )
     monitor.start()
     try:
-        monitor.call_ended(monitor.call_started("a/b", "1", "me", {}), "OK")
+        monitor.call_ended(begin_call(monitor, "a/b"), "OK")
         monitor.call_refused("calls")
         monitor.admitted("en-de", "batch", 0.5)
         monitor.first_token("en-de", 0.5)

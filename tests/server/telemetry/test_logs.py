@@ -13,13 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dragoman.server.config import LogConfig, MetricsConfig, TracesConfig
+from dragoman.server.grpc.counting import MAX_KEPT_CHARACTERS, count_request
 from dragoman.server.telemetry import Monitor
 from dragoman.server.telemetry import logs as logs_module
-from dragoman.server.telemetry.calls import MAX_KEPT_CHARACTERS
 from dragoman.server.telemetry.logs import JsonFormatter, LogWriter, TextFormatter
 from dragoman.v1 import translation_pb2 as pb
 from tests.server.fakes import PATIENCE
 from tests.server.grpc.serving import SERVICE, bearer, read_log, run, serving
+from tests.server.telemetry.scraping import begin_call
 
 SECRET = "The merger is off."
 
@@ -87,9 +88,9 @@ def test_texts_are_kept_where_that_is_wanted_but_not_without_bound() -> None:
     assert first["source_texts"] == [SECRET, "a"]
     assert second["source_texts"] == [SECRET]
     with watching(LogConfig(texts=True), io.StringIO()) as monitor:
-        call = monitor.call_started("a/b", "1", "me", {})
+        call = begin_call(monitor, "a/b")
         for text in ("a", "b" * MAX_KEPT_CHARACTERS, "c"):
-            call.read(pb.TranslateLiveRequest(text=text), 1)
+            count_request(call, pb.TranslateLiveRequest(text=text), 1)
         assert call.texts == ["a"]
 
 
@@ -97,7 +98,7 @@ def test_health_checks_are_told_of_to_those_who_debug() -> None:
     for level, expected in (("info", 0), ("debug", 1)):
         stream = io.StringIO()
         with watching(LogConfig.model_validate({"format": "json", "level": level}), stream) as monitor:
-            monitor.call_ended(monitor.call_started("grpc.health.v1.Health/Check", "1", "me", {}), "OK")
+            monitor.call_ended(begin_call(monitor, "grpc.health.v1.Health/Check"), "OK")
         found = [line for line in read_log(stream) if line.get("method") == "grpc.health.v1.Health/Check"]
         assert len(found) == expected
 

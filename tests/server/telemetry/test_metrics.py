@@ -9,12 +9,15 @@ import pytest
 
 from dragoman.model.decoding.statistics import EngineStatistics
 from dragoman.model.errors import DragomanError
+from dragoman.server.call_context import CallContext
 from dragoman.server.config import LogConfig, MetricsConfig, TracesConfig
-from dragoman.server.telemetry import Monitor, calls
+from dragoman.server.grpc import counting
+from dragoman.server.grpc.counting import count_request
+from dragoman.server.telemetry import Monitor
 from dragoman.v1 import translation_pb2 as pb
 from tests.server.fakes import PATIENCE
 from tests.server.grpc.serving import SERVICE, Serving, run, serving
-from tests.server.telemetry.scraping import Samples, find, scrape
+from tests.server.telemetry.scraping import Samples, begin_call, find, scrape
 
 ENDPOINT = MetricsConfig(listen="127.0.0.1:0")
 
@@ -85,7 +88,8 @@ def test_refusals_are_counted_by_reason() -> None:
 def test_a_call_takes_as_long_as_the_clock_says() -> None:
     now = 5.0
     monitor = Monitor(ENDPOINT, LogConfig(level="error"), TracesConfig(), lambda: [], clock=lambda: now)
-    call = monitor.call_started("a/b", "1", "me", {})
+    call = CallContext("me", "1", method="a/b", started_at=now)
+    monitor.call_started(call, {})
     now = 5.75
     monitor.call_ended(call, "OK")
     found = scrape_after(monitor)
@@ -223,18 +227,18 @@ def test_without_an_address_there_is_no_port() -> None:
     ids=lambda value: type(value).__name__ if not isinstance(value, int) else None,
 )
 def test_texts_are_found_in_every_kind_of_request(request_: Any, num_texts: int, num_characters: int) -> None:
-    call = make_monitor().call_started("a/b", "1", "me", {})
-    assert call.read(request_, 1) == num_characters
+    call = begin_call(make_monitor(), "a/b")
+    assert count_request(call, request_, 1) == num_characters
     assert (call.num_texts, call.num_characters) == (num_texts, num_characters)
 
 
 def test_texts_are_found_in_googles_requests() -> None:
     translate_v3 = pytest.importorskip("google.cloud.translate_v3", reason="needs google-cloud-translate")
-    call = make_monitor().call_started("a/b", "1", "me", {})
+    call = begin_call(make_monitor(), "a/b")
     request = translate_v3.TranslateTextRequest(contents=["ab", "c"])
-    assert call.read(request, 1) == 3
-    assert call.read(translate_v3.TranslateTextRequest.pb(request), 1) == 3
-    assert call.read(translate_v3.DetectLanguageRequest(content="d"), 1) == 1
+    assert count_request(call, request, 1) == 3
+    assert count_request(call, translate_v3.TranslateTextRequest.pb(request), 1) == 3
+    assert count_request(call, translate_v3.DetectLanguageRequest(content="d"), 1) == 1
     assert (call.num_texts, call.num_characters) == (5, 7)
 
 
@@ -249,7 +253,7 @@ def test_texts_are_found_in_googles_requests() -> None:
     ids=lambda request: type(request).__name__,
 )
 def test_far_too_many_texts_are_not_looked_at(monkeypatch: pytest.MonkeyPatch, request_: Any) -> None:
-    monkeypatch.setattr(calls, "MAX_COUNTED_TEXTS", 2)
-    call = calls.Call("", "", "", 0.0, texts=[])
-    assert call.read(request_, 12345) == 12345
+    monkeypatch.setattr(counting, "MAX_COUNTED_TEXTS", 2)
+    call = CallContext("", "", texts=[])
+    assert count_request(call, request_, 12345) == 12345
     assert (call.num_texts, call.num_characters, call.texts) == (3, 12345, [])

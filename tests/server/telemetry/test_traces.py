@@ -20,6 +20,7 @@ from dragoman.server.telemetry import Monitor
 from dragoman.v1 import translation_pb2 as pb
 from tests.server.fakes import PATIENCE
 from tests.server.grpc.serving import SERVICE, run, serving
+from tests.server.telemetry.scraping import begin_call
 
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 
@@ -68,7 +69,7 @@ def test_the_caller_decides_whether_its_trace_is_sampled() -> None:
         traces = TracesConfig(sample_ratio=ratio)
         monitor = Monitor(MetricsConfig(), LogConfig(), traces, lambda: [], span_exporter=exporter)
         parent = {"traceparent": f"00-{TRACE}-{PARENT}-{flags}"}
-        monitor.call_ended(monitor.call_started("a/b", "1", "me", parent), "OK")
+        monitor.call_ended(begin_call(monitor, "a/b", parent), "OK")
         monitor.stop()
         assert len(exporter.get_finished_spans()) == expected
 
@@ -79,7 +80,7 @@ def test_a_share_of_the_other_calls_is_sampled() -> None:
         traces = TracesConfig(sample_ratio=ratio)
         monitor = Monitor(MetricsConfig(), LogConfig(), traces, lambda: [], span_exporter=exporter)
         for metadata in ({}, {"traceparent": "nonsense"}):
-            monitor.call_ended(monitor.call_started("a/b", "1", "me", metadata), "OK")
+            monitor.call_ended(begin_call(monitor, "a/b", metadata), "OK")
         monitor.stop()
         assert len(exporter.get_finished_spans()) == 2 * expected
 
@@ -88,7 +89,7 @@ def test_without_an_endpoint_nothing_is_traced_and_nothing_imported(monkeypatch:
     for name in [name for name in sys.modules if name.partition(".")[0] == "opentelemetry"]:
         monkeypatch.setitem(sys.modules, name, None)
     monitor = Monitor(MetricsConfig(), LogConfig(), TracesConfig(), lambda: [])
-    assert monitor.call_started("a/b", "1", "me", {}).span is None
+    assert begin_call(monitor, "a/b").span is None
     with pytest.raises(DragomanError, match=r"traces\.endpoint: needs .* pip install 'dragoman\[telemetry\]'"):
         Monitor(MetricsConfig(), LogConfig(), TracesConfig(endpoint="http://localhost:1"), lambda: [])
 
@@ -96,14 +97,14 @@ def test_without_an_endpoint_nothing_is_traced_and_nothing_imported(monkeypatch:
 def test_queue_and_decoding_are_spans_inside_the_calls() -> None:
     exporter = InMemorySpanExporter()
     monitor = Monitor(MetricsConfig(), LogConfig(), TracesConfig(), lambda: [], span_exporter=exporter)
-    call = monitor.call_started("a/b", "1", "me", {})
+    call = begin_call(monitor, "a/b")
     begin = call.started_at
     call.timing.admitted(begin + 1, begin + 3)
     call.timing.admitted(begin + 1, begin + 4)
     call.timing.finished(begin + 5)
     call.timing.finished(begin + 7)
     monitor.call_ended(call, "OK")
-    dropped = monitor.call_started("a/b", "2", "me", {})
+    dropped = begin_call(monitor, "a/b")
     dropped.timing.admitted(dropped.started_at, dropped.started_at + 1)
     monitor.call_ended(dropped, "CANCELLED")
     monitor.stop()
@@ -151,7 +152,7 @@ def collecting() -> Iterator[tuple[str, Collector]]:
 def test_spans_reach_a_collector() -> None:
     with collecting() as (endpoint, collector):
         monitor = Monitor(MetricsConfig(), LogConfig(), TracesConfig(endpoint=endpoint), lambda: [])
-        monitor.call_ended(monitor.call_started("a/b", "1", "me", {}), "OK")
+        monitor.call_ended(begin_call(monitor, "a/b"), "OK")
         monitor.stop()
         monitor.stop()
         assert collector.names.get(timeout=PATIENCE) == "a/b"

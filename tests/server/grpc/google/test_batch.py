@@ -13,9 +13,9 @@ import grpc
 from google.cloud.translate_v3 import types
 from google.longrunning import operations_pb2  # type: ignore[import-untyped]
 
+from dragoman.server.call_context import Priority
 from dragoman.server.grpc.google import batch_job, operations
 from dragoman.server.grpc.google.batch import BatchTranslator
-from dragoman.server.scheduling.caller import Priority
 from dragoman.server.scheduling.worker import ReplicaLostError, Worker
 from tests.server.fakes import PATIENCE, wait_for
 from tests.server.grpc.google.running import PARENT, AligningTranslator, Google, connected, serve

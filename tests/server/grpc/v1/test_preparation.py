@@ -8,6 +8,7 @@ import pytest
 
 from dragoman.model.decoding.search_options import SearchOptions
 from dragoman.model.errors import InvalidInputError, InvalidRequestError
+from dragoman.server.call_context import Priority
 from dragoman.server.config import LimitsConfig
 from dragoman.server.grpc.v1.preparation import (
     CHUNK_LENGTH,
@@ -19,7 +20,6 @@ from dragoman.server.grpc.v1.preparation import (
     prepare_item,
 )
 from dragoman.server.grpc.v1.requests import TranslationOrder
-from dragoman.server.scheduling.caller import Priority
 from dragoman.server.scheduling.worker import TextFailure
 from dragoman.translation.prepared_text import PreparedText, Segment
 from dragoman.v1 import translation_pb2 as pb

@@ -3,12 +3,9 @@
 import asyncio
 
 from dragoman.model.decoding.search_options import SearchOptions
-from dragoman.server.scheduling.call_timing import CallTiming, current_timing
-from dragoman.server.scheduling.caller import Caller, Priority
+from dragoman.server.call_context import CallContext, CallTiming, Priority
 from dragoman.server.scheduling.worker import Worker
 from tests.server.fakes import EN_DE, FakeTranslator
-
-CALLER = Caller("me", "1")
 
 
 def test_the_longest_wait_of_all_sentences_counts() -> None:
@@ -22,21 +19,20 @@ def test_the_longest_wait_of_all_sentences_counts() -> None:
     assert timing == CallTiming(9.0, 12.5, 14.0, 16.0, 4.0)
 
 
-def test_a_worker_tells_the_call_that_is_being_served() -> None:
+def test_a_worker_notes_times_in_the_call_that_it_serves() -> None:
     translator = FakeTranslator(num_slots=1)
 
-    async def translate(text: str, timing: CallTiming | None) -> None:
-        current_timing.set(timing)
-        with_options = translator.prepare(text, EN_DE, SearchOptions())
-        await worker.translate([with_options], caller=CALLER, priority=Priority.BATCH)
+    async def translate(text: str, call: CallContext) -> None:
+        prepared = translator.prepare(text, EN_DE, SearchOptions())
+        await worker.translate([prepared], caller=call, priority=Priority.BATCH)
 
     async def main() -> None:
-        await asyncio.gather(translate("a b", first), translate("c | d", second), translate("e", None))
+        await asyncio.gather(translate("a b", first), translate("c | d", second))
 
-    first, second = CallTiming(), CallTiming()
+    first, second = CallContext("me", "1"), CallContext("me", "2")
     with Worker(translator) as worker:
         asyncio.run(main())
-    for timing in (first, second):
+    for timing in (first.timing, second.timing):
         assert timing.submitted_at is not None
         assert timing.admitted_at is not None
         assert timing.last_admitted_at is not None

@@ -1,0 +1,90 @@
+"""What a call's messages bring: texts, characters, and the model that answers."""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from typing import Any, TypeVar
+
+from dragoman.server.call_context import CallContext
+
+MAX_COUNTED_TEXTS = 65_536
+"""Texts of a message that are looked at: looking at millions of empty ones would hold up the event loop for seconds,
+just to find that they are too many."""
+
+MAX_KEPT_CHARACTERS = 10_000
+"""Of a call's texts, where the log may hold them: a stream has any number of texts."""
+
+
+def count_request(call: CallContext, request: Any, num_bytes: int) -> int:
+    """Counts what a message of the caller's, of `num_bytes`, brings; returns its characters (code points), or the
+    bytes if it has more than MAX_COUNTED_TEXTS."""
+    read_texts = _find(_TEXTS, type(request))
+    if read_texts is None:
+        return 0
+    repeated = _find(_REPEATED, type(request))
+    if repeated is not None and (num_texts := len(getattr(request, repeated))) > MAX_COUNTED_TEXTS:
+        call.num_texts += num_texts
+        call.num_characters += num_bytes
+        return num_bytes
+    texts = read_texts(request)
+    num_characters = sum(map(len, texts))
+    call.num_texts += len(texts)
+    call.num_characters += num_characters
+    if call.texts is not None and call.num_characters <= MAX_KEPT_CHARACTERS:
+        call.texts.extend(texts)
+    return num_characters
+
+
+def note_model(call: CallContext, response: Any) -> None:
+    """Notes which model an answer comes from, if that is not known yet."""
+    if not call.model:
+        read_model = _find(_MODELS, type(response))
+        if read_model is not None:
+            call.model = read_model(response)
+
+
+def _pairs(request: Any) -> list[str]:
+    return [text for pair in request.pairs for text in (pair.source, pair.target)]
+
+
+_Reader = TypeVar("_Reader")
+
+_TEXTS: Mapping[str, Callable[[Any], Sequence[str]]] = {
+    "dragoman.v1.TranslateRequest": lambda request: request.texts,
+    "dragoman.v1.TranslateStreamRequest": lambda request: [item.text for item in request.items],
+    "dragoman.v1.TranslateLiveRequest": lambda request: [request.text],
+    "dragoman.v1.ScoreRequest": _pairs,
+    "dragoman.v1.DetectLanguageRequest": lambda request: request.texts,
+    "google.cloud.translation.v3.TranslateTextRequest": lambda request: request.contents,
+    "google.cloud.translation.v3.DetectLanguageRequest": lambda request: [request.content],
+}
+"""The texts of each kind of request, by its message's full name: the classes themselves are known to gRPC's edge alone,
+and Google's to those who have installed them."""
+
+_REPEATED: Mapping[str, str] = {
+    "dragoman.v1.TranslateRequest": "texts",
+    "dragoman.v1.TranslateStreamRequest": "items",
+    "dragoman.v1.ScoreRequest": "pairs",
+    "dragoman.v1.DetectLanguageRequest": "texts",
+    "google.cloud.translation.v3.TranslateTextRequest": "contents",
+}
+"""The field that holds the texts, of those that may bring any number."""
+
+_MODELS: Mapping[str, Callable[[Any], str]] = {
+    "dragoman.v1.TranslateResponse": lambda response: response.model,
+    "dragoman.v1.TranslateStreamResponse": lambda response: response.started.model,
+    "dragoman.v1.TranslateLiveResponse": lambda response: response.started.model,
+    "dragoman.v1.ScoreResponse": lambda response: response.model,
+}
+
+
+def _find(readers: Mapping[str, _Reader], kind: type) -> _Reader | None:
+    """The reader of a class of messages, whether it is protobuf's or one that wraps it, as Google's do."""
+    return readers.get(_name_of(kind))
+
+
+@cache
+def _name_of(kind: Any) -> str:
+    descriptor = getattr(kind, "DESCRIPTOR", None)
+    if descriptor is None and hasattr(kind, "pb"):
+        descriptor = kind.pb().DESCRIPTOR
+    return getattr(descriptor, "full_name", "")
