@@ -32,7 +32,9 @@ WORKLOADS = (
     "invariance",
     "marian",
 )
-"""What runs when none is named; `tune` runs only if it is."""
+"""What runs when none is named; those of `BY_NAME` run only if they are."""
+
+BY_NAME = ("tune", "baseline")
 
 PACKAGES = ("ctranslate2", "numpy", "sacrebleu", "sentencepiece", "torch", "transformers")
 DATA_VARIABLE = "DRAGOMAN_BENCH_DATA"
@@ -40,7 +42,7 @@ DATA_VARIABLE = "DRAGOMAN_BENCH_DATA"
 
 def main() -> int:
     arguments = _parse()
-    bench = Bench(Inputs(arguments.cache, arguments.data), arguments.rounds, arguments.load_seconds)
+    bench = Bench(Inputs(arguments.cache, arguments.data), arguments.rounds, arguments.load_seconds, arguments.baseline)
     console = Console(width=160 if not sys.stdout.isatty() else None)
     measurements: list[Measurement] = []
     failed = False
@@ -60,7 +62,9 @@ def main() -> int:
 def _parse() -> argparse.Namespace:
     data = os.environ.get(DATA_VARIABLE)
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
-    parser.add_argument("workloads", nargs="*", metavar="WORKLOAD", help=f"{', '.join(WORKLOADS)}; or tune")
+    parser.add_argument(
+        "workloads", nargs="*", metavar="WORKLOAD", help=f"{', '.join(WORKLOADS)}; or {', '.join(BY_NAME)}"
+    )
     parser.add_argument(
         "--data",
         type=Path,
@@ -73,10 +77,11 @@ def _parse() -> argparse.Namespace:
     parser.add_argument(
         "--load-seconds", type=float, default=20.0, help="seconds of arrivals, a side and round: %(default)s"
     )
+    parser.add_argument("--baseline", type=Path, help="another checkout, for the workload `baseline`")
     arguments = parser.parse_args()
-    unknown = [name for name in arguments.workloads if name not in (*WORKLOADS, "tune")]
+    unknown = [name for name in arguments.workloads if name not in (*WORKLOADS, *BY_NAME)]
     if unknown:
-        parser.error(f"there is no workload {', '.join(unknown)}; choose among {', '.join(WORKLOADS)}, tune")
+        parser.error(f"there is no workload {', '.join(unknown)}; choose among {', '.join((*WORKLOADS, *BY_NAME))}")
     return arguments
 
 

@@ -26,11 +26,13 @@ CTRANSLATE2_DEFAULTS: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Bench:
-    """num_rounds: pairs that count, after one to warm up. load_seconds: of arrivals, a side and round."""
+    """num_rounds: pairs that count, after one to warm up. load_seconds: of arrivals, a side and round.
+    baseline: another checkout."""
 
     inputs: Inputs
     num_rounds: int
     load_seconds: float
+    baseline: Path | None = None
 
     @property
     def tuned_file(self) -> Path:

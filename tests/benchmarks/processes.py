@@ -10,6 +10,7 @@ import subprocess
 import sys
 import traceback
 from collections.abc import Mapping
+from pathlib import Path
 from typing import IO, Any, Self, TextIO
 
 
@@ -26,12 +27,13 @@ class Side:
         environment: Mapping[str, str] | None = None,
         *,
         python: str = sys.executable,
+        folder: Path | None = None,
         log: IO[str] | None = None,
         patience: float | None = None,
     ) -> None:
-        """environment: variables for it alone, such as OMP_NUM_THREADS. python: the interpreter that runs it. log:
-        where what it says goes, standard error if left out. patience: seconds to wait for an answer, for ever if left
-        out."""
+        """environment: variables for it alone, such as OMP_NUM_THREADS. python: the interpreter that runs it. folder:
+        the checkout whose module runs, this one if left out. log: for its standard error. patience: seconds to wait
+        for an answer, for ever if left out."""
         self.name = name
         self._patience = patience
         self._process = subprocess.Popen(
@@ -39,6 +41,7 @@ class Side:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,
+            cwd=folder,
             text=True,
             env={**os.environ, **(environment or {})},
         )
