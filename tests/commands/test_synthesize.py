@@ -9,9 +9,7 @@ from pathlib import Path
 import pytest
 
 from dragoman.training.evaluation.metrics import SentenceBleu
-from tests.commands.test_command_line import Run, assert_refused, run, write_lines
-
-__all__ = ["run"]  # a fixture
+from tests.commands.running import Run, assert_refused, write_lines
 
 GERMAN = [
     "Guten Morgen.",

@@ -15,7 +15,7 @@ from dragoman.training.evaluation.consensus import (
     hypothesis_weights,
 )
 from dragoman.training.evaluation.metrics import SentenceBleu
-from tests.commands.test_command_line import Run, assert_refused, run, write_lines
+from tests.commands.running import Run, assert_refused, run, write_lines
 
 __all__ = ["run"]  # a fixture
 

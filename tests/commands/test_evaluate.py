@@ -1,0 +1,65 @@
+"""`dragoman evaluate`."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.commands.running import Run, assert_refused, write_lines
+
+
+@pytest.fixture
+def evaluation_files(tmp_path: Path) -> tuple[Path, Path]:
+    source = write_lines(tmp_path / "test.en", "one small house", "", "a big tree")
+    reference = write_lines(tmp_path / "test.de", "ein kleines Haus", "", "ein großer Baum")
+    return source, reference
+
+
+def test_evaluate_scores_a_bundle_and_keeps_its_translations(
+    run: Run, tiny_bundle: Path, evaluation_files: tuple[Path, Path], tmp_path: Path
+) -> None:
+    source, reference = evaluation_files
+    bundle = shutil.copytree(tiny_bundle, tmp_path / "bundle")
+    output = tmp_path / "out.de"
+    command = ["evaluate", bundle, "--from", "en", "--to", "de", "--source", source, "--reference", reference]
+    outcome = run(*command, "--json", "--output", output, "--record", "tiny-test")
+    report = json.loads(outcome.output)
+    assert report["num_sentences"] == 3
+    for metric in ("bleu", "chrf", "ter"):
+        assert report[metric]["signature"].startswith("nrefs:1|")
+    assert len(output.read_text().splitlines()) == 3
+
+    again = json.loads(run("evaluate", "--hypothesis", output, "--reference", reference, "--json").output)
+    assert again == report
+    assert f"| en→de | tiny-test | BLEU | {report['bleu']['score']:.2f} |" in (bundle / "README.md").read_text()
+
+    assert_refused(run(*command, "--output", output), "out.de: exists already")
+    compared = run(*command, "--baseline", reference, "--json")
+    assert json.loads(compared.output)["chrf"]["baseline_score"] == pytest.approx(100)
+    compared = run(*command, "--baseline-bundle", tiny_bundle)
+    assert "BLEU" in compared.output
+
+
+def test_evaluate_refuses_what_does_not_fit(
+    run: Run, tiny_bundle: Path, evaluation_files: tuple[Path, Path], tmp_path: Path
+) -> None:
+    source, reference = evaluation_files
+    short = write_lines(tmp_path / "short.de", "ein Satz")
+    assert_refused(run("evaluate", "--hypothesis", short, "--reference", reference), "short.de has 1 lines", "has 3")
+    assert_refused(run("evaluate", "--reference", reference), "give either a BUNDLE")
+    bundle = ["evaluate", tiny_bundle, "--source", source, "--reference", reference]
+    assert_refused(run(*bundle, "--to", "fr"), "does not translate to fr", "en→de, de→en")
+    assert_refused(run(*bundle), "--to LANGUAGE")
+    assert_refused(run("evaluate", "none", *bundle[2:], "--to", "de"), 'there is no bundle "none"')
+    write_lines(source, "fine", "long " * 300, "fine")
+    assert_refused(run(*bundle, "--to", "de", "--no-split"), "test.en, line 2: the text has", "pieces")
+    assert run(*bundle, "--to", "de").status == 0  # in parts it fits
+    assert_refused(run(*bundle, "--to", "de", "--coverage-penalty", "11"), "coverage_penalty is 11.0")
+    assert_refused(run("evaluate", tiny_bundle, *bundle[1:], "--to", "de", "--record", "x"), "give one BUNDLE")
+    kept = ["--to", "de", "--record", "x", "--coverage-penalty", "1"]
+    assert_refused(run(*bundle, *kept), "--record keeps beam size and length penalty alone")
+    for option in ("--shortlist", "--no-split"):
+        assert_refused(
+            run(*bundle, "--to", "de", "--record", "x", option), "--record keeps", "--shortlist", "--no-split"
+        )

@@ -1,0 +1,73 @@
+"""`dragoman train`."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.commands.running import Run, assert_refused, write_lines
+
+
+def test_train_gives_a_bundle_that_translates(run: Run, tiny_config: Path, tmp_path: Path) -> None:
+    outcome = run("train", tiny_config, "--set", "optimization.log_every=1")
+    assert outcome.status == 0
+    best = tmp_path / "run" / "best"
+    assert str(best) in outcome.output
+    assert {path.name for path in best.iterdir()} == {
+        "README.md",
+        "config.json",
+        "vocabulary.model",
+        "weights.safetensors",
+    }
+    assert run("translate", "--model", best, "--to", "de", "a house").output.strip()
+
+
+def test_train_refuses_sides_of_different_length(run: Run, tiny_config: Path, tmp_path: Path) -> None:
+    write_lines(tmp_path / "train.de", "nur ein Satz")
+    assert_refused(run("train", tiny_config), "train.de has 1 lines", "train.en has 60")
+
+
+def test_train_refuses_invalid_utf8_by_file_and_line(run: Run, tiny_config: Path, tmp_path: Path) -> None:
+    (tmp_path / "train.de").write_bytes(b"gut\n" * 3 + b"schlecht \xff\n" + b"gut\n" * 56)
+    assert_refused(run("train", tiny_config), "train.de, line 4: invalid UTF-8")
+
+
+def test_train_refuses_an_empty_corpus(run: Run, tiny_config: Path, tmp_path: Path) -> None:
+    for content in ("", "\n   \n"):
+        for side in ("train.en", "train.de"):
+            (tmp_path / side).write_text(content)
+        assert_refused(run("train", tiny_config), "train.", "empty")
+
+
+def test_train_counts_the_blank_and_the_too_long(run: Run, tiny_config: Path, tmp_path: Path) -> None:
+    write_lines(tmp_path / "train.en", *["one small house", "  ", "long " * 100] * 20)
+    outcome = run("train", tiny_config)
+    assert outcome.status == 0
+    assert "left out: 20 with a blank side, 20 too long" in outcome.errors
+
+
+@pytest.mark.parametrize(
+    ("override", "complaint"),
+    [
+        ("optimization.learning_rat=1", "optimization.learning_rat: unknown key"),
+        ("architecture.d_model=many", "architecture.d_model: Input should be a valid integer"),
+        ("data.max_length=39", "data.max_length 39 does not fit"),
+        ("data.directions=['en-fr']", "no corpus in train has both languages of en→fr"),
+        ("seed", "--set seed: write it like"),
+    ],
+)
+def test_train_names_the_key_at_fault(run: Run, tiny_config: Path, override: str, complaint: str) -> None:
+    assert_refused(run("train", tiny_config, "--set", override), complaint)
+
+
+def test_train_names_what_is_missing(run: Run, tiny_config: Path, tmp_path: Path) -> None:
+    assert_refused(run("train", tmp_path / "none.toml"), "none.toml: no such file")
+    (tmp_path / "train.en").unlink()
+    assert_refused(run("train", tiny_config), "train.en: no such file")
+    nowhere = f"run_folder={tmp_path / 'nowhere'}"
+    assert_refused(run("train", tiny_config, "--resume", "--set", nowhere), "there is no run to resume")
+
+
+def test_train_does_not_write_over_a_run(run: Run, tiny_config: Path) -> None:
+    assert run("train", tiny_config).status == 0
+    assert_refused(run("train", tiny_config), "holds a run already", "--resume")
+    assert run("train", tiny_config, "--resume", "--set", "optimization.max_updates=3").status == 0

@@ -1,0 +1,128 @@
+"""`dragoman translate` without a server."""
+
+import gzip
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.commands.running import Run, assert_refused, write_lines
+
+
+def test_translate_gives_a_line_for_a_text(run: Run, tiny_bundle: Path) -> None:
+    outcome = run("translate", "--model", tiny_bundle, "--to", "de", "a small house", "  ", "😀 Ünïcode \x07 מעורב")
+    lines = outcome.output.splitlines()
+    assert len(lines) == 3
+    assert lines[1].strip() == ""
+    assert lines[0]
+    assert lines[2]
+
+
+def test_translate_file_goes_on_after_its_input_is_mended(run: Run, tiny_bundle: Path, tmp_path: Path) -> None:
+    lines = [f"sentence {number}" for number in range(50)]
+    source, output = tmp_path / "in.en", tmp_path / "out.de"
+    command = ["translate", "--model", tiny_bundle, "--to", "de", "--no-split", "--input", source, "--output", output]
+    write_lines(source, *lines[:30], "long " * 300, *lines[31:])
+    assert_refused(run(*command), "in.en, line 31: the text has")
+    assert not output.exists()
+    write_lines(source, *lines)
+    outcome = run(*command)
+    assert outcome.status == 0, outcome
+    assert "50 lines translated, 30 of them before" in outcome.errors
+    expected = run("translate", "--model", tiny_bundle, "--to", "de", "--no-split", *lines).output
+    assert output.read_text() == expected
+
+    assert_refused(run(*command), "out.de", "exists")
+    assert output.read_text() == expected
+    assert run(*command, "--overwrite").status == 0
+
+    packed = tmp_path / "in.en.gz"
+    packed.write_bytes(gzip.compress(source.read_bytes()))
+    other = tmp_path / "other.de"
+    assert run(*command[:-3], packed, "--output", other).status == 0
+    assert other.read_text() == expected
+
+
+def test_translate_lists_hypotheses(run: Run, tiny_bundle: Path) -> None:
+    command = ["translate", "--model", tiny_bundle, "--to", "de", "--n-best", "3", "a small house", "", "tree"]
+    rows = [line.split("\t") for line in run(*command).output.splitlines()]
+    assert [row[0] for row in rows] == ["1", "1", "1", "2", "3", "3", "3"]
+    best = run("translate", "--model", tiny_bundle, "--to", "de", "a small house").output
+    assert rows[0][2] + "\n" == best
+    scores = [float(row[1]) for row in rows]
+    assert scores[:3] == sorted(scores[:3], reverse=True)
+    assert len({row[2] for row in rows[:3]}) == 3
+
+
+def test_translate_as_json_tells_all_there_is(run: Run, tiny_bundle: Path, tmp_path: Path) -> None:
+    source = write_lines(tmp_path / "in.en", "The dog sees the house.", "", "tree")
+    command = ["translate", "--model", tiny_bundle, "--to", "de", "--json", "--n-best", "2", "--alignment"]
+    assert run(*command, "--input", source, "--output", tmp_path / "out.jsonl").status == 0
+    first, blank, _ = map(json.loads, (tmp_path / "out.jsonl").read_text().splitlines())
+    assert first["source"] == "The dog sees the house."
+    assert blank == {"source": "", "hypotheses": [{"text": "", "score": 0.0}]}
+    assert len(first["hypotheses"]) == 2
+    for hypothesis in first["hypotheses"]:
+        assert set(hypothesis) == {"text", "score", "pieces", "token_log_probs", "alignment"}
+        assert len(hypothesis["token_log_probs"]) - len(hypothesis["pieces"]) in (0, 1)
+        assert all(source_word < 5 for source_word, _ in hypothesis["alignment"])
+    with_attention = json.loads(run(*command, "--attention", "tree").output)
+    weights = with_attention["hypotheses"][0]["attention"]
+    assert {len(row) for row in weights} == {len(with_attention["source_pieces"])}
+    assert sum(weights[0]) == pytest.approx(1, abs=1e-2)
+
+
+def test_translate_searches_as_it_is_told(run: Run, tiny_bundle: Path) -> None:
+    translate = ["translate", "--model", tiny_bundle, "--to", "de"]
+    prefixed = run(*translate, "--target-prefix", "Das Haus", "a small house").output
+    assert prefixed.startswith("Das Haus")
+    pieces = json.loads(run(*translate, "--json", "a small house").output)["hypotheses"][0]["pieces"]
+    without = json.loads(run(*translate, "--json", "--suppress", pieces[0], "a small house").output)
+    assert pieces[0] not in without["hypotheses"][0]["pieces"]
+    draws = [run(*translate, "--sampling-temperature", "1", "--seed", seed, "a small house").output for seed in "112"]
+    assert draws[0] == draws[1] != draws[2]
+    assert_refused(run(*translate, "--beam-size", "0", "text"), "beam_size is 0")
+    assert_refused(run(*translate, "--n-best", "5", "text"), "n_best is 5")
+
+
+def test_translate_with_an_ensemble(run: Run, tiny_bundle: Path) -> None:
+    one = run("translate", "--model", tiny_bundle, "--to", "de", "--precision", "float32", "a small house")
+    twice = ["translate", "--model", tiny_bundle, "--model", tiny_bundle, "--to", "de", "--precision", "float32"]
+    assert run(*twice, "a small house").output == one.output
+    assert_refused(run(*twice, "--server", "127.0.0.1:1", "text"), "do not go with --server")
+
+
+def test_translate_refuses_what_it_cannot_do(run: Run, tiny_bundle: Path, tmp_path: Path) -> None:
+    translate = ["translate", "--model", tiny_bundle, "--to", "de"]
+    assert_refused(run(*translate), "give either TEXT")
+    assert_refused(run(*translate, "--input", tmp_path / "in.en"), "--output FILE go together")
+    assert_refused(run(*translate, "--input", tmp_path / "none", "--output", tmp_path / "out"), "none", "no such file")
+    assert_refused(run("translate", "--model", tiny_bundle, "--to", "xx", "text"), "does not translate to xx")
+    assert_refused(run("translate", "--model", tmp_path / "nowhere", "--to", "de", "text"), "there is no bundle")
+    assert_refused(run(*translate, "--no-split", "long " * 300), "pieces")
+    assert run(*translate, "long " * 300).status == 0  # in parts it fits
+    assert_refused(run(*translate, "--alignment", "text"), "parts of --json")
+    files = ["--input", tmp_path / "in.en", "--output", tmp_path / "out"]
+    assert_refused(run(*translate, "--n-best", "2", *files), "--n-best into a file needs --json")
+    (tmp_path / "in.en").write_bytes(b"gut\nschlecht \xff\n")
+    bad = run(*translate, "--input", tmp_path / "in.en", "--output", tmp_path / "out")
+    assert_refused(bad, "in.en, line 2", "UTF-8")
+
+
+@pytest.mark.parametrize("name", ["config.json", "weights.safetensors", "vocabulary.model"])
+def test_a_damaged_bundle_is_named_by_its_file(run: Run, tiny_bundle: Path, tmp_path: Path, name: str) -> None:
+    bundle = shutil.copytree(tiny_bundle, tmp_path / "bundle")
+    damaged = bundle / name
+    damaged.write_bytes(damaged.read_bytes()[:-100])
+    assert_refused(run("translate", "--model", bundle, "--to", "de", "text"), str(damaged))
+    damaged.unlink()
+    assert_refused(run("translate", "--model", bundle, "--to", "de", "text"), str(damaged), "lacks")
+
+
+def test_a_bundle_of_another_shape_is_refused(run: Run, tiny_bundle: Path, tmp_path: Path) -> None:
+    bundle = shutil.copytree(tiny_bundle, tmp_path / "bundle")
+    config = json.loads((bundle / "config.json").read_text())
+    config["architecture"]["d_ff"] += 2
+    (bundle / "config.json").write_text(json.dumps(config))
+    assert_refused(run("translate", "--model", bundle, "--to", "de", "text"), "weights.safetensors", "has the shape")
