@@ -18,7 +18,7 @@ from dragoman.model.decoding.engines.parallel import ParallelEngine, make_engine
 from dragoman.model.decoding.request import Request, TokenHypothesis
 from dragoman.model.decoding.search_options import SearchOptions
 from dragoman.model.weights import read_weights
-from dragoman.translation.prepared_text import PreparedText
+from dragoman.translation.preparing import PreparedText
 from dragoman.translation.translator import Translator
 from tests.model.decoding.engines.engines import finished_by_step
 

@@ -10,7 +10,7 @@ from dragoman.model.decoding.engines.parallel import ParallelEngine
 from dragoman.model.decoding.engines.replicas.engine import ReplicatedEngine
 from dragoman.model.decoding.request import Event, Lost, Partial, Request, TokenHypothesis
 from dragoman.model.errors import DragomanError
-from dragoman.translation.prepared_text import PreparedText
+from dragoman.translation.preparing import PreparedText
 from dragoman.translation.results import Translation
 
 LOOKAHEAD = 1024

@@ -18,11 +18,9 @@ from dragoman.model.decoding.search_options import SearchArguments, SearchOption
 from dragoman.model.errors import DragomanError, InvalidInputError, NoTranslationError
 from dragoman.model.shortlist import Shortlist
 from dragoman.model.vocabulary import Vocabulary
-from dragoman.translation.combining import combine
+from dragoman.translation.combining import combine, partial_text
 from dragoman.translation.offline import AnyEngine, OfflineLoop
-from dragoman.translation.partial_text import partial_text
-from dragoman.translation.prepared_text import PreparedText
-from dragoman.translation.preparing import FRAME, Preparer
+from dragoman.translation.preparing import FRAME, PreparedText, Preparer
 from dragoman.translation.results import Translation
 from dragoman.translation.scored import Pair, ScoredTranslation, describe_pair
 

@@ -11,7 +11,7 @@ from dragoman.server.call_context import CallContext, Priority
 from dragoman.server.config import ModelConfig
 from dragoman.server.scheduling.interfaces import ServedTranslator
 from dragoman.server.scheduling.worker import TextFailure, Worker
-from dragoman.translation.prepared_text import PreparedText
+from dragoman.translation.preparing import PreparedText
 
 TRIAL_TEXT = "1"
 """Pieces of every vocabulary make it, if need be byte by byte."""

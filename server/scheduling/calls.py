@@ -10,7 +10,7 @@ from typing import TypeAlias
 from dragoman.model.decoding.request import Partial, Request, TokenHypothesis
 from dragoman.model.errors import DragomanError
 from dragoman.server.call_context import CallContext, Priority
-from dragoman.translation.prepared_text import PreparedText
+from dragoman.translation.preparing import PreparedText
 from dragoman.translation.results import Translation
 
 logger = logging.getLogger(__name__)
@@ -96,7 +96,7 @@ class Ticket:
     """A request that waits or is in flight, and of which text of which call it is."""
 
     request: Request
-    call: "Call"
+    call: "Submission"
     text: int
 
     @property
@@ -105,7 +105,7 @@ class Ticket:
         return self.request.id - self.call.texts[self.text].start
 
 
-class Call:
+class Submission:
     """What one caller waits for: the hypotheses of all segments of its texts. The waiter is woken once, by the last of
     them or by what fails the call as a whole.
 
@@ -177,7 +177,7 @@ class Call:
             outbox.add(self._loop, tell)
 
 
-class FollowedCall(Call):
+class FollowedSubmission(Submission):
     """That of a single text which is watched: the waiter is told of all progress, or of the newest if it is slow."""
 
     is_followed = True

@@ -4,26 +4,54 @@ Between two steps it withdraws what was cancelled or is past its deadline and ad
 calls share the engine in flight. While there is nothing to do it sleeps on a condition variable.
 """
 
+import itertools
 import logging
 import math
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 
 from dragoman.model.decoding.request import Event, Finished, Lost, Request
-from dragoman.model.errors import InvalidInputError
+from dragoman.model.decoding.search_options import SearchOptions
+from dragoman.model.errors import InvalidInputError, NotFoundError
 from dragoman.server.scheduling.calls import (
-    Call,
     DeadlineError,
     EngineError,
-    FollowedCall,
+    FollowedSubmission,
     Outbox,
     ReplicaLostError,
+    Submission,
     Ticket,
 )
-from dragoman.server.scheduling.engine_trial import still_translates
-from dragoman.server.scheduling.interfaces import ServedTranslator
-from dragoman.server.scheduling.request_queue import RequestQueue
-from dragoman.server.scheduling.throughput import Throughput
-from dragoman.server.scheduling.worker_observer import WorkerObserver
+from dragoman.server.scheduling.interfaces import ServedTranslator, WorkerObserver
+from dragoman.server.scheduling.request_queue import RequestQueue, Throughput
+from dragoman.translation.preparing import PreparedText
+
+_TRIAL_ID = -1
+"""Of the trial's request; callers' ids count from 0."""
+
+
+def still_translates(translator: ServedTranslator) -> bool:
+    """Whether its empty engine finishes a request: one that lost its device or its order fails only when it works.
+    Raises what the engine raises. On the engine's thread."""
+    engine = translator.engine
+    trial = _make_trial(translator)
+    if trial is None:
+        return False
+    engine.admit(trial.requests(itertools.count(_TRIAL_ID)))
+    events = [*engine.step()]
+    while engine.num_active:  # an engine of several threads returns what the first of them has found
+        events += engine.step()
+    return [type(event) for event in events] == [Finished]
+
+
+def _make_trial(translator: ServedTranslator) -> PreparedText | None:
+    """In the first direction that can be translated: its shortlist may lack some."""
+    options = SearchOptions(beam_size=1, max_target_length=1)
+    for direction in translator.directions:
+        with suppress(NotFoundError):
+            return translator.prepare("1", direction, options)
+    return None
+
 
 STALL_SECONDS = 0.05
 """How often an engine that has no slot at all, because its processes are being started anew, is asked for one."""
@@ -95,7 +123,7 @@ class EngineLoop:
         if now >= self._next_deadline:
             self._next_deadline = min((ticket.call.deadline for ticket in self._in_flight.values()), default=math.inf)
 
-    def _fail(self, call: Call, error: Exception, reason: str) -> None:
+    def _fail(self, call: Submission, error: Exception, reason: str) -> None:
         call.fail(error, self._outbox)
         self._drop(call.request_ids, reason)
 
@@ -156,7 +184,7 @@ class EngineLoop:
     def _deliver(self, events: Iterable[Event]) -> int:
         """Passes on what a step has told; how many requests it has finished."""
         num_finished = 0
-        followed: dict[FollowedCall, None] = {}  # in order
+        followed: dict[FollowedSubmission, None] = {}  # in order
         for event in events:
             ticket = self._in_flight.get(event.id)
             if ticket is None:  # withdrawn on account of an event before it
@@ -169,9 +197,9 @@ class EngineLoop:
                 call.deliver(ticket, event.hypotheses, self._outbox)
                 self._observe_finished(ticket, event)
                 num_finished += 1
-            elif isinstance(call, FollowedCall):
+            elif isinstance(call, FollowedSubmission):
                 call.advance(ticket, event)
-            if isinstance(call, FollowedCall):
+            if isinstance(call, FollowedSubmission):
                 followed[call] = None
         for call in followed:
             call.publish(self._outbox)

@@ -1,16 +1,54 @@
 """What waits between the callers' event loops and the thread that owns an engine."""
 
+import math
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
 from dragoman.model.decoding.request import Request
 from dragoman.server.call_context import CallContext, Priority
-from dragoman.server.scheduling.calls import Call, Ticket, WorkerClosedError
+from dragoman.server.scheduling.calls import Submission, Ticket, WorkerClosedError
 from dragoman.server.scheduling.scheduler import QueueFullError, Scheduler
-from dragoman.translation.prepared_text import PreparedText
+from dragoman.translation.preparing import PreparedText
 
-_CallT = TypeVar("_CallT", bound=Call)
+WINDOW_SECONDS = 10.0
+"""Work that lies further back than this hardly counts."""
+
+MIN_RETRY_SECONDS = 0.05
+MAX_RETRY_SECONDS = 30.0
+UNKNOWN_RETRY_SECONDS = 1.0
+"""While nothing has been finished yet."""
+
+HEADROOM = 1 / 8
+"""Of the queue, that is to be free when the refused come again: not all of them would find room in a full one."""
+
+
+class Throughput:
+    """Requests finished for each second of work, the recent ones above all. Idle time does not count, so that a burst
+    after a rest is judged by what the engine can do.
+
+    For one thread, but `retry_after` for any.
+    """
+
+    def __init__(self) -> None:
+        self._num_finished = 0.0
+        self._seconds = 0.0
+
+    def count(self, num_finished: int, seconds: float) -> None:
+        """So many requests were finished in so many seconds of work."""
+        weight = math.exp(-seconds / WINDOW_SECONDS)
+        self._num_finished = weight * self._num_finished + num_finished
+        self._seconds = weight * self._seconds + seconds
+
+    def retry_after(self, num_waiting: int) -> float:
+        """Seconds after which it makes sense to come again to a queue that is full with so many."""
+        if self._num_finished <= 0 or self._seconds <= 0:
+            return UNKNOWN_RETRY_SECONDS
+        seconds = num_waiting * HEADROOM * self._seconds / self._num_finished
+        return min(max(seconds, MIN_RETRY_SECONDS), MAX_RETRY_SECONDS)
+
+
+_CallT = TypeVar("_CallT", bound=Submission)
 
 
 class RequestQueue:
@@ -27,7 +65,7 @@ class RequestQueue:
         self._wake = threading.Condition()  # guards what follows
         self._scheduler = Scheduler(max_waiting)
         self._waiting: dict[int, Ticket] = {}
-        self._withdrawn: list[Call] = []
+        self._withdrawn: list[Submission] = []
         self._refusal: Callable[[], Exception] | None = None  # why no more requests are taken; made anew for each
         self._numbering = threading.Lock()  # guards what follows
         self._next_id = 0
@@ -78,7 +116,7 @@ class RequestQueue:
             self._wake.notify()
         return call
 
-    def withdraw(self, call: Call) -> None:
+    def withdraw(self, call: Submission) -> None:
         """Has the thread give up what is left of a call, before the engine's next step."""
         with self._wake:
             self._withdrawn.append(call)
@@ -105,7 +143,7 @@ class RequestQueue:
             if not self._withdrawn:
                 self._wake.wait(seconds)
 
-    def take_withdrawn(self) -> list[Call]:
+    def take_withdrawn(self) -> list[Submission]:
         """The calls that were given up since it was last asked."""
         if not self._withdrawn:
             return []

@@ -10,23 +10,21 @@ from dragoman.model.decoding.statistics import EngineStatistics
 from dragoman.model.errors import InvalidInputError, NoTranslationError
 from dragoman.server.call_context import CallContext, Priority
 from dragoman.server.scheduling.calls import (
-    Call,
     DeadlineError,
     EngineError,
-    FollowedCall,
+    FollowedSubmission,
     Hypotheses,
     LiveText,
     ReplicaLostError,
+    Submission,
     TextFailure,
     WorkerClosedError,
 )
 from dragoman.server.scheduling.engine_loop import EngineLoop
-from dragoman.server.scheduling.interfaces import ServedTranslator
-from dragoman.server.scheduling.request_queue import RequestQueue
+from dragoman.server.scheduling.interfaces import NO_OBSERVER, ServedTranslator, WorkerObserver
+from dragoman.server.scheduling.request_queue import RequestQueue, Throughput
 from dragoman.server.scheduling.scheduler import MAX_WAITING, QueueFullError
-from dragoman.server.scheduling.throughput import Throughput
-from dragoman.server.scheduling.worker_observer import NO_OBSERVER, WorkerObserver
-from dragoman.translation.prepared_text import PreparedText
+from dragoman.translation.preparing import PreparedText
 from dragoman.translation.results import Translation
 from dragoman.translation.scored import ScoredTranslation
 
@@ -107,7 +105,7 @@ class Worker:
     ) -> list[Translation | TextFailure]:
         """Translates what the translator's `prepare` made, in order; blank texts take no slot. A text that the engine
         refuses fails by itself."""
-        call = self._queue.submit(Call, prepared, caller, priority)
+        call = self._queue.submit(Submission, prepared, caller, priority)
         return await self._answer(call, prepared, self.translator.finish)
 
     async def translate_when_room(
@@ -115,14 +113,14 @@ class Worker:
     ) -> list[Translation | TextFailure]:
         """`translate` for a caller that has only so much under way at a time, as a stream does: it waits beyond the
         queue's bound, for which it does not count, in the same order as all others, and gets no QueueFullError."""
-        call = self._queue.submit(Call, prepared, caller, priority, is_patient=True)
+        call = self._queue.submit(Submission, prepared, caller, priority, is_patient=True)
         return await self._answer(call, prepared, self.translator.finish)
 
     async def score(
         self, prepared: Sequence[PreparedText], *, caller: CallContext, priority: Priority
     ) -> list[ScoredTranslation | TextFailure]:
         """`translate` for what the translator's `prepare_score` made."""
-        call = self._queue.submit(Call, prepared, caller, priority)
+        call = self._queue.submit(Submission, prepared, caller, priority)
         return await self._answer(call, prepared, self.translator.finish_score)
 
     async def follow(
@@ -133,7 +131,7 @@ class Worker:
 
         Raises InvalidInputError if the engine refuses the text.
         """
-        call = self._queue.submit(FollowedCall, [prepared], caller, priority)
+        call = self._queue.submit(FollowedSubmission, [prepared], caller, priority)
         try:
             shown = LiveText("", "")
             while (progress := await call.wait()) is not None:
@@ -165,7 +163,7 @@ class Worker:
 
     async def _answer(
         self,
-        call: Call,
+        call: Submission,
         prepared: Sequence[PreparedText],
         finish: Callable[[PreparedText, Sequence[Hypotheses]], _T],
     ) -> list[_T | TextFailure]:

@@ -14,7 +14,7 @@ from dragoman.model.decoding.request import Event, Finished, Lost, Partial, Requ
 from dragoman.model.decoding.search_options import SearchOptions
 from dragoman.model.decoding.statistics import EngineStatistics
 from dragoman.model.errors import InvalidInputError, NotFoundError
-from dragoman.translation.prepared_text import PreparedText, Segment
+from dragoman.translation.preparing import PreparedText, Segment
 from dragoman.translation.results import Hypothesis, Translation
 from dragoman.translation.scored import ScoredTranslation
 from tests.server.running import PATIENCE as PATIENCE

@@ -11,7 +11,7 @@ from dragoman.model.decoding.search_options import SearchOptions
 from dragoman.model.errors import InvalidInputError
 from dragoman.translation import offline
 from dragoman.translation.offline import OfflineLoop
-from dragoman.translation.prepared_text import PreparedText, Segment
+from dragoman.translation.preparing import PreparedText, Segment
 from dragoman.translation.results import Hypothesis, Translation
 
 OPTIONS = SearchOptions()

@@ -13,9 +13,8 @@ from dragoman.model.decoding.decoders.native.decoder import is_available
 from dragoman.model.decoding.request import Finished, Partial, TokenHypothesis
 from dragoman.model.decoding.search_options import SearchOptions
 from dragoman.model.vocabulary import PieceModel, Vocabulary
-from dragoman.translation.partial_text import _visible_text, partial_text
-from dragoman.translation.prepared_text import PreparedText
-from dragoman.translation.preparing import Preparer
+from dragoman.translation.combining import _visible_text, partial_text
+from dragoman.translation.preparing import PreparedText, Preparer
 from dragoman.translation.translator import Translator
 
 EN_DE = Direction("en", "de")

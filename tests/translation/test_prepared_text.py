@@ -6,7 +6,7 @@ import numpy as np
 
 from dragoman.model.decoding.request import Request
 from dragoman.model.decoding.search_options import SearchOptions
-from dragoman.translation.prepared_text import PreparedText, Segment
+from dragoman.translation.preparing import PreparedText, Segment
 
 
 def test_a_prepared_text_becomes_a_request_for_each_segment() -> None:

@@ -13,8 +13,7 @@ from dragoman.model.decoding.search_options import SearchOptions
 from dragoman.model.errors import InvalidInputError
 from dragoman.model.shortlist import CandidateLists, Shortlist
 from dragoman.model.vocabulary import PieceModelOptions, Vocabulary, train_piece_model
-from dragoman.translation.prepared_text import PreparedText
-from dragoman.translation.preparing import MAX_ATTENTION_PIECES, Preparer
+from dragoman.translation.preparing import MAX_ATTENTION_PIECES, PreparedText, Preparer
 
 EN_DE = Direction("en", "de")
 ANY_TEXT = st.text(st.characters(codec=None) | st.sampled_from("abc  .!?,\n\t\r\x07\u2028\u200b\u00a0é日ﷺ\ud800😀"))

@@ -16,7 +16,7 @@ from dragoman.model.decoding.request import TokenHypothesis
 from dragoman.model.decoding.search_options import SearchOptions
 from dragoman.model.errors import DragomanError, InvalidInputError, NotFoundError, NoTranslationError
 from dragoman.translation import offline
-from dragoman.translation.prepared_text import Segment
+from dragoman.translation.preparing import Segment
 from dragoman.translation.translator import Translator
 from tests.model.decoding.engines.engines import finished_by_step
 

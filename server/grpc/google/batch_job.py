@@ -22,7 +22,7 @@ from dragoman.server.grpc.google.contents import ContentTranslator
 from dragoman.server.grpc.google.files import InputFile, UriStyle
 from dragoman.server.grpc.google.rows import MAX_HTML_LENGTH, OutputFile, Row, RowReader, append_index_row
 from dragoman.server.scheduling.worker import ReplicaLostError, TextFailure, Worker
-from dragoman.translation.prepared_text import PreparedText
+from dragoman.translation.preparing import PreparedText
 from dragoman.translation.results import Translation
 
 MAX_CHARACTERS = 100_000_000

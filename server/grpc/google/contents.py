@@ -14,7 +14,7 @@ from dragoman.server.scheduling.interfaces import ServedTranslator
 from dragoman.server.scheduling.worker import TextFailure
 from dragoman.translation.markup.document import Document, MarkupText, TranslatedText
 from dragoman.translation.markup.word_weights import word_weights
-from dragoman.translation.prepared_text import PreparedText
+from dragoman.translation.preparing import PreparedText
 from dragoman.translation.results import Translation
 
 PLAIN, HTML = "text/plain", "text/html"

@@ -8,7 +8,7 @@ from typing import TypeAlias, TypeVar
 from dragoman.model.errors import InvalidInputError, InvalidRequestError
 from dragoman.server.config import LimitsConfig
 from dragoman.server.scheduling.worker import TextFailure
-from dragoman.translation.prepared_text import PreparedText
+from dragoman.translation.preparing import PreparedText
 from dragoman.v1 import translation_pb2
 
 MAX_PREPARED_INLINE = 1000

@@ -13,7 +13,7 @@ from dragoman.server.config import LimitsConfig
 from dragoman.server.grpc.v1.messages import read_search_options
 from dragoman.server.grpc.v1.preparation import Outcome, estimate_answer, prepare_item
 from dragoman.server.scheduling.worker import TextFailure
-from dragoman.translation.prepared_text import PreparedText
+from dragoman.translation.preparing import PreparedText
 from dragoman.v1 import translation_pb2 as pb
 
 TranslatingRequest: TypeAlias = pb.TranslateRequest | pb.TranslateStreamConfig | pb.TranslateLiveRequest

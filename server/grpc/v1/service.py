@@ -23,7 +23,7 @@ from dragoman.server.grpc.v1.statuses import Context, abort
 from dragoman.server.grpc.v1.streaming import TextStream
 from dragoman.server.scheduling.worker import TextFailure, WorkerClosedError
 from dragoman.server.translating.detection import LanguageDetector
-from dragoman.translation.prepared_text import PreparedText
+from dragoman.translation.preparing import PreparedText
 from dragoman.v1 import translation_pb2 as pb
 from dragoman.v1 import translation_pb2_grpc
 

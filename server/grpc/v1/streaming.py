@@ -12,7 +12,7 @@ from dragoman.server.grpc.v1.messages import write_failure
 from dragoman.server.grpc.v1.preparation import MAX_PREPARED_INLINE, Outcome
 from dragoman.server.grpc.v1.requests import TranslationOrder, check_number_of_texts
 from dragoman.server.scheduling.worker import TextFailure, WorkerClosedError
-from dragoman.translation.prepared_text import PreparedText
+from dragoman.translation.preparing import PreparedText
 from dragoman.v1 import translation_pb2 as pb
 
 MIN_WINDOW, MAX_WINDOW = 64, 1024

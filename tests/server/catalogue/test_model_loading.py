@@ -15,7 +15,7 @@ from dragoman.server.catalogue.model_loading import MAX_CARD_BYTES, load_transla
 from dragoman.server.config import ModelConfig
 from dragoman.server.scheduling.interfaces import ServedTranslator
 from dragoman.server.scheduling.worker import Worker
-from dragoman.translation.prepared_text import PreparedText
+from dragoman.translation.preparing import PreparedText
 from dragoman.translation.results import Hypothesis, Translation
 from tests.server.fakes import FakeTranslator
 

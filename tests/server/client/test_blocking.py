@@ -22,7 +22,7 @@ from dragoman.server.client import (
     ServerError,
     TextError,
 )
-from dragoman.translation.prepared_text import PreparedText
+from dragoman.translation.preparing import PreparedText
 from dragoman.translation.results import Hypothesis, Translation
 from tests.server.fakes import DE_EN, EN_DE, FAKE_SCORE, FakeTranslator, reverse_words, running_server
 

@@ -17,7 +17,7 @@ from dragoman.model.errors import NotFoundError
 from dragoman.server.call_context import CallContext, Priority
 from dragoman.server.scheduling.engine_loop import STALL_SECONDS
 from dragoman.server.scheduling.worker import DeadlineError, EngineError, ReplicaLostError, Worker
-from dragoman.translation.prepared_text import PreparedText
+from dragoman.translation.preparing import PreparedText
 from dragoman.translation.translator import Translator
 from tests.server.fakes import DE_EN, EN_DE, FakeTranslator, reverse_words, wait_for
 from tests.server.scheduling.workers import ANYBODY, Clock, Recorder, run, start, texts_of, translate

@@ -12,10 +12,10 @@ from dragoman.model.decoding.request import Event, TokenHypothesis
 from dragoman.model.decoding.search_options import SearchOptions
 from dragoman.model.errors import NoTranslationError
 from dragoman.server.call_context import CallContext, Priority
+from dragoman.server.scheduling.request_queue import UNKNOWN_RETRY_SECONDS
 from dragoman.server.scheduling.scheduler import QueueFullError
-from dragoman.server.scheduling.throughput import UNKNOWN_RETRY_SECONDS
 from dragoman.server.scheduling.worker import MAX_FINISHED_INLINE, TextFailure, Worker, WorkerClosedError
-from dragoman.translation.prepared_text import PreparedText
+from dragoman.translation.preparing import PreparedText
 from dragoman.translation.results import Translation
 from dragoman.translation.translator import Translator
 from tests.server.fakes import EN_DE, FakeTranslator, reverse_words, wait_for

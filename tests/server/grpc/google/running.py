@@ -13,7 +13,7 @@ from google.cloud.translate_v3 import types
 from google.longrunning import operations_pb2, operations_pb2_grpc  # type: ignore[import-untyped]
 
 from dragoman.model.decoding.request import TokenHypothesis
-from dragoman.translation.prepared_text import PreparedText
+from dragoman.translation.preparing import PreparedText
 from dragoman.translation.results import Translation
 from tests.server.fakes import PATIENCE, FakeTranslator
 from tests.server.running import make_server

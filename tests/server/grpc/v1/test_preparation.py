@@ -21,7 +21,7 @@ from dragoman.server.grpc.v1.preparation import (
 )
 from dragoman.server.grpc.v1.requests import TranslationOrder
 from dragoman.server.scheduling.worker import TextFailure
-from dragoman.translation.prepared_text import PreparedText, Segment
+from dragoman.translation.preparing import PreparedText, Segment
 from dragoman.v1 import translation_pb2 as pb
 
 NOTHING = pb.ReturnOptions()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dragoman.server.scheduling.throughput import (
+from dragoman.server.scheduling.request_queue import (
     MAX_RETRY_SECONDS,
     MIN_RETRY_SECONDS,
     UNKNOWN_RETRY_SECONDS,
