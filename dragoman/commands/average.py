@@ -31,7 +31,7 @@ def average(
     model soup (Wortsman et al. 2022). Of others it is worth nothing.
     """
     from dragoman.model.bundle import find_bundle, read_config
-    from dragoman.training.evaluation.weight_mean import average_bundles, share_their_origin
+    from dragoman.training.learning.averaging import average_bundles, share_their_origin
 
     if not overwrite:
         refuse_to_replace(output)

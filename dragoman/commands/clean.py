@@ -111,10 +111,10 @@ def clean(
     from rich.console import Console
 
     from dragoman.training.cleaning.chain import make_filters
+    from dragoman.training.cleaning.cleaner import CleaningFiles
+    from dragoman.training.cleaning.cleaner import clean as run_cleaning
     from dragoman.training.cleaning.encoding import Repairer
     from dragoman.training.cleaning.report import render_report, report_to_html, report_to_json
-    from dragoman.training.cleaning.run import CleaningFiles
-    from dragoman.training.cleaning.run import clean as run_cleaning
 
     options = CleaningOptions(
         on=tuple(on or ()),

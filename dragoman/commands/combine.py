@@ -36,9 +36,9 @@ def combine(
     Every system counts alike, so give all of them the same --n-best and
     --length-penalty.
     """
+    from dragoman.training.display import track_on_terminal
     from dragoman.training.evaluation.consensus import choose_consensus, hypothesis_weights, is_lopsided, read_systems
     from dragoman.training.evaluation.metrics import SentenceBleu
-    from dragoman.training.run.display import track_on_terminal
 
     if output is not None and not overwrite:
         refuse_to_replace(output)

@@ -56,8 +56,8 @@ def evaluate(
 ) -> None:
     """Score a bundle, or a file of translations: BLEU, chrF and TER with sacreBLEU's signatures."""
     from dragoman.model.decoding.search_options import SearchOptions
-    from dragoman.training.evaluation.evaluation import EvaluationSet, record_scores
     from dragoman.training.evaluation.metrics import format_report, report_to_json, score_translations
+    from dragoman.training.evaluation.test_set import EvaluationSet, record_scores
 
     if bool(bundles) == (hypothesis is not None):
         raise InvalidInputError("give either a BUNDLE to translate with, or --hypothesis FILE")

@@ -61,8 +61,8 @@ def score(
     """
     from dataclasses import replace
 
+    from dragoman.training.display import track_on_terminal
     from dragoman.training.evaluation.pair_scores import PairFiles
-    from dragoman.training.run.display import track_on_terminal
     from dragoman.translation.batch.formats import score_to_json, score_to_tsv
 
     if attention and not as_json:

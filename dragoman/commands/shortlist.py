@@ -29,7 +29,7 @@ def shortlist(
     """Learn which target pieces a source piece may need, and write it into a bundle: translating is faster with it."""
     from rich.console import Console
 
-    from dragoman.training.evaluation.shortlist import ShortlistOptions, add_shortlist
+    from dragoman.training.learning.shortlist import ShortlistOptions, add_shortlist
 
     options = ShortlistOptions(frequent=frequent, best=best)
     with Console(stderr=True).status("learning"):

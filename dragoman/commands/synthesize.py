@@ -22,7 +22,7 @@ from dragoman.model.errors import InvalidInputError
 if TYPE_CHECKING:
     from dragoman.model.config import Direction
     from dragoman.model.decoding.search_options import SearchOptions
-    from dragoman.training.synthesis.corpus import SynthesisCounts, SynthesisFiles
+    from dragoman.training.synthesis.job import SynthesisCounts, SynthesisFiles
     from dragoman.translation.batch.progress import Scalar
 
 CHOICE = "What is kept"
@@ -128,7 +128,7 @@ def synthesize(
         raise InvalidInputError("give either --output-folder DIR, or --output-source FILE and --output-target FILE")
     filters = Filters(min_score=min_score, max_ratio=max_ratio, allow_copies=allow_copies)
     chooser = Chooser(keep, seed=options.seed, tokenize=tokenize)
-    from dragoman.training.synthesis.corpus import Synthesis, SynthesisFiles
+    from dragoman.training.synthesis.job import Synthesis, SynthesisFiles
     from dragoman.translation.batch.source import Task, local_source
     from dragoman.translation.translator import Translator
 

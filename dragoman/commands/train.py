@@ -22,10 +22,10 @@ def train(
     On several processors, accelerators or hosts: torchrun --nproc-per-node N -m dragoman train CONFIG.toml. They need
     one run folder that all can reach. --resume then also begins a run that is not there yet.
     """
-    from dragoman.training.config.run import load_run_config
+    from dragoman.training.config import load_run_config
     from dragoman.training.learning.distributed import PeerError, is_main_process
     from dragoman.training.run.interruption import Interrupted
-    from dragoman.training.run.run import train as run_training
+    from dragoman.training.run.training_run import train as run_training
 
     try:
         folder = run_training(load_run_config(config, overrides or ()), resume=resume)

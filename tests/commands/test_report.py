@@ -7,9 +7,9 @@ from typer.testing import CliRunner
 
 from dragoman.command_line import app
 from dragoman.model.errors import DragomanError, InvalidInputError
-from dragoman.training.config.run import RunConfig
+from dragoman.training.config import RunConfig
 from dragoman.training.evaluation.dev_translations import BEST_FILE, SAMPLES_FILE, read_dev_translations
-from dragoman.training.run.run import train
+from dragoman.training.run.training_run import train
 from tests.training.report.made_up_run import add_metrics, add_translations, begin_run, training_line
 from tests.training.tiny import tiny_config
 
@@ -31,7 +31,7 @@ def real_run(folder: Path, *, max_updates: int) -> RunConfig:
 @pytest.fixture(autouse=True)
 def untouched_allocator(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its tuning would last for the whole test process."""
-    monkeypatch.setattr("dragoman.training.run.run.keep_freed_memory", lambda: None)
+    monkeypatch.setattr("dragoman.training.run.training_run.keep_freed_memory", lambda: None)
 
 
 def report(*arguments: str | Path) -> str:

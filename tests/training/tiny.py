@@ -10,7 +10,7 @@ import numpy as np
 
 from dragoman.model.config import EOS_ID, VocabularyShape
 from dragoman.model.network.transformer import Transformer
-from dragoman.training.config.run import RunConfig
+from dragoman.training.config import RunConfig
 from dragoman.training.corpus.pairs import EncodedCorpus, EncodedSide, SkippedPairs
 
 NUM_RESERVED, NUM_SYMBOLS = 4, 12

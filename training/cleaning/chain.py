@@ -16,8 +16,8 @@ from dragoman.training.cleaning.filters import (
     Markup,
     Numbers,
     Repetition,
+    WrongLanguage,
 )
-from dragoman.training.cleaning.language import WrongLanguage
 from dragoman.training.cleaning.options import FILTERS, CleaningOptions
 from dragoman.training.cleaning.pairs import Pair
 from dragoman.training.cleaning.repeats import Repeats

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from dragoman.model.config import EOS_ID, Direction
 from dragoman.model.errors import InvalidInputError
 from dragoman.model.vocabulary import PieceModel, Vocabulary
-from dragoman.training.config.data import DataConfig, SubwordRegularizationConfig
+from dragoman.training.config import DataConfig, SubwordRegularizationConfig
 from dragoman.training.corpus.encoded_file import FORMAT, EncodedFile, write_encoded
 from dragoman.training.corpus.epoch_plan import Span, part_quotas, plan_epoch
 from dragoman.training.corpus.pairs import EncodedCorpus, EncodedSide, SkippedPairs

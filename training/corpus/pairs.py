@@ -32,6 +32,15 @@ def check_same_length(first: tuple[Path, int], other: tuple[Path, int]) -> None:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class ParallelText:
+    """Sentences of one direction: line N of the source, line N of the target."""
+
+    direction: Direction
+    source: list[str]
+    target: list[str]
+
+
 @dataclass(slots=True)
 class SkippedPairs:
     """Pairs that training leaves out, counted by reason."""

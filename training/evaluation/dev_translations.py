@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from dragoman.model.errors import InvalidInputError
 from dragoman.model.files import write_atomically
-from dragoman.training.run.prepare import ParallelText
+from dragoman.training.corpus.pairs import ParallelText
 
 SAMPLES_FILE = "samples.jsonl"
 """The same few dev sentences at each validation, a line for a sentence with the fields of `DevTranslation`."""

@@ -9,9 +9,9 @@ from dragoman.model.decoding.search_options import SearchOptions
 from dragoman.model.errors import InvalidInputError
 from dragoman.model.network.transformer import Transformer
 from dragoman.model.vocabulary import Vocabulary
-from dragoman.training.config.run import ValidationConfig
+from dragoman.training.config import ValidationConfig
+from dragoman.training.corpus.pairs import ParallelText
 from dragoman.training.evaluation.metrics import bleu_score
-from dragoman.training.run.prepare import ParallelText
 from dragoman.translation.translator import Translator
 
 

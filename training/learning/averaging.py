@@ -1,8 +1,20 @@
-"""The exponential moving average of a network's weights (Polyak and Juditsky 1992)."""
+"""Means of weights: the moving average of a run, and the mean of several bundles."""
+
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from dragoman.model.bundle import WEIGHTS_FILE, BundleConfig, Storage, bundle_revision, write_bundle
+from dragoman.model.config import ArchitectureConfig
+from dragoman.model.decoding.loading import open_model
+from dragoman.model.errors import InvalidInputError
+from dragoman.model.network.storage import load_network, pack_weights
+from dragoman.model.network.transformer import num_parameters
+from dragoman.training.card import model_card
 from dragoman.training.learning.distributed import scatter_like
 
 
@@ -34,3 +46,96 @@ class MovingAverage:
         """Puts whole tensors, by the parameters' names, in the means' place."""
         for name, mean in self._means.items():
             mean.copy_(scatter_like(tensors[name], mean))
+
+
+_NO_SHAPE = {"dropout", "attention_dropout", "feed_forward_dropout", "max_source_length", "max_target_length"}
+"""Of the architecture: what no weight's shape or meaning hangs on."""
+
+
+def average_bundles(names_or_paths: Sequence[str], output: Path, storage: Storage) -> BundleConfig:
+    """Writes a bundle with the mean of others' weights: a model soup (Wortsman et al. 2022) of models that were
+    fine-tuned from the same one. Of models that were not, the mean is worth nothing.
+
+    names_or_paths: two or more. output: the bundle's folder; one that is there is replaced.
+
+    Returns the new bundle's configuration: the first one's name and description, the directions that all have.
+    Raises NotFoundError if there is no such bundle, InvalidInputError for a damaged one and for bundles that differ in
+    vocabulary or architecture, have no direction in common or lie where the new one is to be, DragomanError when that
+    cannot be written.
+    """
+    if len(names_or_paths) < 2:
+        raise InvalidInputError("a mean needs two bundles or more")
+    model = open_model(names_or_paths)
+    for folder, info in zip(model.folders, model.infos, strict=True):
+        _check_apart(output, folder)
+        _check_alike(model.folders[0], model.infos[0].architecture, folder, info.architecture)
+    mean = load_network(model.folders[0], model.infos[0])
+    with torch.no_grad():
+        for number, (folder, info) in enumerate(zip(model.folders[1:], model.infos[1:], strict=True), start=2):
+            other = dict(load_network(folder, info).named_parameters())
+            for name, parameter in mean.named_parameters():
+                parameter.lerp_(other[name], 1 / number)
+    info = model.info.model_copy(
+        update={
+            "name": model.infos[0].name,
+            "storage": storage,
+            "num_parameters": num_parameters(mean),
+            "provenance": _provenance(names_or_paths, model.folders, model.infos),
+        }
+    )
+    write_bundle(output, info, model.vocabulary, pack_weights(mean, storage), model_card(info))
+    return info
+
+
+def share_their_origin(infos: Sequence[BundleConfig]) -> bool:
+    """Whether bundles say that they were fine-tuned from the same one."""
+    origins = {_origin(info.provenance) for info in infos}
+    return len(origins) == 1 and None not in origins
+
+
+def _origin(story: Mapping[str, Any]) -> tuple[str, str] | None:
+    """The bundle that a bundle began with, and its weights' checksum."""
+    try:
+        name = str(story["run"]["initialization"]["bundle"])
+        return name, str(story["data_checksums"][str(Path(name) / WEIGHTS_FILE)])
+    except (LookupError, TypeError):
+        return None
+
+
+def _check_apart(output: Path, folder: Path) -> None:
+    """Writing a bundle replaces the whole folder."""
+    written, read = output.resolve(), folder.resolve()
+    if written == read or written in read.parents or read in written.parents:
+        raise InvalidInputError(f"{output}: would be written over {folder}, which is needed")
+
+
+def _check_alike(first: Path, expected: ArchitectureConfig, other: Path, found: ArchitectureConfig) -> None:
+    for key, value in expected.model_dump(exclude=_NO_SHAPE).items():
+        if getattr(found, key) != value:
+            raise InvalidInputError(
+                f"{first} and {other} have no mean: architecture.{key} is {value} and {getattr(found, key)}"
+            )
+
+
+def _provenance(names: Sequence[str], folders: Sequence[Path], infos: Sequence[BundleConfig]) -> dict[str, Any]:
+    """What the first one tells of itself, with each one's whole story. What they were trained on counts for all."""
+    stories = [info.provenance for info in infos]
+    joined = {
+        key: " ".join(dict.fromkeys(str(story[key]) for story in stories if story.get(key)))
+        for key in ("data", "licence")
+    }
+    return {
+        "description": stories[0].get("description", ""),
+        **joined,
+        "sentence_pairs": max(_count(story.get("sentence_pairs")) for story in stories),
+        "date": time.strftime("%Y-%m-%d"),
+        "mean_of": [
+            {"bundle": name, "revision": bundle_revision(folder), "provenance": story}
+            for name, folder, story in zip(names, folders, stories, strict=True)
+        ],
+    }
+
+
+def _count(value: Any) -> int:
+    """Of a provenance, which may hold anything."""
+    return value if isinstance(value, int) else 0

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from dragoman.training.corpus.batching import Batch
 from dragoman.training.corpus.pairs import EncodedCorpus
-from dragoman.training.corpus.translation_table import TranslationTable, learn_translation_table
+from dragoman.training.learning.translation_table import TranslationTable, learn_translation_table
 
 NUM_ITERATIONS = 5
 

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from dragoman.model.config import UNK_ID
 from dragoman.model.network.transformer import Transformer
-from dragoman.training.config.run import ObjectiveConfig
+from dragoman.training.config import ObjectiveConfig
 from dragoman.training.corpus.batching import Batch
 from dragoman.training.learning.guided_alignment import AlignmentPrior, alignment_loss
 from dragoman.training.learning.loss import projected_cross_entropy, projected_r_drop

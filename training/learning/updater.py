@@ -3,20 +3,30 @@
 import hashlib
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import nn
 
 from dragoman.model.network.transformer import Transformer
-from dragoman.training.config.run import RunConfig
+from dragoman.training.config import RunConfig
 from dragoman.training.corpus.batching import PlannedBatch
 from dragoman.training.learning.averaging import MovingAverage
 from dragoman.training.learning.distributed import World, distribute, gather, gradient_exchange
 from dragoman.training.learning.guided_alignment import AlignmentPrior
 from dragoman.training.learning.objective import Objective
-from dragoman.training.learning.optimizer import make_optimizer
-from dragoman.training.learning.schedule import learning_rate
-from dragoman.training.run.progress import Gradients
+from dragoman.training.learning.optimizer import learning_rate, make_optimizer
+
+
+@dataclass(frozen=True, slots=True)
+class Gradients:
+    """What is known of an update before it is made; alike in all processes."""
+
+    loss: float  # sums over its target tokens, in nats
+    negative_log_likelihood: float
+    norm: float  # of the gradient of the mean loss, before it is clipped
+    num_tokens: int
+    is_stopping: bool  # a process was asked to end the run
 
 
 class Updater:

@@ -9,10 +9,10 @@ from dragoman.model.bundle import BundleConfig, read_vocabulary
 from dragoman.model.config import Direction
 from dragoman.model.decoding.search_options import SearchOptions
 from dragoman.model.errors import DragomanError
+from dragoman.training.corpus.pairs import ParallelText
+from dragoman.training.display import track_on_terminal
 from dragoman.training.evaluation.validation import first_usable
 from dragoman.training.report.run_record import RunRecord
-from dragoman.training.run.display import track_on_terminal
-from dragoman.training.run.prepare import ParallelText
 from dragoman.translation.lines import read_lines
 from dragoman.translation.translator import Translator
 

@@ -10,8 +10,8 @@ from dragoman.model.errors import InvalidInputError
 from dragoman.model.network.storage import pack_weights
 from dragoman.model.network.transformer import Transformer, num_parameters
 from dragoman.model.vocabulary import Vocabulary
-from dragoman.training.config.run import RunConfig
-from dragoman.training.run.card import model_card
+from dragoman.training.card import model_card
+from dragoman.training.config import RunConfig
 from dragoman.training.run.progress import Progress
 
 
@@ -28,7 +28,7 @@ class BestBundle:
         checksums: Mapping[str, str],
         start: Mapping[str, Any],
     ) -> None:
-        """num_pairs: trained on; checksums: of the data; start: see `training.run.provenance.circumstances`."""
+        """num_pairs: trained on; checksums: of the data; start: see `training.run.folder.circumstances`."""
         self.config = config
         self.vocabulary = vocabulary
         self.num_pairs = num_pairs
@@ -53,7 +53,7 @@ class BestBundle:
             return -1.0
 
     def offer(self, network: Transformer, progress: Progress, bleu: float, averaged: list[int]) -> bool:
-        """See `training.learning.trainer.Offer`. Raises DragomanError when the bundle cannot be written."""
+        """See `training.run.trainer.Offer`. Raises DragomanError when the bundle cannot be written."""
         if bleu <= self.bleu:
             return False
         options = self.config.bundle

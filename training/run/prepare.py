@@ -10,25 +10,15 @@ from dragoman.model.config import Direction
 from dragoman.model.errors import DragomanError, InvalidInputError, NotFoundError
 from dragoman.model.files import write_atomically
 from dragoman.model.vocabulary import PieceModel, PieceModelOptions, Vocabulary, train_piece_model
-from dragoman.training.config.data import CorpusConfig, GrammarConfig, VocabularyConfig, spoken_by
-from dragoman.training.config.run import RunConfig
+from dragoman.training.config import CorpusConfig, GrammarConfig, RunConfig, VocabularyConfig, spoken_by
 from dragoman.training.corpus.cache import ParallelFiles
-from dragoman.training.corpus.pairs import check_same_length, read_parallel
+from dragoman.training.corpus.pairs import ParallelText, check_same_length, read_parallel
 from dragoman.training.corpus.text_file import TextFile, inspect_text
 from dragoman.training.grammar import write_corpus
 from dragoman.translation.lines import read_lines
 
 MAX_VOCABULARY_SENTENCES = 2_000_000
 """Sentences that a vocabulary is learnt from; more take memory and change little."""
-
-
-@dataclass(frozen=True, slots=True)
-class ParallelText:
-    """Sentences of one direction: line N of the source, line N of the target."""
-
-    direction: Direction
-    source: list[str]
-    target: list[str]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,17 +6,7 @@ from typing import Any
 
 from dragoman.training.corpus.batching import Position
 from dragoman.training.learning.stability import Stability
-
-
-@dataclass(frozen=True, slots=True)
-class Gradients:
-    """What is known of an update before it is made; alike in all processes."""
-
-    loss: float  # sums over its target tokens, in nats
-    negative_log_likelihood: float
-    norm: float  # of the gradient of the mean loss, before it is clipped
-    num_tokens: int
-    is_stopping: bool  # a process was asked to end the run
+from dragoman.training.learning.updater import Gradients
 
 
 @dataclass(slots=True)

@@ -1,11 +1,11 @@
-"""Dragoman's process: a whole run, `training.run.run.train`, with a counter before its objective."""
+"""Dragoman's process: a whole run, `training.run.training_run.train`, with a counter before its objective."""
 
 import torch
 
-from dragoman.training.config.run import RunConfig
+from dragoman.training.config import RunConfig
 from dragoman.training.corpus.batching import Batch
 from dragoman.training.learning.objective import LossSums, Objective
-from dragoman.training.run.run import train as train_run
+from dragoman.training.run.training_run import train as train_run
 from tests.benchmarks.training.plan import (
     CLIP_NORM,
     DROPOUT,

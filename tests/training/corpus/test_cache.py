@@ -13,7 +13,7 @@ import pytest
 from dragoman.model.config import Direction
 from dragoman.model.errors import DragomanError, InvalidInputError
 from dragoman.model.vocabulary import PieceModelOptions, Vocabulary, train_piece_model
-from dragoman.training.config.data import DataConfig, SubwordRegularizationConfig
+from dragoman.training.config import DataConfig, SubwordRegularizationConfig
 from dragoman.training.corpus.batching import BatchStream, Position
 from dragoman.training.corpus.cache import CachedCorpus, ParallelFiles, open_corpus
 from dragoman.training.corpus.pairs import EncodedCorpus, encode_corpus

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from dragoman.model.errors import InvalidInputError
-from dragoman.training.corpus.line_output import LineOutput
-from dragoman.training.corpus.text_file import file_checksum
+from dragoman.training.corpus.text_file import LineOutput, file_checksum
 
 
 def written(path: Path, *lines: str, overwrite: bool = False) -> tuple[bytes, str]:

@@ -7,6 +7,7 @@ import pytest
 
 from dragoman.model.config import Direction
 from dragoman.model.errors import DragomanError, InvalidInputError
+from dragoman.training.corpus.pairs import ParallelText
 from dragoman.training.evaluation.dev_translations import (
     BEST_FILE,
     NUM_SAMPLES,
@@ -15,7 +16,6 @@ from dragoman.training.evaluation.dev_translations import (
     DevTranslations,
     read_dev_translations,
 )
-from dragoman.training.run.prepare import ParallelText
 from tests.training.tiny import small_disk
 
 NUMBERS = range(1, 21)

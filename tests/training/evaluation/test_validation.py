@@ -10,9 +10,9 @@ from dragoman.model.config import Direction
 from dragoman.model.decoding.search_options import SearchOptions
 from dragoman.model.errors import InvalidInputError
 from dragoman.model.network.storage import load_network
-from dragoman.training.config.run import ValidationConfig
+from dragoman.training.config import ValidationConfig
+from dragoman.training.corpus.pairs import ParallelText
 from dragoman.training.evaluation.validation import Validator
-from dragoman.training.run.prepare import ParallelText
 from dragoman.translation.translator import Translator
 
 EN_DE, DE_EN = Direction("en", "de"), Direction("de", "en")

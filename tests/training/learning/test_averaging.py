@@ -8,9 +8,9 @@ from torch import nn
 
 from dragoman.model.network.transformer import Transformer
 from dragoman.training.learning.averaging import MovingAverage
-from dragoman.training.learning.trainer import Trainer
 from dragoman.training.run.checkpoint import CheckpointFolder
-from dragoman.training.run.display import TrainingDisplay
+from dragoman.training.run.reporting import TrainingDisplay
+from dragoman.training.run.trainer import Trainer
 from tests.training.tiny import copy_corpus, tiny_config, tiny_network
 
 

@@ -12,13 +12,13 @@ from safetensors.torch import load
 from torch import Tensor
 
 from dragoman.model.errors import DragomanError
-from dragoman.training.config.run import RunConfig, load_run_config
+from dragoman.training.config import RunConfig, load_run_config
 from dragoman.training.learning.distributed import PeerError, World
-from dragoman.training.learning.trainer import Trainer
 from dragoman.training.run.checkpoint import CheckpointFolder
+from dragoman.training.run.folder import is_resumption
 from dragoman.training.run.progress import Progress
-from dragoman.training.run.resumption import is_resumption
-from dragoman.training.run.run import train
+from dragoman.training.run.trainer import Trainer
+from dragoman.training.run.training_run import train
 from tests.training.run.test_resumption import CONFIG, ROOT
 from tests.training.tiny import copy_corpus, tiny_config, tiny_network
 
@@ -39,7 +39,7 @@ ALONE = (
 @pytest.fixture(autouse=True)
 def untouched_allocator(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its tuning would last for the whole test process."""
-    monkeypatch.setattr("dragoman.training.run.run.keep_freed_memory", lambda: None)
+    monkeypatch.setattr("dragoman.training.run.training_run.keep_freed_memory", lambda: None)
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +58,7 @@ def alone(config_path: Path) -> RunConfig:
     """One process with twice the accumulation of each of two."""
     config = configured(config_path, "alone", "optimization.accumulation=2")
     with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setattr("dragoman.training.run.run.keep_freed_memory", lambda: None)
+        monkeypatch.setattr("dragoman.training.run.training_run.keep_freed_memory", lambda: None)
         train(config)
     return config
 

@@ -9,8 +9,8 @@ import torch
 from dragoman.model.config import EOS_ID
 from dragoman.training.corpus.batching import make_batch
 from dragoman.training.corpus.pairs import EncodedCorpus, EncodedSide, SkippedPairs
-from dragoman.training.corpus.translation_table import TranslationTable, learn_translation_table
 from dragoman.training.learning.guided_alignment import NUM_ITERATIONS, AlignmentPrior, alignment_loss
+from dragoman.training.learning.translation_table import TranslationTable, learn_translation_table
 from tests.training.tiny import copy_corpus
 
 

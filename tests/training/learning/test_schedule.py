@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from dragoman.training.config.run import OptimizationConfig
-from dragoman.training.learning.schedule import cosine, inverse_square_root, learning_rate, linear
+from dragoman.training.config import OptimizationConfig
+from dragoman.training.learning.optimizer import cosine, inverse_square_root, learning_rate, linear
 
 
 @pytest.mark.parametrize(

@@ -11,12 +11,11 @@ import torch
 from dragoman.model.errors import DragomanError
 from dragoman.training.corpus.batching import Position
 from dragoman.training.learning.stability import FEWEST, WINDOW, Stability
-from dragoman.training.learning.trainer import Trainer
 from dragoman.training.learning.updater import Updater
 from dragoman.training.run.checkpoint import CheckpointFolder
-from dragoman.training.run.display import TrainingDisplay
 from dragoman.training.run.interruption import Interrupted
-from dragoman.training.run.metrics_log import MetricsLog
+from dragoman.training.run.reporting import MetricsLog, TrainingDisplay
+from dragoman.training.run.trainer import Trainer
 from tests.training.tiny import copy_corpus, tiny_config, tiny_network
 
 

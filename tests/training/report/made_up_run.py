@@ -10,8 +10,8 @@ import numpy as np
 from safetensors.numpy import save_file
 
 from dragoman.model.config import Direction
+from dragoman.training.corpus.pairs import ParallelText
 from dragoman.training.evaluation.dev_translations import DevTranslations
-from dragoman.training.run.prepare import ParallelText
 from tests.training.tiny import tiny_config
 
 SOURCES = ["The dog sees the house.", "The woman likes the tree.", "The child looks for the bridge."]

@@ -11,11 +11,11 @@ from dragoman.command_line import app
 from dragoman.model.config import Direction
 from dragoman.model.errors import InvalidInputError
 from dragoman.model.files import exclusive_lock
+from dragoman.training.corpus.pairs import ParallelText
 from dragoman.training.evaluation.dev_translations import DevTranslations
 from dragoman.training.evaluation.metrics import bleu_score
 from dragoman.training.report.comparison import Experiment, compare_runs, comparison_table
 from dragoman.training.report.run_record import read_run
-from dragoman.training.run.prepare import ParallelText
 from tests.training.report.made_up_run import (
     SOURCES,
     TARGETS,

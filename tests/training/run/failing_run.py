@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import dragoman.training.run.checkpoint
-import dragoman.training.run.metrics_log
+import dragoman.training.run.reporting
 from dragoman.command_line import main
 from dragoman.model import files
 from dragoman.training.evaluation.validation import Validator
 from dragoman.training.learning.updater import Updater
 from dragoman.training.run import event_file
-from dragoman.training.run.metrics_log import MetricsLog
+from dragoman.training.run.reporting import MetricsLog
 
 
 def die() -> NoReturn:
@@ -89,7 +89,7 @@ def in_line(number: int) -> None:
             die()
         write(file, content)
 
-    vars(dragoman.training.run.metrics_log)["write_whole"] = stop
+    vars(dragoman.training.run.reporting)["write_whole"] = stop
 
 
 def in_pruning(number: int) -> None:

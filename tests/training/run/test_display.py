@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from dragoman.training.run.display import TrainingDisplay
+from dragoman.training.run.reporting import TrainingDisplay
 
 
 @pytest.fixture(autouse=True)

@@ -14,9 +14,9 @@ from dragoman.model.config import Direction
 from dragoman.model.errors import InvalidInputError, NotFoundError
 from dragoman.model.network.storage import load_network, pack_weights
 from dragoman.model.network.transformer import Transformer, num_parameters
-from dragoman.training.config.run import load_run_config
+from dragoman.training.config import load_run_config
 from dragoman.training.run.initialization import InitialBundle, inherit_from_bundle, spread_evenly
-from dragoman.training.run.run import train
+from dragoman.training.run.training_run import train
 
 PAIRS = [(f"The number is {number}.", f"Die Zahl ist {number}.") for number in range(40)]
 
@@ -24,7 +24,7 @@ PAIRS = [(f"The number is {number}.", f"Die Zahl ist {number}.") for number in r
 @pytest.fixture(autouse=True)
 def untouched_allocator(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its tuning would last for the whole test process."""
-    monkeypatch.setattr("dragoman.training.run.run.keep_freed_memory", lambda: None)
+    monkeypatch.setattr("dragoman.training.run.training_run.keep_freed_memory", lambda: None)
 
 
 @pytest.fixture

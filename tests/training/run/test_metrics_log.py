@@ -7,7 +7,7 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator  # type: ignore[import-untyped]
 
 from dragoman.model.errors import DragomanError
-from dragoman.training.run.metrics_log import MetricsLog
+from dragoman.training.run.reporting import MetricsLog
 from tests.training.tiny import small_disk
 
 

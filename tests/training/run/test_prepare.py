@@ -9,9 +9,10 @@ import pytest
 from dragoman.model.config import Direction
 from dragoman.model.errors import DragomanError, InvalidInputError, NotFoundError
 from dragoman.model.vocabulary import PieceModelOptions, Vocabulary, train_piece_model
-from dragoman.training.config.run import RunConfig
+from dragoman.training.config import RunConfig
 from dragoman.training.corpus.cache import ParallelFiles
-from dragoman.training.run.prepare import ParallelText, load_vocabulary, make_vocabulary, read_run_text, save_vocabulary
+from dragoman.training.corpus.pairs import ParallelText
+from dragoman.training.run.prepare import load_vocabulary, make_vocabulary, read_run_text, save_vocabulary
 from dragoman.translation.lines import read_lines
 from tests.training.tiny import small_disk, tiny_config
 

@@ -10,8 +10,8 @@ import torch
 
 from dragoman.model.errors import InvalidInputError
 from dragoman.training.learning.distributed import World
-from dragoman.training.run import provenance
-from dragoman.training.run.provenance import circumstances, read_starts, record_start
+from dragoman.training.run import folder as run_folder
+from dragoman.training.run.folder import circumstances, read_starts, record_start
 
 
 def test_circumstances_name_versions_and_processes() -> None:
@@ -48,15 +48,15 @@ def test_the_commit_is_told_and_whether_the_code_was_edited_since(tmp_path: Path
         identity = ("-c", "user.name=a", "-c", "user.email=a@b")
         subprocess.run(["git", *identity, *arguments], cwd=tmp_path, check=True, capture_output=True)
 
-    assert provenance._commit(tmp_path / "nowhere") is None
+    assert run_folder._commit(tmp_path / "nowhere") is None
     git("init")
     (tmp_path / "code").write_text("1")
     git("add", "code")
     git("commit", "-m", "code")
-    assert re.fullmatch(r"[0-9a-f]{40}", provenance._commit(tmp_path) or "")
+    assert re.fullmatch(r"[0-9a-f]{40}", run_folder._commit(tmp_path) or "")
     installed = tmp_path / "venv" / "training"  # in somebody else's checkout
     installed.mkdir(parents=True)
     (installed / "code").write_text("1")
-    assert provenance._commit(installed) is None
+    assert run_folder._commit(installed) is None
     (tmp_path / "code").write_text("2")
-    assert re.fullmatch(r"[0-9a-f]{40}\+", provenance._commit(tmp_path) or "")
+    assert re.fullmatch(r"[0-9a-f]{40}\+", run_folder._commit(tmp_path) or "")

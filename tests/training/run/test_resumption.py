@@ -18,11 +18,11 @@ from typer.testing import CliRunner
 
 from dragoman.command_line import app
 from dragoman.model.errors import DragomanError, InvalidInputError, NotFoundError
-from dragoman.training.config.run import RunConfig, load_run_config
+from dragoman.training.config import RunConfig, load_run_config
 from dragoman.training.learning.updater import Updater
 from dragoman.training.run.checkpoint import CheckpointFolder
 from dragoman.training.run.interruption import Interrupted
-from dragoman.training.run.run import train
+from dragoman.training.run.training_run import train
 
 ROOT = Path(__file__).parents[3]
 
@@ -79,7 +79,7 @@ storage = "float32"
 @pytest.fixture(autouse=True)
 def untouched_allocator(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its tuning would last for the whole test process."""
-    monkeypatch.setattr("dragoman.training.run.run.keep_freed_memory", lambda: None)
+    monkeypatch.setattr("dragoman.training.run.training_run.keep_freed_memory", lambda: None)
 
 
 @pytest.fixture
@@ -100,7 +100,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> RunConfig:
     path.write_text(CONFIG, encoding="utf-8")
     config = configured(path, "run")
     with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setattr("dragoman.training.run.run.keep_freed_memory", lambda: None)
+        monkeypatch.setattr("dragoman.training.run.training_run.keep_freed_memory", lambda: None)
         train(config)
     return config
 
@@ -172,7 +172,9 @@ def test_a_run_killed_while_it_learns_its_vocabulary_may_be_resumed(
 ) -> None:
     config = configured(config_path, "run")
     with monkeypatch.context() as patch:
-        patch.setattr("dragoman.training.run.run.make_vocabulary", lambda *arguments: pytest.skip("stands for a kill"))
+        patch.setattr(
+            "dragoman.training.run.training_run.make_vocabulary", lambda *arguments: pytest.skip("stands for a kill")
+        )
         with pytest.raises(pytest.skip.Exception):
             train(config)
     train(config, resume=True)

@@ -14,8 +14,8 @@ from dragoman.training.cleaning.filters import Filter
 from dragoman.training.cleaning.options import CleaningOptions
 from dragoman.training.cleaning.pairs import Pair, read_pair_blocks
 from dragoman.training.cleaning.report import CleaningReport, Tally
-from dragoman.training.corpus.line_output import pack_into
-from dragoman.training.run.display import track_on_terminal
+from dragoman.training.corpus.text_file import pack_into
+from dragoman.training.display import track_on_terminal
 from dragoman.translation.lines import encode_line
 
 _REMOVED_HEADER = ("line", "filter", "fault", "source", "target")

@@ -18,10 +18,10 @@ from dragoman.model.errors import DragomanError, InvalidInputError, NotFoundErro
 from dragoman.model.files import exclusive_lock
 from dragoman.model.network.storage import load_network
 from dragoman.model.network.transformer import Transformer
-from dragoman.training.config.run import RunConfig, load_run_config
+from dragoman.training.config import RunConfig, load_run_config
 from dragoman.training.evaluation.validation import Validator
 from dragoman.training.run.checkpoint import CheckpointFolder
-from dragoman.training.run.run import train
+from dragoman.training.run.training_run import train
 from dragoman.translation.translator import Translator
 
 ROOT = Path(__file__).parents[3]
@@ -73,7 +73,7 @@ storage = "float32"
 @pytest.fixture(autouse=True)
 def untouched_allocator(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its tuning would last for the whole test process."""
-    monkeypatch.setattr("dragoman.training.run.run.keep_freed_memory", lambda: None)
+    monkeypatch.setattr("dragoman.training.run.training_run.keep_freed_memory", lambda: None)
 
 
 @pytest.fixture
@@ -109,7 +109,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> RunConfig:
     path.write_text(CONFIG, encoding="utf-8")
     config = configured(path, "run")
     with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setattr("dragoman.training.run.run.keep_freed_memory", lambda: None)
+        monkeypatch.setattr("dragoman.training.run.training_run.keep_freed_memory", lambda: None)
         assert train(config) == config.run_folder / "best"
     return config
 

@@ -17,10 +17,9 @@ from dragoman.model.bundle import bundle_revision, find_bundle, read_config
 from dragoman.model.config import Direction
 from dragoman.model.errors import DragomanError, InvalidInputError
 from dragoman.model.files import open_together, refuse_to_replace, write_atomically
-from dragoman.training.corpus.line_output import LineOutput
-from dragoman.training.corpus.text_file import file_checksum
+from dragoman.training.corpus.text_file import LineOutput, file_checksum
+from dragoman.training.display import track_on_terminal
 from dragoman.training.evaluation.pair_scores import PairFiles
-from dragoman.training.run.display import track_on_terminal
 from dragoman.training.synthesis.choice import Candidate, Chooser, Filters, Reason
 from dragoman.translation.batch.display import show_progress
 from dragoman.translation.batch.job import run_batch_job

@@ -47,7 +47,7 @@ from dragoman.model.errors import InvalidInputError
 from dragoman.model.shortlist import CandidateLists, Shortlist, has_shortlist, read_shortlist, write_vmap
 from dragoman.model.vocabulary import Vocabulary
 from dragoman.training.corpus.pairs import EncodedCorpus, EncodedSide, encode_corpus, read_parallel
-from dragoman.training.corpus.translation_table import TranslationTable, learn_translation_table, num_links
+from dragoman.training.learning.translation_table import TranslationTable, learn_translation_table, num_links
 
 MAX_LENGTH = 100
 """Pairs with more pieces on a side teach little for the time they take."""

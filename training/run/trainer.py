@@ -8,17 +8,15 @@ from itertools import islice
 
 from dragoman.model.errors import DragomanError
 from dragoman.model.network.transformer import Transformer
-from dragoman.training.config.run import RunConfig
+from dragoman.training.config import RunConfig
 from dragoman.training.corpus.batching import BatchStream, PlannedBatch, PooledCorpus
 from dragoman.training.learning.guided_alignment import AlignmentPrior
-from dragoman.training.learning.schedule import learning_rate
-from dragoman.training.learning.updater import Updater
+from dragoman.training.learning.optimizer import learning_rate
+from dragoman.training.learning.updater import Gradients, Updater
 from dragoman.training.run.checkpoint import CheckpointFolder
-from dragoman.training.run.display import TrainingDisplay
 from dragoman.training.run.interruption import Interrupted, StopSignals
-from dragoman.training.run.metrics_log import MetricsLog
-from dragoman.training.run.progress import Gradients, Progress, Window
-from dragoman.training.run.reporter import Reporter
+from dragoman.training.run.progress import Progress, Window
+from dragoman.training.run.reporting import MetricsLog, Reporter, TrainingDisplay
 
 Validate = Callable[[Transformer], dict[str, float]]
 """BLEU by direction of a network in evaluation mode."""

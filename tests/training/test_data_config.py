@@ -6,7 +6,7 @@ import pytest
 
 from dragoman.model.config import Direction
 from dragoman.model.errors import InvalidInputError
-from dragoman.training.config.run import RunConfig, load_run_config
+from dragoman.training.config import RunConfig, load_run_config
 
 CONFIG = """
 [data]

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import dragoman.training.corpus.translation_table
+import dragoman.training.learning.translation_table
 from dragoman.training.corpus.pairs import EncodedCorpus, EncodedSide, SkippedPairs
-from dragoman.training.corpus.translation_table import TranslationTable, learn_translation_table, num_links
+from dragoman.training.learning.translation_table import TranslationTable, learn_translation_table, num_links
 
 Pairs = list[tuple[list[int], list[int]]]
 
@@ -52,7 +52,7 @@ def slow_table(pairs: Pairs, num_iterations: int) -> dict[tuple[int, int], float
 @given(pairs=PAIRS, num_iterations=st.integers(1, 3))
 def test_it_is_model_1_however_the_corpus_is_divided(chunk_links: int, pairs: Pairs, num_iterations: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(dragoman.training.corpus.translation_table, "CHUNK_LINKS", chunk_links)
+        patch.setattr(dragoman.training.learning.translation_table, "CHUNK_LINKS", chunk_links)
         table = learn_translation_table(pack(pairs), num_iterations)
     keys = list(zip(table.sources.tolist(), table.targets.tolist(), strict=True))
     assert keys == sorted(set(keys))

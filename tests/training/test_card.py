@@ -4,7 +4,7 @@ from typing import Any
 
 from dragoman.model.bundle import BundleConfig, BundleScore
 from dragoman.model.config import ArchitectureConfig, Direction, VocabularyShape
-from dragoman.training.run.card import model_card
+from dragoman.training.card import model_card
 
 
 def bundle_config(**values: Any) -> BundleConfig:

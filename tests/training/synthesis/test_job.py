@@ -15,9 +15,9 @@ import pytest
 
 from dragoman.model.config import Direction
 from dragoman.model.errors import DragomanError, InvalidInputError, NotFoundError
-from dragoman.training.synthesis import corpus as synthesis
+from dragoman.training.synthesis import job as synthesis
 from dragoman.training.synthesis.choice import Candidate, Chooser, Filters, Keep
-from dragoman.training.synthesis.corpus import Synthesis, SynthesisCounts, SynthesisFiles, read_record, write_record
+from dragoman.training.synthesis.job import Synthesis, SynthesisCounts, SynthesisFiles, read_record, write_record
 from dragoman.translation.batch.job import TranslateStream
 from dragoman.translation.batch.source import TranslationSource
 from dragoman.translation.results import Hypothesis, Translation
@@ -220,7 +220,6 @@ KILLED_JOBS = """
 import os, signal, sys
 from itertools import count
 from pathlib import Path
-from tests.training.synthesis.test_corpus import Workshop
 
 def die_at_call(function):
     def wrapped(*arguments, **options):

@@ -20,11 +20,10 @@ from dragoman.model.decoding.search_options import SearchOptions
 from dragoman.model.network.transformer import Transformer
 from dragoman.training.corpus.batching import PoolBatches
 from dragoman.training.corpus.pairs import EncodedCorpus, EncodedSide, SkippedPairs
-from dragoman.training.learning.trainer import Offer, Trainer, Validate
 from dragoman.training.run.checkpoint import CheckpointFolder
-from dragoman.training.run.display import TrainingDisplay
-from dragoman.training.run.metrics_log import MetricsLog
 from dragoman.training.run.progress import Progress
+from dragoman.training.run.reporting import MetricsLog, TrainingDisplay
+from dragoman.training.run.trainer import Offer, Trainer, Validate
 from tests.model.decoding.engines.engines import finished_by_step
 from tests.training.tiny import copy_corpus, tiny_config, tiny_network
 

@@ -6,15 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import dragoman.training.evaluation.shortlist
+import dragoman.training.learning.shortlist
 from dragoman.model.bundle import read_config
 from dragoman.model.config import EOS_ID, Direction, VocabularyShape
 from dragoman.model.errors import InvalidInputError, NotFoundError
 from dragoman.model.shortlist import CandidateLists, Shortlist, read_shortlist
 from dragoman.model.vocabulary import PieceModelOptions, Vocabulary, train_piece_model
 from dragoman.training.corpus.pairs import EncodedCorpus, EncodedSide, SkippedPairs, encode_corpus
-from dragoman.training.corpus.translation_table import num_links
-from dragoman.training.evaluation.shortlist import (
+from dragoman.training.learning.shortlist import (
     ShortlistOptions,
     add_shortlist,
     learn_lists,
@@ -22,6 +21,7 @@ from dragoman.training.evaluation.shortlist import (
     split_corpus,
     thin_out,
 )
+from dragoman.training.learning.translation_table import num_links
 
 EN_DE, DE_EN = Direction("en", "de"), Direction("de", "en")
 OPTIONS = ShortlistOptions(frequent=8, best=3)
@@ -143,7 +143,7 @@ def test_a_tenth_at_most_is_held_out(num_pairs: int, num_held_out: int) -> None:
 @pytest.mark.parametrize("divisor", [1, 2, 3])
 def test_a_large_corpus_is_thinned_out(divisor: int, monkeypatch: pytest.MonkeyPatch) -> None:
     corpus = numbered_corpus(30)  # of 4 links each
-    monkeypatch.setattr(dragoman.training.evaluation.shortlist, "MAX_LINKS", 120 // divisor)
+    monkeypatch.setattr(dragoman.training.learning.shortlist, "MAX_LINKS", 120 // divisor)
     thinned = thin_out(corpus)
     assert num_links(thinned).sum() == 120 // divisor
     assert thinned.source.pieces[::2].tolist() == list(range(0, 30, divisor))

@@ -15,7 +15,7 @@ from dragoman.model.config import Direction
 from dragoman.model.errors import InvalidInputError
 from dragoman.model.network.storage import load_network, pack_weights
 from dragoman.model.network.transformer import Transformer
-from dragoman.training.evaluation.weight_mean import average_bundles, share_their_origin
+from dragoman.training.learning.averaging import average_bundles, share_their_origin
 from dragoman.translation.translator import Translator
 
 Variant = Callable[..., str]

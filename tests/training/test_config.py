@@ -13,7 +13,7 @@ from pydantic import ValidationError
 import dragoman.training
 from dragoman.model.config import Direction
 from dragoman.model.errors import InvalidInputError, NotFoundError
-from dragoman.training.config.run import RunConfig, load_run_config
+from dragoman.training.config import RunConfig, load_run_config
 
 CONFIGS = sorted((Path(dragoman.training.__file__).parent / "configs").glob("*.toml"))
 

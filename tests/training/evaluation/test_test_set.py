@@ -9,9 +9,9 @@ from dragoman.model.bundle import read_config
 from dragoman.model.config import Direction
 from dragoman.model.decoding.search_options import SearchOptions
 from dragoman.model.errors import DragomanError, InvalidInputError, NotFoundError
-from dragoman.training.evaluation import evaluation
+from dragoman.training.card import model_card
 from dragoman.training.evaluation.metrics import MetricScore, ScoreReport
-from dragoman.training.run.card import model_card
+from dragoman.training.evaluation.test_set import EvaluationSet, record_scores
 from dragoman.translation.translator import Translator
 
 SOURCES = ["The dog sees the house.", "", "The woman likes the tree."]
@@ -30,9 +30,9 @@ def bundle(tiny_bundle: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(tiny_bundle, tmp_path / "tiny"))
 
 
-def make_test_set(tmp_path: Path, sources: list[str] | None = None) -> evaluation.EvaluationSet:
+def make_test_set(tmp_path: Path, sources: list[str] | None = None) -> EvaluationSet:
     sources = SOURCES if sources is None else sources
-    return evaluation.EvaluationSet(
+    return EvaluationSet(
         write(tmp_path / "test.de", ["Übersetzung"] * len(sources)), write(tmp_path / "test.en", sources)
     )
 
@@ -47,7 +47,7 @@ def test_every_source_is_translated_in_its_place(tmp_path: Path, bundle: Path) -
 
 
 def test_references_and_hypotheses_are_read_line_by_line(tmp_path: Path) -> None:
-    test_set = evaluation.EvaluationSet(write(tmp_path / "test.de", ["eins", "zwei\u2028drei"]))
+    test_set = EvaluationSet(write(tmp_path / "test.de", ["eins", "zwei\u2028drei"]))
     assert test_set.references == ["eins", "zwei\u2028drei"]
     assert test_set.read_hypotheses(write(tmp_path / "made.de", ["one", ""])) == ["one", ""]
 
@@ -71,12 +71,12 @@ def test_files_of_different_length_are_told_with_both_counts(tmp_path: Path, bun
 def test_files_that_are_missing_empty_or_broken_are_named(tmp_path: Path) -> None:
     path = tmp_path / "test.de"
     with pytest.raises(NotFoundError, match=r"test\.de: no such file"):
-        evaluation.EvaluationSet(path)
+        EvaluationSet(path)
     with pytest.raises(InvalidInputError, match=r"test\.de: there is no sentence in it"):
-        evaluation.EvaluationSet(write(path, []))
+        EvaluationSet(write(path, []))
     path.write_bytes(b"eins\n\xff\n")
     with pytest.raises(InvalidInputError, match=r"test\.de, line 2: invalid UTF-8"):
-        evaluation.EvaluationSet(path)
+        EvaluationSet(path)
 
 
 def test_what_cannot_be_translated_is_told(tmp_path: Path, bundle: Path) -> None:
@@ -86,7 +86,7 @@ def test_what_cannot_be_translated_is_told(tmp_path: Path, bundle: Path) -> None
     with pytest.raises(NotFoundError, match='there is no bundle "nowhere"'):
         test_set.translate("nowhere", "en", "de", GREEDY)
     with pytest.raises(InvalidInputError, match="its source sentences are needed: --source FILE"):
-        evaluation.EvaluationSet(test_set.reference).translate(str(bundle), "en", "de", GREEDY)
+        EvaluationSet(test_set.reference).translate(str(bundle), "en", "de", GREEDY)
 
 
 def report(bleu: float) -> ScoreReport:
@@ -100,9 +100,9 @@ def report(bleu: float) -> ScoreReport:
 
 def test_recorded_scores_replace_older_ones_and_rewrite_the_card(bundle: Path) -> None:
     before = read_config(bundle)
-    evaluation.record_scores(str(bundle), "en", "de", "devtest", report(30.0), GREEDY)
-    evaluation.record_scores(str(bundle), "de", "en", "devtest", report(40.0), GREEDY)
-    folder = evaluation.record_scores(str(bundle), "en", "de", "devtest", report(35.128), GREEDY)
+    record_scores(str(bundle), "en", "de", "devtest", report(30.0), GREEDY)
+    record_scores(str(bundle), "de", "en", "devtest", report(40.0), GREEDY)
+    folder = record_scores(str(bundle), "en", "de", "devtest", report(35.128), GREEDY)
 
     assert folder == bundle
     config = read_config(bundle)
@@ -127,12 +127,12 @@ def test_recorded_scores_replace_older_ones_and_rewrite_the_card(bundle: Path) -
 
 
 def test_the_source_language_may_be_left_out(bundle: Path) -> None:
-    evaluation.record_scores(str(bundle), None, "en", "devtest", report(30.0), GREEDY)
+    record_scores(str(bundle), None, "en", "devtest", report(30.0), GREEDY)
     assert read_config(bundle).scores[0].direction == Direction("de", "en")
 
 
 def test_scores_of_an_unknown_direction_change_nothing(bundle: Path) -> None:
     before = (bundle / "config.json").read_bytes()
     with pytest.raises(DragomanError, match="does not translate to fr"):
-        evaluation.record_scores(str(bundle), None, "fr", "devtest", report(30.0), GREEDY)
+        record_scores(str(bundle), None, "fr", "devtest", report(30.0), GREEDY)
     assert (bundle / "config.json").read_bytes() == before

@@ -8,9 +8,9 @@ from dragoman.model.decoding.loading import Precision
 from dragoman.model.decoding.search_options import SearchOptions
 from dragoman.model.errors import InvalidInputError
 from dragoman.model.files import write_atomically
+from dragoman.training.card import model_card
+from dragoman.training.display import track_on_terminal
 from dragoman.training.evaluation.metrics import ScoreReport
-from dragoman.training.run.card import model_card
-from dragoman.training.run.display import track_on_terminal
 from dragoman.translation.batch.formats import one_line
 from dragoman.translation.lines import read_lines
 from dragoman.translation.results import Translation

@@ -13,23 +13,22 @@ from dragoman.model.bundle import CONFIG_FILE
 from dragoman.model.files import exclusive_lock, write_atomically
 from dragoman.model.network.transformer import Transformer, num_parameters
 from dragoman.model.vocabulary import Vocabulary
-from dragoman.training.config.run import RunConfig
+from dragoman.training.config import RunConfig
 from dragoman.training.corpus.cache import CachedCorpus, ParallelFiles, open_corpus
+from dragoman.training.display import show_phase
 from dragoman.training.evaluation.dev_translations import DevTranslations
 from dragoman.training.evaluation.metrics import check_tokenizer
 from dragoman.training.evaluation.validation import Validator
 from dragoman.training.learning.allocator import keep_freed_memory
 from dragoman.training.learning.distributed import World, join_world
-from dragoman.training.learning.trainer import Trainer
 from dragoman.training.run.best_bundle import BestBundle
 from dragoman.training.run.checkpoint import CheckpointFolder
-from dragoman.training.run.display import TrainingDisplay, show_phase
+from dragoman.training.run.folder import CHECKSUMS_FILE, check_same_corpus, circumstances, is_resumption, record_start
 from dragoman.training.run.initialization import InitialBundle
-from dragoman.training.run.metrics_log import MetricsLog
 from dragoman.training.run.prepare import load_vocabulary, make_vocabulary, read_run_text, save_vocabulary
 from dragoman.training.run.progress import Progress
-from dragoman.training.run.provenance import circumstances, record_start
-from dragoman.training.run.resumption import CHECKSUMS_FILE, check_same_corpus, is_resumption
+from dragoman.training.run.reporting import MetricsLog, TrainingDisplay
+from dragoman.training.run.trainer import Trainer
 
 _PARALLEL_FILES = TypeAdapter(list[ParallelFiles])
 
@@ -45,7 +44,7 @@ class _Material:
     translations: DevTranslations | None = None
 
     def offer(self, network: Transformer, progress: Progress, bleu: float, averaged: list[int]) -> bool:
-        """See `training.learning.trainer.Offer`. Keeps the dev set's translations, too."""
+        """See `training.run.trainer.Offer`. Keeps the dev set's translations, too."""
         assert self.best is not None
         assert self.validate is not None
         assert self.translations is not None

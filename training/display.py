@@ -1,0 +1,28 @@
+"""Phases and long loops, shown on a terminal."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+from rich.console import Console
+from rich.progress import track
+
+Item = TypeVar("Item")
+
+
+@contextmanager
+def show_phase(name: str) -> Iterator[None]:
+    """Says what is being done: a spinner on a terminal, a line elsewhere."""
+    console = Console(stderr=True, highlight=False)
+    if console.is_terminal:
+        with console.status(name):
+            yield
+    else:
+        console.print(name)
+        yield
+
+
+def track_on_terminal(items: Iterable[Item], title: str, total: int | None) -> Iterator[Item]:
+    """The same items, with a bar on standard error if that is a terminal; total: their number, if it is known."""
+    console = Console(stderr=True)
+    yield from track(items, title, total, console=console, disable=not console.is_terminal)

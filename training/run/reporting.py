@@ -1,0 +1,208 @@
+"""What a run says as it goes: a live bar on a terminal, plain lines elsewhere, metrics.jsonl, TensorBoard."""
+
+import json
+import os
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, BinaryIO, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from dragoman.model.errors import DragomanError
+from dragoman.model.files import write_atomically
+from dragoman.training.run.event_file import EventFile, write_whole
+
+
+class TrainingDisplay:
+    """Updates done, tokens a second, loss, BLEU and time left."""
+
+    def __init__(self, *, total_updates: int, done_updates: int = 0, is_shown: bool = True) -> None:
+        """is_shown: False in all but one of the processes of a run."""
+        self.console = Console(stderr=True, highlight=False, markup=False, emoji=False, quiet=not is_shown)
+        self._live = self.console.is_terminal
+        self._total = total_updates
+        self._first = done_updates
+        self._start = time.monotonic()
+        self._bar = Progress(
+            TextColumn("update {task.completed:,}/{task.total:,}"),
+            BarColumn(),
+            TextColumn("{task.fields[measured]}{task.fields[bleu]}"),
+            TimeRemainingColumn(),
+            console=self.console,
+            disable=not self._live,
+        )
+        self._task = self._bar.add_task("train", total=total_updates, completed=done_updates, measured="", bleu="")
+
+    def begin(self, done_updates: int) -> None:
+        """Counts from here: what was done before took none of this process's time."""
+        self._first = done_updates
+        self._start = time.monotonic()
+        self._bar.update(self._task, completed=done_updates)
+
+    def say(self, text: str) -> None:
+        """A line above the bar."""
+        if self._live:
+            self._bar.print(text)
+        else:
+            self.console.print(text, soft_wrap=True)
+
+    def advance(self, update: int) -> None:
+        self._bar.update(self._task, completed=update)
+
+    def measured(self, update: int, *, loss: float, tokens_per_second: float) -> None:
+        """loss: per target piece, in nats."""
+        measured = f"{tokens_per_second:,.0f} tokens/s  loss {loss:.3f}  "
+        self._bar.update(self._task, completed=update, measured=measured)
+        if not self._live:
+            left = (time.monotonic() - self._start) / max(1, update - self._first) * (self._total - update)
+            self.console.print(
+                f"update {update:,}/{self._total:,}  {measured}{left / 60:.0f} min left",
+                soft_wrap=True,
+            )
+
+    def validated(self, update: int, bleu: dict[str, float], *, is_best: bool) -> None:
+        """bleu: by direction."""
+        scores = "  ".join(f"{direction} {score:.1f}" for direction, score in bleu.items())
+        self._bar.update(self._task, bleu=f"BLEU {scores}")
+        self.say(f"update {update:,}: dev BLEU {scores}{'  (best so far)' if is_best else ''}")
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._bar.stop()
+
+
+class MetricsLog:
+    """Appends to `metrics.jsonl`, one JSON object a line with "update" and "kind", and to TensorBoard event files."""
+
+    def __init__(self, folder: Path, *, resumed_update: int, validated_update: int | None = None) -> None:
+        """What the file says of updates after `resumed_update`, which are about to be done again, is dropped; of
+        validations, what it says of those after `validated_update`, if that is another. Raises DragomanError as
+        `write`."""
+        self._folder = folder
+        self._path = folder / "metrics.jsonl"
+        self._owed = b""  # lines that a full disk did not take
+        validated = resumed_update if validated_update is None else validated_update
+        self._drop_all_but(lambda line: _is_done(line, resumed_update, validated))
+        self._open(resumed_update)
+
+    def write(self, kind: str, update: int, values: Mapping[str, float | str]) -> None:
+        """kind: "training", "validation" or, for what befell the run, "skipped" or "rollback". TensorBoard gets the
+        numbers. Raises DragomanError when it cannot be written, as on a full disk; the next call then tries again."""
+        line = json.dumps({"kind": kind, "update": update, **values}) + "\n"
+        self._owed += line.encode()
+        size = os.fstat(self._file.fileno()).st_size
+        try:
+            write_whole(self._file, self._owed)
+            self._owed = b""
+            scalars = {f"{kind}/{name}": value for name, value in values.items() if isinstance(value, int | float)}
+            self._board.write(scalars, update)
+        except OSError as error:
+            if self._owed:
+                with suppress(OSError):  # half a line is none
+                    os.ftruncate(self._file.fileno(), size)
+            raise DragomanError(f"{self._path}: cannot be written: {error.strerror or error}") from error
+
+    def rewind(self, update: int, *, rollbacks: int) -> None:
+        """Drops what is said of updates after the given one, which are done again with other data, and of rollbacks but
+        for the first so many: a kill may have left a line of the one that is now told. Raises DragomanError as `write`.
+        """
+        self._drop_all_but(
+            lambda line: (
+                _is_done(line, update, update) and not (line["kind"] == "rollback" and line["number"] > rollbacks)
+            )
+        )
+        self.close()
+        self._open(update)
+
+    def close(self) -> None:
+        self._file.close()
+        self._board.close()
+
+    def _drop_all_but(self, is_kept: Callable[[dict[str, Any]], bool]) -> None:
+        content = self._path.read_bytes() if self._path.exists() else b""
+        lines = [*content.splitlines(), *self._owed.splitlines()]
+        kept = [line + b"\n" for line in lines if (values := _parse(line)) is not None and is_kept(values)]
+        if b"".join(kept) != content:
+            write_atomically(self._path, b"".join(kept))
+        self._owed = b""
+
+    def _open(self, last_update: int) -> None:
+        self._file: BinaryIO = self._path.open("ab", buffering=0)
+        self._board = EventFile(self._folder / "tensorboard", last_update=last_update)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+
+def _is_done(line: Mapping[str, Any], resumed_update: int, validated_update: int) -> bool:
+    """Whether a line is of what a run that goes on from there has behind it."""
+    return bool(line["update"] <= (validated_update if line["kind"] == "validation" else resumed_update))
+
+
+def _parse(line: bytes) -> dict[str, Any] | None:
+    """None for a line that a crash cut short."""
+    try:
+        values: dict[str, Any] = json.loads(line)
+    except ValueError:
+        return None
+    return values
+
+
+class Reporter:
+    """The display and the log of a run. A full disk that does not take a line is told of; training goes on."""
+
+    def __init__(self, display: TrainingDisplay, log: MetricsLog | None) -> None:
+        """log: of the main process, None in the others."""
+        self.display = display
+        self._log = log
+
+    def say(self, text: str) -> None:
+        self.display.say(text)
+
+    def advance(self, update: int) -> None:
+        self.display.advance(update)
+
+    def trained(self, update: int, values: Mapping[str, float]) -> None:
+        """values: as they are logged, "loss" and "tokens_per_second" among them."""
+        self.display.measured(update, loss=values["loss"], tokens_per_second=values["tokens_per_second"])
+        self._write("training", update, values)
+
+    def validated(self, update: int, bleu: dict[str, float], *, mean: float, is_best: bool) -> None:
+        """bleu: by direction."""
+        self.display.validated(update, bleu, is_best=is_best)
+        scores = {f"bleu {direction}": score for direction, score in bleu.items()}
+        self._write("validation", update, {**scores, "bleu": mean})
+
+    def left_out(self, update: int, fault: str) -> None:
+        """An update was not made. fault: why."""
+        self.say(f"update {update:,}: {fault}; it is left out")
+        self._write("skipped", update, {"fault": fault})
+
+    def went_back(self, start: int, update: int, fault: str, *, number: int) -> None:
+        """From an update to an earlier one, for the `number`th time in the run."""
+        self.say(f"going back to update {update:,}, and on with the data that follows")
+        try:
+            if self._log is not None:
+                self._log.rewind(update, rollbacks=number - 1)
+        except DragomanError as error:
+            self._survive(error)
+        self._write("rollback", update, {"fault": fault, "from": start, "number": number})
+
+    def _write(self, kind: str, update: int, values: Mapping[str, float | str]) -> None:
+        try:
+            if self._log is not None:
+                self._log.write(kind, update, values)
+        except DragomanError as error:
+            self._survive(error)
+
+    def _survive(self, error: DragomanError) -> None:
+        self.say(f"{error}; training goes on")
