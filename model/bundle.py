@@ -77,7 +77,9 @@ class BundleConfig(StrictModel):
         known = ", ".join(map(str, self.directions))
         if fitting:
             raise InvalidInputError(f'"{self.name}" translates to "{target_language}" from several languages: {known}')
-        wanted = f"from {source_language} to {target_language}" if source_language else f"to {target_language}"
+        wanted = f'to "{target_language}"'
+        if source_language:
+            wanted = f'from "{source_language}" {wanted}'
         raise NotFoundError(f'"{self.name}" does not translate {wanted}; it knows {known}')
 
 

@@ -29,9 +29,9 @@ def find_worker(
         return workers[0], workers[0].translator.find_direction(source_language, target_language)
     fitting = _fitting(workers, source_language, target_language)
     if not fitting:
-        wanted = f"{source_language or 'any language'} to {target_language}"
+        source = f'"{source_language}"' if source_language else "any language"
         available = ", ".join(sorted({str(direction) for w in workers for direction in w.translator.directions}))
-        raise NotFoundError(f"no model translates from {wanted}; there is {available}")
+        raise NotFoundError(f'no model translates from {source} to "{target_language}"; there is {available}')
     if len(fitting) > 1:
         names = ", ".join(worker.translator.name for worker, _ in fitting)
         raise InvalidInputError(f"model: several models fit, name one of them: {names}")

@@ -93,6 +93,8 @@ class Monitor:
         """code: the name of its status, such as "OK"; message: that of the status."""
         seconds = self._clock() - call.started_at
         self._metrics.call_ended(call, code, seconds)
+        if message and not self._keeps_texts:
+            message = without_quotations(message)
         if self._tracer is not None and call.span is not None:
             self._tracer.end(call, code, message)
         level = logging.ERROR if code in _FAULTS else logging.DEBUG if call.is_health_check else logging.INFO
@@ -138,6 +140,18 @@ class Monitor:
     def certificate_loaded(self, expiry: float) -> None:
         """The server's certificate expires then: seconds since the epoch. For `make_credentials`."""
         self._metrics.certificate_loaded(expiry)
+
+
+def without_quotations(message: str) -> str:
+    """A status' message without what it quotes, all of which stands between quotation marks: it may be a caller's text.
+
+    What is quoted may hold quotation marks itself, and the end of a message that is cut short may belong to it.
+    """
+    first, last = message.find('"'), message.rfind('"')
+    if first < 0:
+        return message
+    is_cut = first == last or message.endswith("…")
+    return f'{message[:first]}"…"' + ("" if is_cut else message[last + 1 :])
 
 
 def _describe(call: CallContext, code: str, seconds: float) -> dict[str, object]:

@@ -100,10 +100,10 @@ def test_find_direction(tiny_bundle: Path) -> None:
     assert config.find_direction("en", "de") == EN_DE
     assert config.find_direction(None, "en") == DE_EN
     for source, target, wanted in [
-        ("en", "fr", "from en to fr"),
-        (None, "fr", "to fr"),
-        ("fr", "de", "from fr to de"),
-        ("en", "en", "from en to en"),
+        ("en", "fr", 'from "en" to "fr"'),
+        (None, "fr", 'to "fr"'),
+        ("fr", "de", 'from "fr" to "de"'),
+        ("en", "en", 'from "en" to "en"'),
     ]:
         with pytest.raises(NotFoundError, match=f'"tiny" does not translate {wanted}; it knows en→de, de→en'):
             config.find_direction(source, target)

@@ -219,7 +219,7 @@ def test_what_cannot_be_scored(scorer: Scorer, source: str, target: str, message
 def test_wrong_options_and_languages(scorer: Scorer) -> None:
     with pytest.raises(InvalidInputError, match="length_penalty is -1"):
         scorer.score([("tree", "Baum")], "de", length_penalty=-1)
-    with pytest.raises(NotFoundError, match="does not translate to fr"):
+    with pytest.raises(NotFoundError, match='does not translate to "fr"'):
         scorer.score([("tree", "arbre")], "fr")
 
 

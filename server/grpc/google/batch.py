@@ -56,7 +56,7 @@ class BatchTranslator:
             raise InvalidInputError("output_config.gcs_destination.output_uri_prefix: is empty")
         output = await asyncio.to_thread(self._make_output_folder, uri)
         if output.folder in self._outputs:
-            raise InvalidInputError(f"output_config: {uri} is used by another operation")
+            raise InvalidInputError(f'output_config: "{uri}" is used by another operation')
         self._outputs.add(output.folder)
         return BatchJob(
             self._catalogue,
@@ -116,7 +116,7 @@ def _mime_type(mime_type: str, file: InputFile) -> str:
     if not mime_type:
         return possible[0]
     if read_mime_type(mime_type) not in possible:
-        raise InvalidInputError(f'{file.uri}: mime_type is "{mime_type}", but must be {" or ".join(possible)}')
+        raise InvalidInputError(f'"{file.uri}": mime_type is "{mime_type}", but must be {" or ".join(possible)}')
     return mime_type
 
 
@@ -128,4 +128,6 @@ def _check_names(inputs: Sequence[Input], targets: Sequence[Target]) -> None:
             name = item.file.output_name(target.code, "translations")
             other = by_name.setdefault(name, item.file.uri)
             if other != item.file.uri:
-                raise InvalidInputError(f"input_configs: the outputs of {other} and {item.file.uri} would be {name}")
+                raise InvalidInputError(
+                    f'input_configs: the outputs of "{other}" and "{item.file.uri}" would be "{name}"'
+                )

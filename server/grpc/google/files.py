@@ -65,14 +65,14 @@ class AllowedFolder:
         style, parts = self._parse(uri)
         paths = sorted(self._match(parts, max_files))
         if not paths:
-            raise NotFoundError(f"{uri}: there is no such file")
+            raise NotFoundError(f'"{uri}": there is no such file')
         for path in paths:
             try:
                 str(path).encode()
             except UnicodeEncodeError as error:  # no message could hold it
-                raise InvalidInputError(f"{path.name!a}: the file's name is not in UTF-8") from error
+                raise InvalidInputError(f'"{ascii(path.name)[1:-1]}": the name of the file is not in UTF-8') from error
             if path.suffix not in EXTENSIONS:
-                raise InvalidInputError(f"{style.write(path)}: only {', '.join(EXTENSIONS)} can be translated")
+                raise InvalidInputError(f'"{style.write(path)}": only {", ".join(EXTENSIONS)} can be translated')
             yield InputFile(path.resolve(), style.write(path), path.relative_to(self._root).parts)
 
     def make_output_folder(self, uri: str) -> tuple[Path, "UriStyle"]:
@@ -81,42 +81,42 @@ class AllowedFolder:
         Raises InvalidInputError if it holds anything.
         """
         if not uri.endswith("/"):
-            raise InvalidInputError(f'{uri}: must end with "/"')
+            raise InvalidInputError(f'"{uri}": must end with "/"')
         style, parts = self._parse(uri)
         folder = self._root.joinpath(*parts).resolve()
         if not folder.is_relative_to(self._root):
-            raise NotFoundError(f"{uri}: is not in the folder of batch translation")
+            raise NotFoundError(f'"{uri}": is not in the folder of batch translation')
         try:
             folder.mkdir(parents=True, exist_ok=True)
             is_empty = not any(folder.iterdir())
         except OSError as error:
-            raise InvalidInputError(f"{uri}: cannot be written to: {error.strerror}") from error
+            raise InvalidInputError(f'"{uri}": cannot be written to: {error.strerror}') from error
         if not is_empty:
-            raise InvalidInputError(f"{uri}: must be empty or not exist")
+            raise InvalidInputError(f'"{uri}": must be empty or not exist')
         return folder, style
 
     def _parse(self, uri: str) -> tuple["UriStyle", tuple[str, ...]]:
         """The parts of the path in the folder that a URI names, without a look at links."""
         if len(uri) > MAX_URI_LENGTH:
-            raise NotFoundError(f"{uri[:100]}…: there is no such file")
+            raise NotFoundError(f'"{uri[:100]}…": there is no such file')
         path, is_uri = uri, uri.startswith(_FILE_SCHEME)
         if is_uri:
             path = unquote(uri.removeprefix(_FILE_SCHEME).removeprefix("localhost"))
         elif "://" in uri:
-            raise InvalidInputError(f"{uri}: only files of the server's own folder can be used: file:// and a path")
+            raise InvalidInputError(f'"{uri}": only files of the allowed folder can be used: file:// and a path')
         is_absolute = path.startswith("/")
         if not path or "\0" in path or (is_uri and not is_absolute):
             raise InvalidInputError(f'"{uri}" is no path of a file')
         style = UriStyle(self._root, is_absolute, is_uri)
         parts = Path(path).parts
         if ".." in parts:
-            raise InvalidInputError(f'{uri}: ".." is not allowed')
+            raise InvalidInputError(f'"{uri}": ".." is not allowed')
         if not is_absolute:
             return style, parts
         # The folder itself may be named through links. Whatever else is behind it is looked at part by part.
         length = self._find_root(parts)
         if length is None:
-            raise NotFoundError(f"{uri}: is not in the folder of batch translation")
+            raise NotFoundError(f'"{uri}": is not in the folder of batch translation')
         return style, parts[length:]
 
     def _find_root(self, parts: tuple[str, ...]) -> int | None:
@@ -134,9 +134,9 @@ class AllowedFolder:
     def _match(self, parts: tuple[str, ...], max_files: int) -> list[Path]:
         pattern = "/".join(parts)
         if "**" in pattern:
-            raise InvalidInputError(f'{pattern}: "**" is not allowed')
+            raise InvalidInputError(f'"{pattern}": "**" is not allowed')
         if "*" in pattern and len(parts) > MAX_PATTERN_PARTS:
-            raise InvalidInputError(f"{pattern}: leads through more than {MAX_PATTERN_PARTS} folders")
+            raise InvalidInputError(f'"{pattern}": leads through more than {MAX_PATTERN_PARTS} folders')
         plain = re.sub(r"[?[]", r"[\g<0>]", pattern)  # "*" alone has a meaning
         candidates = self._root.glob(plain) if "*" in pattern else [self._root.joinpath(*parts)]
         found: list[Path] = []
@@ -148,7 +148,7 @@ class AllowedFolder:
             if target.is_relative_to(self._root) and target.is_file():
                 found.append(path)
             if len(found) > max_files:
-                raise InvalidInputError(f"{pattern}: more than {max_files} files")
+                raise InvalidInputError(f'"{pattern}": more than {max_files} files')
         return found
 
 

@@ -129,7 +129,7 @@ class Operations:
     def delete(self, name: str) -> None:
         """Forgets an operation. Raises NotFoundError, and FailedPreconditionError while it runs."""
         if not self._find(name).task.done():
-            raise FailedPreconditionError(f"{name}: is running; cancel it first")
+            raise FailedPreconditionError(f'name: "{name}" is running; cancel it first')
         del self._operations[name]
 
     def list(self, parent: str, page_size: int, page_token: str) -> tuple[list[operations_pb2.Operation], str]:
@@ -153,7 +153,7 @@ class Operations:
     def _find(self, name: str) -> _Running:
         operation = self._operations.get(name)
         if operation is None:
-            raise NotFoundError(f"name: there is no operation {name}")
+            raise NotFoundError(f'name: there is no operation "{name}"')
         return operation
 
 
@@ -162,7 +162,7 @@ async def _run(name: str, job: Job) -> Message:
         return await job.run()
     except Exception as error:
         if describe(error)[1] == UNFORESEEN:
-            logger.error("%s failed", name, exc_info=error)
+            logger.error("operation %s failed", name.rpartition("/")[2], exc_info=error)
         raise
 
 

@@ -48,7 +48,7 @@ def test_an_unknown_model_is_told_what_there_is(workers: list[Worker]) -> None:
 
 
 def test_unknown_languages_are_told_what_there_is(workers: list[Worker]) -> None:
-    with pytest.raises(NotFoundError, match=r"from any language to xx; there is de→en, en→de, fr→de$"):
+    with pytest.raises(NotFoundError, match=r'from any language to "xx"; there is de→en, en→de, fr→de$'):
         find_worker(workers, None, None, "xx")
     with pytest.raises(NotFoundError, match="large does not translate"):
         find_worker(workers, "large", "de", "en")
@@ -60,5 +60,5 @@ def test_several_fitting_models_must_be_told_apart(workers: list[Worker]) -> Non
 
 
 def test_without_models_nothing_is_found() -> None:
-    with pytest.raises(NotFoundError, match="no model translates from en to de"):
+    with pytest.raises(NotFoundError, match='no model translates from "en" to "de"'):
         find_worker([], None, "en", "de")

@@ -81,7 +81,7 @@ def test_files_that_are_missing_empty_or_broken_are_named(tmp_path: Path) -> Non
 
 def test_what_cannot_be_translated_is_told(tmp_path: Path, bundle: Path) -> None:
     test_set = make_test_set(tmp_path)
-    with pytest.raises(NotFoundError, match='"tiny" does not translate from en to fr; it knows en→de, de→en'):
+    with pytest.raises(NotFoundError, match='"tiny" does not translate from "en" to "fr"; it knows en→de, de→en'):
         test_set.translate(str(bundle), "en", "fr", GREEDY)
     with pytest.raises(NotFoundError, match='there is no bundle "nowhere"'):
         test_set.translate("nowhere", "en", "de", GREEDY)

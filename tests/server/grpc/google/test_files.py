@@ -185,5 +185,5 @@ def test_a_row_that_never_ends_does_not_fill_the_memory(root: Path) -> None:
 
 def test_a_name_that_no_message_can_hold_is_told(root: Path) -> None:
     Path(os.fsdecode(os.fsencode(root) + b"/\xff.txt")).write_text("x")
-    with pytest.raises(InvalidInputError, match="the file's name is not in UTF-8"):
+    with pytest.raises(InvalidInputError, match="the name of the file is not in UTF-8"):
         find(root, "*.txt")
