@@ -15,6 +15,7 @@ from google.protobuf.message_factory import GetMessageClass
 from grpc_health.v1 import health_pb2
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from dragoman.server.call_context import CallContext
 from dragoman.server.config import LogConfig, MetricsConfig, TracesConfig
 from dragoman.server.grpc.app import TranslationServer
 from dragoman.server.grpc.google.handlers import TRANSLATION
@@ -150,7 +151,8 @@ def test_no_field_of_any_method_is_logged(
 def test_a_trace_says_as_little() -> None:
     exporter = InMemorySpanExporter()
     monitor = Monitor(MetricsConfig(), LogConfig(), TracesConfig(), lambda: [], span_exporter=exporter)
-    call = monitor.call_started("a.B/C", "1", "me", {})
+    call = CallContext("me", "1", method="a.B/C")
+    monitor.call_started(call, {})
     monitor.call_ended(call, "INTERNAL", f'x holds "{CANARY}", which is wrong')
     monitor.stop()
     (span,) = exporter.get_finished_spans()
