@@ -18,8 +18,8 @@ RUN apt-get update \
 RUN python -m venv /opt/dragoman
 # The dependencies first and by themselves: this layer, the large one, is kept while only the code changes.
 COPY pyproject.toml constraints.txt ./
-RUN python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies'], sep='\n')" \
-        > requirements.txt \
+RUN python -c "import tomllib; project = tomllib.load(open('pyproject.toml', 'rb'))['project']; \
+        print(*project['dependencies'], *project['optional-dependencies']['tls'], sep='\n')" > requirements.txt \
     && /opt/dragoman/bin/pip install --no-cache-dir ${PIP_OPTIONS} -c constraints.txt -r requirements.txt
 COPY README.md LICENSE ./
 COPY dragoman dragoman

@@ -8,7 +8,8 @@ from dragoman.model.decoding.loading import load_decoder
 from dragoman.model.errors import InvalidInputError, NotFoundError
 from dragoman.model.shortlist import read_shortlist
 from dragoman.model.weights import read_weights
-from dragoman.server.access import make_credentials, warnings_of
+from dragoman.server.access.certificates import CertificateFiles
+from dragoman.server.access.exposure import warnings_of
 from dragoman.server.access.tokens import TokenFile
 from dragoman.server.config import ModelConfig, ServerConfig
 
@@ -33,7 +34,8 @@ def check_server(config: ServerConfig) -> list[str]:
 
 
 def _describe_listening(config: ServerConfig) -> Iterator[str]:
-    make_credentials(config.tls)
+    if config.tls.certificate is not None and config.tls.key is not None:
+        CertificateFiles(config.tls.certificate, config.tls.key, config.tls.client_ca).load()
     encrypted = "with TLS" if config.tls.certificate is not None else "without TLS"
     if config.access.tokens is not None:
         TokenFile(config.access.tokens)

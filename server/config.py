@@ -214,6 +214,8 @@ class ServerConfig(StrictModel):
             raise ValueError("server.google: needs google-cloud-translate: pip install 'dragoman[google]'")
         if self.server.google_files is not None and not self.server.google:
             raise ValueError("server.google_files: goes with server.google = true")
+        if self.tls.certificate is not None and not _is_installed("cryptography"):
+            raise ValueError("tls.certificate: needs cryptography: pip install 'dragoman[tls]'")
         if self.traces.endpoint is not None and not _is_installed("opentelemetry.sdk"):
             raise ValueError("traces.endpoint: needs opentelemetry: pip install 'dragoman[telemetry]'")
         if self.metrics.listen == self.server.listen and parse_address(self.server.listen)[1] != 0:

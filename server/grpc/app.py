@@ -16,13 +16,15 @@ from grpc_reflection.v1alpha import reflection
 
 from dragoman.model.decoding.statistics import EngineStatistics
 from dragoman.model.errors import DragomanError
-from dragoman.server.access import make_credentials, make_interceptors, server_options, warnings_of
+from dragoman.server.access.exposure import warnings_of
 from dragoman.server.catalogue.catalogue import Catalogue
 from dragoman.server.catalogue.model_loading import load_translator, try_worker
 from dragoman.server.catalogue.upkeep import Upkeep
 from dragoman.server.config import ModelConfig, ServerConfig, parse_address
+from dragoman.server.grpc.credentials import make_credentials
 from dragoman.server.grpc.health_service import SERVICE_NAME, ServingHealth
-from dragoman.server.grpc.registration import Registrar
+from dragoman.server.grpc.interceptors import make_interceptors
+from dragoman.server.grpc.transport import Registrar, server_options
 from dragoman.server.grpc.v1.service import TranslationService
 from dragoman.server.scheduling.interfaces import ServedTranslator
 from dragoman.server.scheduling.worker import Worker

@@ -153,6 +153,7 @@ def test_keys_that_disagree_are_told(overrides: list[str], reason: str) -> None:
     ("override", "reason"),
     [
         ("server.google=true", "server.google: needs google-cloud-translate: pip install 'dragoman[google]'"),
+        ('tls={certificate="c", key="k"}', "tls.certificate: needs cryptography: pip install 'dragoman[tls]'"),
         ("traces.endpoint=http://x", "traces.endpoint: needs opentelemetry: pip install 'dragoman[telemetry]'"),
     ],
 )

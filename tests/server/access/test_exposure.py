@@ -2,8 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from dragoman.server.access import warnings_of
-from dragoman.server.access.exposure import is_loopback
+from dragoman.server.access.exposure import is_loopback, warnings_of
 from dragoman.server.config import AccessConfig, TlsConfig
 
 KEY = Path("no-such-key.pem")

@@ -13,13 +13,13 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from opentelemetry.sdk.trace.export import SpanExporter
 
-from dragoman.server.access import server_options
 from dragoman.server.access.quotas import Quotas
 from dragoman.server.access.tokens import TokenFile
 from dragoman.server.call_context import CallContext
 from dragoman.server.config import LimitsConfig, LogConfig, MetricsConfig, TracesConfig
 from dragoman.server.grpc.call_metadata import current_call
-from dragoman.server.grpc.guard import Guard
+from dragoman.server.grpc.interceptors import Guard
+from dragoman.server.grpc.transport import server_options
 from dragoman.server.telemetry import Monitor
 from dragoman.v1 import translation_pb2 as pb
 from dragoman.v1 import translation_pb2_grpc

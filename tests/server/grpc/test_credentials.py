@@ -1,22 +1,18 @@
 """TLS over real connections: who is let in, and certificates that are replaced while the server runs."""
 
 import asyncio
-import base64
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
-from cryptography import x509
 from cryptography.hazmat.primitives import serialization
-from hypothesis import given
-from hypothesis import strategies as st
 
 from dragoman.model.errors import InvalidInputError
-from dragoman.server.access import make_credentials
+from dragoman.server.access.certificates import CertificateFiles
 from dragoman.server.config import TlsConfig
-from dragoman.server.grpc.certificates import read_expiry
+from dragoman.server.grpc.credentials import make_credentials
 from dragoman.v1 import translation_pb2 as pb
 from dragoman.v1 import translation_pb2_grpc
 from tests.server.fakes import PATIENCE
@@ -140,7 +136,7 @@ def test_broken_files_change_nothing_and_are_told_of_once(
             assert await call(at, authority) is Code.OK
 
     run(test())
-    told = [record.getMessage() for record in caplog.records if record.name == "dragoman.server.grpc.certificates"]
+    told = [record.getMessage() for record in caplog.records if record.name == "dragoman.server.access.certificates"]
     assert told == [
         f"the certificate stays as it was: {key}: is not the key of {certificate}: KEY_VALUES_MISMATCH",
         f"the certificate stays as it was: {key}: No such file or directory",
@@ -178,26 +174,24 @@ def test_an_encrypted_key_is_refused_rather_than_asked_for(tls: TlsConfig) -> No
         make_credentials(tls)
 
 
-# The expiry, beside the same read by a library.
-
-
 @pytest.mark.parametrize("year", [2030, 2049, 2050, 2160])
-def test_the_expiry_is_read_as_a_library_reads_it(authority: Authority, year: int) -> None:
-    pair = authority.issue("server", expiry=datetime(year, 12, 31, 23, 59, 58, tzinfo=UTC))
-    expected = x509.load_pem_x509_certificate(pair.certificate).not_valid_after_utc.timestamp()
-    assert read_expiry(pair.certificate) == expected
-    assert read_expiry(b"# a comment\n" + pair.certificate + authority.certificate) == expected
+def test_the_expiry_is_that_of_the_first_certificate(tls: TlsConfig, authority: Authority, year: int) -> None:
+    assert tls.certificate is not None
+    assert tls.key is not None
+    expiry = datetime(year, 12, 31, 23, 59, 58, tzinfo=UTC)
+    pair = authority.issue("server", expiry=expiry)
+    write(tls, Pair(b"# a comment\n" + pair.certificate + authority.certificate, pair.key))
+    expiries: list[float] = []
+    CertificateFiles(tls.certificate, tls.key, None, expiries.append).load()
+    assert expiries == [expiry.timestamp()]
 
 
-def test_what_is_no_certificate_has_no_expiry(authority: Authority) -> None:
+def test_what_is_no_certificate_has_no_expiry(tls: TlsConfig, authority: Authority) -> None:
+    assert tls.certificate is not None
+    assert tls.key is not None
     whole = authority.issue("server")
-    for content in (b"", whole.key, whole.certificate[:-30], whole.certificate.replace(b"M", b"N", 1)):
-        with pytest.raises(ValueError, match=r".*"):
-            read_expiry(content)
-
-
-@given(st.binary(max_size=60))
-def test_any_bytes_are_a_certificate_or_an_error(content: bytes) -> None:
-    pem = b"-----BEGIN CERTIFICATE-----\n" + base64.b64encode(content) + b"\n-----END CERTIFICATE-----\n"
-    with pytest.raises(ValueError, match=r".*"):
-        read_expiry(pem)
+    nonsense = b"-----BEGIN CERTIFICATE-----\nMAAA\n-----END CERTIFICATE-----\n"
+    for content in (b"", whole.key, whole.certificate[:-30], whole.certificate.replace(b"M", b"N", 1), nonsense):
+        write(tls, Pair(content, whole.key))
+        with pytest.raises(InvalidInputError, match="holds no certificate in PEM"):
+            CertificateFiles(tls.certificate, tls.key, None).load()

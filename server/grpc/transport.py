@@ -1,4 +1,9 @@
-"""What gRPC itself keeps connections to, before any code of the server is reached."""
+"""How grpc.aio's server is set up: what it keeps connections to, and how it finds methods."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import grpc
 
 from dragoman.server.config import LimitsConfig
 
@@ -31,3 +36,24 @@ def server_options(limits: LimitsConfig) -> list[tuple[str, int]]:
         ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_SECONDS * 1000),
         ("grpc.server_handshake_timeout_ms", HANDSHAKE_SECONDS * 1000),
     ]
+
+
+class Registrar:
+    """Stands for a server towards what generated code calls `add_..._to_server`, and has methods found when they are
+    called, not registered with gRPC beforehand.
+
+    For each method that is registered, grpc.aio has a task that waits for the next call, and whenever there is one it
+    looks at the tasks of all methods: with a dozen of them that is a twentieth of what a call takes.
+    """
+
+    def __init__(self, server: grpc.aio.Server) -> None:
+        self._server = server
+
+    def add_generic_rpc_handlers(self, handlers: Sequence[grpc.GenericRpcHandler]) -> None:
+        """See `grpc.aio.Server`."""
+        self._server.add_generic_rpc_handlers(handlers)
+
+    def add_registered_method_handlers(
+        self, service_name: str, method_handlers: "Mapping[str, grpc.RpcMethodHandler[Any, Any]]"
+    ) -> None:
+        """The same methods as those of the generic handlers."""

@@ -17,8 +17,8 @@ from dragoman.server.access.quotas import Quotas
 from dragoman.server.access.tokens import TokenFile
 from dragoman.server.call_context import Priority
 from dragoman.server.config import AccessConfig, LimitsConfig, LogConfig, MetricsConfig, TracesConfig
-from dragoman.server.grpc import guard
-from dragoman.server.grpc.guard import is_past, make_interceptors
+from dragoman.server.grpc import interceptors
+from dragoman.server.grpc.interceptors import is_past, make_interceptors
 from dragoman.server.telemetry import Monitor
 from dragoman.v1 import translation_pb2 as pb
 from tests.server.fakes import PATIENCE
@@ -491,10 +491,10 @@ def test_a_question_for_health_that_never_comes_is_not_waited_for(
 ) -> None:
     async def test() -> None:
         async with serving(tokens=tokens) as at:
-            monkeypatch.setattr(guard, "HEALTH_SECONDS", 0.01)
+            monkeypatch.setattr(interceptors, "HEALTH_SECONDS", 0.01)
             check = at.channel.stream_unary("/grpc.health.v1.Health/Check")()
             assert await check.code() is grpc.StatusCode.DEADLINE_EXCEEDED
-            monkeypatch.setattr(guard, "HEALTH_SECONDS", PATIENCE)
+            monkeypatch.setattr(interceptors, "HEALTH_SECONDS", PATIENCE)
             assert await at.check_health() == 1
 
     run(test())

@@ -1,0 +1,115 @@
+"""Certificates for TLS and mutual TLS, which are read again when their files change."""
+
+import logging
+import os
+import ssl
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from dragoman.model.errors import InvalidInputError
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Certificates:
+    """PEM: the server's chain and key, and the authorities whose clients may connect; None: any client may."""
+
+    chain: bytes
+    key: bytes
+    authorities: bytes | None
+
+
+class CertificateFiles:
+    """The files of `TlsConfig` and what was last seen of them."""
+
+    def __init__(
+        self,
+        certificate: Path,
+        key: Path,
+        client_ca: Path | None,
+        on_expiry_known: Callable[[float], None] = lambda expiry: None,
+    ) -> None:
+        """on_expiry_known: called at each load, on any thread, with the time at which the certificate expires, in
+        seconds since the epoch."""
+        self._certificate = certificate
+        self._key = key
+        self._client_ca = client_ca
+        self._on_expiry_known = on_expiry_known
+        self._lock = threading.Lock()  # gRPC's threads shake hands at the same time
+        self._version = self._look()
+
+    def load(self) -> Certificates:
+        """What the files hold, once it is known to be whole. Raises InvalidInputError that names the file."""
+        chain, key = _read(self._certificate), _read(self._key)
+        authorities = None if self._client_ca is None else _read(self._client_ca)
+        expiry = _read_expiry(self._certificate, chain)
+        self._check_pair()
+        if authorities is not None:
+            _check_authorities(authorities, self._client_ca)
+        self._on_expiry_known(expiry)
+        return Certificates(chain, key, authorities)
+
+    def load_changed(self) -> Certificates | None:
+        """What the files hold if one has changed since the last time, else None. A broken file changes nothing."""
+        with self._lock:
+            version = self._look()
+            if version == self._version:
+                return None
+            self._version = version  # first: a broken file is told of once
+            try:
+                loaded = self.load()
+            except InvalidInputError as error:
+                logger.error("the certificate stays as it was: %s", error)
+                return None
+            if self._look() != version:  # one was being replaced meanwhile: the next handshake looks again
+                self._version = ()
+                return None
+        logger.warning("%s was read again", self._certificate)
+        return loaded
+
+    def _check_pair(self) -> None:
+        """Lets OpenSSL say whether the key is the certificate's; gRPC would only fail every handshake."""
+        try:
+            # An encrypted key must not make OpenSSL ask for its password on the terminal.
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(self._certificate, self._key, password="")
+        except (ssl.SSLError, OSError, ValueError) as error:
+            reason = getattr(error, "reason", None) or str(error)
+            raise InvalidInputError(f"{self._key}: is not the key of {self._certificate}: {reason}") from error
+
+    def _look(self) -> tuple[tuple[int, int, int] | None, ...]:
+        """Differs once a file was replaced or written to."""
+        versions: list[tuple[int, int, int] | None] = []
+        for path in (self._certificate, self._key, self._client_ca):
+            try:
+                found = os.stat(path) if path is not None else None
+            except OSError:
+                found = None
+            versions.append(None if found is None else (found.st_ino, found.st_mtime_ns, found.st_size))
+        return tuple(versions)
+
+
+def _read_expiry(path: Path, chain: bytes) -> float:
+    """When the first certificate of the chain expires, in seconds since the epoch."""
+    from cryptography.x509 import load_pem_x509_certificates  # the extra `tls`, without which no certificate gets here
+
+    try:
+        return load_pem_x509_certificates(chain)[0].not_valid_after_utc.timestamp()
+    except ValueError as error:
+        raise InvalidInputError(f"{path}: holds no certificate in PEM") from error
+
+
+def _check_authorities(authorities: bytes, path: Path | None) -> None:
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=authorities.decode("ascii"))
+    except (ssl.SSLError, ValueError) as error:
+        raise InvalidInputError(f"{path}: holds no certificates in PEM") from error
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InvalidInputError(f"{path}: {error.strerror}") from error
