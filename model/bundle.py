@@ -18,6 +18,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
+from dragoman.model.codec import Codec
 from dragoman.model.config import ArchitectureConfig, Direction, StrictModel, VocabularyShape, describe_validation_error
 from dragoman.model.errors import DragomanError, InvalidInputError, NotFoundError
 from dragoman.model.files import write_atomically
@@ -153,7 +154,7 @@ def read_file(path: Path) -> bytes:
         raise InvalidInputError(f"{path}: cannot be read: {error.strerror}") from error
 
 
-def write_bundle(folder: Path, config: BundleConfig, vocabulary: Vocabulary, weights: bytes, card: str) -> None:
+def write_bundle(folder: Path, config: BundleConfig, vocabulary: Codec, weights: bytes, card: str) -> None:
     """Writes a whole bundle aside, then puts it in the place of an older one.
 
     Raises DragomanError when it cannot be written; an older bundle then stays.

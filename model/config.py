@@ -112,11 +112,20 @@ class ArchitectureConfig(StrictModel):
 
 
 class VocabularyShape(StrictModel):
-    """What the network must know of the vocabulary: its sizes and the reserved ids."""
+    """What network and search know of a vocabulary: its sizes and special ids; see `model.codec.Codec` for the rest.
+
+    The ids' defaults are those of the vocabularies that Dragoman trains; older bundles do not state them.
+    """
 
     source_size: int = Field(gt=0)
     target_size: int = Field(gt=0)
-    joint: bool = Field(description="One SentencePiece model serves both sides.")
+    joint: bool = Field(description="Source and target have the same pieces.")
+    pad_id: int = Field(
+        0, ge=0, description="Fills up shorter sequences, always masked: any piece of both sides will do."
+    )
+    unk_id: int = Field(1, ge=0, description="The unknown piece, on both sides.")
+    start_id: int = Field(2, ge=0, description="The target piece that the decoder is fed first.")
+    eos_id: int = Field(3, ge=0, description="The target piece that ends a sentence.")
 
     @model_validator(mode="after")
     def _joint_sizes_agree(self) -> Self:
@@ -124,6 +133,15 @@ class VocabularyShape(StrictModel):
             raise ValueError(f"a joint vocabulary cannot have {self.source_size} and {self.target_size} pieces")
         return self
 
-
-PAD_ID, UNK_ID, BOS_ID, EOS_ID = 0, 1, 2, 3
-"""Reserved piece ids, the same in every vocabulary that Dragoman trains."""
+    @model_validator(mode="after")
+    def _special_ids_exist(self) -> Self:
+        smaller = min(self.source_size, self.target_size)
+        for name, size in (
+            ("pad_id", smaller),
+            ("unk_id", smaller),
+            ("start_id", self.target_size),
+            ("eos_id", self.target_size),
+        ):
+            if getattr(self, name) >= size:
+                raise ValueError(f"{name} is {getattr(self, name)}, but there are {size} pieces")
+        return self

@@ -9,7 +9,7 @@ The weights are the same, and in float32 CTranslate2 4.8.5 finds the same hypoth
   before the softmax, so that the other pieces share its probability; with us they keep theirs. At the first position,
   where both rule out the end of sentence, this adds the same to the scores of all hypotheses of a sentence.
 - Language tags and the bytes of control characters, which our search never chooses, are ruled out only if
-  `suppress_sequences` lists them (see `PieceModel.unprintable_ids`).
+  `suppress_sequences` lists them (see `Codec.forbidden_ids`).
 - `max_decoding_length` counts the end of sentence, as with us, but is 256 unless given, whatever the source's length.
 - A source beyond `max_input_length` is cut off without a word; one beyond the model's positions is an error.
 """
@@ -24,11 +24,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dragoman.model.bundle import BundleConfig, read_config, read_vocabulary
-from dragoman.model.config import BOS_ID, EOS_ID, UNK_ID, ArchitectureConfig, Direction
+from dragoman.model.codec import Codec
+from dragoman.model.config import ArchitectureConfig, Direction
 from dragoman.model.errors import DragomanError, InvalidInputError
 from dragoman.model.files import write_atomically
 from dragoman.model.shortlist import read_shortlist, write_vmap
-from dragoman.model.vocabulary import Vocabulary, language_tag
 from dragoman.model.weights import OUTPUT_PROJECTION, SOURCE_EMBEDDING, TARGET_EMBEDDING, StoredTensor, read_weights
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def _check_expressible(architecture: ArchitectureConfig) -> None:
 Weights = Mapping[str, StoredTensor]
 
 
-def _build_spec(architecture: ArchitectureConfig, weights: Weights, vocabulary: Vocabulary) -> "TransformerSpec":
+def _build_spec(architecture: ArchitectureConfig, weights: Weights, vocabulary: Codec) -> "TransformerSpec":
     try:
         from ctranslate2.specs import TransformerDecoderSpec, TransformerEncoderSpec, TransformerSpec
     except ImportError as error:
@@ -132,15 +132,16 @@ def _build_spec(architecture: ArchitectureConfig, weights: Weights, vocabulary: 
 # of each one that was forgotten.
 
 
-def _set_vocabulary(spec: Any, vocabulary: Vocabulary) -> None:
+def _set_vocabulary(spec: Any, vocabulary: Codec) -> None:
     source_pieces, target_pieces = (
         list(model.pieces(range(model.size))) for model in (vocabulary.source, vocabulary.target)
     )
     spec.register_source_vocabulary(source_pieces)
     spec.register_target_vocabulary(target_pieces)
-    spec.config.unk_token = target_pieces[UNK_ID]
-    spec.config.bos_token = spec.config.decoder_start_token = target_pieces[BOS_ID]
-    spec.config.eos_token = target_pieces[EOS_ID]
+    shape = vocabulary.shape
+    spec.config.unk_token = target_pieces[shape.unk_id]
+    spec.config.bos_token = spec.config.decoder_start_token = target_pieces[shape.start_id]
+    spec.config.eos_token = target_pieces[shape.eos_id]
     spec.config.add_source_eos = True
 
 
@@ -201,11 +202,12 @@ def _new_folder(output: Path) -> Iterator[Path]:
         shutil.rmtree(aside, ignore_errors=True)
 
 
-def _readme(config: BundleConfig, vocabulary: Vocabulary, quantization: str, shortlist: Direction | None) -> str:
-    source_file, target_file = ("vocabulary.model",) * 2 if vocabulary.joint else ("source.model", "target.model")
+def _readme(config: BundleConfig, vocabulary: Codec, quantization: str, shortlist: Direction | None) -> str:
+    source_file, target_file = ("vocabulary.model",) * 2 if vocabulary.shape.joint else ("source.model", "target.model")
     directions = ", ".join(map(str, config.directions))
     limits = config.architecture
-    tag = language_tag(config.directions[0].target)
+    tags = list(dict.fromkeys(_tag(vocabulary, direction) for direction in config.directions))
+    tag_list = ", ".join(f"`{tag}`" for tag in tags)
     return f"""# {config.name} for CTranslate2
 
 Made from the Dragoman bundle "{config.name}" ({directions}); weights in {quantization}. Needs `ctranslate2` and
@@ -220,13 +222,13 @@ target_pieces = sentencepiece.SentencePieceProcessor(model_file="{target_file}")
 translator = ctranslate2.Translator(".")
 
 texts = ["Good morning."]
-sources = [["{tag}", *source_pieces.encode(text, out_type=str)] for text in texts]
+sources = [["{tags[0]}", *source_pieces.encode(text, out_type=str)] for text in texts]
 results = translator.translate_batch(sources, beam_size=4, max_decoding_length={limits.max_target_length})
 for result in results:
     print(target_pieces.decode(result.hypotheses[0]))
 ```
 
-- A source begins with the tag of the language to translate into: {", ".join(_tags(config))}.
+- A source begins with the tag of the language to translate into: {tag_list}.
 - CTranslate2 adds the end of sentence, `</s>`, to a source itself: do not add another.
 - A source has at most {limits.max_source_length - 2} pieces beside tag and end; split longer texts into sentences.
 - Decoding begins with `<s>`, which CTranslate2 adds, too.
@@ -239,6 +241,7 @@ def _vmap_line(shortlist: Direction | None) -> str:
     return f"- `use_vmap=True` is faster for {shortlist}, and for that alone: with the pieces of `{VMAP_FILE}`.\n"
 
 
-def _tags(config: BundleConfig) -> list[str]:
-    """The tags of all target languages, as code in Markdown."""
-    return [f"`{language_tag(language)}`" for language in dict.fromkeys(d.target for d in config.directions)]
+def _tag(vocabulary: Codec, direction: Direction) -> str:
+    """The piece that asks for a target language."""
+    (tag,) = vocabulary.source.pieces(vocabulary.frame(direction).before)
+    return tag

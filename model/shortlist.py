@@ -23,10 +23,10 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from dragoman.model.bundle import BundleConfig, read_file
-from dragoman.model.config import EOS_ID, Direction, VocabularyShape
+from dragoman.model.codec import Codec
+from dragoman.model.config import Direction, VocabularyShape
 from dragoman.model.errors import InvalidInputError, NotFoundError
 from dragoman.model.files import write_atomically
-from dragoman.model.vocabulary import Vocabulary
 
 SHORTLIST_FILE = "shortlist.safetensors"
 ARRAYS = ("always", "offsets", "pieces")
@@ -62,7 +62,7 @@ class CandidateLists:
         for ids in (self.always, self.pieces):
             if len(ids) and not 0 <= int(ids.min()) <= int(ids.max()) < shape.target_size:
                 raise ValueError(f"it holds ids outside of the {shape.target_size} target pieces")
-        if EOS_ID not in self.always:
+        if shape.eos_id not in self.always:
             raise ValueError("it lacks the end of sentence")
 
 
@@ -152,7 +152,7 @@ def _split(arrays: Mapping[str, NDArray[np.generic]]) -> dict[Direction, Candida
     return lists
 
 
-def write_vmap(path: Path, shortlist: Shortlist, direction: Direction, vocabulary: Vocabulary) -> None:
+def write_vmap(path: Path, shortlist: Shortlist, direction: Direction, vocabulary: Codec) -> None:
     """The same lists for CTranslate2, whose `use_vmap=True` reads them from vmap.txt in the model's folder.
 
     A line is a source piece, a tab and its candidates with spaces between; the line without a source piece holds what

@@ -7,11 +7,15 @@ from typing import Literal
 
 import sentencepiece
 
-from dragoman.model.config import BOS_ID, EOS_ID, PAD_ID, UNK_ID, Direction, VocabularyShape
+from dragoman.model.codec import Frame
+from dragoman.model.config import Direction, VocabularyShape
 from dragoman.model.errors import InvalidInputError, NotFoundError
 
 MAX_PIECE_TRAINING_BYTES = 16384
 """Longer lines are left out of the vocabulary's training."""
+
+_PAD_ID, _UNK_ID, _BOS_ID, _EOS_ID = 0, 1, 2, 3
+"""Of every vocabulary that is trained here. All other modules read them off `Vocabulary.shape`."""
 
 
 def language_tag(language: str) -> str:
@@ -34,10 +38,10 @@ class PieceModel:
             raise InvalidInputError("not a SentencePiece model") from error
         processor = self._processor
         reserved = (processor.pad_id(), processor.unk_id(), processor.bos_id(), processor.eos_id())
-        if reserved != (PAD_ID, UNK_ID, BOS_ID, EOS_ID):
+        if reserved != (_PAD_ID, _UNK_ID, _BOS_ID, _EOS_ID):
             raise InvalidInputError(
                 f"its padding, unknown, beginning and end pieces have the ids {reserved}, "
-                f"but must have {(PAD_ID, UNK_ID, BOS_ID, EOS_ID)}"
+                f"but must have {(_PAD_ID, _UNK_ID, _BOS_ID, _EOS_ID)}"
             )
         self._pieces: list[str] = processor.id_to_piece(list(range(processor.get_piece_size())))
 
@@ -73,7 +77,7 @@ class PieceModel:
     def tag_id(self, language: str) -> int | None:
         """The id of a language's tag, None if there is none."""
         piece_id = self.piece_id(language_tag(language))
-        return None if piece_id == UNK_ID else piece_id
+        return None if piece_id == _UNK_ID else piece_id
 
     def type(self) -> Literal["unigram", "bpe", "other"]:
         """How it was learnt. SentencePiece does not tell, but of these only a unigram model knows the best
@@ -108,7 +112,7 @@ class PieceModel:
         return [
             piece_id
             for piece_id in range(self.size)
-            if (processor.is_control(piece_id) and piece_id != EOS_ID)
+            if (processor.is_control(piece_id) and piece_id != _EOS_ID)
             or processor.is_unknown(piece_id)
             or (processor.is_byte(piece_id) and processor.id_to_piece(piece_id) in controls)
         ]
@@ -116,7 +120,7 @@ class PieceModel:
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """The two sides' piece models; the same object twice if the vocabulary is joint."""
+    """The two sides' piece models, the same object twice if the vocabulary is joint. A `model.codec.Codec`."""
 
     source: PieceModel
     target: PieceModel
@@ -127,25 +131,30 @@ class Vocabulary:
 
     @property
     def shape(self) -> VocabularyShape:
-        return VocabularyShape(source_size=self.source.size, target_size=self.target.size, joint=self.joint)
+        """See `Codec`."""
+        return VocabularyShape(
+            source_size=self.source.size,
+            target_size=self.target.size,
+            joint=self.joint,
+            pad_id=_PAD_ID,
+            unk_id=_UNK_ID,
+            start_id=_BOS_ID,
+            eos_id=_EOS_ID,
+        )
 
-    def source_frame(self, target_language: str) -> tuple[int, int]:
-        """The ids that stand before and after every source sentence: the tag of the target language, end of sentence.
+    def frame(self, direction: Direction) -> Frame:
+        """The tag of the target language before, and the end of sentence after every source sentence.
 
         Raises NotFoundError if the vocabulary has no such tag.
         """
-        tag = self.source.tag_id(target_language)
+        tag = self.source.tag_id(direction.target)
         if tag is None:
-            raise NotFoundError(f'the vocabulary has no tag for the language "{target_language}"')
-        return tag, EOS_ID
+            raise NotFoundError(f'the vocabulary has no tag for the language "{direction.target}"')
+        return Frame(before=(tag,), after=(_EOS_ID,))
 
-    def encode_source(self, text: str, direction: Direction) -> list[int]:
-        """Tag, pieces and end of sentence; empty for a blank text."""
-        pieces = self.source.encode(text)
-        if not pieces:
-            return []
-        tag, end = self.source_frame(direction.target)
-        return [tag, *pieces, end]
+    def forbidden_ids(self) -> list[int]:
+        """See `Codec`."""
+        return self.target.unprintable_ids()
 
     def files(self) -> dict[str, bytes]:
         """File names and contents of the piece models, for a bundle."""
@@ -180,10 +189,10 @@ def train_piece_model(sentences: Iterable[str], options: PieceModelOptions, *, l
             byte_fallback=options.byte_fallback,
             character_coverage=options.character_coverage,
             control_symbols=[language_tag(language) for language in sorted(set(languages))],
-            pad_id=PAD_ID,
-            unk_id=UNK_ID,
-            bos_id=BOS_ID,
-            eos_id=EOS_ID,
+            pad_id=_PAD_ID,
+            unk_id=_UNK_ID,
+            bos_id=_BOS_ID,
+            eos_id=_EOS_ID,
             max_sentence_length=MAX_PIECE_TRAINING_BYTES,
             hard_vocab_limit=False,  # a small corpus gives fewer unigram pieces rather than an error
             minloglevel=2,

@@ -6,10 +6,11 @@ import pytest
 import torch
 
 from dragoman.model.bundle import BundleConfig, BundleScore, write_bundle
-from dragoman.model.config import EOS_ID, ArchitectureConfig, Direction
+from dragoman.model.config import ArchitectureConfig, Direction
 from dragoman.model.network.storage import pack_weights
 from dragoman.model.network.transformer import Transformer, num_parameters
 from dragoman.model.vocabulary import PieceModelOptions, Vocabulary, train_piece_model
+from tests.pieces import EOS_ID
 
 # The tests' networks are tiny: a second thread would only wait for the first, and disturb whatever else is running.
 torch.set_num_threads(1)

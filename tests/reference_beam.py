@@ -12,7 +12,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dragoman.model.config import BOS_ID, EOS_ID
 from dragoman.model.decoding.request import TokenHypothesis
 from dragoman.model.decoding.search_options import SearchOptions
 from dragoman.model.network.transformer import Transformer
@@ -26,6 +25,7 @@ def reference_beam_search(
     max_target_length: int,
     forbidden_ids: Collection[int] = (),
 ) -> list[TokenHypothesis]:
+    start_id, eos_id = network.vocabulary.start_id, network.vocabulary.eos_id
     source = torch.tensor([list(source_ids)])
     source_mask = torch.ones_like(source, dtype=torch.bool)
     live: list[tuple[float, list[int]]] = [(0.0, [])]
@@ -33,9 +33,9 @@ def reference_beam_search(
     for position in range(max_target_length):
         extensions: list[tuple[float, list[int]]] = []
         for log_prob, tokens in live:
-            logits = network(source, source_mask, torch.tensor([[BOS_ID, *tokens]]))
+            logits = network(source, source_mask, torch.tensor([[start_id, *tokens]]))
             for piece, piece_log_prob in enumerate(logits[0, -1].log_softmax(dim=0).tolist()):
-                if piece in forbidden_ids or (piece == EOS_ID and position == 0):
+                if piece in forbidden_ids or (piece == eos_id and position == 0):
                     continue
                 extensions.append((log_prob + piece_log_prob, [*tokens, piece]))
         extensions.sort(key=lambda extension: -extension[0])
@@ -43,7 +43,7 @@ def reference_beam_search(
         is_last = position + 1 == max_target_length
         live = []
         for rank, (log_prob, tokens) in enumerate(extensions[: 2 * options.beam_size]):
-            ends = tokens[-1] == EOS_ID
+            ends = tokens[-1] == eos_id
             if (ends or is_last) and rank < options.beam_size:
                 finished.append(TokenHypothesis(tuple(tokens[:-1] if ends else tokens), log_prob / penalty))
             if not ends and len(live) < options.beam_size:
@@ -68,6 +68,7 @@ def reference_search(
 ) -> list[TokenHypothesis]:
     """Beam search or sampling with all options. Several networks are an ensemble: the mean of their probabilities."""
     networks = [network] if isinstance(network, Transformer) else list(network)
+    eos_id = networks[0].vocabulary.eos_id
 
     def next_piece(tokens: Sequence[int]) -> list[float]:
         probabilities = [_probabilities(one, source_ids, tokens, allowed_ids) for one in networks]
@@ -82,11 +83,11 @@ def reference_search(
             return [(forced, log_probs[forced] if log_probs[forced] > -math.inf else 0.0)]
         found = []
         for piece, log_prob in enumerate(log_probs):
-            too_short = piece == EOS_ID and len(tokens) < options.min_target_length
-            repeats = _repeats([*tokens, piece], options.no_repeat_ngram_size) and piece != EOS_ID
+            too_short = piece == eos_id and len(tokens) < options.min_target_length
+            repeats = _repeats([*tokens, piece], options.no_repeat_ngram_size) and piece != eos_id
             if log_prob > -math.inf and not too_short and not repeats and piece not in suppressed_ids:
                 found.append((piece, log_prob))
-        return found or [(EOS_ID, log_probs[EOS_ID])]
+        return found or [(eos_id, log_probs[eos_id])]
 
     def finish(log_prob: float, tokens: list[int], steps: list[float]) -> TokenHypothesis:
         length = len(tokens)
@@ -96,11 +97,13 @@ def reference_search(
         if options.coverage_penalty:
             for source in range(len(source_ids)):
                 score += options.coverage_penalty * math.log(min(sum(attention[:, source].tolist()), 1.0))
-        pieces = tuple(tokens[:-1] if tokens[-1] == EOS_ID else tokens)
+        pieces = tuple(tokens[:-1] if tokens[-1] == eos_id else tokens)
         return TokenHypothesis(pieces, score, tuple(steps), attention if options.return_attention else None)
 
     search = _search if options.sampling_temperature is None else partial(_sample, source_ids=source_ids)
-    finished = [finish(*hypothesis) for hypothesis in search(possible, options, max_target_length, len(prefix_ids))]
+    finished = [
+        finish(*hypothesis) for hypothesis in search(possible, options, max_target_length, len(prefix_ids), eos_id)
+    ]
     finished.sort(key=lambda hypothesis: -hypothesis.score)
     return finished[: options.n_best]
 
@@ -110,7 +113,9 @@ Found = list[tuple[float, list[int], list[float]]]
 Possible = Callable[[Sequence[int]], list[tuple[int, float]]]
 
 
-def _search(possible: Possible, options: SearchOptions, max_target_length: int, _prefix_length: int) -> Found:
+def _search(
+    possible: Possible, options: SearchOptions, max_target_length: int, _prefix_length: int, eos_id: int
+) -> Found:
     live: Found = [(0.0, [], [])]
     finished: Found = []
     for position in range(max_target_length):
@@ -123,7 +128,7 @@ def _search(possible: Possible, options: SearchOptions, max_target_length: int, 
         is_last = position + 1 == max_target_length
         live = []
         for rank, extension in enumerate(extensions[: 2 * options.beam_size]):
-            ends = extension[1][-1] == EOS_ID
+            ends = extension[1][-1] == eos_id
             if (ends or is_last) and rank < options.beam_size:
                 finished.append(extension)
             if not ends and len(live) < options.beam_size:
@@ -134,22 +139,34 @@ def _search(possible: Possible, options: SearchOptions, max_target_length: int, 
 
 
 def _sample(
-    possible: Possible, options: SearchOptions, max_target_length: int, prefix_length: int, *, source_ids: Sequence[int]
+    possible: Possible,
+    options: SearchOptions,
+    max_target_length: int,
+    prefix_length: int,
+    eos_id: int,
+    *,
+    source_ids: Sequence[int],
 ) -> Found:
     packed = struct.pack(f"<{len(source_ids)}i", *source_ids)
     sentence = int.from_bytes(hashlib.blake2b(packed, digest_size=8).digest(), "little")
     return [
-        _draw_one(possible, options, max_target_length, prefix_length, sentence, sample)
+        _draw_one(possible, options, max_target_length, prefix_length, sentence, sample, eos_id)
         for sample in range(options.n_best)
     ]
 
 
 def _draw_one(
-    possible: Possible, options: SearchOptions, max_target_length: int, prefix_length: int, sentence: int, sample: int
+    possible: Possible,
+    options: SearchOptions,
+    max_target_length: int,
+    prefix_length: int,
+    sentence: int,
+    sample: int,
+    eos_id: int,
 ) -> tuple[float, list[int], list[float]]:
     tokens: list[int] = []
     steps: list[float] = []
-    while len(tokens) < max_target_length and tokens[-1:] != [EOS_ID]:
+    while len(tokens) < max_target_length and tokens[-1:] != [eos_id]:
         pieces = possible(tokens)
         if len(tokens) < prefix_length:
             piece, step = pieces[0]
@@ -192,7 +209,9 @@ def _probabilities(
 ) -> Tensor:
     """[V] of the next piece."""
     source = torch.tensor([list(source_ids)])
-    logits = network(source, torch.ones_like(source, dtype=torch.bool), torch.tensor([[BOS_ID, *tokens]]))[0, -1]
+    logits = network(
+        source, torch.ones_like(source, dtype=torch.bool), torch.tensor([[network.vocabulary.start_id, *tokens]])
+    )[0, -1]
     if allowed_ids is not None:
         for piece in range(len(logits)):
             if piece not in allowed_ids:
@@ -207,6 +226,6 @@ def _attention(network: Transformer, source_ids: Sequence[int], tokens: Sequence
     source_mask = torch.ones_like(source, dtype=torch.bool)
     seen: list[Tensor] = []
     encoded = network.encode(source, source_mask)
-    network.decode(encoded, source_mask, torch.tensor([[BOS_ID, *tokens[:-1]]]), seen.append)
+    network.decode(encoded, source_mask, torch.tensor([[network.vocabulary.start_id, *tokens[:-1]]]), seen.append)
     weights: NDArray[np.float32] = seen[-1][0].mean(dim=0).numpy()
     return weights

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from dragoman.model.bundle import find_bundle, read_config, read_vocabulary
-from dragoman.model.config import EOS_ID, Direction
+from dragoman.model.config import Direction
 from dragoman.model.decoding.decoder import Decoder
 from dragoman.model.decoding.decoders.native.decoder import NativeDecoder, Precision, is_available
 from dragoman.model.decoding.engines.engine import Engine
@@ -21,6 +21,7 @@ from dragoman.model.weights import read_weights
 from dragoman.translation.preparing import PreparedText
 from dragoman.translation.translator import Translator
 from tests.model.decoding.engines.engines import finished_by_step
+from tests.pieces import EOS_ID
 
 pytestmark = pytest.mark.skipif(not is_available(), reason="needs a C++ compiler")
 
@@ -69,7 +70,7 @@ def load(precision: Precision) -> Translator:
         info.vocabulary,
         read_weights(folder, info),
         precision=precision,
-        forbidden_ids=vocabulary.target.unprintable_ids(),
+        forbidden_ids=vocabulary.forbidden_ids(),
         max_slots=MAX_SLOTS,
     )
     return Translator(info, vocabulary, Engine(decoder))

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from dragoman.model.codec import Frame
+
 WORD_START = "▁"
 """What SentencePiece writes for the space before a word."""
 
@@ -13,20 +15,21 @@ Alignment = tuple[tuple[int, int], ...]
 
 
 def word_alignment(
-    source_pieces: Sequence[str], target_pieces: Sequence[str], attention: NDArray[np.float32]
+    source_pieces: Sequence[str], target_pieces: Sequence[str], attention: NDArray[np.float32], frame: Frame
 ) -> Alignment:
     """Every target piece is aligned to the source piece that it looks at most, and so the words that they belong to
     (as Garg et al. 2019 read it off, without their training for it).
 
-    source_pieces: language tag first and end of sentence last, which no word is aligned to, however much they are
-                   looked at.
+    source_pieces: those of the frame, language tag and end of sentence, included: no word is aligned to them, however
+                   much they are looked at.
     target_pieces: without the end of sentence.
     attention:     [at least len(target_pieces), len(source_pieces)], see `Decoder.attention`.
     """
-    if len(source_pieces) <= 2 or not target_pieces:
+    if len(source_pieces) <= frame.num_source or not target_pieces:
         return ()
-    looked_at = attention[: len(target_pieces), 1 : len(source_pieces) - 1].argmax(axis=1)
-    source_words, target_words = word_indices(source_pieces[1:-1]), word_indices(target_pieces)
+    inner = frame.inner(len(source_pieces))
+    looked_at = attention[: len(target_pieces), inner].argmax(axis=1)
+    source_words, target_words = word_indices(source_pieces[inner]), word_indices(target_pieces)
     return tuple(sorted({(source_words[place], word) for place, word in zip(looked_at, target_words, strict=True)}))
 
 

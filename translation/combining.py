@@ -14,8 +14,8 @@ from itertools import accumulate
 import numpy as np
 from numpy.typing import NDArray
 
+from dragoman.model.codec import Codec, Side
 from dragoman.model.decoding.request import Partial, TokenHypothesis
-from dragoman.model.vocabulary import PieceModel, Vocabulary
 from dragoman.translation.alignment import word_alignment, word_indices
 from dragoman.translation.preparing import PreparedText, Segment
 from dragoman.translation.results import Hypothesis, Translation
@@ -32,7 +32,7 @@ def partial_text(
     prepared: PreparedText,
     finished: Sequence[Sequence[TokenHypothesis] | None],
     partials: Mapping[int, Partial],
-    vocabulary: Vocabulary,
+    vocabulary: Codec,
 ) -> tuple[str, str]:
     """The part of a translation that no outcome of the search changes any more, and what follows it as things stand.
 
@@ -62,7 +62,7 @@ def partial_text(
     return join_sentences([*texts, stable], sources, gaps, prepared.target_language), unstable
 
 
-def _visible_text(token_ids: Sequence[int], target: PieceModel) -> str:
+def _visible_text(token_ids: Sequence[int], target: Side) -> str:
     """The text of pieces that others follow: nothing of an incomplete character, and nothing while it is blank, since a
     blank hypothesis is not what a sentence is answered with."""
     num_kept = len(token_ids)
@@ -76,7 +76,7 @@ def _visible_text(token_ids: Sequence[int], target: PieceModel) -> str:
     return text if text.strip() else ""
 
 
-def combine(prepared: PreparedText, found: Sequence[Sequence[TokenHypothesis]], vocabulary: Vocabulary) -> Translation:
+def combine(prepared: PreparedText, found: Sequence[Sequence[TokenHypothesis]], vocabulary: Codec) -> Translation:
     """The translation of a text; `found` has the hypotheses of each of its segments.
 
     A text is never answered with nothing: of a sentence, blank hypotheses are left out, and where no other is left, as
@@ -86,7 +86,7 @@ def combine(prepared: PreparedText, found: Sequence[Sequence[TokenHypothesis]], 
         return Translation(prepared.text, (Hypothesis(prepared.text, 0.0),))
     source_pieces = [vocabulary.source.pieces(segment.source_ids) for segment in prepared.segments]
     sentences = [
-        _sentence_hypotheses(segment, pieces, hypotheses, vocabulary, prepared.options.return_attention)
+        _sentence_hypotheses(prepared, segment, pieces, hypotheses, vocabulary)
         for segment, pieces, hypotheses in zip(prepared.segments, source_pieces, found, strict=True)
     ]
     if len(sentences) == 1 and prepared.gaps == ("", ""):
@@ -99,31 +99,31 @@ def combine(prepared: PreparedText, found: Sequence[Sequence[TokenHypothesis]], 
     return Translation(prepared.text, hypotheses, tuple(piece for pieces in source_pieces for piece in pieces))
 
 
-def best_sentence_text(segment: Segment, found: Sequence[TokenHypothesis], vocabulary: Vocabulary) -> str:
+def best_sentence_text(segment: Segment, found: Sequence[TokenHypothesis], vocabulary: Codec) -> str:
     """What stands for a segment in the translation of its text."""
     texts = (vocabulary.target.decode(hypothesis.token_ids) for hypothesis in found)
     return next((text for text in texts if text.strip()), segment.text)
 
 
 def _sentence_hypotheses(
+    prepared: PreparedText,
     segment: Segment,
     source_pieces: Sequence[str],
     found: Sequence[TokenHypothesis],
-    vocabulary: Vocabulary,
-    with_attention: bool,
+    vocabulary: Codec,
 ) -> list[Hypothesis]:
     """At least one."""
     hypotheses = []
-    for hypothesis in found:
+    for hypothesis in map(prepared.without_frame, found):
         text = vocabulary.target.decode(hypothesis.token_ids)
         if not text.strip():
             continue
         pieces, attention = vocabulary.target.pieces(hypothesis.token_ids), hypothesis.attention
-        alignment = () if attention is None else word_alignment(source_pieces, pieces, attention)
+        alignment = () if attention is None else word_alignment(source_pieces, pieces, attention, prepared.frame)
         hypotheses.append(Hypothesis(text, hypothesis.score, pieces, hypothesis.token_log_probs, attention, alignment))
     if hypotheses:
         return hypotheses
-    no_attention = np.zeros((0, len(source_pieces)), np.float32) if with_attention else None
+    no_attention = np.zeros((0, len(source_pieces)), np.float32) if prepared.options.return_attention else None
     return [Hypothesis(segment.text, 0.0, attention=no_attention)]
 
 
@@ -143,7 +143,7 @@ def _join(prepared: PreparedText, parts: Sequence[Hypothesis], source_pieces: Se
         tuple(value for part in parts[:-1] for value in part.token_log_probs[: len(part.pieces)])
         + parts[-1].token_log_probs,
         _join_attention(parts),
-        _join_alignments(parts, source_pieces),
+        _join_alignments(parts, [pieces[prepared.frame.inner(len(pieces))] for pieces in source_pieces]),
     )
 
 
@@ -164,8 +164,8 @@ def _join_attention(parts: Sequence[Hypothesis]) -> NDArray[np.float32] | None:
 def _join_alignments(
     parts: Sequence[Hypothesis], source_pieces: Sequence[Sequence[str]]
 ) -> tuple[tuple[int, int], ...]:
-    """Words are counted through the text."""
-    source_starts = accumulate((_num_words(pieces[1:-1]) for pieces in source_pieces), initial=0)
+    """Words are counted through the text. source_pieces: of each sentence, without the frame."""
+    source_starts = accumulate(map(_num_words, source_pieces), initial=0)
     target_starts = accumulate(
         (_num_words(part.pieces) if part.pieces else len(part.text.split()) for part in parts), initial=0
     )

@@ -1,17 +1,17 @@
 """From a text to the segments that the engine decodes, with all options resolved into pieces."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dragoman.model.config import EOS_ID, Direction
-from dragoman.model.decoding.request import Request
+from dragoman.model.codec import NO_FRAME, Codec, Frame
+from dragoman.model.config import Direction
+from dragoman.model.decoding.request import Request, TokenHypothesis
 from dragoman.model.decoding.search_options import SearchOptions
 from dragoman.model.errors import InvalidInputError, InvalidRequestError
 from dragoman.model.shortlist import Shortlist
-from dragoman.model.vocabulary import Vocabulary
 from dragoman.translation.scored import encode_pair
 from dragoman.translation.sentences import split_sentences, split_to_fit
 
@@ -38,6 +38,7 @@ class PreparedText:
     options:         of every segment's search.
     suppressed_ids:  likewise.
     target_language: that of the translation.
+    frame:           what the codec added to every segment.
     """
 
     text: str
@@ -46,6 +47,19 @@ class PreparedText:
     options: SearchOptions
     target_language: str
     suppressed_ids: tuple[int, ...] = ()
+    frame: Frame = NO_FRAME
+
+    def without_frame(self, hypothesis: TokenHypothesis) -> TokenHypothesis:
+        """The hypothesis without the target pieces that the codec forced upon it."""
+        num_forced = len(self.frame.target)
+        if not num_forced:
+            return hypothesis
+        return replace(
+            hypothesis,
+            token_ids=hypothesis.token_ids[num_forced:],
+            token_log_probs=hypothesis.token_log_probs[num_forced:],
+            attention=None if hypothesis.attention is None else hypothesis.attention[num_forced:],
+        )
 
     def requests(self, ids: Iterator[int], *, is_followed: bool = False) -> list[Request]:
         """A request for each segment, with the next of the ids."""
@@ -68,16 +82,13 @@ MAX_ATTENTION_PIECES = 1024
 """Most source pieces of a text whose attention, or the alignment made of it, is asked for: the matrix grows with their
 square."""
 
-FRAME = 2
-"""Pieces that every source sentence has besides its own: the language tag and the end of sentence."""
-
 
 class Preparer:
     """Prepares texts for one model. Safe to use from several threads."""
 
     def __init__(
         self,
-        vocabulary: Vocabulary,
+        vocabulary: Codec,
         *,
         max_source_length: int,
         max_target_length: int,
@@ -89,29 +100,29 @@ class Preparer:
         self._max_source_length = max_source_length
         self._max_target_length = max_target_length
         self._shortlist = shortlist
-        self._unprintable_ids = frozenset(vocabulary.target.unprintable_ids())
+        self._forbidden_ids = frozenset(vocabulary.forbidden_ids())
 
     def prepare(self, text: str, direction: Direction, options: SearchOptions, *, split: bool) -> PreparedText:
         """See `Translator.prepare`."""
-        begin, end = self._vocabulary.source_frame(direction.target)
+        frame = self._vocabulary.frame(direction)
         gaps: list[str] = []
         gap: list[str] = []  # parts of the one before the next segment
         segments: list[Segment] = []
         num_pieces = 0
-        prefix_ids = self._prefix_ids(options.target_prefix)
-        for part, pieces in self._parts(text, direction.source) if split else self._whole(text):
+        prefix_ids = (*frame.target, *self._prefix_ids(options.target_prefix))
+        for part, pieces in self._parts(text, direction.source, frame) if split else self._whole(text, frame):
             core = part.strip() if split else part
             if not pieces:
                 gap.append(part)
                 continue
-            source_ids = (begin, *pieces, end)
+            source_ids = frame.enclose(pieces)
             max_target_length = self._resolve_max_target_length(len(source_ids), options, prefix_ids)
             allowed_ids = None if self._shortlist is None else self._shortlist.allowed_ids(source_ids, direction)
             segments.append(Segment(core, source_ids, max_target_length, prefix_ids, allowed_ids))
             lead, trail = part.split(core, maxsplit=1)
             gaps.append("".join((*gap, lead)))
             gap = [trail]
-            prefix_ids = ()
+            prefix_ids = frame.target
             num_pieces += len(source_ids)
         gaps.append("".join(gap))
         if options.return_attention and num_pieces > MAX_ATTENTION_PIECES:
@@ -120,7 +131,7 @@ class Preparer:
                 "at most"
             )
         suppressed_ids = tuple(map(self._suppressed_id, options.suppressed_pieces))
-        return PreparedText(text, tuple(segments), tuple(gaps), options, direction.target, suppressed_ids)
+        return PreparedText(text, tuple(segments), tuple(gaps), options, direction.target, suppressed_ids, frame)
 
     def prepare_score(self, source: str, target: str, direction: Direction, options: SearchOptions) -> PreparedText:
         """See `Translator.prepare_score`."""
@@ -132,7 +143,7 @@ class Preparer:
             max_source_length=self._max_source_length,
             max_target_length=self._max_target_length,
         )
-        forced_ids = (*pair.target_ids, EOS_ID)
+        forced_ids = (*pair.frame.target, *pair.target_ids, self._vocabulary.shape.eos_id)
         segment = Segment(source, tuple(pair.source_ids), len(forced_ids), forced_ids)
         scoring = SearchOptions(
             beam_size=1,
@@ -142,21 +153,20 @@ class Preparer:
             target_prefix=target,
             return_attention=options.return_attention,
         )
-        return PreparedText(source, (segment,), ("", ""), scoring, direction.target)
+        return PreparedText(source, (segment,), ("", ""), scoring, direction.target, frame=pair.frame)
 
-    def _whole(self, text: str) -> Iterator[tuple[str, Sequence[int]]]:
+    def _whole(self, text: str, frame: Frame) -> Iterator[tuple[str, Sequence[int]]]:
         """A text that is not split, with its pieces."""
-        pieces = self._encode(text)
-        if len(pieces) > self._max_source_length - FRAME:
+        pieces, most = self._encode(text), self._max_source_length - frame.num_source
+        if len(pieces) > most:
             raise InvalidInputError(
-                f"the text has {len(pieces)} pieces, but the model takes {self._max_source_length - FRAME} at most: "
-                "split it into sentences"
+                f"the text has {len(pieces)} pieces, but the model takes {most} at most: split it into sentences"
             )
         yield text, pieces
 
-    def _parts(self, text: str, language: str) -> Iterator[tuple[str, Sequence[int]]]:
+    def _parts(self, text: str, language: str, frame: Frame) -> Iterator[tuple[str, Sequence[int]]]:
         """The parts of a text that fit the model, with their pieces."""
-        max_pieces = self._max_source_length - FRAME
+        max_pieces = self._max_source_length - frame.num_source
         for sentence in split_sentences(text, language):
             pieces = self._encode(sentence)
             if len(pieces) <= max_pieces:
@@ -188,7 +198,7 @@ class Preparer:
         if not prefix:
             return ()
         prefix_ids = tuple(self._vocabulary.target.encode(prefix))
-        if not self._unprintable_ids.isdisjoint(prefix_ids):
+        if not self._forbidden_ids.isdisjoint(prefix_ids):
             raise InvalidRequestError(f'target_prefix "{prefix}" has a character that no translation can hold')
         return prefix_ids
 
@@ -196,6 +206,6 @@ class Preparer:
         piece_id = self._vocabulary.target.piece_id(piece)
         if piece_id is None:
             raise InvalidRequestError(f'suppressed_pieces: the target vocabulary has no piece "{piece}"')
-        if piece_id == EOS_ID:
+        if piece_id == self._vocabulary.shape.eos_id:
             raise InvalidRequestError("suppressed_pieces: the end of sentence cannot be suppressed")
         return piece_id

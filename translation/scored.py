@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from dragoman.model.codec import NO_FRAME, Codec, Frame
 from dragoman.model.config import Direction
 from dragoman.model.errors import InvalidInputError
-from dragoman.model.vocabulary import Vocabulary
 from dragoman.translation.alignment import Alignment, word_alignment
 
 
@@ -16,12 +16,13 @@ from dragoman.translation.alignment import Alignment, word_alignment
 class Pair:
     """A source and its given translation as pieces. Neither is empty, and both are within the model's limits.
 
-    source_ids: language tag and end of sentence included.
-    target_ids: without the end of sentence.
+    source_ids: what the frame adds included.
+    target_ids: without what the frame adds, and without the end of sentence.
     """
 
     source_ids: Sequence[int]
     target_ids: Sequence[int]
+    frame: Frame = NO_FRAME
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ class ScoredTranslation:
 
 
 def encode_pair(
-    vocabulary: Vocabulary,
+    vocabulary: Codec,
     source: str,
     target: str,
     direction: Direction,
@@ -64,20 +65,21 @@ def encode_pair(
 
     Raises InvalidInputError for a side that is blank or longer than that.
     """
-    source_ids, target_ids = vocabulary.encode_source(source, direction), vocabulary.target.encode(target)
+    frame = vocabulary.frame(direction)
+    source_ids, target_ids = vocabulary.source.encode(source), vocabulary.target.encode(target)
     for side, num_pieces, most in (
-        ("source", len(source_ids) - 2, max_source_length - 2),
-        ("target", len(target_ids), max_target_length - 1),
+        ("source", len(source_ids), max_source_length - frame.num_source),
+        ("target", len(target_ids), max_target_length - len(frame.target) - 1),
     ):
-        if num_pieces <= 0:
+        if not num_pieces:
             raise InvalidInputError(f"the {side} is blank: there is nothing to score")
         if num_pieces > most:
             raise InvalidInputError(f"the {side} has {num_pieces} pieces, but the model takes {most} at most")
-    return Pair(source_ids, target_ids)
+    return Pair(frame.enclose(source_ids), target_ids, frame)
 
 
 def describe_pair(
-    vocabulary: Vocabulary,
+    vocabulary: Codec,
     source: str,
     target: str,
     pair: Pair,
@@ -97,5 +99,5 @@ def describe_pair(
         pieces=pieces,
         token_log_probs=tuple(token_log_probs),
         attention=attention,
-        alignment=() if attention is None else word_alignment(source_pieces, pieces, attention),
+        alignment=() if attention is None else word_alignment(source_pieces, pieces, attention, pair.frame),
     )

@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dragoman.model.bundle import BundleConfig, find_bundle, read_config, read_vocabulary
-from dragoman.model.config import BOS_ID, EOS_ID, Direction
+from dragoman.model.codec import Codec
+from dragoman.model.config import Direction
 from dragoman.model.decoding.search.rules import coverage_penalty, length_penalty
 from dragoman.model.decoding.search_options import LengthNormalization, SearchOptions
 from dragoman.model.errors import InvalidInputError
 from dragoman.model.network.storage import load_network, place_network
 from dragoman.model.network.transformer import Transformer, pad_batch
-from dragoman.model.vocabulary import Vocabulary
 from dragoman.translation.scored import Pair, ScoredTranslation, describe_pair, encode_pair
 
 LOOKAHEAD = 2048
@@ -57,7 +57,7 @@ class PairScore:
 class Scorer:
     """Scores given translations with one bundle."""
 
-    def __init__(self, info: BundleConfig, vocabulary: Vocabulary, network: Transformer) -> None:
+    def __init__(self, info: BundleConfig, vocabulary: Codec, network: Transformer) -> None:
         """network: in evaluation mode, on any device and of any float type."""
         self.info = info
         self.vocabulary = vocabulary
@@ -171,11 +171,13 @@ def score_pairs(network: Transformer, pairs: Sequence[Pair], options: SearchOpti
 def _score_batch(network: Transformer, pairs: Sequence[Pair], options: SearchOptions) -> list[PairScore]:
     """N pairs at once."""
     device = network.output_projection.weight.device
-    source = pad_batch([pair.source_ids for pair in pairs]).to(device)
+    special = network.vocabulary
+    source = pad_batch([pair.source_ids for pair in pairs], special.pad_id).to(device)
     source_lengths = torch.tensor([len(pair.source_ids) for pair in pairs], device=device)
     source_mask = torch.arange(source.shape[1], device=device) < source_lengths.unsqueeze(1)
-    target_input = pad_batch([[BOS_ID, *pair.target_ids] for pair in pairs]).to(device)
-    labels = pad_batch([[*pair.target_ids, EOS_ID] for pair in pairs]).to(device)
+    targets = [(*pair.frame.target, *pair.target_ids) for pair in pairs]
+    target_input = pad_batch([[special.start_id, *target] for target in targets], special.pad_id).to(device)
+    labels = pad_batch([[*target, special.eos_id] for target in targets], special.pad_id).to(device)
     needs_attention = options.return_attention or options.coverage_penalty > 0
     attention: list[Tensor] = []  # of each decoder layer, [N, num_heads, T, S]
     encoded = network.encode(source, source_mask)
@@ -186,9 +188,9 @@ def _score_batch(network: Transformer, pairs: Sequence[Pair], options: SearchOpt
     weights = attention[-1].mean(dim=1).float().cpu().numpy() if attention else None  # [N, T, S]
     scores = []
     for number, pair in enumerate(pairs):
-        length = len(pair.target_ids) + 1
-        looked_at = None if weights is None else weights[number, :length, : len(pair.source_ids)].copy()
-        scores.append(_pair_score(rows[number, :length].copy(), looked_at, options))
+        first, end = len(pair.frame.target), len(targets[number]) + 1
+        looked_at = None if weights is None else weights[number, first:end, : len(pair.source_ids)].copy()
+        scores.append(_pair_score(rows[number, first:end].copy(), looked_at, options))
     return scores
 
 

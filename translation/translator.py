@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Unpack
 
 from dragoman.model.bundle import BundleConfig
+from dragoman.model.codec import Codec
 from dragoman.model.config import Direction
 from dragoman.model.decoding.engines.parallel import default_threads, make_engine
 from dragoman.model.decoding.engines.replicas.engine import ReplicatedEngine
@@ -17,10 +18,9 @@ from dragoman.model.decoding.request import Partial, TokenHypothesis
 from dragoman.model.decoding.search_options import SearchArguments, SearchOptions
 from dragoman.model.errors import DragomanError, InvalidInputError, NoTranslationError
 from dragoman.model.shortlist import Shortlist
-from dragoman.model.vocabulary import Vocabulary
 from dragoman.translation.combining import combine, partial_text
 from dragoman.translation.offline import AnyEngine, OfflineLoop
-from dragoman.translation.preparing import FRAME, PreparedText, Preparer
+from dragoman.translation.preparing import PreparedText, Preparer
 from dragoman.translation.results import Translation
 from dragoman.translation.scored import Pair, ScoredTranslation, describe_pair
 
@@ -35,13 +35,13 @@ class Translator:
     def __init__(
         self,
         info: BundleConfig,
-        vocabulary: Vocabulary,
+        vocabulary: Codec,
         engine: AnyEngine,
         *,
         revision: str = "",
         shortlist: Shortlist | None = None,
     ) -> None:
-        """engine: whose decoder never gives a piece of the target vocabulary's `unprintable_ids`.
+        """engine: whose decoder never gives a piece of the codec's `forbidden_ids`.
 
         revision: tells these weights from others of the same name. shortlist: leaves every sentence the target pieces
         that it lists for it.
@@ -122,8 +122,10 @@ class Translator:
 
     @property
     def max_source_length(self) -> int:
-        """Most pieces of a sentence, without the language tag and the end of sentence."""
-        return self.engine.limits.max_source_length - FRAME
+        """Most pieces of a sentence, without those that the codec adds, such as a language tag and the end of
+        sentence."""
+        longest_frame = max(self.vocabulary.frame(direction).num_source for direction in self.directions)
+        return self.engine.limits.max_source_length - longest_frame
 
     def find_direction(self, source_language: str | None, target_language: str) -> Direction:
         """See `BundleConfig.find_direction`."""
@@ -187,12 +189,12 @@ class Translator:
         (segment,), (hypotheses,) = prepared.segments, found
         if not hypotheses:
             raise NoTranslationError("the model has no probabilities for this pair")
-        (hypothesis,) = hypotheses
+        (hypothesis,) = map(prepared.without_frame, hypotheses)
         return describe_pair(
             self.vocabulary,
             prepared.text,
             prepared.options.target_prefix,
-            Pair(segment.source_ids, hypothesis.token_ids),
+            Pair(segment.source_ids, hypothesis.token_ids, prepared.frame),
             score=hypothesis.score,
             token_log_probs=hypothesis.token_log_probs,
             attention=hypothesis.attention,

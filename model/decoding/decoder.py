@@ -12,6 +12,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from dragoman.model.config import VocabularyShape
+
 Floats = NDArray[np.floating]
 Ints = NDArray[np.int32]
 
@@ -96,8 +98,8 @@ class Decoder(Protocol):
         """Slots that it has."""
 
     @property
-    def vocab_size(self) -> int:
-        """Target pieces."""
+    def vocabulary(self) -> VocabularyShape:
+        """The sizes and special ids of its vocabulary."""
 
     @property
     def max_source_length(self) -> int:
@@ -122,7 +124,7 @@ class Decoder(Protocol):
         """
 
     def log_probs(self, rows: Rows, which: Ints) -> Floats:
-        """[m, vocab_size] log probabilities of the next piece for the rows of the slots rows.slots[which], in order,
+        """[m, target_size] log probabilities of the next piece for the rows of the slots rows.slots[which], in order,
         after `advance` of the same rows; -inf for pieces that no hypothesis may hold, but not for the end of sentence,
         nor in slots admitted with is_forced. For slots whose rules must see every piece."""
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from dragoman.model.bundle import BundleConfig
-from dragoman.model.config import EOS_ID
+from dragoman.model.config import VocabularyShape
 from dragoman.model.decoding.decoder import Decoder, Ints
 from dragoman.model.decoding.request import Request
 from dragoman.model.errors import InvalidInputError
@@ -15,18 +15,18 @@ class EngineLimits:
 
     max_source_length:    most source pieces, language tag and end of sentence included.
     max_target_length:    most target pieces, the end of sentence included.
-    vocab_size:           target pieces that there are.
+    vocabulary:           its sizes and special ids.
     max_cached_positions: see `Engine`; None for any number.
     """
 
     max_source_length: int
     max_target_length: int
-    vocab_size: int
+    vocabulary: VocabularyShape
     max_cached_positions: int | None = None
 
     @classmethod
     def of_decoder(cls, decoder: Decoder, max_cached_positions: int | None = None) -> "EngineLimits":
-        return cls(decoder.max_source_length, decoder.max_target_length, decoder.vocab_size, max_cached_positions)
+        return cls(decoder.max_source_length, decoder.max_target_length, decoder.vocabulary, max_cached_positions)
 
     @classmethod
     def of_bundle(cls, info: BundleConfig, max_cached_positions: int | None = None) -> "EngineLimits":
@@ -35,7 +35,7 @@ class EngineLimits:
         return cls(
             architecture.max_source_length,
             architecture.max_target_length,
-            info.vocabulary.target_size,
+            info.vocabulary,
             max_cached_positions,
         )
 
@@ -49,14 +49,37 @@ class EngineLimits:
             raise InvalidInputError(
                 f"max_target_length is {request.max_target_length}; 1 to {self.max_target_length} are possible"
             )
-        if request.options.sampling_temperature is None and 2 * request.options.beam_size > self.vocab_size:
+        if request.options.sampling_temperature is None and 2 * request.options.beam_size > self.vocabulary.target_size:
             raise InvalidInputError(f"a vocabulary this small cannot fill a beam of {request.options.beam_size}")
-        _check_pieces(request, self.vocab_size)
+        self._check_pieces(request)
         if self.max_cached_positions is not None and num_cached_positions(request) > self.max_cached_positions:
             raise InvalidInputError(
                 f"the request needs {num_cached_positions(request)} cached positions, but the engine has "
                 f"{self.max_cached_positions}: ask for fewer beams or a smaller max_target_length"
             )
+
+    def is_forced(self, request: Request) -> bool:
+        """Whether the whole translation is given: its prefix ends with the end of sentence."""
+        return request.prefix_ids[-1:] == (self.vocabulary.eos_id,)
+
+    def _check_pieces(self, request: Request) -> None:
+        """Refuses target pieces that make no sense."""
+        vocab_size = self.vocabulary.target_size
+        # At the end of sentence a translation is complete.
+        num_forced = len(request.prefix_ids) - self.is_forced(request)
+        if num_forced >= request.max_target_length:
+            raise InvalidInputError(
+                f"target_prefix has {len(request.prefix_ids)} pieces, but max_target_length is "
+                f"{request.max_target_length}: it must be greater"
+            )
+        if self.vocabulary.eos_id in request.prefix_ids[:-1]:
+            raise InvalidInputError("target_prefix goes on after the end of sentence")
+        for name in ("prefix_ids", "suppressed_ids"):
+            for piece in getattr(request, name):
+                if not 0 <= piece < vocab_size:
+                    raise InvalidInputError(f"{name} holds {piece}, but the vocabulary has {vocab_size} pieces")
+        if request.allowed_ids is not None and not _is_shortlist(request.allowed_ids, self.vocabulary):
+            raise InvalidInputError("allowed_ids must be ascending pieces of the vocabulary with the end of sentence")
 
 
 def num_cached_positions(request: Request) -> int:
@@ -64,29 +87,11 @@ def num_cached_positions(request: Request) -> int:
     return len(request.source_ids) + request.options.num_beams * request.max_target_length
 
 
-def _check_pieces(request: Request, vocab_size: int) -> None:
-    """Refuses target pieces that make no sense."""
-    num_forced = len(request.prefix_ids) - request.is_forced  # at the end of sentence a translation is complete
-    if num_forced >= request.max_target_length:
-        raise InvalidInputError(
-            f"target_prefix has {len(request.prefix_ids)} pieces, but max_target_length is "
-            f"{request.max_target_length}: it must be greater"
-        )
-    if EOS_ID in request.prefix_ids[:-1]:
-        raise InvalidInputError("target_prefix goes on after the end of sentence")
-    for name in ("prefix_ids", "suppressed_ids"):
-        for piece in getattr(request, name):
-            if not 0 <= piece < vocab_size:
-                raise InvalidInputError(f"{name} holds {piece}, but the vocabulary has {vocab_size} pieces")
-    if request.allowed_ids is not None and not _is_shortlist(request.allowed_ids, vocab_size):
-        raise InvalidInputError("allowed_ids must be ascending pieces of the vocabulary with the end of sentence")
-
-
-def _is_shortlist(ids: Ints, vocab_size: int) -> bool:
-    end = int(ids.searchsorted(EOS_ID))
+def _is_shortlist(ids: Ints, vocabulary: VocabularyShape) -> bool:
+    end = int(ids.searchsorted(vocabulary.eos_id))
     return (
         end < len(ids)
-        and bool(ids[end] == EOS_ID)
+        and bool(ids[end] == vocabulary.eos_id)
         and bool((ids[1:] > ids[:-1]).all())
-        and bool(0 <= ids[0] <= ids[-1] < vocab_size)
+        and bool(0 <= ids[0] <= ids[-1] < vocabulary.target_size)
     )

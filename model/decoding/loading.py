@@ -14,11 +14,11 @@ from dragoman.model.bundle import (
     read_config,
     read_vocabulary,
 )
+from dragoman.model.codec import Codec
 from dragoman.model.decoding.decoder import Decoder
 from dragoman.model.decoding.decoders.native import decoder as native
 from dragoman.model.errors import InvalidInputError
 from dragoman.model.shortlist import SHORTLIST_FILE, Shortlist, read_shortlist
-from dragoman.model.vocabulary import Vocabulary
 from dragoman.model.weights import read_weights
 
 Precision = Literal["auto", "float32", "bfloat16", "float16", "int8"]
@@ -41,7 +41,7 @@ class OpenedModel:
     folders: tuple[Path, ...]
     infos: tuple[BundleConfig, ...]
     info: BundleConfig
-    vocabulary: Vocabulary
+    vocabulary: Codec
     weights_revision: str
     revision: str
     shortlist: Shortlist | None = None
@@ -50,7 +50,7 @@ class OpenedModel:
         self, *, precision: Precision = "auto", device: str = "cpu", max_slots: int = DEFAULT_SLOTS
     ) -> Decoder:
         """Reads the weights. Raises InvalidInputError for what `load_decoder` refuses."""
-        forbidden_ids = self.vocabulary.target.unprintable_ids()
+        forbidden_ids = self.vocabulary.forbidden_ids()
         decoders = [
             load_decoder(
                 folder, info, precision=precision, device=device, forbidden_ids=forbidden_ids, max_slots=max_slots

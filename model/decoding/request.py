@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from dragoman.model.config import EOS_ID
 from dragoman.model.decoding.search_options import SearchOptions
 
 
@@ -36,11 +35,6 @@ class Request:
     suppressed_ids: tuple[int, ...] = ()
     allowed_ids: NDArray[np.int32] | None = field(default=None, compare=False)
     is_followed: bool = False
-
-    @property
-    def is_forced(self) -> bool:
-        """Whether the whole translation is given."""
-        return self.prefix_ids[-1:] == (EOS_ID,)
 
 
 @dataclass(frozen=True, slots=True)

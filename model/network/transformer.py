@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dragoman.model.config import PAD_ID, ArchitectureConfig, VocabularyShape
+from dragoman.model.config import ArchitectureConfig, VocabularyShape
 from dragoman.model.network.attention import MultiHeadAttention, sinusoidal_positions
 from dragoman.model.network.dropout import Dropout
 from dragoman.model.network.operations import Operations, TorchOperations, as_products_take_it
@@ -155,6 +155,7 @@ class Transformer(nn.Module):
     def __init__(self, config: ArchitectureConfig, vocabulary: VocabularyShape) -> None:
         super().__init__()
         self.config = config
+        self.vocabulary = vocabulary
         self.source_embedding = nn.Embedding(vocabulary.source_size, config.d_model)
         self.target_embedding = nn.Embedding(vocabulary.target_size, config.d_model)
         self.output_projection = nn.Linear(config.d_model, vocabulary.target_size, bias=False)
@@ -216,7 +217,7 @@ class Transformer(nn.Module):
 
     def forward(self, source: Tensor, source_mask: Tensor, target_input: Tensor) -> Tensor:
         """Teacher forcing: source [N, S], source_mask [N, S] True at real pieces, target_input [N, T] beginning with
-        the beginning-of-sentence id -> logits [N, T, V] of the piece that follows each position."""
+        the start id -> logits [N, T, V] of the piece that follows each position."""
         decoded = self.decode(self.encode(source, source_mask), source_mask, target_input)
         return self.output_projection(decoded)
 
@@ -252,7 +253,7 @@ def num_parameters(network: nn.Module) -> int:
     return sum(parameter.numel() for parameter in network.parameters())
 
 
-def pad_batch(sequences: Sequence[Sequence[int]]) -> Tensor:
+def pad_batch(sequences: Sequence[Sequence[int]], pad_id: int) -> Tensor:
     """Sequences of piece ids -> [num_sequences, longest] int64, padded at the end."""
     longest = max(map(len, sequences))
-    return torch.tensor([[*ids, *[PAD_ID] * (longest - len(ids))] for ids in sequences])
+    return torch.tensor([[*ids, *[pad_id] * (longest - len(ids))] for ids in sequences])

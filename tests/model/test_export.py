@@ -12,7 +12,7 @@ import torch
 import dragoman
 from dragoman.command_line import main
 from dragoman.model.bundle import BundleConfig, find_bundle, read_config, read_vocabulary, write_bundle
-from dragoman.model.config import BOS_ID, EOS_ID, ArchitectureConfig, Direction
+from dragoman.model.config import ArchitectureConfig, Direction
 from dragoman.model.decoding.search_options import SearchOptions
 from dragoman.model.errors import DragomanError, InvalidInputError
 from dragoman.model.export import export_ctranslate2
@@ -20,6 +20,7 @@ from dragoman.model.network.storage import load_network, pack_weights
 from dragoman.model.network.transformer import Transformer, num_parameters
 from dragoman.model.shortlist import read_shortlist
 from dragoman.model.vocabulary import PieceModelOptions, Vocabulary, train_piece_model
+from tests.pieces import BOS_ID, EOS_ID, encode_source
 from tests.reference_beam import reference_beam_search
 
 EN_DE = Direction("en", "de")
@@ -38,7 +39,7 @@ def translate_there(model: Path, sources: Sequence[Sequence[str]], **options: An
 
 def source_pieces(vocabulary: Vocabulary, texts: Sequence[str]) -> list[list[str]]:
     """What CTranslate2 is to be given for texts to translate into German: it adds the end of sentence itself."""
-    return [list(vocabulary.source.pieces(vocabulary.encode_source(text, EN_DE)[:-1])) for text in texts]
+    return [list(vocabulary.source.pieces(encode_source(vocabulary, text, EN_DE)[:-1])) for text in texts]
 
 
 @torch.inference_mode()
@@ -89,7 +90,7 @@ def assert_finds_the_same(bundle: Path, model: Path, network: Transformer, texts
     )
     options = SearchOptions(beam_size=3, n_best=3, length_penalty=0.0)
     for text, their_n_best in zip(texts, theirs, strict=True):
-        source_ids = vocabulary.encode_source(text, EN_DE)
+        source_ids = encode_source(vocabulary, text, EN_DE)
         shared = first_end_log_prob(network, source_ids)
         hypotheses = reference_beam_search(network, source_ids, options, 12)
         ours = [(list(vocabulary.target.pieces(each.token_ids)), each.score - shared) for each in hypotheses]
@@ -175,7 +176,7 @@ def test_the_shipped_bundle_finds_the_same_hypotheses(
         length_penalty=their_penalty,
     )
     for translation, their_n_best in zip(translations, theirs, strict=True):
-        shared = first_end_log_prob(network, vocabulary.encode_source(translation.source, EN_DE))
+        shared = first_end_log_prob(network, encode_source(vocabulary, translation.source, EN_DE))
         ours = [
             (list(each.pieces), each.score - shared / (len(each.pieces) + 1) ** our_penalty)
             for each in translation.hypotheses
@@ -212,7 +213,7 @@ def test_a_shortlist_restricts_the_pieces(tmp_path: Path) -> None:
     )
     for text, n_best in zip(SHIPPED_TEXTS, theirs, strict=True):
         allowed = set(
-            vocabulary.target.pieces(shortlist.allowed_ids(vocabulary.encode_source(text, EN_DE), EN_DE).tolist())
+            vocabulary.target.pieces(shortlist.allowed_ids(encode_source(vocabulary, text, EN_DE), EN_DE).tolist())
         )
         assert all(allowed.issuperset(pieces) for pieces, _ in n_best)
     assert "`use_vmap=True` is faster for en→de" in (tmp_path / "model" / "README.md").read_text(encoding="utf-8")

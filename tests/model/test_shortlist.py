@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import load, save
 
 from dragoman.model.bundle import read_config
-from dragoman.model.config import BOS_ID, EOS_ID, UNK_ID, Direction, VocabularyShape
+from dragoman.model.config import Direction, VocabularyShape
 from dragoman.model.errors import InvalidInputError, NotFoundError
 from dragoman.model.shortlist import (
     SHORTLIST_FILE,
@@ -27,6 +27,7 @@ from dragoman.model.shortlist import (
     write_vmap,
 )
 from dragoman.model.vocabulary import Vocabulary
+from tests.pieces import BOS_ID, EOS_ID, UNK_ID, encode_source
 
 EN_DE, DE_EN = Direction("en", "de"), Direction("de", "en")
 ARRAY_NAMES = ("always", "offsets", "pieces")
@@ -189,7 +190,7 @@ def test_a_vmap_allows_the_same_pieces(tiny_vocabulary: Vocabulary, tmp_path: Pa
     rules = read_vmap(tmp_path / "vmap.txt")
     assert all(" " not in key for key in rules)  # no n-gram of more than one piece
     for text in ("The dog sees the house.", "A café\tin 1984!"):
-        source_ids = tiny_vocabulary.encode_source(text, EN_DE)
+        source_ids = encode_source(tiny_vocabulary, text, EN_DE)
         due = set(tiny_vocabulary.target.pieces(shortlist.allowed_ids(source_ids, EN_DE).tolist()))
         found = rules[""].union(*(rules.get(piece, set()) for piece in tiny_vocabulary.source.pieces(source_ids)))
         added = set(tiny_vocabulary.target.pieces([UNK_ID, BOS_ID, EOS_ID]))  # by CTranslate2 itself

@@ -9,9 +9,11 @@ import sentencepiece
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from dragoman.model.config import BOS_ID, EOS_ID, PAD_ID, UNK_ID, Direction
+from dragoman.model.codec import Frame
+from dragoman.model.config import Direction
 from dragoman.model.errors import InvalidInputError, NotFoundError
 from dragoman.model.vocabulary import PieceModel, PieceModelOptions, Vocabulary, language_tag, train_piece_model
+from tests.pieces import BOS_ID, EOS_ID, PAD_ID, UNK_ID, encode_source
 
 LANGUAGES = ["en", "de", "pt-BR"]
 
@@ -105,13 +107,14 @@ def test_tags_and_what_no_translation_may_hold(model: PieceModel) -> None:
 def test_a_source_has_its_frame(model: PieceModel) -> None:
     vocabulary = Vocabulary(model, model)
     tag = model.tag_id("de")
-    assert vocabulary.encode_source("The dog", Direction("en", "de")) == [tag, *model.encode("The dog"), EOS_ID]
-    assert vocabulary.encode_source(" \u200b", Direction("en", "de")) == []
-    assert vocabulary.source_frame("de") == (tag, EOS_ID)
+    assert encode_source(vocabulary, "The dog", Direction("en", "de")) == [tag, *model.encode("The dog"), EOS_ID]
+    assert encode_source(vocabulary, " \u200b", Direction("en", "de")) == []
+    assert tag is not None
+    assert vocabulary.frame(Direction("en", "de")) == Frame(before=(tag,), after=(EOS_ID,))
     with pytest.raises(NotFoundError, match='no tag for the language "fr"'):
-        vocabulary.source_frame("fr")
+        vocabulary.frame(Direction("en", "fr"))
     with pytest.raises(NotFoundError, match='"fr"'):
-        vocabulary.encode_source("The dog", Direction("en", "fr"))
+        encode_source(vocabulary, "The dog", Direction("en", "fr"))
 
 
 def test_joint_and_separate(model: PieceModel, tiny_sentences: list[str]) -> None:

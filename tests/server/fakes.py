@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from dragoman.model.bundle import BundleConfig, BundleScore
-from dragoman.model.config import EOS_ID, ArchitectureConfig, Direction, VocabularyShape
+from dragoman.model.config import ArchitectureConfig, Direction, VocabularyShape
 from dragoman.model.decoding.request import Event, Finished, Lost, Partial, Request, TokenHypothesis
 from dragoman.model.decoding.search_options import SearchOptions
 from dragoman.model.decoding.statistics import EngineStatistics
@@ -17,6 +17,7 @@ from dragoman.model.errors import InvalidInputError, NotFoundError
 from dragoman.translation.preparing import PreparedText, Segment
 from dragoman.translation.results import Hypothesis, Translation
 from dragoman.translation.scored import ScoredTranslation
+from tests.pieces import EOS_ID
 from tests.server.running import PATIENCE as PATIENCE
 from tests.server.running import running_server as running_server
 
@@ -174,7 +175,7 @@ def _num_steps(request: Request) -> int:
 
 def _pieces(request: Request) -> tuple[int, ...]:
     """Those of its best hypothesis."""
-    return request.prefix_ids[:-1] if request.is_forced else request.source_ids[::-1]
+    return request.prefix_ids[:-1] if request.prefix_ids[-1:] == (EOS_ID,) else request.source_ids[::-1]
 
 
 FAKE_SCORE = BundleScore(

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from dragoman.model.config import EOS_ID, VocabularyShape
+from dragoman.model.config import VocabularyShape
 from dragoman.model.network.transformer import Transformer
 from dragoman.training.config import RunConfig
 from dragoman.training.corpus.pairs import EncodedCorpus, EncodedSide, SkippedPairs
+from tests.pieces import EOS_ID
 
 NUM_RESERVED, NUM_SYMBOLS = 4, 12
 VOCABULARY = VocabularyShape(source_size=NUM_RESERVED + NUM_SYMBOLS, target_size=NUM_RESERVED + NUM_SYMBOLS, joint=True)
@@ -44,7 +45,7 @@ def copy_corpus(num_pairs: int, *, longest: int = 8, seed: int = 1) -> EncodedCo
         [*random.integers(NUM_RESERVED, NUM_RESERVED + NUM_SYMBOLS, random.integers(2, longest + 1)).tolist(), EOS_ID]
         for _ in range(num_pairs)
     ]
-    return EncodedCorpus(EncodedSide.pack(sequences), EncodedSide.pack(sequences), SkippedPairs())
+    return EncodedCorpus(EncodedSide.pack(sequences), EncodedSide.pack(sequences), SkippedPairs(), VOCABULARY)
 
 
 def tiny_network(config: RunConfig) -> Transformer:

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from dragoman.model.codec import Frame
 from dragoman.translation.alignment import format_alignment, word_alignment, word_indices
 
 SOURCE = ["<2de>", "▁the", "▁key", "▁of", "▁the", "▁house", "</s>"]
@@ -15,6 +16,9 @@ def attention(*looked_at: int) -> np.ndarray[tuple[int, int], np.dtype[np.float3
     return weights
 
 
+FRAME = Frame(before=(4,), after=(3,))
+
+
 def test_words_are_counted_by_the_spaces_before_them() -> None:
     assert word_indices(SOURCE[1:-1]) == [0, 1, 2, 3, 4]
     assert word_indices(TARGET) == [0, 0, 1, 1]
@@ -23,23 +27,23 @@ def test_words_are_counted_by_the_spaces_before_them() -> None:
 
 
 def test_words_align_where_their_pieces_look() -> None:
-    assert word_alignment(SOURCE, TARGET, attention(5, 2, 4, 4)) == ((1, 0), (3, 1), (4, 0))
-    assert word_alignment(SOURCE, TARGET, attention(1, 1, 1, 1)) == ((0, 0), (0, 1))
+    assert word_alignment(SOURCE, TARGET, attention(5, 2, 4, 4), FRAME) == ((1, 0), (3, 1), (4, 0))
+    assert word_alignment(SOURCE, TARGET, attention(1, 1, 1, 1), FRAME) == ((0, 0), (0, 1))
 
 
 def test_what_frames_the_source_is_no_word() -> None:
     weights = attention(5, 2, 1, 1)
     weights[0, 0] = weights[1, -1] = 0.9  # the language tag, the end of sentence
-    assert word_alignment(SOURCE, TARGET, weights) == ((0, 1), (1, 0), (4, 0))
+    assert word_alignment(SOURCE, TARGET, weights, FRAME) == ((0, 1), (1, 0), (4, 0))
 
 
 def test_the_end_of_sentence_has_no_part_in_it() -> None:
-    assert word_alignment(SOURCE, TARGET, attention(5, 2, 4, 4, 3)) == ((1, 0), (3, 1), (4, 0))
+    assert word_alignment(SOURCE, TARGET, attention(5, 2, 4, 4, 3), FRAME) == ((1, 0), (3, 1), (4, 0))
 
 
 def test_nothing_to_align() -> None:
-    assert word_alignment(SOURCE, [], attention(5)) == ()
-    assert word_alignment(["<2de>", "</s>"], TARGET, np.full((4, 2), 0.5, np.float32)) == ()
+    assert word_alignment(SOURCE, [], attention(5), FRAME) == ()
+    assert word_alignment(["<2de>", "</s>"], TARGET, np.full((4, 2), 0.5, np.float32), FRAME) == ()
 
 
 def test_the_pharaoh_format() -> None:

@@ -8,12 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dragoman.model.config import EOS_ID, Direction
+from dragoman.model.config import Direction
 from dragoman.model.decoding.search_options import SearchOptions
 from dragoman.model.errors import InvalidInputError
 from dragoman.model.shortlist import CandidateLists, Shortlist
 from dragoman.model.vocabulary import PieceModelOptions, Vocabulary, train_piece_model
 from dragoman.translation.preparing import MAX_ATTENTION_PIECES, PreparedText, Preparer
+from tests.pieces import EOS_ID, encode_source
 
 EN_DE = Direction("en", "de")
 ANY_TEXT = st.text(st.characters(codec=None) | st.sampled_from("abc  .!?,\n\t\r\x07\u2028\u200b\u00a0é日ﷺ\ud800😀"))
@@ -45,7 +46,7 @@ def test_segments_and_gaps_are_the_text(tiny_vocabulary: Vocabulary, text: str, 
 def test_every_segment_fits_and_says_something(preparer: Preparer, tiny_vocabulary: Vocabulary, text: str) -> None:
     for segment in prepare(preparer, text).segments:
         assert 3 <= len(segment.source_ids) <= 32
-        assert list(segment.source_ids) == tiny_vocabulary.encode_source(segment.text, EN_DE)
+        assert list(segment.source_ids) == encode_source(tiny_vocabulary, segment.text, EN_DE)
         assert segment.text == segment.text.strip()
 
 

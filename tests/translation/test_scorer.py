@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from dragoman.model.bundle import read_config, read_vocabulary
-from dragoman.model.config import BOS_ID, EOS_ID, Direction
+from dragoman.model.config import Direction
 from dragoman.model.decoding.decoders.torch_decoder import TorchDecoder
 from dragoman.model.decoding.engines.engine import Engine
 from dragoman.model.decoding.request import Request
@@ -22,6 +22,7 @@ from dragoman.translation import scorer as scoring
 from dragoman.translation.scored import Pair
 from dragoman.translation.scorer import Scorer, ScoringPrecision, score_pairs
 from tests.model.decoding.engines.engines import finished_by_step
+from tests.pieces import BOS_ID, EOS_ID, encode_source
 
 EN_DE = Direction("en", "de")
 OPTIONS = SearchOptions(return_attention=True)
@@ -104,10 +105,10 @@ def test_scores_what_the_search_found_as_the_search_did(tiny_bundle: Path, optio
     scorer, most = Scorer.load(tiny_bundle), 12
     with torch.no_grad():
         scorer.network.output_projection.weight[EOS_ID].mul_(6)  # or none would end before it is cut off
-    unprintable = scorer.vocabulary.target.unprintable_ids()
+    unprintable = scorer.vocabulary.forbidden_ids()
     engine = Engine(TorchDecoder(scorer.network, forbidden_ids=unprintable, max_slots=4))
     texts = ("The dog sees the house.", "The child likes the bridge.", "a b c")
-    sources = [tuple(scorer.vocabulary.encode_source(text, EN_DE)) for text in texts]
+    sources = [tuple(encode_source(scorer.vocabulary, text, EN_DE)) for text in texts]
     engine.admit([Request(number, source_ids, options, most) for number, source_ids in enumerate(sources)])
     num_ended = 0
     while engine.num_active:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from dragoman.model.config import EOS_ID, Direction
+from dragoman.model.config import Direction
 from dragoman.model.decoding.engines.engine import Engine
 from dragoman.model.decoding.engines.parallel import ParallelEngine
 from dragoman.model.decoding.request import TokenHypothesis
@@ -19,6 +19,7 @@ from dragoman.translation import offline
 from dragoman.translation.preparing import Segment
 from dragoman.translation.translator import Translator
 from tests.model.decoding.engines.engines import finished_by_step
+from tests.pieces import EOS_ID, encode_source
 
 EN_DE, DE_EN = Direction("en", "de"), Direction("de", "en")
 QUICK = SearchOptions(beam_size=2, max_target_length=6)
@@ -86,8 +87,8 @@ def test_directions_differ_by_their_tag(translator: Translator) -> None:
     into_english = translator.prepare("The dog", DE_EN, QUICK)
     german, english = into_german.segments[0].source_ids, into_english.segments[0].source_ids
     assert german[1:] == english[1:]
-    assert german[0] == translator.vocabulary.source.tag_id("de")
-    assert english[0] == translator.vocabulary.source.tag_id("en")
+    assert german[:1] == translator.vocabulary.frame(EN_DE).before
+    assert english[:1] == translator.vocabulary.frame(DE_EN).before
     assert german[-1] == EOS_ID
 
 
@@ -261,7 +262,7 @@ def test_a_text_that_is_not_split_is_one_sentence(translator: Translator, tiny_s
     prepared = translator.prepare(text, EN_DE, QUICK, split_sentences=False)
     (segment,) = prepared.segments
     assert (segment.text, prepared.gaps) == (text, ("", ""))
-    assert list(segment.source_ids) == translator.vocabulary.encode_source(text, EN_DE)
+    assert list(segment.source_ids) == encode_source(translator.vocabulary, text, EN_DE)
     (translation,) = translator.translate(text, to="de", split_sentences=False, beam_size=2, max_target_length=6)
     assert translation.text == translation.text.strip()
 
@@ -325,7 +326,7 @@ def test_any_text_is_answered(translator: Translator, texts: list[str]) -> None:
 
 
 def test_no_translation_holds_a_reserved_piece(translator: Translator, tiny_sentences: list[str]) -> None:
-    forbidden = {*translator.vocabulary.target.unprintable_ids(), EOS_ID}
+    forbidden = {*translator.vocabulary.forbidden_ids(), EOS_ID}
     options = SearchOptions(beam_size=8, n_best=8)
     ids = itertools.count()
     requests = [

@@ -11,7 +11,6 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from dragoman.model.config import BOS_ID, PAD_ID
 from dragoman.training.corpus.pairs import EncodedCorpus
 
 
@@ -173,13 +172,16 @@ def _cuts(source_lengths: list[int], target_lengths: list[int], batch_tokens: in
 
 def make_batch(corpus: EncodedCorpus, indices: npt.NDArray[np.int64]) -> Batch:
     """The chosen pairs as one padded batch."""
-    source = torch.from_numpy(corpus.source.pad(indices, PAD_ID))
-    labels = torch.from_numpy(corpus.target.pad(indices, PAD_ID))
-    label_mask = labels != PAD_ID
-    beginnings = torch.full((len(indices), 1), BOS_ID)
+    special = corpus.vocabulary
+    source, labels = (torch.from_numpy(side.pad(indices, special.pad_id)) for side in (corpus.source, corpus.target))
+    source_mask, label_mask = (
+        torch.arange(ids.shape[1]) < torch.from_numpy(side.lengths[indices]).unsqueeze(1)
+        for ids, side in ((source, corpus.source), (labels, corpus.target))
+    )
+    beginnings = torch.full((len(indices), 1), special.start_id)
     return Batch(
         source=source,
-        source_mask=source != PAD_ID,
+        source_mask=source_mask,
         target_input=torch.cat((beginnings, labels[:, :-1]), dim=1),
         labels=labels,
         label_mask=label_mask,

@@ -15,7 +15,7 @@ from random import Random
 import numpy as np
 import numpy.typing as npt
 
-from dragoman.model.config import EOS_ID, Direction
+from dragoman.model.config import Direction
 from dragoman.model.errors import InvalidInputError
 from dragoman.model.vocabulary import PieceModel, Vocabulary
 from dragoman.training.config import DataConfig, SubwordRegularizationConfig
@@ -64,6 +64,7 @@ class CachedCorpus:
         """Raises InvalidInputError if no pair is usable, or a vocabulary cannot sample segmentations."""
         self.parts = parts
         self.vocabulary = vocabulary
+        self._shape = vocabulary.shape
         self.data = data
         self._source_sampler = _make_sampler(vocabulary.source, regularization.source_alpha)
         self._target_sampler = _make_sampler(vocabulary.target, regularization.target_alpha)
@@ -108,6 +109,7 @@ class CachedCorpus:
             EncodedSide.concatenate([source for source, _ in sides]),
             EncodedSide.concatenate([target for _, target in sides]),
             self.skipped,
+            self._shape,
         )
 
     def _read_span(self, span: Span, random: Random) -> tuple[EncodedSide, EncodedSide]:
@@ -121,8 +123,8 @@ class CachedCorpus:
             source = self._source_sampler.sample(source, random, max_length=self.data.max_length)
         if self._target_sampler is not None:
             target = self._target_sampler.sample(target, random, max_length=self.data.max_length)
-        tag, end = self.vocabulary.source_frame(part.files.direction.target)
-        return source.framed([tag], end), target.framed([], EOS_ID)
+        frame = self.vocabulary.frame(part.files.direction)
+        return source.framed(frame.before, frame.after), target.framed((), [self._shape.eos_id])
 
 
 def _make_sampler(model: PieceModel, alpha: float) -> SegmentationSampler | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from dragoman.model.config import EOS_ID, Direction
+from dragoman.model.config import Direction, VocabularyShape
 from dragoman.model.errors import InvalidInputError
 from dragoman.model.vocabulary import Vocabulary
 from dragoman.translation.lines import read_lines
@@ -78,13 +78,15 @@ class EncodedSide:
         places = np.repeat(self.offsets[indices] - offsets[:-1], lengths) + np.arange(offsets[-1])
         return EncodedSide(self.pieces[places], offsets)
 
-    def framed(self, first: Sequence[int], last: int) -> "EncodedSide":
-        """Every sequence between the same first pieces and the same last one."""
-        num_added = len(first) + 1
+    def framed(self, before: Sequence[int], after: Sequence[int]) -> "EncodedSide":
+        """Every sequence between the same first and the same last pieces."""
+        num_added = len(before) + len(after)
         offsets = self.offsets + num_added * np.arange(len(self.offsets))
         pieces = np.empty(offsets[-1], np.int32)
         is_own = np.ones(offsets[-1], np.bool_)
-        for places, piece in [*((offsets[:-1] + i, piece) for i, piece in enumerate(first)), (offsets[1:] - 1, last)]:
+        firsts = [(offsets[:-1] + i, piece) for i, piece in enumerate(before)]
+        lasts = [(offsets[1:] - len(after) + i, piece) for i, piece in enumerate(after)]
+        for places, piece in firsts + lasts:
             pieces[places] = piece
             is_own[places] = False
         pieces[is_own] = self.pieces
@@ -101,11 +103,15 @@ class EncodedSide:
 
 @dataclass(frozen=True, slots=True)
 class EncodedCorpus:
-    """Training pairs as pieces. Sources carry the language tag and the end of sentence, targets the end of sentence."""
+    """Training pairs as pieces. Sources carry the language tag and the end of sentence, targets the end of sentence.
+
+    vocabulary: of the pieces; its special ids pad and begin what a batch is made of.
+    """
 
     source: EncodedSide
     target: EncodedSide
     skipped: SkippedPairs
+    vocabulary: VocabularyShape
 
     def __len__(self) -> int:
         return len(self.source.offsets) - 1
@@ -120,11 +126,11 @@ def encode_corpus(
 ) -> EncodedCorpus:
     """Encodes (direction, source sentences, target sentences) for training, leaving out pairs with a blank side or
     with more than `max_length` pieces on a side. Raises InvalidInputError if no pair is left."""
-    skipped = SkippedPairs()
+    skipped, shape = SkippedPairs(), vocabulary.shape
     sources: list[list[int]] = []
     targets: list[list[int]] = []
     for direction, source_sentences, target_sentences in parts:
-        tag, end = vocabulary.source_frame(direction.target)
+        frame = vocabulary.frame(direction)
         source_pieces = vocabulary.source.encode_all(source_sentences)
         target_pieces = vocabulary.target.encode_all(target_sentences)
         for source, target in zip(source_pieces, target_pieces, strict=True):
@@ -133,11 +139,11 @@ def encode_corpus(
             elif max(len(source), len(target)) > max_length:
                 skipped.too_long += 1
             else:
-                sources.append([tag, *source, end])
-                targets.append([*target, EOS_ID])
+                sources.append([*frame.enclose(source)])
+                targets.append([*target, shape.eos_id])
     if not sources:
         raise InvalidInputError(
             f"the corpus is empty: {skipped.blank} pairs have a blank side, "
             f"{skipped.too_long} have more than {max_length} pieces on a side"
         )
-    return EncodedCorpus(EncodedSide.pack(sources), EncodedSide.pack(targets), skipped)
+    return EncodedCorpus(EncodedSide.pack(sources), EncodedSide.pack(targets), skipped, shape)

@@ -47,7 +47,7 @@ class Validator:
 
     def __call__(self, network: Transformer) -> dict[str, float]:
         """BLEU (cased) by direction. network: in evaluation mode."""
-        decoder = TorchDecoder(network, forbidden_ids=self.vocabulary.target.unprintable_ids())
+        decoder = TorchDecoder(network, forbidden_ids=self.vocabulary.forbidden_ids())
         translator = Translator(self.info, self.vocabulary, Engine(decoder))
         self.hypotheses = {
             str(text.direction): [
@@ -65,12 +65,13 @@ def first_usable(
     text: ParallelText, vocabulary: Vocabulary, *, max_source_length: int, max_sentences: int
 ) -> tuple[list[str], list[str]]:
     """The dev sentences that are validated, and their references: the first ones that the model can take."""
+    max_pieces = max_source_length - vocabulary.frame(text.direction).num_source
     sources: list[str] = []
     targets: list[str] = []
     for source, target in zip(text.source, text.target, strict=True):
         if len(sources) == max_sentences:
             break
-        if 0 < len(vocabulary.encode_source(source, text.direction)) <= max_source_length and target.strip():
+        if 0 < len(vocabulary.source.encode(source)) <= max_pieces and target.strip():
             sources.append(source)
             targets.append(target)
     return sources, targets

@@ -5,7 +5,6 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from dragoman.model.config import UNK_ID
 from dragoman.model.network.transformer import Transformer
 from dragoman.training.config import ObjectiveConfig
 from dragoman.training.corpus.batching import Batch
@@ -47,12 +46,13 @@ class Objective(nn.Module):
         source, source_mask = batch.source.repeat(passes, 1), batch.source_mask.repeat(passes, 1)
         target_input = batch.target_input.repeat(passes, 1)
         attention: list[Tensor] = []
+        unk_id = network.vocabulary.unk_id
         with torch.autocast(source.device.type, torch.bfloat16, enabled=self.low_precision):
-            encoded = network.encode(drop_words(source, options.source_word_dropout), source_mask)
+            encoded = network.encode(drop_words(source, options.source_word_dropout, unk_id), source_mask)
             decoded = network.decode(
                 encoded,
                 source_mask,
-                drop_words(target_input, options.target_word_dropout),
+                drop_words(target_input, options.target_word_dropout, unk_id),
                 attended=attention.append if self.alignment_prior is not None else None,
             )
         states = decoded[batch.label_mask.repeat(passes, 1)]  # [rows, d_model]: padding costs no output projection
@@ -71,7 +71,7 @@ class Objective(nn.Module):
         return LossSums(total, negative_log_likelihood)
 
 
-def drop_words(ids: Tensor, probability: float) -> Tensor:
+def drop_words(ids: Tensor, probability: float, unk_id: int) -> Tensor:
     """Each piece becomes the unknown piece with a probability, so that the network learns to do without it (Sennrich
     et al. 2016, "Edinburgh Neural Machine Translation Systems"; Gal and Ghahramani 2016).
 
@@ -82,4 +82,4 @@ def drop_words(ids: Tensor, probability: float) -> Tensor:
         return ids
     dropped = torch.rand(ids.shape, device=ids.device) < probability
     dropped[:, 0] = False
-    return ids.masked_fill(dropped, UNK_ID)
+    return ids.masked_fill(dropped, unk_id)

@@ -42,7 +42,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dragoman.model.bundle import find_bundle, read_config, read_vocabulary
-from dragoman.model.config import EOS_ID, Direction
+from dragoman.model.config import Direction
 from dragoman.model.errors import InvalidInputError
 from dragoman.model.shortlist import CandidateLists, Shortlist, has_shortlist, read_shortlist, write_vmap
 from dragoman.model.vocabulary import Vocabulary
@@ -138,7 +138,9 @@ def split_corpus(corpus: EncodedCorpus) -> tuple[EncodedCorpus, EncodedCorpus]:
 
 
 def _choose(corpus: EncodedCorpus, indices: NDArray[np.int64]) -> EncodedCorpus:
-    return EncodedCorpus(corpus.source.choose(indices), corpus.target.choose(indices), corpus.skipped)
+    return EncodedCorpus(
+        corpus.source.choose(indices), corpus.target.choose(indices), corpus.skipped, corpus.vocabulary
+    )
 
 
 def learn_lists(
@@ -151,14 +153,14 @@ def learn_lists(
     """
     table = learn_translation_table(thin_out(corpus), options.num_iterations)
     possible = np.ones(vocabulary.target.size, dtype=np.bool_)
-    possible[vocabulary.target.unprintable_ids()] = False
-    always = _most_frequent(corpus.target, possible, options.frequent)
+    possible[vocabulary.forbidden_ids()] = False
+    always = _most_frequent(corpus.target, possible, options.frequent, vocabulary.shape.eos_id)
     is_candidate = possible.copy()
     is_candidate[always] = False  # they need no list
     keep = is_candidate[table.targets] & (table.probabilities >= options.min_probability)
     sources, targets = _best(table, np.flatnonzero(keep), options.best)
     # The tag and the end of sentence stand in every source: they stood for the empty word, and bring nothing along.
-    framing = np.isin(sources, vocabulary.source_frame(direction.target))
+    framing = np.isin(sources, vocabulary.frame(direction).enclose(()))
     copies = _copies(vocabulary, is_candidate)
     sources = np.concatenate((sources[~framing], copies[0]))
     targets = np.concatenate((targets[~framing], copies[1]))
@@ -167,13 +169,13 @@ def learn_lists(
     return CandidateLists(always, np.searchsorted(sources, np.arange(vocabulary.source.size + 1)), targets)
 
 
-def _most_frequent(target: EncodedSide, possible: NDArray[np.bool_], number: int) -> NDArray[np.int64]:
+def _most_frequent(target: EncodedSide, possible: NDArray[np.bool_], number: int, eos_id: int) -> NDArray[np.int64]:
     """The ids of the most frequent pieces and of the end of sentence, ascending."""
     frequencies = np.bincount(target.pieces, minlength=len(possible)).astype(np.int64)
-    frequencies[EOS_ID] = 0
+    frequencies[eos_id] = 0
     frequencies[~possible] = -1
     order = np.argsort(-frequencies, kind="stable")[: min(number, int(possible.sum()))]
-    return np.union1d(order, [EOS_ID])
+    return np.union1d(order, [eos_id])
 
 
 def _best(

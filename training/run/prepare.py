@@ -113,7 +113,7 @@ def make_vocabulary(config: RunConfig, train: Sequence[ParallelFiles]) -> Vocabu
         )
     for direction in config.data.parsed_directions:
         try:
-            vocabulary.source_frame(direction.target)
+            vocabulary.frame(direction)
         except NotFoundError as error:  # only a given model can lack a tag
             raise InvalidInputError(f"{options.source_file}: {error}") from error
     return vocabulary

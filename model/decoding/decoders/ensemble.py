@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from dragoman.model.config import EOS_ID
+from dragoman.model.config import VocabularyShape
 from dragoman.model.decoding.decoder import Admission, Decoder, Extensions, Floats, Ints, Rows
 from dragoman.model.decoding.search.beam import best_extensions, top_pieces
 from dragoman.model.errors import InvalidInputError
@@ -21,7 +21,7 @@ class EnsembleDecoder:
 
         Raises InvalidInputError if there is none or if their vocabularies differ in size.
         """
-        sizes = sorted({decoder.vocab_size for decoder in decoders})
+        sizes = sorted({decoder.vocabulary.target_size for decoder in decoders})
         if len(sizes) != 1:
             raise InvalidInputError(
                 f"an ensemble needs models of one vocabulary, but these have {' and '.join(map(str, sizes))} pieces"
@@ -40,8 +40,8 @@ class EnsembleDecoder:
         return min(decoder.max_slots for decoder in self._decoders)
 
     @property
-    def vocab_size(self) -> int:
-        return self._decoders[0].vocab_size
+    def vocabulary(self) -> VocabularyShape:
+        return self._decoders[0].vocabulary
 
     @property
     def max_source_length(self) -> int:
@@ -73,7 +73,7 @@ class EnsembleDecoder:
         for decoder in self._decoders[1:]:
             probabilities += np.exp(decoder.log_probs(rows, which))
         counts = np.diff(rows.offsets)[which]
-        probabilities[~rows.can_end[which].repeat(counts), EOS_ID] = 0.0
+        probabilities[~rows.can_end[which].repeat(counts), self.vocabulary.eos_id] = 0.0
         num_extensions = rows.num_extensions[which]
         sums, token_ids = top_pieces(probabilities, int(num_extensions.max()))
         sums = sums.clip(min=0.0)  # of a broken model they are -inf

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dragoman.model.config import EOS_ID
+from dragoman.model.config import VocabularyShape
 from dragoman.model.decoding.decoder import Admission, Extensions, Floats, Ints, Rows
 from dragoman.model.decoding.decoders.torch_memory import Places, PositionPool, SourceView, StepCache
 from dragoman.model.decoding.search.beam import best_extensions, sort_pieces
@@ -41,7 +41,7 @@ class TorchDecoder:
         self._network = network
         self._device = network.position_encodings.device
         self._max_slots = max_slots
-        self._vocab_size = network.output_projection.weight.shape[0]
+        self._vocab_size, self._eos_id = network.vocabulary.target_size, network.vocabulary.eos_id
         self._forbidden = torch.tensor(list(forbidden_ids), dtype=torch.int64, device=self._device)
         self._pool = PositionPool(network.config, like=network.position_encodings)  # weights may be integers
         self._sentences: dict[int, _Sentence] = {}
@@ -58,8 +58,8 @@ class TorchDecoder:
         return self._max_slots
 
     @property
-    def vocab_size(self) -> int:
-        return self._vocab_size
+    def vocabulary(self) -> VocabularyShape:
+        return self._network.vocabulary
 
     @property
     def max_source_length(self) -> int:
@@ -89,7 +89,7 @@ class TorchDecoder:
         self._source = None
 
     def _encode(self, admissions: list[Admission], new: dict[int, _Sentence]) -> None:
-        source = pad_batch([admission.source_ids for admission in admissions]).to(self._device)
+        source = pad_batch([admission.source_ids for admission in admissions], self.vocabulary.pad_id).to(self._device)
         lengths = torch.tensor([len(admission.source_ids) for admission in admissions], device=self._device)
         source_mask = torch.arange(source.shape[1], device=self._device) < lengths.unsqueeze(1)
         projections = self._network.project_source(self._network.encode(source, source_mask))
@@ -193,14 +193,14 @@ class TorchDecoder:
         top = log_probs.topk(num_fetched, dim=1)
         values, ids = top.values.cpu().double().numpy(), top.indices.cpu().numpy()
         least = values[:, -1].copy()
-        values[(ids == EOS_ID) & ~can_end[:, None]] = -np.inf
+        values[(ids == self._eos_id) & ~can_end[:, None]] = -np.inf
         values, ids = sort_pieces(values, ids)
         values, ids = values[:, :count], ids[:, :count]
         if num_fetched < self._vocab_size:
             for row in np.flatnonzero((values[:, -1] == least) & (least > -np.inf)):
                 pieces = log_probs[int(row)].cpu().double().numpy()
                 if not can_end[row]:
-                    pieces[EOS_ID] = -np.inf
+                    pieces[self._eos_id] = -np.inf
                 ids[row] = np.argsort(-pieces, kind="stable")[:count]
                 values[row] = pieces[ids[row]]
         return best_extensions(values, ids, rows.log_probs[chosen], offsets, num_extensions)

@@ -40,8 +40,8 @@ class Engine:
         self.limits = EngineLimits.of_decoder(decoder, max_cached_positions)
         self.step_counts = StepCounts()
         self._request_counts = RequestCounts()
-        self._search = Search(self.max_slots)
-        self._dense = DenseSlots()
+        self._search = Search(self.max_slots, decoder.vocabulary)
+        self._dense = DenseSlots(decoder.vocabulary.eos_id)
         self._free = list(range(self.max_slots))  # a heap: the lowest numbers are taken first
         self._requests: dict[int, Request] = {}  # by slot
         self._slots: dict[int, int] = {}  # by request id
@@ -95,7 +95,12 @@ class Engine:
             )
         begin = time.monotonic()
         slots = heapq.nsmallest(len(requests), self._free)
-        self.decoder.admit([_admission(slot, request) for slot, request in zip(slots, requests, strict=True)])
+        self.decoder.admit(
+            [
+                _admission(slot, request, self.limits.is_forced(request))
+                for slot, request in zip(slots, requests, strict=True)
+            ]
+        )
         for slot, request in zip(slots, requests, strict=True):
             self._begin(slot, request)
         self._request_counts.count_admitted(requests)
@@ -109,7 +114,7 @@ class Engine:
         self._search.begin(
             slot,
             beam_size=request.options.num_beams,
-            num_extensions=min(2 * request.options.num_beams, self.decoder.vocab_size),
+            num_extensions=min(2 * request.options.num_beams, self.decoder.vocabulary.target_size),
             min_length=request.options.min_target_length,
             max_length=request.max_target_length,
         )
@@ -216,8 +221,8 @@ def _needs_attention(options: SearchOptions) -> bool:
     return options.return_attention or options.coverage_penalty > 0
 
 
-def _admission(slot: int, request: Request) -> Admission:
-    allowed_ids = None if request.is_forced else request.allowed_ids
+def _admission(slot: int, request: Request, is_forced: bool) -> Admission:
+    allowed_ids = None if is_forced else request.allowed_ids
     if allowed_ids is not None and request.prefix_ids:
         allowed_ids = np.union1d(allowed_ids, np.array(request.prefix_ids, np.int32))
     return Admission(
@@ -227,5 +232,5 @@ def _admission(slot: int, request: Request) -> Admission:
         max_target_length=request.max_target_length,
         allowed_ids=allowed_ids,
         keep_attention=_needs_attention(request.options),
-        is_forced=request.is_forced,
+        is_forced=is_forced,
     )

@@ -8,7 +8,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from dragoman.model.config import EOS_ID
 from dragoman.model.decoding.decoder import Extensions, Floats, Ints
 
 _BLOCK = 64
@@ -30,7 +29,9 @@ class BeamStep(NamedTuple):
     is_done: NDArray[np.bool_]
 
 
-def beam_step(extensions: Extensions, beam_sizes: Ints, num_finished: Ints, is_last: NDArray[np.bool_]) -> BeamStep:
+def beam_step(
+    extensions: Extensions, beam_sizes: Ints, num_finished: Ints, is_last: NDArray[np.bool_], eos_id: int
+) -> BeamStep:
     """Decides on the extensions of n slots.
 
     beam_sizes: [n]; num_finished: [n] before this step; is_last: [n] True where hypotheses may grow no longer.
@@ -44,7 +45,7 @@ def beam_step(extensions: Extensions, beam_sizes: Ints, num_finished: Ints, is_l
     sizes = beam_sizes[:, None]
     possible = extensions.log_probs > -np.inf
     possible &= ranks < 2 * sizes
-    ends = extensions.token_ids == EOS_ID
+    ends = extensions.token_ids == eos_id
     finishes = ends | is_last[:, None]
     finishes &= possible
     finishes &= ranks < sizes

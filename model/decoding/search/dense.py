@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dragoman.model.config import EOS_ID
 from dragoman.model.decoding.decoder import Extensions, Floats, Ints, Rows
 from dragoman.model.decoding.request import Request
 from dragoman.model.decoding.search.beam import BeamStep, best_extensions, top_pieces
@@ -45,7 +44,8 @@ class DenseSlots:
     that the rules leave no piece may end.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, eos_id: int) -> None:
+        self._eos_id = eos_id
         self._slots: dict[int, _Slot] = {}
 
     def __len__(self) -> int:
@@ -84,9 +84,10 @@ class DenseSlots:
             if position < len(slot.request.prefix_ids):
                 extended.append(_force(slot.request.prefix_ids[position], pieces, row_log_probs))
                 continue
-            pieces = _apply_rules(slot.request, pieces, live_pieces(number), can_end=bool(rows.can_end[index]))
+            can_end = bool(rows.can_end[index])
+            pieces = _apply_rules(slot.request, pieces, live_pieces(number), self._eos_id, can_end=can_end)
             if slot.is_sampling:
-                extended.append(_sample(slot, position, pieces, row_log_probs))
+                extended.append(_sample(slot, position, pieces, row_log_probs, self._eos_id))
             else:
                 count = int(rows.num_extensions[index])
                 offsets, counts = np.array([0, end - start], np.int32), np.array([count], np.int32)
@@ -111,18 +112,18 @@ def _force(piece: int, log_probs: Floats, row_log_probs: Floats) -> Extensions:
     return Extensions(total, np.zeros((1, 1), np.int32), np.array([[piece]], np.int32))
 
 
-def _apply_rules(request: Request, log_probs: Floats, live_pieces: Ints, *, can_end: bool) -> Floats:
+def _apply_rules(request: Request, log_probs: Floats, live_pieces: Ints, eos_id: int, *, can_end: bool) -> Floats:
     """log_probs: [w, V], may be changed -> [w, V], -inf for what the rules forbid."""
-    end_log_probs = log_probs[:, EOS_ID].copy()
+    end_log_probs = log_probs[:, eos_id].copy()
     if not can_end:
-        log_probs[:, EOS_ID] = -np.inf
+        log_probs[:, eos_id] = -np.inf
     log_probs[:, list(request.suppressed_ids)] = -np.inf
     if request.options.no_repeat_ngram_size:
         log_probs[repeated_pieces(live_pieces, request.options.no_repeat_ngram_size)] = -np.inf
-    return let_stuck_end(log_probs, end_log_probs)
+    return let_stuck_end(log_probs, end_log_probs, eos_id)
 
 
-def _sample(slot: _Slot, position: int, log_probs: Floats, row_log_probs: Floats) -> Extensions:
+def _sample(slot: _Slot, position: int, log_probs: Floats, row_log_probs: Floats, eos_id: int) -> Extensions:
     """A draw for every sample, in order of the samples: from its own hypothesis, or at first from the only one."""
     options = slot.request.options
     assert options.sampling_temperature is not None
@@ -138,7 +139,7 @@ def _sample(slot: _Slot, position: int, log_probs: Floats, row_log_probs: Floats
                 top_p=options.sampling_top_p,
             )
         if not len(kept[parent]):  # not even the end of sentence is possible: this sample comes to nothing
-            drawn.append(EOS_ID)
+            drawn.append(eos_id)
             continue
         number = uniform(options.seed, slot.digest, sample, position)
         drawn.append(draw(log_probs[parent], kept[parent], temperature=options.sampling_temperature, number=number))

@@ -3,7 +3,6 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from dragoman.model.config import EOS_ID
 from dragoman.model.decoding.decoder import Floats, Ints
 from dragoman.model.decoding.search_options import LengthNormalization
 
@@ -42,7 +41,7 @@ def repeated_pieces(pieces: Ints, size: int) -> tuple[NDArray[np.intp], NDArray[
     return hypotheses, lasts[hypotheses, places].astype(np.intp)
 
 
-def let_stuck_end(log_probs: Floats, end_log_probs: Floats) -> Floats:
+def let_stuck_end(log_probs: Floats, end_log_probs: Floats, eos_id: int) -> Floats:
     """A hypothesis that has no possible piece left may end, whatever rule forbids it: no search comes to nothing.
 
     log_probs: [w, V] under the rules; end_log_probs: [w] of the end of sentence without them.
@@ -51,5 +50,5 @@ def let_stuck_end(log_probs: Floats, end_log_probs: Floats) -> Floats:
     if not stuck.any():
         return log_probs
     freed = log_probs.copy()
-    freed[stuck, EOS_ID] = end_log_probs[stuck]
+    freed[stuck, eos_id] = end_log_probs[stuck]
     return freed

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from dragoman.model.config import BOS_ID, EOS_ID
+from dragoman.model.config import VocabularyShape
 from dragoman.model.decoding.decoder import Extensions, Floats, Ints, Rows
 from dragoman.model.decoding.search.beam import BeamStep, beam_step
 
@@ -55,8 +55,9 @@ class Search:
     that any slot asked for.
     """
 
-    def __init__(self, max_slots: int) -> None:
+    def __init__(self, max_slots: int, vocabulary: VocabularyShape) -> None:
         self.max_slots = max_slots
+        self._start_id, self._eos_id = vocabulary.start_id, vocabulary.eos_id
         self._is_active = np.zeros(max_slots, np.bool_)
         self._options = np.zeros((max_slots, 4), np.int32)  # by slot: the fields of _Active after the first
         self._active: _Active | None = None  # None after slots came or went
@@ -82,7 +83,7 @@ class Search:
         self._options[slot] = beam_size, num_extensions, min_length, max_length
         self._positions[slot], self._num_live[slot], self._num_finished[slot] = 0, 1, 0
         self._endings[slot] = []
-        self._pieces[slot, 0, 0], self._log_probs[slot, 0, 0] = BOS_ID, 0.0
+        self._pieces[slot, 0, 0], self._log_probs[slot, 0, 0] = self._start_id, 0.0
         self._is_active[slot] = True
         self._active = None
 
@@ -120,7 +121,8 @@ class Search:
         """Goes on by one piece. rows: of this search as it stands; extensions: of those."""
         active, slots = self._find_active(), rows.slots
         positions = rows.positions + np.int32(1)
-        step = beam_step(extensions, active.beam_sizes, self._num_finished[slots], positions >= active.max_lengths)
+        is_last = positions >= active.max_lengths
+        step = beam_step(extensions, active.beam_sizes, self._num_finished[slots], is_last, self._eos_id)
         if np.count_nonzero(step.finishes):
             self._finish(rows, extensions, step.finishes)
         self._grow(rows, extensions, step.lives)
@@ -138,7 +140,7 @@ class Search:
         positions = np.arange(length)
         fed = self._pieces[slot, beams, positions][1:].tolist()
         totals = np.append(self._log_probs[slot, beams, positions], ending.log_prob)
-        last = [] if ending.token_id == EOS_ID else [ending.token_id]
+        last = [] if ending.token_id == self._eos_id else [ending.token_id]
         return Path((*fed, *last), tuple(np.diff(totals).tolist()))
 
     def live_pieces(self, slot: int) -> Ints:

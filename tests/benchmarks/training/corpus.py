@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dragoman.model.bundle import find_bundle
-from dragoman.model.config import EOS_ID
 from dragoman.model.errors import NotFoundError
 from dragoman.model.vocabulary import PieceModel
 from dragoman.training.corpus.pairs import read_parallel
 from dragoman.training.grammar import write_corpus
 from tests.benchmarks.training.plan import MAX_LENGTH, SOURCE, TARGET
+from tests.pieces import EOS_ID
 
 GRAMMAR_PAIRS = 100_000
 NUM_DEV = 100

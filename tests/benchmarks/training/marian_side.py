@@ -12,10 +12,10 @@ from torch.nn.functional import cross_entropy
 from torch.nn.utils.rnn import pad_sequence
 from transformers import MarianConfig, MarianMTModel
 
-from dragoman.model.config import EOS_ID, PAD_ID
 from tests.benchmarks.training.batches import batches_by_length
 from tests.benchmarks.training.plan import CLIP_NORM, DROPOUT, LABEL_SMOOTHING, LEARNING_RATE, MAX_LENGTH, Plan
 from tests.benchmarks.training.rounds import Rounds
+from tests.pieces import EOS_ID, PAD_ID
 
 IGNORED = -100
 """The label of padding, which the loss leaves out."""

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from dragoman.training.corpus.batching import PoolBatches
 from dragoman.training.corpus.pairs import EncodedCorpus, EncodedSide, SkippedPairs
 from tests.benchmarks.training.batches import batches_by_length
+from tests.pieces import VOCABULARY
 
 LENGTHS = st.lists(st.tuples(st.integers(1, 30), st.integers(1, 30)), max_size=80)
 
@@ -44,7 +45,7 @@ def test_peers_get_as_little_padding_as_dragoman() -> None:
     random = Random(1)
     lengths = [(size + random.randint(0, 3), size) for size in (random.randint(3, 30) for _ in range(3000))]
     source, target = (EncodedSide.pack([[5] * pair[side] for pair in lengths]) for side in (0, 1))
-    ours = PoolBatches(EncodedCorpus(source, target, SkippedPairs()), 1024, seed=(1,))
+    ours = PoolBatches(EncodedCorpus(source, target, SkippedPairs(), VOCABULARY), 1024, seed=(1,))
     theirs = batches_by_length(lengths, 1024, random)
     assert padding_share(lengths, theirs) <= ours.padding_share() + 0.005
     assert len(theirs) <= len(ours) + 1

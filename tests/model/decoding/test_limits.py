@@ -8,6 +8,7 @@ from dragoman.model.decoding.limits import EngineLimits
 from dragoman.model.decoding.loading import open_model
 from dragoman.model.decoding.request import Request
 from dragoman.model.decoding.search_options import SearchOptions
+from tests.pieces import VOCABULARY
 
 
 def test_of_a_bundle_and_of_an_ensemble(tiny_bundle: Path, tmp_path: Path) -> None:
@@ -21,9 +22,9 @@ def test_of_a_bundle_and_of_an_ensemble(tiny_bundle: Path, tmp_path: Path) -> No
         model = open_model(folders)
         limits = EngineLimits.of_bundle(model.info, 1000)
         assert limits == EngineLimits.of_decoder(model.load_decoder(max_slots=1), 1000)
-        assert limits == EngineLimits(source, target, model.vocabulary.target.size, 1000)
+        assert limits == EngineLimits(source, target, model.vocabulary.shape, 1000)
 
 
 def test_a_whole_translation_may_fill_the_target() -> None:
-    limits = EngineLimits(10, 4, 40)
+    limits = EngineLimits(10, 4, VOCABULARY)
     limits.check(Request(0, (6,), SearchOptions(), 4, (6, 7, 8, 3)))

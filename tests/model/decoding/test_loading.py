@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 
 from dragoman.model.bundle import BundleScore, read_config
-from dragoman.model.config import EOS_ID, Direction
+from dragoman.model.config import Direction
 from dragoman.model.decoding.decoders.native import decoder as native
 from dragoman.model.decoding.loading import Precision, load_decoder, open_model
 from dragoman.model.errors import InvalidInputError, NotFoundError
 from dragoman.model.shortlist import CandidateLists, Shortlist
 from dragoman.translation.translator import Translator
+from tests.pieces import EOS_ID
 
 ROOT = Path(__file__).parents[3]
 needs_kernels = pytest.mark.skipif(not native.is_available(), reason="the kernels cannot be compiled here")

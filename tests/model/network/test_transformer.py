@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from dragoman.model.config import PAD_ID, ArchitectureConfig, VocabularyShape
+from dragoman.model.config import ArchitectureConfig, VocabularyShape
 from dragoman.model.network.attention import MultiHeadAttention, sinusoidal_positions
 from dragoman.model.network.transformer import (
     DecoderLayer,
@@ -19,6 +19,7 @@ from dragoman.model.network.transformer import (
     num_parameters,
     pad_batch,
 )
+from tests.pieces import PAD_ID
 
 SOURCE_SIZE, TARGET_SIZE = 17, 23
 
@@ -336,5 +337,5 @@ def test_every_parameter_learns() -> None:
 
 
 def test_pad_batch() -> None:
-    assert pad_batch([[5], [6, 7, 8], [9, 10]]).tolist() == [[5, 0, 0], [6, 7, 8], [9, 10, 0]]
-    assert pad_batch([[5, 6]]).dtype == torch.int64
+    assert pad_batch([[5], [6, 7, 8], [9, 10]], PAD_ID).tolist() == [[5, 0, 0], [6, 7, 8], [9, 10, 0]]
+    assert pad_batch([[5, 6]], PAD_ID).dtype == torch.int64

@@ -15,10 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from dragoman.model.config import BOS_ID, EOS_ID, PAD_ID
 from dragoman.model.errors import InvalidInputError
 from dragoman.training.corpus.batching import Batch, BatchStream, PoolBatches, Position, make_batch
 from dragoman.training.corpus.pairs import EncodedCorpus, EncodedSide, SkippedPairs
+from tests.pieces import BOS_ID, EOS_ID, PAD_ID, VOCABULARY
 
 lengths = st.lists(st.tuples(st.integers(2, 30), st.integers(1, 30)), min_size=1, max_size=60)
 
@@ -27,7 +27,7 @@ def corpus_of_lengths(pairs: list[tuple[int, int]]) -> EncodedCorpus:
     """Pair i is nothing but pieces i + 4, so that it can be told from all others."""
     source = EncodedSide.pack([[i + 4] * source for i, (source, _) in enumerate(pairs)])
     target = EncodedSide.pack([[i + 4] * target for i, (_, target) in enumerate(pairs)])
-    return EncodedCorpus(source, target, SkippedPairs())
+    return EncodedCorpus(source, target, SkippedPairs(), VOCABULARY)
 
 
 def pair_numbers(batch: Batch) -> list[int]:
@@ -61,7 +61,7 @@ class FewAtATime:
 
 
 def choose(corpus: EncodedCorpus, indices: NDArray[np.int64]) -> EncodedCorpus:
-    return EncodedCorpus(corpus.source.choose(indices), corpus.target.choose(indices), SkippedPairs())
+    return EncodedCorpus(corpus.source.choose(indices), corpus.target.choose(indices), SkippedPairs(), VOCABULARY)
 
 
 @given(lengths, st.integers(16, 200), st.integers(0, 5), st.integers(0, 5))
@@ -215,7 +215,7 @@ def test_a_realistic_corpus_has_little_padding() -> None:
 def test_a_batch_holds_its_pairs_padded_masked_and_shifted(pairs: list[tuple[list[int], list[int]]]) -> None:
     sources = [[99, *source, EOS_ID] for source, _ in pairs]
     targets = [[*target, EOS_ID] for _, target in pairs]
-    corpus = EncodedCorpus(EncodedSide.pack(sources), EncodedSide.pack(targets), SkippedPairs())
+    corpus = EncodedCorpus(EncodedSide.pack(sources), EncodedSide.pack(targets), SkippedPairs(), VOCABULARY)
 
     batch = make_batch(corpus, np.arange(len(pairs))[::-1].copy())
 

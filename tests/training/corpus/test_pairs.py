@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dragoman.model.config import EOS_ID, PAD_ID, Direction
+from dragoman.model.config import Direction
 from dragoman.model.errors import InvalidInputError
 from dragoman.model.vocabulary import PieceModelOptions, Vocabulary, train_piece_model
 from dragoman.training.corpus.pairs import EncodedSide, encode_corpus, read_parallel
+from tests.pieces import EOS_ID, PAD_ID, encode_source
 
 sequences = st.lists(st.lists(st.integers(4, 2**31 - 1), min_size=1, max_size=9), min_size=1, max_size=12)
 
@@ -78,7 +79,7 @@ def encoded_pairs(
 ) -> list[tuple[list[int], list[int]]]:
     """The twin of `encode_corpus`, which leaves out nothing."""
     return [
-        (vocabulary.encode_source(source, direction), [*vocabulary.target.encode(target), EOS_ID])
+        (encode_source(vocabulary, source, direction), [*vocabulary.target.encode(target), EOS_ID])
         for direction, sources, targets in parts
         for source, target in zip(sources, targets, strict=True)
     ]

@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 import torch
 
-from dragoman.model.config import EOS_ID
 from dragoman.training.corpus.batching import make_batch
 from dragoman.training.corpus.pairs import EncodedCorpus, EncodedSide, SkippedPairs
 from dragoman.training.learning.guided_alignment import NUM_ITERATIONS, AlignmentPrior, alignment_loss
 from dragoman.training.learning.translation_table import TranslationTable, learn_translation_table
+from tests.pieces import EOS_ID, VOCABULARY
 from tests.training.tiny import copy_corpus
 
 
 def corpus(*pairs: tuple[list[int], list[int]]) -> EncodedCorpus:
     sources, targets = zip(*pairs, strict=True)
-    return EncodedCorpus(EncodedSide.pack(sources), EncodedSide.pack(targets), SkippedPairs())
+    return EncodedCorpus(EncodedSide.pack(sources), EncodedSide.pack(targets), SkippedPairs(), VOCABULARY)
 
 
 def test_the_posterior_is_the_share_of_each_source_piece() -> None:

@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from dragoman.model.config import PAD_ID, UNK_ID
 from dragoman.training.corpus.batching import Batch, make_batch
 from dragoman.training.learning.guided_alignment import AlignmentPrior
 from dragoman.training.learning.objective import LossSums, Objective, drop_words
+from tests.pieces import PAD_ID, UNK_ID
 from tests.training.tiny import copy_corpus, tiny_config, tiny_network
 
 
@@ -67,11 +67,11 @@ def test_dropped_words_change_the_loss_but_are_drawn_anew(tmp_path: Path, option
 def test_words_drop_at_their_rate_and_never_the_first() -> None:
     torch.manual_seed(1)
     ids = torch.full((1000, 20), 7)
-    dropped = drop_words(ids, 0.2)
+    dropped = drop_words(ids, 0.2, UNK_ID)
     assert (dropped[:, 0] == 7).all()
     assert set(dropped.unique().tolist()) == {7, UNK_ID}
     assert (dropped[:, 1:] == UNK_ID).float().mean().item() == pytest.approx(0.2, abs=0.01)
-    assert torch.equal(drop_words(ids, 0.0), ids)
+    assert torch.equal(drop_words(ids, 0.0, UNK_ID), ids)
 
 
 def test_guided_attention_learns_where_the_lexicon_looks(tmp_path: Path) -> None:

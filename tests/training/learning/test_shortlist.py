@@ -8,7 +8,7 @@ import pytest
 
 import dragoman.training.learning.shortlist
 from dragoman.model.bundle import read_config
-from dragoman.model.config import EOS_ID, Direction, VocabularyShape
+from dragoman.model.config import Direction, VocabularyShape
 from dragoman.model.errors import InvalidInputError, NotFoundError
 from dragoman.model.shortlist import CandidateLists, Shortlist, read_shortlist
 from dragoman.model.vocabulary import PieceModelOptions, Vocabulary, train_piece_model
@@ -22,6 +22,7 @@ from dragoman.training.learning.shortlist import (
     thin_out,
 )
 from dragoman.training.learning.translation_table import num_links
+from tests.pieces import EOS_ID, VOCABULARY
 
 EN_DE, DE_EN = Direction("en", "de"), Direction("de", "en")
 OPTIONS = ShortlistOptions(frequent=8, best=3)
@@ -77,11 +78,11 @@ def test_lists_are_short_ascending_and_repeat_nothing(
 
 def test_nothing_that_no_translation_may_hold_is_allowed(lists: CandidateLists, tiny_vocabulary: Vocabulary) -> None:
     allowed = {*lists.always.tolist(), *lists.pieces.tolist()}
-    assert not allowed & set(tiny_vocabulary.target.unprintable_ids())
+    assert not allowed & set(tiny_vocabulary.forbidden_ids())
 
 
 def test_tag_and_end_of_sentence_bring_nothing_along(lists: CandidateLists, tiny_vocabulary: Vocabulary) -> None:
-    for source in tiny_vocabulary.source_frame("de"):
+    for source in tiny_vocabulary.frame(EN_DE).enclose(()):
         assert lists.of(source).size == 0
 
 
@@ -96,7 +97,7 @@ def test_a_vocabulary_smaller_than_frequent_is_allowed_whole(
     corpus: EncodedCorpus, tiny_vocabulary: Vocabulary
 ) -> None:
     lists = learn_lists(corpus, EN_DE, tiny_vocabulary, ShortlistOptions(frequent=100_000))
-    possible = set(range(tiny_vocabulary.target.size)) - set(tiny_vocabulary.target.unprintable_ids())
+    possible = set(range(tiny_vocabulary.target.size)) - set(tiny_vocabulary.forbidden_ids())
     assert set(lists.always.tolist()) == possible
     assert len(lists.pieces) == 0
 
@@ -127,7 +128,7 @@ def test_copies_are_found_by_spelling_in_two_vocabularies(tiny_sentences: list[s
 
 def numbered_corpus(num_pairs: int) -> EncodedCorpus:
     side = EncodedSide.pack([[number, EOS_ID] for number in range(num_pairs)])
-    return EncodedCorpus(side, side, SkippedPairs())
+    return EncodedCorpus(side, side, SkippedPairs(), VOCABULARY)
 
 
 @pytest.mark.parametrize(
@@ -158,7 +159,7 @@ def test_coverage_by_hand() -> None:
     )
     source = EncodedSide.pack([[4], [5, 4], [5]])
     target = EncodedSide.pack([[7, 8, 7, EOS_ID], [9, 7, EOS_ID], [7, EOS_ID]])
-    coverage = measure_coverage(shortlist, EN_DE, EncodedCorpus(source, target, SkippedPairs()))
+    coverage = measure_coverage(shortlist, EN_DE, EncodedCorpus(source, target, SkippedPairs(), VOCABULARY))
     assert coverage.pieces == pytest.approx(7 / 9)
     assert coverage.sentences == pytest.approx(1 / 3)
     assert coverage.mean_size == pytest.approx((2 + 4 + 3) / 3)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 import dragoman.training.learning.translation_table
 from dragoman.training.corpus.pairs import EncodedCorpus, EncodedSide, SkippedPairs
 from dragoman.training.learning.translation_table import TranslationTable, learn_translation_table, num_links
+from tests.pieces import VOCABULARY
 
 Pairs = list[tuple[list[int], list[int]]]
 
@@ -24,7 +25,7 @@ PAIRS = st.lists(
 
 def pack(pairs: Pairs) -> EncodedCorpus:
     sources, targets = zip(*pairs, strict=True)
-    return EncodedCorpus(EncodedSide.pack(sources), EncodedSide.pack(targets), SkippedPairs())
+    return EncodedCorpus(EncodedSide.pack(sources), EncodedSide.pack(targets), SkippedPairs(), VOCABULARY)
 
 
 def as_dict(table: TranslationTable) -> dict[tuple[int, int], float]:

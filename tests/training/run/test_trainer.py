@@ -12,7 +12,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from dragoman.model.config import EOS_ID
 from dragoman.model.decoding.decoders.torch_decoder import TorchDecoder
 from dragoman.model.decoding.engines.engine import Engine
 from dragoman.model.decoding.request import Request
@@ -25,6 +24,7 @@ from dragoman.training.run.progress import Progress
 from dragoman.training.run.reporting import MetricsLog, TrainingDisplay
 from dragoman.training.run.trainer import Offer, Trainer, Validate
 from tests.model.decoding.engines.engines import finished_by_step
+from tests.pieces import EOS_ID, VOCABULARY
 from tests.training.tiny import copy_corpus, tiny_config, tiny_network
 
 
@@ -240,7 +240,7 @@ def test_two_accumulated_batches_equal_one_twice_as_large(runner: Runner) -> Non
     random = np.random.default_rng(3)
     lengths = [3] * 8 + [7] * 8  # of unequal size, so that the mean must be over tokens and not over batches
     side = EncodedSide.pack([[*random.integers(4, 16, length).tolist(), EOS_ID] for length in lengths])
-    corpus = EncodedCorpus(side, side, SkippedPairs())
+    corpus = EncodedCorpus(side, side, SkippedPairs(), VOCABULARY)
     options = {"max_updates": 4, "adam_epsilon": 1e-3, "log_every": 1, "clip_norm": 0.5}
 
     apart = runner.trainer(corpus, optimization={**options, "batch_tokens": 64, "accumulation": 2})

@@ -14,7 +14,7 @@ from typing import Any, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from dragoman.model.config import EOS_ID, ArchitectureConfig, VocabularyShape
+from dragoman.model.config import ArchitectureConfig, VocabularyShape
 from dragoman.model.decoding import decoder as contract
 from dragoman.model.decoding.decoders.native.library import INVALID, Admission, Rows, Shape, Tensor, load_library
 from dragoman.model.errors import DragomanError, InvalidInputError
@@ -50,7 +50,7 @@ class NativeDecoder:
         if self._library is None:
             raise DragomanError("the kernels could not be compiled on this machine; the log says why")
         self._architecture = architecture
-        self._vocab_size = vocabulary.target_size
+        self._vocabulary = vocabulary
         self._max_slots = max_slots
         self._widths: dict[int, tuple[int, int]] = {}  # beams and source length of the slots that keep attention
         self._positions = np.zeros(max_slots, dtype=np.int32)  # by slot: positions fed so far
@@ -65,7 +65,7 @@ class NativeDecoder:
             is_pre_norm=architecture.normalization == "pre",
             source_vocab_size=vocabulary.source_size,
             target_vocab_size=vocabulary.target_size,
-            eos_id=EOS_ID,
+            eos_id=vocabulary.eos_id,
             max_source_length=architecture.max_source_length,
         )
         longest = max(architecture.max_source_length, architecture.max_target_length)
@@ -107,8 +107,8 @@ class NativeDecoder:
         return self._max_slots
 
     @property
-    def vocab_size(self) -> int:
-        return self._vocab_size
+    def vocabulary(self) -> VocabularyShape:
+        return self._vocabulary
 
     @property
     def max_source_length(self) -> int:
@@ -168,7 +168,7 @@ class NativeDecoder:
         """See `model.decoding.decoder.Decoder`."""
         which = _int32(which)
         num_rows = int((rows.offsets[which + 1] - rows.offsets[which]).sum())
-        results = np.empty((num_rows, self._vocab_size), dtype=np.float32)
+        results = np.empty((num_rows, self._vocabulary.target_size), dtype=np.float32)
         self._check(
             self._library.dragoman_log_probs(
                 self._handle, _rows(rows), which.ctypes.data, len(which), results.ctypes.data

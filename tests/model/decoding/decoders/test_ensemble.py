@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dragoman.model.config import VocabularyShape
 from dragoman.model.decoding.decoder import Admission, Floats, Ints, Rows
 from dragoman.model.decoding.decoders.ensemble import EnsembleDecoder
 from dragoman.model.decoding.decoders.torch_decoder import TorchDecoder
@@ -63,7 +64,7 @@ def test_differs_from_each_of_its_models() -> None:
 def test_its_limits_are_the_least() -> None:
     short = tiny_network(seed=4, max_source_length=10, max_target_length=30)
     ensemble = EnsembleDecoder([TorchDecoder(NETWORK, max_slots=3), TorchDecoder(short, max_slots=5)])
-    assert (ensemble.max_slots, ensemble.vocab_size) == (3, 40)
+    assert (ensemble.max_slots, ensemble.vocabulary.target_size) == (3, 40)
     assert (ensemble.max_source_length, ensemble.max_target_length) == (10, 24)
 
 
@@ -92,8 +93,8 @@ def test_refuses_what_makes_no_ensemble() -> None:
 
 class OtherVocabulary(TorchDecoder):
     @property
-    def vocab_size(self) -> int:
-        return 50
+    def vocabulary(self) -> VocabularyShape:
+        return VocabularyShape(source_size=50, target_size=50, joint=True)
 
 
 class AlmostImpossible(TorchDecoder):

@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from dragoman.model.config import BOS_ID, EOS_ID
 from dragoman.model.decoding.decoder import Admission, Rows
 from dragoman.model.decoding.decoders.torch_decoder import TorchDecoder
 from dragoman.model.decoding.engines.engine import Engine
@@ -20,6 +19,7 @@ from dragoman.model.network.quantization import quantize_network
 from dragoman.model.network.transformer import Transformer
 from tests.model.decoding.engines.engines import finished_by_step
 from tests.model.decoding.engines.test_engine import FORBIDDEN, NETWORK, VOCAB_SIZE, tiny_network
+from tests.pieces import BOS_ID, EOS_ID
 
 MAX_SLOTS = 4
 

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 import torch
 
-from dragoman.model.config import EOS_ID, VocabularyShape
+from dragoman.model.config import VocabularyShape
 from dragoman.model.decoding.decoder import Decoder
 from dragoman.model.decoding.decoders.ensemble import EnsembleDecoder
 from dragoman.model.decoding.decoders.native.decoder import is_available
@@ -15,6 +15,7 @@ from dragoman.model.decoding.request import Finished, Request, TokenHypothesis
 from dragoman.model.decoding.search_options import SearchOptions
 from dragoman.model.network.transformer import Transformer
 from tests.model.decoding.decoders.native.networks import FORBIDDEN, make_decoder, make_network
+from tests.pieces import EOS_ID
 
 BROKEN_PIECE = 9
 SOUND, BROKEN = (5, 6, 7, 3), (5, BROKEN_PIECE, 7, 3)

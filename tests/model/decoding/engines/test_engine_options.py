@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dragoman.model.config import EOS_ID
 from dragoman.model.decoding.request import Request, TokenHypothesis
 from dragoman.model.decoding.search_options import SearchOptions
 from dragoman.model.errors import InvalidInputError
@@ -20,6 +19,7 @@ from tests.model.decoding.engines.test_engine import (
     make_engine,
     run_with_arrivals,
 )
+from tests.pieces import EOS_ID
 from tests.reference_beam import reference_search
 
 PIECES = st.integers(6, VOCAB_SIZE - 1)

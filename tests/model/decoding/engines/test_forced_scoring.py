@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dragoman.model.bundle import find_bundle
-from dragoman.model.config import EOS_ID, Direction
+from dragoman.model.config import Direction
 from dragoman.model.decoding.decoders.native.decoder import is_available
 from dragoman.model.decoding.decoders.torch_decoder import TorchDecoder
 from dragoman.model.decoding.engines.engine import Engine
@@ -21,6 +21,7 @@ from dragoman.translation.scorer import Scorer
 from dragoman.translation.translator import Translator
 from tests.model.decoding.engines.engines import run
 from tests.model.decoding.engines.test_engine import FORBIDDEN, NETWORK
+from tests.pieces import EOS_ID
 
 EN_DE = Direction("en", "de")
 OPTIONS = SearchOptions(coverage_penalty=0.2, length_penalty=0.7, return_attention=True)
@@ -70,7 +71,7 @@ def test_the_kernels_score_as_the_scorer_does(tiny_bundle: Path, due: list[Score
 
 def test_torch_scores_as_the_scorer_does(tiny_bundle: Path, due: list[ScoredTranslation]) -> None:
     model = open_model([tiny_bundle])
-    decoder = TorchDecoder(Scorer.load(tiny_bundle).network, forbidden_ids=model.vocabulary.target.unprintable_ids())
+    decoder = TorchDecoder(Scorer.load(tiny_bundle).network, forbidden_ids=model.vocabulary.forbidden_ids())
     assert_close(score(Translator(model.info, model.vocabulary, Engine(decoder))), due)
 
 

@@ -18,6 +18,7 @@ from dragoman.model.errors import InvalidInputError
 from tests.model.decoding.decoders.native.networks import make_decoder, make_network
 from tests.model.decoding.engines.engines import finished_by_step, run
 from tests.model.decoding.engines.test_engine import FORBIDDEN, NETWORK, assert_same, expected
+from tests.pieces import VOCABULARY
 
 LENGTH = 12
 
@@ -224,7 +225,8 @@ class Replicable:
     """Stands for a decoder in the making of engines."""
 
     max_slots = 8
-    max_source_length = max_target_length = vocab_size = 20
+    max_source_length = max_target_length = 20
+    vocabulary = VOCABULARY
 
     def __init__(self, made: list["Replicable"]) -> None:
         self.made = made

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dragoman.model.config import EOS_ID
 from dragoman.model.decoding.decoder import Extensions
 from dragoman.model.decoding.search.beam import beam_step, best_extensions, sort_pieces, top_pieces
+from tests.pieces import EOS_ID
 
 SOME, OTHER = 7, 8
 
@@ -34,7 +34,7 @@ def test_a_step_equals_the_twin(drawn: list[tuple[int, int, bool, int, list[int]
     beam_sizes, num_finished, is_last, num_possible, token_ids = zip(*drawn, strict=True)
     log_probs = [[-0.1 * rank if rank < possible else -math.inf for rank in range(10)] for possible in num_possible]
     extensions = make_extensions(log_probs, list(token_ids))
-    step = beam_step(extensions, np.array(beam_sizes), np.array(num_finished), np.array(is_last))
+    step = beam_step(extensions, np.array(beam_sizes), np.array(num_finished), np.array(is_last), EOS_ID)
     for slot, (beam_size, finished, last, possible, pieces) in enumerate(drawn):
         finishes: list[int] = []
         lives: list[int] = []
@@ -54,7 +54,7 @@ def test_a_step_equals_the_twin(drawn: list[tuple[int, int, bool, int, list[int]
 def test_a_step_changes_nothing_that_was_given() -> None:
     extensions = make_extensions([[-0.1, -0.2, -0.3, -0.4]], [[EOS_ID, SOME, EOS_ID, OTHER]])
     beam_sizes, num_finished = np.array([2], np.int32), np.array([1], np.int32)
-    step = beam_step(extensions, beam_sizes, num_finished, np.array([False]))
+    step = beam_step(extensions, beam_sizes, num_finished, np.array([False]), EOS_ID)
     assert step.num_finished.tolist() == [2]
     assert (beam_sizes.tolist(), num_finished.tolist()) == ([2], [1])
     assert extensions.log_probs.tolist() == [[-0.1, -0.2, -0.3, -0.4]]

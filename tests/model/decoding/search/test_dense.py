@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from dragoman.model.config import BOS_ID, EOS_ID
 from dragoman.model.decoding.decoder import Extensions, Floats, Ints, Rows
 from dragoman.model.decoding.decoders.torch_decoder import TorchDecoder
 from dragoman.model.decoding.engines.engine import Engine
@@ -12,6 +11,7 @@ from dragoman.model.decoding.search.dense import DenseSlots, join_extensions
 from dragoman.model.decoding.search_options import SearchOptions
 from tests.model.decoding.engines.engines import finished_by_step
 from tests.model.decoding.engines.test_engine import FORBIDDEN, NETWORK, assert_same, make_engine
+from tests.pieces import BOS_ID, EOS_ID
 
 SAMPLING = SearchOptions(n_best=3, sampling_temperature=1.0)
 
@@ -29,7 +29,7 @@ SAMPLING = SearchOptions(n_best=3, sampling_temperature=1.0)
     ],
 )
 def test_only_slots_whose_rules_need_it_are_dense(request_: Request, is_dense: bool) -> None:
-    dense = DenseSlots()
+    dense = DenseSlots(EOS_ID)
     dense.begin(2, request_)
     assert len(dense) == is_dense
     dense.remove([1, 2])
@@ -92,7 +92,7 @@ def test_a_network_that_breaks_on_a_sentence_touches_no_other(
 def test_one_seed_draws_otherwise_for_another_sentence() -> None:
     # Alike, all sentences of a corpus would have their unlikely pieces at the same positions.
     options = SearchOptions(sampling_temperature=1.0)
-    dense = DenseSlots()
+    dense = DenseSlots(EOS_ID)
     number = np.arange(20, dtype=np.int32)
     for slot in number.tolist():
         dense.begin(slot, Request(slot, (6, 7 + slot), options, 10))

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dragoman.model.config import EOS_ID
 from dragoman.model.decoding.decoders.torch_decoder import TorchDecoder
 from dragoman.model.decoding.engines.engine import Engine
 from dragoman.model.decoding.engines.parallel import ParallelEngine
@@ -18,6 +17,7 @@ from dragoman.model.decoding.search_options import SearchOptions
 from tests.model.decoding.engines.engines import run
 from tests.model.decoding.engines.test_engine import FORBIDDEN, NETWORK, VOCAB_SIZE, make_engine
 from tests.model.decoding.engines.test_engine_options import requests_with_options
+from tests.pieces import EOS_ID
 
 
 def follow(engine: Engine | ParallelEngine, requests: list[Request]) -> tuple[dict[int, Finished], list[list[Partial]]]:

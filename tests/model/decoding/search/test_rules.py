@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dragoman.model.config import EOS_ID
 from dragoman.model.decoding.search.rules import coverage_penalty, length_penalty, let_stuck_end, repeated_pieces
 from dragoman.model.decoding.search_options import LengthNormalization
+from tests.pieces import EOS_ID
 
 
 @given(st.integers(1, 300), st.floats(0, 10))
@@ -81,7 +81,7 @@ def test_repeated_pieces_are_those_that_make_an_ngram_occur_twice(pieces: list[l
 @given(st.lists(st.lists(st.sampled_from([-1.0, -math.inf]), min_size=5, max_size=5), min_size=1, max_size=4))
 def test_only_what_is_stuck_may_end(log_probs: list[list[float]]) -> None:
     given_log_probs = np.array(log_probs)
-    found = let_stuck_end(given_log_probs, np.full(len(log_probs), -7.0))
+    found = let_stuck_end(given_log_probs, np.full(len(log_probs), -7.0), EOS_ID)
     for row, values in enumerate(log_probs):
         stuck = all(value == -math.inf for value in values)
         due = [-7.0 if stuck and piece == EOS_ID else value for piece, value in enumerate(values)]

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dragoman.model.config import BOS_ID, EOS_ID
 from dragoman.model.decoding.decoder import Extensions, Rows
 from dragoman.model.decoding.search.state import GROWTH, Search
+from tests.pieces import BOS_ID, EOS_ID, VOCABULARY
 
 MAX_SLOTS = 4
 
@@ -93,7 +93,7 @@ def check_finished(search: Search, slot: int, twin: Twin) -> None:
 @settings(deadline=None, max_examples=60)
 def test_equals_the_twins_while_sentences_come_and_go(seed: int, num_steps: int) -> None:
     chance = random.Random(seed)
-    search, twins = Search(MAX_SLOTS), dict[int, Twin]()
+    search, twins = Search(MAX_SLOTS, VOCABULARY), dict[int, Twin]()
     for _ in range(num_steps):
         for slot in set(range(MAX_SLOTS)) - set(twins):
             if chance.random() < 0.4:
@@ -130,7 +130,7 @@ def test_equals_the_twins_while_sentences_come_and_go(seed: int, num_steps: int)
 
 
 def test_a_slot_begins_anew() -> None:
-    search = Search(1)
+    search = Search(1, VOCABULARY)
     for _ in range(2):
         search.begin(0, beam_size=1, num_extensions=2, min_length=1, max_length=2)
         assert search.rows().token_ids.tolist() == [BOS_ID]

@@ -9,12 +9,13 @@ import torch
 from numpy.testing import assert_array_equal
 from numpy.typing import NDArray
 
-from dragoman.model.config import BOS_ID, EOS_ID, ArchitectureConfig, VocabularyShape
+from dragoman.model.config import ArchitectureConfig, VocabularyShape
 from dragoman.model.decoding.decoder import Admission, Decoder, Extensions, Floats, Rows
 from dragoman.model.decoding.decoders.native.decoder import NativeDecoder, Precision
 from dragoman.model.network.quantization import quantize_network
 from dragoman.model.network.transformer import Transformer
 from dragoman.model.weights import StoredTensor, parameter_shapes, tied_names
+from tests.pieces import BOS_ID, EOS_ID
 
 VOCABULARY = VocabularyShape(source_size=75, target_size=75, joint=True)  # a panel of 64, and 11 of a vector of 16
 FORBIDDEN = (0, 1, 2, 4, 70)

@@ -5,7 +5,7 @@ import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 
-from dragoman.model.config import EOS_ID, VocabularyShape
+from dragoman.model.config import VocabularyShape
 from dragoman.model.decoding.decoders.native.decoder import Precision, is_available
 from dragoman.model.decoding.decoders.torch_decoder import TorchDecoder
 from tests.model.decoding.decoders.native.networks import (
@@ -22,6 +22,7 @@ from tests.model.decoding.decoders.native.networks import (
     make_network,
     make_twin,
 )
+from tests.pieces import EOS_ID
 
 pytestmark = pytest.mark.skipif(not is_available(), reason="needs a C++ compiler")
 

@@ -101,7 +101,7 @@ def test_takes_weights_that_are_stored_in_8_bits(precision: Precision) -> None:
 def test_tells_what_it_is() -> None:
     network = make_network(max_source_length=40)
     decoder = make_decoder(network, max_slots=3)
-    assert (decoder.max_slots, decoder.vocab_size) == (3, 75)
+    assert (decoder.max_slots, decoder.vocabulary.target_size) == (3, 75)
     assert (decoder.max_source_length, decoder.max_target_length) == (40, 50)
 
 

@@ -1,0 +1,95 @@
+"""What a vocabulary is to the rest of the system: text to piece ids and back. `model.vocabulary` has the one that
+Dragoman trains; a foreign vocabulary is another implementation."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from dragoman.model.config import Direction, VocabularyShape
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """The pieces that a direction adds to a sentence.
+
+    before, after: source ids around the sentence's own, such as a language piece and the end of sentence.
+    target:        target ids that every translation must begin with, such as a language piece; they leave no trace in
+                   its text.
+    """
+
+    before: tuple[int, ...] = ()
+    after: tuple[int, ...] = ()
+    target: tuple[int, ...] = ()
+
+    @property
+    def num_source(self) -> int:
+        """Source pieces that it adds."""
+        return len(self.before) + len(self.after)
+
+    def enclose(self, pieces: Sequence[int]) -> tuple[int, ...]:
+        """A sentence's own source ids with those around them."""
+        return (*self.before, *pieces, *self.after)
+
+    def inner(self, num_pieces: int) -> slice:
+        """Where the sentence's own pieces lie in a source of `num_pieces`."""
+        return slice(len(self.before), num_pieces - len(self.after))
+
+
+NO_FRAME = Frame()
+
+
+class Side(Protocol):
+    """The pieces of one side, source or target. Safe to use from several threads."""
+
+    @property
+    def size(self) -> int:
+        """Number of pieces, special ones included."""
+        ...
+
+    def encode(self, text: str) -> list[int]:
+        """Piece ids of a text, without any frame; empty for a blank text."""
+        ...
+
+    def encode_all(self, texts: Sequence[str]) -> list[list[int]]:
+        """Piece ids of many texts, on all cores."""
+        ...
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of piece ids; special pieces leave no trace."""
+        ...
+
+    def pieces(self, ids: Sequence[int]) -> tuple[str, ...]:
+        """The pieces that ids stand for; "▁" begins a word."""
+        ...
+
+    def piece_id(self, piece: str) -> int | None:
+        """The id of a piece, None if there is none."""
+        ...
+
+
+class Codec(Protocol):
+    """A model's vocabulary. Safe to use from several threads."""
+
+    @property
+    def source(self) -> Side: ...
+
+    @property
+    def target(self) -> Side: ...
+
+    @property
+    def shape(self) -> VocabularyShape:
+        """The sizes and the special ids."""
+        ...
+
+    def frame(self, direction: Direction) -> Frame:
+        """Raises NotFoundError if the vocabulary cannot ask for this direction, for want of a language piece."""
+        ...
+
+    def forbidden_ids(self) -> list[int]:
+        """Target ids that the search never produces: special pieces but the end of sentence, language pieces, and
+        pieces of control characters, of which a line feed would break a file of one translation a line."""
+        ...
+
+    def files(self) -> Mapping[str, bytes]:
+        """File names and contents, for a bundle; equal for equal vocabularies."""
+        ...
