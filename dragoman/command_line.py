@@ -1,8 +1,11 @@
 """The command `dragoman`."""
 
 import sys
+from collections import Counter
+from typing import Any
 
 import typer
+from typer.core import TyperCommand
 
 from dragoman.commands.average import average
 from dragoman.commands.clean import clean
@@ -20,6 +23,19 @@ from dragoman.commands.synthesize import synthesize
 from dragoman.commands.train import train
 from dragoman.commands.translate import translate
 from dragoman.model.errors import DragomanError
+
+
+class _Command(TyperCommand):
+    """A command that refuses an option given twice, where the last one would win in silence, unless it is a list."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        *_, given = self.make_parser(ctx).parse_args(list(args))
+        options: Counter[Any] = Counter(given)
+        for option, times in options.items():
+            if option.param_type_name == "option" and not option.multiple and times > 1:
+                raise typer.BadParameter(f"is given {times} times, but may be given once", ctx=ctx, param=option)
+        return super().parse_args(ctx, args)
+
 
 app = typer.Typer(
     help="Neural machine translation that a team owns whole: train, evaluate, translate, serve.",
@@ -44,8 +60,8 @@ for _command in (
     models,
     export,
 ):
-    app.command()(_command)
-app.command(hidden=True)(demo)
+    app.command(cls=_Command)(_command)
+app.command(cls=_Command, hidden=True)(demo)
 
 
 def main() -> None:

@@ -16,7 +16,7 @@ Table = TypeVar("Table", bound=StrictModel)
 def read_toml(path: Path) -> dict[str, Any]:
     """The tree that a file holds. Raises NotFoundError for a missing file, InvalidInputError that names the line."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))  # some editors write a byte order mark
     except FileNotFoundError as error:
         raise NotFoundError(f"{path}: no such file") from error
     except OSError as error:

@@ -1,7 +1,7 @@
 """From text to piece ids and back: SentencePiece (Kudo and Richardson 2018) with reserved language tags."""
 
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -177,12 +177,20 @@ class PieceModelOptions:
 def train_piece_model(sentences: Iterable[str], options: PieceModelOptions, *, languages: Iterable[str]) -> PieceModel:
     """Learns a piece model from sentences, with a tag reserved for each language; the same input gives the same model.
 
-    Raises InvalidInputError if the corpus cannot give a vocabulary of that size.
+    Raises InvalidInputError if the corpus cannot give a vocabulary of that size, and what reading the sentences raises.
     """
     output = io.BytesIO()
+    failures: list[Exception] = []
+
+    def texts() -> Iterator[str]:
+        try:
+            yield from map(_without_surrogates, sentences)
+        except Exception as error:  # SentencePiece would hide it behind one of its own
+            failures.append(error)
+
     try:
         sentencepiece.SentencePieceTrainer.train(
-            sentence_iterator=(_without_surrogates(sentence) for sentence in sentences),
+            sentence_iterator=texts(),
             model_writer=output,
             model_type=options.type,
             vocab_size=options.size,
@@ -198,8 +206,12 @@ def train_piece_model(sentences: Iterable[str], options: PieceModelOptions, *, l
             minloglevel=2,
         )
     except RuntimeError as error:
+        if failures:
+            raise failures[0] from None
         reason = " ".join(str(error).split())
         raise InvalidInputError(f"vocabulary.size {options.size} does not fit the corpus: {reason}") from error
+    if failures:
+        raise failures[0]
     return PieceModel(output.getvalue())
 
 

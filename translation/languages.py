@@ -5,6 +5,18 @@ from collections.abc import Iterable
 
 from dragoman.model.errors import DragomanError, InvalidInputError
 
+_WITHOUT_SPACES = frozenset(("bo", "dz", "ja", "km", "lo", "my", "th", "wuu", "yue", "zh"))
+
+
+def primary_subtag(language: str) -> str:
+    """The language without script and region, lower-cased: "zh" of "zh-Hant-TW" (BCP 47)."""
+    return language.replace("_", "-").split("-")[0].lower()
+
+
+def has_spaces(language: str) -> bool:
+    """Whether the language puts spaces between its words."""
+    return primary_subtag(language) not in _WITHOUT_SPACES
+
 
 class LanguageIdentifier:
     """Guesses the language of texts; any thread may use it. Loading takes one to two seconds and about 120 MiB."""
@@ -26,7 +38,7 @@ class LanguageIdentifier:
     def check(self, languages: Iterable[str]) -> None:
         """Raises InvalidInputError for a language that it does not know; a region ("pt-BR") plays no part."""
         for language in languages:
-            if _without_region(language) not in self.languages:
+            if primary_subtag(language) not in self.languages:
                 raise InvalidInputError(f"language identification does not know the language {language!r}")
 
     def identify(self, text: str) -> tuple[str, float]:
@@ -40,12 +52,8 @@ class LanguageIdentifier:
 
     def probability(self, text: str, language: str) -> float:
         """How likely a text is in a language that it knows, from 0 to 1."""
-        return dict(self.rank(text))[_without_region(language)]
+        return dict(self.rank(text))[primary_subtag(language)]
 
     def is_same(self, identified: str, language: str) -> bool:
         """Whether an identified language is the named one: "pt" is "pt-BR"."""
-        return identified == _without_region(language)
-
-
-def _without_region(language: str) -> str:
-    return language.replace("_", "-").split("-")[0].lower()
+        return identified == primary_subtag(language)

@@ -22,6 +22,7 @@ from collections.abc import Callable, Sequence
 import sentencex  # type: ignore[import-untyped]
 
 from dragoman.model.errors import InvalidInputError
+from dragoman.translation.languages import has_spaces, primary_subtag
 
 MAX_SEGMENTED = 4096
 """Characters that sentencex is given at once: of quotation marks it takes the square of their number, 3 s for 100,000,
@@ -57,9 +58,6 @@ _DOTTED_ORDINALS = frozenset(
 )
 """Languages that write an ordinal as a number with a full stop."""
 
-_WITHOUT_SPACES = frozenset(("bo", "dz", "ja", "km", "lo", "my", "th", "wuu", "yue", "zh"))
-"""Languages that write no space between sentences."""
-
 # A run of spaces before a dash is looked at from its begin alone, or a long one would take the square of its length.
 _CLAUSE_END = re.compile(r"[,;:،؛…)\]}»”]\s+|(?<!\s)\s+(?=[–—-]\s)|[、，；：。！？]")
 _SPACE = re.compile(r"\s+")
@@ -74,7 +72,7 @@ def split_sentences(text: str, language: str) -> list[str]:
 
     language: of the text, such as "en" or "pt-BR"; where it is unknown, the rules of English hold.
     """
-    has_dotted_ordinals = _primary_subtag(language) in _DOTTED_ORDINALS
+    has_dotted_ordinals = primary_subtag(language) in _DOTTED_ORDINALS
     sentences: list[str] = []
     for line in text.splitlines(keepends=True):
         lengths = _find_sentences(line, language)
@@ -187,13 +185,8 @@ def join_sentences(translations: Sequence[str], sentences: Sequence[str], gaps: 
     if it has spaces, sentences that stood side by side without one, as in Chinese, get one between them.
     """
     joined = [gaps[0]]
-    has_spaces = _primary_subtag(language) not in _WITHOUT_SPACES
+    is_spaced = has_spaces(language)
     for number, (translation, sentence, gap) in enumerate(zip(translations, sentences, gaps[1:], strict=True), start=1):
         is_last = number == len(sentences)
-        joined += translation, " " if has_spaces and not (gap or is_last or sentence[-1].isalnum()) else gap
+        joined += translation, " " if is_spaced and not (gap or is_last or sentence[-1].isalnum()) else gap
     return "".join(joined)
-
-
-def _primary_subtag(language: str) -> str:
-    """The "pt" of "pt-BR" or "pt_BR"."""
-    return language.replace("_", "-").partition("-")[0].lower()

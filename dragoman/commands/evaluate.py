@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 
 @with_search_options([name for name in SEARCH_OPTIONS if name != "n_best"])
 def evaluate(
-    reference: Annotated[Path, typer.Option(metavar="FILE", help="Human translations, one a line.")],
+    reference: Annotated[
+        list[Path], typer.Option(metavar="FILE", help="Human translations, one a line; repeated, several of each.")
+    ],
     bundles: Annotated[
         list[str] | None,
         typer.Argument(metavar="BUNDLE", help="A folder, or a shipped bundle's name; several make an ensemble."),
@@ -56,7 +58,13 @@ def evaluate(
 ) -> None:
     """Score a bundle, or a file of translations: BLEU, chrF and TER with sacreBLEU's signatures."""
     from dragoman.model.decoding.search_options import SearchOptions
-    from dragoman.training.evaluation.metrics import format_report, report_to_json, score_translations
+    from dragoman.training.evaluation.metrics import (
+        format_report,
+        report_to_json,
+        score_translations,
+        silence_sacrebleu,
+        tokenizer_warning,
+    )
     from dragoman.training.evaluation.test_set import EvaluationSet, record_scores
 
     if bool(bundles) == (hypothesis is not None):
@@ -73,6 +81,9 @@ def evaluate(
         )
     if output is not None and output.exists():
         raise InvalidInputError(f"{output}: exists already; choose another name for the output")
+    silence_sacrebleu()
+    if warning := tokenizer_warning(tokenize, [to] if to is not None else []):
+        typer.echo(f"dragoman: {warning}", err=True)
     evaluation_set = EvaluationSet(reference, source)
 
     def translate_with(names: list[str]) -> list[str]:
@@ -95,7 +106,7 @@ def evaluate(
     elif baseline_bundle is not None:
         compared = translate_with([baseline_bundle])
     hypotheses = translate_with(bundles) if bundles else evaluation_set.read_hypotheses(hypothesis or Path())
-    report = score_translations(hypotheses, evaluation_set.references, baseline=compared, tokenize=tokenize)
+    report = score_translations(hypotheses, *evaluation_set.references, baseline=compared, tokenize=tokenize)
     # First what it took minutes to find out; what is written may meet a full disk.
     typer.echo(json.dumps(report_to_json(report), indent=2) if as_json else format_report(report))
     if output is not None:

@@ -118,6 +118,7 @@ def synthesize(
     nearest --reference FILE. Forward translation is the same of text without
     a human translation.
     """
+    from dragoman.training.evaluation.metrics import silence_sacrebleu, tokenizer_warning
     from dragoman.training.synthesis.choice import Chooser, Filters
 
     if keep in ("random", "nearest") and options.n_best == 1:
@@ -126,6 +127,9 @@ def synthesize(
         raise InvalidInputError("--keep nearest and --reference FILE go together")
     if (output_folder is None) == (output_source is None) or (output_source is None) != (output_target is None):
         raise InvalidInputError("give either --output-folder DIR, or --output-source FILE and --output-target FILE")
+    silence_sacrebleu()
+    if keep == "nearest" and (warning := tokenizer_warning(tokenize, [to])):
+        typer.echo(f"dragoman: {warning}", err=True)
     filters = Filters(min_score=min_score, max_ratio=max_ratio, allow_copies=allow_copies)
     chooser = Chooser(keep, seed=options.seed, tokenize=tokenize)
     from dragoman.training.synthesis.job import Synthesis, SynthesisFiles

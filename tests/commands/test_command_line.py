@@ -22,6 +22,21 @@ def test_public_names_exist_and_unknown_ones_do_not() -> None:
         _ = dragoman.Translater
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["translate", "--to", "de", "--to=fr", "text"],
+        ["evaluate", "--reference", "a", "--hypothesis", "b", "--hypothesis", "c"],
+        ["score", "--overwrite", "--overwrite"],
+        ["average", "a", "b", "--output", "c", "--overwrite", "--overwrite"],
+    ],
+)
+def test_an_option_given_twice_is_an_error_unless_it_is_a_list(run: Run, arguments: list[str]) -> None:
+    outcome = run(*arguments)
+    assert outcome.status == 2
+    assert "is given 2 times" in outcome.errors
+
+
 def test_wrong_usage_exits_with_2(run: Run) -> None:
     for arguments in (["nonsense"], ["train"], ["translate", "--to"]):
         assert run(*arguments).status == 2

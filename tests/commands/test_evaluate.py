@@ -41,6 +41,40 @@ def test_evaluate_scores_a_bundle_and_keeps_its_translations(
     assert "BLEU" in compared.output
 
 
+def test_evaluate_takes_several_references(run: Run, tmp_path: Path) -> None:
+    hypothesis = write_lines(tmp_path / "out.de", "Das Haus ist sehr klein.", "Ein hoher Baum steht dort.")
+    first = write_lines(tmp_path / "a.de", "Das Haus ist sehr klein.", "Dort steht ein großer Baum.")
+    second = write_lines(tmp_path / "b.de", "Klein ist das Haus.", "Ein hoher Baum steht dort.")
+    command = ["evaluate", "--hypothesis", hypothesis, "--reference", first, "--reference", second]
+    assert "2 sentences, 2 references each\nBLEU 100.0  nrefs:2|" in run(*command).output
+    report = json.loads(run(*command, "--json", "--baseline", first).output)
+    assert report["num_references"] == 2
+    for metric in ("bleu", "chrf", "ter"):
+        assert report[metric]["signature"].startswith("nrefs:2|")
+    assert report["bleu"]["baseline_score"] == pytest.approx(100)
+    assert json.loads(run(*command[:5], "--json").output)["bleu"]["score"] < 100
+    short = write_lines(tmp_path / "short.de", "Ein Satz.")
+    assert_refused(run(*command, "--reference", short), "short.de has 1 lines", "a.de has 2")
+
+
+@pytest.mark.parametrize(
+    ("language", "tokenizer"), [("zh-CN", "zh"), ("ja", "ja-mecab"), ("ko", "ko-mecab"), ("th", "char")]
+)
+def test_evaluate_warns_where_the_tokenizer_does_not_find_words(
+    run: Run, tmp_path: Path, language: str, tokenizer: str
+) -> None:
+    text = write_lines(tmp_path / "text", "这是一个句子。")
+    command = ["evaluate", "--hypothesis", text, "--reference", text, "--to", language]
+    outcome = run(*command)
+    assert outcome.status == 0
+    assert outcome.errors == (
+        f"dragoman: BLEU with sacreBLEU's tokenizer 13a means little for {language}, whose words it does not find; "
+        f'use tokenize "{tokenizer}"\n'
+    )
+    assert run(*command, "--tokenize", "char").errors == ""
+    assert run(*command[:-1], "de").errors == ""
+
+
 def test_evaluate_refuses_what_does_not_fit(
     run: Run, tiny_bundle: Path, evaluation_files: tuple[Path, Path], tmp_path: Path
 ) -> None:

@@ -19,6 +19,12 @@ def test_a_file_becomes_a_tree(tmp_path: Path) -> None:
     assert read_toml(path) == {"table": {"key": "ä"}}
 
 
+def test_a_byte_order_mark_is_no_part_of_the_tree(tmp_path: Path) -> None:
+    path = tmp_path / "run.toml"
+    path.write_bytes(b"\xef\xbb\xbfseed = 3\n")
+    assert read_toml(path) == {"seed": 3}
+
+
 def test_overrides_make_tables_that_are_missing() -> None:
     tree = {"list": [{"a": 1}]}
     apply_overrides(tree, ["list.0.a=2", "new.table.key=word"], example="a.b=1")

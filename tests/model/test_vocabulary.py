@@ -2,6 +2,7 @@
 
 import io
 import re
+from collections.abc import Iterator
 from typing import Literal
 
 import pytest
@@ -154,6 +155,15 @@ def test_a_vocabulary_that_the_corpus_cannot_give(tiny_sentences: list[str]) -> 
     with pytest.raises(InvalidInputError, match=r"vocabulary\.size 300") as caught:
         train_piece_model([], PieceModelOptions(size=300), languages=["de"])
     assert "\n" not in str(caught.value)
+
+
+def test_what_reading_the_corpus_raises_is_not_hidden(tiny_sentences: list[str]) -> None:
+    def sentences() -> Iterator[str]:
+        yield from tiny_sentences
+        raise InvalidInputError("train.en, line 55: invalid UTF-8 at byte 3 of the line")
+
+    with pytest.raises(InvalidInputError, match=r"^train\.en, line 55: invalid UTF-8 at byte 3 of the line$"):
+        train_piece_model(sentences(), PieceModelOptions(size=400, type="bpe"), languages=["en"])
 
 
 def test_training_takes_any_text(tiny_sentences: list[str]) -> None:

@@ -21,10 +21,7 @@ from dragoman.training.cleaning.filters import (
 from dragoman.training.cleaning.options import FILTERS, CleaningOptions
 from dragoman.training.cleaning.pairs import Pair
 from dragoman.training.cleaning.repeats import Repeats
-from dragoman.translation.languages import LanguageIdentifier
-
-_UNSPACED = frozenset({"bo", "ja", "km", "lo", "my", "th", "yue", "zh"})
-"""Languages that put no spaces between words."""
+from dragoman.translation.languages import LanguageIdentifier, has_spaces
 
 
 def make_filters(
@@ -58,8 +55,7 @@ def _make_filter(name: str, options: CleaningOptions, languages: Sequence[str]) 
         case "letters":
             return FewLetters(o.min_letters)
         case "ratio":
-            spaced = _UNSPACED.isdisjoint(language.split("-")[0] for language in languages)
-            return LengthRatio(o.max_ratio, o.ratio_from, compare_words=spaced)
+            return LengthRatio(o.max_ratio, o.ratio_from, compare_words=all(map(has_spaces, languages)))
         case "copy":
             return Copy(o.max_overlap, o.copy_from)
         case "repetition":

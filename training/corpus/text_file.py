@@ -27,8 +27,10 @@ def inspect_text(path: Path) -> TextFile:
     """Reads a text file through, at the speed of the disk, unpacked if its name ends in .gz.
 
     The checksum is of the file as it lies on the disk. Raises NotFoundError or InvalidInputError that names the file,
-    the latter also if it has nothing but white space.
+    the latter also if it has nothing but white space, or is a pipe or a device, which can be read only once.
     """
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise InvalidInputError(f"{path}: is not a file on disk, and a corpus is read several times; save it first")
     try:
         checksum = file_checksum(path)
         num_lines, is_blank = _count_lines(path)

@@ -1,7 +1,7 @@
 """Scores of translations: BLEU, chrF and TER as sacreBLEU computes them, each with its signature."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -12,14 +12,17 @@ from sacrebleu.metrics.ter import TER
 from sacrebleu.significance import PairedTest, Result
 
 from dragoman.model.errors import InvalidInputError
-
-logging.getLogger("sacrebleu").setLevel(logging.ERROR)  # its progress and its hints on tokens are not ours to print
+from dragoman.translation.languages import has_spaces, primary_subtag
 
 DEFAULT_TOKENIZER = "13a"
 """sacreBLEU's name of how mteval-v13a splits words, which suits languages that put spaces between them."""
 
 NUM_BOOTSTRAP_SAMPLES = 1000
 """Resamples of the paired bootstrap, as Koehn (2004) and sacreBLEU's command line have it."""
+
+
+_TOKENIZERS = {"zh": "zh", "yue": "zh", "wuu": "zh", "ja": "ja-mecab", "ko": "ko-mecab"}
+"""By language: sacreBLEU's tokenizers for text whose words 13a does not find."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,9 +62,27 @@ class ScoreReport:
     """What `score_translations` found. BLEU: Papineni et al. 2002; chrF: Popović 2015; TER: Snover et al. 2006."""
 
     num_sentences: int
+    num_references: int = 1
     bleu: MetricScore
     chrf: MetricScore
     ter: MetricScore
+
+
+def silence_sacrebleu() -> None:
+    """Keeps sacreBLEU's progress and hints off the terminal; for a command to call, as it concerns the process."""
+    logging.getLogger("sacrebleu").setLevel(logging.ERROR)
+
+
+def tokenizer_warning(tokenize: str, languages: Iterable[str]) -> str | None:
+    """What to say where the default tokenizer does not find the words of a target language; None where it does."""
+    for language in languages if tokenize == DEFAULT_TOKENIZER else ():
+        better = _TOKENIZERS.get(primary_subtag(language), "char" if not has_spaces(language) else None)
+        if better is not None:
+            return (
+                f"BLEU with sacreBLEU's tokenizer {DEFAULT_TOKENIZER} means little for {language}, whose words it does "
+                f'not find; use tokenize "{better}"'
+            )
+    return None
 
 
 def bleu_score(hypotheses: Sequence[str], references: Sequence[str], *, tokenize: str = DEFAULT_TOKENIZER) -> float:
@@ -100,13 +121,13 @@ class SentenceBleu:
 
 def score_translations(
     hypotheses: Sequence[str],
-    references: Sequence[str],
-    *,
+    *references: Sequence[str],
     baseline: Sequence[str] | None = None,
     tokenize: str = DEFAULT_TOKENIZER,
 ) -> ScoreReport:
-    """Scores hypotheses against one reference each and, where given, against a baseline's hypotheses.
+    """Scores hypotheses against one or several references each and, where given, against a baseline's hypotheses.
 
+    references: each a human translation of all sentences, one at least.
     tokenize: how BLEU splits words, by sacreBLEU's names ("13a", "intl", "zh", "char", "none" for text that is
     tokenized already, …); chrF and TER have their own ways.
 
@@ -116,31 +137,34 @@ def score_translations(
     Raises InvalidInputError when there is nothing to score, when the numbers of sentences differ, or for a tokenizer
     that sacreBLEU does not know or cannot load.
     """
-    _check_lengths(hypotheses, references, "hypotheses")
+    for reference in references:
+        _check_lengths(hypotheses, reference, "hypotheses")
     metrics: dict[str, Metric] = {"bleu": _bleu(tokenize), "chrf": CHRF(), "ter": TER()}
     if baseline is None:
         scores = {name: _plain_score(metric, hypotheses, references) for name, metric in metrics.items()}
     else:
-        _check_lengths(baseline, references, "baseline hypotheses")
+        _check_lengths(baseline, references[0], "baseline hypotheses")
         scores = _compared_scores(metrics, hypotheses, baseline, references)
-    return ScoreReport(num_sentences=len(references), **scores)
+    return ScoreReport(num_sentences=len(hypotheses), num_references=len(references), **scores)
 
 
 def report_to_json(report: ScoreReport) -> dict[str, Any]:
     """The report as `evaluate --json` prints it, in full precision.
 
-    `{"num_sentences": …, "bleu": {"score": …, "signature": …}, "chrf": {…}, "ter": {…}}`; with a baseline each metric
-    has also the keys of `BaselineComparison`, where an interval is a list of two.
+    `{"num_sentences": …, "num_references": …, "bleu": {"score": …, "signature": …}, "chrf": {…}, "ter": {…}}`; with a
+    baseline each metric has also the keys of `BaselineComparison`, where an interval is a list of two.
     """
     return {
         "num_sentences": report.num_sentences,
+        "num_references": report.num_references,
         **{name.lower(): _metric_to_json(score) for name, score in _named_scores(report)},
     }
 
 
 def format_report(report: ScoreReport) -> str:
     """The report as a few lines for a person, scores to one digit as papers print them."""
-    lines = [f"{report.num_sentences} sentence{'s' if report.num_sentences != 1 else ''}"]
+    references = f", {report.num_references} references each" if report.num_references > 1 else ""
+    lines = [f"{report.num_sentences} sentence{'s' if report.num_sentences != 1 else ''}{references}"]
     for name, score in _named_scores(report):
         line = f"{name:<5}{score.score:5.1f}"
         if score.comparison is not None:
@@ -158,16 +182,19 @@ def _bleu(tokenize: str, *, effective_order: bool = False) -> BLEU:
         raise InvalidInputError(f"tokenizer '{tokenize}' cannot be loaded: {reason}") from error
 
 
-def _plain_score(metric: Metric, hypotheses: Sequence[str], references: Sequence[str]) -> MetricScore:
-    score = metric.corpus_score(hypotheses, [references])
+def _plain_score(metric: Metric, hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> MetricScore:
+    score = metric.corpus_score(hypotheses, references)
     return MetricScore(score=float(score.score), signature=str(metric.get_signature()))
 
 
 def _compared_scores(
-    metrics: dict[str, Metric], hypotheses: Sequence[str], baseline: Sequence[str], references: Sequence[str]
+    metrics: dict[str, Metric],
+    hypotheses: Sequence[str],
+    baseline: Sequence[str],
+    references: Sequence[Sequence[str]],
 ) -> dict[str, MetricScore]:
     systems = [("baseline", baseline), ("system", hypotheses)]
-    test = PairedTest(systems, metrics, [references], test_type="bs", n_samples=NUM_BOOTSTRAP_SAMPLES)
+    test = PairedTest(systems, metrics, references, test_type="bs", n_samples=NUM_BOOTSTRAP_SAMPLES)
     signatures, results = test()
     scores = {}
     for name, title in zip(metrics, signatures, strict=True):  # sacreBLEU names its results itself: "BLEU", "chrF2", …

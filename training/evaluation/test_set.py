@@ -20,13 +20,20 @@ from dragoman.translation.translator import Translator
 class EvaluationSet:
     """References, and where a bundle is to translate, their sources: files with one sentence a line."""
 
-    def __init__(self, reference: Path, source: Path | None = None) -> None:
-        """Raises NotFoundError if there are no references, and InvalidInputError if they are empty or no UTF-8."""
-        self.reference = reference
+    def __init__(self, references: Sequence[Path], source: Path | None = None) -> None:
+        """references: one file or several, each of which has a translation of every source.
+
+        Raises NotFoundError if a file is missing, and InvalidInputError for files that are empty, no UTF-8, or differ
+        in length.
+        """
+        self.reference = references[0]
         self.source = source
-        self.references = list(read_lines(reference))
-        if not self.references:
-            raise InvalidInputError(f"{reference}: there is no sentence in it")
+        first = list(read_lines(self.reference))
+        if not first:
+            raise InvalidInputError(f"{self.reference}: there is no sentence in it")
+        self.references = [first]
+        for path in references[1:]:
+            self.references.append(self._as_many_as_references(path, list(read_lines(path))))
 
     def read_hypotheses(self, path: Path) -> list[str]:
         """Translations made elsewhere. Raises InvalidInputError if they are not as many as the references."""
@@ -59,9 +66,9 @@ class EvaluationSet:
         return list(track_on_terminal(lines, f"{translator.name} {direction}", len(sources)))
 
     def _as_many_as_references(self, path: Path, lines: list[str]) -> list[str]:
-        if len(lines) != len(self.references):
+        if len(lines) != len(self.references[0]):
             raise InvalidInputError(
-                f"{path} has {len(lines):,} lines, but {self.reference} has {len(self.references):,}"
+                f"{path} has {len(lines):,} lines, but {self.reference} has {len(self.references[0]):,}"
             )
         return lines
 

@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import os
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,12 @@ def test_files_that_cannot_be_read_are_named(tmp_path: Path) -> None:
         inspect_text(tmp_path / "a.en")
     with pytest.raises(InvalidInputError, match=r": cannot be read: Is a directory$"):
         inspect_text(tmp_path)
+
+
+def test_what_can_be_read_only_once_is_no_corpus(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.en")
+    with pytest.raises(InvalidInputError, match=r"a\.en: is not a file on disk, and a corpus is read several times"):
+        inspect_text(tmp_path / "a.en")
 
 
 @pytest.mark.parametrize("damaged", [b"no gzip", gzip.compress(b"text\n" * 100)[:-9]])

@@ -3,6 +3,8 @@
 import json
 import logging
 import math
+import subprocess
+import sys
 
 import pytest
 from hypothesis import given, settings
@@ -16,6 +18,7 @@ from dragoman.training.evaluation.metrics import (
     format_report,
     report_to_json,
     score_translations,
+    silence_sacrebleu,
 )
 
 REFERENCES = [
@@ -52,6 +55,17 @@ def test_scores_equal_those_of_the_command_line() -> None:
     assert report.num_sentences == 4
     assert scores_of(report) == pytest.approx([57.196361, 64.881895, 30.769231], abs=1e-6)
     assert report.bleu.comparison is None
+
+
+def test_each_reference_counts() -> None:
+    # sacrebleu references baseline -i hypotheses -m bleu chrf ter -w 6
+    report = score_translations(HYPOTHESES, REFERENCES, BASELINE)
+
+    assert scores_of(report) == pytest.approx([59.276004, 64.881895, 30.188679], abs=1e-6)
+    assert (report.num_references, report.bleu.signature[:8]) == (2, "nrefs:2|")
+    assert format_report(report).startswith("4 sentences, 2 references each\n")
+    with pytest.raises(InvalidInputError, match="4 hypotheses, but 3 references"):
+        score_translations(HYPOTHESES, REFERENCES, BASELINE[:3])
 
 
 def test_signatures_are_those_of_sacrebleu() -> None:
@@ -185,7 +199,7 @@ def test_json_has_full_scores_and_survives_a_round_trip() -> None:
     document = report_to_json(report)
 
     assert json.loads(json.dumps(document)) == document
-    assert list(document) == ["num_sentences", *METRICS]
+    assert list(document) == ["num_sentences", "num_references", *METRICS]
     assert document["bleu"] == {"score": report.bleu.score, "signature": report.bleu.signature}
 
 
@@ -207,7 +221,14 @@ def test_text_rounds_scores_and_keeps_signatures() -> None:
     assert compared[3].startswith("TER   30.8 ")
 
 
+def test_only_a_command_silences_sacrebleu() -> None:
+    code = "import logging, dragoman.training.evaluation.metrics; print(logging.getLogger('sacrebleu').level)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.stdout == f"{logging.NOTSET}\n"
+
+
 def test_sacrebleu_stays_quiet(caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]) -> None:
+    silence_sacrebleu()
     tokenized = ["The dog sleeps ."] * 200  # sacreBLEU warns of text that looks tokenized already
     with caplog.at_level(logging.INFO):
         score_translations(tokenized, tokenized, baseline=tokenized)

@@ -33,7 +33,7 @@ def bundle(tiny_bundle: Path, tmp_path: Path) -> Path:
 def make_test_set(tmp_path: Path, sources: list[str] | None = None) -> EvaluationSet:
     sources = SOURCES if sources is None else sources
     return EvaluationSet(
-        write(tmp_path / "test.de", ["Übersetzung"] * len(sources)), write(tmp_path / "test.en", sources)
+        [write(tmp_path / "test.de", ["Übersetzung"] * len(sources))], write(tmp_path / "test.en", sources)
     )
 
 
@@ -47,8 +47,8 @@ def test_every_source_is_translated_in_its_place(tmp_path: Path, bundle: Path) -
 
 
 def test_references_and_hypotheses_are_read_line_by_line(tmp_path: Path) -> None:
-    test_set = EvaluationSet(write(tmp_path / "test.de", ["eins", "zwei\u2028drei"]))
-    assert test_set.references == ["eins", "zwei\u2028drei"]
+    test_set = EvaluationSet([write(tmp_path / "test.de", ["eins", "zwei\u2028drei"])])
+    assert test_set.references == [["eins", "zwei\u2028drei"]]
     assert test_set.read_hypotheses(write(tmp_path / "made.de", ["one", ""])) == ["one", ""]
 
 
@@ -71,12 +71,12 @@ def test_files_of_different_length_are_told_with_both_counts(tmp_path: Path, bun
 def test_files_that_are_missing_empty_or_broken_are_named(tmp_path: Path) -> None:
     path = tmp_path / "test.de"
     with pytest.raises(NotFoundError, match=r"test\.de: no such file"):
-        EvaluationSet(path)
+        EvaluationSet([path])
     with pytest.raises(InvalidInputError, match=r"test\.de: there is no sentence in it"):
-        EvaluationSet(write(path, []))
+        EvaluationSet([write(path, [])])
     path.write_bytes(b"eins\n\xff\n")
     with pytest.raises(InvalidInputError, match=r"test\.de, line 2: invalid UTF-8"):
-        EvaluationSet(path)
+        EvaluationSet([path])
 
 
 def test_what_cannot_be_translated_is_told(tmp_path: Path, bundle: Path) -> None:
@@ -86,7 +86,7 @@ def test_what_cannot_be_translated_is_told(tmp_path: Path, bundle: Path) -> None
     with pytest.raises(NotFoundError, match='there is no bundle "nowhere"'):
         test_set.translate("nowhere", "en", "de", GREEDY)
     with pytest.raises(InvalidInputError, match="its source sentences are needed: --source FILE"):
-        EvaluationSet(test_set.reference).translate(str(bundle), "en", "de", GREEDY)
+        EvaluationSet([test_set.reference]).translate(str(bundle), "en", "de", GREEDY)
 
 
 def report(bleu: float) -> ScoreReport:

@@ -220,6 +220,7 @@ KILLED_JOBS = """
 import os, signal, sys
 from itertools import count
 from pathlib import Path
+from tests.training.synthesis.test_job import Workshop
 
 def die_at_call(function):
     def wrapped(*arguments, **options):
