@@ -1,13 +1,13 @@
 """Writing files so that a reader, a crash or a full disk never meets half of one."""
 
-import fcntl
+import gzip
 import io
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from dragoman.model.errors import DragomanError, InvalidInputError
 
@@ -15,15 +15,47 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 
+STANDARD_STREAM = Path("-")
+"""Names standard input where a file is read, and standard output where one is written."""
+
+_NAMES_OF_STANDARD_OUTPUT = (STANDARD_STREAM, Path("/dev/stdout"), Path("/dev/fd/1"), Path("/proc/self/fd/1"))
+
+
+def is_packed(path: Path) -> bool:
+    """Whether a file's name says that it is gzip."""
+    return path.suffix.lower() == ".gz"
+
+
+def is_stream(path: Path) -> bool:
+    """Whether `path` is standard output, a pipe, a socket or a device. What is written there cannot be replaced."""
+    return path in _NAMES_OF_STANDARD_OUTPUT or (path.exists() and not path.is_file() and not path.is_dir())
+
+
 def refuse_to_replace(path: Path) -> None:
     """Raises InvalidInputError if there is such a file already. For commands that have --overwrite."""
-    if path.exists():
+    if path.exists() and not is_stream(path):
         raise InvalidInputError(f"{path}: exists already; choose another name, or --overwrite it")
 
 
-def open_output(path: Path | None) -> AbstractContextManager[BinaryIO]:
-    """What a command writes to: the file, as `open_atomically` has it, or standard output where there is no name."""
-    return nullcontext(sys.stdout.buffer) if path is None else open_atomically(path)
+@contextmanager
+def open_output(path: Path | None) -> Iterator[BinaryIO]:
+    """What a command writes to: standard output where there is no name, or "-"; otherwise the file, as
+    `open_atomically` has it, packed if its name ends in .gz."""
+    if path is None or path in _NAMES_OF_STANDARD_OUTPUT:
+        yield sys.stdout.buffer
+        sys.stdout.flush()
+        return
+    with open_atomically(path) as file:
+        if not is_packed(path):
+            yield file
+            return
+        with pack_into(file) as packed:
+            yield cast(BinaryIO, packed)
+
+
+def pack_into(file: BinaryIO) -> gzip.GzipFile:
+    """Packs what is written, which is complete in `file` when it is closed. The same content gives the same bytes."""
+    return gzip.GzipFile("", "wb", compresslevel=6, fileobj=file, mtime=0)
 
 
 def write_atomically(path: Path, content: bytes | str) -> None:
@@ -35,7 +67,8 @@ def write_atomically(path: Path, content: bytes | str) -> None:
 @contextmanager
 def open_atomically(path: Path) -> Iterator[BinaryIO]:
     """A file to write, beside `path`; it is flushed to the disk and renamed when the context ends well: `path` holds
-    either its old content or all of the new.
+    either its old content or all of the new. A link stays, and the file that it names is replaced. A pipe or a device
+    is written to directly.
 
     Raises DragomanError naming the file when it cannot be written, a full disk among the reasons.
     """
@@ -46,12 +79,12 @@ def open_atomically(path: Path) -> Iterator[BinaryIO]:
 @contextmanager
 def open_together(paths: Sequence[Path]) -> Iterator[Sequence[BinaryIO]]:
     """As `open_atomically`, for files that belong together: all are on the disk before the first gets its name."""
-    files: list[_FileAside] = []
+    files: list[_Output] = []
     try:
         for path in paths:
             with _errors_that_name(path):
                 path.parent.mkdir(parents=True, exist_ok=True)
-                files.append(_FileAside(path))
+                files.append(_Output(path))
         yield files
         for file in files:
             file.sync()
@@ -63,13 +96,14 @@ def open_together(paths: Sequence[Path]) -> Iterator[Sequence[BinaryIO]]:
         raise
 
 
-class _FileAside(io.BufferedWriter):
-    """Lies beside the path that it is to have, which its errors name."""
+class _Output(io.BufferedWriter):
+    """Lies beside the path that it is to have, which its errors name; a stream is written to directly."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._aside = path.with_name(path.name + ".tmp")
-        super().__init__(io.FileIO(self._aside, "wb"))
+        self._target = Path(os.path.realpath(path))  # of a link, the file that it names
+        self._aside = None if is_stream(path) else self._target.with_name(self._target.name + ".tmp")
+        super().__init__(io.FileIO(self._aside or path, "wb"))
 
     def write(self, content: "Buffer", /) -> int:
         try:  # without the context manager, which takes as long as writing a line
@@ -80,19 +114,22 @@ class _FileAside(io.BufferedWriter):
     def sync(self) -> None:
         with _errors_that_name(self._path):
             self.flush()
-            os.fsync(self.fileno())
+            if self._aside:
+                os.fsync(self.fileno())
 
     def publish(self) -> None:
         with _errors_that_name(self._path):
             self.close()
-            self._aside.replace(self._path)
+            if self._aside:
+                self._aside.replace(self._target)
 
     def discard(self) -> None:
         """What hindered the writing may hinder this, too."""
         with suppress(OSError):
             self.close()
-        with suppress(OSError):
-            self._aside.unlink()
+        if self._aside:
+            with suppress(OSError):
+                self._aside.unlink()
 
 
 @contextmanager
@@ -113,6 +150,8 @@ def exclusive_lock(path: Path) -> Iterator[None]:
 
     Raises DragomanError if another process has it, or if the file cannot be made.
     """
+    import fcntl  # Unix has it; the clients, which import this module, run elsewhere, too
+
     with _errors_that_name(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         file = path.open("a")

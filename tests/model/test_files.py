@@ -1,15 +1,17 @@
 """Writing files: all or nothing, and an error that names the file."""
 
 import errno
+import gzip
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from dragoman.model.errors import DragomanError
-from dragoman.model.files import open_atomically, open_together, write_atomically
+from dragoman.model.files import open_atomically, open_output, open_together, refuse_to_replace, write_atomically
 
 
 @pytest.mark.parametrize(("content", "due"), [("Grüße\n", "Grüße\n".encode()), (b"\x00\xff", b"\x00\xff"), ("", b"")])
@@ -55,7 +57,7 @@ def test_a_write_that_stops_half_way(tmp_path: Path) -> None:
 import resource, signal, sys
 from pathlib import Path
 from dragoman.model.errors import DragomanError
-from dragoman.model.files import open_atomically, write_atomically
+from dragoman.model.files import open_atomically, open_output, open_together, refuse_to_replace, write_atomically
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
 try:
@@ -149,3 +151,54 @@ def test_of_several_files_the_one_at_fault_is_named(tmp_path: Path) -> None:
     with pytest.raises(DragomanError, match=r"a\.en: cannot be written: Bad file descriptor"):
         write_both()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_link_stays_and_the_file_that_it_names_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there" / "file").write_bytes(b"old")
+    for name, target in (("link", "there/file"), ("new", "there/none")):
+        link = tmp_path / name
+        link.symlink_to(target)
+        write_atomically(link, b"new")
+        assert link.is_symlink()
+        assert (tmp_path / target).read_bytes() == b"new"
+
+
+def test_a_device_is_written_through(tmp_path: Path) -> None:
+    null = tmp_path / "null"
+    null.symlink_to("/dev/null")
+    for path in (null, Path("/dev/null")):
+        refuse_to_replace(path)  # nothing is lost
+        write_atomically(path, b"new")
+        assert path.is_char_device()
+    with pytest.raises(DragomanError, match="/dev/full: cannot be written: No space left on device"):
+        write_atomically(Path("/dev/full"), b"new")
+
+
+def test_a_named_pipe_is_written_through(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe.gz"
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor(1) as reader:
+        content = reader.submit(pipe.read_bytes)
+        with open_output(pipe) as file:
+            file.write(b"new")
+        assert gzip.decompress(content.result()) == b"new"
+    assert pipe.is_fifo()
+
+
+@pytest.mark.parametrize("name", ["file.gz", "FILE.GZ", "file"])
+def test_an_output_is_packed_as_its_name_says(name: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    with open_output(path) as file:
+        file.write("Grüße\n".encode())
+    content = path.read_bytes()
+    assert (gzip.decompress(content) if name != "file" else content) == "Grüße\n".encode()
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("path", [None, Path("-"), Path("/dev/stdout")])
+def test_a_hyphen_is_standard_output(path: Path | None, capsysbinary: pytest.CaptureFixture[bytes]) -> None:
+    with open_output(path) as file:
+        file.write(b"new")
+    assert capsysbinary.readouterr().out == b"new"
+    assert not Path("-").exists()
