@@ -6,6 +6,8 @@ the two sides of a corpus, or a translation and its source, against each other.
 
 import gzip
 import os
+import select
+import stat
 import sys
 import zlib
 from collections.abc import Iterator
@@ -14,12 +16,15 @@ from pathlib import Path
 from typing import BinaryIO, Self
 
 from dragoman.model.errors import DragomanError, InvalidInputError, NotFoundError
+from dragoman.model.files import STANDARD_STREAM, is_packed
 
 MAX_LINE_BYTES = 1 << 20
 """Longest line of a batch job; what is longer is no sentence, and might not fit into memory."""
 
-STANDARD_INPUT = Path("-")
+STANDARD_INPUT = STANDARD_STREAM
 """Stands for standard input in `LineInput`, also where a file has that name."""
+
+_CHUNK_BYTES = 1 << 16
 
 
 class LineInput:
@@ -40,16 +45,21 @@ class LineInput:
         self._max_line_bytes = max_line_bytes
         self._stack = ExitStack()
         try:
-            self._raw: BinaryIO = (
-                sys.stdin.buffer if path == STANDARD_INPUT else self._stack.enter_context(path.open("rb"))
-            )
+            if path == STANDARD_INPUT:
+                if sys.stdin is None:
+                    raise InvalidInputError("standard input: is closed")
+                self._raw: BinaryIO = sys.stdin.buffer
+            else:
+                self._raw = self._stack.enter_context(path.open("rb"))
         except FileNotFoundError as error:
             raise NotFoundError(f"{path}: no such file") from error
         except OSError as error:
             raise InvalidInputError(f"{path}: cannot be read: {error.strerror}") from error
-        self._lines: BinaryIO = self._raw
-        if path.suffix == ".gz":
-            self._lines = self._stack.enter_context(gzip.GzipFile(fileobj=self._raw, mode="rb"))  # type: ignore[assignment]
+        self._lines: BinaryIO | gzip.GzipFile | _ArrivingLines = self._raw
+        if is_packed(path):
+            self._lines = self._stack.enter_context(gzip.GzipFile(fileobj=self._raw, mode="rb"))
+        elif not self.is_resumable and _arrives_in_time(self._raw):
+            self._lines = _ArrivingLines(self._raw)
         self._number = 0
 
     def __enter__(self) -> Self:
@@ -73,6 +83,13 @@ class LineInput:
         while line := self._read_line():
             yield line
 
+    def is_ready(self) -> bool:
+        """Whether reading does not wait: a line has arrived, or the end. Packed input is not looked at: it is."""
+        try:
+            return not isinstance(self._lines, _ArrivingLines) or self._lines.is_ready()
+        except OSError:  # reading will say it
+            return True
+
     def decode(self, line: bytes, number: int) -> str:
         """The text of line `number`, which counts from 1. Raises InvalidInputError naming file and line."""
         try:
@@ -88,10 +105,50 @@ class LineInput:
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             raise InvalidInputError(f"{self.name}, line {self._number}: the gzip data are damaged: {error}") from error
         except OSError as error:
-            raise DragomanError(f"{self.name}, line {self._number}: cannot be read: {error.strerror}") from error
+            reason = error.strerror or error
+            raise DragomanError(f"{self.name}, line {self._number}: cannot be read: {reason}") from error
         if limit is not None and len(line) > limit:
             raise InvalidInputError(f"{self.name}, line {self._number}: is longer than {limit} bytes")
         return line
+
+
+class _ArrivingLines:
+    """Lines of a pipe or a terminal, which knows whether one has arrived."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._descriptor = file.fileno()
+        self._buffer = b""
+        self._has_ended = False
+
+    def readline(self, limit: int = -1) -> bytes:
+        while b"\n" not in self._buffer and not self._has_ended and not 0 <= limit <= len(self._buffer):
+            self._read()
+        end = self._buffer.find(b"\n") + 1 or len(self._buffer)
+        if limit >= 0:
+            end = min(end, limit)
+        line, self._buffer = self._buffer[:end], self._buffer[end:]
+        return line
+
+    def is_ready(self) -> bool:
+        while b"\n" not in self._buffer and not self._has_ended:
+            if not select.select([self._descriptor], [], [], 0)[0]:
+                return False
+            self._read()
+        return True
+
+    def _read(self) -> None:
+        chunk = os.read(self._descriptor, _CHUNK_BYTES)
+        self._buffer += chunk
+        self._has_ended = not chunk
+
+
+def _arrives_in_time(file: BinaryIO) -> bool:
+    """Whether a file has a descriptor of a pipe, a socket or a terminal; only Unix can ask these for what is there."""
+    try:
+        mode = os.fstat(file.fileno()).st_mode
+    except OSError:
+        return False
+    return os.name == "posix" and not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
 
 
 def read_lines(path: Path) -> Iterator[str]:

@@ -128,9 +128,8 @@ def _print_translations(source: "TranslationSource", texts: list[str], task: "Ta
 def _translate_file(
     source: "TranslationSource", input_path: Path, output_path: Path, task: "Task", *, as_json: bool, overwrite: bool
 ) -> None:
-    from dragoman.translation.batch.display import show_progress
     from dragoman.translation.batch.formats import translation_to_json
-    from dragoman.translation.batch.job import run_batch_job
+    from dragoman.translation.batch.job import run_batch_job, show_progress
 
     def write(translation: "Translation") -> str:
         return translation_to_json(translation, attention=task.with_attention) if as_json else translation.text

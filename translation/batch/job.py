@@ -4,15 +4,19 @@ import hashlib
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
 
 from dragoman.model.errors import DragomanError, InvalidInputError, InvalidRequestError, InvalidTextError
 from dragoman.translation.batch.progress import JobFiles, Journal, Parameters
 from dragoman.translation.lines import LineInput, encode_line
 from dragoman.translation.results import Translation
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 CHECKPOINT_SECONDS = 1.0
 """How much work a kill costs at most, about; each checkpoint syncs two small files to the disk."""
@@ -76,11 +80,46 @@ def run_batch_job(
         files = stack.enter_context(
             JobFiles(output_path, parameters, is_resumable=source.is_resumable, overwrite=overwrite)
         )
-        job = _BatchJob(source, files, translate_stream, write, on_progress, checkpoint_seconds)
-        job.skip_translated()
+        job = _BatchJob(
+            source,
+            files,
+            translate_stream,
+            lambda translation: encode_line(write(translation)),
+            on_progress,
+            checkpoint_seconds,
+        )
+        job.skip_translated(files)
         job.translate_rest()
         files.complete(make_output)
     return JobSummary(job.num_lines, job.num_resumed)
+
+
+def translate_lines(
+    input_path: Path, output: BinaryIO, translate_stream: TranslateStream, encode: Callable[[Translation], bytes]
+) -> None:
+    """Writes what `encode` makes of the translation of every line as soon as it is known, in order.
+
+    Of a pipe or a terminal, the lines that have arrived are translated before the next one is waited for.
+
+    Raises what `run_batch_job` raises for its input.
+    """
+    with LineInput(input_path) as source:
+        job = _BatchJob(source, _Stream(output), translate_stream, encode, None, CHECKPOINT_SECONDS)
+        job.translate_rest()
+
+
+class _Stream:
+    """Takes the place of `JobFiles` where nothing is kept."""
+
+    def __init__(self, output: BinaryIO) -> None:
+        self._output = output
+
+    def append(self, line: bytes) -> None:
+        self._output.write(line)
+        self._output.flush()
+
+    def checkpoint(self, num_lines: int, input_sha256: str) -> None:
+        """Nothing to do."""
 
 
 class _BatchJob:
@@ -89,9 +128,9 @@ class _BatchJob:
     def __init__(
         self,
         source: LineInput,
-        files: JobFiles,
+        files: JobFiles | _Stream,
         translate_stream: TranslateStream,
-        write: Callable[[Translation], str],
+        encode: Callable[[Translation], bytes],
         on_progress: Callable[[JobProgress], None] | None,
         checkpoint_seconds: float,
     ) -> None:
@@ -101,19 +140,20 @@ class _BatchJob:
         self._lines = iter(source)
         self._files = files
         self._translate_stream = translate_stream
-        self._write = write
+        self._encode = encode
         self._on_progress = on_progress
         self._checkpoint_seconds = checkpoint_seconds
         self._checksum = hashlib.sha256()
         self._pending: deque[tuple[bytes, str]] = deque()  # read by the translator, but not yet translated
         self._read_error: DragomanError | None = None
+        self._has_read_all = False
         self._next_checkpoint = 0.0
 
-    def skip_translated(self) -> None:
+    def skip_translated(self, files: JobFiles) -> None:
         """Goes to where the job goes on; InvalidInputError if the input up to the last checkpoint has changed."""
-        self.num_resumed = self._files.resume()
-        if self._files.journal is not None:
-            self._refuse_other_input(self._files.journal)
+        self.num_resumed = files.resume()
+        if files.journal is not None:
+            self._refuse_other_input(files.journal, files.explain_start_over())
         for line in islice(self._lines, self.num_resumed):
             self._checksum.update(line)
         self.num_lines = self.num_resumed
@@ -130,7 +170,8 @@ class _BatchJob:
 
     def _translate_stream_of_texts(self) -> None:
         try:
-            self._append(self._translate_stream(self._read_texts()))
+            while not self._has_read_all:
+                self._append(self._translate_stream(self._read_texts()))
         except InvalidRequestError:  # no text is to blame
             raise
         except InvalidInputError:
@@ -141,7 +182,7 @@ class _BatchJob:
         if self._pending:
             raise RuntimeError(f"the translator left out {len(self._pending)} texts")
 
-    def _refuse_other_input(self, journal: Journal) -> None:
+    def _refuse_other_input(self, journal: Journal, remedy: str) -> None:
         checksum = hashlib.sha256()
         with LineInput(self._source.path) as source:
             for line in islice(source, journal.num_lines):
@@ -149,18 +190,24 @@ class _BatchJob:
         if checksum.hexdigest() != journal.input_sha256:
             raise InvalidInputError(
                 f"{self._source.name}: has changed within its first {journal.num_lines} lines since the job was begun; "
-                f"put it back, or {self._files.explain_start_over()}"
+                f"put it back, or {remedy}"
             )
 
     def _read_texts(self) -> Iterator[str]:
         """Feeds the translator. An error only ends the input: the translator first finishes what it has."""
+        has_begun = False
         try:
-            for line in self._lines:
+            while not has_begun or not isinstance(self._files, _Stream) or self._source.is_ready():
+                line = next(self._lines, None)
+                if line is None:
+                    self._has_read_all = True
+                    return
+                has_begun = True
                 text = self._source.decode(line, self.num_lines + len(self._pending) + 1)
                 self._pending.append((line, text))
                 yield text
         except DragomanError as error:
-            self._read_error = error
+            self._read_error, self._has_read_all = error, True
 
     def _append(self, translations: Iterator[Translation]) -> None:
         """Appends the translations of the texts that are pending, in order."""
@@ -169,7 +216,7 @@ class _BatchJob:
                 line, text = self._pending.popleft()
                 if translation.source != text:
                     raise RuntimeError(f"the translator mixed up its texts at line {self.num_lines + 1}")
-                self._files.append(encode_line(self._write(translation)))
+                self._files.append(self._encode(translation))
                 self._checksum.update(line)
                 self.num_lines += 1
                 if time.monotonic() >= self._next_checkpoint:
@@ -198,3 +245,43 @@ class _BatchJob:
 
     def _progress(self) -> JobProgress:
         return JobProgress(self.num_lines, self.num_resumed, self._source.num_bytes_read, self._source.num_bytes)
+
+
+@contextmanager
+def show_progress(console: "Console | None" = None) -> Iterator[Callable[[JobProgress], None] | None]:
+    """Gives an `on_progress` for `run_batch_job` that draws on standard error, or None if that is no terminal.
+
+    The bar shows the share of the input's bytes that are read; of a pipe, whose size nobody knows, only lines.
+    """
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        TaskProgressColumn,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    console = console or Console(stderr=True)
+    if not console.is_terminal:
+        yield None
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console) as display:
+        task = display.add_task("Translating", total=None)
+
+        def update(progress: JobProgress) -> None:
+            lines = f"{progress.num_lines:,} lines"
+            resumed = f" ({progress.num_resumed:,} from before)" if progress.num_resumed else ""
+            display.update(
+                task, description=lines + resumed, completed=progress.num_bytes_read, total=progress.num_bytes
+            )
+
+        yield update

@@ -14,6 +14,7 @@ complete lines in the partial file if that is less. What the partial file holds 
 import fcntl
 import json
 import os
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import BinaryIO, Self
 
 from dragoman.model.errors import DragomanError, InvalidInputError, NotFoundError
+from dragoman.model.files import is_packed, open_output
 
 Scalar = str | int | float | bool | None
 
@@ -48,16 +50,17 @@ class JobFiles:
     """
 
     def __init__(self, output_path: Path, parameters: Parameters, *, is_resumable: bool, overwrite: bool) -> None:
-        self._output = output_path
-        self._partial = output_path.with_name(output_path.name + ".partial")
-        self._journal = output_path.with_name(output_path.name + ".journal")
+        # Of a link, the file that it names: the link stays.
+        self._output = Path(os.path.realpath(output_path)) if output_path.is_symlink() else output_path
+        self._partial = self._output.with_name(self._output.name + ".partial")
+        self._journal = self._output.with_name(self._output.name + ".journal")
         self._parameters = dict(parameters)
         self._is_resumable = is_resumable
         self._overwrite = overwrite
         self._stack = ExitStack()
         self._refuse_existing_output()
-        if not output_path.parent.is_dir():
-            raise NotFoundError(f"{output_path}: there is no folder {output_path.parent}")
+        if not self._output.parent.is_dir():
+            raise NotFoundError(f"{self._output}: there is no folder {self._output.parent}")
         self._file = self._open_partial()
         try:
             self.journal = self._read_journal()
@@ -106,9 +109,10 @@ class JobFiles:
             os.fsync(self._file.fileno())
             if make_output is None:
                 self._refuse_existing_output()  # somebody may have made one in the meantime
+            if make_output is None and not is_packed(self._output):
                 self._partial.replace(self._output)
             else:
-                make_output(self._partial)
+                (make_output or self._pack)(self._partial)
                 self._partial.unlink()
             self._journal.unlink(missing_ok=True)
             folder = os.open(self._output.parent, os.O_RDONLY)
@@ -116,6 +120,10 @@ class JobFiles:
                 os.fsync(folder)
             finally:
                 os.close(folder)
+
+    def _pack(self, lines: Path) -> None:
+        with lines.open("rb") as file, open_output(self._output) as packed:
+            shutil.copyfileobj(file, packed, _CHUNK_BYTES)
 
     def explain_start_over(self) -> str:
         """What a person must delete to begin the job anew."""

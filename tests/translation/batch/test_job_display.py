@@ -4,8 +4,7 @@ import io
 
 from rich.console import Console
 
-from dragoman.translation.batch.display import show_progress
-from dragoman.translation.batch.job import JobProgress
+from dragoman.translation.batch.job import JobProgress, show_progress
 
 
 def test_draws_lines_and_the_share_of_the_input() -> None:
