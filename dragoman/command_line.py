@@ -1,8 +1,11 @@
 """The command `dragoman`."""
 
+import errno
+import io
+import os
 import sys
 from collections import Counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 from typer.core import TyperCommand
@@ -22,19 +25,40 @@ from dragoman.commands.shortlist import shortlist
 from dragoman.commands.synthesize import synthesize
 from dragoman.commands.train import train
 from dragoman.commands.translate import translate
-from dragoman.model.errors import DragomanError
+from dragoman.model.errors import DragomanError, InvalidInputError
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+BROKEN_PIPE = 141
+"""The exit code where nobody reads the output any more: what a shell shows for a program that SIGPIPE ended."""
+
+COMMANDS = {
+    "Translate": (translate, combine, models),
+    "Serve": (serve,),
+    "Train": (clean, train, report, compare, shortlist, average, synthesize),
+    "Measure": (evaluate, score),
+    "Convert": (export,),
+}
+"""By what a user does, in the order of --help."""
 
 
 class _Command(TyperCommand):
-    """A command that refuses an option given twice, where the last one would win in silence, unless it is a list."""
+    """A command that refuses an option that is given twice and is no list, where Typer would take the last."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        *_, given = self.make_parser(ctx).parse_args(list(args))
-        options: Counter[Any] = Counter(given)
-        for option, times in options.items():
-            if option.param_type_name == "option" and not option.multiple and times > 1:
-                raise typer.BadParameter(f"is given {times} times, but may be given once", ctx=ctx, param=option)
+        _, _, given = self.make_parser(ctx).parse_args(list(args))
+        for parameter, times in Counter[Any](given).items():
+            if times > 1 and not parameter.multiple:
+                raise InvalidInputError(f"{parameter.opts[0]} is given {times} times, but may be given once")
         return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            typer.echo("dragoman: interrupted", err=True)
+            raise typer.Exit(130) from None
 
 
 app = typer.Typer(
@@ -43,31 +67,88 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-# In the order of --help.
-for _command in (
-    clean,
-    train,
-    report,
-    compare,
-    evaluate,
-    score,
-    shortlist,
-    average,
-    synthesize,
-    translate,
-    combine,
-    serve,
-    models,
-    export,
-):
-    app.command(cls=_Command)(_command)
+for _panel, _commands in COMMANDS.items():
+    for _command in _commands:
+        app.command(cls=_Command, rich_help_panel=_panel)(_command)
 app.command(cls=_Command, hidden=True)(demo)
+
+
+def _print_version(is_wanted: bool) -> None:
+    if is_wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"dragoman {version('dragoman')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: bool = typer.Option(False, "--version", callback=_print_version, is_eager=True, help="Show the version."),
+) -> None:
+    """Options of no command."""
+
+
+class _StandardStream(io.FileIO):
+    """Standard output or error. A fault of standard output ends the command; nobody reads of a fault of standard error.
+
+    What is written after a fault is dropped, so that flushing at the end of the process raises nothing more.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        super().__init__(descriptor, "wb", closefd=False)
+        self._is_broken = False
+
+    def write(self, content: "Buffer", /) -> int:
+        if not self._is_broken:
+            try:
+                return super().write(content)
+            except OSError as error:
+                self._is_broken = True
+                if self.fileno() == 1:
+                    if error.errno == errno.EPIPE:
+                        raise typer.Exit(BROKEN_PIPE) from None
+                    reason = "it is closed" if error.errno == errno.EBADF else error.strerror
+                    raise DragomanError(f"standard output cannot be written: {reason}") from error
+        return memoryview(content).nbytes
+
+
+def _guard_standard_streams() -> None:
+    """Has a fault of standard output or error end as `_StandardStream` says, whoever writes.
+
+    A descriptor that is closed is opened in the wrong direction: using it stays an error, and no file that is opened
+    later gets its number. A character that the encoding lacks becomes a question mark.
+    """
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            closed = os.open(os.devnull, os.O_WRONLY if descriptor == 0 else os.O_RDONLY)
+            if closed != descriptor:
+                os.dup2(closed, descriptor)
+                os.close(closed)
+    for name, descriptor in (("stdout", 1), ("stderr", 2)):
+        stream = getattr(sys, name)
+        if stream is getattr(sys, f"__{name}__"):  # not what somebody has put in its place, such as a test
+            guarded = io.TextIOWrapper(
+                io.BufferedWriter(_StandardStream(descriptor)),
+                encoding=stream.encoding if stream else "utf-8",
+                errors="replace",
+                line_buffering=stream is None or stream.line_buffering or descriptor == 2,
+                write_through=stream is not None and stream.write_through,
+            )
+            setattr(sys, name, guarded)
 
 
 def main() -> None:
     """Run the command line; an error that the user can mend is one line and exit code 2."""
+    _guard_standard_streams()
     try:
-        app(prog_name="dragoman")
+        try:
+            app(prog_name="dragoman")
+        finally:
+            sys.stdout.flush()
     except DragomanError as error:
         typer.echo(f"dragoman: {error}", err=True)
         sys.exit(2)
+    except typer.Exit as end:
+        sys.exit(end.exit_code)

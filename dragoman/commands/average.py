@@ -1,7 +1,7 @@
 """`dragoman average`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
@@ -9,9 +9,6 @@ from dragoman.commands.options import (
     Overwrite,
 )
 from dragoman.model.files import refuse_to_replace
-
-if TYPE_CHECKING:
-    pass
 
 
 def average(

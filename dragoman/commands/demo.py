@@ -6,13 +6,16 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-
-from rich.console import Console
-from rich.table import Table
+from typing import TYPE_CHECKING
 
 from dragoman.model.errors import DragomanError
-from dragoman.server.client import Client
-from dragoman.translation.results import Translation
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+    from dragoman.server.client import Client
+    from dragoman.translation.results import Translation
 
 ENGLISH = (
     "Where is the nearest train station?",
@@ -38,6 +41,10 @@ BATCH = tuple(
 
 def demo() -> None:
     """Start a server with the bundled model, call it, and show what it answers."""
+    from rich.console import Console
+
+    from dragoman.server.client import Client
+
     console = Console()
     with _running_server(console) as address, Client(address) as client:
         for model in client.list_models():
@@ -55,7 +62,7 @@ def demo() -> None:
     console.print("The server finished its calls and stopped.")
 
 
-def _show_refusal(client: Client, console: Console) -> None:
+def _show_refusal(client: "Client", console: "Console") -> None:
     console.print('A request that the server must refuse: into the language "xx".')
     try:
         client.translate(ENGLISH[0], to="xx")
@@ -66,7 +73,7 @@ def _show_refusal(client: Client, console: Console) -> None:
 
 
 @contextmanager
-def _running_server(console: Console) -> Iterator[str]:
+def _running_server(console: "Console") -> Iterator[str]:
     """Starts `dragoman serve` on a free port and gives its address; at the end it must stop cleanly."""
     command = [sys.executable, "-m", "dragoman", "serve", "--listen", "127.0.0.1:0", "--set", "log.level=warning"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
@@ -85,7 +92,9 @@ def _running_server(console: Console) -> Iterator[str]:
         raise DragomanError(f"the server ended with status {status}")
 
 
-def _table(title: str, translations: Sequence[Translation]) -> Table:
+def _table(title: str, translations: "Sequence[Translation]") -> "Table":
+    from rich.table import Table
+
     table = Table("source", "translation", "score", title=title, title_justify="left")
     table.columns[2].justify = "right"
     for translation in translations:

@@ -10,13 +10,15 @@ from dragoman.commands.options import (
     SEARCH_OPTIONS,
     Device,
     From,
+    Overwrite,
     Precision,
     Split,
     UseShortlist,
     with_search_options,
 )
 from dragoman.model.errors import InvalidInputError
-from dragoman.model.files import write_atomically
+from dragoman.model.files import STANDARD_STREAM, open_output, refuse_to_replace
+from dragoman.translation.lines import encode_line
 
 if TYPE_CHECKING:
     from dragoman.model.decoding.search_options import SearchOptions
@@ -44,6 +46,7 @@ def evaluate(
         str | None, typer.Option(metavar="BUNDLE", help="Compare with another bundle by paired bootstrap.")
     ] = None,
     output: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the translations here.")] = None,
+    overwrite: Overwrite = False,
     record: Annotated[
         str | None, typer.Option(metavar="NAME", help="Write the scores into the bundle, as those of this test set.")
     ] = None,
@@ -79,8 +82,10 @@ def evaluate(
             "--record keeps beam size and length penalty alone: leave out other search options, --shortlist and "
             "--no-split"
         )
-    if output is not None and output.exists():
-        raise InvalidInputError(f"{output}: exists already; choose another name for the output")
+    if output == STANDARD_STREAM:
+        raise InvalidInputError("--output -: the scores go to standard output; name a file for the translations")
+    if output is not None and not overwrite:
+        refuse_to_replace(output)
     silence_sacrebleu()
     if warning := tokenizer_warning(tokenize, [to] if to is not None else []):
         typer.echo(f"dragoman: {warning}", err=True)
@@ -110,6 +115,7 @@ def evaluate(
     # First what it took minutes to find out; what is written may meet a full disk.
     typer.echo(json.dumps(report_to_json(report), indent=2) if as_json else format_report(report))
     if output is not None:
-        write_atomically(output, "".join(f"{line}\n" for line in hypotheses))
+        with open_output(output) as lines:
+            lines.writelines(map(encode_line, hypotheses))
     if record is not None and bundles and to is not None:
         record_scores(bundles[0], source_language, to, record, report, options)

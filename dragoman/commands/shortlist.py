@@ -1,7 +1,7 @@
 """`dragoman shortlist`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -9,9 +9,6 @@ from dragoman.commands.options import (
     From,
     To,
 )
-
-if TYPE_CHECKING:
-    pass
 
 
 def shortlist(

@@ -18,6 +18,7 @@ from dragoman.commands.options import (
     with_search_options,
 )
 from dragoman.model.errors import InvalidInputError
+from dragoman.model.files import is_packed
 
 if TYPE_CHECKING:
     from dragoman.model.config import Direction
@@ -141,7 +142,7 @@ def synthesize(
     loaded_with: dict[str, Scalar] = {"precision": precision, "device": device, "shortlist": use_shortlist}
     direction = translator.find_direction(source_language, to)
     if output_folder is not None:
-        files = SynthesisFiles.in_folder(output_folder, direction, is_packed=input_path.suffix == ".gz")
+        files = SynthesisFiles.in_folder(output_folder, direction, is_packed=is_packed(input_path))
     else:
         assert output_source is not None
         assert output_target is not None

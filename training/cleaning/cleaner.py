@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from dragoman.model.errors import InvalidInputError
-from dragoman.model.files import open_together, refuse_to_replace
+from dragoman.model.files import is_packed, open_together, pack_into, refuse_to_replace
 from dragoman.training.cleaning.chain import apply_filters
 from dragoman.training.cleaning.encoding import Repairer
 from dragoman.training.cleaning.filters import Filter
 from dragoman.training.cleaning.options import CleaningOptions
 from dragoman.training.cleaning.pairs import Pair, read_pair_blocks
 from dragoman.training.cleaning.report import CleaningReport, Tally
-from dragoman.training.corpus.text_file import pack_into
 from dragoman.training.display import track_on_terminal
 from dragoman.translation.lines import encode_line
 
@@ -55,7 +54,7 @@ class _Writer:
         paths = [path for path in wanted if path is not None]
         opened = dict(zip(paths, stack.enter_context(open_together(paths)), strict=True))
         for path, file in opened.items():
-            if path.suffix == ".gz":
+            if is_packed(path):
                 opened[path] = cast(BinaryIO, stack.enter_context(pack_into(file)))
         self._source, self._target, self._removed = (opened.get(path) if path is not None else None for path in wanted)
         if self._removed is not None:

@@ -5,10 +5,10 @@ import hashlib
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from dragoman.model.errors import InvalidInputError, NotFoundError
-from dragoman.model.files import refuse_to_replace
+from dragoman.model.files import is_packed, pack_into, refuse_to_replace
 from dragoman.translation.lines import encode_line
 
 _CHUNK_BYTES = 1 << 20
@@ -48,7 +48,7 @@ def inspect_text(path: Path) -> TextFile:
 def _count_lines(path: Path) -> tuple[int, bool]:
     """Lines as `translation.lines` counts them, and whether all are blank."""
     num_lines, is_blank, end = 0, True, b"\n"
-    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+    with gzip.open(path) if is_packed(path) else path.open("rb") as file:
         while chunk := file.read(_CHUNK_BYTES):
             num_lines += chunk.count(b"\n")
             is_blank = is_blank and not chunk.decode(errors="replace").strip()
@@ -70,8 +70,8 @@ class LineOutput:
         self.path = path
         self._digested = _Digested(file)
         self._packed: gzip.GzipFile | None = None
-        if path.suffix == ".gz":
-            self._packed = pack_into(self._digested)
+        if is_packed(path):
+            self._packed = pack_into(cast(BinaryIO, self._digested))
 
     def write(self, text: str) -> None:
         """One line; line breaks in it become spaces."""
@@ -89,12 +89,6 @@ class LineOutput:
         if not overwrite and self.path.exists() and file_checksum(self.path) != checksum:
             refuse_to_replace(self.path)
         return checksum
-
-
-def pack_into(file: "BinaryIO | _Digested") -> gzip.GzipFile:
-    """Packs what is written and, when it is closed, is complete in `file`. The same content makes the same bytes: no
-    name and no time is among them."""
-    return gzip.GzipFile("", "wb", compresslevel=6, fileobj=file, mtime=0)
 
 
 class _Digested:
