@@ -75,9 +75,12 @@ app.command(cls=_Command, hidden=True)(demo)
 
 def _print_version(is_wanted: bool) -> None:
     if is_wanted:
-        from importlib.metadata import version
+        from importlib.metadata import PackageNotFoundError, version
 
-        typer.echo(f"dragoman {version('dragoman')}")
+        try:
+            typer.echo(f"dragoman {version('dragoman')}")
+        except PackageNotFoundError:
+            typer.echo("dragoman, not installed")
         raise typer.Exit
 
 

@@ -185,7 +185,7 @@ def test_proto_holds_proto_files_alone() -> None:
     assert strangers == []
 
 
-def test_help_does_not_import_torch() -> None:
+def test_help_imports_nothing_that_takes_long() -> None:
     code = """
 import sys
 import dragoman.command_line
@@ -194,7 +194,8 @@ try:
     dragoman.command_line.main()
 except SystemExit as end:
     assert not end.code, end.code
-assert "torch" not in sys.modules, "torch was imported"
+slow = {"google", "grpc", "numpy", "pydantic", "sacrebleu", "sentencepiece", "torch"} & set(sys.modules)
+assert not slow, slow
 """
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr

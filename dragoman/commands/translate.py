@@ -1,5 +1,8 @@
 """`dragoman translate`."""
 
+import itertools
+import sys
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -21,6 +24,8 @@ from dragoman.commands.options import (
     with_search_options,
 )
 from dragoman.model.errors import InvalidInputError
+from dragoman.model.files import is_stream, open_output, refuse_to_replace
+from dragoman.translation.lines import STANDARD_INPUT, encode_line
 
 if TYPE_CHECKING:
     from dragoman.model.decoding.search_options import SearchOptions
@@ -35,13 +40,17 @@ DEFAULT_BUNDLE = "en-de"
 @with_search_options()
 def translate(
     to: To,
-    texts: Annotated[list[str] | None, typer.Argument(metavar="TEXT", help="Texts, one translation each.")] = None,
+    texts: Annotated[
+        list[str] | None, typer.Argument(metavar="TEXT", help="Texts; without any, lines of standard input.")
+    ] = None,
     source_language: From = None,
     input_path: Annotated[
-        Path | None, typer.Option("--input", metavar="FILE", help="Translate a file, one text a line; .gz works too.")
+        Path | None,
+        typer.Option("--input", metavar="FILE", help="One text a line; .gz works, - is standard input."),
     ] = None,
     output_path: Annotated[
-        Path | None, typer.Option("--output", metavar="FILE", help="Where the translations of --input go.")
+        Path | None,
+        typer.Option("--output", metavar="FILE", help="Write here; .gz works, - is standard output."),
     ] = None,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
@@ -66,24 +75,34 @@ def translate(
     *,
     options: "SearchOptions",
 ) -> None:
-    """Translate texts, or a file: after an interruption the same command goes on where it stopped.
+    """Translate texts, a file, or the lines of standard input.
 
-    A line for a text. With --n-best several, each with the text's number, its score and the translation between TABs;
-    with --json an object.
+    Each text gives one line. With --n-best, each translation gives a line: the text's number, TAB, score, TAB,
+    translation. With --json, each text gives an object.
+
+    Where both --input and --output are files, the job survives an interruption: the same command goes on where it
+    stopped.
     """
     from dragoman.server.client.batch_source import remote_source
+    from dragoman.translation.batch.job import translate_lines
     from dragoman.translation.batch.source import Task, local_source
 
-    if bool(texts) == (input_path is not None):
+    if texts and input_path is not None:
         raise InvalidInputError("give either TEXT to translate, or --input FILE")
-    if (input_path is None) != (output_path is None):
-        raise InvalidInputError("--input FILE and --output FILE go together")
+    if not texts and input_path is None and sys.stdin is not None and sys.stdin.isatty():
+        raise InvalidInputError("give TEXT to translate, --input FILE, or lines on standard input")
+    for number, text in enumerate(texts or (), start=1):
+        if not text.isascii() and text != text.encode(errors="replace").decode():
+            raise InvalidInputError(f"TEXT {number}: is not UTF-8")
     if (alignment or attention) and not as_json:
         raise InvalidInputError("--alignment and --attention are parts of --json")
-    if output_path is not None and options.n_best > 1 and not as_json:
+    is_job = not texts and output_path is not None and not is_stream(output_path)
+    if is_job and options.n_best > 1 and not as_json:
         raise InvalidInputError(
             "--n-best into a file needs --json: line N of the output belongs to line N of the input"
         )
+    if output_path is not None and not is_job and not overwrite:
+        refuse_to_replace(output_path)
     task = Task(
         to=to,
         source_language=source_language,
@@ -107,22 +126,36 @@ def translate(
         loaded_with: dict[str, Scalar] = {"precision": precision, "device": device, "shortlist": use_shortlist}
         found = nullcontext(local_source(translator, task, loaded_with))
     with found as source:
-        if input_path is None or output_path is None:
-            _print_translations(source, texts or [], task, as_json=as_json)
-        else:
-            _translate_file(source, input_path, output_path, task, as_json=as_json, overwrite=overwrite)
+        lines = input_path or STANDARD_INPUT
+        if is_job and output_path is not None:
+            _translate_file(source, lines, output_path, task, as_json=as_json, overwrite=overwrite)
+            return
+        encode = _encoder(task, as_json=as_json, keep_breaks=bool(texts))
+        with open_output(output_path) as output:
+            if texts:
+                output.writelines(map(encode, source.translate_stream(texts)))
+            else:
+                translate_lines(lines, output, source.translate_stream, encode)
 
 
-def _print_translations(source: "TranslationSource", texts: list[str], task: "Task", *, as_json: bool) -> None:
+def _encoder(task: "Task", *, as_json: bool, keep_breaks: bool) -> "Callable[[Translation], bytes]":
+    """keep_breaks: whether line breaks within a translation stay."""
     from dragoman.translation.batch.formats import translation_to_json, translation_to_tsv
 
-    for number, translation in enumerate(source.translate_stream(texts), start=1):
+    numbers = itertools.count(1)
+
+    def encode(translation: "Translation") -> bytes:
         if as_json:
-            typer.echo(translation_to_json(translation, attention=task.with_attention))
+            line = translation_to_json(translation, attention=task.with_attention)
         elif task.options.n_best > 1:
-            typer.echo(translation_to_tsv(number, translation))
+            line = translation_to_tsv(next(numbers), translation)
+        elif keep_breaks:
+            line = translation.text
         else:
-            typer.echo(translation.text)
+            return encode_line(translation.text)
+        return f"{line}\n".encode()
+
+    return encode
 
 
 def _translate_file(

@@ -5,6 +5,7 @@ import gc
 import logging
 import socket
 import sys
+from contextlib import suppress
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -288,4 +289,5 @@ def _report_hanging() -> None:
 
 
 def _print_line(line: str) -> None:
-    print(line, flush=True)  # whoever reads it through a pipe waits for it
+    with suppress(DragomanError):  # a server whose standard output is closed serves all the same
+        print(line, flush=True)  # a program that reads it through a pipe waits for it

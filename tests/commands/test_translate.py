@@ -2,7 +2,11 @@
 
 import gzip
 import json
+import os
 import shutil
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -95,10 +99,10 @@ def test_translate_with_an_ensemble(run: Run, tiny_bundle: Path) -> None:
 
 def test_translate_refuses_what_it_cannot_do(run: Run, tiny_bundle: Path, tmp_path: Path) -> None:
     translate = ["translate", "--model", tiny_bundle, "--to", "de"]
-    assert_refused(run(*translate), "give either TEXT")
-    assert_refused(run(*translate, "--input", tmp_path / "in.en"), "--output FILE go together")
+    assert_refused(run(*translate, "text", "--input", tmp_path / "in.en"), "give either TEXT")
+    assert_refused(run(*translate, "Gr\udcfcn"), "TEXT 1: is not UTF-8")
     assert_refused(run(*translate, "--input", tmp_path / "none", "--output", tmp_path / "out"), "none", "no such file")
-    assert_refused(run("translate", "--model", tiny_bundle, "--to", "xx", "text"), "does not translate to xx")
+    assert_refused(run("translate", "--model", tiny_bundle, "--to", "xx", "text"), "does not translate to \"xx\"")
     assert_refused(run("translate", "--model", tmp_path / "nowhere", "--to", "de", "text"), "there is no bundle")
     assert_refused(run(*translate, "--no-split", "long " * 300), "pieces")
     assert run(*translate, "long " * 300).status == 0  # in parts it fits
@@ -126,3 +130,74 @@ def test_a_bundle_of_another_shape_is_refused(run: Run, tiny_bundle: Path, tmp_p
     config["architecture"]["d_ff"] += 2
     (bundle / "config.json").write_text(json.dumps(config))
     assert_refused(run("translate", "--model", bundle, "--to", "de", "text"), "weights.safetensors", "has the shape")
+
+
+@pytest.fixture
+def standard_input(monkeypatch: pytest.MonkeyPatch) -> Callable[[bytes], None]:
+    """Makes bytes come from standard input, a pipe."""
+
+    def fill(content: bytes) -> None:
+        reading, writing = os.pipe()
+        with os.fdopen(writing, "wb") as pipe:
+            pipe.write(content)
+        monkeypatch.setattr(sys, "stdin", os.fdopen(reading))
+
+    return fill
+
+
+def test_translate_is_a_filter(
+    run: Run, tiny_bundle: Path, standard_input: Callable[[bytes], None], tmp_path: Path
+) -> None:
+    translate = ["translate", "--model", tiny_bundle, "--to", "de"]
+    texts = ["a small house", "", "two old cars", "a tree"]
+    expected = run(*translate, *texts).output
+    content = b"\xef\xbb\xbf" + "\r\n".join(texts).encode()
+    for arguments in ([], ["--input", "-"], ["--output", "-"], ["--output", "/dev/stdout"]):
+        standard_input(content)
+        outcome = run(*translate, *arguments)
+        assert (outcome.status, outcome.output, outcome.errors) == (0, expected, "")
+    standard_input(content)
+    output = tmp_path / "out.de"
+    assert run(*translate, "--output", output).status == 0
+    assert output.read_text("utf-8") == expected
+    standard_input(content)
+    rows = [line.split("\t") for line in run(*translate, "--n-best", "2").output.splitlines()]
+    assert [row[0] for row in rows] == ["1", "1", "2", "3", "3", "4", "4"]
+    standard_input(b"fine\nschlecht \xff\nfine\n")
+    outcome = run(*translate)
+    assert_refused(outcome, "standard input, line 2: invalid UTF-8")
+    assert len(outcome.output.splitlines()) == 1  # what came before
+
+
+def test_translate_writes_through_a_device_and_packs_what_is_called_so(
+    run: Run, tiny_bundle: Path, tmp_path: Path
+) -> None:
+    translate = ["translate", "--model", tiny_bundle, "--to", "de"]
+    source = write_lines(tmp_path / "in.en", "a small house", "a tree")
+    expected = run(*translate, "--input", source).output
+    assert run(*translate, "--input", source, "--output", "/dev/null").status == 0
+    assert Path("/dev/null").is_char_device()
+    for texts in (["--input", source], ["a small house", "a tree"]):
+        packed = tmp_path / "out.de.GZ"
+        assert run(*translate, *texts, "--output", packed, "--overwrite").status == 0
+        assert gzip.decompress(packed.read_bytes()).decode() == expected
+        assert_refused(run(*translate, *texts, "--output", packed), "exists already")
+    packed.rename(tmp_path / "again.gz")
+    assert run(*translate, "--input", tmp_path / "again.gz").status == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["again.gz", "in.en"]
+    link = tmp_path / "link"
+    link.symlink_to("there")
+    assert run(*translate, "--input", source, "--output", link).status == 0
+    assert link.is_symlink()
+    assert (tmp_path / "there").read_text("utf-8") == expected
+
+
+def test_translate_reads_a_named_pipe(run: Run, tiny_bundle: Path, tmp_path: Path) -> None:
+    translate = ["translate", "--model", tiny_bundle, "--to", "de"]
+    pipe, output = tmp_path / "pipe", tmp_path / "out.de"
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor(1) as writer:
+        written = writer.submit(pipe.write_bytes, b"a small house\na tree\n")
+        assert run(*translate, "--input", pipe, "--output", output).status == 0
+        written.result()
+    assert output.read_text("utf-8") == run(*translate, "a small house", "a tree").output
