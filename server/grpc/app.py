@@ -5,8 +5,8 @@ import gc
 import logging
 import socket
 import sys
-from contextlib import suppress
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 

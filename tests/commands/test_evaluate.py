@@ -1,5 +1,6 @@
 """`dragoman evaluate`."""
 
+import gzip
 import json
 import shutil
 from pathlib import Path
@@ -35,6 +36,13 @@ def test_evaluate_scores_a_bundle_and_keeps_its_translations(
     assert f"| en→de | tiny-test | BLEU | {report['bleu']['score']:.2f} |" in (bundle / "README.md").read_text()
 
     assert_refused(run(*command, "--output", output), "out.de: exists already")
+    assert_refused(run(*command, "--output", "-"), "the scores go to standard output")
+    packed = tmp_path / "out.de.GZ"
+    assert run(*command, "--output", packed).status == 0
+    assert gzip.decompress(packed.read_bytes()) == output.read_bytes()
+    assert json.loads(run("evaluate", "--hypothesis", packed, "--reference", reference, "--json").output) == report
+    assert run(*command, "--output", "/dev/null").status == 0
+    assert run(*command, "--output", packed, "--overwrite").status == 0
     compared = run(*command, "--baseline", reference, "--json")
     assert json.loads(compared.output)["chrf"]["baseline_score"] == pytest.approx(100)
     compared = run(*command, "--baseline-bundle", tiny_bundle)
@@ -83,7 +91,7 @@ def test_evaluate_refuses_what_does_not_fit(
     assert_refused(run("evaluate", "--hypothesis", short, "--reference", reference), "short.de has 1 lines", "has 3")
     assert_refused(run("evaluate", "--reference", reference), "give either a BUNDLE")
     bundle = ["evaluate", tiny_bundle, "--source", source, "--reference", reference]
-    assert_refused(run(*bundle, "--to", "fr"), "does not translate to fr", "en→de, de→en")
+    assert_refused(run(*bundle, "--to", "fr"), 'does not translate to "fr"', "en→de, de→en")
     assert_refused(run(*bundle), "--to LANGUAGE")
     assert_refused(run("evaluate", "none", *bundle[2:], "--to", "de"), 'there is no bundle "none"')
     write_lines(source, "fine", "long " * 300, "fine")

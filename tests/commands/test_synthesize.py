@@ -140,7 +140,7 @@ def test_what_does_not_fit_together_is_refused(run: Run, tiny_bundle: Path, tmp_
     assert_refused(run(*command, *folder, *nearest, source, "--tokenize", "x"), "unknown tokenizer 'x'")
     assert_refused(run(*command, *folder, *nearest, tmp_path / "none"), "none: no such file")
     assert_refused(run(*command, *folder, "--beam-size", "0"), "beam_size is 0")
-    assert_refused(run(*command[:4], "xx", *command[5:], *folder), "does not translate to xx")
+    assert_refused(run(*command[:4], "xx", *command[5:], *folder), 'does not translate to "xx"')
     assert_refused(run(*command[:-1], tmp_path / "nowhere", *folder), "nowhere: no such file")
     assert_refused(run("synthesize", "--model", "none", *command[3:], *folder), 'there is no bundle "none"')
     assert run(*command, *folder, "--max-ratio", "0.5").status == 2

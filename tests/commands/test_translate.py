@@ -5,8 +5,9 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -102,7 +103,7 @@ def test_translate_refuses_what_it_cannot_do(run: Run, tiny_bundle: Path, tmp_pa
     assert_refused(run(*translate, "text", "--input", tmp_path / "in.en"), "give either TEXT")
     assert_refused(run(*translate, "Gr\udcfcn"), "TEXT 1: is not UTF-8")
     assert_refused(run(*translate, "--input", tmp_path / "none", "--output", tmp_path / "out"), "none", "no such file")
-    assert_refused(run("translate", "--model", tiny_bundle, "--to", "xx", "text"), "does not translate to \"xx\"")
+    assert_refused(run("translate", "--model", tiny_bundle, "--to", "xx", "text"), 'does not translate to "xx"')
     assert_refused(run("translate", "--model", tmp_path / "nowhere", "--to", "de", "text"), "there is no bundle")
     assert_refused(run(*translate, "--no-split", "long " * 300), "pieces")
     assert run(*translate, "long " * 300).status == 0  # in parts it fits
@@ -133,16 +134,18 @@ def test_a_bundle_of_another_shape_is_refused(run: Run, tiny_bundle: Path, tmp_p
 
 
 @pytest.fixture
-def standard_input(monkeypatch: pytest.MonkeyPatch) -> Callable[[bytes], None]:
+def standard_input(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[bytes], None]]:
     """Makes bytes come from standard input, a pipe."""
+    stack = ExitStack()
 
     def fill(content: bytes) -> None:
         reading, writing = os.pipe()
         with os.fdopen(writing, "wb") as pipe:
             pipe.write(content)
-        monkeypatch.setattr(sys, "stdin", os.fdopen(reading))
+        monkeypatch.setattr(sys, "stdin", stack.enter_context(os.fdopen(reading)))
 
-    return fill
+    with stack:
+        yield fill
 
 
 def test_translate_is_a_filter(
