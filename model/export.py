@@ -15,21 +15,27 @@ The weights are the same, and in float32 CTranslate2 4.8.5 finds the same hypoth
 """
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dragoman.model.bundle import BundleConfig, read_config, read_vocabulary
 from dragoman.model.codec import Codec
 from dragoman.model.config import ArchitectureConfig, Direction
 from dragoman.model.errors import DragomanError, InvalidInputError
 from dragoman.model.files import write_atomically
+from dragoman.model.parameters import (
+    LAYER_NORM_EPSILON,
+    OUTPUT_PROJECTION,
+    SOURCE_EMBEDDING,
+    TARGET_EMBEDDING,
+    position_encodings,
+)
 from dragoman.model.shortlist import read_shortlist, write_vmap
-from dragoman.model.weights import OUTPUT_PROJECTION, SOURCE_EMBEDDING, TARGET_EMBEDDING, StoredTensor, read_weights
+from dragoman.model.weights import StoredTensor, read_weights
 
 if TYPE_CHECKING:
     from ctranslate2.specs import TransformerSpec
@@ -42,9 +48,6 @@ MODEL_FILE = "model.bin"
 
 VMAP_FILE = "vmap.txt"
 """Where CTranslate2 looks for a shortlist."""
-
-LAYER_NORM_EPSILON = 1e-5
-"""Of torch.nn.LayerNorm, with which the bundle was trained."""
 
 
 def export_ctranslate2(
@@ -101,7 +104,8 @@ def _check_expressible(architecture: ArchitectureConfig) -> None:
         )
 
 
-Weights = Mapping[str, StoredTensor]
+Weights = dict[str, StoredTensor]
+"""By name; what went into the specification is taken out."""
 
 
 def _build_spec(architecture: ArchitectureConfig, weights: Weights, vocabulary: Codec) -> "TransformerSpec":
@@ -119,10 +123,12 @@ def _build_spec(architecture: ArchitectureConfig, weights: Weights, vocabulary: 
         TransformerDecoderSpec(a.num_decoder_layers, alignment_heads=a.num_heads, **common),
     )
     _set_stack(spec.encoder, "encoder", architecture, weights)
-    spec.encoder.embeddings[0].weight = weights[SOURCE_EMBEDDING].as_floats()
+    spec.encoder.embeddings[0].weight = weights.pop(SOURCE_EMBEDDING).as_floats()
     _set_stack(spec.decoder, "decoder", architecture, weights)
-    spec.decoder.embeddings.weight = weights[TARGET_EMBEDDING].as_floats()
-    spec.decoder.projection.weight = weights[OUTPUT_PROJECTION].as_floats()
+    spec.decoder.embeddings.weight = weights.pop(TARGET_EMBEDDING).as_floats()
+    spec.decoder.projection.weight = weights.pop(OUTPUT_PROJECTION).as_floats()
+    if weights:
+        raise InvalidInputError(f"CTranslate2 cannot express this model: it has no place for {', '.join(weights)}")
     _set_vocabulary(spec, vocabulary)
     spec.config.layer_norm_epsilon = LAYER_NORM_EPSILON
     return spec
@@ -147,8 +153,7 @@ def _set_vocabulary(spec: Any, vocabulary: Codec) -> None:
 
 def _set_stack(spec: Any, stack: str, architecture: ArchitectureConfig, weights: Weights) -> None:
     """All of the encoder or the decoder but its matrices of the vocabulary's size."""
-    longest = max(architecture.max_source_length, architecture.max_target_length)
-    spec.position_encodings.encodings = _sinusoidal_positions(longest, architecture.d_model)
+    spec.position_encodings.encodings = position_encodings(architecture)
     if architecture.normalization == "pre":
         _set_norm(spec.layer_norm, f"{stack}_norm", weights)
     for index, layer in enumerate(spec.layer):
@@ -170,18 +175,12 @@ def _set_stack(spec: Any, stack: str, architecture: ArchitectureConfig, weights:
 
 def _set_linear(spec: Any, names: list[str], weights: Weights) -> None:
     """Several projections of the same input become one, their outputs side by side."""
-    spec.weight = np.concatenate([weights[f"{name}.weight"].as_floats() for name in names])
-    spec.bias = np.concatenate([weights[f"{name}.bias"].as_floats() for name in names])
+    spec.weight = np.concatenate([weights.pop(f"{name}.weight").as_floats() for name in names])
+    spec.bias = np.concatenate([weights.pop(f"{name}.bias").as_floats() for name in names])
 
 
 def _set_norm(spec: Any, name: str, weights: Weights) -> None:
-    spec.gamma, spec.beta = weights[f"{name}.weight"].as_floats(), weights[f"{name}.bias"].as_floats()
-
-
-def _sinusoidal_positions(length: int, d_model: int) -> NDArray[np.float32]:
-    """`model.network.attention.sinusoidal_positions` without torch; CTranslate2's own puts all sines first."""
-    angles = np.arange(length)[:, None] * 10000.0 ** (-np.arange(0, d_model, 2) / d_model)
-    return np.stack((np.sin(angles), np.cos(angles)), axis=2).reshape(length, d_model).astype(np.float32)
+    spec.gamma, spec.beta = weights.pop(f"{name}.weight").as_floats(), weights.pop(f"{name}.bias").as_floats()
 
 
 @contextmanager

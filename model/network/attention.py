@@ -1,6 +1,5 @@
 """Multi-head attention (Vaswani et al. 2017, section 3.2)."""
 
-import torch
 from torch import Tensor, nn
 
 from dragoman.model.config import ArchitectureConfig
@@ -56,14 +55,3 @@ class MultiHeadAttention(nn.Module):
     def _split_heads(self, projected: Tensor) -> Tensor:
         """[N, length, num_heads · d] -> [N, num_heads, length, d]"""
         return projected.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
-
-
-def sinusoidal_positions(length: int, d_model: int) -> Tensor:
-    """Position encodings [length, d_model] in float32 (Vaswani et al. 2017, section 3.5).
-
-    PE(pos, 2i) = sin(pos / 10000^(2i / d_model)) and PE(pos, 2i + 1) = cos of the same.
-    """
-    positions = torch.arange(length, dtype=torch.float64).unsqueeze(1)
-    frequencies = 10000.0 ** (-torch.arange(0, d_model, 2, dtype=torch.float64) / d_model)
-    angles = positions * frequencies  # [length, d_model / 2]
-    return torch.stack((angles.sin(), angles.cos()), dim=-1).flatten(1).float()

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from dragoman.model.network.transformer import Transformer
+from dragoman.model.parameters import describe_parameters
 
 
 def quantize_rows(matrix: Tensor) -> tuple[Tensor, Tensor]:
@@ -53,17 +54,15 @@ def quantize_network(network: Transformer) -> Transformer:
     """Turns every linear layer and embedding of the network into 8 bits, and the decoder's keys and values into 16, in
     place, and returns it. It decodes in float32 otherwise; it can no longer be trained."""
     with torch.no_grad():
-        for embedding in (network.source_embedding, network.target_embedding):
-            integers, scales = quantize_rows(embedding.weight)
-            embedding.weight = nn.Parameter(integers.float() * scales.unsqueeze(1), requires_grad=False)
-    cached = {
-        projection
-        for layer in network.decoder()
-        for attention in (layer.self_attention, layer.cross_attention)
-        for projection in (attention.key, attention.value)
-    }
-    for module in list(network.modules()):
-        for name, child in module.named_children():
-            if isinstance(child, nn.Linear):
-                setattr(module, name, (CachedLinear if child in cached else QuantizedLinear)(child))
+        for parameter in describe_parameters(network.config, network.vocabulary):
+            module = network.get_submodule(parameter.module)
+            match parameter.role:
+                case "embedding":
+                    assert isinstance(module, nn.Embedding)
+                    integers, scales = quantize_rows(module.weight)
+                    module.weight = nn.Parameter(integers.float() * scales.unsqueeze(1), requires_grad=False)
+                case "projection" | "output" | "cached_projection":
+                    assert isinstance(module, nn.Linear)
+                    kind = CachedLinear if parameter.role == "cached_projection" else QuantizedLinear
+                    network.set_submodule(parameter.module, kind(module))
     return network

@@ -11,6 +11,7 @@ from dragoman.model.bundle import BundleConfig, Storage
 from dragoman.model.errors import InvalidInputError
 from dragoman.model.network.quantization import quantize_rows
 from dragoman.model.network.transformer import Transformer
+from dragoman.model.parameters import describe_parameters
 from dragoman.model.weights import SCALE_SUFFIX, read_weights
 
 
@@ -22,9 +23,12 @@ def pack_weights(network: Transformer, storage: Storage) -> bytes:
     are few, in float32.
     """
     tensors: dict[str, Tensor] = {}
-    for name, parameter in network.named_parameters():
-        values = parameter.detach().float().cpu()
-        if storage == "int8" and values.dim() == 2:
+    state = dict(network.named_parameters(remove_duplicate=False))
+    for parameter in describe_parameters(network.config, network.vocabulary):
+        if parameter.stored_as != parameter.name:
+            continue
+        name, values = parameter.name, state[parameter.name].detach().float().cpu()
+        if storage == "int8" and parameter.is_matrix:
             tensors[name], tensors[name + SCALE_SUFFIX] = quantize_rows(values)
         else:
             tensors[name] = values.half() if storage == "float16" else values

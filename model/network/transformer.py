@@ -13,9 +13,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dragoman.model.config import ArchitectureConfig, VocabularyShape
-from dragoman.model.network.attention import MultiHeadAttention, sinusoidal_positions
+from dragoman.model.network.attention import MultiHeadAttention
 from dragoman.model.network.dropout import Dropout
 from dragoman.model.network.operations import Operations, TorchOperations, as_products_take_it
+from dragoman.model.parameters import LAYER_NORM_EPSILON, position_encodings
 
 
 class DecoderCache(Protocol):
@@ -57,7 +58,7 @@ class Residual(nn.Module):
 
     def __init__(self, config: ArchitectureConfig) -> None:
         super().__init__()
-        self.norm = nn.LayerNorm(config.d_model)
+        self.norm = nn.LayerNorm(config.d_model, LAYER_NORM_EPSILON)
         self.dropout = Dropout(config.dropout)
         self.pre_norm = config.normalization == "pre"
 
@@ -164,10 +165,9 @@ class Transformer(nn.Module):
         self.decoder_layers = nn.ModuleList(DecoderLayer(config) for _ in range(config.num_decoder_layers))
         # In pre-norm nothing has normalized the last residual sum yet; in post-norm the last layer has.
         pre_norm = config.normalization == "pre"
-        self.encoder_norm = nn.LayerNorm(config.d_model) if pre_norm else nn.Identity()
-        self.decoder_norm = nn.LayerNorm(config.d_model) if pre_norm else nn.Identity()
-        longest = max(config.max_source_length, config.max_target_length)
-        self.register_buffer("position_encodings", sinusoidal_positions(longest, config.d_model), persistent=False)
+        self.encoder_norm = nn.LayerNorm(config.d_model, LAYER_NORM_EPSILON) if pre_norm else nn.Identity()
+        self.decoder_norm = nn.LayerNorm(config.d_model, LAYER_NORM_EPSILON) if pre_norm else nn.Identity()
+        self.register_buffer("position_encodings", torch.from_numpy(position_encodings(config)), persistent=False)
         self.position_encodings: Tensor
         self._initialize()
         if config.tied_embeddings in ("target", "all"):

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import ctranslate2
+import numpy as np
 import pytest
 import torch
 
@@ -20,6 +21,7 @@ from dragoman.model.network.storage import load_network, pack_weights
 from dragoman.model.network.transformer import Transformer, num_parameters
 from dragoman.model.shortlist import read_shortlist
 from dragoman.model.vocabulary import PieceModelOptions, Vocabulary, train_piece_model
+from dragoman.model.weights import StoredTensor, read_weights
 from tests.pieces import BOS_ID, EOS_ID, encode_source
 from tests.reference_beam import reference_beam_search
 
@@ -296,3 +298,16 @@ def test_a_failed_write_leaves_nothing_half(tiny_bundle: Path, tmp_path: Path) -
     with pytest.raises(DragomanError, match="the model cannot be written"):
         export_ctranslate2(tiny_bundle, file / "model")
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_model_with_a_parameter_that_has_no_place_there_is_refused(
+    tiny_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weights = read_weights(tiny_bundle, read_config(tiny_bundle)) | {
+        "output_projection.bias": StoredTensor(np.zeros(4, np.float32))
+    }
+    monkeypatch.setattr("dragoman.model.export.read_weights", lambda *_: weights)
+    with pytest.raises(
+        InvalidInputError, match=r"cannot express this model: it has no place for output_projection\.bias"
+    ):
+        export_ctranslate2(tiny_bundle, tmp_path / "model")

@@ -20,7 +20,8 @@ from dragoman.model.config import ArchitectureConfig, Direction, VocabularyShape
 from dragoman.model.errors import InvalidInputError
 from dragoman.model.network.storage import load_network, pack_weights
 from dragoman.model.network.transformer import Transformer, num_parameters
-from dragoman.model.weights import StoredTensor, parameter_shapes, read_weights, tied_names
+from dragoman.model.parameters import describe_parameters
+from dragoman.model.weights import StoredTensor, read_weights
 
 ROOT = Path(__file__).parents[2]
 
@@ -57,10 +58,12 @@ def parameters_of(network: Transformer) -> dict[str, torch.Tensor]:
 @settings(deadline=None, max_examples=40)
 def test_shapes_are_those_of_the_network(drawn: tuple[ArchitectureConfig, VocabularyShape]) -> None:
     parameters = parameters_of(Transformer(*drawn))
-    assert parameter_shapes(*drawn) == {name: tuple(parameter.shape) for name, parameter in parameters.items()}
-    for name, stored_as in tied_names(drawn[0]).items():
-        assert parameters[name] is not parameters[stored_as]  # both are views made by detach …
-        assert parameters[name].data_ptr() == parameters[stored_as].data_ptr()  # … of one tensor
+    described = describe_parameters(*drawn)
+    assert {one.name: one.shape for one in described} == {name: tuple(one.shape) for name, one in parameters.items()}
+    for one in described:
+        assert parameters[one.name].data_ptr() == parameters[one.stored_as].data_ptr()
+    storages = {parameter.data_ptr() for parameter in parameters.values()}
+    assert len({one.stored_as for one in described}) == len(storages)
 
 
 def store(network: Transformer, shape: VocabularyShape, storage: Storage, folder: Path) -> BundleConfig:
@@ -100,15 +103,16 @@ def test_numbers_are_those_of_the_network(normalization: str, tied: str, storage
             parameter.add_(torch.randn_like(parameter))
     config = store(network, shape, storage, tmp_path)
     found, due = read_weights(tmp_path, config), parameters_of(load_network(tmp_path, config))
-    assert list(found) == list(parameter_shapes(architecture, shape))
+    described = describe_parameters(architecture, shape)
+    assert list(found) == [parameter.name for parameter in described]
     assert found.keys() == due.keys()
     for name, tensor in found.items():
         assert (tensor.scales is not None) == (storage == "int8" and tensor.values.ndim == 2)
         assert tensor.values.flags.c_contiguous  # the kernels take its address
         assert tensor.as_floats().dtype == np.float32
         assert_array_equal(tensor.as_floats(), due[name].numpy())
-    for name, stored_as in tied_names(architecture).items():
-        assert found[name] is found[stored_as]
+    for one in described:
+        assert found[one.name] is found[one.stored_as]
 
 
 def test_numbers_in_8_bits_are_multiplied_by_the_scale_of_their_row() -> None:
@@ -121,6 +125,7 @@ def test_reading_needs_no_torch(tiny_bundle: Path) -> None:
 import sys
 from pathlib import Path
 from dragoman.model.bundle import read_config
+from dragoman.model.parameters import describe_parameters
 from dragoman.model.weights import read_weights
 folder = Path({str(tiny_bundle)!r})
 assert len(read_weights(folder, read_config(folder))) > 10

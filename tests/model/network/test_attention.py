@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from dragoman.model.config import ArchitectureConfig
-from dragoman.model.network.attention import MultiHeadAttention, sinusoidal_positions
+from dragoman.model.network.attention import MultiHeadAttention
 
 Array = NDArray[np.float64]
 
@@ -113,28 +113,6 @@ def test_dropout_is_on_the_weights() -> None:
     attention.train()
     first, second = (attend(attention, queries, queries, mask) for _ in range(2))
     assert not torch.equal(first, second)
-
-
-@given(length=st.integers(1, 40), half=st.integers(1, 20))
-@settings(deadline=None, max_examples=20)
-def test_positions_equal_the_formula(length: int, half: int) -> None:
-    d_model = 2 * half
-    found = sinusoidal_positions(length, d_model)
-    assert found.shape == (length, d_model)
-    assert found.dtype == torch.float32
-    for position in range(length):
-        for i in range(half):
-            angle = position / 10000 ** (2 * i / d_model)
-            assert found[position, 2 * i].item() == pytest.approx(math.sin(angle), abs=1e-7)
-            assert found[position, 2 * i + 1].item() == pytest.approx(math.cos(angle), abs=1e-7)
-
-
-def test_golden_positions() -> None:
-    golden = [[0.0, 1.0, 0.0, 1.0], [0.84147098, 0.54030231, 0.00999983, 0.99995000]]
-    torch.testing.assert_close(sinusoidal_positions(2, 4), torch.tensor(golden))
-    # Far out a product in float32 would be off in the fourth digit: sin and cos of 4999.
-    far = sinusoidal_positions(5000, 2)[4999]
-    torch.testing.assert_close(far, torch.tensor([math.sin(4999), math.cos(4999)]))
 
 
 def test_the_weights_are_those_of_forward() -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from dragoman.model.config import ArchitectureConfig, VocabularyShape
-from dragoman.model.network.attention import MultiHeadAttention, sinusoidal_positions
+from dragoman.model.network.attention import MultiHeadAttention
 from dragoman.model.network.transformer import (
     DecoderLayer,
     EncoderLayer,
@@ -19,6 +19,7 @@ from dragoman.model.network.transformer import (
     num_parameters,
     pad_batch,
 )
+from dragoman.model.parameters import sinusoidal_positions
 from tests.pieces import PAD_ID
 
 SOURCE_SIZE, TARGET_SIZE = 17, 23
@@ -123,7 +124,7 @@ def test_equals_torch_with_the_same_weights(normalization: str) -> None:
     source, source_mask, target = make_batch([6, 2, 4], 5)
 
     def embed(embedding: nn.Embedding, ids: Tensor) -> Tensor:
-        positions = sinusoidal_positions(ids.shape[1], 12).double()
+        positions = torch.from_numpy(sinusoidal_positions(ids.shape[1], 12)).double()
         embedded: Tensor = embedding.weight[ids] * math.sqrt(12) + positions
         return embedded
 

@@ -18,7 +18,8 @@ from dragoman.model.config import ArchitectureConfig, VocabularyShape
 from dragoman.model.decoding import decoder as contract
 from dragoman.model.decoding.decoders.native.library import INVALID, Admission, Rows, Shape, Tensor, load_library
 from dragoman.model.errors import DragomanError, InvalidInputError
-from dragoman.model.weights import StoredTensor
+from dragoman.model.parameters import LAYER_NORM_EPSILON, describe_parameters, position_encodings
+from dragoman.model.weights import StoredTensor, check_shape
 
 Precision = Literal["float32", "int8"]
 
@@ -67,18 +68,23 @@ class NativeDecoder:
             target_vocab_size=vocabulary.target_size,
             eos_id=vocabulary.eos_id,
             max_source_length=architecture.max_source_length,
+            layer_norm_epsilon=LAYER_NORM_EPSILON,
         )
-        longest = max(architecture.max_source_length, architecture.max_target_length)
-        encodings = StoredTensor(sinusoidal_positions(longest, architecture.d_model))
+        parameters = describe_parameters(architecture, vocabulary)
+        for parameter in parameters:
+            if parameter.name in tensors:  # the kernels name what is missing
+                check_shape(parameter, tensors[parameter.name].values, "the weights")
+        encodings = StoredTensor(position_encodings(architecture))
         is_forbidden = np.zeros(vocabulary.target_size, dtype=np.uint8)
         is_forbidden[list(forbidden_ids)] = 1
-        stored = (Tensor * len(tensors))(*(_tensor(name, tensor) for name, tensor in tensors.items()))
+        given = [(one.name, tensors[one.name]) for one in parameters if one.name in tensors]
+        stored = (Tensor * len(given))(*(_tensor(name, tensor) for name, tensor in given))
         handle = ctypes.c_void_p()
         failed = self._library.dragoman_new(
             shape,
             precision == "int8",
             stored,
-            len(tensors),
+            len(given),
             _tensor("position_encodings", encodings),
             is_forbidden.ctypes.data,
             max_slots,
@@ -195,12 +201,6 @@ class NativeDecoder:
         if failed:
             error = InvalidInputError if failed == INVALID else MemoryError
             raise error(prefix + self._library.dragoman_message().decode())
-
-
-def sinusoidal_positions(length: int, d_model: int) -> NDArray[np.float32]:
-    """The NumPy twin of `model.network.attention.sinusoidal_positions`, which needs torch."""
-    angles = np.arange(length)[:, None] * 10000.0 ** (-np.arange(0, d_model, 2) / d_model)
-    return np.stack((np.sin(angles), np.cos(angles)), axis=-1).reshape(length, d_model).astype(np.float32)
 
 
 def _tensor(name: str, tensor: StoredTensor) -> Tensor:

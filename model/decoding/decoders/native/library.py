@@ -30,7 +30,7 @@ class Shape(Structure):
             "eos_id",
             "max_source_length",
         )
-    ]
+    ] + [("layer_norm_epsilon", c_float)]
 
 
 class Tensor(Structure):

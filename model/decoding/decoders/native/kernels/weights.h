@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <set>
 #include <stdexcept>
 #include <string>
 #include <unordered_map>
@@ -26,6 +27,7 @@ struct Shape {
     int32_t num_encoder_layers, num_decoder_layers, is_pre_norm;
     int32_t source_vocab_size, target_vocab_size;
     int32_t eos_id, max_source_length;
+    float layer_norm_epsilon;
 
     // Widths are rounded up to whole vectors; what is added holds zeros throughout.
     static int padded(int width) { return (width + LANES - 1) / LANES * LANES; }
@@ -37,43 +39,55 @@ struct Shape {
     int values_width() const { return num_heads * value_width(); }
 };
 
+// Python has compared the shapes with the table of parameters; here nothing is read or written beyond an array's end.
 class TensorTable {
 public:
     TensorTable(const Tensor* tensors, int count) {
-        for (int i = 0; i < count; ++i) tensors_.emplace(tensors[i].name, tensors[i]);
+        for (int i = 0; i < count; ++i) unused_.insert(tensors_.emplace(tensors[i].name, tensors[i]).first->first);
     }
-    const Tensor& at(const std::string& name, int num_rows, int num_columns) const {
+    const Tensor& at(const std::string& name) const {
         const auto found = tensors_.find(name);
         if (found == tensors_.end()) throw std::invalid_argument("lacks the tensor " + name);
-        if (found->second.num_rows != num_rows || found->second.num_columns != num_columns)
-            throw std::invalid_argument("the tensor " + name + " has the wrong shape");
+        unused_.erase(name);
         return found->second;
     }
+    // A network that has more parameters than are computed with is another network.
+    void check_all_used() const {
+        if (!unused_.empty()) throw std::invalid_argument("the kernels know no tensor " + *unused_.begin());
+    }
+    static void check_fits(const Tensor& tensor, int most_rows, int most_columns) {
+        if (tensor.num_rows > most_rows || tensor.num_columns > most_columns)
+            throw std::invalid_argument("the tensor " + std::string(tensor.name) + " is too large");
+    }
     // A row as floats.
-    static void read_row(const Tensor& tensor, int row, float* values) {
+    static void read_row(const Tensor& tensor, int row, float* values, size_t size) {
+        if (row >= tensor.num_rows || tensor.num_columns > static_cast<int64_t>(size))
+            throw std::invalid_argument("the tensor " + std::string(tensor.name) + " has the wrong shape");
         const size_t start = static_cast<size_t>(row) * tensor.num_columns;
         for (int i = 0; i < tensor.num_columns; ++i)
             values[i] = tensor.floats ? tensor.floats[start + i] : tensor.bytes[start + i] * tensor.scales[row];
     }
-    std::vector<float> vector(const std::string& name, int size, int padded_size) const {
+    std::vector<float> vector(const std::string& name, int padded_size) const {
         std::vector<float> values(padded_size, 0.0f);
-        read_row(at(name, 1, size), 0, values.data());
+        read_row(at(name), 0, values.data(), values.size());
         return values;
     }
 
 private:
+    mutable std::set<std::string> unused_;
     std::unordered_map<std::string, Tensor> tensors_;
 };
 
 struct LayerNorm {
     std::vector<float> weight, bias, is_real;  // is_real: 1, and 0 where there is but padding
     int size = 0;
+    float epsilon = 0;
 
     LayerNorm() = default;
-    LayerNorm(const TensorTable& table, const std::string& name, int d, int width)
-        : weight(table.vector(name + ".weight", d, width)), bias(table.vector(name + ".bias", d, width)),
-          is_real(width, 0.0f), size(d) {
-        std::fill(is_real.begin(), is_real.begin() + d, 1.0f);
+    LayerNorm(const TensorTable& table, const std::string& name, const Shape& shape)
+        : weight(table.vector(name + ".weight", shape.width())), bias(table.vector(name + ".bias", shape.width())),
+          is_real(shape.width(), 0.0f), size(shape.d_model), epsilon(shape.layer_norm_epsilon) {
+        std::fill(is_real.begin(), is_real.begin() + size, 1.0f);
     }
 
     // values and result: [width]; they may be the same.
@@ -87,7 +101,7 @@ struct LayerNorm {
             const Vec centred = (load(values + i) - mean) * load(&is_real[i]);
             squares = fma(centred, centred, squares);
         }
-        const Vec factor = splat(1.0f / std::sqrt(sum(squares) / size + 1e-5f));
+        const Vec factor = splat(1.0f / std::sqrt(sum(squares) / size + epsilon));
         for (int i = 0; i < width; i += LANES)
             store(result + i, fma((load(values + i) - mean) * factor, load(&weight[i]), load(&bias[i])));
     }
@@ -99,7 +113,7 @@ template <class Precision> class Embedding;
 template <> class Embedding<Float32> {
 public:
     Embedding(const Tensor& tensor, int width) : width_(width), rows_(static_cast<size_t>(tensor.num_rows) * width) {
-        for (int i = 0; i < tensor.num_rows; ++i) TensorTable::read_row(tensor, i, &rows_[static_cast<size_t>(i) * width]);
+        for (int i = 0; i < tensor.num_rows; ++i) TensorTable::read_row(tensor, i, &rows_[static_cast<size_t>(i) * width], width);
     }
     // result = factor · row + addend
     void look_up(int id, float factor, const float* addend, float* result) const {
@@ -119,7 +133,7 @@ public:
         : width_(width), rows_(static_cast<size_t>(tensor.num_rows) * width), scales_(tensor.num_rows) {
         std::vector<float> row(width, 0.0f);
         for (int i = 0; i < tensor.num_rows; ++i) {
-            TensorTable::read_row(tensor, i, row.data());
+            TensorTable::read_row(tensor, i, row.data(), row.size());
             float limit = 0;
             for (const float value : row) limit = std::max(limit, std::fabs(value));
             scales_[i] = std::max(limit / 127.0f, std::numeric_limits<float>::min());
@@ -178,10 +192,13 @@ public:
 
     Weights(const Shape& s, const TensorTable& table, const Tensor& position_encodings, const uint8_t* forbidden)
         : shape(s), is_forbidden(forbidden, forbidden + s.target_vocab_size) {
-        const Tensor& source = table.at("source_embedding.weight", s.source_vocab_size, s.d_model);
-        const Tensor& target = table.at("target_embedding.weight", s.target_vocab_size, s.d_model);
+        const Tensor& source = table.at("source_embedding.weight");
+        const Tensor& target = table.at("target_embedding.weight");
         source_embedding = std::make_shared<Embedding<Precision>>(source, s.width());
-        const Tensor& projection = table.at("output_projection.weight", s.target_vocab_size, s.d_model);
+        const Tensor& projection = table.at("output_projection.weight");
+        if (source.num_rows != s.source_vocab_size || target.num_rows != s.target_vocab_size ||
+            projection.num_rows != s.target_vocab_size)
+            throw std::invalid_argument("the vocabulary's size is another");
         const auto embedding = [&](const Tensor& tensor, const Tensor& other, const auto& shared) {
             const bool is_same = tensor.floats == other.floats && tensor.bytes == other.bytes;
             return is_same ? shared : std::make_shared<Embedding<Precision>>(tensor, s.width());
@@ -191,7 +208,7 @@ public:
         num_positions = position_encodings.num_rows;
         positions.assign(static_cast<size_t>(num_positions) * s.width(), 0.0f);
         for (int i = 0; i < num_positions; ++i)
-            TensorTable::read_row(position_encodings, i, &positions[static_cast<size_t>(i) * s.width()]);
+            TensorTable::read_row(position_encodings, i, &positions[static_cast<size_t>(i) * s.width()], s.width());
         for (int i = 0; i < s.num_encoder_layers; ++i) {
             const std::string name = "encoder_layers." + std::to_string(i);
             encoder.push_back({attention(table, name + ".self_attention", true), feed_forward(table, name)});
@@ -206,23 +223,25 @@ public:
                                std::move(source_matrix), feed_forward(table, name)});
         }
         if (s.is_pre_norm) {
-            encoder_norm = LayerNorm(table, "encoder_norm", s.d_model, s.width());
-            decoder_norm = LayerNorm(table, "decoder_norm", s.d_model, s.width());
+            encoder_norm = LayerNorm(table, "encoder_norm", s);
+            decoder_norm = LayerNorm(table, "decoder_norm", s);
         }
         output = Matrix(s.target_vocab_size, s.width());
         add_rows(output, projection, nullptr);
         const std::vector<float> nothing(s.width(), 0.0f);
         for (int i = s.target_vocab_size; i % LANES; ++i) output.set_row(i, nothing.data(), 1.0f, -INFINITE);
+        table.check_all_used();
     }
 
     const float* position(int index) const { return &positions[static_cast<size_t>(index) * shape.width()]; }
 
 private:
     void add_rows(Matrix& matrix, const Tensor& weight, const Tensor* bias) const {
+        TensorTable::check_fits(weight, matrix.num_outputs, matrix.num_inputs);
         std::vector<float> row(matrix.num_inputs, 0.0f), biases(weight.num_rows, 0.0f);
-        if (bias) TensorTable::read_row(*bias, 0, biases.data());
+        if (bias) TensorTable::read_row(*bias, 0, biases.data(), biases.size());
         for (int i = 0; i < weight.num_rows; ++i) {
-            TensorTable::read_row(weight, i, row.data());
+            TensorTable::read_row(weight, i, row.data(), row.size());
             matrix.set_row(i, row.data(), 1.0f, biases[i]);
         }
     }
@@ -230,12 +249,12 @@ private:
     // A projection into heads of width d, each of which takes `padded` outputs from `start` on.
     void add_heads(Matrix& matrix, int start, const TensorTable& table, const std::string& name, int d, int padded,
                    float factor) const {
-        const Tensor& weight = table.at(name + ".weight", shape.num_heads * d, shape.d_model);
-        const Tensor& bias = table.at(name + ".bias", 1, shape.num_heads * d);
-        std::vector<float> row(matrix.num_inputs, 0.0f), biases(bias.num_columns);
-        TensorTable::read_row(bias, 0, biases.data());
+        const Tensor& weight = table.at(name + ".weight");
+        TensorTable::check_fits(weight, shape.num_heads * d, shape.d_model);
+        std::vector<float> row(matrix.num_inputs, 0.0f), biases(weight.num_rows);
+        TensorTable::read_row(table.at(name + ".bias"), 0, biases.data(), biases.size());
         for (int i = 0; i < weight.num_rows; ++i) {
-            TensorTable::read_row(weight, i, row.data());
+            TensorTable::read_row(weight, i, row.data(), row.size());
             matrix.set_row(start + i / d * padded + i % d, row.data(), factor, biases[i] * factor);
         }
     }
@@ -243,7 +262,7 @@ private:
     AttentionWeights<Precision> attention(const TensorTable& table, const std::string& name, bool is_self) const {
         const Shape& s = shape;
         AttentionWeights<Precision> weights;
-        weights.norm = LayerNorm(table, name + "_residual.norm", s.d_model, s.width());
+        weights.norm = LayerNorm(table, name + "_residual.norm", s);
         weights.inputs = Matrix(s.keys_width() + (is_self ? s.keys_width() + s.values_width() : 0), s.width());
         // Queries come out scaled.
         add_heads(weights.inputs, 0, table, name + ".query", s.d_key, s.key_width(), 1.0f / std::sqrt(1.0f * s.d_key));
@@ -253,11 +272,12 @@ private:
         }
         // The output's inputs are the heads' contexts with their padding.
         weights.output = Matrix(s.width(), s.values_width());
-        const Tensor& weight = table.at(name + ".output.weight", s.d_model, s.num_heads * s.d_value);
-        const std::vector<float> bias = table.vector(name + ".output.bias", s.d_model, s.width());
+        const Tensor& weight = table.at(name + ".output.weight");
+        TensorTable::check_fits(weight, s.d_model, s.num_heads * s.d_value);
+        const std::vector<float> bias = table.vector(name + ".output.bias", s.width());
         std::vector<float> row(weight.num_columns), padded(s.values_width(), 0.0f);
         for (int i = 0; i < s.d_model; ++i) {
-            TensorTable::read_row(weight, i, row.data());
+            TensorTable::read_row(weight, i, row.data(), row.size());
             for (int j = 0; j < weight.num_columns; ++j)
                 padded[j / s.d_value * s.value_width() + j % s.d_value] = row[j];
             weights.output.set_row(i, padded.data(), 1.0f, bias[i]);
@@ -268,12 +288,10 @@ private:
     FeedForwardWeights<Precision> feed_forward(const TensorTable& table, const std::string& layer) const {
         const Shape& s = shape;
         const std::string name = layer + ".feed_forward";
-        FeedForwardWeights<Precision> weights{LayerNorm(table, name + "_residual.norm", s.d_model, s.width()),
+        FeedForwardWeights<Precision> weights{LayerNorm(table, name + "_residual.norm", s),
                                               Matrix(s.hidden_width(), s.width()), Matrix(s.width(), s.hidden_width())};
-        add_rows(weights.inner, table.at(name + ".inner.weight", s.d_ff, s.d_model),
-                 &table.at(name + ".inner.bias", 1, s.d_ff));
-        add_rows(weights.outer, table.at(name + ".outer.weight", s.d_model, s.d_ff),
-                 &table.at(name + ".outer.bias", 1, s.d_model));
+        add_rows(weights.inner, table.at(name + ".inner.weight"), &table.at(name + ".inner.bias"));
+        add_rows(weights.outer, table.at(name + ".outer.weight"), &table.at(name + ".outer.bias"));
         return weights;
     }
 };

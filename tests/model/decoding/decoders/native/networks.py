@@ -14,7 +14,8 @@ from dragoman.model.decoding.decoder import Admission, Decoder, Extensions, Floa
 from dragoman.model.decoding.decoders.native.decoder import NativeDecoder, Precision
 from dragoman.model.network.quantization import quantize_network
 from dragoman.model.network.transformer import Transformer
-from dragoman.model.weights import StoredTensor, parameter_shapes, tied_names
+from dragoman.model.parameters import describe_parameters
+from dragoman.model.weights import StoredTensor
 from tests.pieces import BOS_ID, EOS_ID
 
 VOCABULARY = VocabularyShape(source_size=75, target_size=75, joint=True)  # a panel of 64, and 11 of a vector of 16
@@ -47,24 +48,17 @@ def make_network(*, seed: int = 0, vocabulary: VocabularyShape = VOCABULARY, **c
 
 def tensors_of(network: Transformer) -> dict[str, StoredTensor]:
     """The parameters as `model.weights.read_weights` gives them."""
-    parameters = {name: parameter.detach().numpy() for name, parameter in network.named_parameters()}
-    stored_as = tied_names(network.config)
+    parameters = dict(network.named_parameters(remove_duplicate=False))
     return {
-        name: StoredTensor(parameters[stored_as.get(name, name)])
-        for name in parameter_shapes(network.config, vocabulary_of(network))
+        parameter.name: StoredTensor(parameters[parameter.name].detach().numpy())
+        for parameter in describe_parameters(network.config, network.vocabulary)
     }
-
-
-def vocabulary_of(network: Transformer) -> VocabularyShape:
-    sizes = network.source_embedding.num_embeddings, network.target_embedding.num_embeddings
-    joint = network.config.tied_embeddings == "all"
-    return VocabularyShape(source_size=sizes[0], target_size=sizes[1], joint=joint)
 
 
 def make_decoder(network: Transformer, precision: Precision = "float32", *, max_slots: int = 6) -> NativeDecoder:
     return NativeDecoder(
         network.config,
-        vocabulary_of(network),
+        network.vocabulary,
         tensors_of(network),
         precision=precision,
         forbidden_ids=FORBIDDEN,

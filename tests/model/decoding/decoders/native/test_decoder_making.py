@@ -6,10 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose, assert_array_equal
+from numpy.testing import assert_array_equal
 
-from dragoman.model.decoding.decoders.native.decoder import NativeDecoder, Precision, is_available, sinusoidal_positions
+from dragoman.model.decoding.decoders.native import decoder as native
+from dragoman.model.decoding.decoders.native.decoder import NativeDecoder, Precision, is_available
 from dragoman.model.errors import InvalidInputError
+from dragoman.model.parameters import Parameter, describe_parameters
 from dragoman.model.weights import StoredTensor
 from tests.model.decoding.decoders.native.networks import (
     PRECISIONS,
@@ -20,7 +22,6 @@ from tests.model.decoding.decoders.native.networks import (
     make_decoder,
     make_network,
     tensors_of,
-    vocabulary_of,
 )
 
 pytestmark = pytest.mark.skipif(not is_available(), reason="needs a C++ compiler")
@@ -73,7 +74,7 @@ def test_a_missing_or_misshapen_tensor_is_named(name: str) -> None:
     with pytest.raises(InvalidInputError, match=rf"^the weights: lacks the tensor {name}$"):
         NativeDecoder(network.config, VOCABULARY, tensors)
     tensors[name] = StoredTensor(whole.values[:-1].copy())
-    with pytest.raises(InvalidInputError, match=rf"^the weights: the tensor {name} has the wrong shape$"):
+    with pytest.raises(InvalidInputError, match=rf"^the weights: {name} has the shape \[.*\], but \[.*\] is due$"):
         NativeDecoder(network.config, VOCABULARY, tensors)
 
 
@@ -90,7 +91,7 @@ def test_takes_weights_that_are_stored_in_8_bits(precision: Precision) -> None:
     as_floats = {name: StoredTensor(tensor.as_floats()) for name, tensor in as_stored.items()}
     results = []
     for tensors in (as_stored, as_floats):
-        decoder, play = NativeDecoder(network.config, vocabulary_of(network), tensors, precision=precision), Play()
+        decoder, play = NativeDecoder(network.config, network.vocabulary, tensors, precision=precision), Play()
         play.admit(decoder, sentences=[Sentence(0, [9, 3], beam_size=1), Sentence(4, [*range(5, 45), 3], beam_size=3)])
         rows = play.rows()
         decoder.advance(rows)
@@ -105,7 +106,11 @@ def test_tells_what_it_is() -> None:
     assert (decoder.max_source_length, decoder.max_target_length) == (40, 50)
 
 
-@pytest.mark.parametrize("d_model", [2, 24, 512])
-def test_positions_are_those_of_the_network(d_model: int) -> None:
-    network = make_network(d_model=d_model, max_target_length=256)
-    assert_allclose(sinusoidal_positions(256, d_model), network.position_encodings.numpy(), atol=1e-6)
+def test_a_network_with_parameters_that_the_kernels_do_not_know_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = make_network()
+    name = "output_projection.bias"
+    known, one_more = describe_parameters(network.config, VOCABULARY), Parameter(name, "bias", (75,), name)
+    monkeypatch.setattr(native, "describe_parameters", lambda *_: (*known, one_more))
+    tensors = tensors_of(network) | {name: StoredTensor(np.zeros(75, np.float32))}
+    with pytest.raises(InvalidInputError, match=rf"^the weights: the kernels know no tensor {name}$"):
+        NativeDecoder(network.config, VOCABULARY, tensors)
