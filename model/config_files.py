@@ -1,7 +1,7 @@
 """Configuration files: a tree of tables in TOML, of which any key may be overridden on the command line."""
 
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -41,6 +41,16 @@ def validate_tree(kind: type[Table], tree: dict[str, Any], *, origin: str) -> Ta
         return kind.model_validate(tree)
     except ValidationError as error:
         raise InvalidInputError(f"{origin}: {describe_validation_error(error)}") from error
+
+
+def find_repeated(names: Iterable[str]) -> str | None:
+    """The first name that was there before; None if all differ."""
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            return name
+        seen.add(name)
+    return None
 
 
 def _apply_override(tree: dict[str, Any], override: str, example: str) -> None:

@@ -3,7 +3,7 @@
 import enum
 import time
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 UNKNOWN_METHOD = "unknown"
 """What calls of methods that do not exist are counted under: anybody may make up any number of names."""
@@ -51,6 +51,29 @@ class CallTiming:
         self.finished_at = now
 
 
+class Allowance(Protocol):
+    """What a caller may still use, for work that goes on after its call."""
+
+    def enter(self) -> None:
+        """Counts a call that begins; `leave` must follow. Raises `server.access.quotas.QuotaError`."""
+
+    def leave(self) -> None:
+        """Ends what `enter` began."""
+
+    def charge(self, num_characters: int) -> float:
+        """Counts characters and returns 0, or returns the seconds after which they may be sent."""
+
+
+class _Unlimited:
+    def enter(self) -> None: ...
+    def leave(self) -> None: ...
+    def charge(self, num_characters: int) -> float:
+        return 0.0
+
+
+UNLIMITED: Allowance = _Unlimited()
+
+
 @dataclass(slots=True, eq=False)
 class CallContext:
     """One call: who calls, with what rights, until when; and what log, metrics and traces say of it at the end.
@@ -59,6 +82,9 @@ class CallContext:
     request_id:     the call's name in log and trace.
     deadline:       when nobody wants the answer any more, on the clock of `time.monotonic`; None for never.
     max_priority:   the most that the caller's token permits.
+    identity:       the name in the token or certificate, which alone may see what the caller leaves behind; empty
+                    for a caller who has neither.
+    allowance:      what the caller may use beyond this call.
     method:         such as "dragoman.v1.TranslationService/Translate", or `UNKNOWN_METHOD`.
     started_at:     on the clock of `time.monotonic`.
     model:          what answered; empty while that is not known.
@@ -73,6 +99,8 @@ class CallContext:
     request_id: str
     deadline: float | None = None
     max_priority: Priority = Priority.INTERACTIVE
+    identity: str = ""
+    allowance: Allowance = UNLIMITED
     method: str = ""
     started_at: float = field(default_factory=time.monotonic)
     model: str = ""
@@ -88,7 +116,7 @@ class CallContext:
 
     def detach(self) -> "CallContext":
         """The same caller without a deadline, for work that goes on after the call."""
-        return CallContext(self.client, self.request_id, None, self.max_priority)
+        return CallContext(self.client, self.request_id, None, self.max_priority, self.identity, self.allowance)
 
     @property
     def is_health_check(self) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from dragoman.model.bundle import BundleConfig, find_bundle, read_config, read_vocabulary
+from dragoman.model.config_files import find_repeated
 from dragoman.model.decoding.loading import load_decoder
 from dragoman.model.errors import InvalidInputError, NotFoundError
 from dragoman.model.shortlist import read_shortlist
@@ -22,10 +23,9 @@ def check_server(config: ServerConfig) -> list[str]:
     """
     listening = list(_describe_listening(config))  # the small files first
     models = [_read_model(model) for model in config.served_models]
-    names = [name for name, _, _ in models]
-    for name in names:
-        if names.count(name) > 1:
-            raise InvalidInputError(f'two models are called "{name}"; every served model needs a name of its own')
+    repeated = find_repeated(name for name, _, _ in models)
+    if repeated is not None:
+        raise InvalidInputError(f'two models are called "{repeated}"; every served model needs a name of its own')
     return [
         *listening,
         *(_describe_model(*model) for model in models),

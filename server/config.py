@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from dragoman.model.bundle import shipped_bundles
 from dragoman.model.config import FilePath, StrictModel
-from dragoman.model.config_files import apply_overrides, read_toml, validate_tree
+from dragoman.model.config_files import apply_overrides, find_repeated, read_toml, validate_tree
 from dragoman.model.decoding.loading import Precision
 from dragoman.model.errors import InvalidInputError
 
@@ -105,6 +105,9 @@ class LimitsConfig(StrictModel):
     max_concurrent_calls: int = Field(4096, ge=1, description="Calls that run at once, of all clients together.")
     max_concurrent_calls_per_client: int = Field(
         1024, ge=1, description="Those of one client: of one token, or else of one connection."
+    )
+    max_health_watches: int = Field(
+        256, ge=1, description="Calls of Health.Watch at once, which need no token; of one connection a fourth of them."
     )
     max_connection_streams: int = Field(
         1024, ge=1, lt=2**31, description="Calls that run at once on one connection; further ones wait at the client."
@@ -220,10 +223,9 @@ class ServerConfig(StrictModel):
             raise ValueError("traces.endpoint: needs opentelemetry: pip install 'dragoman[telemetry]'")
         if self.metrics.listen == self.server.listen and parse_address(self.server.listen)[1] != 0:
             raise ValueError(f"metrics.listen: {self.metrics.listen} is server.listen, too; it needs its own port")
-        names = [model.name or model.bundle for model in self.models]
-        for name in names:
-            if names.count(name) > 1:
-                raise ValueError(f'models: two are called "{name}"; every served model needs a name of its own')
+        name = find_repeated(model.name or model.bundle for model in self.models)
+        if name is not None:
+            raise ValueError(f'models: two are called "{name}"; every served model needs a name of its own')
         return self
 
     @property

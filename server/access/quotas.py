@@ -103,3 +103,24 @@ class Quotas:
         if not seconds:
             bucket.level -= num_characters
         return seconds
+
+
+@dataclass(frozen=True, slots=True)
+class CallerAllowance:
+    """A caller's part of the quotas; a `server.call_context.Allowance`."""
+
+    quotas: Quotas
+    client: str
+    token: Token | None
+
+    def enter(self) -> None:
+        """See `Quotas.enter`."""
+        self.quotas.enter(self.client, self.token)
+
+    def leave(self) -> None:
+        """See `Quotas.leave`."""
+        self.quotas.leave(self.client)
+
+    def charge(self, num_characters: int) -> float:
+        """See `Quotas.charge`."""
+        return self.quotas.charge(self.token, num_characters)

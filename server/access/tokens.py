@@ -1,6 +1,5 @@
 """The bearer tokens of a file: whose they are and what each is allowed."""
 
-import hmac
 import logging
 import os
 import stat
@@ -14,7 +13,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, model_validator
 
 from dragoman.model.config import StrictModel
-from dragoman.model.config_files import read_toml, validate_tree
+from dragoman.model.config_files import find_repeated, read_toml, validate_tree
 from dragoman.model.errors import DragomanError, InvalidInputError, NotFoundError
 from dragoman.server.call_context import Priority
 
@@ -59,11 +58,10 @@ class _Tokens(StrictModel):
     def _differ(self) -> Self:
         if not self.tokens:
             raise ValueError("tokens: there is none")
-        names = [entry.name for entry in self.tokens]
-        for name in names:
-            if names.count(name) > 1:
-                raise ValueError(f'tokens: two are called "{name}"')
-        if len({entry.digest for entry in self.tokens}) < len(names):
+        name = find_repeated(entry.name for entry in self.tokens)
+        if name is not None:
+            raise ValueError(f'tokens: two are called "{name}"')
+        if len({entry.digest for entry in self.tokens}) < len(self.tokens):
             raise ValueError("tokens: two names have the same token")
         return self
 
@@ -95,13 +93,11 @@ class TokenFile:
     def find(self, presented: str) -> Token | None:
         """The token that was presented, if it is one of the file's.
 
-        Digests of equal length are compared, each in constant time and all of them whatever is found, so the time that
-        it takes tells nothing of what the tokens are.
+        It is looked up by its digest: nobody can make up tokens whose digests come ever closer to a known one, so the
+        time that it takes says nothing of what the tokens are.
         """
         self._look()
-        digest = sha256(presented.encode(errors="surrogateescape")).digest()
-        found = [token for known, token in self._tokens if hmac.compare_digest(known, digest)]
-        return found[0] if found else None
+        return self._tokens.get(sha256(presented.encode(errors="surrogateescape")).digest())
 
     def _look(self) -> None:
         """Reads the file again if it is time to look and it has changed."""
@@ -120,21 +116,18 @@ class TokenFile:
         else:
             logger.warning("%s was read again: %d tokens", self._path, len(self._tokens))
 
-    def _read(self) -> tuple[tuple[bytes, Token], ...]:
+    def _read(self) -> dict[bytes, Token]:
         tree: dict[str, Any] = read_toml(self._path)
         entries = validate_tree(_Tokens, tree, origin=str(self._path)).tokens
-        return tuple(
-            (
-                entry.digest,
-                Token(
-                    entry.name,
-                    entry.max_concurrent_calls,
-                    entry.characters_per_minute,
-                    Priority.BATCH if entry.max_priority == "batch" else Priority.INTERACTIVE,
-                ),
+        return {
+            entry.digest: Token(
+                entry.name,
+                entry.max_concurrent_calls,
+                entry.characters_per_minute,
+                Priority.BATCH if entry.max_priority == "batch" else Priority.INTERACTIVE,
             )
             for entry in entries
-        )
+        }
 
 
 def is_open_to_others(path: Path) -> bool:

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import grpc
 
 from dragoman.model.errors import InvalidInputError
-from dragoman.server.access.quotas import QuotaError, Quotas
+from dragoman.server.access.quotas import CallerAllowance, QuotaError, Quotas
 from dragoman.server.access.tokens import Token, TokenFile
 from dragoman.server.call_context import UNKNOWN_METHOD, CallContext, Priority
 from dragoman.server.config import AccessConfig, LimitsConfig
@@ -27,6 +27,7 @@ HEALTH_SECONDS = 2.0
 a token anyone could fill the memory with many that never are."""
 
 _HEALTH = "/grpc.health.v1.Health/"
+_WATCH = f"{_HEALTH}Watch"
 _CODES: dict[int, str] = {code.value[0]: code.name for code in grpc.StatusCode}
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
@@ -39,8 +40,17 @@ logger = logging.getLogger(__name__)
 def make_interceptors(access: AccessConfig, limits: LimitsConfig, monitor: Monitor) -> list[grpc.aio.ServerInterceptor]:
     """For `grpc.aio.server`. Raises NotFoundError or InvalidInputError if the file of tokens is no good."""
     tokens = None if access.tokens is None else TokenFile(access.tokens)
-    quotas = Quotas(limits.max_concurrent_calls, limits.max_concurrent_calls_per_client)
-    return [Guard(tokens, quotas, monitor)]
+    return [Guard(tokens, make_quotas(limits), make_watch_quotas(limits), monitor)]
+
+
+def make_quotas(limits: LimitsConfig) -> Quotas:
+    """Of calls, but for those that ask for health."""
+    return Quotas(limits.max_concurrent_calls, limits.max_concurrent_calls_per_client)
+
+
+def make_watch_quotas(limits: LimitsConfig) -> Quotas:
+    """Of Health.Watch, which anyone may call and which never ends by itself."""
+    return Quotas(limits.max_health_watches, max(1, limits.max_health_watches // 4))
 
 
 class Guard(grpc.aio.ServerInterceptor):
@@ -54,6 +64,7 @@ class Guard(grpc.aio.ServerInterceptor):
         self,
         tokens: TokenFile | None,
         quotas: Quotas,
+        watch_quotas: Quotas,
         monitor: Monitor,
         *,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -61,6 +72,7 @@ class Guard(grpc.aio.ServerInterceptor):
         """tokens: None lets everybody in."""
         self._tokens = tokens
         self._quotas = quotas
+        self._watch_quotas = watch_quotas
         self._monitor = monitor
         self._sleep = sleep
 
@@ -71,7 +83,9 @@ class Guard(grpc.aio.ServerInterceptor):
     ) -> Handler:
         """See `grpc.aio.ServerInterceptor`."""
         handler = await continuation(handler_call_details)
-        return _Visit(self._tokens, self._quotas, self._monitor, self._sleep, handler_call_details, handler).handler
+        is_watch = handler_call_details.method == _WATCH
+        quotas = self._watch_quotas if is_watch else self._quotas
+        return _Visit(self._tokens, quotas, self._monitor, self._sleep, handler_call_details, handler).handler
 
 
 class _Visit:
@@ -114,12 +128,15 @@ class _Visit:
         request_id, is_made_up = choose_request_id(self._metadata)
         context.set_trailing_metadata(((REQUEST_ID, request_id),))
         is_identified = self._identify()
-        client = self._token.name if self._token is not None else _name_of_connection(context)
+        identity = self._token.name if self._token is not None else _name_in_certificate(context)
+        client = identity or context.peer()
         self._call = call = CallContext(
             client,
             request_id,
             deadline,
             Priority.INTERACTIVE if self._token is None else self._token.max_priority,
+            identity,
+            CallerAllowance(self._quotas, client, self._token),
             UNKNOWN_METHOD if self._behaviour is None else self._path.removeprefix("/"),
             begun,
         )
@@ -155,7 +172,8 @@ class _Visit:
 
         request_id: the caller's own, which the answer's head repeats; None if it has none.
         """
-        is_counted = not self._is_health_check  # which is answered whatever is going on
+        # A question for health is answered whatever is going on, but anyone may ask to be told of it for ever.
+        is_counted = not self._is_health_check or self._path == _WATCH
         try:
             if is_counted:
                 self._quotas.enter(client, self._token)
@@ -300,10 +318,19 @@ def _find_behaviour(method: FoundHandler) -> Callable[..., Any] | None:
     return behaviour if is_asynchronous else None
 
 
-def _name_of_connection(context: Context) -> str:
-    """The common name of the client's certificate, which gRPC has verified, or else its address."""
-    names = list(context.auth_context().get("x509_common_name", ()))
-    return names[0].decode(errors="replace") if names and names[0] else context.peer()
+_NAMES = ("peer_uri", "peer_dns", "peer_email", "x509_common_name")
+"""Where gRPC has a certificate's names: its subject alternative names, of which the first counts, and, as RFC 6125 has
+it, the common name only where there is none of these."""
+
+
+def _name_in_certificate(context: Context) -> str:
+    """The name of the client in its certificate, which gRPC has verified; empty without one."""
+    found = context.auth_context()
+    for kind in _NAMES:
+        names = list(found.get(kind, ()))
+        if names and names[0]:
+            return names[0].decode(errors="replace")
+    return ""
 
 
 def _status_of(context: Context) -> tuple[str, str]:

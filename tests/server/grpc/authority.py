@@ -39,11 +39,11 @@ class Authority:
         signed = self._start(self._name, self._key, EXPIRY).add_extension(constraints, critical=True)
         self.certificate = _pem(signed.sign(self._key, hashes.SHA256()))
 
-    def issue(self, name: str, *, expiry: datetime = EXPIRY) -> Pair:
-        """For a server at 127.0.0.1 or a client; name: its common name."""
+    def issue(self, name: str, *alternatives: x509.GeneralName, expiry: datetime = EXPIRY) -> Pair:
+        """For a server at 127.0.0.1 or a client; name: its common name; alternatives: further names."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)] if name else [])
-        address = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
+        address = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1")), *alternatives])
         signed = self._start(subject, key, expiry).add_extension(address, critical=False)
         return Pair(
             _pem(signed.sign(self._key, hashes.SHA256())),

@@ -18,7 +18,7 @@ from dragoman.server.access.tokens import TokenFile
 from dragoman.server.call_context import CallContext
 from dragoman.server.config import LimitsConfig, LogConfig, MetricsConfig, TracesConfig
 from dragoman.server.grpc.call_metadata import current_call
-from dragoman.server.grpc.interceptors import Guard
+from dragoman.server.grpc.interceptors import Guard, make_quotas, make_watch_quotas
 from dragoman.server.grpc.transport import server_options
 from dragoman.server.telemetry import Monitor
 from dragoman.v1 import translation_pb2 as pb
@@ -130,7 +130,7 @@ async def serving(
 ) -> AsyncIterator[Serving]:
     """With encryption the channel is of no use: make one with the right certificates. stream: what the log goes to."""
     limits = limits or LimitsConfig()
-    quotas = quotas or Quotas(limits.max_concurrent_calls, limits.max_concurrent_calls_per_client)
+    quotas = quotas or make_quotas(limits)
     monitor = WatchedMonitor(
         log or LogConfig(format="json"),
         io.StringIO() if stream is None else stream,
@@ -138,7 +138,8 @@ async def serving(
         exporter,
     )
     service = ObedientService()
-    server = grpc.aio.server(interceptors=[Guard(tokens, quotas, monitor, sleep=sleep)], options=server_options(limits))
+    guard = Guard(tokens, quotas, make_watch_quotas(limits), monitor, sleep=sleep)
+    server = grpc.aio.server(interceptors=[guard], options=server_options(limits))
     translation_pb2_grpc.add_TranslationServiceServicer_to_server(service, server)
     health_pb2_grpc.add_HealthServicer_to_server(health.aio.HealthServicer(), server)
     reflection.enable_server_reflection((SERVICE, reflection.SERVICE_NAME), server)

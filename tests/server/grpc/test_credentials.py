@@ -7,6 +7,7 @@ from typing import Any
 
 import grpc
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
 from dragoman.model.errors import InvalidInputError
@@ -91,6 +92,30 @@ def test_with_mutual_tls_a_client_is_known_by_its_certificate(
             client_ca.write_bytes(strangers.certificate + b"\n")
             assert await call(at, authority, strangers.issue("bob")) is Code.OK
             assert await call(at, authority, clients.issue("alice")) is Code.UNAVAILABLE
+
+    run(test())
+
+
+def test_a_client_is_known_by_the_names_of_its_certificate(
+    tls: TlsConfig, tmp_path: Path, authority: Authority
+) -> None:
+    client_ca = tmp_path / "clients.pem"
+    client_ca.write_bytes(authority.certificate)
+    mutual = tls.model_copy(update={"client_ca": client_ca})
+    uri, dns = x509.UniformResourceIdentifier("spiffe://example/website"), x509.DNSName("website.example")
+
+    async def test() -> None:
+        async with serving(credentials=make_credentials(mutual)) as at:
+            for pair in (
+                authority.issue("alice", dns, uri),
+                authority.issue("alice", dns, x509.DNSName("other.example")),
+                authority.issue("alice", x509.RFC822Name("alice@website.example")),
+                authority.issue("alice"),
+            ):
+                assert await call(at, authority, pair) is Code.OK
+            names = ["spiffe://example/website", "website.example", "alice@website.example", "alice"]
+            assert [caller.client for caller in at.service.callers] == names
+            assert [caller.identity for caller in at.service.callers] == names
 
     run(test())
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import grpc
 import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2_grpc
 
 from dragoman.server.access.quotas import Quotas
@@ -496,6 +497,36 @@ def test_a_question_for_health_that_never_comes_is_not_waited_for(
             assert await check.code() is grpc.StatusCode.DEADLINE_EXCEEDED
             monkeypatch.setattr(interceptors, "HEALTH_SECONDS", PATIENCE)
             assert await at.check_health() == 1
+
+    run(test())
+
+
+def test_watches_of_health_are_counted_and_limited(tokens: TokenFile) -> None:
+    def watch(channel: Any) -> Any:
+        stub: Any = health_pb2_grpc.HealthStub(channel)
+        return stub.Watch(health_pb2.HealthCheckRequest(), timeout=PATIENCE)
+
+    async def test() -> None:
+        limits = LimitsConfig(max_health_watches=8)
+        async with (
+            serving(tokens=tokens, limits=limits) as at,
+            grpc.aio.insecure_channel(at.address, options=(("grpc.use_local_subchannel_pool", 1),)) as other,
+        ):
+            running = [watch(at.channel) for _ in range(2)]
+            for call in running:
+                assert (await call.read()).status == health_pb2.HealthCheckResponse.SERVING
+            error = await refused(watch(at.channel).read())
+            assert error.code() is Code.RESOURCE_EXHAUSTED
+            assert "grpc-retry-pushback-ms" in metadata_of(error.trailing_metadata())
+            assert (await watch(other).read()).status == health_pb2.HealthCheckResponse.SERVING
+            assert await at.check_health() == 1
+            running[0].cancel()
+            await at.next_ended()
+            while True:  # until the server knows that it was cancelled
+                call, code, _ = await at.next_ended()
+                if code == "CANCELLED":
+                    break
+            assert (await watch(at.channel).read()).status == health_pb2.HealthCheckResponse.SERVING
 
     run(test())
 
