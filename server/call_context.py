@@ -55,7 +55,7 @@ class Allowance(Protocol):
     """What a caller may still use, for work that goes on after its call."""
 
     def enter(self) -> None:
-        """Counts a call that begins; `leave` must follow. Raises `server.access.quotas.QuotaError`."""
+        """Counts an operation that begins; `leave` must follow. Raises `server.access.quotas.QuotaError`."""
 
     def leave(self) -> None:
         """Ends what `enter` began."""

@@ -71,6 +71,11 @@ class ServingConfig(LoadingConfig):
     google_files: FilePath | None = Field(
         None, description="The folder whose files BatchTranslateText may read and write; none: it is refused."
     )
+    google_operations: FilePath | None = Field(
+        None,
+        description="The folder, of this server alone, that keeps BatchTranslateText's operations over a restart; "
+        "none: they are forgotten.",
+    )
     reload_seconds: float = Field(
         5.0,
         ge=0,
@@ -217,6 +222,8 @@ class ServerConfig(StrictModel):
             raise ValueError("server.google: needs google-cloud-translate: pip install 'dragoman[google]'")
         if self.server.google_files is not None and not self.server.google:
             raise ValueError("server.google_files: goes with server.google = true")
+        if self.server.google_operations is not None and self.server.google_files is None:
+            raise ValueError("server.google_operations: goes with server.google_files")
         if self.tls.certificate is not None and not _is_installed("cryptography"):
             raise ValueError("tls.certificate: needs cryptography: pip install 'dragoman[tls]'")
         if self.traces.endpoint is not None and not _is_installed("opentelemetry.sdk"):
@@ -286,6 +293,7 @@ def _apply_options(tree: dict[str, Any], options: Mapping[str, object]) -> None:
 
 _PATHS = (
     ("server", "google_files"),
+    ("server", "google_operations"),
     ("tls", "certificate"),
     ("tls", "key"),
     ("tls", "client_ca"),

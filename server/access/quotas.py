@@ -107,19 +107,24 @@ class Quotas:
 
 @dataclass(frozen=True, slots=True)
 class CallerAllowance:
-    """A caller's part of the quotas; a `server.call_context.Allowance`."""
+    """A caller's part of the quotas; a `server.call_context.Allowance`. As many operations may go on as calls, but they
+    are counted by themselves: who has begun all that he may can still ask for them and cancel them."""
 
     quotas: Quotas
     client: str
     token: Token | None
 
+    @property
+    def _name(self) -> str:
+        return f"{self.client} operations"  # a token's name holds no space
+
     def enter(self) -> None:
         """See `Quotas.enter`."""
-        self.quotas.enter(self.client, self.token)
+        self.quotas.enter(self._name, self.token)
 
     def leave(self) -> None:
         """See `Quotas.leave`."""
-        self.quotas.leave(self.client)
+        self.quotas.leave(self._name)
 
     def charge(self, num_characters: int) -> float:
         """See `Quotas.charge`."""

@@ -175,7 +175,12 @@ class TranslationServer:
             from dragoman.server.grpc.google.facade import add_to_server
 
             self._google = add_to_server(
-                server, self._catalogue, self._config.limits, config.google_files, self._detector
+                server,
+                self._catalogue,
+                self._config.limits,
+                config.google_files,
+                self._detector,
+                config.google_operations,
             )
             self._health.add_services(self._google.service_names)
             names += self._google.service_names

@@ -44,7 +44,7 @@ class BatchTranslator:
     async def plan(self, request: types.BatchTranslateTextRequest, caller: CallContext) -> BatchJob:
         """The job that a request asks for; its output folder is there then, and is no other job's until it ends.
 
-        Raises InvalidInputError, NotFoundError, UnsupportedError.
+        Raises InvalidInputError, NotFoundError, UnsupportedError, QuotaError.
         """
         if request.glossaries:
             raise UnsupportedError("glossaries: there are none here")
@@ -57,6 +57,7 @@ class BatchTranslator:
         output = await asyncio.to_thread(self._make_output_folder, uri)
         if output.folder in self._outputs:
             raise InvalidInputError(f'output_config: "{uri}" is used by another operation')
+        caller.allowance.enter()
         self._outputs.add(output.folder)
         return BatchJob(
             self._catalogue,

@@ -83,14 +83,15 @@ class BatchJob:
         *,
         on_end: Callable[[], None],
     ) -> None:
-        """caller: of the call that asked for it, whose deadline does not hold. folder: of the outputs; style: how they
-        are named. on_end: called when nothing more is written."""
+        """caller: of the call that asked for it, whose deadline does not hold; it has entered its allowance, which the
+        job leaves. folder: of the outputs; style: how they are named. on_end: called when nothing more is written."""
         self._catalogue = catalogue
         self._limits = limits
         self._caller = caller.detach()
         self._inputs, self._targets = inputs, targets
         self._folder, self._style = folder, style
         self._on_end = on_end
+        self._is_closed = False
         self._state = State.RUNNING
         self._submitted = _now()
         self._num_total = self._num_translated = self._num_failed = 0
@@ -116,7 +117,10 @@ class BatchJob:
         """Called when `run` has ended, or was cancelled before it began. May be called twice."""
         if self._state in (State.RUNNING, State.CANCELLING):
             self._state = State.CANCELLED
-        self._on_end()
+        if not self._is_closed:
+            self._is_closed = True
+            self._caller.allowance.leave()
+            self._on_end()
 
     async def run(self) -> Message:
         """types.BatchTranslateResponse. Raises InvalidInputError if nothing could be translated."""
@@ -166,6 +170,15 @@ class BatchJob:
         finally:
             reader.close()
 
+    async def _paced_windows(self, item: Input) -> AsyncGenerator[list[Row]]:
+        """No faster than the caller's rate of characters allows."""
+        async with aclosing(self._windows(item)) as windows:
+            async for window in windows:
+                num_characters = sum(len(row.text) for row in window)
+                while seconds := self._caller.allowance.charge(num_characters):
+                    await asyncio.sleep(seconds)
+                yield window
+
     async def _translate_file(self, item: Input, target: Target) -> None:
         """Puts out all of a file, or nothing if its task is cancelled."""
         names = [item.file.output_name(target.code, kind) for kind in ("translations", "errors")]
@@ -197,7 +210,7 @@ class BatchJob:
         """Whether any row could be translated."""
         is_any_translated = False
         with self._catalogue.find(target.model, target.source, target.target) as lease:
-            found = _in_order(partial(self._translate_window, lease, item.mime_type), self._windows(item))
+            found = _in_order(partial(self._translate_window, lease, item.mime_type), self._paced_windows(item))
             async with aclosing(found) as windows:
                 async for window in windows:
                     await _on_thread(partial(_write, item.file.path.suffix == ".tsv", window, translations, errors))

@@ -37,8 +37,10 @@ def add_to_server(
     limits: LimitsConfig,
     files: Path | None,
     detector: LanguageDetector,
+    operations_folder: Path | None = None,
 ) -> GoogleFacade:
-    """files: the folder that batch translation may read and write; without one it is refused.
+    """files: the folder that batch translation may read and write; without one it is refused. operations_folder: see
+    `Operations`.
 
     Raises DragomanError that names the extra if Google's packages are missing, NotFoundError if the folder is.
     """
@@ -53,7 +55,7 @@ def add_to_server(
     from dragoman.server.grpc.google.operations import Operations
     from dragoman.server.grpc.google.service import GoogleService
 
-    operations = Operations()
+    operations = Operations(operations_folder)
     batches = None if files is None else BatchTranslator(catalogue, limits, files)
     handlers = make_handlers(GoogleService(catalogue, limits, detector, batches, operations), operations)
     server.add_generic_rpc_handlers(list(handlers.values()))

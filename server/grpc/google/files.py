@@ -52,8 +52,10 @@ class AllowedFolder:
     """All checks raise InvalidInputError or NotFoundError; its methods block."""
 
     def __init__(self, root: Path) -> None:
-        """Raises NotFoundError if there is no such folder."""
+        """root: absolute paths may name it as it is given here, or with all links followed. Raises NotFoundError if
+        there is no such folder."""
         self._root = root.resolve()
+        self._names = sorted({root.absolute().parts, self._root.parts}, key=len, reverse=True)
         if not self._root.is_dir():
             raise NotFoundError(f"{root}: there is no such folder, which batch translation is to read and write")
 
@@ -113,23 +115,11 @@ class AllowedFolder:
             raise InvalidInputError(f'"{uri}": ".." is not allowed')
         if not is_absolute:
             return style, parts
-        # The folder itself may be named through links. Whatever else is behind it is looked at part by part.
-        length = self._find_root(parts)
-        if length is None:
-            raise NotFoundError(f'"{uri}": is not in the folder of batch translation')
-        return style, parts[length:]
-
-    def _find_root(self, parts: tuple[str, ...]) -> int | None:
-        """How many of a path's parts name the folder; the most that do, if there are several."""
-        found = None
-        root = self._root.stat()
-        for length in range(1, len(parts) + 1):
-            try:
-                if os.path.samestat(os.stat(os.path.join(*parts[:length])), root):
-                    found = length
-            except OSError:  # nothing behind it is there either
-                break
-        return found
+        # No path outside is looked at: it may belong to a device, or a machine that is gone.
+        for name in self._names:
+            if parts[: len(name)] == name:
+                return style, parts[len(name) :]
+        raise NotFoundError(f'"{uri}": is not in the folder of batch translation')
 
     def _match(self, parts: tuple[str, ...], max_files: int) -> list[Path]:
         pattern = "/".join(parts)

@@ -10,6 +10,8 @@ from google.longrunning import operations_pb2  # type: ignore[import-untyped]
 from google.protobuf import descriptor_pb2, descriptor_pool, empty_pb2
 
 from dragoman.model.errors import InvalidInputError
+from dragoman.server.access.quotas import QuotaError
+from dragoman.server.grpc.call_metadata import current_call
 from dragoman.server.grpc.google.errors import UnsupportedError, own_status_of
 from dragoman.server.grpc.google.operations import Operations
 from dragoman.server.grpc.google.service import GoogleService
@@ -58,24 +60,26 @@ def _make_operations_handler(operations: Operations) -> grpc.GenericRpcHandler:
     async def list_operations(request: operations_pb2.ListOperationsRequest) -> operations_pb2.ListOperationsResponse:
         if request.filter:
             raise UnsupportedError("filter: operations cannot be filtered here")
-        found, next_page_token = operations.list(request.name, request.page_size, request.page_token)
+        found, next_page_token = operations.list(request.name, _identity(), request.page_size, request.page_token)
         return operations_pb2.ListOperationsResponse(operations=found, next_page_token=next_page_token)
 
     async def get(request: operations_pb2.GetOperationRequest) -> operations_pb2.Operation:
-        return operations.get(request.name)
+        return operations.get(request.name, _identity())
 
     async def wait(request: operations_pb2.WaitOperationRequest) -> operations_pb2.Operation:
         has_timeout = request.HasField("timeout")
         if has_timeout and request.timeout.ToNanoseconds() < 0:
             raise InvalidInputError("timeout: is negative")
-        return await operations.wait(request.name, request.timeout.ToNanoseconds() / 1e9 if has_timeout else None)
+        return await operations.wait(
+            request.name, _identity(), request.timeout.ToNanoseconds() / 1e9 if has_timeout else None
+        )
 
     async def cancel(request: operations_pb2.CancelOperationRequest) -> empty_pb2.Empty:
-        operations.cancel(request.name)
+        operations.cancel(request.name, _identity())
         return empty_pb2.Empty()
 
     async def delete(request: operations_pb2.DeleteOperationRequest) -> empty_pb2.Empty:
-        operations.delete(request.name)
+        operations.delete(request.name, _identity())
         return empty_pb2.Empty()
 
     methods: dict[str, tuple[Method, Any]] = {
@@ -92,6 +96,11 @@ def _make_operations_handler(operations: Operations) -> grpc.GenericRpcHandler:
     return grpc.method_handlers_generic_handler(OPERATIONS, handlers)
 
 
+def _identity() -> str:
+    call = current_call.get()
+    return "" if call is None else call.identity
+
+
 def _make_handler(
     name: str, method: Method, deserialize: Callable[[bytes], Any], serialize: Callable[[Any], bytes]
 ) -> "grpc.RpcMethodHandler[Any, Any]":
@@ -103,6 +112,8 @@ def _make_handler(
 async def _answer(name: str, method: Method, request: Any, context: Context) -> Any:
     try:
         return await method(request)
+    except QuotaError:  # the guard knows what to answer
+        raise
     except Exception as error:
         own_status = own_status_of(error)
         if own_status is not None:

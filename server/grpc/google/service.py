@@ -129,8 +129,9 @@ class GoogleService:
             raise UnsupportedError("batch translation: the server has no folder for it, see server.google_files")
         check_parent(request.parent, with_location=True)
         self._operations.check_room()
-        job = await self._batches.plan(request, _current_call())
-        return self._operations.start(request.parent, job)
+        call = _current_call()
+        job = await self._batches.plan(request, call)
+        return self._operations.start(request.parent, call.identity, job)
 
     def _check_contents(self, contents: Sequence[str]) -> None:
         if not contents:

@@ -50,16 +50,22 @@ class AligningTranslator(FakeTranslator):
 class Google:
     """Calls the server's methods of Google's API by their names, with requests as dictionaries."""
 
-    def __init__(self, channel: grpc.aio.Channel) -> None:
-        self._channel = channel
+    def __init__(self, channel: grpc.aio.Channel, token: str = "") -> None:
+        self.channel = channel
         self.operations: Any = operations_pb2_grpc.OperationsStub(channel)
+        self._metadata = (("authorization", f"Bearer {token}"),) if token else ()
 
     async def call(self, method: str, **request: Any) -> Any:
         kind, deserialize = _METHODS[method]
-        call = self._channel.unary_unary(
+        call = self.channel.unary_unary(
             f"/{SERVICE}/{method}", request_serializer=kind.serialize, response_deserializer=deserialize
         )
-        return await call(kind(request), timeout=PATIENCE)
+        return await call(kind(request), timeout=PATIENCE, metadata=self._metadata)
+
+    async def operate(self, method: str, **request: Any) -> Any:
+        """One of google.longrunning.Operations' methods."""
+        message = getattr(operations_pb2, f"{method}Request")(**request)
+        return await getattr(self.operations, method)(message, timeout=PATIENCE, metadata=self._metadata)
 
     async def translate(self, *contents: str, **request: Any) -> list[str]:
         defaults = {"parent": PARENT, "target_language_code": "de", "mime_type": "text/plain"}
@@ -81,30 +87,34 @@ class Google:
 
 @asynccontextmanager
 async def connected(
-    *translators: FakeTranslator, files: Path | None = None, drain_seconds: float = PATIENCE, **limits: int
+    *translators: FakeTranslator,
+    files: Path | None = None,
+    drain_seconds: float = PATIENCE,
+    tables: dict[str, dict[str, Any]] | None = None,
+    token: str = "",
+    **limits: int,
 ) -> AsyncIterator[Google]:
-    tables: dict[str, dict[str, Any]] = {
-        "server": {
-            "google": True,
-            "google_files": None if files is None else str(files),
-            "drain_seconds": float(drain_seconds),
-        },
-        "limits": limits,
+    tables = tables or {}
+    server_table = {
+        "google": True,
+        "google_files": None if files is None else str(files),
+        "drain_seconds": float(drain_seconds),
     }
+    tables = {**tables, "server": server_table | tables.get("server", {}), "limits": limits}
     async with (
         make_server(*(translators or (AligningTranslator(),)), **tables) as server,
         grpc.aio.insecure_channel(server.address) as channel,
     ):
-        yield Google(channel)
+        yield Google(channel, token)
 
 
 def serve(
-    test: Callable[[Google], Awaitable[None]], *translators: FakeTranslator, files: Path | None = None, **limits: int
+    test: Callable[[Google], Awaitable[None]], *translators: FakeTranslator, files: Path | None = None, **options: Any
 ) -> None:
     """Runs a test against a server of these translators."""
 
     async def main() -> None:
-        async with connected(*translators, files=files, **limits) as google:
+        async with connected(*translators, files=files, **options) as google:
             await asyncio.wait_for(test(google), PATIENCE)
 
     asyncio.run(main())

@@ -13,6 +13,8 @@ import grpc
 from google.cloud.translate_v3 import types
 from google.longrunning import operations_pb2  # type: ignore[import-untyped]
 
+from dragoman.model.errors import NotFoundError
+from dragoman.server.access.quotas import CallerAllowance
 from dragoman.server.call_context import Priority
 from dragoman.server.grpc.google import batch_job, operations
 from dragoman.server.grpc.google.batch import BatchTranslator
@@ -286,6 +288,121 @@ def test_operations_are_listed_by_project(tmp_path: Path, monkeypatch: pytest.Mo
             await google.operations.GetOperation(operations_pb2.GetOperationRequest(name=names[1]))
 
     serve(test, files=tmp_path)
+
+
+TOKENS = """
+[[tokens]]
+name = "alice"
+token = "alices"
+
+[[tokens]]
+name = "bob"
+token = "bobs"
+max_concurrent_calls = 1
+"""
+
+
+def test_operations_belong_to_the_token_that_began_them(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("forever")
+    tokens = tmp_path / "tokens.toml"
+    tokens.write_text(TOKENS)
+
+    async def test(alice: Google) -> None:
+        bob = Google(alice.channel, token="bobs")
+        operation = await alice.call("BatchTranslateText", **request_for("a.txt"))
+        mine = await bob.call("BatchTranslateText", **request_for("a.txt", output="bobs/"))
+        for google, name in ((alice, operation.name), (bob, mine.name)):
+            found = await google.operate("ListOperations", name="projects/p")
+            assert [one.name for one in found.operations] == [name]
+        for method in ("GetOperation", "WaitOperation", "CancelOperation", "DeleteOperation"):
+            with pytest.raises(grpc.aio.AioRpcError, match="there is no operation"):
+                await bob.operate(method, name=operation.name)
+        assert not (await alice.operate("GetOperation", name=operation.name)).done
+        await alice.operate("CancelOperation", name=operation.name)
+        await bob.operate("CancelOperation", name=mine.name)
+        await bob.operate("WaitOperation", name=mine.name)
+
+    serve(test, files=tmp_path, tables={"access": {"tokens": str(tokens)}}, token="alices")
+
+
+def test_an_operation_is_held_to_the_limits_of_its_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.txt").write_text("one\ntwo\nthree\n")
+    (tmp_path / "b.txt").write_text("forever")
+    tokens = tmp_path / "tokens.toml"
+    tokens.write_text(TOKENS)
+    charged: list[tuple[str, int]] = []
+
+    def charge(allowance: CallerAllowance, num_characters: int) -> float:
+        charged.append((allowance.client, num_characters))
+        return 1e-9 if len(charged) % 2 else 0.0
+
+    async def test(bob: Google) -> None:
+        running = await bob.call("BatchTranslateText", **request_for("b.txt"))
+        code, details = await bob.fail("BatchTranslateText", **request_for("b.txt", output="other/"))
+        assert (code, "its limit" in details) == ("RESOURCE_EXHAUSTED", True)
+        await bob.operate("CancelOperation", name=running.name)
+        await bob.operate("WaitOperation", name=running.name)
+        monkeypatch.setattr(CallerAllowance, "charge", charge)
+        operation = await bob.call("BatchTranslateText", **request_for("a.txt", output="again/"))
+        response_of(await bob.operate("WaitOperation", name=operation.name))
+
+    serve(test, files=tmp_path, tables={"access": {"tokens": str(tokens)}}, token="bobs")
+    assert charged == [("bob", len("onetwothree"))] * 2
+
+
+def test_operations_outlive_the_server_where_a_folder_keeps_them(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("one two")
+    (tmp_path / "b.txt").write_text("forever")
+    kept = tmp_path / "operations"
+    tables = {"server": {"google_operations": str(kept)}}
+    names: list[str] = []
+
+    async def first(google: Google) -> None:
+        names.append((await run(google, "a.txt")).name)
+        names.append((await google.call("BatchTranslateText", **request_for("b.txt", output="b/"))).name)
+        await google.operate("CancelOperation", name=names[1])
+
+    async def second(google: Google) -> None:
+        found = (await google.operate("ListOperations", name="projects/p")).operations
+        assert [one.name for one in found] == names
+        assert response_of(found[0]).translated_characters == 7
+        assert found[1].error.code == grpc.StatusCode.CANCELLED.value[0]
+        names.append((await run(google, "a.txt", output="again/")).name)
+        await google.operate("DeleteOperation", name=names.pop(0))
+
+    async def third(google: Google) -> None:
+        found = (await google.operate("ListOperations", name="projects/p")).operations
+        assert [one.name for one in found] == names
+
+    for test in (first, second, third):
+        serve(test, files=tmp_path, tables=tables)
+
+
+def test_an_operation_that_a_crash_ended_has_failed(tmp_path: Path) -> None:
+    class Endless:
+        def metadata(self) -> Any:
+            return types.BatchTranslateMetadata.pb(types.BatchTranslateMetadata(state=State.RUNNING))
+
+        async def run(self) -> Any:
+            await asyncio.Event().wait()
+
+        def cancel(self) -> None: ...
+        def close(self) -> None: ...
+
+    async def main() -> None:
+        before = operations.Operations(tmp_path)
+        name = before.start(PARENT, "alice", Endless()).name
+        while not list(tmp_path.glob("*.operation")):
+            await asyncio.sleep(0)
+        (tmp_path / "nonsense.operation").write_text("{}")
+        after = operations.Operations(tmp_path)  # as if the process had ended here
+        found = after.get(name, "alice")
+        assert (found.done, found.error.code) == (True, grpc.StatusCode.ABORTED.value[0])
+        with pytest.raises(NotFoundError):
+            after.get(name, "bob")
+        await before.close()
+
+    asyncio.run(asyncio.wait_for(main(), PATIENCE))
 
 
 def test_only_so_many_operations_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -40,8 +40,10 @@ def test_files_are_named_in_three_ways(root: Path) -> None:
 
 def test_the_folder_may_be_named_through_a_link(root: Path, tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(root)
-    assert find(tmp_path / "link", str(root / "a.txt")) == [str(root / "a.txt")]
-    assert find(root, str(tmp_path / "link/a.txt")) == [str(root / "a.txt")]
+    for name in ("allowed folder", "link"):
+        assert find(tmp_path / "link", str(tmp_path / name / "a.txt")) == [str(root / "a.txt")]
+    with pytest.raises(NotFoundError, match="is not in the folder"):  # a name that the operator has not given it
+        find(root, str(tmp_path / "link/a.txt"))
 
 
 def test_a_star_stands_for_part_of_a_name(root: Path) -> None:
@@ -156,18 +158,15 @@ def test_an_index_is_not_written_through_a_link_nor_into_a_pipe(root: Path, tmp_
         append_index_row(root / "pipe.csv", ["row"])
 
 
-def test_long_names_take_no_time(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_path_outside_is_looked_at_and_long_names_take_no_time(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = AllowedFolder(root)
     looked_at: list[Any] = []
-    stat = os.stat
-
-    def look(path: Any, **options: Any) -> os.stat_result:
-        looked_at.append(path)
-        return stat(path, **options)
-
-    monkeypatch.setattr(os, "stat", look)
-    with pytest.raises(NotFoundError):
-        find(root, "/no such folder" + "/a" * 2000)
-    assert len(looked_at) < 10
+    with monkeypatch.context() as watched:
+        watched.setattr(os, "stat", looked_at.append)
+        for path in ("/no such folder" + "/a" * 2000, str(root.parent / "outside/secret.txt"), "/dev/null"):
+            with pytest.raises(NotFoundError, match=r"is not in the folder|no such file"):
+                list(folder.find_inputs(path, 1))
+    assert looked_at == []
     with pytest.raises(NotFoundError):
         find(root, "/a" * 1_000_000)
     with pytest.raises(InvalidInputError, match="more than 64 folders"):
