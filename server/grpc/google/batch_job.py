@@ -42,6 +42,9 @@ MAX_TRIES = 3
 
 INDEX_NAME = "index.csv"
 
+MAX_WARNED_ROWS = 10
+"""Rows that a warning names."""
+
 State = types.BatchTranslateMetadata.State
 
 Translated: TypeAlias = tuple[Row, str | TextFailure]
@@ -94,6 +97,7 @@ class BatchJob:
         self._is_closed = False
         self._state = State.RUNNING
         self._submitted = _now()
+        self._literal_rows: dict[Path, list[int]] = {}
         self._num_total = self._num_translated = self._num_failed = 0
 
     def metadata(self) -> Message:
@@ -164,6 +168,7 @@ class BatchJob:
 
     async def _windows(self, item: Input) -> AsyncGenerator[list[Row]]:
         reader = RowReader(item.file, self._limits.max_text_length)
+        self._literal_rows[item.file.path] = reader.literal_rows
         try:
             while window := await _on_thread(partial(reader.read, WINDOW_ROWS, WINDOW_CHARACTERS)):
                 yield window
@@ -199,9 +204,8 @@ class BatchJob:
                 self._style.write(output.path) if is_there else ""
                 for output, is_there in zip(outputs, are_there, strict=True)
             ]
-            await _on_thread(
-                partial(append_index_row, self._folder / INDEX_NAME, [item.file.uri, target.code, *uris, "", ""])
-            )
+            columns = [item.file.uri, target.code, *uris, "", "", *_warnings(self._literal_rows[item.file.path])]
+            await _on_thread(partial(append_index_row, self._folder / INDEX_NAME, columns))
         finally:
             translations.discard()
             errors.discard()
@@ -250,6 +254,18 @@ class BatchJob:
                 if is_last:
                     raise
         raise AssertionError("the last try returns or raises")
+
+
+def _warnings(literal_rows: Sequence[int]) -> list[str]:
+    """What a file's row of the index holds behind Google's columns."""
+    if not literal_rows:
+        return []
+    shown = ", ".join(map(str, literal_rows[:MAX_WARNED_ROWS]))
+    more = ", …" if len(literal_rows) > MAX_WARNED_ROWS else ""
+    return [
+        f"warning: a quotation mark without its other half was taken as it is in {len(literal_rows)} rows, counted "
+        f"from 0: {shown}{more}"
+    ]
 
 
 def _slices(prepared: Sequence[PreparedText]) -> Iterator[list[PreparedText]]:

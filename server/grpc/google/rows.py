@@ -2,6 +2,7 @@
 
 import csv
 import itertools
+from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ MAX_HTML_LENGTH = 1_000_000
 
 MAX_ROW_LENGTH = 1_000_000
 """Characters of a TSV file's row."""
+
+_ROW_TOO_LONG = f"a row has more than {MAX_ROW_LENGTH} characters"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,8 @@ class RowReader:
         self._max_length = MAX_HTML_LENGTH if file.path.suffix == ".html" else max_length
         self._file: TextIO | None = None
         self._rows: Iterator[Row] = iter(())
+        self.literal_rows: list[int] = []
+        """The numbers, from 0, of a table's rows so far with a quotation mark that was taken as it is."""
 
     def close(self) -> None:
         """May be called twice."""
@@ -62,8 +67,6 @@ class RowReader:
                     break
         except UnicodeDecodeError as error:
             raise InvalidInputError(f"{self._name}: is not in UTF-8") from error
-        except csv.Error as error:
-            raise InvalidInputError(f"{self._name}: {error}") from error
         except OSError as error:
             raise InvalidInputError(f"{self._name}: {error.strerror}") from error
         return window
@@ -85,9 +88,9 @@ class RowReader:
             yield Row(str(number), text, line[len(text) :])
 
     def _table(self, file: TextIO) -> Iterator[Row]:
-        lines = _BoundedLines(file)
-        for number, columns in enumerate(csv.reader(lines, delimiter="\t")):
-            lines.begin_row()
+        for number, (columns, is_literal) in enumerate(_Table(file)):
+            if is_literal:
+                self.literal_rows.append(number)
             row_id, text = (columns[0], columns[1]) if len(columns) == 2 else (str(number), "\t".join(columns))
             if len(columns) > 2:
                 yield Row(row_id, text, error=f"the row has {len(columns)} columns, but must have one or two")
@@ -97,24 +100,80 @@ class RowReader:
                 yield Row(row_id, text)
 
 
-class _BoundedLines:
-    """Lines for the csv module, which bounds its fields but neither what it is given nor a row: a quoted field goes on
-    in the next line, and so may any number of them."""
+class _Table:
+    """The rows of a TSV file. A column in quotation marks may hold tabs, line ends and, doubled, quotation marks (RFC
+    4180). A mark that is never closed, or closed in the midst of a column or of other rows, is taken as it is: else it
+    would swallow the rows behind it. Memory is bounded, and no character is looked at more than twice."""
 
     def __init__(self, file: TextIO) -> None:
         self._file = file
-        self._num_left = MAX_ROW_LENGTH
+        self._ahead: deque[str] = deque()  # lines that were read and belong to no row yet
 
-    def begin_row(self) -> None:
-        """A row is whole."""
-        self._num_left = MAX_ROW_LENGTH
+    def __iter__(self) -> Iterator[tuple[list[str], bool]]:
+        """Each row's columns, and whether a quotation mark in it was taken as it is."""
+        while line := self._next_line():
+            further: list[str] = []
+            columns = self._read_row(line, further)
+            if columns is not None:
+                yield columns, False
+            else:
+                self._ahead.extendleft(reversed(further))
+                yield line.rstrip("\r\n").split("\t"), True
 
-    def __iter__(self) -> Iterator[str]:
-        while line := self._file.readline(csv.field_size_limit()):
-            self._num_left -= len(line)
-            if self._num_left < 0:
-                raise csv.Error(f"a row has more than {MAX_ROW_LENGTH} characters")
-            yield line
+    def _next_line(self) -> str:
+        if self._ahead:
+            return self._ahead.popleft()
+        line = self._file.readline(MAX_ROW_LENGTH + 1)
+        if len(line) > MAX_ROW_LENGTH:
+            raise InvalidInputError(_ROW_TOO_LONG)
+        return line
+
+    def _read_row(self, line: str, further: list[str]) -> list[str] | None:
+        """The columns of the row that begins with a line; further: gets the other lines that it has. None if a
+        quotation mark has no other half."""
+        columns: list[str] = []
+        place = length = 0
+        while True:
+            if line.startswith('"', place):
+                quoted = self._read_quoted(line, place + 1, further)
+                if quoted is None:
+                    return None
+                column, line, place = quoted
+            else:
+                end = line.find("\t", place)
+                column = line[place:end] if end >= 0 else line[place:].rstrip("\r\n")
+                place += len(column)
+            columns.append(column)
+            length += len(column) + 3  # the marks and the tab
+            if length > MAX_ROW_LENGTH:
+                raise InvalidInputError(_ROW_TOO_LONG)
+            if not line.startswith("\t", place):
+                return columns
+            place += 1
+
+    def _read_quoted(self, line: str, begin: int, further: list[str]) -> tuple[str, str, int] | None:
+        """A column whose text begins there, the line in which it ends, and the place behind it."""
+        parts: list[str] = []
+        length = 0
+        while True:
+            quote = line.find('"', begin)
+            if quote < 0:
+                parts.append(line[begin:])
+                length += len(line)
+                line, begin = self._next_line() if length <= MAX_ROW_LENGTH else "", 0
+                if not line:
+                    return None
+                further.append(line)
+            elif line.startswith('"', quote + 1):
+                parts.append(line[begin : quote + 1])
+                begin = quote + 2
+            else:
+                parts.append(line[begin:quote])
+                break
+        column = "".join(parts)
+        is_other_rows = "\t" in column and any(end in column for end in "\r\n")
+        is_closed = quote + 1 == len(line) or line[quote + 1] in "\t\r\n"
+        return (column, line, quote + 1) if is_closed and not is_other_rows else None
 
 
 class OutputFile:

@@ -136,6 +136,21 @@ def test_rows_and_files_at_fault_are_told_and_the_others_translated(tmp_path: Pa
     }  # fmt: skip
 
 
+def test_a_quotation_mark_without_its_other_half_swallows_no_rows(tmp_path: Path) -> None:
+    (tmp_path / "a.tsv").write_text('1\t"one two\n2\tthree\n3\t5" is it"\n4\t"a" b\n5\t"c\nd"\n6\tlast "one\n"7\tx')
+
+    async def test(google: Google) -> None:
+        response_of(await run(google, "a.tsv"))
+
+    serve(test, files=tmp_path)
+    assert written(tmp_path / "out") == {
+        "a_de_translations.tsv": '1\t"""one two"\t"two ""one"\n2\tthree\tthree\n3\t"5"" is it"""\t"it"" is 5"""\n'
+        '4\t"""a"" b"\t"b ""a"""\n5\t"c\nd"\td c\n6\t"last ""one"\t"""one last"\n"""7"\tx\tx\n',
+        "index.csv": 'a.tsv,de,out/a_de_translations.tsv,,,,"warning: a quotation mark without its other half was '
+        'taken as it is in 3 rows, counted from 0: 0, 3, 6"\n',
+    }
+
+
 def test_where_nothing_can_be_translated_the_operation_fails(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("refused")
 

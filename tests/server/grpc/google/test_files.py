@@ -1,16 +1,21 @@
 """The allowed folder: what a name may lead to, and what not."""
 
+import csv
+import io
 import os
+from collections import Counter
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dragoman.model.errors import InvalidInputError, NotFoundError
 from dragoman.server.grpc.google.errors import FailedPreconditionError
 from dragoman.server.grpc.google.files import AllowedFolder, InputFile, open_input, open_output
-from dragoman.server.grpc.google.rows import RowReader, append_index_row
+from dragoman.server.grpc.google.rows import RowReader, _Table, append_index_row
 
 
 @pytest.fixture
@@ -186,3 +191,22 @@ def test_a_name_that_no_message_can_hold_is_told(root: Path) -> None:
     Path(os.fsdecode(os.fsencode(root) + b"/\xff.txt")).write_text("x")
     with pytest.raises(InvalidInputError, match="the name of the file is not in UTF-8"):
         find(root, "*.txt")
+
+
+CELLS = st.text(st.sampled_from('ab"\n\t '), max_size=6).filter(lambda text: not ("\t" in text and "\n" in text))
+
+
+@given(st.lists(st.tuples(CELLS, CELLS), max_size=5))
+def test_what_is_written_as_a_table_is_read_as_it_was(rows: list[tuple[str, str]]) -> None:
+    file = io.StringIO(newline="")
+    csv.writer(file, delimiter="\t", lineterminator="\n", quoting=csv.QUOTE_ALL).writerows(rows)
+    file.seek(0)
+    assert list(_Table(file)) == [(list(row), False) for row in rows]
+
+
+@given(st.text(st.sampled_from('a"\t\n'), max_size=20))
+def test_every_line_of_a_table_is_part_of_some_row(content: str) -> None:
+    found = list(_Table(io.StringIO(content, newline="")))
+    text = "".join("".join(columns) for columns, _ in found)
+    assert Counter(text)["a"] == Counter(content)["a"]
+    assert all("\n" not in column for columns, is_literal in found if is_literal for column in columns)
