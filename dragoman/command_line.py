@@ -43,8 +43,19 @@ COMMANDS = {
 """By what a user does, in the order of --help."""
 
 
+EXTRAS = {
+    "ctranslate2": "ctranslate2",
+    "ftfy": "clean",
+    "jinja2": "train",
+    "tensorboard": "train",
+    "torch": "train",
+}
+"""The extra that brings a package which commands import."""
+
+
 class _Command(TyperCommand):
-    """A command that refuses an option that is given twice and is no list, where Typer would take the last."""
+    """A command that refuses an option that is given twice and is no list, where Typer would take the last; and that
+    names the extra which brings a package that is missing."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         _, _, given = self.make_parser(ctx).parse_args(list(args))
@@ -59,6 +70,13 @@ class _Command(TyperCommand):
         except KeyboardInterrupt:
             typer.echo("dragoman: interrupted", err=True)
             raise typer.Exit(130) from None
+        except ModuleNotFoundError as error:
+            package = (error.name or "").split(".")[0]
+            if package not in EXTRAS:
+                raise
+            raise DragomanError(
+                f"{ctx.command_path} needs the package {package}: pip install 'dragoman[{EXTRAS[package]}]'"
+            ) from error
 
 
 app = typer.Typer(

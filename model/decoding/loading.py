@@ -17,7 +17,7 @@ from dragoman.model.bundle import (
 from dragoman.model.codec import Codec
 from dragoman.model.decoding.decoder import Decoder
 from dragoman.model.decoding.decoders.native import decoder as native
-from dragoman.model.errors import InvalidInputError
+from dragoman.model.errors import DragomanError, InvalidInputError
 from dragoman.model.shortlist import SHORTLIST_FILE, Shortlist, read_shortlist
 from dragoman.model.weights import read_weights
 
@@ -131,7 +131,7 @@ def load_decoder(
     device: "cpu", or torch's name of another, such as "cuda". forbidden_ids: pieces that no translation may hold.
 
     Raises InvalidInputError, naming the file, for a damaged bundle, for a precision or a device that cannot be had, and
-    without a slot.
+    without a slot; DragomanError if torch would have to compute and is not installed.
     """
     if precision not in get_args(Precision):
         raise InvalidInputError(f'there is no precision "{precision}": choose among {", ".join(get_args(Precision))}')
@@ -159,9 +159,18 @@ def _torch_decoder(
     forbidden_ids: Sequence[int],
     max_slots: int,
 ) -> Decoder:
-    from dragoman.model.decoding.decoders.torch_decoder import TorchDecoder
-    from dragoman.model.network.quantization import quantize_network
-    from dragoman.model.network.storage import load_network, place_network
+    try:
+        from dragoman.model.decoding.decoders.torch_decoder import TorchDecoder
+        from dragoman.model.network.quantization import quantize_network
+        from dragoman.model.network.storage import load_network, place_network
+    except ModuleNotFoundError as error:
+        if error.name != "torch":
+            raise
+        if device == "cpu" and precision in ("float32", "int8"):
+            wanted = "translating needs a C++ compiler or torch: install g++ or clang++, or"
+        else:
+            wanted = f"computing in {precision} on the device {device} needs torch:"
+        raise DragomanError(f"{wanted} pip install 'dragoman[train]'") from error
 
     if precision == "int8" and device != "cpu":
         raise InvalidInputError(f'int8 cannot be computed on the device "{device}"')

@@ -11,7 +11,6 @@ The rule that makes them consistent: a job goes on after N lines, N being what t
 complete lines in the partial file if that is less. What the partial file holds beyond is cut off and done again.
 """
 
-import fcntl
 import json
 import os
 import shutil
@@ -136,6 +135,8 @@ class JobFiles:
             raise InvalidInputError(f"{self._output}: is a folder")
 
     def _open_partial(self) -> BinaryIO:
+        import fcntl  # Unix has it; without jobs, translating by a server works elsewhere, too
+
         try:
             descriptor = os.open(self._partial, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         except OSError as error:

@@ -83,14 +83,12 @@ def find_library(kernels: Kernels, *, anew: bool = False) -> Path | None:
             return library
         compiler = find_compiler()
         if compiler is None:
-            logger.warning("%s: %s with torch alone, which takes longer", NO_COMPILER, kernels.purpose)
+            logger.warning("%s: %s needs torch, and takes longer", NO_COMPILER, kernels.purpose)
             return None
         return compile_library(variant, compiler, folder, kernels)
     except FAILURES as error:
         reason = failure_reason(error)
-        logger.warning(
-            "the kernels are not compiled: %s with torch alone, which takes longer: %s", kernels.purpose, reason
-        )
+        logger.warning("the kernels are not compiled, so %s needs torch, and takes longer: %s", kernels.purpose, reason)
         return None
 
 
