@@ -38,8 +38,13 @@ def read_weights(folder: Path, config: BundleConfig) -> dict[str, StoredTensor]:
     Raises InvalidInputError naming the file, and the tensor that is missing or has the wrong shape.
     """
     path = folder / WEIGHTS_FILE
+    return parse_weights(read_file(path), config, path)
+
+
+def parse_weights(content: bytes, config: BundleConfig, path: Path) -> dict[str, StoredTensor]:
+    """See `read_weights`. content: of a safetensors file; path: what errors call it."""
     try:
-        tensors = load(read_file(path))
+        tensors = load(content)
     except (SafetensorError, ValueError) as error:
         raise InvalidInputError(f"{path}: damaged or cut short: {error}") from error
     except KeyError as error:  # bfloat16 is the likely one

@@ -233,6 +233,9 @@ class ValidationConfig(StrictModel):
     max_sentences: int = Field(500, ge=1, description="Dev sentences used, of each direction.")
     beam_size: int = Field(4, ge=1, le=32)
     length_penalty: float = Field(1.0, ge=0, le=10)
+    precision: Literal["auto", "float32", "bfloat16", "float16", "int8"] = Field(
+        "auto", description="What the search computes in; auto: what a bundle is served in on such a device."
+    )
     tokenize: str = Field(
         DEFAULT_TOKENIZER,
         description="sacreBLEU's, for all directions: zh, ja-mecab or char for text without spaces, none for a corpus "

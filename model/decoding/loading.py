@@ -1,8 +1,9 @@
 """From bundles to a decoder. Torch is imported only by the decoder that needs it."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -19,7 +20,7 @@ from dragoman.model.decoding.decoder import Decoder
 from dragoman.model.decoding.decoders.native import decoder as native
 from dragoman.model.errors import DragomanError, InvalidInputError
 from dragoman.model.shortlist import SHORTLIST_FILE, Shortlist, read_shortlist
-from dragoman.model.weights import read_weights
+from dragoman.model.weights import StoredTensor, read_weights
 
 Precision = Literal["auto", "float32", "bfloat16", "float16", "int8"]
 """What the network computes in; "auto" is int8 on a processor and float16 elsewhere: on the first en-de int8 is
@@ -133,6 +134,26 @@ def load_decoder(
     Raises InvalidInputError, naming the file, for a damaged bundle, for a precision or a device that cannot be had, and
     without a slot; DragomanError if torch would have to compute and is not installed.
     """
+    return make_decoder(
+        partial(read_weights, folder, info),
+        info,
+        precision=precision,
+        device=device,
+        forbidden_ids=forbidden_ids,
+        max_slots=max_slots,
+    )
+
+
+def make_decoder(
+    read: Callable[[], Mapping[str, StoredTensor]],
+    info: BundleConfig,
+    *,
+    precision: Precision = "auto",
+    device: str = "cpu",
+    forbidden_ids: Sequence[int] = (),
+    max_slots: int = DEFAULT_SLOTS,
+) -> Decoder:
+    """See `load_decoder`. read: gives the weights, once it is certain that they can be used."""
     if precision not in get_args(Precision):
         raise InvalidInputError(f'there is no precision "{precision}": choose among {", ".join(get_args(Precision))}')
     if max_slots < 1:
@@ -143,16 +164,16 @@ def load_decoder(
         return native.NativeDecoder(
             info.architecture,
             info.vocabulary,
-            read_weights(folder, info),
+            read(),
             precision=precision,
             forbidden_ids=forbidden_ids,
             max_slots=max_slots,
         )
-    return _torch_decoder(folder, info, precision, device, forbidden_ids, max_slots)
+    return _torch_decoder(read, info, precision, device, forbidden_ids, max_slots)
 
 
 def _torch_decoder(
-    folder: Path,
+    read: Callable[[], Mapping[str, StoredTensor]],
     info: BundleConfig,
     precision: Literal["float32", "bfloat16", "float16", "int8"],
     device: str,
@@ -162,7 +183,7 @@ def _torch_decoder(
     try:
         from dragoman.model.decoding.decoders.torch_decoder import TorchDecoder
         from dragoman.model.network.quantization import quantize_network
-        from dragoman.model.network.storage import load_network, place_network
+        from dragoman.model.network.storage import make_network, place_network
     except ModuleNotFoundError as error:
         if error.name != "torch":
             raise
@@ -174,7 +195,7 @@ def _torch_decoder(
 
     if precision == "int8" and device != "cpu":
         raise InvalidInputError(f'int8 cannot be computed on the device "{device}"')
-    network = load_network(folder, info)
+    network = make_network(read(), info)
     if precision == "int8":
         quantize_network(network)
     else:

@@ -1,5 +1,6 @@
 """The weights of a bundle: one safetensors file, in 32, 16 or 8 bits."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -12,7 +13,7 @@ from dragoman.model.errors import InvalidInputError
 from dragoman.model.network.quantization import quantize_rows
 from dragoman.model.network.transformer import Transformer
 from dragoman.model.parameters import describe_parameters
-from dragoman.model.weights import SCALE_SUFFIX, read_weights
+from dragoman.model.weights import SCALE_SUFFIX, StoredTensor, read_weights
 
 
 def pack_weights(network: Transformer, storage: Storage) -> bytes:
@@ -40,7 +41,11 @@ def load_network(folder: Path, config: BundleConfig) -> Transformer:
 
     Raises InvalidInputError naming the file, and the tensor that is missing or has the wrong shape.
     """
-    tensors = read_weights(folder, config)
+    return make_network(read_weights(folder, config), config)
+
+
+def make_network(tensors: Mapping[str, StoredTensor], config: BundleConfig) -> Transformer:
+    """The network of a bundle's weights in float32, in evaluation mode."""
     network = Transformer(config.architecture, config.vocabulary)
     with torch.no_grad():
         for name, parameter in network.named_parameters():

@@ -1,14 +1,17 @@
-"""BLEU on the dev set while a model trains, through the real beam search: what is measured is what is served."""
+"""BLEU on the dev set while a model trains: what is measured is what is served."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from dragoman.model.bundle import BundleConfig
-from dragoman.model.decoding.decoders.torch_decoder import TorchDecoder
 from dragoman.model.decoding.engines.engine import Engine
+from dragoman.model.decoding.loading import make_decoder
 from dragoman.model.decoding.search_options import SearchOptions
 from dragoman.model.errors import InvalidInputError
+from dragoman.model.network.storage import pack_weights
 from dragoman.model.network.transformer import Transformer
 from dragoman.model.vocabulary import Vocabulary
+from dragoman.model.weights import parse_weights
 from dragoman.training.config import ValidationConfig
 from dragoman.training.corpus.pairs import ParallelText
 from dragoman.training.evaluation.metrics import bleu_score
@@ -26,6 +29,7 @@ class Validator:
         Raises InvalidInputError if that leaves none of a direction.
         """
         self.tokenize = options.tokenize
+        self.precision = options.precision
         self.search = SearchOptions(beam_size=options.beam_size, length_penalty=options.length_penalty)
         self.info = info
         self.vocabulary = vocabulary
@@ -46,8 +50,19 @@ class Validator:
                 )
 
     def __call__(self, network: Transformer) -> dict[str, float]:
-        """BLEU (cased) by direction. network: in evaluation mode."""
-        decoder = TorchDecoder(network, forbidden_ids=self.vocabulary.forbidden_ids())
+        """BLEU (cased) by direction of the bundle that the network would make, decoded as that is served: the weights
+        are rounded to what is stored, and computed with by the same kernels in the same precision.
+
+        Raises InvalidInputError if weights are no numbers, or for a precision that the device has not.
+        """
+        content = pack_weights(network, self.info.storage)
+        decoder = make_decoder(
+            lambda: parse_weights(content, self.info, Path("the network under validation")),
+            self.info,
+            precision=self.precision,
+            device=str(next(network.parameters()).device),
+            forbidden_ids=self.vocabulary.forbidden_ids(),
+        )
         translator = Translator(self.info, self.vocabulary, Engine(decoder))
         self.hypotheses = {
             str(text.direction): [

@@ -55,14 +55,14 @@ class _ProjectedCrossEntropy(torch.autograd.Function):
         for block in _blocks(states.shape[0]):
             block_labels = labels[block].unsqueeze(1)
             logits = states[block] @ product_weight.T  # [rows, V]
-            probabilities = logits.softmax(dim=1)
+            probabilities = logits.softmax(dim=1, dtype=torch.float32)
             label_log_probs = probabilities.gather(1, block_labels).float().clamp(min=_SMALLEST).log()
             log_normalizer = logits.gather(1, block_labels).float() - label_log_probs
             mean_log_probs = (states[block].to(weight.dtype) @ mean_weight).unsqueeze(1) - log_normalizer
             negative_log_likelihood -= label_log_probs.sum()
             smoothed_loss -= ((1 - smoothing) * label_log_probs + smoothing * mean_log_probs).sum()
             if gradients is not None:
-                gradients.add(block, _minus_at(probabilities, block_labels, 1 - smoothing))
+                gradients.add(block, _minus_at(probabilities, block_labels, 1 - smoothing).to(states.dtype))
         _save(ctx, gradients, smoothing, mean_weight)
         ctx.mark_non_differentiable(negative_log_likelihood)
         return smoothed_loss, negative_log_likelihood

@@ -10,6 +10,7 @@ import torch
 from pydantic import TypeAdapter
 
 from dragoman.model.bundle import CONFIG_FILE
+from dragoman.model.errors import InvalidInputError
 from dragoman.model.files import exclusive_lock, write_atomically
 from dragoman.model.network.transformer import Transformer, num_parameters
 from dragoman.model.vocabulary import Vocabulary
@@ -134,6 +135,8 @@ def _gather_material(config: RunConfig, world: World, *, resume: bool) -> _Mater
 def _make_material(config: RunConfig, world: World, *, resume: bool) -> _Material:
     """Writes vocabulary and checksums into the run folder as soon as it is certain that the input is good."""
     check_tokenizer(config.validation.tokenize)
+    if config.validation.precision == "int8" and world.device.type != "cpu":
+        raise InvalidInputError(f"validation.precision: int8 cannot be computed on the device {world.device.type}")
     name = config.initialization.bundle
     initial = InitialBundle(name) if name is not None else None
     if initial is not None:

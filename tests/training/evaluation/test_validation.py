@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 
-from dragoman.model.bundle import read_config, read_vocabulary
+from dragoman.model.bundle import Storage, read_config, read_vocabulary, write_bundle
 from dragoman.model.config import Direction
+from dragoman.model.decoding.loading import Precision
 from dragoman.model.decoding.search_options import SearchOptions
 from dragoman.model.errors import InvalidInputError
-from dragoman.model.network.storage import load_network
+from dragoman.model.network.storage import load_network, pack_weights
 from dragoman.training.config import ValidationConfig
 from dragoman.training.corpus.pairs import ParallelText
 from dragoman.training.evaluation.validation import Validator
@@ -26,7 +27,11 @@ def validator(bundle: Path, dev: list[ParallelText], **options: Any) -> Validato
     return Validator(ValidationConfig(**options), info, read_vocabulary(bundle, info), dev)
 
 
-def test_what_is_scored_is_what_the_bundle_translates(tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("precision", ["auto", "float32", "bfloat16"])
+@pytest.mark.parametrize("storage", ["int8", "float16", "float32"])
+def test_what_is_scored_is_what_the_bundle_translates_when_it_is_served(
+    tiny_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, storage: Storage, precision: Precision
+) -> None:
     scored: list[tuple[list[str], list[str]]] = []
 
     def score(hypotheses: list[str], references: list[str], *, tokenize: str) -> float:
@@ -37,11 +42,17 @@ def test_what_is_scored_is_what_the_bundle_translates(tiny_bundle: Path, monkeyp
     monkeypatch.setattr("dragoman.training.evaluation.validation.bleu_score", score)
     dev = [ParallelText(EN_DE, SOURCES, TARGETS), ParallelText(DE_EN, TARGETS, SOURCES)]
     network = load_network(tiny_bundle, read_config(tiny_bundle))
+    info = read_config(tiny_bundle).model_copy(update={"storage": storage})
+    bundle = tmp_path / "bundle"
+    write_bundle(bundle, info, read_vocabulary(tiny_bundle, info), pack_weights(network, storage), card="")
 
-    assert validator(tiny_bundle, dev, beam_size=3, tokenize="none")(network) == {"en→de": 10.0, "de→en": 20.0}
+    assert validator(bundle, dev, beam_size=3, tokenize="none", precision=precision)(network) == {
+        "en→de": 10.0,
+        "de→en": 20.0,
+    }
 
     search = SearchOptions(beam_size=3)
-    translator = Translator.load(tiny_bundle, precision="float32")
+    translator = Translator.load(bundle, precision=precision)
     for (hypotheses, references), text in zip(scored, dev, strict=True):
         translations = translator.stream(text.source, text.direction, search)
         assert hypotheses == [translation.text for translation in translations]
@@ -81,7 +92,7 @@ def test_the_hypotheses_of_the_last_call_are_kept(tiny_bundle: Path) -> None:
     assert validate.hypotheses == {}
     validate(network)
 
-    translator = Translator.load(tiny_bundle, precision="float32")
+    translator = Translator.load(tiny_bundle)
     for direction, sources in ((EN_DE, SOURCES), (DE_EN, TARGETS)):
         expected = [translation.text for translation in translator.stream(sources, direction, validate.search)]
         assert validate.hypotheses[str(direction)] == expected
