@@ -140,8 +140,7 @@ def projected_cross_entropy(states: Tensor, weight: Tensor, labels: Tensor, smoo
     """Sums over all positions of the label-smoothed cross-entropy (Szegedy et al. 2016) and of the plain negative
     log-likelihood, both in nats, of the logits `states @ weight.T`.
 
-    states: [rows, d_model] in any float type, which the matrix products use, as the probabilities do; sums are in
-        float32.
+    states: [rows, d_model] in any float type, which the matrix products use; probabilities and sums are in float32.
     weight: [V, d_model]; labels: [rows], no padding among them; smoothing: mass spread evenly over all V pieces.
     Only the first of the two returned scalars can be differentiated.
     """

@@ -66,6 +66,20 @@ def test_low_precision_states_come_near_and_leave_the_weight_its_precision() -> 
     assert F.cosine_similarity(weight.grad.double(), weight_gradient).min() > 0.999
 
 
+def test_the_softmax_of_low_precision_logits_is_in_float32() -> None:
+    states, weight, labels = inputs(BLOCK_ROWS + 5, torch.float32)
+    low = states.detach().bfloat16().requires_grad_()
+    loss, _ = projected_cross_entropy(low, weight, labels, 0.0)
+    loss.backward()
+
+    logits = (low @ weight.bfloat16().T).detach().float().requires_grad_()
+    expected_loss = F.cross_entropy(logits, labels, reduction="sum")
+    expected_loss.backward()
+    assert loss.item() == pytest.approx(expected_loss.item(), rel=1e-6)
+    assert logits.grad is not None
+    torch.testing.assert_close(low.grad, logits.grad.bfloat16() @ weight.detach().bfloat16())
+
+
 def test_the_gradient_of_what_follows_scales_both() -> None:
     states, weight, labels = inputs(5, torch.float32)
     loss, _ = projected_cross_entropy(states, weight, labels, 0.1)

@@ -207,7 +207,7 @@ def test_what_does_not_fit_is_refused(folder: Path, files: dict[str, Path]) -> N
             str(folder), None, target_language, source=files["en"], target=files["de"], options=ShortlistOptions()
         )
 
-    with pytest.raises(NotFoundError, match='"tiny" does not translate to fr'):
+    with pytest.raises(NotFoundError, match='"tiny" does not translate to "fr"'):
         add("fr")
     files["en"].write_text("The dog.\n", "utf-8")
     with pytest.raises(InvalidInputError, match=r"corpus\.en has 1 lines, but .*corpus\.de has 27"):
