@@ -16,6 +16,9 @@ from dragoman.model.errors import InvalidInputError
 DEFAULT_LISTEN = "127.0.0.1:50051"
 """Loopback alone: without a certificate and tokens, a connection is neither encrypted nor authenticated."""
 
+MAX_SOCKET_PATH_BYTES = 107
+"""What the kernel has room for, and a byte that ends it."""
+
 DEFAULT_MAX_WAITING = 65_536
 """Sentences that may wait for a slot; bounds the memory that callers can claim."""
 
@@ -25,7 +28,23 @@ def parse_address(address: str) -> tuple[str, int]:
     host, _, port = address.rpartition(":")
     if not host or not port.isascii() or not port.isdecimal() or int(port) > 65535:
         raise InvalidInputError(f'cannot listen on "{address}": write HOST:PORT, such as {DEFAULT_LISTEN}')
+    if ":" in host and not (host.startswith("[") and host.endswith("]")):
+        hint = f"[{host}]:{port}"
+        raise InvalidInputError(f'cannot listen on "{address}": write an IPv6 host in brackets, such as {hint}')
     return host, int(port)
+
+
+def find_socket_path(address: str) -> Path | None:
+    """The path of "unix:PATH", a socket of this machine; None for HOST:PORT. Raises InvalidInputError for a path that
+    no socket can have."""
+    scheme, _, path = address.partition(":")
+    if scheme != "unix":
+        return None
+    if not path or len(path.encode()) > MAX_SOCKET_PATH_BYTES:
+        raise InvalidInputError(
+            f'cannot listen on "{address}": write unix:PATH, with a path of at most {MAX_SOCKET_PATH_BYTES} bytes'
+        )
+    return Path(path)
 
 
 def _check_address(address: str) -> str:
@@ -36,7 +55,15 @@ def _check_address(address: str) -> str:
     return address
 
 
-ListenAddress = Annotated[str, AfterValidator(_check_address)]
+def _check_listen(address: str) -> str:
+    try:
+        return address if find_socket_path(address) is not None else _check_address(address)
+    except InvalidInputError as error:
+        raise ValueError(str(error)) from error
+
+
+Address = Annotated[str, AfterValidator(_check_address)]
+ListenAddress = Annotated[str, AfterValidator(_check_listen)]
 
 
 class LoadingConfig(StrictModel):
@@ -61,7 +88,7 @@ class LoadingConfig(StrictModel):
 class ServingConfig(LoadingConfig):
     """The server as a whole, and how its models are loaded unless they say otherwise themselves."""
 
-    listen: ListenAddress = Field(DEFAULT_LISTEN, description="HOST:PORT; port 0 takes a free one.")
+    listen: ListenAddress = Field(DEFAULT_LISTEN, description="HOST:PORT, where port 0 takes a free one, or unix:PATH.")
     drain_seconds: float = Field(
         30.0, ge=0, allow_inf_nan=False, description="How long running calls may go on once the server is to stop."
     )
@@ -175,7 +202,7 @@ class AccessConfig(StrictModel):
 class MetricsConfig(StrictModel):
     """Figures for Prometheus."""
 
-    listen: ListenAddress | None = Field(
+    listen: Address | None = Field(
         None, description='HOST:PORT of /metrics over HTTP, such as "127.0.0.1:9464"; none: there are no metrics.'
     )
 
@@ -228,7 +255,7 @@ class ServerConfig(StrictModel):
             raise ValueError("tls.certificate: needs cryptography: pip install 'dragoman[tls]'")
         if self.traces.endpoint is not None and not _is_installed("opentelemetry.sdk"):
             raise ValueError("traces.endpoint: needs opentelemetry: pip install 'dragoman[telemetry]'")
-        if self.metrics.listen == self.server.listen and parse_address(self.server.listen)[1] != 0:
+        if self.metrics.listen == self.server.listen and not self.server.listen.endswith(":0"):
             raise ValueError(f"metrics.listen: {self.metrics.listen} is server.listen, too; it needs its own port")
         name = find_repeated(model.name or model.bundle for model in self.models)
         if name is not None:

@@ -41,7 +41,9 @@ def serve(
     listen: Annotated[
         str | None,
         typer.Option(
-            metavar="HOST:PORT", show_default="127.0.0.1:50051", help="Where to listen; port 0 takes a free one."
+            metavar="HOST:PORT",
+            show_default="127.0.0.1:50051",
+            help="Where to listen; port 0 takes a free one; unix:PATH is a socket.",
         ),
     ] = None,
     replicas: Annotated[

@@ -3,13 +3,12 @@
 import ipaddress
 
 from dragoman.server.access.tokens import is_open_to_others
-from dragoman.server.config import AccessConfig, TlsConfig, parse_address
+from dragoman.server.config import AccessConfig, TlsConfig, find_socket_path, parse_address
 
 
 def warnings_of(listen: str, tls: TlsConfig, access: AccessConfig) -> list[str]:
-    """One line for each thing that an operator may not have meant. listen: HOST:PORT."""
-    host, _ = parse_address(listen)
-    is_exposed = not is_loopback(host)
+    """One line for each thing that an operator may not have meant. listen: as `ServingConfig.listen`."""
+    is_exposed = find_socket_path(listen) is None and not is_loopback(parse_address(listen)[0])
     is_encrypted = tls.certificate is not None
     is_guarded = access.tokens is not None or tls.client_ca is not None
     warnings = []

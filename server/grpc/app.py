@@ -3,7 +3,6 @@
 import asyncio
 import gc
 import logging
-import socket
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
@@ -21,11 +20,11 @@ from dragoman.server.access.exposure import warnings_of
 from dragoman.server.catalogue.catalogue import Catalogue
 from dragoman.server.catalogue.model_loading import load_translator, try_worker
 from dragoman.server.catalogue.upkeep import Upkeep
-from dragoman.server.config import ModelConfig, ServerConfig, parse_address
+from dragoman.server.config import ModelConfig, ServerConfig, find_socket_path, parse_address
 from dragoman.server.grpc.credentials import make_credentials
 from dragoman.server.grpc.health_service import SERVICE_NAME, ServingHealth
 from dragoman.server.grpc.interceptors import make_interceptors
-from dragoman.server.grpc.transport import Registrar, server_options
+from dragoman.server.grpc.transport import Registrar, refuse_unusable_address, server_options
 from dragoman.server.grpc.v1.service import TranslationService
 from dragoman.server.scheduling.interfaces import ServedTranslator
 from dragoman.server.scheduling.worker import Worker
@@ -82,7 +81,6 @@ class TranslationServer:
         Raises DragomanError if what traces need is not installed.
         """
         self._config = config
-        self._host, self._port = parse_address(config.server.listen)
         self._monitor = Monitor(config.metrics, config.log, config.traces, self._statistics)
         self._catalogue = Catalogue(
             load=load,
@@ -100,7 +98,7 @@ class TranslationServer:
         self._telling: set[asyncio.Task[None]] = set()
         self._stopped = False
         self.address = ""
-        """HOST:PORT with the actual port, once started."""
+        """HOST:PORT with the actual port, or unix:PATH, once started."""
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -129,7 +127,7 @@ class TranslationServer:
 
     async def start(self) -> None:
         """Loads the models, then binds the port and serves. Raises DragomanError if one of it is not possible."""
-        self._refuse_unusable_address()
+        refuse_unusable_address(self._config.server.listen)
         self._monitor.start()
         try:
             await self._start()
@@ -163,7 +161,8 @@ class TranslationServer:
         await self._health.tell(self._catalogue.works())
         await self._server.start()
         self._upkeep.start()
-        self.address = f"{self._host}:{port}"
+        listen = config.server.listen
+        self.address = listen if find_socket_path(listen) else f"{parse_address(listen)[0]}:{port}"
 
     def _add_services(self) -> None:
         config = self._config.server
@@ -236,17 +235,6 @@ class TranslationServer:
         """For a scrape, on its thread."""
         for worker in self._catalogue.workers():
             yield worker.translator.name, worker.statistics(), worker.num_waiting
-
-    def _refuse_unusable_address(self) -> None:
-        # gRPC would say no more than that it failed, and write its own lines to standard error.
-        listen = self._config.server.listen
-        try:
-            address = socket.getaddrinfo(self._host.strip("[]"), self._port, type=socket.SOCK_STREAM)[0]
-            with socket.socket(address[0], address[1]) as trial:
-                trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                trial.bind(address[4])
-        except OSError as error:
-            raise DragomanError(f"cannot listen on {listen}: {error.strerror}") from error
 
 
 def serve(

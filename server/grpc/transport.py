@@ -1,11 +1,18 @@
-"""How grpc.aio's server is set up: what it keeps connections to, and how it finds methods."""
+"""How grpc.aio's server is set up: where it listens, what it keeps connections to, and how it finds methods."""
 
+import errno
+import os
+import socket
+import stat
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import grpc
 
-from dragoman.server.config import LimitsConfig
+from dragoman.model.errors import DragomanError
+from dragoman.server.config import LimitsConfig, find_socket_path, parse_address
 
 HANDSHAKE_SECONDS = 10
 """A connection that has not said what it wants by then is closed."""
@@ -36,6 +43,40 @@ def server_options(limits: LimitsConfig) -> list[tuple[str, int]]:
         ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_SECONDS * 1000),
         ("grpc.server_handshake_timeout_ms", HANDSHAKE_SECONDS * 1000),
     ]
+
+
+def refuse_unusable_address(listen: str) -> None:
+    """Raises DragomanError, with the reason, where a server cannot listen: gRPC would say no more than that it failed,
+    write its own lines to standard error, and take the socket of a server that runs."""
+    path = find_socket_path(listen)
+    try:
+        if path is not None:
+            _refuse_unusable_socket(path)
+            return
+        host, port = parse_address(listen)
+        address = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(address[0], address[1]) as trial:
+            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            trial.bind(address[4])
+    except OSError as error:
+        raise DragomanError(f"cannot listen on {listen}: {error.strerror}") from error
+
+
+def _refuse_unusable_socket(path: Path) -> None:
+    """Raises OSError. The socket of a server that has crashed may be replaced."""
+    try:
+        mode = path.lstat().st_mode
+    except FileNotFoundError:
+        mode = None
+    if mode is not None and not stat.S_ISSOCK(mode):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+    if mode is not None:
+        with socket.socket(socket.AF_UNIX) as trial, suppress(ConnectionRefusedError):
+            trial.connect(str(path))
+            raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
+    if not os.access(path.parent, os.W_OK):
+        code = errno.EACCES if path.parent.is_dir() else errno.ENOENT
+        raise OSError(code, os.strerror(code))
 
 
 class Registrar:

@@ -6,7 +6,14 @@ from pathlib import Path
 import pytest
 
 from dragoman.model.errors import InvalidInputError, NotFoundError
-from dragoman.server.config import LimitsConfig, ModelConfig, ServerConfig, load_server_config, parse_address
+from dragoman.server.config import (
+    LimitsConfig,
+    ModelConfig,
+    ServerConfig,
+    find_socket_path,
+    load_server_config,
+    parse_address,
+)
 
 CONFIG = """
 [server]
@@ -182,3 +189,15 @@ def test_an_address_that_makes_no_sense(address: str) -> None:
 def test_addresses() -> None:
     assert parse_address("localhost:80") == ("localhost", 80)
     assert parse_address("[::1]:0") == ("[::1]", 0)
+    with pytest.raises(InvalidInputError, match=r"write an IPv6 host in brackets, such as \[::1\]:50051"):
+        parse_address("::1:50051")
+
+
+def test_a_socket_has_a_path() -> None:
+    assert find_socket_path("localhost:80") is None
+    assert find_socket_path("unix:/run/dragoman.sock") == Path("/run/dragoman.sock")
+    for address in ("unix:", "unix:/" + "x" * 107):
+        with pytest.raises(InvalidInputError, match="write unix:PATH"):
+            find_socket_path(address)
+        assert "write unix:PATH" in refuse(None, f"server.listen={address}")
+    assert "write HOST:PORT" in refuse(None, "metrics.listen=unix:/x")

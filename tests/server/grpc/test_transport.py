@@ -1,18 +1,24 @@
 """What gRPC itself refuses, over real connections."""
 
 import asyncio
+import socket
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import grpc
+import pytest
 from grpc_health.v1 import health, health_pb2_grpc
 
+from dragoman.model.errors import DragomanError
+from dragoman.server.client import AsyncClient
 from dragoman.server.config import LimitsConfig
-from dragoman.server.grpc.transport import Registrar, server_options
+from dragoman.server.grpc.transport import Registrar, refuse_unusable_address, server_options
 from dragoman.v1 import translation_pb2 as pb
 from dragoman.v1 import translation_pb2_grpc
-from tests.server.fakes import PATIENCE
+from tests.server.fakes import PATIENCE, FakeTranslator
 from tests.server.grpc.serving import refused, run, serving
+from tests.server.running import make_server
 
 Code = grpc.StatusCode
 
@@ -117,3 +123,37 @@ def test_a_service_is_added_by_its_generic_handler_alone() -> None:
     health_pb2_grpc.add_HealthServicer_to_server(health.aio.HealthServicer(), registrar)
     (handler,) = server.handlers
     assert handler.service_name() == "grpc.health.v1.Health"
+
+
+@pytest.mark.parametrize("listen", ["unix:/{}/a.sock", "[::1]:0"])
+def test_a_server_listens_on_a_socket_and_on_ipv6(tmp_path: Path, listen: str) -> None:
+    if "::1" in listen:
+        try:
+            socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+        except OSError:
+            pytest.skip("this machine has no IPv6")
+
+    async def test() -> None:
+        server_table = {"listen": listen.format(tmp_path).replace("//", "/")}
+        for _ in range(2):
+            async with make_server(FakeTranslator(), server=server_table) as server:
+                assert server.address.startswith(listen[:5])
+                client = AsyncClient(server.address)
+                assert [one.text for one in await client.translate(["a b"], to="de")] == ["b a"]
+                await client.close()
+                if "unix" in listen:
+                    with pytest.raises(DragomanError, match="Address already in use"):
+                        await make_server(FakeTranslator(), server=server_table).start()
+
+    run(test())
+
+
+def test_a_socket_takes_the_place_of_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    stale = socket.socket(socket.AF_UNIX)
+    stale.bind(str(tmp_path / "stale"))
+    stale.close()
+    refuse_unusable_address(f"unix:{tmp_path}/stale")
+    for name, reason in (("file", "File exists"), ("none/a", "No such file or directory")):
+        with pytest.raises(DragomanError, match=reason):
+            refuse_unusable_address(f"unix:{tmp_path}/{name}")
