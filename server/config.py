@@ -221,7 +221,7 @@ class TracesConfig(StrictModel):
     endpoint: str | None = Field(
         None, min_length=1, description='OTLP over gRPC, such as "http://localhost:4317"; none: there are no traces.'
     )
-    sample_ratio: float = Field(1.0, ge=0, le=1, description="Share of calls traced, where the caller does not say.")
+    sample_ratio: float = Field(1.0, ge=0, le=1, description="Share of calls traced; a caller may refuse.")
 
 
 class ServerConfig(StrictModel):

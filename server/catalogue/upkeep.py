@@ -37,6 +37,7 @@ class Upkeep:
         """path: the configuration's file, if it has one. reread: makes the configuration anew; called on another
         thread. state_of: see `bundle_state`."""
         self.config = config
+        self._at_start = config
         self._catalogue = catalogue
         self._path = path
         self._reread = reread
@@ -127,9 +128,12 @@ class Upkeep:
             self._take(config)
 
     def _take(self, config: ServerConfig) -> None:
-        keys = _keys_that_need_a_restart(self.config, config)
-        if keys:
+        changed = _keys_that_need_a_restart(self.config, config)
+        waiting = _keys_that_need_a_restart(self._at_start, config)
+        if keys := [key for key in changed if key in waiting]:
             logger.warning("changed, but only a restart makes it so: %s", ", ".join(keys))
+        if keys := [key for key in changed if key not in waiting]:
+            logger.info("as it runs again, no restart is needed for it: %s", ", ".join(keys))
         logger.info("the configuration has changed")
         self.config = config
 

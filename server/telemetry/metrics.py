@@ -3,15 +3,22 @@
 Labels have few values: methods that exist, gRPC's codes, models of the configuration, words of this code.
 """
 
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
+from wsgiref.simple_server import WSGIServer
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, start_http_server
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from dragoman.model.decoding.statistics import EngineStatistics
+from dragoman.model.errors import DragomanError
 from dragoman.server.call_context import CallContext
+from dragoman.server.config import parse_address
+
+REQUEST_SECONDS = 10.0
+"""A connection to the metrics' port that has not asked by then is closed."""
 
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 """Upper bounds in seconds: from an idle server's answer to a deadline of the patient."""
@@ -206,3 +213,34 @@ class _EngineCollector(Collector):
         for model, (_, num_waiting) in found.items():
             waiting.add_metric([model], num_waiting)
         yield waiting
+
+
+class MetricsPort:
+    """Serves a registry over HTTP at HOST:PORT, on threads of its own."""
+
+    def __init__(self, listen: str, registry: CollectorRegistry) -> None:
+        self._listen = listen
+        self._registry = registry
+        self._running: tuple[WSGIServer, threading.Thread] | None = None
+        self.address = ""
+        """HOST:PORT with the actual port, once started."""
+
+    def start(self) -> None:
+        """Raises DragomanError if it cannot listen there."""
+        host, port = parse_address(self._listen)
+        try:
+            server, thread = start_http_server(port, host.strip("[]"), self._registry)
+        except OSError as error:
+            raise DragomanError(f"metrics.listen: cannot listen on {self._listen}: {error.strerror}") from error
+        server.RequestHandlerClass.timeout = REQUEST_SECONDS  # type: ignore[attr-defined]  # of socketserver's handlers
+        self._running = server, thread
+        self.address = f"{host}:{server.server_port}"
+
+    def stop(self) -> None:
+        """Closes the port; may be called twice."""
+        if self._running is not None:
+            server, thread = self._running
+            self._running = None
+            server.shutdown()
+            thread.join()
+            server.server_close()

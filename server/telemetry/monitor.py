@@ -9,8 +9,7 @@ from dragoman.model.decoding.statistics import EngineStatistics
 from dragoman.server.call_context import CallContext
 from dragoman.server.config import LogConfig, MetricsConfig, TracesConfig
 from dragoman.server.telemetry.logs import LogWriter
-from dragoman.server.telemetry.metrics import Metrics
-from dragoman.server.telemetry.metrics_endpoint import MetricsEndpoint
+from dragoman.server.telemetry.metrics import Metrics, MetricsPort
 from dragoman.server.telemetry.traces import Tracer, make_tracer
 
 if TYPE_CHECKING:
@@ -52,19 +51,19 @@ class Monitor:
         self._clock = clock
         self._keeps_texts = log.texts
         self._metrics = Metrics(statistics)
-        self._endpoint = None if metrics.listen is None else MetricsEndpoint(metrics.listen, self._metrics.registry)
+        self._port = None if metrics.listen is None else MetricsPort(metrics.listen, self._metrics.registry)
         self._log = LogWriter(log.format, log.level, log_stream, on_dropped=self._metrics.log_line_dropped)
         self._tracer: Tracer | None = make_tracer(traces, span_exporter)
 
     @property
     def metrics_address(self) -> str:
         """HOST:PORT of the metrics with the actual port, once started; empty without them."""
-        return "" if self._endpoint is None else self._endpoint.address
+        return "" if self._port is None else self._port.address
 
     def start(self) -> None:
         """Opens the metrics' port and takes over the process' log. Raises DragomanError if it cannot listen there."""
-        if self._endpoint is not None:
-            self._endpoint.start()
+        if self._port is not None:
+            self._port.start()
         self._log.start()
 
     def stop(self) -> None:
@@ -72,8 +71,8 @@ class Monitor:
         if self._tracer is not None:
             self._tracer.stop()
         self._log.stop()
-        if self._endpoint is not None:
-            self._endpoint.stop()
+        if self._port is not None:
+            self._port.stop()
 
     # Calls, told by the interceptor.
 

@@ -28,7 +28,7 @@ def make_tracer(traces: TracesConfig, exporter: "SpanExporter | None" = None) ->
     if traces.endpoint is None and exporter is None:
         return None
     try:
-        from opentelemetry.sdk.resources import Resource
+        from opentelemetry.sdk.resources import OTELResourceDetector, Resource
         from opentelemetry.sdk.trace import TracerProvider
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
         from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
@@ -39,9 +39,11 @@ def make_tracer(traces: TracesConfig, exporter: "SpanExporter | None" = None) ->
             exporter = OTLPSpanExporter(endpoint=traces.endpoint, timeout=EXPORT_SECONDS)
     except ModuleNotFoundError as error:
         raise DragomanError("traces.endpoint: needs opentelemetry: pip install 'dragoman[telemetry]'") from error
+    share = TraceIdRatioBased(traces.sample_ratio)
     provider = TracerProvider(
-        sampler=ParentBased(TraceIdRatioBased(traces.sample_ratio)),
-        resource=Resource.create({"service.name": "dragoman"}),
+        # A caller may keep its trace from being sampled, but have no more sampled than the operator wants.
+        sampler=ParentBased(share, remote_parent_sampled=share),
+        resource=Resource({"service.name": "dragoman"}).merge(OTELResourceDetector().detect()),
         shutdown_on_exit=False,
     )
     provider.add_span_processor(BatchSpanProcessor(exporter))

@@ -147,6 +147,9 @@ def test_what_needs_a_restart_is_told(house: House, caplog: pytest.LogCaptureFix
         )
         await upkeep.look(at_once=True)
         assert upkeep.config.server.drain_seconds == 5
+        house.write("small", server="max_slots = 2")  # as it was at the start
+        await upkeep.look(at_once=True)
+        assert upkeep.config.tls.certificate is None
 
     with caplog.at_level(logging.WARNING, "dragoman.server.catalogue.upkeep"):
         run(house, main)

@@ -63,8 +63,8 @@ def test_a_call_is_a_span_of_its_callers_trace() -> None:
     assert first.resource.attributes["service.name"] == "dragoman"
 
 
-def test_the_caller_decides_whether_its_trace_is_sampled() -> None:
-    for ratio, flags, expected in ((0.0, "01", 1), (1.0, "00", 0)):
+def test_a_caller_may_refuse_to_be_sampled_but_not_ask_for_more() -> None:
+    for ratio, flags, expected in ((0.0, "01", 0), (1.0, "01", 1), (1.0, "00", 0)):
         exporter = InMemorySpanExporter()
         traces = TracesConfig(sample_ratio=ratio)
         monitor = Monitor(MetricsConfig(), LogConfig(), traces, lambda: [], span_exporter=exporter)
@@ -72,6 +72,15 @@ def test_the_caller_decides_whether_its_trace_is_sampled() -> None:
         monitor.call_ended(begin_call(monitor, "a/b", parent), "OK")
         monitor.stop()
         assert len(exporter.get_finished_spans()) == expected
+
+
+def test_the_environment_names_the_service(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_SERVICE_NAME", "ours")
+    exporter = InMemorySpanExporter()
+    monitor = Monitor(MetricsConfig(), LogConfig(), TracesConfig(), lambda: [], span_exporter=exporter)
+    monitor.call_ended(begin_call(monitor, "a/b"), "OK")
+    monitor.stop()
+    assert exporter.get_finished_spans()[0].resource.attributes["service.name"] == "ours"
 
 
 def test_a_share_of_the_other_calls_is_sampled() -> None:
