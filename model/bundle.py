@@ -10,9 +10,7 @@ shortlist.safetensors may be there: see dragoman.model.shortlist
 import hashlib
 import json
 import os
-import shutil
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -21,7 +19,7 @@ from pydantic import Field, ValidationError, model_validator
 from dragoman.model.codec import Codec
 from dragoman.model.config import ArchitectureConfig, Direction, StrictModel, VocabularyShape, describe_validation_error
 from dragoman.model.errors import DragomanError, InvalidInputError, NotFoundError
-from dragoman.model.files import write_atomically
+from dragoman.model.files import new_folder, write_atomically
 from dragoman.model.vocabulary import PieceModel, Vocabulary
 
 SHIPPED_BUNDLES = Path(__file__).parent / "bundles"
@@ -161,7 +159,6 @@ def write_bundle(folder: Path, config: BundleConfig, vocabulary: Codec, weights:
     """
     if folder.exists() and not (folder / CONFIG_FILE).exists():
         raise DragomanError(f"{folder}: exists and is no bundle: it will not be replaced by one")
-    aside, old = folder.with_name(folder.name + ".new"), folder.with_name(folder.name + ".old")
     files: Mapping[str, bytes | str] = {
         CONFIG_FILE: config_json(config),
         WEIGHTS_FILE: weights,
@@ -169,25 +166,11 @@ def write_bundle(folder: Path, config: BundleConfig, vocabulary: Codec, weights:
         **vocabulary.files(),
     }
     try:
-        if old.exists() and not folder.exists():  # an earlier call was killed between its two renames
-            old.rename(folder)
-        shutil.rmtree(aside, ignore_errors=True)
-        for name, content in files.items():
-            write_atomically(aside / name, content)
-        shutil.rmtree(old, ignore_errors=True)
-        if folder.exists():
-            folder.rename(old)
-        try:
-            aside.rename(folder)
-        except OSError:
-            with suppress(FileNotFoundError):
-                old.rename(folder)
-            raise
-        shutil.rmtree(old, ignore_errors=True)
+        with new_folder(folder) as aside:
+            for name, content in files.items():
+                write_atomically(aside / name, content)
     except OSError as error:
         raise DragomanError(f"{folder}: the bundle cannot be written: {error.strerror or error}") from error
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)  # a full disk is not left with half a bundle
 
 
 def config_json(config: BundleConfig) -> str:

@@ -14,9 +14,6 @@ The weights are the same, and in float32 CTranslate2 4.8.5 finds the same hypoth
 - A source beyond `max_input_length` is cut off without a word; one beyond the model's positions is an error.
 """
 
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -26,7 +23,7 @@ from dragoman.model.bundle import BundleConfig, read_config, read_vocabulary
 from dragoman.model.codec import Codec
 from dragoman.model.config import ArchitectureConfig, Direction
 from dragoman.model.errors import DragomanError, InvalidInputError
-from dragoman.model.files import write_atomically
+from dragoman.model.files import new_folder, write_atomically
 from dragoman.model.parameters import (
     LAYER_NORM_EPSILON,
     OUTPUT_PROJECTION,
@@ -78,13 +75,16 @@ def export_ctranslate2(
     spec = _build_spec(config.architecture, read_weights(bundle, config), vocabulary)
     spec.validate()
     spec.optimize(quantization=quantization)
-    with _new_folder(output) as folder:
-        spec.save(str(folder))
-        for name, content in vocabulary.files().items():
-            write_atomically(folder / name, content)
-        if lists is not None and shortlist is not None:
-            write_vmap(folder / VMAP_FILE, lists, shortlist, vocabulary)
-        write_atomically(folder / "README.md", _readme(config, vocabulary, quantization, shortlist))
+    try:
+        with new_folder(output) as folder:
+            spec.save(str(folder))
+            for name, content in vocabulary.files().items():
+                write_atomically(folder / name, content)
+            if lists is not None and shortlist is not None:
+                write_vmap(folder / VMAP_FILE, lists, shortlist, vocabulary)
+            write_atomically(folder / "README.md", _readme(config, vocabulary, quantization, shortlist))
+    except OSError as error:
+        raise DragomanError(f"{output}: the model cannot be written: {error.strerror or error}") from error
 
 
 def _check_output(output: Path, overwrite: bool) -> None:
@@ -181,24 +181,6 @@ def _set_linear(spec: Any, names: list[str], weights: Weights) -> None:
 
 def _set_norm(spec: Any, name: str, weights: Weights) -> None:
     spec.gamma, spec.beta = weights.pop(f"{name}.weight").as_floats(), weights.pop(f"{name}.bias").as_floats()
-
-
-@contextmanager
-def _new_folder(output: Path) -> Iterator[Path]:
-    """A folder aside, which takes the place of `output` at the end: a full disk never leaves half a model."""
-    output = output.resolve()  # "." has no name to put another beside
-    aside = output.with_name(output.name + ".new")
-    try:
-        shutil.rmtree(aside, ignore_errors=True)
-        aside.mkdir(parents=True)
-        yield aside
-        if output.exists():
-            shutil.rmtree(output)
-        aside.rename(output)
-    except OSError as error:
-        raise DragomanError(f"{output}: the model cannot be written: {error.strerror or error}") from error
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
 
 
 def _readme(config: BundleConfig, vocabulary: Codec, quantization: str, shortlist: Direction | None) -> str:

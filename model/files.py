@@ -1,15 +1,24 @@
 """Writing files so that a reader, a crash or a full disk never meets half of one."""
 
+import ctypes
+import errno
 import gzip
 import io
 import os
+import secrets
+import shutil
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import IO, TYPE_CHECKING, Any, BinaryIO, cast
 
 from dragoman.model.errors import DragomanError, InvalidInputError
+
+try:
+    import fcntl
+except ImportError:  # the clients, which import this module, run on Windows, too
+    fcntl = None  # type: ignore[assignment]
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -78,7 +87,10 @@ def open_atomically(path: Path) -> Iterator[BinaryIO]:
 
 @contextmanager
 def open_together(paths: Sequence[Path]) -> Iterator[Sequence[BinaryIO]]:
-    """As `open_atomically`, for files that belong together: all are on the disk before the first gets its name."""
+    """As `open_atomically`, for files that belong together: all are on the disk before the first gets its name.
+
+    Several may write the same path at once, in one process or in several: one of them comes last.
+    """
     files: list[_Output] = []
     try:
         for path in paths:
@@ -90,6 +102,9 @@ def open_together(paths: Sequence[Path]) -> Iterator[Sequence[BinaryIO]]:
             file.sync()
         for file in files:
             file.publish()
+        for path in {file.target.parent: None for file in files if file.aside}:
+            with _errors_that_name(path):
+                sync_folder(path)
     except BaseException:
         for file in files:
             file.discard()
@@ -101,9 +116,9 @@ class _Output(io.BufferedWriter):
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._target = Path(os.path.realpath(path))  # of a link, the file that it names
-        self._aside = None if is_stream(path) else self._target.with_name(self._target.name + ".tmp")
-        super().__init__(io.FileIO(self._aside or path, "wb"))
+        self.target = Path(os.path.realpath(path))  # of a link, the file that it names
+        self.aside = None if is_stream(path) else aside_of(self.target)
+        super().__init__(io.FileIO(self.aside or path, "wb"))
 
     def write(self, content: "Buffer", /) -> int:
         try:  # without the context manager, which takes as long as writing a line
@@ -114,22 +129,22 @@ class _Output(io.BufferedWriter):
     def sync(self) -> None:
         with _errors_that_name(self._path):
             self.flush()
-            if self._aside:
+            if self.aside:
                 os.fsync(self.fileno())
 
     def publish(self) -> None:
         with _errors_that_name(self._path):
             self.close()
-            if self._aside:
-                self._aside.replace(self._target)
+            if self.aside:
+                self.aside.replace(self.target)
 
     def discard(self) -> None:
         """What hindered the writing may hinder this, too."""
         with suppress(OSError):
             self.close()
-        if self._aside:
+        if self.aside:
             with suppress(OSError):
-                self._aside.unlink()
+                self.aside.unlink()
 
 
 @contextmanager
@@ -144,20 +159,115 @@ def _cannot_be_written(error: OSError, path: Path) -> DragomanError:
     return DragomanError(f"{path}: cannot be written: {error.strerror or error}")
 
 
+def aside_of(path: Path) -> Path:
+    """A name beside `path` that nobody else takes, for what is to take its place. It ends in ".tmp"."""
+    return path.with_name(f"{path.name}.{secrets.token_hex(4)}.tmp")
+
+
+def sync_folder(folder: Path) -> None:
+    """Makes the names in a folder survive a power cut, as `fsync` does a file's content. Raises OSError."""
+    if os.name == "nt":  # where a folder cannot be opened
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # of a file system that has no such thing
+            raise
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def new_folder(folder: Path) -> Iterator[Path]:
+    """A folder to fill, beside `folder`, whose place it takes when the context ends well. An older `folder` is there
+    until then, and stays if anything fails.
+
+    On Linux the two change places in one step. Where the system cannot do that there is none for a moment, between two
+    renames: after a kill just then, the older one is found at "<folder>.old", and the next call brings it back. Raises
+    OSError.
+    """
+    folder = folder.resolve()  # "." has no name to put another beside
+    aside, old = folder.with_name(folder.name + ".new"), folder.with_name(folder.name + ".old")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        stack.enter_context(_held(folder.parent))  # so that the names are ours alone
+        if old.exists() and not folder.exists():
+            old.rename(folder)
+        for leftover in (aside, old):
+            shutil.rmtree(leftover, ignore_errors=True)
+        stack.callback(shutil.rmtree, aside, ignore_errors=True)  # a full disk is not left with half a folder
+        aside.mkdir()
+        yield aside
+        if not folder.exists():
+            aside.rename(folder)
+        elif not _exchange(aside, folder):
+            folder.rename(old)
+            try:
+                aside.rename(folder)
+            except OSError:
+                old.rename(folder)
+                raise
+            shutil.rmtree(old, ignore_errors=True)
+        sync_folder(folder.parent)
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Lets two paths change places; False where the system or the file system cannot. Raises OSError."""
+    rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None) if sys.platform == "linux" else None
+    if rename is None:
+        return False
+    at_current_folder, exchange = -100, 2
+    if rename(at_current_folder, os.fsencode(one), at_current_folder, os.fsencode(other), exchange) == 0:
+        return True
+    number = ctypes.get_errno()
+    if number in (errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP):
+        return False
+    raise OSError(number, os.strerror(number), str(other))
+
+
+@contextmanager
+def _held(folder: Path) -> Iterator[None]:
+    """Only one at a time is in this context for a folder, wherever the file system has locks."""
+    if fcntl is None:
+        yield
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def try_lock(file: IO[Any], *, shared: bool = False) -> bool:
+    """Locks an open file until it is closed, at the latest by the end of the process; False if another process has it.
+
+    shared: whether others may have such a lock, too. Raises DragomanError where the system has no such locks, and
+    OSError where the file system has none.
+    """
+    if fcntl is None:
+        raise DragomanError("this system has no locks on files: train and translate files on Linux or macOS")
+    try:
+        fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
 @contextmanager
 def exclusive_lock(path: Path) -> Iterator[None]:
     """Holds a lock on a file, made if need be, that only one process has at a time; the system lifts it at a crash.
 
     Raises DragomanError if another process has it, or if the file cannot be made.
     """
-    import fcntl  # Unix has it; the clients, which import this module, run elsewhere, too
-
     with _errors_that_name(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         file = path.open("a")
     with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise DragomanError(f"{path.parent}: another process is at work here") from error
+        with _errors_that_name(path):
+            is_ours = try_lock(file)
+        if not is_ours:
+            raise DragomanError(f"{path.parent}: another process is at work here")
         yield

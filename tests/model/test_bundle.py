@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import dragoman.model.bundle
+import dragoman.model.files
 from dragoman.model.bundle import (
     CARD_FILE,
     CONFIG_FILE,
@@ -350,6 +351,7 @@ def test_when_the_new_bundle_cannot_take_the_place_the_older_one_stays(
         return rename(path, target)
 
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    monkeypatch.setattr(dragoman.model.files, "_exchange", lambda *_: False)
     monkeypatch.setattr(Path, "rename", fail_once)
     with pytest.raises(DragomanError, match="bundle: the bundle cannot be written: Permission denied"):
         write_bundle(folder, *parts, "# New\n")

@@ -307,7 +307,5 @@ def test_a_model_with_a_parameter_that_has_no_place_there_is_refused(
         "output_projection.bias": StoredTensor(np.zeros(4, np.float32))
     }
     monkeypatch.setattr("dragoman.model.export.read_weights", lambda *_: weights)
-    with pytest.raises(
-        InvalidInputError, match="cannot express this model: it has no place for output_projection.bias"
-    ):
+    with pytest.raises(InvalidInputError, match=r"this model: it has no place for output_projection\.bias$"):
         export_ctranslate2(tiny_bundle, tmp_path / "model")

@@ -10,8 +10,18 @@ from pathlib import Path
 
 import pytest
 
+import dragoman.model.files
 from dragoman.model.errors import DragomanError
-from dragoman.model.files import open_atomically, open_output, open_together, refuse_to_replace, write_atomically
+from dragoman.model.files import (
+    new_folder,
+    open_atomically,
+    open_output,
+    open_together,
+    refuse_to_replace,
+    write_atomically,
+)
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize(("content", "due"), [("Grüße\n", "Grüße\n".encode()), (b"\x00\xff", b"\x00\xff"), ("", b"")])
@@ -57,7 +67,7 @@ def test_a_write_that_stops_half_way(tmp_path: Path) -> None:
 import resource, signal, sys
 from pathlib import Path
 from dragoman.model.errors import DragomanError
-from dragoman.model.files import open_atomically, open_output, open_together, refuse_to_replace, write_atomically
+from dragoman.model.files import write_atomically
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
 try:
@@ -84,10 +94,120 @@ def test_a_path_that_cannot_be_one(tmp_path: Path) -> None:
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["file", "folder"]
 
 
-def test_what_stands_in_the_way_of_the_file_aside(tmp_path: Path) -> None:
-    (tmp_path / "file.tmp").mkdir()
-    with pytest.raises(DragomanError, match="file: cannot be written"):
-        write_atomically(tmp_path / "file", b"new")
+def test_two_that_write_the_same_file_at_once_do_not_mix(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    with open_atomically(path) as first, open_atomically(path) as second:
+        first.write(b"first")
+        second.write(b"second, and longer")
+        second.flush()
+    assert path.read_bytes() == b"first"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_names_are_on_the_disk_before_writing_is_said_to_be_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[tuple[Path, list[str]]] = []
+
+    def note(folder: Path) -> None:
+        synced.append((folder, sorted(entry.name for entry in folder.iterdir())))
+
+    monkeypatch.setattr(dragoman.model.files, "sync_folder", note)
+    with open_together([tmp_path / "one", tmp_path / "two"]) as files:
+        for file in files:
+            file.write(b"new")
+        assert synced == []
+    assert synced == [(tmp_path, ["one", "two"])]
+
+
+@pytest.fixture(params=["exchange", "two renames"])
+def old_folder(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that holds a file "old", where names can be exchanged and where they cannot."""
+    if request.param == "two renames":
+        monkeypatch.setattr(dragoman.model.files, "_exchange", lambda *_: False)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "old").touch()
+    return tmp_path / "folder"
+
+
+def inside(folder: Path) -> list[str]:
+    return sorted(entry.name for entry in folder.iterdir())
+
+
+def test_a_new_folder_takes_the_place_of_an_older_one(old_folder: Path) -> None:
+    (old_folder.parent / "folder.new").mkdir()  # of a process that was killed
+    with new_folder(old_folder) as aside:
+        (aside / "new").touch()
+        assert inside(old_folder) == ["old"]
+    assert inside(old_folder) == ["new"]
+    assert inside(old_folder.parent) == ["folder"]
+
+
+def test_a_new_folder_that_fails_leaves_the_older_one(old_folder: Path) -> None:
+    def fail() -> None:
+        with new_folder(old_folder) as aside:
+            (aside / "half").touch()
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
+    assert inside(old_folder) == ["old"]
+    assert inside(old_folder.parent) == ["folder"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux exchanges names")
+def test_there_is_no_moment_without_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("between two renames there is none")
+
+    monkeypatch.setattr(Path, "rename", refuse)
+    with new_folder(folder) as aside:
+        (aside / "new").touch()
+    assert inside(folder) == ["new"]
+
+
+def test_an_older_folder_set_aside_by_a_kill_comes_back(old_folder: Path) -> None:
+    old_folder.rename(old_folder.with_name("folder.old"))  # killed between two renames
+    with pytest.raises(KeyError), new_folder(old_folder):
+        raise KeyError
+    assert inside(old_folder) == ["old"]
+
+
+def test_of_two_that_make_the_same_folder_one_waits_for_the_other(tmp_path: Path) -> None:
+    with ThreadPoolExecutor() as pool:
+        with new_folder(tmp_path / "folder") as first:
+            (first / "first").touch()
+            other = pool.submit(make_folder, tmp_path / "folder")
+            assert inside(first) == ["first"]  # the other has not swept it away
+        other.result(timeout=60)
+    assert inside(tmp_path / "folder") == ["second"]
+
+
+def make_folder(folder: Path) -> None:
+    with new_folder(folder) as aside:
+        (aside / "second").touch()
+
+
+def test_clients_import_where_there_is_no_fcntl() -> None:
+    code = """
+import sys
+sys.modules["fcntl"] = None  # as on Windows, importing it fails
+import dragoman
+assert dragoman.Client and dragoman.AsyncClient and dragoman.Translation
+import dragoman.translation.batch.job
+from dragoman.model.files import exclusive_lock
+try:
+    with exclusive_lock(__import__("pathlib").Path(sys.argv[1])):
+        raise AssertionError("it was locked by nothing")
+except dragoman.DragomanError as error:
+    assert "this system has no locks on files" in str(error), error
+"""
+    lock = os.devnull
+    done = subprocess.run([sys.executable, "-c", code, lock], capture_output=True, text=True, timeout=60, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_file_that_is_written_bit_by_bit_appears_when_it_is_whole(tmp_path: Path) -> None:

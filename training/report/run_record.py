@@ -1,6 +1,5 @@
 """What a run folder tells: of a finished run, of one that still goes on, or of one that was killed."""
 
-import fcntl
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from safetensors import SafetensorError, safe_open
 
 from dragoman.model.bundle import CONFIG_FILE, BundleConfig, read_config
 from dragoman.model.errors import InvalidInputError, NotFoundError
+from dragoman.model.files import try_lock
 from dragoman.training.evaluation.dev_translations import (
     BEST_FILE,
     SAMPLES_FILE,
@@ -175,11 +175,7 @@ def _read_progress(folder: Path) -> dict[str, Any]:
 def _is_locked(path: Path) -> bool | None:
     try:
         with path.open("rb") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return True
-            return False
+            return not try_lock(file, shared=True)
     except OSError:
         return None
 

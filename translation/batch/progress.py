@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import BinaryIO, Self
 
 from dragoman.model.errors import DragomanError, InvalidInputError, NotFoundError
-from dragoman.model.files import is_packed, open_output
+from dragoman.model.files import is_packed, open_output, sync_folder, try_lock
 
 Scalar = str | int | float | bool | None
 
@@ -114,11 +114,7 @@ class JobFiles:
                 (make_output or self._pack)(self._partial)
                 self._partial.unlink()
             self._journal.unlink(missing_ok=True)
-            folder = os.open(self._output.parent, os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+            sync_folder(self._output.parent)
 
     def _pack(self, lines: Path) -> None:
         with lines.open("rb") as file, open_output(self._output) as packed:
@@ -143,12 +139,14 @@ class JobFiles:
             raise DragomanError(f"{self._partial}: cannot be written: {error.strerror}") from error
         file = self._stack.enter_context(os.fdopen(descriptor, "r+b"))
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the kernel lets go of it when the process dies
-            if not os.path.samestat(os.fstat(descriptor), self._partial.stat()):
-                raise FileNotFoundError  # the other job has just given it the output's name
-        except OSError as error:
+            is_ours = try_lock(file)
+            # Else the other job has just given it the output's name.
+            is_ours = is_ours and os.path.samestat(os.fstat(descriptor), self._partial.stat())
+        except OSError:
+            is_ours = False
+        if not is_ours:
             self._stack.close()
-            raise InvalidInputError(f"{self._partial}: another job is writing it") from error
+            raise InvalidInputError(f"{self._partial}: another job is writing it")
         return file
 
     def _read_journal(self) -> Journal | None:
@@ -174,7 +172,7 @@ class JobFiles:
         return journal
 
     def _write_journal(self, journal: Journal) -> None:
-        aside = self._journal.with_name(self._journal.name + ".new")
+        aside = self._journal.with_name(self._journal.name + ".new")  # ours alone: we hold the partial file's lock
         with aside.open("w", encoding="utf-8") as file:
             json.dump({"format": _FORMAT, **asdict(journal)}, file, indent=2)
             file.flush()
