@@ -131,8 +131,6 @@ class JobFiles:
             raise InvalidInputError(f"{self._output}: is a folder")
 
     def _open_partial(self) -> BinaryIO:
-        import fcntl  # Unix has it; without jobs, translating by a server works elsewhere, too
-
         try:
             descriptor = os.open(self._partial, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         except OSError as error:
