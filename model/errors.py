@@ -17,6 +17,10 @@ class NoTranslationError(DragomanError):
     """The network gives no probabilities for a sentence: they are not numbers. No other sentence is affected."""
 
 
+class StalledError(DragomanError):
+    """An engine takes far too long for a step; nothing more can be had of it. gRPC: UNAVAILABLE."""
+
+
 class InvalidTextError(InvalidInputError):
     """Of many texts, the one of this index, counted from 0 over all that were given, is at fault for this reason."""
 

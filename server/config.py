@@ -11,16 +11,15 @@ from dragoman.model.bundle import shipped_bundles
 from dragoman.model.config import FilePath, StrictModel
 from dragoman.model.config_files import apply_overrides, find_repeated, read_toml, validate_tree
 from dragoman.model.decoding.loading import Precision
+from dragoman.model.decoding.search_options import MAX_BEAM_SIZE
 from dragoman.model.errors import InvalidInputError
+from dragoman.server.scheduling.scheduler import MAX_WAITING, MAX_WAITING_BYTES, QueueLimits
 
 DEFAULT_LISTEN = "127.0.0.1:50051"
 """Loopback alone: without a certificate and tokens, a connection is neither encrypted nor authenticated."""
 
 MAX_SOCKET_PATH_BYTES = 107
 """What the kernel has room for, and a byte that ends it."""
-
-DEFAULT_MAX_WAITING = 65_536
-"""Sentences that may wait for a slot; bounds the memory that callers can claim."""
 
 
 def parse_address(address: str) -> tuple[str, int]:
@@ -82,6 +81,12 @@ class LoadingConfig(StrictModel):
     )
     precision: Precision = Field("auto", description="What to compute in; auto: int8 on a processor, else float16.")
     device: str = Field("cpu", min_length=1, description="cpu, or another that torch knows, such as cuda.")
+    stall_seconds: float = Field(
+        30.0,
+        gt=0,
+        le=86400,
+        description="An engine that takes longer for one step is given up, and the model loaded anew.",
+    )
     shortlist: bool = Field(False, description="Use the bundle's lexical shortlist: faster, nearly the same.")
 
 
@@ -128,11 +133,24 @@ class LimitsConfig(StrictModel):
     )
     max_texts: int = Field(1024, ge=1, lt=2**31, description="Texts of one call.")
     max_text_length: int = Field(100_000, ge=1, lt=2**31, description="Characters of one text.")
-    max_waiting: int = Field(
-        DEFAULT_MAX_WAITING, ge=1, lt=2**31, description="Sentences that wait for a slot, of each model."
+    max_waiting: int = Field(MAX_WAITING, ge=1, lt=2**31, description="Sentences that wait for a slot, of each model.")
+    max_waiting_bytes: int = Field(
+        MAX_WAITING_BYTES,
+        ge=1024 * 1024,
+        lt=2**40,
+        description="Memory of the sentences that wait for a slot, of each model and priority.",
     )
     max_sentences: int = Field(
-        DEFAULT_MAX_WAITING, ge=1, lt=2**31, description="Sentences of one call; by default as many as may wait."
+        MAX_WAITING, ge=1, lt=2**31, description="Sentences of one call; by default as many as may wait."
+    )
+    max_beam_size: int = Field(MAX_BEAM_SIZE, ge=4, le=MAX_BEAM_SIZE, description="Beams of one sentence.")
+    max_n_best: int = Field(MAX_BEAM_SIZE, ge=1, le=MAX_BEAM_SIZE, description="Hypotheses told of one sentence.")
+    max_call_seconds: float | None = Field(
+        None,
+        gt=0,
+        le=86400,
+        description="How long a call may wait and be decoded, whatever its deadline; of a stream each text. Without it "
+        "any time.",
     )
     max_concurrent_calls: int = Field(4096, ge=1, description="Calls that run at once, of all clients together.")
     max_concurrent_calls_per_client: int = Field(
@@ -160,6 +178,12 @@ class LimitsConfig(StrictModel):
         "it a connection lasts for good.",
     )
     max_metadata_bytes: int = Field(16 * 1024, ge=1024, lt=2**31, description="Bytes of a call's metadata.")
+
+    def of_queue(self) -> QueueLimits:
+        """Those of one model's queue."""
+        return QueueLimits(
+            self.max_waiting, self.max_waiting_bytes, self.max_beam_size, self.max_n_best, self.max_call_seconds
+        )
 
     @model_validator(mode="before")
     @classmethod

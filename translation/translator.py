@@ -12,6 +12,7 @@ from dragoman.model.config import Direction
 from dragoman.model.decoding.engines.parallel import default_threads, make_engine
 from dragoman.model.decoding.engines.replicas.engine import ReplicatedEngine
 from dragoman.model.decoding.engines.replicas.messages import ReplicaSetup
+from dragoman.model.decoding.engines.replicas.replica import STALL_SECONDS
 from dragoman.model.decoding.limits import EngineLimits
 from dragoman.model.decoding.loading import Precision, open_model
 from dragoman.model.decoding.request import Partial, TokenHypothesis
@@ -70,6 +71,7 @@ class Translator:
         max_cached_positions: int | None = None,
         use_shortlist: bool = False,
         num_replicas: int = 0,
+        stall_seconds: float = STALL_SECONDS,
     ) -> "Translator":
         """Loads a bundle given by its folder, or by the name of one that ships with Dragoman; several of them, in a
         list, become an ensemble, which translates what all of them do and needs one vocabulary.
@@ -79,7 +81,8 @@ class Translator:
         memory that these take, see `Engine`. use_shortlist: whether translations are made of the pieces alone that the
         bundle's lexical shortlist has for their source, which is faster. num_replicas: if not 0, as many processes
         decode, each with num_threads, 1 if None, max_slots and max_cached_positions of its own, and this one does not
-        load the weights; see `ReplicatedEngine`, and call `close` in the end.
+        load the weights; see `ReplicatedEngine`, and call `close` in the end. stall_seconds: an engine
+        process, or a thread of several, that takes longer for one step is taken for stuck.
 
         Raises NotFoundError if there is none and InvalidInputError, naming the file, if it is damaged; see `open_model`
         and `OpenedModel.load_decoder` for more.
@@ -102,7 +105,12 @@ class Translator:
             setup = ReplicaSetup(
                 model.folders, model.weights_revision, precision, device, num_threads, max_slots, max_cached_positions
             )
-            engine = ReplicatedEngine(setup, EngineLimits.of_bundle(model.info, max_cached_positions), num_replicas)
+            engine = ReplicatedEngine(
+                setup,
+                EngineLimits.of_bundle(model.info, max_cached_positions),
+                num_replicas,
+                stall_seconds=stall_seconds,
+            )
         else:
             engine = make_engine(
                 model.load_decoder(precision=precision, device=device, max_slots=max_slots),

@@ -7,6 +7,12 @@ from numpy.typing import NDArray
 
 from dragoman.model.decoding.search_options import SearchOptions
 
+BASE_BYTES = 2048
+"""Of a request without its pieces: the objects that stand for it in the text, the call and the queue."""
+
+ID_BYTES = 40
+"""Of a piece: a place in a tuple and a Python integer."""
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
@@ -35,6 +41,19 @@ class Request:
     suppressed_ids: tuple[int, ...] = ()
     allowed_ids: NDArray[np.int32] | None = field(default=None, compare=False)
     is_followed: bool = False
+
+    @property
+    def cost(self) -> int:
+        """What it takes of an engine, in pieces through a layer: its source's, and those of all its hypotheses if they
+        become as long as translations usually are."""
+        wanted = max(len(self.source_ids), self.options.min_target_length, len(self.prefix_ids))
+        return len(self.source_ids) + self.options.num_beams * min(wanted, self.max_target_length)
+
+    @property
+    def num_bytes(self) -> int:
+        """About how much memory it takes while it waits, with what the server keeps beside it."""
+        num_ids = len(self.source_ids) + len(self.prefix_ids) + len(self.suppressed_ids)
+        return BASE_BYTES + ID_BYTES * num_ids + (0 if self.allowed_ids is None else self.allowed_ids.nbytes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +99,15 @@ class Partial:
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """A request that will have no answer, because the process that decoded it is gone; reason: one line."""
+    """A request that will have no answer, because the process that decoded it is gone.
+
+    reason:      one line.
+    is_at_fault: whether it was in flight in several processes that ended, so that it should not be tried again.
+    """
 
     id: int
     reason: str
+    is_at_fault: bool = False
 
 
 Event = Finished | Partial | Lost

@@ -19,8 +19,9 @@ from dragoman.server.catalogue.leases import Lease, ModelLease, ServedModel
 from dragoman.server.catalogue.load_attempts import LONGEST_PAUSE, LoadAttempts
 from dragoman.server.catalogue.model_loading import load_translator, read_card, try_worker
 from dragoman.server.catalogue.routing import find_named, find_worker
-from dragoman.server.config import DEFAULT_MAX_WAITING, ModelConfig
+from dragoman.server.config import ModelConfig
 from dragoman.server.scheduling.interfaces import ModelObserver, ServedTranslator
+from dragoman.server.scheduling.scheduler import DEFAULT_LIMITS, QueueLimits
 from dragoman.server.scheduling.worker import NO_OBSERVER, Worker, WorkerObserver
 
 logger = logging.getLogger(__name__)
@@ -53,7 +54,7 @@ class Catalogue:
         load: Callable[[ModelConfig], ServedTranslator] = load_translator,
         try_out: Callable[[Worker], Awaitable[None]] = try_worker,
         state_of: Callable[[str], BundleState] = bundle_state,
-        max_waiting: int = DEFAULT_MAX_WAITING,
+        limits: QueueLimits = DEFAULT_LIMITS,
         observer: ModelObserver | None = None,
         worker_observer: WorkerObserver = NO_OBSERVER,
         on_change: Callable[[], None] = lambda: None,
@@ -68,7 +69,7 @@ class Catalogue:
         self._load = load
         self._try_out = try_out
         self._state_of = state_of
-        self._max_waiting = max_waiting
+        self._limits = limits
         self._observer = observer or _Nobody()
         self._worker_observer = worker_observer
         self._on_change = on_change
@@ -204,7 +205,11 @@ class Catalogue:
         model = ServedModel(wanted, state, self._clock(), card, num_attempts)
         on_broken = partial(_tell_loop, asyncio.get_running_loop(), partial(self._break, model))
         model.worker = Worker(
-            translator, max_waiting=self._max_waiting, on_broken=on_broken, observer=self._worker_observer
+            translator,
+            limits=self._limits,
+            stall_seconds=wanted.stall_seconds,
+            on_broken=on_broken,
+            observer=self._worker_observer,
         )
         try:
             await self._try_out(model.worker)

@@ -42,6 +42,7 @@ def load_translator(model: ModelConfig) -> ServedTranslator:
         max_cached_positions=model.max_cached_positions,
         use_shortlist=model.shortlist,
         num_replicas=model.replicas,
+        stall_seconds=model.stall_seconds,
     )
     if model.name is not None:
         translator.info = translator.info.model_copy(update={"name": model.name})

@@ -85,7 +85,7 @@ class TranslationServer:
         self._catalogue = Catalogue(
             load=load,
             try_out=try_out,
-            max_waiting=config.limits.max_waiting,
+            limits=config.limits.of_queue(),
             observer=self._monitor,
             worker_observer=self._monitor,
             on_change=self._on_change,

@@ -23,7 +23,7 @@ class WorkerClosedError(DragomanError):
 
 
 class ReplicaLostError(DragomanError):
-    """The process that worked on the call is gone; another may do it. gRPC: UNAVAILABLE."""
+    """The process or thread that worked on the call is gone; another may do it. gRPC: UNAVAILABLE."""
 
 
 class DeadlineError(DragomanError):

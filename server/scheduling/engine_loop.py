@@ -12,7 +12,7 @@ from contextlib import suppress
 
 from dragoman.model.decoding.request import Event, Finished, Lost, Request
 from dragoman.model.decoding.search_options import SearchOptions
-from dragoman.model.errors import InvalidInputError, NotFoundError
+from dragoman.model.errors import InvalidInputError, NotFoundError, StalledError
 from dragoman.server.scheduling.calls import (
     DeadlineError,
     EngineError,
@@ -53,14 +53,19 @@ def _make_trial(translator: ServedTranslator) -> PreparedText | None:
     return None
 
 
-STALL_SECONDS = 0.05
+NUM_LOOKS = 30
+"""How often it is looked whether the thread still works, in the time after which it is taken for stuck. A server that
+was stopped for a while, as a laptop is, has not missed several looks."""
+
+SLOTS_SECONDS = 0.05
 """How often an engine that has no slot at all, because its processes are being started anew, is asked for one."""
 
 logger = logging.getLogger(__name__)
 
 
 class EngineLoop:
-    """What the thread of a `Worker` does: `run`. All else but `is_broken` is for that thread alone."""
+    """What the thread of a `Worker` does: `run`. All else is for that thread alone, but `is_broken`, `look` and
+    `abandon`."""
 
     def __init__(
         self,
@@ -75,6 +80,11 @@ class EngineLoop:
         """throughput: is told what the engine does. The others: see `Worker`."""
         self.is_broken = False
         """Whether the engine has failed for good."""
+        self.is_abandoned = False
+        """Whether the thread is stuck, so that nobody should wait for it."""
+        self._num_rounds = 0  # odd while the thread works on the engine
+        self._seen_round = 0
+        self._num_looks = 0  # in a row that found the same round at work
         self._translator = translator
         self._engine = translator.engine
         self._queue = queue
@@ -89,26 +99,53 @@ class EngineLoop:
     def run(self) -> None:
         """Works until the queue is closed and everything is done."""
         while self._in_flight or self._queue.sleep_until_needed():
+            self._num_rounds += 1
             began = self._clock()
             try:
                 self._drop_unwanted()
                 if self._admit_waiting():
                     self._drop_unwanted()  # it took its time
                 if self._in_flight:
-                    num_finished = self._deliver(self._engine.step())
+                    events = self._engine.step()
+                    if self.is_abandoned:  # its callers have had their answer
+                        return
+                    num_finished = self._deliver(events)
                     self._throughput.count(num_finished, self._clock() - began)
                 elif self._queue.num_waiting:
                     self._await_slots()
             except Exception as error:
                 logger.exception("the decoding engine of %s failed", self._translator.name)
+                if self.is_abandoned:
+                    return
                 self._recover(error)
+            self._num_rounds += 1
             self._outbox.send()
+
+    def look(self) -> bool:
+        """Whether NUM_LOOKS looks in a row, this one the last, have found the thread in the same round of work. For one
+        other thread, at regular times."""
+        current = self._num_rounds
+        is_same = current % 2 == 1 and current == self._seen_round
+        self._num_looks = self._num_looks + 1 if is_same else 0
+        self._seen_round = current
+        return self._num_looks >= NUM_LOOKS
+
+    def abandon(self) -> None:
+        """Fails all calls and takes no more: the thread, should it ever go on, ends. For the thread that looks."""
+        self.is_abandoned = True
+        logger.error("the decoding engine of %s is stuck and is given up", self._translator.name)
+        tickets, self._in_flight = list(self._in_flight.values()), {}
+        self._observe_dropped(len(tickets), "failed")
+        outbox = Outbox()  # the thread may be in the middle of its own
+        for call in dict.fromkeys(ticket.call for ticket in tickets):
+            call.fail(ReplicaLostError("the decoding engine is stuck; the model is being loaded anew"), outbox)
+        self._give_up(outbox)
 
     def _await_slots(self) -> None:
         """Gives an engine none of whose processes lives the time to start them anew."""
         self._deliver(self._engine.step())
         if not self._engine.free_slots:
-            self._queue.pause(STALL_SECONDS)
+            self._queue.pause(SLOTS_SECONDS)
 
     def _drop_unwanted(self) -> None:
         for call in self._queue.take_withdrawn():
@@ -177,9 +214,12 @@ class EngineLoop:
         try:
             self._admit([ticket], now)
         except InvalidInputError as error:
-            call = ticket.call
-            num_left = self._drop(call.texts[ticket.text], "refused")
-            call.refuse(ticket.text, str(error), num_left, self._outbox)
+            self._refuse(ticket, str(error))
+
+    def _refuse(self, ticket: Ticket, reason: str) -> None:
+        """Gives the ticket's text up; the others of its call go on."""
+        num_left = self._drop(ticket.call.texts[ticket.text], "refused")
+        ticket.call.refuse(ticket.text, reason, num_left, self._outbox)
 
     def _deliver(self, events: Iterable[Event]) -> int:
         """Passes on what a step has told; how many requests it has finished."""
@@ -190,7 +230,9 @@ class EngineLoop:
             if ticket is None:  # withdrawn on account of an event before it
                 continue
             call = ticket.call
-            if isinstance(event, Lost):
+            if isinstance(event, Lost) and event.is_at_fault:
+                self._refuse(ticket, event.reason)
+            elif isinstance(event, Lost):
                 self._fail(call, ReplicaLostError(event.reason), "lost")
             elif isinstance(event, Finished):
                 del self._in_flight[event.id]
@@ -221,8 +263,14 @@ class EngineLoop:
         """Fails what is in flight and empties the engine for what waits; if it stays broken, refuses everything."""
         in_flight, self._in_flight = self._in_flight, {}
         self._observe_dropped(len(in_flight), "failed")
+        failure: Exception = EngineError(f"the decoding engine failed: {type(error).__name__}")
+        if isinstance(error, StalledError):
+            failure = ReplicaLostError(f"{error}; the model is being loaded anew")
         for call in dict.fromkeys(ticket.call for ticket in in_flight.values()):
-            self._fail(call, EngineError(f"the decoding engine failed: {type(error).__name__}"), "failed")
+            self._fail(call, failure, "failed")
+        if isinstance(error, StalledError):
+            self._give_up(self._outbox)
+            return
         try:
             for request_id in in_flight:
                 self._engine.cancel(request_id)
@@ -231,15 +279,15 @@ class EngineLoop:
             logger.exception("the decoding engine of %s stays broken", self._translator.name)
             works = False
         if not works:
-            self._give_up()
+            self._give_up(self._outbox)
 
-    def _give_up(self) -> None:
+    def _give_up(self, outbox: Outbox) -> None:
         self.is_broken = True
         tickets = self._queue.give_up(_broken)
         self._observe_dropped(len(tickets), "failed")
         for call in dict.fromkeys(ticket.call for ticket in tickets):
-            call.fail(_broken(), self._outbox)
-        self._outbox.send()
+            call.fail(_broken(), outbox)
+        outbox.send()
         if self._on_broken is not None:
             self._on_broken()
 

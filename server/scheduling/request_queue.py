@@ -8,7 +8,7 @@ from typing import TypeVar
 from dragoman.model.decoding.request import Request
 from dragoman.server.call_context import CallContext, Priority
 from dragoman.server.scheduling.calls import Submission, Ticket, WorkerClosedError
-from dragoman.server.scheduling.scheduler import QueueFullError, Scheduler
+from dragoman.server.scheduling.scheduler import QueueFullError, QueueLimits, Scheduler
 from dragoman.translation.preparing import PreparedText
 
 WINDOW_SECONDS = 10.0
@@ -58,12 +58,13 @@ class RequestQueue:
     They wait for the lock, so the thread takes it only where a look without it says that there is something to do.
     """
 
-    def __init__(self, max_waiting: int, *, clock: Callable[[], float], retry_after: Callable[[int], float]) -> None:
+    def __init__(self, limits: QueueLimits, *, clock: Callable[[], float], retry_after: Callable[[int], float]) -> None:
         """retry_after: how many seconds a caller should wait that finds so many requests in the queue."""
+        self._limits = limits
         self._clock = clock
         self._retry_after = retry_after
         self._wake = threading.Condition()  # guards what follows
-        self._scheduler = Scheduler(max_waiting)
+        self._scheduler = Scheduler(limits.max_waiting, limits.max_waiting_bytes)
         self._waiting: dict[int, Ticket] = {}
         self._withdrawn: list[Submission] = []
         self._refusal: Callable[[], Exception] | None = None  # why no more requests are taken; made anew for each
@@ -84,14 +85,24 @@ class RequestQueue:
         *,
         is_patient: bool = False,
     ) -> _CallT:
-        """Queues a request for every segment, whose outcome the running event loop is told of.
+        """Queues a request for every segment, whose outcome the running event loop is told of. Where there is no
+        segment nobody is woken, and no lock is taken.
 
         is_patient: see `Scheduler.add`. Raises QueueFullError, InvalidInputError, and what `close` and `give_up` leave
         to be said.
         """
+        now = self._clock()
         with self._numbering:
-            call = kind(prepared, self._next_id, self._clock(), caller.limit(priority), caller)
+            call = kind(prepared, self._next_id, now, caller.limit(priority), caller)
             self._next_id += len(call.request_ids)
+        if not call.request_ids:
+            if self._refusal is not None:
+                raise self._refusal()
+            return call
+        for item in prepared:
+            self._limits.check(item.options)
+        if self._limits.max_call_seconds is not None:
+            call.deadline = min(call.deadline, now + self._limits.max_call_seconds)
         ids = iter(call.request_ids)
         tickets = {
             request.id: Ticket(request, call, text)
@@ -103,10 +114,11 @@ class RequestQueue:
                 raise self._refusal()
             try:
                 self._scheduler.add(
-                    {request_id: len(ticket.request.source_ids) for request_id, ticket in tickets.items()},
+                    {request_id: ticket.request.cost for request_id, ticket in tickets.items()},
+                    num_bytes={request_id: ticket.request.num_bytes for request_id, ticket in tickets.items()},
                     client=caller.client,
                     priority=call.priority,
-                    deadline=caller.deadline,
+                    deadline=None if call.deadline == math.inf else call.deadline,
                     is_patient=is_patient,
                 )
             except QueueFullError as error:
@@ -116,8 +128,20 @@ class RequestQueue:
             self._wake.notify()
         return call
 
+    def check_room(self, num_requests: int, caller: CallContext, priority: Priority) -> None:
+        """Raises what `submit` would raise for that many requests; without a lock, so that it is a guess."""
+        if self._refusal is not None:
+            raise self._refusal()
+        try:
+            self._scheduler.check_room(num_requests, 0, caller.limit(priority))
+        except QueueFullError as error:
+            error.retry_after = self._retry_after(self.num_waiting)
+            raise
+
     def withdraw(self, call: Submission) -> None:
         """Has the thread give up what is left of a call, before the engine's next step."""
+        if not call.request_ids:
+            return
         with self._wake:
             self._withdrawn.append(call)
             self._wake.notify()

@@ -5,15 +5,47 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count, islice
 
-from dragoman.model.errors import DragomanError, InvalidInputError
+from dragoman.model.decoding.search_options import MAX_BEAM_SIZE, SearchOptions
+from dragoman.model.errors import DragomanError, InvalidInputError, InvalidRequestError
 from dragoman.server.call_context import Priority
 from dragoman.server.scheduling.fair_queue import FairQueue, Turn
 
 MAX_WAITING = 65_536
-"""Requests of a priority that may wait for a slot by default; bounds the memory that callers can claim."""
+"""Requests of a priority that may wait for a slot by default."""
+
+MAX_WAITING_BYTES = 256 * 1024 * 1024
+"""Memory that the waiting requests of a priority may take by default."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueueLimits:
+    """What callers may put before one engine.
+
+    max_waiting, max_waiting_bytes: see `Scheduler`.
+    max_beam_size, max_n_best:      of a request.
+    max_call_seconds:               how long a call may wait and be decoded, of a stream each text; None for any time.
+    """
+
+    max_waiting: int = MAX_WAITING
+    max_waiting_bytes: int = MAX_WAITING_BYTES
+    max_beam_size: int = MAX_BEAM_SIZE
+    max_n_best: int = MAX_BEAM_SIZE
+    max_call_seconds: float | None = None
+
+    def check(self, options: SearchOptions) -> None:
+        """Raises InvalidRequestError for a search that the operator does not allow."""
+        if options.sampling_temperature is None and options.beam_size > self.max_beam_size:
+            raise InvalidRequestError(
+                f"beam_size is {options.beam_size}, but this server allows {self.max_beam_size} at most"
+            )
+        if options.n_best > self.max_n_best:
+            raise InvalidRequestError(f"n_best is {options.n_best}, but this server allows {self.max_n_best} at most")
+
+
+DEFAULT_LIMITS = QueueLimits()
 
 BATCH_EVERY = 8
-"""While requests of both priorities wait, each so-manieth that is admitted is of the lower one."""
+"""While both priorities wait, every eighth admission goes to the lower one."""
 
 _LEAST_SWEPT = 64
 """Deadlines below which it is not worth while to look for those of calls that are over."""
@@ -32,13 +64,14 @@ class QueueFullError(DragomanError):
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where the requests of a call wait."""
+    """Where a request waits, and the bytes that it counts for the bound: none if it is patient."""
 
     queue: FairQueue
     client: str
     number: int
     priority: Priority
     is_patient: bool
+    num_bytes: int
 
 
 class Scheduler:
@@ -52,9 +85,12 @@ class Scheduler:
     Knows no clock: all times are the callers' own, of any unit. Not thread-safe: its owner holds a lock.
     """
 
-    def __init__(self, max_waiting: int = MAX_WAITING) -> None:
-        """max_waiting: of each priority, so that batch never crowds out the interactive; the patient apart."""
+    def __init__(self, max_waiting: int = MAX_WAITING, max_waiting_bytes: int = MAX_WAITING_BYTES) -> None:
+        """max_waiting, max_waiting_bytes: of each priority, so that batch never crowds out the interactive; patient
+        requests do not count."""
         self._max_waiting = max_waiting
+        self._max_waiting_bytes = max_waiting_bytes
+        self._num_bytes = dict.fromkeys(Priority, 0)  # of the impatient requests that wait
         self._queues = {priority: FairQueue(max_waiting) for priority in Priority}
         self._num_bounded = dict.fromkeys(Priority, 0)  # impatient requests that wait
         self._num_passed = 0  # interactive requests that were admitted in a row while batch waited
@@ -72,6 +108,7 @@ class Scheduler:
         self,
         costs: Mapping[int, int],
         *,
+        num_bytes: Mapping[int, int] | None = None,
         client: str = "",
         priority: Priority = Priority.INTERACTIVE,
         deadline: float | None = None,
@@ -80,23 +117,29 @@ class Scheduler:
         """Queues the requests of a call, given by their ids in order with what each costs, at least 1: all of them, or
         none if they do not all fit.
 
-        client: whom fairness is among. deadline: see `expire`. is_patient: whether they may wait beyond the bound and
-        do not count for it, because their caller has only so many of them at a time.
+        num_bytes: the memory of each request; None counts none. client: whom fairness is among. deadline: see `expire`.
+        is_patient: whether they may wait beyond the bounds and do not count for them, because their caller has only so
+        many of them at a time.
 
         Raises QueueFullError past the bound, InvalidInputError if not even an empty queue would hold them.
         """
+        sizes = num_bytes if num_bytes is not None and not is_patient else {}
+        total = sum(sizes.values())
         if not is_patient:
-            self._check_room(len(costs), priority)
+            self.check_room(len(costs), total, priority)
         if not costs:
             return
-        place = _Place(self._queues[priority], client, next(self._numbers), priority, is_patient)
-        place.queue.add(client, place.number, costs)
-        self._places.update(dict.fromkeys(costs, place))
+        queue, number = self._queues[priority], next(self._numbers)
+        queue.add(client, number, costs)
+        for request_id in costs:
+            size = sizes.get(request_id, 0)
+            self._places[request_id] = _Place(queue, client, number, priority, is_patient, size)
         if not is_patient:
             self._num_bounded[priority] += len(costs)
+            self._num_bytes[priority] += total
         if deadline is not None:
-            self._open[place.number] = set(costs)
-            heapq.heappush(self._deadlines, (deadline, place.number))
+            self._open[number] = set(costs)
+            heapq.heappush(self._deadlines, (deadline, number))
             self._sweep_deadlines()
 
     def cancel(self, request_id: int) -> bool:
@@ -139,7 +182,8 @@ class Scheduler:
         """Empties the queue and returns the requests that waited, in order of admission."""
         return self.admit(self.num_waiting)
 
-    def _check_room(self, num_requests: int, priority: Priority) -> None:
+    def check_room(self, num_requests: int, num_bytes: int, priority: Priority) -> None:
+        """Raises what `add` raises for impatient requests of which so much is known."""
         if num_requests > self._max_waiting:
             raise InvalidInputError(
                 f"the texts have {num_requests} sentences, but at most {self._max_waiting} may wait: send fewer"
@@ -149,6 +193,15 @@ class Scheduler:
             raise QueueFullError(
                 f"{num_waiting} sentences are waiting and {num_requests} more would exceed the limit of "
                 f"{self._max_waiting}: try again later"
+            )
+        if num_bytes > self._max_waiting_bytes:
+            raise InvalidInputError(
+                f"the texts take {num_bytes} bytes of memory, but at most {self._max_waiting_bytes} may wait: send less"
+            )
+        if self._num_bytes[priority] + num_bytes > self._max_waiting_bytes:
+            raise QueueFullError(
+                f"the sentences that wait take {self._num_bytes[priority]} bytes of memory and {num_bytes} more would "
+                f"exceed the limit of {self._max_waiting_bytes}: try again later"
             )
 
     def _in_order(self) -> Iterator[tuple[Turn, int]]:
@@ -172,6 +225,7 @@ class Scheduler:
         place = self._places.pop(request_id)
         if not place.is_patient:
             self._num_bounded[place.priority] -= 1
+            self._num_bytes[place.priority] -= place.num_bytes
         requests = self._open.get(place.number)
         if requests is not None:
             requests.discard(request_id)

@@ -20,10 +20,10 @@ from dragoman.server.scheduling.calls import (
     TextFailure,
     WorkerClosedError,
 )
-from dragoman.server.scheduling.engine_loop import EngineLoop
+from dragoman.server.scheduling.engine_loop import NUM_LOOKS, EngineLoop
 from dragoman.server.scheduling.interfaces import NO_OBSERVER, ServedTranslator, WorkerObserver
 from dragoman.server.scheduling.request_queue import RequestQueue, Throughput
-from dragoman.server.scheduling.scheduler import MAX_WAITING, QueueFullError
+from dragoman.server.scheduling.scheduler import DEFAULT_LIMITS, QueueFullError, QueueLimits
 from dragoman.translation.preparing import PreparedText
 from dragoman.translation.results import Translation
 from dragoman.translation.scored import ScoredTranslation
@@ -41,6 +41,9 @@ __all__ = [
     "WorkerClosedError",
     "WorkerObserver",
 ]
+
+STALL_SECONDS = 30.0
+"""Of one step of an engine, by default: thousands of times what it usually takes."""
 
 MAX_FINISHED_INLINE = 8
 """Most hypotheses that become text on the event loop: so few take less time than the way to another thread."""
@@ -64,21 +67,26 @@ class Worker:
         self,
         translator: ServedTranslator,
         *,
-        max_waiting: int = MAX_WAITING,
+        limits: QueueLimits = DEFAULT_LIMITS,
+        stall_seconds: float = STALL_SECONDS,
         on_broken: Callable[[], None] | None = None,
         observer: WorkerObserver = NO_OBSERVER,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """max_waiting: see `Scheduler`. on_broken: called on the worker's thread, at most once, when the engine has
-        failed for good. clock: that of the callers' deadlines."""
+        """limits: of what callers may ask for. stall_seconds: an engine whose step takes longer is taken for stuck: all
+        calls fail, and the worker is broken. on_broken: called once, on any thread, when the engine has failed for
+        good. clock: that of the callers' deadlines."""
         self.translator = translator
         throughput = Throughput()
-        self._queue = RequestQueue(max_waiting, clock=clock, retry_after=throughput.retry_after)
+        self._queue = RequestQueue(limits, clock=clock, retry_after=throughput.retry_after)
         self._loop = EngineLoop(
             translator, self._queue, throughput=throughput, on_broken=on_broken, observer=observer, clock=clock
         )
         self._thread = threading.Thread(target=self._loop.run, name=f"dragoman-{translator.name}", daemon=True)
         self._thread.start()
+        self._stall_seconds = stall_seconds
+        self._ended = threading.Event()
+        threading.Thread(target=self._watch, name=f"dragoman-{translator.name}-watch", daemon=True).start()
 
     def __enter__(self) -> Self:
         return self
@@ -99,6 +107,11 @@ class Worker:
     def statistics(self) -> EngineStatistics:
         """What the engine has done so far."""
         return self.translator.engine.statistics()
+
+    def check_room(self, num_texts: int, *, caller: CallContext, priority: Priority) -> None:
+        """Raises what `translate` will raise for that many texts, not counting blank ones, as far as it can be known
+        before they are prepared: QueueFullError and WorkerClosedError."""
+        self._queue.check_room(num_texts, caller, priority)
 
     async def translate(
         self, prepared: Sequence[PreparedText], *, caller: CallContext, priority: Priority
@@ -153,13 +166,25 @@ class Worker:
         yield LiveText(translation.text, "", translation)
 
     def close(self) -> None:
-        """Takes no more requests, finishes those that it has, and ends the thread. Blocks; may be called twice."""
+        """Takes no more requests, finishes those that it has, and ends the thread, unless that is stuck. Blocks; may be
+        called twice."""
         self._queue.close()
-        self._thread.join()
+        self._ended.wait()
 
     async def drain(self) -> None:
         """`close` for an event loop."""
         await asyncio.to_thread(self.close)
+
+    def _watch(self) -> None:
+        """Gives the engine's thread up when it is stuck."""
+        while True:
+            self._thread.join(self._stall_seconds / NUM_LOOKS)
+            if not self._thread.is_alive():
+                break
+            if self._loop.look():
+                self._loop.abandon()
+                break
+        self._ended.set()
 
     async def _answer(
         self,

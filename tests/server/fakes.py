@@ -48,6 +48,7 @@ class FakeEngine:
         self.occupied = threading.Event()  # set once a request was admitted
         self.errors: list[Exception] = []  # the next steps raise these
         self.is_broken = False  # every step raises
+        self.is_lost_at_fault = False  # of what is lost
         self.num_steps = 0
         self.together: list[frozenset[int]] = []  # ids in flight, for each step
         self.admitted: list[int] = []
@@ -110,7 +111,9 @@ class FakeEngine:
         self.together.append(frozenset(self._requests))
         self.num_slot_steps += len(self._requests)
         lost = [request.id for request in self._requests.values() if LOST in request.source_ids]
-        events: list[Event] = [Lost(self._remove(request_id).id, "replica 0 ended") for request_id in lost]
+        events: list[Event] = [
+            Lost(self._remove(request_id).id, "replica 0 ended", self.is_lost_at_fault) for request_id in lost
+        ]
         for request_id in self._remaining:
             self._remaining[request_id] -= 1
         done = [request_id for request_id, remaining in self._remaining.items() if remaining == 0]

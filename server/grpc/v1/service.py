@@ -102,6 +102,8 @@ class TranslationService(translation_pb2_grpc.TranslationServiceServicer):
         check_number_of_texts("texts", len(request.texts), self._limits)
         with find_model(self._catalogue, request) as lease:
             order = TranslationOrder.read(request, lease, self._limits, default_priority=Priority.INTERACTIVE)
+            num_texts = sum(bool(text) and not text.isspace() for text in request.texts)
+            lease.worker.check_room(num_texts, caller=caller, priority=order.priority)
             outcomes = await prepare_all(request.texts, order.prepare, order.work, self._limits.max_sentences)
             check_answer_size(outcomes, order.wanted, self._limits)
             translations = await lease.worker.translate(_prepared(outcomes), caller=caller, priority=order.priority)
@@ -131,11 +133,14 @@ class TranslationService(translation_pb2_grpc.TranslationServiceServicer):
     async def _translate_live(self, request: pb.TranslateLiveRequest, context: Context) -> None:
         with find_model(self._catalogue, request) as lease:
             order = TranslationOrder.read(request, lease, self._limits, default_priority=Priority.INTERACTIVE)
+            caller = _caller_of(context)
+            if request.text.strip():
+                lease.worker.check_room(1, caller=caller, priority=order.priority)
             (outcome,) = await prepare_all([request.text], order.prepare_one, order.work, self._limits.max_sentences)
             if isinstance(outcome, TextFailure):
                 raise InvalidInputError(f"text: {outcome.reason}")
             started: pb.TranslateStreamStarted | None = order.started
-            following = lease.worker.follow(outcome, caller=_caller_of(context), priority=order.priority)
+            following = lease.worker.follow(outcome, caller=caller, priority=order.priority)
             async with aclosing(following) as partial_texts:
                 async for live in partial_texts:
                     translation = live.translation
@@ -153,6 +158,7 @@ class TranslationService(translation_pb2_grpc.TranslationServiceServicer):
         priority = read_priority(request.priority, Priority.BATCH)
         options = read_score_options(request.search_options, request.return_options)
         with find_model(self._catalogue, request) as lease:
+            lease.worker.check_room(len(request.pairs), caller=caller, priority=priority)
 
             def prepare_pair(pair: pb.TextPair) -> PreparedText:
                 return lease.translator.prepare_score(pair.source, pair.target, lease.direction, options)

@@ -13,9 +13,9 @@ import pytest
 from dragoman.model.config import Direction
 from dragoman.model.decoding.request import Request
 from dragoman.model.decoding.search_options import SearchOptions
-from dragoman.model.errors import NotFoundError
+from dragoman.model.errors import NotFoundError, StalledError
 from dragoman.server.call_context import CallContext, Priority
-from dragoman.server.scheduling.engine_loop import STALL_SECONDS
+from dragoman.server.scheduling.engine_loop import NUM_LOOKS, SLOTS_SECONDS
 from dragoman.server.scheduling.worker import DeadlineError, EngineError, ReplicaLostError, Worker
 from dragoman.translation.preparing import PreparedText
 from dragoman.translation.translator import Translator
@@ -533,7 +533,7 @@ def test_an_engine_without_slots_is_asked_now_and_then(
         assert texts_of(await translate(worker, "a b")) == ["b a"]
 
     run(main)
-    assert pauses == [STALL_SECONDS] * 3
+    assert pauses == [SLOTS_SECONDS] * 3
     assert engine.num_steps == 3 + 2
 
 
@@ -669,3 +669,97 @@ def test_the_observer_sees_what_an_engine_that_fails_costs(translator: FakeTrans
     with Worker(translator, observer=recorder) as worker:
         run(lambda: main(worker))
     assert [event for event in recorder.events if event[0] == "dropped"] == [("dropped", "en-de", "failed")] * 5
+
+
+def test_a_stuck_engine_is_given_up_and_its_calls_may_go_elsewhere(
+    translator: FakeTranslator, silent_log: None
+) -> None:
+    broken = threading.Event()
+    translator.engine.gate.clear()
+    worker = Worker(translator, stall_seconds=1.0, on_broken=broken.set)
+
+    async def main() -> None:
+        stuck = start(worker, "a", "b", "c")
+        await wait_for(translator.engine.held)
+        waiting = start(worker, "d")
+        with pytest.raises(ReplicaLostError, match="the decoding engine is stuck; the model is being loaded anew"):
+            await stuck
+        with pytest.raises(EngineError, match="is broken"):
+            await waiting
+        await wait_for(broken)
+        assert worker.is_broken
+        with pytest.raises(EngineError):
+            await translate(worker, "e")
+        await worker.drain()  # nobody waits for the thread
+
+    run(main)
+    translator.engine.gate.set()
+    worker._thread.join(30)  # should it ever go on, it ends
+    assert not worker._thread.is_alive()
+
+
+def test_an_engine_that_says_that_it_is_stuck_is_not_tried_again(translator: FakeTranslator, silent_log: None) -> None:
+    broken = threading.Event()
+    translator.engine.errors = [StalledError("a thread is stuck")]
+
+    async def main(worker: Worker) -> None:
+        with pytest.raises(ReplicaLostError, match="a thread is stuck; the model is being loaded anew"):
+            await translate(worker, "a")
+        await wait_for(broken)
+
+    with Worker(translator, on_broken=broken.set) as worker:
+        run(lambda: main(worker))
+    assert translator.engine.admitted == [0]
+
+
+def test_an_engine_at_rest_or_at_work_is_not_stuck(worker: Worker, translator: FakeTranslator) -> None:
+    loop = worker._loop
+
+    async def main() -> None:
+        assert not any(loop.look() for _ in range(2 * NUM_LOOKS))  # it sleeps
+        translator.engine.gate.clear()
+        call = start(worker, "a")
+        await wait_for(translator.engine.held)
+        assert [loop.look() for _ in range(NUM_LOOKS)] == [False] * NUM_LOOKS
+        translator.engine.gate.set()
+        await call
+        translator.engine.gate.clear()
+        call = start(worker, "a")
+        await wait_for(translator.engine.held)
+        assert [loop.look() for _ in range(NUM_LOOKS + 1)] == [False] * NUM_LOOKS + [True]
+        translator.engine.gate.set()
+        await call
+
+    run(main)
+
+
+def test_a_text_that_ends_processes_fails_alone(worker: Worker, translator: FakeTranslator) -> None:
+    translator.engine.is_lost_at_fault = True
+
+    async def main() -> None:
+        outcomes = await translate(worker, "a b", "forever | lost", "c d")
+        assert texts_of(outcomes) == ["b a", "replica 0 ended", "d c"]
+
+    run(main)
+    worker.close()
+    assert translator.engine.num_active == 0
+
+
+def test_a_client_with_wide_beams_gets_fewer_sentences() -> None:
+    translator = FakeTranslator(num_slots=1)
+    engine = translator.engine
+    wide, narrow = CallContext("wide", ""), CallContext("narrow", "")
+
+    async def main(worker: Worker) -> None:
+        engine.gate.clear()
+        calls = [start(worker, "a")]
+        await wait_for(engine.held)
+        calls.append(asyncio.ensure_future(translate(worker, *"bcd", caller=wide, beam_size=9)))  # 1 to 3, of 10 each
+        calls.append(asyncio.ensure_future(translate(worker, *"efghijk", caller=narrow, beam_size=1)))  # 4 to 10, of 2
+        await asyncio.sleep(0)
+        engine.gate.set()
+        await asyncio.gather(*calls)
+
+    with Worker(translator) as worker:
+        run(lambda: main(worker))
+    assert engine.admitted == [0, 1, 4, 5, 6, 7, 8, 2, 9, 10, 3]

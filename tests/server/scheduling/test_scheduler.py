@@ -300,3 +300,18 @@ def test_equals_the_twin(actions: list[tuple[object, ...]]) -> None:
                 now += 1
                 assert sorted(scheduler.expire(now)) == sorted(twin.expire(now))
         assert scheduler.num_waiting == len(twin.waiting)
+
+
+def test_memory_is_bounded_as_well_as_number() -> None:
+    scheduler = Scheduler(max_waiting=10, max_waiting_bytes=100)
+    scheduler.add(costs([1, 2]), num_bytes={1: 30, 2: 30})
+    with pytest.raises(QueueFullError, match="take 60 bytes of memory and 41 more would exceed the limit of 100"):
+        scheduler.add(costs([3]), num_bytes={3: 41})
+    with pytest.raises(InvalidInputError, match="the texts take 101 bytes of memory, but at most 100 may wait"):
+        scheduler.add(costs([3, 4]), num_bytes={3: 50, 4: 51})
+    scheduler.add(costs([3]), num_bytes={3: 41}, priority=BATCH)  # has a bound of its own
+    scheduler.add(costs([4]), num_bytes={4: 1000}, is_patient=True)  # and the patient none
+    assert scheduler.cancel(1)
+    scheduler.add(costs([5]), num_bytes={5: 70})
+    assert set(scheduler.clear()) == {2, 3, 4, 5}
+    scheduler.add(costs([6]), num_bytes={6: 100})

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +11,15 @@ import pytest
 
 from dragoman.model.decoding.request import Event, TokenHypothesis
 from dragoman.model.decoding.search_options import SearchOptions
-from dragoman.model.errors import NoTranslationError
+from dragoman.model.errors import InvalidRequestError, NoTranslationError
 from dragoman.server.call_context import CallContext, Priority
 from dragoman.server.scheduling.request_queue import UNKNOWN_RETRY_SECONDS
-from dragoman.server.scheduling.scheduler import QueueFullError
-from dragoman.server.scheduling.worker import MAX_FINISHED_INLINE, TextFailure, Worker, WorkerClosedError
+from dragoman.server.scheduling.scheduler import QueueFullError, QueueLimits
+from dragoman.server.scheduling.worker import MAX_FINISHED_INLINE, DeadlineError, TextFailure, Worker, WorkerClosedError
 from dragoman.translation.preparing import PreparedText
 from dragoman.translation.results import Translation
 from dragoman.translation.translator import Translator
-from tests.server.fakes import EN_DE, FakeTranslator, reverse_words, wait_for
+from tests.server.fakes import EN_DE, PATIENCE, FakeTranslator, reverse_words, wait_for
 from tests.server.scheduling.workers import ANYBODY, Clock, prepare, run, start, texts_of, translate
 
 
@@ -164,7 +165,7 @@ def test_a_full_queue_refuses_the_whole_call(translator: FakeTranslator) -> None
         translator.engine.gate.set()
         assert texts_of(await busy + await waiting) == ["a", "b", "c", "d"]
 
-    with Worker(translator, max_waiting=3) as worker:
+    with Worker(translator, limits=QueueLimits(max_waiting=3)) as worker:
         run(lambda: main(worker))
 
 
@@ -172,13 +173,13 @@ def test_drain_finishes_what_it_has_and_takes_no_more(
     worker: Worker, translator: FakeTranslator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     closing = threading.Event()
-    join = worker._thread.join
+    wait = worker._ended.wait
 
-    def join_observed() -> None:
+    def wait_observed() -> bool:
         closing.set()
-        join()
+        return wait()
 
-    monkeypatch.setattr(worker._thread, "join", join_observed)
+    monkeypatch.setattr(worker._ended, "wait", wait_observed)
 
     async def main() -> None:
         translator.engine.gate.clear()
@@ -246,7 +247,7 @@ def test_who_is_refused_is_told_when_to_come_again(translator: FakeTranslator) -
         translator.engine.gate.set()
         await asyncio.gather(*calls)
 
-    with Worker(translator, max_waiting=12, clock=clock) as worker:
+    with Worker(translator, limits=QueueLimits(max_waiting=12), clock=clock) as worker:
         run(lambda: main(worker))
 
 
@@ -275,7 +276,7 @@ def test_the_patient_wait_for_room_in_fair_order() -> None:
         engine.gate.set()
         assert [texts_of(found) for found in await asyncio.gather(*calls)] == [[text] for text in "abbbbbccd"]
 
-    with Worker(translator, max_waiting=1) as worker:
+    with Worker(translator, limits=QueueLimits(max_waiting=1)) as worker:
         run(lambda: main(worker))
     assert engine.admitted == [0, 1, 6, 2, 7, 3, 8, 4, 5]
 
@@ -296,7 +297,7 @@ def test_the_patient_that_give_up_hold_up_nobody(translator: FakeTranslator) -> 
         assert [texts_of(await call) for call in calls[1::2]] == [[f"{number} a"] for number in range(1, 20, 2)]
         assert worker.num_waiting == 0
 
-    with Worker(translator, max_waiting=3) as worker:
+    with Worker(translator, limits=QueueLimits(max_waiting=3)) as worker:
         run(lambda: main(worker))
     assert engine.num_active == 0
 
@@ -334,3 +335,60 @@ def test_what_the_engine_has_done_is_told(worker: Worker) -> None:
     assert (statistics.num_steps, statistics.num_slot_steps) == (2, 3)
     assert (statistics.num_admitted, statistics.num_finished, statistics.num_source_pieces) == (2, 2, 3)
     assert not worker.is_broken
+
+
+def test_a_call_of_blank_texts_waits_for_no_lock(worker: Worker) -> None:
+    def translate_blank() -> list[str]:
+        return texts_of(asyncio.run(translate(worker, "", " ")))
+
+    with ThreadPoolExecutor(1) as other, worker._queue._wake:
+        assert other.submit(translate_blank).result(PATIENCE) == ["", " "]
+
+
+def test_the_operator_bounds_what_a_search_may_cost(translator: FakeTranslator) -> None:
+    async def main(worker: Worker) -> None:
+        with pytest.raises(InvalidRequestError, match="beam_size is 5, but this server allows 4 at most"):
+            await translate(worker, "a", beam_size=5)
+        with pytest.raises(InvalidRequestError, match="n_best is 3, but this server allows 2 at most"):
+            await translate(worker, "a", n_best=3)
+        assert texts_of(await translate(worker, "a b", beam_size=4, n_best=2)) == ["b a"]
+        assert texts_of(await translate(worker, "a b", beam_size=9, n_best=2, sampling_temperature=1.0)) == ["b a"]
+
+    with Worker(translator, limits=QueueLimits(max_beam_size=4, max_n_best=2)) as worker:
+        run(lambda: main(worker))
+
+
+def test_the_operator_bounds_how_long_a_call_may_take(translator: FakeTranslator) -> None:
+    clock = Clock()
+
+    async def main(worker: Worker) -> None:
+        call = start(worker, "forever")
+        await wait_for(translator.engine.occupied)
+        clock.now += 5
+        with pytest.raises(DeadlineError):
+            await call
+
+    with Worker(translator, limits=QueueLimits(max_call_seconds=5), clock=clock) as worker:
+        run(lambda: main(worker))
+
+
+def test_a_full_queue_is_known_before_texts_are_prepared(translator: FakeTranslator) -> None:
+    async def main(worker: Worker) -> None:
+        translator.engine.gate.clear()
+        calls = [start(worker, "a", "b", "c")]
+        await wait_for(translator.engine.held)
+        calls.append(start(worker, "d"))
+        await asyncio.sleep(0)
+        with pytest.raises(QueueFullError) as full:
+            worker.check_room(3, caller=ANYBODY, priority=Priority.INTERACTIVE)
+        assert full.value.retry_after == UNKNOWN_RETRY_SECONDS
+        worker.check_room(2, caller=ANYBODY, priority=Priority.INTERACTIVE)
+        worker.check_room(3, caller=ANYBODY, priority=Priority.BATCH)
+        translator.engine.gate.set()
+        await asyncio.gather(*calls)
+        await worker.drain()
+        with pytest.raises(WorkerClosedError):
+            worker.check_room(1, caller=ANYBODY, priority=Priority.INTERACTIVE)
+
+    with Worker(translator, limits=QueueLimits(max_waiting=3)) as worker:
+        run(lambda: main(worker))

@@ -11,7 +11,7 @@ from concurrent.futures import FIRST_EXCEPTION, wait
 from dataclasses import dataclass, replace
 
 from dragoman.model.decoding.engines.replicas.messages import ReplicaSetup, Work
-from dragoman.model.decoding.engines.replicas.replica import COMMAND, Replica
+from dragoman.model.decoding.engines.replicas.replica import COMMAND, STALL_SECONDS, Replica
 from dragoman.model.decoding.limits import EngineLimits, num_cached_positions
 from dragoman.model.decoding.request import Event, Finished, Lost, Partial, Request
 from dragoman.model.decoding.statistics import EngineStatistics, RequestCounts, make_statistics
@@ -43,9 +43,16 @@ class ReplicatedEngine:
     """
 
     def __init__(
-        self, setup: ReplicaSetup, limits: EngineLimits, num_replicas: int, *, command: Sequence[str] = COMMAND
+        self,
+        setup: ReplicaSetup,
+        limits: EngineLimits,
+        num_replicas: int,
+        *,
+        command: Sequence[str] = COMMAND,
+        stall_seconds: float = STALL_SECONDS,
     ) -> None:
-        """Returns when all processes are ready. setup: of each of them. limits: of one request.
+        """Returns when all processes are ready. setup: of each of them. limits: of one request. stall_seconds: see
+        `STALL_SECONDS`.
 
         Raises the DragomanError of the first that cannot load, or one that says how it ended.
         """
@@ -60,7 +67,8 @@ class ReplicatedEngine:
         self._partials: dict[int, Partial] = {}  # by the caller's id: the newest that was not told
         self._ends: dict[int, Finished | Lost] = {}  # likewise
         self._replicas = [
-            Replica(number, setup, self._changed, self._deliver, self._lose, command) for number in range(num_replicas)
+            Replica(number, setup, self._changed, self._deliver, self._lose, command, stall_seconds)
+            for number in range(num_replicas)
         ]
         starts = [replica.first_start for replica in self._replicas]
         wait(starts, return_when=FIRST_EXCEPTION)

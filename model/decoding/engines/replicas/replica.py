@@ -39,14 +39,14 @@ EXIT_SECONDS = 5.0
 """How long a process may take to end when the connection is closed; then it is killed."""
 
 STALL_SECONDS = 30.0
-"""A process that has had work for so long in all, whichever, and told nothing meanwhile is taken for stuck and killed:
-one that works tells of its steps ten times a second, so that only a single step could take as long."""
+"""A process that has had work for so long in all, whichever, and told nothing meanwhile is taken for stuck and killed,
+by default: one that works tells of its steps ten times a second, so that only a single step could take as long."""
 
 NUM_LOOKS = 30
 """How often it is looked in that time whether it has work."""
 
-STEADY_SECONDS = 5.0
-"""Who lived so long is started again at once when it ends."""
+STEADY_SECONDS = 60.0
+"""A process that lived that long is started again at once when it ends; after younger ones the pause grows."""
 
 MAX_PAUSE = 30.0
 
@@ -70,6 +70,7 @@ class Replica:
         deliver: Callable[["Replica", Sequence[Event]], None],
         lose: Callable[["Replica", str], None],
         command: Sequence[str] = COMMAND,
+        stall_seconds: float = STALL_SECONDS,
     ) -> None:
         """lock: notified when the replica comes to life. deliver: takes the events of a report. lose: told why, when
         all of in_flight is lost; both are called on the replica's thread with the lock held. command: starts the
@@ -88,6 +89,7 @@ class Replica:
         self._deliver = deliver
         self._lose = lose
         self._command = tuple(command)
+        self._stall_seconds = stall_seconds
         self._steps, self._earlier_steps = StepCounts(), StepCounts()
         self._failure: Failed | None = None
         self._send_lock = threading.Lock()  # guards what follows: nobody writes to what another has closed
@@ -174,11 +176,11 @@ class Replica:
     def _await_message(self, process: "subprocess.Popen[bytes]", connection: Connection) -> None:
         """Returns when there is one, or the connection is at its end."""
         num_with_work = 0
-        while not connection.poll(STALL_SECONDS / NUM_LOOKS):
+        while not connection.poll(self._stall_seconds / NUM_LOOKS):
             with self._lock:
                 num_with_work += bool(self.in_flight)  # others each time, where callers give up sooner
             if num_with_work >= NUM_LOOKS:
-                logger.error("replica %d has been stuck for %g seconds and is ended", self.number, STALL_SECONDS)
+                logger.error("replica %d has been stuck for %g seconds and is ended", self.number, self._stall_seconds)
                 process.kill()
 
     def _take(self, message: FromReplica) -> None:
