@@ -6,8 +6,8 @@ to it. It never forgets or reorders while the slot lives: which of them belong t
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +29,6 @@ class Admission:
     allowed_ids:       the target pieces that its translation may be made of (a lexical shortlist), ascending, with
                        the end of sentence among them; None for the whole vocabulary. The softmax runs over these alone.
     keep_attention:    whether `attention` will be asked for.
-    is_forced:         whether its translation is given, piece by piece: then nothing is forbidden in it.
     """
 
     slot: int
@@ -38,7 +37,68 @@ class Admission:
     max_target_length: int
     allowed_ids: NDArray[np.int32] | None = None
     keep_attention: bool = False
-    is_forced: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A sentence with a given translation, to be scored.
+
+    source_ids:     its pieces, language tag and end of sentence included; never empty.
+    target_ids:     the translation's, from the beginning to the end of sentence: at least these two.
+    keep_attention: whether attention is asked for.
+    """
+
+    source_ids: Sequence[int]
+    target_ids: Sequence[int]
+    keep_attention: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class GivenScore:
+    """How likely a given translation is, T pieces without the beginning of sentence.
+
+    log_probs: [T] float64, of each piece after those before it; NaN from a broken network.
+    attention: [T, source pieces], see `Decoder.attention`; None unless asked for.
+    """
+
+    log_probs: NDArray[np.float64]
+    attention: NDArray[np.float32] | None = None
+
+
+class PieceLists(NamedTuple):
+    """Some pieces of each of R rows, one row's behind another's: those of row r are token_ids[offsets[r] :
+    offsets[r + 1]], ascending."""
+
+    offsets: Ints
+    token_ids: Ints
+
+    @classmethod
+    def from_pairs(cls, rows: NDArray[np.integer], token_ids: NDArray[np.integer], num_rows: int) -> "PieceLists":
+        """rows, token_ids: [N] a row and a piece of it, in any order, repeated or not."""
+        keys = np.unique((rows.astype(np.int64) << 32) | token_ids)
+        offsets = np.searchsorted(keys >> 32, np.arange(num_rows + 1)).astype(np.int32)
+        return cls(offsets, (keys & 0xFFFFFFFF).astype(np.int32))
+
+    def rows(self) -> NDArray[np.intp]:
+        """[N] the row of each piece."""
+        return np.arange(len(self.offsets) - 1).repeat(np.diff(self.offsets))
+
+
+class ChosenPieces:
+    """The pieces of some rows: of the rows `chosen`, counted among these.
+
+    rows, token_ids: [N] a row and a piece of it. places: [N] where they stand among all num_pieces of the lists.
+    """
+
+    def __init__(self, lists: PieceLists | None, chosen: NDArray[np.intp], num_rows: int) -> None:
+        if lists is None:
+            lists = PieceLists(np.zeros(num_rows + 1, np.int32), np.zeros(0, np.int32))
+        numbers = np.full(num_rows, -1)
+        numbers[chosen] = np.arange(len(chosen))
+        owners = numbers[lists.rows()]
+        self.num_pieces = len(owners)
+        self.places = np.flatnonzero(owners >= 0)
+        self.rows, self.token_ids = owners[self.places], lists.token_ids[self.places]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +114,11 @@ class Rows:
     log_probs: [R] float64, sums of the log probabilities of each hypothesis so far.
     ancestry:  [max_slots, widest beam, longest target] uint8, indexed by slot, beam and position: at position t
                (before the slot's current one) the row's hypothesis stood in this beam of its slot.
-    can_end:   [n] False where the end of sentence is not possible at this step.
-    num_extensions: [n] how many extensions each slot wants, at most the vocabulary's size.
+    num_extensions: [n] how many extensions each slot asks for, at most the vocabulary's size.
+    excluded:  the pieces that may not follow on each row; None if there are none. They count in the softmax all the
+               same. A row that has no other possible piece may end, even so.
+    wanted:    the pieces whose log probabilities each row asks for, whether they are among the best extensions or not,
+               excluded or not; None if there are none.
     """
 
     slots: Ints
@@ -64,8 +127,9 @@ class Rows:
     token_ids: Ints
     log_probs: Floats
     ancestry: NDArray[np.uint8]
-    can_end: NDArray[np.bool_]
     num_extensions: Ints
+    excluded: PieceLists | None = None
+    wanted: PieceLists | None = None
 
     @property
     def num_rows(self) -> int:
@@ -79,11 +143,14 @@ class Extensions:
     log_probs: [n, C] of the whole hypothesis with the new piece; -inf where there is no further extension.
     parents:   [n, C] the beam that it extends.
     token_ids: [n, C] the new piece.
+    wanted:    [N] of the whole hypothesis with each of the N pieces of `Rows.wanted`, -inf where it is impossible; of
+               the rows that were asked about.
     """
 
     log_probs: Floats
     parents: Ints
     token_ids: Ints
+    wanted: Floats = field(default_factory=lambda: np.zeros(0))
 
 
 class Decoder(Protocol):
@@ -118,15 +185,19 @@ class Decoder(Protocol):
     def extend(self, rows: Rows, which: Ints) -> Extensions:
         """The best extensions of the slots rows.slots[which], after `advance` of the same rows.
 
-        Pieces that no hypothesis may hold, and the end of sentence where rows.can_end is False, are left out; they
-        count in the softmax all the same. Where log probabilities are equal, the lower beam and then the lower piece
-        comes first.
+        Pieces that no hypothesis may hold, and what rows.excluded lists, are left out; they count in the softmax all
+        the same. Where log probabilities are equal, the lower beam and then the lower piece comes first. A slot whose
+        probabilities are not numbers has no extension.
         """
 
     def log_probs(self, rows: Rows, which: Ints) -> Floats:
         """[m, target_size] log probabilities of the next piece for the rows of the slots rows.slots[which], in order,
-        after `advance` of the same rows; -inf for pieces that no hypothesis may hold, but not for the end of sentence,
-        nor in slots admitted with is_forced. For slots whose rules must see every piece."""
+        after `advance` of the same rows; -inf for pieces that no hypothesis may hold, but not for what rows.excluded
+        lists. For sampling, which must see every piece."""
+
+    def score(self, given: Sequence[Given]) -> list[GivenScore]:
+        """The scores of given translations, in order, in one pass without any slot: by all pieces of the vocabulary,
+        also those that no hypothesis may hold."""
 
     def attention(self, slot: int) -> NDArray[np.float32]:
         """[positions, beams, source pieces]: what every row ever fed to a slot admitted with keep_attention looked at:

@@ -1,12 +1,23 @@
 """Several decoders that translate together."""
 
+import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dragoman.model.config import VocabularyShape
-from dragoman.model.decoding.decoder import Admission, Decoder, Extensions, Floats, Ints, Rows
+from dragoman.model.decoding.decoder import (
+    Admission,
+    ChosenPieces,
+    Decoder,
+    Extensions,
+    Floats,
+    Given,
+    GivenScore,
+    Ints,
+    Rows,
+)
 from dragoman.model.decoding.search.beam import best_extensions, top_pieces
 from dragoman.model.errors import InvalidInputError
 
@@ -69,19 +80,31 @@ class EnsembleDecoder:
 
     def extend(self, rows: Rows, which: Ints) -> Extensions:
         """See `Decoder`."""
-        probabilities = np.exp(self._decoders[0].log_probs(rows, which))
-        for decoder in self._decoders[1:]:
-            probabilities += np.exp(decoder.log_probs(rows, which))
         counts = np.diff(rows.offsets)[which]
-        probabilities[~rows.can_end[which].repeat(counts), self.vocabulary.eos_id] = 0.0
-        num_extensions = rows.num_extensions[which]
-        sums, token_ids = top_pieces(probabilities, int(num_extensions.max()))
-        sums = sums.clip(min=0.0)  # of a broken model they are -inf
-        with np.errstate(divide="ignore"):  # log 0 is -inf, as it should be
-            log_probs = np.log(sums.astype(np.float64) / len(self._decoders))
         offsets = np.concatenate(([0], counts.cumsum())).astype(np.int32)
         chosen = np.arange(offsets[-1]) + (rows.offsets[which] - offsets[:-1]).repeat(counts)
-        return best_extensions(log_probs, token_ids, rows.log_probs[chosen], offsets, num_extensions)
+        wanted = ChosenPieces(rows.wanted, chosen, rows.num_rows)
+        totals = np.full(len(wanted.rows), -np.inf)  # exact, however small the probability is
+        probabilities: Floats = np.zeros(1)
+        for decoder in self._decoders:
+            log_probs = decoder.log_probs(rows, which)
+            with np.errstate(invalid="ignore"):  # NaN stays NaN, of one sentence alone
+                totals = np.logaddexp(totals, log_probs[wanted.rows, wanted.token_ids])
+            probabilities = probabilities + np.exp(log_probs)
+        excluded = ChosenPieces(rows.excluded, chosen, rows.num_rows)
+        ends = probabilities[:, self.vocabulary.eos_id].copy()
+        probabilities[excluded.rows, excluded.token_ids] = 0.0
+        stuck = np.flatnonzero(~(probabilities > 0.0).any(axis=1)) if len(excluded.rows) else excluded.rows
+        probabilities[stuck, self.vocabulary.eos_id] = ends[stuck]
+        num_extensions = rows.num_extensions[which]
+        sums, token_ids = top_pieces(probabilities, int(num_extensions.max(initial=1)))
+        sums = sums.clip(min=0.0)  # of a broken model they are -inf
+        with np.errstate(divide="ignore"):  # log 0 is -inf, as it should be
+            best = np.log(sums.astype(np.float64) / len(self._decoders))
+        extensions = best_extensions(best, token_ids, rows.log_probs[chosen], offsets, num_extensions)
+        found = np.full(wanted.num_pieces, np.nan)
+        found[wanted.places] = totals - np.log(len(self._decoders)) + rows.log_probs[chosen[wanted.rows]]
+        return dataclasses.replace(extensions, wanted=found)
 
     def log_probs(self, rows: Rows, which: Ints) -> Floats:
         """See `Decoder`. Exact even where probabilities are too small for a float."""
@@ -90,6 +113,16 @@ class EnsembleDecoder:
             with np.errstate(invalid="ignore"):  # NaN stays NaN, of one sentence alone
                 combined = np.logaddexp(combined, decoder.log_probs(rows, which))
         return combined - np.log(len(self._decoders))
+
+    def score(self, given: Sequence[Given]) -> list[GivenScore]:
+        """See `Decoder`."""
+        scores = []
+        for members in zip(*(decoder.score(given) for decoder in self._decoders), strict=True):
+            with np.errstate(invalid="ignore"):
+                log_probs = np.logaddexp.reduce([one.log_probs for one in members]) - np.log(len(members))
+            weights = [one.attention for one in members if one.attention is not None]
+            scores.append(GivenScore(log_probs, np.mean(weights, axis=0) if weights else None))
+        return scores
 
     def attention(self, slot: int) -> NDArray[np.float32]:
         """See `Decoder`."""

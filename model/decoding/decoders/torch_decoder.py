@@ -1,6 +1,7 @@
 """The decoder on torch: any float type and device, on the readable Transformer."""
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -9,13 +10,25 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dragoman.model.config import VocabularyShape
-from dragoman.model.decoding.decoder import Admission, Extensions, Floats, Ints, Rows
+from dragoman.model.decoding.decoder import (
+    Admission,
+    ChosenPieces,
+    Extensions,
+    Floats,
+    Given,
+    GivenScore,
+    Ints,
+    Rows,
+)
 from dragoman.model.decoding.decoders.torch_memory import Places, PositionPool, SourceView, StepCache
 from dragoman.model.decoding.search.beam import best_extensions, sort_pieces
 from dragoman.model.network.transformer import Transformer, pad_batch
 
 MAX_ENCODED_PIECES = 8192
 """Padded source pieces that are encoded at once."""
+
+MAX_LOGITS = 1 << 24
+"""Numbers of the logits of given translations that are scored at once, 64 MiB of float32, unless one alone has more."""
 
 
 @dataclass(slots=True)
@@ -26,7 +39,6 @@ class _Sentence:
     target_places: list[Places] = field(default_factory=list)
     excluded: Tensor | None = None  # [vocab_size] True at the pieces that it must not be made of
     attention: list[NDArray[np.float32]] | None = None
-    is_forced: bool = False
 
 
 class TorchDecoder:
@@ -98,7 +110,6 @@ class TorchDecoder:
                 self._pool.take(len(admission.source_ids)),
                 excluded=self._excluded(admission),
                 attention=[] if admission.keep_attention else None,
-                is_forced=admission.is_forced,
             )
         places = np.concatenate([new[admission.slot].source_places for admission in admissions])
         for layer, (keys, values) in enumerate(projections):
@@ -164,46 +175,55 @@ class TorchDecoder:
         return logits if is_real.all() else logits[self._tensor(is_real)]
 
     def _normalize(self, logits: Tensor, rows: Rows) -> Tensor:
-        """[R, vocab_size] logits -> log probabilities in float32 at least, -inf for forbidden pieces, but for forced
-        sentences."""
+        """[R, vocab_size] logits -> log probabilities in float32 at least, -inf for forbidden pieces."""
         if logits.dtype in (torch.float16, torch.bfloat16):
             logits = logits.float()
         for index, slot in enumerate(rows.slots.tolist()):
             excluded = self._sentences[slot].excluded
             if excluded is not None:
                 logits[rows.offsets[index] : rows.offsets[index + 1]].masked_fill_(excluded, -torch.inf)
-        log_probs = logits.log_softmax(dim=-1)
-        is_forced = np.array([self._sentences[slot].is_forced for slot in rows.slots.tolist()])
-        if not is_forced.any():
-            return log_probs.index_fill_(1, self._forbidden, -torch.inf)
-        free = self._tensor(np.flatnonzero(~is_forced.repeat(np.diff(rows.offsets))))
-        log_probs[free] = log_probs[free].index_fill_(1, self._forbidden, -torch.inf)
-        return log_probs
+        return logits.log_softmax(dim=-1).index_fill_(1, self._forbidden, -torch.inf)
 
     @torch.inference_mode()
     def extend(self, rows: Rows, which: Ints) -> Extensions:
         """See `Decoder`."""
         chosen, offsets = _rows_of(rows, which)
         log_probs = self._log_probs if len(which) == len(rows.slots) else self._log_probs[self._tensor(chosen)]
-        can_end = rows.can_end[which].repeat(np.diff(offsets))
         num_extensions = rows.num_extensions[which]
-        count = int(num_extensions.max())
-        # Two more: one for the end of sentence, which may have to go, one to tell whether the last place has equals.
-        num_fetched = min(count + 2, self._vocab_size)
+        wanted = ChosenPieces(rows.wanted, chosen, rows.num_rows)
+        found = np.full(wanted.num_pieces, np.nan)
+        if len(wanted.rows):
+            places = self._tensor(wanted.rows), self._tensor(wanted.token_ids.astype(np.int64))
+            found[wanted.places] = log_probs[places].cpu().double().numpy() + rows.log_probs[chosen[wanted.rows]]
+        values, ids = self._best_pieces(
+            log_probs, ChosenPieces(rows.excluded, chosen, rows.num_rows), int(num_extensions.max(initial=1))
+        )
+        extensions = best_extensions(values, ids, rows.log_probs[chosen], offsets, num_extensions)
+        return dataclasses.replace(extensions, wanted=found)
+
+    def _best_pieces(self, log_probs: Tensor, excluded: ChosenPieces, count: int) -> tuple[Floats, NDArray[np.intp]]:
+        """The best pieces of each of the rows log_probs [R, V] and their log probabilities, [R, count] in the order of
+        `sort_pieces`; excluded ones are left out."""
+        places = self._tensor(excluded.rows), self._tensor(excluded.token_ids.astype(np.int64))
+        kept = log_probs[places]
+        log_probs[places] = -torch.inf  # in place, for a copy would be of the whole vocabulary
+        # One more, to find out whether the last place has equals.
+        num_fetched = min(count + 1, self._vocab_size)
         top = log_probs.topk(num_fetched, dim=1)
-        values, ids = top.values.cpu().double().numpy(), top.indices.cpu().numpy()
+        values, ids = sort_pieces(top.values.cpu().double().numpy(), top.indices.cpu().numpy())
         least = values[:, -1].copy()
-        values[(ids == self._eos_id) & ~can_end[:, None]] = -np.inf
-        values, ids = sort_pieces(values, ids)
         values, ids = values[:, :count], ids[:, :count]
         if num_fetched < self._vocab_size:
             for row in np.flatnonzero((values[:, -1] == least) & (least > -np.inf)):
                 pieces = log_probs[int(row)].cpu().double().numpy()
-                if not can_end[row]:
-                    pieces[self._eos_id] = -np.inf
                 ids[row] = np.argsort(-pieces, kind="stable")[:count]
                 values[row] = pieces[ids[row]]
-        return best_extensions(values, ids, rows.log_probs[chosen], offsets, num_extensions)
+        log_probs[places] = kept
+        stuck = np.flatnonzero(np.isneginf(values[:, 0]))
+        if len(stuck):  # such a hypothesis may end
+            values[stuck, 0] = log_probs[self._tensor(stuck), self._eos_id].cpu().double().numpy()
+            ids[stuck, 0] = self._eos_id
+        return values, ids
 
     @torch.inference_mode()
     def log_probs(self, rows: Rows, which: Ints) -> Floats:
@@ -211,6 +231,37 @@ class TorchDecoder:
         chosen, _ = _rows_of(rows, which)
         found: Floats = self._log_probs[self._tensor(chosen)].cpu().double().numpy()
         return found
+
+    @torch.inference_mode()
+    def score(self, given: Sequence[Given]) -> list[GivenScore]:
+        """See `Decoder`. The batch that translations share changes no more than the rounding of last digits."""
+        scores: dict[int, GivenScore] = {}
+        for numbers in _scoring_groups(given, self._vocab_size):
+            scores.update(zip(numbers, self._score_together([given[number] for number in numbers]), strict=True))
+        return [scores[number] for number in range(len(given))]
+
+    def _score_together(self, given: Sequence[Given]) -> list[GivenScore]:
+        """N translations as one batch."""
+        source = pad_batch([one.source_ids for one in given], self.vocabulary.pad_id).to(self._device)
+        lengths = torch.tensor([len(one.source_ids) for one in given], device=self._device)
+        source_mask = torch.arange(source.shape[1], device=self._device) < lengths.unsqueeze(1)
+        target = pad_batch([one.target_ids for one in given], self.vocabulary.pad_id).to(self._device)
+        attention: list[Tensor] = []  # of each decoder layer, [N, num_heads, T, S]
+        watch = attention.append if any(one.keep_attention for one in given) else None
+        encoded = self._network.encode(source, source_mask)
+        decoded = self._network.decode(encoded, source_mask, target[:, :-1], watch)
+        logits = self._network.output_projection(decoded)  # [N, T, V]
+        if logits.dtype in (torch.float16, torch.bfloat16):  # sums of exponentials need the range
+            logits = logits.float()
+        log_probs = logits.gather(2, target[:, 1:].unsqueeze(2)).squeeze(2) - logits.logsumexp(dim=2)  # [N, T]
+        rows = log_probs.double().cpu().numpy()
+        weights = attention[-1].mean(dim=1).float().cpu().numpy() if attention else None
+        scores = []
+        for number, one in enumerate(given):
+            length = len(one.target_ids) - 1
+            seen = weights[number, :length, : len(one.source_ids)].copy() if weights is not None else None
+            scores.append(GivenScore(rows[number, :length].copy(), seen if one.keep_attention else None))
+        return scores
 
     def attention(self, slot: int) -> NDArray[np.float32]:
         """See `Decoder`."""
@@ -260,6 +311,24 @@ def _rows_of(rows: Rows, which: Ints) -> tuple[NDArray[np.intp], Ints]:
     counts.cumsum(out=offsets[1:])
     chosen = np.arange(offsets[-1]) + (rows.offsets[which] - offsets[:-1]).repeat(counts)
     return chosen, offsets
+
+
+def _scoring_groups(given: Sequence[Given], vocab_size: int) -> Iterator[list[int]]:
+    """The numbers of translations of like length, within MAX_LOGITS and MAX_ENCODED_PIECES when padded."""
+    most_rows = max(1, MAX_LOGITS // vocab_size)
+    group: list[int] = []
+    longest_source = 0
+    # Targets ascend, so the newest of a group is its longest.
+    for number in sorted(range(len(given)), key=lambda n: (len(given[n].target_ids), len(given[n].source_ids))):
+        one = given[number]
+        longest_source = max(longest_source, len(one.source_ids))
+        num_rows = (len(group) + 1) * (len(one.target_ids) - 1)
+        if group and (num_rows > most_rows or (len(group) + 1) * longest_source > MAX_ENCODED_PIECES):
+            yield group
+            group, longest_source = [], len(one.source_ids)
+        group.append(number)
+    if group:
+        yield group
 
 
 def _encoding_groups(admissions: Sequence[Admission]) -> list[list[Admission]]:

@@ -3,21 +3,28 @@
 import heapq
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
-from dragoman.model.decoding.decoder import Admission, Decoder, Extensions, Rows
+from dragoman.model.decoding.decoder import Admission, Decoder, Extensions, Given, GivenScore, Rows
 from dragoman.model.decoding.limits import EngineLimits, num_cached_positions
 from dragoman.model.decoding.request import Event, Finished, Request, TokenHypothesis
-from dragoman.model.decoding.search.beam import BeamStep
-from dragoman.model.decoding.search.dense import DenseSlots, join_extensions
+from dragoman.model.decoding.search.beam import join_extensions
 from dragoman.model.decoding.search.following import describe_progress
-from dragoman.model.decoding.search.rules import coverage_penalty, length_penalty
+from dragoman.model.decoding.search.rules import Rules, coverage_penalty, length_penalty
+from dragoman.model.decoding.search.sampling import Sampler
 from dragoman.model.decoding.search.state import Search
 from dragoman.model.decoding.search_options import SearchOptions
 from dragoman.model.decoding.statistics import EngineStatistics, RequestCounts, StepCounts, make_statistics
 from dragoman.model.errors import InvalidInputError
+
+PARTIAL_SECONDS = 0.05
+"""Between two reports of how far the followed requests have come."""
+
+MAX_SCORED_PIECES = 512
+"""Pieces of given translations that a step scores, so that what it decodes does not wait long; one is always scored."""
 
 logger = logging.getLogger(__name__)
 
@@ -30,18 +37,28 @@ class Engine:
     """
 
     def __init__(
-        self, decoder: Decoder, *, max_slots: int | None = None, max_cached_positions: int | None = None
+        self,
+        decoder: Decoder,
+        *,
+        max_slots: int | None = None,
+        max_cached_positions: int | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """max_slots: sentences decoded at once, if fewer than the decoder has room for. max_cached_positions: most
         positions whose keys and values the decoder keeps; a request counts with its source pieces and with its beams
-        times its max_target_length. None leaves it to the number of slots."""
+        times its max_target_length. None leaves it to the number of slots. clock: of the reports of followed
+        requests."""
         self.decoder = decoder
         self.max_slots = min(max_slots or decoder.max_slots, decoder.max_slots)
         self.limits = EngineLimits.of_decoder(decoder, max_cached_positions)
         self.step_counts = StepCounts()
         self._request_counts = RequestCounts()
         self._search = Search(self.max_slots, decoder.vocabulary)
-        self._dense = DenseSlots(decoder.vocabulary.eos_id)
+        self._rules = Rules(self.max_slots, decoder.vocabulary.eos_id)
+        self._sampler = Sampler(decoder.vocabulary.eos_id)
+        self._given: list[int] = []  # slots whose translation is given, to be scored, in order of arrival
+        self._clock = clock
+        self._report_at = -float("inf")
         self._free = list(range(self.max_slots))  # a heap: the lowest numbers are taken first
         self._requests: dict[int, Request] = {}  # by slot
         self._slots: dict[int, int] = {}  # by request id
@@ -95,11 +112,9 @@ class Engine:
             )
         begin = time.monotonic()
         slots = heapq.nsmallest(len(requests), self._free)
+        placed = zip(slots, requests, strict=True)
         self.decoder.admit(
-            [
-                _admission(slot, request, self.limits.is_forced(request))
-                for slot, request in zip(slots, requests, strict=True)
-            ]
+            [_admission(slot, request) for slot, request in placed if not self.limits.is_forced(request)]
         )
         for slot, request in zip(slots, requests, strict=True):
             self._begin(slot, request)
@@ -111,60 +126,107 @@ class Engine:
         self._requests[slot] = request
         self._slots[request.id] = slot
         self._num_reserved += num_cached_positions(request)
+        self._unstarted.append(slot)
+        if self.limits.is_forced(request):
+            self._given.append(slot)
+            return
         self._search.begin(
             slot,
             beam_size=request.options.num_beams,
             num_extensions=min(2 * request.options.num_beams, self.decoder.vocabulary.target_size),
-            min_length=request.options.min_target_length,
             max_length=request.max_target_length,
         )
-        self._dense.begin(slot, request)
-        self._unstarted.append(slot)
+        self._rules.begin(slot, request)
+        self._sampler.begin(slot, request)
         if request.is_followed:
             self._followed.add(slot)
 
     def step(self) -> list[Event]:
-        """Decodes one target position of every sentence; returns those whose search is over, and how far those have
-        come that are followed."""
+        """Decodes one target position of every sentence, and scores some of the given translations; returns those whose
+        search is over, and from time to time how far those have come that are followed."""
         if not self._requests:
             return []
         begin, num_slots = time.monotonic(), len(self._requests)
-        rows = self._search.rows()
-        self.decoder.advance(rows)
-        step = self._advance_some_dense(rows) if self._dense else self._search.advance(rows, self._extend(rows))
+        scored = self._score_some()
+        ended = self._advance() if self._search.num_active else []
         end = time.monotonic()
         for slot in self._unstarted:
             self._first_token_at[slot] = end
-        self._unstarted.clear()
+        self._unstarted = [slot for slot in self._given if slot not in scored]
         self.step_counts.count(num_slots, end - begin)
-        events: list[Event] = self._finish(rows.slots[step.is_done].tolist()) if np.count_nonzero(step.is_done) else []
-        events += [describe_progress(self._requests[slot], self._search, slot) for slot in self._followed]
+        found = scored | {slot: self._hypotheses(slot) for slot in ended}
+        events: list[Event] = self._finish(found) if found else []
+        if self._followed and self._clock() >= self._report_at:
+            self._report_at = self._clock() + PARTIAL_SECONDS
+            events += [describe_progress(self._requests[slot], self._search, slot) for slot in self._followed]
         return events
 
-    def _finish(self, slots: list[int]) -> list[Event]:
-        """The outcomes of slots whose search is over, which become free."""
+    def _advance(self) -> list[int]:
+        """One position of every sentence that is searched; the slots whose search is over."""
+        rows = self._rules.apply(self._search.rows())
+        self.decoder.advance(rows)
+        extensions = self._extend(rows)
+        self._rules.force(rows, extensions)
+        step = self._search.advance(rows, extensions)
+        self._rules.follow(rows, extensions, step)
+        if self._sampler:
+            self._sampler.follow(rows, step)
+        ended: list[int] = rows.slots[step.is_done].tolist() if np.count_nonzero(step.is_done) else []
+        return ended
+
+    def _score_some(self) -> dict[int, tuple[TokenHypothesis, ...]]:
+        """What is found of the given translations that have waited longest, by slot."""
+        chosen: list[int] = []
+        num_pieces = 0
+        for slot in self._given:
+            num_pieces += len(self._requests[slot].prefix_ids)
+            if chosen and num_pieces > MAX_SCORED_PIECES:
+                break
+            chosen.append(slot)
+        if not chosen:
+            return {}
+        requests, start_id = [self._requests[slot] for slot in chosen], self.decoder.vocabulary.start_id
+        scores = self.decoder.score(
+            [
+                Given(request.source_ids, (start_id, *request.prefix_ids), _needs_attention(request.options))
+                for request in requests
+            ]
+        )
+        found = zip(chosen, requests, scores, strict=True)
+        return {slot: self._given_hypothesis(request, score) for slot, request, score in found}
+
+    def _given_hypothesis(self, request: Request, score: GivenScore) -> tuple[TokenHypothesis, ...]:
+        log_probs: list[float] = score.log_probs.tolist()
+        if not np.isfinite(sum(log_probs)):
+            logger.warning("request %d: the translation has no probability", request.id)
+            return ()
+        value = hypothesis_score(request.options, sum(log_probs), len(log_probs), score.attention)
+        attention = score.attention if request.options.return_attention else None
+        return (TokenHypothesis(request.prefix_ids[:-1], value, tuple(log_probs), attention),)
+
+    def _finish(self, found: dict[int, tuple[TokenHypothesis, ...]]) -> list[Event]:
+        """The outcomes of slots, which become free."""
         finished = [
-            Finished(self._requests[slot].id, self._hypotheses(slot), self._first_token_at[slot]) for slot in slots
+            Finished(self._requests[slot].id, hypotheses, self._first_token_at[slot])
+            for slot, hypotheses in found.items()
         ]
         for one in finished:
             self._request_counts.count_finished(one)
-        self._release(slots)
+        self._release(list(found))
         return [*finished]
 
     def _extend(self, rows: Rows) -> Extensions:
-        return self.decoder.extend(rows, np.arange(len(rows.slots), dtype=np.int32))
-
-    def _advance_some_dense(self, rows: Rows) -> BeamStep:
-        """A step where some slots, or all, need every piece's log probability."""
-        is_dense = self._dense.find(rows)
-        dense, plain = np.flatnonzero(is_dense).astype(np.int32), np.flatnonzero(~is_dense).astype(np.int32)
+        """Of all slots: the best from the decoder, or drawn where they are sampled."""
+        every = np.arange(len(rows.slots), dtype=np.int32)
+        if not self._sampler:
+            return self.decoder.extend(rows, every)
+        is_drawn = self._sampler.find(rows)
+        drawn, plain = every[is_drawn], every[~is_drawn]
         parts = [(plain, self.decoder.extend(rows, plain))] if len(plain) else []
-        log_probs = self.decoder.log_probs(rows, dense)
-        extended = self._dense.extend(rows, dense, log_probs, self._search.live_pieces)
-        parts += [(dense[index : index + 1], one) for index, one in enumerate(extended)]
-        step = self._search.advance(rows, join_extensions(len(rows.slots), parts))
-        self._dense.advance(rows, dense, step)
-        return step
+        if len(drawn):
+            extended = self._sampler.extend(rows, drawn, self.decoder.log_probs(rows, drawn))
+            parts += [(drawn[index : index + 1], one) for index, one in enumerate(extended)]
+        return join_extensions(len(rows.slots), parts)
 
     def cancel(self, request_id: int) -> bool:
         """Frees the slot of a request at once; False if it is not in flight."""
@@ -191,9 +253,12 @@ class Engine:
             heapq.heappush(self._free, slot)
         self._followed.difference_update(slots)
         self._unstarted = [slot for slot in self._unstarted if slot not in slots]
-        self._search.remove(slots)
-        self._dense.remove(slots)
-        self.decoder.release(slots)
+        self._given = [slot for slot in self._given if slot not in slots]
+        searched = [slot for slot in slots if self._search.is_active(slot)]
+        self._search.remove(searched)
+        self._rules.remove(searched)
+        self._sampler.remove(searched)
+        self.decoder.release(searched)
 
     def _hypotheses(self, slot: int) -> tuple[TokenHypothesis, ...]:
         """The best of a slot whose search is over."""
@@ -202,17 +267,15 @@ class Engine:
         scored = []
         for ending in self._search.endings(slot):
             length = len(ending.beams)
-            score = ending.log_prob / length_penalty(length, options.length_penalty, options.length_normalization)
             attention = None if weights is None else weights[np.arange(length), ending.beams]
-            if attention is not None and options.coverage_penalty:
-                score += coverage_penalty(attention, options.coverage_penalty)
+            score = hypothesis_score(options, ending.log_prob, length, attention)
             scored.append((score, ending, attention if options.return_attention else None))
         scored.sort(key=lambda found: -found[0])  # stable: of equals the one that finished first
         hypotheses = []
         for score, ending, attention in scored[: options.n_best]:
             path = self._search.trace(slot, ending)
             hypotheses.append(TokenHypothesis(path.token_ids, score, path.token_log_probs, attention))
-        if not hypotheses:  # the network gives no numbers, or its shortlist holds nothing but the end of sentence
+        if not hypotheses:  # the network gives no numbers
             logger.warning("request %d: no translation is possible", self._requests[slot].id)
         return tuple(hypotheses)
 
@@ -221,8 +284,19 @@ def _needs_attention(options: SearchOptions) -> bool:
     return options.return_attention or options.coverage_penalty > 0
 
 
-def _admission(slot: int, request: Request, is_forced: bool) -> Admission:
-    allowed_ids = None if is_forced else request.allowed_ids
+def hypothesis_score(
+    options: SearchOptions, log_prob: float, length: int, attention: NDArray[np.float32] | None
+) -> float:
+    """Length-normalized, with the coverage penalty. length: target pieces with the end of sentence; attention: [length,
+    source pieces], not None where there is a coverage penalty."""
+    score = log_prob / length_penalty(length, options.length_penalty, options.length_normalization)
+    if options.coverage_penalty and attention is not None:
+        score += coverage_penalty(attention, options.coverage_penalty)
+    return score
+
+
+def _admission(slot: int, request: Request) -> Admission:
+    allowed_ids = request.allowed_ids
     if allowed_ids is not None and request.prefix_ids:
         allowed_ids = np.union1d(allowed_ids, np.array(request.prefix_ids, np.int32))
     return Admission(
@@ -232,5 +306,4 @@ def _admission(slot: int, request: Request, is_forced: bool) -> Admission:
         max_target_length=request.max_target_length,
         allowed_ids=allowed_ids,
         keep_attention=_needs_attention(request.options),
-        is_forced=is_forced,
     )

@@ -105,7 +105,7 @@ def best_extensions(
     pieces = np.zeros((num_slots, widest, num_candidates), np.int32)
     pieces[slots, beams] = token_ids
 
-    num_columns = int(num_extensions.max())
+    num_columns = int(num_extensions.max(initial=1))
     flat_totals = totals.reshape(num_slots, -1)
     order = np.argsort(-flat_totals, axis=1, kind="stable")[:, :num_columns]
     best = np.full((num_slots, num_columns), -np.inf)
@@ -116,3 +116,16 @@ def best_extensions(
     parents[:, :found] = order // num_candidates
     best_pieces[:, :found] = np.take_along_axis(pieces.reshape(num_slots, -1), order, axis=1)
     return Extensions(best, parents, best_pieces)
+
+
+def join_extensions(num_slots: int, parts: list[tuple[Ints, Extensions]]) -> Extensions:
+    """The extensions of all slots from those of some: each part's Extensions are those of the slots with its
+    indices. The pieces that rows want are the first part's."""
+    num_columns = max(part.log_probs.shape[1] for _, part in parts)
+    log_probs = np.full((num_slots, num_columns), -np.inf)
+    parents, token_ids = np.zeros((2, num_slots, num_columns), np.int32)
+    for which, part in parts:
+        columns = slice(part.log_probs.shape[1])
+        log_probs[which, columns], parents[which, columns] = part.log_probs, part.parents
+        token_ids[which, columns] = part.token_ids
+    return Extensions(log_probs, parents, token_ids, parts[0][1].wanted)

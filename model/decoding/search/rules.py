@@ -1,9 +1,18 @@
-"""The rules of the search, each a pure function. w live hypotheses of a slot, V pieces."""
+"""The rules of the search: penalties as pure functions, and what hypotheses may or must go on with.
+
+w live hypotheses of a slot, R rows, N pairs.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dragoman.model.decoding.decoder import Floats, Ints
+from dragoman.model.decoding.decoder import Extensions, Ints, PieceLists, Rows
+from dragoman.model.decoding.request import Request
+from dragoman.model.decoding.search.beam import BeamStep
 from dragoman.model.decoding.search_options import LengthNormalization
 
 
@@ -25,30 +34,231 @@ def coverage_penalty(attention: NDArray[np.float32], beta: float) -> float:
     return beta * float(np.log(covered).sum())
 
 
-def repeated_pieces(pieces: Ints, size: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+def repeated_pieces(pieces: Ints, lengths: Ints, size: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """The pieces that would complete a sequence of `size` pieces which the hypothesis holds already.
 
-    pieces: [w, length] of each hypothesis so far; size at least 1. Returns hypotheses and pieces, two arrays of equal
-    length, for use as an index into [w, V].
+    pieces: [w, longest] of each hypothesis, of which the first `lengths` [w] count; size at least 1. Returns hypotheses
+    and pieces, two arrays of equal length.
     """
-    length = pieces.shape[1]
-    if length < size:
+    num_windows = pieces.shape[1] - size + 1
+    if num_windows < 1:
         return np.zeros(0, np.intp), np.zeros(0, np.intp)
-    windows = np.lib.stride_tricks.sliding_window_view(pieces, size, axis=1)  # [w, length - size + 1, size]
-    beginnings, lasts = windows[:, :, : size - 1], windows[:, :, size - 1]
-    current = pieces[:, length - size + 1 :]  # [w, size - 1], what a new piece would be the end of
-    hypotheses, places = (beginnings == current[:, None, :]).all(axis=2).nonzero()
-    return hypotheses, lasts[hypotheses, places].astype(np.intp)
+    is_repeated = np.arange(size - 1, pieces.shape[1]) < lengths[:, None]  # [w, windows] by where a window ends
+    for place in range(size - 1):  # in the window, and among the last pieces, which a new one would follow
+        current = np.take_along_axis(pieces, (lengths - size + 1 + place).clip(min=0)[:, None], axis=1)
+        is_repeated &= pieces[:, place : place + num_windows] == current
+    hypotheses, windows = is_repeated.nonzero()
+    return hypotheses, pieces[hypotheses, windows + size - 1].astype(np.intp)
 
 
-def let_stuck_end(log_probs: Floats, end_log_probs: Floats, eos_id: int) -> Floats:
-    """A hypothesis that has no possible piece left may end, whatever rule forbids it: no search comes to nothing.
+class Hypotheses(NamedTuple):
+    """Where live hypotheses stand, of all slots; [R] each. positions: pieces of each so far."""
 
-    log_probs: [w, V] under the rules; end_log_probs: [w] of the end of sentence without them.
+    slots: Ints
+    beams: Ints
+    positions: Ints
+
+
+class Pairs(NamedTuple):
+    """Some pieces of some rows, in any order; [N] each. rows: numbers in `Rows`."""
+
+    rows: NDArray[np.intp]
+    token_ids: NDArray[np.integer]
+
+
+class Rule:
+    """A rule for the slots that ask for it, on arrays over all of them. Its state follows each hypothesis.
+
+    A rule of which only some of these methods are overridden says nothing by the others.
     """
-    stuck = ~(log_probs > -np.inf).any(axis=1)
-    if not stuck.any():
-        return log_probs
-    freed = log_probs.copy()
-    freed[stuck, eos_id] = end_log_probs[stuck]
-    return freed
+
+    def __init__(self, max_slots: int) -> None:
+        self.applies = np.zeros(max_slots, np.bool_)  # by slot
+        self.num_slots = 0
+
+    def begin(self, slot: int, request: Request) -> bool:
+        """Takes up a slot with the empty hypothesis; whether the rule applies there."""
+        raise NotImplementedError
+
+    def exclude(self, at: Hypotheses) -> Pairs:
+        """What may not follow."""
+        return Pairs(np.zeros(0, np.intp), np.zeros(0, np.int32))
+
+    def want(self, at: Hypotheses) -> Pairs:
+        """What the rule wants to know the log probability of."""
+        return Pairs(np.zeros(0, np.intp), np.zeros(0, np.int32))
+
+    def follow(self, at: Hypotheses, parents: Ints, token_ids: Ints) -> None:
+        """at: the new live hypotheses, by the beams where they stand now and the positions where they stood before;
+        parents: the beam that each extends; token_ids: by what. Rows [R] in order of slots."""
+
+
+class LeastLength(Rule):
+    """The end of sentence is not possible before so many pieces."""
+
+    def __init__(self, max_slots: int, eos_id: int) -> None:
+        super().__init__(max_slots)
+        self._eos_id = eos_id
+        self.lengths = np.zeros(max_slots, np.int32)  # by slot
+
+    def begin(self, slot: int, request: Request) -> bool:
+        self.lengths[slot] = request.options.min_target_length
+        return True
+
+    def exclude(self, at: Hypotheses) -> Pairs:
+        rows = np.flatnonzero(at.positions < self.lengths[at.slots])
+        return Pairs(rows, np.full(len(rows), self._eos_id, np.int32))
+
+
+class SuppressedPieces(Rule):
+    """Some pieces never follow."""
+
+    def __init__(self, max_slots: int) -> None:
+        super().__init__(max_slots)
+        self._token_ids: list[Ints] = [np.zeros(0, np.int32)] * max_slots
+
+    def begin(self, slot: int, request: Request) -> bool:
+        self._token_ids[slot] = np.array(request.suppressed_ids, np.int32)
+        return bool(request.suppressed_ids)
+
+    def exclude(self, at: Hypotheses) -> Pairs:
+        rows = np.flatnonzero(self.applies[at.slots])
+        lists = [self._token_ids[slot] for slot in at.slots[rows].tolist()]
+        return Pairs(rows.repeat([len(one) for one in lists]), np.concatenate([*lists, np.zeros(0, np.int32)]))
+
+
+class BlockedNgrams(Rule):
+    """No sequence of so many pieces occurs twice in a hypothesis."""
+
+    def __init__(self, max_slots: int) -> None:
+        super().__init__(max_slots)
+        self._sizes = np.zeros(max_slots, np.int32)  # by slot
+        self._token_ids: Ints = np.zeros((max_slots, 0, 0), np.int32)  # by slot, beam and position
+
+    def begin(self, slot: int, request: Request) -> bool:
+        self._sizes[slot] = request.options.no_repeat_ngram_size
+        if self._sizes[slot]:
+            self._token_ids = grown(self._token_ids, request.options.num_beams, request.max_target_length)
+        return bool(self._sizes[slot])
+
+    def exclude(self, at: Hypotheses) -> Pairs:
+        sizes = self._sizes[at.slots]
+        found = [super().exclude(at)]
+        for size in np.unique(sizes[sizes > 0]).tolist():
+            rows = np.flatnonzero((sizes == size) & (at.positions >= size))
+            lengths = at.positions[rows]
+            histories = self._token_ids[at.slots[rows], at.beams[rows], : lengths.max(initial=0)]
+            hypotheses, token_ids = repeated_pieces(histories, lengths, size)
+            found.append(Pairs(rows[hypotheses], token_ids))
+        return join(found)
+
+    def follow(self, at: Hypotheses, parents: Ints, token_ids: Ints) -> None:
+        chosen = np.flatnonzero(self._sizes[at.slots])
+        slots, beams, positions = at.slots[chosen], at.beams[chosen], at.positions[chosen]
+        longest = int(positions.max(initial=0))
+        self._token_ids[slots, beams, :longest] = self._token_ids[slots, parents[chosen], :longest]
+        self._token_ids[slots, beams, positions] = token_ids[chosen]
+
+
+class ForcedPrefix(Rule):
+    """Every hypothesis begins with given pieces."""
+
+    def __init__(self, max_slots: int) -> None:
+        super().__init__(max_slots)
+        self.lengths = np.zeros(max_slots, np.int32)  # by slot
+        self._token_ids: Ints = np.zeros((max_slots, 1, 0), np.int32)  # by slot and position
+
+    def begin(self, slot: int, request: Request) -> bool:
+        length = len(request.prefix_ids)
+        self._token_ids = grown(self._token_ids, 1, length)
+        self.lengths[slot], self._token_ids[slot, 0, :length] = length, request.prefix_ids
+        return bool(length)
+
+    def want(self, at: Hypotheses) -> Pairs:
+        rows = np.flatnonzero(at.positions < self.lengths[at.slots])
+        return Pairs(rows, self._token_ids[at.slots[rows], 0, at.positions[rows]])
+
+
+class Rules:
+    """All rules of the search. A forced prefix goes before all others and before what the decoder forbids: its pieces
+    count towards lengths, and their log probabilities towards the score; an impossible piece adds nothing.
+    """
+
+    def __init__(self, max_slots: int, eos_id: int) -> None:
+        self._least, self._prefix = LeastLength(max_slots, eos_id), ForcedPrefix(max_slots)
+        self._rules: tuple[Rule, ...] = (
+            self._least,
+            self._prefix,
+            SuppressedPieces(max_slots),
+            BlockedNgrams(max_slots),
+        )
+
+    def begin(self, slot: int, request: Request) -> None:
+        for rule in self._rules:
+            rule.applies[slot] = rule.begin(slot, request)
+            rule.num_slots += bool(rule.applies[slot])
+
+    def remove(self, slots: Sequence[int]) -> None:
+        for rule in self._rules:
+            rule.num_slots -= int(np.count_nonzero(rule.applies[slots]))
+            rule.applies[slots] = False
+
+    def apply(self, rows: Rows) -> Rows:
+        """The rows with what the rules exclude and want. A slot whose prefix goes on asks for no extension."""
+        rules = [rule for rule in self._rules if rule.num_slots and rule is not self._least]
+        is_short = rows.positions < self._least.lengths[rows.slots]
+        if not rules and not np.count_nonzero(is_short):
+            return rows
+        if np.count_nonzero(is_short):
+            rules.append(self._least)
+        counts = np.diff(rows.offsets)
+        owners = np.arange(len(counts)).repeat(counts)
+        beams = np.arange(rows.num_rows) - rows.offsets[owners]
+        at = Hypotheses(rows.slots[owners], beams.astype(np.int32), rows.positions[owners])
+        excluded, wanted = join([rule.exclude(at) for rule in rules]), join([rule.want(at) for rule in rules])
+        return dataclasses.replace(
+            rows,
+            num_extensions=np.where(self.is_forced(rows), 0, rows.num_extensions).astype(np.int32),
+            excluded=PieceLists.from_pairs(*excluded, rows.num_rows) if len(excluded.rows) else None,
+            wanted=PieceLists.from_pairs(*wanted, rows.num_rows) if len(wanted.rows) else None,
+        )
+
+    def is_forced(self, rows: Rows) -> NDArray[np.bool_]:
+        """[n] True where the prefix goes on, in a single hypothesis."""
+        forced: NDArray[np.bool_] = self._prefix.applies[rows.slots] & (
+            rows.positions < self._prefix.lengths[rows.slots]
+        )
+        return forced
+
+    def force(self, rows: Rows, extensions: Extensions) -> None:
+        """Makes the next piece of the prefix the only extension of every slot whose prefix goes on."""
+        if not self._prefix.num_slots or rows.wanted is None:
+            return
+        forced = np.flatnonzero(self.is_forced(rows))
+        own = rows.offsets[forced]
+        places = rows.wanted.offsets[own]  # the prefix is the only rule that wants anything
+        totals = extensions.wanted[places]
+        extensions.log_probs[forced, 0] = np.where(np.isneginf(totals), rows.log_probs[own], totals)
+        extensions.parents[forced, 0], extensions.token_ids[forced, 0] = 0, rows.wanted.token_ids[places]
+
+    def follow(self, rows: Rows, extensions: Extensions, step: BeamStep) -> None:
+        """Follows the step that was decided on the extensions of the rows."""
+        rules = [rule for rule in self._rules if rule.num_slots and type(rule).follow is not Rule.follow]
+        if not rules:
+            return
+        owners, columns = step.lives.nonzero()
+        beams = np.arange(len(owners)) - np.searchsorted(owners, owners)
+        at = Hypotheses(rows.slots[owners], beams.astype(np.int32), rows.positions[owners])
+        for rule in rules:
+            rule.follow(at, extensions.parents[owners, columns], extensions.token_ids[owners, columns])
+
+
+def join(pairs: Sequence[Pairs]) -> Pairs:
+    """One behind another."""
+    return Pairs(np.concatenate([one.rows for one in pairs]), np.concatenate([one.token_ids for one in pairs]))
+
+
+def grown(array: NDArray[np.int32], width: int, length: int) -> NDArray[np.int32]:
+    """An array by slot, beam and position with room for at least so many beams and positions."""
+    missing = max(width - array.shape[1], 0), max(length - array.shape[2], 0)
+    return np.pad(array, ((0, 0), (0, missing[0]), (0, missing[1]))) if any(missing) else array

@@ -1,13 +1,16 @@
-"""Drawing pieces at random: pure functions, so that a draw depends on nothing but its seed and its place: which
-sentence, which sample, which position."""
+"""Drawing pieces at random: a draw depends on nothing but its seed and its place: which sentence, which sample, which
+position."""
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dragoman.model.decoding.decoder import Floats
+from dragoman.model.decoding.decoder import Extensions, Floats, Ints, Rows
+from dragoman.model.decoding.request import Request
+from dragoman.model.decoding.search.beam import BeamStep
 
 
 def digest(source_ids: Sequence[int]) -> int:
@@ -71,3 +74,107 @@ def _weights(log_probs: Floats, temperature: float) -> Floats:
     with np.errstate(over="ignore"):  # at the least temperatures the rest is infinitely unlikely, as it should be
         weights: Floats = np.exp((log_probs - log_probs.max()) / temperature)
     return weights
+
+
+@dataclass(slots=True)
+class _Slot:
+    """samples: the number of the sample that each live hypothesis is; before the first draw, which all take from a
+    single hypothesis, already all of them. digest: of the source."""
+
+    request: Request
+    samples: NDArray[np.intp]
+    digest: int
+
+
+class Sampler:
+    """The slots whose hypotheses are drawn: they need the log probability of every piece."""
+
+    def __init__(self, eos_id: int) -> None:
+        self._eos_id = eos_id
+        self._slots: dict[int, _Slot] = {}
+
+    def __len__(self) -> int:
+        return len(self._slots)
+
+    def begin(self, number: int, request: Request) -> None:
+        """Takes a slot in, if it is sampled."""
+        if request.options.sampling_temperature is not None:
+            self._slots[number] = _Slot(request, np.arange(request.options.num_beams), digest(request.source_ids))
+
+    def remove(self, numbers: Sequence[int]) -> None:
+        for number in numbers:
+            self._slots.pop(number, None)
+
+    def find(self, rows: Rows) -> NDArray[np.bool_]:
+        """[n] True where pieces are drawn now; those of a forced prefix are not."""
+        places = zip(rows.slots.tolist(), rows.positions.tolist(), strict=True)
+        return np.array([slot in self._slots and self._is_drawn(slot, position) for slot, position in places])
+
+    def extend(self, rows: Rows, which: Ints, log_probs: Floats) -> list[Extensions]:
+        """The extensions of each of the slots rows.slots[which], all sampled: one slot in every result.
+
+        log_probs: [rows of those slots, V] from the decoder.
+        """
+        extended = []
+        first = 0
+        for index in which.tolist():
+            start, end = int(rows.offsets[index]), int(rows.offsets[index + 1])
+            pieces: Floats = log_probs[first : first + end - start].astype(np.float64)
+            first += end - start
+            end_log_probs = pieces[:, self._eos_id].copy()
+            if rows.excluded is not None:
+                offsets, token_ids = rows.excluded
+                for row in range(start, end):
+                    pieces[row - start, token_ids[offsets[row] : offsets[row + 1]]] = -np.inf
+            pieces = let_stuck_end(pieces, end_log_probs, self._eos_id)
+            slot = self._slots[int(rows.slots[index])]
+            extended.append(_sample(slot, int(rows.positions[index]), pieces, rows.log_probs[start:end], self._eos_id))
+        return extended
+
+    def follow(self, rows: Rows, step: BeamStep) -> None:
+        """Follows the step that was decided on the rows."""
+        for index, number in enumerate(rows.slots.tolist()):
+            slot = self._slots.get(number)
+            if slot is not None and self._is_drawn(number, int(rows.positions[index])):
+                slot.samples = slot.samples[step.lives[index, : len(slot.samples)]]
+
+    def _is_drawn(self, number: int, position: int) -> bool:
+        return position >= len(self._slots[number].request.prefix_ids)
+
+
+def let_stuck_end(log_probs: Floats, end_log_probs: Floats, eos_id: int) -> Floats:
+    """A hypothesis that has no possible piece left may end, whatever rule forbids it: no search comes to nothing.
+
+    log_probs: [w, V] under the rules; end_log_probs: [w] of the end of sentence without them.
+    """
+    stuck = ~(log_probs > -np.inf).any(axis=1)
+    if not stuck.any():
+        return log_probs
+    freed = log_probs.copy()
+    freed[stuck, eos_id] = end_log_probs[stuck]
+    return freed
+
+
+def _sample(slot: _Slot, position: int, log_probs: Floats, row_log_probs: Floats, eos_id: int) -> Extensions:
+    """A draw for every sample, in order of the samples: from its own hypothesis, or at first from the only one."""
+    options = slot.request.options
+    assert options.sampling_temperature is not None
+    parents = np.arange(len(slot.samples)) if len(log_probs) > 1 else np.zeros(len(slot.samples), np.intp)
+    drawn = []
+    kept: dict[int, NDArray[np.intp]] = {}  # by hypothesis
+    for parent, sample in zip(parents.tolist(), slot.samples.tolist(), strict=True):
+        if parent not in kept:
+            kept[parent] = candidates(
+                log_probs[parent],
+                temperature=options.sampling_temperature,
+                top_k=options.sampling_top_k,
+                top_p=options.sampling_top_p,
+            )
+        if not len(kept[parent]):  # not even the end of sentence is possible: this sample comes to nothing
+            drawn.append(eos_id)
+            continue
+        number = uniform(options.seed, slot.digest, sample, position)
+        drawn.append(draw(log_probs[parent], kept[parent], temperature=options.sampling_temperature, number=number))
+    token_ids = np.array(drawn, np.int32)
+    totals = row_log_probs[parents] + log_probs[parents, token_ids]
+    return Extensions(totals[None], parents[None].astype(np.int32), token_ids[None])

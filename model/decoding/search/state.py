@@ -43,7 +43,6 @@ class _Active(NamedTuple):
     slots: Ints
     beam_sizes: Ints
     num_extensions: Ints
-    min_lengths: Ints
     max_lengths: Ints
 
 
@@ -59,7 +58,7 @@ class Search:
         self.max_slots = max_slots
         self._start_id, self._eos_id = vocabulary.start_id, vocabulary.eos_id
         self._is_active = np.zeros(max_slots, np.bool_)
-        self._options = np.zeros((max_slots, 4), np.int32)  # by slot: the fields of _Active after the first
+        self._options = np.zeros((max_slots, 3), np.int32)  # by slot: the fields of _Active after the first
         self._active: _Active | None = None  # None after slots came or went
         # Where a slot stands
         self._positions, self._num_live, self._num_finished = np.zeros((3, max_slots), np.int32)
@@ -73,14 +72,16 @@ class Search:
     def num_active(self) -> int:
         return int(np.count_nonzero(self._is_active))
 
-    def begin(self, slot: int, *, beam_size: int, num_extensions: int, min_length: int, max_length: int) -> None:
+    def is_active(self, slot: int) -> bool:
+        return bool(self._is_active[slot])
+
+    def begin(self, slot: int, *, beam_size: int, num_extensions: int, max_length: int) -> None:
         """Starts a search with a single hypothesis, the empty one.
 
-        num_extensions: that it wants at every step; min_length: pieces before the end of sentence is possible;
-        max_length: most pieces, the end of sentence included.
+        num_extensions: that it asks for at every step; max_length: most pieces, the end of sentence included.
         """
         self._reserve(beam_size, max_length)
-        self._options[slot] = beam_size, num_extensions, min_length, max_length
+        self._options[slot] = beam_size, num_extensions, max_length
         self._positions[slot], self._num_live[slot], self._num_finished[slot] = 0, 1, 0
         self._endings[slot] = []
         self._pieces[slot, 0, 0], self._log_probs[slot, 0, 0] = self._start_id, 0.0
@@ -113,7 +114,6 @@ class Search:
             token_ids=self._pieces.take(places),
             log_probs=self._log_probs.take(places),
             ancestry=self._ancestry,
-            can_end=positions >= active.min_lengths,
             num_extensions=active.num_extensions,
         )
 

@@ -35,12 +35,15 @@ class AttentionShape(Structure):
     ]
 
 
+STRUCTURES = (AttentionShape,)
+
 _SHAPE, _DROPOUT = POINTER(AttentionShape), (c_float, c_uint64)
 
 SIGNATURES: Signatures = {
     "lanes": (c_int, []),
-    "attend": (None, [_SHAPE, *[c_void_p] * 4, *_DROPOUT, *[c_void_p] * 2]),
-    "attend_backward": (None, [_SHAPE, *[c_void_p] * 4, *_DROPOUT, *[c_void_p] * 4]),
+    "sizes": (c_int, [POINTER(c_int64)]),
+    "attend": (c_int, [_SHAPE, *[c_void_p] * 4, *_DROPOUT, *[c_void_p] * 2]),
+    "attend_backward": (c_int, [_SHAPE, *[c_void_p] * 4, *_DROPOUT, *[c_void_p] * 4]),
     "add_dropped": (None, [c_int64, *[c_void_p] * 2, *_DROPOUT, c_void_p]),
     "add_dropped_backward": (None, [c_int64, c_void_p, *_DROPOUT, c_void_p]),
     "normalize": (None, [c_int64, c_int64, *[c_void_p] * 3, c_float, *[c_void_p] * 2]),
@@ -51,4 +54,4 @@ SIGNATURES: Signatures = {
 @cache
 def load_library() -> Any:
     """See `find_and_open`."""
-    return find_and_open(KERNELS, SIGNATURES)
+    return find_and_open(KERNELS, SIGNATURES, STRUCTURES)

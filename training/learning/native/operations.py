@@ -25,7 +25,7 @@ def fastest_operations(device: torch.device, *, low_precision: bool) -> Operatio
 class NativeOperations(TorchOperations):
     """In bfloat16 beside float32 states; what the library does not take is left to torch.
 
-    Each reads and writes memory once where torch makes several passes. Sums are in float32, and do not hang on the
+    Each reads and writes memory once where torch makes several passes. Sums are in float32, and do not depend on the
     number of threads. Dropout draws one number from torch's generator and derives the others from it.
     """
 
@@ -69,6 +69,12 @@ def _draw_seed(probability: float) -> int:
     return int(torch.randint(2**63 - 1, ()).item()) if probability else 0
 
 
+def check_memory(had_memory: int) -> None:
+    """Raises MemoryError unless the library had the memory that it asked for."""
+    if not had_memory:
+        raise MemoryError("attention needs more memory than there is")
+
+
 class _Attend(torch.autograd.Function):
     """Queries, keys and values as the projections leave them: [N, length, num_heads, width] in memory."""
 
@@ -89,7 +95,8 @@ class _Attend(torch.autograd.Function):
         context = torch.empty(num_sentences, num_queries, num_heads * d_value, dtype=torch.bfloat16)
         seed = _draw_seed(probability)
         inputs = (tensor.data_ptr() for tensor in (queries, keys, values, mask))
-        library.dragoman_attend(byref(shape), *inputs, probability, seed, weights.data_ptr(), context.data_ptr())
+        outputs = (weights.data_ptr(), context.data_ptr())
+        check_memory(library.dragoman_attend(byref(shape), *inputs, probability, seed, *outputs))
         ctx.save_for_backward(queries, keys, values, weights)
         ctx.library, ctx.shape, ctx.dropout = library, shape, (probability, seed)
         return context
@@ -101,7 +108,7 @@ class _Attend(torch.autograd.Function):
         results = [torch.empty_like(tensor) for tensor in (queries, keys, values)]
         inputs = (tensor.data_ptr() for tensor in (queries, keys, values, weights))
         outputs = (tensor.data_ptr() for tensor in (gradient, *results))
-        ctx.library.dragoman_attend_backward(byref(ctx.shape), *inputs, *ctx.dropout, *outputs)
+        check_memory(ctx.library.dragoman_attend_backward(byref(ctx.shape), *inputs, *ctx.dropout, *outputs))
         return None, *(result.transpose(1, 2) for result in results), None, None
 
 

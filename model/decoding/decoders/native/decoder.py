@@ -16,7 +16,16 @@ from numpy.typing import NDArray
 
 from dragoman.model.config import ArchitectureConfig, VocabularyShape
 from dragoman.model.decoding import decoder as contract
-from dragoman.model.decoding.decoders.native.library import INVALID, Admission, Rows, Shape, Tensor, load_library
+from dragoman.model.decoding.decoders.native.library import (
+    INVALID,
+    Admission,
+    Given,
+    PieceLists,
+    Rows,
+    Shape,
+    Tensor,
+    load_library,
+)
 from dragoman.model.errors import DragomanError, InvalidInputError
 from dragoman.model.parameters import LAYER_NORM_EPSILON, describe_parameters, position_encodings
 from dragoman.model.weights import StoredTensor, check_shape
@@ -134,7 +143,6 @@ class NativeDecoder:
             structure.source_length = len(source_ids)
             structure.num_beams = admission.beam_size
             structure.keeps_attention = admission.keep_attention
-            structure.is_forced = admission.is_forced
             if admission.allowed_ids is not None:
                 allowed_ids = _int32(admission.allowed_ids)
                 kept.append(allowed_ids)
@@ -157,6 +165,7 @@ class NativeDecoder:
         shape = (len(which), capacity)
         log_probs = np.empty(shape, dtype=np.float64)
         parents, token_ids = np.empty(shape, dtype=np.int32), np.empty(shape, dtype=np.int32)
+        wanted = np.full(0 if rows.wanted is None else len(rows.wanted.token_ids), np.nan)
         failed = self._library.dragoman_extend(
             self._handle,
             _rows(rows),
@@ -166,13 +175,18 @@ class NativeDecoder:
             log_probs.ctypes.data,
             parents.ctypes.data,
             token_ids.ctypes.data,
+            wanted.ctypes.data,
         )
         self._check(failed)
-        return contract.Extensions(log_probs, parents, token_ids)
+        return contract.Extensions(log_probs, parents, token_ids, wanted)
 
     def log_probs(self, rows: contract.Rows, which: contract.Ints) -> contract.Floats:
         """See `model.decoding.decoder.Decoder`."""
         which = _int32(which)
+        if len(which) and not 0 <= int(which.min()) <= int(which.max()) < len(rows.slots):
+            raise InvalidInputError(
+                f"there is no fed slot number {int(which[(which < 0) | (which >= len(rows.slots))][0])}"
+            )
         num_rows = int((rows.offsets[which + 1] - rows.offsets[which]).sum())
         results = np.empty((num_rows, self._vocabulary.target_size), dtype=np.float32)
         self._check(
@@ -187,15 +201,43 @@ class NativeDecoder:
         assert slot in self._widths, "the slot was admitted without keep_attention"
         num_beams, source_length = self._widths[slot]
         shape = (int(self._positions[slot]), num_beams, source_length)
-        if not shape[0]:
-            return np.zeros(shape, np.float32)
-        return np.ctypeslib.as_array(self._library.dragoman_attention(self._handle, slot), shape).copy()
+        weights = np.zeros(shape, np.float32)
+        self._check(self._library.dragoman_attention(self._handle, slot, weights.size, weights.ctypes.data))
+        return weights
+
+    def score(self, given: Sequence[contract.Given]) -> list[contract.GivenScore]:
+        """See `model.decoding.decoder.Decoder`."""
+        kept = []
+        structures = (Given * len(given))()
+        for structure, one in zip(structures, given, strict=True):
+            source_ids, target_ids = _int32(one.source_ids), _int32(one.target_ids)
+            kept += [source_ids, target_ids]
+            structure.source_ids, structure.source_length = source_ids.ctypes.data, len(source_ids)
+            structure.target_ids, structure.target_length = target_ids.ctypes.data, len(target_ids)
+            structure.keeps_attention = one.keep_attention
+        lengths = [max(len(one.target_ids) - 1, 0) for one in given]
+        shapes = [
+            (length, len(one.source_ids) * one.keep_attention) for one, length in zip(given, lengths, strict=True)
+        ]
+        log_probs = np.empty(sum(lengths))
+        attention = np.empty(sum(rows * columns for rows, columns in shapes), np.float32)
+        self._check(
+            self._library.dragoman_score(
+                self._handle, structures, len(given), log_probs.ctypes.data, attention.ctypes.data
+            )
+        )
+        scores, first = [], 0
+        for values, shape in zip(np.split(log_probs, np.cumsum(lengths)[:-1]), shapes, strict=True):
+            last = first + shape[0] * shape[1]
+            scores.append(contract.GivenScore(values, attention[first:last].reshape(shape) if shape[1] else None))
+            first = last
+        return scores
 
     def release(self, slots: Sequence[int]) -> None:
         """See `model.decoding.decoder.Decoder`."""
         for slot in slots:
             self._widths.pop(slot, None)
-            self._library.dragoman_release(self._handle, slot)
+            self._check(self._library.dragoman_release(self._handle, slot))
 
     def _check(self, failed: int, prefix: str = "") -> None:
         if failed:
@@ -220,24 +262,47 @@ def _int32(numbers: Sequence[int] | NDArray[np.integer]) -> NDArray[np.int32]:
 
 
 def _rows(rows: contract.Rows) -> Rows:
-    """Pointers into `rows`, which must outlive them."""
-    assert rows.log_probs.dtype == np.float64
+    """Pointers into `rows`, which must outlive them. Raises InvalidInputError if an array has another type or length
+    than the kernels take it to have."""
+    num_slots, num_rows = len(rows.slots), len(rows.token_ids)
+    slots, beams, positions = rows.ancestry.shape
+    if rows.ancestry.dtype != np.uint8 or rows.ancestry.strides[2] != 1:
+        raise InvalidInputError("the ancestry must be bytes, the positions side by side")
     return Rows(
-        slots=_address(rows.slots),
-        offsets=_address(rows.offsets),
-        positions=_address(rows.positions),
-        token_ids=_address(rows.token_ids),
-        log_probs=_address(rows.log_probs),
-        ancestry=_address(rows.ancestry),
+        slots=_address(rows.slots, "<i4", num_slots),
+        offsets=_address(rows.offsets, "<i4", num_slots + 1),
+        positions=_address(rows.positions, "<i4", num_slots),
+        token_ids=_address(rows.token_ids, "<i4", num_rows),
+        log_probs=_address(rows.log_probs, "<f8", num_rows),
+        ancestry=rows.ancestry.__array_interface__["data"][0],
         ancestry_slot_stride=rows.ancestry.strides[0],
         ancestry_beam_stride=rows.ancestry.strides[1],
-        can_end=_address(rows.can_end),
-        num_extensions=_address(rows.num_extensions),
-        num_slots=len(rows.slots),
+        num_extensions=_address(rows.num_extensions, "<i4", num_slots),
+        excluded=_piece_lists(rows.excluded, num_rows),
+        wanted=_piece_lists(rows.wanted, num_rows),
+        num_slots=num_slots,
+        num_rows=num_rows,
+        ancestry_slots=slots,
+        ancestry_beams=beams,
+        ancestry_positions=positions,
     )
 
 
-def _address(array: NDArray[Any]) -> int:
+def _piece_lists(lists: contract.PieceLists | None, num_rows: int) -> PieceLists:
+    if lists is None:
+        return PieceLists()
+    count = len(lists.token_ids)
+    return PieceLists(
+        offsets=_address(lists.offsets, "<i4", num_rows + 1),
+        token_ids=_address(lists.token_ids, "<i4", count),
+        count=count,
+    )
+
+
+def _address(array: NDArray[Any], type_: str, length: int) -> int:
     """Of a contiguous array's numbers; a step asks for a dozen of these, and array.ctypes.data takes twice as long."""
-    address: int = array.__array_interface__["data"][0]
+    interface = array.__array_interface__
+    if (interface["typestr"], interface["shape"], interface["strides"]) != (type_, (length,), None):
+        raise InvalidInputError(f"an array of {length} {type_} is due, not {array.shape} {array.dtype.str}")
+    address: int = interface["data"][0]
     return address

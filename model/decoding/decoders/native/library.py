@@ -1,6 +1,6 @@
 """The C++ library's functions and structures as ctypes sees them; mirrors kernels/api.cpp."""
 
-from ctypes import POINTER, Structure, c_char_p, c_float, c_int, c_int32, c_int64, c_void_p
+from ctypes import POINTER, Structure, c_char_p, c_int, c_int32, c_int64, c_void_p
 from functools import cache
 from typing import Any
 
@@ -57,8 +57,13 @@ class Admission(Structure):
         ("allowed_ids", c_void_p),
         ("num_allowed", c_int32),
         ("keeps_attention", c_int32),
-        ("is_forced", c_int32),
     ]
+
+
+class PieceLists(Structure):
+    """See `model.decoding.decoder.PieceLists`."""
+
+    _fields_ = [("offsets", c_void_p), ("token_ids", c_void_p), ("count", c_int32)]
 
 
 class Rows(Structure):
@@ -73,14 +78,35 @@ class Rows(Structure):
         ("ancestry", c_void_p),
         ("ancestry_slot_stride", c_int64),
         ("ancestry_beam_stride", c_int64),
-        ("can_end", c_void_p),
         ("num_extensions", c_void_p),
+        ("excluded", PieceLists),
+        ("wanted", PieceLists),
         ("num_slots", c_int32),
+        ("num_rows", c_int32),
+        ("ancestry_slots", c_int32),
+        ("ancestry_beams", c_int32),
+        ("ancestry_positions", c_int32),
     ]
+
+
+class Given(Structure):
+    """See `model.decoding.decoder.Given`."""
+
+    _fields_ = [
+        ("source_ids", c_void_p),
+        ("target_ids", c_void_p),
+        ("source_length", c_int32),
+        ("target_length", c_int32),
+        ("keeps_attention", c_int32),
+    ]
+
+
+STRUCTURES = (Shape, Tensor, Admission, PieceLists, Rows, Given)
 
 
 SIGNATURES: Signatures = {
     "message": (c_char_p, []),
+    "sizes": (c_int, [POINTER(c_int64)]),
     "new": (
         c_int,
         [POINTER(Shape), c_int, POINTER(Tensor), c_int, POINTER(Tensor), c_void_p, c_int, POINTER(c_void_p)],
@@ -89,14 +115,15 @@ SIGNATURES: Signatures = {
     "free": (None, [c_void_p]),
     "admit": (c_int, [c_void_p, POINTER(Admission), c_int]),
     "advance": (c_int, [c_void_p, POINTER(Rows)]),
-    "extend": (c_int, [c_void_p, POINTER(Rows), c_void_p, c_int, c_int, c_void_p, c_void_p, c_void_p]),
+    "extend": (c_int, [c_void_p, POINTER(Rows), c_void_p, c_int, c_int, c_void_p, c_void_p, c_void_p, c_void_p]),
     "log_probs": (c_int, [c_void_p, POINTER(Rows), c_void_p, c_int, c_void_p]),
-    "attention": (POINTER(c_float), [c_void_p, c_int]),
-    "release": (None, [c_void_p, c_int]),
+    "score": (c_int, [c_void_p, POINTER(Given), c_int, c_void_p, c_void_p]),
+    "attention": (c_int, [c_void_p, c_int, c_int64, c_void_p]),
+    "release": (c_int, [c_void_p, c_int]),
 }
 
 
 @cache
 def load_library() -> Any:
     """See `find_and_open`."""
-    return find_and_open(build.DECODING, SIGNATURES)
+    return find_and_open(build.DECODING, SIGNATURES, STRUCTURES)

@@ -1,5 +1,6 @@
 """The torch decoder against the network's whole forward pass, in every precision, and its memory."""
 
+import dataclasses
 import random
 from collections.abc import Sequence
 
@@ -10,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from dragoman.model.decoding.decoder import Admission, Rows
+from dragoman.model.decoding.decoder import Admission, PieceLists, Rows
 from dragoman.model.decoding.decoders.torch_decoder import TorchDecoder
 from dragoman.model.decoding.engines.engine import Engine
 from dragoman.model.decoding.request import Request
@@ -57,9 +58,19 @@ class Sentences:
             token_ids=np.array([(hypothesis or [BOS_ID])[-1] for hypothesis in hypotheses], np.int32),
             log_probs=np.array([log_prob for slot in slots for log_prob in self.log_probs[slot]]),
             ancestry=self.ancestry,
-            can_end=np.array([self.chance.random() < 0.5 for _ in slots]),
             num_extensions=np.array([self.chance.randint(1, 8) for _ in slots], np.int32),
+            excluded=self.some_pieces(len(hypotheses)),
+            wanted=self.some_pieces(len(hypotheses)),
         )
+
+    def some_pieces(self, num_rows: int) -> PieceLists:
+        """Of some rows some pieces, of others all or none."""
+        counts = [self.chance.choice([0, 0, 1, 3, VOCAB_SIZE]) for _ in range(num_rows)]
+        pairs = [
+            (row, piece) for row, count in enumerate(counts) for piece in self.chance.sample(range(VOCAB_SIZE), count)
+        ]
+        rows, token_ids = np.array(pairs, np.int32).reshape(-1, 2).T
+        return PieceLists.from_pairs(rows, token_ids, num_rows)
 
     def step(self) -> None:
         """Feeds the rows, checks what is told of them, and lets the hypotheses branch at random."""
@@ -94,6 +105,7 @@ class Sentences:
         return log_probs.tolist()
 
     def check(self, rows: Rows, which: np.ndarray) -> None:
+        assert rows.wanted is not None
         found = self.decoder.log_probs(rows, which)
         extensions = self.decoder.extend(rows, which)
         assert extensions.log_probs.shape[1] == rows.num_extensions[which].max()
@@ -105,8 +117,14 @@ class Sentences:
                 due = self.due(slot, beam)
                 assert found[row].tolist() == pytest.approx(due)
                 row += 1
-                if not rows.can_end[place]:
-                    due[EOS_ID] = -float("inf")
+                wanted, total = pieces_of(rows.wanted, rows.offsets[place] + beam), self.log_probs[slot][beam]
+                values = extensions.wanted[slice(*rows.wanted.offsets[rows.offsets[place] + beam :][:2].tolist())]
+                assert values.tolist() == pytest.approx([total + due[piece] for piece in wanted])
+                end = due[EOS_ID]
+                for piece in pieces_of(rows.excluded, rows.offsets[place] + beam):
+                    due[piece] = -float("inf")
+                if max(due) == -float("inf"):  # what is stuck may end
+                    due[EOS_ID] = end
                 every += [(self.log_probs[slot][beam] + value, beam, piece) for piece, value in enumerate(due)]
             best = sorted(every, key=lambda extension: -extension[0])[: int(rows.num_extensions[place])]
             best = [extension for extension in best if extension[0] > -float("inf")]
@@ -115,6 +133,12 @@ class Sentences:
             assert (extensions.log_probs[index, count:] == -np.inf).all()
             assert extensions.parents[index, :count].tolist() == [beam for _, beam, _ in best]
             assert extensions.token_ids[index, :count].tolist() == [piece for _, _, piece in best]
+
+
+def pieces_of(lists: PieceLists | None, row: int) -> list[int]:
+    assert lists is not None
+    found: list[int] = lists.token_ids[lists.offsets[row] : lists.offsets[row + 1]].tolist()
+    return found
 
 
 @given(seed=st.integers(0, 2**32), actions=st.lists(st.sampled_from(["admit", "step", "step", "release"]), max_size=20))
@@ -172,8 +196,9 @@ def test_equal_pieces_come_in_order_even_where_they_do_not_all_fit() -> None:
     sentences = Sentences(network, random.Random(0))
     sentences.sources[0], sentences.hypotheses[0], sentences.log_probs[0] = [6, 7], [[]], [0.0]
     for can_end, due in [(False, [6, 7, 8, 9]), (True, [EOS_ID, 6, 7, 8])]:
-        rows = sentences.rows()
-        rows.can_end[0], rows.num_extensions[0] = can_end, 4
+        excluded = np.array([] if can_end else [EOS_ID], np.int32)
+        lists = PieceLists(np.array([0, len(excluded)], np.int32), excluded)
+        rows = dataclasses.replace(sentences.rows(), num_extensions=np.array([4], np.int32), excluded=lists)
         decoder.advance(rows)
         assert decoder.extend(rows, np.array([0], np.int32)).token_ids.tolist() == [due]
 

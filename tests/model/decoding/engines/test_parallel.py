@@ -28,8 +28,9 @@ def make_request(number: int, *, length: int = 6, max_target_length: int = LENGT
     return Request(number, tuple(source), SearchOptions(beam_size=1 + number % 4), max_target_length)
 
 
-def make_torch_engines(count: int, **limits: int) -> list[Engine]:
-    return [Engine(TorchDecoder(NETWORK, forbidden_ids=FORBIDDEN, max_slots=3), **limits) for _ in range(count)]
+def make_torch_engines(count: int, *, max_cached_positions: int | None = None) -> list[Engine]:
+    decoders = [TorchDecoder(NETWORK, forbidden_ids=FORBIDDEN, max_slots=3) for _ in range(count)]
+    return [Engine(decoder, max_cached_positions=max_cached_positions) for decoder in decoders]
 
 
 class GatedEngine(Engine):

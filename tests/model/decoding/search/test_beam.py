@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dragoman.model.decoding.decoder import Extensions
-from dragoman.model.decoding.search.beam import beam_step, best_extensions, sort_pieces, top_pieces
+from dragoman.model.decoding.search.beam import beam_step, best_extensions, join_extensions, sort_pieces, top_pieces
 from tests.pieces import EOS_ID
 
 SOME, OTHER = 7, 8
@@ -151,3 +151,20 @@ def test_the_best_extensions_equal_sorting_them_all(
             strict=True,
         )
         assert [pytest.approx(extension) for extension in due] == list(triples)
+
+
+def test_extensions_of_all_slots_are_joined_in_their_places() -> None:
+    def make(log_probs: list[list[float]], piece: int) -> Extensions:
+        values = np.array(log_probs)
+        return Extensions(values, np.ones(values.shape, np.int32), np.full(values.shape, piece, np.int32))
+
+    joined = join_extensions(
+        3,
+        [
+            (np.array([0, 2], np.int32), make([[-1.0], [-2.0]], 7)),
+            (np.array([1], np.int32), make([[-3.0, -4.0]], EOS_ID)),
+        ],
+    )
+    assert joined.log_probs.tolist() == [[-1.0, -np.inf], [-3.0, -4.0], [-2.0, -np.inf]]
+    assert joined.parents.tolist() == [[1, 0], [1, 1], [1, 0]]
+    assert joined.token_ids.tolist() == [[7, 0], [EOS_ID, EOS_ID], [7, 0]]

@@ -1,6 +1,7 @@
 """What is told of a search while it goes on: its stable pieces are those of what it finds, and no more than that."""
 
 import dataclasses
+import itertools
 import random
 
 import numpy as np
@@ -15,9 +16,15 @@ from dragoman.model.decoding.request import Finished, Lost, Partial, Request
 from dragoman.model.decoding.search.following import num_common_pieces
 from dragoman.model.decoding.search_options import SearchOptions
 from tests.model.decoding.engines.engines import run
-from tests.model.decoding.engines.test_engine import FORBIDDEN, NETWORK, VOCAB_SIZE, make_engine
+from tests.model.decoding.engines.test_engine import FORBIDDEN, NETWORK, VOCAB_SIZE
 from tests.model.decoding.engines.test_engine_options import requests_with_options
 from tests.pieces import EOS_ID
+
+
+def make_engine(max_slots: int) -> Engine:
+    """Whose clock goes on by a second at every look."""
+    decoder = TorchDecoder(NETWORK, forbidden_ids=FORBIDDEN, max_slots=max_slots)
+    return Engine(decoder, clock=itertools.count().__next__)
 
 
 def follow(engine: Engine | ParallelEngine, requests: list[Request]) -> tuple[dict[int, Finished], list[list[Partial]]]:
@@ -110,7 +117,7 @@ def test_a_slot_is_no_longer_followed_when_another_takes_it() -> None:
 
 
 def test_several_threads_tell_of_what_they_decode() -> None:
-    engine = ParallelEngine([Engine(TorchDecoder(NETWORK, forbidden_ids=FORBIDDEN, max_slots=2)) for _ in range(2)])
+    engine = ParallelEngine([make_engine(2) for _ in range(2)])
     requests = [Request(number, (6 + number, 7, 8), SearchOptions(), 12, is_followed=True) for number in range(4)]
     found, told = follow(engine, requests)
     alone = run(make_engine(4), [dataclasses.replace(request, is_followed=False) for request in requests])
@@ -136,3 +143,14 @@ def test_the_end_of_sentence_is_no_piece_of_what_is_told() -> None:
         source = tuple(random.Random(number).choices(range(6, VOCAB_SIZE), k=6))
         _, (partials,) = follow(make_engine(1), [Request(0, source, SearchOptions(), 20, is_followed=True)])
         assert all(EOS_ID not in partial.token_ids for partial in partials)
+
+
+def test_reports_come_at_most_every_fifty_milliseconds() -> None:
+    now = 7.0
+    engine = Engine(TorchDecoder(NETWORK, forbidden_ids=FORBIDDEN, max_slots=1), clock=lambda: now)
+    engine.admit([Request(0, (6, 7, 8), SearchOptions(min_target_length=9), 12, is_followed=True)])
+    told = []
+    for seconds in (0.0, 0.01, 0.02, 0.03, 0.01, 0.04):
+        now += seconds
+        told.append(bool(engine.step()))
+    assert told == [True, False, False, True, False, True]

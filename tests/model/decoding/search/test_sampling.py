@@ -7,7 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dragoman.model.decoding.search.sampling import candidates, digest, draw, uniform
+from dragoman.model.decoding.decoder import Rows
+from dragoman.model.decoding.request import Request
+from dragoman.model.decoding.search.sampling import Sampler, candidates, digest, draw, let_stuck_end, uniform
+from dragoman.model.decoding.search_options import SearchOptions
+from tests.pieces import BOS_ID, EOS_ID
 
 log_prob_lists = st.lists(
     st.sampled_from([-0.1, -1.0, -2.5, -4.0, -math.inf]) | st.floats(-20, 0), min_size=1, max_size=30
@@ -90,3 +94,35 @@ def test_the_least_temperature_takes_the_likeliest() -> None:
     log_probs = np.array([-3.0, -1.0, -2.0])
     ids = candidates(log_probs, temperature=5e-324, top_k=0, top_p=0.5)
     assert draw(log_probs, ids, temperature=5e-324, number=0.999) == 1
+
+
+@given(st.lists(st.lists(st.sampled_from([-1.0, -math.inf]), min_size=5, max_size=5), min_size=1, max_size=4))
+def test_only_what_is_stuck_may_end(log_probs: list[list[float]]) -> None:
+    given_log_probs = np.array(log_probs)
+    found = let_stuck_end(given_log_probs, np.full(len(log_probs), -7.0), EOS_ID)
+    for row, values in enumerate(log_probs):
+        stuck = all(value == -math.inf for value in values)
+        due = [-7.0 if stuck and piece == EOS_ID else value for piece, value in enumerate(values)]
+        assert found[row].tolist() == due
+    assert given_log_probs.tolist() == log_probs
+
+
+def test_one_seed_draws_otherwise_for_another_sentence() -> None:
+    # Alike, all sentences of a corpus would have their unlikely pieces at the same positions.
+    options = SearchOptions(sampling_temperature=1.0)
+    sampler = Sampler(EOS_ID)
+    number = np.arange(20, dtype=np.int32)
+    for slot in number.tolist():
+        sampler.begin(slot, Request(slot, (6, 7 + slot), options, 10))
+    rows = Rows(
+        slots=number,
+        offsets=np.arange(21, dtype=np.int32),
+        positions=np.zeros(20, np.int32),
+        token_ids=np.full(20, BOS_ID, np.int32),
+        log_probs=np.zeros(20),
+        ancestry=np.zeros((20, 1, 32), np.uint8),
+        num_extensions=np.full(20, 2, np.int32),
+    )
+    equally_likely = np.full((20, 1000), -np.log(1000))
+    extended = sampler.extend(rows, number, equally_likely)
+    assert len({int(extensions.token_ids[0, 0]) for extensions in extended}) > 15

@@ -20,7 +20,6 @@ class Twin:
     """One slot: hypotheses as lists of (piece, log probability so far, beam in which it was gained)."""
 
     beam_size: int
-    min_length: int
     max_length: int
     live: list[list[tuple[int, float, int]]] = field(default_factory=lambda: [[]])
     finished: list[tuple[list[tuple[int, float, int]], int]] = field(default_factory=list)  # with the parent beam
@@ -65,7 +64,6 @@ def check_rows(rows: Rows, twins: dict[int, Twin]) -> None:
         first, end = rows.offsets[index : index + 2].tolist()
         assert end - first == len(twin.live)
         assert rows.positions[index] == twin.position
-        assert rows.can_end[index] == (twin.position >= twin.min_length)
         assert rows.num_extensions[index] == 2 * twin.beam_size
         for beam, pieces in enumerate(twin.live):
             last = pieces[-1] if pieces else (BOS_ID, 0.0, 0)
@@ -98,12 +96,11 @@ def test_equals_the_twins_while_sentences_come_and_go(seed: int, num_steps: int)
         for slot in set(range(MAX_SLOTS)) - set(twins):
             if chance.random() < 0.4:
                 beam_size, max_length = chance.choice([1, 2, 3, 8]), chance.choice([1, 3, 12, GROWTH, 2 * GROWTH + 1])
-                twin = twins[slot] = Twin(beam_size, chance.randint(1, 3), max_length)
+                twin = twins[slot] = Twin(beam_size, max_length)
                 search.begin(
                     slot,
                     beam_size=twin.beam_size,
                     num_extensions=2 * twin.beam_size,
-                    min_length=twin.min_length,
                     max_length=twin.max_length,
                 )
         assert search.num_active == len(twins)
@@ -132,7 +129,7 @@ def test_equals_the_twins_while_sentences_come_and_go(seed: int, num_steps: int)
 def test_a_slot_begins_anew() -> None:
     search = Search(1, VOCABULARY)
     for _ in range(2):
-        search.begin(0, beam_size=1, num_extensions=2, min_length=1, max_length=2)
+        search.begin(0, beam_size=1, num_extensions=2, max_length=2)
         assert search.rows().token_ids.tolist() == [BOS_ID]
         assert search.endings(0) == []
         for token_id in (7, 8):

@@ -1,13 +1,15 @@
 """The C++ operations against torch's own, in the bounds of bfloat16, and what their dropout keeps."""
 
+from ctypes import byref
+
 import pytest
 import torch
 from torch import Tensor, nn
 
 from dragoman.model.network.dropout import Dropout
 from dragoman.model.network.operations import TorchOperations
-from dragoman.training.learning.native.library import load_library
-from dragoman.training.learning.native.operations import NativeOperations, fastest_operations
+from dragoman.training.learning.native.library import AttentionShape, load_library
+from dragoman.training.learning.native.operations import NativeOperations, check_memory, fastest_operations
 
 LOW = torch.bfloat16
 CPU = torch.device("cpu")
@@ -198,3 +200,12 @@ def test_float32_is_left_to_torch() -> None:
 
 def test_a_processor_has_the_library_for_low_precision() -> None:
     assert isinstance(fastest_operations(CPU, low_precision=True), NativeOperations)
+
+
+@pytest.mark.parametrize("function", ["attend", "attend_backward"])
+def test_too_little_memory_is_an_error(function: str) -> None:
+    shape = AttentionShape(num_sentences=1, num_heads=1, num_queries=1, num_keys=1 << 50, d_key=16, d_value=16)
+    inputs, outputs = [None] * 4, [None] * (2 if function == "attend" else 4)
+    call = getattr(load_library(), f"dragoman_{function}")
+    with pytest.raises(MemoryError, match="attention needs more memory than there is"):
+        check_memory(call(byref(shape), *inputs, 0.0, 0, *outputs))

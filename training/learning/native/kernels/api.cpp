@@ -1,24 +1,46 @@
-// What library.py calls. Matrices are contiguous; widths are multiples of dragoman_lanes().
+// What library.py calls. Matrices are contiguous; widths are multiples of dragoman_lanes(). What takes memory returns
+// whether it got it.
 #include "attention.h"
 #include "elementwise.h"
 
 using namespace dragoman;
 
+namespace {
+
+template <class Work> int with_memory(Work work) {
+    try {
+        work();
+        return 1;
+    } catch (const std::bad_alloc&) {
+        return 0;
+    }
+}
+
+}  // namespace
+
 extern "C" {
 
 int dragoman_lanes() { return LANES; }
 
-void dragoman_attend(const AttentionShape* shape, const Bfloat16* queries, const Bfloat16* keys, const Bfloat16* values,
-                     const uint8_t* mask, float dropout, uint64_t seed, float* weights, Bfloat16* context) {
-    attend(*shape, queries, keys, values, mask, Dropout(dropout, seed), weights, context);
+// The sizes of the structures that library.py mirrors.
+int dragoman_sizes(int64_t* sizes) {
+    sizes[0] = sizeof(AttentionShape);
+    return 1;
 }
 
-void dragoman_attend_backward(const AttentionShape* shape, const Bfloat16* queries, const Bfloat16* keys,
+int dragoman_attend(const AttentionShape* shape, const Bfloat16* queries, const Bfloat16* keys, const Bfloat16* values,
+                     const uint8_t* mask, float dropout, uint64_t seed, float* weights, Bfloat16* context) {
+    return with_memory([&] { attend(*shape, queries, keys, values, mask, Dropout(dropout, seed), weights, context); });
+}
+
+int dragoman_attend_backward(const AttentionShape* shape, const Bfloat16* queries, const Bfloat16* keys,
                               const Bfloat16* values, const float* weights, float dropout, uint64_t seed,
                               const Bfloat16* gradient, Bfloat16* query_gradient, Bfloat16* key_gradient,
                               Bfloat16* value_gradient) {
-    attend_backward(*shape, queries, keys, values, weights, Dropout(dropout, seed), gradient, query_gradient,
-                    key_gradient, value_gradient);
+    return with_memory([&] {
+        attend_backward(*shape, queries, keys, values, weights, Dropout(dropout, seed), gradient, query_gradient,
+                        key_gradient, value_gradient);
+    });
 }
 
 void dragoman_add_dropped(int64_t size, const float* states, const Bfloat16* update, float dropout, uint64_t seed,

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <new>
 
+#include <omp.h>
+
 #include "random.h"
 
 namespace dragoman {
@@ -27,12 +29,26 @@ template <class Number> struct HeadRows {
     Number* operator[](int64_t row) const { return first + row * stride; }
 };
 
-// A thread's own numbers, aligned.
+// Aligned memory for all threads, taken before they begin: an exception must not leave a parallel region. Throws
+// std::bad_alloc.
+class SharedScratch {
+public:
+    explicit SharedScratch(int64_t size_each)
+        : size_each_((size_each + 15) / 16 * 16),
+          numbers_(new (std::align_val_t(64)) float[size_each_ * omp_get_max_threads()]) {}
+    ~SharedScratch() { ::operator delete[](numbers_, std::align_val_t(64)); }
+    SharedScratch(const SharedScratch&) = delete;
+    float* of_thread() const { return numbers_ + size_each_ * omp_get_thread_num(); }
+
+private:
+    const int64_t size_each_;
+    float* const numbers_;
+};
+
+// A thread's own part of it.
 class Scratch {
 public:
-    explicit Scratch(int64_t size) : numbers_(new (std::align_val_t(64)) float[size]) {}
-    ~Scratch() { ::operator delete[](numbers_, std::align_val_t(64)); }
-    Scratch(const Scratch&) = delete;
+    explicit Scratch(const SharedScratch& shared) : numbers_(shared.of_thread()) {}
     float* take(int64_t size) {
         float* taken = numbers_ + used_;
         used_ += (size + 15) / 16 * 16;
@@ -40,7 +56,7 @@ public:
     }
 
 private:
-    float* numbers_;
+    float* const numbers_;
     int64_t used_ = 0;
 };
 
@@ -92,9 +108,10 @@ inline void attend(const AttentionShape& shape, const Bfloat16* queries, const B
     const int64_t num_heads = shape.num_heads, T = shape.num_queries, S = shape.num_keys, padded = shape.padded_keys();
     const int64_t d_key = shape.d_key, d_value = shape.d_value;
     const float scale = 1 / std::sqrt(static_cast<float>(d_key));
+    const SharedScratch shared(d_key * padded + S * d_value + d_key + padded + 64);
 #pragma omp parallel
     {
-        Scratch scratch(d_key * padded + S * d_value + d_key + padded + 64);
+        Scratch scratch(shared);
         float *key_columns = scratch.take(d_key * padded), *value_rows = scratch.take(S * d_value);
         float *query = scratch.take(d_key), *dropped = scratch.take(padded);
 #pragma omp for
@@ -132,9 +149,10 @@ inline void attend_backward(const AttentionShape& shape, const Bfloat16* queries
     const int64_t num_heads = shape.num_heads, T = shape.num_queries, S = shape.num_keys, padded = shape.padded_keys();
     const int64_t d_key = shape.d_key, d_value = shape.d_value;
     const float scale = 1 / std::sqrt(static_cast<float>(d_key));
+    const SharedScratch shared(d_value * padded + S * d_key + T * (d_key + d_value + 2 * padded) + 96);
 #pragma omp parallel
     {
-        Scratch scratch(d_value * padded + S * d_key + T * (d_key + d_value + 2 * padded) + 96);
+        Scratch scratch(shared);
         float *value_columns = scratch.take(d_value * padded), *key_rows = scratch.take(S * d_key);
         float *query_rows = scratch.take(T * d_key), *gradient_rows = scratch.take(T * d_value);
         float *used = scratch.take(T * padded), *score_gradients = scratch.take(T * padded);

@@ -33,9 +33,18 @@ extern "C" {
 
 const char* dragoman_message() { return message.c_str(); }
 
+// The sizes of the structures that library.py mirrors, in its order.
+int dragoman_sizes(int64_t* sizes) {
+    const size_t found[] = {sizeof(Shape), sizeof(Tensor), sizeof(Admission), sizeof(PieceLists), sizeof(Rows), sizeof(Given)};
+    std::copy(std::begin(found), std::end(found), sizes);
+    return static_cast<int>(std::size(found));
+}
+
 int dragoman_new(const Shape* shape, int is_int8, const Tensor* tensors, int num_tensors,
                  const Tensor* position_encodings, const uint8_t* is_forbidden, int max_slots, Decoder** decoder) {
     return guarded([&] {
+        check_index("maximum of slots", max_slots - 1, INT32_MAX);
+        if (position_encodings->num_columns != shape->d_model) refuse("the positions have the wrong width");
         const TensorTable table(tensors, num_tensors);
         const auto make = [&]<class Precision>(Precision) -> Decoder* {
             const auto weights =
@@ -47,7 +56,10 @@ int dragoman_new(const Shape* shape, int is_int8, const Tensor* tensors, int num
 }
 
 int dragoman_replicate(const Decoder* decoder, int max_slots, Decoder** replica) {
-    return guarded([&] { *replica = decoder->replicate(max_slots).release(); });
+    return guarded([&] {
+        check_index("maximum of slots", max_slots - 1, INT32_MAX);
+        *replica = decoder->replicate(max_slots).release();
+    });
 }
 
 void dragoman_free(Decoder* decoder) { delete decoder; }
@@ -61,16 +73,24 @@ int dragoman_advance(Decoder* decoder, const Rows* rows) {
 }
 
 int dragoman_extend(Decoder* decoder, const Rows* rows, const int32_t* which, int count, int capacity,
-                    double* log_probs, int32_t* parents, int32_t* token_ids) {
-    return guarded([&] { decoder->extend(*rows, which, count, capacity, log_probs, parents, token_ids); });
+                    double* log_probs, int32_t* parents, int32_t* token_ids, double* wanted) {
+    return guarded([&] { decoder->extend(*rows, which, count, capacity, log_probs, parents, token_ids, wanted); });
 }
 
 int dragoman_log_probs(Decoder* decoder, const Rows* rows, const int32_t* which, int count, float* results) {
     return guarded([&] { decoder->log_probs(*rows, which, count, results); });
 }
 
-const float* dragoman_attention(const Decoder* decoder, int slot) { return decoder->attention(slot); }
+int dragoman_score(Decoder* decoder, const Given* given, int count, double* log_probs, float* attention) {
+    return guarded([&] { decoder->score(given, count, log_probs, attention); });
+}
 
-void dragoman_release(Decoder* decoder, int slot) { decoder->release(slot); }
+int dragoman_attention(const Decoder* decoder, int slot, int64_t size, float* results) {
+    return guarded([&] { decoder->attention(slot, size, results); });
+}
+
+int dragoman_release(Decoder* decoder, int slot) {
+    return guarded([&] { decoder->release(slot); });
+}
 
 }  // extern "C"

@@ -3,7 +3,6 @@
 #pragma once
 
 #include "checks.h"
-#include "output.h"
 
 namespace dragoman {
 
@@ -17,9 +16,10 @@ public:
     virtual void admit(const Admission* admissions, int count) = 0;
     virtual void advance(const Rows& rows) = 0;
     virtual void extend(const Rows& rows, const int32_t* which, int count, int capacity, double* log_probs,
-                        int32_t* parents, int32_t* token_ids) = 0;
+                        int32_t* parents, int32_t* token_ids, double* wanted) = 0;
     virtual void log_probs(const Rows& rows, const int32_t* which, int count, float* results) = 0;
-    virtual const float* attention(int slot) const = 0;
+    virtual void score(const Given* given, int count, double* log_probs, float* attention) = 0;
+    virtual void attention(int slot, int64_t size, float* results) const = 0;
     virtual void release(int slot) = 0;
 };
 
@@ -33,7 +33,8 @@ public:
     }
 
     void admit(const Admission* admissions, int count) override {
-        for (int i = 0; i < count; ++i) check_admission(admissions[i], shape_, static_cast<int>(slots_.size()));
+        check_admissions(admissions, count, shape_, static_cast<int>(slots_.size()));
+        fed_slots_.clear();
         std::vector<Sentence> sentences;
         int num_rows = 0;
         for (int i = 0; i < count; ++i) {
@@ -49,20 +50,25 @@ public:
 
     void advance(const Rows& rows) override {
         check_rows(rows, shape_, slots_, weights_->num_positions);
+        fed_slots_.clear();
         for (int i = 0; i < rows.num_slots; ++i)
             slots_[rows.slots[i]].reserve(shape_, rows.positions[i], pages_);
-        float* states = states_.reserve(static_cast<size_t>(rows.offsets[rows.num_slots]) * shape_.width());
+        float* states = states_.reserve(static_cast<size_t>(rows.num_rows) * shape_.width());
         Step<Precision>(*weights_, slots_.data(), rows, space_).run(states);
+        fed_slots_.assign(rows.slots, rows.slots + rows.num_slots);
+        fed_offsets_.assign(rows.offsets, rows.offsets + rows.num_slots + 1);
     }
 
     void extend(const Rows& rows, const int32_t* which, int count, int capacity, double* log_probs, int32_t* parents,
-                int32_t* token_ids) override {
-        check_indices("fed slot number", which, count, rows.num_slots);
+                int32_t* token_ids, double* wanted) override {
+        check_fed(rows, which, count, fed_slots_, fed_offsets_);
+        check_extensions(rows, which, count, shape_.target_vocab_size);
         find(rows, which, count);
         const RowCandidates* candidates = candidates_.data();
         for (int i = 0; i < count; ++i) {
             merge_candidates(candidates, rows.log_probs + rows.offsets[which[i]], num_rows(rows, which[i]),
-                             rows.num_extensions[which[i]], extensions_);
+                             rows.num_extensions[which[i]], shape_.eos_id, extensions_);
+            write_wanted(rows, which[i], candidates, wanted);
             for (int rank = 0; rank < capacity; ++rank) {
                 const bool is_there = rank < static_cast<int>(extensions_.size());
                 const size_t place = static_cast<size_t>(i) * capacity + rank;
@@ -75,18 +81,41 @@ public:
     }
 
     void log_probs(const Rows& rows, const int32_t* which, int count, float* results) override {
-        check_indices("fed slot number", which, count, rows.num_slots);
+        check_fed(rows, which, count, fed_slots_, fed_offsets_);
         const int vocab_size = shape_.target_vocab_size;
         for (int i = 0; i < count; ++i) {
             const Slot<Precision>& slot = slots_[rows.slots[which[i]]];
             write_logits(rows, which[i], slot, results);
-            for (int r = 0; r < num_rows(rows, which[i]); ++r, results += vocab_size)
-                normalize(results, slot.is_forced);
+            for (int r = 0; r < num_rows(rows, which[i]); ++r, results += vocab_size) normalize(results);
         }
     }
 
-    const float* attention(int slot) const override { return slots_[slot].attention.data(); }
-    void release(int slot) override { slots_[slot].release(pages_); }
+    void score(const Given* given, int count, double* log_probs, float* attention) override {
+        for (int i = 0; i < count; ++i) check_given(given[i], shape_, weights_->num_positions);
+        fed_slots_.clear();
+        for (int first = 0, end = 0; first < count; first = end) {
+            int num_source_rows = 0, num_target_rows = 0;
+            for (; end < count; ++end) {
+                num_source_rows += given[end].source_length, num_target_rows += given[end].target_length - 1;
+                if (end > first && std::max(num_source_rows, num_target_rows) > ENCODED_ROWS) break;
+            }
+            score_together(given + first, end - first, log_probs, attention);
+        }
+    }
+
+    void attention(int slot, int64_t size, float* results) const override {
+        check_index("slot", slot, static_cast<int>(slots_.size()));
+        const std::vector<float>& kept = slots_[slot].attention;
+        if (static_cast<int64_t>(kept.size()) != size)
+            refuse("slot " + std::to_string(slot) + " keeps attention of another size");
+        std::copy(kept.begin(), kept.end(), results);
+    }
+
+    void release(int slot) override {
+        check_index("slot", slot, static_cast<int>(slots_.size()));
+        fed_slots_.clear();
+        slots_[slot].release(pages_);
+    }
 
 private:
     const std::shared_ptr<const Weights<Precision>> weights_;
@@ -94,6 +123,7 @@ private:
     std::vector<Slot<Precision>> slots_;
     PagePool<typename Precision::Cached> pages_;
     Buffer<float> states_;  // [R][width], the last layer's
+    std::vector<int32_t> fed_slots_, fed_offsets_;  // of the rows whose states they are; no slots where there are none
     Workspace<Precision> space_;
     std::vector<RowCandidates> candidates_;
     std::vector<Extension> extensions_;
@@ -103,12 +133,7 @@ private:
     void prepare_slot(const Admission& admission) {
         Slot<Precision>& slot = slots_[admission.slot];
         slot.release(pages_);
-        slot.source_length = admission.source_length;
-        slot.padded_length = Shape::padded(admission.source_length);
-        slot.num_beams = admission.num_beams;
-        slot.keeps_attention = admission.keeps_attention;
-        slot.is_forced = admission.is_forced;
-        slot.source = pages_.take(shape_.num_decoder_layers * slot.source_layer_size(shape_));
+        prepare_source(slot, admission.source_length, admission.num_beams, admission.keeps_attention);
         if (!admission.allowed_ids) return;
         slot.allowed_ids.assign(admission.allowed_ids, admission.allowed_ids + admission.num_allowed);
         slot.allowed_output = typename Precision::Matrix(admission.num_allowed, shape_.width());
@@ -116,6 +141,62 @@ private:
         const std::vector<float> nothing(shape_.width(), 0.0f);
         for (int i = admission.num_allowed; i % LANES; ++i)
             slot.allowed_output.set_row(i, nothing.data(), 1.0f, -INFINITE);
+    }
+
+    void prepare_source(Slot<Precision>& slot, int source_length, int num_beams, bool keeps_attention) {
+        slot.source_length = source_length;
+        slot.padded_length = Shape::padded(source_length);
+        slot.num_beams = num_beams;
+        slot.keeps_attention = keeps_attention;
+        slot.source = pages_.take(shape_.num_decoder_layers * slot.source_layer_size(shape_));
+    }
+
+    // Feeds all pieces of some translations at once. Moves the pointers behind what it writes.
+    void score_together(const Given* given, int count, double*& log_probs, float*& attention) {
+        std::vector<Slot<Precision>> slots(count);
+        std::vector<Sentence> sentences;
+        std::vector<int32_t> numbers, offsets = {0}, token_ids;
+        for (int i = 0; i < count; ++i) {
+            const int length = given[i].target_length - 1;
+            prepare_source(slots[i], given[i].source_length, 1, given[i].keeps_attention);
+            slots[i].reserve(shape_, length - 1, pages_);
+            sentences.push_back({given[i].source_ids, given[i].source_length, i});
+            numbers.push_back(i), offsets.push_back(offsets.back() + length);
+            token_ids.insert(token_ids.end(), given[i].target_ids, given[i].target_ids + length);
+        }
+        encode(*weights_, sentences, slots.data(), space_);
+        Rows rows = {};
+        rows.slots = numbers.data(), rows.offsets = offsets.data(), rows.token_ids = token_ids.data();
+        rows.num_slots = count, rows.num_rows = offsets.back();
+        float* states = states_.reserve(static_cast<size_t>(rows.num_rows) * shape_.width());
+        Step<Precision>(*weights_, slots.data(), rows, space_, Feed::GIVEN).run(states);
+        space_.inputs.prepare(states, rows.num_rows, shape_.width());
+        reserve_candidates(rows.num_rows);
+        for (int i = 0, row = 0; i < count; ++i)
+            for (int t = 1; t < given[i].target_length; ++t, ++row) {
+                const int32_t* next = given[i].target_ids + t;
+                candidates_[row].start(0, nullptr, {}, {next, next + 1}, shape_.eos_id, {});
+            }
+        find_candidates<Precision>(space_.inputs, rows.num_rows, weights_->output, nullptr, candidates_.data());
+        for (int row = 0; row < rows.num_rows; ++row)
+            *log_probs++ = candidates_[row].wanted()[0] - candidates_[row].log_normalizer();
+        for (Slot<Precision>& slot : slots) {
+            attention = std::copy(slot.attention.begin(), slot.attention.end(), attention);
+            slot.release(pages_);
+        }
+    }
+
+    void reserve_candidates(int count) {
+        if (count > static_cast<int>(candidates_.size())) candidates_.resize(count);
+    }
+
+    // The log probabilities of whole hypotheses with the pieces that the rows of one slot want.
+    void write_wanted(const Rows& rows, int i, const RowCandidates* candidates, double* wanted) const {
+        for (int row = rows.offsets[i]; rows.wanted.offsets && row < rows.offsets[i + 1]; ++row, ++candidates) {
+            const float normalizer = candidates->log_normalizer();
+            double* to = wanted + rows.wanted.offsets[row];
+            for (const float logit : candidates->wanted()) *to++ = rows.log_probs[row] + (logit - normalizer);
+        }
     }
 
     // Makes the states of the slots which[first .. last) the inputs of the output projection.
@@ -136,12 +217,15 @@ private:
     // Fills candidates_ for the rows of the given slots.
     void find(const Rows& rows, const int32_t* which, int num_slots) {
         int count = 0;
+        for (int i = 0; i < num_slots; ++i) count += num_rows(rows, which[i]);
+        reserve_candidates(count);
+        RowCandidates* next = candidates_.data();
         for (int i = 0; i < num_slots; ++i) {
-            const int32_t excluded = rows.can_end[which[i]] ? -1 : shape_.eos_id;
-            for (int r = 0; r < num_rows(rows, which[i]); ++r) {
-                if (count == static_cast<int>(candidates_.size())) candidates_.emplace_back();
-                candidates_[count++].start(rows.num_extensions[which[i]], weights_->is_forbidden.data(), excluded);
-            }
+            const std::vector<int32_t>& allowed = slots_[rows.slots[which[i]]].allowed_ids;
+            const PieceList allowed_ids = {allowed.data(), allowed.data() + allowed.size()};
+            for (int row = rows.offsets[which[i]]; row < rows.offsets[which[i] + 1]; ++row)
+                next++->start(rows.num_extensions[which[i]], weights_->is_forbidden.data(), rows.excluded.of_row(row),
+                              rows.wanted.of_row(row), shape_.eos_id, allowed_ids);
         }
         RowCandidates* own = candidates_.data();
         for (int i = 0; i < num_slots;) {  // neighbours that share the whole vocabulary go together
@@ -176,7 +260,7 @@ private:
                             });
     }
 
-    void normalize(float* logits, bool is_forced) const {
+    void normalize(float* logits) const {
         const int vocab_size = shape_.target_vocab_size;
         float highest = -INFINITE;
         for (int i = 0; i < vocab_size; ++i) highest = std::max(highest, logits[i]);
@@ -189,7 +273,7 @@ private:
         }
         const float normalizer = highest + std::log(sum(total));
         for (int i = 0; i < vocab_size; ++i)
-            logits[i] = weights_->is_forbidden[i] && !is_forced ? -INFINITE : logits[i] - normalizer;
+            logits[i] = weights_->is_forbidden[i] ? -INFINITE : logits[i] - normalizer;
     }
 };
 

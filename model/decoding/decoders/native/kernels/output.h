@@ -6,35 +6,80 @@
 
 namespace dragoman {
 
-// The best pieces of one row so far, and what its softmax needs: a running maximum and a running sum.
+// Pieces in ascending order.
+struct PieceList {
+    const int32_t *first = nullptr, *last = nullptr;
+
+    bool holds(int32_t id) const { return first != last && std::binary_search(first, last, id); }
+};
+
+// The best pieces of one row so far, the logits that were asked for, and what the row's softmax needs: a running maximum
+// and a running sum.
 class RowCandidates {
 public:
-    void start(int capacity, const uint8_t* is_forbidden, int32_t excluded_id) {
-        capacity_ = capacity, count_ = 0, is_forbidden_ = is_forbidden, excluded_id_ = excluded_id;
+    // capacity: how many of the best are kept, 0 for none. is_forbidden: [vocabulary], or null where nothing is.
+    // excluded: not among the best. wanted: whose logits are kept besides. allowed_ids: the pieces that the outputs stand
+    // for, ascending; none where each stands for its own number.
+    void start(int capacity, const uint8_t* is_forbidden, PieceList excluded, PieceList wanted, int32_t eos_id,
+               PieceList allowed_ids) {
+        capacity_ = capacity, count_ = 0, is_forbidden_ = is_forbidden, excluded_ = excluded;
         highest_ = threshold_ = -INFINITE;
         total_ = Vec{};
         logits_.resize(capacity), ids_.resize(capacity);
+        asked_.clear(), next_ = 0;
+        wanted_.assign(wanted.last - wanted.first, -INFINITE);
+        for (const int32_t* id = wanted.first; id != wanted.last; ++id)
+            if (!is_forbidden || !is_forbidden[*id]) ask(*id, static_cast<int>(id - wanted.first), allowed_ids);
+        end_logit_ = -INFINITE, end_place_ = -1;
+        if (!is_forbidden || !is_forbidden[eos_id]) end_place_ = place_of(eos_id, allowed_ids);
     }
 
-    // Takes the logits of num_vectors · LANES neighbouring pieces; ids maps places to pieces where they differ.
+    // Takes the logits of num_vectors · LANES neighbouring outputs; ids maps outputs to pieces where they differ. Outputs
+    // come in ascending order.
     void take(const float* logits, int num_vectors, int first, const int32_t* ids) {
+        const int last = first + num_vectors * LANES;
+        if (end_place_ >= first && end_place_ < last) end_logit_ = logits[end_place_ - first];
+        for (; next_ < asked_.size() && asked_[next_].place < last; ++next_)
+            wanted_[asked_[next_].index] = logits[asked_[next_].place - first];
         if (num_vectors == PANEL / LANES) return take_vectors<PANEL / LANES>(logits, first, ids);
         for (int v = 0; v < num_vectors; ++v) take_vectors<1>(logits + v * LANES, first + v * LANES, ids);
     }
 
     float log_normalizer() const { return highest_ + std::log(sum(total_)); }
     int count() const { return count_; }
+    bool is_stuck() const { return capacity_ && !count_ && end_logit_ > -INFINITE; }  // may end whatever the rules say
     float logit(int rank) const { return logits_[rank]; }
     int32_t id(int rank) const { return ids_[rank]; }
+    float end_logit() const { return end_logit_; }
+    const std::vector<float>& wanted() const { return wanted_; }  // -∞ for what is impossible
 
 private:
+    struct Asked {
+        int place, index;
+    };
+
     int capacity_ = 0, count_ = 0;
-    const uint8_t* is_forbidden_ = nullptr;  // [vocabulary]
-    int32_t excluded_id_ = -1;
+    const uint8_t* is_forbidden_ = nullptr;
+    PieceList excluded_;
     float highest_, threshold_;  // threshold: the worst of a full list; never above `highest`
     Vec total_;
     std::vector<float> logits_;  // best first; of equals the lower piece, which came first
     std::vector<int32_t> ids_;
+    std::vector<Asked> asked_;  // by place
+    size_t next_ = 0;  // of asked_
+    std::vector<float> wanted_;
+    float end_logit_ = 0;
+    int end_place_ = -1;
+
+    static int place_of(int32_t id, PieceList allowed_ids) {
+        if (allowed_ids.first == allowed_ids.last) return id;
+        const int32_t* found = std::lower_bound(allowed_ids.first, allowed_ids.last, id);
+        return found != allowed_ids.last && *found == id ? static_cast<int>(found - allowed_ids.first) : -1;
+    }
+    void ask(int32_t id, int index, PieceList allowed_ids) {
+        const int place = place_of(id, allowed_ids);
+        if (place >= 0) asked_.push_back({place, index});
+    }
 
     template <int VECTORS> void take_vectors(const float* logits, int first, const int32_t* ids) {
         Vec values[VECTORS];
@@ -43,7 +88,7 @@ private:
         for (int v = 1; v < VECTORS; ++v) best = maximum(best, values[v]);
         if (lanes_where(best > splat(threshold_))) {
             raise_highest(greatest(best));
-            for (int v = 0; v < VECTORS; ++v) insert_better(values[v], logits + v * LANES, first + v * LANES, ids);
+            for (int v = 0; capacity_ && v < VECTORS; ++v) insert_better(values[v], logits + v * LANES, first + v * LANES, ids);
         }
         const Vec offset = splat(-highest_ * LOG2_E);
         for (int v = 0; v < VECTORS; ++v) values[v] = power_of_two(fma(values[v], splat(LOG2_E), offset));
@@ -61,7 +106,8 @@ private:
             const int lane = __builtin_ctz(lanes);
             const int32_t id = ids ? ids[first + lane] : first + lane;
             // The threshold may have risen since the lanes were compared with it.
-            if (logits[lane] > threshold_ && !is_forbidden_[id] && id != excluded_id_) insert(logits[lane], id);
+            if (logits[lane] > threshold_ && !(is_forbidden_ && is_forbidden_[id]) && !excluded_.holds(id))
+                insert(logits[lane], id);
         }
     }
 
@@ -99,7 +145,7 @@ struct Extension {
 };
 
 inline void merge_candidates(const RowCandidates* candidates, const double* log_probs, int num_beams, int num_wanted,
-                             std::vector<Extension>& extensions) {
+                             int32_t eos_id, std::vector<Extension>& extensions) {
     extensions.clear();
     for (int beam = 0; beam < num_beams; ++beam) {
         const float normalizer = candidates[beam].log_normalizer();
@@ -107,6 +153,8 @@ inline void merge_candidates(const RowCandidates* candidates, const double* log_
         for (int rank = 0; rank < candidates[beam].count(); ++rank)
             extensions.push_back({log_probs[beam] + (candidates[beam].logit(rank) - normalizer), beam,
                                   candidates[beam].id(rank)});
+        if (candidates[beam].is_stuck())
+            extensions.push_back({log_probs[beam] + (candidates[beam].end_logit() - normalizer), beam, eos_id});
     }
     const int count = std::min<int>(num_wanted, extensions.size());
     std::partial_sort(extensions.begin(), extensions.begin() + count, extensions.end());

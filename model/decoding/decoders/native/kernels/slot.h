@@ -36,7 +36,6 @@ template <class Precision> struct Slot {
     int padded_length = 0;
     int num_beams = 0;
     bool keeps_attention = false;
-    bool is_forced = false;  // nothing is forbidden
     Buffer<Cached> source;  // [layer]: keys [num_heads][d_key][padded length], then values [padded length][all heads' width]
     std::vector<Buffer<Cached>> pages;  // [layer][position in the page][beam]: keys, then values, of all heads
     std::vector<float> attention;  // [position][beam][source_length]

@@ -2,8 +2,19 @@
 #pragma once
 
 #include "encoder.h"
+#include "output.h"
 
 namespace dragoman {
+
+// Ascending pieces of every row, one row's behind another's; null offsets where no row has any. Mirrored in library.py.
+struct PieceLists {
+    const int32_t *offsets, *token_ids;
+    int32_t count;
+
+    PieceList of_row(int row) const {
+        return offsets ? PieceList{token_ids + offsets[row], token_ids + offsets[row + 1]} : PieceList{};
+    }
+};
 
 // The live hypotheses of a step; `model.decoding.decoder.Rows` tells what the fields mean. Mirrored in library.py.
 struct Rows {
@@ -11,16 +22,25 @@ struct Rows {
     const double* log_probs;
     const uint8_t* ancestry;
     int64_t ancestry_slot_stride, ancestry_beam_stride;
-    const uint8_t* can_end;
     const int32_t* num_extensions;
-    int32_t num_slots;
+    PieceLists excluded, wanted;
+    int32_t num_slots, num_rows;
+    int32_t ancestry_slots, ancestry_beams, ancestry_positions;
+
+    const uint8_t* ancestors(int i, int beam) const {
+        return ancestry + slots[i] * ancestry_slot_stride + beam * ancestry_beam_stride;
+    }
 };
+
+// What a step feeds to a slot: the last pieces of its live hypotheses, or all pieces of the one that is given, in order.
+enum class Feed { LIVE, GIVEN };
 
 template <class Precision> class Step {
 public:
-    Step(const Weights<Precision>& weights, Slot<Precision>* slots, const Rows& rows, Workspace<Precision>& space)
-        : weights_(weights), shape_(weights.shape), slots_(slots), rows_(rows), space_(space),
-          num_rows_(rows.offsets[rows.num_slots]) {}
+    Step(const Weights<Precision>& weights, Slot<Precision>* slots, const Rows& rows, Workspace<Precision>& space,
+         Feed feed = Feed::LIVE)
+        : weights_(weights), shape_(weights.shape), slots_(slots), rows_(rows), space_(space), feed_(feed),
+          num_rows_(rows.num_rows) {}
 
     // results: [R][width]
     void run(float* results) {
@@ -54,16 +74,20 @@ private:
     Slot<Precision>* const slots_;
     const Rows& rows_;
     Workspace<Precision>& space_;
+    const Feed feed_;
     const int num_rows_;
 
-    int num_beams(int i) const { return rows_.offsets[i + 1] - rows_.offsets[i]; }
+    int num_fed(int i) const { return rows_.offsets[i + 1] - rows_.offsets[i]; }
+    // Of the slot's row of this number.
+    int position(int i, int row) const { return feed_ == Feed::GIVEN ? row : rows_.positions[i]; }
+    int beam(int row) const { return feed_ == Feed::GIVEN ? 0 : row; }
 
     void embed(float* states) const {
         const float factor = std::sqrt(static_cast<float>(shape_.d_model));
         for (int i = 0; i < rows_.num_slots; ++i)
-            for (int r = rows_.offsets[i]; r < rows_.offsets[i + 1]; ++r, states += shape_.width())
-                weights_.target_embedding->look_up(rows_.token_ids[r], factor, weights_.position(rows_.positions[i]),
-                                                   states);
+            for (int row = 0; row < num_fed(i); ++row, states += shape_.width())
+                weights_.target_embedding->look_up(rows_.token_ids[rows_.offsets[i] + row], factor,
+                                                   weights_.position(position(i, row)), states);
     }
 
     // projected: queries, keys and values of every row.
@@ -71,16 +95,17 @@ private:
         const int keys_width = shape_.keys_width(), values_width = shape_.values_width();
         for (int i = 0; i < rows_.num_slots; ++i) {
             Slot<Precision>& slot = slots_[rows_.slots[i]];
-            const int position = rows_.positions[i], length = position + 1;
-            float* weights = space_.weights.reserve(static_cast<size_t>(shape_.num_heads) * Shape::padded(length));
-            space_.past_keys.resize(length), space_.past_values.resize(length);
-            for (int beam = 0; beam < num_beams(i); ++beam) {
-                Cached* own = slot.entry(shape_, layer, position, beam);
+            const int longest = position(i, num_fed(i) - 1) + 1;
+            float* weights = space_.weights.reserve(static_cast<size_t>(shape_.num_heads) * Shape::padded(longest));
+            space_.past_keys.resize(longest), space_.past_values.resize(longest);
+            for (int row = 0; row < num_fed(i); ++row) {
+                const int length = position(i, row) + 1;
+                Cached* own = slot.entry(shape_, layer, length - 1, beam(row));
                 copy(projected + keys_width, keys_width + values_width, own);
-                const uint8_t* ancestors = rows_.ancestry + rows_.slots[i] * rows_.ancestry_slot_stride +
-                                           beam * rows_.ancestry_beam_stride;
-                for (int t = 0; t < length; ++t) {
-                    const Cached* entry = t < position ? slot.entry(shape_, layer, t, ancestors[t]) : own;
+                const bool is_given = feed_ == Feed::GIVEN;  // then the row before has left all but its own entry here
+                const uint8_t* ancestors = is_given ? nullptr : rows_.ancestors(i, row);
+                for (int t = is_given ? length - 1 : 0; t < length; ++t) {
+                    const Cached* entry = t + 1 < length ? slot.entry(shape_, layer, t, ancestors[t]) : own;
                     space_.past_keys[t] = entry;
                     space_.past_values[t] = entry + keys_width;
                 }
@@ -97,7 +122,7 @@ private:
         const int keys_width = shape_.keys_width(), values_width = shape_.values_width();
         for (int i = 0; i < rows_.num_slots; ++i) {
             Slot<Precision>& slot = slots_[rows_.slots[i]];
-            const int beams = num_beams(i);
+            const int beams = num_fed(i);
             float* weights = space_.weights.reserve(static_cast<size_t>(beams) * slot.padded_length);
             for (int head = 0; head < shape_.num_heads; ++head) {
                 attend<Cached>({slot.source_keys(shape_, layer, head), slot.padded_length,
@@ -106,18 +131,19 @@ private:
                         values_width},
                        beams, shape_.d_key, shape_.value_width(), weights);
                 if (slot.keeps_attention && layer == shape_.num_decoder_layers - 1)
-                    keep_attention(slot, rows_.positions[i], beams, head == 0, weights);
+                    keep_attention(slot, i, head == 0, weights);
             }
             queries += static_cast<size_t>(beams) * keys_width;
             contexts += static_cast<size_t>(beams) * values_width;
         }
     }
 
-    void keep_attention(Slot<Precision>& slot, int position, int beams, bool is_first, const float* weights) const {
-        for (int beam = 0; beam < beams; ++beam) {
-            float* kept = &slot.attention[(static_cast<size_t>(position) * slot.num_beams + beam) * slot.source_length];
+    void keep_attention(Slot<Precision>& slot, int i, bool is_first, const float* weights) const {
+        for (int row = 0; row < num_fed(i); ++row) {
+            const size_t place = static_cast<size_t>(position(i, row)) * slot.num_beams + beam(row);
+            float* kept = &slot.attention[place * slot.source_length];
             for (int s = 0; s < slot.source_length; ++s)
-                kept[s] = (is_first ? 0.0f : kept[s]) + weights[beam * slot.padded_length + s] / shape_.num_heads;
+                kept[s] = (is_first ? 0.0f : kept[s]) + weights[row * slot.padded_length + s] / shape_.num_heads;
         }
     }
 };

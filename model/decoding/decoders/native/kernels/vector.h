@@ -199,7 +199,7 @@ template <int N> inline Vec polynomial(const float (&coefficients)[N], Vec x) {
 // 2^x for x ≤ 127; next to nothing below -126. Relative error of about 1e-7 beside what rounding x itself costs: 2^n by
 // shifting and 2^f, with f = x - n, by a polynomial.
 inline Vec power_of_two(Vec x) {
-#if defined(__AVX512F__)  // has instructions for both, with 0 ≤ f < 1
+#if defined(DRAGOMAN_AVX512)  // has instructions for both, with 0 ≤ f < 1
     const Vec f = (Vec)_mm512_reduce_ps((__m512)x, 1);
     const Vec power = polynomial({1.8951072910e-03f, 8.9462146663e-03f, 5.5863282659e-02f, 2.4014077009e-01f,
                                   6.9315462000e-01f, 9.9999989576e-01f}, f);

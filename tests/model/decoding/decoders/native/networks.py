@@ -10,7 +10,7 @@ from numpy.testing import assert_array_equal
 from numpy.typing import NDArray
 
 from dragoman.model.config import ArchitectureConfig, VocabularyShape
-from dragoman.model.decoding.decoder import Admission, Decoder, Extensions, Floats, Rows
+from dragoman.model.decoding.decoder import Admission, Decoder, Extensions, Floats, PieceLists, Rows
 from dragoman.model.decoding.decoders.native.decoder import NativeDecoder, Precision
 from dragoman.model.network.quantization import quantize_network
 from dragoman.model.network.transformer import Transformer
@@ -130,9 +130,15 @@ class Play:
             token_ids=np.array([hypothesis[-1] for hypothesis in hypotheses], np.int32),
             log_probs=np.array([log_prob for sentence in sentences for log_prob in sentence.log_probs]),
             ancestry=self._ancestry,
-            can_end=np.array([sentence.can_end for sentence in sentences]),
+            excluded=self._excluded(),
             num_extensions=np.array([sentence.num_extensions for sentence in sentences], np.int32),
         )
+
+    def _excluded(self) -> PieceLists:
+        owners = [sentence for sentence in self.in_order() for _ in sentence.hypotheses]
+        pairs = [(row, EOS_ID) for row, sentence in enumerate(owners) if not sentence.can_end]
+        rows, token_ids = np.array(pairs, np.int32).reshape(-1, 2).T
+        return PieceLists.from_pairs(rows, token_ids, len(owners))
 
     def branch(self) -> None:
         """Every sentence goes on with a random number of hypotheses: random parents, random pieces."""

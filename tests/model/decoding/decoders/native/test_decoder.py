@@ -1,11 +1,14 @@
 """The kernels against the readable network: whatever stands in the other slots, at whatever positions."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 
 from dragoman.model.config import VocabularyShape
+from dragoman.model.decoding.decoder import Given, PieceLists
 from dragoman.model.decoding.decoders.native.decoder import Precision, is_available
 from dragoman.model.decoding.decoders.torch_decoder import TorchDecoder
 from tests.model.decoding.decoders.native.networks import (
@@ -98,6 +101,84 @@ def test_extensions_are_the_best_of_the_log_probs(precision: Precision) -> None:
             assert EOS_ID not in [piece for *_, piece in found] or sentence.can_end
             assert not {piece for *_, piece in found} & set(FORBIDDEN)
         play.branch()
+
+
+def random_lists(chance: np.random.Generator, num_rows: int) -> PieceLists:
+    """Of each row no piece, some, or nearly all."""
+    counts = chance.choice([0, 0, 2, 30, 75], size=num_rows)
+    rows = np.arange(num_rows).repeat(counts)
+    return PieceLists.from_pairs(rows, chance.integers(0, 75, size=len(rows)), num_rows)
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_excluded_pieces_are_left_out_and_wanted_ones_are_told_of(precision: Precision) -> None:
+    decoder, play, chance = make_decoder(make_network(), precision), Play(seed=2), np.random.default_rng(3)
+    sentences = make_sentences()
+    sentences[1].allowed_ids = np.array([3, 6, 9, 20, 33, 34, 35, 36, 60, 61], np.int32)
+    play.admit(decoder, sentences=sentences)
+    for step in range(10):
+        rows = play.rows()
+        decoder.advance(rows)
+        log_probs = decoder.log_probs(rows, all_of(rows)).astype(np.float64)
+        excluded, wanted = random_lists(chance, rows.num_rows), random_lists(chance, rows.num_rows)
+        if step == 0:  # nothing is left to the first row
+            excluded = PieceLists.from_pairs(np.zeros(75, np.int32), np.arange(75), rows.num_rows)
+        found = decoder.extend(dataclasses.replace(rows, excluded=excluded, wanted=wanted), all_of(rows))
+        due = rows.log_probs[wanted.rows()] + log_probs[wanted.rows(), wanted.token_ids]
+        assert_allclose(found.wanted, due, atol=1e-5)
+        ends = log_probs[:, EOS_ID].copy()
+        log_probs[excluded.rows(), excluded.token_ids] = -np.inf
+        stuck = ~(log_probs > -np.inf).any(axis=1)
+        assert stuck.any() or step
+        log_probs[stuck, EOS_ID] = ends[stuck]
+        for index, sentence in enumerate(play.in_order()):
+            own = log_probs[rows.offsets[index] : rows.offsets[index + 1]]
+            best = extensions_of(own, sentence)
+            assert_allclose([one[0] for one in listed(found, index)], [one[0] for one in best], atol=1e-5)
+        play.branch()
+
+
+def test_what_is_asked_of_one_sentence_changes_no_bit_of_another() -> None:
+    decoder, play, chance = make_decoder(make_network(), "int8"), Play(seed=2), np.random.default_rng(3)
+    play.admit(decoder, sentences=make_sentences())
+    for _ in range(4):
+        rows = play.rows()
+        decoder.advance(rows)
+        plain = decoder.extend(rows, all_of(rows))
+        lists = []
+        for _ in range(2):
+            one = random_lists(chance, rows.num_rows)
+            pairs = one.rows() >= rows.offsets[2]  # of the last two sentences alone
+            lists.append(PieceLists.from_pairs(one.rows()[pairs], one.token_ids[pairs], rows.num_rows))
+        found = decoder.extend(dataclasses.replace(rows, excluded=lists[0], wanted=lists[1]), all_of(rows))
+        assert_array_equal(found.log_probs[:2], plain.log_probs[:2])
+        assert_array_equal(found.token_ids[:2], plain.token_ids[:2])
+        play.branch()
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("kind", ["pre-norm, all tied", "post-norm, none tied", "five heads of whole vectors"])
+def test_given_translations_score_as_they_decode(kind: str, precision: Precision) -> None:
+    network = make_network(**NETWORKS[kind])  # type: ignore[arg-type]
+    decoder, chance = make_decoder(network, precision), np.random.default_rng(4)
+    slow = TorchDecoder(make_twin(network, precision), max_slots=1)
+    given = [
+        Given(
+            [*chance.integers(5, 70, size=length).tolist(), 3],
+            [2, *chance.integers(0, 75, size=size).tolist(), 3],
+            keep,
+        )
+        for length, size, keep in [(1, 0, True), (40, 20, False), (17, 49, True), (5, 7, True)] * 6
+    ]
+    found, due = decoder.score(given), slow.score(given)
+    values, twins = (np.concatenate([one.log_probs for one in some])[:, None] for some in (found, due))
+    assert_close(values, twins, precision)
+    for one, other, sentence in zip(found, due, given, strict=True):
+        assert (one.attention is not None) == (other.attention is not None) == sentence.keep_attention
+        if one.attention is not None and other.attention is not None and precision == "float32":
+            assert_allclose(one.attention, other.attention, atol=1e-5)
+    for number in (0, 1, 2, 3):  # to the bit, whatever is scored beside it
+        assert_array_equal(decoder.score([given[number]])[0].log_probs, found[number].log_probs)
 
 
 def test_some_of_the_slots_can_be_asked_alone() -> None:

@@ -2,6 +2,7 @@
 
 import logging
 import re
+from ctypes import sizeof
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from dragoman.model.decoding.decoders.native.build import (
     kernel_folder,
     library_name,
 )
-from dragoman.model.decoding.decoders.native.library import SIGNATURES, load_library
+from dragoman.model.decoding.decoders.native.library import SIGNATURES, STRUCTURES, Rows, load_library
 from dragoman.model.decoding.decoders.native.opening import open_library
 from dragoman.model.decoding.decoders.torch_decoder import TorchDecoder
 from dragoman.model.decoding.engines.engine import Engine
@@ -53,7 +54,12 @@ def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The library of a stand-in with all functions, which compiles in a moment."""
     sources = tmp_path / "sources"
     sources.mkdir()
-    lines = [f'extern "C" int dragoman_{name}() {{ return 0; }}' for name in FUNCTIONS]
+    lines = [f'extern "C" int dragoman_{name}() {{ return 0; }}' for name in FUNCTIONS if name != "sizes"]
+    sizes = ", ".join(str(sizeof(structure)) for structure in STRUCTURES)
+    lines.append(
+        f'extern "C" int dragoman_sizes(long long* found) {{ long long sizes[] = {{{sizes}}}; '
+        f"for (int i = 0; i < {len(STRUCTURES)}; ++i) found[i] = sizes[i]; return {len(STRUCTURES)}; }}"
+    )
     (sources / "api.cpp").write_text("\n".join(lines))
     monkeypatch.setattr(build, "DECODING", replace(build.DECODING, folder=sources))
     monkeypatch.setenv("DRAGOMAN_KERNELS", str(tmp_path / "kernels"))
@@ -94,6 +100,15 @@ def test_a_library_that_lacks_a_function_is_done_without(
     assert all("dragoman_extend" in record.getMessage() for record in caplog.records)
 
 
+def test_a_library_with_structures_of_another_size_is_done_without(
+    stand_in: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    api = stand_in.parents[1] / "sources" / "api.cpp"
+    api.write_text(api.read_text().replace(str(sizeof(Rows)), str(sizeof(Rows) + 4)))
+    assert load_anew() is None
+    assert all("its structures have" in record.getMessage() for record in caplog.records)
+
+
 # Kinds of processors
 
 
@@ -116,7 +131,7 @@ def test_every_variant_agrees_with_the_network(variant: Variant, monkeypatch: py
     if not library.exists():
         assert compiler is not None
         compile_library(variant, compiler, kernel_folder(), build.DECODING)
-    opened = open_library(library, SIGNATURES)
+    opened = open_library(library, SIGNATURES, STRUCTURES)
     monkeypatch.setattr(decoder, "load_library", lambda: opened)
     network = make_network()
     for precision in PRECISIONS:
