@@ -1,6 +1,6 @@
 """The C++ library's functions and structures as ctypes sees them; mirrors kernels/api.cpp."""
 
-from ctypes import POINTER, Structure, c_char_p, c_int, c_int32, c_int64, c_void_p
+from ctypes import POINTER, Structure, c_char_p, c_float, c_int, c_int32, c_int64, c_void_p
 from functools import cache
 from typing import Any
 
