@@ -1,7 +1,6 @@
 """Certificates for TLS and mutual TLS, which are read again when their files change."""
 
 import logging
-import os
 import ssl
 import threading
 from collections.abc import Callable
@@ -9,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dragoman.model.errors import InvalidInputError
+from dragoman.server.watching import FileWatch
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ class CertificateFiles:
         self._client_ca = client_ca
         self._on_expiry_known = on_expiry_known
         self._lock = threading.Lock()  # gRPC's threads shake hands at the same time
-        self._version = self._look()
+        self._watch = FileWatch(*(path for path in (certificate, key, client_ca) if path is not None))
 
     def load(self) -> Certificates:
         """What the files hold, once it is known to be whole. Raises InvalidInputError that names the file."""
@@ -55,17 +55,15 @@ class CertificateFiles:
     def load_changed(self) -> Certificates | None:
         """What the files hold if one has changed since the last time, else None. A broken file changes nothing."""
         with self._lock:
-            version = self._look()
-            if version == self._version:
+            if not self._watch.has_changed():  # a broken file is told of once
                 return None
-            self._version = version  # first: a broken file is told of once
             try:
                 loaded = self.load()
             except InvalidInputError as error:
                 logger.error("the certificate stays as it was: %s", error)
                 return None
-            if self._look() != version:  # one was being replaced meanwhile: the next handshake looks again
-                self._version = ()
+            if self._watch.has_changed():  # one was being replaced meanwhile: the next handshake looks again
+                self._watch.forget()
                 return None
         logger.warning("%s was read again", self._certificate)
         return loaded
@@ -78,17 +76,6 @@ class CertificateFiles:
         except (ssl.SSLError, OSError, ValueError) as error:
             reason = getattr(error, "reason", None) or str(error)
             raise InvalidInputError(f"{self._key}: is not the key of {self._certificate}: {reason}") from error
-
-    def _look(self) -> tuple[tuple[int, int, int] | None, ...]:
-        """Differs once a file was replaced or written to."""
-        versions: list[tuple[int, int, int] | None] = []
-        for path in (self._certificate, self._key, self._client_ca):
-            try:
-                found = os.stat(path) if path is not None else None
-            except OSError:
-                found = None
-            versions.append(None if found is None else (found.st_ino, found.st_mtime_ns, found.st_size))
-        return tuple(versions)
 
 
 def _read_expiry(path: Path, chain: bytes) -> float:

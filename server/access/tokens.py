@@ -1,7 +1,6 @@
 """The bearer tokens of a file: whose they are and what each is allowed."""
 
 import logging
-import os
 import stat
 import time
 from collections.abc import Callable
@@ -14,8 +13,9 @@ from pydantic import Field, model_validator
 
 from dragoman.model.config import StrictModel
 from dragoman.model.config_files import find_repeated, read_toml, validate_tree
-from dragoman.model.errors import DragomanError, InvalidInputError, NotFoundError
+from dragoman.model.errors import DragomanError
 from dragoman.server.call_context import Priority
+from dragoman.server.watching import FileWatch
 
 POLL_SECONDS = 1.0
 """The file is looked at no more often."""
@@ -86,7 +86,7 @@ class TokenFile:
         """clock: seconds. Raises NotFoundError or InvalidInputError, which names the key, if the file is no good."""
         self._path = path
         self._clock = clock
-        self._version = _version_of(path)
+        self._watch = FileWatch(path)
         self._tokens = self._read()
         self._looked_at = clock()
 
@@ -105,11 +105,9 @@ class TokenFile:
         if now - self._looked_at < POLL_SECONDS:
             return
         self._looked_at = now
+        if not self._watch.has_changed():  # a broken file is told of once
+            return
         try:
-            version = _version_of(self._path)
-            if version == self._version:
-                return
-            self._version = version  # first: a broken file is told of once
             self._tokens = self._read()
         except DragomanError as error:
             logger.error("the tokens stay as they were: %s", error)
@@ -136,14 +134,3 @@ def is_open_to_others(path: Path) -> bool:
         return bool(path.stat().st_mode & (stat.S_IROTH | stat.S_IWOTH))
     except OSError:
         return False
-
-
-def _version_of(path: Path) -> tuple[int, int, int]:
-    """Differs once the file was replaced or written to."""
-    try:
-        found = os.stat(path)
-    except FileNotFoundError as error:
-        raise NotFoundError(f"{path}: no such file") from error
-    except OSError as error:
-        raise InvalidInputError(f"{path}: {error.strerror}") from error
-    return found.st_ino, found.st_mtime_ns, found.st_size

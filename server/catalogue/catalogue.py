@@ -14,15 +14,13 @@ from functools import partial
 
 from dragoman.model.config import Direction
 from dragoman.model.errors import DragomanError, InvalidInputError
-from dragoman.server.catalogue.bundle_watch import BundleState, bundle_state
-from dragoman.server.catalogue.leases import Lease, ModelLease, ServedModel
-from dragoman.server.catalogue.load_attempts import LONGEST_PAUSE, LoadAttempts
-from dragoman.server.catalogue.model_loading import load_translator, read_card, try_worker
-from dragoman.server.catalogue.routing import find_named, find_worker
+from dragoman.server.catalogue.loading import LONGEST_PAUSE, LoadAttempts, load_translator, read_card, try_worker
+from dragoman.server.catalogue.served import Lease, ModelLease, ServedModel, find_named, find_worker
 from dragoman.server.config import ModelConfig
 from dragoman.server.scheduling.interfaces import ModelObserver, ServedTranslator
 from dragoman.server.scheduling.scheduler import DEFAULT_LIMITS, QueueLimits
 from dragoman.server.scheduling.worker import NO_OBSERVER, Worker, WorkerObserver
+from dragoman.server.watching import BundleState, bundle_state
 
 logger = logging.getLogger(__name__)
 

@@ -7,10 +7,10 @@ from contextlib import suppress
 from pathlib import Path
 
 from dragoman.model.errors import DragomanError
-from dragoman.server.catalogue.bundle_watch import BundleState, FileState, bundle_state, file_state
 from dragoman.server.catalogue.catalogue import Catalogue
-from dragoman.server.catalogue.load_attempts import FIRST_PAUSE
+from dragoman.server.catalogue.loading import FIRST_PAUSE
 from dragoman.server.config import LoadingConfig, ServerConfig
+from dragoman.server.watching import BundleState, FileState, bundle_state, file_state
 
 _AT_ONCE = frozenset({"reload_seconds", "drain_seconds", *LoadingConfig.model_fields})
 """Keys of [server] that need no restart."""

@@ -18,7 +18,7 @@ from dragoman.model.decoding.statistics import EngineStatistics
 from dragoman.model.errors import DragomanError
 from dragoman.server.access.exposure import warnings_of
 from dragoman.server.catalogue.catalogue import Catalogue
-from dragoman.server.catalogue.model_loading import load_translator, try_worker
+from dragoman.server.catalogue.loading import load_translator, try_worker
 from dragoman.server.catalogue.upkeep import Upkeep
 from dragoman.server.config import ModelConfig, ServerConfig, find_socket_path, parse_address
 from dragoman.server.grpc.credentials import make_credentials

@@ -4,9 +4,9 @@ from pathlib import Path
 import pytest
 
 from dragoman.model.errors import InvalidInputError, NotFoundError
-from dragoman.server.access import tokens as tokens_module
 from dragoman.server.access.tokens import POLL_SECONDS, Token, TokenFile, is_open_to_others
 from dragoman.server.call_context import Priority
+from dragoman.server.watching import FileWatch
 
 
 def read(path: Path, content: str) -> TokenFile:
@@ -78,14 +78,13 @@ def test_the_file_is_looked_at_no_more_than_once_a_second(path: Path, monkeypatc
     now = 0.0
     tokens = TokenFile(path, clock=lambda: now)
     looks = 0
-    look = tokens_module._version_of
 
-    def count(path: Path) -> tuple[int, int, int]:
+    def count(watch: FileWatch) -> bool:
         nonlocal looks
         looks += 1
-        return look(path)
+        return False
 
-    monkeypatch.setattr(tokens_module, "_version_of", count)
+    monkeypatch.setattr(FileWatch, "has_changed", count)
     for now in (0.0, 0.5 * POLL_SECONDS, POLL_SECONDS, 1.5 * POLL_SECONDS, 2 * POLL_SECONDS):  # noqa: B007
         tokens.find("x")
     assert looks == 2

@@ -13,11 +13,11 @@ from dragoman.model.decoding.search_options import SearchOptions
 from dragoman.model.decoding.statistics import EngineStatistics
 from dragoman.model.errors import DragomanError, InvalidInputError, NotFoundError
 from dragoman.server.call_context import CallContext, Priority
-from dragoman.server.catalogue.bundle_watch import BundleState
 from dragoman.server.catalogue.catalogue import Catalogue, Lease
 from dragoman.server.config import ModelConfig
 from dragoman.server.scheduling.interfaces import ServedTranslator
 from dragoman.server.scheduling.worker import EngineError, Worker
+from dragoman.server.watching import BundleState
 from tests.server.fakes import DE_EN, EN_DE, PATIENCE, FakeTranslator, wait_for
 from tests.server.running import trust
 

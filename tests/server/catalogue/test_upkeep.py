@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from dragoman.model.errors import InvalidInputError
-from dragoman.server.catalogue.bundle_watch import BundleState
 from dragoman.server.catalogue.catalogue import Catalogue
 from dragoman.server.catalogue.upkeep import Upkeep
 from dragoman.server.config import ModelConfig, ServerConfig, load_server_config
 from dragoman.server.scheduling.interfaces import ServedTranslator
+from dragoman.server.watching import BundleState
 from tests.server.fakes import PATIENCE, FakeTranslator
 from tests.server.running import trust
 

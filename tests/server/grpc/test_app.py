@@ -408,7 +408,7 @@ config = make_config("en-de", server={"drain_seconds": 0.1})
 states = iter(range(1000))
 found = dragoman.server.grpc.app.TranslationServer(config, load=load, try_out=trust)
 found._upkeep._state_of = lambda bundle: BundleState(str(next(states)), ())
-from dragoman.server.catalogue.bundle_watch import BundleState
+from dragoman.server.watching import BundleState
 dragoman.server.grpc.app.run_until_stopped(found, lambda line: print(line, flush=True))
 """
 

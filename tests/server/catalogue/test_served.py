@@ -7,7 +7,7 @@ import pytest
 
 from dragoman.model.config import Direction
 from dragoman.model.errors import InvalidInputError, NotFoundError
-from dragoman.server.catalogue.routing import find_worker
+from dragoman.server.catalogue.served import find_worker
 from dragoman.server.scheduling.worker import Worker
 from tests.server.fakes import DE_EN, EN_DE, FakeTranslator
 

@@ -11,10 +11,11 @@ import pytest
 
 from dragoman.model.decoding.request import TokenHypothesis
 from dragoman.model.errors import DragomanError, InvalidInputError, NotFoundError
-from dragoman.server.catalogue.model_loading import MAX_CARD_BYTES, load_translator, read_card, try_worker
+from dragoman.server.catalogue.loading import MAX_CARD_BYTES, LoadAttempts, load_translator, read_card, try_worker
 from dragoman.server.config import ModelConfig
 from dragoman.server.scheduling.interfaces import ServedTranslator
 from dragoman.server.scheduling.worker import Worker
+from dragoman.server.watching import BundleState
 from dragoman.translation.preparing import PreparedText
 from dragoman.translation.results import Hypothesis, Translation
 from tests.server.fakes import FakeTranslator
@@ -87,8 +88,8 @@ def test_a_model_without_a_direction_is_found(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_model_that_takes_for_ever_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dragoman.server.catalogue.model_loading.TRIAL_SECONDS", 0.01)
-    monkeypatch.setattr("dragoman.server.catalogue.model_loading.TRIAL_TEXT", "forever")
+    monkeypatch.setattr("dragoman.server.catalogue.loading.TRIAL_SECONDS", 0.01)
+    monkeypatch.setattr("dragoman.server.catalogue.loading.TRIAL_TEXT", "forever")
     with pytest.raises(DragomanError, match=r"slow: has not translated anything in 0\.01 s"):
         try_out(FakeTranslator("slow"))
 
@@ -112,3 +113,73 @@ def test_a_card_that_is_no_text_of_a_card_s_size(tiny_bundle: Path, tmp_path: Pa
     card.unlink()
     os.mkfifo(card)
     assert read_card(str(bundle)) == ""
+
+
+# When a model that cannot be loaded is tried again.
+
+MODEL = ModelConfig(bundle="a")
+STATE, OTHER_STATE = BundleState("/a", ()), BundleState("/b", ())
+ERROR = DragomanError("damaged")
+
+
+class Clock:
+    """Stands still until it is set."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def attempts(clock: Clock) -> LoadAttempts:
+    return LoadAttempts(clock)
+
+
+def test_pauses_grow_to_a_bound(attempts: LoadAttempts) -> None:
+    pauses = [attempts.fail(MODEL, STATE, ERROR) for _ in range(100)]
+    assert pauses[:10] == [1, 2, 4, 8, 16, 32, 64, 128, 256, 300]
+    assert set(pauses[9:]) == {300}
+
+
+def test_it_is_too_early_until_the_pause_is_over(attempts: LoadAttempts, clock: Clock) -> None:
+    attempts.fail(MODEL, STATE, ERROR)
+    attempts.fail(MODEL, STATE, ERROR)
+    assert attempts.reason_to_wait(MODEL, STATE) is ERROR
+    assert attempts.seconds_until_next() == 2
+    clock.now += 1.5
+    assert attempts.seconds_until_next() == 0.5
+    clock.now += 0.5
+    assert attempts.reason_to_wait(MODEL, STATE) is None
+    assert attempts.seconds_until_next() == 0
+
+
+def test_other_files_begin_anew(attempts: LoadAttempts) -> None:
+    attempts.fail(MODEL, STATE, ERROR)
+    attempts.fail(MODEL, STATE, ERROR)
+    assert attempts.reason_to_wait(MODEL, OTHER_STATE) is None
+    assert attempts.fail(MODEL, OTHER_STATE, ERROR) == 1
+
+
+def test_success_ends_it(attempts: LoadAttempts) -> None:
+    attempts.fail(MODEL, STATE, ERROR)
+    attempts.succeed(MODEL)
+    assert attempts.seconds_until_next() is None
+    assert attempts.fail(MODEL, STATE, ERROR) == 1
+
+
+def test_what_is_not_configured_any_more_is_forgotten(attempts: LoadAttempts) -> None:
+    attempts.fail(MODEL, STATE, ERROR)
+    attempts.confine_to([ModelConfig(bundle="b")])
+    assert attempts.seconds_until_next() is None
+
+
+def test_the_first_trouble_of_all_needs_no_pause(attempts: LoadAttempts) -> None:
+    assert attempts.note(MODEL, STATE, ERROR, 0) == 0
+    assert attempts.reason_to_wait(MODEL, STATE) is None

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dragoman.server.catalogue.bundle_watch import bundle_state, file_state
+from dragoman.server.watching import bundle_state, file_state
 
 
 @pytest.fixture

@@ -41,6 +41,26 @@ def file_state(path: Path) -> FileState | None:
     return FileState(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
 
 
+class FileWatch:
+    """Files that may be replaced or written to. Not thread-safe."""
+
+    def __init__(self, *paths: Path) -> None:
+        self._paths = paths
+        self._states = self._look()
+
+    def has_changed(self) -> bool:
+        """Whether a file is another one than at the last look, which this is now."""
+        before, self._states = self._states, self._look()
+        return self._states != before
+
+    def forget(self) -> None:
+        """Has the next look find a change."""
+        self._states = ()
+
+    def _look(self) -> tuple[FileState | None, ...]:
+        return tuple(map(file_state, self._paths))
+
+
 def bundle_state(name_or_path: str) -> BundleState:
     """Of a bundle as `find_bundle` finds it; one that is not there has a state, too."""
     try:
