@@ -10,7 +10,8 @@ shortlist.safetensors may be there: see dragoman.model.shortlist
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -24,6 +25,9 @@ from dragoman.model.vocabulary import PieceModel, Vocabulary
 
 SHIPPED_BUNDLES = Path(__file__).parent / "bundles"
 """The bundles that come with the package."""
+
+MAX_FILE_BYTES = 1 << 30
+"""Of any file of a bundle but its weights, whose size the architecture bounds."""
 
 CONFIG_FILE, WEIGHTS_FILE, CARD_FILE = "config.json", "weights.safetensors", "README.md"
 
@@ -122,6 +126,8 @@ def read_vocabulary(folder: Path, config: BundleConfig) -> Vocabulary:
             _read_piece_model(folder / "source.model", shape.source_size),
             _read_piece_model(folder / "target.model", shape.target_size),
         )
+    if vocabulary.shape != shape:
+        raise InvalidInputError(f"{folder / CONFIG_FILE}: vocabulary: has special ids that the vocabulary has not")
     for direction in config.directions:
         if vocabulary.source.tag_id(direction.target) is None:
             path = folder / ("vocabulary.model" if shape.joint else "source.model")
@@ -142,10 +148,19 @@ def _read_piece_model(path: Path, size: int) -> PieceModel:
     return model
 
 
-def read_file(path: Path) -> bytes:
-    """A bundle's file. Raises InvalidInputError if it is missing or cannot be read."""
+def read_file(path: Path, max_bytes: int = MAX_FILE_BYTES) -> bytes:
+    """A bundle's file. Raises InvalidInputError if it is missing, larger than max_bytes, or cannot be read."""
+    with _reading(path), path.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > max_bytes:
+            raise InvalidInputError(f"{path}: has {size:,} bytes, but {max_bytes:,} are the most that it can need")
+        return file.read()
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
     try:
-        return path.read_bytes()
+        yield
     except FileNotFoundError as error:
         raise InvalidInputError(f"{path}: the bundle lacks this file") from error
     except OSError as error:
@@ -184,8 +199,9 @@ def bundle_revision(folder: Path) -> str:
 
 
 def file_revision(path: Path) -> str:
-    """16 hexadecimal digits of a file's SHA-256."""
-    return hashlib.sha256(read_file(path)).hexdigest()[:16]
+    """16 hexadecimal digits of a file's SHA-256. Raises InvalidInputError as `read_file` does."""
+    with _reading(path), path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 
 
 def size_on_disk(folder: Path) -> int:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from dragoman.model.errors import InvalidInputError
 
@@ -61,20 +61,31 @@ class Direction:
         return cls(*parts)
 
 
+MAX_WIDTH = 65_536
+"""Most numbers of a vector. An int8 product adds up bytes times signed bytes in 32 bits: 66,311 of them always fit."""
+
+MAX_LAYERS = 256
+MAX_POSITIONS = 65_536
+MAX_PIECES = 1 << 22
+MAX_TABLE = 1 << 28
+"""Most numbers of the table of positions, which no file has to hold: 1 GiB."""
+
+
 class ArchitectureConfig(StrictModel):
     """The shape of the encoder–decoder Transformer; the defaults are the base model of Vaswani et al. (2017), but
     pre-norm, which trains without its care for the learning rate.
 
     `d_key` and `d_value` are per head and default to `d_model / num_heads`; they need not equal each other.
+    Every number has a bound, so that a small file cannot take all memory.
     """
 
-    d_model: int = Field(512, gt=0)
-    d_ff: int = Field(2048, gt=0)
-    num_heads: int = Field(8, gt=0)
-    d_key: int = Field(gt=0)
-    d_value: int = Field(gt=0)
-    num_encoder_layers: int = Field(6, ge=1)
-    num_decoder_layers: int = Field(6, ge=1)
+    d_model: int = Field(512, gt=0, le=MAX_WIDTH)
+    d_ff: int = Field(2048, gt=0, le=MAX_WIDTH)
+    num_heads: int = Field(8, gt=0, le=MAX_WIDTH)
+    d_key: int = Field(gt=0, le=MAX_WIDTH)
+    d_value: int = Field(gt=0, le=MAX_WIDTH)
+    num_encoder_layers: int = Field(6, ge=1, le=MAX_LAYERS)
+    num_decoder_layers: int = Field(6, ge=1, le=MAX_LAYERS)
     normalization: Literal["pre", "post"] = Field(
         "pre", description="Layer norm before each sublayer (Xiong et al. 2020) or after its residual, as in the paper."
     )
@@ -85,8 +96,12 @@ class ArchitectureConfig(StrictModel):
     dropout: float = Field(0.1, ge=0, lt=1, description="On embeddings and on every sublayer's output.")
     attention_dropout: float = Field(0.0, ge=0, lt=1, description="On attention weights.")
     feed_forward_dropout: float = Field(0.0, ge=0, lt=1, description="On the hidden layer of the feed-forward network.")
-    max_source_length: int = Field(256, ge=2, description="Most source pieces, tag and end of sentence included.")
-    max_target_length: int = Field(256, ge=2, description="Most target pieces, the end of sentence included.")
+    max_source_length: int = Field(
+        256, ge=2, le=MAX_POSITIONS, description="Most source pieces, tag and end of sentence included."
+    )
+    max_target_length: int = Field(
+        256, ge=2, le=MAX_POSITIONS, description="Most target pieces, the end of sentence included."
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -110,6 +125,22 @@ class ArchitectureConfig(StrictModel):
             raise ValueError("must be even: positions are pairs of a sine and a cosine")
         return d_model
 
+    @field_validator("d_key", "d_value")
+    @classmethod
+    def _all_heads_fit(cls, width: int, info: ValidationInfo) -> int:
+        num_heads = info.data.get("num_heads", 1)
+        if num_heads * width > MAX_WIDTH:
+            raise ValueError(f"{num_heads} heads of {width} are wider than {MAX_WIDTH:,}")
+        return width
+
+    @field_validator("max_source_length", "max_target_length")
+    @classmethod
+    def _positions_fit(cls, length: int, info: ValidationInfo) -> int:
+        d_model = info.data.get("d_model", 1)
+        if length * d_model > MAX_TABLE:
+            raise ValueError(f"{length:,} positions of d_model {d_model} have more than {MAX_TABLE:,} numbers")
+        return length
+
 
 class VocabularyShape(StrictModel):
     """What network and search know of a vocabulary: its sizes and special ids; see `model.codec.Codec` for the rest.
@@ -117,8 +148,8 @@ class VocabularyShape(StrictModel):
     The ids' defaults are those of the vocabularies that Dragoman trains; older bundles do not state them.
     """
 
-    source_size: int = Field(gt=0)
-    target_size: int = Field(gt=0)
+    source_size: int = Field(gt=0, le=MAX_PIECES)
+    target_size: int = Field(gt=0, le=MAX_PIECES)
     joint: bool = Field(description="Source and target have the same pieces.")
     pad_id: int = Field(
         0, ge=0, description="Fills up shorter sequences, always masked: any piece of both sides will do."

@@ -1,6 +1,7 @@
 """A bundle's weights as NumPy arrays, checked against the architecture. Free of torch, which the native decoder needs
 as little as it does."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,9 @@ from dragoman.model.errors import InvalidInputError
 from dragoman.model.parameters import Parameter, describe_parameters
 
 SCALE_SUFFIX = ".scale"
+
+_DESCRIPTION_BYTES = 4096
+"""Many times what a safetensors file says of a tensor and of its scales."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +42,9 @@ def read_weights(folder: Path, config: BundleConfig) -> dict[str, StoredTensor]:
     Raises InvalidInputError naming the file, and the tensor that is missing or has the wrong shape.
     """
     path = folder / WEIGHTS_FILE
-    return parse_weights(read_file(path), config, path)
+    parameters = describe_parameters(config.architecture, config.vocabulary)
+    most_bytes = sum(4 * math.prod(parameter.shape) + _DESCRIPTION_BYTES for parameter in parameters)
+    return parse_weights(read_file(path, most_bytes), config, path)
 
 
 def parse_weights(content: bytes, config: BundleConfig, path: Path) -> dict[str, StoredTensor]:

@@ -213,6 +213,26 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str, str]] = {
         CONFIG_FILE,
         "architecture.d_ff: Input should be a valid integer",
     ),
+    "a number that would take all memory": (
+        change_config(lambda c: c["architecture"].update(num_encoder_layers=10**9)),
+        CONFIG_FILE,
+        "architecture.num_encoder_layers: Input should be less than or equal to 256",
+    ),
+    "a vocabulary that would take all memory": (
+        change_config(lambda c: c["vocabulary"].update(target_size=1 << 40)),
+        CONFIG_FILE,
+        "vocabulary.target_size: Input should be less than or equal to 4194304",
+    ),
+    "a special piece that is none": (
+        change_config(lambda c: c["vocabulary"].update(eos_id=400)),
+        CONFIG_FILE,
+        "vocabulary: eos_id is 400, but there are 400 pieces",
+    ),
+    "special ids of another vocabulary": (
+        change_config(lambda c: c["vocabulary"].update(eos_id=0, pad_id=3)),
+        CONFIG_FILE,
+        "vocabulary: has special ids that the vocabulary has not",
+    ),
     "no name": (change_config(lambda c: c.pop("name")), CONFIG_FILE, "name: Field required"),
     "no direction": (change_config(lambda c: c.update(directions=[])), CONFIG_FILE, "directions: "),
     "one vocabulary cannot be tied to another": (
@@ -376,3 +396,11 @@ def test_no_pickle_on_the_load_path() -> None:
 def test_sizes_of_a_joint_vocabulary_agree(tiny_bundle: Path) -> None:
     shape = read_config(tiny_bundle).vocabulary
     assert shape == VocabularyShape(source_size=shape.source_size, target_size=shape.source_size, joint=True)
+
+
+def test_a_bundle_from_before_special_ids_were_stated_has_those_of_our_vocabularies(folder: Path) -> None:
+    config = json.loads((folder / CONFIG_FILE).read_text())
+    stated = {name: config["vocabulary"].pop(name) for name in ("pad_id", "unk_id", "start_id", "eos_id")}
+    (folder / CONFIG_FILE).write_text(json.dumps(config))
+    assert stated == {"pad_id": 0, "unk_id": 1, "start_id": 2, "eos_id": 3}
+    assert read_vocabulary(folder, read_config(folder)).shape == read_config(folder).vocabulary

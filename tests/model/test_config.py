@@ -54,6 +54,12 @@ def test_head_sizes_that_are_left_out(given_values: dict[str, object], d_key: in
         ({"d_model": 32, "num_heads": 5}, "", "32 is no multiple of num_heads 5: set d_key and d_value"),
         ({"d_model": 32, "num_heads": 5, "d_key": 6}, "", "32 is no multiple of num_heads 5: set d_value"),
         ({"max_source_length": 1}, "max_source_length", "greater than or equal to 2"),
+        ({"d_model": 1 << 40}, "d_model", "less than or equal to 65536"),
+        ({"d_ff": 66_312}, "d_ff", "less than or equal to 65536"),
+        ({"num_decoder_layers": 10**9}, "num_decoder_layers", "less than or equal to 256"),
+        ({"max_target_length": 10**9}, "max_target_length", "less than or equal to 65536"),
+        ({"num_heads": 1024, "d_key": 1, "d_value": 65}, "d_value", "1024 heads of 65 are wider than 65,536"),
+        ({"d_model": 8192, "max_source_length": 32769}, "max_source_length", "more than 268,435,456 numbers"),
     ],
 )
 def test_refused_with_the_key(values: dict[str, object], key: str, message: str) -> None:

@@ -160,6 +160,15 @@ DAMAGE: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     "random bytes": (lambda content: b"\xa7" * len(content), "damaged or cut short"),
     "a pickle": (lambda _: pickle.dumps({"weights": [1.0]}), "damaged or cut short"),
     "more at the end": (lambda content: content + b"more", "damaged or cut short"),
+    "a header longer than the file": (lambda content: b"\xff" * 7 + b"\x00" + content[8:], "damaged or cut short"),
+    "a shape beyond all numbers": (
+        lambda content: content.replace(b'"shape":[32,16]', b'"shape":[4294967296,4294967296]', 1),
+        "damaged or cut short",
+    ),
+    "far larger than the architecture": (
+        lambda content: save(load(content) | {"one more": torch.zeros(1 << 20)}),
+        r"has [\d,]+ bytes, but [\d,]+ are the most that it can need",
+    ),
     "no matrix": (change_tensor(MATRIX, lambda _: None), f"lacks the tensor {MATRIX}"),
     "no vector": (change_tensor(VECTOR, lambda _: None), f"lacks the tensor {VECTOR}"),
     "transposed": (

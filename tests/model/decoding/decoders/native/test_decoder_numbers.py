@@ -5,6 +5,7 @@ import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 
+from dragoman.model.config import MAX_WIDTH
 from dragoman.model.decoding.decoder import Floats
 from dragoman.model.decoding.decoders.native.decoder import Precision, is_available
 from dragoman.model.network.transformer import Transformer
@@ -81,3 +82,8 @@ def test_rows_far_from_zero(d_model: int) -> None:
         network.target_embedding.weight.add_(1000 / d_model**0.5)
     found, due, _ = step_once(network, "float32")
     assert_allclose(found, due, atol=1e-3)
+
+
+def test_the_widest_sums_of_8_bits_do_not_overflow() -> None:
+    """The bound on widths is the kernels': 255 times 127, as often as a vector may be wide, fits into 32 bits."""
+    assert 255 * 127 * MAX_WIDTH < 2**31
