@@ -1,5 +1,6 @@
 """Which word of a translation comes from which word of its source, read off the decoder's attention."""
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -40,6 +41,28 @@ def word_indices(pieces: Sequence[str]) -> list[int]:
         current += place > 0 and piece.startswith(WORD_START)
         indices.append(current)
     return indices
+
+
+Span = tuple[int, int]
+"""A part of a text: its first character, and the one behind its last."""
+
+
+def word_spans(text: str) -> list[Span]:
+    """Of the words of a text, divided by white space."""
+    return [match.span() for match in re.finditer(r"\S+", text)]
+
+
+def aligned_spans(
+    source: str, target: str, target_pieces: Sequence[str], alignment: Alignment
+) -> list[tuple[Span, Span]]:
+    """Where in the texts the aligned words stand, source first; none where the words of the translation are not those
+    of its pieces."""
+    if not alignment:
+        return []
+    of_source, of_target = word_spans(source), word_spans(target)
+    if len(of_target) != word_indices(target_pieces)[-1] + 1:
+        return []
+    return [(of_source[word], of_target[other]) for word, other in alignment if word < len(of_source)]
 
 
 def format_alignment(alignment: Alignment) -> str:

@@ -9,6 +9,7 @@ probability and its attention. A sentence looks at no other: between them the at
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import accumulate
 
 import numpy as np
@@ -18,11 +19,14 @@ from dragoman.model.codec import Codec, Side
 from dragoman.model.decoding.request import Partial, TokenHypothesis
 from dragoman.translation.alignment import word_alignment, word_indices
 from dragoman.translation.preparing import PreparedText, Segment
-from dragoman.translation.results import Hypothesis, Translation
+from dragoman.translation.results import FinishReason, Hypothesis, Translation
 from dragoman.translation.sentences import join_sentences
 
 _BYTE = re.compile(r"<0x[0-9A-F]{2}>")
 """A piece that is one byte of a character which has no piece of its own."""
+
+_FINISH_REASONS: tuple[FinishReason, ...] = ("", "end_of_sentence", "length")
+"""The later ones prevail among sentences."""
 
 _MAX_INCOMPLETE_BYTES = 3
 """Of a character of UTF-8 that has more to come."""
@@ -120,7 +124,9 @@ def _sentence_hypotheses(
             continue
         pieces, attention = vocabulary.target.pieces(hypothesis.token_ids), hypothesis.attention
         alignment = () if attention is None else word_alignment(source_pieces, pieces, attention, prepared.frame)
-        hypotheses.append(Hypothesis(text, hypothesis.score, pieces, hypothesis.token_log_probs, attention, alignment))
+        log_probs = hypothesis.token_log_probs
+        reason: FinishReason = "end_of_sentence" if len(log_probs) > len(hypothesis.token_ids) else "length"
+        hypotheses.append(Hypothesis(text, hypothesis.score, pieces, log_probs, attention, alignment, reason))
     if hypotheses:
         return hypotheses
     no_attention = np.zeros((0, len(source_pieces)), np.float32) if prepared.options.return_attention else None
@@ -132,8 +138,7 @@ def _join(prepared: PreparedText, parts: Sequence[Hypothesis], source_pieces: Se
     sources = [segment.text for segment in prepared.segments]
     text = join_sentences([part.text for part in parts], sources, prepared.gaps, prepared.target_language)
     if len(parts) == 1:
-        (only,) = parts
-        return Hypothesis(text, only.score, only.pieces, only.token_log_probs, only.attention, only.alignment)
+        return replace(parts[0], text=text)
     lengths = [len(segment.source_ids) for segment in prepared.segments]
     score = sum(part.score * length for part, length in zip(parts, lengths, strict=True)) / sum(lengths)
     return Hypothesis(
@@ -144,6 +149,7 @@ def _join(prepared: PreparedText, parts: Sequence[Hypothesis], source_pieces: Se
         + parts[-1].token_log_probs,
         _join_attention(parts),
         _join_alignments(parts, [pieces[prepared.frame.inner(len(pieces))] for pieces in source_pieces]),
+        max((part.finish_reason for part in parts), key=_FINISH_REASONS.index),
     )
 
 

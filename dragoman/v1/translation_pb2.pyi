@@ -17,26 +17,37 @@ class TextFormat(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     TEXT_FORMAT_UNSPECIFIED: _ClassVar[TextFormat]
     TEXT_FORMAT_PLAIN: _ClassVar[TextFormat]
+    TEXT_FORMAT_HTML: _ClassVar[TextFormat]
 
 class LengthNormalization(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     LENGTH_NORMALIZATION_UNSPECIFIED: _ClassVar[LengthNormalization]
     LENGTH_NORMALIZATION_GNMT: _ClassVar[LengthNormalization]
     LENGTH_NORMALIZATION_AVERAGE: _ClassVar[LengthNormalization]
+
+class FinishReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    FINISH_REASON_UNSPECIFIED: _ClassVar[FinishReason]
+    FINISH_REASON_END_OF_SENTENCE: _ClassVar[FinishReason]
+    FINISH_REASON_LENGTH: _ClassVar[FinishReason]
 PRIORITY_UNSPECIFIED: Priority
 PRIORITY_INTERACTIVE: Priority
 PRIORITY_BATCH: Priority
 TEXT_FORMAT_UNSPECIFIED: TextFormat
 TEXT_FORMAT_PLAIN: TextFormat
+TEXT_FORMAT_HTML: TextFormat
 LENGTH_NORMALIZATION_UNSPECIFIED: LengthNormalization
 LENGTH_NORMALIZATION_GNMT: LengthNormalization
 LENGTH_NORMALIZATION_AVERAGE: LengthNormalization
+FINISH_REASON_UNSPECIFIED: FinishReason
+FINISH_REASON_END_OF_SENTENCE: FinishReason
+FINISH_REASON_LENGTH: FinishReason
 
 class TranslateRequest(_message.Message):
-    __slots__ = ("texts", "source_language", "target_language", "model", "search_options", "return_options", "split_sentences", "priority", "text_format")
+    __slots__ = ("texts", "source_language_code", "target_language_code", "model", "search_options", "return_options", "split_sentences", "priority", "text_format")
     TEXTS_FIELD_NUMBER: _ClassVar[int]
-    SOURCE_LANGUAGE_FIELD_NUMBER: _ClassVar[int]
-    TARGET_LANGUAGE_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_LANGUAGE_CODE_FIELD_NUMBER: _ClassVar[int]
+    TARGET_LANGUAGE_CODE_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     SEARCH_OPTIONS_FIELD_NUMBER: _ClassVar[int]
     RETURN_OPTIONS_FIELD_NUMBER: _ClassVar[int]
@@ -44,15 +55,15 @@ class TranslateRequest(_message.Message):
     PRIORITY_FIELD_NUMBER: _ClassVar[int]
     TEXT_FORMAT_FIELD_NUMBER: _ClassVar[int]
     texts: _containers.RepeatedScalarFieldContainer[str]
-    source_language: str
-    target_language: str
+    source_language_code: str
+    target_language_code: str
     model: str
     search_options: SearchOptions
     return_options: ReturnOptions
     split_sentences: bool
     priority: Priority
     text_format: TextFormat
-    def __init__(self, texts: _Optional[_Iterable[str]] = ..., source_language: _Optional[str] = ..., target_language: _Optional[str] = ..., model: _Optional[str] = ..., search_options: _Optional[_Union[SearchOptions, _Mapping]] = ..., return_options: _Optional[_Union[ReturnOptions, _Mapping]] = ..., split_sentences: _Optional[bool] = ..., priority: _Optional[_Union[Priority, str]] = ..., text_format: _Optional[_Union[TextFormat, str]] = ...) -> None: ...
+    def __init__(self, texts: _Optional[_Iterable[str]] = ..., source_language_code: _Optional[str] = ..., target_language_code: _Optional[str] = ..., model: _Optional[str] = ..., search_options: _Optional[_Union[SearchOptions, _Mapping]] = ..., return_options: _Optional[_Union[ReturnOptions, _Mapping]] = ..., split_sentences: _Optional[bool] = ..., priority: _Optional[_Union[Priority, str]] = ..., text_format: _Optional[_Union[TextFormat, str]] = ...) -> None: ...
 
 class SearchOptions(_message.Message):
     __slots__ = ("beam_size", "n_best", "length_penalty", "max_target_length", "length_normalization", "coverage_penalty", "min_target_length", "no_repeat_ngram_size", "target_prefix", "suppressed_pieces", "sampling_temperature", "sampling_top_k", "sampling_top_p", "seed")
@@ -99,26 +110,34 @@ class ReturnOptions(_message.Message):
     def __init__(self, pieces: _Optional[bool] = ..., token_log_probs: _Optional[bool] = ..., attention: _Optional[bool] = ..., alignment: _Optional[bool] = ...) -> None: ...
 
 class TranslateResponse(_message.Message):
-    __slots__ = ("translations", "model", "source_language", "revision")
+    __slots__ = ("translations", "model", "source_language_code", "revision")
     TRANSLATIONS_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
-    SOURCE_LANGUAGE_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_LANGUAGE_CODE_FIELD_NUMBER: _ClassVar[int]
     REVISION_FIELD_NUMBER: _ClassVar[int]
     translations: _containers.RepeatedCompositeFieldContainer[Translation]
     model: str
-    source_language: str
+    source_language_code: str
     revision: str
-    def __init__(self, translations: _Optional[_Iterable[_Union[Translation, _Mapping]]] = ..., model: _Optional[str] = ..., source_language: _Optional[str] = ..., revision: _Optional[str] = ...) -> None: ...
+    def __init__(self, translations: _Optional[_Iterable[_Union[Translation, _Mapping]]] = ..., model: _Optional[str] = ..., source_language_code: _Optional[str] = ..., revision: _Optional[str] = ...) -> None: ...
 
 class Translation(_message.Message):
-    __slots__ = ("hypotheses", "source_pieces", "error")
+    __slots__ = ("hypotheses", "source_pieces", "error", "detected_language_code", "already_in_target_language", "model", "revision")
     HYPOTHESES_FIELD_NUMBER: _ClassVar[int]
     SOURCE_PIECES_FIELD_NUMBER: _ClassVar[int]
     ERROR_FIELD_NUMBER: _ClassVar[int]
+    DETECTED_LANGUAGE_CODE_FIELD_NUMBER: _ClassVar[int]
+    ALREADY_IN_TARGET_LANGUAGE_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
     hypotheses: _containers.RepeatedCompositeFieldContainer[Hypothesis]
     source_pieces: _containers.RepeatedScalarFieldContainer[str]
     error: TextError
-    def __init__(self, hypotheses: _Optional[_Iterable[_Union[Hypothesis, _Mapping]]] = ..., source_pieces: _Optional[_Iterable[str]] = ..., error: _Optional[_Union[TextError, _Mapping]] = ...) -> None: ...
+    detected_language_code: str
+    already_in_target_language: bool
+    model: str
+    revision: str
+    def __init__(self, hypotheses: _Optional[_Iterable[_Union[Hypothesis, _Mapping]]] = ..., source_pieces: _Optional[_Iterable[str]] = ..., error: _Optional[_Union[TextError, _Mapping]] = ..., detected_language_code: _Optional[str] = ..., already_in_target_language: _Optional[bool] = ..., model: _Optional[str] = ..., revision: _Optional[str] = ...) -> None: ...
 
 class TextError(_message.Message):
     __slots__ = ("code", "message")
@@ -133,28 +152,34 @@ class TranslateStreamRequest(_message.Message):
     CONFIG_FIELD_NUMBER: _ClassVar[int]
     ITEMS_FIELD_NUMBER: _ClassVar[int]
     config: TranslateStreamConfig
+    items: TranslateStreamItems
+    def __init__(self, config: _Optional[_Union[TranslateStreamConfig, _Mapping]] = ..., items: _Optional[_Union[TranslateStreamItems, _Mapping]] = ...) -> None: ...
+
+class TranslateStreamItems(_message.Message):
+    __slots__ = ("items",)
+    ITEMS_FIELD_NUMBER: _ClassVar[int]
     items: _containers.RepeatedCompositeFieldContainer[TranslateStreamItem]
-    def __init__(self, config: _Optional[_Union[TranslateStreamConfig, _Mapping]] = ..., items: _Optional[_Iterable[_Union[TranslateStreamItem, _Mapping]]] = ...) -> None: ...
+    def __init__(self, items: _Optional[_Iterable[_Union[TranslateStreamItem, _Mapping]]] = ...) -> None: ...
 
 class TranslateStreamConfig(_message.Message):
-    __slots__ = ("source_language", "target_language", "model", "search_options", "return_options", "split_sentences", "priority", "text_format")
-    SOURCE_LANGUAGE_FIELD_NUMBER: _ClassVar[int]
-    TARGET_LANGUAGE_FIELD_NUMBER: _ClassVar[int]
+    __slots__ = ("source_language_code", "target_language_code", "model", "search_options", "return_options", "split_sentences", "priority", "text_format")
+    SOURCE_LANGUAGE_CODE_FIELD_NUMBER: _ClassVar[int]
+    TARGET_LANGUAGE_CODE_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     SEARCH_OPTIONS_FIELD_NUMBER: _ClassVar[int]
     RETURN_OPTIONS_FIELD_NUMBER: _ClassVar[int]
     SPLIT_SENTENCES_FIELD_NUMBER: _ClassVar[int]
     PRIORITY_FIELD_NUMBER: _ClassVar[int]
     TEXT_FORMAT_FIELD_NUMBER: _ClassVar[int]
-    source_language: str
-    target_language: str
+    source_language_code: str
+    target_language_code: str
     model: str
     search_options: SearchOptions
     return_options: ReturnOptions
     split_sentences: bool
     priority: Priority
     text_format: TextFormat
-    def __init__(self, source_language: _Optional[str] = ..., target_language: _Optional[str] = ..., model: _Optional[str] = ..., search_options: _Optional[_Union[SearchOptions, _Mapping]] = ..., return_options: _Optional[_Union[ReturnOptions, _Mapping]] = ..., split_sentences: _Optional[bool] = ..., priority: _Optional[_Union[Priority, str]] = ..., text_format: _Optional[_Union[TextFormat, str]] = ...) -> None: ...
+    def __init__(self, source_language_code: _Optional[str] = ..., target_language_code: _Optional[str] = ..., model: _Optional[str] = ..., search_options: _Optional[_Union[SearchOptions, _Mapping]] = ..., return_options: _Optional[_Union[ReturnOptions, _Mapping]] = ..., split_sentences: _Optional[bool] = ..., priority: _Optional[_Union[Priority, str]] = ..., text_format: _Optional[_Union[TextFormat, str]] = ...) -> None: ...
 
 class TranslateStreamItem(_message.Message):
     __slots__ = ("id", "text")
@@ -173,14 +198,14 @@ class TranslateStreamResponse(_message.Message):
     def __init__(self, started: _Optional[_Union[TranslateStreamStarted, _Mapping]] = ..., results: _Optional[_Iterable[_Union[TranslateStreamResult, _Mapping]]] = ...) -> None: ...
 
 class TranslateStreamStarted(_message.Message):
-    __slots__ = ("model", "source_language", "revision")
+    __slots__ = ("model", "source_language_code", "revision")
     MODEL_FIELD_NUMBER: _ClassVar[int]
-    SOURCE_LANGUAGE_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_LANGUAGE_CODE_FIELD_NUMBER: _ClassVar[int]
     REVISION_FIELD_NUMBER: _ClassVar[int]
     model: str
-    source_language: str
+    source_language_code: str
     revision: str
-    def __init__(self, model: _Optional[str] = ..., source_language: _Optional[str] = ..., revision: _Optional[str] = ...) -> None: ...
+    def __init__(self, model: _Optional[str] = ..., source_language_code: _Optional[str] = ..., revision: _Optional[str] = ...) -> None: ...
 
 class TranslateStreamResult(_message.Message):
     __slots__ = ("id", "translation")
@@ -191,10 +216,10 @@ class TranslateStreamResult(_message.Message):
     def __init__(self, id: _Optional[int] = ..., translation: _Optional[_Union[Translation, _Mapping]] = ...) -> None: ...
 
 class TranslateLiveRequest(_message.Message):
-    __slots__ = ("text", "source_language", "target_language", "model", "search_options", "return_options", "split_sentences", "priority", "text_format")
+    __slots__ = ("text", "source_language_code", "target_language_code", "model", "search_options", "return_options", "split_sentences", "priority", "text_format")
     TEXT_FIELD_NUMBER: _ClassVar[int]
-    SOURCE_LANGUAGE_FIELD_NUMBER: _ClassVar[int]
-    TARGET_LANGUAGE_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_LANGUAGE_CODE_FIELD_NUMBER: _ClassVar[int]
+    TARGET_LANGUAGE_CODE_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     SEARCH_OPTIONS_FIELD_NUMBER: _ClassVar[int]
     RETURN_OPTIONS_FIELD_NUMBER: _ClassVar[int]
@@ -202,15 +227,15 @@ class TranslateLiveRequest(_message.Message):
     PRIORITY_FIELD_NUMBER: _ClassVar[int]
     TEXT_FORMAT_FIELD_NUMBER: _ClassVar[int]
     text: str
-    source_language: str
-    target_language: str
+    source_language_code: str
+    target_language_code: str
     model: str
     search_options: SearchOptions
     return_options: ReturnOptions
     split_sentences: bool
     priority: Priority
     text_format: TextFormat
-    def __init__(self, text: _Optional[str] = ..., source_language: _Optional[str] = ..., target_language: _Optional[str] = ..., model: _Optional[str] = ..., search_options: _Optional[_Union[SearchOptions, _Mapping]] = ..., return_options: _Optional[_Union[ReturnOptions, _Mapping]] = ..., split_sentences: _Optional[bool] = ..., priority: _Optional[_Union[Priority, str]] = ..., text_format: _Optional[_Union[TextFormat, str]] = ...) -> None: ...
+    def __init__(self, text: _Optional[str] = ..., source_language_code: _Optional[str] = ..., target_language_code: _Optional[str] = ..., model: _Optional[str] = ..., search_options: _Optional[_Union[SearchOptions, _Mapping]] = ..., return_options: _Optional[_Union[ReturnOptions, _Mapping]] = ..., split_sentences: _Optional[bool] = ..., priority: _Optional[_Union[Priority, str]] = ..., text_format: _Optional[_Union[TextFormat, str]] = ...) -> None: ...
 
 class TranslateLiveResponse(_message.Message):
     __slots__ = ("stable_text", "unstable_text", "translation", "started")
@@ -225,22 +250,32 @@ class TranslateLiveResponse(_message.Message):
     def __init__(self, stable_text: _Optional[str] = ..., unstable_text: _Optional[str] = ..., translation: _Optional[_Union[Translation, _Mapping]] = ..., started: _Optional[_Union[TranslateStreamStarted, _Mapping]] = ...) -> None: ...
 
 class ScoreRequest(_message.Message):
-    __slots__ = ("pairs", "source_language", "target_language", "model", "search_options", "return_options", "priority")
+    __slots__ = ("pairs", "source_language_code", "target_language_code", "model", "scoring_options", "return_options", "priority")
     PAIRS_FIELD_NUMBER: _ClassVar[int]
-    SOURCE_LANGUAGE_FIELD_NUMBER: _ClassVar[int]
-    TARGET_LANGUAGE_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_LANGUAGE_CODE_FIELD_NUMBER: _ClassVar[int]
+    TARGET_LANGUAGE_CODE_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
-    SEARCH_OPTIONS_FIELD_NUMBER: _ClassVar[int]
+    SCORING_OPTIONS_FIELD_NUMBER: _ClassVar[int]
     RETURN_OPTIONS_FIELD_NUMBER: _ClassVar[int]
     PRIORITY_FIELD_NUMBER: _ClassVar[int]
     pairs: _containers.RepeatedCompositeFieldContainer[TextPair]
-    source_language: str
-    target_language: str
+    source_language_code: str
+    target_language_code: str
     model: str
-    search_options: SearchOptions
+    scoring_options: ScoringOptions
     return_options: ReturnOptions
     priority: Priority
-    def __init__(self, pairs: _Optional[_Iterable[_Union[TextPair, _Mapping]]] = ..., source_language: _Optional[str] = ..., target_language: _Optional[str] = ..., model: _Optional[str] = ..., search_options: _Optional[_Union[SearchOptions, _Mapping]] = ..., return_options: _Optional[_Union[ReturnOptions, _Mapping]] = ..., priority: _Optional[_Union[Priority, str]] = ...) -> None: ...
+    def __init__(self, pairs: _Optional[_Iterable[_Union[TextPair, _Mapping]]] = ..., source_language_code: _Optional[str] = ..., target_language_code: _Optional[str] = ..., model: _Optional[str] = ..., scoring_options: _Optional[_Union[ScoringOptions, _Mapping]] = ..., return_options: _Optional[_Union[ReturnOptions, _Mapping]] = ..., priority: _Optional[_Union[Priority, str]] = ...) -> None: ...
+
+class ScoringOptions(_message.Message):
+    __slots__ = ("length_penalty", "length_normalization", "coverage_penalty")
+    LENGTH_PENALTY_FIELD_NUMBER: _ClassVar[int]
+    LENGTH_NORMALIZATION_FIELD_NUMBER: _ClassVar[int]
+    COVERAGE_PENALTY_FIELD_NUMBER: _ClassVar[int]
+    length_penalty: float
+    length_normalization: LengthNormalization
+    coverage_penalty: float
+    def __init__(self, length_penalty: _Optional[float] = ..., length_normalization: _Optional[_Union[LengthNormalization, str]] = ..., coverage_penalty: _Optional[float] = ...) -> None: ...
 
 class TextPair(_message.Message):
     __slots__ = ("source", "target")
@@ -251,16 +286,16 @@ class TextPair(_message.Message):
     def __init__(self, source: _Optional[str] = ..., target: _Optional[str] = ...) -> None: ...
 
 class ScoreResponse(_message.Message):
-    __slots__ = ("scores", "model", "source_language", "revision")
+    __slots__ = ("scores", "model", "source_language_code", "revision")
     SCORES_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
-    SOURCE_LANGUAGE_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_LANGUAGE_CODE_FIELD_NUMBER: _ClassVar[int]
     REVISION_FIELD_NUMBER: _ClassVar[int]
     scores: _containers.RepeatedCompositeFieldContainer[TranslationScore]
     model: str
-    source_language: str
+    source_language_code: str
     revision: str
-    def __init__(self, scores: _Optional[_Iterable[_Union[TranslationScore, _Mapping]]] = ..., model: _Optional[str] = ..., source_language: _Optional[str] = ..., revision: _Optional[str] = ...) -> None: ...
+    def __init__(self, scores: _Optional[_Iterable[_Union[TranslationScore, _Mapping]]] = ..., model: _Optional[str] = ..., source_language_code: _Optional[str] = ..., revision: _Optional[str] = ...) -> None: ...
 
 class TranslationScore(_message.Message):
     __slots__ = ("score", "log_prob", "pieces", "token_log_probs", "attention", "alignment", "source_pieces", "error")
@@ -277,10 +312,10 @@ class TranslationScore(_message.Message):
     pieces: _containers.RepeatedScalarFieldContainer[str]
     token_log_probs: _containers.RepeatedScalarFieldContainer[float]
     attention: Attention
-    alignment: _containers.RepeatedCompositeFieldContainer[WordPair]
+    alignment: _containers.RepeatedCompositeFieldContainer[AlignedSpans]
     source_pieces: _containers.RepeatedScalarFieldContainer[str]
     error: TextError
-    def __init__(self, score: _Optional[float] = ..., log_prob: _Optional[float] = ..., pieces: _Optional[_Iterable[str]] = ..., token_log_probs: _Optional[_Iterable[float]] = ..., attention: _Optional[_Union[Attention, _Mapping]] = ..., alignment: _Optional[_Iterable[_Union[WordPair, _Mapping]]] = ..., source_pieces: _Optional[_Iterable[str]] = ..., error: _Optional[_Union[TextError, _Mapping]] = ...) -> None: ...
+    def __init__(self, score: _Optional[float] = ..., log_prob: _Optional[float] = ..., pieces: _Optional[_Iterable[str]] = ..., token_log_probs: _Optional[_Iterable[float]] = ..., attention: _Optional[_Union[Attention, _Mapping]] = ..., alignment: _Optional[_Iterable[_Union[AlignedSpans, _Mapping]]] = ..., source_pieces: _Optional[_Iterable[str]] = ..., error: _Optional[_Union[TextError, _Mapping]] = ...) -> None: ...
 
 class DetectLanguageRequest(_message.Message):
     __slots__ = ("texts", "max_candidates")
@@ -305,80 +340,96 @@ class LanguageDetection(_message.Message):
     def __init__(self, candidates: _Optional[_Iterable[_Union[LanguageCandidate, _Mapping]]] = ..., error: _Optional[_Union[TextError, _Mapping]] = ...) -> None: ...
 
 class LanguageCandidate(_message.Message):
-    __slots__ = ("language", "confidence")
-    LANGUAGE_FIELD_NUMBER: _ClassVar[int]
+    __slots__ = ("language_code", "confidence")
+    LANGUAGE_CODE_FIELD_NUMBER: _ClassVar[int]
     CONFIDENCE_FIELD_NUMBER: _ClassVar[int]
-    language: str
+    language_code: str
     confidence: float
-    def __init__(self, language: _Optional[str] = ..., confidence: _Optional[float] = ...) -> None: ...
+    def __init__(self, language_code: _Optional[str] = ..., confidence: _Optional[float] = ...) -> None: ...
 
 class Hypothesis(_message.Message):
-    __slots__ = ("text", "score", "pieces", "token_log_probs", "attention", "alignment")
+    __slots__ = ("text", "score", "pieces", "token_log_probs", "attention", "alignment", "finish_reason")
     TEXT_FIELD_NUMBER: _ClassVar[int]
     SCORE_FIELD_NUMBER: _ClassVar[int]
     PIECES_FIELD_NUMBER: _ClassVar[int]
     TOKEN_LOG_PROBS_FIELD_NUMBER: _ClassVar[int]
     ATTENTION_FIELD_NUMBER: _ClassVar[int]
     ALIGNMENT_FIELD_NUMBER: _ClassVar[int]
+    FINISH_REASON_FIELD_NUMBER: _ClassVar[int]
     text: str
     score: float
     pieces: _containers.RepeatedScalarFieldContainer[str]
     token_log_probs: _containers.RepeatedScalarFieldContainer[float]
     attention: Attention
-    alignment: _containers.RepeatedCompositeFieldContainer[WordPair]
-    def __init__(self, text: _Optional[str] = ..., score: _Optional[float] = ..., pieces: _Optional[_Iterable[str]] = ..., token_log_probs: _Optional[_Iterable[float]] = ..., attention: _Optional[_Union[Attention, _Mapping]] = ..., alignment: _Optional[_Iterable[_Union[WordPair, _Mapping]]] = ...) -> None: ...
+    alignment: _containers.RepeatedCompositeFieldContainer[AlignedSpans]
+    finish_reason: FinishReason
+    def __init__(self, text: _Optional[str] = ..., score: _Optional[float] = ..., pieces: _Optional[_Iterable[str]] = ..., token_log_probs: _Optional[_Iterable[float]] = ..., attention: _Optional[_Union[Attention, _Mapping]] = ..., alignment: _Optional[_Iterable[_Union[AlignedSpans, _Mapping]]] = ..., finish_reason: _Optional[_Union[FinishReason, str]] = ...) -> None: ...
 
 class Attention(_message.Message):
-    __slots__ = ("num_source_pieces", "weights")
-    NUM_SOURCE_PIECES_FIELD_NUMBER: _ClassVar[int]
+    __slots__ = ("source_piece_count", "weights")
+    SOURCE_PIECE_COUNT_FIELD_NUMBER: _ClassVar[int]
     WEIGHTS_FIELD_NUMBER: _ClassVar[int]
-    num_source_pieces: int
+    source_piece_count: int
     weights: _containers.RepeatedScalarFieldContainer[float]
-    def __init__(self, num_source_pieces: _Optional[int] = ..., weights: _Optional[_Iterable[float]] = ...) -> None: ...
+    def __init__(self, source_piece_count: _Optional[int] = ..., weights: _Optional[_Iterable[float]] = ...) -> None: ...
 
-class WordPair(_message.Message):
+class AlignedSpans(_message.Message):
     __slots__ = ("source", "target")
     SOURCE_FIELD_NUMBER: _ClassVar[int]
     TARGET_FIELD_NUMBER: _ClassVar[int]
-    source: int
-    target: int
-    def __init__(self, source: _Optional[int] = ..., target: _Optional[int] = ...) -> None: ...
+    source: Span
+    target: Span
+    def __init__(self, source: _Optional[_Union[Span, _Mapping]] = ..., target: _Optional[_Union[Span, _Mapping]] = ...) -> None: ...
+
+class Span(_message.Message):
+    __slots__ = ("begin", "end")
+    BEGIN_FIELD_NUMBER: _ClassVar[int]
+    END_FIELD_NUMBER: _ClassVar[int]
+    begin: int
+    end: int
+    def __init__(self, begin: _Optional[int] = ..., end: _Optional[int] = ...) -> None: ...
 
 class ListModelsRequest(_message.Message):
-    __slots__ = ()
-    def __init__(self) -> None: ...
+    __slots__ = ("page_size", "page_token")
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    page_size: int
+    page_token: str
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
 
 class ListModelsResponse(_message.Message):
-    __slots__ = ("models",)
+    __slots__ = ("models", "next_page_token")
     MODELS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     models: _containers.RepeatedCompositeFieldContainer[Model]
-    def __init__(self, models: _Optional[_Iterable[_Union[Model, _Mapping]]] = ...) -> None: ...
+    next_page_token: str
+    def __init__(self, models: _Optional[_Iterable[_Union[Model, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class Model(_message.Message):
-    __slots__ = ("name", "language_pairs", "max_source_length", "num_parameters", "scores", "revision", "description", "data", "licence", "card", "max_target_length")
+    __slots__ = ("name", "language_pairs", "max_source_length", "parameter_count", "scores", "revision", "description", "data", "license", "card", "max_target_length")
     NAME_FIELD_NUMBER: _ClassVar[int]
     LANGUAGE_PAIRS_FIELD_NUMBER: _ClassVar[int]
     MAX_SOURCE_LENGTH_FIELD_NUMBER: _ClassVar[int]
-    NUM_PARAMETERS_FIELD_NUMBER: _ClassVar[int]
+    PARAMETER_COUNT_FIELD_NUMBER: _ClassVar[int]
     SCORES_FIELD_NUMBER: _ClassVar[int]
     REVISION_FIELD_NUMBER: _ClassVar[int]
     DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
     DATA_FIELD_NUMBER: _ClassVar[int]
-    LICENCE_FIELD_NUMBER: _ClassVar[int]
+    LICENSE_FIELD_NUMBER: _ClassVar[int]
     CARD_FIELD_NUMBER: _ClassVar[int]
     MAX_TARGET_LENGTH_FIELD_NUMBER: _ClassVar[int]
     name: str
     language_pairs: _containers.RepeatedCompositeFieldContainer[LanguagePair]
     max_source_length: int
-    num_parameters: int
+    parameter_count: int
     scores: _containers.RepeatedCompositeFieldContainer[EvaluationScore]
     revision: str
     description: str
     data: str
-    licence: str
+    license: str
     card: str
     max_target_length: int
-    def __init__(self, name: _Optional[str] = ..., language_pairs: _Optional[_Iterable[_Union[LanguagePair, _Mapping]]] = ..., max_source_length: _Optional[int] = ..., num_parameters: _Optional[int] = ..., scores: _Optional[_Iterable[_Union[EvaluationScore, _Mapping]]] = ..., revision: _Optional[str] = ..., description: _Optional[str] = ..., data: _Optional[str] = ..., licence: _Optional[str] = ..., card: _Optional[str] = ..., max_target_length: _Optional[int] = ...) -> None: ...
+    def __init__(self, name: _Optional[str] = ..., language_pairs: _Optional[_Iterable[_Union[LanguagePair, _Mapping]]] = ..., max_source_length: _Optional[int] = ..., parameter_count: _Optional[int] = ..., scores: _Optional[_Iterable[_Union[EvaluationScore, _Mapping]]] = ..., revision: _Optional[str] = ..., description: _Optional[str] = ..., data: _Optional[str] = ..., license: _Optional[str] = ..., card: _Optional[str] = ..., max_target_length: _Optional[int] = ...) -> None: ...
 
 class GetModelRequest(_message.Message):
     __slots__ = ("name",)
@@ -387,12 +438,24 @@ class GetModelRequest(_message.Message):
     def __init__(self, name: _Optional[str] = ...) -> None: ...
 
 class GetModelResponse(_message.Message):
-    __slots__ = ("model", "limits")
+    __slots__ = ("model",)
     MODEL_FIELD_NUMBER: _ClassVar[int]
-    LIMITS_FIELD_NUMBER: _ClassVar[int]
     model: Model
+    def __init__(self, model: _Optional[_Union[Model, _Mapping]] = ...) -> None: ...
+
+class GetServerRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class GetServerResponse(_message.Message):
+    __slots__ = ("version", "limits", "features")
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    LIMITS_FIELD_NUMBER: _ClassVar[int]
+    FEATURES_FIELD_NUMBER: _ClassVar[int]
+    version: str
     limits: Limits
-    def __init__(self, model: _Optional[_Union[Model, _Mapping]] = ..., limits: _Optional[_Union[Limits, _Mapping]] = ...) -> None: ...
+    features: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, version: _Optional[str] = ..., limits: _Optional[_Union[Limits, _Mapping]] = ..., features: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Limits(_message.Message):
     __slots__ = ("max_texts", "max_text_length", "max_sentences", "max_message_bytes")
@@ -407,12 +470,12 @@ class Limits(_message.Message):
     def __init__(self, max_texts: _Optional[int] = ..., max_text_length: _Optional[int] = ..., max_sentences: _Optional[int] = ..., max_message_bytes: _Optional[int] = ...) -> None: ...
 
 class LanguagePair(_message.Message):
-    __slots__ = ("source_language", "target_language")
-    SOURCE_LANGUAGE_FIELD_NUMBER: _ClassVar[int]
-    TARGET_LANGUAGE_FIELD_NUMBER: _ClassVar[int]
-    source_language: str
-    target_language: str
-    def __init__(self, source_language: _Optional[str] = ..., target_language: _Optional[str] = ...) -> None: ...
+    __slots__ = ("source_language_code", "target_language_code")
+    SOURCE_LANGUAGE_CODE_FIELD_NUMBER: _ClassVar[int]
+    TARGET_LANGUAGE_CODE_FIELD_NUMBER: _ClassVar[int]
+    source_language_code: str
+    target_language_code: str
+    def __init__(self, source_language_code: _Optional[str] = ..., target_language_code: _Optional[str] = ...) -> None: ...
 
 class EvaluationScore(_message.Message):
     __slots__ = ("language_pair", "test_set", "metric", "score", "signature")

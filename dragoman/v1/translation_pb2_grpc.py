@@ -26,26 +26,29 @@ if _version_not_supported:
 
 
 class TranslationServiceStub:
-    """Translates plain text between the languages of the models that the server has loaded.
+    """Translates plain text and HTML between the languages of the models that the server has loaded.
 
     Beside this service the server offers the standard `grpc.health.v1.Health` (for the whole server, named "", for
     "dragoman.v1.TranslationService", and for each model, such as "dragoman.v1.TranslationService/en-de"),
-    `grpc.reflection.v1alpha.ServerReflection` and, if it is told to, `grpc.channelz.v1.Channelz`.
+    `grpc.reflection.v1alpha.ServerReflection` and, if it is configured, `grpc.channelz.v1.Channelz`.
 
     Metadata of a call, all optional: `authorization`, "Bearer" and a token, where the server asks for one; `x-request-id`,
-    which the server's log and its answer's metadata repeat, or else one that the server makes up.
+    which the server's log and the answer's trailing metadata repeat; without one the server makes one up.
 
-    Status codes of every method:
-    INVALID_ARGUMENT    the request as a whole is at fault; the message names the field. What is wrong with one of
-    several texts is told with that text, see `TextError`, and the call succeeds.
+    Status codes of every method. Each status has details (google.rpc.Status): an ErrorInfo of the domain "dragoman", whose
+    reason is in capitals below where it differs from the code.
+    INVALID_ARGUMENT    the request as a whole is at fault; the message names the field, as a BadRequest does. What is
+    wrong with one of several texts stands beside that text, see `TextError`, and the call succeeds.
     UNAUTHENTICATED     the token is missing or unknown.
     NOT_FOUND           no such model, or no model for the languages asked for; the message lists what there is.
-    RESOURCE_EXHAUSTED  too much is waiting, or a limit of the caller's is used up: call again after the milliseconds
-    that the trailing metadata `grpc-retry-pushback-ms` names (gRFC A6). Without it, or if it is
-    negative, a later call is no use, because the message is too large.
+    RESOURCE_EXHAUSTED  too much is waiting (QUEUE_FULL), or a limit of the caller's is used up (QUOTA_EXCEEDED, with a
+    QuotaFailure): call again after the milliseconds that the trailing metadata
+    `grpc-retry-pushback-ms` names (gRFC A6), and a RetryInfo too. If it is negative, or missing, a
+    later call is no use, because the message is too large (ANSWER_TOO_LARGE).
     DEADLINE_EXCEEDED   the call's deadline has passed; the server has stopped working on it.
-    UNAVAILABLE         the server is shutting down, lost the process that worked on the call, or cannot be reached:
-    call again.
+    UNAVAILABLE         the server is shutting down (SHUTTING_DOWN), lost the process that worked on the call
+    (REPLICA_LOST), its decoding engine failed and is being started anew (ENGINE_FAILED), or it
+    cannot be reached: call again.
     INTERNAL            the server failed; its log has the reason.
 
     A call that is cancelled, or whose deadline passes, stops costing the server at once.
@@ -92,29 +95,37 @@ class TranslationServiceStub:
                 request_serializer=dragoman_dot_v1_dot_translation__pb2.GetModelRequest.SerializeToString,
                 response_deserializer=dragoman_dot_v1_dot_translation__pb2.GetModelResponse.FromString,
                 _registered_method=True)
+        self.GetServer = channel.unary_unary(
+                '/dragoman.v1.TranslationService/GetServer',
+                request_serializer=dragoman_dot_v1_dot_translation__pb2.GetServerRequest.SerializeToString,
+                response_deserializer=dragoman_dot_v1_dot_translation__pb2.GetServerResponse.FromString,
+                _registered_method=True)
 
 
 class TranslationServiceServicer:
-    """Translates plain text between the languages of the models that the server has loaded.
+    """Translates plain text and HTML between the languages of the models that the server has loaded.
 
     Beside this service the server offers the standard `grpc.health.v1.Health` (for the whole server, named "", for
     "dragoman.v1.TranslationService", and for each model, such as "dragoman.v1.TranslationService/en-de"),
-    `grpc.reflection.v1alpha.ServerReflection` and, if it is told to, `grpc.channelz.v1.Channelz`.
+    `grpc.reflection.v1alpha.ServerReflection` and, if it is configured, `grpc.channelz.v1.Channelz`.
 
     Metadata of a call, all optional: `authorization`, "Bearer" and a token, where the server asks for one; `x-request-id`,
-    which the server's log and its answer's metadata repeat, or else one that the server makes up.
+    which the server's log and the answer's trailing metadata repeat; without one the server makes one up.
 
-    Status codes of every method:
-    INVALID_ARGUMENT    the request as a whole is at fault; the message names the field. What is wrong with one of
-    several texts is told with that text, see `TextError`, and the call succeeds.
+    Status codes of every method. Each status has details (google.rpc.Status): an ErrorInfo of the domain "dragoman", whose
+    reason is in capitals below where it differs from the code.
+    INVALID_ARGUMENT    the request as a whole is at fault; the message names the field, as a BadRequest does. What is
+    wrong with one of several texts stands beside that text, see `TextError`, and the call succeeds.
     UNAUTHENTICATED     the token is missing or unknown.
     NOT_FOUND           no such model, or no model for the languages asked for; the message lists what there is.
-    RESOURCE_EXHAUSTED  too much is waiting, or a limit of the caller's is used up: call again after the milliseconds
-    that the trailing metadata `grpc-retry-pushback-ms` names (gRFC A6). Without it, or if it is
-    negative, a later call is no use, because the message is too large.
+    RESOURCE_EXHAUSTED  too much is waiting (QUEUE_FULL), or a limit of the caller's is used up (QUOTA_EXCEEDED, with a
+    QuotaFailure): call again after the milliseconds that the trailing metadata
+    `grpc-retry-pushback-ms` names (gRFC A6), and a RetryInfo too. If it is negative, or missing, a
+    later call is no use, because the message is too large (ANSWER_TOO_LARGE).
     DEADLINE_EXCEEDED   the call's deadline has passed; the server has stopped working on it.
-    UNAVAILABLE         the server is shutting down, lost the process that worked on the call, or cannot be reached:
-    call again.
+    UNAVAILABLE         the server is shutting down (SHUTTING_DOWN), lost the process that worked on the call
+    (REPLICA_LOST), its decoding engine failed and is being started anew (ENGINE_FAILED), or it
+    cannot be reached: call again.
     INTERNAL            the server failed; its log has the reason.
 
     A call that is cancelled, or whose deadline passes, stops costing the server at once.
@@ -144,15 +155,15 @@ class TranslationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def TranslateLive(self, request, context):
-        """Translates one text and tells what is there of it while the search goes on. The last response has the translation
-        as Translate would give it.
+        """Translates one plain text, and shows what is there of it while the search goes on. The last response has the
+        translation as Translate would give it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Score(self, request, context):
-        """Tells how likely a model finds given translations, each taken for one sentence: for quality estimation, reranking,
+        """Says how likely a model finds given translations, each taken for one sentence: for quality estimation, reranking,
         filtering.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -174,7 +185,14 @@ class TranslationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetModel(self, request, context):
-        """Tells all about one model, its card included, and what the server allows.
+        """Describes one model, its card included.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetServer(self, request, context):
+        """Describes the server: its version, what it allows, what it offers.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -218,6 +236,11 @@ def add_TranslationServiceServicer_to_server(servicer, server):
                     request_deserializer=dragoman_dot_v1_dot_translation__pb2.GetModelRequest.FromString,
                     response_serializer=dragoman_dot_v1_dot_translation__pb2.GetModelResponse.SerializeToString,
             ),
+            'GetServer': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetServer,
+                    request_deserializer=dragoman_dot_v1_dot_translation__pb2.GetServerRequest.FromString,
+                    response_serializer=dragoman_dot_v1_dot_translation__pb2.GetServerResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'dragoman.v1.TranslationService', rpc_method_handlers)
@@ -227,26 +250,29 @@ def add_TranslationServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class TranslationService:
-    """Translates plain text between the languages of the models that the server has loaded.
+    """Translates plain text and HTML between the languages of the models that the server has loaded.
 
     Beside this service the server offers the standard `grpc.health.v1.Health` (for the whole server, named "", for
     "dragoman.v1.TranslationService", and for each model, such as "dragoman.v1.TranslationService/en-de"),
-    `grpc.reflection.v1alpha.ServerReflection` and, if it is told to, `grpc.channelz.v1.Channelz`.
+    `grpc.reflection.v1alpha.ServerReflection` and, if it is configured, `grpc.channelz.v1.Channelz`.
 
     Metadata of a call, all optional: `authorization`, "Bearer" and a token, where the server asks for one; `x-request-id`,
-    which the server's log and its answer's metadata repeat, or else one that the server makes up.
+    which the server's log and the answer's trailing metadata repeat; without one the server makes one up.
 
-    Status codes of every method:
-    INVALID_ARGUMENT    the request as a whole is at fault; the message names the field. What is wrong with one of
-    several texts is told with that text, see `TextError`, and the call succeeds.
+    Status codes of every method. Each status has details (google.rpc.Status): an ErrorInfo of the domain "dragoman", whose
+    reason is in capitals below where it differs from the code.
+    INVALID_ARGUMENT    the request as a whole is at fault; the message names the field, as a BadRequest does. What is
+    wrong with one of several texts stands beside that text, see `TextError`, and the call succeeds.
     UNAUTHENTICATED     the token is missing or unknown.
     NOT_FOUND           no such model, or no model for the languages asked for; the message lists what there is.
-    RESOURCE_EXHAUSTED  too much is waiting, or a limit of the caller's is used up: call again after the milliseconds
-    that the trailing metadata `grpc-retry-pushback-ms` names (gRFC A6). Without it, or if it is
-    negative, a later call is no use, because the message is too large.
+    RESOURCE_EXHAUSTED  too much is waiting (QUEUE_FULL), or a limit of the caller's is used up (QUOTA_EXCEEDED, with a
+    QuotaFailure): call again after the milliseconds that the trailing metadata
+    `grpc-retry-pushback-ms` names (gRFC A6), and a RetryInfo too. If it is negative, or missing, a
+    later call is no use, because the message is too large (ANSWER_TOO_LARGE).
     DEADLINE_EXCEEDED   the call's deadline has passed; the server has stopped working on it.
-    UNAVAILABLE         the server is shutting down, lost the process that worked on the call, or cannot be reached:
-    call again.
+    UNAVAILABLE         the server is shutting down (SHUTTING_DOWN), lost the process that worked on the call
+    (REPLICA_LOST), its decoding engine failed and is being started anew (ENGINE_FAILED), or it
+    cannot be reached: call again.
     INTERNAL            the server failed; its log has the reason.
 
     A call that is cancelled, or whose deadline passes, stops costing the server at once.
@@ -431,6 +457,33 @@ class TranslationService:
             '/dragoman.v1.TranslationService/GetModel',
             dragoman_dot_v1_dot_translation__pb2.GetModelRequest.SerializeToString,
             dragoman_dot_v1_dot_translation__pb2.GetModelResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetServer(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dragoman.v1.TranslationService/GetServer',
+            dragoman_dot_v1_dot_translation__pb2.GetServerRequest.SerializeToString,
+            dragoman_dot_v1_dot_translation__pb2.GetServerResponse.FromString,
             options,
             channel_credentials,
             insecure,

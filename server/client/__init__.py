@@ -2,12 +2,18 @@
 
 from dragoman.server.client.asynchronous import AsyncClient
 from dragoman.server.client.blocking import Client
-from dragoman.server.client.connection import DEFAULT_TIMEOUT, Tls
-from dragoman.server.client.errors import ModelChangedError, ServerError
-from dragoman.server.client.requests import Scoring, Search
-from dragoman.server.client.results import LanguageCandidate, LiveTranslation, ModelDetails, TextError
+from dragoman.server.client.connection import DEFAULT_TIMEOUT, ModelChangedError, ServerError, Tls
+from dragoman.server.client.queries import Scoring, Search
+from dragoman.server.client.results import (
+    LanguageCandidate,
+    LiveTranslation,
+    ModelDescription,
+    ModelScore,
+    ServerDescription,
+    ServerLimits,
+    TextError,
+)
 from dragoman.server.client.stream_state import STREAM_WINDOW
-from dragoman.server.grpc.v1.model_messages import ModelDescription, ModelScore, ServerLimits
 
 __all__ = [
     "DEFAULT_TIMEOUT",
@@ -18,10 +24,10 @@ __all__ = [
     "LiveTranslation",
     "ModelChangedError",
     "ModelDescription",
-    "ModelDetails",
     "ModelScore",
     "Scoring",
     "Search",
+    "ServerDescription",
     "ServerError",
     "ServerLimits",
     "TextError",

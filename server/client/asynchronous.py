@@ -1,44 +1,37 @@
 """The client for asyncio."""
 
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
-from contextlib import aclosing
-from typing import Any, Self, Unpack
+import asyncio
+import time
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Coroutine, Iterable, Mapping
+from contextlib import aclosing, suppress
+from typing import Any, Self, TypeVar, Unpack
 
 import grpc
 
-from dragoman.server.client.asynchronous_stream import AsyncStream, Texts
-from dragoman.server.client.connection import DEFAULT_TIMEOUT, Connection, Tls, new_request_id
-from dragoman.server.client.errors import Weights, explain
-from dragoman.server.client.requests import (
-    Scoring,
-    Search,
-    detect_request,
-    live_request,
-    model_request,
-    score_request,
-    stream_config,
-    text_list,
-    translate_request,
+from dragoman.server.client import queries, results
+from dragoman.server.client.connection import (
+    DEFAULT_TIMEOUT,
+    Connection,
+    Tls,
+    Weights,
+    explain,
+    explain_end,
+    explain_silence,
+    new_request_id,
 )
-from dragoman.server.client.results import (
-    LanguageCandidate,
-    LiveTranslation,
-    ModelDetails,
-    ScoreResult,
-    TranslationResult,
-    read_detections,
-    read_live,
-    read_results,
-    read_scores,
-    require,
-    require_all,
-)
-from dragoman.server.client.stream_state import STREAM_WINDOW, StreamState
-from dragoman.server.grpc.v1.model_messages import ModelDescription, read_limits, read_model, read_models
+from dragoman.server.client.queries import Query, Scoring, Search
+from dragoman.server.client.stream_state import MAX_GROUP_LENGTH, MAX_GROUP_SIZE, STREAM_WINDOW, StreamState, pack
 from dragoman.translation.results import Translation
 from dragoman.translation.scored import ScoredTranslation
 from dragoman.v1 import translation_pb2 as pb
 from dragoman.v1 import translation_pb2_grpc
+
+Answer = TypeVar("Answer")
+_LOST_STATUS = "Internal error from Core"
+
+Value = TypeVar("Value")
+Texts = Iterable[str] | AsyncIterable[str]
 
 
 class AsyncClient:
@@ -64,14 +57,13 @@ class AsyncClient:
 
     async def translate(self, texts: str | Iterable[str], to: str, **search: Unpack[Search]) -> list[Translation]:
         """See `Client.translate`."""
-        return require_all(await self.translate_each(texts, to, **search))
+        return results.require_all(await self.translate_each(texts, to, **search))
 
     async def translate_each(
         self, texts: str | Iterable[str], to: str, **search: Unpack[Search]
-    ) -> list[TranslationResult]:
+    ) -> list[results.TranslationResult]:
         """See `Client.translate_each`."""
-        sources = text_list(texts)
-        return read_results(sources, await self._call(self._stub.Translate, translate_request(sources, to, search)))
+        return await self._ask(queries.translate(texts, to, search))
 
     async def translate_stream(
         self,
@@ -85,9 +77,9 @@ class AsyncClient:
         """See `Client.translate_stream`. The texts, which an asynchronous iterator may give too, are read in a task of
         their own; close the generator (`contextlib.aclosing`) to stop early."""
         index = 0
-        async with aclosing(self._stream(to, window, revisions, search).ordered(texts)) as results:
-            async for result in results:
-                yield require(index, result)
+        async with aclosing(self._stream(to, window, revisions, search).ordered(texts)) as found:
+            async for result in found:
+                yield results.require(index, result)
                 index += 1
 
     def translate_unordered(
@@ -98,20 +90,20 @@ class AsyncClient:
         window: int = STREAM_WINDOW,
         revisions: Mapping[str, str] | None = None,
         **search: Unpack[Search],
-    ) -> AsyncGenerator[tuple[int, TranslationResult]]:
+    ) -> AsyncGenerator[tuple[int, results.TranslationResult]]:
         """See `Client.translate_unordered`."""
         return self._stream(to, window, revisions, search).unordered(texts)
 
-    async def translate_live(self, text: str, to: str, **search: Unpack[Search]) -> AsyncGenerator[LiveTranslation]:
+    async def translate_live(
+        self, text: str, to: str, **search: Unpack[Search]
+    ) -> AsyncGenerator[results.LiveTranslation]:
         """See `Client.translate_live`."""
+        query = queries.translate_live(text, to, search)
         request_id = new_request_id()
-        request = live_request(text, to, search)
-        call = self._stub.TranslateLive(
-            request, timeout=self._connection.timeout, metadata=self._connection.metadata(request_id)
-        )
+        call = self._connection.call(self._stub, query, request_id)
         try:
             async for response in call:
-                yield read_live(text, response)
+                yield query.read(response)
         except grpc.RpcError as error:
             raise explain(error, self._connection, request_id) from None
         finally:
@@ -121,43 +113,288 @@ class AsyncClient:
         self, pairs: Iterable[tuple[str, str]], to: str, **scoring: Unpack[Scoring]
     ) -> list[ScoredTranslation]:
         """See `Client.score`."""
-        return require_all(await self.score_each(pairs, to, **scoring))
+        return results.require_all(await self.score_each(pairs, to, **scoring))
 
     async def score_each(
         self, pairs: Iterable[tuple[str, str]], to: str, **scoring: Unpack[Scoring]
-    ) -> list[ScoreResult]:
+    ) -> list[results.ScoreResult]:
         """See `Client.score_each`."""
-        given = list(pairs)
-        return read_scores(given, await self._call(self._stub.Score, score_request(given, to, scoring)))
+        return await self._ask(queries.score(pairs, to, scoring))
 
     async def detect_language(
         self, texts: str | Iterable[str], *, max_candidates: int = 1
-    ) -> list[list[LanguageCandidate]]:
+    ) -> list[list[results.LanguageCandidate]]:
         """See `Client.detect_language`."""
-        given = text_list(texts)
-        request = detect_request(given, max_candidates)
-        return read_detections(given, await self._call(self._stub.DetectLanguage, request))
+        return await self._ask(queries.detect_language(texts, max_candidates))
 
-    async def list_models(self) -> list[ModelDescription]:
+    async def list_models(self) -> list[results.ModelDescription]:
         """The models that the server has loaded."""
-        return read_models(await self._call(self._stub.ListModels, pb.ListModelsRequest()))
+        models, page_token = await self._ask(queries.list_models(""))
+        while page_token:
+            page, page_token = await self._ask(queries.list_models(page_token))
+            models += page
+        return models
 
-    async def get_model(self, name: str) -> ModelDetails:
-        """All about one model, and what the server allows."""
-        response = await self._call(self._stub.GetModel, model_request(name))
-        return ModelDetails(read_model(response.model), read_limits(response.limits))
+    async def get_model(self, name: str) -> results.ModelDescription:
+        """See `Client.get_model`."""
+        return await self._ask(queries.get_model(name))
 
-    async def _call(self, method: Callable[..., Any], request: Any) -> Any:
+    async def get_server(self) -> results.ServerDescription:
+        """See `Client.get_server`."""
+        return await self._ask(queries.get_server())
+
+    async def _ask(self, query: Query[Answer]) -> Answer:
         request_id = new_request_id()
         try:
-            return await method(
-                request, timeout=self._connection.timeout, metadata=self._connection.metadata(request_id)
-            )
+            return query.read(await self._connection.call(self._stub, query, request_id))
         except grpc.RpcError as error:
             raise explain(error, self._connection, request_id) from None
 
     def _stream(
         self, to: str, window: int, revisions: Mapping[str, str] | None, search: Mapping[str, Any]
-    ) -> AsyncStream:
+    ) -> "AsyncStream":
         state = StreamState(window, Weights(revisions))
-        return AsyncStream(self._stub, self._connection, stream_config(to, search), state)
+        return AsyncStream(self._stub, self._connection, queries.stream_config(to, search), state)
+
+
+class AsyncStream:
+    """Reads texts in a task of its own, which no broken call disturbs."""
+
+    def __init__(
+        self, stub: Any, connection: Connection, config: pb.TranslateStreamRequest, state: StreamState
+    ) -> None:
+        self._stub = stub
+        self._connection = connection
+        self._config = config
+        self._state = state
+        self._changed = asyncio.Event()  # for the tasks that read and that send
+        self._outbox: deque[pb.TranslateStreamItem] = deque()
+        self._results: deque[tuple[int, results.TranslationResult]] = deque()  # received, and not yet handed on
+        self._is_accepted = False  # by the current call
+        self._last_sign = time.monotonic()  # that something was read or received
+        self._reading: asyncio.Future[None] | None = None
+        self._call: _Call | None = None
+
+    async def ordered(self, texts: Texts) -> AsyncGenerator[results.TranslationResult]:
+        """The results in the order of the texts; closing the generator cancels the call.
+
+        Raises what `StreamState` raises, what reading the texts raises, and ServerError or InvalidInputError where the
+        server does not go on.
+        """
+        waiting: dict[int, results.TranslationResult] = {}
+        next_index = 0
+        try:
+            while (found := await self._next(texts)) is not None:
+                waiting[found[0]] = found[1]
+                while next_index in waiting:
+                    self._release(next_index)
+                    yield waiting.pop(next_index)
+                    next_index += 1
+        finally:
+            await self._close()
+
+    async def unordered(self, texts: Texts) -> AsyncGenerator[tuple[int, results.TranslationResult]]:
+        """As they come, with the texts' numbers."""
+        try:
+            while (found := await self._next(texts)) is not None:
+                self._release(found[0])
+                yield found
+        finally:
+            await self._close()
+
+    async def _next(self, texts: Texts) -> tuple[int, results.TranslationResult] | None:
+        """What comes next; None when everything is answered."""
+        state = self._state
+        if self._reading is None:
+            self._reading = asyncio.ensure_future(self._read(texts))
+        while not (self._results or state.is_complete):
+            if self._call is None:
+                self._call = self._begin()
+            response = await self._receive(self._call)
+            if response is not None:
+                self._results.extend(state.take(response))
+                self._is_accepted = True
+                self._changed.set()
+            elif self._call.receiving.done():
+                reason = explain_end(await self._call.ending(), self._connection, self._call.request_id)
+                pause = state.pause_after(reason)
+                await self._close_call()
+                await asyncio.sleep(pause)
+        if self._results:
+            return self._results.popleft()
+        if self._call is not None:
+            await self._call.wait_for_end(self._connection.timeout)
+        return None
+
+    def _release(self, index: int) -> None:
+        self._state.release(index)
+        self._changed.set()
+
+    async def _read(self, texts: Texts) -> None:
+        """Adds texts while there is room for them."""
+        async for text in _iterate(texts):
+            self._outbox.append(self._state.add(text))
+            self._note_sign()
+            while not self._state.has_room:
+                await self._wait_for_change()
+        self._state.is_exhausted = True
+        self._changed.set()
+
+    def _begin(self) -> "_Call":
+        request_id = new_request_id()
+        responses = self._stub.TranslateStream(metadata=self._connection.metadata(request_id))
+        self._outbox = deque(self._state.unanswered())
+        self._is_accepted = False
+        return _Call(request_id, responses, asyncio.ensure_future(self._send(responses)))
+
+    async def _send(self, responses: Any) -> None:
+        """Sends what is unanswered, and then what is added, as fast as the server takes it; but first it has to have
+        accepted the configuration, or the reason for its refusal could be lost, see `_Call`."""
+        with suppress(grpc.RpcError, grpc.aio.BaseError, asyncio.InvalidStateError):  # whoever receives learns why
+            await responses.write(self._config)
+            while not (self._is_accepted or self._state.is_complete):
+                await self._wait_for_change()
+            while True:
+                while self._outbox:
+                    await responses.write(self._take_group())
+                if self._state.is_exhausted:
+                    break
+                await self._wait_for_change()
+            await responses.done_writing()
+
+    def _take_group(self) -> pb.TranslateStreamRequest:
+        """Texts that wait share a message."""
+        items: list[pb.TranslateStreamItem] = []
+        length = 0
+        while self._outbox and len(items) < MAX_GROUP_SIZE and length < MAX_GROUP_LENGTH:
+            items.append(self._outbox.popleft())
+            length += len(items[-1].text)
+        return pack(items)
+
+    async def _receive(self, call: "_Call") -> pb.TranslateStreamResponse | None:
+        """The next message; None if the call has ended, or the texts have. Raises what reading the texts raises."""
+        assert self._reading is not None
+        if not call.receiving.done():
+            expected: set[asyncio.Future[Any]] = {call.receiving}
+            if not self._reading.done():
+                expected.add(self._reading)
+            await asyncio.wait(expected, timeout=self._connection.timeout, return_when=asyncio.FIRST_COMPLETED)
+        if self._reading.done():
+            self._reading.result()
+        if call.receiving.done():
+            self._note_sign()
+            return call.take_received()
+        if self._state.is_waiting and time.monotonic() - self._last_sign >= self._connection.timeout:
+            raise explain_silence(self._connection, call.request_id)
+        return None
+
+    def _note_sign(self) -> None:
+        self._last_sign = time.monotonic()
+        self._changed.set()
+
+    async def _wait_for_change(self) -> None:
+        self._changed.clear()
+        await self._changed.wait()
+
+    async def _close(self) -> None:
+        if self._reading is not None:
+            await _cancel(self._reading)
+        await self._close_call()
+
+    async def _close_call(self) -> None:
+        call, self._call = self._call, None
+        if call is not None:
+            await call.close()
+
+
+class _Call:
+    """One call of TranslateStream, and the tasks around it."""
+
+    def __init__(self, request_id: str, responses: Any, sending: "asyncio.Future[None]") -> None:
+        self.request_id = request_id
+        self._responses = responses
+        self._sending = sending
+        self._ending: asyncio.Future[_Ending] = asyncio.get_running_loop().create_future()
+        responses.add_done_callback(self._note_ending)
+        self.receiving: asyncio.Future[Any] = asyncio.ensure_future(responses.read())
+        """The next message, an error, or something else at the end."""
+
+    def _note_ending(self, responses: Any) -> None:
+        """Called as soon as there is a status. It has to be read at once: when a message cannot be sent because the
+        call has ended, gRPC puts an error of its own in the status' place, which says nothing; and does so at once if
+        it knows the status no sooner."""
+        if not self._ending.done():
+            self._ending.set_result(_Ending(_run(responses.code()), _run(responses.details())))
+
+    async def ending(self) -> "_Ending | None":
+        """How the call has ended; None if it ended well."""
+        ending = await self._ending
+        if ending.is_lost:
+            return _Ending(grpc.StatusCode.UNAVAILABLE, "the call broke while a text was sent")
+        return None if ending.code() is grpc.StatusCode.OK else ending
+
+    def take_received(self) -> pb.TranslateStreamResponse | None:
+        """What was received; None if the call has ended."""
+        try:
+            response = self.receiving.result()
+        except (grpc.RpcError, asyncio.CancelledError):
+            return None
+        if not isinstance(response, pb.TranslateStreamResponse):
+            return None
+        self.receiving = asyncio.ensure_future(self._responses.read())
+        return response
+
+    async def wait_for_end(self, timeout: float) -> None:
+        """Everything was received: how the call ends does not matter, but it should not be cancelled without need."""
+        await asyncio.wait({self._ending}, timeout=timeout)
+
+    async def close(self) -> None:
+        """Ends the call, if it has not ended, and the tasks."""
+        self._responses.cancel()
+        for task in (self._sending, self.receiving, self._ending):
+            await _cancel(task)
+
+
+class _Ending:
+    """A call's status, as `explain` wants it."""
+
+    def __init__(self, code: grpc.StatusCode, details: str | None) -> None:
+        self._code, self._details = code, details or ""
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether it is no status of the server's."""
+        return self._code is grpc.StatusCode.INTERNAL and self._details == _LOST_STATUS
+
+    def code(self) -> grpc.StatusCode:
+        return self._code
+
+    def details(self) -> str:
+        return self._details
+
+
+def _run(coroutine: Coroutine[Any, Any, Value]) -> Value:
+    """What a coroutine returns that has nothing to wait for."""
+    try:
+        coroutine.send(None)
+    except StopIteration as stop:
+        value: Value = stop.value
+        return value
+    raise RuntimeError("the coroutine waits")
+
+
+async def _iterate(texts: Texts) -> AsyncIterator[str]:
+    if isinstance(texts, AsyncIterable):
+        async for text in texts:
+            yield text
+    else:
+        for text in texts:
+            yield text
+
+
+async def _cancel(task: "asyncio.Future[Any]") -> None:
+    """Ends a task that nobody waits for; what it raises concerns nobody any more."""
+    task.cancel()
+    await asyncio.wait([task])
+    if not task.cancelled():
+        task.exception()

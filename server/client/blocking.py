@@ -1,43 +1,43 @@
 """The client for threads."""
 
-from collections.abc import Callable, Generator, Iterable, Mapping
-from typing import Any, Self, Unpack
+import queue
+import threading
+import time
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self, TypeAlias, TypeVar, Unpack
 
 import grpc
 
-from dragoman.server.client.blocking_stream import BlockingStream
-from dragoman.server.client.connection import DEFAULT_TIMEOUT, Connection, Tls, new_request_id
-from dragoman.server.client.errors import Weights, explain
-from dragoman.server.client.requests import (
-    Scoring,
-    Search,
-    detect_request,
-    live_request,
-    model_request,
-    score_request,
-    stream_config,
-    text_list,
-    translate_request,
+from dragoman.server.client import queries
+from dragoman.server.client.connection import (
+    DEFAULT_TIMEOUT,
+    Connection,
+    Tls,
+    Weights,
+    explain,
+    explain_end,
+    explain_silence,
+    new_request_id,
 )
+from dragoman.server.client.queries import Query, Scoring, Search
 from dragoman.server.client.results import (
     LanguageCandidate,
     LiveTranslation,
-    ModelDetails,
+    ModelDescription,
     ScoreResult,
+    ServerDescription,
     TranslationResult,
-    read_detections,
-    read_live,
-    read_results,
-    read_scores,
     require,
     require_all,
 )
-from dragoman.server.client.stream_state import STREAM_WINDOW, StreamState
-from dragoman.server.grpc.v1.model_messages import ModelDescription, read_limits, read_model, read_models
+from dragoman.server.client.stream_state import MAX_GROUP_LENGTH, MAX_GROUP_SIZE, STREAM_WINDOW, StreamState, pack
 from dragoman.translation.results import Translation
 from dragoman.translation.scored import ScoredTranslation
 from dragoman.v1 import translation_pb2 as pb
 from dragoman.v1 import translation_pb2_grpc
+
+Answer = TypeVar("Answer")
 
 
 class Client:
@@ -65,7 +65,7 @@ class Client:
         """
         self._connection = Connection(address, timeout, token, tls)
         self._channel = self._connection.open_channel()
-        self._stub = translation_pb2_grpc.TranslationServiceStub(self._channel)
+        self._stub: Any = translation_pb2_grpc.TranslationServiceStub(self._channel)
 
     def __enter__(self) -> Self:
         return self
@@ -86,8 +86,7 @@ class Client:
 
     def translate_each(self, texts: str | Iterable[str], to: str, **search: Unpack[Search]) -> list[TranslationResult]:
         """`translate`, with a TextError in the place of each text that cannot be translated."""
-        sources = text_list(texts)
-        return read_results(sources, self._call(self._stub.Translate, translate_request(sources, to, search)))
+        return self._ask(queries.translate(texts, to, search))
 
     def translate_stream(
         self,
@@ -130,14 +129,12 @@ class Client:
 
     def translate_live(self, text: str, to: str, **search: Unpack[Search]) -> Generator[LiveTranslation]:
         """What there is of a translation while the search goes on; the last one has all of it."""
+        query = queries.translate_live(text, to, search)
         request_id = new_request_id()
-        request = live_request(text, to, search)
-        call = self._stub.TranslateLive(
-            request, timeout=self._connection.timeout, metadata=self._connection.metadata(request_id)
-        )
+        call = self._connection.call(self._stub, query, request_id)
         try:
             for response in call:
-                yield read_live(text, response)
+                yield query.read(response)
         except grpc.RpcError as error:
             raise explain(error, self._connection, request_id) from None
         finally:
@@ -152,32 +149,187 @@ class Client:
 
     def score_each(self, pairs: Iterable[tuple[str, str]], to: str, **scoring: Unpack[Scoring]) -> list[ScoreResult]:
         """`score`, with a TextError in the place of each pair that cannot be scored."""
-        given = list(pairs)
-        return read_scores(given, self._call(self._stub.Score, score_request(given, to, scoring)))
+        return self._ask(queries.score(pairs, to, scoring))
 
     def detect_language(self, texts: str | Iterable[str], *, max_candidates: int = 1) -> list[list[LanguageCandidate]]:
         """The likeliest languages of one text or several, at most so many of each; none of a text without letters."""
-        given = text_list(texts)
-        return read_detections(given, self._call(self._stub.DetectLanguage, detect_request(given, max_candidates)))
+        return self._ask(queries.detect_language(texts, max_candidates))
 
     def list_models(self) -> list[ModelDescription]:
         """The models that the server has loaded."""
-        return read_models(self._call(self._stub.ListModels, pb.ListModelsRequest()))
+        models, page_token = self._ask(queries.list_models(""))
+        while page_token:
+            page, page_token = self._ask(queries.list_models(page_token))
+            models += page
+        return models
 
-    def get_model(self, name: str) -> ModelDetails:
-        """All about one model, and what the server allows."""
-        response = self._call(self._stub.GetModel, model_request(name))
-        return ModelDetails(read_model(response.model), read_limits(response.limits))
+    def get_model(self, name: str) -> ModelDescription:
+        """All about one model, its card included."""
+        return self._ask(queries.get_model(name))
 
-    def _call(self, method: Callable[..., Any], request: Any) -> Any:
+    def get_server(self) -> ServerDescription:
+        """The server's version, what it allows, and what it offers."""
+        return self._ask(queries.get_server())
+
+    def _ask(self, query: Query[Answer]) -> Answer:
         request_id = new_request_id()
         try:
-            return method(request, timeout=self._connection.timeout, metadata=self._connection.metadata(request_id))
+            return query.read(self._connection.call(self._stub, query, request_id))
         except grpc.RpcError as error:
             raise explain(error, self._connection, request_id) from None
 
     def _stream(
         self, to: str, window: int, revisions: Mapping[str, str] | None, search: Mapping[str, Any]
-    ) -> BlockingStream:
+    ) -> "BlockingStream":
         state = StreamState(window, Weights(revisions))
-        return BlockingStream(self._stub, self._connection, stream_config(to, search), state)
+        return BlockingStream(self._stub, self._connection, queries.stream_config(to, search), state)
+
+
+_ENDED = None
+
+_Event: TypeAlias = pb.TranslateStreamResponse | grpc.RpcError | None
+
+
+@dataclass(slots=True)
+class _Call:
+    """One call of TranslateStream; a thread of gRPC's takes requests out of `outbox`, one of ours fills `inbox`."""
+
+    request_id: str
+    config: pb.TranslateStreamRequest
+    outbox: "queue.SimpleQueue[pb.TranslateStreamItem | None]" = field(default_factory=queue.SimpleQueue)
+    inbox: "queue.SimpleQueue[_Event]" = field(default_factory=queue.SimpleQueue)
+    responses: Any = None
+
+    def requests(self) -> Iterator[pb.TranslateStreamRequest]:
+        """What is to be sent. Texts that wait while an earlier message is on its way share the next one."""
+        yield self.config
+        while (item := self.outbox.get()) is not None:
+            items = [item]
+            length = len(item.text)
+            while len(items) < MAX_GROUP_SIZE and length < MAX_GROUP_LENGTH:
+                try:
+                    item = self.outbox.get_nowait()
+                except queue.Empty:
+                    break
+                if item is None:
+                    yield pack(items)
+                    return
+                items.append(item)
+                length += len(item.text)
+            yield pack(items)
+
+    def receive(self) -> None:
+        """Runs on a thread until the call has ended. The inbox holds no more than what was asked for."""
+        try:
+            for response in self.responses:
+                self.inbox.put(response)
+        except grpc.RpcError as error:
+            self.inbox.put(error)
+        else:
+            self.inbox.put(_ENDED)
+
+    def close(self) -> None:
+        """Ends the call, if it has not ended, and the threads."""
+        self.outbox.put(None)
+        self.responses.cancel()
+
+
+class BlockingStream:
+    """Reads texts, and hands results on, on the thread that iterates `results`."""
+
+    def __init__(
+        self, stub: Any, connection: Connection, config: pb.TranslateStreamRequest, state: StreamState
+    ) -> None:
+        self._stub = stub
+        self._connection = connection
+        self._config = config
+        self._state = state
+
+    def results(self, texts: Iterable[str]) -> Generator[tuple[int, TranslationResult]]:
+        """The number and result of each text, as they come; closing the generator cancels the call.
+
+        Raises what `StreamState` raises, what reading the texts raises, and ServerError or InvalidInputError where the
+        server does not go on.
+        """
+        state = self._state
+        source = iter(texts)
+        call = self._begin()
+        try:
+            while not state.is_complete:
+                try:
+                    event = self._next_event(call, source)
+                except queue.Empty:
+                    continue  # a text was sent instead
+                if isinstance(event, pb.TranslateStreamResponse):
+                    yield from state.take(event)
+                    continue
+                pause = state.pause_after(explain_end(event, self._connection, call.request_id))
+                call.close()
+                time.sleep(pause)
+                call = self._begin()
+            self._await_end(call)
+        finally:
+            call.close()
+
+    def ordered(self, texts: Iterable[str]) -> Generator[TranslationResult]:
+        """The results in the order of the texts."""
+        waiting: dict[int, TranslationResult] = {}
+        next_index = 0
+        results = self.results(texts)
+        try:
+            for index, result in results:
+                waiting[index] = result
+                while next_index in waiting:
+                    self._state.release(next_index)
+                    yield waiting.pop(next_index)
+                    next_index += 1
+        finally:
+            results.close()
+
+    def unordered(self, texts: Iterable[str]) -> Generator[tuple[int, TranslationResult]]:
+        """As they come."""
+        results = self.results(texts)
+        try:
+            for index, result in results:
+                self._state.release(index)
+                yield index, result
+        finally:
+            results.close()
+
+    def _begin(self) -> _Call:
+        call = _Call(new_request_id(), self._config)
+        for item in self._state.unanswered():
+            call.outbox.put(item)
+        if self._state.is_exhausted:
+            call.outbox.put(None)
+        call.responses = self._stub.TranslateStream(
+            call.requests(), metadata=self._connection.metadata(call.request_id)
+        )
+        threading.Thread(target=call.receive, name="dragoman-stream", daemon=True).start()
+        return call
+
+    def _next_event(self, call: _Call, source: Iterator[str]) -> _Event:
+        """What the server has to say; raises queue.Empty if it was sent a text meanwhile."""
+        state = self._state
+        if state.is_exhausted or not state.has_room:
+            return self._await_event(call)
+        try:
+            return call.inbox.get_nowait()
+        except queue.Empty:
+            for text in source:
+                call.outbox.put(state.add(text))
+                raise
+            state.is_exhausted = True
+            call.outbox.put(None)
+            raise
+
+    def _await_event(self, call: _Call) -> _Event:
+        try:
+            return call.inbox.get(timeout=self._connection.timeout)
+        except queue.Empty:
+            raise explain_silence(self._connection, call.request_id) from None
+
+    def _await_end(self, call: _Call) -> None:
+        """Everything is there: how the call ends does not matter, but it should not be cancelled without need."""
+        while isinstance(self._await_event(call), pb.TranslateStreamResponse):
+            pass

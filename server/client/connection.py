@@ -1,13 +1,20 @@
-"""The connection of both clients: where to, how secured, and how it mends itself."""
+"""The connection of both clients: where to, how secured, how it mends itself, and what its errors mean."""
 
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import grpc
+from google.rpc import error_details_pb2  # type: ignore[import-untyped]
+from grpc_status import rpc_status
 
-from dragoman.model.errors import InvalidInputError
+from dragoman.model.errors import DragomanError, InvalidInputError, InvalidRequestError, NotFoundError
+
+if TYPE_CHECKING:
+    from dragoman.server.client.queries import Query
 
 DEFAULT_TIMEOUT = 120.0
 """Seconds that a call may take before the client gives it up, and the server with it."""
@@ -112,6 +119,11 @@ class Connection:
         named = [] if server_name is None else [("grpc.ssl_target_name_override", server_name)]
         return [*CHANNEL_OPTIONS, *named]
 
+    def call(self, stub: Any, query: "Query[Any]", request_id: str) -> Any:
+        """What gRPC makes of a query."""
+        method = getattr(stub, query.method)
+        return method(query.request, timeout=self.timeout, metadata=self.metadata(request_id))
+
     def metadata(self, request_id: str) -> tuple[tuple[str, str], ...]:
         """Of a call."""
         own = (("x-request-id", request_id),)
@@ -121,3 +133,91 @@ class Connection:
 def new_request_id() -> str:
     """Names a call in the server's log and in errors; all attempts of a call share it."""
     return os.urandom(8).hex()
+
+
+class ServerError(DragomanError):
+    """The server could not be reached, did not answer in time, refused the caller, or failed.
+
+    code: the name of gRPC's status, such as "UNAVAILABLE". request_id: of the call in the server's log; empty if there
+    was no call. reason: the server's word for it, such as "QUEUE_FULL"; empty without one.
+    """
+
+    def __init__(self, message: str, *, code: str = "UNKNOWN", request_id: str = "", reason: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+        self.request_id = request_id
+        self.reason = reason
+
+
+class ModelChangedError(ServerError):
+    """Of a stream's answers, one came from other weights than the rest: the server's model was replaced."""
+
+
+def explain(error: Any, connection: Connection, request_id: str) -> DragomanError:
+    """A gRPC error as one line for a person."""
+    code: grpc.StatusCode = error.code()
+    details = " ".join((error.details() or "").split())
+    if code is grpc.StatusCode.INVALID_ARGUMENT:
+        return InvalidInputError(details)
+    if code is grpc.StatusCode.NOT_FOUND:
+        return NotFoundError(details)
+    address = connection.address
+    told = {
+        grpc.StatusCode.UNAVAILABLE: f"the server at {address} is unavailable: {details}",
+        grpc.StatusCode.DEADLINE_EXCEEDED: _timeout_message(connection),
+        grpc.StatusCode.UNIMPLEMENTED: f"what listens at {address} is no Dragoman server, or another version of it",
+        grpc.StatusCode.UNAUTHENTICATED: f"the server at {address} does not know the caller: {details}",
+    }
+    message = told.get(code, f"the server at {address} answered {code.name}: {details}")
+    return ServerError(message, code=code.name, request_id=request_id, reason=_reason_of(error))
+
+
+def _reason_of(error: Any) -> str:
+    """That of the status' ErrorInfo, if it has details."""
+    try:
+        status = rpc_status.from_call(error)
+    except (AttributeError, ValueError):  # no status of a server's
+        return ""
+    for detail in () if status is None else status.details:
+        info = error_details_pb2.ErrorInfo()
+        if detail.Unpack(info):
+            return str(info.reason)
+    return ""
+
+
+def explain_end(error: Any, connection: Connection, request_id: str) -> DragomanError:
+    """Why a stream's call has ended before all was answered; None if it says no more than that. Whatever the server
+    refuses concerns all texts, because those at fault have errors of their own."""
+    if error is None:
+        message = f"the server at {connection.address} left texts unanswered"
+        return ServerError(message, request_id=request_id)
+    explained = explain(error, connection, request_id)
+    return InvalidRequestError(str(explained)) if isinstance(explained, InvalidInputError) else explained
+
+
+def explain_silence(connection: Connection, request_id: str) -> ServerError:
+    """When the client's patience has ended."""
+    return ServerError(_timeout_message(connection), code="DEADLINE_EXCEEDED", request_id=request_id)
+
+
+def _timeout_message(connection: Connection) -> str:
+    return f"the server at {connection.address} gave no answer within {connection.timeout:g} seconds"
+
+
+class Weights:
+    """Sees to it that one model, and one revision of it, gives all answers of a stream."""
+
+    def __init__(self, revisions: Mapping[str, str] | None) -> None:
+        """revisions: those that are due, by model; None takes what the first answer has."""
+        self._due = revisions
+
+    def check(self, model: str, revision: str) -> None:
+        """Raises ModelChangedError if an answer is of other weights. A server that tells no revision is trusted."""
+        if not revision:
+            return
+        if self._due is not None and self._due.get(model) != revision:
+            due = " or ".join(f'"{name}" of revision {known}' for name, known in self._due.items()) or "any other"
+            raise ModelChangedError(
+                f'the server answers with "{model}" of revision {revision} in place of {due}: it has changed'
+            )
+        self._due = {model: revision}

@@ -1,17 +1,25 @@
-"""What the clients return beside those of `translation.results`."""
+"""What the clients return beside `translation.results`, read from the wire."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+
+from dragoman.model.config import Direction
 from dragoman.model.errors import InvalidTextError
-from dragoman.server.grpc.v1.messages import read_score, read_translation
-from dragoman.server.grpc.v1.model_messages import ModelDescription, ServerLimits
-from dragoman.translation.results import Translation
+from dragoman.translation.alignment import Alignment, word_spans
+from dragoman.translation.results import FinishReason, Hypothesis, Translation
 from dragoman.translation.scored import ScoredTranslation
 from dragoman.v1 import translation_pb2 as pb
 
 Result = TypeVar("Result")
+
+_FINISH_REASONS: dict[int, FinishReason] = {
+    pb.FINISH_REASON_END_OF_SENTENCE: "end_of_sentence",
+    pb.FINISH_REASON_LENGTH: "length",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +62,57 @@ class LanguageCandidate:
 
 
 @dataclass(frozen=True, slots=True)
-class ModelDetails:
-    """One model, its card included, and what the server allows."""
+class ModelScore:
+    """A measured score of a model: `metric` on `test_set`, with the sacreBLEU signature that reproduces it."""
 
-    model: ModelDescription
+    direction: Direction
+    test_set: str
+    metric: str
+    score: float
+    signature: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelDescription:
+    """A model that the server has loaded.
+
+    revision:     distinguishes its weights from others of the same name; empty if the server does not know it.
+    max_source_length, max_target_length: of a sentence, in pieces.
+    description, data, license: by its publisher: what it is, what it was trained on, under which terms it may be used;
+                  empty where nothing is said.
+    card:         its model card, in Markdown; only `get_model` returns it.
+    """
+
+    name: str
+    revision: str
+    directions: tuple[Direction, ...]
+    max_source_length: int
+    num_parameters: int
+    scores: tuple[ModelScore, ...]
+    max_target_length: int = 0
+    description: str = ""
+    data: str = ""
+    license: str = ""
+    card: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerLimits:
+    """What every call has to keep to: texts and sentences of a call, characters of a text, bytes of a message."""
+
+    max_texts: int
+    max_text_length: int
+    max_sentences: int
+    max_message_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class ServerDescription:
+    """A server: its version, what it allows, and what it offers beside translating plain text, such as "html"."""
+
+    version: str
     limits: ServerLimits
+    features: frozenset[str]
 
 
 TranslationResult: TypeAlias = Translation | TextError
@@ -67,22 +121,63 @@ ScoreResult: TypeAlias = ScoredTranslation | TextError
 
 def read_result(source: str, message: pb.Translation) -> TranslationResult:
     """source: the text that was sent."""
+    return _read_error(source, message.error) if message.HasField("error") else read_translation(source, message)
+
+
+def read_translation(source: str, message: pb.Translation) -> Translation:
+    """source: the text that was sent."""
+    return Translation(
+        source,
+        tuple(_read_hypothesis(source, found) for found in message.hypotheses),
+        tuple(message.source_pieces),
+        message.detected_language_code,
+        message.already_in_target_language,
+    )
+
+
+def _read_hypothesis(source: str, message: pb.Hypothesis) -> Hypothesis:
+    return Hypothesis(
+        message.text,
+        message.score,
+        pieces=tuple(message.pieces),
+        token_log_probs=tuple(message.token_log_probs),
+        attention=_read_attention(message.attention) if message.HasField("attention") else None,
+        alignment=_read_alignment(source, message.text, message.alignment),
+        finish_reason=_FINISH_REASONS.get(message.finish_reason, ""),
+    )
+
+
+def read_score_result(source: str, target: str, message: pb.TranslationScore) -> ScoreResult:
+    """source, target: the texts that were sent."""
     if message.HasField("error"):
         return _read_error(source, message.error)
-    return read_translation(source, message)
+    return ScoredTranslation(
+        source=source,
+        target=target,
+        score=message.score,
+        log_prob=message.log_prob,
+        source_pieces=tuple(message.source_pieces),
+        pieces=tuple(message.pieces),
+        token_log_probs=tuple(message.token_log_probs),
+        attention=_read_attention(message.attention) if message.HasField("attention") else None,
+        alignment=_read_alignment(source, target, message.alignment),
+    )
 
 
-def read_results(texts: Sequence[str], response: pb.TranslateResponse) -> list[TranslationResult]:
-    """One for each text."""
-    return [read_result(text, message) for text, message in zip(texts, response.translations, strict=True)]
+def _read_alignment(source: str, target: str, alignment: Sequence[pb.AlignedSpans]) -> Alignment:
+    """From places in the texts to the numbers of the words there."""
+    if not alignment:
+        return ()
+    of_source, of_target = (
+        {begin: number for number, (begin, _) in enumerate(word_spans(text))} for text in (source, target)
+    )
+    return tuple((of_source[pair.source.begin], of_target[pair.target.begin]) for pair in alignment)
 
 
-def read_scores(pairs: Sequence[tuple[str, str]], response: pb.ScoreResponse) -> list[ScoreResult]:
-    """One for each pair."""
-    return [
-        _read_error(source, message.error) if message.HasField("error") else read_score(source, target, message)
-        for (source, target), message in zip(pairs, response.scores, strict=True)
-    ]
+def _read_attention(message: pb.Attention) -> NDArray[np.float32]:
+    weights = np.array(message.weights, np.float32)
+    num_columns = message.source_piece_count
+    return weights.reshape(len(weights) // num_columns if num_columns else 0, num_columns)
 
 
 def read_detections(texts: Sequence[str], response: pb.DetectLanguageResponse) -> list[list[LanguageCandidate]]:
@@ -90,7 +185,7 @@ def read_detections(texts: Sequence[str], response: pb.DetectLanguageResponse) -
     found: list[list[LanguageCandidate] | TextError] = [
         _read_error(text, detection.error)
         if detection.HasField("error")
-        else [LanguageCandidate(candidate.language, candidate.confidence) for candidate in detection.candidates]
+        else [LanguageCandidate(candidate.language_code, candidate.confidence) for candidate in detection.candidates]
         for text, detection in zip(texts, response.detections, strict=True)
     ]
     return require_all(found)
@@ -100,6 +195,40 @@ def read_live(text: str, response: pb.TranslateLiveResponse) -> LiveTranslation:
     """text: that was sent."""
     translation = read_translation(text, response.translation) if response.HasField("translation") else None
     return LiveTranslation(response.stable_text, response.unstable_text, translation)
+
+
+def read_model(model: pb.Model) -> ModelDescription:
+    """As it was sent."""
+    return ModelDescription(
+        name=model.name,
+        revision=model.revision,
+        directions=tuple(_read_direction(pair) for pair in model.language_pairs),
+        max_source_length=model.max_source_length,
+        num_parameters=model.parameter_count,
+        scores=tuple(
+            ModelScore(_read_direction(score.language_pair), score.test_set, score.metric, score.score, score.signature)
+            for score in model.scores
+        ),
+        max_target_length=model.max_target_length,
+        description=model.description,
+        data=model.data,
+        license=model.license,
+        card=model.card,
+    )
+
+
+def _read_direction(pair: pb.LanguagePair) -> Direction:
+    return Direction(pair.source_language_code, pair.target_language_code)
+
+
+def read_server(response: pb.GetServerResponse) -> ServerDescription:
+    """As it was sent."""
+    limits = response.limits
+    return ServerDescription(
+        response.version,
+        ServerLimits(limits.max_texts, limits.max_text_length, limits.max_sentences, limits.max_message_bytes),
+        frozenset(response.features),
+    )
 
 
 def _read_error(source: str, error: pb.TextError) -> TextError:

@@ -5,10 +5,10 @@ translating a text again does no harm, and answers are recognized by the text's 
 """
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from dragoman.model.errors import DragomanError, InvalidTextError
-from dragoman.server.client.errors import ServerError, Weights
+from dragoman.server.client.connection import ServerError, Weights
 from dragoman.server.client.results import TranslationResult, read_result
 from dragoman.v1 import translation_pb2 as pb
 
@@ -104,6 +104,11 @@ class StreamState:
             raise error
         pause: float = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (self._num_failures - 1))
         return pause * random.uniform(0.5, 1.0)
+
+
+def pack(items: Sequence[pb.TranslateStreamItem]) -> pb.TranslateStreamRequest:
+    """A message of texts."""
+    return pb.TranslateStreamRequest(items=pb.TranslateStreamItems(items=items))
 
 
 def _item(index: int, text: str) -> pb.TranslateStreamItem:

@@ -37,6 +37,7 @@ from dragoman.server.signals import (
 )
 from dragoman.server.telemetry import Monitor
 from dragoman.server.translating.detection import LanguageDetector
+from dragoman.server.translating.translating import Translating
 from dragoman.v1 import translation_pb2_grpc
 
 if TYPE_CHECKING:
@@ -91,8 +92,8 @@ class TranslationServer:
             on_change=self._on_change,
         )
         self._upkeep = Upkeep(self._catalogue, config, path=path, reread=reread)
-        self._detector = LanguageDetector()
-        self._service = TranslationService(self._catalogue, config.limits, self._detector)
+        self._translating = Translating(self._catalogue, config.limits, LanguageDetector())
+        self._service = TranslationService(self._translating, self._catalogue)
         self._health = ServingHealth()
         self._google: GoogleFacade | None = None
         self._telling: set[asyncio.Task[None]] = set()
@@ -173,15 +174,9 @@ class TranslationServer:
         if config.google:
             from dragoman.server.grpc.google.facade import add_to_server
 
-            self._google = add_to_server(
-                server,
-                self._catalogue,
-                self._config.limits,
-                config.google_files,
-                self._detector,
-                config.google_operations,
-            )
+            self._google = add_to_server(server, self._translating, config.google_files, config.google_operations)
             self._health.add_services(self._google.service_names)
+            self._service.features += self._google.service_names
             names += self._google.service_names
         if config.channelz:
             channelz.add_channelz_servicer(self._server)

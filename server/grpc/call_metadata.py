@@ -34,9 +34,9 @@ def read_metadata(metadata: Any) -> Mapping[str, str]:
     return found
 
 
-def choose_request_id(metadata: Mapping[str, str]) -> tuple[str, bool]:
-    """The caller's if it is sane, else a new one; and whether it is a new one."""
+def choose_request_id(metadata: Mapping[str, str]) -> str:
+    """The caller's if it is sane, else a new one."""
     given = metadata.get(REQUEST_ID, "")
     if _SANE_REQUEST_ID.fullmatch(given):
-        return given, False
-    return f"{random.getrandbits(64):016x}", True  # a name, no secret: the system's randomness takes longer
+        return given
+    return f"{random.getrandbits(64):016x}"  # a name, no secret: the system's randomness takes longer

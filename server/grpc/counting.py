@@ -21,7 +21,7 @@ def count_request(call: CallContext, request: Any, num_bytes: int) -> int:
     if read_texts is None:
         return 0
     repeated = _find(_REPEATED, type(request))
-    if repeated is not None and (num_texts := len(getattr(request, repeated))) > MAX_COUNTED_TEXTS:
+    if repeated is not None and (num_texts := len(repeated(request))) > MAX_COUNTED_TEXTS:
         call.num_texts += num_texts
         call.num_characters += num_bytes
         return num_bytes
@@ -50,7 +50,7 @@ _Reader = TypeVar("_Reader")
 
 _TEXTS: Mapping[str, Callable[[Any], Sequence[str]]] = {
     "dragoman.v1.TranslateRequest": lambda request: request.texts,
-    "dragoman.v1.TranslateStreamRequest": lambda request: [item.text for item in request.items],
+    "dragoman.v1.TranslateStreamRequest": lambda request: [item.text for item in request.items.items],
     "dragoman.v1.TranslateLiveRequest": lambda request: [request.text],
     "dragoman.v1.ScoreRequest": _pairs,
     "dragoman.v1.DetectLanguageRequest": lambda request: request.texts,
@@ -60,12 +60,12 @@ _TEXTS: Mapping[str, Callable[[Any], Sequence[str]]] = {
 """The texts of each kind of request, by its message's full name: the classes themselves are known to gRPC's edge alone,
 and Google's to those who have installed them."""
 
-_REPEATED: Mapping[str, str] = {
-    "dragoman.v1.TranslateRequest": "texts",
-    "dragoman.v1.TranslateStreamRequest": "items",
-    "dragoman.v1.ScoreRequest": "pairs",
-    "dragoman.v1.DetectLanguageRequest": "texts",
-    "google.cloud.translation.v3.TranslateTextRequest": "contents",
+_REPEATED: Mapping[str, Callable[[Any], Sequence[Any]]] = {
+    "dragoman.v1.TranslateRequest": lambda request: request.texts,
+    "dragoman.v1.TranslateStreamRequest": lambda request: request.items.items,
+    "dragoman.v1.ScoreRequest": lambda request: request.pairs,
+    "dragoman.v1.DetectLanguageRequest": lambda request: request.texts,
+    "google.cloud.translation.v3.TranslateTextRequest": lambda request: request.contents,
 }
 """The field that holds the texts, of those that may bring any number."""
 

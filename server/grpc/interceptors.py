@@ -15,8 +15,9 @@ from dragoman.server.access.quotas import CallerAllowance, QuotaError, Quotas
 from dragoman.server.access.tokens import Token, TokenFile
 from dragoman.server.call_context import UNKNOWN_METHOD, CallContext, Priority
 from dragoman.server.config import AccessConfig, LimitsConfig
-from dragoman.server.grpc.call_metadata import REQUEST_ID, RETRY_HINT, choose_request_id, current_call, read_metadata
+from dragoman.server.grpc.call_metadata import REQUEST_ID, choose_request_id, current_call, read_metadata
 from dragoman.server.grpc.counting import count_request, note_model
+from dragoman.server.grpc.statuses import Context, abort
 from dragoman.server.telemetry import Monitor
 
 MAX_HEALTH_BYTES = 1024
@@ -30,7 +31,6 @@ _HEALTH = "/grpc.health.v1.Health/"
 _WATCH = f"{_HEALTH}Watch"
 _CODES: dict[int, str] = {code.value[0]: code.name for code in grpc.StatusCode}
 
-Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 FoundHandler: TypeAlias = "grpc.RpcMethodHandler[Any, Any] | None"
 
@@ -125,7 +125,7 @@ class _Visit:
         begun = time.monotonic()
         remaining: float | None = context.time_remaining()
         deadline = None if remaining is None else begun + remaining
-        request_id, is_made_up = choose_request_id(self._metadata)
+        request_id = choose_request_id(self._metadata)
         context.set_trailing_metadata(((REQUEST_ID, request_id),))
         is_identified = self._identify()
         identity = self._token.name if self._token is not None else _name_in_certificate(context)
@@ -147,7 +147,7 @@ class _Visit:
                 self._monitor.call_refused("unauthenticated")
                 await context.abort(grpc.StatusCode.UNAUTHENTICATED, _EXPLANATION)
             current_call.set(call)
-            response = await self._serve(requests, context, client, None if is_made_up else request_id)
+            response = await self._serve(requests, context, client)
             code, message = _status_of(context)
             return response
         except grpc.aio.AbortError:
@@ -167,34 +167,25 @@ class _Visit:
         self._token = self._tokens.find(presented.strip()) if scheme.lower() == "bearer" else None
         return self._token is not None
 
-    async def _serve(self, requests: AsyncIterator[Any], context: Context, client: str, request_id: str | None) -> Any:
-        """Runs the method, unless there is none or the caller has too much already.
-
-        request_id: the caller's own, which the answer's head repeats; None if it has none.
-        """
+    async def _serve(self, requests: AsyncIterator[Any], context: Context, client: str) -> Any:
+        """Runs the method, unless there is none or the caller has too much already."""
         # A question for health is answered whatever is going on, but anyone may ask to be told of it for ever.
         is_counted = not self._is_health_check or self._path == _WATCH
+        has_entered = False
         try:
             if is_counted:
                 self._quotas.enter(client, self._token)
-        except QuotaError as error:
-            await self._refuse(context, error)
-        try:
-            return await self._answer(requests, context, request_id)
-        except QuotaError as error:
-            await self._refuse(context, error)
-        except InvalidInputError as error:
-            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
-        except (grpc.aio.AbortError, grpc.aio.InternalError):
-            raise
-        except Exception:
-            logger.exception("%s failed", self._call.method)
-            await context.abort(grpc.StatusCode.INTERNAL, "the server failed; its log has the reason")
+                has_entered = True
+            return await self._answer(requests, context)
+        except Exception as error:
+            if isinstance(error, QuotaError):
+                self._monitor.call_refused(error.reason)
+            await abort(context, error, self._call.method)
         finally:
-            if is_counted:
+            if has_entered:
                 self._quotas.leave(client)
 
-    async def _answer(self, requests: AsyncIterator[Any], context: Context, request_id: str | None) -> Any:
+    async def _answer(self, requests: AsyncIterator[Any], context: Context) -> Any:
         method, behaviour = self._method, self._behaviour
         if method is None or behaviour is None:
             await context.abort(grpc.StatusCode.UNIMPLEMENTED, "there is no such method")
@@ -202,8 +193,6 @@ class _Visit:
         if not method.response_streaming:
             response = await behaviour(argument, context)
             note_model(self._call, response)
-            if request_id is not None:  # a message of its own: it must not cost those who do not want it
-                await context.send_initial_metadata(((REQUEST_ID, request_id),))
             return response
         answer = _Answer(context, self._call)
         if not inspect.isasyncgenfunction(behaviour):
@@ -253,30 +242,19 @@ class _Visit:
         count_request(self._call, request, len(raw))
         return request
 
-    async def _refuse(self, context: Context, error: QuotaError) -> None:
-        self._monitor.call_refused(error.reason)
-        hint = (RETRY_HINT, str(max(1, round(error.retry_after * 1000))))
-        request_id = (REQUEST_ID, self._call.request_id)
-        await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, str(error), (hint, request_id))
-
 
 class _Answer:
-    """The context of a method that writes its answers itself: the request id goes before the first of them, and not
-    earlier, because a call whose answer has begun is not retried (gRFC A6)."""
+    """The context of a method that writes its answers itself."""
 
     def __init__(self, context: Context, call: CallContext) -> None:
         self._context = context
         self._call = call
-        self._has_begun = False
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._context, name)
 
     async def write(self, message: Any) -> None:
         """See `grpc.aio.ServicerContext`."""
-        if not self._has_begun:
-            self._has_begun = True
-            await self._context.send_initial_metadata(((REQUEST_ID, self._call.request_id),))
         note_model(self._call, message)
         await self._context.write(message)
 

@@ -8,15 +8,13 @@ from pathlib import Path
 from google.cloud.translate_v3 import types
 
 from dragoman.model.errors import DragomanError, InvalidInputError
-from dragoman.server.call_context import CallContext
-from dragoman.server.catalogue.catalogue import Catalogue
-from dragoman.server.config import LimitsConfig
+from dragoman.server.call_context import CallContext, Priority
 from dragoman.server.grpc.google.batch_job import BatchJob, Input, Target
-from dragoman.server.grpc.google.contents import HTML, PLAIN, read_mime_type
 from dragoman.server.grpc.google.errors import UnsupportedError
 from dragoman.server.grpc.google.files import AllowedFolder, InputFile, UriStyle
-from dragoman.server.grpc.google.languages import directions_of, find_sources
-from dragoman.server.grpc.google.names import read_model
+from dragoman.server.grpc.google.names import HTML, PLAIN, read_mime_type, read_model
+from dragoman.server.translating.orders import TranslationOrder
+from dragoman.server.translating.translating import Translating
 
 MAX_TARGETS, MAX_FILES = 10, 100
 """As Google has them."""
@@ -34,10 +32,9 @@ class _Output:
 class BatchTranslator:
     """Makes jobs of requests, on the event loop."""
 
-    def __init__(self, catalogue: Catalogue, limits: LimitsConfig, files: Path) -> None:
+    def __init__(self, translating: Translating, files: Path) -> None:
         """files: the folder that may be read and written. Raises NotFoundError if there is none."""
-        self._catalogue = catalogue
-        self._limits = limits
+        self._translating = translating
         self._folder = AllowedFolder(files)
         self._outputs: set[Path] = set()  # folders of jobs that run
 
@@ -60,8 +57,7 @@ class BatchTranslator:
         caller.allowance.enter()
         self._outputs.add(output.folder)
         return BatchJob(
-            self._catalogue,
-            self._limits,
+            self._translating,
             caller,
             inputs,
             targets,
@@ -84,9 +80,9 @@ class BatchTranslator:
         targets = []
         for code in codes:
             model = read_model(request.models.get(code, ""), f'models["{code}"]')
-            (source,), target = find_sources(directions_of(self._catalogue, model), request.source_language_code, code)
-            self._catalogue.find(model, source, target).release()
-            targets.append(Target(code, model, source, target))
+            target = Target(code, TranslationOrder(code, request.source_language_code, model, priority=Priority.BATCH))
+            with self._translating.open(target.order):  # or the call learns why not
+                targets.append(target)
         return targets
 
     def _find_inputs(self, configs: Sequence[types.InputConfig]) -> list[Input]:

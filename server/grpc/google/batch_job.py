@@ -5,7 +5,7 @@ import sys
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Sequence
 from contextlib import aclosing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
@@ -16,12 +16,13 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from dragoman.model.errors import InvalidInputError
 from dragoman.server.call_context import CallContext, Priority
-from dragoman.server.catalogue.catalogue import Catalogue, Lease
-from dragoman.server.config import LimitsConfig
-from dragoman.server.grpc.google.contents import ContentTranslator
 from dragoman.server.grpc.google.files import InputFile, UriStyle
+from dragoman.server.grpc.google.names import format_of
 from dragoman.server.grpc.google.rows import MAX_HTML_LENGTH, OutputFile, Row, RowReader, append_index_row
 from dragoman.server.scheduling.worker import ReplicaLostError, TextFailure, Worker
+from dragoman.server.translating.orders import Outcome, TranslationOrder
+from dragoman.server.translating.session import Session
+from dragoman.server.translating.translating import Translating
 from dragoman.translation.preparing import PreparedText
 from dragoman.translation.results import Translation
 
@@ -55,12 +56,10 @@ Found = TypeVar("Found")
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """code: as the request has it. source, target: the languages meant. model: None for the server's choice."""
+    """A language to translate into: its code as the request has it, and how."""
 
     code: str
-    model: str | None
-    source: str
-    target: str
+    order: TranslationOrder
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +75,7 @@ class BatchJob:
 
     def __init__(
         self,
-        catalogue: Catalogue,
-        limits: LimitsConfig,
+        translating: Translating,
         caller: CallContext,
         inputs: Sequence[Input],
         targets: Sequence[Target],
@@ -88,8 +86,7 @@ class BatchJob:
     ) -> None:
         """caller: of the call that asked for it, whose deadline does not hold; it has entered its allowance, which the
         job leaves. folder: of the outputs; style: how they are named. on_end: called when nothing more is written."""
-        self._catalogue = catalogue
-        self._limits = limits
+        self._translating = translating
         self._caller = caller.detach()
         self._inputs, self._targets = inputs, targets
         self._folder, self._style = folder, style
@@ -167,7 +164,7 @@ class BatchJob:
             self._num_total = num_characters * len(self._targets)
 
     async def _windows(self, item: Input) -> AsyncGenerator[list[Row]]:
-        reader = RowReader(item.file, self._limits.max_text_length)
+        reader = RowReader(item.file, self._translating.limits.max_text_length)
         self._literal_rows[item.file.path] = reader.literal_rows
         try:
             while window := await _on_thread(partial(reader.read, WINDOW_ROWS, WINDOW_CHARACTERS)):
@@ -213,8 +210,13 @@ class BatchJob:
     async def _translate_rows(self, item: Input, target: Target, translations: OutputFile, errors: OutputFile) -> bool:
         """Whether any row could be translated."""
         is_any_translated = False
-        with self._catalogue.find(target.model, target.source, target.target) as lease:
-            found = _in_order(partial(self._translate_window, lease, item.mime_type), self._paced_windows(item))
+        order = replace(target.order, text_format=format_of(item.mime_type))
+        # The reader keeps to the limits of texts; a job has no others, and no answer.
+        bounds = {"max_text_length": MAX_HTML_LENGTH}
+        bounds |= dict.fromkeys(("max_texts", "max_sentences", "max_message_bytes"), sys.maxsize)
+        limits = self._translating.limits.model_copy(update=bounds)
+        with self._translating.open(order, limits=limits) as session:
+            found = _in_order(partial(self._translate_window, session), self._paced_windows(item))
             async with aclosing(found) as windows:
                 async for window in windows:
                     await _on_thread(partial(_write, item.file.path.suffix == ".tsv", window, translations, errors))
@@ -226,17 +228,10 @@ class BatchJob:
                             is_any_translated = True
         return is_any_translated
 
-    async def _translate_window(self, lease: Lease, mime_type: str, rows: Sequence[Row]) -> list[Translated]:
-        translator = ContentTranslator(
-            lease.translator,
-            lease.direction,
-            mime_type,
-            partial(self._translate, lease.worker),
-            max_length=MAX_HTML_LENGTH,  # the reader keeps to the limits
-            max_sentences=sys.maxsize,
-        )
-        results = iter(await translator.run([row.text for row in rows if not row.error]))
-        return [(row, TextFailure(row.error) if row.error else next(results)) for row in rows]
+    async def _translate_window(self, session: Session, rows: Sequence[Row]) -> list[Translated]:
+        texts = [row.text for row in rows if not row.error]
+        outcomes = iter(await session.translate(texts, self._caller, submit=self._translate))
+        return [(row, TextFailure(row.error) if row.error else _text_of(next(outcomes))) for row in rows]
 
     async def _translate(self, worker: Worker, prepared: Sequence[PreparedText]) -> list[Translation | TextFailure]:
         found: list[Translation | TextFailure] = []
@@ -266,6 +261,10 @@ def _warnings(literal_rows: Sequence[int]) -> list[str]:
         f"warning: a quotation mark without its other half was taken as it is in {len(literal_rows)} rows, counted "
         f"from 0: {shown}{more}"
     ]
+
+
+def _text_of(outcome: Outcome) -> str | TextFailure:
+    return outcome if isinstance(outcome, TextFailure) else outcome.translation.text
 
 
 def _slices(prepared: Sequence[PreparedText]) -> Iterator[list[PreparedText]]:

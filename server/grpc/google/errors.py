@@ -2,32 +2,28 @@
 
 import grpc
 
-from dragoman.model.errors import DragomanError
-from dragoman.server.grpc.v1.statuses import UNFORESEEN, shorten, status_of
+from dragoman.model.errors import InvalidInputError
+from dragoman.server.grpc.statuses import UNFORESEEN, StatusError, status_of
+from dragoman.server.translating.languages import UnknownLanguageError
 
 
-class UnsupportedError(DragomanError):
-    """A part of Google's API that is not offered here. gRPC: UNIMPLEMENTED."""
+class UnsupportedError(StatusError):
+    """A part of Google's API that is not offered here."""
+
+    code = grpc.StatusCode.UNIMPLEMENTED
 
 
-class FailedPreconditionError(DragomanError):
-    """Something else has to happen first, such as that a disk gets room. gRPC: FAILED_PRECONDITION."""
+class FailedPreconditionError(StatusError):
+    """Something else has to happen first, such as that a disk gets room."""
+
+    code = grpc.StatusCode.FAILED_PRECONDITION
 
 
-_STATUS_CODES: tuple[tuple[type[Exception], grpc.StatusCode], ...] = (
-    (UnsupportedError, grpc.StatusCode.UNIMPLEMENTED),
-    (FailedPreconditionError, grpc.StatusCode.FAILED_PRECONDITION),
-)
-
-
-def own_status_of(error: BaseException) -> tuple[grpc.StatusCode, str] | None:
-    """That of the errors above; None for others."""
-    for kind, code in _STATUS_CODES:
-        if isinstance(error, kind):
-            return code, shorten(str(error))
-    return None
+def as_google_has_it(error: Exception) -> Exception:
+    """To Google a language that is not served is an invalid argument."""
+    return InvalidInputError(str(error)) if isinstance(error, UnknownLanguageError) else error
 
 
 def describe(error: BaseException) -> tuple[grpc.StatusCode, str]:
     """An error's code, and what the caller may know of it."""
-    return own_status_of(error) or status_of(error) or (grpc.StatusCode.INTERNAL, UNFORESEEN)
+    return status_of(error) or (grpc.StatusCode.INTERNAL, UNFORESEEN)

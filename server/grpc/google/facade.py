@@ -6,9 +6,7 @@ from typing import TYPE_CHECKING
 import grpc
 
 from dragoman.model.errors import DragomanError
-from dragoman.server.catalogue.catalogue import Catalogue
-from dragoman.server.config import LimitsConfig
-from dragoman.server.translating.detection import LanguageDetector
+from dragoman.server.translating.translating import Translating
 
 if TYPE_CHECKING:
     from dragoman.server.grpc.google.operations import Operations
@@ -32,12 +30,7 @@ class GoogleFacade:
 
 
 def add_to_server(
-    server: grpc.aio.Server,
-    catalogue: Catalogue,
-    limits: LimitsConfig,
-    files: Path | None,
-    detector: LanguageDetector,
-    operations_folder: Path | None = None,
+    server: grpc.aio.Server, translating: Translating, files: Path | None, operations_folder: Path | None = None
 ) -> GoogleFacade:
     """files: the folder that batch translation may read and write; without one it is refused. operations_folder: see
     `Operations`.
@@ -56,7 +49,7 @@ def add_to_server(
     from dragoman.server.grpc.google.service import GoogleService
 
     operations = Operations(operations_folder)
-    batches = None if files is None else BatchTranslator(catalogue, limits, files)
-    handlers = make_handlers(GoogleService(catalogue, limits, detector, batches, operations), operations)
+    batches = None if files is None else BatchTranslator(translating, files)
+    handlers = make_handlers(GoogleService(translating, batches, operations), operations)
     server.add_generic_rpc_handlers(list(handlers.values()))
     return GoogleFacade(tuple(handlers), operations)

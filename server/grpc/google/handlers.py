@@ -12,10 +12,10 @@ from google.protobuf import descriptor_pb2, descriptor_pool, empty_pb2
 from dragoman.model.errors import InvalidInputError
 from dragoman.server.access.quotas import QuotaError
 from dragoman.server.grpc.call_metadata import current_call
-from dragoman.server.grpc.google.errors import UnsupportedError, own_status_of
+from dragoman.server.grpc.google.errors import UnsupportedError, as_google_has_it
 from dragoman.server.grpc.google.operations import Operations
 from dragoman.server.grpc.google.service import GoogleService
-from dragoman.server.grpc.v1.statuses import Context, abort
+from dragoman.server.grpc.statuses import Context, abort
 
 TRANSLATION = "google.cloud.translation.v3.TranslationService"
 OPERATIONS = "google.longrunning.Operations"
@@ -115,10 +115,7 @@ async def _answer(name: str, method: Method, request: Any, context: Context) -> 
     except QuotaError:  # the guard knows what to answer
         raise
     except Exception as error:
-        own_status = own_status_of(error)
-        if own_status is not None:
-            await context.abort(*own_status)
-        await abort(context, error, name)
+        await abort(context, as_google_has_it(error), name)
 
 
 def _describe_service(messages: dict[str, tuple[Any, Any]]) -> None:

@@ -1,8 +1,11 @@
-"""Google's names of resources, of which the server heeds the last part: any project and location will do."""
+"""Google's names of resources and kinds of text. Of a resource only its last part counts, not project or location."""
 
 import re
 
 from dragoman.model.errors import InvalidInputError, NotFoundError
+from dragoman.server.translating.orders import TextFormat
+
+PLAIN, HTML = "text/plain", "text/html"
 
 _PARENT = re.compile(r"projects/[^/]+(/locations/[^/]+)?")
 _MODEL = re.compile(r"projects/[^/]+/locations/[^/]+/models/([^/]+|general/[^/]+)")
@@ -40,3 +43,15 @@ def check_detection_model(name: str) -> None:
     """Raises NotFoundError for any but the default one."""
     if name and not _DETECTION_MODEL.fullmatch(name):
         raise NotFoundError(f'model: there is no "{name}"; there is …/models/language-detection/default')
+
+
+def read_mime_type(mime_type: str, field: str = "mime_type") -> str:
+    """HTML where it is left empty, as Google has it. Raises InvalidInputError that names the field."""
+    if mime_type not in ("", PLAIN, HTML):
+        raise InvalidInputError(f'{field}: is "{mime_type}", but must be {PLAIN} or {HTML}')
+    return mime_type or HTML
+
+
+def format_of(mime_type: str) -> TextFormat:
+    """What the server calls it."""
+    return "html" if mime_type == HTML else "plain"

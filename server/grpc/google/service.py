@@ -1,52 +1,42 @@
 """google.cloud.translation.v3.TranslationService: Google's messages to the server's own calls and back."""
 
 import asyncio
-from collections.abc import Coroutine, Sequence
-from functools import partial
-from typing import Any, TypeVar
 
 from google.cloud.translate_v3 import types
 from google.longrunning import operations_pb2  # type: ignore[import-untyped]
 
 from dragoman.model.errors import InvalidInputError
-from dragoman.server.call_context import CallContext, Priority
-from dragoman.server.catalogue.catalogue import Catalogue
-from dragoman.server.config import LimitsConfig
+from dragoman.server.call_context import CallContext
 from dragoman.server.grpc.call_metadata import current_call
 from dragoman.server.grpc.google.batch import BatchTranslator
-from dragoman.server.grpc.google.contents import ContentTranslator, read_content, read_mime_type
 from dragoman.server.grpc.google.errors import UnsupportedError
-from dragoman.server.grpc.google.languages import directions_of, find_sources
-from dragoman.server.grpc.google.names import check_detection_model, check_parent, read_model
+from dragoman.server.grpc.google.names import (
+    HTML,
+    check_detection_model,
+    check_parent,
+    format_of,
+    read_mime_type,
+    read_model,
+)
 from dragoman.server.grpc.google.operations import Operations
 from dragoman.server.scheduling.worker import TextFailure
-from dragoman.server.translating.detection import LanguageDetector
+from dragoman.server.translating.contents import plain_text
+from dragoman.server.translating.orders import AUTO, TranslationOrder
+from dragoman.server.translating.translating import Translating
 
 UNDETERMINED = "und"
 """The code of a language that cannot be told (ISO 639-2)."""
-
-Found = TypeVar("Found")
 
 
 class GoogleService:
     """The methods that are offered, each from request to response; errors become statuses elsewhere.
 
-    Regions ("de-DE") fall back to the language; any project and location is accepted, labels are not
-    looked at.
+    Any project and location is accepted; labels are ignored.
     """
 
-    def __init__(
-        self,
-        catalogue: Catalogue,
-        limits: LimitsConfig,
-        detector: LanguageDetector,
-        batches: BatchTranslator | None,
-        operations: Operations,
-    ) -> None:
+    def __init__(self, translating: Translating, batches: BatchTranslator | None, operations: Operations) -> None:
         """batches: none if no folder is allowed to batch translation."""
-        self._catalogue = catalogue
-        self._limits = limits
-        self._detector = detector
+        self._translating = translating
         self._batches = batches
         self._operations = operations
 
@@ -58,34 +48,24 @@ class GoogleService:
             raise UnsupportedError("glossary_config: there are no glossaries here")
         if request.transliteration_config:
             raise UnsupportedError("transliteration_config: transliteration is not offered here")
-        self._check_contents(request.contents)  # first: of millions, a list takes its time
-        contents = list(request.contents)
-        model = read_model(request.model)
-        sources, target = find_sources(
-            directions_of(self._catalogue, model), request.source_language_code, request.target_language_code
+        if not request.contents:
+            raise InvalidInputError("contents: is empty")
+        order = TranslationOrder(
+            request.target_language_code,
+            request.source_language_code or AUTO,
+            read_model(request.model),
+            text_format=format_of(mime_type),
         )
-        languages = await self._detect(contents, mime_type, sources)
-        by_language = {
-            source: [place for place, language in enumerate(languages) if language == source]
-            for source in dict.fromkeys(languages)
-        }
-        translated = [""] * len(contents)
-        calls = [
-            self._translate(model, source, target, mime_type, [contents[place] for place in places])
-            for source, places in by_language.items()
-        ]
-        for places, found in zip(by_language.values(), await _gather(calls), strict=True):
-            for place, result in zip(places, found, strict=True):
-                if isinstance(result, TextFailure):
-                    raise InvalidInputError(f"contents[{place}]: {result.reason}")
-                translated[place] = result
-        is_detected = not request.source_language_code
+        with self._translating.open(order, field="contents") as session:
+            translated = await session.translate_all(request.contents, _current_call())
         return types.TranslateTextResponse(
             translations=[
                 types.Translation(
-                    translated_text=text, model=request.model, detected_language_code=language if is_detected else ""
+                    translated_text=outcome.translation.text,
+                    model=request.model,
+                    detected_language_code=outcome.source_language if outcome.is_detected else "",
                 )
-                for text, language in zip(translated, languages, strict=True)
+                for outcome in translated
             ]
         )
 
@@ -96,9 +76,10 @@ class GoogleService:
         mime_type = read_mime_type(request.mime_type)
         if "content" not in request:
             raise InvalidInputError("content: is missing")
-        self._check_contents([request.content])
-        text = await asyncio.to_thread(_plain_text, request.content, mime_type)
-        (candidates,) = await self._detector.detect([text], 1)
+        text = await asyncio.to_thread(plain_text, request.content) if mime_type == HTML else request.content
+        (candidates,) = await self._translating.detect([text], 1)
+        if isinstance(candidates, TextFailure):
+            raise InvalidInputError(f"content: {candidates.reason}")
         languages = [
             types.DetectedLanguage(language_code=candidate.language, confidence=candidate.confidence)
             for candidate in candidates
@@ -108,7 +89,7 @@ class GoogleService:
     async def get_supported_languages(self, request: types.GetSupportedLanguagesRequest) -> types.SupportedLanguages:
         """The languages of all models, or of one. A language's display name is its code in every language."""
         check_parent(request.parent)
-        directions = directions_of(self._catalogue, read_model(request.model))
+        directions = self._translating.directions(read_model(request.model))
         sources = {direction.source for direction in directions}
         targets = {direction.target for direction in directions}
         return types.SupportedLanguages(
@@ -133,61 +114,6 @@ class GoogleService:
         job = await self._batches.plan(request, call)
         return self._operations.start(request.parent, call.identity, job)
 
-    def _check_contents(self, contents: Sequence[str]) -> None:
-        if not contents:
-            raise InvalidInputError("contents: is empty")
-        if len(contents) > self._limits.max_texts:
-            raise InvalidInputError(
-                f"contents: {len(contents)} texts in one call, but at most {self._limits.max_texts} are allowed"
-            )
-        for place, content in enumerate(contents):
-            if len(content) > self._limits.max_text_length:
-                raise InvalidInputError(
-                    f"contents[{place}]: has {len(content)} characters, but at most {self._limits.max_text_length} are "
-                    "allowed"
-                )
-
-    async def _detect(self, contents: Sequence[str], mime_type: str, sources: Sequence[str]) -> list[str]:
-        """The language of each content, of those that are possible; the first of them where nothing can be told."""
-        if len(sources) == 1:
-            return [sources[0]] * len(contents)
-        among = frozenset(sources)
-        languages = []
-        for content in contents:
-            text = await asyncio.to_thread(_plain_text, content, mime_type)
-            languages.append(await self._detector.detect_among(text, among) or sources[0])
-        return languages
-
-    async def _translate(
-        self, model: str | None, source: str, target: str, mime_type: str, contents: Sequence[str]
-    ) -> list[str | TextFailure]:
-        with self._catalogue.find(model, source, target) as lease:
-            translate = partial(lease.worker.translate, caller=_current_call(), priority=Priority.INTERACTIVE)
-            translator = ContentTranslator(
-                lease.translator,
-                lease.direction,
-                mime_type,
-                translate,
-                self._limits.max_text_length,
-                self._limits.max_sentences,
-            )
-            return await translator.run(contents)
-
 
 def _current_call() -> CallContext:
     return current_call.get() or CallContext("", "")
-
-
-def _plain_text(content: str, mime_type: str) -> str:
-    """A content without its tags."""
-    return " ".join(text.text for text in read_content(content, mime_type, "").texts)
-
-
-async def _gather(calls: Sequence[Coroutine[Any, Any, Found]]) -> list[Found]:
-    """Awaits all at once; where one fails, the others are given up."""
-    tasks = [asyncio.ensure_future(call) for call in calls]
-    try:
-        return await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:
-            task.cancel()

@@ -1,78 +1,190 @@
-"""Answers of the service, made of what was found: off the event loop where they may be large."""
+"""Answers of the contract, made of what was found: off the event loop where they may be large."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
 from typing import TypeVar
 
+import numpy as np
 from google.protobuf.message import Message
+from numpy.typing import NDArray
 
+from dragoman.model.config import Direction
 from dragoman.server.config import LimitsConfig
-from dragoman.server.grpc.v1.messages import write_failure, write_score, write_translation
-from dragoman.server.grpc.v1.preparation import Outcome
-from dragoman.server.grpc.v1.statuses import TooLargeError
+from dragoman.server.grpc.statuses import TooLargeError
+from dragoman.server.scheduling.interfaces import ServedTranslator
 from dragoman.server.scheduling.worker import TextFailure
-from dragoman.translation.results import Translation
+from dragoman.server.translating.orders import Outcome, Wanted
+from dragoman.translation.alignment import Alignment, aligned_spans
+from dragoman.translation.results import Hypothesis, Translation
 from dragoman.translation.scored import ScoredTranslation
 from dragoman.v1 import translation_pb2 as pb
 
 Found = TypeVar("Found")
 AnyMessage = TypeVar("AnyMessage", bound=Message)
 
+INVALID_ARGUMENT = 3
+"""google.rpc.Code of a text that is at fault itself."""
 
-async def write_found(translation: Translation, wanted: pb.ReturnOptions) -> pb.Translation:
-    """A translation with what is wanted."""
-    return await _off_the_loop(lambda: write_translation(translation, wanted), wanted)
+_FINISH_REASONS = {
+    "": pb.FINISH_REASON_UNSPECIFIED,
+    "end_of_sentence": pb.FINISH_REASON_END_OF_SENTENCE,
+    "length": pb.FINISH_REASON_LENGTH,
+}
 
 
-async def write_translations(
-    outcomes: Sequence[Outcome], found: Sequence[Translation | TextFailure], wanted: pb.ReturnOptions
-) -> list[pb.Translation]:
-    """outcomes: of preparing all texts. found: for those of them that could be translated, in order."""
+async def write_outcomes(outcomes: Sequence[Outcome], wanted: Wanted, *, names_models: bool) -> list[pb.Translation]:
+    """One for each text, with what is wanted. names_models: whether each says what translated it."""
 
     def write() -> list[pb.Translation]:
-        return [
-            pb.Translation(error=write_failure(result.reason))
-            if isinstance(result, TextFailure)
-            else write_translation(result, wanted)
-            for result in _merge(outcomes, found)
-        ]
+        return [_write_outcome(outcome, wanted, names_models) for outcome in outcomes]
 
-    return await _off_the_loop(write, wanted)
+    return await asyncio.to_thread(write) if wanted.is_large else write()
 
 
-async def write_scores(
-    outcomes: Sequence[Outcome], found: Sequence[ScoredTranslation | TextFailure], wanted: pb.ReturnOptions
-) -> list[pb.TranslationScore]:
-    """Likewise, of scores."""
+def _write_outcome(outcome: Outcome, wanted: Wanted, names_model: bool) -> pb.Translation:
+    if isinstance(outcome, TextFailure):
+        return pb.Translation(error=write_failure(outcome))
+    message = write_translation(outcome.translation, wanted)
+    if outcome.is_detected:
+        message.detected_language_code = outcome.source_language
+        message.already_in_target_language = outcome.is_unchanged
+    if names_model:
+        message.model, message.revision = outcome.model, outcome.revision
+    return message
+
+
+async def write_scores(scores: Sequence[ScoredTranslation | TextFailure], wanted: Wanted) -> list[pb.TranslationScore]:
+    """One for each pair."""
 
     def write() -> list[pb.TranslationScore]:
         return [
-            pb.TranslationScore(error=write_failure(result.reason))
-            if isinstance(result, TextFailure)
-            else write_score(result, wanted)
-            for result in _merge(outcomes, found)
+            pb.TranslationScore(error=write_failure(score))
+            if isinstance(score, TextFailure)
+            else write_score(score, wanted)
+            for score in scores
         ]
 
-    return await _off_the_loop(write, wanted)
+    return await asyncio.to_thread(write) if wanted.is_large else write()
+
+
+def write_translation(translation: Translation, wanted: Wanted) -> pb.Translation:
+    """With what is wanted beside texts and scores."""
+    return pb.Translation(
+        hypotheses=[_write_hypothesis(translation, hypothesis, wanted) for hypothesis in translation.hypotheses],
+        source_pieces=translation.source_pieces if wanted.attention else (),
+    )
+
+
+def _write_hypothesis(translation: Translation, found: Hypothesis, wanted: Wanted) -> pb.Hypothesis:
+    message = pb.Hypothesis(text=found.text, score=found.score, finish_reason=_FINISH_REASONS[found.finish_reason])
+    if wanted.is_large:
+        _add_details(message, translation.source, found.text, found, wanted)
+    return message
+
+
+def write_score(scored: ScoredTranslation, wanted: Wanted) -> pb.TranslationScore:
+    """With what is wanted beside the score."""
+    message = pb.TranslationScore(score=scored.score, log_prob=scored.log_prob)
+    _add_details(message, scored.source, scored.target, scored, wanted)
+    if wanted.attention:
+        message.source_pieces.extend(scored.source_pieces)
+    return message
+
+
+def _add_details(
+    message: pb.Hypothesis | pb.TranslationScore,
+    source: str,
+    target: str,
+    found: Hypothesis | ScoredTranslation,
+    wanted: Wanted,
+) -> None:
+    if wanted.pieces:
+        message.pieces.extend(found.pieces)
+    if wanted.token_log_probs:
+        message.token_log_probs.extend(found.token_log_probs)
+    if wanted.attention and found.attention is not None:
+        message.attention.CopyFrom(_write_attention(found.attention))
+    if wanted.alignment:
+        message.alignment.extend(_write_alignment(source, target, found.pieces, found.alignment))
+
+
+def _write_alignment(source: str, target: str, pieces: Sequence[str], alignment: Alignment) -> list[pb.AlignedSpans]:
+    return [
+        pb.AlignedSpans(source=pb.Span(begin=begin, end=end), target=pb.Span(begin=target_begin, end=target_end))
+        for (begin, end), (target_begin, target_end) in aligned_spans(source, target, pieces, alignment)
+    ]
+
+
+def _write_attention(attention: NDArray[np.float32]) -> pb.Attention:
+    return pb.Attention(source_piece_count=attention.shape[1], weights=attention.ravel().tolist())
+
+
+def write_failure(failure: TextFailure) -> pb.TextError:
+    """What is wrong with one of several texts."""
+    return pb.TextError(code=INVALID_ARGUMENT, message=failure.reason)
 
 
 def check_size(response: AnyMessage, limits: LimitsConfig) -> AnyMessage:
     """The answer itself. Raises TooLargeError if it does not fit a message, before gRPC says so less clearly."""
-    if response.ByteSize() > limits.max_message_bytes:
+    num_bytes = response.ByteSize()
+    if num_bytes > limits.max_message_bytes:
         raise TooLargeError(
-            f"the answer has {response.ByteSize()} bytes, larger than the {limits.max_message_bytes} that a message "
-            "may have: send fewer texts, or ask for fewer hypotheses, or for less of each"
+            f"the answer has {num_bytes} bytes, larger than the {limits.max_message_bytes} that a message may have: "
+            "send fewer texts, or ask for fewer hypotheses, or for less of each"
         )
     return response
 
 
-def _merge(outcomes: Sequence[Outcome], found: Sequence[Found | TextFailure]) -> Iterator[Found | TextFailure]:
-    remaining = iter(found)
-    for outcome in outcomes:
-        yield outcome if isinstance(outcome, TextFailure) else next(remaining)
+def write_model(translator: ServedTranslator, card: str = "") -> pb.Model:
+    """A description of a model that is loaded."""
+    info = translator.info
+    return pb.Model(
+        name=translator.name,
+        revision=translator.revision,
+        language_pairs=[_write_direction(direction) for direction in translator.directions],
+        max_source_length=translator.max_source_length,
+        max_target_length=info.architecture.max_target_length,
+        parameter_count=info.num_parameters,
+        scores=[
+            pb.EvaluationScore(
+                language_pair=_write_direction(score.direction),
+                test_set=score.test_set,
+                metric=score.metric,
+                score=score.score,
+                signature=score.signature,
+            )
+            for score in info.scores
+        ],
+        description=_text(info.provenance.get("description")),
+        data=_text(info.provenance.get("data")),
+        license=_text(info.provenance.get("licence")),
+        card=card,
+    )
 
 
-async def _off_the_loop(write: Callable[[], Found], wanted: pb.ReturnOptions) -> Found:
-    if wanted.ListFields():  # it may be megabytes
-        return await asyncio.to_thread(write)
-    return write()
+def _text(value: object) -> str:
+    """A bundle's provenance may hold anything, or nothing."""
+    return value if isinstance(value, str) else ""
+
+
+def _write_direction(direction: Direction) -> pb.LanguagePair:
+    return pb.LanguagePair(source_language_code=direction.source, target_language_code=direction.target)
+
+
+def write_server(limits: LimitsConfig, features: Sequence[str]) -> pb.GetServerResponse:
+    """A description of the server."""
+    try:
+        release = version("dragoman")
+    except PackageNotFoundError:  # imported from a checkout
+        release = ""
+    return pb.GetServerResponse(
+        version=release,
+        limits=pb.Limits(
+            max_texts=limits.max_texts,
+            max_text_length=limits.max_text_length,
+            max_sentences=limits.max_sentences,
+            max_message_bytes=limits.max_message_bytes,
+        ),
+        features=features,
+    )

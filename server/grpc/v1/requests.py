@@ -1,135 +1,109 @@
-"""What the requests that translate have in common, read and checked: Translate's, the configuration of a
-TranslateStream, TranslateLive's."""
+"""Requests of the contract as orders: read, and checked where the contract has bounds of its own."""
 
-from dataclasses import dataclass
-from functools import partial
-from typing import Protocol, TypeAlias
+from collections.abc import Iterable
+from typing import Any, TypeAlias
 
-from dragoman.model.decoding.search_options import SearchOptions
+from dragoman.model.decoding.search_options import SEARCH_OPTION_NAMES, SearchOptions
 from dragoman.model.errors import InvalidInputError
 from dragoman.server.call_context import Priority
-from dragoman.server.catalogue.catalogue import Lease
-from dragoman.server.config import LimitsConfig
-from dragoman.server.grpc.v1.messages import read_search_options
-from dragoman.server.grpc.v1.preparation import Outcome, estimate_answer, prepare_item
-from dragoman.server.scheduling.worker import TextFailure
-from dragoman.translation.preparing import PreparedText
+from dragoman.server.translating.orders import ScoreOrder, TextFormat, TranslationOrder, Wanted
 from dragoman.v1 import translation_pb2 as pb
 
 TranslatingRequest: TypeAlias = pb.TranslateRequest | pb.TranslateStreamConfig | pb.TranslateLiveRequest
 
+MAX_SUPPRESSED_PIECES = 1024
+"""Of one request; each costs a look into the vocabulary, and for every text."""
+
+MAX_PREFIX_LENGTH = 4096
+"""Characters of target_prefix, more than any model's sentences have: it is divided into pieces for every text."""
+
+_SCALARS = tuple(
+    name
+    for name in SEARCH_OPTION_NAMES
+    if name not in ("length_normalization", "suppressed_pieces", "return_attention")
+)
+"""Search options that the wire has as they are."""
+
+_OF_SCORES = ("length_penalty", "coverage_penalty")
+
+_NORMALIZATION = "LENGTH_NORMALIZATION_"
 _PRIORITIES: dict[int, Priority] = {pb.PRIORITY_INTERACTIVE: Priority.INTERACTIVE, pb.PRIORITY_BATCH: Priority.BATCH}
+_FORMATS: dict[int, TextFormat] = {
+    pb.TEXT_FORMAT_UNSPECIFIED: "plain",
+    pb.TEXT_FORMAT_PLAIN: "plain",
+    pb.TEXT_FORMAT_HTML: "html",
+}
 
 
-class _Catalogue(Protocol):
-    """The part of `server.catalogue.catalogue.Catalogue` that finds models."""
-
-    def find(self, model: str | None, source_language: str | None, target_language: str) -> Lease: ...
-
-
-class _Routed(Protocol):
-    """A request that names a model, or languages."""
-
-    @property
-    def model(self) -> str: ...
-    @property
-    def source_language(self) -> str: ...
-    @property
-    def target_language(self) -> str: ...
-
-
-def find_model(catalogue: _Catalogue, request: _Routed) -> Lease:
-    """What the request asks for; release the lease. Raises InvalidInputError and NotFoundError."""
-    if not request.target_language:
-        raise InvalidInputError("target_language: is empty; name the language to translate into")
-    return catalogue.find(request.model or None, request.source_language or None, request.target_language)
+def read_order(request: TranslatingRequest, *, default_priority: Priority = Priority.INTERACTIVE) -> TranslationOrder:
+    """How texts are to be translated. Raises InvalidInputError that names the field."""
+    if request.text_format not in _FORMATS:
+        raise InvalidInputError(f"text_format: is {request.text_format}, which stands for nothing")
+    return TranslationOrder(
+        target_language=request.target_language_code,
+        source_language=request.source_language_code,
+        model=request.model or None,
+        options=read_search_options(request.search_options),
+        wanted=read_wanted(request.return_options),
+        priority=_read_priority(request.priority, default_priority),
+        split_sentences=request.split_sentences if request.HasField("split_sentences") else True,
+        text_format=_FORMATS[request.text_format],
+    )
 
 
-def read_priority(value: int, default: Priority) -> Priority:
-    """Raises InvalidInputError for a number that stands for nothing."""
+def read_score_order(request: pb.ScoreRequest) -> ScoreOrder:
+    """How pairs are to be scored. Raises InvalidInputError that names the field."""
+    return ScoreOrder(
+        target_language=request.target_language_code,
+        source_language=request.source_language_code,
+        model=request.model or None,
+        options=_read_options(request.scoring_options, _OF_SCORES, beam_size=1),
+        wanted=read_wanted(request.return_options),
+        priority=_read_priority(request.priority, Priority.BATCH),
+    )
+
+
+def read_wanted(message: pb.ReturnOptions) -> Wanted:
+    """What is wanted of each hypothesis."""
+    return Wanted(message.pieces, message.token_log_probs, message.attention, message.alignment)
+
+
+def read_search_options(message: pb.SearchOptions) -> SearchOptions:
+    """With the defaults for what is unset. Raises InvalidInputError that names the field."""
+    if len(message.suppressed_pieces) > MAX_SUPPRESSED_PIECES:
+        raise InvalidInputError(
+            f"search_options: suppressed_pieces has {len(message.suppressed_pieces)} pieces, but at most "
+            f"{MAX_SUPPRESSED_PIECES} are allowed"
+        )
+    if len(message.target_prefix) > MAX_PREFIX_LENGTH:
+        raise InvalidInputError(
+            f"search_options: target_prefix has {len(message.target_prefix)} characters, but at most "
+            f"{MAX_PREFIX_LENGTH} are allowed"
+        )
+    return _read_options(message, _SCALARS, suppressed_pieces=tuple(message.suppressed_pieces))
+
+
+def _read_options(message: pb.SearchOptions | pb.ScoringOptions, names: Iterable[str], **others: Any) -> SearchOptions:
+    chosen: dict[str, Any] = {name: getattr(message, name) for name in names if message.HasField(name)}
+    field = "search_options" if isinstance(message, pb.SearchOptions) else "scoring_options"
+    try:
+        if message.length_normalization:
+            chosen["length_normalization"] = _read_normalization(message.length_normalization)
+        return SearchOptions(**chosen, **others)
+    except InvalidInputError as error:
+        raise InvalidInputError(f"{field}: {error}") from error
+
+
+def _read_normalization(value: int) -> str:
+    try:
+        return pb.LengthNormalization.Name(value).removeprefix(_NORMALIZATION).lower()
+    except ValueError as error:
+        raise InvalidInputError(f"length_normalization is {value}, which stands for nothing") from error
+
+
+def _read_priority(value: int, default: Priority) -> Priority:
     if value == pb.PRIORITY_UNSPECIFIED:
         return default
     if value not in _PRIORITIES:
         raise InvalidInputError(f"priority: is {value}, which stands for nothing")
     return _PRIORITIES[value]
-
-
-def check_number_of_texts(name: str, number: int, limits: LimitsConfig) -> None:
-    """Raises InvalidInputError for more than may be in one call."""
-    if number > limits.max_texts:
-        raise InvalidInputError(f"{name}: {number} texts in one call, but at most {limits.max_texts} are allowed")
-
-
-@dataclass(frozen=True, slots=True)
-class TranslationOrder:
-    """How the texts of a call are to be translated.
-
-    split: whether they are split into sentences. wanted: what is told of each hypothesis.
-    """
-
-    lease: Lease
-    options: SearchOptions
-    split: bool
-    wanted: pb.ReturnOptions
-    priority: Priority
-    limits: LimitsConfig
-
-    @classmethod
-    def read(
-        cls, request: TranslatingRequest, lease: Lease, limits: LimitsConfig, *, default_priority: Priority
-    ) -> "TranslationOrder":
-        """Raises InvalidInputError that names the field."""
-        if request.text_format not in pb.TextFormat.values():
-            raise InvalidInputError(f"text_format: is {request.text_format}, which stands for nothing")
-        return cls(
-            lease,
-            read_search_options(request.search_options, request.return_options),
-            request.split_sentences if request.HasField("split_sentences") else True,
-            request.return_options,
-            read_priority(request.priority, default_priority),
-            limits,
-        )
-
-    def work(self, text: str) -> int:
-        """How much work it is to prepare a text, in characters: its own, and what the options cost for each text."""
-        return len(text) + len(self.options.target_prefix) + len(self.options.suppressed_pieces)
-
-    def prepare(self, text: str) -> Outcome:
-        """A text as segments of pieces, or what is wrong with it. Raises InvalidRequestError for what is wrong with the
-        options. For any thread."""
-        translator = self.lease.translator
-        prepare = partial(
-            translator.prepare,
-            direction=self.lease.direction,
-            options=self.options,
-            split_sentences=self.split,
-        )
-        return prepare_item(text, (text,), prepare, self.limits.max_text_length)
-
-    def prepare_one(self, text: str) -> Outcome:
-        """Likewise, of a text whose answer is a message of its own, which has to be within all limits."""
-        outcome = self.prepare(text)
-        if isinstance(outcome, TextFailure):
-            return outcome
-        if len(outcome.segments) > self.limits.max_sentences:
-            return TextFailure(f"has more than {self.limits.max_sentences} sentences")
-        num_bytes = self.estimate(outcome)
-        if num_bytes > self.limits.max_message_bytes:
-            return TextFailure(
-                f"its answer would have about {num_bytes} bytes, but a message may have at most "
-                f"{self.limits.max_message_bytes}: ask for fewer hypotheses, or for less of each"
-            )
-        return outcome
-
-    def estimate(self, outcome: PreparedText) -> int:
-        """About how many bytes the answer will have."""
-        return estimate_answer(outcome, self.wanted)
-
-    @property
-    def started(self) -> pb.TranslateStreamStarted:
-        """What translates."""
-        return pb.TranslateStreamStarted(
-            model=self.lease.translator.name,
-            source_language=self.lease.direction.source,
-            revision=self.lease.translator.revision,
-        )

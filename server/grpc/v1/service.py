@@ -1,10 +1,9 @@
-"""TranslationService: the methods of the wire contract, on the catalogue of models and their workers."""
+"""TranslationService: the methods of the wire contract, as orders for `server.translating`."""
 
 import asyncio
 import time
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import aclosing
-from functools import partial
 from typing import Any, TypeVar
 
 import grpc
@@ -12,31 +11,41 @@ import grpc
 from dragoman.model.errors import InvalidInputError
 from dragoman.server.call_context import CallContext, Priority
 from dragoman.server.catalogue.catalogue import Catalogue
-from dragoman.server.config import LimitsConfig
 from dragoman.server.grpc.call_metadata import current_call
-from dragoman.server.grpc.v1.answers import check_size, write_found, write_scores, write_translations
-from dragoman.server.grpc.v1.messages import read_score_options, write_failure
-from dragoman.server.grpc.v1.model_messages import write_limits, write_model
-from dragoman.server.grpc.v1.preparation import Outcome, check_answer_size, prepare_all, prepare_item
-from dragoman.server.grpc.v1.requests import TranslationOrder, check_number_of_texts, find_model, read_priority
-from dragoman.server.grpc.v1.statuses import Context, abort
-from dragoman.server.grpc.v1.streaming import TextStream
+from dragoman.server.grpc.statuses import Context, abort
+from dragoman.server.grpc.v1.answers import (
+    check_size,
+    write_failure,
+    write_model,
+    write_outcomes,
+    write_scores,
+    write_server,
+)
+from dragoman.server.grpc.v1.requests import read_order, read_score_order
+from dragoman.server.grpc.v1.streaming import TextStream, write_started
 from dragoman.server.scheduling.worker import TextFailure, WorkerClosedError
-from dragoman.server.translating.detection import LanguageDetector
-from dragoman.translation.preparing import PreparedText
+from dragoman.server.translating.translating import Translating
 from dragoman.v1 import translation_pb2 as pb
 from dragoman.v1 import translation_pb2_grpc
 
 Response = TypeVar("Response")
 
+PAGE_SIZE, MAX_PAGE_SIZE = 100, 1000
+"""Models of a page, by default and at most."""
+
+FEATURES = ("html", "language-detection")
+"""What is offered beside translating plain text."""
+
 
 class TranslationService(translation_pb2_grpc.TranslationServiceServicer):
-    """Serves the models of a catalogue. What its methods do is told in translation.proto."""
+    """Serves the models of a catalogue. translation.proto says what its methods do."""
 
-    def __init__(self, catalogue: Catalogue, limits: LimitsConfig, detector: LanguageDetector) -> None:
+    def __init__(self, translating: Translating, catalogue: Catalogue, features: Sequence[str] = ()) -> None:
+        """features: what the server offers beside this service's own."""
+        self.features = (*FEATURES, *features)
+        self._translating = translating
         self._catalogue = catalogue
-        self._limits = limits
-        self._detector = detector
+        self._limits = translating.limits
         self._streams: set[TextStream] = set()
         self._is_draining = False
         self._num_running = 0
@@ -56,19 +65,19 @@ class TranslationService(translation_pb2_grpc.TranslationServiceServicer):
 
     async def Translate(self, request: pb.TranslateRequest, context: Context) -> pb.TranslateResponse:
         """A cancelled call, or one past its deadline, gives its slots back."""
-        return await self._answer(context, "Translate", self._translate(request, _caller_of(context)))
+        return await self._answer(context, "Translate", self._translate(request, _call_of(context)))
 
     async def TranslateStream(self, requests: AsyncIterator[pb.TranslateStreamRequest], context: Context) -> None:
         """Reads only as far ahead as it needs to be busy."""
         await self._answer(context, "TranslateStream", self._translate_stream(requests, context))
 
     async def TranslateLive(self, request: pb.TranslateLiveRequest, context: Context) -> None:
-        """A reader that is slow is told the newest alone."""
+        """A slow reader gets the newest alone."""
         await self._answer(context, "TranslateLive", self._translate_live(request, context))
 
     async def Score(self, request: pb.ScoreRequest, context: Context) -> pb.ScoreResponse:
         """In the same queue as translations."""
-        return await self._answer(context, "Score", self._score(request, _caller_of(context)))
+        return await self._answer(context, "Score", self._score(request, _call_of(context)))
 
     async def DetectLanguage(self, request: pb.DetectLanguageRequest, context: Context) -> pb.DetectLanguageResponse:
         """Off the event loop."""
@@ -76,11 +85,15 @@ class TranslationService(translation_pb2_grpc.TranslationServiceServicer):
 
     async def ListModels(self, request: pb.ListModelsRequest, context: Context) -> pb.ListModelsResponse:
         """Those that are loaded now."""
-        return pb.ListModelsResponse(models=[write_model(worker.translator) for worker in self._catalogue.workers()])
+        return await self._answer(context, "ListModels", self._list_models(request))
 
     async def GetModel(self, request: pb.GetModelRequest, context: Context) -> pb.GetModelResponse:
         """Of the revision that is loaded now."""
         return await self._answer(context, "GetModel", self._get_model(request))
+
+    async def GetServer(self, request: pb.GetServerRequest, context: Context) -> pb.GetServerResponse:
+        """The same as long as the server runs."""
+        return write_server(self._limits, self.features)
 
     async def _answer(self, context: Context, method: str, answer: Coroutine[Any, Any, Response]) -> Response:
         self._num_running += 1
@@ -98,20 +111,15 @@ class TranslationService(translation_pb2_grpc.TranslationServiceServicer):
             if not self._num_running:
                 self._idle.set()
 
-    async def _translate(self, request: pb.TranslateRequest, caller: CallContext) -> pb.TranslateResponse:
-        check_number_of_texts("texts", len(request.texts), self._limits)
-        with find_model(self._catalogue, request) as lease:
-            order = TranslationOrder.read(request, lease, self._limits, default_priority=Priority.INTERACTIVE)
-            num_texts = sum(bool(text) and not text.isspace() for text in request.texts)
-            lease.worker.check_room(num_texts, caller=caller, priority=order.priority)
-            outcomes = await prepare_all(request.texts, order.prepare, order.work, self._limits.max_sentences)
-            check_answer_size(outcomes, order.wanted, self._limits)
-            translations = await lease.worker.translate(_prepared(outcomes), caller=caller, priority=order.priority)
+    async def _translate(self, request: pb.TranslateRequest, call: CallContext) -> pb.TranslateResponse:
+        with self._translating.open(read_order(request)) as session:
+            outcomes = await session.translate(request.texts, call)
+            model, revision = session.model
             response = pb.TranslateResponse(
-                translations=await write_translations(outcomes, translations, order.wanted),
-                model=lease.translator.name,
-                source_language=lease.direction.source,
-                revision=lease.translator.revision,
+                translations=await write_outcomes(outcomes, session.order.wanted, names_models=not model),
+                model=model,
+                source_language_code=session.source_language,
+                revision=revision,
             )
         return check_size(response, self._limits)
 
@@ -121,9 +129,8 @@ class TranslationService(translation_pb2_grpc.TranslationServiceServicer):
             raise InvalidInputError("config: is missing in the first message, or there is no message")
         if self._is_draining:
             raise WorkerClosedError("the server is shutting down")
-        with find_model(self._catalogue, first.config) as lease:
-            order = TranslationOrder.read(first.config, lease, self._limits, default_priority=Priority.BATCH)
-            stream = TextStream(first.items, requests, context.write, order, _caller_of(context))
+        with self._translating.open(read_order(first.config, default_priority=Priority.BATCH)) as session:
+            stream = TextStream(requests, context.write, session, _call_of(context))
             self._streams.add(stream)
             try:
                 await stream.run()
@@ -131,96 +138,68 @@ class TranslationService(translation_pb2_grpc.TranslationServiceServicer):
                 self._streams.discard(stream)
 
     async def _translate_live(self, request: pb.TranslateLiveRequest, context: Context) -> None:
-        with find_model(self._catalogue, request) as lease:
-            order = TranslationOrder.read(request, lease, self._limits, default_priority=Priority.INTERACTIVE)
-            caller = _caller_of(context)
-            if request.text.strip():
-                lease.worker.check_room(1, caller=caller, priority=order.priority)
-            (outcome,) = await prepare_all([request.text], order.prepare_one, order.work, self._limits.max_sentences)
-            if isinstance(outcome, TextFailure):
-                raise InvalidInputError(f"text: {outcome.reason}")
-            started: pb.TranslateStreamStarted | None = order.started
-            following = lease.worker.follow(outcome, caller=caller, priority=order.priority)
-            async with aclosing(following) as partial_texts:
-                async for live in partial_texts:
-                    translation = live.translation
-                    response = pb.TranslateLiveResponse(
-                        stable_text=live.stable_text,
-                        unstable_text=live.unstable_text,
-                        translation=None if translation is None else await write_found(translation, order.wanted),
-                        started=started,
-                    )
-                    started = None
+        with self._translating.open(read_order(request)) as session:
+            response = pb.TranslateLiveResponse(started=write_started(session))
+            async with aclosing(session.follow(request.text, _call_of(context))) as progress:
+                async for live in progress:
+                    response.stable_text, response.unstable_text = live.stable_text, live.unstable_text
+                    if live.outcome is not None:
+                        wanted, names_models = session.order.wanted, not session.model[0]
+                        (translation,) = await write_outcomes([live.outcome], wanted, names_models=names_models)
+                        response.translation.CopyFrom(translation)
                     await context.write(check_size(response, self._limits))
+                    response = pb.TranslateLiveResponse()
 
-    async def _score(self, request: pb.ScoreRequest, caller: CallContext) -> pb.ScoreResponse:
-        check_number_of_texts("pairs", len(request.pairs), self._limits)
-        priority = read_priority(request.priority, Priority.BATCH)
-        options = read_score_options(request.search_options, request.return_options)
-        with find_model(self._catalogue, request) as lease:
-            lease.worker.check_room(len(request.pairs), caller=caller, priority=priority)
-
-            def prepare_pair(pair: pb.TextPair) -> PreparedText:
-                return lease.translator.prepare_score(pair.source, pair.target, lease.direction, options)
-
-            outcomes = await prepare_all(
-                request.pairs,
-                partial(_prepare_pair, prepare=prepare_pair, max_length=self._limits.max_text_length),
-                lambda pair: len(pair.source) + len(pair.target),
-                self._limits.max_sentences,
-            )
-            check_answer_size(outcomes, request.return_options, self._limits)
-            scores = await lease.worker.score(_prepared(outcomes), caller=caller, priority=priority)
-            response = pb.ScoreResponse(
-                scores=await write_scores(outcomes, scores, request.return_options),
-                model=lease.translator.name,
-                source_language=lease.direction.source,
-                revision=lease.translator.revision,
-            )
+    async def _score(self, request: pb.ScoreRequest, call: CallContext) -> pb.ScoreResponse:
+        order = read_score_order(request)
+        pairs = [(pair.source, pair.target) for pair in request.pairs]
+        found = await self._translating.score(order, pairs, call)
+        response = pb.ScoreResponse(
+            scores=await write_scores(found.scores, order.wanted),
+            model=found.model,
+            source_language_code=found.source_language,
+            revision=found.revision,
+        )
         return check_size(response, self._limits)
 
     async def _detect_languages(self, request: pb.DetectLanguageRequest) -> pb.DetectLanguageResponse:
-        check_number_of_texts("texts", len(request.texts), self._limits)
-        if request.max_candidates < 0:
-            raise InvalidInputError(f"max_candidates: is {request.max_candidates}, but must not be negative")
-        max_length = self._limits.max_text_length
-        found = iter(
-            await self._detector.detect(
-                [text for text in request.texts if len(text) <= max_length], request.max_candidates or 1
-            )
-        )
         response = pb.DetectLanguageResponse()
-        for text in request.texts:
-            if len(text) > max_length:
-                reason = f"has {len(text)} characters, but at most {max_length} are allowed"
-                response.detections.add(error=write_failure(reason))
-                continue
-            candidates = [pb.LanguageCandidate(language=c.language, confidence=c.confidence) for c in next(found)]
-            response.detections.add(candidates=candidates)
+        for found in await self._translating.detect(request.texts, request.max_candidates):
+            if isinstance(found, TextFailure):
+                response.detections.add(error=write_failure(found))
+            else:
+                response.detections.add(
+                    candidates=[pb.LanguageCandidate(language_code=c.language, confidence=c.confidence) for c in found]
+                )
+        return check_size(response, self._limits)
+
+    async def _list_models(self, request: pb.ListModelsRequest) -> pb.ListModelsResponse:
+        if not 0 <= request.page_size <= MAX_PAGE_SIZE:
+            raise InvalidInputError(f"page_size: is {request.page_size}, but must lie between 0 and {MAX_PAGE_SIZE}")
+        translators = [worker.translator for worker in self._catalogue.workers()]
+        names = [translator.name for translator in translators]
+        if request.page_token and request.page_token not in names:
+            raise InvalidInputError("page_token: is of no page, or its models are not served any more: begin anew")
+        begin = names.index(request.page_token) + 1 if request.page_token else 0
+        end = begin + (request.page_size or PAGE_SIZE)
+        response = pb.ListModelsResponse(
+            models=[write_model(translator) for translator in translators[begin:end]],
+            next_page_token=names[end - 1] if end < len(names) else "",
+        )
         return check_size(response, self._limits)
 
     async def _get_model(self, request: pb.GetModelRequest) -> pb.GetModelResponse:
         if not request.name:
             raise InvalidInputError("name: is empty; name one of the models that ListModels lists")
         with self._catalogue.get(request.name) as lease:
-            response = pb.GetModelResponse(
-                model=write_model(lease.translator, lease.card), limits=write_limits(self._limits)
-            )
+            response = pb.GetModelResponse(model=write_model(lease.translator, lease.card))
         return check_size(response, self._limits)
 
 
-def _caller_of(context: Context) -> CallContext:
-    """The caller as the guard knows it, or without one as far as gRPC does."""
+def _call_of(context: Context) -> CallContext:
+    """The call as the guard knows it, or without one as far as gRPC does."""
     call = current_call.get()
     if call is not None:
         return call
     remaining: float | None = context.time_remaining()
     return CallContext(context.peer(), "", None if remaining is None else time.monotonic() + remaining)
-
-
-def _prepare_pair(pair: pb.TextPair, *, prepare: Any, max_length: int) -> Outcome:
-    return prepare_item(pair, (pair.source, pair.target), prepare, max_length)
-
-
-def _prepared(outcomes: Sequence[Outcome]) -> list[PreparedText]:
-    return [outcome for outcome in outcomes if isinstance(outcome, PreparedText)]

@@ -7,12 +7,10 @@ from typing import TypeAlias
 
 from dragoman.model.errors import InvalidInputError
 from dragoman.server.call_context import CallContext
-from dragoman.server.grpc.v1.answers import write_found
-from dragoman.server.grpc.v1.messages import write_failure
-from dragoman.server.grpc.v1.preparation import MAX_PREPARED_INLINE, Outcome
-from dragoman.server.grpc.v1.requests import TranslationOrder, check_number_of_texts
+from dragoman.server.grpc.v1.answers import write_failure, write_outcomes
 from dragoman.server.scheduling.worker import TextFailure, WorkerClosedError
-from dragoman.translation.preparing import PreparedText
+from dragoman.server.translating.preparing import check_number
+from dragoman.server.translating.session import ReadyText, Session
 from dragoman.v1 import translation_pb2 as pb
 
 MIN_WINDOW, MAX_WINDOW = 64, 1024
@@ -22,7 +20,7 @@ MAX_WINDOW_BYTES = 16 * 1024 * 1024
 """Of the answers to texts in flight, about, and of these texts. A single text may exceed it."""
 
 MAX_CHUNK_WORK = 20_000
-"""How much of a message is prepared at a time, see `TranslationOrder.work`; a single text may have more."""
+"""How much of a message is prepared at a time, see `Session.work`; a single text may have more."""
 
 GATHER_SECONDS = 0.02
 """Least time from one message of results to the next: what is found meanwhile goes together. The first goes at once."""
@@ -77,21 +75,19 @@ class TextStream:
 
     def __init__(
         self,
-        first_items: Sequence[pb.TranslateStreamItem],
         requests: AsyncIterator[pb.TranslateStreamRequest],
         write: Write,
-        order: TranslationOrder,
-        caller: CallContext,
+        session: Session,
+        call: CallContext,
     ) -> None:
-        """requests: what follows the first message. first_items: what that has brought. write: sends a message, and
-        returns when the connection has taken it."""
-        self._first_items = first_items
+        """requests: what follows the first message. write: sends a message, and returns when the connection has taken
+        it."""
         self._requests = requests
         self._send = write
-        self._order = order
-        self._caller = caller
-        num_slots = order.lease.worker.statistics().num_slots
-        self._window = Window(min(max(2 * num_slots, MIN_WINDOW), MAX_WINDOW))
+        self._session = session
+        self._call = call
+        self._names_models = not session.model[0]
+        self._window = Window(min(max(2 * session.num_slots, MIN_WINDOW), MAX_WINDOW))
         self._found: deque[tuple[pb.TranslateStreamResult, int]] = deque()  # with what it has of the window
         self._writing: asyncio.Task[None] | None = None  # gRPC takes one message after the other
         self._last_written = -GATHER_SECONDS
@@ -104,7 +100,7 @@ class TextStream:
         Raises InvalidInputError for a message that does not belong there, WorkerClosedError after `stop_reading`, and
         what `Worker.translate_when_room` raises.
         """
-        await self._send(pb.TranslateStreamResponse(started=self._order.started))
+        await self._send(pb.TranslateStreamResponse(started=write_started(self._session)))
         try:
             async with asyncio.TaskGroup() as tasks:
                 if not self._is_stopped:
@@ -121,22 +117,21 @@ class TextStream:
             self._reading.cancel()
 
     async def _read(self, tasks: asyncio.TaskGroup) -> None:
-        await self._take(self._first_items, tasks)
         async for request in self._requests:
             if request.HasField("config"):
                 raise InvalidInputError("config: is for the first message alone")
-            if not request.items:
+            if not request.items.items:
                 raise InvalidInputError("items: every message but the first must bring some")
-            await self._take(request.items, tasks)
+            await self._take(request.items.items, tasks)
 
     async def _take(self, items: Sequence[pb.TranslateStreamItem], tasks: asyncio.TaskGroup) -> None:
-        check_number_of_texts("items", len(items), self._order.limits)
+        check_number("items", len(items), self._session.limits)
         for chunk in self._chunks(items):
-            outcomes = await self._prepare([item.text for item in chunk])
+            outcomes = await self._session.prepare_each([item.text for item in chunk])
             for item, outcome in zip(chunk, outcomes, strict=True):
                 num_bytes = len(item.text)
-                if isinstance(outcome, PreparedText):
-                    num_bytes += self._order.estimate(outcome)
+                if isinstance(outcome, ReadyText):
+                    num_bytes += self._session.estimate(outcome)
                 await self._window.enter(num_bytes)
                 tasks.create_task(self._answer(item.id, outcome, num_bytes, tasks))
                 await self._window.wait_for_room()
@@ -146,7 +141,7 @@ class TextStream:
         chunk: list[pb.TranslateStreamItem] = []
         work = 0
         for item in items:
-            more = self._order.work(item.text)
+            more = self._session.work(item.text)
             if chunk and work + more > MAX_CHUNK_WORK:
                 yield chunk
                 chunk, work = [], 0
@@ -155,26 +150,12 @@ class TextStream:
         if chunk:
             yield chunk
 
-    async def _prepare(self, texts: Sequence[str]) -> list[Outcome]:
-        def prepare() -> list[Outcome]:
-            return [self._order.prepare_one(text) for text in texts]
-
-        if sum(map(self._order.work, texts)) <= MAX_PREPARED_INLINE:
-            return prepare()
-        return await asyncio.to_thread(prepare)
-
-    async def _answer(self, item_id: int, outcome: Outcome, num_bytes: int, tasks: asyncio.TaskGroup) -> None:
-        if isinstance(outcome, PreparedText):
-            order = self._order
-            (found,) = await order.lease.worker.translate_when_room(
-                [outcome], caller=self._caller, priority=order.priority
-            )
-        else:
-            found = outcome
-        if isinstance(found, TextFailure):
-            translation = pb.Translation(error=write_failure(found.reason))
-        else:
-            translation = await write_found(found, self._order.wanted)
+    async def _answer(
+        self, item_id: int, ready: ReadyText | TextFailure, num_bytes: int, tasks: asyncio.TaskGroup
+    ) -> None:
+        session = self._session
+        outcome = ready if isinstance(ready, TextFailure) else await session.translate_when_room(ready, self._call)
+        (translation,) = await write_outcomes([outcome], session.order.wanted, names_models=self._names_models)
         self._found.append((self._fitting(pb.TranslateStreamResult(id=item_id, translation=translation)), num_bytes))
         if self._writing is None:
             self._writing = tasks.create_task(self._write_found())
@@ -193,19 +174,21 @@ class TextStream:
             self._writing = None
 
     def _fitting(self, result: pb.TranslateStreamResult) -> pb.TranslateStreamResult:
-        """The result itself, or what is told of one that no message holds."""
+        """The result itself, or an error in the place of one that no message holds."""
         num_bytes = result.ByteSize() + _MESSAGE_BYTES
-        max_bytes = self._order.limits.max_message_bytes
+        max_bytes = self._session.limits.max_message_bytes
         if num_bytes <= max_bytes:
             return result
         reason = f"its answer has {num_bytes} bytes, but a message may have at most {max_bytes}"
-        return pb.TranslateStreamResult(id=result.id, translation=pb.Translation(error=write_failure(reason)))
+        return pb.TranslateStreamResult(
+            id=result.id, translation=pb.Translation(error=write_failure(TextFailure(reason)))
+        )
 
     async def _write_group(self) -> None:
         """Sends what was found first, and as much behind it as goes into the same message."""
         response = pb.TranslateStreamResponse()
         num_of_window: list[int] = []
-        max_bytes = min(MAX_GROUP_BYTES, self._order.limits.max_message_bytes - _MESSAGE_BYTES)
+        max_bytes = min(MAX_GROUP_BYTES, self._session.limits.max_message_bytes - _MESSAGE_BYTES)
         while self._found:
             result, num_bytes = self._found[0]
             max_bytes -= result.ByteSize() + _ITEM_BYTES
@@ -217,3 +200,9 @@ class TextStream:
         await self._send(response)
         for num_bytes in num_of_window:
             self._window.leave(num_bytes)
+
+
+def write_started(session: Session) -> pb.TranslateStreamStarted:
+    """What translates."""
+    model, revision = session.model
+    return pb.TranslateStreamStarted(model=model, source_language_code=session.source_language, revision=revision)

@@ -46,7 +46,7 @@ class Method:
 
 
 def _languages() -> dict[str, Any]:
-    return {"source_language": "en", "target_language": "de"}
+    return {"source_language_code": "en", "target_language_code": "de"}
 
 
 METHODS: tuple[Method, ...] = (
@@ -171,7 +171,8 @@ def _stream_call(draw: random.Random) -> HostileCall:
     for _ in range(draw.choice((0, 1, 3, 30))):
         item = pb.TranslateStreamItem(id=draw.choice((0, 0, 1, -1, 2**63 - 1)), text="A house.")
         fill(item, draw, num_fields=draw.randint(0, 2))
-        items.append(pb.TranslateStreamRequest(items=[item] * draw.choice((1, 1, 2, 20))).SerializeToString())
+        texts = pb.TranslateStreamItems(items=[item] * draw.choice((1, 1, 2, 20)))
+        items.append(pb.TranslateStreamRequest(items=texts).SerializeToString())
     messages = [first, *items]
     match draw.randrange(8):
         case 0:

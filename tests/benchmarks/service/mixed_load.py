@@ -167,8 +167,8 @@ class MixedLoad:
         (item,), request = self._request(draw, 1)
         live = pb.TranslateLiveRequest(
             text=item.text,
-            source_language=request.source_language,
-            target_language=request.target_language,
+            source_language_code=request.source_language_code,
+            target_language_code=request.target_language_code,
             search_options=request.search_options,
         )
         stable, revision, translation = "", "", None
@@ -198,8 +198,8 @@ class MixedLoad:
         ]
         request = pb.ScoreRequest(
             pairs=[pb.TextPair(source=pair.source, target=pair.target) for pair in fitting],
-            source_language=first.source_language,
-            target_language=first.target_language,
+            source_language_code=first.source_language,
+            target_language_code=first.target_language,
         )
         response = await stub.Score(request, timeout=PATIENCE)
         expected = _scores_of(self._references.get(response.revision), fitting)
@@ -239,7 +239,7 @@ class MixedLoad:
         _, request = self._request(draw, 1)
         match draw.randrange(5):
             case 0:
-                request.target_language = "xx"
+                request.target_language_code = "xx"
             case 1:
                 request.search_options.beam_size = -1
             case 2:
@@ -247,7 +247,7 @@ class MixedLoad:
             case 3:
                 request.search_options.length_penalty = float("nan")
             case _:
-                request.target_language = ""
+                request.target_language_code = ""
         await stub.Translate(request, timeout=PATIENCE)
         raise AnswerError("wrong", f"a malformed call was answered: {request}")
 
@@ -258,8 +258,8 @@ class MixedLoad:
         items = draw.sample(choice, min(num_texts, len(choice)))
         request = pb.TranslateRequest(
             texts=[item.text for item in items],
-            source_language=source_language,
-            target_language=target_language,
+            source_language_code=source_language,
+            target_language_code=target_language,
             search_options=pb.SearchOptions(**SEARCHES[search]),
         )
         return items, request
@@ -295,15 +295,17 @@ def _stream_requests(
 ) -> Iterator[pb.TranslateStreamRequest]:
     yield pb.TranslateStreamRequest(
         config=pb.TranslateStreamConfig(
-            source_language=request.source_language,
-            target_language=request.target_language,
+            source_language_code=request.source_language_code,
+            target_language_code=request.target_language_code,
             search_options=request.search_options,
         )
     )
     for start in range(0, len(items), group_size):
         group = items[start : start + group_size]
         yield pb.TranslateStreamRequest(
-            items=[pb.TranslateStreamItem(id=number, text=item.text) for number, item in group]
+            items=pb.TranslateStreamItems(
+                items=[pb.TranslateStreamItem(id=number, text=item.text) for number, item in group]
+            )
         )
 
 

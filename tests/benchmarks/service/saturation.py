@@ -29,7 +29,7 @@ async def saturate(address: str, texts: Sequence[str], to: str, texts_per_call: 
     """Seconds for all texts in calls of so many, and their translations in order. Messages are written before the time
     begins and read when it has ended."""
     parts = [texts[start : start + texts_per_call] for start in range(0, len(texts), texts_per_call)]
-    requests = [pb.TranslateRequest(texts=part, target_language=to).SerializeToString() for part in parts]
+    requests = [pb.TranslateRequest(texts=part, target_language_code=to).SerializeToString() for part in parts]
     answers: list[bytes] = [b""] * len(requests)
     waiting = iter(range(len(requests)))
     channels = [grpc.aio.insecure_channel(address, options=_OPTIONS) for _ in range(NUM_CHANNELS)]
@@ -53,12 +53,14 @@ async def saturate(address: str, texts: Sequence[str], to: str, texts_per_call: 
 async def saturate_streams(address: str, texts: Sequence[str], to: str, num_streams: int) -> dict[str, Any]:
     """The same by TranslateStream; each stream has its share of the texts, in messages as a client would send them that
     has all at hand."""
-    config = pb.TranslateStreamConfig(target_language=to, priority=pb.PRIORITY_INTERACTIVE)
+    config = pb.TranslateStreamConfig(target_language_code=to, priority=pb.PRIORITY_INTERACTIVE)
     first = pb.TranslateStreamRequest(config=config).SerializeToString()
     items = [pb.TranslateStreamItem(id=index, text=text) for index, text in enumerate(texts)]
     shares = [
         [
-            pb.TranslateStreamRequest(items=share[start : start + ITEMS_PER_MESSAGE]).SerializeToString()
+            pb.TranslateStreamRequest(
+                items=pb.TranslateStreamItems(items=share[start : start + ITEMS_PER_MESSAGE])
+            ).SerializeToString()
             for start in range(0, len(share), ITEMS_PER_MESSAGE)
         ]
         for share in (items[index::num_streams] for index in range(num_streams))

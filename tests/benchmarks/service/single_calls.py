@@ -17,7 +17,7 @@ class SingleCalls:
     def latency(self, text: str, to: str) -> float:
         """Seconds from the text to its translation's text."""
         started = time.perf_counter()
-        request = translation_pb2.TranslateRequest(texts=[text], target_language=to)
+        request = translation_pb2.TranslateRequest(texts=[text], target_language_code=to)
         response = self._stub.Translate(request, timeout=60)
         assert response.translations[0].hypotheses[0].text
         return time.perf_counter() - started

@@ -36,13 +36,13 @@ const definition = protoLoader.loadSync("dragoman/v1/translation.proto", { ...LO
 const { TranslationService } = grpc.loadPackageDefinition(definition).dragoman.v1;
 const client = connect(TranslationService);
 
-// The response of a method with one answer, and the initial metadata; or the error's code and message.
+// The response of a method with one answer, and the trailing metadata; or the error's code and message.
 function call(method, request, seconds) {
   return new Promise((resolve) => {
-    let initial = {};
-    client[method](request, metadata(), deadline(seconds), (error, response) =>
-      resolve(error ? describe(error) : { response, metadata: initial }),
-    ).on("metadata", (received) => (initial = received.getMap()));
+    let answer;
+    client[method](request, metadata(), deadline(seconds), (error, response) => {
+      answer = error ? describe(error) : { response };
+    }).on("status", (status) => resolve({ ...answer, metadata: status.metadata.getMap() }));
   });
 }
 
@@ -81,7 +81,7 @@ const scenarios = {
     await writeWhenPossible(stream, { config: options.config });
     let numWaits = 0;
     for (const [index, text] of options.texts.entries()) {
-      const waiting = writeWhenPossible(stream, { items: [{ id: String(index), text }] });
+      const waiting = writeWhenPossible(stream, { items: { items: [{ id: String(index), text }] } });
       if (waiting) {
         stream.resume();
         numWaits += 1;
@@ -106,7 +106,7 @@ const scenarios = {
     const stream = client.TranslateStream(metadata(), deadline());
     const received = collect(stream, (message) => message.results.length > 0 && stream.cancel());
     stream.write({ config: options.config });
-    stream.write({ items: [{ id: "7", text: options.text }] });
+    stream.write({ items: { items: [{ id: "7", text: options.text }] } });
     return received;
   },
 

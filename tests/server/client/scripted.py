@@ -35,7 +35,7 @@ class ScriptedService(translation_pb2_grpc.TranslationServiceServicer):
         self.metadata.append(dict(context.invocation_metadata()))
         assert next(requests).HasField("config")
         self._fail_if_told_to(context)
-        started = pb.TranslateStreamStarted(model="en-de", source_language="en", revision=self.revision)
+        started = pb.TranslateStreamStarted(model="en-de", source_language_code="en", revision=self.revision)
         yield pb.TranslateStreamResponse(started=started)
         yield from script(self, self._noted(requests), context)
 
@@ -53,7 +53,7 @@ class ScriptedService(translation_pb2_grpc.TranslationServiceServicer):
     def _noted(self, requests: Iterator[pb.TranslateStreamRequest]) -> Iterator[pb.TranslateStreamItem]:
         received = self.received[-1]
         for request in requests:
-            for item in request.items:
+            for item in request.items.items:
                 received[item.id] = item.text
                 yield item
 

@@ -25,7 +25,7 @@ def test_calls_run_side_by_side() -> None:
         first, second = await asyncio.gather(client.translate("a b", to="de"), client.translate(["c d"], to="en"))
         assert (first[0].text, second[0].text) == ("b a", "d c")
         assert [model.name for model in await client.list_models()] == ["en-de"]
-        assert (await client.get_model("en-de")).model.name == "en-de"
+        assert (await client.get_model("en-de")).name == "en-de"
         with pytest.raises(NotFoundError):
             await client.translate("a", to="xx")
 

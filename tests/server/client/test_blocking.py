@@ -72,7 +72,7 @@ class EchoingTranslator(FakeTranslator):
 
     def finish(self, prepared: PreparedText, found: Sequence[Sequence[TokenHypothesis]]) -> Translation:
         attention = np.array([[0.25, 0.75]], np.float32) if prepared.options.return_attention else None
-        options = json.dumps(asdict(prepared.options))
+        options = json.dumps(asdict(prepared.options), separators=(",", ":"))  # one word, as its piece is
         hypothesis = Hypothesis(options, -1.0, ("▁x",), (-0.5, -0.25), attention, ((0, 0),))
         return Translation(prepared.text, (hypothesis,), ("▁a", "</s>"))
 
@@ -148,13 +148,18 @@ def test_lists_the_models(client: Client) -> None:
 
 def test_tells_all_about_a_model(client: Client) -> None:
     found = client.get_model("en-de")
-    assert replace(found.model, card="") == DESCRIPTION
-    assert found.model.card.startswith("# en-de")
-    assert (found.limits.max_texts, found.limits.max_text_length) == (1024, 100_000)
+    assert replace(found, card="") == DESCRIPTION
+    assert found.card.startswith("# en-de")
     with pytest.raises(NotFoundError, match='there is no "other"'):
         client.get_model("other")
     with pytest.raises(InvalidInputError, match="cannot be encoded"):
         client.get_model("\ud800")
+
+
+def test_describes_the_server(client: Client) -> None:
+    server = client.get_server()
+    assert (server.limits.max_texts, server.limits.max_text_length) == (1024, 100_000)
+    assert server.features == {"html", "language-detection"}
 
 
 def test_a_text_at_fault_is_told_from_its_neighbours(client: Client) -> None:
@@ -207,7 +212,7 @@ def test_the_server_s_refusals_are_the_house_s_errors(client: Client) -> None:
         client.translate(["a", "b " * 60], to="de")
     with pytest.raises(NotFoundError, match='there is no "other"'):
         client.translate("a", to="de", model="other")
-    with pytest.raises(NotFoundError, match="does not translate"):
+    with pytest.raises(NotFoundError, match="nothing translates into"):
         client.translate("a", to="xx")
 
 

@@ -10,10 +10,9 @@ import grpc
 import pytest
 
 from dragoman.model.errors import InvalidRequestError, InvalidTextError, NotFoundError
-from dragoman.server.client import AsyncClient, Client, ModelChangedError, ServerError, blocking_stream, stream_state
-from dragoman.server.client.asynchronous_stream import AsyncStream
-from dragoman.server.client.connection import Connection
-from dragoman.server.client.errors import Weights
+from dragoman.server.client import AsyncClient, Client, ModelChangedError, ServerError, blocking, stream_state
+from dragoman.server.client.asynchronous import AsyncStream
+from dragoman.server.client.connection import Connection, Weights
 from dragoman.v1 import translation_pb2 as pb
 from tests.server.client.scripted import (
     Script,
@@ -291,14 +290,14 @@ def test_texts_that_wait_share_messages() -> None:
     """As those of a call that follows a broken one do."""
     state = stream_state.StreamState(1024, Weights(None))
     items = [state.add(text) for text in (*TEXTS, "x" * 70_000, "y")]
-    config = pb.TranslateStreamRequest(config=pb.TranslateStreamConfig(target_language="de"))
-    call = blocking_stream._Call("id", config)
+    config = pb.TranslateStreamRequest(config=pb.TranslateStreamConfig(target_language_code="de"))
+    call = blocking._Call("id", config)
     for item in (*items, None):
         call.outbox.put(item)
     first, *messages = call.requests()
     assert first == config
-    assert [len(message.items) for message in messages] == [64, 37, 1]  # characters are bounded, too
-    assert [item for message in messages for item in message.items] == items
+    assert [len(message.items.items) for message in messages] == [64, 37, 1]  # characters are bounded, too
+    assert [item for message in messages for item in message.items.items] == items
 
     async def group() -> list[pb.TranslateStreamRequest]:
         stream = AsyncStream(None, Connection("localhost:1", 1.0, None, None), config, state)

@@ -70,9 +70,11 @@ class ObedientService(translation_pb2_grpc.TranslationServiceServicer):
         self, request_iterator: AsyncIterator[pb.TranslateStreamRequest], context: Any
     ) -> AsyncIterator[pb.TranslateStreamResponse]:
         async for request in request_iterator:
-            for item in request.items:
+            for item in request.items.items:
                 await self._obey(item.text, context)
-            yield pb.TranslateStreamResponse(results=[pb.TranslateStreamResult(id=item.id) for item in request.items])
+            yield pb.TranslateStreamResponse(
+                results=[pb.TranslateStreamResult(id=item.id) for item in request.items.items]
+            )
 
     async def collect(self, request_iterator: AsyncIterator[bytes], context: Any) -> bytes:
         return b",".join([message async for message in request_iterator])

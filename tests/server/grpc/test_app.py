@@ -30,6 +30,7 @@ from dragoman.server.scheduling.interfaces import ServedTranslator
 from dragoman.v1 import translation_pb2 as pb
 from dragoman.v1 import translation_pb2_grpc as pb_grpc
 from tests.server.fakes import FakeTranslator, wait_for
+from tests.server.grpc.messages import bring
 from tests.server.running import PATIENCE, make_config, make_server, running_server, trust
 
 Status = health_pb2.HealthCheckResponse
@@ -79,7 +80,7 @@ def test_health_of_a_model_that_breaks_and_is_loaded_anew(caplog: pytest.LogCapt
                 for name in ("", f"{SERVICE_NAME}/sound", f"{SERVICE_NAME}/broken")
             ]
             assert [(await watch.read()).status for watch in watches] == [Status.SERVING] * 3
-            with pytest.raises(ServerError, match="the decoding engine failed"):
+            with pytest.raises(ServerError, match="the decoding engine is broken; the model is being loaded anew"):
                 await client.translate("a", to="de", model="broken")
             assert (await watches[2].read()).status == Status.NOT_SERVING
             assert (await client.translate("a b", to="de", model="sound"))[0].text == "b a"
@@ -147,9 +148,12 @@ def test_shutdown_first_turns_health_and_then_finishes_running_calls() -> None:
 def open_stream(channel: grpc.aio.Channel, texts: list[str]) -> tuple[Any, list[pb.TranslateStreamRequest]]:
     """A stream of which all is sent but its end."""
     call: Any = pb_grpc.TranslationServiceStub(channel).TranslateStream()
-    config = pb.TranslateStreamConfig(source_language="en", target_language="de")
+    config = pb.TranslateStreamConfig(source_language_code="en", target_language_code="de")
     items = [pb.TranslateStreamItem(id=number, text=text) for number, text in enumerate(texts)]
-    requests = [pb.TranslateStreamRequest(config=config), *(pb.TranslateStreamRequest(items=[item]) for item in items)]
+    requests = [
+        pb.TranslateStreamRequest(config=config),
+        *(bring([item]) for item in items),
+    ]
     return call, requests
 
 
@@ -199,7 +203,7 @@ def test_a_foreign_client_needs_nothing_but_reflection() -> None:
         assert "grpc.health.v1.Health" in database.get_services()
         service = DescriptorPool(database).FindServiceByName(SERVICE_NAME)
         method = service.methods_by_name["Translate"]
-        request = GetMessageClass(method.input_type)(texts=["hello big world"], target_language="de")
+        request = GetMessageClass(method.input_type)(texts=["hello big world"], target_language_code="de")
         call: Any = channel.unary_unary(
             f"/{SERVICE_NAME}/Translate",
             request_serializer=lambda message: message.SerializeToString(),
@@ -278,7 +282,7 @@ def test_tokens_guard_all_but_health(tmp_path: Path) -> None:
 
 def test_calls_keep_to_the_limits_of_the_configuration() -> None:
     with running_server(FakeTranslator(), limits={"max_texts": 2}) as address, Client(address) as client:
-        assert client.get_model("en-de").limits.max_texts == 2
+        assert client.get_server().limits.max_texts == 2
         with pytest.raises(InvalidInputError, match="at most 2"):
             client.translate(["a", "b", "c"], to="de")
 

@@ -23,6 +23,7 @@ from dragoman.server.grpc.interceptors import is_past, make_interceptors
 from dragoman.server.telemetry import Monitor
 from dragoman.v1 import translation_pb2 as pb
 from tests.server.fakes import PATIENCE
+from tests.server.grpc.messages import bring
 from tests.server.grpc.serving import COLLECT, SERVICE, WRITE, bearer, read_log, refused, run, serving, write_tokens
 
 Code = grpc.StatusCode
@@ -64,7 +65,7 @@ def tokens(tmp_path: Path) -> TokenFile:
 
 
 def ask(*texts: str) -> pb.TranslateRequest:
-    return pb.TranslateRequest(texts=texts, target_language="de")
+    return pb.TranslateRequest(texts=texts, target_language_code="de")
 
 
 def metadata_of(found: Any) -> dict[str, str]:
@@ -75,9 +76,9 @@ def metadata_of(found: Any) -> dict[str, str]:
 
 
 async def items(*texts: str) -> AsyncIterator[pb.TranslateStreamRequest]:
-    yield pb.TranslateStreamRequest(config=pb.TranslateStreamConfig(target_language="de"))
+    yield pb.TranslateStreamRequest(config=pb.TranslateStreamConfig(target_language_code="de"))
     for number, text in enumerate(texts):
-        yield pb.TranslateStreamRequest(items=[pb.TranslateStreamItem(id=number, text=text)])
+        yield bring([pb.TranslateStreamItem(id=number, text=text)])
 
 
 async def read_all(call: Any) -> None:
@@ -409,13 +410,13 @@ def test_a_deadline_counts_as_past_as_soon_as_a_client_may_think_so() -> None:
     assert not is_past(None, None)
 
 
-def test_a_request_id_comes_back_in_the_head_of_an_answer() -> None:
+def test_a_request_id_comes_back_with_the_status() -> None:
     async def test() -> None:
         async with serving() as at:
             metadata = (("x-request-id", "mine"),)
             call = at.stub.Translate(ask("a"), metadata=metadata)
             await call
-            assert metadata_of(await call.initial_metadata())["x-request-id"] == "mine"
+            assert metadata_of(await call.trailing_metadata())["x-request-id"] == "mine"
             streams: tuple[Any, ...] = (
                 at.stub.TranslateLive(pb.TranslateLiveRequest(text="a"), metadata=metadata),
                 at.stub.TranslateStream(items("a"), metadata=metadata),
@@ -423,7 +424,7 @@ def test_a_request_id_comes_back_in_the_head_of_an_answer() -> None:
             )
             for call in streams:
                 assert [answer async for answer in call]
-                assert metadata_of(await call.initial_metadata())["x-request-id"] == "mine"
+                assert metadata_of(await call.trailing_metadata())["x-request-id"] == "mine"
             assert {(await at.next_ended())[0].request_id for _ in range(4)} == {"mine"}
             assert {caller.request_id for caller in at.service.callers} == {"mine"}
 

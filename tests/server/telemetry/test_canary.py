@@ -31,10 +31,10 @@ CANARY = "Kanarienvogel\" und ein 'Kanarienvogel"
 PARENT = "projects/p/locations/l"
 
 BASELINES: dict[str, dict[str, Any]] = {
-    "dragoman.v1.TranslateRequest": {"texts": ["a"], "target_language": "de"},
-    "dragoman.v1.TranslateStreamRequest": {"config": {"target_language": "de"}, "items": [{"id": 1, "text": "a"}]},
-    "dragoman.v1.TranslateLiveRequest": {"text": "a", "target_language": "de"},
-    "dragoman.v1.ScoreRequest": {"pairs": [{"source": "a", "target": "b"}], "target_language": "de"},
+    "dragoman.v1.TranslateRequest": {"texts": ["a"], "target_language_code": "de"},
+    "dragoman.v1.TranslateStreamRequest": {"config": {"target_language_code": "de"}},
+    "dragoman.v1.TranslateLiveRequest": {"text": "a", "target_language_code": "de"},
+    "dragoman.v1.ScoreRequest": {"pairs": [{"source": "a", "target": "b"}], "target_language_code": "de"},
     "dragoman.v1.DetectLanguageRequest": {"texts": ["a"]},
     "google.cloud.translation.v3.TranslateTextRequest": {
         "parent": PARENT, "contents": ["a"], "target_language_code": "de"
@@ -92,6 +92,8 @@ def planted_requests(kind: Descriptor) -> Iterator[Message]:
 
 async def send(channel: grpc.aio.Channel, path: str, method: Any, request: Message) -> str:
     async def requests() -> AsyncIterator[Message]:
+        if isinstance(request, pb.TranslateStreamRequest) and not request.HasField("config"):
+            yield pb.TranslateStreamRequest(config={"target_language_code": "de"})
         yield request
 
     name = f"{'stream' if method.client_streaming else 'unary'}_{'stream' if method.server_streaming else 'unary'}"

@@ -73,7 +73,7 @@ def test_a_call_is_a_line_and_no_line_holds_a_text() -> None:
     assert (first["texts"], first["characters"]) == (2, len(SECRET) + 1)
     assert 0 < first["milliseconds"] < 1000 * PATIENCE
     assert (second["method"], second["model"]) == (f"{SERVICE}/TranslateLive", "live")
-    assert (fault["logger"], fault["level"]) == ("dragoman.server.grpc.interceptors", "error")
+    assert (fault["logger"], fault["level"]) == ("dragoman.server.grpc.statuses", "error")
     assert (third["level"], third["code"]) == ("error", "INTERNAL")
     assert third["message"] == "the server failed; its log has the reason"
     assert (fourth["method"], fourth["code"]) == ("unknown", "UNIMPLEMENTED")

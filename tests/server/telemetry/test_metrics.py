@@ -16,6 +16,7 @@ from dragoman.server.grpc.counting import count_request
 from dragoman.server.telemetry import Monitor
 from dragoman.v1 import translation_pb2 as pb
 from tests.server.fakes import PATIENCE
+from tests.server.grpc.messages import bring
 from tests.server.grpc.serving import SERVICE, Serving, run, serving
 from tests.server.telemetry.scraping import Samples, begin_call, find, scrape
 
@@ -216,7 +217,7 @@ def test_without_an_address_there_is_no_port() -> None:
     ("request_", "num_texts", "num_characters"),
     [
         (pb.TranslateRequest(texts=["ab", ""]), 2, 2),
-        (pb.TranslateStreamRequest(items=[pb.TranslateStreamItem(text="äöü")]), 1, 3),
+        (bring([pb.TranslateStreamItem(text="äöü")]), 1, 3),
         (pb.TranslateStreamRequest(config=pb.TranslateStreamConfig(model="abc")), 0, 0),
         (pb.TranslateLiveRequest(text="😀"), 1, 1),
         (pb.ScoreRequest(pairs=[pb.TextPair(source="ab", target="c")]), 2, 3),
@@ -246,7 +247,7 @@ def test_texts_are_found_in_googles_requests() -> None:
     "request_",
     [
         pb.TranslateRequest(texts=["a"] * 3),
-        pb.TranslateStreamRequest(items=[pb.TranslateStreamItem(text="a")] * 3),
+        bring([pb.TranslateStreamItem(text="a")] * 3),
         pb.ScoreRequest(pairs=[pb.TextPair(source="a")] * 3),
         pb.DetectLanguageRequest(texts=["a"] * 3),
     ],

@@ -55,7 +55,7 @@ def test_a_call_is_guarded_counted_and_logged(tmp_path: Path, monkeypatch: pytes
                 assert await call.code() is grpc.StatusCode.UNAUTHENTICATED
             stub: Any = translation_pb2_grpc.TranslationServiceStub(channel)
             metadata = (*bearer("a-token"), ("x-request-id", "mine"))
-            request = pb.TranslateRequest(texts=["a b", "c"], target_language="de")
+            request = pb.TranslateRequest(texts=["a b", "c"], target_language_code="de")
             assert len((await stub.Translate(request, metadata=metadata, timeout=PATIENCE)).translations) == 2
             found = await asyncio.to_thread(scrape, server.metrics_address)
             translate = f"{SERVICE}/Translate"

@@ -1,13 +1,14 @@
 """Guessing languages for the service."""
 
 import asyncio
+import threading
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 import pytest
 
 from dragoman.server.translating import detection as language_detection
-from dragoman.server.translating.detection import MAX_EXAMINED_LENGTH, LanguageDetector
+from dragoman.server.translating.detection import CHUNK_WORK, MAX_EXAMINED_LENGTH, LanguageDetector
 
 Result = TypeVar("Result")
 
@@ -42,14 +43,45 @@ def test_all_languages_together_are_certain(detector: LanguageDetector) -> None:
 @pytest.mark.parametrize("text", ["", "  ", "42 + 7 = 49 %", "…!?", "\x00"])
 def test_without_letters_there_is_nothing_to_guess(detector: LanguageDetector, text: str) -> None:
     assert run(detector.detect([text, ENGLISH], 2))[0] == []
-    assert run(detector.detect_among(text, frozenset({"en", "de"}))) is None
+    assert detector.choose(text, ["de", "en"], "fr") is None
 
 
-def test_among_given_languages(detector: LanguageDetector) -> None:
-    assert run(detector.detect_among(GERMAN, frozenset({"en", "de"}))) == "de"
-    assert run(detector.detect_among(GERMAN, frozenset({"en", "fr"}))) in {"en", "fr"}
-    assert run(detector.detect_among(ENGLISH, frozenset({"en-GB", "de"}))) == "en-GB"
-    assert run(detector.detect_among(ENGLISH, frozenset({"tlh"}))) is None
+def test_the_likeliest_of_the_possible_sources_is_chosen(detector: LanguageDetector) -> None:
+    assert detector.choose(GERMAN, ["de", "en"], "fr") == "de"
+    assert detector.choose(GERMAN, ["en", "fr"], "it") in {"en", "fr"}
+    assert detector.choose(ENGLISH, ["de", "en-GB"], "fr") == "en-GB"
+    assert detector.choose(ENGLISH, ["tlh"], "fr") is None
+
+
+def test_a_text_in_the_target_language_is_recognized_unless_that_is_a_mere_guess(detector: LanguageDetector) -> None:
+    assert detector.choose(ENGLISH, ["de"], "en-US") == "en-US"
+    assert detector.choose("Hello", ["de"], "en") == "de"
+    assert detector.choose(GERMAN, ["de"], "en") == "de"
+
+
+def test_a_call_that_is_given_up_is_examined_no_further(monkeypatch: pytest.MonkeyPatch) -> None:
+    examined: list[str] = []
+    begun, go_on = threading.Event(), threading.Event()
+
+    class Held:
+        def rank(self, text: str) -> list[tuple[str, float]]:
+            examined.append(text)
+            begun.set()
+            assert go_on.wait(30)
+            return [("en", 1.0)]
+
+    monkeypatch.setattr(language_detection, "LanguageIdentifier", Held)
+
+    async def main() -> None:
+        task = asyncio.ensure_future(LanguageDetector().detect(["a" * CHUNK_WORK] * 100))
+        assert await asyncio.to_thread(begun.wait, 30)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        go_on.set()
+
+    asyncio.run(main())
+    assert len(examined) < 20
 
 
 def test_the_model_is_loaded_once_and_only_when_it_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,7 @@ def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "google.cloud.translate_v3", None)
     nothing: object = None
     with pytest.raises(DragomanError, match=r"pip install 'dragoman\[google\]'"):
-        add_to_server(nothing, nothing, nothing, None, nothing)  # type: ignore[arg-type]
+        add_to_server(nothing, nothing, None)  # type: ignore[arg-type]
 
 
 def test_a_server_without_google_imports_none_of_its_packages() -> None:

@@ -13,7 +13,7 @@ from google.protobuf.descriptor_pool import DescriptorPool
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
 from dragoman.model.config import Direction
-from dragoman.server.grpc.google import contents
+from dragoman.server.translating import contents
 from dragoman.server.translating.detection import LanguageDetector
 from tests.server.fakes import EN_DE, PATIENCE, FakeTranslator
 from tests.server.grpc.google.running import PARENT, SERVICE, AligningTranslator, Google, serve
@@ -93,20 +93,20 @@ def test_attention_is_never_kept_for_all_of_a_call(monkeypatch: pytest.MonkeyPat
 class FakeDetector(LanguageDetector):
     """Knows French by a word."""
 
-    async def detect_among(self, text: str, languages: frozenset[str]) -> str | None:
+    def choose(self, text: str, sources: Sequence[str], target: str) -> str | None:
         assert "<" not in text
-        assert languages == {"en", "fr"}
-        return {"oui": "fr", "yes": "en"}.get(text.split()[0])
+        assert (sources, target) == (["en", "fr"], "de")
+        return {"oui": "fr", "yes": "en", "ja": "de"}.get(text.split()[0])
 
 
 def test_each_content_s_language_is_detected_among_the_possible(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dragoman.server.grpc.app.LanguageDetector", FakeDetector)
-    texts = ["oui <b>a</b>", "yes b", "42", "oui c"]
+    texts = ["oui <b>a</b>", "yes b", "42", "oui c", "ja <i>d</i>"]
 
     async def test(google: Google) -> None:
         response = await google.call("TranslateText", contents=texts, parent=PARENT, target_language_code="de")
         found = [(one.translated_text, one.detected_language_code) for one in response.translations]
-        assert found == [("<b>a</b> oui", "fr"), ("b yes", "en"), ("42", "en"), ("c oui", "fr")]
+        assert found == [("<b>a</b> oui", "fr"), ("b yes", "en"), ("42", "en"), ("c oui", "fr"), ("ja <i>d</i>", "de")]
         response = await google.call(
             "TranslateText", contents=texts, parent=PARENT, target_language_code="de", source_language_code="fr"
         )
@@ -114,7 +114,7 @@ def test_each_content_s_language_is_detected_among_the_possible(monkeypatch: pyt
 
     french = AligningTranslator("fr-de", (FR_DE,))
     serve(test, AligningTranslator("en-de", (EN_DE,)), french)
-    assert french.engine.num_finished == 6
+    assert french.engine.num_finished == 7
 
 
 @pytest.mark.parametrize(

@@ -8,17 +8,16 @@ import pytest
 
 from dragoman.model.decoding.search_options import SEARCH_OPTION_NAMES, SearchOptions
 from dragoman.model.errors import InvalidInputError
-from dragoman.server.grpc.v1.messages import (
-    read_search_options,
-    read_translation,
-    write_search_options,
-    write_translation,
-)
+from dragoman.server.client.queries import write_options
+from dragoman.server.client.results import read_translation
+from dragoman.server.grpc.v1.answers import write_translation
+from dragoman.server.grpc.v1.requests import read_search_options
+from dragoman.server.translating.orders import ScoreOrder, Wanted
 from dragoman.translation.results import Hypothesis, Translation
 from dragoman.v1 import translation_pb2 as pb
 
-NOTHING = pb.ReturnOptions()
-ALL = pb.ReturnOptions(pieces=True, token_log_probs=True, attention=True, alignment=True)
+NOTHING = Wanted()
+ALL = Wanted(pieces=True, token_log_probs=True, attention=True, alignment=True)
 
 OTHERS = SearchOptions(
     beam_size=7,
@@ -39,30 +38,36 @@ OTHERS = SearchOptions(
 )
 
 
+def write_search_options(options: SearchOptions | dict[str, Any]) -> pb.SearchOptions:
+    given = options if isinstance(options, dict) else asdict(options)
+    message = write_options(pb.SearchOptions, {name: given[name] for name in given if name != "return_attention"})
+    assert isinstance(message, pb.SearchOptions)
+    return message
+
+
 def test_every_option_differs_from_its_default_here() -> None:
     defaults = asdict(SearchOptions())
     assert [name for name, value in asdict(OTHERS).items() if value == defaults[name]] == ["return_attention"]
 
 
 def test_options_arrive_as_they_were_sent() -> None:
-    assert read_search_options(write_search_options(asdict(OTHERS)), NOTHING) == OTHERS
-    assert read_search_options(write_search_options(asdict(SearchOptions())), NOTHING) == SearchOptions()
+    assert read_search_options(write_search_options(OTHERS)) == OTHERS
+    assert read_search_options(write_search_options(SearchOptions())) == SearchOptions()
     for name in SEARCH_OPTION_NAMES[:-1]:
         if name == "n_best":  # wants as many beams
             continue
         alone: dict[str, Any] = {name: getattr(OTHERS, name)}
-        assert read_search_options(write_search_options(alone), NOTHING) == replace(SearchOptions(), **alone)
+        assert read_search_options(write_search_options(alone)) == replace(SearchOptions(), **alone)
 
 
 def test_what_an_older_client_does_not_send_has_its_default() -> None:
-    assert read_search_options(pb.SearchOptions(), NOTHING) == SearchOptions()
-    assert read_search_options(pb.SearchOptions(beam_size=2), NOTHING) == SearchOptions(beam_size=2)
+    assert read_search_options(pb.SearchOptions()) == SearchOptions()
+    assert read_search_options(pb.SearchOptions(beam_size=2)) == SearchOptions(beam_size=2)
 
 
 def test_attention_is_computed_where_it_or_the_alignment_is_wanted() -> None:
-    for wanted, needed in ((pb.ReturnOptions(pieces=True), False), (pb.ReturnOptions(attention=True), True)):
-        assert read_search_options(pb.SearchOptions(), wanted).return_attention is needed
-    assert read_search_options(pb.SearchOptions(), pb.ReturnOptions(alignment=True)).return_attention
+    for wanted, needed in (("pieces", False), ("token_log_probs", False), ("attention", True), ("alignment", True)):
+        assert ScoreOrder("de", wanted=Wanted(**{wanted: True})).search.return_attention is needed
 
 
 @pytest.mark.parametrize(
@@ -80,7 +85,7 @@ def test_attention_is_computed_where_it_or_the_alignment_is_wanted() -> None:
 )
 def test_wrong_values_are_named(message: pb.SearchOptions, complaint: str) -> None:
     with pytest.raises(InvalidInputError) as caught:
-        read_search_options(message, NOTHING)
+        read_search_options(message)
     assert str(caught.value).startswith(f"search_options: {complaint}")
 
 
@@ -93,13 +98,13 @@ def test_what_the_wire_cannot_carry() -> None:
 def make_translation() -> Translation:
     attention = np.array([[0.5, 0.25, 0.25], [0, 0.75, 0.25]], np.float32)
     best = Hypothesis("Haus", -0.1, ("▁Haus",), (-0.25, -0.5), attention, ((0, 0), (1, 0)))
-    return Translation("house", (best, Hypothesis("Häuser", -0.75)), ("<2de>", "▁house", "</s>"))
+    return Translation("big house", (best, Hypothesis("Häuser", -0.75)), ("<2de>", "▁big", "▁house", "</s>"))
 
 
 def test_a_translation_arrives_with_all_that_is_wanted() -> None:
     translation = make_translation()
     message = pb.Translation.FromString(write_translation(translation, ALL).SerializeToString())
-    found = read_translation("house", message)
+    found = read_translation("big house", message)
     assert found == translation
     assert found.source_pieces == translation.source_pieces
     best, other = found.hypotheses
@@ -112,9 +117,9 @@ def test_what_is_not_wanted_takes_no_room() -> None:
     translation = make_translation()
     (text_and_score, _) = write_translation(translation, NOTHING).hypotheses
     assert {field.name for field, _ in text_and_score.ListFields()} == {"text", "score"}
-    assert not write_translation(translation, pb.ReturnOptions(alignment=True)).source_pieces
+    assert not write_translation(translation, Wanted(alignment=True)).source_pieces
     for name in ("pieces", "token_log_probs", "attention", "alignment"):
-        message = write_translation(translation, pb.ReturnOptions(**{name: True})).hypotheses[0]
+        message = write_translation(translation, Wanted(**{name: True})).hypotheses[0]
         assert {field.name for field, _ in message.ListFields()} == {"text", "score", name}
 
 

@@ -17,16 +17,17 @@ from dragoman.translation.results import Hypothesis, Translation
 from dragoman.v1 import translation_pb2 as pb
 from dragoman.v1 import translation_pb2_grpc
 from tests.server.fakes import FakeTranslator, wait_for
+from tests.server.grpc.messages import bring
 from tests.server.running import PATIENCE, make_server
 
 Stub = Any
 Code = grpc.StatusCode
-CONFIG = pb.TranslateStreamConfig(target_language="de")
+CONFIG = pb.TranslateStreamConfig(target_language_code="de")
 INTO_GERMAN = pb.TranslateStreamRequest(config=CONFIG)
 
 
 def item(number: int, text: str) -> pb.TranslateStreamRequest:
-    return pb.TranslateStreamRequest(items=[pb.TranslateStreamItem(id=number, text=text)])
+    return bring([pb.TranslateStreamItem(id=number, text=text)])
 
 
 def serve(
@@ -63,7 +64,7 @@ def test_every_text_has_its_result() -> None:
         requests = [INTO_GERMAN, *(item(10 * number, text) for number, text in enumerate(texts))]
         started, *responses = [response async for response in stub.TranslateStream(iter(requests))]
         assert started == pb.TranslateStreamResponse(
-            started=pb.TranslateStreamStarted(model="en-de", source_language="en", revision="0123456789abcdef")
+            started=pb.TranslateStreamStarted(model="en-de", source_language_code="en", revision="0123456789abcdef")
         )
         found = [result for response in responses for result in response.results]
         results = {result.id: result.translation for result in found}
@@ -105,8 +106,9 @@ def test_texts_and_results_share_messages() -> None:
         texts = [f"a b {number}" for number in range(translator.engine.num_slots)]
         items = [pb.TranslateStreamItem(id=number, text=text) for number, text in enumerate(texts)]
         call = stub.TranslateStream()
-        await call.write(pb.TranslateStreamRequest(config=CONFIG, items=items[:2]))
-        await call.write(pb.TranslateStreamRequest(items=items[2:]))
+        await call.write(INTO_GERMAN)
+        await call.write(bring(items[:2]))
+        await call.write(bring(items[2:]))
         await call.done_writing()
         translator.engine.min_together = len(items)
         translator.engine.gate.set()
@@ -131,7 +133,7 @@ def test_what_is_too_large_for_a_message_goes_into_several(monkeypatch: pytest.M
         items = [pb.TranslateStreamItem(id=number, text=text) for number, text in enumerate(texts)]
         translator.engine.min_together = len(items)
         translator.engine.gate.set()
-        requests = [INTO_GERMAN, pb.TranslateStreamRequest(items=items)]
+        requests = [INTO_GERMAN, bring(items)]
         _, *responses = [response async for response in stub.TranslateStream(iter(requests))]
         assert sorted(result.id for response in responses for result in response.results) == list(range(len(items)))
         assert {len(response.results) for response in responses} <= {1, 2}
@@ -142,8 +144,8 @@ def test_what_is_too_large_for_a_message_goes_into_several(monkeypatch: pytest.M
 def test_all_options_of_the_configuration_count() -> None:
     async def test(stub: Stub, _: TranslationServer) -> None:
         config = pb.TranslateStreamConfig(
-            target_language="en",
-            source_language="de",
+            target_language_code="en",
+            source_language_code="de",
             model="en-de",
             search_options=pb.SearchOptions(n_best=2),
             split_sentences=False,
@@ -169,25 +171,28 @@ def test_all_options_of_the_configuration_count() -> None:
             "items: every message but the first must bring some",
         ),
         (
-            [INTO_GERMAN, pb.TranslateStreamRequest(items=[pb.TranslateStreamItem()] * 1025)],
+            [
+                INTO_GERMAN,
+                bring([pb.TranslateStreamItem()] * 1025),
+            ],
             Code.INVALID_ARGUMENT,
             "items: 1025 texts in one call, but at most 1024 are allowed",
         ),
         (
             [pb.TranslateStreamRequest(config=pb.TranslateStreamConfig())],
             Code.INVALID_ARGUMENT,
-            "target_language: is empty",
+            "target_language_code: is empty",
         ),
         (
-            [pb.TranslateStreamRequest(config=pb.TranslateStreamConfig(target_language="xx"))],
+            [pb.TranslateStreamRequest(config=pb.TranslateStreamConfig(target_language_code="xx"))],
             Code.NOT_FOUND,
-            "en-de does not translate from None to xx",
+            'target_language_code: nothing translates into "xx"; there is de, en',
         ),
         (
             [
                 pb.TranslateStreamRequest(
                     config=pb.TranslateStreamConfig(
-                        target_language="de", search_options=pb.SearchOptions(length_penalty=float("inf"))
+                        target_language_code="de", search_options=pb.SearchOptions(length_penalty=float("inf"))
                     )
                 )
             ],
@@ -376,7 +381,7 @@ def test_a_server_that_shuts_down_answers_what_it_has_read_and_says_so() -> None
         assert code is Code.UNAVAILABLE
         assert details.startswith("the server is shutting down")
         assert (await fail(stub.TranslateStream(iter([INTO_GERMAN]))))[0] is Code.UNAVAILABLE
-        assert (await stub.Translate(pb.TranslateRequest(texts=["c"], target_language="de"))).translations
+        assert (await stub.Translate(pb.TranslateRequest(texts=["c"], target_language_code="de"))).translations
 
     serve(test, translator)
 
@@ -395,7 +400,7 @@ def test_attention_that_would_not_fit_is_refused_for_its_text() -> None:
     translator = FakeTranslator(max_source_length=1000)
 
     async def test(stub: Stub, _: TranslationServer) -> None:
-        config = pb.TranslateStreamConfig(target_language="de", return_options=pb.ReturnOptions(attention=True))
+        config = pb.TranslateStreamConfig(target_language_code="de", return_options=pb.ReturnOptions(attention=True))
         requests = [pb.TranslateStreamRequest(config=config), item(1, "a " * 600), item(2, "a")]
         responses = [response async for response in stub.TranslateStream(iter(requests))]
         results = {result.id: result.translation for response in responses[1:] for result in response.results}
@@ -425,7 +430,7 @@ def test_a_translation_is_watched_as_it_grows() -> None:
 
     async def test(stub: Stub, _: TranslationServer) -> None:
         request = pb.TranslateLiveRequest(
-            text="a b c | d e", target_language="de", search_options=pb.SearchOptions(n_best=2)
+            text="a b c | d e", target_language_code="de", search_options=pb.SearchOptions(n_best=2)
         )
         call = stub.TranslateLive(request)
         await wait_for(translator.engine.held)
@@ -445,7 +450,9 @@ def test_a_translation_is_watched_as_it_grows() -> None:
 
 def test_a_blank_text_needs_no_watching() -> None:
     async def test(stub: Stub, _: TranslationServer) -> None:
-        (response,) = [r async for r in stub.TranslateLive(pb.TranslateLiveRequest(text=" ", target_language="de"))]
+        (response,) = [
+            r async for r in stub.TranslateLive(pb.TranslateLiveRequest(text=" ", target_language_code="de"))
+        ]
         assert response.HasField("started")
         assert (response.stable_text, response.translation.hypotheses[0].text) == (" ", " ")
 
@@ -455,15 +462,15 @@ def test_a_blank_text_needs_no_watching() -> None:
 @pytest.mark.parametrize(
     ("request_", "code", "message"),
     [
-        (pb.TranslateLiveRequest(text="a"), Code.INVALID_ARGUMENT, "target_language: is empty"),
-        (pb.TranslateLiveRequest(text="a", target_language="xx"), Code.NOT_FOUND, "en-de does not translate"),
+        (pb.TranslateLiveRequest(text="a"), Code.INVALID_ARGUMENT, "target_language_code: is empty"),
+        (pb.TranslateLiveRequest(text="a", target_language_code="xx"), Code.NOT_FOUND, "target_language_code: nothing"),
         (
-            pb.TranslateLiveRequest(text="a " * 51, target_language="de"),
+            pb.TranslateLiveRequest(text="a " * 51, target_language_code="de"),
             Code.INVALID_ARGUMENT,
             "text: the text has 51 pieces, but at most 50 fit",
         ),
         (
-            pb.TranslateLiveRequest(text="refused", target_language="de"),
+            pb.TranslateLiveRequest(text="refused", target_language_code="de"),
             Code.INVALID_ARGUMENT,
             "the engine refuses this text",
         ),
@@ -482,10 +489,10 @@ def test_a_watched_translation_that_is_cancelled_frees_its_slot() -> None:
     translator = FakeTranslator(num_slots=1)
 
     async def test(stub: Stub, _: TranslationServer) -> None:
-        call = stub.TranslateLive(pb.TranslateLiveRequest(text="a forever", target_language="de"))
+        call = stub.TranslateLive(pb.TranslateLiveRequest(text="a forever", target_language_code="de"))
         assert (await call.read()).HasField("started")
         call.cancel()
-        assert (await stub.Translate(pb.TranslateRequest(texts=["b"], target_language="de"))).translations
+        assert (await stub.Translate(pb.TranslateRequest(texts=["b"], target_language_code="de"))).translations
         await eventually(lambda: translator.engine.num_active == 0)
 
     serve(test, translator)

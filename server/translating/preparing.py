@@ -1,15 +1,14 @@
-"""From the texts of a call to what the worker takes: bounded, off the event loop, and each text with a fault of its
-own."""
+"""From texts to what a worker takes: bounded, off the event loop, and each text with a fault of its own."""
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
-from typing import TypeAlias, TypeVar
+from typing import TypeVar
 
 from dragoman.model.errors import InvalidInputError, InvalidRequestError
 from dragoman.server.config import LimitsConfig
 from dragoman.server.scheduling.worker import TextFailure
+from dragoman.server.translating.orders import Wanted
 from dragoman.translation.preparing import PreparedText
-from dragoman.v1 import translation_pb2
 
 MAX_PREPARED_INLINE = 1000
 """Most characters that become pieces on the event loop: so few take less time than the way to another thread."""
@@ -18,23 +17,25 @@ CHUNK_LENGTH = 20_000
 """Characters, about, that become pieces on another thread before the call may be given up."""
 
 MAX_ATTENTION_BYTES = 256 * 1024 * 1024
-"""Of one call: it is kept until all of the call's texts are translated, also where only alignments are told."""
+"""Of one call: it is kept until all of the call's texts are translated, also where only alignments are returned."""
 
 BYTES_PER_PIECE = 3
 """Of a translation's text, at the least that is usual."""
 
 Item = TypeVar("Item")
-Outcome: TypeAlias = PreparedText | TextFailure
+Ready = TypeVar("Ready")
 
 
-def prepare_item(item: Item, texts: Sequence[str], prepare: Callable[[Item], PreparedText], max_length: int) -> Outcome:
-    """Prepares an item, which is made of `texts`, or tells what is wrong with it alone.
+def prepare_item(
+    item: Item, texts: Sequence[str], prepare: Callable[[Item], Ready], max_length: int
+) -> Ready | TextFailure:
+    """Prepares an item, which is made of `texts`, or says what is wrong with it alone.
 
     Raises InvalidRequestError for what would be wrong with every other item.
     """
     for text in texts:
         if len(text) > max_length:
-            return TextFailure(f"has {len(text)} characters, but at most {max_length} are allowed")
+            return too_long(text, max_length)
     try:
         return prepare(item)
     except InvalidRequestError:
@@ -43,47 +44,63 @@ def prepare_item(item: Item, texts: Sequence[str], prepare: Callable[[Item], Pre
         return TextFailure(str(error))
 
 
+def check_number(field: str, number: int, limits: LimitsConfig) -> None:
+    """Raises InvalidInputError for more texts than may be in one call."""
+    if number > limits.max_texts:
+        raise InvalidInputError(f"{field}: {number} texts in one call, but at most {limits.max_texts} are allowed")
+
+
+def too_long(text: str, max_length: int) -> TextFailure:
+    """What is wrong with a text of more characters than that."""
+    return TextFailure(f"has {len(text)} characters, but at most {max_length} are allowed")
+
+
 async def prepare_all(
-    items: Sequence[Item], prepare: Callable[[Item], Outcome], work: Callable[[Item], int], max_sentences: int
-) -> list[Outcome]:
-    """Prepares the items of one call, on another thread where that is much work; `work` is an item's, in characters.
+    items: Sequence[Item],
+    prepare: Callable[[Item], Ready | TextFailure],
+    work: Callable[[Item], int],
+    count_sentences: Callable[[Ready], int],
+    max_sentences: int,
+    *,
+    field: str = "texts",
+    is_slow: bool = False,
+) -> list[Ready | TextFailure]:
+    """Prepares the items of one call, on another thread where that is much work, or where it is slow in any case.
+    `work` is an item's, in characters.
 
     Raises InvalidInputError for too many sentences, and what `prepare` raises.
     """
-    outcomes: list[Outcome] = []
+    outcomes: list[Ready | TextFailure] = []
     num_sentences = 0
-    for chunk in _chunks(items, work):
+    for chunk in chunks(items, work, CHUNK_LENGTH):
 
-        def prepare_chunk(chunk: Sequence[Item] = chunk) -> list[Outcome]:
+        def prepare_chunk(chunk: Sequence[Item] = chunk) -> list[Ready | TextFailure]:
             return [prepare(item) for item in chunk]
 
-        is_short = sum(map(work, chunk)) <= MAX_PREPARED_INLINE
-        outcomes += prepare_chunk() if is_short else await asyncio.to_thread(prepare_chunk)
-        num_sentences += sum(count_sentences(outcome) for outcome in outcomes[-len(chunk) :])
+        is_short = not is_slow and sum(map(work, chunk)) <= MAX_PREPARED_INLINE
+        prepared = prepare_chunk() if is_short else await asyncio.to_thread(prepare_chunk)
+        outcomes += prepared
+        num_sentences += sum(count_sentences(item) for item in prepared if not isinstance(item, TextFailure))
         if num_sentences > max_sentences:  # not only when all are prepared: they take far more memory than their texts
-            raise InvalidInputError(f"texts: more than {max_sentences} sentences in one call: send fewer")
+            raise InvalidInputError(f"{field}: more than {max_sentences} sentences in one call: send fewer")
     return outcomes
 
 
-def _chunks(items: Sequence[Item], work: Callable[[Item], int]) -> Iterator[list[Item]]:
+def chunks(items: Sequence[Item], work: Callable[[Item], int], most: int) -> Iterator[list[Item]]:
+    """Parts of about that much work; a single item may be more."""
     chunk: list[Item] = []
-    num_characters = 0
+    amount = 0
     for item in items:
         chunk.append(item)
-        num_characters += work(item)
-        if num_characters >= CHUNK_LENGTH:
+        amount += work(item)
+        if amount >= most:
             yield chunk
-            chunk, num_characters = [], 0
+            chunk, amount = [], 0
     if chunk:
         yield chunk
 
 
-def count_sentences(outcome: Outcome) -> int:
-    """Of a prepared item; none of one that cannot be translated."""
-    return len(outcome.segments) if isinstance(outcome, PreparedText) else 0
-
-
-def estimate_answer(prepared: PreparedText, wanted: translation_pb2.ReturnOptions) -> int:
+def estimate_answer(prepared: PreparedText, wanted: Wanted) -> int:
     """About how many bytes the answer for a text will have: no more than it is likely to be, for a translation that is
     as long as its source, or as what it must begin with."""
     num_target = _num_target_pieces(prepared)
@@ -108,10 +125,9 @@ def _num_target_pieces(prepared: PreparedText) -> int:
     )
 
 
-def check_answer_size(outcomes: Sequence[Outcome], wanted: translation_pb2.ReturnOptions, limits: LimitsConfig) -> None:
+def check_answer_size(prepared: Sequence[PreparedText], wanted: Wanted, limits: LimitsConfig) -> None:
     """Raises InvalidInputError, before any work is spent on it, if the answer could not be sent in any case, or if the
     attention that alignments are made of would take too much memory."""
-    prepared = [outcome for outcome in outcomes if isinstance(outcome, PreparedText)]
     num_bytes = sum(estimate_answer(item, wanted) for item in prepared)
     if num_bytes > limits.max_message_bytes:
         raise InvalidInputError(

@@ -8,23 +8,21 @@ import pytest
 
 from dragoman.model.decoding.search_options import SearchOptions
 from dragoman.model.errors import InvalidInputError, InvalidRequestError
-from dragoman.server.call_context import Priority
 from dragoman.server.config import LimitsConfig
-from dragoman.server.grpc.v1.preparation import (
+from dragoman.server.scheduling.worker import TextFailure
+from dragoman.server.translating.orders import TranslationOrder, Wanted
+from dragoman.server.translating.preparing import (
     CHUNK_LENGTH,
     MAX_PREPARED_INLINE,
-    Outcome,
     check_answer_size,
     estimate_answer,
     prepare_all,
     prepare_item,
 )
-from dragoman.server.grpc.v1.requests import TranslationOrder
-from dragoman.server.scheduling.worker import TextFailure
+from dragoman.server.translating.session import Session
 from dragoman.translation.preparing import PreparedText, Segment
-from dragoman.v1 import translation_pb2 as pb
 
-NOTHING = pb.ReturnOptions()
+NOTHING = Wanted()
 
 
 def make_prepared(*lengths: int, n_best: int = 1, max_target_length: int = 100, num_forced: int = 0) -> PreparedText:
@@ -34,8 +32,12 @@ def make_prepared(*lengths: int, n_best: int = 1, max_target_length: int = 100, 
     return PreparedText("x", segments, ("",) * (len(lengths) + 1), options, "de")
 
 
+def count_segments(prepared: PreparedText) -> int:
+    return len(prepared.segments)
+
+
 def test_attention_grows_with_the_square_of_the_text() -> None:
-    attention = pb.ReturnOptions(attention=True)
+    attention = Wanted(attention=True)
     plain = estimate_answer(make_prepared(10), NOTHING)
     assert estimate_answer(make_prepared(10), attention) - plain == 4 * 10 * 10
     assert estimate_answer(make_prepared(10, 20), attention) - 3 * plain == 4 * 30 * 30
@@ -47,7 +49,7 @@ def test_attention_grows_with_the_square_of_the_text() -> None:
 def test_everything_that_is_asked_for_counts() -> None:
     sizes = [
         estimate_answer(make_prepared(10), wanted)
-        for wanted in (NOTHING, pb.ReturnOptions(pieces=True), pb.ReturnOptions(pieces=True, token_log_probs=True))
+        for wanted in (NOTHING, Wanted(pieces=True), Wanted(pieces=True, token_log_probs=True))
     ]
     assert sizes == sorted(set(sizes))
     assert estimate_answer(make_prepared(), NOTHING) == 0
@@ -55,8 +57,7 @@ def test_everything_that_is_asked_for_counts() -> None:
 
 def test_what_cannot_be_sent_is_refused() -> None:
     limits = LimitsConfig(max_message_bytes=1024)
-    fitting: list[Outcome] = [make_prepared(10), TextFailure("no")]
-    check_answer_size(fitting, NOTHING, limits)
+    check_answer_size([make_prepared(10)], NOTHING, limits)
     with pytest.raises(
         InvalidInputError, match="the answer would have about 3000 bytes, but a message may have at mos"
     ):
@@ -65,9 +66,9 @@ def test_what_cannot_be_sent_is_refused() -> None:
 
 def test_alignments_take_memory_though_they_are_small() -> None:
     item = make_prepared(1000, max_target_length=1000)
-    check_answer_size([item] * 60, pb.ReturnOptions(alignment=True), LimitsConfig())
+    check_answer_size([item] * 60, Wanted(alignment=True), LimitsConfig())
     with pytest.raises(InvalidInputError, match="alignment needs about 280000000 bytes of attention"):
-        check_answer_size([item] * 70, pb.ReturnOptions(alignment=True), LimitsConfig())
+        check_answer_size([item] * 70, Wanted(alignment=True), LimitsConfig())
 
 
 def test_a_fault_of_one_item_is_told_from_one_of_all() -> None:
@@ -88,39 +89,39 @@ def test_a_fault_of_one_item_is_told_from_one_of_all() -> None:
 def test_long_texts_are_prepared_on_another_thread() -> None:
     threads: list[threading.Thread] = []
 
-    def prepare(text: str) -> Outcome:
+    def prepare(text: str) -> PreparedText:
         threads.append(threading.current_thread())
         return make_prepared(1)
 
     async def main() -> None:
-        assert len(await prepare_all(["x" * MAX_PREPARED_INLINE], prepare, len, 10)) == 1
+        assert len(await prepare_all(["x" * MAX_PREPARED_INLINE], prepare, len, count_segments, 10)) == 1
         assert threads == [threading.main_thread()]
-        assert len(await prepare_all(["x" * (MAX_PREPARED_INLINE + 1)], prepare, len, 10)) == 1
+        assert len(await prepare_all(["x" * (MAX_PREPARED_INLINE + 1)], prepare, len, count_segments, 10)) == 1
         assert threads[1] is not threading.main_thread()
-        assert await prepare_all([], prepare, len, 10) == []
+        assert await prepare_all([], prepare, len, count_segments, 10) == []
 
     asyncio.run(main())
 
 
 def test_options_that_cost_something_for_every_text_are_work_too() -> None:
     options = SearchOptions(target_prefix="x" * 100, suppressed_pieces=("y",) * 7)
-    lease: Any = None
-    order = TranslationOrder(lease, options, True, NOTHING, Priority.BATCH, LimitsConfig())
-    assert order.work("abc") == 110
+    leases: Any = {"en": None}
+    session = Session(TranslationOrder("de", options=options), leases, "de", LimitsConfig(), None, "texts")
+    assert session.work("abc") == 110
 
 
 def test_a_call_that_is_given_up_is_prepared_no_further() -> None:
     prepared = []
     begun, go_on = threading.Event(), threading.Event()
 
-    def prepare(text: str) -> Outcome:
+    def prepare(text: str) -> PreparedText:
         prepared.append(text)
         begun.set()
         assert go_on.wait(30)
         return make_prepared(1)
 
     async def main() -> None:
-        task = asyncio.ensure_future(prepare_all(["x" * CHUNK_LENGTH] * 5, prepare, len, 10))
+        task = asyncio.ensure_future(prepare_all(["x" * CHUNK_LENGTH] * 5, prepare, len, count_segments, 10))
         assert await asyncio.to_thread(begun.wait, 30)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):

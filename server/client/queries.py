@@ -1,0 +1,218 @@
+"""What both clients ask: requests from keyword arguments, and how their responses are read."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, Literal, TypedDict, TypeVar
+
+from dragoman.model.decoding.search_options import SEARCH_OPTION_NAMES, LengthNormalization, SearchArguments
+from dragoman.model.errors import InvalidInputError, InvalidRequestError
+from dragoman.server.client.results import (
+    LanguageCandidate,
+    LiveTranslation,
+    ModelDescription,
+    ScoreResult,
+    ServerDescription,
+    TranslationResult,
+    read_detections,
+    read_live,
+    read_model,
+    read_result,
+    read_score_result,
+    read_server,
+)
+from dragoman.v1 import translation_pb2 as pb
+
+Answer = TypeVar("Answer")
+
+PriorityName = Literal["interactive", "batch"]
+
+_PRIORITIES = {None: pb.PRIORITY_UNSPECIFIED, "interactive": pb.PRIORITY_INTERACTIVE, "batch": pb.PRIORITY_BATCH}
+_FORMATS = {None: pb.TEXT_FORMAT_UNSPECIFIED, "plain": pb.TEXT_FORMAT_PLAIN, "html": pb.TEXT_FORMAT_HTML}
+_RETURNED = ("pieces", "token_log_probs", "alignment", "attention")
+
+
+class Search(SearchArguments, total=False):
+    """How to translate; what is left out is the server's default. See `model.decoding.search_options.SearchOptions` for
+    the fields that are not described here.
+
+    source_language:  "auto" has each text's language detected; may be left out, then it is detected where several
+                      languages lead to the target.
+    model:            may be left out where only one model translates between the languages.
+    split_sentences:  whether each text is translated sentence by sentence, so that it may be of any length.
+    text_format:      "html" keeps tags in their places; "plain" by default.
+    priority:         "interactive" goes before "batch"; streams are "batch" by default, all else "interactive".
+    return_pieces, return_token_log_probs, return_alignment: whether the hypotheses come with these, as with
+                      return_attention; otherwise they are empty.
+    """
+
+    source_language: str | None
+    model: str | None
+    split_sentences: bool
+    text_format: Literal["plain", "html"]
+    priority: PriorityName
+    return_pieces: bool
+    return_token_log_probs: bool
+    return_alignment: bool
+
+
+class Scoring(TypedDict, total=False):
+    """How to score; see `Search`. Scores are "batch" by default."""
+
+    source_language: str | None
+    model: str | None
+    priority: PriorityName
+    length_penalty: float
+    length_normalization: LengthNormalization
+    coverage_penalty: float
+    return_pieces: bool
+    return_token_log_probs: bool
+    return_alignment: bool
+    return_attention: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Query(Generic[Answer]):
+    """A call: its method's name, its request, and what makes the answer of the response."""
+
+    method: str
+    request: Any
+    read: Callable[[Any], Answer]
+
+
+def translate(texts: str | Iterable[str], to: str, search: Mapping[str, Any]) -> Query[list[TranslationResult]]:
+    """Raises InvalidRequestError, or InvalidInputError for a text, that cannot be encoded."""
+    sources = _text_list(texts)
+    request = pb.TranslateRequest(**_translating_fields(to, search))
+    _fill(lambda: request.texts.extend(sources))
+    return Query(
+        "Translate",
+        request,
+        lambda response: [
+            read_result(text, message) for text, message in zip(sources, response.translations, strict=True)
+        ],
+    )
+
+
+def stream_config(to: str, search: Mapping[str, Any]) -> pb.TranslateStreamRequest:
+    """A stream's first message. Raises InvalidRequestError for what cannot be encoded."""
+    return pb.TranslateStreamRequest(config=pb.TranslateStreamConfig(**_translating_fields(to, search)))
+
+
+def translate_live(text: str, to: str, search: Mapping[str, Any]) -> Query[LiveTranslation]:
+    """Raises InvalidInputError for what cannot be encoded."""
+    request = pb.TranslateLiveRequest(**_translating_fields(to, search))
+    _fill(lambda: setattr(request, "text", text))
+    return Query("TranslateLive", request, lambda response: read_live(text, response))
+
+
+def score(pairs: Iterable[tuple[str, str]], to: str, scoring: Mapping[str, Any]) -> Query[list[ScoreResult]]:
+    """Raises InvalidRequestError, or InvalidInputError for a text, that cannot be encoded."""
+    given = list(pairs)
+    rest = dict(scoring)
+    options = {name: rest.pop(name, None) for name in ("length_penalty", "length_normalization", "coverage_penalty")}
+    fields = _fields(to, rest, pb.ScoringOptions, "scoring_options", options)
+    request = pb.ScoreRequest(**fields)
+    _fill(lambda: request.pairs.extend(pb.TextPair(source=source, target=target) for source, target in given))
+    return Query(
+        "Score",
+        request,
+        lambda response: [
+            read_score_result(*pair, message) for pair, message in zip(given, response.scores, strict=True)
+        ],
+    )
+
+
+def detect_language(texts: str | Iterable[str], max_candidates: int) -> Query[list[list[LanguageCandidate]]]:
+    """Raises InvalidInputError for what cannot be encoded."""
+    given = _text_list(texts)
+    request = pb.DetectLanguageRequest()
+    _fill(lambda: setattr(request, "max_candidates", max_candidates))
+    _fill(lambda: request.texts.extend(given))
+    return Query("DetectLanguage", request, lambda response: read_detections(given, response))
+
+
+def list_models(page_token: str) -> Query[tuple[list[ModelDescription], str]]:
+    """A page, and the token of the next."""
+    return Query(
+        "ListModels",
+        pb.ListModelsRequest(page_token=page_token),
+        lambda response: ([read_model(model) for model in response.models], response.next_page_token),
+    )
+
+
+def get_model(name: str) -> Query[ModelDescription]:
+    """Raises InvalidInputError for what cannot be encoded."""
+    request = pb.GetModelRequest()
+    _fill(lambda: setattr(request, "name", name))
+    return Query("GetModel", request, lambda response: read_model(response.model))
+
+
+def get_server() -> Query[ServerDescription]:
+    """What the server is."""
+    return Query("GetServer", pb.GetServerRequest(), read_server)
+
+
+def _text_list(texts: str | Iterable[str]) -> list[str]:
+    return [texts] if isinstance(texts, str) else list(texts)
+
+
+def _fill(fill: Callable[[], None]) -> None:
+    """Raises InvalidInputError for a lone surrogate, which UTF-8 does not have, or a number out of its range."""
+    try:
+        fill()
+    except ValueError as error:
+        raise InvalidInputError(f"the request cannot be encoded: {error}") from error
+
+
+def _translating_fields(to: str, search: Mapping[str, Any]) -> dict[str, Any]:
+    """What all requests for a translation have in common."""
+    rest = dict(search)
+    options = {name: rest.pop(name) for name in SEARCH_OPTION_NAMES if name in rest and name != "return_attention"}
+    own = {
+        "split_sentences": rest.pop("split_sentences", None),
+        "text_format": _number_of(_FORMATS, "text_format", rest),
+    }
+    return own | _fields(to, rest, pb.SearchOptions, "search_options", options)
+
+
+def _fields(to: str, rest: dict[str, Any], kind: Any, name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """What all requests for a model have in common; rest: what is left of the caller's arguments."""
+    wanted = {field: rest.pop(f"return_{field}", False) for field in _RETURNED}
+    try:
+        fields: dict[str, Any] = {
+            "target_language_code": to,
+            "source_language_code": rest.pop("source_language", None) or "",
+            "model": rest.pop("model", None) or "",
+            "priority": _number_of(_PRIORITIES, "priority", rest),
+            "return_options": pb.ReturnOptions(**wanted) if any(wanted.values()) else None,
+            name: write_options(kind, options),
+        }
+        probe = dict(fields)
+        probe.pop(name)
+        pb.TranslateRequest(**probe)
+    except ValueError as error:  # a lone surrogate, or a number out of the field's range
+        raise InvalidRequestError(f"the request cannot be encoded: {error}") from error
+    if rest:
+        raise TypeError(f"unknown arguments: {', '.join(rest)}")
+    return fields
+
+
+def write_options(kind: Any, options: Mapping[str, Any]) -> Any:
+    """A message of options, with those that are given and not None.
+
+    Raises ValueError for what the wire cannot carry, TypeError likewise or for an unknown name.
+    """
+    given = {name: value for name, value in options.items() if value is not None}
+    normalization = given.pop("length_normalization", None)
+    if normalization is not None:
+        given["length_normalization"] = pb.LengthNormalization.Value(f"LENGTH_NORMALIZATION_{normalization.upper()}")
+    return kind(**given)
+
+
+def _number_of(numbers: Mapping[str | None, int], name: str, rest: dict[str, Any]) -> int:
+    """An argument's enumeration value."""
+    value = rest.pop(name, None)
+    if value not in numbers:
+        known = " or ".join(f'"{known}"' for known in numbers if known)
+        raise InvalidRequestError(f'{name} is "{value}", but must be {known}')
+    return numbers[value]

@@ -1,0 +1,80 @@
+"""HTML on its way through a worker: attention, which says where its tags belong, is kept for a part of it at a time."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from dragoman.server.scheduling.worker import TextFailure
+from dragoman.translation.markup.document import Document, TranslatedText
+from dragoman.translation.markup.word_weights import word_weights
+from dragoman.translation.preparing import PreparedText
+from dragoman.translation.results import Hypothesis, Translation
+
+MAX_ATTENTION_BYTES = 64 * 1024 * 1024
+"""Of the texts that are translated at once, about; attention becomes weights between words then, which take less."""
+
+MAX_WEIGHTS_BYTES = 256 * 1024 * 1024
+"""Of those weights, which are kept until all is translated."""
+
+
+@dataclass(frozen=True, slots=True)
+class MarkedPart:
+    """A translated part of a document. weight: its source pieces."""
+
+    translated: TranslatedText
+    score: float
+    weight: int
+
+
+def plain_text(html: str) -> str:
+    """A document without its tags."""
+    return " ".join(text.text for text in Document(html, "").texts)
+
+
+def num_weights_bytes(parts: Sequence[PreparedText]) -> int:
+    """Of the weights that are kept of these parts, about."""
+    return sum(4 * len(part.text.split()) ** 2 for part in parts if part.options.return_attention)
+
+
+def split_by_attention(parts: Sequence[PreparedText]) -> Iterator[Sequence[PreparedText]]:
+    """What may be translated at once."""
+    begin = num_bytes = 0
+    for place, part in enumerate(parts):
+        num_bytes += num_attention_bytes((part,))
+        if num_bytes > MAX_ATTENTION_BYTES and place > begin:
+            yield parts[begin:place]
+            begin, num_bytes = place, num_attention_bytes((part,))
+    yield parts[begin:]
+
+
+def num_attention_bytes(parts: Sequence[PreparedText]) -> int:
+    """About, for translations as long as their sources."""
+    return sum(4 * _num_pieces(part) ** 2 for part in parts if part.options.return_attention)
+
+
+def _num_pieces(part: PreparedText) -> int:
+    return sum(len(segment.source_ids) for segment in part.segments)
+
+
+def keep_weights(
+    parts: Sequence[PreparedText], results: Sequence[Translation | TextFailure]
+) -> list[MarkedPart | TextFailure]:
+    """What is kept of the workers' results."""
+    return [
+        MarkedPart(TranslatedText(result.text, word_weights(result)), result.score, _num_pieces(part))
+        if isinstance(result, Translation)
+        else result
+        for part, result in zip(parts, results, strict=True)
+    ]
+
+
+def render(html: str, document: Document, parts: Sequence[MarkedPart | TextFailure]) -> Translation | TextFailure:
+    """The document's translation, whose score is the mean of its parts', or what is wrong with the first that has
+    none."""
+    marked: list[MarkedPart] = []
+    for part in parts:
+        if isinstance(part, TextFailure):
+            return part
+        marked.append(part)
+    weight = sum(part.weight for part in marked)
+    score = sum(part.score * part.weight for part in marked) / weight if weight else 0.0
+    return Translation(html, (Hypothesis(document.render([part.translated for part in marked]), score),))

@@ -1,0 +1,323 @@
+"""An order while it is being followed: from texts to outcomes, by the models that it needs."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, TypeAlias
+
+from dragoman.model.errors import InvalidInputError
+from dragoman.server.call_context import CallContext
+from dragoman.server.catalogue.catalogue import Lease
+from dragoman.server.config import LimitsConfig
+from dragoman.server.scheduling.worker import TextFailure, Worker
+from dragoman.server.translating import contents
+from dragoman.server.translating.detection import LanguageDetector, examination_work
+from dragoman.server.translating.orders import Outcome, Translated, TranslationOrder
+from dragoman.server.translating.preparing import (
+    MAX_PREPARED_INLINE,
+    check_answer_size,
+    check_number,
+    estimate_answer,
+    prepare_all,
+    prepare_item,
+    too_long,
+)
+from dragoman.translation.markup.document import Document, MarkupText
+from dragoman.translation.preparing import PreparedText
+from dragoman.translation.results import Hypothesis, Translation
+
+Submit: TypeAlias = Callable[[Worker, Sequence[PreparedText]], Awaitable[Sequence[Translation | TextFailure]]]
+"""How a worker is given prepared texts."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadyText:
+    """A text on its way to a worker. lease: of the model that translates it; None for a text that is in the target
+    language. document: of HTML; its parts are the document's texts."""
+
+    text: str
+    source_language: str
+    lease: Lease | None
+    parts: Sequence[PreparedText]
+    document: Document | None = None
+
+    @property
+    def num_sentences(self) -> int:
+        """Of all its parts."""
+        return sum(len(part.segments) for part in self.parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What there is of a text's translation, see `LiveText`."""
+
+    stable_text: str
+    unstable_text: str
+    outcome: Outcome | None
+
+
+class Session:
+    """An order, and the models that follow it; see `Translating.open`."""
+
+    def __init__(
+        self,
+        order: TranslationOrder,
+        leases: Mapping[str, Lease],
+        target: str,
+        limits: LimitsConfig,
+        detector: LanguageDetector | None,
+        field: str,
+    ) -> None:
+        """leases: by source language; the first is for texts whose language cannot be detected. detector: None where
+        the language is not to be detected. Raises InvalidInputError for options that HTML has not."""
+        self.order = order
+        self.limits = limits
+        self._leases = leases
+        self._sources = list(leases)
+        self._target = target
+        self._detector = detector
+        self._field = field
+        self._is_html = order.text_format == "html"
+        self._options = order.search
+        self._aligned_options = replace(self._options, return_attention=True)
+        if self._is_html:
+            _check_html(order)
+
+    @property
+    def source_language(self) -> str:
+        """That of every text; empty where it is detected."""
+        return self._sources[0] if self._detector is None else ""
+
+    @property
+    def model(self) -> tuple[str, str]:
+        """Name and revision of what translates; empty where several models do."""
+        translators = {lease.worker: lease.translator for lease in self._leases.values()}
+        if len(translators) > 1:
+            return "", ""
+        (translator,) = translators.values()
+        return translator.name, translator.revision
+
+    @property
+    def num_slots(self) -> int:
+        """Sentences that the models translate at once."""
+        return sum(worker.statistics().num_slots for worker in {lease.worker for lease in self._leases.values()})
+
+    async def translate(
+        self, texts: Sequence[str], call: CallContext, *, submit: Submit | None = None
+    ) -> list[Outcome]:
+        """An outcome for each text. submit: by default `Worker.translate`."""
+        check_number(self._field, len(texts), self.limits)
+        given = list(texts)
+        if submit is None:
+            self._check_room(sum(bool(text) and not text.isspace() for text in given), call)
+        outcomes = await prepare_all(
+            given,
+            self._prepare,
+            self.work,
+            lambda text: text.num_sentences,
+            self.limits.max_sentences,
+            field=self._field,
+            is_slow=self._detector is not None,
+        )
+        ready = [outcome for outcome in outcomes if not isinstance(outcome, TextFailure)]
+        parts = [part for text in ready for part in text.parts]
+        check_answer_size(parts, self.order.wanted, self.limits)
+        if self._is_html and contents.num_weights_bytes(parts) > contents.MAX_WEIGHTS_BYTES:
+            raise InvalidInputError(f"{self._field}: too much text with tags among its words in one call: send less")
+        found = iter(await self._finish(ready, submit or self._submit_for(call)))
+        return [outcome if isinstance(outcome, TextFailure) else next(found) for outcome in outcomes]
+
+    async def translate_all(self, texts: Sequence[str], call: CallContext) -> list[Translated]:
+        """`translate` for callers that have no use for some of the texts: raises InvalidInputError for the first that
+        has no translation, if possible before any is translated."""
+        check_number(self._field, len(texts), self.limits)
+        for place, text in enumerate(texts):
+            if len(text) > self.limits.max_text_length:
+                raise InvalidInputError(f"{self._field}[{place}]: {too_long(text, self.limits.max_text_length).reason}")
+        translated = []
+        for place, outcome in enumerate(await self.translate(texts, call)):
+            if isinstance(outcome, TextFailure):
+                raise InvalidInputError(f"{self._field}[{place}]: {outcome.reason}")
+            translated.append(outcome)
+        return translated
+
+    async def translate_when_room(self, ready: ReadyText, call: CallContext) -> Outcome:
+        """The outcome of a text of `prepare_each`, see `Worker.translate_when_room`."""
+        (outcome,) = await self._finish([ready], self._submit_for(call, when_room=True))
+        return outcome
+
+    async def follow(self, text: str, call: CallContext) -> AsyncGenerator[Progress, None]:
+        """What there is of a text's translation whenever that has changed, see `Worker.follow`; the last one has the
+        outcome."""
+        if self._is_html:
+            raise InvalidInputError("text_format: HTML has no live translation; translate it as a whole")
+        self._check_room(bool(text.strip()), call)
+        (ready,) = await self.prepare_each([text])
+        if isinstance(ready, TextFailure):
+            raise InvalidInputError(f"text: {ready.reason}")
+        if ready.lease is None:
+            yield Progress(text, "", self._outcome(ready, _unchanged(text)))
+            return
+        following = ready.lease.worker.follow(ready.parts[0], caller=call, priority=self.order.priority)
+        async with aclosing(following) as partial_texts:
+            async for live in partial_texts:
+                outcome = None if live.translation is None else self._outcome(ready, live.translation)
+                yield Progress(live.stable_text, live.unstable_text, outcome)
+
+    def work(self, text: str) -> int:
+        """How much work it is to prepare a text, in characters: its own, and what options and detection cost."""
+        num_characters = len(text) + len(self._options.target_prefix) + len(self._options.suppressed_pieces)
+        return num_characters if self._detector is None else num_characters + examination_work(text)
+
+    async def prepare_each(self, texts: Sequence[str]) -> list[ReadyText | TextFailure]:
+        """Prepares texts whose answers are messages of their own, each of which has to be within all limits."""
+
+        def prepare() -> list[ReadyText | TextFailure]:
+            return [self._prepare_alone(text) for text in texts]
+
+        if self._detector is None and sum(map(self.work, texts)) <= MAX_PREPARED_INLINE:
+            return prepare()
+        return await asyncio.to_thread(prepare)
+
+    def estimate(self, ready: ReadyText) -> int:
+        """About how many bytes the answer will have."""
+        return sum(estimate_answer(part, self.order.wanted) for part in ready.parts)
+
+    def _prepare(self, text: str) -> ReadyText | TextFailure:
+        """For any thread. Raises InvalidRequestError for what is wrong with the options."""
+        return prepare_item(text, (text,), self._take_apart, self.limits.max_text_length)
+
+    def _prepare_alone(self, text: str) -> ReadyText | TextFailure:
+        ready = self._prepare(text)
+        if isinstance(ready, TextFailure):
+            return ready
+        if ready.num_sentences > self.limits.max_sentences:
+            return TextFailure(f"has more than {self.limits.max_sentences} sentences")
+        if contents.num_weights_bytes(ready.parts) > contents.MAX_WEIGHTS_BYTES and self._is_html:
+            return TextFailure("has too much text with tags among its words")
+        num_bytes = self.estimate(ready)
+        if num_bytes > self.limits.max_message_bytes:
+            return TextFailure(
+                f"its answer would have about {num_bytes} bytes, but a message may have at most "
+                f"{self.limits.max_message_bytes}: ask for fewer hypotheses, or for less of each"
+            )
+        return ready
+
+    def _take_apart(self, text: str) -> ReadyText:
+        source = self._sources[0]
+        if self._detector is not None:
+            examined = contents.plain_text(text) if self._is_html else text
+            source = self._detector.choose(examined, self._sources, self._target) or source
+            if source == self._target:
+                return ReadyText(text, source, None, ())
+        lease = self._leases[source]
+        if not self._is_html:
+            return ReadyText(text, source, lease, (self._encode(lease, text),))
+        document = Document(text, source)
+        parts = [self._encode_markup(lease, part) for part in document.texts]
+        return ReadyText(text, source, lease, parts, document)
+
+    def _encode(self, lease: Lease, text: str, *, with_attention: bool = False) -> PreparedText:
+        options = self._aligned_options if with_attention else self._options
+        split = self.order.split_sentences
+        return lease.translator.prepare(text, lease.direction, options, split_sentences=split)
+
+    def _encode_markup(self, lease: Lease, part: MarkupText) -> PreparedText:
+        if part.needs_alignment:
+            try:
+                return self._encode(lease, part.text, with_attention=True)
+            except InvalidInputError:  # a sentence too long for its alignment: tags in it go at the text's pace
+                pass
+        return self._encode(lease, part.text)
+
+    async def _finish(self, ready: Sequence[ReadyText], submit: Submit) -> list[Outcome]:
+        by_worker: dict[Worker | None, list[int]] = {}
+        for place, text in enumerate(ready):
+            by_worker.setdefault(text.lease.worker if text.lease is not None else None, []).append(place)
+        outcomes: dict[int, Outcome] = {}
+
+        async def finish_some(worker: Worker | None, places: Sequence[int]) -> None:
+            some = [ready[place] for place in places]
+            if worker is None:
+                found = [self._outcome(text, _unchanged(text.text)) for text in some]
+            elif self._is_html:
+                found = await self._finish_html(worker, some, submit)
+            else:
+                results = await submit(worker, [text.parts[0] for text in some])
+                found = [self._outcome(text, result) for text, result in zip(some, results, strict=True)]
+            outcomes.update(zip(places, found, strict=True))
+
+        await _run_all([finish_some(worker, places) for worker, places in by_worker.items()])
+        return [outcomes[place] for place in range(len(ready))]
+
+    async def _finish_html(self, worker: Worker, some: Sequence[ReadyText], submit: Submit) -> list[Outcome]:
+        found: list[contents.MarkedPart | TextFailure] = []
+        for group in contents.split_by_attention([part for text in some for part in text.parts]):
+            keep = partial(contents.keep_weights, group, await submit(worker, group))
+            found += await asyncio.to_thread(keep) if contents.num_attention_bytes(group) else keep()
+        remaining = iter(found)
+
+        def render(text: ReadyText) -> Outcome:
+            assert text.document is not None
+            parts = [next(remaining) for _ in text.parts]
+            return self._outcome(text, contents.render(text.text, text.document, parts))
+
+        def render_all() -> list[Outcome]:
+            return [render(text) for text in some]
+
+        is_short = sum(len(text.text) for text in some) <= MAX_PREPARED_INLINE
+        return render_all() if is_short else await asyncio.to_thread(render_all)
+
+    def _check_room(self, num_texts: int, call: CallContext) -> None:
+        """Refuses what the queue has no room for in any case, before any work is spent on it."""
+        if num_texts and len(self._leases) == 1:
+            self._leases[self._sources[0]].worker.check_room(num_texts, caller=call, priority=self.order.priority)
+
+    def _submit_for(self, call: CallContext, *, when_room: bool = False) -> Submit:
+        async def submit(worker: Worker, prepared: Sequence[PreparedText]) -> Sequence[Translation | TextFailure]:
+            translate = worker.translate_when_room if when_room else worker.translate
+            return await translate(prepared, caller=call, priority=self.order.priority)
+
+        return submit
+
+    def _outcome(self, text: ReadyText, result: Translation | TextFailure) -> Outcome:
+        if isinstance(result, TextFailure):
+            return result
+        translator = None if text.lease is None else text.lease.translator
+        return Translated(
+            result,
+            text.source_language,
+            "" if translator is None else translator.name,
+            "" if translator is None else translator.revision,
+            is_detected=self._detector is not None,
+            is_unchanged=translator is None,
+        )
+
+
+def _check_html(order: TranslationOrder) -> None:
+    """What belongs to words and pieces has no place in a document."""
+    if order.wanted.is_large:
+        raise InvalidInputError("return_options: only plain text has pieces, attention and alignment")
+    if order.options.n_best > 1:
+        raise InvalidInputError("search_options: n_best must be 1 for HTML")
+    if order.options.target_prefix:
+        raise InvalidInputError("search_options: target_prefix must be empty for HTML")
+
+
+def _unchanged(text: str) -> Translation:
+    return Translation(text, (Hypothesis(text, 0.0),))
+
+
+async def _run_all(tasks: Sequence[Coroutine[Any, Any, None]]) -> None:
+    """Awaits all at once; where one fails, the others are given up."""
+    if len(tasks) == 1:
+        await tasks[0]
+        return
+    try:
+        async with asyncio.TaskGroup() as group:
+            for task in tasks:
+                group.create_task(task)
+    except BaseExceptionGroup as errors:
+        raise errors.exceptions[0] from None

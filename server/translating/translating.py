@@ -1,0 +1,115 @@
+"""Orders in, outcomes out: the one place that checks limits, finds models and languages, takes HTML apart, prepares,
+has the workers translate, and puts together. Every transport's service is an adapter of it."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+from dragoman.model.config import Direction
+from dragoman.model.errors import InvalidInputError
+from dragoman.server.call_context import CallContext
+from dragoman.server.catalogue.catalogue import Lease, ModelLease
+from dragoman.server.config import LimitsConfig
+from dragoman.server.scheduling.worker import TextFailure
+from dragoman.server.translating.detection import Candidate, LanguageDetector
+from dragoman.server.translating.languages import find_sources
+from dragoman.server.translating.orders import AUTO, ScoreOrder, TranslationOrder
+from dragoman.server.translating.preparing import check_answer_size, check_number, prepare_all, prepare_item, too_long
+from dragoman.server.translating.session import Session
+from dragoman.translation.preparing import PreparedText
+from dragoman.translation.scored import ScoredTranslation
+
+Pair: TypeAlias = tuple[str, str]
+"""A text and a translation of it."""
+
+
+class FindsModels(Protocol):
+    """The part of `server.catalogue.catalogue.Catalogue` that finds models."""
+
+    def find(self, model: str | None, source_language: str | None, target_language: str) -> Lease: ...
+    def get(self, name: str) -> ModelLease: ...
+    def directions(self) -> frozenset[Direction]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """One score, or failure, for each pair, and what gave them."""
+
+    scores: Sequence[ScoredTranslation | TextFailure]
+    model: str
+    revision: str
+    source_language: str
+
+
+class Translating:
+    """What transports ask, on the catalogue of models and their workers. All methods run on the event loop.
+
+    Raises InvalidInputError that names the field at fault, NotFoundError for a model or language that is not there, and
+    what `Worker` raises.
+    """
+
+    def __init__(self, catalogue: FindsModels, limits: LimitsConfig, detector: LanguageDetector) -> None:
+        self.limits = limits
+        self._catalogue = catalogue
+        self._detector = detector
+
+    @contextmanager
+    def open(
+        self, order: TranslationOrder, *, limits: LimitsConfig | None = None, field: str = "texts"
+    ) -> Iterator[Session]:
+        """The models that follow an order, until the end of `with`. limits: by default the server's. field: what the
+        transport calls the texts."""
+        wanted = "" if order.source_language == AUTO else order.source_language
+        sources, target = find_sources(self.directions(order.model), wanted, order.target_language)
+        detector = self._detector if order.source_language == AUTO or len(sources) > 1 else None
+        with ExitStack() as stack:
+            leases = {
+                source: stack.enter_context(self._catalogue.find(order.model, source, target)) for source in sources
+            }
+            yield Session(order, leases, target, limits or self.limits, detector, field)
+
+    async def score(self, order: ScoreOrder, pairs: Sequence[Pair], call: CallContext) -> Scores:
+        """How likely a model finds given translations, each taken for one sentence."""
+        check_number("pairs", len(pairs), self.limits)
+        if order.source_language == AUTO:
+            raise InvalidInputError("source_language_code: cannot be detected for scores; name the language")
+        sources, target = find_sources(self.directions(order.model), order.source_language, order.target_language)
+        if len(sources) > 1:
+            raise InvalidInputError(f"source_language_code: is empty; name one of {', '.join(sources)}")
+        options, max_length = order.search, self.limits.max_text_length
+        with self._catalogue.find(order.model, sources[0], target) as lease:
+            lease.worker.check_room(len(pairs), caller=call, priority=order.priority)
+
+            def prepare(pair: Pair) -> PreparedText:
+                return lease.translator.prepare_score(*pair, lease.direction, options)
+
+            outcomes = await prepare_all(
+                pairs,
+                lambda pair: prepare_item(pair, pair, prepare, max_length),
+                lambda pair: len(pair[0]) + len(pair[1]),
+                lambda prepared: len(prepared.segments),
+                self.limits.max_sentences,
+                field="pairs",
+            )
+            prepared = [outcome for outcome in outcomes if not isinstance(outcome, TextFailure)]
+            check_answer_size(prepared, order.wanted, self.limits)
+            found = iter(await lease.worker.score(prepared, caller=call, priority=order.priority))
+            scores = [outcome if isinstance(outcome, TextFailure) else next(found) for outcome in outcomes]
+            return Scores(scores, lease.translator.name, lease.translator.revision, sources[0])
+
+    async def detect(self, texts: Sequence[str], max_candidates: int) -> list[list[Candidate] | TextFailure]:
+        """The likeliest languages of each text, at most `max_candidates`, 1 if that is 0; none if it has no letters."""
+        check_number("texts", len(texts), self.limits)
+        if max_candidates < 0:
+            raise InvalidInputError(f"max_candidates: is {max_candidates}, but must not be negative")
+        most = self.limits.max_text_length
+        found = iter(await self._detector.detect([text for text in texts if len(text) <= most], max_candidates or 1))
+        return [next(found) if len(text) <= most else too_long(text, most) for text in texts]
+
+    def directions(self, model: str | None) -> frozenset[Direction]:
+        """Those of a model, or of all. Raises NotFoundError."""
+        if model is None:
+            return self._catalogue.directions()
+        with self._catalogue.get(model) as lease:
+            return frozenset(lease.translator.directions)
