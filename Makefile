@@ -21,10 +21,10 @@ SHOW_PROGRESS = if [ -t 1 ]; \
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z.-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 
-demo: .venv/.installed ## Start a server with the bundled model, call it, show the answers
+demo: .venv/.base ## Start a server with the bundled model, call it, show the answers
 	@.venv/bin/dragoman demo
 
-serve: .venv/.installed ## Serve the bundled model over gRPC until Ctrl-C
+serve: .venv/.base ## Serve the bundled model over gRPC until Ctrl-C
 	@.venv/bin/dragoman serve
 
 test: .venv/.installed ## Run the tests
@@ -68,13 +68,32 @@ clean: ## Delete build products and caches (.venv and runs/ stay)
 	rm -rf build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
 	find . -name __pycache__ -type d -not -path './.venv/*' -prune -exec rm -rf {} +
 
+# Begins the recipe of a stamp: one shell, which ends at once where another make has just done the work. Two wait for each
+# other where there is flock. CXX of the environment names the compiler, as it does for the kernels.
+PREPARE_VENV = set -euo pipefail; \
+	$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(None if v >= (3, 11) else \
+		"dragoman needs Python 3.11 or newer, but $(PYTHON) is %d.%d: try make PYTHON=python3.11" % v[:2])'; \
+	mkdir -p .venv; exec 9>.venv/.lock; \
+	if command -v flock >/dev/null; then flock -n 9 || { echo 'another make is installing: waiting for it'; flock 9; }; fi; \
+	if [ $@ -nt pyproject.toml ] && [ $@ -nt constraints.txt ]; then exit 0; fi; \
+	if ! [ -x .venv/bin/pip ]; then echo 'making .venv'; $(PYTHON) -m venv .venv; fi
+
 # PIP_BUILD_CONSTRAINT pins setuptools in the isolated build as well; a pip too old to know it ignores it.
+PIP_INSTALL = { PIP_BUILD_CONSTRAINT=constraints.txt PIP_DISABLE_PIP_VERSION_CHECK=1 \
+	.venv/bin/python -m pip install -c constraints.txt -e '$(1)' 2>&1 | tee .venv/install.log | { $(SHOW_PROGRESS); } \
+	|| { tail -n 30 .venv/install.log >&2; exit 1; }; }
+
+# What translating and serving need: no torch, unless the kernels cannot be compiled.
+.venv/.base: pyproject.toml constraints.txt
+	@$(PREPARE_VENV); \
+	echo 'installing the versions of constraints.txt into .venv'; $(call PIP_INSTALL,.); \
+	echo 'compiling the kernels'; \
+	.venv/bin/python -m dragoman.model.decoding.decoders.native.build >/dev/null \
+		|| { echo 'without kernels torch translates, which takes longer: installing it'; $(call PIP_INSTALL,.[train]); }; \
+	touch $@
+
 .venv/.installed: pyproject.toml constraints.txt
-	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(None if v >= (3, 11) else \
-		"dragoman needs Python 3.11 or newer, but $(PYTHON) is %d.%d: try make PYTHON=python3.11" % v[:2])'
-	@[ -x .venv/bin/pip ] || { echo 'making .venv' && $(PYTHON) -m venv .venv; }
-	@echo 'installing the versions of constraints.txt into .venv (minutes when torch must be downloaded)'
-	@set -o pipefail; PIP_BUILD_CONSTRAINT=constraints.txt PIP_DISABLE_PIP_VERSION_CHECK=1 \
-		.venv/bin/python -m pip install -c constraints.txt -e '.[dev]' 2>&1 | tee .venv/install.log | { $(SHOW_PROGRESS); } \
-		|| { tail -n 30 .venv/install.log >&2; exit 1; }
-	@touch $@
+	@$(PREPARE_VENV); \
+	echo 'installing the versions of constraints.txt into .venv (minutes when torch must be downloaded)'; \
+	$(call PIP_INSTALL,.[dev]); \
+	touch .venv/.base $@
