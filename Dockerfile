@@ -4,11 +4,13 @@
 # It serves what /etc/dragoman/server.toml says; put another file there with -v to change it. server/deploy has a compose
 # file and a Kubernetes manifest.
 #
-# torch==2.13.0 is, on most indexes, the build for NVIDIA GPUs, which is several GB. For a smaller image without GPU
-# support, give pip the options that lead it to an index or folder with the CPU build (2.13.0+cpu), which it then prefers:
-#     docker build --build-arg PIP_OPTIONS="..." -t dragoman .
+# The image has no torch: its kernels translate, on processors. For a GPU, add the extra `train`, whose torch==2.13.0 is,
+# on most indexes, the build for NVIDIA GPUs, of several GB; PIP_OPTIONS may lead pip to an index or folder of your own:
+#     docker build --build-arg EXTRAS="tls train" --build-arg PIP_OPTIONS="..." -t dragoman .
 
 FROM python:3.11-slim AS build
+# Separated by spaces: google and telemetry are the other ones for serving.
+ARG EXTRAS="tls"
 ARG PIP_OPTIONS=""
 WORKDIR /build
 # For the kernels; the image itself gets no compiler. What their libraries need, libstdc++, apt itself needs too.
@@ -18,17 +20,20 @@ RUN apt-get update \
 RUN python -m venv /opt/dragoman
 # The dependencies first and by themselves: this layer, the large one, is kept while only the code changes.
 COPY pyproject.toml constraints.txt ./
-RUN python -c "import tomllib; project = tomllib.load(open('pyproject.toml', 'rb'))['project']; \
-        print(*project['dependencies'], *project['optional-dependencies']['tls'], sep='\n')" > requirements.txt \
-    && /opt/dragoman/bin/pip install --no-cache-dir ${PIP_OPTIONS} -c constraints.txt -r requirements.txt
+RUN python -c "import sys, tomllib; project = tomllib.load(open('pyproject.toml', 'rb'))['project']; \
+        extras = [line for extra in sys.argv[1:] for line in project['optional-dependencies'][extra]]; \
+        print(*project['dependencies'], *extras, sep='\n')" ${EXTRAS} > requirements.txt \
+    && /opt/dragoman/bin/pip install --no-cache-dir ${PIP_OPTIONS} -c constraints.txt -r requirements.txt \
+    && pip install --no-cache-dir ${PIP_OPTIONS} -c constraints.txt setuptools
 COPY README.md LICENSE ./
 COPY dragoman dragoman
 COPY model model
 COPY translation translation
 COPY training training
 COPY server server
-# The setuptools that came with torch builds the package: it has the version of constraints.txt, an isolated one may not.
-RUN /opt/dragoman/bin/pip install --no-cache-dir --no-deps --no-build-isolation .
+# With the setuptools of constraints.txt, which an isolated build may not have.
+RUN pip wheel --no-deps --no-build-isolation --wheel-dir wheel . \
+    && /opt/dragoman/bin/pip install --no-cache-dir --no-deps wheel/*.whl
 # For every kind of processor, since the image may run on another than it is built on. From elsewhere, so that it is the
 # installed package whose sources are compiled.
 RUN cd / && DRAGOMAN_KERNELS=/opt/dragoman/kernels /opt/dragoman/bin/python -m dragoman.model.decoding.decoders.native.build --all
