@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from dragoman.model.decoding.decoders.native import build
-from dragoman.model.decoding.decoders.native.opening import Signatures, find_and_open
+from dragoman.model.decoding.decoders.native.build import Signatures, find_and_open
 
 KERNELS = build.Kernels(
     "training",

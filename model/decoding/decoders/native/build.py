@@ -1,11 +1,15 @@
-"""Compiles kernels with the machine's own C++ compiler, once, and keeps the library for the next time.
+"""Compiles kernels with the machine's own C++ compiler, once, keeps the library for the next time, and opens it.
 
 A library is named after its sources and the instructions that it uses, so that an old one is never taken for a new one,
-and a folder may be shared by machines of several kinds. `python -m dragoman.model.decoding.decoders.native.build`
+and a folder may be shared by machines of several kinds. It ends with a digest of itself: a truncated one would end the
+process that opens it. `python -m dragoman.model.decoding.decoders.native.build`
 compiles beforehand what this machine needs, with --all what any of its family needs: for an image without a compiler.
 """
 
 import argparse
+import contextlib
+import ctypes
+import errno
 import hashlib
 import logging
 import os
@@ -15,8 +19,10 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 FOLDER_VARIABLE = "DRAGOMAN_KERNELS"
 """The environment variable that names the folder of compiled kernels."""
@@ -26,7 +32,27 @@ FLAGS = ("-std=c++20", "-O3", "-ffp-contract=off", "-pthread", "-fPIC", "-shared
 
 NO_COMPILER = "there is no C++ compiler: install g++ or clang++, or name one in $CXX"
 
+COMPILE_SECONDS = 600
+"""A compiler that takes longer is given up."""
+
+_SCRATCH = "compiling-"
+"""What the names of the folders begin with in which libraries are compiled."""
+
+_DIGEST_MARK = b"dragoman kernels sha256 "
+
+Signatures = Mapping[str, tuple[Any, Sequence[Any]]]
+"""Of each function, named without its "dragoman_": the type of its result and those of its arguments."""
+
+Structures = Sequence[type[ctypes.Structure]]
+
+MAX_STRUCTURES = 16
+"""That any library has."""
+
 logger = logging.getLogger(__name__)
+
+
+class UnwritableError(OSError):
+    """A folder takes no library."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,27 +95,75 @@ VARIANTS = (
 """Best first; the last one runs on any processor."""
 
 
-FAILURES = (OSError, RuntimeError, ValueError, subprocess.CalledProcessError)
+FAILURES = (OSError, RuntimeError, ValueError, subprocess.SubprocessError)
 """What may come of compiling: see `failure_reason`."""
 
 
-def find_library(kernels: Kernels, *, anew: bool = False) -> Path | None:
-    """The compiled kernels for this processor, compiled now if need be, or in any case if `anew`; None, with a warning
-    in the log, if there is no compiler or it fails."""
+def find_and_open(kernels: Kernels, signatures: Signatures, structures: Structures) -> Any:
+    """The library, compiled if need be; None, with a warning in the log, where that is impossible.
+
+    A folder whose libraries cannot be loaded, as where nothing may be executed, is left for the private one.
+    """
+    unusable: list[Path] = []
+    while (path := find_library(kernels, unusable=unusable)) is not None:
+        try:
+            return open_library(path, signatures, structures)
+        except (OSError, AttributeError) as error:
+            logger.warning("the compiled kernels cannot be loaded: %s", error)
+            unusable.append(path.parent)
+    return None
+
+
+def open_library(path: Path, signatures: Signatures, structures: Structures) -> Any:
+    """structures: in the order of the library's `dragoman_sizes`.
+
+    Raises OSError or AttributeError if the file is no library with these functions, or if its structures have other
+    sizes: it would read and write memory that is not its own.
+    """
+    library = ctypes.CDLL(str(path))
+    for name, (result, arguments) in signatures.items():
+        function = getattr(library, f"dragoman_{name}")
+        function.restype, function.argtypes = result, arguments
+    due = [ctypes.sizeof(structure) for structure in structures]
+    sizes = (ctypes.c_int64 * MAX_STRUCTURES)()
+    found = list(sizes[: library.dragoman_sizes(sizes)])
+    if found != due:
+        raise OSError(f"{path}: its structures have {found} bytes in place of {due}")
+    return library
+
+
+def find_library(kernels: Kernels, *, unusable: Collection[Path] = ()) -> Path | None:
+    """The compiled kernels for this processor, compiled now if need be; None, with a warning in the log, if there is no
+    compiler or it fails.
+
+    unusable: folders to leave aside. They lie in `kernel_folder`, or where that cannot be written in `private_folder`.
+    """
     try:
-        variant, folder = best_variant(), kernel_folder()
-        library = folder / library_name(variant, kernels)
-        if library.exists() and not anew:
-            return library
+        variant = best_variant()
+        name = library_name(variant, kernels)
+        folders = [folder for folder in (kernel_folder(), private_folder()) if folder not in unusable]
+        for folder in folders:
+            if is_whole(folder / name):
+                return folder / name
         compiler = find_compiler()
         if compiler is None:
-            logger.warning("%s: %s needs torch, and takes longer", NO_COMPILER, kernels.purpose)
+            logger.warning("%s: %s with torch alone, which takes longer", NO_COMPILER, kernels.purpose)
             return None
-        return compile_library(variant, compiler, folder, kernels)
+        for folder in folders:
+            try:
+                return compile_library(variant, compiler, folder, kernels)
+            except UnwritableError as error:
+                reason: OSError = error
+                logger.warning("compiled kernels cannot be kept in %s: %s", folder, error)
+        if folders:
+            raise reason
     except FAILURES as error:
-        reason = failure_reason(error)
-        logger.warning("the kernels are not compiled, so %s needs torch, and takes longer: %s", kernels.purpose, reason)
-        return None
+        logger.warning(
+            "the kernels are not compiled: %s with torch alone, which takes longer: %s",
+            kernels.purpose,
+            failure_reason(error),
+        )
+    return None
 
 
 def best_variant() -> Variant:
@@ -109,12 +183,17 @@ def processor_features() -> frozenset[str]:
 
 
 def kernel_folder() -> Path:
-    """Where compiled kernels are kept: $DRAGOMAN_KERNELS, or the user's cache. Raises RuntimeError if there is no home
-    for that."""
+    """Where compiled kernels are kept, absolute: $DRAGOMAN_KERNELS, or the user's cache. Raises RuntimeError without a
+    home folder."""
     if chosen := os.environ.get(FOLDER_VARIABLE):
-        return Path(chosen)
+        return Path(chosen).absolute()
     caches = os.environ.get("XDG_CACHE_HOME")
     return (Path(caches) if caches else Path.home() / ".cache") / "dragoman"
+
+
+def private_folder() -> Path:
+    """A folder below the temporary one, for this user alone, where `kernel_folder` cannot be used."""
+    return Path(tempfile.gettempdir(), f"dragoman-kernels-{os.getuid() if hasattr(os, 'getuid') else os.getlogin()}")
 
 
 def library_name(variant: Variant, kernels: Kernels) -> str:
@@ -137,25 +216,103 @@ def find_compiler() -> list[str] | None:
 
 
 def compile_library(variant: Variant, compiler: list[str], folder: Path, kernels: Kernels) -> Path:
-    """Compiles one variant into the folder. Raises OSError, or CalledProcessError with what the compiler said."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Compiles one variant into the folder, unless another process has done so meanwhile.
+
+    Raises UnwritableError if the folder takes no library, OSError for another reason, or SubprocessError with what the
+    compiler said.
+    """
     library = folder / library_name(variant, kernels)
-    with tempfile.TemporaryDirectory(dir=folder) as scratch:
-        fresh = Path(scratch) / library.name
-        flags = [*FLAGS, *kernels.flags, *variant.flags, *(f"-I{include}" for include in kernels.includes)]
-        command = [*compiler, *flags, str(kernels.folder / "api.cpp"), "-o", str(fresh)]
-        subprocess.run(command, check=True, capture_output=True, text=True)
-        if library_name(variant, kernels) != library.name:
-            raise OSError("the sources of the kernels were changed while they were compiled")
-        fresh.replace(library)  # at once: whoever else compiles or loads it meets a whole one
+    with _locked(folder):
+        if is_whole(library):
+            return library
+        logger.warning("compiling the kernels for %s into %s, once, about ten seconds", kernels.purpose, folder)
+        with _unwritable():
+            for leftover in folder.glob(f"{_SCRATCH}*"):  # of a compilation that was killed: this one has the lock
+                shutil.rmtree(leftover, ignore_errors=True)
+            scratch = tempfile.TemporaryDirectory(prefix=_SCRATCH, dir=folder)
+        with scratch:
+            fresh = Path(scratch.name) / library.name
+            _compile(variant, compiler, kernels, fresh)
+            if library_name(variant, kernels) != library.name:
+                raise OSError("the sources of the kernels were changed while they were compiled")
+            with _unwritable():
+                with fresh.open("ab") as file:
+                    file.write(_DIGEST_MARK + hashlib.sha256(fresh.read_bytes()).digest())
+                    file.flush()
+                    os.fsync(file.fileno())
+                fresh.replace(library)  # at once: another process that loads it meets a whole one
     return library
 
 
+def _compile(variant: Variant, compiler: list[str], kernels: Kernels, output: Path) -> None:
+    flags = [*FLAGS, *kernels.flags, *variant.flags, *(f"-I{include}" for include in kernels.includes)]
+    command = [*compiler, *flags, str(kernels.folder / "api.cpp"), "-o", str(output)]
+    environment = os.environ | {"LC_ALL": "C"}
+    try:
+        subprocess.run(
+            command,
+            check=True,
+            capture_output=True,
+            text=True,
+            timeout=COMPILE_SECONDS,
+            env=environment,
+            errors="replace",
+        )
+    except subprocess.CalledProcessError as error:
+        if os.strerror(errno.ENOSPC) in error.stderr:
+            raise UnwritableError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(output.parent.parent)) from error
+        raise
+
+
+def is_whole(library: Path) -> bool:
+    """Whether a library is there and ends with its digest."""
+    try:
+        content = library.read_bytes()
+    except OSError:
+        return False
+    size = len(content) - len(_DIGEST_MARK) - hashlib.sha256().digest_size
+    return size >= 0 and content[size:] == _DIGEST_MARK + hashlib.sha256(content[:size]).digest()
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Makes the folder, for this user alone, and holds its lock: of several processes one compiles, the others wait.
+
+    Raises UnwritableError if it cannot be made, or is somebody else's private folder.
+    """
+    with _unwritable():
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if folder == private_folder() and hasattr(os, "getuid"):
+            status = folder.lstat()
+            if folder.is_symlink() or status.st_uid != os.getuid() or status.st_mode & 0o022:
+                raise PermissionError(errno.EPERM, "others can write there", str(folder))
+        handle = os.open(folder, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError, ImportError):  # a file system without locks: then each compiles for itself
+            import fcntl
+
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+@contextlib.contextmanager
+def _unwritable() -> Iterator[None]:
+    """Raises UnwritableError in place of an OSError."""
+    try:
+        yield
+    except OSError as error:
+        raise UnwritableError(*error.args[:2], *([error.filename] if error.filename else [])) from error
+
+
 def failure_reason(error: Exception) -> str:
-    """One line: of what a compiler says, its first error."""
+    """One line: of what a compiler says, its first error, but not that the linker failed, which says no reason."""
+    if isinstance(error, subprocess.TimeoutExpired):
+        return f"{error.cmd[0]} took longer than {COMPILE_SECONDS} seconds"
     if not isinstance(error, subprocess.CalledProcessError):
         return str(error)
-    lines = error.stderr.splitlines()
+    lines = [line for line in error.stderr.splitlines() if not line.startswith("collect2: ")]
     of_errors = [line for line in lines if "error:" in line]
     return next(iter(of_errors or lines), f"{error.cmd[0]} ended with {error.returncode} and said nothing")
 
@@ -173,7 +330,7 @@ def main(arguments: list[str] | None = None) -> int:
         folder, compiler = kernel_folder(), find_compiler()
         for variant in of_family if is_for_all else [best_variant()]:
             library = folder / library_name(variant, DECODING)
-            if not library.exists():
+            if not is_whole(library):
                 if compiler is None:
                     raise OSError(NO_COMPILER)
                 compile_library(variant, compiler, folder, DECODING)

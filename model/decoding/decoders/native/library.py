@@ -5,7 +5,7 @@ from functools import cache
 from typing import Any
 
 from dragoman.model.decoding.decoders.native import build
-from dragoman.model.decoding.decoders.native.opening import Signatures, find_and_open
+from dragoman.model.decoding.decoders.native.build import Signatures, find_and_open
 
 INVALID = 1
 """What a function returns if what it was given makes no sense; 0 if all went well."""

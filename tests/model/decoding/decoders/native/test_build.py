@@ -50,6 +50,13 @@ def kernels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "some" / "kernels"
 
 
+@pytest.fixture(autouse=True)
+def private(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder that is used where the other one cannot be written; it is not there yet."""
+    monkeypatch.setattr(build, "private_folder", lambda: tmp_path / "private")
+    return tmp_path / "private"
+
+
 def answer(library: Path) -> int:
     number: int = ctypes.CDLL(str(library)).answer()
     return number
@@ -139,7 +146,7 @@ from dataclasses import replace
 from pathlib import Path
 from dragoman.model.decoding.decoders.native import build
 build.DECODING = replace(build.DECODING, folder=Path({str(sources)!r}))
-print(build.find_library(build.DECODING, anew=True))
+print(build.find_library(build.DECODING))
 """
     processes = [
         subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True) for _ in range(2)
@@ -157,7 +164,8 @@ print(build.find_library(build.DECODING, anew=True))
 def assert_unavailable(caplog: pytest.LogCaptureFixture, reason: str) -> None:
     """None, and one line in the log that says why."""
     assert find_library(build.DECODING) is None
-    (record,) = caplog.records
+    records = [record for record in caplog.records if "about ten seconds" not in record.getMessage()]
+    (record,) = records
     assert record.levelname == "WARNING"
     assert reason in record.getMessage()
     assert "torch" in record.getMessage()
@@ -201,12 +209,104 @@ def test_with_an_error_in_the_sources(sources: Path, kernels: Path, caplog: pyte
     assert_unavailable(caplog, "error: ")
 
 
-def test_with_a_folder_that_cannot_be_written(
-    sources: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+def fill_up(folder: Path) -> None:
+    """In place of a folder that cannot be written."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    folder.write_text("")
+
+
+def test_where_the_cache_cannot_be_written_a_private_folder_is_used_and_named(
+    sources: Path, kernels: Path, private: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    (tmp_path / "file").write_text("")
-    monkeypatch.setenv("DRAGOMAN_KERNELS", str(tmp_path / "file" / "kernels"))
-    assert_unavailable(caplog, str(tmp_path / "file"))
+    fill_up(kernels)
+    library = find_library(build.DECODING)
+    assert library is not None
+    assert library.parent == private
+    assert answer(library) == 42
+    assert private.stat().st_mode & 0o777 == 0o700
+    first, second = (record.getMessage() for record in caplog.records)
+    assert first.startswith(f"compiled kernels cannot be kept in {kernels}: ")
+    assert second == f"compiling the kernels for translating into {private}, once, about ten seconds"
+    caplog.clear()
+    assert find_library(build.DECODING) == library
+    assert not caplog.records
+
+
+def test_where_no_folder_can_be_written(
+    sources: Path, kernels: Path, private: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    fill_up(kernels)
+    fill_up(private)
+    assert find_library(build.DECODING) is None
+    messages = [record.getMessage() for record in caplog.records]
+    assert len(messages) == 3
+    assert messages[-1].startswith("the kernels are not compiled: ")
+    assert "File exists" in messages[-1]
+
+
+def test_a_private_folder_that_others_can_write_is_not_used(
+    sources: Path, kernels: Path, private: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    fill_up(kernels)
+    private.mkdir()
+    private.chmod(0o777)
+    assert find_library(build.DECODING) is None
+    assert "others can write there" in caplog.records[-1].getMessage()
+
+
+def test_a_full_disk_is_the_reason(
+    sources: Path, kernels: Path, private: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    linker = "ld: final link failed: No space left on device; collect2: error: ld returned 1 exit status"
+    monkeypatch.setenv("CXX", f'sh -c \'echo "{linker}" | tr ";" "\\n" >&2; exit 1\'')
+    assert find_library(build.DECODING) is None
+    messages = [record.getMessage() for record in caplog.records if "about ten" not in record.getMessage()]
+    assert len(messages) == 3
+    assert all("No space left on device" in message for message in messages)
+
+
+def test_a_linkers_reason_is_told(
+    sources: Path, kernels: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("CXX", "sh -c 'echo ld: bad section >&2; echo collect2: error: ld returned 1 >&2; exit 1'")
+    assert_unavailable(caplog, "ld: bad section")
+
+
+def test_a_compiler_that_takes_too_long_is_given_up(
+    sources: Path, kernels: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(build, "COMPILE_SECONDS", 0.01)
+    monkeypatch.setenv("CXX", "sh -c 'exec tail -f /dev/null'")
+    assert_unavailable(caplog, "sh took longer than 0.01 seconds")
+
+
+def test_what_a_killed_compilation_left_is_cleared_away(sources: Path, kernels: Path) -> None:
+    (kernels / "compiling-before").mkdir(parents=True)
+    (kernels / "compiling-before" / "half.so").write_bytes(b"half")
+    library = find_library(build.DECODING)
+    assert [*kernels.iterdir()] == [library]
+
+
+@pytest.mark.parametrize("kept", [0, 1, 1000, -1])
+def test_a_truncated_library_is_compiled_anew(kept: int, sources: Path, kernels: Path) -> None:
+    library = find_library(build.DECODING)
+    assert library is not None
+    content = library.read_bytes()
+    library.write_bytes(content[:kept])
+    assert not build.is_whole(library)
+    assert find_library(build.DECODING) == library
+    assert build.is_whole(library)
+
+
+def test_a_folder_named_from_here_is_found_again(
+    sources: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(build.FOLDER_VARIABLE, ".")
+    library = find_library(build.DECODING)
+    assert library is not None
+    assert library.parent == tmp_path  # a name without a folder would be looked for among the system's libraries
+    assert answer(library) == 42
 
 
 def test_without_a_home(sources: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
@@ -270,10 +370,21 @@ def test_the_command_tells_why_it_fails(
 
 def test_the_command_runs_as_a_module() -> None:
     """With the kernels themselves, which are compiled for the other tests anyway."""
+    find_library(build.DECODING)
     command = [sys.executable, "-m", "dragoman.model.decoding.decoders.native.build"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=110)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == f"{find_library(build.DECODING)}\n"
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="its flags are those of x86")
+@pytest.mark.parametrize("flags", [["-mavx512f", "-mavx2", "-mfma"], ["-mavx512f", "-mavx512dq"]])
+def test_processors_with_a_part_of_avx_512_can_be_compiled_for(flags: list[str]) -> None:
+    compiler = find_compiler()
+    assert compiler is not None
+    command = [*compiler, *build.FLAGS, *flags, "-fsyntax-only", str(build.DECODING.folder / "api.cpp")]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.skipif((sys.platform, platform.machine()) != ("linux", "x86_64"), reason="reads what Linux lists on x86")
