@@ -5,7 +5,6 @@ the front closes the connection, or is gone.
 """
 
 import logging
-import pickle
 import threading
 import time
 import traceback
@@ -14,11 +13,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from itertools import islice
 from multiprocessing.connection import Connection
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from dragoman.model.decoding.engines.engine import Engine
 from dragoman.model.decoding.engines.parallel import ParallelEngine, make_engine
 from dragoman.model.decoding.engines.replicas.messages import (
+    VERSION,
     Failed,
     FromReplica,
     LogLine,
@@ -26,6 +26,8 @@ from dragoman.model.decoding.engines.replicas.messages import (
     ReplicaSetup,
     Report,
     Work,
+    decode_to_replica,
+    encode,
 )
 from dragoman.model.decoding.loading import open_model
 from dragoman.model.decoding.request import Event, Request
@@ -48,21 +50,40 @@ class Line:
         self._lock = threading.Lock()
 
     def send(self, message: FromReplica) -> None:
-        content = pickle.dumps(message, pickle.HIGHEST_PROTOCOL)
+        self._send(encode(message))
+
+    def exchange_versions(self) -> None:
+        """Raises DragomanError if the front is of another version of the program, and tells it so."""
+        self._send(VERSION)
+        if self._receive() != VERSION:
+            raise DragomanError("an engine process of another version than the server that started it")
+
+    def has_message(self) -> bool:
+        """Also when the front is gone."""
+        return self._connection.poll()
+
+    def receive_setup(self) -> ReplicaSetup:
+        """Waits for the first message."""
+        message = decode_to_replica(self._receive())
+        assert isinstance(message, ReplicaSetup), "the front begins with it"
+        return message
+
+    def receive_work(self) -> Work:
+        """Waits for the next one."""
+        message = decode_to_replica(self._receive())
+        assert isinstance(message, Work), "the front sends nothing else"
+        return message
+
+    def _send(self, content: bytes) -> None:
         try:
             with self._lock:
                 self._connection.send_bytes(content)
         except OSError as error:
             raise FrontGoneError from error
 
-    def has_message(self) -> bool:
-        """Also when the front is gone."""
-        return self._connection.poll()
-
-    def receive(self) -> Any:
-        """Waits for the next message: a ReplicaSetup, and then any number of Work."""
+    def _receive(self) -> bytes:
         try:
-            return self._connection.recv()
+            return self._connection.recv_bytes()
         except (EOFError, OSError) as error:
             raise FrontGoneError from error
 
@@ -94,7 +115,7 @@ class StepLoop:
             was_idle = self._is_idle
             if was_idle:
                 self._report([])
-            self._take(self._line.receive())
+            self._take(self._line.receive_work())
             if was_idle:
                 self._report_at = time.monotonic() + REPORT_SECONDS
 
@@ -120,7 +141,7 @@ class StepLoop:
         statistics = self._engine.statistics()
         steps = StepCounts(statistics.num_steps, statistics.step_seconds, statistics.num_slot_steps)
         if events or steps != self._reported:
-            self._line.send(Report(tuple(events), steps))
+            self._line.send(Report.of(events, steps))
             self._reported, self._report_at = steps, now + REPORT_SECONDS
 
 
@@ -163,13 +184,13 @@ def serve(connection: Connection, load: Callable[[ReplicaSetup], Engine | Parall
     line = Line(connection)
     logging.getLogger().addHandler(LogForwarder(line))
     try:
-        engine = load(line.receive())
+        line.exchange_versions()
+        engine = load(line.receive_setup())
         line.send(Ready())
         StepLoop(engine, line).run()
     except FrontGoneError:
         return 0
     except Exception as error:
-        reason = f"{type(error).__name__}: {error}".splitlines()[0]
         with suppress(FrontGoneError):
-            line.send(Failed(reason, traceback.format_exc(), error if isinstance(error, DragomanError) else None))
+            line.send(Failed.of(error, traceback.format_exc()))
         return 1

@@ -24,6 +24,15 @@ LIFE_SECONDS = 0.2
 """How long a step waits for a process to come to life, if there is none."""
 
 
+MAX_DEATHS = 2
+"""Processes that may end while they have a request; then it is taken for the reason."""
+
+FATAL = "an engine process ended each time that it was translated"
+
+MAX_SUSPECTS = 4096
+"""Requests of which it is remembered that a process ended with them."""
+
+
 @dataclass(slots=True)
 class _Flight:
     """A request in flight. replica: None while it waits for one; inner_id: what its process knows it by, since a
@@ -39,7 +48,8 @@ class ReplicatedEngine:
     for `check`, `statistics` and `replica_pids`.
 
     When a process ends, by a failure of its engine or however else, its requests are told as `Lost`, the others go on,
-    and another process takes its place.
+    and another process takes its place. A request that comes again after that is decoded by itself, so that no other
+    is suspected with it; if a second process ends, the request is at fault, and is not decoded any more.
     """
 
     def __init__(
@@ -66,6 +76,7 @@ class ReplicatedEngine:
         self._by_inner_id: dict[int, _Flight] = {}
         self._partials: dict[int, Partial] = {}  # by the caller's id: the newest that was not told
         self._ends: dict[int, Finished | Lost] = {}  # likewise
+        self._deaths: dict[Request, int] = {}  # by request without its id: the processes that ended with it
         self._replicas = [
             Replica(number, setup, self._changed, self._deliver, self._lose, command, stall_seconds)
             for number in range(num_replicas)
@@ -87,7 +98,7 @@ class ReplicatedEngine:
     def free_slots(self) -> int:
         """Sentences that could be admitted now, to processes that are ready, if their positions fit too."""
         with self._changed:
-            free = sum(self._slots_each - len(replica.in_flight) for replica in self._replicas if replica.is_alive)
+            free = sum(self._slots_each - self._load(replica) for replica in self._replicas if replica.is_alive)
             return max(0, free - len(self._homeless()))
 
     @property
@@ -126,6 +137,8 @@ class ReplicatedEngine:
         with self._changed:
             for request in requests:
                 self._in_flight[request.id] = _Flight(request, next(self._ids))
+                if self._deaths_with(request) >= MAX_DEATHS:
+                    self._ends[request.id] = Lost(request.id, FATAL, is_at_fault=True)
         self._request_counts.count_admitted(requests)
         self._send_homeless()
 
@@ -219,7 +232,7 @@ class ReplicatedEngine:
         """The replica of each request, as far as there is room: of those with room, the one with the least to do."""
         limit = self.limits.max_cached_positions
         living = [replica for replica in self._replicas if replica.is_alive]
-        loads = {replica: len(replica.in_flight) for replica in living}
+        loads = {replica: self._load(replica) for replica in living}
         reserved = {replica: replica.num_reserved for replica in living}
         placed: list[Replica] = []
         for request in requests:
@@ -229,13 +242,24 @@ class ReplicatedEngine:
                 for replica in living
                 if loads[replica] < self._slots_each and (limit is None or reserved[replica] + needed <= limit)
             ]
+            is_suspect = self._deaths_with(request) > 0
+            if is_suspect:
+                fitting = [replica for replica in fitting if not loads[replica]]
             if not fitting:
                 break
             chosen = min(fitting, key=loads.__getitem__)
-            loads[chosen] += 1
+            loads[chosen] += self._slots_each if is_suspect else 1
             reserved[chosen] += needed
             placed.append(chosen)
         return placed
+
+    def _load(self, replica: Replica) -> int:
+        """Its slots that are taken; all of them while it decodes a request that is suspected."""
+        is_alone = self._deaths and any(map(self._deaths_with, replica.in_flight.values()))
+        return self._slots_each if is_alone else len(replica.in_flight)
+
+    def _deaths_with(self, request: Request) -> int:
+        return self._deaths.get(_nameless(request), 0) if self._deaths else 0
 
     def _leave(self, replica: Replica, flight: _Flight) -> None:
         if replica.in_flight.pop(flight.inner_id, None) is not None:
@@ -256,8 +280,24 @@ class ReplicatedEngine:
             self._leave(replica, flight)
             self._partials.pop(request_id, None)
             self._ends[request_id] = replace(event, id=request_id)
+            if self._deaths and isinstance(event, Finished):
+                self._deaths.pop(_nameless(flight.request), None)
         if events:
             self._changed.notify_all()
 
     def _lose(self, replica: Replica, reason: str) -> None:
-        self._deliver(replica, [Lost(inner_id, reason) for inner_id in replica.in_flight])
+        losses = []
+        for inner_id, request in replica.in_flight.items():
+            nameless = _nameless(request)
+            deaths = self._deaths.pop(nameless, 0) + 1
+            self._deaths[nameless] = deaths
+            is_at_fault = deaths >= MAX_DEATHS
+            losses.append(Lost(inner_id, FATAL if is_at_fault else reason, is_at_fault))
+        while len(self._deaths) > MAX_SUSPECTS:
+            del self._deaths[next(iter(self._deaths))]
+        self._deliver(replica, losses)
+
+
+def _nameless(request: Request) -> Request:
+    """Equal for all requests of the same sentence, searched in the same way."""
+    return replace(request, id=0, is_followed=False)

@@ -17,6 +17,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from dragoman.model.decoding.engines.replicas.messages import (
+    VERSION,
     Failed,
     FromReplica,
     LogLine,
@@ -24,6 +25,8 @@ from dragoman.model.decoding.engines.replicas.messages import (
     ReplicaSetup,
     Report,
     Work,
+    decode_from_replica,
+    encode,
 )
 from dragoman.model.decoding.request import Event, Request
 from dragoman.model.decoding.statistics import StepCounts
@@ -113,10 +116,11 @@ class Replica:
 
         Not to be called with the lock held: a process that has much to tell takes nothing before it has told it.
         """
+        content = encode(work)
         with self._send_lock:
             if self._connection is not None:
                 try:
-                    self._connection.send(work)
+                    self._connection.send_bytes(content)
                 except OSError:
                     logger.debug("replica %d is gone", self.number)
 
@@ -163,10 +167,15 @@ class Replica:
         if self._is_closing.is_set():  # meanwhile, and had no connection to shut down
             _shut_down(connection)
         try:
-            connection.send(self._setup)
-            while True:
-                self._await_message(process, connection)
-                self._take(connection.recv())
+            connection.send_bytes(VERSION)
+            connection.send_bytes(encode(self._setup))
+            self._await_message(process, connection)
+            if connection.recv_bytes() == VERSION:
+                while True:
+                    self._await_message(process, connection)
+                    self._take(decode_from_replica(connection.recv_bytes()))
+            self._failure = Failed("it is of another version of the program: restart the server", "")
+            process.kill()
         except (EOFError, OSError):
             pass
         except Exception:  # of a message that nobody can read

@@ -1,5 +1,6 @@
 """What an engine's process does between two steps, here on a thread."""
 
+import itertools
 import logging
 import threading
 from collections.abc import Callable, Iterator
@@ -15,7 +16,17 @@ from dragoman.model.decoding.engines.engine import Engine
 from dragoman.model.decoding.engines.parallel import ParallelEngine
 from dragoman.model.decoding.engines.replicas import child
 from dragoman.model.decoding.engines.replicas.child import load_engine, serve
-from dragoman.model.decoding.engines.replicas.messages import Failed, LogLine, Ready, ReplicaSetup, Report, Work
+from dragoman.model.decoding.engines.replicas.messages import (
+    VERSION,
+    Failed,
+    LogLine,
+    Ready,
+    ReplicaSetup,
+    Report,
+    Work,
+    decode_from_replica,
+    encode,
+)
 from dragoman.model.decoding.loading import open_model
 from dragoman.model.decoding.request import Event, Finished, Partial, Request
 from dragoman.model.decoding.search_options import SearchOptions
@@ -55,7 +66,9 @@ def serving(load: Callable[[ReplicaSetup], Engine | ParallelEngine]) -> Iterator
     thread.start()
     try:
         with front:
-            front.send(SETUP)
+            front.send_bytes(VERSION)
+            front.send_bytes(encode(SETUP))
+            assert front.recv_bytes() == VERSION
             yield front, statuses
     finally:
         thread.join(30)
@@ -63,9 +76,13 @@ def serving(load: Callable[[ReplicaSetup], Engine | ParallelEngine]) -> Iterator
         logging.getLogger().handlers[:] = handlers
 
 
+def send(connection: Connection, work: Work) -> None:
+    connection.send_bytes(encode(work))
+
+
 def receive(connection: Connection) -> object:
     assert connection.poll(30)
-    return connection.recv()
+    return decode_from_replica(connection.recv_bytes())
 
 
 def finished_ids(connection: Connection, count: int) -> list[int]:
@@ -81,9 +98,9 @@ def finished_ids(connection: Connection, count: int) -> list[int]:
 def test_decodes_what_comes_and_ends_with_the_front() -> None:
     with serving(lambda _: make_engine(4)) as (front, statuses):
         assert receive(front) == Ready()
-        front.send(Work(admitted=(make_request(0, 2), make_request(1, 5))))
+        send(front, Work(admitted=(make_request(0, 2), make_request(1, 5))))
         assert finished_ids(front, 2) == [0, 1]
-        front.send(Work(admitted=(make_request(0, 3),)))
+        send(front, Work(admitted=(make_request(0, 3),)))
         report = receive(front)
         assert isinstance(report, Report)
         (finished,) = report.events
@@ -98,9 +115,9 @@ def test_takes_up_work_between_two_steps_and_never_waits_for_the_front() -> None
     engine = GatedEngine()
     with serving(lambda _: engine) as (front, _):
         assert receive(front) == Ready()
-        front.send(Work(admitted=(make_request(0, 3),)))
+        send(front, Work(admitted=(make_request(0, 3),)))
         assert engine.is_stepping.acquire(timeout=30)
-        front.send(Work(admitted=(make_request(1, 2),)))  # in the middle of a step
+        send(front, Work(admitted=(make_request(1, 2),)))  # in the middle of a step
         engine.permits.release(10)
         report = receive(front)
         assert isinstance(report, Report)
@@ -113,9 +130,9 @@ def test_what_is_given_up_takes_no_further_step_and_its_slot_goes_to_another() -
     engine = GatedEngine(max_slots=1)
     with serving(lambda _: engine) as (front, _):
         assert receive(front) == Ready()
-        front.send(Work(admitted=(make_request(0, 9),)))
+        send(front, Work(admitted=(make_request(0, 9),)))
         assert engine.is_stepping.acquire(timeout=30)
-        front.send(Work(cancelled=(0,), admitted=(make_request(1, 2),)))
+        send(front, Work(cancelled=(0,), admitted=(make_request(1, 2),)))
         engine.permits.release(10)
         report = receive(front)
         assert isinstance(report, Report)
@@ -127,9 +144,9 @@ def test_steps_of_what_was_given_up_are_told_before_it_rests() -> None:
     engine = GatedEngine()
     with serving(lambda _: engine) as (front, _):
         assert receive(front) == Ready()
-        front.send(Work(admitted=(make_request(0, 9),)))
+        send(front, Work(admitted=(make_request(0, 9),)))
         assert engine.is_stepping.acquire(timeout=30)
-        front.send(Work(cancelled=(0,)))
+        send(front, Work(cancelled=(0,)))
         engine.permits.release(1)
         report = receive(front)
         assert isinstance(report, Report)
@@ -140,9 +157,9 @@ def test_what_does_not_fit_waits_and_may_be_given_up_meanwhile() -> None:
     engine = GatedEngine(max_slots=1)
     with serving(lambda _: engine) as (front, _):
         assert receive(front) == Ready()
-        front.send(Work(admitted=tuple(make_request(number, 2) for number in range(3))))
+        send(front, Work(admitted=tuple(make_request(number, 2) for number in range(3))))
         assert engine.is_stepping.acquire(timeout=30)
-        front.send(Work(cancelled=(1, 99)))
+        send(front, Work(cancelled=(1, 99)))
         engine.permits.release(10)
         assert finished_ids(front, 2) == [0, 2]
 
@@ -151,15 +168,17 @@ def test_tells_of_steps_from_time_to_time(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(child, "REPORT_SECONDS", 0.0)
     with serving(lambda _: make_engine(1)) as (front, _):
         assert receive(front) == Ready()
-        front.send(Work(admitted=(make_request(0, 4),)))
+        send(front, Work(admitted=(make_request(0, 4),)))
         reports = [receive(front) for _ in range(4)]
         assert [report.steps.num_steps for report in reports if isinstance(report, Report)] == [1, 2, 3, 4]
 
 
-def test_tells_of_every_step_of_what_is_followed() -> None:
-    with serving(lambda _: make_engine(1)) as (front, _):
+def test_tells_how_far_what_is_followed_has_come() -> None:
+    clock = itertools.count(step=1.0)
+    decoder = TorchDecoder(NETWORK, forbidden_ids=FORBIDDEN, max_slots=1)
+    with serving(lambda _: Engine(decoder, clock=lambda: next(clock))) as (front, _):
         assert receive(front) == Ready()
-        front.send(Work(admitted=(make_request(0, 4, is_followed=True),)))
+        send(front, Work(admitted=(make_request(0, 4, is_followed=True),)))
         reports = [receive(front) for _ in range(4)]
         told = [event for report in reports if isinstance(report, Report) for event in report.events]
         assert [type(event) for event in told] == [Partial, Partial, Partial, Finished]
@@ -170,7 +189,7 @@ def test_several_threads_take_turns() -> None:
     engine = ParallelEngine(engines)
     with serving(lambda _: engine) as (front, _):
         assert receive(front) == Ready()
-        front.send(Work(admitted=tuple(make_request(number, 2 + number % 3) for number in range(8))))
+        send(front, Work(admitted=tuple(make_request(number, 2 + number % 3) for number in range(8))))
         assert sorted(finished_ids(front, 8)) == list(range(8))
     engine.close()
 
@@ -184,7 +203,7 @@ def test_a_failing_engine_is_told_of_and_ends_the_process(monkeypatch: pytest.Mo
     monkeypatch.setattr(engine, "step", fail)
     with serving(lambda _: engine) as (front, statuses):
         assert receive(front) == Ready()
-        front.send(Work(admitted=(make_request(0),)))
+        send(front, Work(admitted=(make_request(0),)))
         failed = receive(front)
         assert isinstance(failed, Failed)
         assert failed.reason == "MemoryError: no room"
@@ -238,3 +257,14 @@ def test_other_weights_than_those_meant_are_not_loaded(tiny_bundle: Path) -> Non
     assert (engine.max_slots, engine.limits.max_cached_positions) == (3, 500)
     with pytest.raises(InvalidInputError, match="tiny: other weights have taken the place of those that are served"):
         load_engine(ReplicaSetup((tiny_bundle,), "0123456789abcdef"))
+
+
+def test_a_front_of_another_version_is_told_so() -> None:
+    front, behind = Pipe()
+    with front, behind:
+        front.send_bytes(b"of another version")
+        assert serve(behind, lambda _: make_engine(1)) == 1
+        assert front.recv_bytes() == VERSION
+        failed = receive(front)
+        assert isinstance(failed, Failed)
+        assert "of another version" in failed.reason

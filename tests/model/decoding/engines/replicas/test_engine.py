@@ -36,9 +36,15 @@ def make_request(number: int, *, length: int = 6, beam_size: int = 2) -> Request
     return Request(number, tuple(source), SearchOptions(beam_size=beam_size), 12)
 
 
-def load(bundle: Path, num_replicas: int, max_cached_positions: int | None = None) -> Translator:
+def load(
+    bundle: Path, num_replicas: int, max_cached_positions: int | None = None, stall_seconds: float = 30.0
+) -> Translator:
     return Translator.load(
-        bundle, num_replicas=num_replicas, max_slots=MAX_SLOTS, max_cached_positions=max_cached_positions
+        bundle,
+        num_replicas=num_replicas,
+        max_slots=MAX_SLOTS,
+        max_cached_positions=max_cached_positions,
+        stall_seconds=stall_seconds,
     )
 
 
@@ -329,15 +335,27 @@ def test_an_engine_that_fails_loses_its_own_and_is_started_again(
         wait_for(engine, lambda: engine._replicas[0].is_alive)
         assert run(engine, [make_request(0)]) == {0: due(0)}
         assert engine.statistics().num_replica_restarts == 1
+        # Again: each by itself, so that it is known which of them is at fault.
+        events: list[Event] = []
+        engine.admit([make_request(1, length=FATAL_LENGTH)])
+        engine.admit([make_request(0)])
+        while engine.num_active:
+            events += engine.step()
+        (fatal,) = (event for event in events if isinstance(event, Lost))
+        assert (fatal.id, fatal.is_at_fault) == (1, True)
+        assert fatal.reason == "an engine process ended each time that it was translated"
+        assert [event for event in events if isinstance(event, Finished)] == [due(0)]
+        num_restarts = engine.statistics().num_replica_restarts
+        engine.admit([make_request(1, length=FATAL_LENGTH)])  # and now it meets no process any more
+        assert engine.step() == [Lost(1, fatal.reason, is_at_fault=True)]
+        assert engine.num_active == 0
+        assert engine.statistics().num_replica_restarts == num_restarts
     finally:
         engine.close()
 
 
-def test_one_that_is_stuck_is_ended(
-    tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setattr("dragoman.model.decoding.engines.replicas.replica.STALL_SECONDS", 0.5)
-    with closing(load(tiny_bundle, 1)) as translator:
+def test_one_that_is_stuck_is_ended(tiny_bundle: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with closing(load(tiny_bundle, 1, stall_seconds=0.5)) as translator:
         engine = engine_of(translator)
         os.kill(pid_of(engine, 0), signal.SIGSTOP)
         engine.admit([make_request(0)])
@@ -351,10 +369,9 @@ def test_one_that_is_stuck_is_ended(
 
 
 def test_one_that_is_stuck_is_ended_though_callers_give_up_sooner(
-    tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
+    tiny_bundle: Path,
 ) -> None:
-    monkeypatch.setattr("dragoman.model.decoding.engines.replicas.replica.STALL_SECONDS", 0.5)
-    with closing(load(tiny_bundle, 1)) as translator:
+    with closing(load(tiny_bundle, 1, stall_seconds=0.5)) as translator:
         engine = engine_of(translator)
         os.kill(pid_of(engine, 0), signal.SIGSTOP)
         for number in range(20):

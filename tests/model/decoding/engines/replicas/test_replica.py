@@ -5,11 +5,24 @@ import sys
 import threading
 from pathlib import Path
 
+import msgspec
+import numpy as np
 import pytest
 
-from dragoman.model.decoding.engines.replicas.messages import ReplicaSetup
+from dragoman.model.decoding.engines.replicas.messages import (
+    Failed,
+    ReplicaSetup,
+    Report,
+    Work,
+    decode_from_replica,
+    decode_to_replica,
+    encode,
+)
 from dragoman.model.decoding.engines.replicas.replica import MAX_PAUSE, Replica, describe_end, pause_before_start
-from dragoman.model.errors import DragomanError
+from dragoman.model.decoding.request import Finished, Partial, Request, TokenHypothesis
+from dragoman.model.decoding.search_options import SearchOptions
+from dragoman.model.decoding.statistics import StepCounts
+from dragoman.model.errors import DragomanError, InvalidInputError, NotFoundError
 
 SETUP = ReplicaSetup((Path("nowhere"),), "")
 
@@ -63,3 +76,54 @@ def test_a_process_that_does_not_end_is_killed(monkeypatch: pytest.MonkeyPatch) 
     assert started.wait(30)
     replica.close()
     assert [process.returncode for process in processes] == [-9]
+
+
+def test_a_process_of_another_version_of_the_program_is_not_talked_to() -> None:
+    code = (
+        "import sys; from multiprocessing.connection import Connection; front = Connection(int(sys.argv[1]));"
+        "front.send_bytes(b'of another version'); front.recv_bytes(); front.recv_bytes(); front.recv_bytes()"
+    )
+    replica = make_replica(sys.executable, "-c", code)
+    with pytest.raises(DragomanError, match="it is of another version of the program: restart the server"):
+        replica.first_start.result(timeout=30)
+    replica.close()
+
+
+def test_messages_arrive_as_they_were() -> None:
+    options = SearchOptions(beam_size=2, suppressed_pieces=("a",), sampling_temperature=0.5)
+    request = Request(7, (1, 2), options, 9, (3,), (4,), np.arange(5, dtype=np.int32), is_followed=True)
+    work = decode_to_replica(encode(Work((1, 2), (request,))))
+    assert isinstance(work, Work)
+    assert work == Work((1, 2), (request,))
+    allowed_ids = work.admitted[0].allowed_ids
+    assert allowed_ids is not None
+    assert allowed_ids.tolist() == [0, 1, 2, 3, 4]
+    attention = np.random.default_rng(0).random((2, 3), np.float32)
+    hypothesis = TokenHypothesis((5,), -0.5, (-0.25, -np.inf), attention)
+    sent = Report.of([Partial(1, (2, 3), 1), Finished(2, (hypothesis,), 12.5)], StepCounts(1, 2.0, 3))
+    report = decode_from_replica(encode(sent))
+    assert isinstance(report, Report)
+    (finished,) = report.finished
+    assert (report.partials, report.steps, finished.first_token_at) == (sent.partials, sent.steps, 12.5)
+    (found,) = finished.hypotheses
+    assert found == hypothesis
+    assert found.token_log_probs == hypothesis.token_log_probs
+    assert found.attention is not None
+    assert found.attention.tobytes() == attention.tobytes()
+    setup = ReplicaSetup((Path("a"), Path("b")), "0123", max_cached_positions=3)
+    assert decode_to_replica(encode(setup)) == setup
+
+
+def test_what_is_no_message_is_refused() -> None:
+    for content in (b"", b"\x80\x04.", encode(SETUP)[:-1], encode(SETUP)):
+        with pytest.raises(msgspec.DecodeError):
+            decode_from_replica(content)
+
+
+def test_an_error_keeps_its_kind() -> None:
+    for error in (NotFoundError("no model"), InvalidInputError("weights: damaged"), DragomanError("else")):
+        failed = decode_from_replica(encode(Failed.of(error, "")))
+        assert isinstance(failed, Failed)
+        assert type(failed.error) is type(error)
+        assert str(failed.error) == str(error)
+    assert Failed.of(MemoryError("no room\nfor more"), "").error is None
