@@ -4,6 +4,9 @@ PYTHON ?= python3
 SHELL := bash
 PROTOS := $(shell find proto -name '*.proto')
 
+# The contract as it was last published, which `make check` compares with: a file, so that a shallow clone has it.
+PUBLISHED := proto/dragoman.v1.binpb
+
 # Writes the stubs under $(1)/dragoman/v1: the package of the contract is a package of ours, so its imports work as they are.
 PROTOC = .venv/bin/python -m grpc_tools.protoc -Iproto \
 	--python_out=$(1) --pyi_out=$(1) --grpc_python_out=$(1) $(PROTOS)
@@ -16,10 +19,10 @@ SHOW_PROGRESS = if [ -t 1 ]; \
 		Installing) [ "$$name" = collected ] && printf '... installing';; \
 	esac; done; echo; fi
 
-.PHONY: help demo serve test bench bench-train bench-service node-client check stubs format clean
+.PHONY: help demo serve test bench bench-train bench-service node-client check publish-contract stubs format clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z.-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z.-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
 
 demo: .venv/.base ## Start a server with the bundled model, call it, show the answers
 	@.venv/bin/dragoman demo
@@ -46,7 +49,7 @@ bench-service: .venv/.installed ## Measure the gRPC service: WORKLOADS="overhead
 node-client: ## Install what the tests of a Node.js client need, with npm
 	cd tests/end_to_end/node_client && npm ci --ignore-scripts --no-audit --no-fund
 
-check: .venv/.installed ## Lint, format, types, stubs up to date, import directions
+check: .venv/.installed ## Lint, format, types, stubs, contract, import directions
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy --strict
@@ -54,7 +57,12 @@ check: .venv/.installed ## Lint, format, types, stubs up to date, import directi
 	@fresh=$$(mktemp -d) && trap 'rm -rf "$$fresh"' EXIT && $(call PROTOC,"$$fresh") \
 		&& diff -r -x __pycache__ -x __init__.py "$$fresh/dragoman/v1" dragoman/v1 \
 		|| { echo 'dragoman/v1 is not what proto/ gives: run `make stubs`' >&2; exit 1; }
+	.venv/bin/buf lint
+	.venv/bin/buf breaking --against $(PUBLISHED)
 	.venv/bin/python -m pytest -q tests/test_house.py
+
+publish-contract: .venv/.installed ## Take the contract as it is for published: changes that break it fail from then on
+	.venv/bin/buf build --exclude-source-info -o $(PUBLISHED)
 
 stubs: .venv/.installed ## Regenerate dragoman/v1 from proto
 	@find dragoman/v1 -name '*_pb2*' -type f -delete

@@ -8,6 +8,8 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from dragoman.model.bundle import BundleConfig, BundleScore
 from dragoman.model.config import ArchitectureConfig, Direction, VocabularyShape
 from dragoman.model.decoding.request import Event, Finished, Lost, Partial, Request, TokenHypothesis
@@ -325,6 +327,23 @@ class FakeTranslator:
                 self._ids[word] = len(self._words)
                 self._words.append(word)
             return self._ids[word]
+
+
+class AligningTranslator(FakeTranslator):
+    """Tells which word became which, where it is asked to; counts these texts."""
+
+    num_aligned = 0
+
+    def finish(self, prepared: PreparedText, found: Sequence[Sequence[TokenHypothesis]]) -> Translation:
+        translation = super().finish(prepared, found)
+        if not prepared.options.return_attention:
+            return translation
+        self.num_aligned += 1
+        words = translation.text.split()
+        pieces = tuple(f"▁{word}" for word in words)
+        attention = np.eye(len(words), len(words) + 2, 1, dtype=np.float32)[::-1]
+        best = replace(translation.hypotheses[0], pieces=pieces, attention=attention)
+        return Translation(translation.source, (best,), ("<2de>", *pieces[::-1], "</s>"))
 
 
 def reverse_words(text: str) -> str:

@@ -202,6 +202,7 @@ def test_a_foreign_client_needs_nothing_but_reflection() -> None:
         assert SERVICE_NAME in database.get_services()
         assert "grpc.health.v1.Health" in database.get_services()
         service = DescriptorPool(database).FindServiceByName(SERVICE_NAME)
+        assert service.file.name == "dragoman/v1/translation.proto"
         method = service.methods_by_name["Translate"]
         request = GetMessageClass(method.input_type)(texts=["hello big world"], target_language_code="de")
         call: Any = channel.unary_unary(

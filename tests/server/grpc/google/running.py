@@ -1,21 +1,16 @@
 """A server with Google's API, and Google's messages to it without Google's client."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import grpc
-import numpy as np
 from google.cloud.translate_v3 import types
 from google.longrunning import operations_pb2, operations_pb2_grpc  # type: ignore[import-untyped]
 
-from dragoman.model.decoding.request import TokenHypothesis
-from dragoman.translation.preparing import PreparedText
-from dragoman.translation.results import Translation
-from tests.server.fakes import PATIENCE, FakeTranslator
+from tests.server.fakes import PATIENCE, AligningTranslator, FakeTranslator
 from tests.server.running import make_server
 
 PARENT = "projects/p/locations/l"
@@ -28,23 +23,6 @@ _METHODS: dict[str, tuple[Any, Any]] = {
     "BatchTranslateText": (types.BatchTranslateTextRequest, operations_pb2.Operation.FromString),
     "RomanizeText": (types.RomanizeTextRequest, types.RomanizeTextResponse.deserialize),
 }
-
-
-class AligningTranslator(FakeTranslator):
-    """Tells which word became which, where it is asked to; counts these texts."""
-
-    num_aligned = 0
-
-    def finish(self, prepared: PreparedText, found: Sequence[Sequence[TokenHypothesis]]) -> Translation:
-        translation = super().finish(prepared, found)
-        if not prepared.options.return_attention:
-            return translation
-        self.num_aligned += 1
-        words = translation.text.split()
-        pieces = tuple(f"▁{word}" for word in words)
-        attention = np.eye(len(words), len(words) + 2, 1, dtype=np.float32)[::-1]
-        best = replace(translation.hypotheses[0], pieces=pieces, attention=attention)
-        return Translation(translation.source, (best,), ("<2de>", *pieces[::-1], "</s>"))
 
 
 class Google:

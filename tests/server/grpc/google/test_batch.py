@@ -19,8 +19,8 @@ from dragoman.server.call_context import Priority
 from dragoman.server.grpc.google import batch_job, operations
 from dragoman.server.grpc.google.batch import BatchTranslator
 from dragoman.server.scheduling.worker import ReplicaLostError, Worker
-from tests.server.fakes import PATIENCE, wait_for
-from tests.server.grpc.google.running import PARENT, AligningTranslator, Google, connected, serve
+from tests.server.fakes import PATIENCE, AligningTranslator, wait_for
+from tests.server.grpc.google.running import PARENT, Google, connected, serve
 
 State = types.BatchTranslateMetadata.State
 Test = Callable[[Google], Awaitable[None]]

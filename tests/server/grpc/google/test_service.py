@@ -15,8 +15,8 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoRe
 from dragoman.model.config import Direction
 from dragoman.server.translating import contents
 from dragoman.server.translating.detection import LanguageDetector
-from tests.server.fakes import EN_DE, PATIENCE, FakeTranslator
-from tests.server.grpc.google.running import PARENT, SERVICE, AligningTranslator, Google, serve
+from tests.server.fakes import EN_DE, PATIENCE, AligningTranslator, FakeTranslator
+from tests.server.grpc.google.running import PARENT, SERVICE, Google, serve
 from tests.server.running import running_server
 
 FR_DE = Direction("fr", "de")
