@@ -64,7 +64,6 @@ RULES = (
             "dragoman.model.decoding.decoders.torch_decoder",
             "dragoman.model.decoding.decoders.torch_memory",
             "dragoman.model.decoding.loading",
-            "dragoman.translation.scorer",
         ),
     ),
 )

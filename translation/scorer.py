@@ -4,36 +4,34 @@ For quality estimation, for reranking what another system found, for filtering a
 """
 
 import itertools
+import queue
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from dragoman.model.bundle import BundleConfig, find_bundle, read_config, read_vocabulary
+from dragoman.model.bundle import BundleConfig
 from dragoman.model.codec import Codec
 from dragoman.model.config import Direction
-from dragoman.model.decoding.search.rules import coverage_penalty, length_penalty
+from dragoman.model.decoding.decoder import Decoder, Given, GivenScore
+from dragoman.model.decoding.engines.parallel import default_threads
+from dragoman.model.decoding.loading import open_model
+from dragoman.model.decoding.search.rules import hypothesis_score
 from dragoman.model.decoding.search_options import LengthNormalization, SearchOptions
 from dragoman.model.errors import InvalidInputError
-from dragoman.model.network.storage import load_network, place_network
-from dragoman.model.network.transformer import Transformer, pad_batch
 from dragoman.translation.scored import Pair, ScoredTranslation, describe_pair, encode_pair
 
 LOOKAHEAD = 2048
 """Pairs that are read ahead, to score like lengths together."""
 
-MAX_LOGITS = 1 << 24
-"""Numbers that a batch's logits may have, 64 MiB of float32; a pair that alone has more makes a batch of its own."""
+THREAD_PAIRS = 32
+"""Pairs that a thread scores at a time."""
 
-MAX_SOURCE_PIECES = 8192
-"""Padded source pieces of a batch, likewise."""
-
-ScoringPrecision = Literal["float32", "bfloat16", "float16"]
+ScoringPrecision = Literal["float32", "bfloat16", "float16", "int8"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,17 +55,20 @@ class PairScore:
 class Scorer:
     """Scores given translations with one bundle."""
 
-    def __init__(self, info: BundleConfig, vocabulary: Codec, network: Transformer) -> None:
-        """network: in evaluation mode, on any device and of any float type."""
+    def __init__(self, info: BundleConfig, vocabulary: Codec, decoder: Decoder, *, num_threads: int = 1) -> None:
+        """num_threads: on which replicas of the decoder score, if it has any."""
         self.info = info
         self.vocabulary = vocabulary
-        self.network = network
+        self._decoders = [decoder]
+        while len(self._decoders) < num_threads and (replica := decoder.replicate()) is not None:
+            self._decoders.append(replica)
 
     @classmethod
     def load(
         cls, name_or_path: str | Path, *, precision: ScoringPrecision = "float32", device: str = "cpu"
     ) -> "Scorer":
-        """Loads a bundle given by its folder or shipped name; device: torch's name for it, such as "cuda".
+        """Loads a bundle given by its folder or shipped name; device: torch's name for it, such as "cuda". Where
+        translating needs no torch, scoring needs none.
 
         Raises NotFoundError if there is no such bundle, and InvalidInputError if it is damaged, for another precision,
         and if the device cannot be used.
@@ -76,11 +77,9 @@ class Scorer:
             raise InvalidInputError(
                 f'cannot score in the precision "{precision}": choose among {", ".join(get_args(ScoringPrecision))}'
             )
-        folder = find_bundle(str(name_or_path))
-        info = read_config(folder)
-        network = load_network(folder, info)
-        place_network(network, device, precision)
-        return cls(info, read_vocabulary(folder, info), network)
+        model = open_model([name_or_path])
+        decoder = model.load_decoder(precision=precision, device=device, max_slots=1)
+        return cls(model.info, model.vocabulary, decoder, num_threads=default_threads())
 
     def prepare(self, source: str, target: str, direction: Direction) -> Pair:
         """Both texts as pieces. Raises InvalidInputError for a side that is blank or longer than the model's limit."""
@@ -109,7 +108,7 @@ class Scorer:
         by all pieces of the vocabulary, whatever shortlist the bundle has.
 
         See `SearchOptions` for what makes a score. Raises NotFoundError for an unknown language and InvalidInputError
-        for an option out of range or a pair that `prepare` refuses.
+        for an option out of range, a pair that `prepare` refuses, and one for which the network gives no numbers.
         """
         options = SearchOptions(
             length_penalty=length_penalty,
@@ -128,7 +127,7 @@ class Scorer:
         self, pairs: Iterable[tuple[str, str]], direction: Direction, options: SearchOptions
     ) -> Iterator[ScoredTranslation | InvalidInputError]:
         """Scores pairs as they come: reads LOOKAHEAD ahead and yields in their order; the error in place of the score
-        for a pair that `prepare` refuses.
+        for a pair that `prepare` refuses or that has no probabilities.
 
         options: those that `score` takes count; nothing is searched.
         """
@@ -136,9 +135,14 @@ class Scorer:
         while texts := list(itertools.islice(remaining, LOOKAHEAD)):
             prepared = [self._try_prepare(source, target, direction) for source, target in texts]
             scorable = [pair for pair in prepared if isinstance(pair, Pair)]
-            scores = iter(score_pairs(self.network, scorable, options))
+            scores = iter(self.score_pairs(scorable, options))
             for (source, target), pair in zip(texts, prepared, strict=True):
-                yield self._describe(source, target, pair, next(scores)) if isinstance(pair, Pair) else pair
+                if not isinstance(pair, Pair):
+                    yield pair
+                elif np.isfinite((score := next(scores)).log_prob):
+                    yield self._describe(source, target, pair, score)
+                else:
+                    yield InvalidInputError("the model has no probabilities for this pair")
 
     def _try_prepare(self, source: str, target: str, direction: Direction) -> Pair | InvalidInputError:
         try:
@@ -157,66 +161,45 @@ class Scorer:
             attention=score.attention,
         )
 
+    def score_pairs(self, pairs: Sequence[Pair], options: SearchOptions) -> list[PairScore]:
+        """The scores of pairs, in their order. What is scored together changes no more than the rounding of last
+        digits, and nothing where the kernels compute."""
+        needs_attention = options.return_attention or options.coverage_penalty > 0
+        start, end = self.info.vocabulary.start_id, self.info.vocabulary.eos_id
+        targets = [(start, *pair.frame.target, *pair.target_ids, end) for pair in pairs]
+        given = [Given(pair.source_ids, target, needs_attention) for pair, target in zip(pairs, targets, strict=True)]
+        return [
+            _pair_score(score, len(pair.frame.target), options)
+            for score, pair in zip(self._score(given), pairs, strict=True)
+        ]
 
-def score_pairs(network: Transformer, pairs: Sequence[Pair], options: SearchOptions) -> list[PairScore]:
-    """The scores of pairs, in their order; the batch they share changes no more than the rounding of last digits."""
-    scores: dict[int, PairScore] = {}
-    for numbers in _batches(pairs, network.output_projection.weight.shape[0]):
-        batch = _score_batch(network, [pairs[number] for number in numbers], options)
-        scores.update(zip(numbers, batch, strict=True))
-    return [scores[number] for number in range(len(pairs))]
+    def _score(self, given: Sequence[Given]) -> list[GivenScore]:
+        """In blocks of like length, on all threads."""
+        if len(self._decoders) == 1:
+            return self._decoders[0].score(given)
+        order = sorted(range(len(given)), key=lambda number: -len(given[number].target_ids))
+        blocks = [order[first : first + THREAD_PAIRS] for first in range(0, len(order), THREAD_PAIRS)]
+        resting: queue.SimpleQueue[Decoder] = queue.SimpleQueue()
+        for decoder in self._decoders:
+            resting.put(decoder)
 
+        def score_block(block: Sequence[int]) -> list[GivenScore]:
+            decoder = resting.get()
+            try:
+                return decoder.score([given[number] for number in block])
+            finally:
+                resting.put(decoder)
 
-@torch.inference_mode()
-def _score_batch(network: Transformer, pairs: Sequence[Pair], options: SearchOptions) -> list[PairScore]:
-    """N pairs at once."""
-    device = network.output_projection.weight.device
-    special = network.vocabulary
-    source = pad_batch([pair.source_ids for pair in pairs], special.pad_id).to(device)
-    source_lengths = torch.tensor([len(pair.source_ids) for pair in pairs], device=device)
-    source_mask = torch.arange(source.shape[1], device=device) < source_lengths.unsqueeze(1)
-    targets = [(*pair.frame.target, *pair.target_ids) for pair in pairs]
-    target_input = pad_batch([[special.start_id, *target] for target in targets], special.pad_id).to(device)
-    labels = pad_batch([[*target, special.eos_id] for target in targets], special.pad_id).to(device)
-    needs_attention = options.return_attention or options.coverage_penalty > 0
-    attention: list[Tensor] = []  # of each decoder layer, [N, num_heads, T, S]
-    encoded = network.encode(source, source_mask)
-    decoded = network.decode(encoded, source_mask, target_input, attention.append if needs_attention else None)
-    logits = network.output_projection(decoded).float()  # [N, T, V]; sums of exponentials need the range
-    log_probs = logits.gather(2, labels.unsqueeze(2)).squeeze(2) - logits.logsumexp(dim=2)  # [N, T]
-    rows = log_probs.double().cpu().numpy()
-    weights = attention[-1].mean(dim=1).float().cpu().numpy() if attention else None  # [N, T, S]
-    scores = []
-    for number, pair in enumerate(pairs):
-        first, end = len(pair.frame.target), len(targets[number]) + 1
-        looked_at = None if weights is None else weights[number, first:end, : len(pair.source_ids)].copy()
-        scores.append(_pair_score(rows[number, first:end].copy(), looked_at, options))
-    return scores
-
-
-def _pair_score(
-    token_log_probs: NDArray[np.float64], attention: NDArray[np.float32] | None, options: SearchOptions
-) -> PairScore:
-    log_prob = float(token_log_probs.sum())
-    score = log_prob / length_penalty(len(token_log_probs), options.length_penalty, options.length_normalization)
-    if attention is not None and options.coverage_penalty > 0:
-        score += coverage_penalty(attention, options.coverage_penalty)
-    return PairScore(score, log_prob, token_log_probs, attention if options.return_attention else None)
+        scores: dict[int, GivenScore] = {}
+        with ThreadPoolExecutor(len(self._decoders), thread_name_prefix="dragoman-scorer") as threads:
+            for block, found in zip(blocks, threads.map(score_block, blocks), strict=True):
+                scores.update(zip(block, found, strict=True))
+        return [scores[number] for number in range(len(given))]
 
 
-def _batches(pairs: Sequence[Pair], vocab_size: int) -> Iterator[list[int]]:
-    """The numbers of pairs of like length, within MAX_LOGITS and MAX_SOURCE_PIECES when padded."""
-    most_rows = max(1, MAX_LOGITS // vocab_size)
-    batch: list[int] = []
-    longest_source = 0
-    # Targets ascend, so the newest of a batch is its longest.
-    for number in sorted(range(len(pairs)), key=lambda n: (len(pairs[n].target_ids), len(pairs[n].source_ids))):
-        pair = pairs[number]
-        longest_source = max(longest_source, len(pair.source_ids))
-        num_rows = (len(batch) + 1) * (len(pair.target_ids) + 1)
-        if batch and (num_rows > most_rows or (len(batch) + 1) * longest_source > MAX_SOURCE_PIECES):
-            yield batch
-            batch, longest_source = [], len(pair.source_ids)
-        batch.append(number)
-    if batch:
-        yield batch
+def _pair_score(score: GivenScore, first: int, options: SearchOptions) -> PairScore:
+    """first: pieces that the frame puts before the translation, and that do not count."""
+    log_probs, attention = score.log_probs[first:], None if score.attention is None else score.attention[first:]
+    log_prob = float(log_probs.sum())
+    value = hypothesis_score(options, log_prob, len(log_probs), attention)
+    return PairScore(value, log_prob, log_probs, attention if options.return_attention else None)

@@ -47,7 +47,8 @@ def score(
     alignment: WithAlignment = False,
     attention: WithAttention = False,
     precision: Annotated[
-        Literal["float32", "bfloat16", "float16"], typer.Option(help="What to compute in.", rich_help_panel=MODEL)
+        Literal["float32", "bfloat16", "float16", "int8"],
+        typer.Option(help="What to compute in.", rich_help_panel=MODEL),
     ] = "float32",
     device: Device = "cpu",
     *,
@@ -70,7 +71,7 @@ def score(
     if output is not None and not overwrite:
         refuse_to_replace(output)
     files = PairFiles(source, target)
-    from dragoman.translation.scorer import Scorer  # imports torch, for which a wrong file need not wait
+    from dragoman.translation.scorer import Scorer
 
     scorer = Scorer.load(bundle, precision=precision, device=device)
     direction = scorer.info.find_direction(source_language, to)

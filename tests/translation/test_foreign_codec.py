@@ -132,7 +132,7 @@ def test_a_translation_equals_the_oracles_and_shows_no_language_piece(
 
 
 def test_both_ways_of_scoring_agree(translator: Translator, network: Transformer, info: BundleConfig) -> None:
-    scorer = Scorer(info, WordCodec(), network)
+    scorer = Scorer(info, WordCodec(), TorchDecoder(network, max_slots=1))
     (scored,) = scorer.score([("word3 word4", "word8 word9")], "de", length_penalty=0.0)
     prepared = translator.prepare_score("word3 word4", "word8 word9", EN_DE, SearchOptions())
     assert prepared.segments[0].prefix_ids == (DE, 10, 11, 0)

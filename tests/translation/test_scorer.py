@@ -11,6 +11,9 @@ import torch
 
 from dragoman.model.bundle import read_config, read_vocabulary
 from dragoman.model.config import Direction
+from dragoman.model.decoding.decoder import Given
+from dragoman.model.decoding.decoders import torch_decoder
+from dragoman.model.decoding.decoders.native.decoder import is_available
 from dragoman.model.decoding.decoders.torch_decoder import TorchDecoder
 from dragoman.model.decoding.engines.engine import Engine
 from dragoman.model.decoding.request import Request
@@ -20,7 +23,7 @@ from dragoman.model.network.storage import load_network
 from dragoman.model.network.transformer import DecoderLayer, Transformer
 from dragoman.translation import scorer as scoring
 from dragoman.translation.scored import Pair
-from dragoman.translation.scorer import Scorer, ScoringPrecision, score_pairs
+from dragoman.translation.scorer import Scorer, ScoringPrecision
 from tests.model.decoding.engines.engines import finished_by_step
 from tests.pieces import BOS_ID, EOS_ID, encode_source
 
@@ -28,8 +31,22 @@ EN_DE = Direction("en", "de")
 OPTIONS = SearchOptions(return_attention=True)
 
 
+def torch_scorer(bundle: Path, network: Transformer) -> Scorer:
+    info = read_config(bundle)
+    return Scorer(info, read_vocabulary(bundle, info), TorchDecoder(network, max_slots=1))
+
+
 @pytest.fixture(scope="module")
-def scorer(tiny_bundle: Path) -> Scorer:
+def network(tiny_bundle: Path) -> Transformer:
+    return load_network(tiny_bundle, read_config(tiny_bundle))
+
+
+@pytest.fixture(scope="module", params=["torch", "kernels"])
+def scorer(request: pytest.FixtureRequest, tiny_bundle: Path, network: Transformer) -> Scorer:
+    if request.param == "torch":
+        return torch_scorer(tiny_bundle, network)
+    if not is_available():
+        pytest.skip("needs a C++ compiler")
     return Scorer.load(tiny_bundle)
 
 
@@ -56,9 +73,9 @@ def naive_log_probs(network: Transformer, pair: Pair) -> list[float]:
     return found
 
 
-def test_equals_one_pair_and_one_piece_at_a_time(scorer: Scorer, pairs: list[Pair]) -> None:
-    for pair, score in zip(pairs, score_pairs(scorer.network, pairs, SearchOptions()), strict=True):
-        expected = naive_log_probs(scorer.network, pair)
+def test_equals_one_pair_and_one_piece_at_a_time(scorer: Scorer, network: Transformer, pairs: list[Pair]) -> None:
+    for pair, score in zip(pairs, scorer.score_pairs(pairs, SearchOptions()), strict=True):
+        expected = naive_log_probs(network, pair)
         assert score.token_log_probs.tolist() == pytest.approx(expected, abs=1e-4)
         assert score.log_prob == pytest.approx(sum(expected), abs=1e-3)
         assert score.score == pytest.approx(sum(expected) / ((5 + len(expected)) / 6), abs=1e-3)
@@ -66,11 +83,11 @@ def test_equals_one_pair_and_one_piece_at_a_time(scorer: Scorer, pairs: list[Pai
 
 
 def test_the_batch_changes_nothing(scorer: Scorer, pairs: list[Pair], monkeypatch: pytest.MonkeyPatch) -> None:
-    together = score_pairs(scorer.network, pairs, OPTIONS)
-    alone = [score_pairs(scorer.network, [pair], OPTIONS)[0] for pair in pairs]
-    monkeypatch.setattr(scoring, "MAX_LOGITS", 100 * 400)
-    monkeypatch.setattr(scoring, "MAX_SOURCE_PIECES", 50)
-    in_small_batches = score_pairs(scorer.network, pairs[::-1], OPTIONS)[::-1]
+    together = scorer.score_pairs(pairs, OPTIONS)
+    alone = [scorer.score_pairs([pair], OPTIONS)[0] for pair in pairs]
+    monkeypatch.setattr(torch_decoder, "MAX_LOGITS", 100 * 400)
+    monkeypatch.setattr(torch_decoder, "MAX_ENCODED_PIECES", 50)
+    in_small_batches = scorer.score_pairs(pairs[::-1], OPTIONS)[::-1]
     for one, other, third in zip(together, alone, in_small_batches, strict=True):
         for same in (other, third):
             np.testing.assert_allclose(one.token_log_probs, same.token_log_probs, atol=1e-4)
@@ -80,16 +97,17 @@ def test_the_batch_changes_nothing(scorer: Scorer, pairs: list[Pair], monkeypatc
 
 
 def test_batches_hold_every_pair_once_and_stay_small(pairs: list[Pair], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scoring, "MAX_LOGITS", 90 * 400)
-    monkeypatch.setattr(scoring, "MAX_SOURCE_PIECES", 64)
-    batches = list(scoring._batches(pairs, 400))
+    monkeypatch.setattr(torch_decoder, "MAX_LOGITS", 90 * 400)
+    monkeypatch.setattr(torch_decoder, "MAX_ENCODED_PIECES", 64)
+    given = [Given(pair.source_ids, (BOS_ID, *pair.target_ids, EOS_ID)) for pair in pairs]
+    batches = list(torch_decoder._scoring_groups(given, 400))
     assert sorted(number for batch in batches for number in batch) == list(range(len(pairs)))
     for batch in batches:
         assert len(batch) * max(len(pairs[number].target_ids) + 1 for number in batch) <= 90
         assert len(batch) * max(len(pairs[number].source_ids) for number in batch) <= 64
-    monkeypatch.setattr(scoring, "MAX_LOGITS", 1)  # less than any single pair has
-    assert [len(batch) for batch in scoring._batches(pairs, 400)] == [1] * len(pairs)
-    assert list(scoring._batches([], 400)) == []
+    monkeypatch.setattr(torch_decoder, "MAX_LOGITS", 1)  # less than any single pair has
+    assert [len(batch) for batch in torch_decoder._scoring_groups(given, 400)] == [1] * len(pairs)
+    assert list(torch_decoder._scoring_groups([], 400)) == []
 
 
 @pytest.mark.parametrize(
@@ -102,11 +120,12 @@ def test_batches_hold_every_pair_once_and_stay_small(pairs: list[Pair], monkeypa
     ],
 )
 def test_scores_what_the_search_found_as_the_search_did(tiny_bundle: Path, options: SearchOptions) -> None:
-    scorer, most = Scorer.load(tiny_bundle), 12
+    network, most = load_network(tiny_bundle, read_config(tiny_bundle)), 12
+    scorer = torch_scorer(tiny_bundle, network)
     with torch.no_grad():
-        scorer.network.output_projection.weight[EOS_ID].mul_(6)  # or none would end before it is cut off
+        network.output_projection.weight[EOS_ID].mul_(6)  # or none would end before it is cut off
     unprintable = scorer.vocabulary.forbidden_ids()
-    engine = Engine(TorchDecoder(scorer.network, forbidden_ids=unprintable, max_slots=4))
+    engine = Engine(TorchDecoder(network, forbidden_ids=unprintable, max_slots=4))
     texts = ("The dog sees the house.", "The child likes the bridge.", "a b c")
     sources = [tuple(encode_source(scorer.vocabulary, text, EN_DE)) for text in texts]
     engine.admit([Request(number, source_ids, options, most) for number, source_ids in enumerate(sources)])
@@ -115,7 +134,7 @@ def test_scores_what_the_search_found_as_the_search_did(tiny_bundle: Path, optio
         for finished in finished_by_step(engine):
             for found in finished.hypotheses:
                 pair = Pair(sources[finished.id], found.token_ids)
-                (score,) = score_pairs(scorer.network, [pair], options)
+                (score,) = scorer.score_pairs([pair], options)
                 num_rows = len(found.token_log_probs)  # without the end of sentence, if it was cut off
                 assert score.token_log_probs[:num_rows].tolist() == pytest.approx(found.token_log_probs, abs=1e-4)
                 assert score.attention is not None
@@ -129,9 +148,9 @@ def test_scores_what_the_search_found_as_the_search_did(tiny_bundle: Path, optio
 
 def test_normalizes_as_the_options_say(scorer: Scorer, pairs: list[Pair]) -> None:
     def score(**options: object) -> float:
-        return score_pairs(scorer.network, pairs[:1], SearchOptions(**options))[0].score  # type: ignore[arg-type]
+        return scorer.score_pairs(pairs[:1], SearchOptions(**options))[0].score  # type: ignore[arg-type]
 
-    (whole,) = score_pairs(scorer.network, pairs[:1], OPTIONS)
+    (whole,) = scorer.score_pairs(pairs[:1], OPTIONS)
     length = len(pairs[0].target_ids) + 1
     assert score(length_penalty=0) == pytest.approx(whole.log_prob)
     assert score(length_penalty=0.5) == pytest.approx(whole.log_prob / ((5 + length) / 6) ** 0.5)
@@ -145,10 +164,10 @@ def test_normalizes_as_the_options_say(scorer: Scorer, pairs: list[Pair]) -> Non
 
 
 def test_attention_is_the_last_layer_s_mean_over_its_heads(tiny_bundle: Path) -> None:
-    scorer = Scorer.load(tiny_bundle)
-    network = scorer.network
+    network = load_network(tiny_bundle, read_config(tiny_bundle))
+    scorer = torch_scorer(tiny_bundle, network)
     pair = scorer.prepare("The dog sees the house.", "Der Hund sieht das Haus.", EN_DE)
-    (score,) = score_pairs(network, [pair], OPTIONS)
+    (score,) = scorer.score_pairs([pair], OPTIONS)
     assert score.attention is not None
     assert score.attention.shape == (len(pair.target_ids) + 1, len(pair.source_ids))
     np.testing.assert_allclose(score.attention.sum(axis=1), 1, atol=1e-5)
@@ -229,14 +248,14 @@ def test_the_longest_pair_of_the_model_is_scored(scorer: Scorer, tiny_bundle: Pa
     vocabulary = read_vocabulary(tiny_bundle, info)
     house, end = vocabulary.source.encode("house")[0], EOS_ID
     pair = Pair([5, *[house] * 62, end], [house] * 63)
-    (score,) = score_pairs(load_network(tiny_bundle, info), [pair], OPTIONS)
+    (score,) = scorer.score_pairs([pair], OPTIONS)
     assert len(score.token_log_probs) == info.architecture.max_target_length
 
 
 def test_lower_precision_scores_nearly_the_same(tiny_bundle: Path, scorer: Scorer, pairs: list[Pair]) -> None:
-    exact = [score.log_prob for score in score_pairs(scorer.network, pairs, OPTIONS)]
+    exact = [score.log_prob for score in scorer.score_pairs(pairs, OPTIONS)]
     rough = Scorer.load(tiny_bundle, precision="bfloat16")
-    found = [score.log_prob for score in score_pairs(rough.network, pairs, OPTIONS)]
+    found = [score.log_prob for score in rough.score_pairs(pairs, OPTIONS)]
     assert found == pytest.approx(exact, rel=0.05)
     assert found != exact
 
@@ -247,6 +266,6 @@ def test_loading_refuses_what_is_not_there(tiny_bundle: Path) -> None:
     with pytest.raises(InvalidInputError, match=r'^the device "abacus" cannot be used: [^\n]*$'):
         Scorer.load(tiny_bundle, device="abacus")
     with pytest.raises(
-        InvalidInputError, match='cannot score in the precision "int8": choose among float32, bfloat16, '
+        InvalidInputError, match='cannot score in the precision "auto": choose among float32, bfloat16, '
     ):
-        Scorer.load(tiny_bundle, precision=cast(ScoringPrecision, "int8"))
+        Scorer.load(tiny_bundle, precision=cast(ScoringPrecision, "auto"))

@@ -6,14 +6,13 @@ import time
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dragoman.model.decoding.decoder import Admission, Decoder, Extensions, Given, GivenScore, Rows
 from dragoman.model.decoding.limits import EngineLimits, num_cached_positions
 from dragoman.model.decoding.request import Event, Finished, Request, TokenHypothesis
 from dragoman.model.decoding.search.beam import join_extensions
 from dragoman.model.decoding.search.following import describe_progress
-from dragoman.model.decoding.search.rules import Rules, coverage_penalty, length_penalty
+from dragoman.model.decoding.search.rules import Rules, hypothesis_score
 from dragoman.model.decoding.search.sampling import Sampler
 from dragoman.model.decoding.search.state import Search
 from dragoman.model.decoding.search_options import SearchOptions
@@ -282,17 +281,6 @@ class Engine:
 
 def _needs_attention(options: SearchOptions) -> bool:
     return options.return_attention or options.coverage_penalty > 0
-
-
-def hypothesis_score(
-    options: SearchOptions, log_prob: float, length: int, attention: NDArray[np.float32] | None
-) -> float:
-    """Length-normalized, with the coverage penalty. length: target pieces with the end of sentence; attention: [length,
-    source pieces], not None where there is a coverage penalty."""
-    score = log_prob / length_penalty(length, options.length_penalty, options.length_normalization)
-    if options.coverage_penalty and attention is not None:
-        score += coverage_penalty(attention, options.coverage_penalty)
-    return score
 
 
 def _admission(slot: int, request: Request) -> Admission:

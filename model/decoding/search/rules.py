@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from dragoman.model.decoding.decoder import Extensions, Ints, PieceLists, Rows
 from dragoman.model.decoding.request import Request
 from dragoman.model.decoding.search.beam import BeamStep
-from dragoman.model.decoding.search_options import LengthNormalization
+from dragoman.model.decoding.search_options import LengthNormalization, SearchOptions
 
 
 def length_penalty(length: int, alpha: float, normalization: LengthNormalization) -> float:
@@ -32,6 +32,17 @@ def coverage_penalty(attention: NDArray[np.float32], beta: float) -> float:
     """
     covered = attention.sum(axis=0, dtype=np.float64).clip(np.finfo(np.float32).tiny, 1.0)
     return beta * float(np.log(covered).sum())
+
+
+def hypothesis_score(
+    options: SearchOptions, log_prob: float, length: int, attention: NDArray[np.float32] | None
+) -> float:
+    """Length-normalized, with the coverage penalty. length: target pieces with the end of sentence; attention: [length,
+    source pieces], not None where there is a coverage penalty."""
+    score = log_prob / length_penalty(length, options.length_penalty, options.length_normalization)
+    if options.coverage_penalty and attention is not None:
+        score += coverage_penalty(attention, options.coverage_penalty)
+    return score
 
 
 def repeated_pieces(pieces: Ints, lengths: Ints, size: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

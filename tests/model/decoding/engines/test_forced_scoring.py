@@ -16,6 +16,7 @@ from dragoman.model.decoding.loading import open_model
 from dragoman.model.decoding.request import Request
 from dragoman.model.decoding.search_options import SearchOptions
 from dragoman.model.errors import DragomanError, InvalidInputError
+from dragoman.model.network.storage import load_network
 from dragoman.translation.scored import ScoredTranslation
 from dragoman.translation.scorer import Scorer
 from dragoman.translation.translator import Translator
@@ -71,7 +72,7 @@ def test_the_kernels_score_as_the_scorer_does(tiny_bundle: Path, due: list[Score
 
 def test_torch_scores_as_the_scorer_does(tiny_bundle: Path, due: list[ScoredTranslation]) -> None:
     model = open_model([tiny_bundle])
-    decoder = TorchDecoder(Scorer.load(tiny_bundle).network, forbidden_ids=model.vocabulary.forbidden_ids())
+    decoder = TorchDecoder(load_network(tiny_bundle, model.info), forbidden_ids=model.vocabulary.forbidden_ids())
     assert_close(score(Translator(model.info, model.vocabulary, Engine(decoder))), due)
 
 
