@@ -10,8 +10,7 @@ shortlist.safetensors may be there: see dragoman.model.shortlist
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -20,14 +19,11 @@ from pydantic import Field, ValidationError, model_validator
 from dragoman.model.codec import Codec
 from dragoman.model.config import ArchitectureConfig, Direction, StrictModel, VocabularyShape, describe_validation_error
 from dragoman.model.errors import DragomanError, InvalidInputError, NotFoundError
-from dragoman.model.files import new_folder, write_atomically
-from dragoman.model.vocabulary import PieceModel, Vocabulary
+from dragoman.model.files import MAX_BYTES, new_folder, read_bytes, write_atomically
+from dragoman.model.vocabulary import Vocabulary
 
 SHIPPED_BUNDLES = Path(__file__).parent / "bundles"
 """The bundles that come with the package."""
-
-MAX_FILE_BYTES = 1 << 30
-"""Of any file of a bundle but its weights, whose size the architecture bounds."""
 
 CONFIG_FILE, WEIGHTS_FILE, CARD_FILE = "config.json", "weights.safetensors", "README.md"
 
@@ -115,59 +111,36 @@ def read_config(folder: Path) -> BundleConfig:
         raise InvalidInputError(f"{path}: {describe_validation_error(error)}") from error
 
 
-def read_vocabulary(folder: Path, config: BundleConfig) -> Vocabulary:
+def read_vocabulary(folder: Path, info: BundleConfig) -> Vocabulary:
     """Raises InvalidInputError naming the file that is missing, damaged or of another size than the configuration."""
-    shape = config.vocabulary
-    if shape.joint:
-        model = _read_piece_model(folder / "vocabulary.model", shape.source_size)
-        vocabulary = Vocabulary(model, model)
-    else:
-        vocabulary = Vocabulary(
-            _read_piece_model(folder / "source.model", shape.source_size),
-            _read_piece_model(folder / "target.model", shape.target_size),
-        )
+    shape = info.vocabulary
+    vocabulary = Vocabulary.read(folder, joint=shape.joint, read_file=read_file)
+    source_path, target_path = (folder / name for name in vocabulary.file_names)
+    for path, found, due in (
+        (source_path, vocabulary.source.size, shape.source_size),
+        (target_path, vocabulary.target.size, shape.target_size),
+    ):
+        if found != due:
+            raise InvalidInputError(f"{path}: has {found} pieces, but {CONFIG_FILE} says {due}")
     if vocabulary.shape != shape:
         raise InvalidInputError(f"{folder / CONFIG_FILE}: vocabulary: has special ids that the vocabulary has not")
-    for direction in config.directions:
+    for direction in info.directions:
         if vocabulary.source.tag_id(direction.target) is None:
-            path = folder / ("vocabulary.model" if shape.joint else "source.model")
             raise InvalidInputError(
-                f'{path}: has no tag for the language "{direction.target}", but {CONFIG_FILE} lists {direction}'
+                f'{source_path}: has no tag for the language "{direction.target}", but {CONFIG_FILE} lists {direction}'
             )
     return vocabulary
 
 
-def _read_piece_model(path: Path, size: int) -> PieceModel:
+def read_file(path: Path, max_bytes: int = MAX_BYTES) -> bytes:
+    """A bundle's file. Raises InvalidInputError if it is missing, has more than max_bytes, or cannot be read."""
     try:
-        model = PieceModel(read_file(path))
-    except InvalidInputError as error:
-        message = str(error)
-        raise error if message.startswith(str(path)) else InvalidInputError(f"{path}: {message}") from error
-    if model.size != size:
-        raise InvalidInputError(f"{path}: has {model.size} pieces, but {CONFIG_FILE} says {size}")
-    return model
-
-
-def read_file(path: Path, max_bytes: int = MAX_FILE_BYTES) -> bytes:
-    """A bundle's file. Raises InvalidInputError if it is missing, larger than max_bytes, or cannot be read."""
-    with _reading(path), path.open("rb") as file:
-        size = os.fstat(file.fileno()).st_size
-        if size > max_bytes:
-            raise InvalidInputError(f"{path}: has {size:,} bytes, but {max_bytes:,} are the most that it can need")
-        return file.read()
-
-
-@contextmanager
-def _reading(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except FileNotFoundError as error:
+        return read_bytes(path, max_bytes)
+    except NotFoundError as error:
         raise InvalidInputError(f"{path}: the bundle lacks this file") from error
-    except OSError as error:
-        raise InvalidInputError(f"{path}: cannot be read: {error.strerror}") from error
 
 
-def write_bundle(folder: Path, config: BundleConfig, vocabulary: Codec, weights: bytes, card: str) -> None:
+def write_bundle(folder: Path, info: BundleConfig, vocabulary: Codec, weights: bytes, card: str) -> None:
     """Writes a whole bundle aside, then puts it in the place of an older one.
 
     Raises DragomanError when it cannot be written; an older bundle then stays.
@@ -175,7 +148,7 @@ def write_bundle(folder: Path, config: BundleConfig, vocabulary: Codec, weights:
     if folder.exists() and not (folder / CONFIG_FILE).exists():
         raise DragomanError(f"{folder}: exists and is no bundle: it will not be replaced by one")
     files: Mapping[str, bytes | str] = {
-        CONFIG_FILE: config_json(config),
+        CONFIG_FILE: config_json(info),
         WEIGHTS_FILE: weights,
         CARD_FILE: card,
         **vocabulary.files(),
@@ -188,9 +161,9 @@ def write_bundle(folder: Path, config: BundleConfig, vocabulary: Codec, weights:
         raise DragomanError(f"{folder}: the bundle cannot be written: {error.strerror or error}") from error
 
 
-def config_json(config: BundleConfig) -> str:
+def config_json(info: BundleConfig) -> str:
     """As it stands in config.json."""
-    return json.dumps(config.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(info.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n"
 
 
 def bundle_revision(folder: Path) -> str:
@@ -199,9 +172,14 @@ def bundle_revision(folder: Path) -> str:
 
 
 def file_revision(path: Path) -> str:
-    """16 hexadecimal digits of a file's SHA-256. Raises InvalidInputError as `read_file` does."""
-    with _reading(path), path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+    """16 hexadecimal digits of a file's SHA-256. Raises InvalidInputError if it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+    except FileNotFoundError as error:
+        raise InvalidInputError(f"{path}: the bundle lacks this file") from error
+    except OSError as error:
+        raise InvalidInputError(f"{path}: cannot be read: {error.strerror}") from error
 
 
 def size_on_disk(folder: Path) -> int:

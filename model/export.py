@@ -68,11 +68,11 @@ def export_ctranslate2(
             f"quantization is {quantization}, but must be one of {', '.join(get_args(Quantization))}"
         )
     _check_output(output, overwrite)
-    config = read_config(bundle)
-    _check_expressible(config.architecture)
-    vocabulary = read_vocabulary(bundle, config)
-    lists = read_shortlist(bundle, config) if shortlist is not None else None
-    spec = _build_spec(config.architecture, read_weights(bundle, config), vocabulary)
+    info = read_config(bundle)
+    _check_expressible(info.architecture)
+    vocabulary = read_vocabulary(bundle, info)
+    lists = read_shortlist(bundle, info) if shortlist is not None else None
+    spec = _build_spec(info.architecture, read_weights(bundle, info), vocabulary)
     spec.validate()
     spec.optimize(quantization=quantization)
     try:
@@ -82,7 +82,7 @@ def export_ctranslate2(
                 write_atomically(folder / name, content)
             if lists is not None and shortlist is not None:
                 write_vmap(folder / VMAP_FILE, lists, shortlist, vocabulary)
-            write_atomically(folder / "README.md", _readme(config, vocabulary, quantization, shortlist))
+            write_atomically(folder / "README.md", _readme(info, vocabulary, quantization, shortlist))
     except OSError as error:
         raise DragomanError(f"{output}: the model cannot be written: {error.strerror or error}") from error
 
@@ -183,15 +183,16 @@ def _set_norm(spec: Any, name: str, weights: Weights) -> None:
     spec.gamma, spec.beta = weights.pop(f"{name}.weight").as_floats(), weights.pop(f"{name}.bias").as_floats()
 
 
-def _readme(config: BundleConfig, vocabulary: Codec, quantization: str, shortlist: Direction | None) -> str:
-    source_file, target_file = ("vocabulary.model",) * 2 if vocabulary.shape.joint else ("source.model", "target.model")
-    directions = ", ".join(map(str, config.directions))
-    limits = config.architecture
-    tags = list(dict.fromkeys(_tag(vocabulary, direction) for direction in config.directions))
+def _readme(info: BundleConfig, vocabulary: Codec, quantization: str, shortlist: Direction | None) -> str:
+    files = list(vocabulary.files())
+    source_file, target_file = files[0], files[-1]
+    directions = ", ".join(map(str, info.directions))
+    limits = info.architecture
+    tags = list(dict.fromkeys(_tag(vocabulary, direction) for direction in info.directions))
     tag_list = ", ".join(f"`{tag}`" for tag in tags)
-    return f"""# {config.name} for CTranslate2
+    return f"""# {info.name} for CTranslate2
 
-Made from the Dragoman bundle "{config.name}" ({directions}); weights in {quantization}. Needs `ctranslate2` and
+Made from the Dragoman bundle "{info.name}" ({directions}); weights in {quantization}. Needs `ctranslate2` and
 `sentencepiece`. In this folder:
 
 ```python

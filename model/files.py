@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, BinaryIO, cast
 
-from dragoman.model.errors import DragomanError, InvalidInputError
+from dragoman.model.errors import DragomanError, InvalidInputError, NotFoundError
 
 try:
     import fcntl
@@ -23,6 +23,9 @@ except ImportError:  # the clients, which import this module, run on Windows, to
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
+
+MAX_BYTES = 1 << 30
+"""Of a file that is read as a whole."""
 
 STANDARD_STREAM = Path("-")
 """Names standard input where a file is read, and standard output where one is written."""
@@ -38,6 +41,21 @@ def is_packed(path: Path) -> bool:
 def is_stream(path: Path) -> bool:
     """Whether `path` is standard output, a pipe, a socket or a device. What is written there cannot be replaced."""
     return path in _NAMES_OF_STANDARD_OUTPUT or (path.exists() and not path.is_file() and not path.is_dir())
+
+
+def read_bytes(path: Path, max_bytes: int = MAX_BYTES) -> bytes:
+    """The content of a small file. Raises NotFoundError if there is none, InvalidInputError if it has more than
+    max_bytes or cannot be read."""
+    try:
+        with path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            if size > max_bytes:
+                raise InvalidInputError(f"{path}: has {size:,} bytes, but {max_bytes:,} are the most that it can need")
+            return file.read()
+    except FileNotFoundError as error:
+        raise NotFoundError(f"{path}: no such file") from error
+    except OSError as error:
+        raise InvalidInputError(f"{path}: cannot be read: {error.strerror}") from error
 
 
 def refuse_to_replace(path: Path) -> None:

@@ -119,14 +119,14 @@ def has_shortlist(folder: Path) -> bool:
     return (folder / SHORTLIST_FILE).exists()
 
 
-def read_shortlist(folder: Path, config: BundleConfig) -> Shortlist:
+def read_shortlist(folder: Path, info: BundleConfig) -> Shortlist:
     """A bundle's shortlist. Raises InvalidInputError naming the file if it is missing, damaged or made for another
     vocabulary."""
     path = folder / SHORTLIST_FILE
     if not has_shortlist(folder):
         raise InvalidInputError(f"{path}: the bundle has no shortlist; `dragoman shortlist` learns one")
     try:
-        return Shortlist(_split(load(read_file(path))), config.vocabulary)
+        return Shortlist(_split(load(read_file(path))), info.vocabulary)
     except SafetensorError as error:
         raise InvalidInputError(f"{path}: damaged or cut short: {error}") from error
     except KeyError as error:  # numpy has no such type

@@ -36,18 +36,18 @@ class StoredTensor:
         return self.values.astype(np.float32) * self.scales[:, None]
 
 
-def read_weights(folder: Path, config: BundleConfig) -> dict[str, StoredTensor]:
+def read_weights(folder: Path, info: BundleConfig) -> dict[str, StoredTensor]:
     """Every parameter of `model.network.transformer.Transformer` by its name, tied ones under each of their names.
 
     Raises InvalidInputError naming the file, and the tensor that is missing or has the wrong shape.
     """
     path = folder / WEIGHTS_FILE
-    parameters = describe_parameters(config.architecture, config.vocabulary)
+    parameters = describe_parameters(info.architecture, info.vocabulary)
     most_bytes = sum(4 * math.prod(parameter.shape) + _DESCRIPTION_BYTES for parameter in parameters)
-    return parse_weights(read_file(path, most_bytes), config, path)
+    return parse_weights(read_file(path, most_bytes), info, path)
 
 
-def parse_weights(content: bytes, config: BundleConfig, path: Path) -> dict[str, StoredTensor]:
+def parse_weights(content: bytes, info: BundleConfig, path: Path) -> dict[str, StoredTensor]:
     """See `read_weights`. content: of a safetensors file; path: what errors call it."""
     try:
         tensors = load(content)
@@ -58,7 +58,7 @@ def parse_weights(content: bytes, config: BundleConfig, path: Path) -> dict[str,
         raise InvalidInputError(
             f"{path}: holds numbers of the kind {kind}; float32, float16 or int8 are due"
         ) from error
-    parameters = describe_parameters(config.architecture, config.vocabulary)
+    parameters = describe_parameters(info.architecture, info.vocabulary)
     found = {
         parameter.name: _stored(tensors, parameter, path)
         for parameter in parameters

@@ -36,17 +36,17 @@ def pack_weights(network: Transformer, storage: Storage) -> bytes:
     return save(tensors)
 
 
-def load_network(folder: Path, config: BundleConfig) -> Transformer:
+def load_network(folder: Path, info: BundleConfig) -> Transformer:
     """The bundle's network in float32, in evaluation mode.
 
     Raises InvalidInputError naming the file, and the tensor that is missing or has the wrong shape.
     """
-    return make_network(read_weights(folder, config), config)
+    return make_network(read_weights(folder, info), info)
 
 
-def make_network(tensors: Mapping[str, StoredTensor], config: BundleConfig) -> Transformer:
+def make_network(tensors: Mapping[str, StoredTensor], info: BundleConfig) -> Transformer:
     """The network of a bundle's weights in float32, in evaluation mode."""
-    network = Transformer(config.architecture, config.vocabulary)
+    network = Transformer(info.architecture, info.vocabulary)
     with torch.no_grad():
         for name, parameter in network.named_parameters():
             parameter.copy_(torch.from_numpy(tensors[name].as_floats()))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dragoman.model.config import Direction
 from dragoman.model.errors import DragomanError, InvalidInputError, NotFoundError
-from dragoman.model.files import write_atomically
+from dragoman.model.files import read_bytes, write_atomically
 from dragoman.model.vocabulary import PieceModel, PieceModelOptions, Vocabulary, train_piece_model
 from dragoman.training.config import CorpusConfig, GrammarConfig, RunConfig, VocabularyConfig, spoken_by
 from dragoman.training.corpus.cache import ParallelFiles
@@ -129,21 +129,11 @@ def load_vocabulary(config: RunConfig) -> Vocabulary:
     """The vocabulary that the run began with. Raises NotFoundError or InvalidInputError naming a file that is missing
     or damaged."""
     folder = config.run_folder / "vocabulary"
-    if config.vocabulary.joint:
-        joint = _read_piece_model(folder / "vocabulary.model")
-        return Vocabulary(joint, joint)
-    return Vocabulary(_read_piece_model(folder / "source.model"), _read_piece_model(folder / "target.model"))
+    return Vocabulary.read(folder, joint=config.vocabulary.joint, read_file=read_bytes)
 
 
 def _read_piece_model(path: Path) -> PieceModel:
-    try:
-        return PieceModel(path.read_bytes())
-    except FileNotFoundError as error:
-        raise NotFoundError(f"{path}: no such file") from error
-    except OSError as error:
-        raise InvalidInputError(f"{path}: cannot be read: {error.strerror}") from error
-    except InvalidInputError as error:
-        raise InvalidInputError(f"{path}: {error}") from error
+    return PieceModel(read_bytes(path), path)
 
 
 def _train(

@@ -1,5 +1,6 @@
 """Sampled segmentations: always of the same text, as likely as the papers say, and drawn by the seed alone."""
 
+import io
 import math
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from dragoman.model.errors import InvalidInputError
 from dragoman.model.vocabulary import PieceModel, PieceModelOptions, Vocabulary, train_piece_model
 from dragoman.training.corpus.pairs import EncodedSide
 from dragoman.training.corpus.segmentation_sampling import SegmentationSampler
+from tests.pieces import BOS_ID, EOS_ID, PAD_ID, UNK_ID
 
 WORDS = [f"{first}{last}" for first in ("sing", "walk", "talk", "think") for last in ("", "s", "ing", "er", "ers")]
 
@@ -155,13 +157,19 @@ def test_what_is_too_long_keeps_its_usual_segmentation(unigram: PieceModel) -> N
     ]
 
 
-def test_a_vocabulary_that_cannot_sample_is_told(unigram: PieceModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Refusing:
-        def encode(self, text: str, **_: object) -> list[int]:
-            raise RuntimeError("SampleEncode is not available")
-
-        nbest_encode = encode
-
-    monkeypatch.setattr(unigram, "_processor", Refusing())
+def test_a_vocabulary_that_cannot_sample_is_told() -> None:
+    characters = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(WORDS),
+        model_writer=characters,
+        model_type="char",
+        vocab_size=60,
+        hard_vocab_limit=False,
+        pad_id=PAD_ID,
+        unk_id=UNK_ID,
+        bos_id=BOS_ID,
+        eos_id=EOS_ID,
+        minloglevel=2,
+    )
     with pytest.raises(InvalidInputError, match="the vocabulary cannot sample segmentations: it is neither"):
-        SegmentationSampler(unigram, 0.1)
+        SegmentationSampler(PieceModel(characters.getvalue()), 0.1)
