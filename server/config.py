@@ -15,6 +15,9 @@ from dragoman.model.decoding.search_options import MAX_BEAM_SIZE
 from dragoman.model.errors import InvalidInputError
 from dragoman.server.scheduling.scheduler import MAX_WAITING, MAX_WAITING_BYTES, QueueLimits
 
+DEFAULT_LOAD_SECONDS, DEFAULT_MAX_RETIRED = 600.0, 4
+"""See `ServingConfig`."""
+
 DEFAULT_LISTEN = "127.0.0.1:50051"
 """Loopback alone: without a certificate and tokens, a connection is neither encrypted nor authenticated."""
 
@@ -107,6 +110,15 @@ class ServingConfig(LoadingConfig):
         None,
         description="The folder, of this server alone, that keeps BatchTranslateText's operations over a restart; "
         "none: they are forgotten.",
+    )
+    load_seconds: float = Field(
+        DEFAULT_LOAD_SECONDS, gt=0, le=86400, description="How long loading a model may take; then it has failed."
+    )
+    max_retired_models: int = Field(
+        DEFAULT_MAX_RETIRED,
+        ge=0,
+        le=1000,
+        description="Models that were replaced and still have calls, all together; the oldest ones' calls are ended.",
     )
     reload_seconds: float = Field(
         5.0,

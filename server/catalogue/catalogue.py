@@ -5,18 +5,19 @@ Everything but loading runs on the event loop.
 
 import asyncio
 import logging
+import threading
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 
 from dragoman.model.config import Direction
 from dragoman.model.errors import DragomanError, InvalidInputError
+from dragoman.server.background import BackgroundThread, run_on_own_thread
 from dragoman.server.catalogue.loading import LONGEST_PAUSE, LoadAttempts, load_translator, read_card, try_worker
 from dragoman.server.catalogue.served import Lease, ModelLease, ServedModel, find_named, find_worker
-from dragoman.server.config import ModelConfig
+from dragoman.server.config import DEFAULT_LOAD_SECONDS, DEFAULT_MAX_RETIRED, ModelConfig
 from dragoman.server.scheduling.interfaces import ModelObserver, ServedTranslator
 from dragoman.server.scheduling.scheduler import DEFAULT_LIMITS, QueueLimits
 from dragoman.server.scheduling.worker import NO_OBSERVER, Worker, WorkerObserver
@@ -33,6 +34,7 @@ class _Nobody:
     def model_loaded(self, model: str, revision: str) -> None: ...
     def model_unloaded(self, model: str) -> None: ...
     def reload_ended(self, model: str, outcome: str) -> None: ...
+    def models_retired(self, number: int) -> None: ...
 
 
 @dataclass(slots=True)
@@ -56,6 +58,8 @@ class Catalogue:
         observer: ModelObserver | None = None,
         worker_observer: WorkerObserver = NO_OBSERVER,
         on_change: Callable[[], None] = lambda: None,
+        load_seconds: float = DEFAULT_LOAD_SECONDS,
+        max_retired: int = DEFAULT_MAX_RETIRED,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """load: called on another thread, the same each time. try_out: raises DragomanError for a model that does not
@@ -63,6 +67,9 @@ class Catalogue:
 
         on_change: called on the event loop when another set of models is served and when one of them breaks, or, at
         the next `apply`, when one has lost all of its processes or has some again.
+
+        load_seconds: how long loading one may take. max_retired: how many that were replaced may still have calls; when
+        there are more, the calls of the oldest end as those of a server that stops.
         """
         self._load = load
         self._try_out = try_out
@@ -76,9 +83,12 @@ class Catalogue:
         self._told: dict[str, bool] = {}  # what `works` was at the last change
         self._attempts = LoadAttempts(clock)
         self._applying = asyncio.Lock()
+        self._load_seconds = load_seconds
+        self._max_retired = max_retired
         # One thread for all: threads that take turns would each keep memory of the models that they loaded.
-        self._loader = ThreadPoolExecutor(1, "dragoman-load")
-        self._retired: set[ServedModel] = set()  # those that still have calls
+        self._loader = BackgroundThread("dragoman-load")
+        self._late_loads: dict[str, threading.Event] = {}  # by bundle: those that were given up, set when they end
+        self._retired: list[ServedModel] = []  # those that still have calls, the oldest first
         self._closing: set[asyncio.Task[None]] = set()
         self._num_leases = 0
         self._idle = asyncio.Event()
@@ -135,7 +145,9 @@ class Catalogue:
         """
         async with self._applying:
             if states is None:
-                states = {model.bundle: await asyncio.to_thread(self._state_of, model.bundle) for model in models}
+                states = {
+                    model.bundle: await self._loader.run(partial(self._state_of, model.bundle)) for model in models
+                }
             self._attempts.confine_to(models)
             this_round = _Round()
             waiting = [
@@ -156,7 +168,7 @@ class Catalogue:
             self._retired.clear()
         while self._closing:
             await asyncio.gather(*self._closing)
-        self._loader.shutdown(wait=False)  # it is idle
+        self._loader.end()
 
     def _keep(self, wanted: ModelConfig, state: BundleState, this_round: _Round) -> bool:
         for model in self._models:
@@ -192,10 +204,9 @@ class Catalogue:
             await _close(broken)
         logger.debug("loading %s", wanted.bundle)
         started = self._clock()
-        card = await asyncio.to_thread(read_card, wanted.bundle)
-        translator = await self._load_on_a_thread(wanted)
+        card, translator = await self._load_in_time(wanted)
         if any(model.name == translator.name for model in this_round.chosen.values()):
-            await asyncio.to_thread(translator.close)
+            await run_on_own_thread(translator.close, "dragoman-close")
             raise InvalidInputError(
                 f'two models are called "{translator.name}"; every served model needs a name of its own'
             )
@@ -211,15 +222,34 @@ class Catalogue:
         )
         try:
             await self._try_out(model.worker)
-        except Exception as error:
+        except BaseException as error:
             self._retire(model)  # its end is not awaited: it may hang as its trial did
+            if not isinstance(error, Exception):
+                raise
             raise _explain(error, wanted) from error
         logger.info("%s, revision %s, serves after %.1f s", model.name, translator.revision, self._clock() - started)
         return model
 
-    async def _load_on_a_thread(self, wanted: ModelConfig) -> ServedTranslator:
+    async def _load_in_time(self, wanted: ModelConfig) -> tuple[str, ServedTranslator]:
+        """A model's card and the model. One that comes too late is closed, and until then the bundle is left alone."""
+        late = self._late_loads.get(wanted.bundle)
+        if late is not None and not late.is_set():
+            raise DragomanError(f"{wanted.bundle}: an earlier attempt to load it has not ended yet")
+        ended = threading.Event()
+
+        def load() -> tuple[str, ServedTranslator]:
+            try:
+                return read_card(wanted.bundle), self._load(wanted)
+            finally:
+                ended.set()
+
+        self._late_loads[wanted.bundle] = ended
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._loader, self._load, wanted)
+            return await self._loader.run(load, self._load_seconds, on_late=lambda found: found[1].close())
+        except TimeoutError as error:
+            if ended.is_set():  # its own
+                raise _explain(error, wanted) from error
+            raise DragomanError(f"{wanted.bundle}: was not loaded in {self._load_seconds:g} s") from error
         except Exception as error:
             raise _explain(error, wanted) from error
 
@@ -283,10 +313,17 @@ class Catalogue:
 
     def _retire(self, model: ServedModel) -> None:
         model.is_retired = True
-        if model.num_leases:
-            self._retired.add(model)
-        else:
+        if not model.num_leases:
             self._close_soon(model)
+            return
+        self._retired.append(model)
+        if len(self._retired) > self._max_retired:
+            oldest = self._retired.pop(0)
+            logger.warning(
+                "%s: the calls of a version that was replaced are ended: too many versions have calls", oldest.name
+            )
+            self._close_soon(oldest)
+        self._observer.models_retired(len(self._retired))
 
     def _close_soon(self, model: ServedModel) -> None:
         closing = asyncio.ensure_future(_close(model))
@@ -305,14 +342,15 @@ class Catalogue:
         if not self._num_leases:
             self._idle.set()
         if model in self._retired and not model.num_leases:
-            self._retired.discard(model)
+            self._retired.remove(model)
+            self._observer.models_retired(len(self._retired))
             self._close_soon(model)
 
 
 async def _close(model: ServedModel) -> None:
     try:
         await model.worker.drain()
-        await asyncio.to_thread(model.worker.translator.close)
+        await run_on_own_thread(model.worker.translator.close, "dragoman-close")
     except Exception:  # its memory may be lost, but the others are not concerned
         logger.exception("%s could not be closed", model.name)
 

@@ -4,7 +4,6 @@ import asyncio
 import math
 import time
 from collections.abc import Callable, Collection
-from contextlib import suppress
 from dataclasses import dataclass
 
 from dragoman.model.bundle import CARD_FILE, find_bundle
@@ -12,13 +11,10 @@ from dragoman.model.decoding.search_options import SearchOptions
 from dragoman.model.errors import DragomanError, NotFoundError
 from dragoman.server.call_context import CallContext, Priority
 from dragoman.server.config import ModelConfig
+from dragoman.server.scheduling.engine_loop import prepare_trial
 from dragoman.server.scheduling.interfaces import ServedTranslator
 from dragoman.server.scheduling.worker import TextFailure, Worker
 from dragoman.server.watching import BundleState
-from dragoman.translation.preparing import PreparedText
-
-TRIAL_TEXT = "1"
-"""Pieces of every vocabulary make it, if need be byte by byte."""
 
 MAX_CARD_BYTES = 1024 * 1024
 """Of a model card; every GetModel sends it."""
@@ -72,7 +68,9 @@ def read_card(bundle: str) -> str:
 
 async def try_worker(worker: Worker) -> None:
     """Has a model translate something, on the way that calls take. Raises DragomanError if it does not."""
-    prepared = _prepare_trial(worker.translator)
+    prepared = prepare_trial(worker.translator, SearchOptions(max_target_length=8))
+    if prepared is None:
+        raise DragomanError(f"{worker.translator.name}: no direction can be translated")
     translating = worker.translate([prepared], caller=_NOBODY, priority=Priority.INTERACTIVE)
     try:
         (translation,) = await asyncio.wait_for(translating, TRIAL_SECONDS)
@@ -82,15 +80,6 @@ async def try_worker(worker: Worker) -> None:
         raise DragomanError(f"{worker.translator.name}: cannot translate: {translation.reason}")
     if not math.isfinite(translation.score):
         raise DragomanError(f"{worker.translator.name}: its scores are no numbers: its weights are damaged")
-
-
-def _prepare_trial(translator: ServedTranslator) -> PreparedText:
-    """In the first direction that can be translated: a shortlist may lack some."""
-    options = SearchOptions(max_target_length=8)
-    for direction in translator.directions:
-        with suppress(NotFoundError):
-            return translator.prepare(TRIAL_TEXT, direction, options)
-    raise DragomanError(f"{translator.name}: no direction can be translated")
 
 
 @dataclass(frozen=True, slots=True)

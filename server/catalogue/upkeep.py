@@ -4,13 +4,18 @@ import asyncio
 import logging
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from dragoman.model.errors import DragomanError
+from dragoman.server.background import BackgroundThread
 from dragoman.server.catalogue.catalogue import Catalogue
 from dragoman.server.catalogue.loading import FIRST_PAUSE
 from dragoman.server.config import LoadingConfig, ServerConfig
 from dragoman.server.watching import BundleState, FileState, bundle_state, file_state
+
+LOOK_SECONDS = 30.0
+"""How long a disk may take to say whether a file has changed."""
 
 _AT_ONCE = frozenset({"reload_seconds", "drain_seconds", *LoadingConfig.model_fields})
 """Keys of [server] that need no restart."""
@@ -46,6 +51,7 @@ class Upkeep:
         self._file_before: FileState | None = None  # at the last look
         self._states: dict[str, BundleState] = {}  # that the catalogue was told of
         self._states_before: dict[str, BundleState] = {}  # at the last look
+        self._disk = BackgroundThread("dragoman-look")
         self._looking = asyncio.Lock()
         self._wake = asyncio.Event()
         self._asked = False
@@ -54,7 +60,7 @@ class Upkeep:
     async def load(self) -> None:
         """Loads all models for the first time. Raises DragomanError if one of them cannot be served."""
         if self._path is not None:
-            self._file = self._file_before = await asyncio.to_thread(file_state, self._path)
+            self._file = self._file_before = await self._disk.run(partial(file_state, self._path))
         self._states = self._states_before = await self._look_at_bundles()
         errors = await self._catalogue.apply(self.config.served_models, self._states)
         if errors:
@@ -65,13 +71,13 @@ class Upkeep:
         self._task = asyncio.ensure_future(self._run())
 
     async def stop(self) -> None:
-        """Ends the looking; one that is under way, which may be loading a model, is waited for."""
+        """Ends the looking; a model that is being loaded is given up."""
         task, self._task = self._task, None
         if task is not None:
-            async with self._looking:
-                task.cancel()
+            task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
+        self._disk.end()
 
     def wake(self) -> None:
         """The catalogue may have something to try again."""
@@ -113,16 +119,21 @@ class Upkeep:
     async def _look_at_config(self, *, at_once: bool) -> None:
         if self._path is None or self._reread is None:
             return
-        file = await asyncio.to_thread(file_state, self._path)
+        try:
+            file = await self._disk.run(partial(file_state, self._path), LOOK_SECONDS)
+        except TimeoutError:
+            logger.error("%s: its disk has not answered in %g s; it stays as it was", self._path, LOOK_SECONDS)
+            return
         settled = at_once or file == self._file_before
         self._file_before = file
         if not settled or (file == self._file and not at_once):
             return
         self._file = file
         try:
-            config = await asyncio.to_thread(self._reread)
-        except DragomanError as error:
-            logger.error("the configuration stays as it was: %s", error)
+            config = await self._disk.run(self._reread, LOOK_SECONDS)
+        except (DragomanError, TimeoutError) as error:
+            reason = str(error) or f"{self._path} was not read in {LOOK_SECONDS:g} s"
+            logger.error("the configuration stays as it was: %s", reason)
             return
         if config != self.config:
             self._take(config)
@@ -138,8 +149,14 @@ class Upkeep:
         self.config = config
 
     async def _look_at_bundles(self) -> dict[str, BundleState]:
-        bundles = dict.fromkeys(model.bundle for model in self.config.served_models)
-        return {bundle: await asyncio.to_thread(self._state_of, bundle) for bundle in bundles}
+        found: dict[str, BundleState] = {}
+        for bundle in dict.fromkeys(model.bundle for model in self.config.served_models):
+            try:
+                found[bundle] = await self._disk.run(partial(self._state_of, bundle), LOOK_SECONDS)
+            except TimeoutError:
+                logger.error("%s: its disk has not answered in %g s; it stays as it was", bundle, LOOK_SECONDS)
+                found[bundle] = self._states_before.get(bundle, BundleState("", ()))
+        return found
 
 
 def _keys_that_need_a_restart(before: ServerConfig, after: ServerConfig) -> list[str]:

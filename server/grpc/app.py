@@ -17,6 +17,7 @@ from grpc_reflection.v1alpha import reflection
 from dragoman.model.decoding.statistics import EngineStatistics
 from dragoman.model.errors import DragomanError
 from dragoman.server.access.exposure import warnings_of
+from dragoman.server.background import run_on_own_thread
 from dragoman.server.catalogue.catalogue import Catalogue
 from dragoman.server.catalogue.loading import load_translator, try_worker
 from dragoman.server.catalogue.upkeep import Upkeep
@@ -90,6 +91,8 @@ class TranslationServer:
             observer=self._monitor,
             worker_observer=self._monitor,
             on_change=self._on_change,
+            load_seconds=config.server.load_seconds,
+            max_retired=config.server.max_retired_models,
         )
         self._upkeep = Upkeep(self._catalogue, config, path=path, reread=reread)
         self._translating = Translating(self._catalogue, config.limits, LanguageDetector())
@@ -134,7 +137,7 @@ class TranslationServer:
             await self._start()
         except BaseException:
             await self._catalogue.close()
-            await asyncio.to_thread(self._monitor.stop)
+            await run_on_own_thread(self._monitor.stop, "dragoman-stop")
             raise
 
     async def _start(self) -> None:
@@ -210,7 +213,7 @@ class TranslationServer:
             await self._google.close()
         await self._catalogue.close()
         logger.info("stopped")
-        await asyncio.to_thread(self._monitor.stop)
+        await run_on_own_thread(self._monitor.stop, "dragoman-stop")
 
     async def _wait_until_idle(self) -> None:
         await self._service.wait_until_idle()

@@ -26,6 +26,9 @@ from dragoman.server.scheduling.interfaces import ServedTranslator, WorkerObserv
 from dragoman.server.scheduling.request_queue import RequestQueue, Throughput
 from dragoman.translation.preparing import PreparedText
 
+TRIAL_TEXT = "1"
+"""Pieces of every vocabulary make it, if need be byte by byte."""
+
 _TRIAL_ID = -1
 """Of the trial's request; callers' ids count from 0."""
 
@@ -34,7 +37,7 @@ def still_translates(translator: ServedTranslator) -> bool:
     """Whether its empty engine finishes a request: one that lost its device or its order fails only when it works.
     Raises what the engine raises. On the engine's thread."""
     engine = translator.engine
-    trial = _make_trial(translator)
+    trial = prepare_trial(translator, SearchOptions(beam_size=1, max_target_length=1))
     if trial is None:
         return False
     engine.admit(trial.requests(itertools.count(_TRIAL_ID)))
@@ -44,12 +47,11 @@ def still_translates(translator: ServedTranslator) -> bool:
     return [type(event) for event in events] == [Finished]
 
 
-def _make_trial(translator: ServedTranslator) -> PreparedText | None:
+def prepare_trial(translator: ServedTranslator, options: SearchOptions) -> PreparedText | None:
     """In the first direction that can be translated: its shortlist may lack some."""
-    options = SearchOptions(beam_size=1, max_target_length=1)
     for direction in translator.directions:
         with suppress(NotFoundError):
-            return translator.prepare("1", direction, options)
+            return translator.prepare(TRIAL_TEXT, direction, options)
     return None
 
 

@@ -169,3 +169,6 @@ class ModelObserver(Protocol):
 
     def reload_ended(self, model: str, outcome: str) -> None:
         """A model was loaded in place of another. outcome: "replaced", or "failed", and then that one goes on."""
+
+    def models_retired(self, number: int) -> None:
+        """So many models that were replaced still have calls."""

@@ -8,6 +8,7 @@ from typing import Self, TypeVar
 
 from dragoman.model.decoding.statistics import EngineStatistics
 from dragoman.model.errors import InvalidInputError, NoTranslationError
+from dragoman.server.background import run_on_own_thread
 from dragoman.server.call_context import CallContext, Priority
 from dragoman.server.scheduling.calls import (
     DeadlineError,
@@ -173,7 +174,7 @@ class Worker:
 
     async def drain(self) -> None:
         """`close` for an event loop."""
-        await asyncio.to_thread(self.close)
+        await run_on_own_thread(self.close, "dragoman-drain")  # it may take long, and calls need the shared threads
 
     def _watch(self) -> None:
         """Gives the engine's thread up when it is stuck."""

@@ -83,6 +83,9 @@ class Metrics:
         self._reloads = Counter(
             "dragoman_model_reloads", "Changed bundles that were tried.", ["model", "outcome"], registry=registry
         )
+        self._retired = Gauge(
+            "dragoman_models_retired", "Models that were replaced and still have calls.", registry=registry
+        )
         self._expiry = Gauge(
             "dragoman_certificate_expiry_timestamp_seconds",
             "When the server's certificate expires, in seconds since the epoch; 0 without one.",
@@ -156,6 +159,10 @@ class Metrics:
     def reload_ended(self, model: str, outcome: str) -> None:
         """A changed bundle was tried."""
         self._reloads.labels(model, outcome).inc()
+
+    def models_retired(self, number: int) -> None:
+        """So many models that were replaced still have calls."""
+        self._retired.set(number)
 
     def certificate_loaded(self, expiry: float) -> None:
         """expiry: seconds since the epoch."""

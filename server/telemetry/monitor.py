@@ -136,6 +136,10 @@ class Monitor:
         """A changed bundle was tried. outcome: "replaced" or "failed"."""
         self._metrics.reload_ended(model, outcome)
 
+    def models_retired(self, number: int) -> None:
+        """So many models that were replaced still have calls."""
+        self._metrics.models_retired(number)
+
     def certificate_loaded(self, expiry: float) -> None:
         """The server's certificate expires then: seconds since the epoch. For `make_credentials`."""
         self._metrics.certificate_loaded(expiry)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,9 @@ from dragoman.server.translating.translating import Translating
 
 MAX_TARGETS, MAX_FILES = 10, 100
 """As Google has them."""
+
+DISK_THREADS = 4
+"""That read and write the files of all operations."""
 
 _MIME_TYPES = {".html": (HTML,), ".txt": (PLAIN,), ".tsv": (HTML, PLAIN)}
 """What files may hold, by their extension; the first is meant where nothing is said."""
@@ -36,6 +40,7 @@ class BatchTranslator:
         """files: the folder that may be read and written. Raises NotFoundError if there is none."""
         self._translating = translating
         self._folder = AllowedFolder(files)
+        self._disk = ThreadPoolExecutor(DISK_THREADS, "dragoman-files")  # calls must not wait for a slow disk
         self._outputs: set[Path] = set()  # folders of jobs that run
 
     async def plan(self, request: types.BatchTranslateTextRequest, caller: CallContext) -> BatchJob:
@@ -46,12 +51,13 @@ class BatchTranslator:
         if request.glossaries:
             raise UnsupportedError("glossaries: there are none here")
         targets = self._find_targets(request)
-        inputs = await asyncio.to_thread(self._find_inputs, request.input_configs)
+        loop = asyncio.get_running_loop()
+        inputs = await loop.run_in_executor(self._disk, self._find_inputs, request.input_configs)
         _check_names(inputs, targets)
         uri = request.output_config.gcs_destination.output_uri_prefix
         if not uri:
             raise InvalidInputError("output_config.gcs_destination.output_uri_prefix: is empty")
-        output = await asyncio.to_thread(self._make_output_folder, uri)
+        output = await loop.run_in_executor(self._disk, self._make_output_folder, uri)
         if output.folder in self._outputs:
             raise InvalidInputError(f'output_config: "{uri}" is used by another operation')
         caller.allowance.enter()
@@ -63,6 +69,7 @@ class BatchTranslator:
             targets,
             output.folder,
             output.style,
+            self._disk,
             on_end=lambda: self._outputs.discard(output.folder),
         )
 

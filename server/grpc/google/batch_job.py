@@ -4,6 +4,7 @@ import asyncio
 import sys
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Sequence
+from concurrent.futures import Executor
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -81,15 +82,18 @@ class BatchJob:
         targets: Sequence[Target],
         folder: Path,
         style: UriStyle,
+        disk: Executor,
         *,
         on_end: Callable[[], None],
     ) -> None:
         """caller: of the call that asked for it, whose deadline does not hold; it has entered its allowance, which the
-        job leaves. folder: of the outputs; style: how they are named. on_end: called when nothing more is written."""
+        job leaves. folder: of the outputs; style: how they are named. disk: what works on files. on_end: called when
+        nothing more is written."""
         self._translating = translating
         self._caller = caller.detach()
         self._inputs, self._targets = inputs, targets
         self._folder, self._style = folder, style
+        self._disk = disk
         self._on_end = on_end
         self._is_closed = False
         self._state = State.RUNNING
@@ -167,7 +171,7 @@ class BatchJob:
         reader = RowReader(item.file, self._translating.limits.max_text_length)
         self._literal_rows[item.file.path] = reader.literal_rows
         try:
-            while window := await _on_thread(partial(reader.read, WINDOW_ROWS, WINDOW_CHARACTERS)):
+            while window := await self._on_thread(partial(reader.read, WINDOW_ROWS, WINDOW_CHARACTERS)):
                 yield window
         finally:
             reader.close()
@@ -189,20 +193,20 @@ class BatchJob:
         try:
             try:
                 if not await self._translate_rows(item, target, translations, errors):
-                    await _on_thread(translations.discard)
+                    await self._on_thread(translations.discard)
             except InvalidInputError as error:  # the file's own fault: nothing of it is put out, the others go on
                 self._num_failed += self._num_translated - num_before
                 self._num_translated = num_before
-                await _on_thread(translations.discard)
-                await _on_thread(partial(errors.write, f"{error}\n"))
+                await self._on_thread(translations.discard)
+                await self._on_thread(partial(errors.write, f"{error}\n"))
             outputs = (translations, errors)
-            are_there = await _on_thread(lambda: [output.finish() for output in outputs])
+            are_there = await self._on_thread(lambda: [output.finish() for output in outputs])
             uris = [
                 self._style.write(output.path) if is_there else ""
                 for output, is_there in zip(outputs, are_there, strict=True)
             ]
             columns = [item.file.uri, target.code, *uris, "", "", *_warnings(self._literal_rows[item.file.path])]
-            await _on_thread(partial(append_index_row, self._folder / INDEX_NAME, columns))
+            await self._on_thread(partial(append_index_row, self._folder / INDEX_NAME, columns))
         finally:
             translations.discard()
             errors.discard()
@@ -219,7 +223,8 @@ class BatchJob:
             found = _in_order(partial(self._translate_window, session), self._paced_windows(item))
             async with aclosing(found) as windows:
                 async for window in windows:
-                    await _on_thread(partial(_write, item.file.path.suffix == ".tsv", window, translations, errors))
+                    write = partial(_write, item.file.path.suffix == ".tsv", window, translations, errors)
+                    await self._on_thread(write)
                     for row, result in window:
                         if isinstance(result, TextFailure):
                             self._num_failed += len(row.text)
@@ -249,6 +254,16 @@ class BatchJob:
                 if is_last:
                     raise
         raise AssertionError("the last try returns or raises")
+
+    async def _on_thread(self, function: Callable[[], Found]) -> Found:
+        """Calls it on another thread. Whoever is cancelled meanwhile goes on only when it has returned, so that nothing
+        writes to a file that is to be removed."""
+        call = asyncio.get_running_loop().run_in_executor(self._disk, function)
+        try:
+            return await asyncio.shield(call)
+        except asyncio.CancelledError:
+            await asyncio.wait((call,))
+            raise
 
 
 def _warnings(literal_rows: Sequence[int]) -> list[str]:
@@ -309,17 +324,6 @@ async def _in_order(
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def _on_thread(function: Callable[[], Found]) -> Found:
-    """Calls it on another thread. Whoever is cancelled meanwhile goes on only when it has returned, so that nothing
-    writes to a file that is to be removed."""
-    call = asyncio.ensure_future(asyncio.to_thread(function))
-    try:
-        return await asyncio.shield(call)
-    except asyncio.CancelledError:
-        await asyncio.wait((call,))
-        raise
 
 
 def _now() -> Timestamp:

@@ -5,6 +5,7 @@ import logging
 import threading
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
@@ -13,10 +14,10 @@ from dragoman.model.decoding.search_options import SearchOptions
 from dragoman.model.decoding.statistics import EngineStatistics
 from dragoman.model.errors import DragomanError, InvalidInputError, NotFoundError
 from dragoman.server.call_context import CallContext, Priority
-from dragoman.server.catalogue.catalogue import Catalogue, Lease
+from dragoman.server.catalogue.catalogue import Catalogue, Lease, ModelLease
 from dragoman.server.config import ModelConfig
 from dragoman.server.scheduling.interfaces import ServedTranslator
-from dragoman.server.scheduling.worker import EngineError, Worker
+from dragoman.server.scheduling.worker import EngineError, Worker, WorkerClosedError
 from dragoman.server.watching import BundleState
 from tests.server.fakes import DE_EN, EN_DE, PATIENCE, FakeTranslator, wait_for
 from tests.server.running import trust
@@ -32,6 +33,7 @@ class Shelf:
     versions: dict[str, int] = field(default_factory=dict)
     loaded: list[str] = field(default_factory=list)
     events: list[tuple[str, ...]] = field(default_factory=list)
+    retired: list[int] = field(default_factory=list)
     now: float = 1000.0
 
     def put(self, bundle: str, translator: FakeTranslator | None) -> FakeTranslator | None:
@@ -60,6 +62,9 @@ class Shelf:
     def model_unloaded(self, model: str) -> None:
         self.events.append(("unloaded", model))
 
+    def models_retired(self, number: int) -> None:
+        self.retired.append(number)
+
     def reload_ended(self, model: str, outcome: str) -> None:
         self.events.append((outcome, model))
 
@@ -77,7 +82,9 @@ def make_catalogue(
     *,
     try_out: Callable[[Worker], Awaitable[None]] = trust,
     on_change: Callable[[], None] = lambda: None,
+    **options: float,
 ) -> Catalogue:
+    keywords: dict[str, Any] = options
     return Catalogue(
         load=shelf.load,
         try_out=try_out,
@@ -85,6 +92,7 @@ def make_catalogue(
         observer=shelf,
         on_change=on_change,
         clock=shelf.clock,
+        **keywords,
     )
 
 
@@ -105,6 +113,12 @@ def names(catalogue: Catalogue) -> list[str]:
 
 async def translate(lease: Lease, text: str) -> str:
     prepared = lease.translator.prepare(text, lease.direction, SearchOptions())
+    (found,) = await lease.worker.translate([prepared], caller=CallContext("a", "b"), priority=Priority.INTERACTIVE)
+    return getattr(found, "text", "")
+
+
+async def translate_with(lease: ModelLease) -> str:
+    prepared = lease.translator.prepare("a b", lease.translator.directions[0], SearchOptions())
     (found,) = await lease.worker.translate([prepared], caller=CallContext("a", "b"), priority=Priority.INTERACTIVE)
     return getattr(found, "text", "")
 
@@ -205,6 +219,90 @@ def test_the_old_model_is_closed_as_soon_as_nobody_uses_it(shelf: Shelf) -> None
             await asyncio.sleep(0)
         await catalogue.wait_until_idle()
         await catalogue.close()
+
+    run(main)
+
+
+def test_only_so_many_replaced_models_keep_their_calls(shelf: Shelf, caplog: pytest.LogCaptureFixture) -> None:
+    versions = [FakeTranslator("small") for _ in range(4)]
+
+    async def main() -> None:
+        catalogue = make_catalogue(shelf, max_retired=2)
+        leases = []
+        for version in versions:
+            shelf.put("small", version)
+            await catalogue.apply(models("small"))
+            leases.append(catalogue.get("small"))
+        assert shelf.retired == [1, 2, 2]
+        while not versions[0].engine.is_closed:
+            await asyncio.sleep(0)
+        with pytest.raises(WorkerClosedError):
+            await translate_with(leases[0])
+        assert await translate_with(leases[1]) == "b a"
+        for lease in leases:
+            lease.release()
+        assert shelf.retired == [1, 2, 2, 1, 0]
+        await catalogue.close()
+
+    with caplog.at_level(logging.WARNING, "dragoman.server.catalogue.catalogue"):
+        run(main)
+    assert all(version.engine.is_closed for version in versions)
+    (record,) = caplog.records
+    assert "small" in record.getMessage()
+
+
+def test_a_model_that_takes_too_long_to_load_holds_up_no_other(shelf: Shelf) -> None:
+    go_on = threading.Event()
+    late = FakeTranslator("large")
+
+    class HangingShelf(Shelf):
+        def load(self, model: ModelConfig) -> ServedTranslator:
+            if model.bundle == "large":
+                self.loaded.append("large")
+                go_on.wait(PATIENCE)
+                return late
+            return super().load(model)
+
+    hanging = HangingShelf(shelf.bundles, shelf.versions)
+
+    async def main() -> None:
+        catalogue = make_catalogue(hanging, load_seconds=0.01)
+        (error,) = await catalogue.apply(models("large", "small"))
+        assert str(error) == "large: was not loaded in 0.01 s"
+        assert names(catalogue) == ["small"]
+        (error,) = await catalogue.apply(models("large", "small"), at_once=True)
+        assert str(error) == "large: an earlier attempt to load it has not ended yet"
+        assert hanging.loaded == ["large", "small"]
+        go_on.set()
+        while not late.engine.is_closed:
+            await asyncio.sleep(0)
+        late.engine.is_closed = False
+        assert await catalogue.apply(models("large", "small"), at_once=True) == []
+        await catalogue.close()
+
+    run(main)
+
+
+def test_loading_is_given_up_when_the_server_ends(shelf: Shelf) -> None:
+    loading, go_on = threading.Event(), threading.Event()
+    late = FakeTranslator("small")
+
+    def load(model: ModelConfig) -> ServedTranslator:
+        loading.set()
+        go_on.wait(PATIENCE)
+        return late
+
+    async def main() -> None:
+        catalogue = Catalogue(load=load, try_out=trust, state_of=shelf.state_of)
+        applying = asyncio.ensure_future(catalogue.apply(models("small")))
+        assert await asyncio.to_thread(loading.wait, PATIENCE)
+        applying.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await applying
+        await catalogue.close()
+        go_on.set()
+        while not late.engine.is_closed:
+            await asyncio.sleep(0)
 
     run(main)
 

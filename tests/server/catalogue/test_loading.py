@@ -89,7 +89,7 @@ def test_a_model_without_a_direction_is_found(monkeypatch: pytest.MonkeyPatch) -
 
 def test_a_model_that_takes_for_ever_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dragoman.server.catalogue.loading.TRIAL_SECONDS", 0.01)
-    monkeypatch.setattr("dragoman.server.catalogue.loading.TRIAL_TEXT", "forever")
+    monkeypatch.setattr("dragoman.server.scheduling.engine_loop.TRIAL_TEXT", "forever")
     with pytest.raises(DragomanError, match=r"slow: has not translated anything in 0\.01 s"):
         try_out(FakeTranslator("slow"))
 

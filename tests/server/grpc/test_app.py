@@ -403,11 +403,16 @@ dragoman.server.grpc.app.LATE_SECONDS = 0.1
 loaded = []
 
 def load(model):
-    if loaded:
-        print("loading", flush=True)
-        threading.Event().wait()  # for ever
+    if loaded and sys.argv[1] == "loading":
+        hang()
     loaded.append(FakeTranslator())
+    if sys.argv[1] == "closing":
+        loaded[-1].close = hang
     return loaded[-1]
+
+def hang():
+    print(sys.argv[1], flush=True)
+    threading.Event().wait()  # for ever
 
 config = make_config("en-de", server={"drain_seconds": 0.1})
 states = iter(range(1000))
@@ -418,17 +423,18 @@ dragoman.server.grpc.app.run_until_stopped(found, lambda line: print(line, flush
 """
 
 
-def test_what_hangs_is_ended() -> None:
-    """A new version of a model is being read from a disk that never answers."""
+@pytest.mark.parametrize(("what", "status"), [("loading", 0), ("closing", 1)])
+def test_what_hangs_is_ended(what: str, status: int) -> None:
+    """A new version of a model is being read from a disk that never answers, which is given up, or is never closed."""
     pipe = subprocess.PIPE
-    with subprocess.Popen([sys.executable, "-c", HANG], stdout=pipe, stderr=pipe, text=True) as process:
+    with subprocess.Popen([sys.executable, "-c", HANG, what], stdout=pipe, stderr=pipe, text=True) as process:
         try:
             assert _read_line(process).startswith("Dragoman serves en-de on 127.0.0.1:")
             process.send_signal(signal.SIGHUP)
-            assert _read_line(process) == "loading\n"
+            assert _read_line(process) == f"{what}\n"
             process.send_signal(signal.SIGTERM)
             _, errors = process.communicate(timeout=PATIENCE)
         finally:
             process.kill()
-    assert process.returncode == 1
-    assert "the server did not stop in time" in errors
+    assert process.returncode == status
+    assert ("the server did not stop in time" in errors) is (status == 1)
