@@ -152,6 +152,7 @@ TRAIN_PACKAGES = ("torch", "jinja2", "tensorboard")
         "serve --check",
         "evaluate --hypothesis a --reference a",
         "translate --to de --input a --output b",
+        "score en-de --to de --source a --target a",
         "synthesize --model en-de --to de --input a --output-source c --output-target d",
     ],
 )

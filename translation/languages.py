@@ -1,16 +1,69 @@
-"""Which language a text is in, by py3langid: naive Bayes over byte n-grams (Lui and Baldwin 2012), 139 languages,
-offline."""
+"""Languages: which one a tag or a name means, and which one a text is in.
 
+The latter by py3langid: naive Bayes over byte n-grams (Lui and Baldwin 2012), 139 languages, offline.
+"""
+
+import re
 from collections.abc import Iterable
 
+from dragoman.model.bundle import BundleConfig
+from dragoman.model.config import Direction
 from dragoman.model.errors import DragomanError, InvalidInputError
+
+_TAG = re.compile(r"[A-Za-z0-9]{1,8}([-_][A-Za-z0-9]{1,8})*")
+
+_NAMES_AND_CODES = """
+afrikaans af albanian sq amharic am arabic ar armenian hy assamese as asturian ast azerbaijani az basque eu
+belarusian be bengali bn bosnian bs breton br bulgarian bg burmese my cantonese yue catalan ca chinese zh croatian hr
+czech cs danish da dutch nl english en esperanto eo estonian et faroese fo finnish fi french fr frisian fy galician gl
+georgian ka german de greek el gujarati gu haitian ht hausa ha hebrew he hindi hi hungarian hu icelandic is igbo ig
+indonesian id irish ga italian it japanese ja javanese jv kannada kn kazakh kk khmer km kinyarwanda rw korean ko
+kurdish ku kyrgyz ky lao lo latin la latvian lv lingala ln lithuanian lt luxembourgish lb macedonian mk malagasy mg
+malay ms malayalam ml maltese mt maori mi marathi mr mongolian mn nepali ne norwegian no occitan oc oromo om pashto ps
+persian fa polish pl portuguese pt punjabi pa quechua qu romanian ro russian ru sanskrit sa serbian sr shona sn
+sindhi sd sinhala si slovak sk slovenian sl somali so spanish es sundanese su swahili sw swedish sv tagalog tl
+tajik tg tamil ta tatar tt telugu te thai th tibetan bo turkish tr turkmen tk ukrainian uk urdu ur uyghur ug uzbek uz
+vietnamese vi welsh cy xhosa xh yiddish yi yoruba yo zulu zu
+"""
+_words = _NAMES_AND_CODES.split()
+_CODES = dict(zip(_words[::2], _words[1::2], strict=True))
+"""By English name."""
 
 _WITHOUT_SPACES = frozenset(("bo", "dz", "ja", "km", "lo", "my", "th", "wuu", "yue", "zh"))
 
 
 def primary_subtag(language: str) -> str:
-    """The language without script and region, lower-cased: "zh" of "zh-Hant-TW" (BCP 47)."""
-    return language.replace("_", "-").split("-")[0].lower()
+    """The language without script and region, lower-cased: "zh" of "zh-Hant-TW" (BCP 47), and of "Chinese"."""
+    return _normalize(language).split("-")[0]
+
+
+def find_language(tag_or_name: str, known: Iterable[str]) -> str | None:
+    """The known language that a BCP 47 tag or an English name means: the very same, or the same but for case and "_",
+    else the one with the longest beginning of it, "zh-Hant" or "zh" for "zh-Hant-TW" (RFC 4647, lookup); None if there
+    is none."""
+    by_tag = {_normalize(language): language for language in known}
+    if tag_or_name in by_tag.values():
+        return tag_or_name
+    wanted = _normalize(tag_or_name)
+    if not _TAG.fullmatch(wanted):
+        return None
+    while wanted not in by_tag:
+        wanted = wanted.rpartition("-")[0]
+        if not wanted:
+            return None
+    return by_tag[wanted]
+
+
+def find_direction(info: BundleConfig, source_language: str | None, target_language: str) -> Direction:
+    """`BundleConfig.find_direction` for languages that `find_language` finds."""
+    target = find_language(target_language, {direction.target for direction in info.directions})
+    source = source_language and find_language(source_language, {direction.source for direction in info.directions})
+    return info.find_direction(source or source_language, target or target_language)
+
+
+def _normalize(tag_or_name: str) -> str:
+    tag = tag_or_name.replace("_", "-").lower()
+    return _CODES.get(tag, tag)
 
 
 def has_spaces(language: str) -> bool:

@@ -23,6 +23,7 @@ from dragoman.model.decoding.loading import open_model
 from dragoman.model.decoding.search.rules import hypothesis_score
 from dragoman.model.decoding.search_options import LengthNormalization, SearchOptions
 from dragoman.model.errors import InvalidInputError
+from dragoman.translation.languages import find_direction
 from dragoman.translation.scored import Pair, ScoredTranslation, describe_pair, encode_pair
 
 LOOKAHEAD = 2048
@@ -117,7 +118,7 @@ class Scorer:
             return_attention=return_attention,
         )
         scored = []
-        for outcome in self.stream(pairs, self.info.find_direction(source_language, to), options):
+        for outcome in self.stream(pairs, find_direction(self.info, source_language, to), options):
             if isinstance(outcome, InvalidInputError):
                 raise outcome
             scored.append(outcome)

@@ -20,6 +20,7 @@ from dragoman.model.decoding.search_options import SearchArguments, SearchOption
 from dragoman.model.errors import DragomanError, InvalidInputError, NoTranslationError
 from dragoman.model.shortlist import Shortlist
 from dragoman.translation.combining import combine, partial_text
+from dragoman.translation.languages import find_direction
 from dragoman.translation.offline import AnyEngine, OfflineLoop
 from dragoman.translation.preparing import PreparedText, Preparer
 from dragoman.translation.results import Translation
@@ -136,8 +137,8 @@ class Translator:
         return self.engine.limits.max_source_length - longest_frame
 
     def find_direction(self, source_language: str | None, target_language: str) -> Direction:
-        """See `BundleConfig.find_direction`."""
-        return self.info.find_direction(source_language, target_language)
+        """See `translation.languages.find_direction`."""
+        return find_direction(self.info, source_language, target_language)
 
     def prepare(
         self, text: str, direction: Direction, options: SearchOptions, *, split_sentences: bool = True

@@ -13,7 +13,7 @@ import typer
 SEARCH, SAMPLING, OUTPUT, MODEL = "Search", "Sampling", "Output", "Model"
 """Panels of --help."""
 
-To = Annotated[str, typer.Option("--to", metavar="LANGUAGE", help="Target language.")]
+To = Annotated[str, typer.Option("--to", metavar="LANGUAGE", help="Target language, such as de or German.")]
 From = Annotated[
     str | None, typer.Option("--from", metavar="LANGUAGE", help="Source language; may be left out if it is clear.")
 ]

@@ -65,6 +65,7 @@ def score(
     from dragoman.training.display import track_on_terminal
     from dragoman.training.evaluation.pair_scores import PairFiles
     from dragoman.translation.batch.formats import score_to_json, score_to_tsv
+    from dragoman.translation.languages import find_direction
 
     if attention and not as_json:
         raise InvalidInputError("--attention is a part of --json")
@@ -74,7 +75,7 @@ def score(
     from dragoman.translation.scorer import Scorer
 
     scorer = Scorer.load(bundle, precision=precision, device=device)
-    direction = scorer.info.find_direction(source_language, to)
+    direction = find_direction(scorer.info, source_language, to)
     options = replace(options, return_attention=alignment or attention)
     num_unscored = 0
     with open_output(output) as lines:

@@ -1,34 +1,14 @@
 """Which of the models' languages a caller's BCP 47 tag means."""
 
-import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 
 from dragoman.model.config import Direction
 from dragoman.model.errors import InvalidInputError, NotFoundError
-
-_TAG = re.compile(r"[A-Za-z0-9]{1,8}([-_][A-Za-z0-9]{1,8})*")
+from dragoman.translation.languages import find_language
 
 
 class UnknownLanguageError(NotFoundError):
     """No model translates from, or into, this language."""
-
-
-def find_language(tag: str, known: Iterable[str]) -> str | None:
-    """The known language that a tag means: the same but for case and "_", else the one with the longest beginning of
-    it, "zh-Hant" or "zh" for "zh-Hant-TW" (RFC 4647, lookup); None if there is none."""
-    if not _TAG.fullmatch(tag):
-        return None
-    by_tag = {_normalize(language): language for language in known}
-    wanted = _normalize(tag)
-    while wanted not in by_tag:
-        wanted = wanted.rpartition("-")[0]
-        if not wanted:
-            return None
-    return by_tag[wanted]
-
-
-def _normalize(tag: str) -> str:
-    return tag.replace("_", "-").lower()
 
 
 def find_sources(directions: Collection[Direction], source: str, target: str) -> tuple[list[str], str]:

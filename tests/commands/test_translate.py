@@ -204,3 +204,10 @@ def test_translate_reads_a_named_pipe(run: Run, tiny_bundle: Path, tmp_path: Pat
         assert run(*translate, "--input", pipe, "--output", output).status == 0
         written.result()
     assert output.read_text("utf-8") == run(*translate, "a small house", "a tree").output
+
+
+@pytest.mark.parametrize("languages", [["--to", "German"], ["--to", "DE"], ["--to", "de-AT", "--from", "ENGLISH"]])
+def test_translate_takes_names_and_tags_of_languages(run: Run, tiny_bundle: Path, languages: list[str]) -> None:
+    expected = run("translate", "--model", tiny_bundle, "--to", "de", "a small house").output
+    assert run("translate", "--model", tiny_bundle, *languages, "a small house").output == expected
+    assert_refused(run("translate", "--model", tiny_bundle, "--to", "Klingon", "a"), 'does not translate to "Klingon"')

@@ -6,7 +6,32 @@ from pathlib import Path
 import pytest
 
 from dragoman.model.errors import DragomanError, InvalidInputError
-from dragoman.translation.languages import LanguageIdentifier
+from dragoman.translation.languages import LanguageIdentifier, find_language, primary_subtag
+
+
+@pytest.mark.parametrize(
+    ("wanted", "known", "found"),
+    [
+        ("de", ["en", "de"], "de"),
+        ("DE", ["en", "de"], "de"),
+        ("de-DE", ["en", "de"], "de"),
+        ("pt_br", ["pt", "pt-BR"], "pt-BR"),
+        ("zh-Hant-TW", ["zh", "zh-Hant"], "zh-Hant"),
+        ("German", ["en", "de"], "de"),
+        ("LUXEMBOURGISH", ["lb"], "lb"),
+        ("German", ["de", "German"], "German"),  # the very same
+        ("plain_german_text", ["plain_german_text"], "plain_german_text"),
+        ("German-", ["de"], None),
+        ("Klingon", ["de"], None),
+        ("", ["de"], None),
+    ],
+)
+def test_a_language_is_found_by_tag_or_name_in_any_case(wanted: str, known: list[str], found: str | None) -> None:
+    assert find_language(wanted, known) == found
+
+
+def test_the_language_of_a_tag_or_a_name() -> None:
+    assert [primary_subtag(wanted) for wanted in ("zh-Hant-TW", "pt_BR", "Chinese")] == ["zh", "pt", "zh"]
 
 
 @pytest.fixture(scope="module")

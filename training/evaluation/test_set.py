@@ -12,6 +12,7 @@ from dragoman.training.card import model_card
 from dragoman.training.display import track_on_terminal
 from dragoman.training.evaluation.metrics import ScoreReport
 from dragoman.translation.batch.formats import one_line
+from dragoman.translation.languages import find_direction
 from dragoman.translation.lines import read_lines
 from dragoman.translation.results import Translation
 from dragoman.translation.translator import Translator
@@ -95,7 +96,7 @@ def record_scores(
     direction, and the model card anew from it; returns the bundle's folder. options: the search that was scored."""
     folder = find_bundle(name_or_path)
     config = read_config(folder)
-    direction = config.find_direction(source_language, target_language)
+    direction = find_direction(config, source_language, target_language)
     new = [
         BundleScore(
             direction=direction,

@@ -48,6 +48,7 @@ from dragoman.model.shortlist import CandidateLists, Shortlist, has_shortlist, r
 from dragoman.model.vocabulary import Vocabulary
 from dragoman.training.corpus.pairs import EncodedCorpus, EncodedSide, encode_corpus, read_parallel
 from dragoman.training.learning.translation_table import TranslationTable, learn_translation_table, num_links
+from dragoman.translation.languages import find_direction
 
 MAX_LENGTH = 100
 """Pairs with more pieces on a side teach little for the time they take."""
@@ -115,7 +116,7 @@ def add_shortlist(
     folder = find_bundle(bundle)
     config = read_config(folder)
     vocabulary = read_vocabulary(folder, config)
-    direction = config.find_direction(source_language, target_language)
+    direction = find_direction(config, source_language, target_language)
     older = read_shortlist(folder, config) if has_shortlist(folder) else Shortlist({}, config.vocabulary)
     sources, targets = read_parallel([source, target])
     corpus = encode_corpus([(direction, sources, targets)], vocabulary, max_length=MAX_LENGTH)
