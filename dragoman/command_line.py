@@ -17,6 +17,7 @@ from dragoman.commands.compare import compare
 from dragoman.commands.demo import demo
 from dragoman.commands.evaluate import evaluate
 from dragoman.commands.export import export
+from dragoman.commands.grammar import grammar
 from dragoman.commands.models import models
 from dragoman.commands.report import report
 from dragoman.commands.score import score
@@ -88,7 +89,8 @@ app = typer.Typer(
 for _panel, _commands in COMMANDS.items():
     for _command in _commands:
         app.command(cls=_Command, rich_help_panel=_panel)(_command)
-app.command(cls=_Command, hidden=True)(demo)
+for _command in (demo, grammar):
+    app.command(cls=_Command, hidden=True)(_command)
 
 
 def _print_version(is_wanted: bool) -> None:

@@ -13,14 +13,6 @@ from dragoman.model.errors import InvalidInputError
 from dragoman.training.evaluation.metrics import DEFAULT_TOKENIZER, check_tokenizer_name
 from dragoman.training.run.initialization import inherit_from_bundle
 
-
-class GrammarConfig(StrictModel):
-    """The corpus that Dragoman makes itself from a small English–German grammar, in place of files."""
-
-    sentences: int = Field(30_000, ge=100, description="Sentence pairs to train on.")
-    held_out: int = Field(500, ge=10, description="Pairs each in dev and test, of combinations never trained on.")
-
-
 _LANGUAGE_CODE = re.compile(r"[A-Za-z]{1,8}([-_][A-Za-z0-9]{1,8})*")
 """As long as those of BCP 47, so that a misspelt option of a corpus is no language."""
 
@@ -69,7 +61,6 @@ class DataConfig(StrictModel):
     directions: tuple[str, ...] = Field(min_length=1, strict=False, description='What to learn: ["en-de", "de-en"].')
     train: tuple[CorpusConfig, ...] = Field((), strict=False, description="Corpora: a file for each language.")
     dev: dict[str, FilePath] = Field({}, description="Held-out sentences for validation: a file for each language.")
-    grammar: GrammarConfig | None = Field(None, description="Makes its own corpus; then train and dev stay empty.")
     max_length: int = Field(128, ge=1, description="Pairs with more pieces on a side are left out, and counted.")
     shuffle_pairs: int = Field(262_144, ge=1024, description="Pairs that are shuffled at a time, and held in memory.")
     sampling_temperature: float = Field(
@@ -100,12 +91,6 @@ class DataConfig(StrictModel):
         for number, direction in enumerate(directions):
             if direction in directions[:number]:
                 raise ValueError(f"{direction} is there twice")
-        if self.grammar is not None:
-            if self.train or self.dev:
-                raise ValueError("give either files (train, dev) or the grammar, not both")
-            if not set(self.languages) <= {"en", "de"}:
-                raise ValueError("the grammar speaks en and de only")
-            return self
         for number, corpus in enumerate(self.train):
             _check_directions(corpus, directions, f"train.{number}")
         for direction in directions:

@@ -20,10 +20,14 @@ def train(
     one run folder that all can reach. --resume then also begins a run that is not there yet.
     """
     from dragoman.training.config import load_run_config
+    from dragoman.training.evaluation.metrics import silence_sacrebleu
+    from dragoman.training.learning.allocator import keep_freed_memory
     from dragoman.training.learning.distributed import PeerError, is_main_process
     from dragoman.training.run.interruption import Interrupted
     from dragoman.training.run.training_run import train as run_training
 
+    silence_sacrebleu()
+    keep_freed_memory()
     try:
         folder = run_training(load_run_config(config, overrides or ()), resume=resume)
     except PeerError as error:

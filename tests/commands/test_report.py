@@ -11,7 +11,7 @@ from dragoman.training.config import RunConfig
 from dragoman.training.evaluation.dev_translations import BEST_FILE, SAMPLES_FILE, read_dev_translations
 from dragoman.training.run.training_run import train
 from tests.training.report.made_up_run import add_metrics, add_translations, begin_run, training_line
-from tests.training.tiny import tiny_config
+from tests.training.tiny import grammar_data, tiny_config
 
 MAX_BYTES = 1_000_000
 
@@ -19,19 +19,13 @@ MAX_BYTES = 1_000_000
 def real_run(folder: Path, *, max_updates: int) -> RunConfig:
     return tiny_config(
         folder,
-        data={"grammar": {"sentences": 200, "held_out": 10}, "max_length": 28},
+        data=grammar_data(folder.parent / "corpus", max_length=28),
         vocabulary={"size": 400},
         optimization={"max_updates": max_updates, "log_every": 1, "checkpoint_every": 2, "batch_tokens": 256},
         validation={"every": 2, "max_sentences": 8, "beam_size": 2},
         averaging={"checkpoints": 2},
         bundle={"storage": "float32"},
     )
-
-
-@pytest.fixture(autouse=True)
-def untouched_allocator(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its tuning would last for the whole test process."""
-    monkeypatch.setattr("dragoman.training.run.training_run.keep_freed_memory", lambda: None)
 
 
 def report(*arguments: str | Path) -> str:

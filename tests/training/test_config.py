@@ -134,7 +134,7 @@ def test_a_configuration_cannot_be_changed(path: Path) -> None:
         ('data.directions=["en-fr"]', "data", "no corpus in train has both languages of en→fr"),
         ('data.directions=["en-de", "en→de"]', "data", "en→de is there twice"),
         ('data.dev={en="dev.en"}', "data", "dev lacks a language of en→de"),
-        ("data.grammar.sentences=1000", "data", "either files (train, dev) or the grammar"),
+        ("data.grammar.sentences=1000", "data.grammar", "unknown key"),
         ("vocabulary.target_file=de.model", "vocabulary", "target_file goes with source_file"),
         ("architecture.num_heads=5", "architecture", "d_model 32 is no multiple of num_heads 5"),
     ],
@@ -166,13 +166,6 @@ def test_tables_that_disagree_are_told(path: Path, overrides: list[str], reason:
 def test_limits_that_just_fit_are_taken(path: Path) -> None:
     load_run_config(path, ["data.max_length=254"])
     load_run_config(path, ["architecture.max_source_length=52", "architecture.max_target_length=51"])
-
-
-def test_the_grammar_speaks_two_languages(path: Path) -> None:
-    grammar = ["data.train=[]", "data.dev={}", "data.grammar={sentences=1000}"]
-
-    assert load_run_config(path, grammar).data.grammar is not None
-    assert "speaks en and de only" in refuse(path, *grammar, 'data.directions=["en-fr"]')
 
 
 def test_all_mistakes_are_told_at_once(path: Path) -> None:

@@ -12,16 +12,33 @@ from dragoman.model.config import VocabularyShape
 from dragoman.model.network.transformer import Transformer
 from dragoman.training.config import RunConfig
 from dragoman.training.corpus.pairs import EncodedCorpus, EncodedSide, SkippedPairs
+from dragoman.training.grammar import write_corpus
 from tests.pieces import EOS_ID
 
 NUM_RESERVED, NUM_SYMBOLS = 4, 12
+FILES = {"en": "nowhere.en", "de": "nowhere.de"}
+"""Of a run that reads no corpus."""
+
 VOCABULARY = VocabularyShape(source_size=NUM_RESERVED + NUM_SYMBOLS, target_size=NUM_RESERVED + NUM_SYMBOLS, joint=True)
+
+
+def grammar_data(folder: Path, **options: Any) -> dict[str, Any]:
+    """The table [data] of a run that learns from 200 sentences of the grammar, which it writes into a folder."""
+    write_corpus(folder, num_train=200, num_held_out=10, seed=1)
+    train, dev = ({code: str(folder / f"{split}.{code}") for code in ("en", "de")} for split in ("train", "dev"))
+    return {"train": [train], "dev": dev, **options}
+
+
+def write_config(path: Path, text: str) -> None:
+    """Writes a configuration whose corpus, called corpus/ in it, is one of the grammar's beside it."""
+    write_corpus(path.parent / "corpus", num_train=200, num_held_out=10, seed=1)
+    path.write_text(text.replace('"corpus/', f'"{path.parent}/corpus/'), encoding="utf-8")
 
 
 def tiny_config(folder: Path, **tables: Any) -> RunConfig:
     """A run of a tiny network; `tables` adds to, or overrides, the keys of each table."""
     defaults: dict[str, dict[str, Any]] = {
-        "data": {"directions": ["en-de"], "max_length": 20, "grammar": {}},
+        "data": {"directions": ["en-de"], "max_length": 20, "train": [FILES], "dev": FILES},
         "architecture": {
             "d_model": 16,
             "d_ff": 32,

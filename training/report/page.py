@@ -198,11 +198,15 @@ def _picture(
 
 
 def _events(record: RunRecord) -> list[Event]:
-    def what(kind: str, values: Mapping[str, float]) -> str:
-        return f"went back to update {values['to']:,.0f}" if "to" in values else f"update {kind}"
-
-    others = [line for line in record.measurements if line.kind not in ("training", "validation")]
-    return [Event(f"{line.update:,}", what(line.kind, line.values), ", ".join(line.texts.values())) for line in others]
+    events = [Event("–", "warning", warning) for warning in record.warnings]
+    for line in record.measurements:
+        why = ", ".join(line.texts.values())
+        if line.kind == "rollback":  # its line stands at the update that the run went back to
+            start = line.values.get("from", line.update)
+            events.append(Event(f"{start:,.0f}", f"went back to update {line.update:,}", why))
+        elif line.kind not in ("training", "validation"):
+            events.append(Event(f"{line.update:,}", f"update {line.kind}", why))
+    return events
 
 
 def _facts(record: RunRecord) -> list[Fact]:

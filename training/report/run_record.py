@@ -22,6 +22,8 @@ from dragoman.training.evaluation.dev_translations import (
 from dragoman.training.evaluation.metrics import DEFAULT_TOKENIZER, check_tokenizer
 
 METRICS_FILE = "metrics.jsonl"
+WARNINGS_FILE = "warnings.txt"
+"""What the run does otherwise than its configuration asks for, a line each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +45,7 @@ class RunRecord:
     samples, best_translations: see `training.evaluation.dev_translations`; empty for a run of an older version.
     bundle:       the best one's configuration; None as long as there is none, or none that can be read.
     provenance:   the run's own record, or else that of the bundle; may be empty.
+    warnings:     what the run was configured to do, but does otherwise.
     progress:     where the newest checkpoint stands: "seconds", "target_tokens" and more; may be empty.
     is_running:   whether a process trains in it; None if that cannot be told.
     last_written: when its metrics were last written.
@@ -55,6 +58,7 @@ class RunRecord:
     best_translations: tuple[DevTranslation, ...]
     bundle: BundleConfig | None
     provenance: Mapping[str, Any]
+    warnings: tuple[str, ...]
     progress: Mapping[str, Any]
     is_running: bool | None
     last_written: datetime | None
@@ -106,6 +110,7 @@ def read_run(folder: Path) -> RunRecord:
         best_translations=tuple(read_dev_translations(folder / BEST_FILE)),
         bundle=bundle,
         provenance=_read_provenance(folder, bundle),
+        warnings=_read_warnings(folder / WARNINGS_FILE),
         progress=_read_progress(folder / "checkpoints"),
         is_running=_is_locked(folder / "lock"),
         last_written=_last_written(folder / METRICS_FILE),
@@ -157,6 +162,13 @@ def _read_provenance(folder: Path, bundle: BundleConfig | None) -> dict[str, Any
         if isinstance(content, dict):
             known |= {key: content} if key is not None else content
     return known
+
+
+def _read_warnings(path: Path) -> tuple[str, ...]:
+    try:
+        return tuple(path.read_text("utf-8", "replace").splitlines())
+    except OSError:
+        return ()
 
 
 def _read_progress(folder: Path) -> dict[str, Any]:

@@ -129,7 +129,7 @@ class CheckpointFolder:
     def prune(self, keep: set[int]) -> None:
         """Deletes all checkpoints but those of the given updates, and what a kill left of one."""
         with suppress(OSError):  # a file that cannot be deleted does no harm but for its size
-            for path in self.folder.glob("*.safetensors.*.tmp"):
+            for path in self.folder.glob("*.safetensors*.tmp"):
                 path.unlink()
             for update in self.updates():
                 if update not in keep:

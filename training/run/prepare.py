@@ -7,14 +7,14 @@ from itertools import islice
 from pathlib import Path
 
 from dragoman.model.config import Direction
-from dragoman.model.errors import DragomanError, InvalidInputError, NotFoundError
+from dragoman.model.errors import InvalidInputError, NotFoundError
 from dragoman.model.files import read_bytes, write_atomically
 from dragoman.model.vocabulary import PieceModel, PieceModelOptions, Vocabulary, train_piece_model
-from dragoman.training.config import CorpusConfig, GrammarConfig, RunConfig, VocabularyConfig, spoken_by
+from dragoman.training.config import CorpusConfig, RunConfig, VocabularyConfig, spoken_by
 from dragoman.training.corpus.cache import ParallelFiles
 from dragoman.training.corpus.pairs import ParallelText, check_same_length, read_parallel
 from dragoman.training.corpus.text_file import TextFile, inspect_text
-from dragoman.training.grammar import write_corpus
+from dragoman.training.evaluation.metrics import tokenizer_warning
 from dragoman.translation.lines import read_lines
 
 MAX_VOCABULARY_SENTENCES = 2_000_000
@@ -32,33 +32,15 @@ class RunText:
 
 
 def read_run_text(config: RunConfig) -> RunText:
-    """Looks through the corpora, or has the grammar make them, in `corpus/` of the run folder, first.
-
-    Raises NotFoundError or InvalidInputError that names the file at fault, and DragomanError if the grammar's corpus
-    cannot be written.
-    """
+    """Looks through the corpora. Raises NotFoundError or InvalidInputError that names the file at fault."""
     data = config.data
     directions = data.parsed_directions
-    corpora: Sequence[CorpusConfig] = data.train
-    dev: Mapping[str, Path] = data.dev
-    if data.grammar is not None:
-        folder = config.run_folder / "corpus"
-        _write_grammar_corpus(folder, data.grammar, config.seed)
-        corpora = [CorpusConfig.model_validate({code: folder / f"train.{code}" for code in ("en", "de")})]
-        dev = {code: folder / f"dev.{code}" for code in ("en", "de")}
     inspected: dict[Path, TextFile] = {}
-    train = [part for corpus in corpora for part in _find_parts(corpus, directions, inspected)]
+    train = [part for corpus in data.train for part in _find_parts(corpus, directions, inspected)]
     checksums = {str(path): file.checksum for path, file in inspected.items()}
-    for code in _languages(spoken_by(dev, directions)):
-        checksums[str(dev[code])] = inspect_text(dev[code]).checksum
-    return RunText(train=train, dev=_read_corpus(dev, directions), checksums=dict(sorted(checksums.items())))
-
-
-def _write_grammar_corpus(folder: Path, grammar: GrammarConfig, seed: int) -> None:
-    try:
-        write_corpus(folder, num_train=grammar.sentences, num_held_out=grammar.held_out, seed=seed)
-    except OSError as error:
-        raise DragomanError(f"{folder}: cannot be written: {error.strerror or error}") from error
+    for code in _languages(spoken_by(data.dev, directions)):
+        checksums[str(data.dev[code])] = inspect_text(data.dev[code]).checksum
+    return RunText(train=train, dev=_read_corpus(data.dev, directions), checksums=dict(sorted(checksums.items())))
 
 
 def _languages(directions: Sequence[Direction]) -> list[str]:
@@ -117,6 +99,25 @@ def make_vocabulary(config: RunConfig, train: Sequence[ParallelFiles]) -> Vocabu
         except NotFoundError as error:  # only a given model can lack a tag
             raise InvalidInputError(f"{options.source_file}: {error}") from error
     return vocabulary
+
+
+def find_departures(config: RunConfig, vocabulary: Vocabulary) -> list[str]:
+    """What a run does otherwise than its configuration suggests, a sentence each, for a person to read."""
+    departures = []
+    if config.initialization.bundle is None and config.vocabulary.source_file is None:
+        wanted, found = config.vocabulary.size, min(vocabulary.shape.source_size, vocabulary.shape.target_size)
+        if found < wanted:
+            departures.append(f"vocabulary.size asks for {wanted:,} pieces, but the corpus gives only {found:,}")
+    options = config.optimization
+    if options.warmup_updates > options.max_updates:
+        departures.append(
+            f"optimization.warmup_updates is {options.warmup_updates:,}, but the run has only {options.max_updates:,} "
+            "updates: the learning rate never reaches its peak"
+        )
+    targets = dict.fromkeys(direction.target for direction in config.data.parsed_directions)
+    if warning := tokenizer_warning(config.validation.tokenize, targets):
+        departures.append(f"validation.tokenize: {warning}")
+    return departures
 
 
 def save_vocabulary(config: RunConfig, vocabulary: Vocabulary) -> None:

@@ -20,13 +20,19 @@ from dragoman.training.display import show_phase
 from dragoman.training.evaluation.dev_translations import DevTranslations
 from dragoman.training.evaluation.metrics import check_tokenizer
 from dragoman.training.evaluation.validation import Validator
-from dragoman.training.learning.allocator import keep_freed_memory
 from dragoman.training.learning.distributed import World, join_world
+from dragoman.training.report.run_record import WARNINGS_FILE
 from dragoman.training.run.best_bundle import BestBundle
 from dragoman.training.run.checkpoint import CheckpointFolder
 from dragoman.training.run.folder import CHECKSUMS_FILE, check_same_corpus, circumstances, is_resumption, record_start
 from dragoman.training.run.initialization import InitialBundle
-from dragoman.training.run.prepare import load_vocabulary, make_vocabulary, read_run_text, save_vocabulary
+from dragoman.training.run.prepare import (
+    find_departures,
+    load_vocabulary,
+    make_vocabulary,
+    read_run_text,
+    save_vocabulary,
+)
 from dragoman.training.run.progress import Progress
 from dragoman.training.run.reporting import MetricsLog, TrainingDisplay
 from dragoman.training.run.trainer import Trainer
@@ -68,7 +74,6 @@ def train(config: RunConfig, *, resume: bool = False) -> Path:
     none to resume, Interrupted when a signal has ended the run, and what reading the corpora and writing checkpoints
     raise.
     """
-    keep_freed_memory()
     with join_world() as world:
         resume = world.on_main(lambda: is_resumption(config, world, wanted=resume))
         with exclusive_lock(config.run_folder / "lock") if world.is_main else nullcontext():
@@ -101,10 +106,14 @@ def _train(config: RunConfig, world: World, *, resume: bool) -> Path:
             display.say("there is no checkpoint to go on from: begins anew")
         if world.size > 1:
             display.say(f"{world.size} processes, which share the {trainer.updater.num_batches} batches of each update")
+        warnings = find_departures(config, material.corpus.vocabulary)
+        for warning in warnings:
+            display.say(f"warning: {warning}")
         log = None
         if best is not None and material.translations is not None:
             # Only now is it certain that the input is good.
             write_atomically(config.run_folder / CONFIG_FILE, config.model_dump_json(indent=2) + "\n")
+            write_atomically(config.run_folder / WARNINGS_FILE, "".join(f"{warning}\n" for warning in warnings))
             record_start(config.run_folder, world, seed=config.seed, checksums=best.checksums, update=progress.update)
             validated = max((update for update, _ in progress.validations), default=0)
             material.translations.forget_after(progress.update)

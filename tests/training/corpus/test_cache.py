@@ -18,6 +18,7 @@ from dragoman.training.corpus.batching import BatchStream, Position
 from dragoman.training.corpus.cache import CachedCorpus, ParallelFiles, open_corpus
 from dragoman.training.corpus.pairs import EncodedCorpus, encode_corpus
 from dragoman.training.corpus.text_file import inspect_text
+from tests.training.tiny import FILES
 
 EN_DE, DE_EN = Direction("en", "de"), Direction("de", "en")
 MAX_LENGTH = 60
@@ -56,7 +57,13 @@ def opened(
     regularization: SubwordRegularizationConfig = NO_SAMPLING,
     **options: Any,
 ) -> CachedCorpus:
-    values = {"directions": ["en-de"], "grammar": {}, "max_length": MAX_LENGTH, "shuffle_pairs": 1024} | options
+    values = {
+        "directions": ["en-de"],
+        "train": [FILES],
+        "dev": FILES,
+        "max_length": MAX_LENGTH,
+        "shuffle_pairs": 1024,
+    } | options
     return open_corpus(folder / "cache", files, vocabulary, DataConfig.model_validate(values), regularization)
 
 

@@ -20,7 +20,7 @@ from dragoman.training.run.progress import Progress
 from dragoman.training.run.trainer import Trainer
 from dragoman.training.run.training_run import train
 from tests.training.run.test_resumption import CONFIG, ROOT
-from tests.training.tiny import copy_corpus, tiny_config, tiny_network
+from tests.training.tiny import copy_corpus, tiny_config, tiny_network, write_config
 
 UNTIL = "optimization.max_updates={}"
 ALONE = (
@@ -36,16 +36,10 @@ ALONE = (
 )
 
 
-@pytest.fixture(autouse=True)
-def untouched_allocator(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its tuning would last for the whole test process."""
-    monkeypatch.setattr("dragoman.training.run.training_run.keep_freed_memory", lambda: None)
-
-
 @pytest.fixture(scope="module")
 def config_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("runs") / "small.toml"
-    path.write_text(CONFIG, encoding="utf-8")
+    write_config(path, CONFIG)
     return path
 
 
@@ -57,9 +51,7 @@ def configured(config_path: Path, run: str, *overrides: str) -> RunConfig:
 def alone(config_path: Path) -> RunConfig:
     """One process with twice the accumulation of each of two."""
     config = configured(config_path, "alone", "optimization.accumulation=2")
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setattr("dragoman.training.run.training_run.keep_freed_memory", lambda: None)
-        train(config)
+    train(config)
     return config
 
 

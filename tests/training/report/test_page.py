@@ -9,6 +9,7 @@ import pytest
 from dragoman.model.files import exclusive_lock
 from dragoman.training.report.page import flatten, make_page, tell_status
 from dragoman.training.report.run_record import read_run
+from dragoman.training.run.reporting import MetricsLog, Reporter, TrainingDisplay
 from tests.training.report.made_up_run import (
     SOURCES,
     TARGETS,
@@ -202,7 +203,7 @@ def test_a_run_that_kept_no_translations_is_translated_for_the_report(tmp_path: 
     for code, sentences in (("en", [*SOURCES, ""]), ("de", [*TARGETS, ""])):
         files[code].write_text("".join(f"{sentence}\n" for sentence in sentences))
     validation = {"max_sentences": 2, "tokenize": "char"}
-    begin_run(tmp_path, data={"grammar": None, "train": [files], "dev": files}, validation=validation)
+    begin_run(tmp_path, data={"train": [files], "dev": files}, validation=validation)
     add_bundle(tmp_path, tiny_bundle)
     page = read(tmp_path)
     assert "Translated with the best bundle for this report" in page.text
@@ -212,7 +213,7 @@ def test_a_run_that_kept_no_translations_is_translated_for_the_report(tmp_path: 
 
 def test_a_dev_set_that_is_gone_is_told_of(tmp_path: Path, tiny_bundle: Path) -> None:
     files = {"en": tmp_path / "dev.en", "de": tmp_path / "dev.de"}
-    begin_run(tmp_path, data={"grammar": None, "train": [files], "dev": files})
+    begin_run(tmp_path, data={"train": [files], "dev": files})
     add_bundle(tmp_path, tiny_bundle)
     assert "The dev set could not be translated:" in read(tmp_path).text
 
@@ -226,15 +227,17 @@ def test_a_damaged_bundle_is_told_of(finished: Path) -> None:
 
 def test_what_befell_the_run_is_told(tmp_path: Path) -> None:
     begin_run(tmp_path)
-    add_metrics(
-        tmp_path,
-        training_line(1),
-        {"kind": "skipped", "update": 7, "fault": "the loss is nan"},
-        {"kind": "rollback", "update": 9, "fault": "the norm of the gradient leapt", "to": 5},
-    )
+    (tmp_path / "warnings.txt").write_text("vocabulary.size asks for more\n")
+    with TrainingDisplay(total_updates=9) as display, MetricsLog(tmp_path, resumed_update=0) as log:
+        reporter = Reporter(display, log)
+        reporter.trained(1, {"loss": 2.0, "tokens_per_second": 1.0})
+        reporter.left_out(4, "the loss is nan")
+        reporter.left_out(9, "the norm of the gradient leapt")
+        reporter.went_back(9, 5, "the norm of the gradient leapt", number=1)
     text = " ".join(read(tmp_path).text.split())
-    assert "7 update skipped the loss is nan" in text or "7update skippedthe loss is nan" in text
-    assert "went back to update 5" in text
+    assert re.search("– ?warning ?vocabulary.size asks for more", text)
+    assert re.search("4 ?update skipped ?the loss is nan", text)
+    assert re.search("9 ?went back to update 5 ?the norm of the gradient leapt", text)
 
 
 def test_trees_become_rows() -> None:

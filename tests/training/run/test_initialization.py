@@ -21,12 +21,6 @@ from dragoman.training.run.training_run import train
 PAIRS = [(f"The number is {number}.", f"Die Zahl ist {number}.") for number in range(40)]
 
 
-@pytest.fixture(autouse=True)
-def untouched_allocator(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its tuning would last for the whole test process."""
-    monkeypatch.setattr("dragoman.training.run.training_run.keep_freed_memory", lambda: None)
-
-
 @pytest.fixture
 def bundle(tiny_bundle: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(tiny_bundle, tmp_path / "tiny"))

@@ -1,4 +1,4 @@
-"""From files, or the grammar, to text and a vocabulary."""
+"""From files to text and a vocabulary."""
 
 import hashlib
 from pathlib import Path
@@ -12,9 +12,15 @@ from dragoman.model.vocabulary import PieceModelOptions, Vocabulary, train_piece
 from dragoman.training.config import RunConfig
 from dragoman.training.corpus.cache import ParallelFiles
 from dragoman.training.corpus.pairs import ParallelText
-from dragoman.training.run.prepare import load_vocabulary, make_vocabulary, read_run_text, save_vocabulary
+from dragoman.training.run.prepare import (
+    find_departures,
+    load_vocabulary,
+    make_vocabulary,
+    read_run_text,
+    save_vocabulary,
+)
 from dragoman.translation.lines import read_lines
-from tests.training.tiny import small_disk, tiny_config
+from tests.training.tiny import tiny_config
 
 EN_DE, DE_EN = Direction("en", "de"), Direction("de", "en")
 ENGLISH = ["The dog sees the house.", "The woman likes the tree."]
@@ -41,7 +47,7 @@ def files(tmp_path: Path) -> dict[str, Path]:
 def config_of(
     tmp_path: Path, files: dict[str, Path], *, data: dict[str, Any] | None = None, **vocabulary: Any
 ) -> RunConfig:
-    values = {"grammar": None, "directions": ["en-de", "de-en"], "train": [files], "dev": files} | (data or {})
+    values = {"directions": ["en-de", "de-en"], "train": [files], "dev": files} | (data or {})
     tied = "all" if vocabulary.get("joint", True) else "target"
     return tiny_config(
         tmp_path / "run", data=values, vocabulary={"size": 340} | vocabulary, architecture={"tied_embeddings": tied}
@@ -96,24 +102,29 @@ def test_sides_of_different_length_are_named(tmp_path: Path, files: dict[str, Pa
         read_run_text(config_of(tmp_path, files))
 
 
-def test_the_grammar_writes_its_corpus_into_the_run_folder(tmp_path: Path) -> None:
-    config = tiny_config(tmp_path / "run", data={"grammar": {"sentences": 120, "held_out": 15}})
-    text = read_run_text(config)
+def test_what_a_run_does_otherwise_than_asked_is_said(tmp_path: Path, files: dict[str, Path]) -> None:
+    config = config_of(tmp_path, files, size=5000)
+    config = config.model_copy(
+        update={"optimization": config.optimization.model_copy(update={"warmup_updates": 300, "max_updates": 200})}
+    )
+    vocabulary = make_vocabulary(config, read_run_text(config).train)
+    assert find_departures(config, vocabulary) == [
+        f"vocabulary.size asks for 5,000 pieces, but the corpus gives only {vocabulary.shape.source_size:,}",
+        "optimization.warmup_updates is 300, but the run has only 200 updates: the learning rate never reaches its "
+        "peak",
+    ]
 
-    assert [(part.direction, part.source.num_lines) for part in text.train] == [(EN_DE, 120)]
-    assert [(part.direction, len(part.target)) for part in text.dev] == [(EN_DE, 15)]
-    folder = tmp_path / "run" / "corpus"
-    assert text.train[0].source.path == folder / "train.en"
-    assert set(text.checksums) == {
-        str(folder / f"{split}.{code}") for split in ("train", "dev") for code in ("en", "de")
-    }
-    assert read_run_text(config) == text
 
-
-def test_a_full_disk_under_the_grammar_is_told_in_a_line(tmp_path: Path) -> None:
-    config = tiny_config(tmp_path / "run", data={"grammar": {"sentences": 120, "held_out": 15}})
-    with small_disk(50), pytest.raises(DragomanError, match=r"run/corpus: cannot be written: \w+"):
-        read_run_text(config)
+@pytest.mark.parametrize(("tokenize", "departures"), [("13a", 1), ("zh", 0)])
+def test_a_tokenizer_that_does_not_find_the_words_is_said(
+    tmp_path: Path, files: dict[str, Path], tokenize: str, departures: int
+) -> None:
+    data = {"directions": ["en-zh"], "train": [{"en": "a", "zh": "b"}], "dev": {"en": "a", "zh": "b"}}
+    config = tiny_config(tmp_path, data=data, validation={"tokenize": tokenize}, initialization={"bundle": "en-de"})
+    german = config_of(tmp_path, files)
+    found = find_departures(config, make_vocabulary(german, read_run_text(german).train))
+    assert len(found) == departures
+    assert all('use tokenize "zh"' in line for line in found)
 
 
 def test_a_joint_vocabulary_is_learnt_from_both_sides(tmp_path: Path, files: dict[str, Path]) -> None:

@@ -23,6 +23,7 @@ from dragoman.training.learning.updater import Updater
 from dragoman.training.run.checkpoint import CheckpointFolder
 from dragoman.training.run.interruption import Interrupted
 from dragoman.training.run.training_run import train
+from tests.training.tiny import write_config
 
 ROOT = Path(__file__).parents[3]
 
@@ -31,9 +32,13 @@ CONFIG = """
 directions = ["en-de"]
 max_length = 40
 
-[data.grammar]
-sentences = 200
-held_out = 10
+[[data.train]]
+en = "corpus/train.en"
+de = "corpus/train.de"
+
+[data.dev]
+en = "corpus/dev.en"
+de = "corpus/dev.de"
 
 [vocabulary]
 size = 400
@@ -79,13 +84,13 @@ storage = "float32"
 @pytest.fixture(autouse=True)
 def untouched_allocator(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its tuning would last for the whole test process."""
-    monkeypatch.setattr("dragoman.training.run.training_run.keep_freed_memory", lambda: None)
+    monkeypatch.setattr("dragoman.training.learning.allocator.keep_freed_memory", lambda: None)
 
 
 @pytest.fixture
 def config_path(tmp_path: Path) -> Path:
     path = tmp_path / "small.toml"
-    path.write_text(CONFIG, encoding="utf-8")
+    write_config(path, CONFIG)
     return path
 
 
@@ -97,11 +102,9 @@ def configured(config_path: Path, run: str, *overrides: str) -> RunConfig:
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> RunConfig:
     """A run that went to its end. Tests leave it as it is."""
     path = tmp_path_factory.mktemp("undisturbed") / "small.toml"
-    path.write_text(CONFIG, encoding="utf-8")
+    write_config(path, CONFIG)
     config = configured(path, "run")
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setattr("dragoman.training.run.training_run.keep_freed_memory", lambda: None)
-        train(config)
+    train(config)
     return config
 
 

@@ -23,6 +23,7 @@ from dragoman.training.evaluation.validation import Validator
 from dragoman.training.run.checkpoint import CheckpointFolder
 from dragoman.training.run.training_run import train
 from dragoman.translation.translator import Translator
+from tests.training.tiny import write_config
 
 ROOT = Path(__file__).parents[3]
 
@@ -31,9 +32,13 @@ CONFIG = """
 directions = ["en-de"]
 max_length = 40
 
-[data.grammar]
-sentences = 200
-held_out = 10
+[[data.train]]
+en = "corpus/train.en"
+de = "corpus/train.de"
+
+[data.dev]
+en = "corpus/dev.en"
+de = "corpus/dev.de"
 
 [vocabulary]
 size = 400
@@ -70,16 +75,10 @@ storage = "float32"
 """
 
 
-@pytest.fixture(autouse=True)
-def untouched_allocator(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its tuning would last for the whole test process."""
-    monkeypatch.setattr("dragoman.training.run.training_run.keep_freed_memory", lambda: None)
-
-
 @pytest.fixture
 def config_path(tmp_path: Path) -> Path:
     path = tmp_path / "small.toml"
-    path.write_text(CONFIG, encoding="utf-8")
+    write_config(path, CONFIG)
     return path
 
 
@@ -106,17 +105,15 @@ def assert_bit_equal(first: dict[str, Tensor], second: dict[str, Tensor]) -> Non
 def finished(tmp_path_factory: pytest.TempPathFactory) -> RunConfig:
     """A run that went to its end undisturbed. Tests leave it as it is."""
     path = tmp_path_factory.mktemp("finished") / "small.toml"
-    path.write_text(CONFIG, encoding="utf-8")
+    write_config(path, CONFIG)
     config = configured(path, "run")
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setattr("dragoman.training.run.training_run.keep_freed_memory", lambda: None)
-        assert train(config) == config.run_folder / "best"
+    assert train(config) == config.run_folder / "best"
     return config
 
 
 def test_a_run_folder_holds_all_of_a_run(finished: RunConfig) -> None:
     folder = finished.run_folder
-    names = {"config.json", "corpus", "vocabulary", "checkpoints", "metrics.jsonl", "tensorboard", "best"}
+    names = {"config.json", "warnings.txt", "vocabulary", "checkpoints", "metrics.jsonl", "tensorboard", "best"}
     names |= {"checksums.json", "lock", "corpus cache", "provenance.json", "samples.jsonl", "best.translations.jsonl"}
 
     assert {path.name for path in folder.iterdir()} == names
@@ -137,7 +134,7 @@ def test_the_best_bundle_translates_and_tells_where_it_came_from(finished: RunCo
     assert 100 < info.provenance["sentence_pairs"] <= 200
     assert info.provenance["updates"] in (4, 8)
     assert info.provenance["run"] == json.loads(finished.model_dump_json())
-    corpus = finished.run_folder / "corpus"
+    corpus = finished.run_folder.parent / "corpus"
     assert set(info.provenance["data_checksums"]) == {
         str(corpus / name) for name in ("train.en", "train.de", "dev.en", "dev.de")
     }
@@ -293,7 +290,6 @@ def write_corpora(folder: Path) -> dict[str, Path]:
 
 
 def from_files(config_path: Path, files: dict[str, Path]) -> RunConfig:
-    config_path.write_text(CONFIG.replace("[data.grammar]\nsentences = 200\nheld_out = 10\n", ""), encoding="utf-8")
     tables: dict[str, Any] = {"data.train": "[{en='%s', de='%s'}]", "data.dev": "{en='%s', de='%s'}"}
     paths = {key: (files[f"{key[5:]}.en"], files[f"{key[5:]}.de"]) for key in tables}
     overrides = [f"{key}={table % paths[key]}" for key, table in tables.items()]
