@@ -89,8 +89,8 @@ app = typer.Typer(
 for _panel, _commands in COMMANDS.items():
     for _command in _commands:
         app.command(cls=_Command, rich_help_panel=_panel)(_command)
-for _command in (demo, grammar):
-    app.command(cls=_Command, hidden=True)(_command)
+app.command(cls=_Command, hidden=True)(demo)
+app.command(cls=_Command, hidden=True)(grammar)
 
 
 def _print_version(is_wanted: bool) -> None:
