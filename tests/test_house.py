@@ -37,10 +37,10 @@ RULES = (
     Rule(who=("dragoman.translation",), never=("dragoman.training", "dragoman.server", "dragoman.v1", *FACE)),
     Rule(who=("dragoman.training",), never=("dragoman.server", "dragoman.v1", *FACE)),
     Rule(who=("dragoman.server",), never=("dragoman.training", *FACE)),
-    # config ← attention ← transformer ← decoding
+    # config ← operations ← transformer ← decoding
     Rule(who=("dragoman.model.config",), never=("dragoman.model.network", "dragoman.model.decoding")),
     Rule(
-        who=("dragoman.model.network.attention",),
+        who=("dragoman.model.network.operations",),
         never=("dragoman.model.network.transformer", "dragoman.model.decoding"),
     ),
     Rule(who=("dragoman.model.network.transformer",), never=("dragoman.model.decoding",)),
@@ -68,7 +68,7 @@ RULES = (
     ),
 )
 
-NETWORK = ("dragoman.model.config", "dragoman.model.network.attention", "dragoman.model.network.transformer")
+NETWORK = ("dragoman.model.config", "dragoman.model.network.operations", "dragoman.model.network.transformer")
 
 
 def is_inside(module: str, parents: tuple[str, ...]) -> bool:
@@ -249,7 +249,11 @@ assert not slow, slow
             "from ..decoding.search import beam",
             "imports dragoman.model.decoding.search",
         ),
-        ("dragoman.model.network.attention", "from . import transformer", "imports dragoman.model.network.transformer"),
+        (
+            "dragoman.model.network.operations",
+            "from . import transformer",
+            "imports dragoman.model.network.transformer",
+        ),
         ("dragoman.model.a", "if TYPE_CHECKING:\n    import dragoman.server", "imports dragoman.server"),
         ("dragoman.model.a", "import importlib\nimportlib.import_module('server.app')", "imports server.app"),
         ("dragoman.model.a", "__import__('training')", "imports training"),
@@ -275,7 +279,7 @@ def test_the_checker_finds(module: str, source: str, violation: str) -> None:
             "import torch\nfrom ...network.transformer import Transformer\nfrom ..search.beam import step",
         ),
         ("dragoman.model.decoding.engine", "from . import training"),  # not the room
-        ("dragoman.model.network.attention", "from dragoman.model.config import ModelConfig"),
+        ("dragoman.model.network.operations", "from dragoman.model.config import ModelConfig"),
         ("dragoman.model.config_check", "import dragoman.model.network"),  # only begins like model.config
         ("dragoman.model.a", "'import server'  # import training"),
     ],

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from dragoman.model.config import ArchitectureConfig
-from dragoman.model.network.attention import MultiHeadAttention
+from dragoman.model.network.transformer import MultiHeadAttention
 
 Array = NDArray[np.float64]
 

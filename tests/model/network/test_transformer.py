@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from dragoman.model.config import ArchitectureConfig, VocabularyShape
-from dragoman.model.network.attention import MultiHeadAttention
 from dragoman.model.network.transformer import (
     DecoderLayer,
     EncoderLayer,
     FeedForward,
+    MultiHeadAttention,
     Residual,
     Transformer,
     num_parameters,

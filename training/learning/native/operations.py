@@ -6,8 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dragoman.model.network.dropout import Dropout
-from dragoman.model.network.operations import Operations, TorchOperations
+from dragoman.model.network.operations import Dropout, Operations, TorchOperations
 from dragoman.training.learning.native.library import AttentionShape, load_library
 
 NUM_PARTS = 16

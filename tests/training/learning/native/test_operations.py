@@ -6,8 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from dragoman.model.network.dropout import Dropout
-from dragoman.model.network.operations import TorchOperations
+from dragoman.model.network.operations import Dropout, TorchOperations
 from dragoman.training.learning.native.library import AttentionShape, load_library
 from dragoman.training.learning.native.operations import NativeOperations, check_memory, fastest_operations
 

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dragoman.model.network.dropout import Dropout
+from dragoman.model.network.operations import Dropout
 
 
 @pytest.mark.parametrize("probability", [0.1, 0.25, 0.3, 0.5, 0.9])
