@@ -1,7 +1,7 @@
-"""Configuration files: a tree of tables in TOML, of which any key may be overridden on the command line."""
+"""Configuration files: a tree of tables in TOML, of which the environment and the command line may override any key."""
 
 import tomllib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -9,6 +9,9 @@ from pydantic import ValidationError
 
 from dragoman.model.config import StrictModel, describe_validation_error
 from dragoman.model.errors import InvalidInputError, NotFoundError
+
+VARIABLE_PREFIX = "DRAGOMAN_"
+"""Of the environment's variables that set keys: DRAGOMAN_TABLE__KEY."""
 
 Table = TypeVar("Table", bound=StrictModel)
 
@@ -32,7 +35,25 @@ def apply_overrides(tree: dict[str, Any], overrides: Sequence[str], *, example: 
     example: what the message for one that is written otherwise shows. Raises InvalidInputError that names the key.
     """
     for override in overrides:
-        _apply_override(tree, override, example)
+        key, equals, text = override.partition("=")
+        if not equals or not key.strip():
+            raise InvalidInputError(f'--set {override}: write it like "{example}"')
+        _set_key(tree, key.strip(), text, f"--set {key}")
+
+
+def apply_environment(tree: dict[str, Any], kind: type[StrictModel], environ: Mapping[str, str]) -> list[str]:
+    """As `apply_overrides`, of variables such as DRAGOMAN_SERVER__DRAIN_SECONDS=60; returns the names of those that it
+    took. Variables of tables that `kind` has not are for other programs.
+
+    The values are written as with --set, which pydantic-settings could not read: it takes lists and numbers from JSON.
+    """
+    taken = []
+    for variable, text in sorted(environ.items()):
+        table, *rest = variable.removeprefix(VARIABLE_PREFIX).lower().split("__")
+        if variable.startswith(VARIABLE_PREFIX) and rest and table in kind.model_fields:
+            _set_key(tree, ".".join((table, *rest)), text, variable)
+            taken.append(variable)
+    return taken
 
 
 def validate_tree(kind: type[Table], tree: dict[str, Any], *, origin: str) -> Table:
@@ -53,24 +74,22 @@ def find_repeated(names: Iterable[str]) -> str | None:
     return None
 
 
-def _apply_override(tree: dict[str, Any], override: str, example: str) -> None:
-    key, equals, text = override.partition("=")
-    if not equals or not key.strip():
-        raise InvalidInputError(f'--set {override}: write it like "{example}"')
+def _set_key(tree: dict[str, Any], key: str, text: str, source: str) -> None:
+    """source: what the messages begin with."""
     try:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         value = text  # a bare word, such as a path
-    *tables, last = key.strip().split(".")
+    *tables, last = key.split(".")
     node: Any = tree
     for place, name in enumerate(tables):
         try:
             node = node[int(name)] if isinstance(node, list) else node.setdefault(name, {})
         except (ValueError, IndexError) as error:
-            raise InvalidInputError(f"--set {key}: there is no {'.'.join(tables[: place + 1])}") from error
+            raise InvalidInputError(f"{source}: there is no {'.'.join(tables[: place + 1])}") from error
         if not isinstance(node, dict | list):
-            raise InvalidInputError(f"--set {key}: {'.'.join(tables[: place + 1])} is no table")
+            raise InvalidInputError(f"{source}: {'.'.join(tables[: place + 1])} is no table")
     try:
         node[int(last) if isinstance(node, list) else last] = value
     except (ValueError, IndexError) as error:
-        raise InvalidInputError(f"--set {key}: there is no such place in the list") from error
+        raise InvalidInputError(f"{source}: there is no such place in the list") from error

@@ -1,6 +1,7 @@
 """The configuration of a server: one tree of frozen tables, read from TOML, any key overridden by --set."""
 
 import importlib.util
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -9,7 +10,7 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from dragoman.model.bundle import shipped_bundles
 from dragoman.model.config import FilePath, StrictModel
-from dragoman.model.config_files import apply_overrides, find_repeated, read_toml, validate_tree
+from dragoman.model.config_files import apply_environment, apply_overrides, find_repeated, read_toml, validate_tree
 from dragoman.model.decoding.loading import Precision
 from dragoman.model.decoding.search_options import MAX_BEAM_SIZE
 from dragoman.model.errors import InvalidInputError
@@ -318,7 +319,8 @@ def load_server_config(
 ) -> ServerConfig:
     """Reads a server's configuration, or takes the defaults without a file.
 
-    overrides: "table.key=value" in TOML syntax, a bare word being a string. bundles: the models, in place of the
+    Variables DRAGOMAN_TABLE__KEY count before the file, and overrides before them: "table.key=value" in TOML syntax, a
+    bare word being a string. bundles: the models, in place of the
     file's. options: keys of [server] that count before all else, also before what a model says itself. default_bundle:
     what is served where no bundle is named anywhere.
 
@@ -331,9 +333,10 @@ def load_server_config(
         _anchor_paths(tree, path.parent)
     if bundles or "models" not in tree:
         tree["models"] = [{"bundle": bundle} for bundle in bundles or (default_bundle,) if bundle is not None]
+    variables = apply_environment(tree, ServerConfig, os.environ)
     apply_overrides(tree, overrides, example="server.drain_seconds=60")
     _apply_options(tree, options or {})
-    origins = [str(path)] if path is not None else []
+    origins = [*([str(path)] if path is not None else []), *variables]
     if path is None or overrides or options or bundles:
         origins.append("the options")
     origin = " and ".join(origins)

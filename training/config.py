@@ -1,5 +1,6 @@
 """The configuration of a training run: one tree of frozen tables, read from TOML, any key overridden by --set."""
 
+import os
 import re
 from collections.abc import Container, Sequence
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Literal, Self
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from dragoman.model.config import ArchitectureConfig, Direction, FilePath, StrictModel
-from dragoman.model.config_files import apply_overrides, read_toml, validate_tree
+from dragoman.model.config_files import apply_environment, apply_overrides, read_toml, validate_tree
 from dragoman.model.errors import InvalidInputError
 from dragoman.training.evaluation.metrics import DEFAULT_TOKENIZER, check_tokenizer_name
 from dragoman.training.run.initialization import inherit_from_bundle
@@ -302,6 +303,7 @@ class RunConfig(StrictModel):
 
 def load_run_config(path: Path, overrides: Sequence[str] = ()) -> RunConfig:
     """Reads a run's configuration; `overrides` are "table.key=value" in TOML syntax, a bare word being a string.
+    Variables such as DRAGOMAN_DATA__MAX_LENGTH count before the file, and behind `overrides`.
 
     The run folder defaults to runs/ and the file's name. Fine-tuning takes the architecture and the vocabulary's shape
     from the bundle. Raises NotFoundError for a missing file and InvalidInputError
@@ -309,5 +311,6 @@ def load_run_config(path: Path, overrides: Sequence[str] = ()) -> RunConfig:
     """
     tree = read_toml(path)
     tree.setdefault("run_folder", f"runs/{path.stem}")
+    variables = apply_environment(tree, RunConfig, os.environ)
     apply_overrides(tree, overrides, example="optimization.max_updates=2000")
-    return validate_tree(RunConfig, inherit_from_bundle(tree), origin=str(path))
+    return validate_tree(RunConfig, inherit_from_bundle(tree), origin=" and ".join((str(path), *variables)))

@@ -1,8 +1,9 @@
 """What an operator must be told about how open the server is."""
 
 import ipaddress
+import stat
+from pathlib import Path
 
-from dragoman.server.access.tokens import is_open_to_others
 from dragoman.server.config import AccessConfig, TlsConfig, find_socket_path, parse_address
 
 
@@ -39,3 +40,11 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host.strip("[]").partition("%")[0]).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def is_open_to_others(path: Path) -> bool:
+    """Whether users who are neither its owner nor of its group may read or write the file."""
+    try:
+        return bool(path.stat().st_mode & (stat.S_IROTH | stat.S_IWOTH))
+    except OSError:
+        return False

@@ -1,7 +1,6 @@
 """The bearer tokens of a file: whose they are and what each is allowed."""
 
 import logging
-import stat
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -126,11 +125,3 @@ class TokenFile:
             )
             for entry in entries
         }
-
-
-def is_open_to_others(path: Path) -> bool:
-    """Whether users who are neither its owner nor of its group may read or write the file."""
-    try:
-        return bool(path.stat().st_mode & (stat.S_IROTH | stat.S_IWOTH))
-    except OSError:
-        return False

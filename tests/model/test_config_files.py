@@ -1,11 +1,12 @@
 """Reading configuration files; what the messages are is told where a configuration is, in test_config."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from dragoman.model.config import StrictModel
-from dragoman.model.config_files import apply_overrides, read_toml, validate_tree
+from dragoman.model.config_files import apply_environment, apply_overrides, read_toml, validate_tree
 from dragoman.model.errors import InvalidInputError
 
 
@@ -29,6 +30,24 @@ def test_overrides_make_tables_that_are_missing() -> None:
     tree = {"list": [{"a": 1}]}
     apply_overrides(tree, ["list.0.a=2", "new.table.key=word"], example="a.b=1")
     assert tree == {"list": [{"a": 2}], "new": {"table": {"key": "word"}}}
+
+
+def test_the_environment_sets_keys_of_the_tables_that_there_are() -> None:
+    class Tables(StrictModel):
+        table: _Table = _Table()
+
+    tree: dict[str, Any] = {"table": {"size": 1, "list": [{"a": 1}]}}
+    environment = {
+        "DRAGOMAN_TABLE__SIZE": "2",
+        "DRAGOMAN_TABLE__LIST__0__A": "a word",
+        "DRAGOMAN_OTHER__SIZE": "3",
+        "DRAGOMAN_TABLE": "4",
+        "TABLE__SIZE": "5",
+    }
+    assert apply_environment(tree, Tables, environment) == ["DRAGOMAN_TABLE__LIST__0__A", "DRAGOMAN_TABLE__SIZE"]
+    assert tree == {"table": {"size": 2, "list": [{"a": "a word"}]}}
+    with pytest.raises(InvalidInputError, match=r"^DRAGOMAN_TABLE__LIST__1__A: there is no table\.list\.1$"):
+        apply_environment(tree, Tables, {"DRAGOMAN_TABLE__LIST__1__A": "1"})
 
 
 def test_an_override_that_is_none_shows_the_example() -> None:

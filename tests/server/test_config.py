@@ -56,6 +56,18 @@ def refuse(path: Path | None, *overrides: str) -> str:
     return message
 
 
+def test_the_environment_counts_before_the_file_and_behind_the_options(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DRAGOMAN_SERVER__DRAIN_SECONDS", "7")
+    monkeypatch.setenv("DRAGOMAN_LOG__LEVEL", "debug")
+    config = load_server_config(path, ["log.level=error"])
+    assert (config.server.drain_seconds, config.log.level) == (7.0, "error")
+    monkeypatch.setenv("DRAGOMAN_SERVER__DRAIN_SECONDS", "soon")
+    origin = f"{path} and DRAGOMAN_LOG__LEVEL and DRAGOMAN_SERVER__DRAIN_SECONDS"
+    assert refuse(path).startswith(f"{origin}: server.drain_seconds: ")
+
+
 def test_without_a_file_all_is_default() -> None:
     config = load_server_config(None, default_bundle="en-de")
 

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from dragoman.server.access.exposure import is_loopback, warnings_of
+from dragoman.server.access.exposure import is_loopback, is_open_to_others, warnings_of
 from dragoman.server.config import AccessConfig, TlsConfig
 
 KEY = Path("no-such-key.pem")
@@ -56,3 +56,12 @@ def test_secrets_that_others_may_read_are_told_of(tmp_path: Path) -> None:
 def test_names_are_taken_for_the_world() -> None:
     assert is_loopback("localhost")
     assert not is_loopback("localhost6")
+
+
+def test_a_file_that_others_may_read_or_write_is_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "tokens.toml"
+    path.touch()
+    for mode, is_open in ((0o600, False), (0o640, False), (0o644, True), (0o602, True)):
+        path.chmod(mode)
+        assert is_open_to_others(path) is is_open
+    assert not is_open_to_others(path / "nothing")

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from dragoman.model.errors import InvalidInputError, NotFoundError
-from dragoman.server.access.tokens import POLL_SECONDS, Token, TokenFile, is_open_to_others
+from dragoman.server.access.tokens import POLL_SECONDS, Token, TokenFile
 from dragoman.server.call_context import Priority
 from dragoman.server.watching import FileWatch
 
@@ -88,11 +88,3 @@ def test_the_file_is_looked_at_no_more_than_once_a_second(path: Path, monkeypatc
     for now in (0.0, 0.5 * POLL_SECONDS, POLL_SECONDS, 1.5 * POLL_SECONDS, 2 * POLL_SECONDS):  # noqa: B007
         tokens.find("x")
     assert looks == 2
-
-
-def test_a_file_that_others_may_read_or_write_is_noticed(path: Path) -> None:
-    path.touch()
-    for mode, is_open in ((0o600, False), (0o640, False), (0o644, True), (0o602, True)):
-        path.chmod(mode)
-        assert is_open_to_others(path) is is_open
-    assert not is_open_to_others(path / "nothing")
