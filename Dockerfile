@@ -10,7 +10,7 @@
 
 FROM python:3.11-slim AS build
 # Separated by spaces: google and telemetry are the other ones for serving.
-ARG EXTRAS="tls"
+ARG EXTRAS="tls uvloop"
 ARG PIP_OPTIONS=""
 WORKDIR /build
 # For the kernels; the image itself gets no compiler. What their libraries need, libstdc++, apt itself needs too.

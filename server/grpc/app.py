@@ -258,9 +258,19 @@ def run_until_stopped(server: TranslationServer, announce: Callable[[str], None]
     """See `serve`."""
     last_resort = LastResort(_report_hanging)
     try:
-        asyncio.run(_run_until_stopped(server, announce, last_resort))
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(_run_until_stopped(server, announce, last_resort))
     finally:
         last_resort.disarm()
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """That of uvloop, where it is installed: a call costs less then."""
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
 
 
 async def _run_until_stopped(

@@ -55,6 +55,8 @@ class ScoreOrder:
     @property
     def search(self) -> SearchOptions:
         """The options, with the attention that the answer is made of."""
+        if self.options.return_attention is self.wanted.needs_attention:
+            return self.options
         return replace(self.options, return_attention=self.wanted.needs_attention)
 
 

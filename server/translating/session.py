@@ -81,7 +81,7 @@ class Session:
         self._field = field
         self._is_html = order.text_format == "html"
         self._options = order.search
-        self._aligned_options = replace(self._options, return_attention=True)
+        self._aligned_options = replace(self._options, return_attention=True) if self._is_html else self._options
         if self._is_html:
             _check_html(order)
 
@@ -233,6 +233,9 @@ class Session:
         return self._encode(lease, part.text)
 
     async def _finish(self, ready: Sequence[ReadyText], submit: Submit) -> list[Outcome]:
+        if self._detector is None and not self._is_html:
+            results = await submit(self._leases[self._sources[0]].worker, [text.parts[0] for text in ready])
+            return [self._outcome(text, result) for text, result in zip(ready, results, strict=True)]
         by_worker: dict[Worker | None, list[int]] = {}
         for place, text in enumerate(ready):
             by_worker.setdefault(text.lease.worker if text.lease is not None else None, []).append(place)

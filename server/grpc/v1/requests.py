@@ -35,6 +35,10 @@ _FORMATS: dict[int, TextFormat] = {
 }
 
 
+_DEFAULTS = SearchOptions()
+_NOTHING = Wanted()
+
+
 def read_order(request: TranslatingRequest, *, default_priority: Priority = Priority.INTERACTIVE) -> TranslationOrder:
     """How texts are to be translated. Raises InvalidInputError that names the field."""
     if request.text_format not in _FORMATS:
@@ -43,8 +47,8 @@ def read_order(request: TranslatingRequest, *, default_priority: Priority = Prio
         target_language=request.target_language_code,
         source_language=request.source_language_code,
         model=request.model or None,
-        options=read_search_options(request.search_options),
-        wanted=read_wanted(request.return_options),
+        options=read_search_options(request.search_options) if request.HasField("search_options") else _DEFAULTS,
+        wanted=read_wanted(request.return_options) if request.HasField("return_options") else _NOTHING,
         priority=_read_priority(request.priority, default_priority),
         split_sentences=request.split_sentences if request.HasField("split_sentences") else True,
         text_format=_FORMATS[request.text_format],
