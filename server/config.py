@@ -76,14 +76,17 @@ class LoadingConfig(StrictModel):
         0, ge=0, le=256, description="Engine processes of each model; 0: threads of the server's own process."
     )
     max_slots: int | None = Field(
-        None, ge=1, le=4096, description="Sentences that a model decodes at once; by default 64 for each thread."
+        None,
+        ge=1,
+        le=4096,
+        description="Sentences that a model decodes at once; by default 64 for each thread, 256 off a processor.",
     )
     max_cached_positions: int | None = Field(
         None,
         ge=1,
         description="Bounds a model's memory: source pieces, and beams times target pieces, of all its sentences.",
     )
-    precision: Precision = Field("auto", description="What to compute in; auto: int8 on a processor, else float16.")
+    precision: Precision = Field("auto", description="What to compute in; auto: int8 on a processor, else bfloat16.")
     device: str = Field("cpu", min_length=1, description="cpu, or another that torch knows, such as cuda.")
     stall_seconds: float = Field(
         30.0,

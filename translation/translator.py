@@ -14,7 +14,7 @@ from dragoman.model.decoding.engines.replicas.engine import ReplicatedEngine
 from dragoman.model.decoding.engines.replicas.messages import ReplicaSetup
 from dragoman.model.decoding.engines.replicas.replica import STALL_SECONDS
 from dragoman.model.decoding.limits import EngineLimits
-from dragoman.model.decoding.loading import Precision, open_model
+from dragoman.model.decoding.loading import Precision, default_slots, open_model
 from dragoman.model.decoding.request import Partial, TokenHypothesis
 from dragoman.model.decoding.search_options import SearchArguments, SearchOptions
 from dragoman.model.errors import DragomanError, InvalidInputError, NoTranslationError
@@ -25,9 +25,6 @@ from dragoman.translation.offline import AnyEngine, OfflineLoop
 from dragoman.translation.preparing import PreparedText, Preparer
 from dragoman.translation.results import Translation
 from dragoman.translation.scored import Pair, ScoredTranslation, describe_pair
-
-SLOTS_PER_THREAD = 64
-"""Sentences that a thread decodes at once: with more of them the matrix products hardly go faster."""
 
 
 class Translator:
@@ -78,7 +75,7 @@ class Translator:
         list, become an ensemble, which translates what all of them do and needs one vocabulary.
 
         precision, device: see `load_decoder`. num_threads: see `make_engine`; `default_threads` if None. max_slots:
-        sentences decoded at once, 64 for each thread if None. max_cached_positions: bounds the
+        sentences decoded at once; if None 64 for each thread, or 256 off a processor. max_cached_positions: bounds the
         memory that these take, see `Engine`. use_shortlist: whether translations are made of the pieces alone that the
         bundle's lexical shortlist has for their source, which is faster. num_replicas: if not 0, as many processes
         decode, each with num_threads, 1 if None, max_slots and max_cached_positions of its own, and this one does not
@@ -92,7 +89,7 @@ class Translator:
         if num_threads is None:
             num_threads = 1 if num_replicas else default_threads()
         if max_slots is None:
-            max_slots = SLOTS_PER_THREAD * num_threads
+            max_slots = default_slots(device, num_threads)
         for name, number, least in (
             ("num_threads", num_threads, 1),
             ("max_slots", max_slots, 1),

@@ -18,7 +18,7 @@ From = Annotated[
     str | None, typer.Option("--from", metavar="LANGUAGE", help="Source language; may be left out if it is clear.")
 ]
 _PrecisionName = Literal["auto", "float32", "bfloat16", "float16", "int8"]
-_PRECISION = typer.Option(help="What to compute in; auto: int8 on a processor, else float16.", rich_help_panel=MODEL)
+_PRECISION = typer.Option(help="What to compute in; auto: int8 on a processor, else bfloat16.", rich_help_panel=MODEL)
 _DEVICE = typer.Option(help="cpu, or another that torch knows, such as cuda.", rich_help_panel=MODEL)
 _SHORTLIST = typer.Option(
     "--shortlist", help="Use the bundle's lexical shortlist: faster, nearly the same.", rich_help_panel=MODEL

@@ -59,7 +59,7 @@ def serve(
         int | None,
         typer.Option(
             metavar="N",
-            show_default="64 for each thread",
+            show_default="64 for each thread, 256 off a processor",
             help="Sentences that each model decodes at once.",
             rich_help_panel=MODEL,
         ),

@@ -23,11 +23,35 @@ from dragoman.model.shortlist import SHORTLIST_FILE, Shortlist, read_shortlist
 from dragoman.model.weights import StoredTensor, read_weights
 
 Precision = Literal["auto", "float32", "bfloat16", "float16", "int8"]
-"""What the network computes in; "auto" is int8 on a processor and float16 elsewhere: on the first en-de int8 is
-within 0.15 BLEU of float32, above it in one direction and below it in the other; float16 is not measured."""
+"""What the network computes in; "auto" is int8 on a processor and bfloat16 elsewhere: on the first en-de int8 is
+within 0.15 BLEU of float32, above it in one direction and below it in the other; bfloat16 has the range of float32, so
+that nothing overflows."""
 
 DEFAULT_SLOTS = 64
-"""Sentences that a decoder has room for if nothing is said."""
+"""Sentences that a decoder has room for if nothing is said, and that a thread decodes at once: with more of them its
+matrix products hardly go faster."""
+
+DEVICE_SLOTS = 256
+"""Sentences that are decoded at once on a device that is no processor, however many processors stand beside it."""
+
+
+def default_slots(device: str, num_threads: int) -> int:
+    """Sentences decoded at once if nothing is said."""
+    return DEFAULT_SLOTS * num_threads if device == "cpu" else DEVICE_SLOTS
+
+
+def device_of_replica(device: str, number: int) -> str:
+    """The device of a replica, from 0: of "cuda" the replicas take turns at all that there are; "cuda:1" is that one.
+    Imports torch for any but a processor. A device that torch does not know is left for it to refuse."""
+    if device == "cpu" or ":" in device:
+        return device
+    import torch
+
+    try:
+        count = torch.get_device_module(device).device_count()
+    except (RuntimeError, AttributeError):
+        return device
+    return f"{device}:{number % count}" if count else device
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +183,7 @@ def make_decoder(
     if max_slots < 1:
         raise InvalidInputError(f"max_slots is {max_slots}, but must be at least 1")
     if precision == "auto":
-        precision = "int8" if device == "cpu" else "float16"
+        precision = "int8" if device == "cpu" else "bfloat16"
     if device == "cpu" and precision in ("float32", "int8") and native.is_available():
         return native.NativeDecoder(
             info.architecture,

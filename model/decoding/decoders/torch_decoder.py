@@ -58,7 +58,10 @@ class TorchDecoder:
         self._pool = PositionPool(network.config, like=network.position_encodings)  # weights may be integers
         self._sentences: dict[int, _Sentence] = {}
         self._places: Places = np.zeros((max_slots, 0, 0), np.int32)  # by slot, beam and position, like the ancestry
-        self._source: tuple[tuple[int, ...], SourceView] | None = None  # of the slots that took the last step
+        # By slot, of its source: the places, the last one repeated to the end, and how many are real.
+        self._source_places: Places = np.zeros((max_slots, 1), np.int32)
+        self._source_lengths = np.zeros(max_slots, np.int32)
+        self._source: tuple[bytes, SourceView] | None = None  # of the slots that took the last step
         self._log_probs = torch.zeros(0, self._vocab_size)  # [R, vocab_size] of the last step
         self._attention: NDArray[np.float32] | None = None  # [n, widest, S] of the last step
 
@@ -98,6 +101,15 @@ class TorchDecoder:
                 self._pool.give_back(sentence.source_places)
             raise
         self._sentences |= new
+        longest = max(len(admission.source_ids) for admission in admissions)
+        if (missing := longest - self._source_places.shape[1]) > 0:
+            lasts = self._source_places[:, -1:].repeat(missing, axis=1)
+            self._source_places = np.concatenate((self._source_places, lasts), axis=1)
+        for slot, sentence in new.items():
+            length = len(sentence.source_places)
+            self._source_lengths[slot] = length
+            self._source_places[slot, :length] = sentence.source_places
+            self._source_places[slot, length:] = sentence.source_places[-1]
         self._source = None
 
     def _encode(self, admissions: list[Admission], new: dict[int, _Sentence]) -> None:
@@ -111,11 +123,14 @@ class TorchDecoder:
                 excluded=self._excluded(admission),
                 attention=[] if admission.keep_attention else None,
             )
-        places = np.concatenate([new[admission.slot].source_places for admission in admissions])
-        for layer, (keys, values) in enumerate(projections):
+        places = self._tensor(np.concatenate([new[one.slot].source_places for one in admissions]).astype(np.int64))
+        # Found here, for to index by a mask a device would have to be waited for.
+        lengths_here = np.array([len(admission.source_ids) for admission in admissions])
+        real = self._tensor(np.flatnonzero(np.arange(source.shape[1]) < lengths_here[:, None]))
+        for layer, projected in enumerate(projections):
             # [m, num_heads, S, d] -> [real pieces, num_heads, d]
-            real = (keys.transpose(1, 2)[source_mask], values.transpose(1, 2)[source_mask])
-            self._pool.write(layer, self._tensor(places.astype(np.int64)), *real)
+            keys, values = (one.transpose(1, 2).flatten(0, 1).index_select(0, real) for one in projected)
+            self._pool.write(layer, places, keys, values)
 
     def _excluded(self, admission: Admission) -> Tensor | None:
         if admission.allowed_ids is None:
@@ -281,9 +296,11 @@ class TorchDecoder:
         self._source = None
 
     def _source_view(self, slots: Ints) -> SourceView:
-        numbers = tuple(slots.tolist())
+        numbers = slots.tobytes()
         if self._source is None or self._source[0] != numbers:
-            self._source = (numbers, SourceView(self._pool, [self._sentences[n].source_places for n in numbers]))
+            lengths = self._source_lengths[slots]
+            places = self._source_places[slots, : lengths.max()]
+            self._source = (numbers, SourceView(self._pool, places, lengths))
         return self._source[1]
 
     def _watch(self, layer: int, weights: Tensor) -> None:

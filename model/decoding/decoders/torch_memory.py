@@ -81,13 +81,11 @@ class PositionPool:
 class SourceView:
     """The source's keys and values of some slots, gathered once and read until other slots decode."""
 
-    def __init__(self, pool: PositionPool, places: list[Places]) -> None:
-        """places: of each slot's source."""
-        lengths = np.array([len(slot) for slot in places])
-        # Padding repeats a position of the same sentence: what a mask hides must still be finite and its own.
-        padded = np.stack([np.pad(slot, (0, lengths.max() - len(slot)), mode="edge") for slot in places])
-        self._pool, self._rows = pool, pool.rows_of(padded)
-        mask = torch.from_numpy(np.arange(lengths.max()) < lengths[:, None])
+    def __init__(self, pool: PositionPool, places: Places, lengths: NDArray[np.int32]) -> None:
+        """places: [n, S] of each slot's source, of which the first `lengths` [n] are real; padding repeats a position
+        of the same sentence: what a mask hides must still be finite and its own."""
+        self._pool, self._rows = pool, pool.rows_of(places)
+        mask = torch.from_numpy(np.arange(places.shape[1]) < lengths[:, None])
         self._mask = mask[:, None, None, :].to(self._rows.device)
         self._gathered: dict[int, tuple[Tensor, Tensor]] = {}
 

@@ -13,7 +13,7 @@ import pytest
 from dragoman.model.bundle import BundleScore, read_config
 from dragoman.model.config import Direction
 from dragoman.model.decoding.decoders.native import decoder as native
-from dragoman.model.decoding.loading import Precision, load_decoder, open_model
+from dragoman.model.decoding.loading import Precision, default_slots, device_of_replica, load_decoder, open_model
 from dragoman.model.errors import InvalidInputError, NotFoundError
 from dragoman.model.shortlist import CandidateLists, Shortlist
 from dragoman.translation.translator import Translator
@@ -156,3 +156,26 @@ def test_an_ensemble_of_nothing_is_none(tiny_bundle: Path) -> None:
         Translator.load([])
     with pytest.raises(NotFoundError, match="nowhere"):
         Translator.load([tiny_bundle, "nowhere"])
+
+
+# Devices
+
+
+def test_slots_off_a_processor_do_not_depend_on_the_hosts_processors() -> None:
+    assert [default_slots("cpu", threads) for threads in (1, 4)] == [64, 256]
+    assert default_slots("cuda", 1) == default_slots("cuda:1", 96) == 256
+
+
+def test_replicas_take_turns_at_the_devices(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Two:
+        @staticmethod
+        def device_count() -> int:
+            return 2
+
+    monkeypatch.setattr("torch.get_device_module", lambda _: Two)
+    assert [device_of_replica("cuda", number) for number in range(3)] == ["cuda:0", "cuda:1", "cuda:0"]
+    assert [device_of_replica(device, 1) for device in ("cpu", "cuda:7")] == ["cpu", "cuda:7"]
+
+
+def test_an_unknown_device_is_left_to_be_refused() -> None:
+    assert device_of_replica("abacus", 1) == "abacus"

@@ -29,7 +29,7 @@ from dragoman.model.decoding.engines.replicas.messages import (
     decode_to_replica,
     encode,
 )
-from dragoman.model.decoding.loading import open_model
+from dragoman.model.decoding.loading import device_of_replica, open_model
 from dragoman.model.decoding.request import Event, Request
 from dragoman.model.decoding.statistics import StepCounts
 from dragoman.model.errors import DragomanError, InvalidInputError
@@ -167,7 +167,8 @@ def load_engine(setup: ReplicaSetup) -> Engine | ParallelEngine:
     model = open_model(setup.folders)
     if model.weights_revision != setup.revision:
         raise InvalidInputError(f"{setup.folders[0]}: other weights have taken the place of those that are served")
-    decoder = model.load_decoder(precision=setup.precision, device=setup.device, max_slots=setup.max_slots)
+    device = device_of_replica(setup.device, setup.number)
+    decoder = model.load_decoder(precision=setup.precision, device=device, max_slots=setup.max_slots)
     return make_engine(
         decoder,
         num_threads=setup.num_threads,

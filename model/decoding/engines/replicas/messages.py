@@ -26,6 +26,7 @@ class ReplicaSetup(msgspec.Struct, frozen=True, tag=True):
 
     folders:  of the bundles, absolute; several become an ensemble.
     revision: that the weights had when the bundles were opened: with others the process must not begin.
+    number:   of the process, from 0: which of several devices it takes.
     The rest is as for `Translator.load`, each process having so much.
     """
 
@@ -36,6 +37,7 @@ class ReplicaSetup(msgspec.Struct, frozen=True, tag=True):
     num_threads: int = 1
     max_slots: int = 64
     max_cached_positions: int | None = None
+    number: int = 0
 
 
 class Work(msgspec.Struct, frozen=True, tag=True):

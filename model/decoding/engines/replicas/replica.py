@@ -16,6 +16,8 @@ from concurrent.futures import Future
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+import msgspec
+
 from dragoman.model.decoding.engines.replicas.messages import (
     VERSION,
     Failed,
@@ -87,7 +89,7 @@ class Replica:
         self.pid: int | None = None
         self.first_start: Future[None] = Future()
         """Done when the first process is ready; its exception says why it cannot be."""
-        self._setup = setup
+        self._setup = msgspec.structs.replace(setup, number=number)
         self._lock = lock
         self._deliver = deliver
         self._lose = lose

@@ -50,7 +50,7 @@ def test_a_view_of_sources_pads_with_what_is_their_own() -> None:
     broken, sound = pool.take(3), pool.take(1)
     pool.write(0, torch.from_numpy(broken.astype(np.int64)), torch.full((3, 2, 6), torch.inf), torch.zeros(3, 2, 10))
     pool.write(0, torch.from_numpy(sound.astype(np.int64)), torch.ones(1, 2, 6), torch.ones(1, 2, 10))
-    keys, values, mask = SourceView(pool, [broken, sound]).read(0)
+    keys, values, mask = SourceView(pool, np.stack((broken, sound.repeat(3))), np.array([3, 1], np.int32)).read(0)
     assert keys.shape == (2, 2, 3, 6)
     assert mask.flatten(1).tolist() == [[True, True, True], [True, False, False]]
     assert (keys[1] == 1).all()
