@@ -75,8 +75,8 @@ def drop_words(ids: Tensor, probability: float, unk_id: int) -> Tensor:
     """Each piece becomes the unknown piece with a probability, so that the network learns to do without it (Sennrich
     et al. 2016, "Edinburgh Neural Machine Translation Systems"; Gal and Ghahramani 2016).
 
-    ids: [N, length], whose first piece, the language tag or the beginning of sentence, stays; so do padding, which is
-    masked or has no label, and the end of the source, which may go like any piece.
+    ids: [N, length]. The first piece, the language tag or the beginning of sentence, stays. Every other may go, the
+    end of the source too; at padding it makes no difference, which is masked or has no label.
     """
     if not probability:
         return ids

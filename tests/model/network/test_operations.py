@@ -13,8 +13,8 @@ def test_rate_and_expectation(probability: float) -> None:
     torch.manual_seed(0)
     dropped = Dropout(probability)(torch.ones(1000, 200))
     rate = (dropped == 0).float().mean().item()
-    # The probability is rounded to a 256th; the rest is five standard deviations of 200,000 draws.
-    tolerance = 1 / 512 + 5 * (probability * (1 - probability) / 200_000) ** 0.5
+    # The probability is rounded to a 65,536th; the rest is five standard deviations of 200,000 draws.
+    tolerance = 1 / 131_072 + 5 * (probability * (1 - probability) / 200_000) ** 0.5
     assert rate == pytest.approx(probability, abs=tolerance)
     assert dropped.mean().item() == pytest.approx(1.0, abs=5 * (probability / (1 - probability) / 200_000) ** 0.5)
     # Every kept number is scaled alike, and no row or column is kept or dropped as a whole.
@@ -45,6 +45,14 @@ def test_identity_in_evaluation_and_with_probability_zero() -> None:
     assert Dropout(0.0)(states) is states
 
 
+@pytest.mark.parametrize("probability", [0.001, 0.1, 0.3])
+def test_the_probability_is_what_is_asked_for(probability: float) -> None:
+    """As with the kernels of training, which draw with 31 bits."""
+    torch.manual_seed(0)
+    kept = Dropout(probability)(torch.ones(100)).max().item()
+    assert kept == pytest.approx(1 / (1 - probability), rel=1e-5)
+
+
 @pytest.mark.parametrize("probability", [0.998, 0.999, 0.9999])
 def test_a_probability_just_below_one(probability: float) -> None:
     torch.manual_seed(0)
@@ -59,7 +67,7 @@ def test_the_gradient_passes_where_numbers_were_kept() -> None:
     dropped = Dropout(0.25)(states)
     dropped.sum().backward()
     assert states.grad is not None
-    torch.testing.assert_close(states.grad, torch.where(dropped == 0, 0.0, 256 / 192))
+    torch.testing.assert_close(states.grad, torch.where(dropped == 0, 0.0, 4 / 3))
 
 
 def test_the_seed_decides() -> None:
