@@ -1,6 +1,6 @@
 """Options that several commands have, declared once: those of loading and of output, and the search options.
 
-Free of all but typer, so that `--help` is instant. What a value may be is `SearchOptions`' to say.
+Free of all but typer and the declarations of the search options, so that `--help` is instant.
 """
 
 import inspect
@@ -9,6 +9,8 @@ from functools import wraps
 from typing import Annotated, Any, Literal, NamedTuple
 
 import typer
+
+from dragoman.model.decoding.search_options import DECLARATIONS, SearchArguments, SearchOptions
 
 SEARCH, SAMPLING, OUTPUT, MODEL = "Search", "Sampling", "Output", "Model"
 """Panels of --help."""
@@ -57,56 +59,17 @@ class _Option(NamedTuple):
     default: object
 
 
-def _search(help_text: str, *names: str, metavar: str | None = None) -> Any:
-    return typer.Option(*names, metavar=metavar, help=help_text, rich_help_panel=SEARCH)
+def _option_of(name: str) -> _Option:
+    declared, default = DECLARATIONS[name], SearchOptions.__dataclass_fields__[name].default
+    panel = SAMPLING if declared.is_draw else SEARCH
+    flags = [] if declared.flag is None else [declared.flag]
+    option = typer.Option(*flags, metavar=declared.metavar, help=declared.help, rich_help_panel=panel)
+    if name == "suppressed_pieces":
+        return _Option(Annotated[list[str] | None, option], None)
+    return _Option(Annotated[SearchArguments.__annotations__[name], option], default)
 
 
-def _sampling(help_text: str) -> Any:
-    return typer.Option(help=help_text, rich_help_panel=SAMPLING)
-
-
-SEARCH_OPTIONS = {
-    "beam_size": _Option(Annotated[int, _search("Hypotheses kept alive, 1 to 32; 1 is greedy search.")], 4),
-    "n_best": _Option(Annotated[int, _search("Translations of each text, best first.")], 1),
-    "length_penalty": _Option(
-        Annotated[float, _search("0 to 10: 0 favours short translations, higher values longer ones.")], 1.0
-    ),
-    "length_normalization": _Option(
-        Annotated[
-            Literal["gnmt", "average"],
-            _search("Divides log probabilities by ((5 + length) / 6) or by length, to the power of the penalty."),
-        ],
-        "gnmt",
-    ),
-    "coverage_penalty": _Option(
-        Annotated[float, _search("0 to 10: higher values disfavour leaving parts of the source out.")], 0.0
-    ),
-    "min_target_length": _Option(Annotated[int, _search("Fewest pieces of a sentence.")], 1),
-    "max_target_length": _Option(
-        Annotated[int | None, _search("Most pieces of a sentence; else by the length of its source.")], None
-    ),
-    "no_repeat_ngram_size": _Option(Annotated[int, _search("No sequence of so many pieces twice; 0 allows all.")], 0),
-    "target_prefix": _Option(Annotated[str, _search("What every translation begins with.", metavar="TEXT")], ""),
-    "suppressed_pieces": _Option(
-        Annotated[
-            list[str] | None,
-            _search("A piece that may not occur, such as ▁house; repeatable.", "--suppress", metavar="PIECE"),
-        ],
-        None,
-    ),
-    "sampling_temperature": _Option(
-        Annotated[
-            float | None,
-            _sampling("Draw translations at random, the more widely the higher it is, in place of search."),
-        ],
-        None,
-    ),
-    "sampling_top_k": _Option(Annotated[int, _sampling("Draw among so many likeliest pieces; 0 is all.")], 0),
-    "sampling_top_p": _Option(
-        Annotated[float, _sampling("Draw among the likeliest pieces whose probabilities add up to it.")], 1.0
-    ),
-    "seed": _Option(Annotated[int, _sampling("Other draws for another seed.")], 0),
-}
+SEARCH_OPTIONS = {name: _option_of(name) for name in DECLARATIONS if name != "return_attention"}
 """All that a person chooses; what a command prints decides whether attention is computed."""
 
 SCORING_OPTIONS = ("length_penalty", "length_normalization", "coverage_penalty")
@@ -120,8 +83,6 @@ def with_search_options(names: Sequence[str] = tuple(SEARCH_OPTIONS)) -> Callabl
     def decorate(command: Command) -> Command:
         @wraps(command)
         def run(**arguments: Any) -> None:
-            from dragoman.model.decoding.search_options import SearchOptions
-
             chosen = {name: arguments.pop(name) for name in names}
             if "suppressed_pieces" in chosen:
                 chosen["suppressed_pieces"] = tuple(chosen["suppressed_pieces"] or ())

@@ -1,7 +1,7 @@
-"""How a sentence is searched."""
+"""How a sentence is searched. Every option is declared once: checks, documentation and command line follow from it."""
 
-from dataclasses import dataclass, fields
-from typing import Literal, TypedDict, get_args
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal, TypedDict, get_args
 
 from dragoman.model.errors import InvalidInputError
 
@@ -11,100 +11,122 @@ MAX_BEAM_SIZE = 32
 LengthNormalization = Literal["gnmt", "average"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SearchOptions:
-    """How one sentence is searched; every request of a batch may have its own.
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """What is declared of a search option besides its name, type and default.
 
-    beam_size:            hypotheses kept alive at every position, 1 to 32; 1 is greedy search.
-    n_best:               hypotheses returned, best first, 1 to `beam_size`; when sampling, hypotheses drawn, 1 to 32.
-    length_penalty:       alpha, 0 to 10: the score is log P(Y|X) divided by the penalty of `length_normalization`;
-                          0 compares plain log probabilities.
-    length_normalization: "gnmt": ((5 + |Y|) / 6) ** alpha of Wu et al. (2016), equation 14; "average": |Y| ** alpha.
-                          |Y| counts the target pieces with the end of sentence.
-    coverage_penalty:     beta of the same equation, 0 to 10: beta * sum_i log(min(sum_j p_ij, 1)) is added to the
-                          normalized score of a finished hypothesis, where p_ij is the attention of its j-th piece to
-                          the i-th source piece.
-    min_target_length:    pieces before the end of sentence is possible; at least 1, so no translation is empty.
-    max_target_length:    most target pieces, the end of sentence included; None leaves it to the model, which allows
-                          twice the source's pieces, tag and end included, and ten more, or ten more than
-                          min_target_length or the prefix where that is longer; in any case within its own limit.
-    no_repeat_ngram_size: no sequence of that many pieces occurs twice in a hypothesis; 0 allows all.
-    target_prefix:        text that every hypothesis begins with.
-    suppressed_pieces:    vocabulary pieces that may not occur.
-    sampling_temperature: None for beam search; else n_best hypotheses are drawn independently, from probabilities
-                          whose logarithms were divided by it; above 0, to 100. `beam_size` is then unused.
-    sampling_top_k:       draws only among that many likeliest pieces; 0 is all.
-    sampling_top_p:       draws only among the fewest likeliest pieces whose probabilities add up to it; above 0, to 1.
-    seed:                 other draws for another seed, 0 to 2 ** 63 - 1; the same for the same one.
-    return_attention:     whether hypotheses come with their attention to the source.
-
-    Raises InvalidInputError for a value out of range.
+    help:    its meaning, for a user.
+    least:   the smallest value; None if there is no bound. above: a bound that is no value itself.
+    most:    the greatest value.
+    is_draw: whether it is one of the options of sampling.
+    flag:    its name on the command line, if not the field's; metavar: what its value is called there.
     """
 
-    beam_size: int = 4
-    n_best: int = 1
-    length_penalty: float = 1.0
-    length_normalization: LengthNormalization = "gnmt"
-    coverage_penalty: float = 0.0
-    min_target_length: int = 1
-    max_target_length: int | None = None
-    no_repeat_ngram_size: int = 0
-    target_prefix: str = ""
-    suppressed_pieces: tuple[str, ...] = ()
-    sampling_temperature: float | None = None
-    sampling_top_k: int = 0
-    sampling_top_p: float = 1.0
-    seed: int = 0
-    return_attention: bool = False
+    help: str
+    least: float | None = None
+    above: float | None = None
+    most: float | None = None
+    is_draw: bool = False
+    flag: str | None = None
+    metavar: str | None = None
+
+    def check(self, name: str, value: float) -> None:
+        """Raises InvalidInputError for a value out of bounds; NaN is out of any."""
+        if self.above is not None:
+            is_allowed, due = self.above < value, f"be above {self.above}"
+        elif self.least is not None:
+            is_allowed, due = self.least <= value, f"be at least {self.least}" if self.least else "not be negative"
+        else:
+            return
+        if self.most is not None:
+            is_allowed = is_allowed and value <= self.most
+            due = (
+                f"{due} and at most {self.most}" if self.least is None else f"lie between {self.least} and {self.most}"
+            )
+        if not is_allowed:
+            raise InvalidInputError(f"{name} is {value}, but must {due}")
+
+
+def _option(default: Any, help_text: str, **declared: Any) -> Any:
+    return field(default=default, metadata={"declaration": Declaration(help_text, **declared)})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchOptions:
+    """How one sentence is searched; every request of a batch may have its own. Its options are these."""
+
+    beam_size: int = _option(4, "Hypotheses kept alive, 1 to 32; 1 is greedy search.", least=1, most=MAX_BEAM_SIZE)
+    # Among samples it has the bound of beam_size, else beam_size itself.
+    n_best: int = _option(1, "Translations of each text, best first; with a sampling temperature, how many are drawn.")
+    # Alpha: the score is log P(Y|X) divided by the penalty.
+    length_penalty: float = _option(
+        1.0, "0 to 10: 0 favours short translations, higher values longer ones.", least=0, most=10
+    )
+    # |Y| counts the target pieces with the end of sentence; "gnmt" is of Wu et al. (2016), equation 14.
+    length_normalization: LengthNormalization = _option(  # noqa: RUF009 - it is a field
+        "gnmt", "Divides log probabilities by ((5 + length) / 6) or by length, to the power of the penalty."
+    )
+    # Beta of the same equation: beta * sum_i log(min(sum_j p_ij, 1)) is added to the normalized score of a finished
+    # hypothesis, where p_ij is the attention of its j-th piece to the i-th source piece.
+    coverage_penalty: float = _option(
+        0.0, "0 to 10: higher values disfavour leaving parts of the source out.", least=0, most=10
+    )
+    min_target_length: int = _option(1, "Fewest pieces of a sentence, at least 1.", least=1)
+    # None leaves it to the model, which allows twice the source's pieces, tag and end included, and ten more, or ten
+    # more than min_target_length or the prefix where that is longer; in any case within its own limit.
+    max_target_length: int | None = _option(
+        None, "Most pieces of a sentence, its end included; else by the length of its source.", least=1
+    )
+    no_repeat_ngram_size: int = _option(0, "No sequence of so many pieces twice; 0 allows all.", least=0)
+    target_prefix: str = _option("", "What every translation begins with.", metavar="TEXT")
+    suppressed_pieces: tuple[str, ...] = _option(
+        (), "A piece that may not occur, such as ▁house; repeatable.", flag="--suppress", metavar="PIECE"
+    )
+    # Probabilities have their logarithms divided by it. None is beam search; else beam_size is unused.
+    sampling_temperature: float | None = _option(
+        None,
+        "Draw translations at random, the more widely the higher it is, above 0, to 100, in place of search.",
+        above=0,
+        most=100,
+        is_draw=True,
+    )
+    sampling_top_k: int = _option(0, "Draw among so many likeliest pieces; 0 is all.", least=0, is_draw=True)
+    sampling_top_p: float = _option(
+        1.0, "Draw among the likeliest pieces whose probabilities add up to it.", above=0, most=1, is_draw=True
+    )
+    seed: int = _option(
+        0, "Other draws for another seed, the same for the same.", least=0, most=2**63 - 1, is_draw=True
+    )
+    return_attention: bool = _option(False, "Whether hypotheses come with their attention to the source.")
 
     def __post_init__(self) -> None:
-        self._check_beams()
-        _check_range("length_penalty", self.length_penalty, 0, 10)
+        """Raises InvalidInputError for a value out of range."""
+        for name, declaration in DECLARATIONS.items():
+            value = getattr(self, name)
+            if isinstance(value, int | float):
+                declaration.check(name, value)
+        limit, meaning = (
+            (self.beam_size, f"beam_size, which is {self.beam_size}")
+            if self.sampling_temperature is None
+            else (MAX_BEAM_SIZE, f"{MAX_BEAM_SIZE}")
+        )
+        if not 1 <= self.n_best <= limit:
+            raise InvalidInputError(f"n_best is {self.n_best}, but must lie between 1 and {meaning}")
         if self.length_normalization not in get_args(LengthNormalization):
             raise InvalidInputError(
                 f'length_normalization is "{self.length_normalization}", but must be "gnmt" or "average"'
             )
-        _check_range("coverage_penalty", self.coverage_penalty, 0, 10)
-        self._check_lengths()
-        if self.no_repeat_ngram_size < 0:
-            raise InvalidInputError(f"no_repeat_ngram_size is {self.no_repeat_ngram_size}, but must not be negative")
+        if self.max_target_length is not None and self.min_target_length > self.max_target_length:
+            raise InvalidInputError(
+                f"min_target_length is {self.min_target_length}, but must not be greater than max_target_length, "
+                f"which is {self.max_target_length}"
+            )
         if isinstance(self.suppressed_pieces, str):  # or each of its letters would be a piece
             raise InvalidInputError(
                 f'suppressed_pieces is the text "{self.suppressed_pieces}", but must be a tuple of pieces'
             )
         if not all(self.suppressed_pieces):
             raise InvalidInputError("suppressed_pieces holds an empty piece")
-        self._check_sampling()
-
-    def _check_beams(self) -> None:
-        _check_range("beam_size", self.beam_size, 1, MAX_BEAM_SIZE)
-        if self.sampling_temperature is not None:
-            _check_range("n_best", self.n_best, 1, MAX_BEAM_SIZE)
-        elif not 1 <= self.n_best <= self.beam_size:
-            raise InvalidInputError(
-                f"n_best is {self.n_best}, but must lie between 1 and beam_size, which is {self.beam_size}"
-            )
-
-    def _check_lengths(self) -> None:
-        if self.max_target_length is not None and self.max_target_length < 1:
-            raise InvalidInputError(f"max_target_length is {self.max_target_length}, but must be at least 1")
-        if self.min_target_length < 1:
-            raise InvalidInputError(f"min_target_length is {self.min_target_length}, but must be at least 1")
-        if self.max_target_length is not None and self.min_target_length > self.max_target_length:
-            raise InvalidInputError(
-                f"min_target_length is {self.min_target_length}, but must not be greater than max_target_length, "
-                f"which is {self.max_target_length}"
-            )
-
-    def _check_sampling(self) -> None:
-        temperature = self.sampling_temperature
-        if temperature is not None and not 0.0 < temperature <= 100.0:  # also refuses NaN
-            raise InvalidInputError(f"sampling_temperature is {temperature}, but must be above 0 and at most 100")
-        if self.sampling_top_k < 0:
-            raise InvalidInputError(f"sampling_top_k is {self.sampling_top_k}, but must not be negative")
-        if not 0.0 < self.sampling_top_p <= 1.0:
-            raise InvalidInputError(f"sampling_top_p is {self.sampling_top_p}, but must be above 0 and at most 1")
-        _check_range("seed", self.seed, 0, 2**63 - 1)
 
     @property
     def num_beams(self) -> int:
@@ -112,13 +134,18 @@ class SearchOptions:
         return self.beam_size if self.sampling_temperature is None else self.n_best
 
 
-def _check_range(name: str, value: float, least: int, most: int) -> None:
-    if not least <= value <= most:  # also refuses NaN
-        raise InvalidInputError(f"{name} is {value}, but must lie between {least} and {most}")
+DECLARATIONS: dict[str, Declaration] = {one.name: one.metadata["declaration"] for one in fields(SearchOptions)}
+"""Of every option, by its name."""
+
+SEARCH_OPTION_NAMES = tuple(DECLARATIONS)
+
+SearchOptions.__doc__ = "\n".join(
+    [f"{SearchOptions.__doc__}\n", *(f"{name}: {declaration.help}" for name, declaration in DECLARATIONS.items())]
+)
 
 
 class SearchArguments(TypedDict, total=False):
-    """The fields of `SearchOptions` as keyword arguments."""
+    """The fields of `SearchOptions` as keyword arguments, written out for type checkers; a test compares."""
 
     beam_size: int
     n_best: int
@@ -135,6 +162,3 @@ class SearchArguments(TypedDict, total=False):
     sampling_top_p: float
     seed: int
     return_attention: bool
-
-
-SEARCH_OPTION_NAMES = tuple(field.name for field in fields(SearchOptions))
