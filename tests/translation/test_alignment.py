@@ -3,7 +3,7 @@
 import numpy as np
 
 from dragoman.model.codec import Frame
-from dragoman.translation.alignment import format_alignment, word_alignment, word_indices
+from dragoman.translation.alignment import aligned_spans, format_alignment, word_alignment, word_indices
 
 SOURCE = ["<2de>", "▁the", "▁key", "▁of", "▁the", "▁house", "</s>"]
 TARGET = ["▁Haus", "schlüssel", "▁", "!"]
@@ -49,3 +49,15 @@ def test_nothing_to_align() -> None:
 def test_the_pharaoh_format() -> None:
     assert format_alignment(((0, 0), (1, 2))) == "0-0 1-2"
     assert format_alignment(()) == ""
+
+
+def test_aligned_words_stand_at_spans_of_the_texts() -> None:
+    pieces = ["▁Haus", "schlüssel", "▁", "!"]
+    alignment = ((1, 0), (3, 1))
+    assert aligned_spans("the  key of\nit", "Hausschlüssel !", pieces, alignment) == [
+        ((5, 8), (0, 13)),
+        ((12, 14), (14, 15)),
+    ]
+    assert aligned_spans("the key", "Hausschlüssel !", pieces, alignment) == [((4, 7), (0, 13))]
+    assert aligned_spans("the key of it", "Haus schlüssel !", pieces, alignment) == []  # other words than its pieces'
+    assert aligned_spans("a", "b", [], ()) == []

@@ -122,3 +122,18 @@ def test_there_is_no_attention_that_was_not_asked_for(tiny_vocabulary: Vocabular
     (hypothesis,) = combine(prepared, hypotheses, tiny_vocabulary).hypotheses
     assert hypothesis.attention is None
     assert hypothesis.alignment == ()
+
+
+def test_a_text_ends_as_its_sentences_do(tiny_vocabulary: Vocabulary) -> None:
+    ended, cut_off = (with_details(tiny_vocabulary, "Hund.", 3, is_cut_off=is_cut_off) for is_cut_off in (False, True))
+
+    def reason(text: str, *sentences: TokenHypothesis) -> str:
+        (found,) = combine(prepare(tiny_vocabulary, text), [[one] for one in sentences], tiny_vocabulary).hypotheses
+        return found.finish_reason
+
+    assert reason("The dog.", ended) == "end_of_sentence"
+    assert reason(" The dog.", cut_off) == "length"
+    assert reason("The dog. The house.", cut_off, ended) == "length"
+    assert reason("The dog. The house.", ended, ended) == "end_of_sentence"
+    assert reason(" ") == ""
+    assert reason("The dog.", TokenHypothesis((), -0.1)) == ""  # stands for itself
