@@ -84,7 +84,7 @@ class EngineLimits:
 
 def num_cached_positions(request: Request) -> int:
     """Positions whose keys and values a request may need: its source's, and those of all its hypotheses."""
-    return len(request.source_ids) + request.options.num_beams * request.max_target_length
+    return len(request.source_ids) + request.options.max_hypotheses * request.max_target_length
 
 
 def _is_shortlist(ids: Ints, vocabulary: VocabularyShape) -> bool:

@@ -47,7 +47,7 @@ class Request:
         """What it takes of an engine, in pieces through a layer: its source's, and those of all its hypotheses if they
         become as long as translations usually are."""
         wanted = max(len(self.source_ids), self.options.min_target_length, len(self.prefix_ids))
-        return len(self.source_ids) + self.options.num_beams * min(wanted, self.max_target_length)
+        return len(self.source_ids) + self.options.max_hypotheses * min(wanted, self.max_target_length)
 
     @property
     def num_bytes(self) -> int:

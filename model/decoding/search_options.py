@@ -129,7 +129,7 @@ class SearchOptions:
             raise InvalidInputError("suppressed_pieces holds an empty piece")
 
     @property
-    def num_beams(self) -> int:
+    def max_hypotheses(self) -> int:
         """Hypotheses that are alive at once at most: beams, or samples."""
         return self.beam_size if self.sampling_temperature is None else self.n_best
 

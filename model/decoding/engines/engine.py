@@ -131,8 +131,8 @@ class Engine:
             return
         self._search.begin(
             slot,
-            beam_size=request.options.num_beams,
-            num_extensions=min(2 * request.options.num_beams, self.decoder.vocabulary.target_size),
+            beam_size=request.options.max_hypotheses,
+            num_extensions=min(2 * request.options.max_hypotheses, self.decoder.vocabulary.target_size),
             max_length=request.max_target_length,
         )
         self._rules.begin(slot, request)
@@ -290,7 +290,7 @@ def _admission(slot: int, request: Request) -> Admission:
     return Admission(
         slot=slot,
         source_ids=request.source_ids,
-        beam_size=request.options.num_beams,
+        beam_size=request.options.max_hypotheses,
         max_target_length=request.max_target_length,
         allowed_ids=allowed_ids,
         keep_attention=_needs_attention(request.options),

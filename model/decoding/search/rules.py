@@ -149,7 +149,7 @@ class BlockedNgrams(Rule):
     def begin(self, slot: int, request: Request) -> bool:
         self._sizes[slot] = request.options.no_repeat_ngram_size
         if self._sizes[slot]:
-            self._token_ids = grown(self._token_ids, request.options.num_beams, request.max_target_length)
+            self._token_ids = grown(self._token_ids, request.options.max_hypotheses, request.max_target_length)
         return bool(self._sizes[slot])
 
     def exclude(self, at: Hypotheses) -> Pairs:

@@ -99,7 +99,7 @@ class Sampler:
     def begin(self, number: int, request: Request) -> None:
         """Takes a slot in, if it is sampled."""
         if request.options.sampling_temperature is not None:
-            self._slots[number] = _Slot(request, np.arange(request.options.num_beams), digest(request.source_ids))
+            self._slots[number] = _Slot(request, np.arange(request.options.max_hypotheses), digest(request.source_ids))
 
     def remove(self, numbers: Sequence[int]) -> None:
         for number in numbers:

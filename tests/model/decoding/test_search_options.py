@@ -99,5 +99,5 @@ def test_every_option_is_a_keyword_argument_of_the_same_type() -> None:
 
 def test_samples_need_no_beam() -> None:
     options = SearchOptions(beam_size=1, n_best=MAX_BEAM_SIZE, sampling_temperature=0.7)
-    assert options.num_beams == MAX_BEAM_SIZE
-    assert SearchOptions(beam_size=3, n_best=2).num_beams == 3
+    assert options.max_hypotheses == MAX_BEAM_SIZE
+    assert SearchOptions(beam_size=3, n_best=2).max_hypotheses == 3

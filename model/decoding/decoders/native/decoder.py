@@ -141,8 +141,8 @@ class NativeDecoder:
             structure.slot = admission.slot
             structure.source_ids = source_ids.ctypes.data
             structure.source_length = len(source_ids)
-            structure.num_beams = admission.beam_size
-            structure.keeps_attention = admission.keep_attention
+            structure.beam_size = admission.beam_size
+            structure.keep_attention = admission.keep_attention
             if admission.allowed_ids is not None:
                 allowed_ids = _int32(admission.allowed_ids)
                 kept.append(allowed_ids)
@@ -214,7 +214,7 @@ class NativeDecoder:
             kept += [source_ids, target_ids]
             structure.source_ids, structure.source_length = source_ids.ctypes.data, len(source_ids)
             structure.target_ids, structure.target_length = target_ids.ctypes.data, len(target_ids)
-            structure.keeps_attention = one.keep_attention
+            structure.keep_attention = one.keep_attention
         lengths = [max(len(one.target_ids) - 1, 0) for one in given]
         shapes = [
             (length, len(one.source_ids) * one.keep_attention) for one, length in zip(given, lengths, strict=True)

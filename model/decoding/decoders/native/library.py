@@ -53,10 +53,10 @@ class Admission(Structure):
         ("slot", c_int32),
         ("source_ids", c_void_p),
         ("source_length", c_int32),
-        ("num_beams", c_int32),
+        ("beam_size", c_int32),
         ("allowed_ids", c_void_p),
         ("num_allowed", c_int32),
-        ("keeps_attention", c_int32),
+        ("keep_attention", c_int32),
     ]
 
 
@@ -97,7 +97,7 @@ class Given(Structure):
         ("target_ids", c_void_p),
         ("source_length", c_int32),
         ("target_length", c_int32),
-        ("keeps_attention", c_int32),
+        ("keep_attention", c_int32),
     ]
 
 

@@ -12,15 +12,15 @@ namespace dragoman {
 struct Admission {
     int32_t slot;
     const int32_t* source_ids;
-    int32_t source_length, num_beams;
+    int32_t source_length, beam_size;
     const int32_t* allowed_ids;  // null: all pieces
-    int32_t num_allowed, keeps_attention;
+    int32_t num_allowed, keep_attention;
 };
 
 // A sentence and its given translation; `model.decoding.decoder.Given` says what the fields mean. Mirrored in library.py.
 struct Given {
     const int32_t *source_ids, *target_ids;
-    int32_t source_length, target_length, keeps_attention;
+    int32_t source_length, target_length, keep_attention;
 };
 
 [[noreturn]] inline void refuse(const std::string& message) { throw std::invalid_argument(message); }
@@ -55,8 +55,8 @@ inline void check_admissions(const Admission* admissions, int count, const Shape
         if (is_taken[admission.slot]) refuse("slot " + std::to_string(admission.slot) + " is given to two sentences");
         is_taken[admission.slot] = true;
         check_source(admission.source_ids, admission.source_length, shape);
-        if (admission.num_beams < 1 || admission.num_beams > 256)  // the ancestry has a byte for a beam
-            refuse("a beam of " + std::to_string(admission.num_beams));
+        if (admission.beam_size < 1 || admission.beam_size > 256)  // the ancestry has a byte for a beam
+            refuse("a beam of " + std::to_string(admission.beam_size));
         if (!admission.allowed_ids) continue;
         if (admission.num_allowed < 1) refuse("no target piece is allowed");
         check_ascending("target piece", admission.allowed_ids, admission.num_allowed, shape.target_vocab_size);
@@ -74,15 +74,15 @@ void check_rows(const Rows& rows, const Shape& shape, const std::vector<Slot<Pre
         const int position = rows.positions[i];
         const int64_t num_fed = static_cast<int64_t>(rows.offsets[i + 1]) - rows.offsets[i];
         check_index("position", position, num_positions);
-        if (num_fed < 1 || num_fed > slot.num_beams)
-            refuse(name + " has room for " + std::to_string(slot.num_beams) + " beams, but " + std::to_string(num_fed) +
+        if (num_fed < 1 || num_fed > slot.beam_size)
+            refuse(name + " has room for " + std::to_string(slot.beam_size) + " beams, but " + std::to_string(num_fed) +
                    " are fed");
         if (!position) continue;
         if (rows.slots[i] >= num_known || num_fed > rows.ancestry_beams || position > rows.ancestry_positions)
             refuse(name + " has no place in the ancestry");
         for (int beam = 0; beam < num_fed; ++beam)
             for (int t = 0; t < position; ++t)
-                if (rows.ancestors(i, beam)[t] >= slot.num_beams)
+                if (rows.ancestors(i, beam)[t] >= slot.beam_size)
                     refuse(name + " has no beam " + std::to_string(rows.ancestors(i, beam)[t]));
     }
     if (rows.offsets[rows.num_slots] != rows.num_rows)

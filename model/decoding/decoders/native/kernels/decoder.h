@@ -133,7 +133,7 @@ private:
     void prepare_slot(const Admission& admission) {
         Slot<Precision>& slot = slots_[admission.slot];
         slot.release(pages_);
-        prepare_source(slot, admission.source_length, admission.num_beams, admission.keeps_attention);
+        prepare_source(slot, admission.source_length, admission.beam_size, admission.keep_attention);
         if (!admission.allowed_ids) return;
         slot.allowed_ids.assign(admission.allowed_ids, admission.allowed_ids + admission.num_allowed);
         slot.allowed_output = typename Precision::Matrix(admission.num_allowed, shape_.width());
@@ -143,11 +143,11 @@ private:
             slot.allowed_output.set_row(i, nothing.data(), 1.0f, -INFINITE);
     }
 
-    void prepare_source(Slot<Precision>& slot, int source_length, int num_beams, bool keeps_attention) {
+    void prepare_source(Slot<Precision>& slot, int source_length, int beam_size, bool keep_attention) {
         slot.source_length = source_length;
         slot.padded_length = Shape::padded(source_length);
-        slot.num_beams = num_beams;
-        slot.keeps_attention = keeps_attention;
+        slot.beam_size = beam_size;
+        slot.keep_attention = keep_attention;
         slot.source = pages_.take(shape_.num_decoder_layers * slot.source_layer_size(shape_));
     }
 
@@ -158,7 +158,7 @@ private:
         std::vector<int32_t> numbers, offsets = {0}, token_ids;
         for (int i = 0; i < count; ++i) {
             const int length = given[i].target_length - 1;
-            prepare_source(slots[i], given[i].source_length, 1, given[i].keeps_attention);
+            prepare_source(slots[i], given[i].source_length, 1, given[i].keep_attention);
             slots[i].reserve(shape_, length - 1, pages_);
             sentences.push_back({given[i].source_ids, given[i].source_length, i});
             numbers.push_back(i), offsets.push_back(offsets.back() + length);

@@ -144,10 +144,10 @@ struct Extension {
     }
 };
 
-inline void merge_candidates(const RowCandidates* candidates, const double* log_probs, int num_beams, int num_wanted,
+inline void merge_candidates(const RowCandidates* candidates, const double* log_probs, int beam_size, int num_wanted,
                              int32_t eos_id, std::vector<Extension>& extensions) {
     extensions.clear();
-    for (int beam = 0; beam < num_beams; ++beam) {
+    for (int beam = 0; beam < beam_size; ++beam) {
         const float normalizer = candidates[beam].log_normalizer();
         if (!std::isfinite(normalizer)) continue;  // of a broken network: NaN has no place in an order
         for (int rank = 0; rank < candidates[beam].count(); ++rank)

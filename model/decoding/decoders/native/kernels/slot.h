@@ -34,8 +34,8 @@ template <class Precision> struct Slot {
 
     int source_length = 0;
     int padded_length = 0;
-    int num_beams = 0;
-    bool keeps_attention = false;
+    int beam_size = 0;
+    bool keep_attention = false;
     Buffer<Cached> source;  // [layer]: keys [num_heads][d_key][padded length], then values [padded length][all heads' width]
     std::vector<Buffer<Cached>> pages;  // [layer][position in the page][beam]: keys, then values, of all heads
     std::vector<float> attention;  // [position][beam][source_length]
@@ -57,17 +57,17 @@ template <class Precision> struct Slot {
     // One position's keys and values of one beam lie side by side: this many numbers.
     static size_t entry_size(const Shape& shape) { return shape.keys_width() + shape.values_width(); }
     size_t page_size(const Shape& shape) const {
-        return static_cast<size_t>(shape.num_decoder_layers) * PAGE_POSITIONS * num_beams * entry_size(shape);
+        return static_cast<size_t>(shape.num_decoder_layers) * PAGE_POSITIONS * beam_size * entry_size(shape);
     }
     Cached* entry(const Shape& shape, int layer, int position, int beam) {
-        const size_t place = (static_cast<size_t>(layer) * PAGE_POSITIONS + position % PAGE_POSITIONS) * num_beams + beam;
+        const size_t place = (static_cast<size_t>(layer) * PAGE_POSITIONS + position % PAGE_POSITIONS) * beam_size + beam;
         return pages[position / PAGE_POSITIONS].data() + place * entry_size(shape);
     }
 
     // Makes room for a position.
     void reserve(const Shape& shape, int position, PagePool<Cached>& pool) {
         while (static_cast<int>(pages.size()) * PAGE_POSITIONS <= position) pages.push_back(pool.take(page_size(shape)));
-        if (keeps_attention) attention.resize(static_cast<size_t>(position + 1) * num_beams * source_length);
+        if (keep_attention) attention.resize(static_cast<size_t>(position + 1) * beam_size * source_length);
     }
     void release(PagePool<Cached>& pool) {
         for (Buffer<Cached>& page : pages) pool.give_back(std::move(page));

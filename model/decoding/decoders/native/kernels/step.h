@@ -130,7 +130,7 @@ private:
                        {queries + head * shape_.key_width(), keys_width, contexts + head * shape_.value_width(),
                         values_width},
                        beams, shape_.d_key, shape_.value_width(), weights);
-                if (slot.keeps_attention && layer == shape_.num_decoder_layers - 1)
+                if (slot.keep_attention && layer == shape_.num_decoder_layers - 1)
                     keep_attention(slot, i, head == 0, weights);
             }
             queries += static_cast<size_t>(beams) * keys_width;
@@ -140,7 +140,7 @@ private:
 
     void keep_attention(Slot<Precision>& slot, int i, bool is_first, const float* weights) const {
         for (int row = 0; row < num_fed(i); ++row) {
-            const size_t place = static_cast<size_t>(position(i, row)) * slot.num_beams + beam(row);
+            const size_t place = static_cast<size_t>(position(i, row)) * slot.beam_size + beam(row);
             float* kept = &slot.attention[place * slot.source_length];
             for (int s = 0; s < slot.source_length; ++s)
                 kept[s] = (is_first ? 0.0f : kept[s]) + weights[row * slot.padded_length + s] / shape_.num_heads;
