@@ -29,7 +29,7 @@ class BackgroundThread:
         *,
         on_late: Callable[[Found], None] = _forget,
     ) -> Found:
-        """What the function returns or raises. It is given up after so many seconds, with TimeoutError, or when the
+        """What the function returns or raises. It is given up after `seconds`, with TimeoutError, or when the
         caller is cancelled. on_late: gets, on another thread, what a call that was given up returns after all."""
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Found] = loop.create_future()

@@ -28,7 +28,7 @@ def exit_on_stop_signals() -> None:
 
 
 def ignore_reload_signal() -> None:
-    """SIGHUP would else end a server that still loads, when someone means to tell it that a file has changed."""
+    """Without this, a SIGHUP that announces a changed file would end a server that still loads."""
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
 

@@ -13,7 +13,7 @@ WATCHED_FILES = (CONFIG_FILE, WEIGHTS_FILE, "vocabulary.model", "source.model", 
 
 @dataclass(frozen=True, slots=True)
 class FileState:
-    """What tells a file from another at the same path, and from itself when it is written to.
+    """What differs once another file lies at the same path, or the file is written to.
 
     mtime_ns: last modification, nanoseconds since 1970.
     """

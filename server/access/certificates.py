@@ -55,7 +55,7 @@ class CertificateFiles:
     def load_changed(self) -> Certificates | None:
         """What the files hold if one has changed since the last time, else None. A broken file changes nothing."""
         with self._lock:
-            if not self._watch.has_changed():  # a broken file is told of once
+            if not self._watch.has_changed():  # a broken file is logged once
                 return None
             try:
                 loaded = self.load()

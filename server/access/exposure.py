@@ -1,4 +1,4 @@
-"""What an operator must be told about how open the server is."""
+"""Warnings for an operator: what is more open than may be meant."""
 
 import ipaddress
 import stat

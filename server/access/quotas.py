@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from dragoman.server.access.tokens import Token
 
 CONCURRENCY_RETRY_SECONDS = 0.5
-"""What a caller is told to wait who has too many calls: about how long calls take to end."""
+"""The pause that a caller with too many calls is asked for: about how long calls take to end."""
 
 _WINDOW_SECONDS = 60.0
 
-_ROUNDING = 1e-6  # of a character: who has waited as long as told may go on
+_ROUNDING = 1e-6  # of a character: a caller who has waited as long as asked may go on
 
 
 class QuotaError(Exception):

@@ -104,7 +104,7 @@ class TokenFile:
         if now - self._looked_at < POLL_SECONDS:
             return
         self._looked_at = now
-        if not self._watch.has_changed():  # a broken file is told of once
+        if not self._watch.has_changed():  # a broken file is logged once
             return
         try:
             self._tokens = self._read()

@@ -29,7 +29,7 @@ __all__ = ["Catalogue", "Lease", "ModelLease"]
 
 
 class _Nobody:
-    """Is told, and does nothing."""
+    """An observer that does nothing."""
 
     def model_loaded(self, model: str, revision: str) -> None: ...
     def model_unloaded(self, model: str) -> None: ...
@@ -159,7 +159,7 @@ class Catalogue:
             return this_round.errors
 
     async def close(self) -> None:
-        """Closes all models, once what they are translating is done; whoever has a lease can do no more with it."""
+        """Closes all models, once what they are translating is done; open leases are of no use any more."""
         async with self._applying:
             models, self._models = self._models, []
             for model in (*models, *self._retired):
@@ -255,7 +255,7 @@ class Catalogue:
 
     def _note_trouble(self, wanted: ModelConfig, state: BundleState, error: DragomanError) -> None:
         pause = self._attempts.fail(wanted, state, error)
-        if not self._models:  # the server does not start: whoever starts it is told
+        if not self._models:  # the server does not start, and the caller gets the error
             return
         old = self._predecessor(wanted, _Round())
         self._observer.reload_ended(old.name if old is not None else wanted.name or wanted.bundle, "failed")

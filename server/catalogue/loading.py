@@ -116,7 +116,7 @@ class LoadAttempts:
         return self.note(model, state, error, self.count(model, state) + 1)
 
     def note(self, model: ModelConfig, state: BundleState, error: DragomanError, num_attempts: int) -> float:
-        """There is trouble after so many attempts; the seconds until the next one, none if it is the first."""
+        """An error after `num_attempts` in a row; returns the seconds until the next attempt, 0 before the first."""
         pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(num_attempts - 1, 30)) if num_attempts else 0.0
         self._troubles[model] = Trouble(state, error, num_attempts, self._clock() + pause)
         return pause

@@ -49,7 +49,7 @@ class Upkeep:
         self._state_of = state_of
         self._file: FileState | None = None  # whose content is `config`, or was refused
         self._file_before: FileState | None = None  # at the last look
-        self._states: dict[str, BundleState] = {}  # that the catalogue was told of
+        self._states: dict[str, BundleState] = {}  # that the catalogue has applied
         self._states_before: dict[str, BundleState] = {}  # at the last look
         self._disk = BackgroundThread("dragoman-look")
         self._looking = asyncio.Lock()

@@ -1,4 +1,4 @@
-"""What the server tells of its health: as a whole, for its services, and for each model."""
+"""The health of the server as a whole, of its services, and of each model."""
 
 import asyncio
 from collections.abc import Iterable, Mapping
@@ -15,8 +15,8 @@ _Status = health_pb2.HealthCheckResponse
 class ServingHealth:
     """The standard health service. Names: "" for the server, each service, and SERVICE/MODEL for each model.
 
-    The server and its services are well as long as any model works: whoever restarts what is unwell would else take
-    the working ones down, too.
+    The server and its services are well as long as any model works: a supervisor that restarts an unwell server
+    would else take the working models down, too.
     """
 
     def __init__(self) -> None:
@@ -44,6 +44,6 @@ class ServingHealth:
             self._models = set(works)
 
     async def shut_down(self) -> None:
-        """NOT_SERVING for good, whatever is told afterwards."""
+        """NOT_SERVING for good, whatever `tell` says afterwards."""
         async with self._telling:
             await self.servicer.enter_graceful_shutdown()

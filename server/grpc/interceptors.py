@@ -1,4 +1,4 @@
-"""The interceptor at the door: every call is identified, admitted or refused, told who its caller is, and watched."""
+"""The interceptor at the door: it identifies every call, admits or refuses it, names its caller, and watches it."""
 
 import asyncio
 import inspect
@@ -169,7 +169,7 @@ class _Visit:
 
     async def _serve(self, requests: AsyncIterator[Any], context: Context, client: str) -> Any:
         """Runs the method, unless there is none or the caller has too much already."""
-        # A question for health is answered whatever is going on, but anyone may ask to be told of it for ever.
+        # Health.Check is answered whatever is going on; Health.Watch lasts, so it has a limit of its own.
         is_counted = not self._is_health_check or self._path == _WATCH
         has_entered = False
         try:
@@ -272,7 +272,7 @@ async def _read_soon(context: Context) -> Any:
 
 
 def is_past(deadline: float | None, total: float | None) -> bool:
-    """Whether a call that was cancelled now had run out of time, as far as can be told: a client that gives up at its
+    """Whether a call that was cancelled now had run out of time, as far as can be known: a client that gives up at its
     deadline says no more than one that cancels, and says so a little early, since gRPC rounds the time that it tells
     the server up by as much as 1 %.
 

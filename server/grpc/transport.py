@@ -35,7 +35,7 @@ def server_options(limits: LimitsConfig) -> list[tuple[str, int]]:
         # Past the first a call is refused at random, past the second always: the two are one.
         ("grpc.max_metadata_size", limits.max_metadata_bytes),
         ("grpc.absolute_max_metadata_size", limits.max_metadata_bytes),
-        # Pings without a running call count alike: whoever keeps an idle connection open may.
+        # Pings without a running call count alike: a client may keep an idle connection open.
         ("grpc.keepalive_permit_without_calls", 1),
         ("grpc.http2.min_ping_interval_without_data_ms", round(limits.min_ping_seconds * 1000)),
         ("grpc.http2.max_ping_strikes", 2),

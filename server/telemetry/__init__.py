@@ -1,4 +1,4 @@
-"""What a running server tells of itself: metrics, logs and traces."""
+"""Metrics, logs and traces of a running server."""
 
 from dragoman.server.telemetry.monitor import Monitor
 

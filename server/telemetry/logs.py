@@ -76,7 +76,7 @@ class _Collector(logging.Handler):
     """Takes records without waiting for anything, and has them written.
 
     Nobody is woken for a record that can wait: handing the interpreter to another thread and back would cost a call far
-    more than all else that is told of it.
+    more than the rest of its log line.
     """
 
     def __init__(self, on_dropped: Callable[[], None]) -> None:

@@ -152,7 +152,7 @@ class Metrics:
         self._revisions[model] = revision
 
     def model_unloaded(self, model: str) -> None:
-        """Nothing is told of it any more."""
+        """Its series ends."""
         if model in self._revisions:
             self._model.remove(model, self._revisions.pop(model))
 

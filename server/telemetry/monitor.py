@@ -1,4 +1,4 @@
-"""All that watches the server, behind one door: metrics, log and traces are told of each call and of each sentence."""
+"""The one door to metrics, log and traces: the interceptor reports calls, the workers report sentences."""
 
 import logging
 import time
@@ -74,7 +74,7 @@ class Monitor:
         if self._port is not None:
             self._port.stop()
 
-    # Calls, told by the interceptor.
+    # Calls, reported by the interceptor.
 
     def call_started(self, call: CallContext, metadata: Mapping[str, str]) -> None:
         """metadata: the caller's, for the trace that the call may be part of."""
@@ -102,7 +102,7 @@ class Monitor:
                 level, message[:MAX_MESSAGE_LENGTH] or "answered", extra={"call": _describe(call, code, seconds)}
             )
 
-    # Sentences, told by the workers.
+    # Sentences, reported by the workers.
 
     def admitted(self, model: str, priority: str, queue_seconds: float) -> None:
         """A sentence left the queue after so long."""
@@ -158,7 +158,7 @@ def without_quotations(message: str) -> str:
 
 
 def _describe(call: CallContext, code: str, seconds: float) -> dict[str, object]:
-    """What the log tells of a call, in this order."""
+    """A call's fields in the log, in this order."""
     fields: dict[str, object] = {"request_id": call.request_id, "client": call.client, "method": call.method}
     if call.model:
         fields["model"] = call.model

@@ -10,7 +10,7 @@ from dragoman.translation.markup.word_weights import Weights
 from dragoman.translation.sentences import split_sentences, split_to_fit
 
 MAX_ALIGNED_BYTES = 900
-"""UTF-8 bytes of a text whose alignment is asked for: the decoder tells it for a limited number of pieces, see
+"""UTF-8 bytes of a text whose alignment is asked for: the decoder gives it for a limited number of pieces, see
 `translation.preparing.MAX_ATTENTION_PIECES`, and a byte is a piece at most. Longer sentences are cut."""
 
 _FRAME = 3

@@ -1,4 +1,4 @@
-"""Where the inline elements of a source text belong in its translation, told by word alignment.
+"""Where the inline elements of a source text belong in its translation, by word alignment.
 
 An element goes around the run of target words of which most come from the words that it held. It keeps its other
 relations: what it held, in the source, it holds, and elements beside each other do not overlap. Within a word, as the 2
@@ -30,7 +30,7 @@ def find_words(text: str, offset: int = 0) -> list[Span]:
 
 
 def encode_text(text: str) -> str:
-    """Text as HTML; a space that does not break stays visible as such to whoever edits it."""
+    """Text as HTML; a space that does not break stays visible as such in an editor."""
     return escape(text, quote=False).replace("\u00a0", "&nbsp;")
 
 

@@ -1,6 +1,6 @@
 """From HTML to tags and text, losing nothing: the tokens' raw texts, one behind the other, are the document again.
 
-The rules are those of the HTML standard's tokenizer (WHATWG, 13.2.5), as far as they tell where a token ends. Python's
+The rules are those of the HTML standard's tokenizer (WHATWG, 13.2.5), as far as they say where a token ends. Python's
 html.parser takes quadratic time on unterminated comments and raises AssertionError on "<![x" in versions that are still
 in use, and parsers that build a tree, such as lxml's, mend what is malformed, so that it could not be given back as it
 was. Here every character is looked at a bounded number of times.

@@ -1,6 +1,6 @@
 """How much each word of a translation comes from each word of its source, read off the decoder's attention.
 
-A word that most of all looks at one of two nearly equal ones would mislead whoever asks where a phrase went; so the
+A word that most of all looks at one of two nearly equal ones would mislead the placement of a phrase; so the
 weights are kept, where `translation.alignment` keeps the greatest alone.
 """
 

@@ -135,7 +135,7 @@ class BatchJob:
                 for target in self._targets:
                     await self._translate_file(item, target)
             if self._num_failed and not self._num_translated:
-                raise InvalidInputError("nothing could be translated; the errors files tell why")
+                raise InvalidInputError("nothing could be translated; the errors files say why")
             self._state = State.SUCCEEDED
         except Exception:
             self._state = State.FAILED
@@ -157,7 +157,7 @@ class BatchJob:
         """Reads all files once, so that the progress is known."""
         num_characters = 0
         for item in self._inputs:
-            with suppress(InvalidInputError):  # told when it is translated
+            with suppress(InvalidInputError):  # reported when the file is translated
                 async with aclosing(self._windows(item)) as windows:
                     async for window in windows:
                         num_characters += sum(len(row.text) for row in window)

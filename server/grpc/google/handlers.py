@@ -119,8 +119,8 @@ async def _answer(name: str, method: Method, request: Any, context: Context) -> 
 
 
 def _describe_service(messages: dict[str, tuple[Any, Any]]) -> None:
-    """Tells protobuf's pool of the methods that are offered, so that reflection can: whoever lists services wants to
-    look at each of them."""
+    """Adds the methods that are offered to protobuf's pool, for reflection: a client that lists services wants to look
+    at each of them."""
     pool = descriptor_pool.Default()
     try:
         pool.FindServiceByName(TRANSLATION)

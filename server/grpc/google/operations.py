@@ -34,7 +34,7 @@ PAGE_SIZE, MAX_PAGE_SIZE = 100, 1000
 """Operations of one answer: if nothing is said, and at most."""
 
 RETRY_SECONDS = 30.0
-"""When to try again, for whoever finds MAX_RUNNING jobs."""
+"""After which a caller who finds MAX_RUNNING jobs may try again."""
 
 logger = logging.getLogger(__name__)
 
@@ -216,7 +216,7 @@ class Operations:
         return self._find(name, owner).describe()
 
     async def wait(self, name: str, owner: str, timeout: float | None) -> operations_pb2.Operation:
-        """As it is when it is done, or after so many seconds. Raises NotFoundError."""
+        """As it is when it is done, or after `timeout` seconds. Raises NotFoundError."""
         operation = self._find(name, owner)
         if operation.task is not None:
             await asyncio.wait((operation.task,), timeout=timeout)

@@ -25,7 +25,7 @@ from dragoman.server.translating.orders import AUTO, TranslationOrder
 from dragoman.server.translating.translating import Translating
 
 UNDETERMINED = "und"
-"""The code of a language that cannot be told (ISO 639-2)."""
+"""The code of an undetermined language (ISO 639-2)."""
 
 
 class GoogleService:
