@@ -136,7 +136,8 @@ class _Output(io.BufferedWriter):
         self._path = path
         self.target = Path(os.path.realpath(path))  # of a link, the file that it names
         self.aside = None if is_stream(path) else aside_of(self.target)
-        super().__init__(io.FileIO(self.aside or path, "wb"))
+        is_standard = path in _NAMES_OF_STANDARD_OUTPUT
+        super().__init__(io.FileIO(1 if is_standard else self.aside or path, "wb", closefd=not is_standard))
 
     def write(self, content: "Buffer", /) -> int:
         try:  # without the context manager, which takes as long as writing a line

@@ -20,7 +20,7 @@ def report(
     Curves, scores of the best bundle with confidence intervals, sample translations over time, attention pictures, the
     configuration and where all came from. The run may still go on, or have been killed.
     """
-    from dragoman.model.files import write_atomically
+    from dragoman.model.files import is_stream, write_atomically
     from dragoman.training.report.page import make_page
     from dragoman.training.report.run_record import read_run
 
@@ -28,4 +28,4 @@ def report(
     page = make_page(read_run(run))
     # Half of a surrogate pair, which a corpus may hold, has no UTF-8.
     write_atomically(path, page.encode("utf-8", "replace"))
-    typer.echo(f"{path}: written")
+    typer.echo(f"{path}: written", err=is_stream(path))

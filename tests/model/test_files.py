@@ -321,4 +321,14 @@ def test_a_hyphen_is_standard_output(path: Path | None, capsysbinary: pytest.Cap
     with open_output(path) as file:
         file.write(b"new")
     assert capsysbinary.readouterr().out == b"new"
-    assert not Path("-").exists()
+
+
+def test_several_files_may_have_standard_output_among_them(
+    tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with open_together([Path("-"), Path("file")]) as files:
+        for file in files:
+            file.write(b"new")
+    assert capfdbinary.readouterr().out == b"new"
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
