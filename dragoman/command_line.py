@@ -88,7 +88,9 @@ app = typer.Typer(
 )
 for _panel, _commands in COMMANDS.items():
     for _command in _commands:
-        app.command(cls=_Command, rich_help_panel=_panel)(_command)
+        # Paragraphs as one line each, for the terminal to break.
+        _paragraphs = [" ".join(paragraph.split()) for paragraph in (_command.__doc__ or "").split("\n\n")]
+        app.command(cls=_Command, rich_help_panel=_panel, help="\n\n".join(_paragraphs))(_command)
 app.command(cls=_Command, hidden=True)(demo)
 app.command(cls=_Command, hidden=True)(grammar)
 

@@ -13,19 +13,20 @@ from dragoman.model.files import refuse_to_replace
 
 def average(
     bundles: Annotated[
-        list[str], typer.Argument(metavar="BUNDLE", help="Folders, or shipped bundles' names; two or more.")
+        list[str], typer.Argument(metavar="BUNDLE", help="Folders, or names of shipped bundles; two or more.")
     ],
-    output: Annotated[Path, typer.Option(metavar="DIR", help="Where the new bundle goes.", show_default=False)],
+    output: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the new bundle.", show_default=False)],
     storage: Annotated[
         Literal["int8", "float16", "float32"], typer.Option(help="How its weights are stored.")
     ] = "float16",
     overwrite: Overwrite = False,
 ) -> None:
-    """Write a bundle whose weights are the mean of others'.
+    """Write a bundle whose weights are the mean of several bundles' weights.
 
-    Of models that were fine-tuned from the same bundle, such as with other
-    seeds, the mean is often better than each, and costs no more than one: a
-    model soup (Wortsman et al. 2022). Of others it is worth nothing.
+    The bundles should be fine-tuned from the same one, for example with
+    different seeds: their mean, a model soup (Wortsman et al. 2022), often
+    translates better than each of them and costs no more. The mean of
+    unrelated bundles is useless.
     """
     from dragoman.model.bundle import find_bundle, read_config
     from dragoman.training.learning.averaging import average_bundles, share_their_origin
@@ -34,7 +35,5 @@ def average(
         refuse_to_replace(output)
     info = average_bundles(bundles, output, storage)
     if not share_their_origin([read_config(find_bundle(bundle)) for bundle in bundles]):
-        typer.echo(
-            "the bundles do not say that they were fine-tuned from the same one: is the mean any good?", err=True
-        )
+        typer.echo("the bundles name no common origin: the mean of unrelated bundles is useless", err=True)
     typer.echo(f"{output}: {info.name}, the mean of {len(bundles)} bundles")

@@ -1,4 +1,4 @@
-"""The command that cleans a parallel corpus. It imports what it needs when it runs, for `--help`."""
+"""`dragoman clean`."""
 
 import json
 from pathlib import Path
@@ -31,13 +31,13 @@ def _share(help_text: str) -> Any:
 
 
 def clean(
-    source: Annotated[Path, typer.Option(metavar="FILE", help="Source sentences, one a line; .gz works too.")],
-    target: Annotated[Path, typer.Option(metavar="FILE", help="Their translations, one a line.")],
+    source: Annotated[Path, typer.Option(metavar="FILE", help="Source sentences, one per line; .gz works, too.")],
+    target: Annotated[Path, typer.Option(metavar="FILE", help="Their translations, one per line.")],
     source_language: Annotated[
-        str | None, typer.Option("--from", metavar="LANGUAGE", help="Source language; `language` needs it.")
+        str | None, typer.Option("--from", metavar="LANGUAGE", help="Source language; the filter `language` needs it.")
     ] = None,
     target_language: Annotated[
-        str | None, typer.Option("--to", metavar="LANGUAGE", help="Target language; likewise.")
+        str | None, typer.Option("--to", metavar="LANGUAGE", help="Target language; the filter `language` needs it.")
     ] = None,
     on: Annotated[
         list[str] | None,
@@ -51,27 +51,27 @@ def clean(
         ),
     ] = None,
     repair: Annotated[
-        bool, typer.Option("--repair", help="Mend broken encoding where that is possible, before the filters look.")
+        bool, typer.Option("--repair", help="Repair broken encoding where possible, before filtering.")
     ] = False,
     output_source: Annotated[
-        Path | None, typer.Option(help="Write the sources that are kept here, packed if it ends in .gz.", **_FILE)
+        Path | None, typer.Option(help="Write the kept sources here; .gz works, too.", **_FILE)
     ] = None,
-    output_target: Annotated[Path | None, typer.Option(help="And here their translations.", **_FILE)] = None,
+    output_target: Annotated[Path | None, typer.Option(help="Write their translations here.", **_FILE)] = None,
     removed: Annotated[
         Path | None,
-        typer.Option(help="Write each rejected pair with line number, filter and fault, TAB between.", **_FILE),
+        typer.Option(help="Write rejected pairs here: line number, filter, fault and both sides, with tabs.", **_FILE),
     ] = None,
     report: Annotated[
-        Path | None, typer.Option(help="Write the report, a web page or JSON by its name: .html or .json.", **_FILE)
+        Path | None, typer.Option(help="Write the report here: a web page (.html) or JSON (.json).", **_FILE)
     ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the report as JSON, examples in full.", rich_help_panel=OUTPUT)
     ] = False,
     overwrite: Overwrite = False,
     examples: Annotated[
-        int, typer.Option(min=0, max=1000, help="Most examples by filter.", rich_help_panel=OUTPUT)
+        int, typer.Option(min=0, max=1000, help="Most examples per filter.", rich_help_panel=OUTPUT)
     ] = 5,
-    seed: Annotated[int, typer.Option(help="Other examples for another seed.", rich_help_panel=OUTPUT)] = 0,
+    seed: Annotated[int, typer.Option(help="Seed that draws the examples.", rich_help_panel=OUTPUT)] = 0,
     min_characters: Annotated[int, _count("length: fewest characters of a side.")] = _DEFAULT.min_characters,
     max_characters: Annotated[int, _count("length: most characters; 0: any number.")] = _DEFAULT.max_characters,
     min_words: Annotated[int, _count("length: fewest words of a side.")] = _DEFAULT.min_words,
@@ -99,14 +99,14 @@ def clean(
         int, _positive("target-repeats: most pairs with the same target.")
     ] = _DEFAULT.max_target_repeats,
     min_probability: Annotated[
-        float, _share("language: least probability of the right one, if another is likelier.")
+        float, _share("language: least probability of the expected language where another is likelier.")
     ] = _DEFAULT.min_probability,
     language_from: Annotated[int, _count("language: fewest letters of a side to be judged.")] = _DEFAULT.language_from,
 ) -> None:
-    """Find what spoils a parallel corpus, show it, and write what is left.
+    """Find faulty pairs in a parallel corpus, report them, and write what is left.
 
-    Each pair is charged to the first filter that finds a fault; without outputs there is only the report.
-    Needs the packages of the extra `clean`, but for --off language --off mojibake.
+    Each faulty pair counts for the first filter that rejects it. Without output files, the command only reports.
+    The filter `mojibake` and --repair need the extra `clean`.
     """
     from rich.console import Console
 

@@ -1,4 +1,4 @@
-"""The command that combines what several systems translated. It imports what it needs when it runs, for `--help`."""
+"""`dragoman combine`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -13,7 +13,9 @@ from dragoman.translation.lines import encode_line
 def combine(
     systems: Annotated[
         list[Path],
-        typer.Argument(metavar="FILE", show_default=False, help="What each found: dragoman translate --json --n-best."),
+        typer.Argument(
+            metavar="FILE", show_default=False, help="Hypotheses of a system: dragoman translate --json --n-best."
+        ),
     ],
     output: Annotated[
         Path | None,
@@ -22,18 +24,18 @@ def combine(
     overwrite: Overwrite = False,
     tokenize: Annotated[str, typer.Option(help="sacreBLEU's tokenizer for BLEU.")] = "13a",
 ) -> None:
-    """Choose from what one or several systems found the translation that agrees most with all of it.
+    """Choose, among the hypotheses of one or several systems, the one that agrees most with all of them.
 
-    That is the one with the greatest mean BLEU against all hypotheses of its
-    text, each system's n-best being weighted by their scores: minimum Bayes
-    risk (Kumar and Byrne 2004). The systems may have different vocabularies;
-    those that share one make an ensemble, too: translate --model A --model B.
+    It has the greatest mean BLEU against all hypotheses of its text, weighted
+    by their scores: minimum Bayes risk (Kumar and Byrne 2004). The systems may
+    have different vocabularies. Systems that share one can also decode as an
+    ensemble: translate --model A --model B.
 
     dragoman translate --model A --to de --input in.txt --output a.jsonl
     --json --beam-size 12 --n-best 12, the same with B, and then
     dragoman combine a.jsonl b.jsonl --output out.txt
 
-    Every system counts alike, so give all of them the same --n-best and
+    Every system has the same weight: give all of them the same --n-best and
     --length-penalty.
     """
     from dragoman.training.display import track_on_terminal

@@ -9,11 +9,12 @@ import typer
 def compare(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN", show_default=False, help="The runs' folders.")],
 ) -> None:
-    """Hold training runs against the first one: a table in Markdown.
+    """Compare training runs with the first one, in a Markdown table.
 
-    Which options each has other than the first, BLEU of its best bundle on
-    its dev set, and what it took. Runs that differ in nothing but the seed
-    share a row, with mean and standard deviation. They may still go on.
+    The table shows the options that differ from the first run's, BLEU of the
+    best bundle on the dev set, and the cost of training. Runs that differ in
+    nothing but the seed share a row, with mean and standard deviation. Runs
+    may still be in progress.
     """
     from dragoman.training.report.comparison import compare_runs, comparison_table
     from dragoman.training.report.run_record import read_run

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 @with_search_options([name for name in SEARCH_OPTIONS if name != "n_best"])
 def evaluate(
     reference: Annotated[
-        list[Path], typer.Option(metavar="FILE", help="Human translations, one a line; repeated, several of each.")
+        list[Path], typer.Option(metavar="FILE", help="Human translations, one per line; repeated, several of each.")
     ],
     bundles: Annotated[
         list[str] | None,
@@ -35,9 +35,9 @@ def evaluate(
     ] = None,
     to: Annotated[str | None, typer.Option("--to", metavar="LANGUAGE", help="Target language.")] = None,
     source_language: From = None,
-    source: Annotated[Path | None, typer.Option(metavar="FILE", help="What to translate, one text a line.")] = None,
+    source: Annotated[Path | None, typer.Option(metavar="FILE", help="Texts to translate, one per line.")] = None,
     hypothesis: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Score these translations in place of a bundle's.")
+        Path | None, typer.Option(metavar="FILE", help="Score these translations in place of a bundle.")
     ] = None,
     baseline: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Compare with these translations by paired bootstrap.")
@@ -59,7 +59,7 @@ def evaluate(
     *,
     options: "SearchOptions",
 ) -> None:
-    """Score a bundle, or a file of translations: BLEU, chrF and TER with sacreBLEU's signatures."""
+    """Score a bundle, or a file of translations, with BLEU, chrF and TER and their sacreBLEU signatures."""
     from dragoman.model.decoding.search_options import SearchOptions
     from dragoman.training.evaluation.metrics import (
         format_report,

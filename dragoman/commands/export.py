@@ -8,15 +8,15 @@ import typer
 
 def export(
     bundle: Annotated[str, typer.Argument(metavar="BUNDLE", help="A folder, or a shipped bundle's name.")],
-    output: Annotated[Path, typer.Argument(metavar="DIR", show_default=False, help="Where the model goes.")],
-    to: Annotated[Literal["ctranslate2"], typer.Option("--to", help="For which engine.")],
+    output: Annotated[Path, typer.Argument(metavar="DIR", show_default=False, help="Folder of the model.")],
+    to: Annotated[Literal["ctranslate2"], typer.Option("--to", help="Engine that will load the model.")],
     quantization: Annotated[
         Literal["float32", "float16", "bfloat16", "int16", "int8"], typer.Option(help="How the weights are stored.")
     ] = "float32",
     shortlist: Annotated[
         str | None, typer.Option(metavar="DIRECTION", help='Add the lexical shortlist of a direction, such as "en-de".')
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a model that is there already.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the model if it exists.")] = False,
 ) -> None:
     """Write a bundle as a model folder for another engine."""
     from dragoman.model.bundle import find_bundle

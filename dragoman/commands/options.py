@@ -20,10 +20,14 @@ From = Annotated[
     str | None, typer.Option("--from", metavar="LANGUAGE", help="Source language; may be left out if it is clear.")
 ]
 _PrecisionName = Literal["auto", "float32", "bfloat16", "float16", "int8"]
-_PRECISION = typer.Option(help="What to compute in; auto: int8 on a processor, else bfloat16.", rich_help_panel=MODEL)
-_DEVICE = typer.Option(help="cpu, or another that torch knows, such as cuda.", rich_help_panel=MODEL)
+_PRECISION = typer.Option(
+    help="Number format to compute in; auto: int8 on a processor, bfloat16 elsewhere.", rich_help_panel=MODEL
+)
+_DEVICE = typer.Option(help="cpu, or a device that torch knows, such as cuda.", rich_help_panel=MODEL)
 _SHORTLIST = typer.Option(
-    "--shortlist", help="Use the bundle's lexical shortlist: faster, nearly the same.", rich_help_panel=MODEL
+    "--shortlist",
+    help="Use the bundle's lexical shortlist: faster, with nearly the same translations.",
+    rich_help_panel=MODEL,
 )
 Precision = Annotated[_PrecisionName, _PRECISION]
 Device = Annotated[str, _DEVICE]
@@ -38,12 +42,12 @@ Split = Annotated[
         "--split/--no-split", help="Translate texts sentence by sentence, or each as one.", rich_help_panel=MODEL
     ),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="JSON lines that hold all there is.", rich_help_panel=OUTPUT)]
+AsJson = Annotated[bool, typer.Option("--json", help="Write JSON lines with every detail.", rich_help_panel=OUTPUT)]
 WithAlignment = Annotated[
-    bool, typer.Option("--alignment", help="With which word comes from which.", rich_help_panel=OUTPUT)
+    bool, typer.Option("--alignment", help="Add which source word each target word comes from.", rich_help_panel=OUTPUT)
 ]
 WithAttention = Annotated[
-    bool, typer.Option("--attention", help="With the cross-attention, in JSON.", rich_help_panel=OUTPUT)
+    bool, typer.Option("--attention", help="Add the cross-attention; needs --json.", rich_help_panel=OUTPUT)
 ]
 Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Replace the output if it exists.", rich_help_panel=OUTPUT)

@@ -11,14 +11,14 @@ def report(
     output: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE.html", show_default=False, help="Write here, in place of report.html in the folder."
+            metavar="FILE.html", show_default=False, help="Write here, in place of report.html in the run's folder."
         ),
     ] = None,
 ) -> None:
-    """Write one HTML page about a training run, which opens without a network.
+    """Write an HTML page about a training run, which opens without a network.
 
-    Curves, scores of the best bundle with confidence intervals, sample translations over time, attention pictures, the
-    configuration and where all came from. The run may still go on, or have been killed.
+    The page shows curves, scores of the best bundle with confidence intervals, sample translations over time,
+    attention, configuration and provenance. The run may be in progress, finished or killed.
     """
     from dragoman.model.files import is_stream, write_atomically
     from dragoman.training.report.page import make_page

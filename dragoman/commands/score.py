@@ -29,11 +29,11 @@ if TYPE_CHECKING:
 def score(
     bundle: Annotated[str, typer.Argument(metavar="BUNDLE", help="A folder, or a shipped bundle's name.")],
     to: To,
-    source: Annotated[Path, typer.Option(metavar="FILE", help="Source texts, one a line; .gz works too.")],
-    target: Annotated[Path, typer.Option(metavar="FILE", help="Their given translations, one a line.")],
+    source: Annotated[Path, typer.Option(metavar="FILE", help="Source texts, one per line; .gz works, too.")],
+    target: Annotated[Path, typer.Option(metavar="FILE", help="Their given translations, one per line.")],
     source_language: From = None,
     keep_going: Annotated[
-        bool, typer.Option("--keep-going", help="A blank or too long pair gets no score, in place of an error.")
+        bool, typer.Option("--keep-going", help="Give blank and too long pairs no score, in place of an error.")
     ] = False,
     output: Annotated[
         Path | None,
@@ -42,21 +42,21 @@ def score(
     overwrite: Overwrite = False,
     as_json: AsJson = False,
     pieces: Annotated[
-        bool, typer.Option("--pieces", help="With the pieces and their log probabilities.", rich_help_panel=OUTPUT)
+        bool, typer.Option("--pieces", help="Add the pieces and their log probabilities.", rich_help_panel=OUTPUT)
     ] = False,
     alignment: WithAlignment = False,
     attention: WithAttention = False,
     precision: Annotated[
         Literal["float32", "bfloat16", "float16", "int8"],
-        typer.Option(help="What to compute in.", rich_help_panel=MODEL),
+        typer.Option(help="Number format to compute in.", rich_help_panel=MODEL),
     ] = "float32",
     device: Device = "cpu",
     *,
     options: "SearchOptions",
 ) -> None:
-    """Tell how likely the model finds given translations: a line for a pair, with score, TAB and log probability.
+    """Compute how likely the model finds given translations: a line per pair with score, TAB, log probability.
 
-    For quality estimation, reranking and filtering. Each pair is scored as a whole, also one of several
+    For quality estimation, reranking and filtering. Each pair is scored as a whole, even if it has several
     sentences. --pieces adds two columns, the translation's pieces and the log probability of each, the end of sentence
     last; --alignment adds one such as "0-0 1-2"; --json gives objects instead.
     """

@@ -33,10 +33,10 @@ def serve(
     ] = None,
     overrides: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Overrides a key: --set server.drain_seconds=60."),
+        typer.Option("--set", metavar="KEY=VALUE", help="Override a key, such as server.drain_seconds=60; repeatable."),
     ] = None,
     check: Annotated[
-        bool, typer.Option("--check", help="Say what would be served, or what is wrong, and do nothing else.")
+        bool, typer.Option("--check", help="Print what would be served, or what is wrong, and exit.")
     ] = False,
     listen: Annotated[
         str | None,
@@ -60,7 +60,7 @@ def serve(
         typer.Option(
             metavar="N",
             show_default="64 for each thread, 256 off a processor",
-            help="Sentences that each model decodes at once.",
+            help="Most sentences that each model decodes at once.",
             rich_help_panel=MODEL,
         ),
     ] = None,
@@ -69,7 +69,7 @@ def serve(
         typer.Option(
             metavar="N",
             show_default="no bound",
-            help="Bounds the memory of each model: source pieces, and beams times target pieces, of all its sentences.",
+            help="Bound on each model's memory: source pieces, plus beams times target pieces, of all its sentences.",
             rich_help_panel=MODEL,
         ),
     ] = None,
@@ -77,11 +77,11 @@ def serve(
     device: DeviceIfGiven = None,
     use_shortlist: UseShortlistIfGiven = None,
 ) -> None:
-    """Serve bundles over gRPC until Ctrl-C or SIGTERM; running calls are finished first.
+    """Serve bundles over gRPC until Ctrl-C or SIGTERM, after which running calls finish.
 
-    What the options do not say is in the configuration's file, or has its default.
+    Options override the configuration file.
 
-    While the server runs it follows changes of the file's models and in their folders; SIGHUP has it look at once.
+    The running server follows changes of the file's models and of their folders; SIGHUP makes it look at once.
     """
     from dragoman.server.signals import exit_on_stop_signals, ignore_reload_signal
 

@@ -14,16 +14,23 @@ from dragoman.commands.options import (
 def shortlist(
     bundle: Annotated[str, typer.Argument(metavar="BUNDLE", help="A folder, or a shipped bundle's name.")],
     to: To,
-    source: Annotated[Path, typer.Option(metavar="FILE", help="Sentences to learn from, one a line; .gz works too.")],
-    target: Annotated[Path, typer.Option(metavar="FILE", help="Their translations, one a line.")],
+    source: Annotated[
+        Path, typer.Option(metavar="FILE", help="Sentences to learn from, one per line; .gz works, too.")
+    ],
+    target: Annotated[Path, typer.Option(metavar="FILE", help="Their translations, one per line.")],
     source_language: From = None,
-    frequent: Annotated[int, typer.Option(min=64, help="Target pieces that are always possible.")] = 100,
-    best: Annotated[int, typer.Option(min=1, help="Most candidates that a source piece adds to them.")] = 50,
+    frequent: Annotated[
+        int, typer.Option(min=64, help="Number of frequent target pieces that are always possible.")
+    ] = 100,
+    best: Annotated[int, typer.Option(min=1, help="Most target pieces that a source piece adds.")] = 50,
     vmap: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write the lists for CTranslate2, too, as its vmap.txt.")
+        Path | None, typer.Option(metavar="FILE", help="Also write the lists in CTranslate2's format, vmap.txt.")
     ] = None,
 ) -> None:
-    """Learn which target pieces a source piece may need, and write it into a bundle: translating is faster with it."""
+    """Learn a lexical shortlist and write it into a bundle, which then translates faster with --shortlist.
+
+    It lists the target pieces that the translation of each source piece may need.
+    """
     from rich.console import Console
 
     from dragoman.training.learning.shortlist import ShortlistOptions, add_shortlist

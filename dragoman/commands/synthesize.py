@@ -1,4 +1,4 @@
-"""The command that makes a synthetic parallel corpus. It imports what it needs when it runs, for `--help`."""
+"""`dragoman synthesize`."""
 
 import json
 from pathlib import Path
@@ -37,33 +37,37 @@ def synthesize(
         list[str], typer.Option(metavar="BUNDLE", help="A folder or a shipped bundle; repeated, an ensemble.")
     ],
     input_path: Annotated[
-        Path, typer.Option("--input", metavar="FILE", help="What to translate, one text a line; .gz works too.")
+        Path, typer.Option("--input", metavar="FILE", help="Texts to translate, one per line; .gz works, too.")
     ],
     source_language: From = None,
     output_folder: Annotated[
         Path | None,
         typer.Option(
             metavar="DIR",
-            help="Where synthetic.LANGUAGE of both languages go, packed if the input is, and synthesis.json.",
+            help="Folder of synthetic.LANGUAGE of both languages, packed if the input is, and of synthesis.json.",
             rich_help_panel=OUTPUT,
         ),
     ] = None,
     output_source: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="In place of the folder: lines of the input go here.", rich_help_panel=OUTPUT
+            metavar="FILE", help="Write lines of the input here, in place of the folder.", rich_help_panel=OUTPUT
         ),
     ] = None,
     output_target: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="And here their translations; FILE.json tells of the corpus.", rich_help_panel=OUTPUT
+            metavar="FILE",
+            help="Write their translations here, and a description of the corpus in FILE.json.",
+            rich_help_panel=OUTPUT,
         ),
     ] = None,
     overwrite: Overwrite = False,
     keep: Annotated[
         Literal["best", "all", "random", "nearest"],
-        typer.Option(help="Which of a text's --n-best: nearest by BLEU to --reference.", rich_help_panel=CHOICE),
+        typer.Option(
+            help="Which of a text's --n-best to keep; nearest: by BLEU to --reference.", rich_help_panel=CHOICE
+        ),
     ] = "best",
     reference: Annotated[
         Path | None,
@@ -73,7 +77,7 @@ def synthesize(
     min_score: Annotated[
         float | None,
         typer.Option(
-            help="Leave out what scores lower; with --length-normalization average, in log probability of a piece.",
+            help="Leave out lower scores: mean log probabilities of a piece, with --length-normalization average.",
             rich_help_panel=CHOICE,
         ),
     ] = None,
@@ -81,12 +85,13 @@ def synthesize(
         float | None,
         typer.Option(
             min=1,
-            help="Leave out what is so many times longer or shorter than its input, by more than 20 characters.",
+            help="Leave out what is this many times longer or shorter than its input, by more than 20 characters.",
             rich_help_panel=CHOICE,
         ),
     ] = None,
     allow_copies: Annotated[
-        bool, typer.Option("--allow-copies", help="Keep what equals its input, too.", rich_help_panel=CHOICE)
+        bool,
+        typer.Option("--allow-copies", help="Keep translations that equal their input, too.", rich_help_panel=CHOICE),
     ] = False,
     precision: Precision = "auto",
     device: Device = "cpu",
@@ -95,7 +100,7 @@ def synthesize(
     *,
     options: "SearchOptions",
 ) -> None:
-    """Translate text of one language into a synthetic parallel corpus to train on.
+    """Translate monolingual text into a synthetic parallel corpus to train on.
 
     Line N of one file belongs to line N of the other. List both as one more
     data.train of a run's configuration, beside the genuine corpus; where the

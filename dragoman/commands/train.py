@@ -7,17 +7,21 @@ import typer
 
 
 def train(
-    config: Annotated[Path, typer.Argument(metavar="CONFIG.toml", show_default=False, help="What to train.")],
+    config: Annotated[
+        Path, typer.Argument(metavar="CONFIG.toml", show_default=False, help="Configuration of the run.")
+    ],
     overrides: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Overrides a key: --set optimization.max_updates=2000."),
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="Override a key, such as optimization.max_updates=2000; repeatable."
+        ),
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the run's newest checkpoint.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue from the run's newest checkpoint.")] = False,
 ) -> None:
     """Train a model; its run folder gets checkpoints, metrics and the best bundle.
 
-    On several processors, accelerators or hosts: torchrun --nproc-per-node N -m dragoman train CONFIG.toml. They need
-    one run folder that all can reach. --resume then also begins a run that is not there yet.
+    On several processors, accelerators or hosts: torchrun --nproc-per-node N -m dragoman train CONFIG.toml. All
+    processes need access to the run folder. --resume then also begins a run that does not exist yet.
     """
     from dragoman.training.config import load_run_config
     from dragoman.training.evaluation.metrics import silence_sacrebleu
@@ -31,7 +35,7 @@ def train(
     try:
         folder = run_training(load_run_config(config, overrides or ()), resume=resume)
     except PeerError as error:
-        raise typer.Exit(2) from error  # the process that it befell tells
+        raise typer.Exit(2) from error  # the process that failed says why
     except Interrupted as end:
         if is_main_process():
             typer.echo(f"dragoman: {end}", err=True)

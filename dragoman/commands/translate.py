@@ -46,7 +46,7 @@ def translate(
     source_language: From = None,
     input_path: Annotated[
         Path | None,
-        typer.Option("--input", metavar="FILE", help="One text a line; .gz works, - is standard input."),
+        typer.Option("--input", metavar="FILE", help="One text per line; .gz works, - is standard input."),
     ] = None,
     output_path: Annotated[
         Path | None,

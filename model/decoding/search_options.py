@@ -64,38 +64,40 @@ class SearchOptions:
     )
     # |Y| counts the target pieces with the end of sentence; "gnmt" is of Wu et al. (2016), equation 14.
     length_normalization: LengthNormalization = _option(  # noqa: RUF009 - it is a field
-        "gnmt", "Divides log probabilities by ((5 + length) / 6) or by length, to the power of the penalty."
+        "gnmt", "Divide log probabilities by (5 + length) / 6, or by length, to the power of the penalty."
     )
     # Beta of the same equation: beta * sum_i log(min(sum_j p_ij, 1)) is added to the normalized score of a finished
     # hypothesis, where p_ij is the attention of its j-th piece to the i-th source piece.
     coverage_penalty: float = _option(
-        0.0, "0 to 10: higher values disfavour leaving parts of the source out.", least=0, most=10
+        0.0, "0 to 10: higher values penalize leaving parts of the source out.", least=0, most=10
     )
-    min_target_length: int = _option(1, "Fewest pieces of a sentence, at least 1.", least=1)
+    min_target_length: int = _option(1, "Fewest pieces of a translated sentence, at least 1.", least=1)
     # None leaves it to the model, which allows twice the source's pieces, tag and end included, and ten more, or ten
     # more than min_target_length or the prefix where that is longer; in any case within its own limit.
     max_target_length: int | None = _option(
-        None, "Most pieces of a sentence, its end included; else by the length of its source.", least=1
+        None, "Most pieces of a translated sentence, its end included; the default depends on its source.", least=1
     )
-    no_repeat_ngram_size: int = _option(0, "No sequence of so many pieces twice; 0 allows all.", least=0)
-    target_prefix: str = _option("", "What every translation begins with.", metavar="TEXT")
+    no_repeat_ngram_size: int = _option(
+        0, "Length in pieces of sequences that may not occur twice; 0 allows all.", least=0
+    )
+    target_prefix: str = _option("", "Text that every translation begins with.", metavar="TEXT")
     suppressed_pieces: tuple[str, ...] = _option(
-        (), "A piece that may not occur, such as ▁house; repeatable.", flag="--suppress", metavar="PIECE"
+        (), "Piece that may not occur, such as ▁house; repeatable.", flag="--suppress", metavar="PIECE"
     )
     # Probabilities have their logarithms divided by it. None is beam search; else beam_size is unused.
     sampling_temperature: float | None = _option(
         None,
-        "Draw translations at random, the more widely the higher it is, above 0, to 100, in place of search.",
+        "Sample in place of searching: above 0, to 100; a higher temperature gives more varied translations.",
         above=0,
         most=100,
         is_draw=True,
     )
-    sampling_top_k: int = _option(0, "Draw among so many likeliest pieces; 0 is all.", least=0, is_draw=True)
+    sampling_top_k: int = _option(0, "Sample among this many likeliest pieces; 0 means all.", least=0, is_draw=True)
     sampling_top_p: float = _option(
-        1.0, "Draw among the likeliest pieces whose probabilities add up to it.", above=0, most=1, is_draw=True
+        1.0, "Sample among the likeliest pieces whose probabilities add up to this.", above=0, most=1, is_draw=True
     )
     seed: int = _option(
-        0, "Other draws for another seed, the same for the same.", least=0, most=2**63 - 1, is_draw=True
+        0, "Seed of the random numbers; the same seed gives the same draws.", least=0, most=2**63 - 1, is_draw=True
     )
     return_attention: bool = _option(False, "Whether hypotheses come with their attention to the source.")
 

@@ -1,4 +1,4 @@
-"""Translates a file line by line, and after a kill at any moment goes on where it stopped."""
+"""Translate a file line by line, and after a kill at any moment continue where it stopped."""
 
 import hashlib
 import time
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 CHECKPOINT_SECONDS = 1.0
-"""How much work a kill costs at most, about; each checkpoint syncs two small files to the disk."""
+"""About the most work that a kill costs; each checkpoint syncs two small files to the disk."""
 
 TranslateStream = Callable[[Iterable[str]], Iterator[Translation]]
 """Translates texts in order, reading them as it needs them: of a local translator or of a client."""
@@ -55,7 +55,7 @@ def run_batch_job(
     on_progress: Callable[[JobProgress], None] | None = None,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
 ) -> JobSummary:
-    """Writes the translation of every line of the input as one line of the output, in order.
+    """Write the translation of every line of the input as one line of the output, in order.
 
     input_path:  UTF-8, plain or .gz; "-" is standard input. A line ends at "\\n" alone, or "\\r\\n"; every line of the
                  output ends in "\\n". A pipe works too, but its job cannot be continued.
@@ -97,7 +97,7 @@ def run_batch_job(
 def translate_lines(
     input_path: Path, output: BinaryIO, translate_stream: TranslateStream, encode: Callable[[Translation], bytes]
 ) -> None:
-    """Writes what `encode` makes of the translation of every line as soon as it is known, in order.
+    """Write what `encode` makes of the translation of every line as soon as it is known, in order.
 
     Of a pipe or a terminal, the lines that have arrived are translated before the next one is waited for.
 
@@ -249,9 +249,9 @@ class _BatchJob:
 
 @contextmanager
 def show_progress(console: "Console | None" = None) -> Iterator[Callable[[JobProgress], None] | None]:
-    """Gives an `on_progress` for `run_batch_job` that draws on standard error, or None if that is no terminal.
+    """Give an `on_progress` for `run_batch_job` that draws on standard error, or None if that is no terminal.
 
-    The bar shows the share of the input's bytes that are read; of a pipe, whose size nobody knows, only lines.
+    The bar shows the share of the input's bytes that are read; of a pipe, whose size is unknown, only lines.
     """
     from rich.console import Console
     from rich.progress import (

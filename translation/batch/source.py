@@ -1,4 +1,4 @@
-"""Who translates for a command, and what the translations depend on."""
+"""The translator or server that a command uses, and what its translations depend on."""
 
 import json
 from dataclasses import asdict, dataclass, replace
