@@ -135,6 +135,13 @@ class Rows:
     def num_rows(self) -> int:
         return len(self.token_ids)
 
+    def of_slots(self, which: Ints) -> tuple[NDArray[np.intp], Ints]:
+        """The rows of the slots self.slots[which] in order, and their offsets among these."""
+        counts = np.diff(self.offsets)[which]
+        offsets = np.zeros(len(which) + 1, np.int32)
+        counts.cumsum(out=offsets[1:])
+        return np.arange(offsets[-1]) + (self.offsets[which] - offsets[:-1]).repeat(counts), offsets
+
 
 @dataclass(frozen=True, slots=True)
 class Extensions:

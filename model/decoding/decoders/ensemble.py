@@ -80,9 +80,7 @@ class EnsembleDecoder:
 
     def extend(self, rows: Rows, which: Ints) -> Extensions:
         """See `Decoder`."""
-        counts = np.diff(rows.offsets)[which]
-        offsets = np.concatenate(([0], counts.cumsum())).astype(np.int32)
-        chosen = np.arange(offsets[-1]) + (rows.offsets[which] - offsets[:-1]).repeat(counts)
+        chosen, offsets = rows.of_slots(which)
         wanted = ChosenPieces(rows.wanted, chosen, rows.num_rows)
         totals = np.full(len(wanted.rows), -np.inf)  # exact, however small the probability is
         probabilities: Floats = np.zeros(1)

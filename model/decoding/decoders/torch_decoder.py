@@ -202,7 +202,7 @@ class TorchDecoder:
     @torch.inference_mode()
     def extend(self, rows: Rows, which: Ints) -> Extensions:
         """See `Decoder`."""
-        chosen, offsets = _rows_of(rows, which)
+        chosen, offsets = rows.of_slots(which)
         log_probs = self._log_probs if len(which) == len(rows.slots) else self._log_probs[self._tensor(chosen)]
         num_extensions = rows.num_extensions[which]
         wanted = ChosenPieces(rows.wanted, chosen, rows.num_rows)
@@ -243,7 +243,7 @@ class TorchDecoder:
     @torch.inference_mode()
     def log_probs(self, rows: Rows, which: Ints) -> Floats:
         """See `Decoder`."""
-        chosen, _ = _rows_of(rows, which)
+        chosen, _ = rows.of_slots(which)
         found: Floats = self._log_probs[self._tensor(chosen)].cpu().double().numpy()
         return found
 
@@ -319,15 +319,6 @@ class TorchDecoder:
 
     def _tensor(self, array: NDArray[np.int64] | NDArray[np.intp] | NDArray[np.bool_]) -> Tensor:
         return torch.from_numpy(array).to(self._device)
-
-
-def _rows_of(rows: Rows, which: Ints) -> tuple[NDArray[np.intp], Ints]:
-    """The rows of the slots rows.slots[which] in order, and their offsets among these."""
-    counts = np.diff(rows.offsets)[which]
-    offsets = np.zeros(len(which) + 1, np.int32)
-    counts.cumsum(out=offsets[1:])
-    chosen = np.arange(offsets[-1]) + (rows.offsets[which] - offsets[:-1]).repeat(counts)
-    return chosen, offsets
 
 
 def _scoring_groups(given: Sequence[Given], vocab_size: int) -> Iterator[list[int]]:
