@@ -192,7 +192,7 @@ class StabilityConfig(StrictModel):
     spike_factor: float = Field(
         10.0,
         ge=0,
-        description="A gradient's norm above so many times the median of the updates before; 0: any will do.",
+        description="Largest ratio of a gradient's norm to the median of the updates before; 0: any.",
     )
     bad_updates: int = Field(3, ge=1, description="Updates left out in a row before the run goes back.")
     rollbacks: int = Field(3, ge=0, description="Times that a run goes back before it gives up.")
@@ -227,7 +227,7 @@ class ValidationConfig(StrictModel):
         description="sacreBLEU's, for all directions: zh, ja-mecab or char for text without spaces, none for a corpus "
         "that is tokenized.",
     )
-    patience: int = Field(10, ge=1, description="Stops after so many validations without a better BLEU.")
+    patience: int = Field(10, ge=1, description="Validations without a better BLEU after which the run stops.")
 
     @field_validator("tokenize")
     @classmethod

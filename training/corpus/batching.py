@@ -114,7 +114,7 @@ class PoolBatches:
 class BatchStream:
     """The batches of a corpus, epoch after epoch without end, pool after pool.
 
-    Their order depends only on the corpus, `batch_tokens` and the seed: whoever goes on from a position gets what an
+    Their order depends only on the corpus, `batch_tokens` and the seed: a run that goes on from a position gets what an
     undisturbed run gets. The next pool is made ready in a thread of its own while one is trained on.
     """
 

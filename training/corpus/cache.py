@@ -1,7 +1,7 @@
 """The training corpus on the disk, of any size: what is in memory at a time is a pool of it.
 
-Each text file is encoded once, into a file named by a fingerprint of all that the encoding depends on; whoever needs
-the same again finds it. A pair is usable if neither side is blank or too long.
+Each text file is encoded once, into a file named by a fingerprint of all that the encoding depends on, where a
+run that needs the same finds it. A pair is usable if neither side is blank or too long.
 """
 
 import hashlib

@@ -23,7 +23,7 @@ WORD_BEGINNING = "▁"
 """How SentencePiece writes the space before a word."""
 
 MAX_WORD_PIECES = 8
-"""Longer words are drawn in parts of so many usual pieces: in a script without spaces a word is a whole sentence."""
+"""Longer words are drawn in parts of this many usual pieces: in a script without spaces a word is a whole sentence."""
 
 CACHED_WORDS = 1 << 14
 """The words met most lately, of which much need not be computed again: nearly all of a text, in some tens of MB."""

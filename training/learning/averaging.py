@@ -1,7 +1,7 @@
 """Means of weights: the moving average of a run, and the mean of several bundles."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +49,19 @@ class MovingAverage:
 
 
 _NO_SHAPE = {"dropout", "attention_dropout", "feed_forward_dropout", "max_source_length", "max_target_length"}
-"""Of the architecture: what no weight's shape or meaning hangs on."""
+"""Of the architecture: no weight's shape or meaning depends on these."""
+
+
+@torch.no_grad()
+def mean_of(weights: Iterable[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """The mean of several networks' weights, by name, in float32 of sums in float64; one network is held at a time."""
+    total: dict[str, Tensor] = {}
+    count = 0
+    for tensors in weights:
+        count += 1
+        for name, tensor in tensors.items():
+            total[name] = total[name] + tensor.double() if name in total else tensor.double()
+    return {name: (tensor / count).float() for name, tensor in total.items()}
 
 
 def average_bundles(names_or_paths: Sequence[str], output: Path, storage: Storage) -> BundleConfig:
@@ -70,11 +82,13 @@ def average_bundles(names_or_paths: Sequence[str], output: Path, storage: Storag
         _check_apart(output, folder)
         _check_alike(model.folders[0], model.infos[0].architecture, folder, info.architecture)
     mean = load_network(model.folders[0], model.infos[0])
+    weights = mean_of(
+        dict(load_network(folder, info).named_parameters())
+        for folder, info in zip(model.folders, model.infos, strict=True)
+    )
     with torch.no_grad():
-        for number, (folder, info) in enumerate(zip(model.folders[1:], model.infos[1:], strict=True), start=2):
-            other = dict(load_network(folder, info).named_parameters())
-            for name, parameter in mean.named_parameters():
-                parameter.lerp_(other[name], 1 / number)
+        for name, parameter in mean.named_parameters():
+            parameter.copy_(weights[name])
     info = model.info.model_copy(
         update={
             "name": model.infos[0].name,
@@ -118,7 +132,7 @@ def _check_alike(first: Path, expected: ArchitectureConfig, other: Path, found: 
 
 
 def _provenance(names: Sequence[str], folders: Sequence[Path], infos: Sequence[BundleConfig]) -> dict[str, Any]:
-    """What the first one tells of itself, with each one's whole story. What they were trained on counts for all."""
+    """What the first one says of itself, with each one's whole provenance. What they were trained on counts for all."""
     stories = [info.provenance for info in infos]
     joined = {
         key: " ".join(dict.fromkeys(str(story[key]) for story in stories if story.get(key)))

@@ -1,6 +1,6 @@
 """Learning a lexical shortlist (dragoman.model.shortlist) from a parallel corpus.
 
-Whether a target piece may translate a source piece is told by p(target piece | source piece) of IBM Model 1 (Brown et
+A target piece may translate a source piece by its p(target piece | source piece) of IBM Model 1 (Brown et
 al. 1993), learnt by expectation maximization. It is a few lines in numpy, and the probabilities are all that is wanted:
 the libraries for word alignment give links between the words of sentence pairs, of which these would have to be
 counted anew.

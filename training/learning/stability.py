@@ -8,7 +8,7 @@ WINDOW = 100
 """Gradient norms that the next is held against: 100 outlast any one odd batch, yet follow where training leads."""
 
 FEWEST = 20
-"""Without so many norms there is no telling what is usual: the first updates' norms fall steeply."""
+"""With fewer norms nothing is usual yet: the first updates' norms fall steeply."""
 
 
 @dataclass(slots=True)

@@ -18,7 +18,7 @@ MAX_ROWS = 25
 """Of a chart's table of values."""
 
 LOGARITHMIC_SPAN = 20.0
-"""A chart that may be logarithmic is, where its largest value is more than so many times its smallest."""
+"""Ratio of the largest value to the smallest above which a chart that may be logarithmic is."""
 
 Point = tuple[int, float]
 """Update and value."""

@@ -94,7 +94,7 @@ class Experiment:
     """Runs that differ in nothing but their seed.
 
     differences: dotted key → value, of those keys whose value is not the first run's; None where there is no such key.
-                 "dev set" is told for other sentences than the first run's.
+                 "dev set" stands for other sentences than the first run's.
     """
 
     runs: tuple[ComparedRun, ...]

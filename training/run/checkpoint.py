@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from dragoman.model.errors import InvalidInputError
 from dragoman.model.files import write_atomically
-from dragoman.training.learning.averaging import MovingAverage
+from dragoman.training.learning.averaging import MovingAverage, mean_of
 from dragoman.training.learning.distributed import World, gather, scatter_like
 from dragoman.training.learning.optimizer import Optimizer
 from dragoman.training.run.progress import Progress
@@ -102,7 +102,7 @@ class CheckpointFolder:
         return progress
 
     def newest_whole(self, say: Callable[[str], None]) -> int | None:
-        """The update of the newest checkpoint that can be read, None if there is none. Damaged ones are told of and
+        """The update of the newest checkpoint that can be read, None if there is none. Damaged ones are named and
         renamed, so that nothing takes them for checkpoints. Only the main process calls it."""
         updates = self.updates()
         for update in reversed(updates):
@@ -118,13 +118,8 @@ class CheckpointFolder:
 
     def average(self, updates: Sequence[int], network: nn.Module) -> None:
         """Loads into the network the mean of the weights of several checkpoints."""
-        total: dict[str, Tensor] = {}
-        for update in updates:
-            tensors, _ = _read(self.path(update), prefix="network.")
-            for name, tensor in tensors.items():
-                total[name] = total[name] + tensor.double() if name in total else tensor.double()
-        mean = {name: (tensor / len(updates)).float() for name, tensor in total.items()}
-        load_weights(network, mean, self.path(updates[-1]))
+        weights = mean_of(_read(self.path(update), prefix="network.")[0] for update in updates)
+        load_weights(network, weights, self.path(updates[-1]))
 
     def prune(self, keep: set[int]) -> None:
         """Deletes all checkpoints but those of the given updates, and what a kill left of one."""

@@ -44,7 +44,7 @@ def inherit_from_bundle(tree: Mapping[str, Any]) -> dict[str, Any]:
             continue
         is_depth = key in _DEPTHS.values()
         if is_depth and isinstance(value, int) and value < inherited[key]:
-            continue  # below 1 is told when the configuration is read
+            continue  # reading the configuration refuses what is below 1
         raise InvalidInputError(
             f"architecture.{key}: is {value}, but the bundle {name} has {inherited[key]}: leave the key out"
             + (", or say fewer" if is_depth else "")

@@ -23,7 +23,7 @@ class Interrupted(DragomanError):
 
 
 class StopSignals:
-    """Between entering and leaving, SIGTERM and SIGINT do not end the process at once: `received` tells of them.
+    """Between entering and leaving, SIGTERM and SIGINT do not end the process at once: `received` holds the signal.
 
     A second one does as it would without. Where signals cannot be caught, outside the main thread, none is.
     """

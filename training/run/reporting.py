@@ -92,7 +92,7 @@ class MetricsLog:
         self._open(resumed_update)
 
     def write(self, kind: str, update: int, values: Mapping[str, float | str]) -> None:
-        """kind: "training", "validation" or, for what befell the run, "skipped" or "rollback". TensorBoard gets the
+        """kind: "training", "validation" or, for faults, "skipped" or "rollback". TensorBoard gets the
         numbers. Raises DragomanError when it cannot be written, as on a full disk; the next call then tries again."""
         line = json.dumps({"kind": kind, "update": update, **values}) + "\n"
         self._owed += line.encode()
@@ -110,7 +110,8 @@ class MetricsLog:
 
     def rewind(self, update: int, *, rollbacks: int) -> None:
         """Drops what is said of updates after the given one, which are done again with other data, and of rollbacks but
-        for the first so many: a kill may have left a line of the one that is now told. Raises DragomanError as `write`.
+        for the first `rollbacks`: a kill may have left a line of the one that is now written. Raises DragomanError as
+        `write`.
         """
         self._drop_all_but(
             lambda line: (
@@ -158,7 +159,7 @@ def _parse(line: bytes) -> dict[str, Any] | None:
 
 
 class Reporter:
-    """The display and the log of a run. A full disk that does not take a line is told of; training goes on."""
+    """The display and the log of a run. Where a full disk does not take a line, it says so; training goes on."""
 
     def __init__(self, display: TrainingDisplay, log: MetricsLog | None) -> None:
         """log: of the main process, None in the others."""

@@ -148,7 +148,7 @@ class Trainer:
         reporter.went_back(failed.update, self.progress.update, fault, number=self.progress.stability.rollbacks)
         if self.world.is_main:  # a later one, which a signal had saved, would be taken for the run's newest
             self.checkpoints.prune({update for update in scheduled if update <= self.progress.update})
-        self._save(reporter)  # whoever resumes is past the bad data, too
+        self._save(reporter)  # a resumed run is past the bad data, too
 
     def _report_if_due(self, reporter: Reporter) -> None:
         update, window = self.progress.update, self.progress.window
@@ -181,7 +181,7 @@ class Trainer:
             self._save(reporter)  # again, with what was measured
 
     def _save(self, reporter: Reporter) -> None:
-        """A checkpoint that a full disk does not take is told of; the next one may find room."""
+        """Where a full disk does not take the checkpoint, it says so; the next one may find room."""
         try:
             self.checkpoints.save(self.network, self.updater.optimizer, self.progress, self.updater.average)
         except DragomanError as error:

@@ -41,24 +41,28 @@ _PARALLEL_FILES = TypeAdapter(list[ParallelFiles])
 
 
 @dataclass(frozen=True, slots=True)
-class _Material:
-    """What a process trains with. best, validate and translations: of the main process, None in the others."""
+class _Results:
+    """What a run makes of its networks; the main process has it."""
 
-    corpus: CachedCorpus
-    network: Transformer
-    best: BestBundle | None = None
-    validate: Validator | None = None
-    translations: DevTranslations | None = None
+    best: BestBundle
+    validate: Validator
+    translations: DevTranslations
 
     def offer(self, network: Transformer, progress: Progress, bleu: float, averaged: list[int]) -> bool:
         """See `training.run.trainer.Offer`. Keeps the dev set's translations, too."""
-        assert self.best is not None
-        assert self.validate is not None
-        assert self.translations is not None
         # Before the bundle, so that a kill between the two does not leave it with another's translations.
         is_best = bleu > self.best.bleu
         self.translations.write(progress.update, self.validate.hypotheses, averaged=averaged, is_best=is_best)
         return self.best.offer(network, progress, bleu, averaged)
+
+
+@dataclass(frozen=True, slots=True)
+class _Material:
+    """What a process trains with. results: of the main process, None in the others."""
+
+    corpus: CachedCorpus
+    network: Transformer
+    results: _Results | None = None
 
 
 def train(config: RunConfig, *, resume: bool = False) -> Path:
@@ -82,15 +86,15 @@ def train(config: RunConfig, *, resume: bool = False) -> Path:
 
 def _train(config: RunConfig, world: World, *, resume: bool) -> Path:
     material = _gather_material(config, world, resume=resume)
-    network, best = material.network, material.best
+    network, results = material.network, material.results
     checkpoints = CheckpointFolder(config.run_folder / "checkpoints", world)
     trainer = Trainer(
         config,
         network,
         material.corpus,
         checkpoints,
-        validate=material.validate,
-        offer=material.offer if best is not None else None,
+        validate=results.validate if results is not None else None,
+        offer=results.offer if results is not None else None,
     )
     total = config.optimization.max_updates
     with TrainingDisplay(total_updates=total, is_shown=world.is_main) as display:
@@ -110,13 +114,15 @@ def _train(config: RunConfig, world: World, *, resume: bool) -> Path:
         for warning in warnings:
             display.say(f"warning: {warning}")
         log = None
-        if best is not None and material.translations is not None:
+        if results is not None:
             # Only now is it certain that the input is good.
             write_atomically(config.run_folder / CONFIG_FILE, config.model_dump_json(indent=2) + "\n")
             write_atomically(config.run_folder / WARNINGS_FILE, "".join(f"{warning}\n" for warning in warnings))
-            record_start(config.run_folder, world, seed=config.seed, checksums=best.checksums, update=progress.update)
+            record_start(
+                config.run_folder, world, seed=config.seed, checksums=results.best.checksums, update=progress.update
+            )
             validated = max((update for update, _ in progress.validations), default=0)
-            material.translations.forget_after(progress.update)
+            results.translations.forget_after(progress.update)
             log = MetricsLog(config.run_folder, resumed_update=progress.update, validated_update=validated)
         with log or nullcontext():
             trainer.run(display, log)
@@ -172,7 +178,7 @@ def _make_material(config: RunConfig, world: World, *, resume: bool) -> _Materia
         save_vocabulary(config, vocabulary)
         write_atomically(config.run_folder / CHECKSUMS_FILE, json.dumps(checksums, indent=2) + "\n")
     translations = DevTranslations(config.run_folder, validate.dev, seed=config.seed)
-    return _Material(corpus, network, best, validate, translations)
+    return _Material(corpus, network, _Results(best, validate, translations))
 
 
 def _open_corpus(config: RunConfig, train: list[ParallelFiles], vocabulary: Vocabulary) -> CachedCorpus:

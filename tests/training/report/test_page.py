@@ -225,7 +225,7 @@ def test_a_damaged_bundle_is_told_of(finished: Path) -> None:
     assert "As validated at update 4." in page.text
 
 
-def test_what_befell_the_run_is_told(tmp_path: Path) -> None:
+def test_warnings_faults_and_rollbacks_are_shown(tmp_path: Path) -> None:
     begin_run(tmp_path)
     (tmp_path / "warnings.txt").write_text("vocabulary.size asks for more\n")
     with TrainingDisplay(total_updates=9) as display, MetricsLog(tmp_path, resumed_update=0) as log:

@@ -30,7 +30,7 @@ def adam(network: nn.Module) -> torch.optim.Adam:
 
 
 def take_steps(network: nn.Module, optimizer: torch.optim.Optimizer, num_steps: int) -> None:
-    """Steps that hang on weights and optimizer."""
+    """Steps that depend on weights and optimizer."""
     torch.manual_seed(5)
     for _ in range(num_steps):
         optimizer.zero_grad()

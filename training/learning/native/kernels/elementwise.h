@@ -45,7 +45,7 @@ inline void normalize(int64_t rows, int64_t width, const float* states, const fl
 }
 
 // The gradients of weight and bias are summed by parts, [num_parts, width]: always the same rows to a part, so that the
-// sums do not hang on the number of threads.
+// sums do not depend on the number of threads.
 inline void normalize_backward(int64_t rows, int64_t width, const float* states, const float* weight,
                                const float* statistics, const Bfloat16* gradient, float* states_gradient,
                                int num_parts, float* weight_gradients, float* bias_gradients) {

@@ -1,4 +1,4 @@
-// Random numbers without a state: a number hangs on the seed and its place alone, so that the backward pass draws again
+// Random numbers without a state: a number depends on the seed and its place alone, so that the backward pass draws again
 // what the forward pass drew, and threads need not agree.
 #pragma once
 
