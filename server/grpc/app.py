@@ -42,7 +42,7 @@ from dragoman.server.translating.translating import Translating
 from dragoman.v1 import translation_pb2_grpc
 
 if TYPE_CHECKING:
-    from dragoman.server.grpc.google.facade import GoogleFacade
+    from dragoman.server.grpc.google.handlers import GoogleFacade
 
 FLUSH_SECONDS = 1.0
 """How long answers may travel, once all are computed, if someone still holds a stream open, such as health's Watch."""
@@ -175,7 +175,7 @@ class TranslationServer:
         translation_pb2_grpc.add_TranslationServiceServicer_to_server(self._service, server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health.servicer, server)
         if config.google:
-            from dragoman.server.grpc.google.facade import add_to_server
+            from dragoman.server.grpc.google.handlers import add_to_server
 
             self._google = add_to_server(server, self._translating, config.google_files, config.google_operations)
             self._health.add_services(self._google.service_names)

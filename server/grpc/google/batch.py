@@ -10,10 +10,9 @@ from google.cloud.translate_v3 import types
 
 from dragoman.model.errors import DragomanError, InvalidInputError
 from dragoman.server.call_context import CallContext, Priority
+from dragoman.server.grpc.google.api import HTML, PLAIN, UnsupportedError, read_mime_type, read_model
 from dragoman.server.grpc.google.batch_job import BatchJob, Input, Target
-from dragoman.server.grpc.google.errors import UnsupportedError
 from dragoman.server.grpc.google.files import AllowedFolder, InputFile, UriStyle
-from dragoman.server.grpc.google.names import HTML, PLAIN, read_mime_type, read_model
 from dragoman.server.translating.orders import TranslationOrder
 from dragoman.server.translating.translating import Translating
 

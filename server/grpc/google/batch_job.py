@@ -17,8 +17,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from dragoman.model.errors import InvalidInputError
 from dragoman.server.call_context import CallContext, Priority
+from dragoman.server.grpc.google.api import format_of
 from dragoman.server.grpc.google.files import InputFile, UriStyle
-from dragoman.server.grpc.google.names import format_of
 from dragoman.server.grpc.google.rows import MAX_HTML_LENGTH, OutputFile, Row, RowReader, append_index_row
 from dragoman.server.scheduling.worker import ReplicaLostError, TextFailure, Worker
 from dragoman.server.translating.orders import Outcome, TranslationOrder

@@ -16,7 +16,7 @@ from typing import TextIO
 from urllib.parse import quote, unquote
 
 from dragoman.model.errors import InvalidInputError, NotFoundError
-from dragoman.server.grpc.google.errors import FailedPreconditionError
+from dragoman.server.grpc.google.api import FailedPreconditionError
 
 EXTENSIONS = (".html", ".tsv", ".txt")
 """Of the files that can be translated."""

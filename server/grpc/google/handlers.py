@@ -1,7 +1,8 @@
-"""The methods of Google's services as gRPC handlers, with the message classes of Google's own packages."""
+"""Puts google.cloud.translation.v3 on a server's port. Only this module's import brings Google's packages in."""
 
 from collections.abc import Awaitable, Callable
 from functools import partial
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import grpc
@@ -12,10 +13,12 @@ from google.protobuf import descriptor_pb2, descriptor_pool, empty_pb2
 from dragoman.model.errors import InvalidInputError
 from dragoman.server.access.quotas import QuotaError
 from dragoman.server.grpc.call_metadata import current_call
-from dragoman.server.grpc.google.errors import UnsupportedError, as_google_has_it
+from dragoman.server.grpc.google.api import UnsupportedError, as_google_has_it
+from dragoman.server.grpc.google.batch import BatchTranslator
 from dragoman.server.grpc.google.operations import Operations
 from dragoman.server.grpc.google.service import GoogleService
 from dragoman.server.grpc.statuses import Context, abort
+from dragoman.server.translating.translating import Translating
 
 TRANSLATION = "google.cloud.translation.v3.TranslationService"
 OPERATIONS = "google.longrunning.Operations"
@@ -24,7 +27,36 @@ Method: TypeAlias = Callable[[Any], Awaitable[Any]]
 """From request to response."""
 
 
-def make_handlers(service: GoogleService, operations: Operations) -> dict[str, grpc.GenericRpcHandler]:
+class GoogleFacade:
+    """What goes on between calls, and is to be ended before the models are closed."""
+
+    def __init__(self, service_names: tuple[str, ...], operations: Operations) -> None:
+        self.service_names = service_names
+        """Full names, for reflection."""
+        self._operations = operations
+
+    def drain(self) -> None:
+        """Cancels the operations that run; what they have finished stays."""
+        self._operations.cancel_all()
+
+    async def close(self) -> None:
+        """Waits until they have ended, too."""
+        await self._operations.close()
+
+
+def add_to_server(
+    server: grpc.aio.Server, translating: Translating, files: Path | None, operations_folder: Path | None = None
+) -> GoogleFacade:
+    """files: the folder that batch translation may read and write; without one it is refused. operations_folder: see
+    `Operations`. Raises NotFoundError if `files` is no folder."""
+    operations = Operations(operations_folder)
+    batches = None if files is None else BatchTranslator(translating, files)
+    handlers = _make_handlers(GoogleService(translating, batches, operations), operations)
+    server.add_generic_rpc_handlers(list(handlers.values()))
+    return GoogleFacade(tuple(handlers), operations)
+
+
+def _make_handlers(service: GoogleService, operations: Operations) -> dict[str, grpc.GenericRpcHandler]:
     """By the services' full names. Methods that are not among them are UNIMPLEMENTED."""
     return {TRANSLATION: _make_translation_handler(service), OPERATIONS: _make_operations_handler(operations)}
 

@@ -20,7 +20,7 @@ from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]
 
 from dragoman.model.errors import DragomanError, InvalidInputError, NotFoundError
 from dragoman.model.files import write_atomically
-from dragoman.server.grpc.google.errors import FailedPreconditionError, describe
+from dragoman.server.grpc.google.api import FailedPreconditionError, describe
 from dragoman.server.grpc.statuses import UNFORESEEN
 from dragoman.server.scheduling.scheduler import QueueFullError
 

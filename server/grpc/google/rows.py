@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from dragoman.model.errors import InvalidInputError
-from dragoman.server.grpc.google.errors import FailedPreconditionError
+from dragoman.server.grpc.google.api import FailedPreconditionError
 from dragoman.server.grpc.google.files import InputFile, open_input, open_output, open_to_append, remove, replace_beside
 
 MAX_HTML_LENGTH = 1_000_000

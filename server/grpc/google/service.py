@@ -8,16 +8,16 @@ from google.longrunning import operations_pb2  # type: ignore[import-untyped]
 from dragoman.model.errors import InvalidInputError
 from dragoman.server.call_context import CallContext
 from dragoman.server.grpc.call_metadata import current_call
-from dragoman.server.grpc.google.batch import BatchTranslator
-from dragoman.server.grpc.google.errors import UnsupportedError
-from dragoman.server.grpc.google.names import (
+from dragoman.server.grpc.google.api import (
     HTML,
+    UnsupportedError,
     check_detection_model,
     check_parent,
     format_of,
     read_mime_type,
     read_model,
 )
+from dragoman.server.grpc.google.batch import BatchTranslator
 from dragoman.server.grpc.google.operations import Operations
 from dragoman.server.scheduling.worker import TextFailure
 from dragoman.server.translating.contents import plain_text

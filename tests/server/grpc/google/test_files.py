@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dragoman.model.errors import InvalidInputError, NotFoundError
-from dragoman.server.grpc.google.errors import FailedPreconditionError
+from dragoman.server.grpc.google.api import FailedPreconditionError
 from dragoman.server.grpc.google.files import AllowedFolder, InputFile, open_input, open_output
 from dragoman.server.grpc.google.rows import RowReader, _Table, append_index_row
 

@@ -1,8 +1,12 @@
-"""Google's names of resources and kinds of text. Of a resource only its last part counts, not project or location."""
+"""Names of resources, kinds of text and errors, as Google has them. A resource counts by the last part of its name."""
 
 import re
 
+import grpc
+
 from dragoman.model.errors import InvalidInputError, NotFoundError
+from dragoman.server.grpc.statuses import UNFORESEEN, StatusError, status_of
+from dragoman.server.translating.languages import UnknownLanguageError
 from dragoman.server.translating.orders import TextFormat
 
 PLAIN, HTML = "text/plain", "text/html"
@@ -55,3 +59,25 @@ def read_mime_type(mime_type: str, field: str = "mime_type") -> str:
 def format_of(mime_type: str) -> TextFormat:
     """What the server calls it."""
     return "html" if mime_type == HTML else "plain"
+
+
+class UnsupportedError(StatusError):
+    """A part of Google's API that is not offered here."""
+
+    code = grpc.StatusCode.UNIMPLEMENTED
+
+
+class FailedPreconditionError(StatusError):
+    """Something else has to happen first, such as that a disk gets room."""
+
+    code = grpc.StatusCode.FAILED_PRECONDITION
+
+
+def as_google_has_it(error: Exception) -> Exception:
+    """To Google a language that is not served is an invalid argument."""
+    return InvalidInputError(str(error)) if isinstance(error, UnknownLanguageError) else error
+
+
+def describe(error: BaseException) -> tuple[grpc.StatusCode, str]:
+    """An error's code, and what the caller may know of it."""
+    return status_of(error) or (grpc.StatusCode.INTERNAL, UNFORESEEN)

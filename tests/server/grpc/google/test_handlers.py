@@ -7,24 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from dragoman.model.errors import DragomanError, NotFoundError
-from dragoman.server.grpc.google.facade import add_to_server
+from dragoman.model.errors import NotFoundError
 from tests.server.fakes import FakeTranslator
 from tests.server.running import make_server
-
-
-def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "google.cloud.translate_v3", None)
-    nothing: object = None
-    with pytest.raises(DragomanError, match=r"pip install 'dragoman\[google\]'"):
-        add_to_server(nothing, nothing, None)  # type: ignore[arg-type]
 
 
 def test_a_server_without_google_imports_none_of_its_packages() -> None:
     code = """
 import sys
 import dragoman.server.grpc.app
-import dragoman.server.grpc.google.facade
+from dragoman.server.config import load_server_config
+load_server_config(None, default_bundle="en-de")
 loaded = [name for name in sys.modules if name.startswith(("google.cloud", "google.api_core", "google.longrunning"))]
 assert not loaded, loaded
 """
