@@ -66,6 +66,17 @@ METHODS: tuple[Method, ...] = (
     Method(f"{SERVICE}/DetectLanguage", "unary_unary", lambda: pb.DetectLanguageRequest(texts=["A house."])),
     Method(f"{SERVICE}/ListModels", "unary_unary", pb.ListModelsRequest),
     Method(f"{SERVICE}/GetModel", "unary_unary", lambda: pb.GetModelRequest(name="en-de")),
+    Method(f"{SERVICE}/GetServer", "unary_unary", pb.GetServerRequest),
+    Method(
+        f"{SERVICE}/Translate",
+        "unary_unary",
+        lambda: pb.TranslateRequest(
+            texts=["<p>A <b>house</b>.</p>", "<i>Ein Haus"],
+            source_language_code="auto",
+            target_language_code="de-DE",
+            text_format=pb.TEXT_FORMAT_HTML,
+        ),
+    ),
 )
 
 UNKNOWN_PATHS = (f"{SERVICE}/Nothing", f"{SERVICE}/", "/", "/a/b/c", "/dragoman.v2.TranslationService/Translate")

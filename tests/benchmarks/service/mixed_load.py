@@ -214,7 +214,7 @@ class MixedLoad:
         languages = self._questions.languages
         texts = draw.sample(list(languages), min(draw.choice((1, 5, 20)), len(languages)))
         response = await stub.DetectLanguage(pb.DetectLanguageRequest(texts=texts), timeout=PATIENCE)
-        found = [item.candidates[0].language if item.candidates else "" for item in response.detections]
+        found = [item.candidates[0].language_code if item.candidates else "" for item in response.detections]
         if found != [languages[text] for text in texts]:
             raise AnswerError("wrong", f"{found} of {texts}")
         return "right"
