@@ -250,7 +250,7 @@ class AsyncStream:
     async def _send(self, responses: Any) -> None:
         """Sends what is unanswered, and then what is added, as fast as the server takes it; but first it has to have
         accepted the configuration, or the reason for its refusal could be lost, see `_Call`."""
-        with suppress(grpc.RpcError, grpc.aio.BaseError, asyncio.InvalidStateError):  # whoever receives learns why
+        with suppress(grpc.RpcError, grpc.aio.BaseError, asyncio.InvalidStateError):  # the receiver learns why
             await responses.write(self._config)
             while not (self._is_accepted or self._state.is_complete):
                 await self._wait_for_change()

@@ -15,9 +15,9 @@ judged, or "system" for those that gRPC comes with."""
 
 @contextmanager
 def remote_source(server: str, model: str | None, task: Task) -> Iterator[TranslationSource]:
-    """server: HOST:PORT, or another address that gRPC resolves; the environment tells how to reach it. model: its name
-    there; None lets the server choose, and then all that it has loaded must stay the same. Raises ServerError if there
-    is no server."""
+    """server: HOST:PORT, or another address that gRPC resolves; environment variables say how to reach it. model: its
+    name there; None lets the server choose, and then all that it has loaded must stay the same. Raises ServerError if
+    there is no server."""
     from dragoman.server.client import Client, Search, Tls
 
     search: Search = {

@@ -104,7 +104,7 @@ class Client:
         20 s without success, ServerError.
 
         All answers come from the same weights, or ModelChangedError is raised before the first of others. revisions:
-        of each model that may answer, as `list_models` told them, if it must have these; so that several streams, or
+        of each model that may answer, as `list_models` gave them, if it must have these; so that several streams, or
         those of several days, belong together.
 
         Raises InvalidTextError, which counts over all texts, in the place of a text that cannot be translated, and
@@ -152,7 +152,7 @@ class Client:
         return self._ask(queries.score(pairs, to, scoring))
 
     def detect_language(self, texts: str | Iterable[str], *, max_candidates: int = 1) -> list[list[LanguageCandidate]]:
-        """The likeliest languages of one text or several, at most so many of each; none of a text without letters."""
+        """The likeliest languages of each text, at most `max_candidates`; none of a text without letters."""
         return self._ask(queries.detect_language(texts, max_candidates))
 
     def list_models(self) -> list[ModelDescription]:

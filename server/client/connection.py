@@ -162,13 +162,13 @@ def explain(error: Any, connection: Connection, request_id: str) -> DragomanErro
     if code is grpc.StatusCode.NOT_FOUND:
         return NotFoundError(details)
     address = connection.address
-    told = {
+    messages = {
         grpc.StatusCode.UNAVAILABLE: f"the server at {address} is unavailable: {details}",
         grpc.StatusCode.DEADLINE_EXCEEDED: _timeout_message(connection),
         grpc.StatusCode.UNIMPLEMENTED: f"what listens at {address} is no Dragoman server, or another version of it",
         grpc.StatusCode.UNAUTHENTICATED: f"the server at {address} does not know the caller: {details}",
     }
-    message = told.get(code, f"the server at {address} answered {code.name}: {details}")
+    message = messages.get(code, f"the server at {address} answered {code.name}: {details}")
     return ServerError(message, code=code.name, request_id=request_id, reason=_reason_of(error))
 
 
@@ -212,7 +212,7 @@ class Weights:
         self._due = revisions
 
     def check(self, model: str, revision: str) -> None:
-        """Raises ModelChangedError if an answer is of other weights. A server that tells no revision is trusted."""
+        """Raises ModelChangedError if an answer is of other weights. A server that names no revision is trusted."""
         if not revision:
             return
         if self._due is not None and self._due.get(model) != revision:

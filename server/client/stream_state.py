@@ -76,7 +76,7 @@ class StreamState:
         return (_item(index, text) for index, text in list(self._unanswered.items()))
 
     def take(self, response: pb.TranslateStreamResponse) -> list[tuple[int, TranslationResult]]:
-        """The numbers and results of the texts that a message tells of.
+        """The numbers and results of the texts that a message answers.
 
         Raises ModelChangedError if other weights translate than before, ServerError for what makes no sense.
         """

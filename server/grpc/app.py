@@ -162,7 +162,7 @@ class TranslationServer:
             raise DragomanError(f"cannot listen on {config.server.listen}") from error
         for warning in warnings_of(config.server.listen, config.tls, config.access):
             logger.warning(warning.removeprefix("WARNING: "))
-        await self._health.tell(self._catalogue.works())
+        await self._health.report(self._catalogue.works())
         await self._server.start()
         self._upkeep.start()
         listen = config.server.listen
@@ -227,7 +227,7 @@ class TranslationServer:
         telling.add_done_callback(self._telling.discard)
 
     async def _tell_health(self) -> None:
-        await self._health.tell(self._catalogue.works())
+        await self._health.report(self._catalogue.works())
 
     def _statistics(self) -> Iterator[tuple[str, EngineStatistics, int]]:
         """For a scrape, on its thread."""

@@ -29,7 +29,7 @@ class ServingHealth:
         """Further services that the models serve."""
         self._services += tuple(names)
 
-    async def tell(self, works: Mapping[str, bool]) -> None:
+    async def report(self, works: Mapping[str, bool]) -> None:
         """works: for the name of every model, whether it translates. Those that are not there any more are unknown."""
         async with self._telling:
             overall = _Status.SERVING if any(works.values()) else _Status.NOT_SERVING

@@ -80,8 +80,11 @@ def test_health_of_a_model_that_breaks_and_is_loaded_anew(caplog: pytest.LogCapt
                 for name in ("", f"{SERVICE_NAME}/sound", f"{SERVICE_NAME}/broken")
             ]
             assert [(await watch.read()).status for watch in watches] == [Status.SERVING] * 3
-            with pytest.raises(ServerError, match="the decoding engine is broken; the model is being loaded anew"):
+            with pytest.raises(
+                ServerError, match="the decoding engine is broken; the model is being loaded anew"
+            ) as caught:
                 await client.translate("a", to="de", model="broken")
+            assert (caught.value.code, caught.value.reason) == ("UNAVAILABLE", "ENGINE_FAILED")
             assert (await watches[2].read()).status == Status.NOT_SERVING
             assert (await client.translate("a b", to="de", model="sound"))[0].text == "b a"
             for name in ("", SERVICE_NAME, f"{SERVICE_NAME}/sound"):
