@@ -101,7 +101,7 @@ class TorchDecoder:
                 self._pool.give_back(sentence.source_places)
             raise
         self._sentences |= new
-        longest = max(len(admission.source_ids) for admission in admissions)
+        longest = max((len(admission.source_ids) for admission in admissions), default=0)
         if (missing := longest - self._source_places.shape[1]) > 0:
             lasts = self._source_places[:, -1:].repeat(missing, axis=1)
             self._source_places = np.concatenate((self._source_places, lasts), axis=1)
