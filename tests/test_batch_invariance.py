@@ -14,7 +14,7 @@ from dragoman.model.config import Direction
 from dragoman.model.decoding.decoder import Decoder
 from dragoman.model.decoding.decoders.native.decoder import NativeDecoder, Precision, is_available
 from dragoman.model.decoding.engines.engine import Engine
-from dragoman.model.decoding.engines.parallel import ParallelEngine, make_engine
+from dragoman.model.decoding.engines.fleet import Fleet, make_engine
 from dragoman.model.decoding.request import Request, TokenHypothesis
 from dragoman.model.decoding.search_options import SearchOptions
 from dragoman.model.weights import read_weights
@@ -114,7 +114,7 @@ def exact(hypotheses: tuple[TokenHypothesis, ...]) -> Exact:
 
 
 def run(
-    engine: Engine | ParallelEngine,
+    engine: Engine | Fleet,
     requests: list[Request],
     *,
     most: int = MAX_SLOTS,
@@ -197,7 +197,7 @@ def test_while_others_are_cancelled(seed: int, precision: Precision) -> None:
 def test_on_several_threads(num_threads: int, precision: Precision) -> None:
     chance = random.Random(num_threads)
     engine = make_engine(decoder_of(precision), num_threads=num_threads, max_slots=MAX_SLOTS)
-    assert isinstance(engine, ParallelEngine)
+    assert isinstance(engine, Fleet)
     assert run(engine, shuffled(num_threads)) == alone(precision)
     assert run(engine, shuffled(9), num_arriving=lambda: chance.randint(0, 3)) == alone(precision)
     found = run(engine, shuffled(5), is_cancelled=lambda request_id: request_id % 2 == 1 and chance.random() < 0.1)

@@ -6,8 +6,7 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from dragoman.model.decoding.engines.engine import Engine
-from dragoman.model.decoding.engines.parallel import ParallelEngine
-from dragoman.model.decoding.engines.replicas.engine import ReplicatedEngine
+from dragoman.model.decoding.engines.fleet import Fleet
 from dragoman.model.decoding.request import Event, Lost, Partial, Request, TokenHypothesis
 from dragoman.model.errors import DragomanError
 from dragoman.translation.preparing import PreparedText
@@ -16,7 +15,7 @@ from dragoman.translation.results import Translation
 LOOKAHEAD = 1024
 """Texts that the loop reads ahead of its output, and segments that it lets wait, to decode like lengths together."""
 
-AnyEngine = Engine | ParallelEngine | ReplicatedEngine
+AnyEngine = Engine | Fleet
 
 Prepare = Callable[[str], PreparedText]
 Finish = Callable[[PreparedText, Sequence[Sequence[TokenHypothesis]]], Translation]

@@ -9,8 +9,7 @@ from typing import Unpack
 from dragoman.model.bundle import BundleConfig
 from dragoman.model.codec import Codec
 from dragoman.model.config import Direction
-from dragoman.model.decoding.engines.parallel import default_threads, make_engine
-from dragoman.model.decoding.engines.replicas.engine import ReplicatedEngine
+from dragoman.model.decoding.engines.fleet import Fleet, default_threads, make_engine
 from dragoman.model.decoding.engines.replicas.messages import ReplicaSetup
 from dragoman.model.decoding.engines.replicas.replica import STALL_SECONDS
 from dragoman.model.decoding.limits import EngineLimits
@@ -79,7 +78,7 @@ class Translator:
         memory that these take, see `Engine`. use_shortlist: whether translations are made of the pieces alone that the
         bundle's lexical shortlist has for their source, which is faster. num_replicas: if not 0, as many processes
         decode, each with num_threads, 1 if None, max_slots and max_cached_positions of its own, and this one does not
-        load the weights; see `ReplicatedEngine`, and call `close` in the end. stall_seconds: an engine
+        load the weights; see `Fleet`, and call `close` in the end. stall_seconds: an engine
         process, or a thread of several, that takes longer for one step is taken for stuck.
 
         Raises NotFoundError if there is none and InvalidInputError, naming the file, if it is damaged; see `open_model`
@@ -103,7 +102,7 @@ class Translator:
             setup = ReplicaSetup(
                 model.folders, model.weights_revision, precision, device, num_threads, max_slots, max_cached_positions
             )
-            engine = ReplicatedEngine(
+            engine = Fleet.of_processes(
                 setup,
                 EngineLimits.of_bundle(model.info, max_cached_positions),
                 num_replicas,
@@ -115,6 +114,7 @@ class Translator:
                 num_threads=num_threads,
                 max_slots=max_slots,
                 max_cached_positions=max_cached_positions,
+                stall_seconds=stall_seconds,
             )
         return cls(model.info, model.vocabulary, engine, revision=model.revision, shortlist=model.shortlist)
 

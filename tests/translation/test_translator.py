@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 
 from dragoman.model.config import Direction
 from dragoman.model.decoding.engines.engine import Engine
-from dragoman.model.decoding.engines.parallel import ParallelEngine
+from dragoman.model.decoding.engines.fleet import Fleet
 from dragoman.model.decoding.request import TokenHypothesis
 from dragoman.model.decoding.search_options import SearchOptions
 from dragoman.model.errors import DragomanError, InvalidInputError, NotFoundError, NoTranslationError
 from dragoman.translation import offline
 from dragoman.translation.preparing import Segment
 from dragoman.translation.translator import Translator
-from tests.model.decoding.engines.engines import finished_by_step
+from tests.model.decoding.engines.engines import decoder_of, finished_by_step
 from tests.pieces import EOS_ID, encode_source
 
 EN_DE, DE_EN = Direction("en", "de"), Direction("de", "en")
@@ -235,8 +235,7 @@ def test_an_error_in_the_engine_frees_all_slots(
         raise RuntimeError("out of memory")
 
     with monkeypatch.context() as patch:
-        assert isinstance(translator.engine, Engine | ParallelEngine)
-        patch.setattr(type(translator.engine.decoder), "advance", fail)
+        patch.setattr(type(decoder_of(translator.engine)), "advance", fail)
         with pytest.raises(RuntimeError, match="out of memory"):
             texts_of(translator, tiny_sentences)
     assert_all_free(translator)
@@ -362,6 +361,6 @@ def test_a_text_without_probabilities_is_an_error_and_ends_no_corpus(
     assert len(prepared.segments) == 2
     with pytest.raises(NoTranslationError, match="the model has no probabilities for this text"):
         translator.finish(prepared, [(TokenHypothesis((), -1.0),), ()])
-    assert isinstance(translator.engine, Engine | ParallelEngine)
+    assert isinstance(translator.engine, Engine | Fleet)
     monkeypatch.setattr(Engine, "_hypotheses", lambda *_: ())
     assert texts_of(translator, ["The dog.", "The house."]) == ["The dog.", "The house."]

@@ -6,7 +6,7 @@ import pytest
 
 from dragoman.model.decoding.decoders.torch_decoder import TorchDecoder
 from dragoman.model.decoding.engines.engine import Engine
-from dragoman.model.decoding.engines.parallel import ParallelEngine
+from dragoman.model.decoding.engines.fleet import Fleet
 from dragoman.model.decoding.request import Finished, Request
 from dragoman.model.decoding.search_options import SearchOptions
 from dragoman.model.decoding.statistics import EngineStatistics
@@ -63,7 +63,7 @@ def test_what_is_cancelled_takes_no_further_step() -> None:
 @pytest.mark.parametrize("num_engines", [1, 2])
 def test_threads_count_together(num_engines: int) -> None:
     decoders = [TorchDecoder(NETWORK, forbidden_ids=FORBIDDEN, max_slots=2) for _ in range(num_engines)]
-    engine = ParallelEngine([Engine(decoder) for decoder in decoders])
+    engine = Fleet.of_threads([Engine(decoder) for decoder in decoders])
     engine.admit([make_request(0), make_request(1)])
     assert engine.cancel(1)
     found = run(engine, [])

@@ -19,6 +19,7 @@ from dragoman.server.scheduling.engine_loop import NUM_LOOKS, SLOTS_SECONDS
 from dragoman.server.scheduling.worker import DeadlineError, EngineError, ReplicaLostError, Worker
 from dragoman.translation.preparing import PreparedText
 from dragoman.translation.translator import Translator
+from tests.model.decoding.engines.engines import decoder_of
 from tests.server.fakes import DE_EN, EN_DE, FakeTranslator, reverse_words, wait_for
 from tests.server.scheduling.workers import ANYBODY, Clock, Recorder, run, start, texts_of, translate
 
@@ -284,7 +285,7 @@ def test_the_real_engine_goes_on_after_an_error(tiny_bundle: Path, monkeypatch: 
     async def main(worker: Worker) -> None:
         (before,) = await translate(worker, "a b c")
         engine: Any = translator.engine
-        decoder = engine.decoder
+        decoder = decoder_of(engine)
         advance = decoder.advance
 
         def fail_once(*arguments: Any) -> None:

@@ -6,17 +6,14 @@ the front closes the connection, or is gone.
 
 import logging
 import threading
-import time
 import traceback
-from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from itertools import islice
 from multiprocessing.connection import Connection
 from typing import NoReturn
 
 from dragoman.model.decoding.engines.engine import Engine
-from dragoman.model.decoding.engines.parallel import ParallelEngine, make_engine
+from dragoman.model.decoding.engines.fleet import Fleet, make_engine
 from dragoman.model.decoding.engines.replicas.messages import (
     VERSION,
     Failed,
@@ -29,13 +26,9 @@ from dragoman.model.decoding.engines.replicas.messages import (
     decode_to_replica,
     encode,
 )
+from dragoman.model.decoding.engines.step_loop import StepLoop, SteppingEngine, StepReport
 from dragoman.model.decoding.loading import device_of_replica, open_model
-from dragoman.model.decoding.request import Event, Request
-from dragoman.model.decoding.statistics import StepCounts
 from dragoman.model.errors import DragomanError, InvalidInputError
-
-REPORT_SECONDS = 0.1
-"""After so long the front is told of steps although nothing else came of them."""
 
 
 class FrontGoneError(Exception):
@@ -88,61 +81,22 @@ class Line:
             raise FrontGoneError from error
 
 
-class StepLoop:
-    """Runs an engine by what comes from the front, and tells it what came of that."""
+def run(engine: SteppingEngine, line: Line) -> NoReturn:
+    """Runs an engine by what comes from the front, until that is gone, which raises FrontGoneError, or the engine
+    fails."""
+    loop = StepLoop(engine)
 
-    def __init__(self, engine: Engine | ParallelEngine, line: Line) -> None:
-        self._engine = engine
-        self._line = line
-        self._waiting: deque[Request] = deque()  # an engine of several threads does not take all at once
-        self._reported = StepCounts()
-        self._report_at = 0.0
+    def tell(report: StepReport | None) -> None:
+        if report is not None:
+            line.send(Report.of(report.events, report.steps))
 
-    def run(self) -> NoReturn:
-        """Until the front is gone, which raises FrontGoneError, or the engine fails."""
-        while True:
-            self._take_messages()
-            self._admit()
-            self._report(self._engine.step())
-
-    @property
-    def _is_idle(self) -> bool:
-        return not self._engine.num_active and not self._waiting
-
-    def _take_messages(self) -> None:
-        """Those that have come; waits for one if there is nothing else to do."""
-        while self._is_idle or self._line.has_message():
-            was_idle = self._is_idle
-            if was_idle:
-                self._report([])
-            self._take(self._line.receive_work())
-            if was_idle:
-                self._report_at = time.monotonic() + REPORT_SECONDS
-
-    def _take(self, work: Work) -> None:
-        for request_id in work.cancelled:
-            if not self._engine.cancel(request_id):
-                self._waiting = deque(request for request in self._waiting if request.id != request_id)
-        self._waiting += work.admitted
-
-    def _admit(self) -> None:
-        if self._waiting:
-            first = list(islice(self._waiting, self._engine.free_slots))
-            first = first[: self._engine.count_fitting(first)]
-            self._engine.admit(first)
-            for _ in first:
-                self._waiting.popleft()
-
-    def _report(self, events: list[Event]) -> None:
-        """Tells of events at once, and of steps when they were the last for now or some time has passed."""
-        now = time.monotonic()
-        if not events and not self._is_idle and now < self._report_at:
-            return
-        statistics = self._engine.statistics()
-        steps = StepCounts(statistics.num_steps, statistics.step_seconds, statistics.num_slot_steps)
-        if events or steps != self._reported:
-            self._line.send(Report.of(events, steps))
-            self._reported, self._report_at = steps, now + REPORT_SECONDS
+    while True:
+        while loop.is_idle or line.has_message():
+            if loop.is_idle:
+                tell(loop.report())
+            work = line.receive_work()
+            loop.take(work.cancelled, work.admitted)
+        tell(loop.step())
 
 
 class LogForwarder(logging.Handler):
@@ -162,7 +116,7 @@ class LogForwarder(logging.Handler):
             self.handleError(record)
 
 
-def load_engine(setup: ReplicaSetup) -> Engine | ParallelEngine:
+def load_engine(setup: ReplicaSetup) -> Engine | Fleet:
     """Raises InvalidInputError if the bundles are no longer those that were meant, and what loading raises."""
     model = open_model(setup.folders)
     if model.weights_revision != setup.revision:
@@ -177,7 +131,7 @@ def load_engine(setup: ReplicaSetup) -> Engine | ParallelEngine:
     )
 
 
-def serve(connection: Connection, load: Callable[[ReplicaSetup], Engine | ParallelEngine] = load_engine) -> int:
+def serve(connection: Connection, load: Callable[[ReplicaSetup], Engine | Fleet] = load_engine) -> int:
     """Loads what it is told to and decodes until the front is gone; the process's exit status.
 
     What goes wrong with loading or decoding is told to the front.
@@ -188,7 +142,7 @@ def serve(connection: Connection, load: Callable[[ReplicaSetup], Engine | Parall
         line.exchange_versions()
         engine = load(line.receive_setup())
         line.send(Ready())
-        StepLoop(engine, line).run()
+        run(engine, line)
     except FrontGoneError:
         return 0
     except Exception as error:

@@ -11,13 +11,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 import msgspec
 
+from dragoman.model.decoding.engines.lanes import Owner, Room
 from dragoman.model.decoding.engines.replicas.messages import (
     VERSION,
     Failed,
@@ -30,7 +31,7 @@ from dragoman.model.decoding.engines.replicas.messages import (
     decode_from_replica,
     encode,
 )
-from dragoman.model.decoding.request import Event, Request
+from dragoman.model.decoding.request import Request
 from dragoman.model.decoding.statistics import StepCounts
 from dragoman.model.errors import DragomanError
 
@@ -71,28 +72,23 @@ class Replica:
         self,
         number: int,
         setup: ReplicaSetup,
-        lock: threading.Condition,
-        deliver: Callable[["Replica", Sequence[Event]], None],
-        lose: Callable[["Replica", str], None],
+        owner: Owner,
         command: Sequence[str] = COMMAND,
         stall_seconds: float = STALL_SECONDS,
     ) -> None:
-        """lock: notified when the replica comes to life. deliver: takes the events of a report. lose: told why, when
-        all of in_flight is lost; both are called on the replica's thread with the lock held. command: starts the
-        process.
-        """
+        """owner: notified when the replica comes to life, too. command: starts the process. stall_seconds: see
+        `STALL_SECONDS`."""
         self.number = number
         self.in_flight: dict[int, Request] = {}  # by the id that the process knows them by
-        self.num_reserved = 0  # positions
+        self.room = Room()
+        self.max_slots = setup.max_slots
         self.is_alive = False
         self.num_starts = 0
         self.pid: int | None = None
         self.first_start: Future[None] = Future()
         """Done when the first process is ready; its exception says why it cannot be."""
         self._setup = msgspec.structs.replace(setup, number=number)
-        self._lock = lock
-        self._deliver = deliver
-        self._lose = lose
+        self._owner = owner
         self._command = tuple(command)
         self._stall_seconds = stall_seconds
         self._steps, self._earlier_steps = StepCounts(), StepCounts()
@@ -113,12 +109,12 @@ class Replica:
             now.num_slot_steps + earlier.num_slot_steps,
         )
 
-    def send(self, work: Work) -> None:
+    def send(self, cancelled: Sequence[int], admitted: Sequence[Request]) -> None:
         """What is sent to a process that is gone is lost with it, and told as lost.
 
         Not to be called with the lock held: a process that has much to tell takes nothing before it has told it.
         """
-        content = encode(work)
+        content = encode(Work(tuple(cancelled), tuple(admitted)))
         with self._send_lock:
             if self._connection is not None:
                 try:
@@ -161,7 +157,7 @@ class Replica:
             self._failure = Failed(f"it cannot be started: {error.strerror}", "")
             logger.error("replica %d: %s", self.number, self._failure.reason)
             return
-        with self._lock:
+        with self._owner.changed:
             self.num_starts += 1
             self.pid = process.pid
         with self._send_lock:
@@ -188,7 +184,7 @@ class Replica:
         """Returns when there is one, or the connection is at its end."""
         num_with_work = 0
         while not connection.poll(self._stall_seconds / NUM_LOOKS):
-            with self._lock:
+            with self._owner.changed:
                 num_with_work += bool(self.in_flight)  # others each time, where callers give up sooner
             if num_with_work >= NUM_LOOKS:
                 logger.error("replica %d has been stuck for %g seconds and is ended", self.number, self._stall_seconds)
@@ -196,13 +192,13 @@ class Replica:
 
     def _take(self, message: FromReplica) -> None:
         if isinstance(message, Report):
-            with self._lock:
+            with self._owner.changed:
                 self._steps = message.steps
-                self._deliver(self, message.events)
+                self._owner.deliver(self, message.events)
         elif isinstance(message, Ready):
-            with self._lock:
+            with self._owner.changed:
                 self.is_alive = True
-                self._lock.notify_all()
+                self._owner.changed.notify_all()
             if not self.first_start.done():
                 self.first_start.set_result(None)
         elif isinstance(message, LogLine):
@@ -211,7 +207,7 @@ class Replica:
             self._failure = message
 
     def _end(self, process: "subprocess.Popen[bytes]", connection: Connection) -> None:
-        with self._lock:
+        with self._owner.changed:
             self.is_alive = False
             self.pid = None
             self._earlier_steps, self._steps = self.steps, StepCounts()
@@ -229,8 +225,8 @@ class Replica:
         if not self._is_closing.is_set() and not is_told_by_loading:
             details = "" if self._failure.error else self._failure.details
             logger.error("replica %d: %s", self.number, "\n".join(filter(None, (self._failure.reason, details))))
-        with self._lock:
-            self._lose(self, f"its engine process: {self._failure.reason}")
+        with self._owner.changed:
+            self._owner.lose(self, f"its engine process: {self._failure.reason}")
 
     def _start_error(self) -> DragomanError:
         assert self._failure is not None, "every end has its reason"

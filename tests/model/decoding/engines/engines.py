@@ -2,6 +2,9 @@
 
 from typing import Protocol
 
+from dragoman.model.decoding.decoder import Decoder
+from dragoman.model.decoding.engines.engine import Engine
+from dragoman.model.decoding.engines.fleet import Fleet
 from dragoman.model.decoding.request import Event, Finished, Request
 
 
@@ -35,3 +38,8 @@ def run(engine: SteppingEngine, requests: list[Request]) -> dict[int, Finished]:
     while engine.num_active:
         found |= {finished.id: finished for finished in finished_by_step(engine)}
     return found
+
+
+def decoder_of(engine: Engine | Fleet) -> Decoder:
+    """What the engine decodes with, or one of them, which are all alike."""
+    return (engine if isinstance(engine, Engine) else engine._threads[0].engine).decoder

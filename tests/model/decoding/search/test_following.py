@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from dragoman.model.decoding.decoders.torch_decoder import TorchDecoder
 from dragoman.model.decoding.engines.engine import Engine
-from dragoman.model.decoding.engines.parallel import ParallelEngine
+from dragoman.model.decoding.engines.fleet import Fleet
 from dragoman.model.decoding.request import Finished, Lost, Partial, Request
 from dragoman.model.decoding.search.following import num_common_pieces
 from dragoman.model.decoding.search_options import SearchOptions
@@ -27,7 +27,7 @@ def make_engine(max_slots: int) -> Engine:
     return Engine(decoder, clock=itertools.count().__next__)
 
 
-def follow(engine: Engine | ParallelEngine, requests: list[Request]) -> tuple[dict[int, Finished], list[list[Partial]]]:
+def follow(engine: Engine | Fleet, requests: list[Request]) -> tuple[dict[int, Finished], list[list[Partial]]]:
     """What it finds for the requests, admitted at once, and what it tells of each of them on the way."""
     engine.admit(requests)
     found: dict[int, Finished] = {}
@@ -117,7 +117,7 @@ def test_a_slot_is_no_longer_followed_when_another_takes_it() -> None:
 
 
 def test_several_threads_tell_of_what_they_decode() -> None:
-    engine = ParallelEngine([make_engine(2) for _ in range(2)])
+    engine = Fleet.of_threads([make_engine(2) for _ in range(2)])
     requests = [Request(number, (6 + number, 7, 8), SearchOptions(), 12, is_followed=True) for number in range(4)]
     found, told = follow(engine, requests)
     alone = run(make_engine(4), [dataclasses.replace(request, is_followed=False) for request in requests])

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from dragoman.model.bundle import read_config
-from dragoman.model.decoding.decoder import Decoder
 from dragoman.model.decoding.decoders.native import build, decoder
 from dragoman.model.decoding.decoders.native.build import (
     VARIANTS,
@@ -23,8 +22,6 @@ from dragoman.model.decoding.decoders.native.build import (
 )
 from dragoman.model.decoding.decoders.native.library import SIGNATURES, STRUCTURES, Rows, load_library
 from dragoman.model.decoding.decoders.torch_decoder import TorchDecoder
-from dragoman.model.decoding.engines.engine import Engine
-from dragoman.model.decoding.engines.parallel import ParallelEngine
 from dragoman.model.decoding.loading import load_decoder
 from dragoman.translation.translator import Translator
 from tests.model.decoding.decoders.native.networks import (
@@ -40,6 +37,7 @@ from tests.model.decoding.decoders.native.networks import (
     make_network,
     make_twin,
 )
+from tests.model.decoding.engines.engines import decoder_of
 
 pytestmark = pytest.mark.skipif(not find_compiler(), reason="needs a C++ compiler")
 
@@ -199,20 +197,15 @@ def test_without_kernels_torch_decodes(precision: decoder.Precision, tiny_bundle
     assert isinstance(load_decoder(tiny_bundle, read_config(tiny_bundle), precision=precision), TorchDecoder)
 
 
-def decoder_of(translator: Translator) -> Decoder:
-    assert isinstance(translator.engine, Engine | ParallelEngine)
-    return translator.engine.decoder
-
-
 @pytest.mark.parametrize("precision", ["float32", "int8"])
 def test_torch_finds_the_same_hypotheses(
     precision: decoder.Precision, tiny_bundle: Path, tiny_sentences: list[str], request: pytest.FixtureRequest
 ) -> None:
     with_kernels = Translator.load(tiny_bundle, precision=precision)
-    assert isinstance(decoder_of(with_kernels), decoder.NativeDecoder)
+    assert isinstance(decoder_of(with_kernels.engine), decoder.NativeDecoder)
     request.getfixturevalue("without_kernels")
     with_torch = Translator.load(tiny_bundle, precision=precision)
-    assert isinstance(decoder_of(with_torch), TorchDecoder)
+    assert isinstance(decoder_of(with_torch.engine), TorchDecoder)
     found, due = (
         [
             hypothesis

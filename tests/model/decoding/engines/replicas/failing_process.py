@@ -5,7 +5,7 @@ import sys
 from multiprocessing.connection import Connection
 
 from dragoman.model.decoding.engines.engine import Engine
-from dragoman.model.decoding.engines.parallel import ParallelEngine
+from dragoman.model.decoding.engines.fleet import Fleet
 from dragoman.model.decoding.engines.replicas.child import load_engine, serve
 from dragoman.model.decoding.engines.replicas.messages import ReplicaSetup
 from dragoman.model.decoding.request import Event
@@ -13,7 +13,7 @@ from dragoman.model.decoding.request import Event
 FATAL_LENGTH = 13
 
 
-def load_failing_engine(setup: ReplicaSetup) -> Engine | ParallelEngine:
+def load_failing_engine(setup: ReplicaSetup) -> Engine | Fleet:
     engine = load_engine(setup)
     assert isinstance(engine, Engine)
     step = engine.step

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from dragoman.model.decoding.decoders.torch_decoder import TorchDecoder
+from dragoman.model.decoding.engines import step_loop
 from dragoman.model.decoding.engines.engine import Engine
-from dragoman.model.decoding.engines.parallel import ParallelEngine
-from dragoman.model.decoding.engines.replicas import child
+from dragoman.model.decoding.engines.fleet import Fleet
 from dragoman.model.decoding.engines.replicas.child import load_engine, serve
 from dragoman.model.decoding.engines.replicas.messages import (
     VERSION,
@@ -57,7 +57,7 @@ class GatedEngine(Engine):
 
 
 @contextmanager
-def serving(load: Callable[[ReplicaSetup], Engine | ParallelEngine]) -> Iterator[tuple[Connection, list[int]]]:
+def serving(load: Callable[[ReplicaSetup], Engine | Fleet]) -> Iterator[tuple[Connection, list[int]]]:
     """A connection to what serves on a thread, and its exit statuses, of which there is one in the end."""
     front, behind = Pipe()
     statuses: list[int] = []
@@ -165,7 +165,7 @@ def test_what_does_not_fit_waits_and_may_be_given_up_meanwhile() -> None:
 
 
 def test_tells_of_steps_from_time_to_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(child, "REPORT_SECONDS", 0.0)
+    monkeypatch.setattr(step_loop, "REPORT_SECONDS", 0.0)
     with serving(lambda _: make_engine(1)) as (front, _):
         assert receive(front) == Ready()
         send(front, Work(admitted=(make_request(0, 4),)))
@@ -186,7 +186,7 @@ def test_tells_how_far_what_is_followed_has_come() -> None:
 
 def test_several_threads_take_turns() -> None:
     engines = [Engine(TorchDecoder(NETWORK, forbidden_ids=FORBIDDEN, max_slots=2)) for _ in range(2)]
-    engine = ParallelEngine(engines)
+    engine = Fleet.of_threads(engines)
     with serving(lambda _: engine) as (front, _):
         assert receive(front) == Ready()
         send(front, Work(admitted=tuple(make_request(number, 2 + number % 3) for number in range(8))))

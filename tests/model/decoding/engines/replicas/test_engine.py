@@ -15,7 +15,7 @@ import pytest
 
 from dragoman.model.config import Direction
 from dragoman.model.decoding.decoders.native.decoder import is_available
-from dragoman.model.decoding.engines.replicas.engine import ReplicatedEngine
+from dragoman.model.decoding.engines.fleet import Fleet
 from dragoman.model.decoding.engines.replicas.replica import ROOT
 from dragoman.model.decoding.loading import open_model
 from dragoman.model.decoding.request import Event, Finished, Lost, Partial, Request
@@ -48,13 +48,13 @@ def load(
     )
 
 
-def engine_of(translator: Translator) -> ReplicatedEngine:
-    assert isinstance(translator.engine, ReplicatedEngine)
+def engine_of(translator: Translator) -> Fleet:
+    assert isinstance(translator.engine, Fleet)
     return translator.engine
 
 
 @pytest.fixture(scope="module")
-def shared(tiny_bundle: Path) -> Iterator[ReplicatedEngine]:
+def shared(tiny_bundle: Path) -> Iterator[Fleet]:
     """Two processes, both alive and with nothing to do before every test."""
     translator = load(tiny_bundle, 2)
     yield engine_of(translator)
@@ -62,7 +62,7 @@ def shared(tiny_bundle: Path) -> Iterator[ReplicatedEngine]:
 
 
 @pytest.fixture
-def engine(shared: ReplicatedEngine) -> ReplicatedEngine:
+def engine(shared: Fleet) -> Fleet:
     wait_for(shared, lambda: all(replica.is_alive for replica in shared._replicas))
     assert (shared.num_active, shared.free_slots, shared.max_slots) == (0, 2 * MAX_SLOTS, 2 * MAX_SLOTS)
     return shared
@@ -76,12 +76,12 @@ def due(tiny_bundle: Path) -> Callable[[int], Finished]:
     return found.__getitem__
 
 
-def wait_for(engine: ReplicatedEngine, condition: Callable[[], bool]) -> None:
-    with engine._changed:
-        assert engine._changed.wait_for(condition, 30)
+def wait_for(engine: Fleet, condition: Callable[[], bool]) -> None:
+    with engine.changed:
+        assert engine.changed.wait_for(condition, 30)
 
 
-def test_finds_what_an_engine_of_this_process_finds(engine: ReplicatedEngine, due: Callable[[int], Finished]) -> None:
+def test_finds_what_an_engine_of_this_process_finds(engine: Fleet, due: Callable[[int], Finished]) -> None:
     before = engine.statistics()
     chance = random.Random(0)
     waiting = [make_request(number) for number in range(24)]
@@ -116,7 +116,7 @@ def test_finds_what_an_engine_of_this_process_finds(engine: ReplicatedEngine, du
     assert (after.num_replicas, after.num_replicas_alive, after.num_slots) == (2, 2, 2 * MAX_SLOTS)
 
 
-def test_shares_requests_evenly_and_holds_no_more_than_there_are_slots(engine: ReplicatedEngine) -> None:
+def test_shares_requests_evenly_and_holds_no_more_than_there_are_slots(engine: Fleet) -> None:
     requests = [make_request(number) for number in range(7)]
     assert engine.count_fitting(requests) == 6
     with paused(engine, 0), paused(engine, 1):
@@ -128,7 +128,7 @@ def test_shares_requests_evenly_and_holds_no_more_than_there_are_slots(engine: R
     assert set(run(engine, [])) == {1, 2, 3}
 
 
-def paused(engine: ReplicatedEngine, number: int) -> "_Paused":
+def paused(engine: Fleet, number: int) -> "_Paused":
     return _Paused(pid_of(engine, number))
 
 
@@ -146,14 +146,14 @@ class _Paused:
         os.kill(self.pid, signal.SIGCONT)
 
 
-def pid_of(engine: ReplicatedEngine, number: int) -> int:
+def pid_of(engine: Fleet, number: int) -> int:
     pid = engine._replicas[number].pid
     assert pid is not None
     assert pid in engine.replica_pids
     return pid
 
 
-def kill(engine: ReplicatedEngine, number: int) -> None:
+def kill(engine: Fleet, number: int) -> None:
     """Ends a process, and waits until that is known."""
     starts = engine._replicas[number].num_starts
     os.kill(pid_of(engine, number), signal.SIGKILL)
@@ -161,7 +161,7 @@ def kill(engine: ReplicatedEngine, number: int) -> None:
 
 
 def test_who_is_killed_loses_its_own_and_comes_back(
-    engine: ReplicatedEngine, due: Callable[[int], Finished], caplog: pytest.LogCaptureFixture
+    engine: Fleet, due: Callable[[int], Finished], caplog: pytest.LogCaptureFixture
 ) -> None:
     before = engine.statistics()
     os.kill(pid_of(engine, 0), signal.SIGSTOP)  # so that its requests are in flight for sure
@@ -189,7 +189,7 @@ def test_who_is_killed_loses_its_own_and_comes_back(
     assert after.num_finished == before.num_finished + 8
 
 
-def test_an_idle_one_that_is_killed_costs_nobody_anything(engine: ReplicatedEngine) -> None:
+def test_an_idle_one_that_is_killed_costs_nobody_anything(engine: Fleet) -> None:
     starts = engine._replicas[1].num_starts
     os.kill(pid_of(engine, 1), signal.SIGKILL)
     wait_for(engine, lambda: engine._replicas[1].num_starts > starts)
@@ -198,7 +198,7 @@ def test_an_idle_one_that_is_killed_costs_nobody_anything(engine: ReplicatedEngi
     assert set(run(engine, [make_request(number) for number in range(6)])) == set(range(6))
 
 
-def test_signals_to_all_processes_at_once_are_the_front_s_to_answer(engine: ReplicatedEngine) -> None:
+def test_signals_to_all_processes_at_once_are_the_front_s_to_answer(engine: Fleet) -> None:
     pids = engine.replica_pids
     for pid in pids:
         os.kill(pid, signal.SIGTERM)
@@ -207,8 +207,8 @@ def test_signals_to_all_processes_at_once_are_the_front_s_to_answer(engine: Repl
     assert engine.replica_pids == pids
 
 
-def test_what_finds_no_process_waits_for_one(engine: ReplicatedEngine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dragoman.model.decoding.engines.replicas.engine.LIFE_SECONDS", 0.0)
+def test_what_finds_no_process_waits_for_one(engine: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dragoman.model.decoding.engines.fleet.LIFE_SECONDS", 0.0)
     requests = [make_request(number) for number in range(3)]
     assert engine.count_fitting(requests) == 3
     set_alive(engine, False)  # all at once, between that and this
@@ -225,15 +225,13 @@ def test_what_finds_no_process_waits_for_one(engine: ReplicatedEngine, monkeypat
     assert set(run(engine, [])) == {0, 2}
 
 
-def set_alive(engine: ReplicatedEngine, is_alive: bool) -> None:
-    with engine._changed:
+def set_alive(engine: Fleet, is_alive: bool) -> None:
+    with engine.changed:
         for replica in engine._replicas:
             replica.is_alive = is_alive
 
 
-def test_the_id_of_one_that_was_given_up_may_be_used_again(
-    engine: ReplicatedEngine, due: Callable[[int], Finished]
-) -> None:
+def test_the_id_of_one_that_was_given_up_may_be_used_again(engine: Fleet, due: Callable[[int], Finished]) -> None:
     with paused(engine, 0), paused(engine, 1):
         engine.admit([make_request(0), make_request(1)])
         assert engine.cancel(0)
@@ -245,7 +243,7 @@ def test_the_id_of_one_that_was_given_up_may_be_used_again(
     }
 
 
-def test_what_was_found_but_not_told_can_still_be_given_up(engine: ReplicatedEngine) -> None:
+def test_what_was_found_but_not_told_can_still_be_given_up(engine: Fleet) -> None:
     engine.admit([make_request(0)])
     wait_for(engine, lambda: 0 in engine._ends)
     assert engine.num_active == 1
@@ -254,7 +252,7 @@ def test_what_was_found_but_not_told_can_still_be_given_up(engine: ReplicatedEng
     assert engine.step() == []
 
 
-def test_what_was_found_but_not_told_holds_no_slot(engine: ReplicatedEngine) -> None:
+def test_what_was_found_but_not_told_holds_no_slot(engine: Fleet) -> None:
     engine.admit([make_request(number) for number in range(2 * MAX_SLOTS)])
     wait_for(engine, lambda: len(engine._ends) == 2 * MAX_SLOTS)
     assert engine.free_slots == 2 * MAX_SLOTS
@@ -262,7 +260,7 @@ def test_what_was_found_but_not_told_holds_no_slot(engine: ReplicatedEngine) -> 
     assert len(run(engine, [])) == 4 * MAX_SLOTS
 
 
-def test_tells_the_newest_of_what_is_followed(engine: ReplicatedEngine) -> None:
+def test_tells_the_newest_of_what_is_followed(engine: Fleet) -> None:
     engine.admit([replace(make_request(3), is_followed=True), make_request(4)])
     told: list[Partial] = []
     ends: dict[int, Finished] = {}
@@ -278,11 +276,11 @@ def test_tells_the_newest_of_what_is_followed(engine: ReplicatedEngine) -> None:
     assert set(ends) == {3, 4}
 
 
-def test_refuses_what_an_engine_refuses_and_nothing_has_changed(engine: ReplicatedEngine) -> None:
+def test_refuses_what_an_engine_refuses_and_nothing_has_changed(engine: Fleet) -> None:
     for requests, message in (
         ([make_request(2), make_request(2)], "has the id of another in flight"),
         ([make_request(2), make_request(3, length=65)], "a source of 65 pieces; 1 to 64 are possible"),
-        ([make_request(number) for number in range(7)], "7 requests, but there is no room for so many"),
+        ([make_request(number) for number in range(7)], "7 requests, but there is room for 6"),
     ):
         with pytest.raises(InvalidInputError, match=message):
             engine.admit(requests)
@@ -323,7 +321,7 @@ def test_an_engine_that_fails_loses_its_own_and_is_started_again(
     with closing(load(tiny_bundle, 1)) as translator:
         setup, limits = engine_of(translator)._replicas[0]._setup, translator.engine.limits
     assert setup.revision == model.weights_revision
-    engine = ReplicatedEngine(setup, limits, 1, command=command)
+    engine = Fleet.of_processes(setup, limits, 1, command=command)
     try:
         engine.admit([make_request(0), make_request(1, length=FATAL_LENGTH)])
         lost: list[Lost] = []
@@ -410,8 +408,8 @@ def test_a_translator_translates_as_without_and_tells_what_it_lost(
         step = engine.step
 
         def lose_all() -> list[Event]:
-            with engine._changed:
-                engine._lose(engine._replicas[0], "gone")
+            with engine.changed:
+                engine.lose(engine._replicas[0], "gone")
             return step()
 
         monkeypatch.setattr(engine, "step", lose_all)

@@ -3,12 +3,14 @@
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 import numpy as np
 import pytest
 
+from dragoman.model.decoding.engines.lanes import Lane
 from dragoman.model.decoding.engines.replicas.messages import (
     Failed,
     ReplicaSetup,
@@ -19,7 +21,7 @@ from dragoman.model.decoding.engines.replicas.messages import (
     encode,
 )
 from dragoman.model.decoding.engines.replicas.replica import MAX_PAUSE, Replica, describe_end, pause_before_start
-from dragoman.model.decoding.request import Finished, Partial, Request, TokenHypothesis
+from dragoman.model.decoding.request import Event, Finished, Partial, Request, TokenHypothesis
 from dragoman.model.decoding.search_options import SearchOptions
 from dragoman.model.decoding.statistics import StepCounts
 from dragoman.model.errors import DragomanError, InvalidInputError, NotFoundError
@@ -40,8 +42,19 @@ def test_an_end_is_described() -> None:
     assert describe_end(-1000) == "ended by signal 1000"
 
 
+class Owner:
+    """Takes note of nothing."""
+
+    def __init__(self) -> None:
+        self.changed = threading.Condition()
+
+    def deliver(self, lane: Lane, events: Sequence[Event]) -> None: ...
+    def lose(self, lane: Lane, reason: str) -> None: ...
+    def fail(self, lane: Lane, error: Exception) -> None: ...
+
+
 def make_replica(*command: str) -> Replica:
-    return Replica(0, SETUP, threading.Condition(), lambda *_: None, lambda *_: None, command)
+    return Replica(0, SETUP, Owner(), command)
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,12 @@
 """Several engines behind the face of one: with the engine on torch against the oracle, and with one that waits."""
 
+import gc
 import random
+import subprocess
+import sys
 import threading
 from collections.abc import Sequence
+from pathlib import Path
 from typing import cast
 
 import pytest
@@ -11,10 +15,10 @@ from dragoman.model.decoding.decoder import Decoder
 from dragoman.model.decoding.decoders.native.decoder import is_available
 from dragoman.model.decoding.decoders.torch_decoder import TorchDecoder
 from dragoman.model.decoding.engines.engine import Engine
-from dragoman.model.decoding.engines.parallel import ParallelEngine, default_threads, make_engine
+from dragoman.model.decoding.engines.fleet import Fleet, default_threads, make_engine
 from dragoman.model.decoding.request import Event, Finished, Request
 from dragoman.model.decoding.search_options import SearchOptions
-from dragoman.model.errors import InvalidInputError
+from dragoman.model.errors import InvalidInputError, StalledError
 from tests.model.decoding.decoders.native.networks import make_decoder, make_network
 from tests.model.decoding.engines.engines import finished_by_step, run
 from tests.model.decoding.engines.test_engine import FORBIDDEN, NETWORK, assert_same, expected
@@ -50,7 +54,7 @@ class GatedEngine(Engine):
         return super().step()
 
 
-def finish(engine: ParallelEngine, results: dict[int, Finished] | None = None) -> dict[int, Finished]:
+def finish(engine: Fleet, results: dict[int, Finished] | None = None) -> dict[int, Finished]:
     results = {} if results is None else results
     while engine.num_active:
         results |= {finished.id: finished for finished in finished_by_step(engine)}
@@ -60,7 +64,7 @@ def finish(engine: ParallelEngine, results: dict[int, Finished] | None = None) -
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_agrees_with_the_oracle_whatever_comes_and_goes(count: int) -> None:
     chance = random.Random(count)
-    engine = ParallelEngine(make_torch_engines(count))
+    engine = Fleet.of_threads(make_torch_engines(count))
     requests = [make_request(number) for number in range(24)]
     waiting, in_flight, cancelled, results = list(requests), set[int](), set[int](), dict[int, Finished]()
     while waiting or engine.num_active:
@@ -85,28 +89,29 @@ def test_agrees_with_the_oracle_whatever_comes_and_goes(count: int) -> None:
 
 
 def test_shares_requests_evenly_and_counts_the_room() -> None:
-    engine = ParallelEngine(make_torch_engines(2))
+    engine = Fleet.of_threads(make_torch_engines(2))
     assert (engine.max_slots, engine.free_slots, engine.num_active) == (6, 6, 0)
     requests = [make_request(number) for number in range(7)]
     assert engine.count_fitting(requests) == 6
     engine.admit(requests[:4])
     assert (engine.free_slots, engine.num_active) == (2, 4)
-    assert [lane.load for lane in engine._lanes] == [2, 2]
+    assert [len(lane.in_flight) for lane in engine._lanes] == [2, 2]
     engine.admit(requests[4:5])
     assert set(finish(engine)) == {0, 1, 2, 3, 4}
-    finish_other_step(engine)
     assert engine.free_slots == 6
 
 
-def finish_other_step(engine: ParallelEngine) -> None:
+def wait_until_idle(engine: Fleet) -> None:
     """Ends the steps that go on although nobody waits for what they find."""
-    while any(lane.step is not None for lane in engine._lanes):
-        engine.step()
+    engine.close()
+    for lane in engine._threads:
+        lane.send((), ())  # what was given up in the last step
+        assert lane.engine.num_active == 0
 
 
 def test_cached_positions_are_bounded_in_all() -> None:
     room = 4 * (6 + 4 * LENGTH)
-    engine = ParallelEngine(make_torch_engines(2, max_cached_positions=room))
+    engine = Fleet.of_threads(make_torch_engines(2, max_cached_positions=room))
     requests = [Request(number, (7,) * 6, SearchOptions(beam_size=4), LENGTH) for number in range(6)]
     assert engine.count_fitting(requests) == 4
     with pytest.raises(InvalidInputError, match="5 requests, but there is room for 4"):
@@ -118,12 +123,11 @@ def test_cached_positions_are_bounded_in_all() -> None:
     assert engine.count_fitting(requests[4:]) == 1
     engine.step()
     assert set(finish(engine)) <= {0, 1, 2}
-    finish_other_step(engine)
     assert engine.count_fitting(requests[:4]) == 4
 
 
 def test_refuses_what_an_engine_refuses_and_nothing_has_changed() -> None:
-    engine = ParallelEngine(make_torch_engines(2))
+    engine = Fleet.of_threads(make_torch_engines(2))
     engine.admit([make_request(1)])
     for requests, message in (
         ([make_request(2), make_request(1)], "has the id of another in flight"),
@@ -138,7 +142,7 @@ def test_refuses_what_an_engine_refuses_and_nothing_has_changed() -> None:
 
 def test_goes_on_with_one_while_another_is_in_the_middle_of_a_step() -> None:
     slow, quick = GatedEngine(), GatedEngine()
-    engine = ParallelEngine([slow, quick])
+    engine = Fleet.of_threads([slow, quick])
     quick.gate.release(100)
     engine.admit([make_request(0), make_request(1)])  # one each
     results: dict[int, Finished] = {}
@@ -146,7 +150,7 @@ def test_goes_on_with_one_while_another_is_in_the_middle_of_a_step() -> None:
         results |= {finished.id: finished for finished in finished_by_step(engine)}
     assert set(results) == {1}
     assert slow.is_stepping.acquire(timeout=10)
-    assert engine.free_slots == 2  # those of the quick one: the other may not be touched
+    assert engine.free_slots == 3
     engine.admit([make_request(2)])
     assert engine.cancel(0)  # in the middle of its step
     assert engine.num_active == 1
@@ -156,18 +160,17 @@ def test_goes_on_with_one_while_another_is_in_the_middle_of_a_step() -> None:
     slow.gate.release(100)
     finish(engine, results)
     assert set(results) == {0, 1, 2}
-    finish_other_step(engine)
-    assert slow.num_active == quick.num_active == 0
+    wait_until_idle(engine)
 
 
 def test_an_engine_that_fails_is_told_of_and_the_other_goes_on() -> None:
     broken, sound = GatedEngine(), GatedEngine()
-    engine = ParallelEngine([broken, sound])
+    engine = Fleet.of_threads([broken, sound])
     broken.failure = MemoryError("no more")
     broken.gate.release(100)
     engine.admit([make_request(0), make_request(1)])
     with pytest.raises(MemoryError, match="no more"):
-        engine.step()
+        finish(engine)
     assert engine.cancel(0)
     sound.gate.release(100)
     assert set(finish(engine)) == {1}
@@ -176,11 +179,11 @@ def test_an_engine_that_fails_is_told_of_and_the_other_goes_on() -> None:
     assert set(finish(engine)) == {2}
 
 
-def cancel_in_the_middle_of_a_step(engine: ParallelEngine, idle: GatedEngine, busy: GatedEngine) -> None:
+def cancel_in_the_middle_of_a_step(engine: Fleet, idle: GatedEngine, busy: GatedEngine) -> None:
     """Leaves nothing in flight, while `busy` is in the middle of a step."""
     engine.admit([make_request(0), make_request(1)])  # one each
-    idle.gate.release()
     assert engine.step() == []
+    idle.gate.release()
     assert busy.is_stepping.acquire(timeout=10)
     assert engine.cancel(0)
     assert engine.cancel(1)
@@ -189,7 +192,7 @@ def cancel_in_the_middle_of_a_step(engine: ParallelEngine, idle: GatedEngine, bu
 
 def test_there_is_room_when_all_were_given_up_one_of_them_in_the_middle_of_a_step() -> None:
     idle, busy = GatedEngine(6 + 4 * LENGTH), GatedEngine(6 + 4 * LENGTH)
-    engine = ParallelEngine([idle, busy])
+    engine = Fleet.of_threads([idle, busy])
     cancel_in_the_middle_of_a_step(engine, idle, busy)
     idle.gate.release(100)
     busy.gate.release(100)
@@ -201,25 +204,96 @@ def test_there_is_room_when_all_were_given_up_one_of_them_in_the_middle_of_a_ste
 
 def test_a_failure_of_what_was_given_up_concerns_nobody() -> None:
     idle, busy = GatedEngine(), GatedEngine()
-    engine = ParallelEngine([idle, busy])
+    engine = Fleet.of_threads([idle, busy])
     cancel_in_the_middle_of_a_step(engine, idle, busy)
     busy.failure = MemoryError("no more")
     idle.gate.release(100)
     busy.gate.release()
     engine.admit([make_request(2)])
     results = finish(engine)
-    finish_other_step(engine)
     assert set(results) == {2}
-    assert busy.num_active == 0
+    wait_until_idle(engine)
 
 
 def test_cancels_what_waits_to_be_admitted() -> None:
-    engine = ParallelEngine(make_torch_engines(1))
+    engine = Fleet.of_threads(make_torch_engines(1))
     engine.admit([make_request(0), make_request(1)])
     assert engine.cancel(0)
     assert not engine.cancel(5)
     assert set(finish(engine)) == {1}
     assert engine.step() == []
+
+
+def test_a_thread_that_is_stuck_is_told_of() -> None:
+    stuck, sound = GatedEngine(), GatedEngine()
+    engine = Fleet.of_threads([stuck, sound], stall_seconds=1e-6)  # so that every step looks
+    engine.admit([make_request(0), make_request(1)])
+    sound.gate.release(100)
+    with pytest.raises(StalledError, match="a thread of the decoding engine has been stuck for 1e-06 seconds"):
+        finish(engine)
+    engine.close()  # does not wait for it
+    stuck.gate.release(100)
+
+
+def test_the_only_one_at_work_needs_no_thread() -> None:
+    engine = Fleet.of_threads(make_torch_engines(2))
+    engine.admit([make_request(0)])
+    assert set(finish(engine)) == {0}
+    assert [lane._thread for lane in engine._threads] == [None, None]
+    engine.admit([make_request(1), make_request(2)])
+    assert set(finish(engine)) == {1, 2}
+    assert all(lane._thread is not None for lane in engine._threads)
+
+
+def test_threads_end_with_the_fleet() -> None:
+    engine = Fleet.of_threads(make_torch_engines(2))
+    engine.admit([make_request(1), make_request(2)])
+    finish(engine)
+    threads = [lane._thread for lane in engine._threads]
+    del engine
+    gc.collect()
+    for thread in threads:
+        assert thread is not None
+        thread.join(30)
+        assert not thread.is_alive()
+
+
+FORKING = """
+import os, sys
+from dragoman.translation.translator import Translator
+mode, bundle, *texts = sys.argv[1:]
+processes = {"num_replicas": 1} if mode == "processes" else {"num_threads": 2}
+translator = Translator.load(bundle, max_slots=4, **processes)
+options = {"beam_size": 2, "max_target_length": 8}
+due = translator.translate(texts, "de", **options)
+if mode == "busy":
+    stream = translator.stream(texts * 20, translator.directions[0], __import__("dragoman").SearchOptions())
+    next(stream)
+    translator.is_streaming = False
+child = os.fork()
+if not child:
+    try:
+        os._exit(0 if translator.translate(texts, "de", **options) == due else 1)
+    except Exception as error:
+        print(error, flush=True)
+        os._exit(2)
+_, status = os.waitpid(child, 0)
+if mode != "busy":
+    assert translator.translate(texts, "de", **options) == due
+    translator.close()
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
+
+
+@pytest.mark.skipif(not is_available(), reason="needs a C++ compiler")
+@pytest.mark.parametrize(("mode", "status"), [("threads", 0), ("busy", 2), ("processes", 2)])
+def test_a_forked_process_goes_on_or_says_why_not(
+    mode: str, status: int, tiny_bundle: Path, tiny_sentences: list[str]
+) -> None:
+    command = [sys.executable, "-c", FORKING, mode, str(tiny_bundle), *tiny_sentences[:6]]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
+    assert ended.returncode == status, ended.stderr
+    assert ("this process was forked from the one that loaded the translator" in ended.stdout) == (status == 2)
 
 
 class Replicable:
@@ -244,7 +318,7 @@ def test_makes_an_engine_for_every_thread(num_threads: int, max_slots: int, each
     made: list[Replicable] = []
     engine = make_engine(cast(Decoder, Replicable(made)), num_threads=num_threads, max_slots=max_slots)
     assert len(made) == len(each)
-    engines = [lane.engine for lane in engine._lanes] if isinstance(engine, ParallelEngine) else [engine]
+    engines = [lane.engine for lane in engine._threads] if isinstance(engine, Fleet) else [engine]
     assert [one.max_slots for one in engines] == each
 
 
@@ -260,7 +334,7 @@ def test_replicas_of_the_kernels_share_weights_and_no_slots() -> None:
     requests = [make_request(number, max_target_length=8) for number in range(6)]
     due = run(Engine(decoder), requests)
     engine = make_engine(decoder, num_threads=3, max_slots=6)
-    assert isinstance(engine, ParallelEngine)
+    assert isinstance(engine, Fleet)
     engine.admit(requests)
     assert finish(engine) == due
 
