@@ -259,7 +259,8 @@ def test_threads_end_with_the_fleet() -> None:
 
 
 FORKING = """
-import os, sys
+import itertools, os, sys
+from dragoman.model.decoding.search_options import SearchOptions
 from dragoman.translation.translator import Translator
 mode, bundle, *texts = sys.argv[1:]
 processes = {"num_replicas": 1} if mode == "processes" else {"num_threads": 2}
@@ -267,9 +268,8 @@ translator = Translator.load(bundle, max_slots=4, **processes)
 options = {"beam_size": 2, "max_target_length": 8}
 due = translator.translate(texts, "de", **options)
 if mode == "busy":
-    stream = translator.stream(texts * 20, translator.directions[0], __import__("dragoman").SearchOptions())
-    next(stream)
-    translator.is_streaming = False
+    prepared = translator.prepare(texts[0], translator.directions[0], SearchOptions())
+    translator.engine.admit(prepared.requests(itertools.count()))
 child = os.fork()
 if not child:
     try:
