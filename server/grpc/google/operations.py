@@ -24,8 +24,9 @@ from dragoman.server.grpc.google.api import FailedPreconditionError, describe
 from dragoman.server.grpc.statuses import UNFORESEEN
 from dragoman.server.scheduling.scheduler import QueueFullError
 
-MAX_RUNNING, MAX_KEPT = 16, 1000
-"""Jobs that run at once, and operations that are remembered: the oldest that are done are forgotten."""
+MAX_RUNNING, MAX_RUNNING_OF_OWNER, MAX_KEPT = 16, 8, 1000
+"""Jobs that run at once, in all and of one owner, and operations that are remembered: the oldest that are done are
+forgotten."""
 
 _SUFFIX = ".operation"
 """Of the files that keep operations."""
@@ -174,15 +175,18 @@ class Operations:
         self._writing = asyncio.Lock()  # one after the other, in order
         self._writes: set[asyncio.Task[None]] = set()
 
-    def check_room(self) -> None:
-        """Raises QueueFullError if no more jobs may run."""
-        if sum(operation.job is not None for operation in self._operations.values()) >= MAX_RUNNING:
+    def check_room(self, owner: str) -> None:
+        """Raises QueueFullError if no more jobs may run: in all, or of one owner, who must leave room for others."""
+        running = [operation for operation in self._operations.values() if operation.job is not None]
+        if len(running) >= MAX_RUNNING:
             raise QueueFullError(f"{MAX_RUNNING} operations are running: try again later", RETRY_SECONDS)
+        if owner and sum(operation.owner == owner for operation in running) >= MAX_RUNNING_OF_OWNER:
+            raise QueueFullError(f"{MAX_RUNNING_OF_OWNER} of yours are running: try again later", RETRY_SECONDS)
 
     def start(self, parent: str, owner: str, job: Job) -> operations_pb2.Operation:
         """Begins a job; its operation is called "PARENT/operations/…". Raises QueueFullError, and the job is closed."""
         try:
-            self.check_room()
+            self.check_room(owner)
         except QueueFullError:
             job.close()
             raise

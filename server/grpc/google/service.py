@@ -109,8 +109,8 @@ class GoogleService:
         if self._batches is None:
             raise UnsupportedError("batch translation: the server has no folder for it, see server.google_files")
         check_parent(request.parent, with_location=True)
-        self._operations.check_room()
         call = _current_call()
+        self._operations.check_room(call.identity)
         job = await self._batches.plan(request, call)
         return self._operations.start(request.parent, call.identity, job)
 

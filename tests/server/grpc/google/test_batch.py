@@ -340,6 +340,25 @@ def test_operations_belong_to_the_token_that_began_them(tmp_path: Path) -> None:
     serve(test, files=tmp_path, tables={"access": {"tokens": str(tokens)}}, token="alices")
 
 
+def test_one_token_leaves_room_for_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(operations, "MAX_RUNNING_OF_OWNER", 1)
+    (tmp_path / "a.txt").write_text("forever")
+    tokens = tmp_path / "tokens.toml"
+    tokens.write_text(TOKENS)
+
+    async def test(alice: Google) -> None:
+        bob = Google(alice.channel, token="bobs")
+        running = [await alice.call("BatchTranslateText", **request_for("a.txt"))]
+        code, details = await alice.fail("BatchTranslateText", **request_for("a.txt", output="other/"))
+        assert (code, details) == ("RESOURCE_EXHAUSTED", "1 of yours are running: try again later")
+        running.append(await bob.call("BatchTranslateText", **request_for("a.txt", output="bobs/")))
+        for google, operation in zip((alice, bob), running, strict=True):
+            await google.operate("CancelOperation", name=operation.name)
+            await google.operate("WaitOperation", name=operation.name)
+
+    serve(test, files=tmp_path, tables={"access": {"tokens": str(tokens)}}, token="alices")
+
+
 def test_an_operation_is_held_to_the_limits_of_its_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a.txt").write_text("one\ntwo\nthree\n")
     (tmp_path / "b.txt").write_text("forever")
