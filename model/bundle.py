@@ -37,7 +37,7 @@ class BundleScore(StrictModel):
     test_set: str
     metric: str = Field(description='Such as "BLEU".')
     score: float
-    signature: str = Field(description="sacreBLEU's, which tells how the score was computed.")
+    signature: str = Field(description="sacreBLEU's, which states how the score was computed.")
     beam_size: int = Field(4, description="Of the search that made the translations.")
     length_penalty: float = Field(1.0, description="Likewise.")
 
@@ -167,7 +167,7 @@ def config_json(info: BundleConfig) -> str:
 
 
 def bundle_revision(folder: Path) -> str:
-    """Tells a bundle's weights from others of the same name: 16 hexadecimal digits of their file's SHA-256."""
+    """Identifies a bundle's weights among those of the same name: 16 hexadecimal digits of their file's SHA-256."""
     return file_revision(folder / WEIGHTS_FILE)
 
 

@@ -20,7 +20,7 @@ FilePath = Annotated[Path, Field(strict=False)]
 
 _IN_WORDS = {
     "extra_forbidden": "unknown key",
-    # What pydantic says of these names Python's types, of which TOML and JSON know nothing.
+    # Pydantic's messages for these name Python types, which TOML and JSON do not have.
     "tuple_type": "should be a list, in square brackets",
     "model_type": "should be a table, in JSON an object",
     "dict_type": "should be a table, in JSON an object",

@@ -1,17 +1,17 @@
-"""A bundle as a model folder of CTranslate2, for those who run that already; needs the extra `ctranslate2`.
+"""A bundle as a model folder of CTranslate2, for teams that already run it; needs the extra `ctranslate2`.
 
 The weights are the same, and in float32 CTranslate2 4.8.5 finds the same hypotheses, where its search does the same:
 
 - Its `length_penalty` normalizes scores as `length_normalization="average"` does here, the end of sentence counted; it
   has no "gnmt". With 0 it stops early: once the best hypothesis of a step has ended, and `num_hypotheses` in all. 1e-9
   gives the same sums of log probabilities and stops as we do.
-- What is ruled out (`suppress_sequences`, `disable_unk`, the end of sentence before `min_decoding_length`) is ruled out
-  before the softmax, so that the other pieces share its probability; with us they keep theirs. At the first position,
-  where both rule out the end of sentence, this adds the same to the scores of all hypotheses of a sentence.
+- CTranslate2 excludes pieces (`suppress_sequences`, `disable_unk`, the end of sentence before `min_decoding_length`)
+  before the softmax, so that the other pieces share their probability; here the others keep theirs. At the first
+  position, where both exclude the end of sentence, this adds the same to the scores of all hypotheses of a sentence.
 - Language tags and the bytes of control characters, which our search never chooses, are ruled out only if
   `suppress_sequences` lists them (see `Codec.forbidden_ids`).
-- `max_decoding_length` counts the end of sentence, as with us, but is 256 unless given, whatever the source's length.
-- A source beyond `max_input_length` is cut off without a word; one beyond the model's positions is an error.
+- `max_decoding_length` counts the end of sentence, as here, but is 256 unless given, however long the source is.
+- A source beyond `max_input_length` is cut off silently; one beyond the model's positions is an error.
 """
 
 from pathlib import Path
@@ -134,8 +134,8 @@ def _build_spec(architecture: ArchitectureConfig, weights: Weights, vocabulary: 
     return spec
 
 
-# CTranslate2's specification has no types. What is set here are attributes that it declares, and its `validate` tells
-# of each one that was forgotten.
+# CTranslate2's specification has no types. What is set here are attributes that it declares, and its `validate` names
+# each one that was forgotten.
 
 
 def _set_vocabulary(spec: Any, vocabulary: Codec) -> None:

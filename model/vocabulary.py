@@ -97,11 +97,11 @@ class PieceModel:
         """Of the pieces that stand for text, by id: of a unigram model the logarithm of the probability, of a BPE model
         the higher, the earlier the piece was learnt. Reserved pieces, tags and bytes have none."""
         processor = self._processor
-        others = (processor.is_control, processor.is_unknown, processor.is_unused, processor.is_byte)
+        kinds = (processor.is_control, processor.is_unknown, processor.is_unused, processor.is_byte)
         return {
             piece_id: float(processor.get_score(piece_id))
             for piece_id in range(self.size)
-            if not any(is_other(piece_id) for is_other in others)
+            if not any(is_kind(piece_id) for is_kind in kinds)
         }
 
     def unprintable_ids(self) -> list[int]:

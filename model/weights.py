@@ -1,5 +1,5 @@
-"""A bundle's weights as NumPy arrays, checked against the architecture. Free of torch, which the native decoder needs
-as little as it does."""
+"""A bundle's weights as NumPy arrays, checked against the architecture. Free of torch, since the native decoder needs
+none."""
 
 import math
 from collections.abc import Mapping
@@ -30,7 +30,7 @@ class StoredTensor:
     scales: NDArray[np.float32] | None = None
 
     def as_floats(self) -> NDArray[np.float32]:
-        """float32, whatever it is stored in."""
+        """The numbers in float32, from any storage."""
         if self.scales is None:
             return self.values
         return self.values.astype(np.float32) * self.scales[:, None]
@@ -92,7 +92,7 @@ def _stored(tensors: Mapping[str, NDArray[Any]], parameter: Parameter, path: Pat
 
 
 def _finite(values: NDArray[Any], name: str, path: Path) -> NDArray[np.float32]:
-    """As float32. Where a training has diverged there is no model, but 8-bit arithmetic would make numbers of it."""
+    """As float32. A training that diverged leaves NaN, of which 8-bit arithmetic would make numbers."""
     if not np.isfinite(values).all():
         raise InvalidInputError(f"{path}: {name} holds what is no number, or infinite")
     return np.ascontiguousarray(values, dtype=np.float32)

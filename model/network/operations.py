@@ -1,4 +1,4 @@
-"""What the network computes between its matrix products, in torch; training may put faster code in its place."""
+"""The operations between the network's matrix products, in torch; training replaces them with faster code."""
 
 import math
 from typing import Protocol
@@ -62,7 +62,7 @@ class TorchOperations:
     def attend(self, queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor, dropout: Dropout) -> Tensor:
         """See `Operations`. Written out rather than through torch's scaled_dot_product_attention, whose CPU kernel
         takes several times as long for sentences of ordinary length, in training most of all."""
-        return combine(dropout(attention_weights(queries, keys, mask)), values)
+        return weigh_values(dropout(attention_weights(queries, keys, mask)), values)
 
     def normalize(self, states: Tensor, norm: nn.LayerNorm) -> Tensor:
         """See `Operations`."""
@@ -80,14 +80,14 @@ def attention_weights(queries: Tensor, keys: Tensor, mask: Tensor) -> Tensor:
     return scores.masked_fill(~mask, -torch.inf).softmax(dim=-1)
 
 
-def combine(weights: Tensor, values: Tensor) -> Tensor:
-    """The values [N, num_heads, S, d_value] as weights [N, num_heads, T, S] weigh them, the heads side by side:
+def weigh_values(weights: Tensor, values: Tensor) -> Tensor:
+    """The sum of values [N, num_heads, S, d_value] weighted by [N, num_heads, T, S], the heads side by side:
     [N, T, num_heads · d_value]."""
     return (weights @ values).transpose(1, 2).flatten(2)
 
 
 def as_products_take_it(states: Tensor) -> Tensor:
-    """Under autocast in the low precision that each of the several matrix products to come would else convert to by
-    itself, there and back again for the gradient."""
+    """Cast to the autocast dtype once, so that the products that follow need not each cast, there and back for the
+    gradient."""
     device = states.device.type
     return states.to(torch.get_autocast_dtype(device)) if torch.is_autocast_enabled(device) else states

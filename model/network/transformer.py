@@ -1,7 +1,7 @@
 """The encoder–decoder Transformer (Vaswani et al. 2017), readable from top to bottom.
 
 Shapes in comments: N sentences or rows, S source positions, T target positions, V target pieces.
-The network knows nothing of beams, of the end of a sentence or of requests, and keeps no state between calls.
+The network knows no beams, no end of a sentence and no requests, and keeps no state between calls.
 """
 
 import math
@@ -19,13 +19,14 @@ from dragoman.model.network.operations import (
     TorchOperations,
     as_products_take_it,
     attention_weights,
-    combine,
+    weigh_values,
 )
 from dragoman.model.parameters import LAYER_NORM_EPSILON, position_encodings
 
 
 class DecoderCache(Protocol):
-    """What `decode_step` needs to remember, held by the caller, who alone knows the layout. R rows decode at once."""
+    """The keys and values that `decode_step` reads and appends, held by the caller, who alone knows the layout. R rows
+    decode at once."""
 
     def append(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Keeps this step's self-attention keys [R, num_heads, 1, d_key] and values [R, num_heads, 1, d_value] of a
@@ -38,7 +39,7 @@ class DecoderCache(Protocol):
         ...
 
     def attended(self, layer: int, weights: Tensor) -> None:
-        """Is told a layer's cross-attention weights [G, num_heads, R / G, S]."""
+        """Takes a layer's cross-attention weights [G, num_heads, R / G, S]."""
         ...
 
 
@@ -79,9 +80,9 @@ class MultiHeadAttention(nn.Module):
         add up to 1; the arguments as for `forward`."""
         return attention_weights(self._split_heads(self.query(queries)), keys, mask)
 
-    def combine(self, weights: Tensor, values: Tensor) -> Tensor:
-        """The values as `weights` weigh them, projected back to d_model: [N, query_length, d_model]."""
-        return self.output(combine(self.dropout(weights), values))
+    def weigh_values(self, weights: Tensor, values: Tensor) -> Tensor:
+        """The sum of values weighted by `weights`, projected back to d_model: [N, query_length, d_model]."""
+        return self.output(weigh_values(self.dropout(weights), values))
 
     def project_keys_values(self, states: Tensor) -> tuple[Tensor, Tensor]:
         """[N, length, d_model] -> keys [N, num_heads, length, d_key] and values [N, num_heads, length, d_value]."""
@@ -167,7 +168,7 @@ class DecoderLayer(nn.Module):
         attended: Callable[[Tensor], None] | None,
     ) -> Tensor:
         """All positions at once: states [N, T, d_model], causal_mask [T, T], encoded [N, S, d_model], source_mask
-        [N, 1, 1, S] -> [N, T, d_model]. `attended` is told the cross-attention weights [N, num_heads, T, S]."""
+        [N, 1, 1, S] -> [N, T, d_model]. `attended` takes the cross-attention weights [N, num_heads, T, S]."""
 
         def attend_to_target(states: Tensor) -> Tensor:
             keys, values = self.self_attention.project_keys_values(states)
@@ -179,7 +180,7 @@ class DecoderLayer(nn.Module):
                 return self.cross_attention(states, keys, values, source_mask)
             weights = self.cross_attention.weights(states, keys, source_mask)
             attended(weights)
-            return self.cross_attention.combine(weights, values)
+            return self.cross_attention.weigh_values(weights, values)
 
         states = self.self_attention_residual(states, attend_to_target)
         states = self.cross_attention_residual(states, attend_to_source)
@@ -198,7 +199,7 @@ class DecoderLayer(nn.Module):
             queries = states.view(keys.shape[0], -1, states.shape[-1])
             weights = self.cross_attention.weights(queries, keys, mask)
             cache.attended(layer, weights)
-            return self.cross_attention.combine(weights, values).view_as(states)
+            return self.cross_attention.weigh_values(weights, values).view_as(states)
 
         states = self.self_attention_residual(states, attend_to_target)
         states = self.cross_attention_residual(states, attend_to_source)
@@ -257,7 +258,7 @@ class Transformer(nn.Module):
         attended: Callable[[Tensor], None] | None = None,
     ) -> Tensor:
         """encoded [N, S, d_model], source_mask [N, S], target_input [N, T] -> decoder states [N, T, d_model].
-        `attended` is told each layer's cross-attention weights [N, num_heads, T, S], from the first to the last.
+        `attended` takes each layer's cross-attention weights [N, num_heads, T, S], from the first to the last.
 
         No target mask is needed: padding stands at the end, and the causal mask hides it from every real position.
         """
@@ -278,7 +279,7 @@ class Transformer(nn.Module):
 
     def decode_step(self, token_ids: Tensor, positions: Tensor, cache: DecoderCache) -> Tensor:
         """One position of R rows: token_ids [R], positions [R], each row's own (rows may be at different places)
-        -> logits [R, V]. The cache holds what came before and is told this step's keys and values."""
+        -> logits [R, V]. The cache holds the past keys and values and takes this step's."""
         states = self._embed(self.target_embedding, token_ids, self.position_encodings[positions]).unsqueeze(1)
         for index, layer in enumerate(self.decoder()):
             states = layer.step(states, index, cache)
