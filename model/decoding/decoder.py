@@ -75,9 +75,15 @@ class PieceLists(NamedTuple):
     @classmethod
     def from_pairs(cls, rows: NDArray[np.integer], token_ids: NDArray[np.integer], num_rows: int) -> "PieceLists":
         """rows, token_ids: [N] a row and a piece of it, in any order, repeated or not."""
-        keys = np.unique((rows.astype(np.int64) << 32) | token_ids)
+        keys = np.sort((rows.astype(np.int64) << 32) | token_ids)
+        keys = keys[np.append(True, keys[1:] != keys[:-1])[: len(keys)]]
         offsets = np.searchsorted(keys >> 32, np.arange(num_rows + 1)).astype(np.int32)
         return cls(offsets, (keys & 0xFFFFFFFF).astype(np.int32))
+
+    def find(self, rows: NDArray[np.integer], token_ids: NDArray[np.integer]) -> NDArray[np.intp]:
+        """Where among the N pieces each of some stands; rows, token_ids: of each, which must be listed."""
+        keys = (self.rows() << 32) | self.token_ids
+        return np.searchsorted(keys, (rows.astype(np.int64) << 32) | token_ids)
 
     def rows(self) -> NDArray[np.intp]:
         """[N] the row of each piece."""

@@ -230,9 +230,9 @@ class TorchDecoder:
         values, ids = values[:, :count], ids[:, :count]
         if num_fetched < self._vocab_size:
             for row in np.flatnonzero((values[:, -1] == least) & (least > -np.inf)):
-                pieces = log_probs[int(row)].cpu().double().numpy()
-                ids[row] = np.argsort(-pieces, kind="stable")[:count]
-                values[row] = pieces[ids[row]]
+                equals = (log_probs[int(row)] == top.values[int(row), -1]).nonzero().flatten()[:count]  # the lowest
+                better = ids[row][values[row] > least[row]]
+                ids[row] = np.concatenate((better, equals.cpu().numpy()))[:count]
         log_probs[places] = kept
         stuck = np.flatnonzero(np.isneginf(values[:, 0]))
         if len(stuck):  # such a hypothesis may end

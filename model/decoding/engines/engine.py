@@ -112,9 +112,9 @@ class Engine:
         begin = time.monotonic()
         slots = heapq.nsmallest(len(requests), self._free)
         placed = zip(slots, requests, strict=True)
-        self.decoder.admit(
-            [_admission(slot, request) for slot, request in placed if not self.limits.is_forced(request)]
-        )
+        searched = [_admission(slot, request) for slot, request in placed if not self.limits.is_forced(request)]
+        if searched:
+            self.decoder.admit(searched)
         for slot, request in zip(slots, requests, strict=True):
             self._begin(slot, request)
         self._request_counts.count_admitted(requests)
@@ -146,15 +146,17 @@ class Engine:
         if not self._requests:
             return []
         begin, num_slots = time.monotonic(), len(self._requests)
-        scored = self._score_some()
-        ended = self._advance() if self._search.num_active else []
+        scored = self._score_some() if self._given else {}
+        ended = self._advance() if num_slots > len(self._given) else []
         end = time.monotonic()
-        for slot in self._unstarted:
-            self._first_token_at[slot] = end
-        self._unstarted = [slot for slot in self._given if slot not in scored]
+        if self._unstarted:
+            for slot in self._unstarted:
+                self._first_token_at[slot] = end
+            self._unstarted = [slot for slot in self._given if slot not in scored]
         self.step_counts.count(num_slots, end - begin)
-        found = scored | {slot: self._hypotheses(slot) for slot in ended}
-        events: list[Event] = self._finish(found) if found else []
+        events: list[Event] = []
+        if scored or ended:
+            events = self._finish(scored | {slot: self._hypotheses(slot) for slot in ended})
         if self._followed and self._clock() >= self._report_at:
             self._report_at = self._clock() + PARTIAL_SECONDS
             events += [describe_progress(self._requests[slot], self._search, slot) for slot in self._followed]
@@ -182,8 +184,6 @@ class Engine:
             if chosen and num_pieces > MAX_SCORED_PIECES:
                 break
             chosen.append(slot)
-        if not chosen:
-            return {}
         requests, start_id = [self._requests[slot] for slot in chosen], self.decoder.vocabulary.start_id
         scores = self.decoder.score(
             [

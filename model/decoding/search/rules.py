@@ -187,7 +187,12 @@ class ForcedPrefix(Rule):
 
     def want(self, at: Hypotheses) -> Pairs:
         rows = np.flatnonzero(at.positions < self.lengths[at.slots])
-        return Pairs(rows, self._token_ids[at.slots[rows], 0, at.positions[rows]])
+        return Pairs(rows, self.next_pieces(at.slots[rows], at.positions[rows]))
+
+    def next_pieces(self, slots: Ints, positions: Ints) -> Ints:
+        """What each of the slots, whose prefixes are longer, goes on with."""
+        pieces: Ints = self._token_ids[slots, 0, positions]
+        return pieces
 
 
 class Rules:
@@ -197,31 +202,28 @@ class Rules:
 
     def __init__(self, max_slots: int, eos_id: int) -> None:
         self._least, self._prefix = LeastLength(max_slots, eos_id), ForcedPrefix(max_slots)
-        self._rules: tuple[Rule, ...] = (
-            self._least,
-            self._prefix,
-            SuppressedPieces(max_slots),
-            BlockedNgrams(max_slots),
-        )
+        self._others: tuple[Rule, ...] = (self._prefix, SuppressedPieces(max_slots), BlockedNgrams(max_slots))
+        self._rules = (self._least, *self._others)
+        self._has_others = False  # whether any of these applies anywhere
 
     def begin(self, slot: int, request: Request) -> None:
         for rule in self._rules:
             rule.applies[slot] = rule.begin(slot, request)
             rule.num_slots += bool(rule.applies[slot])
+        self._has_others = any(rule.num_slots for rule in self._others)
 
     def remove(self, slots: Sequence[int]) -> None:
         for rule in self._rules:
             rule.num_slots -= int(np.count_nonzero(rule.applies[slots]))
             rule.applies[slots] = False
+        self._has_others = any(rule.num_slots for rule in self._others)
 
     def apply(self, rows: Rows) -> Rows:
         """The rows with what the rules exclude and want. A slot whose prefix goes on asks for no extension."""
-        rules = [rule for rule in self._rules if rule.num_slots and rule is not self._least]
-        is_short = rows.positions < self._least.lengths[rows.slots]
-        if not rules and not np.count_nonzero(is_short):
+        is_any_short = np.count_nonzero(rows.positions < self._least.lengths[rows.slots])
+        if not is_any_short and not self._has_others:
             return rows
-        if np.count_nonzero(is_short):
-            rules.append(self._least)
+        rules = [rule for rule in (self._rules if is_any_short else self._others) if rule.num_slots]
         counts = np.diff(rows.offsets)
         owners = np.arange(len(counts)).repeat(counts)
         beams = np.arange(rows.num_rows) - rows.offsets[owners]
@@ -246,21 +248,20 @@ class Rules:
         if not self._prefix.num_slots or rows.wanted is None:
             return
         forced = np.flatnonzero(self.is_forced(rows))
-        own = rows.offsets[forced]
-        places = rows.wanted.offsets[own]  # the prefix is the only rule that wants anything
+        own = rows.offsets[forced]  # a single row each
+        places = rows.wanted.find(own, self._prefix.next_pieces(rows.slots[forced], rows.positions[forced]))
         totals = extensions.wanted[places]
         extensions.log_probs[forced, 0] = np.where(np.isneginf(totals), rows.log_probs[own], totals)
         extensions.parents[forced, 0], extensions.token_ids[forced, 0] = 0, rows.wanted.token_ids[places]
 
     def follow(self, rows: Rows, extensions: Extensions, step: BeamStep) -> None:
         """Follows the step that was decided on the extensions of the rows."""
-        rules = [rule for rule in self._rules if rule.num_slots and type(rule).follow is not Rule.follow]
-        if not rules:
+        if not self._has_others:
             return
         owners, columns = step.lives.nonzero()
         beams = np.arange(len(owners)) - np.searchsorted(owners, owners)
         at = Hypotheses(rows.slots[owners], beams.astype(np.int32), rows.positions[owners])
-        for rule in rules:
+        for rule in self._others:
             rule.follow(at, extensions.parents[owners, columns], extensions.token_ids[owners, columns])
 
 

@@ -32,6 +32,8 @@ from dragoman.model.weights import StoredTensor, check_shape
 
 Precision = Literal["float32", "int8"]
 
+_NOTHING: NDArray[np.float64] = np.zeros(0)
+
 
 def is_available() -> bool:
     """Whether the kernels are there or can be compiled; says why in the log if not."""
@@ -64,6 +66,7 @@ class NativeDecoder:
         self._max_slots = max_slots
         self._widths: dict[int, tuple[int, int]] = {}  # beams and source length of the slots that keep attention
         self._positions = np.zeros(max_slots, dtype=np.int32)  # by slot: positions fed so far
+        self._fed: tuple[contract.Rows, Rows] | None = None  # by the last step
         shape = Shape(
             d_model=architecture.d_model,
             d_ff=architecture.d_ff,
@@ -107,6 +110,7 @@ class NativeDecoder:
         replica = copy.copy(self)
         replica._widths = {}
         replica._positions = np.zeros_like(self._positions)
+        replica._fed = None
         handle = ctypes.c_void_p()
         self._check(self._library.dragoman_replicate(self._handle, self._max_slots, ctypes.byref(handle)))
         replica._own(handle)
@@ -155,7 +159,9 @@ class NativeDecoder:
 
     def advance(self, rows: contract.Rows) -> None:
         """See `model.decoding.decoder.Decoder`."""
-        self._check(self._library.dragoman_advance(self._handle, _rows(rows)))
+        structure = _rows(rows)
+        self._check(self._library.dragoman_advance(self._handle, structure))
+        self._fed = rows, structure
         self._positions[rows.slots] = rows.positions + 1
 
     def extend(self, rows: contract.Rows, which: contract.Ints) -> contract.Extensions:
@@ -165,20 +171,24 @@ class NativeDecoder:
         shape = (len(which), capacity)
         log_probs = np.empty(shape, dtype=np.float64)
         parents, token_ids = np.empty(shape, dtype=np.int32), np.empty(shape, dtype=np.int32)
-        wanted = np.full(0 if rows.wanted is None else len(rows.wanted.token_ids), np.nan)
+        wanted = _NOTHING if rows.wanted is None else np.full(len(rows.wanted.token_ids), np.nan)
         failed = self._library.dragoman_extend(
             self._handle,
-            _rows(rows),
+            self._structure(rows),
             which.ctypes.data,
             len(which),
             capacity,
             log_probs.ctypes.data,
             parents.ctypes.data,
             token_ids.ctypes.data,
-            wanted.ctypes.data,
+            None if rows.wanted is None else wanted.ctypes.data,
         )
         self._check(failed)
         return contract.Extensions(log_probs, parents, token_ids, wanted)
+
+    def _structure(self, rows: contract.Rows) -> Rows:
+        """Made once for the rows of a step."""
+        return self._fed[1] if self._fed is not None and self._fed[0] is rows else _rows(rows)
 
     def log_probs(self, rows: contract.Rows, which: contract.Ints) -> contract.Floats:
         """See `model.decoding.decoder.Decoder`."""
@@ -191,7 +201,7 @@ class NativeDecoder:
         results = np.empty((num_rows, self._vocabulary.target_size), dtype=np.float32)
         self._check(
             self._library.dragoman_log_probs(
-                self._handle, _rows(rows), which.ctypes.data, len(which), results.ctypes.data
+                self._handle, self._structure(rows), which.ctypes.data, len(which), results.ctypes.data
             )
         )
         return results
