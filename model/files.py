@@ -2,6 +2,7 @@
 
 import ctypes
 import errno
+import glob
 import gzip
 import io
 import os
@@ -176,6 +177,13 @@ def _errors_that_name(path: Path) -> Iterator[None]:
 
 def _cannot_be_written(error: OSError, path: Path) -> DragomanError:
     return DragomanError(f"{path}: cannot be written: {error.strerror or error}")
+
+
+def discard_asides(path: Path) -> None:
+    """Deletes what killed processes that wrote `path` have left beside it. Nobody may be writing it now."""
+    for left in path.parent.glob(f"{glob.escape(path.name)}.{'[0-9a-f]' * 8}.tmp"):
+        with suppress(OSError):  # it does no harm but for its size
+            left.unlink()
 
 
 def aside_of(path: Path) -> Path:

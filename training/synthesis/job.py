@@ -16,7 +16,7 @@ from pathlib import Path
 from dragoman.model.bundle import bundle_revision, find_bundle, read_config
 from dragoman.model.config import Direction
 from dragoman.model.errors import DragomanError, InvalidInputError
-from dragoman.model.files import open_together, refuse_to_replace, write_atomically
+from dragoman.model.files import discard_asides, open_together, refuse_to_replace, write_atomically
 from dragoman.training.corpus.text_file import LineOutput, file_checksum
 from dragoman.training.display import track_on_terminal
 from dragoman.training.evaluation.pair_scores import PairFiles
@@ -142,6 +142,8 @@ class Synthesis:
 
     def _write_corpus(self, records: Path, input_path: Path, reference: Path | None) -> SynthesisCounts:
         paths = (self._files.source, self._files.target)
+        for path in (*paths, self._files.provenance):
+            discard_asides(path)
         with open_together(paths) as files:
             source, target = map(LineOutput, paths, files)
             pairs = _records_with_references(records, reference)

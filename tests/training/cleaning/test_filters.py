@@ -134,7 +134,7 @@ def test_words_are_not_compared_where_no_spaces_are_written() -> None:
     ("text", "fault"),
     [
         ("12 34 56", "source has 0 letters in 6 characters"),
-        ("dragoman.", "source has 0 letters in 2 characters"),
+        ("@@", "source has 0 letters in 2 characters"),
         ("a: 1234567", "source has 1 letters in 9 characters"),
         ("It's 3:30.", None),
         ("हिन्दी", None),  # half of it are combining marks

@@ -133,6 +133,6 @@ def test_the_source_language_may_be_left_out(bundle: Path) -> None:
 
 def test_scores_of_an_unknown_direction_change_nothing(bundle: Path) -> None:
     before = (bundle / "config.json").read_bytes()
-    with pytest.raises(DragomanError, match="does not translate to fr"):
+    with pytest.raises(DragomanError, match='does not translate to "fr"'):
         record_scores(str(bundle), None, "fr", "devtest", report(30.0), GREEDY)
     assert (bundle / "config.json").read_bytes() == before
