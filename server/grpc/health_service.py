@@ -44,6 +44,6 @@ class ServingHealth:
             self._models = set(works)
 
     async def shut_down(self) -> None:
-        """NOT_SERVING for good, whatever `tell` says afterwards."""
+        """NOT_SERVING for good, whatever `report` is given afterwards."""
         async with self._telling:
             await self.servicer.enter_graceful_shutdown()
