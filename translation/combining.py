@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dragoman.model.codec import Codec, Side
-from dragoman.model.decoding.request import Partial, TokenHypothesis
+from dragoman.model.decoding.request import Partial, Request, TokenHypothesis
 from dragoman.translation.alignment import word_alignment, word_indices
-from dragoman.translation.preparing import PreparedText, Segment
+from dragoman.translation.preparing import PreparedText
 from dragoman.translation.results import FinishReason, Hypothesis, Translation
 from dragoman.translation.sentences import join_sentences
 
@@ -103,7 +103,7 @@ def combine(prepared: PreparedText, found: Sequence[Sequence[TokenHypothesis]], 
     return Translation(prepared.text, hypotheses, tuple(piece for pieces in source_pieces for piece in pieces))
 
 
-def best_sentence_text(segment: Segment, found: Sequence[TokenHypothesis], vocabulary: Codec) -> str:
+def best_sentence_text(segment: Request, found: Sequence[TokenHypothesis], vocabulary: Codec) -> str:
     """What stands for a segment in the translation of its text."""
     texts = (vocabulary.target.decode(hypothesis.token_ids) for hypothesis in found)
     return next((text for text in texts if text.strip()), segment.text)
@@ -111,7 +111,7 @@ def best_sentence_text(segment: Segment, found: Sequence[TokenHypothesis], vocab
 
 def _sentence_hypotheses(
     prepared: PreparedText,
-    segment: Segment,
+    segment: Request,
     source_pieces: Sequence[str],
     found: Sequence[TokenHypothesis],
     vocabulary: Codec,

@@ -1,14 +1,11 @@
 """From a text to the segments that the engine decodes, with all options resolved into pieces."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
-
-import numpy as np
-from numpy.typing import NDArray
+from dataclasses import dataclass, replace
 
 from dragoman.model.codec import NO_FRAME, Codec, Frame
 from dragoman.model.config import Direction
-from dragoman.model.decoding.request import Request, TokenHypothesis
+from dragoman.model.decoding.request import UNNUMBERED, Request, TokenHypothesis
 from dragoman.model.decoding.search_options import SearchOptions
 from dragoman.model.errors import InvalidInputError, InvalidRequestError
 from dragoman.model.shortlist import Shortlist
@@ -17,36 +14,21 @@ from dragoman.translation.sentences import split_sentences, split_to_fit
 
 
 @dataclass(frozen=True, slots=True)
-class Segment:
-    """A sentence of a text, or a part of one that is too long for the model, ready for the engine.
-
-    source_ids, max_target_length, prefix_ids and allowed_ids are those of its `Request`.
-    """
-
-    text: str
-    source_ids: tuple[int, ...]
-    max_target_length: int
-    prefix_ids: tuple[int, ...] = ()
-    allowed_ids: NDArray[np.int32] | None = field(default=None, compare=False)
-
-
-@dataclass(frozen=True, slots=True)
 class PreparedText:
     """A text ready for the engine, as n segments and the n + 1 gaps around them: gaps[0] + segments[0].text + gaps[1]
     and so on is the text. A blank text, which translates to itself, has no segments.
 
+    segments:        without numbers.
     options:         of every segment's search.
-    suppressed_ids:  likewise.
     target_language: that of the translation.
     frame:           what the codec added to every segment.
     """
 
     text: str
-    segments: tuple[Segment, ...]
+    segments: tuple[Request, ...]
     gaps: tuple[str, ...]
     options: SearchOptions
     target_language: str
-    suppressed_ids: tuple[int, ...] = ()
     frame: Frame = NO_FRAME
 
     def without_frame(self, hypothesis: TokenHypothesis) -> TokenHypothesis:
@@ -62,20 +44,8 @@ class PreparedText:
         )
 
     def requests(self, ids: Iterator[int], *, is_followed: bool = False) -> list[Request]:
-        """A request for each segment, with the next of the ids."""
-        return [
-            Request(
-                next(ids),
-                segment.source_ids,
-                self.options,
-                segment.max_target_length,
-                segment.prefix_ids,
-                self.suppressed_ids,
-                segment.allowed_ids,
-                is_followed,
-            )
-            for segment in self.segments
-        ]
+        """The segments with the next of the ids."""
+        return [replace(segment, id=next(ids), is_followed=is_followed) for segment in self.segments]
 
 
 MAX_ATTENTION_PIECES = 1024
@@ -107,9 +77,10 @@ class Preparer:
         frame = self._vocabulary.frame(direction)
         gaps: list[str] = []
         gap: list[str] = []  # parts of the one before the next segment
-        segments: list[Segment] = []
+        segments: list[Request] = []
         num_pieces = 0
         prefix_ids = (*frame.target, *self._prefix_ids(options.target_prefix))
+        suppressed_ids = tuple(map(self._suppressed_id, options.suppressed_pieces))
         for part, pieces in self._parts(text, direction.source, frame) if split else self._whole(text, frame):
             core = part.strip() if split else part
             if not pieces:
@@ -118,7 +89,18 @@ class Preparer:
             source_ids = frame.enclose(pieces)
             max_target_length = self._resolve_max_target_length(len(source_ids), options, prefix_ids)
             allowed_ids = None if self._shortlist is None else self._shortlist.allowed_ids(source_ids, direction)
-            segments.append(Segment(core, source_ids, max_target_length, prefix_ids, allowed_ids))
+            segments.append(
+                Request(
+                    UNNUMBERED,
+                    source_ids,
+                    options,
+                    max_target_length,
+                    prefix_ids,
+                    suppressed_ids,
+                    allowed_ids,
+                    text=core,
+                )
+            )
             lead, trail = part.split(core, maxsplit=1)
             gaps.append("".join((*gap, lead)))
             gap = [trail]
@@ -130,8 +112,7 @@ class Preparer:
                 f"the text has {num_pieces} pieces, but attention and alignment can be told of {MAX_ATTENTION_PIECES} "
                 "at most"
             )
-        suppressed_ids = tuple(map(self._suppressed_id, options.suppressed_pieces))
-        return PreparedText(text, tuple(segments), tuple(gaps), options, direction.target, suppressed_ids, frame)
+        return PreparedText(text, tuple(segments), tuple(gaps), options, direction.target, frame)
 
     def prepare_score(self, source: str, target: str, direction: Direction, options: SearchOptions) -> PreparedText:
         """See `Translator.prepare_score`."""
@@ -144,7 +125,6 @@ class Preparer:
             max_target_length=self._max_target_length,
         )
         forced_ids = (*pair.frame.target, *pair.target_ids, self._vocabulary.shape.eos_id)
-        segment = Segment(source, tuple(pair.source_ids), len(forced_ids), forced_ids)
         scoring = SearchOptions(
             beam_size=1,
             length_penalty=options.length_penalty,
@@ -153,6 +133,7 @@ class Preparer:
             target_prefix=target,
             return_attention=options.return_attention,
         )
+        segment = Request(UNNUMBERED, tuple(pair.source_ids), scoring, len(forced_ids), forced_ids, text=source)
         return PreparedText(source, (segment,), ("", ""), scoring, direction.target, frame=pair.frame)
 
     def _whole(self, text: str, frame: Frame) -> Iterator[tuple[str, Sequence[int]]]:

@@ -1,6 +1,5 @@
 """From text to text: the vocabulary and the engine of one model. Free of torch, unless its decoder is made of it."""
 
-import itertools
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -151,8 +150,8 @@ class Translator:
         longer than the model's limit.
         """
         prepared = self._preparer.prepare(text, direction, options, split=split_sentences)
-        for request in prepared.requests(itertools.count()):
-            self.engine.check(request)
+        for segment in prepared.segments:
+            self.engine.check(segment)
         return prepared
 
     def finish(self, prepared: PreparedText, found: Sequence[Sequence[TokenHypothesis]]) -> Translation:
@@ -183,8 +182,8 @@ class Translator:
         Raises InvalidInputError for a side that is blank or longer than the model's limit.
         """
         prepared = self._preparer.prepare_score(source, target, direction, options)
-        for request in prepared.requests(itertools.count()):
-            self.engine.check(request)
+        for segment in prepared.segments:
+            self.engine.check(segment)
         return prepared
 
     def finish_score(self, prepared: PreparedText, found: Sequence[Sequence[TokenHypothesis]]) -> ScoredTranslation:

@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 
 from dragoman.model.decoding.search_options import SearchOptions
 
+UNNUMBERED = -1
+
 BASE_BYTES = 2048
 """Of a request without its pieces: the objects that stand for it in the text, the call and the queue."""
 
@@ -16,9 +18,9 @@ ID_BYTES = 40
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One sentence for the engine.
+    """One sentence for the engine: of a text, or a part of one that is too long for the model.
 
-    id:                the caller's own number; unique among the requests in flight.
+    id:                the caller's own number; unique among the requests in flight. UNNUMBERED before it gets one.
     source_ids:        source pieces, language tag and end of sentence included; never empty.
     options:           how to search.
     max_target_length: most target pieces, the end of sentence included; resolved, within the engine's limit.
@@ -28,9 +30,10 @@ class Request:
     suppressed_ids:    the ids of options.suppressed_pieces.
     allowed_ids:       the pieces that hypotheses may be made of (a lexical shortlist), besides those of the prefix:
                        ascending, with the end of sentence among them; None for the whole vocabulary.
-    is_followed:       whether every step tells a `Partial` of it.
+    is_followed:       whether steps tell `Partial`s of it.
+    text:              what source_ids was made of.
 
-    The engine reads prefix_ids and suppressed_ids, never the texts in `options` that they come from.
+    The engine reads prefix_ids and suppressed_ids, never the texts in `options` that they come from, and never `text`.
     """
 
     id: int
@@ -41,6 +44,7 @@ class Request:
     suppressed_ids: tuple[int, ...] = ()
     allowed_ids: NDArray[np.int32] | None = field(default=None, compare=False)
     is_followed: bool = False
+    text: str = field(default="", compare=False)
 
     @property
     def cost(self) -> int:
@@ -53,7 +57,12 @@ class Request:
     def num_bytes(self) -> int:
         """About how much memory it takes while it waits, with what the server keeps beside it."""
         num_ids = len(self.source_ids) + len(self.prefix_ids) + len(self.suppressed_ids)
-        return BASE_BYTES + ID_BYTES * num_ids + (0 if self.allowed_ids is None else self.allowed_ids.nbytes)
+        return (
+            BASE_BYTES
+            + 4 * len(self.text)
+            + ID_BYTES * num_ids
+            + (0 if self.allowed_ids is None else self.allowed_ids.nbytes)
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,11 +12,11 @@ import numpy as np
 
 from dragoman.model.bundle import BundleConfig, BundleScore
 from dragoman.model.config import ArchitectureConfig, Direction, VocabularyShape
-from dragoman.model.decoding.request import Event, Finished, Lost, Partial, Request, TokenHypothesis
+from dragoman.model.decoding.request import UNNUMBERED, Event, Finished, Lost, Partial, Request, TokenHypothesis
 from dragoman.model.decoding.search_options import SearchOptions
 from dragoman.model.decoding.statistics import EngineStatistics
 from dragoman.model.errors import InvalidInputError, NotFoundError
-from dragoman.translation.preparing import PreparedText, Segment
+from dragoman.translation.preparing import PreparedText
 from dragoman.translation.results import Hypothesis, Translation
 from dragoman.translation.scored import ScoredTranslation
 from tests.pieces import EOS_ID
@@ -245,7 +245,10 @@ class FakeTranslator:
             raise InvalidInputError(f"the text has {longest} pieces, but at most {self.max_source_length} fit")
         if not text.strip():
             return PreparedText(text, (), (text,), options, direction.target)
-        segments = tuple(Segment(part, tuple(self._id(word) for word in part.split()), 100) for part in parts)
+        segments = tuple(
+            Request(UNNUMBERED, tuple(self._id(word) for word in part.split()), options, 100, text=part)
+            for part in parts
+        )
         gaps = ("", *[SEGMENT_BORDER] * (len(parts) - 1), "")
         return PreparedText(text, segments, gaps, options, direction.target)
 

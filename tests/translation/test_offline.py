@@ -6,12 +6,12 @@ from typing import cast
 import pytest
 
 from dragoman.model.decoding.engines.engine import Engine
-from dragoman.model.decoding.request import Finished, Request, TokenHypothesis
+from dragoman.model.decoding.request import UNNUMBERED, Finished, Request, TokenHypothesis
 from dragoman.model.decoding.search_options import SearchOptions
 from dragoman.model.errors import InvalidInputError
 from dragoman.translation import offline
 from dragoman.translation.offline import OfflineLoop
-from dragoman.translation.preparing import PreparedText, Segment
+from dragoman.translation.preparing import PreparedText
 from dragoman.translation.results import Hypothesis, Translation
 
 OPTIONS = SearchOptions()
@@ -69,7 +69,7 @@ class FakeEngine:
 
 def prepare(text: str) -> PreparedText:
     """A segment for each word, a piece for each letter."""
-    segments = tuple(Segment(word, tuple(map(ord, word)), 100) for word in text.split())
+    segments = tuple(Request(UNNUMBERED, tuple(map(ord, word)), OPTIONS, 100, text=word) for word in text.split())
     return PreparedText(text, segments, ("",) * (len(segments) + 1), OPTIONS, "de")
 
 

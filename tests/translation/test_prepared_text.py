@@ -4,16 +4,19 @@ import itertools
 
 import numpy as np
 
-from dragoman.model.decoding.request import Request
+from dragoman.model.decoding.request import UNNUMBERED, Request
 from dragoman.model.decoding.search_options import SearchOptions
-from dragoman.translation.preparing import PreparedText, Segment
+from dragoman.translation.preparing import PreparedText
 
 
 def test_a_prepared_text_becomes_a_request_for_each_segment() -> None:
     options = SearchOptions(beam_size=2)
     allowed = np.array([3, 8, 9], np.int32)
-    segments = (Segment("Hi.", (4, 9, 3), 16, (8,), allowed), Segment("You.", (4, 8, 3), 16))
-    prepared = PreparedText("Hi. You.", segments, ("", " ", ""), options, "de", (11, 12))
+    segments = (
+        Request(UNNUMBERED, (4, 9, 3), options, 16, (8,), (11, 12), allowed, text="Hi."),
+        Request(UNNUMBERED, (4, 8, 3), options, 16, (), (11, 12), text="You."),
+    )
+    prepared = PreparedText("Hi. You.", segments, ("", " ", ""), options, "de")
     ids = itertools.count(7)
     first, second = prepared.requests(ids)
     assert first == Request(7, (4, 9, 3), options, 16, (8,), (11, 12))

@@ -104,8 +104,8 @@ def test_a_prefix_that_no_translation_may_hold_is_refused(tiny_sentences: list[s
 
 def test_suppressed_pieces_become_ids(preparer: Preparer, tiny_vocabulary: Vocabulary) -> None:
     prepared = prepare(preparer, "The dog", suppressed_pieces=("▁H", "▁D"))
-    assert tiny_vocabulary.target.pieces(prepared.suppressed_ids) == ("▁H", "▁D")
-    assert prepare(preparer, "The dog").suppressed_ids == ()
+    assert tiny_vocabulary.target.pieces(prepared.segments[0].suppressed_ids) == ("▁H", "▁D")
+    assert prepare(preparer, "The dog").segments[0].suppressed_ids == ()
 
 
 @pytest.mark.parametrize("piece", ["no such piece", "\ud800", "Hund Hund"])

@@ -12,11 +12,10 @@ from hypothesis import strategies as st
 from dragoman.model.config import Direction
 from dragoman.model.decoding.engines.engine import Engine
 from dragoman.model.decoding.engines.fleet import Fleet
-from dragoman.model.decoding.request import TokenHypothesis
+from dragoman.model.decoding.request import Request, TokenHypothesis
 from dragoman.model.decoding.search_options import SearchOptions
 from dragoman.model.errors import DragomanError, InvalidInputError, NotFoundError, NoTranslationError
 from dragoman.translation import offline
-from dragoman.translation.preparing import Segment
 from dragoman.translation.translator import Translator
 from tests.model.decoding.engines.engines import decoder_of, finished_by_step
 from tests.pieces import EOS_ID, encode_source
@@ -125,7 +124,7 @@ def test_a_language_reached_from_several_needs_its_source(translator: Translator
 # Limits
 
 
-def prepare_one(translator: Translator, text: str, options: SearchOptions = QUICK) -> Segment:
+def prepare_one(translator: Translator, text: str, options: SearchOptions = QUICK) -> Request:
     (segment,) = translator.prepare(text, EN_DE, options).segments
     return segment
 

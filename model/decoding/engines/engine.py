@@ -95,6 +95,12 @@ class Engine:
         Raises InvalidInputError, before anything has changed, for more requests than fit now, a repeated id, or what
         `check` refuses.
         """
+        for request in requests:
+            self.check(request)
+        self.admit_checked(requests)
+
+    def admit_checked(self, requests: Sequence[Request]) -> None:
+        """`admit` for what `check` was asked about already."""
         if not requests:
             return
         if len(requests) > self.free_slots:
@@ -102,8 +108,6 @@ class Engine:
         ids = {request.id for request in requests}
         if len(ids) < len(requests) or not ids.isdisjoint(self._slots):
             raise InvalidInputError("a request has the id of another in flight")
-        for request in requests:
-            self.check(request)
         if self.count_fitting(requests) < len(requests):
             raise InvalidInputError(
                 f"{len(requests)} requests need more cached positions than are free, of "

@@ -165,12 +165,16 @@ class Fleet:
         Raises InvalidInputError, before anything has changed, for more requests than there is room for, a repeated id,
         or what `check` refuses.
         """
+        for request in requests:
+            self.check(request)
+        self.admit_checked(requests)
+
+    def admit_checked(self, requests: Sequence[Request]) -> None:
+        """`admit` for what `check` was asked about already."""
         self._check_process()
         ids = {request.id for request in requests}
         if len(ids) < len(requests) or not ids.isdisjoint(self._in_flight):
             raise InvalidInputError("a request has the id of another in flight")
-        for request in requests:
-            self.check(request)
         with self.changed:
             num_holding = len(self._in_flight) - len(self._ends)  # what has ended, though nobody was told, has no slot
             room = self.max_slots - num_holding if self._replicas else len(self._place(requests))
@@ -302,7 +306,7 @@ class Fleet:
                 self._by_inner_id[flight.inner_id] = flight
                 lane.in_flight[flight.inner_id] = flight.request
                 lane.room.num_reserved += num_cached_positions(flight.request)
-                shares.setdefault(lane, []).append(replace(flight.request, id=flight.inner_id))
+                shares.setdefault(lane, []).append(replace(flight.request, id=flight.inner_id, text=""))
         for lane, share in shares.items():
             lane.send((), share)
 

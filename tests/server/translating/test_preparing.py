@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from dragoman.model.decoding.request import UNNUMBERED, Request
 from dragoman.model.decoding.search_options import SearchOptions
 from dragoman.model.errors import InvalidInputError, InvalidRequestError
 from dragoman.server.config import LimitsConfig
@@ -20,15 +21,18 @@ from dragoman.server.translating.preparing import (
     prepare_item,
 )
 from dragoman.server.translating.session import Session
-from dragoman.translation.preparing import PreparedText, Segment
+from dragoman.translation.preparing import PreparedText
 
 NOTHING = Wanted()
 
 
 def make_prepared(*lengths: int, n_best: int = 1, max_target_length: int = 100, num_forced: int = 0) -> PreparedText:
     """lengths: of its segments, in source pieces."""
-    segments = tuple(Segment("x", (5,) * length, max_target_length, (6,) * num_forced) for length in lengths)
     options = SearchOptions(beam_size=n_best, n_best=n_best)
+    segments = tuple(
+        Request(UNNUMBERED, (5,) * length, options, max_target_length, (6,) * num_forced, text="x")
+        for length in lengths
+    )
     return PreparedText("x", segments, ("",) * (len(lengths) + 1), options, "de")
 
 
