@@ -80,7 +80,7 @@ class Pairs(NamedTuple):
 class Rule:
     """A rule for the slots that ask for it, on arrays over all of them. Its state follows each hypothesis.
 
-    A rule of which only some of these methods are overridden says nothing by the others.
+    The methods that a rule does not override exclude and want nothing.
     """
 
     def __init__(self, max_slots: int) -> None:
