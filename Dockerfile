@@ -6,7 +6,7 @@
 #
 # The image has no torch: its kernels translate, on processors. For a GPU, add the extra `train`, whose torch==2.13.0 is,
 # on most indexes, the build for NVIDIA GPUs, of several GB; PIP_OPTIONS may lead pip to an index or folder of your own:
-#     docker build --build-arg EXTRAS="tls train" --build-arg PIP_OPTIONS="..." -t dragoman .
+#     docker build --build-arg EXTRAS="tls uvloop train" --build-arg PIP_OPTIONS="..." -t dragoman .
 
 FROM python:3.11-slim AS build
 # Separated by spaces: google and telemetry are the other ones for serving.

@@ -1,17 +1,20 @@
 """What an installation brings: one import name, all data, and nothing that needs torch but what says so."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tarfile
 import tomllib
+from importlib.metadata import packages_distributions
 from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
 
 from dragoman.command_line import EXTRAS
+from tests.test_house import iterate_sources, read_imports
 
 ROOT = Path(__file__).parents[1]
 ROOMS = ("model", "server", "training", "translation")
@@ -142,6 +145,9 @@ def test_modules_of_the_user_do_not_matter(site: Path, own_folder: Path) -> None
     assert run(site, own_folder, "-m", "dragoman", "--version").stdout == "dragoman 0.1.0\n"
 
 
+NOT_LOOKED_AT = {"dragoman", "google", "typing_extensions"}
+"""Ourselves, a name that many share, and what type checkers alone import."""
+
 TRAIN_PACKAGES = ("torch", "jinja2", "tensorboard")
 
 
@@ -200,3 +206,26 @@ def test_the_extras_have_what_commands_name() -> None:
     for package, extra in EXTRAS.items():
         assert any(requirement.startswith(package) for requirement in extras[extra])
         assert not any(requirement.startswith(package) for requirement in project["dependencies"])
+
+
+def test_every_package_that_is_imported_is_asked_for() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    asked = [
+        *project["dependencies"],
+        *(line for name in extras if name not in ("dev", "bench") for line in extras[name]),
+    ]
+    asked_names = {canonical_name(re.split(r"[\[<>=]", line)[0]) for line in asked}
+    imported = set()
+    for module, path in iterate_sources():
+        imported |= read_imports(path.read_text("utf-8"), module=module, is_package=path.name == "__init__.py")
+    missing = {}
+    for name in {name.split(".")[0] for name in imported} - sys.stdlib_module_names - NOT_LOOKED_AT:
+        bringing = {canonical_name(found) for found in packages_distributions().get(name, [])}
+        if not bringing & asked_names:
+            missing[name] = bringing
+    assert missing == {}
+
+
+def canonical_name(name: str) -> str:
+    return re.sub("[-_.]+", "-", name).lower()

@@ -21,9 +21,6 @@ from dragoman.model.files import STANDARD_STREAM, is_packed
 MAX_LINE_BYTES = 1 << 20
 """Longest line of a batch job; what is longer is no sentence, and might not fit into memory."""
 
-STANDARD_INPUT = STANDARD_STREAM
-"""Stands for standard input in `LineInput`, also where a file has that name."""
-
 _CHUNK_BYTES = 1 << 16
 
 
@@ -37,15 +34,15 @@ class LineInput:
 
     def __init__(self, path: Path, *, max_line_bytes: int | None = MAX_LINE_BYTES) -> None:
         """max_line_bytes: a longer line is an error; None takes lines of any length."""
-        self.name = "standard input" if path == STANDARD_INPUT else str(path)
+        self.name = "standard input" if path == STANDARD_STREAM else str(path)
         """What error messages call it."""
-        self.is_resumable = path != STANDARD_INPUT and path.is_file()
+        self.is_resumable = path != STANDARD_STREAM and path.is_file()
         """Whether a second run will read the same again; a pipe gives its content only once."""
         self.path = path
         self._max_line_bytes = max_line_bytes
         self._stack = ExitStack()
         try:
-            if path == STANDARD_INPUT:
+            if path == STANDARD_STREAM:
                 if sys.stdin is None:
                     raise InvalidInputError("standard input: is closed")
                 self._raw: BinaryIO = sys.stdin.buffer
@@ -158,7 +155,7 @@ def read_lines(path: Path) -> Iterator[str]:
     and, for invalid UTF-8 and damaged gzip data, the line.
     """
     # A file that is called "-" is meant: who asks for a corpus twice cannot read it from a pipe.
-    with LineInput(path.absolute() if path == STANDARD_INPUT else path, max_line_bytes=None) as source:
+    with LineInput(path.absolute() if path == STANDARD_STREAM else path, max_line_bytes=None) as source:
         for number, line in enumerate(source, start=1):
             yield source.decode(line, number)
 

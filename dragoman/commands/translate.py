@@ -24,8 +24,8 @@ from dragoman.commands.options import (
     with_search_options,
 )
 from dragoman.model.errors import InvalidInputError
-from dragoman.model.files import is_stream, open_output, refuse_to_replace
-from dragoman.translation.lines import STANDARD_INPUT, encode_line
+from dragoman.model.files import STANDARD_STREAM, is_stream, open_output, refuse_to_replace
+from dragoman.translation.lines import encode_line
 
 if TYPE_CHECKING:
     from dragoman.model.decoding.search_options import SearchOptions
@@ -126,7 +126,7 @@ def translate(
         loaded_with: dict[str, Scalar] = {"precision": precision, "device": device, "shortlist": use_shortlist}
         found = nullcontext(local_source(translator, task, loaded_with))
     with found as source:
-        lines = input_path or STANDARD_INPUT
+        lines = input_path or STANDARD_STREAM
         if is_job and output_path is not None:
             _translate_file(source, lines, output_path, task, as_json=as_json, overwrite=overwrite)
             return

@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dragoman.model.errors import InvalidInputError, NotFoundError
-from dragoman.translation.lines import STANDARD_INPUT, LineInput, decode_line, encode_line, read_lines
+from dragoman.model.files import STANDARD_STREAM
+from dragoman.translation.lines import LineInput, decode_line, encode_line, read_lines
 
 
 def write(path: Path, content: bytes) -> Path:
@@ -73,7 +74,7 @@ def test_a_file_called_like_standard_input_is_not_it(tmp_path: Path, monkeypatch
     os.close(write_end)
     with open(read_end) as pipe:
         monkeypatch.setattr(sys, "stdin", pipe)
-        with LineInput(STANDARD_INPUT) as source:
+        with LineInput(STANDARD_STREAM) as source:
             assert (source.is_resumable, source.num_bytes) == (False, None)
             assert list(source) == [b"a\n"]
             assert source.num_bytes_read == 0

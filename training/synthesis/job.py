@@ -16,14 +16,20 @@ from pathlib import Path
 from dragoman.model.bundle import bundle_revision, find_bundle, read_config
 from dragoman.model.config import Direction
 from dragoman.model.errors import DragomanError, InvalidInputError
-from dragoman.model.files import discard_asides, open_together, refuse_to_replace, write_atomically
+from dragoman.model.files import (
+    STANDARD_STREAM,
+    discard_asides,
+    open_together,
+    refuse_to_replace,
+    write_atomically,
+)
 from dragoman.training.corpus.text_file import LineOutput, file_checksum
 from dragoman.training.display import track_on_terminal
 from dragoman.training.evaluation.pair_scores import PairFiles
 from dragoman.training.synthesis.choice import Candidate, Chooser, Filters, Reason
 from dragoman.translation.batch.job import run_batch_job, show_progress
 from dragoman.translation.batch.source import TranslationSource
-from dragoman.translation.lines import STANDARD_INPUT, read_lines
+from dragoman.translation.lines import read_lines
 from dragoman.translation.results import Translation
 
 
@@ -119,7 +125,7 @@ class Synthesis:
         length, if these are files before anything is translated; and what `run_batch_job` raises.
         """
         self._files.prepare([path for path in (input_path, reference) if path is not None], overwrite=self._overwrite)
-        if reference is not None and input_path != STANDARD_INPUT:
+        if reference is not None and input_path != STANDARD_STREAM:
             PairFiles(input_path, reference)
         found: list[SynthesisCounts] = []
         with ExitStack() as display:
@@ -229,5 +235,5 @@ def _records_with_references(
 
 def _describe(path: Path) -> dict[str, str | None]:
     """checksum: of what can be read again."""
-    is_file = path != STANDARD_INPUT and path.is_file()
+    is_file = path != STANDARD_STREAM and path.is_file()
     return {"name": path.name, "sha256": file_checksum(path) if is_file else None}

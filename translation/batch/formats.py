@@ -1,7 +1,7 @@
 """Translations and scores as lines, for people and programs to read: tab-separated values and JSON."""
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,9 +9,7 @@ from numpy.typing import NDArray
 from dragoman.model.errors import InvalidInputError
 from dragoman.translation.alignment import format_alignment
 from dragoman.translation.results import Hypothesis, Translation
-
-if TYPE_CHECKING:  # it imports torch
-    from dragoman.translation.scored import ScoredTranslation
+from dragoman.translation.scored import ScoredTranslation
 
 DIGITS = 6
 """Decimal places of scores and log probabilities: more than float32 has of them."""
@@ -38,7 +36,7 @@ def translation_to_tsv(number: int, translation: Translation) -> str:
     )
 
 
-def score_to_json(outcome: "ScoredTranslation | InvalidInputError", *, attention: bool = False) -> str:
+def score_to_json(outcome: ScoredTranslation | InvalidInputError, *, attention: bool = False) -> str:
     """One line: {"source", "target", "score", "log_prob", "pieces", "token_log_probs", "alignment"}, the last one where
     it was asked for; with `attention` also "source_pieces" and "attention"; {"error"} for a pair that has no score."""
     if isinstance(outcome, InvalidInputError):
@@ -58,7 +56,7 @@ def score_to_json(outcome: "ScoredTranslation | InvalidInputError", *, attention
     )
 
 
-def score_to_tsv(outcome: "ScoredTranslation | InvalidInputError", *, pieces: bool, alignment: bool) -> str:
+def score_to_tsv(outcome: ScoredTranslation | InvalidInputError, *, pieces: bool, alignment: bool) -> str:
     """Score and log probability; with `pieces` these and the log probability of each, the end of sentence last, divided
     by spaces; with `alignment` that in the Pharaoh format. All fields are empty for a pair that has no score."""
     num_fields = 2 + 2 * pieces + alignment
