@@ -149,5 +149,5 @@ def test_the_command(variant: Variant, tiny_bundle: Path, tmp_path: Path) -> Non
     outcome = CliRunner().invoke(app, [*command, "--overwrite"])
     assert outcome.exit_code == 0, outcome.output
     assert outcome.stdout == f"{tmp_path / 'there'}: a, the mean of 2 bundles\n"
-    assert "do not say that they were fine-tuned from the same one" in outcome.stderr
+    assert "the bundles name no common origin" in outcome.stderr
     assert read_config(tmp_path / "there").storage == "float16"
