@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import BinaryIO, Self
 
 from dragoman.model.errors import DragomanError, InvalidInputError, NotFoundError
-from dragoman.model.files import is_packed, open_output, sync_folder, try_lock
+from dragoman.model.files import discard_asides, is_packed, open_output, sync_folder, try_lock
 
 Scalar = str | int | float | bool | None
 
@@ -117,6 +117,7 @@ class JobFiles:
             sync_folder(self._output.parent)
 
     def _pack(self, lines: Path) -> None:
+        discard_asides(self._output)
         with lines.open("rb") as file, open_output(self._output) as packed:
             shutil.copyfileobj(file, packed, _CHUNK_BYTES)
 

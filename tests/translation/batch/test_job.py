@@ -90,6 +90,16 @@ def test_writes_a_line_for_a_line_and_nothing_else(source: Path, output: Path) -
     assert beside(output) == ["output.de"]
 
 
+def test_an_output_called_so_is_packed_and_what_a_kill_left_is_removed(source: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out" / "packed.GZ"
+    output.parent.mkdir()
+    left = output.with_name("packed.GZ.0123abcd.tmp")
+    left.write_bytes(b"half")
+    run(source, output)
+    assert gzip.decompress(output.read_bytes()).decode() == expected()
+    assert [path.name for path in output.parent.iterdir()] == ["packed.GZ"]
+
+
 @pytest.mark.parametrize(
     ("content", "translated"),
     [
