@@ -31,6 +31,11 @@ class PreparedText:
     target_language: str
     frame: Frame = NO_FRAME
 
+    @property
+    def num_bytes(self) -> int:
+        """About how much memory it takes until it is translated."""
+        return 4 * len(self.text) + sum(segment.num_bytes for segment in self.segments)
+
     def without_frame(self, hypothesis: TokenHypothesis) -> TokenHypothesis:
         """The hypothesis without the target pieces that the codec forced upon it."""
         num_forced = len(self.frame.target)

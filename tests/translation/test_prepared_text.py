@@ -17,6 +17,7 @@ def test_a_prepared_text_becomes_a_request_for_each_segment() -> None:
         Request(UNNUMBERED, (4, 8, 3), options, 16, (), (11, 12), text="You."),
     )
     prepared = PreparedText("Hi. You.", segments, ("", " ", ""), options, "de")
+    assert prepared.num_bytes == 4 * len("Hi. You.") + sum(segment.num_bytes for segment in segments)
     ids = itertools.count(7)
     first, second = prepared.requests(ids)
     assert first == Request(7, (4, 9, 3), options, 16, (8,), (11, 12))

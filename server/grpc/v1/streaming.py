@@ -17,7 +17,7 @@ MIN_WINDOW, MAX_WINDOW = 64, 1024
 """Bounds of the texts of one stream that are in flight."""
 
 MAX_WINDOW_BYTES = 16 * 1024 * 1024
-"""Of the answers to texts in flight, about, and of these texts. A single text may exceed it."""
+"""Of the texts in flight, their pieces and their answers, about. A single text may exceed it."""
 
 MAX_CHUNK_WORK = 20_000
 """How much of a message is prepared at a time, see `Session.work`; a single text may have more."""
@@ -131,7 +131,7 @@ class TextStream:
             for item, outcome in zip(chunk, outcomes, strict=True):
                 num_bytes = len(item.text)
                 if isinstance(outcome, ReadyText):
-                    num_bytes += self._session.estimate(outcome)
+                    num_bytes += self._session.estimate(outcome) + sum(part.num_bytes for part in outcome.parts)
                 await self._window.enter(num_bytes)
                 tasks.create_task(self._answer(item.id, outcome, num_bytes, tasks))
                 await self._window.wait_for_room()
