@@ -17,7 +17,7 @@ from dragoman.server.call_context import CallContext, Priority
 from dragoman.server.catalogue.catalogue import Catalogue, Lease, ModelLease
 from dragoman.server.config import ModelConfig
 from dragoman.server.scheduling.interfaces import ServedTranslator
-from dragoman.server.scheduling.worker import EngineError, Worker, WorkerClosedError
+from dragoman.server.scheduling.worker import EngineError, ReplicaLostError, Worker, WorkerClosedError
 from dragoman.server.watching import BundleState
 from tests.server.fakes import DE_EN, EN_DE, PATIENCE, FakeTranslator, wait_for
 from tests.server.running import trust
@@ -528,3 +528,30 @@ def test_loading_leaves_the_event_loop_free(shelf: Shelf) -> None:
         await catalogue.close()
 
     run(main)
+
+
+def test_a_model_whose_engine_is_stuck_is_loaded_anew(shelf: Shelf) -> None:
+    stuck = shelf.bundles["small"]
+    assert stuck is not None
+    stuck.engine.gate.clear()
+    (config,) = models("small")
+    wanted = [config.model_copy(update={"stall_seconds": 1.0})]
+    changed = asyncio.Event()
+
+    async def main() -> None:
+        catalogue = make_catalogue(shelf, on_change=changed.set)
+        await catalogue.apply(wanted)
+        changed.clear()
+        with catalogue.find("small", "en", "de") as lease, pytest.raises(ReplicaLostError, match="is stuck"):
+            await translate(lease, "a b")
+        await changed.wait()
+        assert catalogue.works() == {"small": False}
+        shelf.bundles["small"] = FakeTranslator("small")
+        assert await catalogue.apply(wanted, at_once=True) == []  # it does not wait for the stuck thread
+        assert catalogue.works() == {"small": True}
+        with catalogue.find("small", "en", "de") as lease:
+            assert await translate(lease, "a b") == "b a"
+        await catalogue.close()
+
+    run(main)
+    stuck.engine.gate.set()
