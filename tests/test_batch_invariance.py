@@ -14,7 +14,8 @@ from dragoman.model.config import Direction
 from dragoman.model.decoding.decoder import Decoder
 from dragoman.model.decoding.decoders.native.decoder import NativeDecoder, Precision, is_available
 from dragoman.model.decoding.engines.engine import Engine
-from dragoman.model.decoding.engines.fleet import Fleet, make_engine
+from dragoman.model.decoding.engines.fleet import Fleet
+from dragoman.model.decoding.engines.making import make_engine
 from dragoman.model.decoding.request import Request, TokenHypothesis
 from dragoman.model.decoding.search_options import SearchOptions
 from dragoman.model.weights import read_weights

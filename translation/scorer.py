@@ -18,7 +18,7 @@ from dragoman.model.bundle import BundleConfig
 from dragoman.model.codec import Codec
 from dragoman.model.config import Direction
 from dragoman.model.decoding.decoder import Decoder, Given, GivenScore
-from dragoman.model.decoding.engines.fleet import default_threads
+from dragoman.model.decoding.engines.making import default_threads
 from dragoman.model.decoding.loading import open_model
 from dragoman.model.decoding.search.rules import hypothesis_score
 from dragoman.model.decoding.search_options import LengthNormalization, SearchOptions

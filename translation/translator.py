@@ -8,7 +8,8 @@ from typing import Unpack
 from dragoman.model.bundle import BundleConfig
 from dragoman.model.codec import Codec
 from dragoman.model.config import Direction
-from dragoman.model.decoding.engines.fleet import Fleet, default_threads, make_engine
+from dragoman.model.decoding.engines.fleet import Fleet
+from dragoman.model.decoding.engines.making import default_threads, make_engine
 from dragoman.model.decoding.engines.replicas.messages import ReplicaSetup
 from dragoman.model.decoding.engines.replicas.replica import STALL_SECONDS
 from dragoman.model.decoding.limits import EngineLimits

@@ -15,11 +15,11 @@ from collections.abc import Sequence
 from concurrent.futures import FIRST_EXCEPTION, wait
 from dataclasses import dataclass, replace
 
-from dragoman.model.decoding.decoder import Decoder
 from dragoman.model.decoding.engines.engine import Engine
 from dragoman.model.decoding.engines.lanes import Lane, Room, ThreadLane
 from dragoman.model.decoding.engines.replicas.messages import ReplicaSetup
 from dragoman.model.decoding.engines.replicas.replica import COMMAND, NUM_LOOKS, STALL_SECONDS, Replica
+from dragoman.model.decoding.engines.suspects import Suspects, fatal
 from dragoman.model.decoding.limits import EngineLimits, num_cached_positions
 from dragoman.model.decoding.request import Event, Finished, Lost, Partial, Request
 from dragoman.model.decoding.statistics import EngineStatistics, RequestCounts, make_statistics
@@ -30,14 +30,6 @@ EVENT_SECONDS = 0.002
 
 LIFE_SECONDS = 0.2
 """How long a step waits for a process to come to life, if there is none."""
-
-MAX_DEATHS = 2
-"""Processes that may end while they have a request; then it is taken for the reason."""
-
-FATAL = "an engine process ended each time that it was translated"
-
-MAX_SUSPECTS = 4096
-"""Requests of which it is remembered that a process ended with them."""
 
 logger = logging.getLogger(__name__)
 
@@ -78,7 +70,7 @@ class Fleet:
         self._by_inner_id: dict[int, _Flight] = {}
         self._partials: dict[int, Partial] = {}  # by the caller's id: the newest that was not told
         self._ends: dict[int, Finished | Lost] = {}  # likewise
-        self._deaths: dict[Request, int] = {}  # by request without its id: the processes that ended with it
+        self._suspects = Suspects()
         self._failure: Exception | None = None  # of a thread's engine, not told yet
         self._lanes: list[Lane] = []
         self._threads: list[ThreadLane] = []
@@ -117,8 +109,7 @@ class Fleet:
         fleet._take_lanes(fleet._replicas)
         starts = [replica.first_start for replica in fleet._replicas]
         wait(starts, return_when=FIRST_EXCEPTION)
-        failures = [start.exception() for start in starts if start.done()]
-        for failure in failures:
+        for failure in [start.exception() for start in starts if start.done()]:
             if failure is not None:
                 fleet.close()
                 raise failure
@@ -147,7 +138,7 @@ class Fleet:
             return tuple(replica.pid for replica in self._replicas if replica.is_alive and replica.pid is not None)
 
     def check(self, request: Request) -> None:
-        """Raises InvalidInputError for a request that `admit` will never take. May be called in any thread."""
+        """See `Engine.check`. May be called in any thread."""
         self.limits.check(request)
 
     def count_fitting(self, requests: Sequence[Request]) -> int:
@@ -183,8 +174,8 @@ class Fleet:
         with self.changed:
             for request in requests:
                 self._in_flight[request.id] = _Flight(request, next(self._ids))
-                if self._deaths_with(request) >= MAX_DEATHS:
-                    self._ends[request.id] = Lost(request.id, FATAL, is_at_fault=True)
+                if self._suspects.is_fatal(request):
+                    self._ends[request.id] = fatal(request.id)
         self._request_counts.count_admitted(requests)
         self._send_homeless()
 
@@ -245,13 +236,12 @@ class Fleet:
             )
 
     def close(self) -> None:
-        """Ends the threads and processes, after the steps that they are in; does not wait for a thread that is stuck.
-        May be called twice."""
+        """Ends the threads and processes, after the steps that they are in, but for threads that are stuck. May be
+        called twice."""
         for lane in self._lanes:
             lane.begin_closing()
-        for lane in self._lanes:
-            if not any(lane is stuck for stuck in self._stuck()):
-                lane.close()
+        for lane in set(self._lanes).difference(self._stuck()):
+            lane.close()
 
     def _run_threads(self) -> None:
         """Has the engines on threads work that have something to do, the only one of them on this thread."""
@@ -324,7 +314,7 @@ class Fleet:
                 for lane in living
                 if loads[lane] < lane.max_slots and (limit is None or reserved[lane.room] + needed <= limit)
             ]
-            is_suspect = self._deaths_with(request) > 0
+            is_suspect = self._suspects.is_suspect(request)
             if is_suspect:
                 fitting = [lane for lane in fitting if not loads[lane]]
             if not fitting:
@@ -337,11 +327,8 @@ class Fleet:
 
     def _load(self, lane: Lane) -> int:
         """Its slots that are taken; all of them while it decodes a request that is suspected."""
-        is_alone = self._deaths and any(map(self._deaths_with, lane.in_flight.values()))
+        is_alone = self._suspects and any(map(self._suspects.is_suspect, lane.in_flight.values()))
         return lane.max_slots if is_alone else len(lane.in_flight)
-
-    def _deaths_with(self, request: Request) -> int:
-        return self._deaths.get(_nameless(request), 0) if self._deaths else 0
 
     # The lanes' threads call these, with the lock held.
 
@@ -358,22 +345,13 @@ class Fleet:
             _leave(lane, flight)
             self._partials.pop(request_id, None)
             self._ends[request_id] = replace(event, id=request_id)
-            if self._deaths and isinstance(event, Finished):
-                self._deaths.pop(_nameless(flight.request), None)
+            if isinstance(event, Finished):
+                self._suspects.clear(flight.request)
         if events:
             self.changed.notify_all()
 
     def lose(self, lane: Lane, reason: str) -> None:
-        losses = []
-        for inner_id, request in lane.in_flight.items():
-            nameless = _nameless(request)
-            deaths = self._deaths.pop(nameless, 0) + 1
-            self._deaths[nameless] = deaths
-            is_at_fault = deaths >= MAX_DEATHS
-            losses.append(Lost(inner_id, FATAL if is_at_fault else reason, is_at_fault))
-        while len(self._deaths) > MAX_SUSPECTS:
-            del self._deaths[next(iter(self._deaths))]
-        self.deliver(lane, losses)
+        self.deliver(lane, self._suspects.lose(lane.in_flight.items(), reason))
 
     def fail(self, lane: Lane, error: Exception) -> None:
         if lane.in_flight:
@@ -421,42 +399,3 @@ def _works_by_itself(lane: Lane) -> bool:
 def _leave(lane: Lane, flight: _Flight) -> None:
     if lane.in_flight.pop(flight.inner_id, None) is not None:
         lane.room.num_reserved -= num_cached_positions(flight.request)
-
-
-def _nameless(request: Request) -> Request:
-    """Equal for all requests of the same sentence, searched in the same way."""
-    return replace(request, id=0, is_followed=False)
-
-
-def make_engine(
-    decoder: Decoder,
-    *,
-    num_threads: int,
-    max_slots: int,
-    max_cached_positions: int | None = None,
-    stall_seconds: float = STALL_SECONDS,
-) -> Engine | Fleet:
-    """An engine for so many threads, which share the slots evenly; a single one where the decoder needs no more."""
-    decoders = [decoder]
-    while len(decoders) < min(num_threads, max_slots) and (replica := decoder.replicate()) is not None:
-        decoders.append(replica)
-    count = len(decoders)
-    engines = [
-        Engine(
-            one,
-            max_slots=max_slots // count + (number < max_slots % count),
-            max_cached_positions=max_cached_positions,
-        )
-        for number, one in enumerate(decoders)
-    ]
-    return engines[0] if count == 1 else Fleet.of_threads(engines, stall_seconds=stall_seconds)
-
-
-def default_threads() -> int:
-    """OMP_NUM_THREADS, or the processors that this process may use."""
-    chosen = os.environ.get("OMP_NUM_THREADS", "")
-    if chosen.isdecimal() and int(chosen):
-        return int(chosen)
-    if hasattr(os, "sched_getaffinity"):  # Linux
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

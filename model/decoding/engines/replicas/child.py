@@ -13,7 +13,8 @@ from multiprocessing.connection import Connection
 from typing import NoReturn
 
 from dragoman.model.decoding.engines.engine import Engine
-from dragoman.model.decoding.engines.fleet import Fleet, make_engine
+from dragoman.model.decoding.engines.fleet import Fleet
+from dragoman.model.decoding.engines.making import make_engine
 from dragoman.model.decoding.engines.replicas.messages import (
     VERSION,
     Failed,

@@ -15,7 +15,8 @@ from dragoman.model.decoding.decoder import Decoder
 from dragoman.model.decoding.decoders.native.decoder import is_available
 from dragoman.model.decoding.decoders.torch_decoder import TorchDecoder
 from dragoman.model.decoding.engines.engine import Engine
-from dragoman.model.decoding.engines.fleet import Fleet, default_threads, make_engine
+from dragoman.model.decoding.engines.fleet import Fleet
+from dragoman.model.decoding.engines.making import default_threads, make_engine
 from dragoman.model.decoding.request import Event, Finished, Request
 from dragoman.model.decoding.search_options import SearchOptions
 from dragoman.model.errors import InvalidInputError, StalledError
