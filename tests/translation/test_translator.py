@@ -214,7 +214,8 @@ def test_reads_nothing_before_it_is_asked(translator: Translator) -> None:
     translator.stream(read(), EN_DE, QUICK)
 
 
-def test_closing_early_frees_all_slots(translator: Translator, tiny_sentences: list[str]) -> None:
+def test_closing_early_frees_all_slots(tiny_bundle: Path, tiny_sentences: list[str]) -> None:
+    translator = Translator.load(tiny_bundle, max_slots=8, num_threads=1)  # always the same in flight
     stream = translator.stream(["", *tiny_sentences], EN_DE, SearchOptions())
     assert next(stream).source == ""
     assert next(stream).source == tiny_sentences[0]

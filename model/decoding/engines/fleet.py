@@ -27,7 +27,6 @@ from dragoman.model.errors import DragomanError, InvalidInputError, StalledError
 
 EVENT_SECONDS = 0.002
 """How long a step waits for something to tell: meanwhile the caller can neither admit nor cancel."""
-
 LIFE_SECONDS = 0.2
 """How long a step waits for a process to come to life, if there is none."""
 
@@ -36,8 +35,8 @@ logger = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class _Flight:
-    """A request in flight. lane: None while it waits for one; inner_id: what its engine knows it by, since a caller may
-    use an id again while the engine still tells of the one before."""
+    """A request in flight. lane: None while it waits for one; inner_id: the number that its engine knows it by, since a
+    caller may use an id again while the engine still tells of the one before."""
 
     request: Request
     inner_id: int
@@ -126,7 +125,7 @@ class Fleet:
 
     @property
     def free_slots(self) -> int:
-        """Sentences that could be admitted now, to engines that are ready, if their positions fit too."""
+        """See `Engine.free_slots`; of engines that are ready."""
         with self.changed:
             free = sum(lane.max_slots - self._load(lane) for lane in self._lanes if lane.is_alive)
             return max(0, free - len(self._homeless()))
