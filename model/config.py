@@ -1,4 +1,4 @@
-"""What a model is, as frozen data: its architecture and its translation directions. Free of torch."""
+"""A model's architecture, vocabulary shape and translation directions, as frozen data. Free of torch."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,7 +40,7 @@ def describe_validation_error(error: ValidationError) -> str:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Direction:
-    """From which language into which, as the corpora name them ("en", "de", "pt-BR"); written "en→de"."""
+    """A source and a target language, named as in the corpora ("en", "de", "pt-BR"); written "en→de"."""
 
     source: str
     target: str
@@ -50,7 +50,7 @@ class Direction:
 
     @classmethod
     def parse(cls, text: str) -> "Direction":
-        """Reads "en→de" or "en-de"; with tags that hold a hyphen themselves ("en→pt-BR") only the arrow is clear.
+        """Reads "en→de" or "en-de"; a tag with a hyphen of its own ("en→pt-BR") needs the arrow.
 
         Raises InvalidInputError for anything else.
         """
@@ -62,13 +62,13 @@ class Direction:
 
 
 MAX_WIDTH = 65_536
-"""Most numbers of a vector. An int8 product adds up bytes times signed bytes in 32 bits: 66,311 of them always fit."""
+"""Most numbers of a vector. An int8 product sums products of two bytes in 32 bits; 66,311 of them always fit."""
 
 MAX_LAYERS = 256
 MAX_POSITIONS = 65_536
 MAX_PIECES = 1 << 22
 MAX_TABLE = 1 << 28
-"""Most numbers of the table of positions, which no file has to hold: 1 GiB."""
+"""Most numbers of the table of positions, 1 GiB; no file bounds it, since it is computed."""
 
 
 class ArchitectureConfig(StrictModel):
@@ -93,9 +93,11 @@ class ArchitectureConfig(StrictModel):
         "all",
         description="all: source, target and output share one matrix (joint vocabulary only); target: the last two.",
     )
-    dropout: float = Field(0.1, ge=0, lt=1, description="On embeddings and on every sublayer's output.")
+    dropout: float = Field(0.1, ge=0, lt=1, description="Dropout of embeddings and of every sublayer's output.")
     attention_dropout: float = Field(0.0, ge=0, lt=1, description="On attention weights.")
-    feed_forward_dropout: float = Field(0.0, ge=0, lt=1, description="On the hidden layer of the feed-forward network.")
+    feed_forward_dropout: float = Field(
+        0.0, ge=0, lt=1, description="Dropout of the feed-forward network's hidden layer."
+    )
     max_source_length: int = Field(
         256, ge=2, le=MAX_POSITIONS, description="Most source pieces, tag and end of sentence included."
     )
@@ -143,7 +145,7 @@ class ArchitectureConfig(StrictModel):
 
 
 class VocabularyShape(StrictModel):
-    """What network and search know of a vocabulary: its sizes and special ids; see `model.codec.Codec` for the rest.
+    """A vocabulary's sizes and special ids, all that network and search need of it; see `model.codec.Codec`.
 
     The ids' defaults are those of the vocabularies that Dragoman trains; older bundles do not state them.
     """
@@ -152,7 +154,7 @@ class VocabularyShape(StrictModel):
     target_size: int = Field(gt=0, le=MAX_PIECES)
     joint: bool = Field(description="Source and target have the same pieces.")
     pad_id: int = Field(
-        0, ge=0, description="Fills up shorter sequences, always masked: any piece of both sides will do."
+        0, ge=0, description="Piece that pads shorter sequences; always masked, so any piece of both sides will do."
     )
     unk_id: int = Field(1, ge=0, description="The unknown piece, on both sides.")
     start_id: int = Field(2, ge=0, description="The target piece that the decoder is fed first.")

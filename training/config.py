@@ -15,21 +15,23 @@ from dragoman.training.evaluation.metrics import DEFAULT_TOKENIZER, check_tokeni
 from dragoman.training.run.initialization import inherit_from_bundle
 
 _LANGUAGE_CODE = re.compile(r"[A-Za-z]{1,8}([-_][A-Za-z0-9]{1,8})*")
-"""As long as those of BCP 47, so that a misspelt option of a corpus is no language."""
+"""Subtags have at most 8 characters, as in BCP 47, so that a misspelt option of a corpus is no language."""
 
 
 class CorpusConfig(StrictModel):
-    """A parallel corpus: the file of each language, by the language's code; line N of each means the same."""
+    """A parallel corpus: a file for each language, under the language's code; the files' lines N mean the same."""
 
     model_config = ConfigDict(extra="allow")
     __pydantic_extra__: dict[str, FilePath] = Field(init=False)
 
-    repeat: int = Field(1, ge=1, description="How often an epoch has each pair, such as to favour human translations.")
+    repeat: int = Field(
+        1, ge=1, description="Times that an epoch has each pair, for instance 2 for human translations."
+    )
     directions: tuple[str, ...] = Field(
         (),
         strict=False,
-        description="Of the run's directions those that learn from it, as from synthetic text only one should; if none "
-        "is given, all that it has both languages of.",
+        description="Directions that learn from this corpus (from synthetic text only one should); by default all of "
+        "the run's directions whose languages it has.",
     )
 
     @model_validator(mode="after")
@@ -38,7 +40,7 @@ class CorpusConfig(StrictModel):
             if not _LANGUAGE_CODE.fullmatch(key):
                 raise ValueError(f"{key} is neither an option of a corpus nor a language's code")
         if len(set(self.directions)) < len(self.directions):
-            raise ValueError("directions has one of them twice")
+            raise ValueError("directions lists a direction twice")
         return self
 
     @property
@@ -46,7 +48,7 @@ class CorpusConfig(StrictModel):
         return dict(self.__pydantic_extra__)
 
     def taught(self, directions: Sequence[Direction]) -> list[Direction]:
-        """Which of the run's directions learn from this corpus."""
+        """The directions of the run that learn from this corpus."""
         wanted = [Direction.parse(direction) for direction in self.directions]
         return [direction for direction in spoken_by(self.files, directions) if not wanted or direction in wanted]
 
@@ -57,19 +59,21 @@ def spoken_by(languages: Container[str], directions: Sequence[Direction]) -> lis
 
 
 class DataConfig(StrictModel):
-    """The parallel corpus. Paths are relative to the folder where the command runs; .gz is unpacked as it is read."""
+    """The parallel corpus. Paths are relative to the working directory; .gz files are decompressed as they are read."""
 
-    directions: tuple[str, ...] = Field(min_length=1, strict=False, description='What to learn: ["en-de", "de-en"].')
+    directions: tuple[str, ...] = Field(
+        min_length=1, strict=False, description='Directions to learn: ["en-de", "de-en"].'
+    )
     train: tuple[CorpusConfig, ...] = Field((), strict=False, description="Corpora: a file for each language.")
     dev: dict[str, FilePath] = Field({}, description="Held-out sentences for validation: a file for each language.")
-    max_length: int = Field(128, ge=1, description="Pairs with more pieces on a side are left out, and counted.")
-    shuffle_pairs: int = Field(262_144, ge=1024, description="Pairs that are shuffled at a time, and held in memory.")
+    max_length: int = Field(128, ge=1, description="Pairs with more pieces on a side are dropped and counted.")
+    shuffle_pairs: int = Field(262_144, ge=1024, description="Pairs that are held in memory and shuffled together.")
     sampling_temperature: float = Field(
         1.0,
         ge=1,
         allow_inf_nan=False,
-        description="1: an epoch has every pair once. More: as many pairs, but corpora and directions get shares in "
-        "proportion to size^(1/temperature), so that small ones count for more.",
+        description="1: an epoch has every pair once. Above 1: corpora and directions get shares of the epoch in "
+        "proportion to size^(1/temperature), which favours small ones.",
     )
 
     @property
@@ -91,7 +95,7 @@ class DataConfig(StrictModel):
             raise ValueError(str(error)) from error
         for number, direction in enumerate(directions):
             if direction in directions[:number]:
-                raise ValueError(f"{direction} is there twice")
+                raise ValueError(f"{direction} is listed twice")
         for number, corpus in enumerate(self.train):
             _check_directions(corpus, directions, f"train.{number}")
         for direction in directions:
@@ -105,39 +109,39 @@ class DataConfig(StrictModel):
                 raise ValueError(f"dev lacks a language of {direction}")
         for number, corpus in enumerate(self.train):
             if not spoken_by(corpus.files, directions):
-                raise ValueError(f"train.{number} has not both languages of any direction")
+                raise ValueError(f"train.{number} lacks both languages of every direction")
         return self
 
 
 def _check_directions(corpus: CorpusConfig, directions: Sequence[Direction], name: str) -> None:
-    """Raises ValueError unless a corpus's own directions are the run's and between its languages."""
+    """Raises ValueError unless a corpus's own directions are among the run's and the corpus has their languages."""
     for wanted in corpus.directions:
         try:
             direction = Direction.parse(wanted)
         except InvalidInputError as error:
             raise ValueError(f"{name}.directions: {error}") from error
         if direction not in directions:
-            raise ValueError(f"{name}.directions: {direction} is none of the run's directions")
+            raise ValueError(f"{name}.directions: {direction} is not one of the run's directions")
         if not spoken_by(corpus.files, [direction]):
             raise ValueError(f"{name} lacks a language of {direction}")
 
 
 class SubwordRegularizationConfig(StrictModel):
-    """Other pieces for the same text in every epoch, drawn at random. Of a unigram vocabulary, alpha is the power of
-    the probabilities that segmentations are drawn with (Kudo 2018): the smaller, the more random, 0.1 to 0.5 being
-    usual. Of a BPE vocabulary it is the share of merges left out (BPE-dropout, Provilkov et al. 2020), usually 0.1."""
+    """Randomly drawn segmentations, new in every epoch. For a unigram vocabulary, alpha is the exponent of the
+    segmentations' probabilities (Kudo 2018): the smaller, the more random; usually 0.1 to 0.5. For a BPE vocabulary it
+    is the share of merges left out (BPE-dropout, Provilkov et al. 2020), usually 0.1."""
 
-    source_alpha: float = Field(0.0, ge=0, le=1, description="Of the source side; 0: always the best segmentation.")
-    target_alpha: float = Field(0.0, ge=0, le=1, description="Of the target side; 0: always the best segmentation.")
+    source_alpha: float = Field(0.0, ge=0, le=1, description="Source side's alpha; 0: always the best segmentation.")
+    target_alpha: float = Field(0.0, ge=0, le=1, description="Target side's alpha; 0: always the best segmentation.")
 
 
 class VocabularyConfig(StrictModel):
     """SentencePiece models: given as files, or learnt from the training corpus."""
 
-    size: int = Field(8000, ge=300, description="Pieces, of each side if the vocabulary is not joint.")
+    size: int = Field(8000, ge=300, description="Number of pieces; of each side if the vocabulary is not joint.")
     type: Literal["unigram", "bpe"] = "unigram"
     joint: bool = Field(True, description="One vocabulary for both sides.")
-    byte_fallback: bool = Field(True, description="Spell unseen characters as UTF-8 bytes rather than as unknown.")
+    byte_fallback: bool = Field(True, description="Spell unseen characters as UTF-8 bytes instead of unknown.")
     character_coverage: float = Field(0.9999, gt=0, le=1)
     source_file: FilePath | None = Field(None, description="A SentencePiece model to use; for both sides if joint.")
     target_file: FilePath | None = Field(None, description="The target side's model if the vocabulary is not joint.")
@@ -145,7 +149,7 @@ class VocabularyConfig(StrictModel):
     @model_validator(mode="after")
     def _files_fit_together(self) -> Self:
         if self.target_file is not None and (self.joint or self.source_file is None):
-            raise ValueError("target_file goes with source_file and joint = false")
+            raise ValueError("target_file needs source_file and joint = false")
         if self.source_file is not None and not self.joint and self.target_file is None:
             raise ValueError("source_file with joint = false needs target_file too")
         return self
@@ -157,77 +161,77 @@ class OptimizationConfig(StrictModel):
 
     max_updates: int = Field(100_000, ge=1)
     optimizer: Literal["adamw", "muon"] = Field(
-        "adamw", description="muon: for the layers' matrices, with AdamW for embeddings, biases and norms."
+        "adamw", description="muon: Muon for the layers' matrices, AdamW for embeddings, biases and norms."
     )
-    batch_tokens: int = Field(4096, ge=16, description="Padded pieces of a batch, on its longer side.")
-    accumulation: int = Field(1, ge=1, description="Batches to one update.")
-    learning_rate: float = Field(1e-3, gt=0, description="The peak, reached at the end of the warm-up.")
+    batch_tokens: int = Field(4096, ge=16, description="Pieces of a batch on its longer side, padding included.")
+    accumulation: int = Field(1, ge=1, description="Batches per update.")
+    learning_rate: float = Field(1e-3, gt=0, description="Peak learning rate, reached at the end of the warm-up.")
     warmup_updates: int = Field(4000, ge=1)
     schedule: Literal["inverse_square_root", "linear", "cosine"] = Field(
         "inverse_square_root", description="How the learning rate falls after the warm-up."
     )
     final_learning_rate_ratio: float = Field(
-        0.0, ge=0, le=1, description="linear and cosine fall to this share of the peak at max_updates."
+        0.0, ge=0, le=1, description="Share of the peak to which linear and cosine fall at max_updates."
     )
-    weight_decay: float = Field(0.0, ge=0, description="Of matrices, as in AdamW; biases and norms are left alone.")
+    weight_decay: float = Field(0.0, ge=0, description="Decay of matrices, as in AdamW; biases and norms do not decay.")
     adam_beta1: float = Field(0.9, ge=0, lt=1)
     adam_beta2: float = Field(0.98, ge=0, lt=1)
     adam_epsilon: float = Field(1e-9, gt=0)
-    clip_norm: float = Field(1.0, ge=0, description="Largest norm of the gradient; 0 clips nothing.")
-    precision: Literal["bfloat16", "float32"] = Field("bfloat16", description="Of the matrix products.")
+    clip_norm: float = Field(1.0, ge=0, description="Norm to which larger gradients are clipped; 0: no clipping.")
+    precision: Literal["bfloat16", "float32"] = Field("bfloat16", description="Precision of the matrix products.")
     log_every: int = Field(50, ge=1, description="Updates between two lines of metrics.")
     checkpoint_every: int = Field(500, ge=1, description="Updates between two checkpoints.")
-    keep_checkpoints: int = Field(8, ge=1, description="The newest that are kept; the best ones for averaging too.")
+    keep_checkpoints: int = Field(8, ge=1, description="Newest checkpoints kept, besides the best ones for averaging.")
     sharding: Literal["none", "full"] = Field(
         "none",
-        description="Of weights, gradients and optimizer among the processes: none (DDP) keeps all in each, full "
-        "(FSDP2) a part in each, for networks that a device alone cannot hold.",
+        description="Weights, gradients and optimizer state are kept whole in each process (none, DDP) or split among "
+        "the processes (full, FSDP2), for networks that one device cannot hold.",
     )
 
 
 class StabilityConfig(StrictModel):
-    """What happens when a loss or gradient is no number, or a gradient leaps: the update is left out; after several in
-    a row the run goes back to its newest checkpoint and goes on with the data that follows."""
+    """Handling of bad updates, whose loss or gradient is NaN or infinite, or whose gradient's norm leaps. The run skips
+    them; after several in a row it rolls back to its newest checkpoint and continues with the data that follows."""
 
     spike_factor: float = Field(
         10.0,
         ge=0,
-        description="Largest ratio of a gradient's norm to the median of the updates before; 0: any.",
+        description="Largest ratio of a gradient's norm to the median of the updates before; 0: no limit.",
     )
-    bad_updates: int = Field(3, ge=1, description="Updates left out in a row before the run goes back.")
-    rollbacks: int = Field(3, ge=0, description="Times that a run goes back before it gives up.")
+    bad_updates: int = Field(3, ge=1, description="Bad updates in a row before the run rolls back.")
+    rollbacks: int = Field(3, ge=0, description="Rollbacks before the run gives up.")
 
 
 class ObjectiveConfig(StrictModel):
-    """What is minimized."""
+    """The loss."""
 
-    label_smoothing: float = Field(0.1, ge=0, lt=1, description="Mass spread evenly over all pieces.")
+    label_smoothing: float = Field(0.1, ge=0, lt=1, description="Probability mass spread evenly over all pieces.")
     r_drop: float = Field(
-        0.0, ge=0, description="α of R-Drop: two passes under different dropout are to agree; twice the work. 0: off."
+        0.0, ge=0, description="α of R-Drop: weight of the divergence of two passes; twice the work. 0: off."
     )
-    source_word_dropout: float = Field(0.0, ge=0, lt=1, description="Share of source pieces made unknown.")
-    target_word_dropout: float = Field(0.0, ge=0, lt=1, description="Share of the decoder's input made unknown.")
+    source_word_dropout: float = Field(0.0, ge=0, lt=1, description="Share of source pieces replaced by unknown.")
+    target_word_dropout: float = Field(0.0, ge=0, lt=1, description="Share of the decoder's input replaced by unknown.")
     guided_alignment: float = Field(
-        0.0, ge=0, description="Weight of the attention's cross-entropy against IBM Model 1's alignment. 0: off."
+        0.0, ge=0, description="Weight of the attention's cross-entropy with IBM Model 1's alignment. 0: off."
     )
 
 
 class ValidationConfig(StrictModel):
-    """BLEU on the dev set through the real beam search."""
+    """BLEU of the beam search on the dev set."""
 
-    every: int = Field(1000, ge=1, description="Updates between two validations; a checkpoint is saved before.")
-    max_sentences: int = Field(500, ge=1, description="Dev sentences used, of each direction.")
+    every: int = Field(1000, ge=1, description="Updates between two validations; each follows a checkpoint.")
+    max_sentences: int = Field(500, ge=1, description="Dev sentences used for each direction.")
     beam_size: int = Field(4, ge=1, le=32)
     length_penalty: float = Field(1.0, ge=0, le=10)
     precision: Literal["auto", "float32", "bfloat16", "float16", "int8"] = Field(
-        "auto", description="What the search computes in; auto: what a bundle is served in on such a device."
+        "auto", description="Precision of the search; auto: that of serving on the same kind of device."
     )
     tokenize: str = Field(
         DEFAULT_TOKENIZER,
-        description="sacreBLEU's, for all directions: zh, ja-mecab or char for text without spaces, none for a corpus "
-        "that is tokenized.",
+        description="sacreBLEU's tokenizer for all directions: zh, ja-mecab or char for text without spaces, none for "
+        "a tokenized corpus.",
     )
-    patience: int = Field(10, ge=1, description="Validations without a better BLEU after which the run stops.")
+    patience: int = Field(10, ge=1, description="Validations without a better BLEU before the run stops.")
 
     @field_validator("tokenize")
     @classmethod
@@ -240,39 +244,39 @@ class ValidationConfig(StrictModel):
 
 
 class AveragingConfig(StrictModel):
-    """Means of weights: at the end that of several checkpoints, kept if its dev BLEU is better than the best's; and on
-    the way an exponential moving average, which then is what is validated and kept."""
+    """Means of weights. At the end of the run, the mean of several checkpoints replaces the best bundle if its dev BLEU
+    is better. During the run, an exponential moving average, if there is one, is validated and kept."""
 
-    checkpoints: int = Field(5, ge=1, description="1 averages nothing.")
+    checkpoints: int = Field(5, ge=1, description="Checkpoints averaged at the end; 1: none.")
     select: Literal["last", "best"] = "last"
     ema_decay: float = Field(
-        0.0, ge=0, lt=1, description="Of the exponential moving average after its warm-up, such as 0.999; 0: none."
+        0.0, ge=0, lt=1, description="Decay of the moving average after its warm-up, such as 0.999; 0: no average."
     )
 
 
 class InitializationConfig(StrictModel):
-    """What a run begins with in place of random weights: fine-tuning."""
+    """Fine-tuning: the bundle that a run begins with, instead of random weights."""
 
     bundle: str | None = Field(
         None,
         min_length=1,
-        description="A bundle's folder or a shipped bundle's name. Weights, vocabulary and architecture are its own; "
-        "dropout may differ, and there may be fewer layers: some of its own, evenly spread.",
+        description="Folder of a bundle or name of a shipped one, which gives weights, vocabulary and architecture. "
+        "Dropout may differ, and there may be fewer layers: some of the bundle's, evenly spread.",
     )
 
 
 class BundleOptions(StrictModel):
-    """What the bundle says of itself and how it stores its weights."""
+    """The bundle's description of itself, and its storage of the weights."""
 
     name: str = Field("model", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     description: str = ""
-    data: str = Field("", description="What it was trained on, with the attribution that its licence asks for.")
+    data: str = Field("", description="Training data, with the attribution that its licence requires.")
     licence: str = ""
     storage: Literal["int8", "float16", "float32"] = "float16"
 
 
 class RunConfig(StrictModel):
-    """Everything that decides a run."""
+    """Everything that determines a run."""
 
     run_folder: FilePath
     seed: int = Field(1, ge=0)
@@ -296,18 +300,18 @@ class RunConfig(StrictModel):
         room = min(architecture.max_source_length - 2, architecture.max_target_length - 1)
         if self.data.max_length > room:
             raise ValueError(
-                f"data.max_length {self.data.max_length} does not fit the architecture, with room for {room} pieces"
+                f"data.max_length {self.data.max_length} does not fit the architecture, which takes {room} pieces"
             )
         return self
 
 
 def load_run_config(path: Path, overrides: Sequence[str] = ()) -> RunConfig:
     """Reads a run's configuration; `overrides` are "table.key=value" in TOML syntax, a bare word being a string.
-    Variables such as DRAGOMAN_DATA__MAX_LENGTH count before the file, and behind `overrides`.
+    Environment variables such as DRAGOMAN_DATA__MAX_LENGTH override the file; `overrides` override both.
 
     The run folder defaults to runs/ and the file's name. Fine-tuning takes the architecture and the vocabulary's shape
-    from the bundle. Raises NotFoundError for a missing file and InvalidInputError
-    that names the dotted key, or the line, at fault.
+    from the bundle. Raises NotFoundError for a missing file, and InvalidInputError that names the dotted key, or the
+    line, at fault.
     """
     tree = read_toml(path)
     tree.setdefault("run_folder", f"runs/{path.stem}")

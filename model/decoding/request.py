@@ -1,4 +1,4 @@
-"""What goes into the decoding engine and what comes out of it, as plain data without torch."""
+"""The decoding engine's requests and their outcomes, as plain data. Free of torch."""
 
 from dataclasses import dataclass, field
 
@@ -10,30 +10,30 @@ from dragoman.model.decoding.search_options import SearchOptions
 UNNUMBERED = -1
 
 BASE_BYTES = 2048
-"""Of a request without its pieces: the objects that stand for it in the text, the call and the queue."""
+"""Bytes of a request without its pieces: the objects that stand for it in the text, the call and the queue."""
 
 ID_BYTES = 40
-"""Of a piece: a place in a tuple and a Python integer."""
+"""Bytes of a piece: a place in a tuple and a Python integer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One sentence for the engine: of a text, or a part of one that is too long for the model.
+    """One sentence for the engine, or a part of a sentence that is too long for the model.
 
     id:                the caller's own number; unique among the requests in flight. UNNUMBERED before it gets one.
     source_ids:        source pieces, language tag and end of sentence included; never empty.
     options:           how to search.
     max_target_length: most target pieces, the end of sentence included; resolved, within the engine's limit.
     prefix_ids:        the pieces of options.target_prefix: every hypothesis begins with them; fewer than
-                       max_target_length. Where they end with the end of sentence, and they may then be as many as
-                       max_target_length, they are the whole translation: the search only finds how likely it is.
+                       max_target_length. If they end with the end of sentence, they are the whole translation, which
+                       the engine only scores; they may then be as many as max_target_length.
     suppressed_ids:    the ids of options.suppressed_pieces.
-    allowed_ids:       the pieces that hypotheses may be made of (a lexical shortlist), besides those of the prefix:
+    allowed_ids:       the pieces that hypotheses may consist of (a lexical shortlist), besides those of the prefix:
                        ascending, with the end of sentence among them; None for the whole vocabulary.
-    is_followed:       whether steps tell `Partial`s of it.
-    text:              what source_ids was made of.
+    is_followed:       whether steps report `Partial`s of it.
+    text:              the text that source_ids encodes.
 
-    The engine reads prefix_ids and suppressed_ids, never the texts in `options` that they come from, and never `text`.
+    The engine reads prefix_ids and suppressed_ids, but never `text` nor the texts in `options`.
     """
 
     id: int
@@ -48,14 +48,14 @@ class Request:
 
     @property
     def cost(self) -> int:
-        """What it takes of an engine, in pieces through a layer: its source's, and those of all its hypotheses if they
-        become as long as translations usually are."""
+        """The work that it is for an engine, in pieces through a layer: those of its source, and those of all its
+        hypotheses at the usual length of a translation."""
         wanted = max(len(self.source_ids), self.options.min_target_length, len(self.prefix_ids))
         return len(self.source_ids) + self.options.max_hypotheses * min(wanted, self.max_target_length)
 
     @property
     def num_bytes(self) -> int:
-        """About how much memory it takes while it waits, with what the server keeps beside it."""
+        """About how much memory it takes while it waits, the server's own objects for it included."""
         num_ids = len(self.source_ids) + len(self.prefix_ids) + len(self.suppressed_ids)
         return (
             BASE_BYTES
@@ -67,11 +67,11 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class TokenHypothesis:
-    """One finished hypothesis as pieces, without the end of sentence; equal to another of equal pieces and score.
+    """One finished hypothesis as pieces, without the end of sentence. Equality compares pieces and score.
 
-    score:           length-normalized, a log, with the coverage penalty.
-    token_log_probs: the log probability of each piece, and last that of the end of sentence, unless it was cut off.
-    attention:       [len(token_log_probs), source pieces] what each of them looked at; None unless asked for.
+    score:           the length-normalized log probability with the coverage penalty.
+    token_log_probs: the log probability of each piece and, last, of the end of sentence, unless it was cut off.
+    attention:       [len(token_log_probs), source pieces] the attention of each of these; None unless requested.
     """
 
     token_ids: tuple[int, ...]
@@ -82,9 +82,9 @@ class TokenHypothesis:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """What the engine returns for a request: `n_best` hypotheses, best first, or fewer where no more can be formed.
+    """A finished request: `n_best` hypotheses, best first, or fewer if no more can be formed.
 
-    first_token_at: the end of the request's first step, on the clock of `time.monotonic`, which all processes share.
+    first_token_at: the end of the request's first step, in seconds of `time.monotonic`, which all processes share.
     """
 
     id: int
@@ -94,11 +94,10 @@ class Finished:
 
 @dataclass(frozen=True, slots=True)
 class Partial:
-    """How far the search of a followed request has come.
+    """The progress of the search of a followed request.
 
     token_ids:  the pieces of its best hypothesis so far, by score, alive or finished.
-    num_stable: how many of them, from the first, every hypothesis shares that can still become the best: no outcome of
-                the search changes them any more.
+    num_stable: the number of first pieces that are final: every hypothesis that can still become the best shares them.
     """
 
     id: int
@@ -108,10 +107,10 @@ class Partial:
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """A request that will have no answer, because the process that decoded it is gone.
+    """A request that gets no answer, because the process that decoded it ended.
 
     reason:      one line.
-    is_at_fault: whether it was in flight in several processes that ended, so that it should not be tried again.
+    is_at_fault: whether several processes ended while they decoded it, so that it should not be retried.
     """
 
     id: int
@@ -120,5 +119,5 @@ class Lost:
 
 
 Event = Finished | Partial | Lost
-"""What a step of an engine tells of a request. Any number of `Partial`, then one of the others, unless it is
-cancelled."""
+"""A report of an engine's step on a request: any number of `Partial`, then one `Finished` or `Lost`, unless the request
+is cancelled."""

@@ -1,4 +1,4 @@
-"""How a sentence is searched. Every option is declared once: checks, documentation and command line follow from it."""
+"""The options of the search. Each is declared once: checks, documentation and command line follow from it."""
 
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, TypedDict, get_args
@@ -13,13 +13,13 @@ LengthNormalization = Literal["gnmt", "average"]
 
 @dataclass(frozen=True, slots=True)
 class Declaration:
-    """What is declared of a search option besides its name, type and default.
+    """The declaration of a search option, besides its name, type and default.
 
     help:    its meaning, for a user.
-    least:   the smallest value; None if there is no bound. above: a bound that is no value itself.
+    least:   the smallest value; None if there is no bound. above: an exclusive lower bound.
     most:    the greatest value.
-    is_draw: whether it is one of the options of sampling.
-    flag:    its name on the command line, if not the field's; metavar: what its value is called there.
+    is_draw: whether it is an option of sampling.
+    flag:    its name on the command line, if it is not the field's. metavar: the name of its value there.
     """
 
     help: str
@@ -31,7 +31,7 @@ class Declaration:
     metavar: str | None = None
 
     def check(self, name: str, value: float) -> None:
-        """Raises InvalidInputError for a value out of bounds; NaN is out of any."""
+        """Raises InvalidInputError for NaN and for a value out of bounds."""
         if self.above is not None:
             is_allowed, due = self.above < value, f"be above {self.above}"
         elif self.least is not None:
@@ -53,16 +53,16 @@ def _option(default: Any, help_text: str, **declared: Any) -> Any:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchOptions:
-    """How one sentence is searched; every request of a batch may have its own. Its options are these."""
+    """The options of the search for one sentence; every request of a batch may have its own."""
 
     beam_size: int = _option(4, "Hypotheses kept alive, 1 to 32; 1 is greedy search.", least=1, most=MAX_BEAM_SIZE)
-    # Among samples it has the bound of beam_size, else beam_size itself.
+    # At most beam_size; when sampling, at most MAX_BEAM_SIZE.
     n_best: int = _option(1, "Translations of each text, best first; with a sampling temperature, how many are drawn.")
     # Alpha: the score is log P(Y|X) divided by the penalty.
     length_penalty: float = _option(
         1.0, "0 to 10: 0 favours short translations, higher values longer ones.", least=0, most=10
     )
-    # |Y| counts the target pieces with the end of sentence; "gnmt" is of Wu et al. (2016), equation 14.
+    # |Y| counts the target pieces, end of sentence included; "gnmt" is equation 14 of Wu et al. (2016).
     length_normalization: LengthNormalization = _option(  # noqa: RUF009 - it is a field
         "gnmt", "Divide log probabilities by (5 + length) / 6, or by length, to the power of the penalty."
     )
@@ -72,8 +72,8 @@ class SearchOptions:
         0.0, "0 to 10: higher values penalize leaving parts of the source out.", least=0, most=10
     )
     min_target_length: int = _option(1, "Fewest pieces of a translated sentence, at least 1.", least=1)
-    # None leaves it to the model, which allows twice the source's pieces, tag and end included, and ten more, or ten
-    # more than min_target_length or the prefix where that is longer; in any case within its own limit.
+    # None: twice the source's pieces, tag and end included, plus ten; or ten more than min_target_length or the prefix
+    # if that is longer. Never more than the model's own limit.
     max_target_length: int | None = _option(
         None, "Most pieces of a translated sentence, its end included; the default depends on its source.", least=1
     )
@@ -84,10 +84,10 @@ class SearchOptions:
     suppressed_pieces: tuple[str, ...] = _option(
         (), "Piece that may not occur, such as ▁house; repeatable.", flag="--suppress", metavar="PIECE"
     )
-    # Probabilities have their logarithms divided by it. None is beam search; else beam_size is unused.
+    # Divides the log probabilities. None: beam search; otherwise beam_size is unused.
     sampling_temperature: float | None = _option(
         None,
-        "Sample in place of searching: above 0, to 100; a higher temperature gives more varied translations.",
+        "Sample instead of searching: above 0, to 100; a higher temperature gives more varied translations.",
         above=0,
         most=100,
         is_draw=True,
@@ -99,7 +99,7 @@ class SearchOptions:
     seed: int = _option(
         0, "Seed of the random numbers; the same seed gives the same draws.", least=0, most=2**63 - 1, is_draw=True
     )
-    return_attention: bool = _option(False, "Whether hypotheses come with their attention to the source.")
+    return_attention: bool = _option(False, "Return each hypothesis' attention to the source.")
 
     def __post_init__(self) -> None:
         """Raises InvalidInputError for a value out of range."""
@@ -123,7 +123,7 @@ class SearchOptions:
                 f"min_target_length is {self.min_target_length}, but must not be greater than max_target_length, "
                 f"which is {self.max_target_length}"
             )
-        if isinstance(self.suppressed_pieces, str):  # or each of its letters would be a piece
+        if isinstance(self.suppressed_pieces, str):  # else each letter would be taken for a piece
             raise InvalidInputError(
                 f'suppressed_pieces is the text "{self.suppressed_pieces}", but must be a tuple of pieces'
             )
@@ -132,12 +132,12 @@ class SearchOptions:
 
     @property
     def max_hypotheses(self) -> int:
-        """Hypotheses that are alive at once at most: beams, or samples."""
+        """The most hypotheses that are alive at once: beams, or samples."""
         return self.beam_size if self.sampling_temperature is None else self.n_best
 
 
 DECLARATIONS: dict[str, Declaration] = {one.name: one.metadata["declaration"] for one in fields(SearchOptions)}
-"""Of every option, by its name."""
+"""The declaration of every option, by its name."""
 
 SEARCH_OPTION_NAMES = tuple(DECLARATIONS)
 
@@ -147,7 +147,7 @@ SearchOptions.__doc__ = "\n".join(
 
 
 class SearchArguments(TypedDict, total=False):
-    """The fields of `SearchOptions` as keyword arguments, written out for type checkers; a test compares."""
+    """The fields of `SearchOptions` as keyword arguments, written out for type checkers; a test compares the two."""
 
     beam_size: int
     n_best: int

@@ -132,10 +132,10 @@ def test_a_configuration_cannot_be_changed(path: Path) -> None:
         # What several keys of a table must agree in is told of the table.
         ('data.directions=["ende"]', "data", '"ende" is no translation direction'),
         ('data.directions=["en-fr"]', "data", "no corpus in train has both languages of en→fr"),
-        ('data.directions=["en-de", "en→de"]', "data", "en→de is there twice"),
+        ('data.directions=["en-de", "en→de"]', "data", "en→de is listed twice"),
         ('data.dev={en="dev.en"}', "data", "dev lacks a language of en→de"),
         ("data.grammar.sentences=1000", "data.grammar", "unknown key"),
-        ("vocabulary.target_file=de.model", "vocabulary", "target_file goes with source_file"),
+        ("vocabulary.target_file=de.model", "vocabulary", "target_file needs source_file"),
         ("architecture.num_heads=5", "architecture", "d_model 32 is no multiple of num_heads 5"),
     ],
 )

@@ -59,8 +59,8 @@ def test_a_corpus_may_be_for_some_of_the_directions(path: Path) -> None:
 @pytest.mark.parametrize(
     ("directions", "message"),
     [
-        ('["de-fr"]', r"train\.1\.directions: de→fr is none of the run's directions"),
-        ('["de-en", "de-en"]', r"train\.1: directions has one of them twice"),
+        ('["de-fr"]', r"train\.1\.directions: de→fr is not one of the run's directions"),
+        ('["de-en", "de-en"]', r"train\.1: directions lists a direction twice"),
         ('["de"]', r'train\.1\.directions: .*"de"'),
         ("5", r"train\.1\.directions: should be a list"),
     ],
@@ -112,7 +112,7 @@ def test_a_configuration_survives_json(path: Path) -> None:
 
 def test_a_corpus_that_teaches_nothing_is_a_mistake(path: Path) -> None:
     path.write_text(CONFIG.replace('de = "b.de"', 'ge = "b.de"'), encoding="utf-8")
-    with pytest.raises(InvalidInputError, match=r"data: train\.1 has not both languages of any direction"):
+    with pytest.raises(InvalidInputError, match=r"data: train\.1 lacks both languages of every direction"):
         load_run_config(path)
 
 
