@@ -28,30 +28,29 @@ if _version_not_supported:
 class TranslationServiceStub:
     """Translates plain text and HTML between the languages of the models that the server has loaded.
 
-    Beside this service the server offers the standard `grpc.health.v1.Health` (for the whole server, named "", for
+    The server also has the standard services `grpc.health.v1.Health` (for the whole server, named "", for
     "dragoman.v1.TranslationService", and for each model, such as "dragoman.v1.TranslationService/en-de"),
-    `grpc.reflection.v1alpha.ServerReflection` and, if it is configured, `grpc.channelz.v1.Channelz`.
+    `grpc.reflection.v1alpha.ServerReflection` and, if configured, `grpc.channelz.v1.Channelz`.
 
-    Metadata of a call, all optional: `authorization`, "Bearer" and a token, where the server asks for one; `x-request-id`,
-    which the server's log and the answer's trailing metadata repeat; without one the server makes one up.
+    Optional metadata of a call: `authorization`, which is "Bearer" and a token, if the server requires one; `x-request-id`,
+    which the server repeats in its log and in the trailing metadata, and generates if it is missing.
 
-    Status codes of every method. Each status has details (google.rpc.Status): an ErrorInfo of the domain "dragoman", whose
-    reason is in capitals below where it differs from the code.
-    INVALID_ARGUMENT    the request as a whole is at fault; the message names the field, as a BadRequest does. What is
-    wrong with one of several texts stands beside that text, see `TextError`, and the call succeeds.
+    Status codes of every method. Each status has details (google.rpc.Status), among them an ErrorInfo of the domain
+    "dragoman". Its reason is given in capitals below if it differs from the code.
+    INVALID_ARGUMENT    the whole request is wrong; the message and a BadRequest name the field. If only one of several
+    texts is wrong, the call succeeds, and that text has a `TextError`.
     UNAUTHENTICATED     the token is missing or unknown.
-    NOT_FOUND           no such model, or no model for the languages asked for; the message lists what there is.
-    RESOURCE_EXHAUSTED  too much is waiting (QUEUE_FULL), or a limit of the caller's is used up (QUOTA_EXCEEDED, with a
-    QuotaFailure): call again after the milliseconds that the trailing metadata
-    `grpc-retry-pushback-ms` names (gRFC A6), and a RetryInfo too. If it is negative, or missing, a
-    later call is no use, because the message is too large (ANSWER_TOO_LARGE).
+    NOT_FOUND           no model has that name, or none translates between these languages; the message lists the models.
+    RESOURCE_EXHAUSTED  the queue is full (QUEUE_FULL), or the caller's quota is used up (QUOTA_EXCEEDED, with a
+    QuotaFailure). Retry after the milliseconds in the trailing metadata `grpc-retry-pushback-ms`
+    (gRFC A6), which a RetryInfo repeats. If they are negative or missing, the message is too large
+    (ANSWER_TOO_LARGE), and a retry would fail as well.
     DEADLINE_EXCEEDED   the call's deadline has passed; the server has stopped working on it.
-    UNAVAILABLE         the server is shutting down (SHUTTING_DOWN), lost the process that worked on the call
-    (REPLICA_LOST), its decoding engine failed and is being started anew (ENGINE_FAILED), or it
-    cannot be reached: call again.
+    UNAVAILABLE         the server is shutting down (SHUTTING_DOWN), it lost the process that worked on the call
+    (REPLICA_LOST), its engine failed and restarts (ENGINE_FAILED), or it cannot be reached: retry.
     INTERNAL            the server failed; its log has the reason.
 
-    A call that is cancelled, or whose deadline passes, stops costing the server at once.
+    When a call is cancelled or its deadline passes, the server stops working on it at once.
     """
 
     def __init__(self, channel):
@@ -105,36 +104,35 @@ class TranslationServiceStub:
 class TranslationServiceServicer:
     """Translates plain text and HTML between the languages of the models that the server has loaded.
 
-    Beside this service the server offers the standard `grpc.health.v1.Health` (for the whole server, named "", for
+    The server also has the standard services `grpc.health.v1.Health` (for the whole server, named "", for
     "dragoman.v1.TranslationService", and for each model, such as "dragoman.v1.TranslationService/en-de"),
-    `grpc.reflection.v1alpha.ServerReflection` and, if it is configured, `grpc.channelz.v1.Channelz`.
+    `grpc.reflection.v1alpha.ServerReflection` and, if configured, `grpc.channelz.v1.Channelz`.
 
-    Metadata of a call, all optional: `authorization`, "Bearer" and a token, where the server asks for one; `x-request-id`,
-    which the server's log and the answer's trailing metadata repeat; without one the server makes one up.
+    Optional metadata of a call: `authorization`, which is "Bearer" and a token, if the server requires one; `x-request-id`,
+    which the server repeats in its log and in the trailing metadata, and generates if it is missing.
 
-    Status codes of every method. Each status has details (google.rpc.Status): an ErrorInfo of the domain "dragoman", whose
-    reason is in capitals below where it differs from the code.
-    INVALID_ARGUMENT    the request as a whole is at fault; the message names the field, as a BadRequest does. What is
-    wrong with one of several texts stands beside that text, see `TextError`, and the call succeeds.
+    Status codes of every method. Each status has details (google.rpc.Status), among them an ErrorInfo of the domain
+    "dragoman". Its reason is given in capitals below if it differs from the code.
+    INVALID_ARGUMENT    the whole request is wrong; the message and a BadRequest name the field. If only one of several
+    texts is wrong, the call succeeds, and that text has a `TextError`.
     UNAUTHENTICATED     the token is missing or unknown.
-    NOT_FOUND           no such model, or no model for the languages asked for; the message lists what there is.
-    RESOURCE_EXHAUSTED  too much is waiting (QUEUE_FULL), or a limit of the caller's is used up (QUOTA_EXCEEDED, with a
-    QuotaFailure): call again after the milliseconds that the trailing metadata
-    `grpc-retry-pushback-ms` names (gRFC A6), and a RetryInfo too. If it is negative, or missing, a
-    later call is no use, because the message is too large (ANSWER_TOO_LARGE).
+    NOT_FOUND           no model has that name, or none translates between these languages; the message lists the models.
+    RESOURCE_EXHAUSTED  the queue is full (QUEUE_FULL), or the caller's quota is used up (QUOTA_EXCEEDED, with a
+    QuotaFailure). Retry after the milliseconds in the trailing metadata `grpc-retry-pushback-ms`
+    (gRFC A6), which a RetryInfo repeats. If they are negative or missing, the message is too large
+    (ANSWER_TOO_LARGE), and a retry would fail as well.
     DEADLINE_EXCEEDED   the call's deadline has passed; the server has stopped working on it.
-    UNAVAILABLE         the server is shutting down (SHUTTING_DOWN), lost the process that worked on the call
-    (REPLICA_LOST), its decoding engine failed and is being started anew (ENGINE_FAILED), or it
-    cannot be reached: call again.
+    UNAVAILABLE         the server is shutting down (SHUTTING_DOWN), it lost the process that worked on the call
+    (REPLICA_LOST), its engine failed and restarts (ENGINE_FAILED), or it cannot be reached: retry.
     INTERNAL            the server failed; its log has the reason.
 
-    A call that is cancelled, or whose deadline passes, stops costing the server at once.
+    When a call is cancelled or its deadline passes, the server stops working on it at once.
     """
 
     def Translate(self, request, context):
         """Translates a batch of texts, all in the same direction and with the same options.
 
-        A text's translation depends neither on the other texts of its call nor on other calls, but for the rounding of the
+        A text's translation depends neither on the other texts of its call nor on other calls, except for rounding in the
         last digits.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -142,29 +140,30 @@ class TranslationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def TranslateStream(self, request_iterator, context):
-        """Translates any number of texts, in constant memory on both ends: each result comes as soon as it is found, in any
-        order. The first request says how to translate, all others bring texts; the first response says what translates, all
-        others bring results. One model, and one revision of it, translates the whole stream.
+        """Translates any number of texts in constant memory on both ends. Each result comes when it is ready, in any order. The
+        first request has the configuration, all later requests have texts; the first response names the model, all later
+        responses have results. One revision of one model translates the whole stream.
 
-        The server reads only as far ahead as it needs to be busy, so a client that cannot send is to wait. It is never
-        answered RESOURCE_EXHAUSTED because of what is waiting. Close the sending side when all is sent. A server that shuts
-        down answers what it has read and ends with UNAVAILABLE: send what has no result again in another stream.
+        The server reads no further ahead than its engine needs, so a client whose writes block must wait. A stream never gets
+        RESOURCE_EXHAUSTED because of a full queue. Close the sending side after the last text. A server that shuts down
+        answers the texts that it has read and ends the stream with UNAVAILABLE: send the texts without a result again in a
+        new stream.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def TranslateLive(self, request, context):
-        """Translates one plain text, and shows what is there of it while the search goes on. The last response has the
-        translation as Translate would give it.
+        """Translates one plain text and shows its translation while the search goes on. The last response has the same
+        translation as Translate.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Score(self, request, context):
-        """Says how likely a model finds given translations, each taken for one sentence: for quality estimation, reranking,
-        filtering.
+        """Scores given translations by their probability under the model, for quality estimation, reranking and filtering. Each
+        pair is scored as one sentence.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -178,21 +177,21 @@ class TranslationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListModels(self, request, context):
-        """Lists the models that the server has loaded, in the order of its configuration.
+        """Lists the loaded models in the order of the server's configuration.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetModel(self, request, context):
-        """Describes one model, its card included.
+        """Returns one model with its card.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetServer(self, request, context):
-        """Describes the server: its version, what it allows, what it offers.
+        """Returns the server's version, limits and features.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -252,30 +251,29 @@ def add_TranslationServiceServicer_to_server(servicer, server):
 class TranslationService:
     """Translates plain text and HTML between the languages of the models that the server has loaded.
 
-    Beside this service the server offers the standard `grpc.health.v1.Health` (for the whole server, named "", for
+    The server also has the standard services `grpc.health.v1.Health` (for the whole server, named "", for
     "dragoman.v1.TranslationService", and for each model, such as "dragoman.v1.TranslationService/en-de"),
-    `grpc.reflection.v1alpha.ServerReflection` and, if it is configured, `grpc.channelz.v1.Channelz`.
+    `grpc.reflection.v1alpha.ServerReflection` and, if configured, `grpc.channelz.v1.Channelz`.
 
-    Metadata of a call, all optional: `authorization`, "Bearer" and a token, where the server asks for one; `x-request-id`,
-    which the server's log and the answer's trailing metadata repeat; without one the server makes one up.
+    Optional metadata of a call: `authorization`, which is "Bearer" and a token, if the server requires one; `x-request-id`,
+    which the server repeats in its log and in the trailing metadata, and generates if it is missing.
 
-    Status codes of every method. Each status has details (google.rpc.Status): an ErrorInfo of the domain "dragoman", whose
-    reason is in capitals below where it differs from the code.
-    INVALID_ARGUMENT    the request as a whole is at fault; the message names the field, as a BadRequest does. What is
-    wrong with one of several texts stands beside that text, see `TextError`, and the call succeeds.
+    Status codes of every method. Each status has details (google.rpc.Status), among them an ErrorInfo of the domain
+    "dragoman". Its reason is given in capitals below if it differs from the code.
+    INVALID_ARGUMENT    the whole request is wrong; the message and a BadRequest name the field. If only one of several
+    texts is wrong, the call succeeds, and that text has a `TextError`.
     UNAUTHENTICATED     the token is missing or unknown.
-    NOT_FOUND           no such model, or no model for the languages asked for; the message lists what there is.
-    RESOURCE_EXHAUSTED  too much is waiting (QUEUE_FULL), or a limit of the caller's is used up (QUOTA_EXCEEDED, with a
-    QuotaFailure): call again after the milliseconds that the trailing metadata
-    `grpc-retry-pushback-ms` names (gRFC A6), and a RetryInfo too. If it is negative, or missing, a
-    later call is no use, because the message is too large (ANSWER_TOO_LARGE).
+    NOT_FOUND           no model has that name, or none translates between these languages; the message lists the models.
+    RESOURCE_EXHAUSTED  the queue is full (QUEUE_FULL), or the caller's quota is used up (QUOTA_EXCEEDED, with a
+    QuotaFailure). Retry after the milliseconds in the trailing metadata `grpc-retry-pushback-ms`
+    (gRFC A6), which a RetryInfo repeats. If they are negative or missing, the message is too large
+    (ANSWER_TOO_LARGE), and a retry would fail as well.
     DEADLINE_EXCEEDED   the call's deadline has passed; the server has stopped working on it.
-    UNAVAILABLE         the server is shutting down (SHUTTING_DOWN), lost the process that worked on the call
-    (REPLICA_LOST), its decoding engine failed and is being started anew (ENGINE_FAILED), or it
-    cannot be reached: call again.
+    UNAVAILABLE         the server is shutting down (SHUTTING_DOWN), it lost the process that worked on the call
+    (REPLICA_LOST), its engine failed and restarts (ENGINE_FAILED), or it cannot be reached: retry.
     INTERNAL            the server failed; its log has the reason.
 
-    A call that is cancelled, or whose deadline passes, stops costing the server at once.
+    When a call is cancelled or its deadline passes, the server stops working on it at once.
     """
 
     @staticmethod
