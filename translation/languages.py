@@ -12,6 +12,9 @@ from dragoman.model.errors import DragomanError, InvalidInputError
 
 _TAG = re.compile(r"[A-Za-z0-9]{1,8}([-_][A-Za-z0-9]{1,8})*")
 
+MAX_TAG_LENGTH = 255
+"""Characters of a tag; real ones have a few dozen, and looking takes time that grows with the square of them."""
+
 _NAMES_AND_CODES = """
 afrikaans af albanian sq amharic am arabic ar armenian hy assamese as asturian ast azerbaijani az basque eu
 belarusian be bengali bn bosnian bs breton br bulgarian bg burmese my cantonese yue catalan ca chinese zh croatian hr
@@ -45,7 +48,7 @@ def find_language(tag_or_name: str, known: Iterable[str]) -> str | None:
     if tag_or_name in by_tag.values():
         return tag_or_name
     wanted = _normalize(tag_or_name)
-    if not _TAG.fullmatch(wanted):
+    if len(wanted) > MAX_TAG_LENGTH or not _TAG.fullmatch(wanted):
         return None
     while wanted not in by_tag:
         wanted = wanted.rpartition("-")[0]

@@ -1,6 +1,7 @@
 """Orders in, outcomes out: the one place that checks limits, finds models and languages, takes HTML apart, prepares,
 has the workers translate, and puts together. Every transport's service is an adapter of it."""
 
+import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -12,9 +13,10 @@ from dragoman.server.call_context import CallContext
 from dragoman.server.catalogue.catalogue import Lease, ModelLease
 from dragoman.server.config import LimitsConfig
 from dragoman.server.scheduling.worker import TextFailure
+from dragoman.server.translating.contents import plain_text
 from dragoman.server.translating.detection import Candidate, LanguageDetector
 from dragoman.server.translating.languages import find_sources
-from dragoman.server.translating.orders import AUTO, ScoreOrder, TranslationOrder
+from dragoman.server.translating.orders import AUTO, ScoreOrder, TextFormat, TranslationOrder
 from dragoman.server.translating.preparing import check_answer_size, check_number, prepare_all, prepare_item, too_long
 from dragoman.server.translating.session import Session
 from dragoman.translation.preparing import PreparedText
@@ -98,13 +100,18 @@ class Translating:
             scores = [outcome if isinstance(outcome, TextFailure) else next(found) for outcome in outcomes]
             return Scores(scores, lease.translator.name, lease.translator.revision, sources[0])
 
-    async def detect(self, texts: Sequence[str], max_candidates: int) -> list[list[Candidate] | TextFailure]:
+    async def detect(
+        self, texts: Sequence[str], max_candidates: int, text_format: TextFormat = "plain"
+    ) -> list[list[Candidate] | TextFailure]:
         """The likeliest languages of each text, at most `max_candidates`, 1 if that is 0; none if it has no letters."""
         check_number("texts", len(texts), self.limits)
         if max_candidates < 0:
             raise InvalidInputError(f"max_candidates: is {max_candidates}, but must not be negative")
         most = self.limits.max_text_length
-        found = iter(await self._detector.detect([text for text in texts if len(text) <= most], max_candidates or 1))
+        examined = [text for text in texts if len(text) <= most]
+        if text_format == "html":
+            examined = [await asyncio.to_thread(plain_text, text) for text in examined]
+        found = iter(await self._detector.detect(examined, max_candidates or 1))
         return [next(found) if len(text) <= most else too_long(text, most) for text in texts]
 
     def directions(self, model: str | None) -> frozenset[Direction]:

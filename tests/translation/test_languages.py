@@ -22,6 +22,7 @@ from dragoman.translation.languages import LanguageIdentifier, find_language, pr
         ("German", ["de", "German"], "German"),  # the very same
         ("plain_german_text", ["plain_german_text"], "plain_german_text"),
         ("German-", ["de"], None),
+        ("de" + 2_000_000 * "-x", ["de"], None),  # nobody waits for it
         ("Klingon", ["de"], None),
         ("", ["de"], None),
     ],

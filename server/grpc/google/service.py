@@ -1,7 +1,5 @@
 """google.cloud.translation.v3.TranslationService: Google's messages to the server's own calls and back."""
 
-import asyncio
-
 from google.cloud.translate_v3 import types
 from google.longrunning import operations_pb2  # type: ignore[import-untyped]
 
@@ -9,7 +7,6 @@ from dragoman.model.errors import InvalidInputError
 from dragoman.server.call_context import CallContext
 from dragoman.server.grpc.call_metadata import current_call
 from dragoman.server.grpc.google.api import (
-    HTML,
     UnsupportedError,
     check_detection_model,
     check_parent,
@@ -20,7 +17,6 @@ from dragoman.server.grpc.google.api import (
 from dragoman.server.grpc.google.batch import BatchTranslator
 from dragoman.server.grpc.google.operations import Operations
 from dragoman.server.scheduling.worker import TextFailure
-from dragoman.server.translating.contents import plain_text
 from dragoman.server.translating.orders import AUTO, TranslationOrder
 from dragoman.server.translating.translating import Translating
 
@@ -76,8 +72,7 @@ class GoogleService:
         mime_type = read_mime_type(request.mime_type)
         if "content" not in request:
             raise InvalidInputError("content: is missing")
-        text = await asyncio.to_thread(plain_text, request.content) if mime_type == HTML else request.content
-        (candidates,) = await self._translating.detect([text], 1)
+        (candidates,) = await self._translating.detect([request.content], 1, format_of(mime_type))
         if isinstance(candidates, TextFailure):
             raise InvalidInputError(f"content: {candidates.reason}")
         languages = [

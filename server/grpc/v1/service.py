@@ -47,6 +47,7 @@ class TranslationService(translation_pb2_grpc.TranslationServiceServicer):
         self._catalogue = catalogue
         self._limits = translating.limits
         self._streams: set[TextStream] = set()
+        self._openings: set[asyncio.Future[pb.TranslateStreamRequest]] = set()  # first messages that are yet to come
         self._is_draining = False
         self._num_running = 0
         self._idle = asyncio.Event()
@@ -60,6 +61,8 @@ class TranslationService(translation_pb2_grpc.TranslationServiceServicer):
         """Has streams, which could go on for hours, end with UNAVAILABLE as soon as what they have read is answered;
         their clients go on elsewhere."""
         self._is_draining = True
+        for opening in self._openings:
+            opening.cancel()
         for stream in self._streams:
             stream.stop_reading()
 
@@ -124,11 +127,9 @@ class TranslationService(translation_pb2_grpc.TranslationServiceServicer):
         return check_size(response, self._limits)
 
     async def _translate_stream(self, requests: AsyncIterator[pb.TranslateStreamRequest], context: Context) -> None:
-        first = await anext(aiter(requests), pb.TranslateStreamRequest())
+        first = await self._read_first(requests)
         if not first.HasField("config"):
             raise InvalidInputError("config: is missing in the first message, or there is no message")
-        if self._is_draining:
-            raise WorkerClosedError("the server is shutting down")
         with self._translating.open(read_order(first.config, default_priority=Priority.BATCH)) as session:
             stream = TextStream(requests, context.write, session, _call_of(context))
             self._streams.add(stream)
@@ -136,6 +137,18 @@ class TranslationService(translation_pb2_grpc.TranslationServiceServicer):
                 await stream.run()
             finally:
                 self._streams.discard(stream)
+
+    async def _read_first(self, requests: AsyncIterator[pb.TranslateStreamRequest]) -> pb.TranslateStreamRequest:
+        opening = asyncio.ensure_future(anext(aiter(requests), pb.TranslateStreamRequest()))
+        self._openings.add(opening)
+        try:
+            await asyncio.wait((opening,))
+        finally:
+            self._openings.discard(opening)
+            opening.cancel()
+        if self._is_draining:
+            raise WorkerClosedError("the server is shutting down")
+        return opening.result()
 
     async def _translate_live(self, request: pb.TranslateLiveRequest, context: Context) -> None:
         with self._translating.open(read_order(request)) as session:

@@ -166,6 +166,16 @@ def test_detects_a_language() -> None:
     serve(test)
 
 
+def test_a_text_too_long_to_detect_is_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(contents, "Document", None)  # taking megabytes of tags apart holds a thread for half a minute
+
+    async def test(google: Google) -> None:
+        found = await google.fail("DetectLanguage", parent=PARENT, content="<b>a</b>" * 7)
+        assert found == ("INVALID_ARGUMENT", "content: has 56 characters, but at most 50 are allowed")
+
+    serve(test, max_text_length=50)
+
+
 def test_lists_languages() -> None:
     async def languages(google: Google, **request: str) -> list[tuple[str, str, bool, bool]]:
         response = await google.call("GetSupportedLanguages", parent=PARENT, **request)

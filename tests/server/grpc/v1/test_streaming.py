@@ -386,6 +386,21 @@ def test_a_server_that_shuts_down_answers_what_it_has_read_and_says_so() -> None
     serve(test, translator)
 
 
+def test_a_stream_that_has_not_begun_does_not_hold_up_a_server_that_shuts_down() -> None:
+    async def test(stub: Stub, server: TranslationServer) -> None:
+        call = stub.TranslateStream()
+        opening = asyncio.ensure_future(call.initial_metadata())  # the call is on its way, its first message is not
+        while server._service._idle.is_set():
+            await asyncio.sleep(0)
+        server._service.drain()
+        code, details = await fail(call)
+        assert code is Code.UNAVAILABLE
+        assert details.startswith("the server is shutting down")
+        await opening
+
+    serve(test, FakeTranslator())
+
+
 def test_an_answer_that_is_too_large_is_its_text_s_fault() -> None:
     async def test(stub: Stub, _: TranslationServer) -> None:
         requests = [INTO_GERMAN, item(1, "a b")]
