@@ -1,24 +1,24 @@
 # Dragoman's gRPC service with the bundled model:
 #     docker build -t dragoman .
 #     docker run --rm -p 127.0.0.1:50051:50051 -p 127.0.0.1:9464:9464 dragoman
-# It serves what /etc/dragoman/server.toml says; put another file there with -v to change it. server/deploy has a compose
-# file and a Kubernetes manifest.
+# Its configuration is /etc/dragoman/server.toml; mount another file there with -v to replace it. server/deploy has a
+# compose file and a Kubernetes manifest.
 #
-# The image has no torch: its kernels translate, on processors. For a GPU, add the extra `train`, whose torch==2.13.0 is,
-# on most indexes, the build for NVIDIA GPUs, of several GB; PIP_OPTIONS may lead pip to an index or folder of your own:
+# The image has no torch: its kernels translate on the CPU. For a GPU, add the extra `train`. On most indexes its
+# torch==2.13.0 is the build for NVIDIA GPUs, of several GB; PIP_OPTIONS can name another index or folder:
 #     docker build --build-arg EXTRAS="tls uvloop train" --build-arg PIP_OPTIONS="..." -t dragoman .
 
 FROM python:3.11-slim AS build
-# Separated by spaces: google and telemetry are the other ones for serving.
+# Extras, separated by spaces; google and telemetry are also for serving.
 ARG EXTRAS="tls uvloop"
 ARG PIP_OPTIONS=""
 WORKDIR /build
-# For the kernels; the image itself gets no compiler. What their libraries need, libstdc++, apt itself needs too.
+# The compiler for the kernels stays out of the final image. Their libraries need libstdc++, which apt brings there as well.
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends g++ \
     && rm -rf /var/lib/apt/lists/*
 RUN python -m venv /opt/dragoman
-# The dependencies first and by themselves: this layer, the large one, is kept while only the code changes.
+# The dependencies first: this large layer stays cached while only the code changes.
 COPY pyproject.toml constraints.txt ./
 RUN python -c "import sys, tomllib; project = tomllib.load(open('pyproject.toml', 'rb'))['project']; \
         extras = [line for extra in sys.argv[1:] for line in project['optional-dependencies'][extra]]; \
@@ -31,11 +31,11 @@ COPY model model
 COPY translation translation
 COPY training training
 COPY server server
-# With the setuptools of constraints.txt, which an isolated build may not have.
+# Without isolation, the build uses the setuptools of constraints.txt.
 RUN pip wheel --no-deps --no-build-isolation --wheel-dir wheel . \
     && /opt/dragoman/bin/pip install --no-cache-dir --no-deps wheel/*.whl
-# For every kind of processor, since the image may run on another than it is built on. From elsewhere, so that it is the
-# installed package whose sources are compiled.
+# Compiles the kernels for every kind of processor, since the image may run on another one. From another folder, so that
+# Python imports the installed package, not the sources here.
 RUN cd / && DRAGOMAN_KERNELS=/opt/dragoman/kernels /opt/dragoman/bin/python -m dragoman.model.decoding.decoders.native.build --all
 
 FROM python:3.11-slim
@@ -45,7 +45,7 @@ ENV PATH=/opt/dragoman/bin:$PATH DRAGOMAN_KERNELS=/opt/dragoman/kernels PYTHONUN
 USER dragoman
 WORKDIR /home/dragoman
 COPY server/deploy/container.toml /etc/dragoman/server.toml
-# gRPC, and metrics for Prometheus.
+# gRPC, and Prometheus metrics.
 EXPOSE 50051 9464
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=30s --timeout=10s --start-period=60s CMD ["python", "-m", "dragoman.server.client.health", "127.0.0.1:50051"]

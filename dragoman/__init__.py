@@ -1,4 +1,4 @@
-"""Dragoman's public names, each imported when first used: the client needs no torch."""
+"""Dragoman's public names. Each is imported on first use: the client needs no torch."""
 
 import importlib
 from typing import TYPE_CHECKING, Any

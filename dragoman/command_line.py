@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 BROKEN_PIPE = 141
-"""The exit code where nobody reads the output any more: what a shell shows for a program that SIGPIPE ended."""
+"""Exit code when the reader of the output is gone: a shell's code for a program that SIGPIPE ended."""
 
 COMMANDS = {
     "Translate": (translate, combine, models),
@@ -41,8 +41,7 @@ COMMANDS = {
     "Measure": (evaluate, score),
     "Convert": (export,),
 }
-"""By what a user does, in the order of --help."""
-
+"""The commands by panel of --help, in its order."""
 
 EXTRAS = {
     "ctranslate2": "ctranslate2",
@@ -51,12 +50,12 @@ EXTRAS = {
     "tensorboard": "train",
     "torch": "train",
 }
-"""The extra that brings a package which commands import."""
+"""The extra that installs each optional package."""
 
 
 class _Command(TyperCommand):
-    """A command that refuses an option that is given twice and is no list, where Typer would take the last; and that
-    names the extra which brings a package that is missing."""
+    """A command that refuses a repeated option unless it is a list (Typer would take the last), and that names the
+    extra of a missing package."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         _, _, given = self.make_parser(ctx).parse_args(list(args))
@@ -88,7 +87,7 @@ app = typer.Typer(
 )
 for _panel, _commands in COMMANDS.items():
     for _command in _commands:
-        # Paragraphs as one line each, for the terminal to break.
+        # Each paragraph as one line: the terminal breaks it.
         _paragraphs = [" ".join(paragraph.split()) for paragraph in (_command.__doc__ or "").split("\n\n")]
         app.command(cls=_Command, rich_help_panel=_panel, help="\n\n".join(_paragraphs))(_command)
 app.command(cls=_Command, hidden=True)(demo)
@@ -110,13 +109,13 @@ def _print_version(is_wanted: bool) -> None:
 def _options(
     version: bool = typer.Option(False, "--version", callback=_print_version, is_eager=True, help="Show the version."),
 ) -> None:
-    """Options of no command."""
+    """Options before the command."""
 
 
 class _StandardStream(io.FileIO):
-    """Standard output or error. A fault of standard output ends the command; nobody reads of a fault of standard error.
+    """Standard output or error. A failed write to standard output ends the command; to standard error it is ignored.
 
-    What is written after a fault is dropped, so that flushing at the end of the process raises nothing more.
+    Later writes are dropped, so that the flush at the end of the process raises nothing.
     """
 
     def __init__(self, descriptor: int) -> None:
@@ -138,10 +137,10 @@ class _StandardStream(io.FileIO):
 
 
 def _guard_standard_streams() -> None:
-    """Has a fault of standard output or error end as `_StandardStream` says, whoever writes.
+    """Put a `_StandardStream` under sys.stdout and sys.stderr.
 
-    A descriptor that is closed is opened in the wrong direction: using it stays an error, and no file that is opened
-    later gets its number. A character that the encoding lacks becomes a question mark.
+    A closed descriptor is opened in the wrong direction: its use remains an error, and no file that is opened later
+    gets its number. A character outside the encoding becomes a question mark.
     """
     for descriptor in range(3):
         try:
@@ -153,7 +152,7 @@ def _guard_standard_streams() -> None:
                 os.close(closed)
     for name, descriptor in (("stdout", 1), ("stderr", 2)):
         stream = getattr(sys, name)
-        if stream is getattr(sys, f"__{name}__"):  # not what somebody has put in its place, such as a test
+        if stream is getattr(sys, f"__{name}__"):  # unless it was replaced, as by a test
             guarded = io.TextIOWrapper(
                 io.BufferedWriter(_StandardStream(descriptor)),
                 encoding=stream.encoding if stream else "utf-8",
@@ -165,7 +164,7 @@ def _guard_standard_streams() -> None:
 
 
 def main() -> None:
-    """Run the command line; an error that the user can mend is one line and exit code 2."""
+    """Run the command line. A DragomanError becomes one line on standard error and exit code 2."""
     _guard_standard_streams()
     try:
         try:

@@ -1,1 +1,1 @@
-"""The commands, one a file. Each imports what it needs when it runs, so that `--help` is instant."""
+"""The commands, one per file. Each imports its dependencies when it runs, so that `--help` is instant."""

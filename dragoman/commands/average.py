@@ -13,7 +13,7 @@ from dragoman.model.files import refuse_to_replace
 
 def average(
     bundles: Annotated[
-        list[str], typer.Argument(metavar="BUNDLE", help="Folders, or names of shipped bundles; two or more.")
+        list[str], typer.Argument(metavar="BUNDLE", help="Two or more folders or names of shipped bundles.")
     ],
     output: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the new bundle.", show_default=False)],
     storage: Annotated[
@@ -23,9 +23,9 @@ def average(
 ) -> None:
     """Write a bundle whose weights are the mean of several bundles' weights.
 
-    The bundles should be fine-tuned from the same one, for example with
-    different seeds: their mean, a model soup (Wortsman et al. 2022), often
-    translates better than each of them and costs no more. The mean of
+    The bundles should be fine-tuned from one bundle, for example with
+    different seeds. Their mean, a model soup (Wortsman et al. 2022), often
+    translates better than each of them at the cost of one. The mean of
     unrelated bundles is useless.
     """
     from dragoman.model.bundle import find_bundle, read_config

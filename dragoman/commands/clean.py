@@ -31,7 +31,7 @@ def _share(help_text: str) -> Any:
 
 
 def clean(
-    source: Annotated[Path, typer.Option(metavar="FILE", help="Source sentences, one per line; .gz works, too.")],
+    source: Annotated[Path, typer.Option(metavar="FILE", help="Source sentences, one per line; may be .gz.")],
     target: Annotated[Path, typer.Option(metavar="FILE", help="Their translations, one per line.")],
     source_language: Annotated[
         str | None, typer.Option("--from", metavar="LANGUAGE", help="Source language; the filter `language` needs it.")
@@ -51,47 +51,49 @@ def clean(
         ),
     ] = None,
     repair: Annotated[
-        bool, typer.Option("--repair", help="Repair broken encoding where possible, before filtering.")
+        bool, typer.Option("--repair", help="Before filtering, repair broken encoding if possible.")
     ] = False,
     output_source: Annotated[
-        Path | None, typer.Option(help="Write the kept sources here; .gz works, too.", **_FILE)
+        Path | None, typer.Option(help="Write the kept sources here; may be .gz.", **_FILE)
     ] = None,
     output_target: Annotated[Path | None, typer.Option(help="Write their translations here.", **_FILE)] = None,
     removed: Annotated[
         Path | None,
-        typer.Option(help="Write rejected pairs here: line number, filter, fault and both sides, with tabs.", **_FILE),
+        typer.Option(help="Write rejected pairs here: line number, filter, fault, both sides; tab-separated.", **_FILE),
     ] = None,
     report: Annotated[
         Path | None, typer.Option(help="Write the report here: a web page (.html) or JSON (.json).", **_FILE)
     ] = None,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print the report as JSON, examples in full.", rich_help_panel=OUTPUT)
+        bool, typer.Option("--json", help="Print the report as JSON, with full examples.", rich_help_panel=OUTPUT)
     ] = False,
     overwrite: Overwrite = False,
     examples: Annotated[
-        int, typer.Option(min=0, max=1000, help="Most examples per filter.", rich_help_panel=OUTPUT)
+        int, typer.Option(min=0, max=1000, help="Maximal number of examples per filter.", rich_help_panel=OUTPUT)
     ] = 5,
-    seed: Annotated[int, typer.Option(help="Seed that draws the examples.", rich_help_panel=OUTPUT)] = 0,
+    seed: Annotated[int, typer.Option(help="Seed for drawing the examples.", rich_help_panel=OUTPUT)] = 0,
     min_characters: Annotated[int, _count("length: fewest characters of a side.")] = _DEFAULT.min_characters,
-    max_characters: Annotated[int, _count("length: most characters; 0: any number.")] = _DEFAULT.max_characters,
+    max_characters: Annotated[int, _count("length: most characters; 0: no limit.")] = _DEFAULT.max_characters,
     min_words: Annotated[int, _count("length: fewest words of a side.")] = _DEFAULT.min_words,
-    max_words: Annotated[int, _count("length: most words; 0: any number.")] = _DEFAULT.max_words,
+    max_words: Annotated[int, _count("length: most words; 0: no limit.")] = _DEFAULT.max_words,
     min_letters: Annotated[float, _share("letters: least share of letters on a side.")] = _DEFAULT.min_letters,
     max_ratio: Annotated[
         float,
         typer.Option(
-            min=1.0, help="ratio: longer by shorter side, in characters and in words.", rich_help_panel=THRESHOLDS
+            min=1.0, help="ratio: longest side / shortest side, by characters or words.", rich_help_panel=THRESHOLDS
         ),
     ] = _DEFAULT.max_ratio,
     ratio_from: Annotated[
-        int, _count("ratio: fewest characters of the longer side to be judged.")
+        int, _count("ratio: fewest characters of the longer side; shorter pairs pass.")
     ] = _DEFAULT.ratio_from,
-    max_overlap: Annotated[float, _share("copy: largest share of words on both sides.")] = _DEFAULT.max_overlap,
-    copy_from: Annotated[int, _count("copy: fewest words of the longer side to be judged.")] = _DEFAULT.copy_from,
+    max_overlap: Annotated[float, _share("copy: largest share of words common to both sides.")] = _DEFAULT.max_overlap,
+    copy_from: Annotated[
+        int, _count("copy: fewest words of the longer side; shorter pairs pass.")
+    ] = _DEFAULT.copy_from,
     max_character_run: Annotated[
-        int, _positive("repetition: most times of one character on end.")
+        int, _positive("repetition: longest run of one character.")
     ] = _DEFAULT.max_character_run,
-    max_word_run: Annotated[int, _positive("repetition: most times of one word on end.")] = _DEFAULT.max_word_run,
+    max_word_run: Annotated[int, _positive("repetition: longest run of one word.")] = _DEFAULT.max_word_run,
     max_source_repeats: Annotated[
         int, _positive("source-repeats: most pairs with the same source.")
     ] = _DEFAULT.max_source_repeats,
@@ -99,11 +101,13 @@ def clean(
         int, _positive("target-repeats: most pairs with the same target.")
     ] = _DEFAULT.max_target_repeats,
     min_probability: Annotated[
-        float, _share("language: least probability of the expected language where another is likelier.")
+        float, _share("language: least probability of the expected language if another is likelier.")
     ] = _DEFAULT.min_probability,
-    language_from: Annotated[int, _count("language: fewest letters of a side to be judged.")] = _DEFAULT.language_from,
+    language_from: Annotated[
+        int, _count("language: fewest letters of a side; shorter sides pass.")
+    ] = _DEFAULT.language_from,
 ) -> None:
-    """Find faulty pairs in a parallel corpus, report them, and write what is left.
+    """Find faulty pairs in a parallel corpus, report them, and write the rest.
 
     Each faulty pair counts for the first filter that rejects it. Without output files, the command only reports.
     The filter `mojibake` and --repair need the extra `clean`.
@@ -136,7 +140,7 @@ def clean(
         language_from=language_from,
     )
     if report is not None and report.suffix not in (".html", ".json"):
-        raise InvalidInputError(f"{report}: a report is a web page or JSON: name it .html or .json")
+        raise InvalidInputError(f"{report}: a report is a web page or JSON: end its name in .html or .json")
     files = CleaningFiles(source, target, output_source, output_target, removed, report)
     files.check(overwrite=overwrite)
     found = run_cleaning(
@@ -148,7 +152,7 @@ def clean(
         seed=seed,
     )
     as_text = json.dumps(report_to_json(found), indent=2, ensure_ascii=False)
-    # First what it took minutes to find out; what is written may meet a full disk.
+    # Print before writing files: a full disk must not cost the result of minutes.
     if as_json:
         typer.echo(as_text)
     else:

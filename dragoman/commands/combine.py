@@ -14,28 +14,28 @@ def combine(
     systems: Annotated[
         list[Path],
         typer.Argument(
-            metavar="FILE", show_default=False, help="Hypotheses of a system: dragoman translate --json --n-best."
+            metavar="FILE", show_default=False, help="One system's output of dragoman translate --json --n-best."
         ),
     ],
     output: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Write here, in place of the terminal.", rich_help_panel=OUTPUT),
+        typer.Option(metavar="FILE", help="Write here, instead of to standard output.", rich_help_panel=OUTPUT),
     ] = None,
     overwrite: Overwrite = False,
     tokenize: Annotated[str, typer.Option(help="sacreBLEU's tokenizer for BLEU.")] = "13a",
 ) -> None:
-    """Choose, among the hypotheses of one or several systems, the one that agrees most with all of them.
+    """Choose for each text the hypothesis that agrees most with the hypotheses of all systems.
 
     It has the greatest mean BLEU against all hypotheses of its text, weighted
-    by their scores: minimum Bayes risk (Kumar and Byrne 2004). The systems may
-    have different vocabularies. Systems that share one can also decode as an
-    ensemble: translate --model A --model B.
+    by their scores (minimum Bayes risk, Kumar and Byrne 2004). The systems may
+    have different vocabularies. Systems with the same vocabulary can also
+    decode as an ensemble: translate --model A --model B.
 
     dragoman translate --model A --to de --input in.txt --output a.jsonl
     --json --beam-size 12 --n-best 12, the same with B, and then
     dragoman combine a.jsonl b.jsonl --output out.txt
 
-    Every system has the same weight: give all of them the same --n-best and
+    All systems have the same weight: give them the same --n-best and
     --length-penalty.
     """
     from dragoman.training.display import track_on_terminal
@@ -54,7 +54,7 @@ def combine(
             num_lopsided += is_lopsided(found)
     if num_lopsided:
         typer.echo(
-            f"in {num_lopsided:,} of {num_texts:,} texts a system has one hypothesis alone, which weighs as much as "
-            "another's whole list: were all translated with the same --n-best?",
+            f"in {num_lopsided:,} of {num_texts:,} texts one system has a single hypothesis, which weighs as much as "
+            "another system's whole list: were all translated with the same --n-best?",
             err=True,
         )

@@ -11,10 +11,10 @@ def compare(
 ) -> None:
     """Compare training runs with the first one, in a Markdown table.
 
-    The table shows the options that differ from the first run's, BLEU of the
-    best bundle on the dev set, and the cost of training. Runs that differ in
-    nothing but the seed share a row, with mean and standard deviation. Runs
-    may still be in progress.
+    The table shows the options that differ from the first run's, the best
+    bundle's BLEU on the dev set, and the cost of training. Runs that differ
+    only in the seed share a row, with mean and standard deviation. Runs may
+    still be in progress.
     """
     from dragoman.training.report.comparison import compare_runs, comparison_table
     from dragoman.training.report.run_record import read_run

@@ -1,4 +1,4 @@
-"""`dragoman demo`: a real server with the bundled model in a process of its own, called through the public client."""
+"""`dragoman demo`: the public client calls a server with the bundled model, which runs as a process of its own."""
 
 import itertools
 import subprocess
@@ -40,7 +40,7 @@ BATCH = tuple(
 
 
 def demo() -> None:
-    """Start a server with the bundled model, call it, and show what it answers."""
+    """Start a server with the bundled model, call it, and show the answers."""
     from rich.console import Console
 
     from dragoman.server.client import Client
@@ -63,18 +63,18 @@ def demo() -> None:
 
 
 def _show_refusal(client: "Client", console: "Console") -> None:
-    console.print('A request that the server must refuse: into the language "xx".')
+    console.print('A request that the server must refuse: a translation into the language "xx".')
     try:
         client.translate(ENGLISH[0], to="xx")
     except DragomanError as error:
         console.print(f"  {type(error).__name__}: {error}\n", style="red", markup=False)
     else:
-        raise DragomanError('the server translated into a language "xx" that it cannot know')
+        raise DragomanError('the server translated into "xx", a language that does not exist')
 
 
 @contextmanager
 def _running_server(console: "Console") -> Iterator[str]:
-    """Starts `dragoman serve` on a free port and gives its address; at the end it must stop cleanly."""
+    """Start `dragoman serve` on a free port and yield its address; at the end it must stop cleanly."""
     command = [sys.executable, "-m", "dragoman", "serve", "--listen", "127.0.0.1:0", "--set", "log.level=warning"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None

@@ -27,17 +27,17 @@ if TYPE_CHECKING:
 @with_search_options([name for name in SEARCH_OPTIONS if name != "n_best"])
 def evaluate(
     reference: Annotated[
-        list[Path], typer.Option(metavar="FILE", help="Human translations, one per line; repeated, several of each.")
+        list[Path], typer.Option(metavar="FILE", help="Human translations, one per line; repeatable.")
     ],
     bundles: Annotated[
         list[str] | None,
-        typer.Argument(metavar="BUNDLE", help="A folder, or a shipped bundle's name; several make an ensemble."),
+        typer.Argument(metavar="BUNDLE", help="A folder or a shipped bundle's name; several form an ensemble."),
     ] = None,
     to: Annotated[str | None, typer.Option("--to", metavar="LANGUAGE", help="Target language.")] = None,
     source_language: From = None,
     source: Annotated[Path | None, typer.Option(metavar="FILE", help="Texts to translate, one per line.")] = None,
     hypothesis: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Score these translations in place of a bundle.")
+        Path | None, typer.Option(metavar="FILE", help="Score these translations instead of a bundle.")
     ] = None,
     baseline: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Compare with these translations by paired bootstrap.")
@@ -48,7 +48,7 @@ def evaluate(
     output: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the translations here.")] = None,
     overwrite: Overwrite = False,
     record: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Write the scores into the bundle, as those of this test set.")
+        str | None, typer.Option(metavar="NAME", help="Write the scores into the bundle, under this test set's name.")
     ] = None,
     tokenize: Annotated[str, typer.Option(help="sacreBLEU's tokenizer for BLEU.")] = "13a",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
@@ -59,7 +59,7 @@ def evaluate(
     *,
     options: "SearchOptions",
 ) -> None:
-    """Score a bundle, or a file of translations, with BLEU, chrF and TER and their sacreBLEU signatures."""
+    """Score a bundle or a file of translations with BLEU, chrF and TER, with their sacreBLEU signatures."""
     from dragoman.model.decoding.search_options import SearchOptions
     from dragoman.training.evaluation.metrics import (
         format_report,
@@ -75,11 +75,11 @@ def evaluate(
     if baseline is not None and baseline_bundle is not None:
         raise InvalidInputError("give either --baseline FILE or --baseline-bundle BUNDLE")
     if record is not None and (not bundles or len(bundles) > 1):
-        raise InvalidInputError("--record NAME writes into a bundle: give one BUNDLE")
+        raise InvalidInputError("--record NAME writes into a bundle: give exactly one BUNDLE")
     recordable = SearchOptions(beam_size=options.beam_size, length_penalty=options.length_penalty)
     if record is not None and (options != recordable or use_shortlist or not split):
         raise InvalidInputError(
-            "--record keeps beam size and length penalty alone: leave out other search options, --shortlist and "
+            "--record stores only beam size and length penalty: leave out other search options, --shortlist and "
             "--no-split"
         )
     if output == STANDARD_STREAM:
@@ -112,7 +112,7 @@ def evaluate(
         compared = translate_with([baseline_bundle])
     hypotheses = translate_with(bundles) if bundles else evaluation_set.read_hypotheses(hypothesis or Path())
     report = score_translations(hypotheses, *evaluation_set.references, baseline=compared, tokenize=tokenize)
-    # First what it took minutes to find out; what is written may meet a full disk.
+    # Print before writing files: a full disk must not cost the result of minutes.
     typer.echo(json.dumps(report_to_json(report), indent=2) if as_json else format_report(report))
     if output is not None:
         with open_output(output) as lines:

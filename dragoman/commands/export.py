@@ -7,7 +7,7 @@ import typer
 
 
 def export(
-    bundle: Annotated[str, typer.Argument(metavar="BUNDLE", help="A folder, or a shipped bundle's name.")],
+    bundle: Annotated[str, typer.Argument(metavar="BUNDLE", help="A folder or a shipped bundle's name.")],
     output: Annotated[Path, typer.Argument(metavar="DIR", show_default=False, help="Folder of the model.")],
     to: Annotated[Literal["ctranslate2"], typer.Option("--to", help="Engine that will load the model.")],
     quantization: Annotated[

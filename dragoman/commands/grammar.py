@@ -1,4 +1,4 @@
-"""`dragoman grammar`: a first corpus to try training with."""
+"""`dragoman grammar`: a small corpus to try training on."""
 
 import json
 import shlex
@@ -12,19 +12,19 @@ from dragoman.model.errors import DragomanError
 from dragoman.model.files import refuse_to_replace, write_atomically
 
 TEMPLATE_FOLDER = '"quickstart/'
-"""How training/configs/quickstart.toml begins its paths."""
+"""Beginning of the paths in training/configs/quickstart.toml."""
 
 
 def grammar(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", show_default=False, help="Where the files go.")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", show_default=False, help="Folder of the files.")],
     sentences: Annotated[int, typer.Option(min=100, help="Sentence pairs to train on.")] = 40_000,
     held_out: Annotated[
-        int, typer.Option(min=10, help="Pairs each in dev and test, of combinations that training never has.")
+        int, typer.Option(min=10, help="Pairs each in dev and test; training has none of their combinations.")
     ] = 500,
-    seed: Annotated[int, typer.Option(help="Other sentences for another seed.")] = 1,
+    seed: Annotated[int, typer.Option(help="Seed for drawing the sentences.")] = 1,
     overwrite: Overwrite = False,
 ) -> None:
-    """Write a small English-German corpus, made by a grammar, and a configuration that trains on it in two minutes."""
+    """Write a small English-German corpus from a grammar, and a configuration to train on it in two minutes."""
     from importlib.resources import files
 
     from dragoman.training.grammar import write_corpus

@@ -1,6 +1,6 @@
-"""Options that several commands have, declared once: those of loading and of output, and the search options.
+"""Options shared by several commands: for loading, for output, and for the search.
 
-Free of all but typer and the declarations of the search options, so that `--help` is instant.
+Imports only typer and the declarations of the search options, so that `--help` is instant.
 """
 
 import inspect
@@ -17,34 +17,34 @@ SEARCH, SAMPLING, OUTPUT, MODEL = "Search", "Sampling", "Output", "Model"
 
 To = Annotated[str, typer.Option("--to", metavar="LANGUAGE", help="Target language, such as de or German.")]
 From = Annotated[
-    str | None, typer.Option("--from", metavar="LANGUAGE", help="Source language; may be left out if it is clear.")
+    str | None, typer.Option("--from", metavar="LANGUAGE", help="Source language; optional if only one is possible.")
 ]
 _PrecisionName = Literal["auto", "float32", "bfloat16", "float16", "int8"]
 _PRECISION = typer.Option(
-    help="Number format to compute in; auto: int8 on a processor, bfloat16 elsewhere.", rich_help_panel=MODEL
+    help="Number format of the computation; auto: int8 on the CPU, bfloat16 on a GPU.", rich_help_panel=MODEL
 )
-_DEVICE = typer.Option(help="cpu, or a device that torch knows, such as cuda.", rich_help_panel=MODEL)
+_DEVICE = typer.Option(help="cpu, or a device of torch, such as cuda.", rich_help_panel=MODEL)
 _SHORTLIST = typer.Option(
     "--shortlist",
-    help="Use the bundle's lexical shortlist: faster, with nearly the same translations.",
+    help="Use the bundle's lexical shortlist: faster, nearly the same translations.",
     rich_help_panel=MODEL,
 )
 Precision = Annotated[_PrecisionName, _PRECISION]
 Device = Annotated[str, _DEVICE]
 UseShortlist = Annotated[bool, _SHORTLIST]
-# Where a configuration says what holds for what is not given.
+# For commands where a configuration supplies the value of an option that is not given.
 PrecisionIfGiven = Annotated[_PrecisionName | None, _PRECISION]
 DeviceIfGiven = Annotated[str | None, _DEVICE]
 UseShortlistIfGiven = Annotated[bool | None, _SHORTLIST]
 Split = Annotated[
     bool,
     typer.Option(
-        "--split/--no-split", help="Translate texts sentence by sentence, or each as one.", rich_help_panel=MODEL
+        "--split/--no-split", help="Split texts into sentences, or take each text as one.", rich_help_panel=MODEL
     ),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Write JSON lines with every detail.", rich_help_panel=OUTPUT)]
+AsJson = Annotated[bool, typer.Option("--json", help="Write JSON lines with all details.", rich_help_panel=OUTPUT)]
 WithAlignment = Annotated[
-    bool, typer.Option("--alignment", help="Add which source word each target word comes from.", rich_help_panel=OUTPUT)
+    bool, typer.Option("--alignment", help="Add the source word of each target word.", rich_help_panel=OUTPUT)
 ]
 WithAttention = Annotated[
     bool, typer.Option("--attention", help="Add the cross-attention; needs --json.", rich_help_panel=OUTPUT)
@@ -57,7 +57,7 @@ Command = Callable[..., None]
 
 
 class _Option(NamedTuple):
-    """How a field of `SearchOptions` is given on the command line; default: the field's, None standing for empty."""
+    """A field of `SearchOptions` on the command line. default: the field's, or None for an empty tuple."""
 
     type: Any
     default: object
@@ -74,15 +74,14 @@ def _option_of(name: str) -> _Option:
 
 
 SEARCH_OPTIONS = {name: _option_of(name) for name in DECLARATIONS if name != "return_attention"}
-"""All that a person chooses; what a command prints decides whether attention is computed."""
+"""All search options except return_attention, which follows from the command's output."""
 
 SCORING_OPTIONS = ("length_penalty", "length_normalization", "coverage_penalty")
-"""Those that make a score of a log probability."""
+"""The options that turn a log probability into a score."""
 
 
 def with_search_options(names: Sequence[str] = tuple(SEARCH_OPTIONS)) -> Callable[[Command], Command]:
-    """Gives a command an option for each of the named search options, and has them passed on to its keyword argument
-    `options`, a `SearchOptions`."""
+    """Give a command the named search options; it gets them in its keyword argument `options`, a `SearchOptions`."""
 
     def decorate(command: Command) -> Command:
         @wraps(command)

@@ -11,13 +11,13 @@ def report(
     output: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE.html", show_default=False, help="Write here, in place of report.html in the run's folder."
+            metavar="FILE.html", show_default=False, help="Write here, instead of to report.html in the run's folder."
         ),
     ] = None,
 ) -> None:
-    """Write an HTML page about a training run, which opens without a network.
+    """Write an HTML page about a training run; it opens without a network.
 
-    The page shows curves, scores of the best bundle with confidence intervals, sample translations over time,
+    The page shows curves, the best bundle's scores with confidence intervals, sample translations over time,
     attention, configuration and provenance. The run may be in progress, finished or killed.
     """
     from dragoman.model.files import is_stream, write_atomically
@@ -26,6 +26,6 @@ def report(
 
     path = output if output is not None else run / "report.html"
     page = make_page(read_run(run))
-    # Half of a surrogate pair, which a corpus may hold, has no UTF-8.
+    # A corpus may hold lone surrogates, which UTF-8 cannot encode.
     write_atomically(path, page.encode("utf-8", "replace"))
     typer.echo(f"{path}: written", err=is_stream(path))

@@ -27,17 +27,17 @@ if TYPE_CHECKING:
 
 @with_search_options(SCORING_OPTIONS)
 def score(
-    bundle: Annotated[str, typer.Argument(metavar="BUNDLE", help="A folder, or a shipped bundle's name.")],
+    bundle: Annotated[str, typer.Argument(metavar="BUNDLE", help="A folder or a shipped bundle's name.")],
     to: To,
-    source: Annotated[Path, typer.Option(metavar="FILE", help="Source texts, one per line; .gz works, too.")],
-    target: Annotated[Path, typer.Option(metavar="FILE", help="Their given translations, one per line.")],
+    source: Annotated[Path, typer.Option(metavar="FILE", help="Source texts, one per line; may be .gz.")],
+    target: Annotated[Path, typer.Option(metavar="FILE", help="Their translations, one per line.")],
     source_language: From = None,
     keep_going: Annotated[
-        bool, typer.Option("--keep-going", help="Give blank and too long pairs no score, in place of an error.")
+        bool, typer.Option("--keep-going", help="Leave blank and too long pairs without a score, instead of stopping.")
     ] = False,
     output: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Write here, in place of the terminal.", rich_help_panel=OUTPUT),
+        typer.Option(metavar="FILE", help="Write here, instead of to standard output.", rich_help_panel=OUTPUT),
     ] = None,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
@@ -48,17 +48,17 @@ def score(
     attention: WithAttention = False,
     precision: Annotated[
         Literal["float32", "bfloat16", "float16", "int8"],
-        typer.Option(help="Number format to compute in.", rich_help_panel=MODEL),
+        typer.Option(help="Number format of the computation.", rich_help_panel=MODEL),
     ] = "float32",
     device: Device = "cpu",
     *,
     options: "SearchOptions",
 ) -> None:
-    """Compute how likely the model finds given translations: a line per pair with score, TAB, log probability.
+    """Score given translations by their probability under the model: per pair a line with score, TAB, log probability.
 
-    For quality estimation, reranking and filtering. Each pair is scored as a whole, even if it has several
-    sentences. --pieces adds two columns, the translation's pieces and the log probability of each, the end of sentence
-    last; --alignment adds one such as "0-0 1-2"; --json gives objects instead.
+    For quality estimation, reranking and filtering. Each pair is scored as one sentence. --pieces adds two columns: the
+    translation's pieces, and their log probabilities with the end of sentence last. --alignment adds a column such as
+    "0-0 1-2". --json writes objects instead.
     """
     from dataclasses import replace
 
@@ -68,7 +68,7 @@ def score(
     from dragoman.translation.languages import find_direction
 
     if attention and not as_json:
-        raise InvalidInputError("--attention is a part of --json")
+        raise InvalidInputError("--attention needs --json")
     if output is not None and not overwrite:
         refuse_to_replace(output)
     files = PairFiles(source, target)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from dragoman.server.config import ServerConfig
 
 DEFAULT_BUNDLE = "en-de"
-"""What translates where no bundle is named."""
+"""The bundle to serve if none is named."""
 
 
 def serve(
@@ -25,7 +25,7 @@ def serve(
         list[str] | None,
         typer.Argument(
             metavar="BUNDLE",
-            help=f"Folders or names, in place of the configuration's models; {DEFAULT_BUNDLE} if there are none.",
+            help=f"Folders or names, instead of the configuration's models; by default {DEFAULT_BUNDLE}.",
         ),
     ] = None,
     config: Annotated[
@@ -36,14 +36,14 @@ def serve(
         typer.Option("--set", metavar="KEY=VALUE", help="Override a key, such as server.drain_seconds=60; repeatable."),
     ] = None,
     check: Annotated[
-        bool, typer.Option("--check", help="Print what would be served, or what is wrong, and exit.")
+        bool, typer.Option("--check", help="Check the configuration and the models, print a summary, and exit.")
     ] = False,
     listen: Annotated[
         str | None,
         typer.Option(
             metavar="HOST:PORT",
             show_default="127.0.0.1:50051",
-            help="Where to listen; port 0 takes a free one; unix:PATH is a socket.",
+            help="Address to listen on; port 0 takes a free one; unix:PATH is a socket.",
         ),
     ] = None,
     replicas: Annotated[
@@ -59,8 +59,8 @@ def serve(
         int | None,
         typer.Option(
             metavar="N",
-            show_default="64 for each thread, 256 off a processor",
-            help="Most sentences that each model decodes at once.",
+            show_default="64 for each thread, 256 on a GPU",
+            help="Maximal number of sentences that each model decodes at once.",
             rich_help_panel=MODEL,
         ),
     ] = None,
@@ -68,8 +68,8 @@ def serve(
         int | None,
         typer.Option(
             metavar="N",
-            show_default="no bound",
-            help="Bound on each model's memory: source pieces, plus beams times target pieces, of all its sentences.",
+            show_default="no limit",
+            help="Limit of each model's memory: source pieces plus beams times target pieces of all its sentences.",
             rich_help_panel=MODEL,
         ),
     ] = None,
@@ -77,17 +77,17 @@ def serve(
     device: DeviceIfGiven = None,
     use_shortlist: UseShortlistIfGiven = None,
 ) -> None:
-    """Serve bundles over gRPC until Ctrl-C or SIGTERM, after which running calls finish.
+    """Serve bundles over gRPC until Ctrl-C or SIGTERM; running calls then finish.
 
     Options override the configuration file.
 
-    The running server follows changes of the file's models and of their folders; SIGHUP makes it look at once.
+    While it runs, the server follows changes of the file's models and of their folders; SIGHUP makes it check at once.
     """
     from dragoman.server.signals import exit_on_stop_signals, ignore_reload_signal
 
-    exit_on_stop_signals()  # first: importing and loading take a while
+    exit_on_stop_signals()  # first: imports and loading take a while
     ignore_reload_signal()
-    # Before grpc is imported. It writes past the log, and of every client that fails to shake hands.
+    # Before the import of grpc, which writes a line past the log for every failed handshake.
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
     from dragoman.server.config import load_server_config
 

@@ -12,17 +12,17 @@ from dragoman.commands.options import (
 
 
 def shortlist(
-    bundle: Annotated[str, typer.Argument(metavar="BUNDLE", help="A folder, or a shipped bundle's name.")],
+    bundle: Annotated[str, typer.Argument(metavar="BUNDLE", help="A folder or a shipped bundle's name.")],
     to: To,
     source: Annotated[
-        Path, typer.Option(metavar="FILE", help="Sentences to learn from, one per line; .gz works, too.")
+        Path, typer.Option(metavar="FILE", help="Source sentences to learn from, one per line; may be .gz.")
     ],
     target: Annotated[Path, typer.Option(metavar="FILE", help="Their translations, one per line.")],
     source_language: From = None,
     frequent: Annotated[
-        int, typer.Option(min=64, help="Number of frequent target pieces that are always possible.")
+        int, typer.Option(min=64, help="Number of most frequent target pieces, which are always possible.")
     ] = 100,
-    best: Annotated[int, typer.Option(min=1, help="Most target pieces that a source piece adds.")] = 50,
+    best: Annotated[int, typer.Option(min=1, help="Maximal number of target pieces that a source piece adds.")] = 50,
     vmap: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Also write the lists in CTranslate2's format, vmap.txt.")
     ] = None,
@@ -41,7 +41,7 @@ def shortlist(
             bundle, source_language, to, source=source, target=target, options=options, vmap=vmap
         )
     typer.echo(
-        f"{direction}: {coverage.mean_size:,.0f} of {coverage.vocab_size:,} pieces for a sentence; they cover "
+        f"{direction}: {coverage.mean_size:,.0f} of {coverage.vocab_size:,} pieces per sentence; they cover "
         f"{coverage.pieces:.1%} of the pieces of {coverage.num_pairs:,} held-out translations, "
-        f"{coverage.sentences:.1%} of them whole"
+        f"{coverage.sentences:.1%} of the translations completely"
     )

@@ -34,31 +34,31 @@ CHOICE = "What is kept"
 def synthesize(
     to: To,
     model: Annotated[
-        list[str], typer.Option(metavar="BUNDLE", help="A folder or a shipped bundle; repeated, an ensemble.")
+        list[str], typer.Option(metavar="BUNDLE", help="A folder or a shipped bundle; several form an ensemble.")
     ],
     input_path: Annotated[
-        Path, typer.Option("--input", metavar="FILE", help="Texts to translate, one per line; .gz works, too.")
+        Path, typer.Option("--input", metavar="FILE", help="Texts to translate, one per line; may be .gz.")
     ],
     source_language: From = None,
     output_folder: Annotated[
         Path | None,
         typer.Option(
             metavar="DIR",
-            help="Folder of synthetic.LANGUAGE of both languages, packed if the input is, and of synthesis.json.",
+            help="Folder for synthetic.LANGUAGE of both languages, packed if the input is, and synthesis.json.",
             rich_help_panel=OUTPUT,
         ),
     ] = None,
     output_source: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="Write lines of the input here, in place of the folder.", rich_help_panel=OUTPUT
+            metavar="FILE", help="Write the kept input lines here, instead of to a folder.", rich_help_panel=OUTPUT
         ),
     ] = None,
     output_target: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Write their translations here, and a description of the corpus in FILE.json.",
+            help="Write their translations here, and a description of the corpus to FILE.json.",
             rich_help_panel=OUTPUT,
         ),
     ] = None,
@@ -66,7 +66,8 @@ def synthesize(
     keep: Annotated[
         Literal["best", "all", "random", "nearest"],
         typer.Option(
-            help="Which of a text's --n-best to keep; nearest: by BLEU to --reference.", rich_help_panel=CHOICE
+            help="Translations to keep of each text's --n-best; nearest: by BLEU to --reference.",
+            rich_help_panel=CHOICE,
         ),
     ] = "best",
     reference: Annotated[
@@ -77,7 +78,7 @@ def synthesize(
     min_score: Annotated[
         float | None,
         typer.Option(
-            help="Leave out lower scores: mean log probabilities of a piece, with --length-normalization average.",
+            help="Lowest score to keep; with --length-normalization average, a mean log probability per piece.",
             rich_help_panel=CHOICE,
         ),
     ] = None,
@@ -85,13 +86,13 @@ def synthesize(
         float | None,
         typer.Option(
             min=1,
-            help="Leave out what is this many times longer or shorter than its input, by more than 20 characters.",
+            help="Longest ratio of translation to input, or of input to translation, if over 20 characters differ.",
             rich_help_panel=CHOICE,
         ),
     ] = None,
     allow_copies: Annotated[
         bool,
-        typer.Option("--allow-copies", help="Keep translations that equal their input, too.", rich_help_panel=CHOICE),
+        typer.Option("--allow-copies", help="Keep also translations that equal their input.", rich_help_panel=CHOICE),
     ] = False,
     precision: Precision = "auto",
     device: Device = "cpu",
@@ -102,33 +103,31 @@ def synthesize(
 ) -> None:
     """Translate monolingual text into a synthetic parallel corpus to train on.
 
-    Line N of one file belongs to line N of the other. List both as one more
-    data.train of a run's configuration, beside the genuine corpus; where the
-    run learns both ways, with directions = ["en-de"] or whichever one is to
-    learn from it. Blank, copied, endless and repeated translations are left
-    out, and counted. After an interruption the same command goes on where it
-    stopped.
+    Line N of one file belongs to line N of the other. Add both as another
+    data.train to a run's configuration, beside the genuine corpus. If the run
+    trains both directions, add directions = ["en-de"] to use the corpus for
+    that one only. Blank, copied, endless and repeated translations are left
+    out and counted. After an interruption the same command continues.
 
     Back-translation (Sennrich et al. 2016), for a model from en to de:
-    --input is genuine German, --from de --to en, and the synthetic English is
-    what training has for a source. Where there is much text, sampled sources
-    teach more than the best ones (Edunov et al. 2018): --sampling-temperature
-    1, and with --n-best 3 --keep all several for each line. A model of a
-    small corpus draws much nonsense: add --sampling-top-k 10, or leave
-    sampling out.
+    --input is genuine German, with --from de --to en; training uses the
+    synthetic English as source. With much text, sampled sources teach more
+    than the best ones (Edunov et al. 2018): --sampling-temperature 1, and
+    --n-best 3 --keep all for several samples per line. A model of a small
+    corpus draws much nonsense: add --sampling-top-k 10, or do not sample.
 
     Distillation (Kim & Rush 2016): --input is the source side of the
-    student's own training corpus, --model the teacher, or several, and the
-    student learns from these translations in place of the human ones. Those
-    that are nearest to the human ones: --beam-size 8 --n-best 8 --keep
-    nearest --reference FILE. Forward translation is the same of text without
-    a human translation.
+    student's own training corpus, --model is the teacher, or several, and the
+    student learns from these translations instead of the human ones. To keep
+    those nearest to the human ones: --beam-size 8 --n-best 8 --keep nearest
+    --reference FILE. Forward translation is the same with text that has no
+    human translation.
     """
     from dragoman.training.evaluation.metrics import silence_sacrebleu, tokenizer_warning
     from dragoman.training.synthesis.choice import Chooser, Filters
 
     if keep in ("random", "nearest") and options.n_best == 1:
-        raise InvalidInputError(f"--keep {keep} chooses among several: give --n-best")
+        raise InvalidInputError(f"--keep {keep} chooses among several translations: give --n-best")
     if (keep == "nearest") != (reference is not None):
         raise InvalidInputError("--keep nearest and --reference FILE go together")
     if (output_folder is None) == (output_source is None) or (output_source is None) != (output_target is None):

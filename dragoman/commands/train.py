@@ -18,10 +18,10 @@ def train(
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue from the run's newest checkpoint.")] = False,
 ) -> None:
-    """Train a model; its run folder gets checkpoints, metrics and the best bundle.
+    """Train a model and write checkpoints, metrics and the best bundle to the run folder.
 
     On several processors, accelerators or hosts: torchrun --nproc-per-node N -m dragoman train CONFIG.toml. All
-    processes need access to the run folder. --resume then also begins a run that does not exist yet.
+    processes need access to the run folder. --resume also starts a run that does not exist yet.
     """
     from dragoman.training.config import load_run_config
     from dragoman.training.evaluation.metrics import silence_sacrebleu

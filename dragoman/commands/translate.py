@@ -34,23 +34,23 @@ if TYPE_CHECKING:
     from dragoman.translation.results import Translation
 
 DEFAULT_BUNDLE = "en-de"
-"""What translates where no bundle is named."""
+"""The bundle that translates if none is named."""
 
 
 @with_search_options()
 def translate(
     to: To,
     texts: Annotated[
-        list[str] | None, typer.Argument(metavar="TEXT", help="Texts; without any, lines of standard input.")
+        list[str] | None, typer.Argument(metavar="TEXT", help="Texts; by default the lines of standard input.")
     ] = None,
     source_language: From = None,
     input_path: Annotated[
         Path | None,
-        typer.Option("--input", metavar="FILE", help="One text per line; .gz works, - is standard input."),
+        typer.Option("--input", metavar="FILE", help="One text per line; may be .gz; - is standard input."),
     ] = None,
     output_path: Annotated[
         Path | None,
-        typer.Option("--output", metavar="FILE", help="Write here; .gz works, - is standard output."),
+        typer.Option("--output", metavar="FILE", help="Write here; may be .gz; - is standard output."),
     ] = None,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
@@ -60,13 +60,13 @@ def translate(
         list[str] | None,
         typer.Option(
             metavar="BUNDLE",
-            help="A folder or a shipped bundle; repeated, an ensemble. With --server, its model's name.",
+            help="A folder or a shipped bundle; several form an ensemble. With --server, the name of its model.",
             rich_help_panel=MODEL,
         ),
     ] = None,
     server: Annotated[
         str | None,
-        typer.Option(metavar="HOST:PORT", help="Let a running service translate.", rich_help_panel=MODEL),
+        typer.Option(metavar="HOST:PORT", help="Translate with a running server.", rich_help_panel=MODEL),
     ] = None,
     precision: Precision = "auto",
     device: Device = "cpu",
@@ -77,11 +77,10 @@ def translate(
 ) -> None:
     """Translate texts, a file, or the lines of standard input.
 
-    Each text gives one line. With --n-best, each translation gives a line: the text's number, TAB, score, TAB,
-    translation. With --json, each text gives an object.
+    Writes one line per text. With --n-best, one line per translation: the text's number, TAB, score, TAB, translation.
+    With --json, one object per text.
 
-    Where both --input and --output are files, the job survives an interruption: the same command goes on where it
-    stopped.
+    If --input and --output are files, the same command continues an interrupted job.
     """
     from dragoman.server.client.batch_source import remote_source
     from dragoman.translation.batch.job import translate_lines
@@ -95,7 +94,7 @@ def translate(
         if not text.isascii() and text != text.encode(errors="replace").decode():
             raise InvalidInputError(f"TEXT {number}: is not UTF-8")
     if (alignment or attention) and not as_json:
-        raise InvalidInputError("--alignment and --attention are parts of --json")
+        raise InvalidInputError("--alignment and --attention need --json")
     is_job = not texts and output_path is not None and not is_stream(output_path)
     if is_job and options.n_best > 1 and not as_json:
         raise InvalidInputError(
@@ -139,7 +138,8 @@ def translate(
 
 
 def _encoder(task: "Task", *, as_json: bool, keep_breaks: bool) -> "Callable[[Translation], bytes]":
-    """keep_breaks: whether line breaks within a translation stay."""
+    """keep_breaks: whether to keep line breaks within a translation."""
+
     from dragoman.translation.batch.formats import translation_to_json, translation_to_tsv
 
     numbers = itertools.count(1)

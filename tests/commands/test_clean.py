@@ -127,7 +127,7 @@ def test_the_same_report_as_json(
         (["--output-source", "{0}/x", "--output-target", "{0}/x"], "is named twice"),
         (["--output-source", "{0}/a.de", "--output-target", "{0}/x", "--overwrite"], "is named twice"),
         (["--removed", "{0}/there"], "there: exists already"),
-        (["--report", "{0}/report.pdf"], "name it .html or .json"),
+        (["--report", "{0}/report.pdf"], "end its name in .html or .json"),
         (["--on", "speling"], "there is no filter 'speling'"),
     ],
 )

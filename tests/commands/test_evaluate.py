@@ -98,10 +98,10 @@ def test_evaluate_refuses_what_does_not_fit(
     assert_refused(run(*bundle, "--to", "de", "--no-split"), "test.en, line 2: the text has", "pieces")
     assert run(*bundle, "--to", "de").status == 0  # in parts it fits
     assert_refused(run(*bundle, "--to", "de", "--coverage-penalty", "11"), "coverage_penalty is 11.0")
-    assert_refused(run("evaluate", tiny_bundle, *bundle[1:], "--to", "de", "--record", "x"), "give one BUNDLE")
+    assert_refused(run("evaluate", tiny_bundle, *bundle[1:], "--to", "de", "--record", "x"), "give exactly one BUNDLE")
     kept = ["--to", "de", "--record", "x", "--coverage-penalty", "1"]
-    assert_refused(run(*bundle, *kept), "--record keeps beam size and length penalty alone")
+    assert_refused(run(*bundle, *kept), "--record stores only beam size and length penalty")
     for option in ("--shortlist", "--no-split"):
         assert_refused(
-            run(*bundle, "--to", "de", "--record", "x", option), "--record keeps", "--shortlist", "--no-split"
+            run(*bundle, "--to", "de", "--record", "x", option), "--record stores", "--shortlist", "--no-split"
         )

@@ -73,7 +73,7 @@ def test_score_names_what_it_cannot_score(
 ) -> None:
     source, target = pair_files
     command = ["score", tiny_bundle, "--from", "en", "--to", "de", "--source", source, "--target", target]
-    assert_refused(run(*command, "--attention"), "--attention is a part of --json")
+    assert_refused(run(*command, "--attention"), "--attention needs --json")
     assert_refused(run(*command, "--length-penalty", "-1"), "length_penalty is -1.0")
     assert_refused(run(*command[:-4], "--source", source, "--target", tmp_path / "none"), "none: no such file")
     write_lines(target, "Der Hund sieht das Haus.")

@@ -15,7 +15,7 @@ def test_shortlist_goes_into_the_bundle_and_says_what_it_covers(
     outcome = run(*command, "--frequent", 64, "--best", 20, "--vmap", tmp_path / "vmap.txt")
     assert outcome.status == 0, outcome
     assert outcome.output.startswith("en→de: ")
-    assert "of 400 pieces for a sentence; they cover 100.0% of the pieces of 6 held-out translations" in outcome.output
+    assert "of 400 pieces per sentence; they cover 100.0% of the pieces of 6 held-out translations" in outcome.output
     assert (bundle / "shortlist.safetensors").exists()
     assert (tmp_path / "vmap.txt").exists()
     assert run(*command, "--frequent", 63).status == 2  # a beam of 32 wants 64 extensions

@@ -131,7 +131,9 @@ def test_what_does_not_fit_together_is_refused(run: Run, tiny_bundle: Path, tmp_
     command = ["synthesize", "--model", tiny_bundle, "--to", "de", "--input", source]
     folder = ["--output-folder", tmp_path / "made"]
     for keep in ("random", "nearest"):
-        assert_refused(run(*command, *folder, "--keep", keep), f"--keep {keep} chooses among several: give --n-best")
+        assert_refused(
+            run(*command, *folder, "--keep", keep), f"--keep {keep} chooses among several translations: give --n-best"
+        )
     assert_refused(run(*command, *folder, "--n-best", "2", "--keep", "nearest"), "--reference FILE go together")
     assert_refused(run(*command, *folder, "--reference", source), "--keep nearest and --reference FILE go together")
     for outputs in ([], ["--output-source", tmp_path / "a"], [*folder, "--output-target", tmp_path / "a"]):

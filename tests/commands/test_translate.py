@@ -107,7 +107,7 @@ def test_translate_refuses_what_it_cannot_do(run: Run, tiny_bundle: Path, tmp_pa
     assert_refused(run("translate", "--model", tmp_path / "nowhere", "--to", "de", "text"), "there is no bundle")
     assert_refused(run(*translate, "--no-split", "long " * 300), "pieces")
     assert run(*translate, "long " * 300).status == 0  # in parts it fits
-    assert_refused(run(*translate, "--alignment", "text"), "parts of --json")
+    assert_refused(run(*translate, "--alignment", "text"), "--alignment and --attention need --json")
     files = ["--input", tmp_path / "in.en", "--output", tmp_path / "out"]
     assert_refused(run(*translate, "--n-best", "2", *files), "--n-best into a file needs --json")
     (tmp_path / "in.en").write_bytes(b"gut\nschlecht \xff\n")

@@ -98,7 +98,7 @@ def test_a_list_of_one_beside_longer_ones_is_told(run: Run, tmp_path: Path) -> N
     one = write_lines(tmp_path / "b.jsonl", found(OUTLIER), found(*NEAR), blank, untranslated)
     outcome = run("combine", many, one)
     assert outcome.status == 0
-    assert "in 1 of 4 texts a system has one hypothesis alone" in outcome.errors
+    assert "in 1 of 4 texts one system has a single hypothesis" in outcome.errors
     assert "--n-best" in outcome.errors
     assert run("combine", one).errors == run("combine", many, many).errors == ""
 
