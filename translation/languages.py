@@ -44,9 +44,10 @@ def find_language(tag_or_name: str, known: Iterable[str]) -> str | None:
     """The known language that a BCP 47 tag or an English name means: the very same, or the same but for case and "_",
     else the one with the longest beginning of it, "zh-Hant" or "zh" for "zh-Hant-TW" (RFC 4647, lookup); None if there
     is none."""
-    by_tag = {_normalize(language): language for language in known}
-    if tag_or_name in by_tag.values():
+    known = frozenset(known)
+    if tag_or_name in known:
         return tag_or_name
+    by_tag = {_normalize(language): language for language in known}
     wanted = _normalize(tag_or_name)
     if len(wanted) > MAX_TAG_LENGTH or not _TAG.fullmatch(wanted):
         return None

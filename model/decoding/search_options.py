@@ -32,19 +32,20 @@ class Declaration:
 
     def check(self, name: str, value: float) -> None:
         """Raises InvalidInputError for NaN and for a value out of bounds."""
-        if self.above is not None:
-            is_allowed, due = self.above < value, f"be above {self.above}"
-        elif self.least is not None:
-            is_allowed, due = self.least <= value, f"be at least {self.least}" if self.least else "not be negative"
-        else:
+        is_allowed = (
+            (self.least is None or self.least <= value)
+            and (self.above is None or self.above < value)
+            and (self.most is None or value <= self.most)
+        )
+        if is_allowed:
             return
-        if self.most is not None:
-            is_allowed = is_allowed and value <= self.most
-            due = (
-                f"{due} and at most {self.most}" if self.least is None else f"lie between {self.least} and {self.most}"
-            )
-        if not is_allowed:
-            raise InvalidInputError(f"{name} is {value}, but must {due}")
+        if self.above is not None:
+            due = f"be above {self.above}" if self.most is None else f"be above {self.above} and at most {self.most}"
+        elif self.most is not None:
+            due = f"lie between {self.least} and {self.most}"
+        else:
+            due = f"be at least {self.least}" if self.least else "not be negative"
+        raise InvalidInputError(f"{name} is {value}, but must {due}")
 
 
 def _option(default: Any, help_text: str, **declared: Any) -> Any:
@@ -103,9 +104,9 @@ class SearchOptions:
 
     def __post_init__(self) -> None:
         """Raises InvalidInputError for a value out of range."""
-        for name, declaration in DECLARATIONS.items():
+        for name, declaration in _BOUNDED.items():
             value = getattr(self, name)
-            if isinstance(value, int | float):
+            if value is not None:
                 declaration.check(name, value)
         limit, meaning = (
             (self.beam_size, f"beam_size, which is {self.beam_size}")
@@ -138,6 +139,8 @@ class SearchOptions:
 
 DECLARATIONS: dict[str, Declaration] = {one.name: one.metadata["declaration"] for one in fields(SearchOptions)}
 """The declaration of every option, by its name."""
+
+_BOUNDED = {name: one for name, one in DECLARATIONS.items() if (one.least, one.above) != (None, None)}
 
 SEARCH_OPTION_NAMES = tuple(DECLARATIONS)
 

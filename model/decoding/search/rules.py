@@ -120,6 +120,12 @@ class LeastLength(Rule):
         rows = np.flatnonzero(at.positions < self.lengths[at.slots])
         return Pairs(rows, np.full(len(rows), self._eos_id, np.int32))
 
+    def pieces(self, rows: Rows, is_short: NDArray[np.bool_]) -> PieceLists:
+        """What `exclude` says, in a shorter way: every sentence begins with it. is_short: [n]."""
+        offsets = np.zeros(rows.num_rows + 1, np.int32)
+        is_short.repeat(np.diff(rows.offsets)).cumsum(dtype=np.int32, out=offsets[1:])
+        return PieceLists(offsets, np.full(offsets[-1], self._eos_id, np.int32))
+
 
 class SuppressedPieces(Rule):
     """Some pieces never follow."""
@@ -203,27 +209,31 @@ class Rules:
     def __init__(self, max_slots: int, eos_id: int) -> None:
         self._least, self._prefix = LeastLength(max_slots, eos_id), ForcedPrefix(max_slots)
         self._others: tuple[Rule, ...] = (self._prefix, SuppressedPieces(max_slots), BlockedNgrams(max_slots))
-        self._rules = (self._least, *self._others)
         self._has_others = False  # whether any of these applies anywhere
 
     def begin(self, slot: int, request: Request) -> None:
-        for rule in self._rules:
-            rule.applies[slot] = rule.begin(slot, request)
-            rule.num_slots += bool(rule.applies[slot])
-        self._has_others = any(rule.num_slots for rule in self._others)
+        self._least.begin(slot, request)
+        for rule in self._others:
+            if rule.begin(slot, request):
+                rule.applies[slot] = self._has_others = True
+                rule.num_slots += 1
 
     def remove(self, slots: Sequence[int]) -> None:
-        for rule in self._rules:
+        if not self._has_others:
+            return
+        for rule in self._others:
             rule.num_slots -= int(np.count_nonzero(rule.applies[slots]))
             rule.applies[slots] = False
         self._has_others = any(rule.num_slots for rule in self._others)
 
     def apply(self, rows: Rows) -> Rows:
         """The rows with what the rules exclude and want. A slot whose prefix goes on asks for no extension."""
-        is_any_short = np.count_nonzero(rows.positions < self._least.lengths[rows.slots])
-        if not is_any_short and not self._has_others:
-            return rows
-        rules = [rule for rule in (self._rules if is_any_short else self._others) if rule.num_slots]
+        is_short = rows.positions < self._least.lengths[rows.slots]
+        if not self._has_others:
+            if not np.count_nonzero(is_short):
+                return rows
+            return dataclasses.replace(rows, excluded=self._least.pieces(rows, is_short))
+        rules = [self._least, *(rule for rule in self._others if rule.num_slots)]
         counts = np.diff(rows.offsets)
         owners = np.arange(len(counts)).repeat(counts)
         beams = np.arange(rows.num_rows) - rows.offsets[owners]

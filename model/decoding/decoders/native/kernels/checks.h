@@ -70,20 +70,20 @@ void check_rows(const Rows& rows, const Shape& shape, const std::vector<Slot<Pre
     check_ascending("slot", rows.slots, rows.num_slots, num_slots);
     for (int i = 0; i < rows.num_slots; ++i) {
         const Slot<Precision>& slot = slots[rows.slots[i]];
-        const std::string name = "slot " + std::to_string(rows.slots[i]);
+        const auto name = [&] { return "slot " + std::to_string(rows.slots[i]); };
         const int position = rows.positions[i];
         const int64_t num_fed = static_cast<int64_t>(rows.offsets[i + 1]) - rows.offsets[i];
         check_index("position", position, num_positions);
         if (num_fed < 1 || num_fed > slot.beam_size)
-            refuse(name + " has room for " + std::to_string(slot.beam_size) + " beams, but " + std::to_string(num_fed) +
+            refuse(name() + " has room for " + std::to_string(slot.beam_size) + " beams, but " + std::to_string(num_fed) +
                    " are fed");
         if (!position) continue;
         if (rows.slots[i] >= num_known || num_fed > rows.ancestry_beams || position > rows.ancestry_positions)
-            refuse(name + " has no place in the ancestry");
+            refuse(name() + " has no place in the ancestry");
         for (int beam = 0; beam < num_fed; ++beam)
             for (int t = 0; t < position; ++t)
                 if (rows.ancestors(i, beam)[t] >= slot.beam_size)
-                    refuse(name + " has no beam " + std::to_string(rows.ancestors(i, beam)[t]));
+                    refuse(name() + " has no beam " + std::to_string(rows.ancestors(i, beam)[t]));
     }
     if (rows.offsets[rows.num_slots] != rows.num_rows)
         refuse(std::to_string(rows.num_rows) + " rows, but the slots have " + std::to_string(rows.offsets[rows.num_slots]));
