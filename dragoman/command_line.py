@@ -47,6 +47,7 @@ EXTRAS = {
     "ctranslate2": "ctranslate2",
     "ftfy": "clean",
     "jinja2": "train",
+    "matplotlib": "train",
     "tensorboard": "train",
     "torch": "train",
 }

@@ -148,7 +148,7 @@ def test_modules_of_the_user_do_not_matter(site: Path, own_folder: Path) -> None
 NOT_LOOKED_AT = {"dragoman", "google", "typing_extensions"}
 """Ourselves, a name that many share, and what type checkers alone import."""
 
-TRAIN_PACKAGES = ("torch", "jinja2", "tensorboard")
+TRAIN_PACKAGES = ("torch", "jinja2", "matplotlib", "tensorboard")
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
-"""What the decoder looks at: cross-attention as a picture, in geometry that the page's template turns into SVG."""
+"""Where the decoder looks: cross-attention as a table whose cells the page shades."""
 
-import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -10,14 +9,8 @@ from dragoman.training.report.charts import evenly
 from dragoman.translation.results import Translation
 from dragoman.translation.translator import Translator
 
-CELL = 18
-"""Width and height of a cell, in about pixels."""
-
-CHARACTER = 7
-"""Width of a character of a label."""
-
 LEAST_WEIGHT = 0.03
-"""What is less is not drawn."""
+"""A smaller weight is not shown."""
 
 MAX_PIECES = 32
 """Of a source sentence that is chosen for a picture."""
@@ -29,41 +22,20 @@ END = "</s>"
 """How the row of the end of sentence is labelled, as SentencePiece calls it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Label:
-    """A piece beside or above the cells. place: the middle of its row or column."""
-
-    place: float
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """left, top: of the cell; opacity: the weight, 0 to 1."""
-
-    left: int
-    top: int
-    opacity: float
-    text: str
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttentionPicture:
-    """One sentence: rows are the translation's pieces, columns the source's.
+    """One sentence.
 
-    summary: what each row looks at most, in words.
+    columns: the source's pieces.
+    rows:    the translation's pieces, each with its weights, one a column; None where a weight is not shown.
+    summary: the column of each row's greatest weight, in words.
     """
 
     direction: Direction
     source: str
     hypothesis: str
-    width: int
-    height: int
-    left: int
-    top: int
-    rows: tuple[Label, ...]
-    columns: tuple[Label, ...]
-    cells: tuple[Cell, ...]
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, tuple[float | None, ...]], ...]
     summary: str
 
 
@@ -87,43 +59,19 @@ def draw_attention(direction: Direction, translation: Translation) -> AttentionP
         return None
     weights = best.attention
     num_rows, num_columns = weights.shape
-    row_names = (*best.pieces, *[END] * (num_rows - len(best.pieces)))[:num_rows]
-    column_names = translation.source_pieces[:num_columns]
-    left, top = (max(map(_label_width, names), default=0) + 8 for names in (row_names, column_names))
-    cells = tuple(
-        Cell(
-            left + column * CELL,
-            top + row * CELL,
-            round(float(weights[row, column]), 2),
-            f"{row_names[row]} ← {column_names[column]}: {weights[row, column]:.2f}",
-        )
-        for row in range(num_rows)
-        for column in range(num_columns)
-        if weights[row, column] >= LEAST_WEIGHT
-    )
-    looked_at = weights.argmax(axis=1)
+    names = (*best.pieces, *[END] * (num_rows - len(best.pieces)))[:num_rows]
+    columns = tuple(translation.source_pieces[:num_columns])
     return AttentionPicture(
         direction=direction,
         source=translation.source,
         hypothesis=best.text,
-        width=left + num_columns * CELL + 4,
-        height=top + num_rows * CELL + 4,
-        left=left,
-        top=top,
-        rows=tuple(Label(top + (row + 0.5) * CELL, name) for row, name in enumerate(row_names)),
-        columns=tuple(Label(left + (column + 0.5) * CELL, name) for column, name in enumerate(column_names)),
-        cells=cells,
+        columns=columns,
+        rows=tuple(
+            (name, tuple(round(weight, 2) if weight >= LEAST_WEIGHT else None for weight in row))
+            for name, row in zip(names, weights.tolist(), strict=True)
+        ),
         summary="; ".join(
-            f"{name} looks at {column_names[column]} most ({weights[row, column]:.2f})"
-            for row, (name, column) in enumerate(zip(row_names, looked_at, strict=True))
+            f"{name} looks at {columns[column]} most ({weights[row, column]:.2f})"
+            for row, (name, column) in enumerate(zip(names, weights.argmax(axis=1), strict=True))
         ),
     )
-
-
-def _label_width(text: str) -> int:
-    """Characters of East Asian scripts are twice as wide; marks above and below letters take no room."""
-    widths = (
-        0 if unicodedata.combining(character) else 1 + (unicodedata.east_asian_width(character) in "WF")
-        for character in text
-    )
-    return CHARACTER * sum(widths)

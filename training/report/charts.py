@@ -1,126 +1,252 @@
-"""Curves as geometry, which the page's template turns into SVG. Free of markup: what is text stays text until there."""
+"""The curves of a run's metrics, drawn by matplotlib as SVG that stands in the page and takes its colours."""
 
+import io
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-WIDTH, HEIGHT = 420, 240
-LEFT, RIGHT, TOP, BOTTOM = 56, 14, 12, 30
-"""Of a chart and its margins, in the units of its viewBox; about pixels."""
-
-MAX_POINTS = 800
-"""Of a line: more are not told apart on any screen."""
-
-MAX_HOVERS = 80
-"""Places of a chart whose values are shown under the pointer."""
+from dragoman.training.report.run_record import Measurement, RunRecord
 
 MAX_ROWS = 25
 """Of a chart's table of values."""
 
 LOGARITHMIC_SPAN = 20.0
-"""Ratio of the largest value to the smallest above which a chart that may be logarithmic is."""
+"""Ratio of the largest value to the smallest above which an axis that may be logarithmic is."""
+
+INKS = (*(f"--line-{number}" for number in range(6)), "--muted", "--rule", "--ground")
+"""Variables of page.css, for light and for dark. matplotlib draws in stand-ins for them, see `_ink`."""
+
+DASHES: Any = ("-", "--", ":", "-.", (0, (8, 3)), (0, (3, 1)))
+"""Of the lines, for those who see no colours."""
+
+ROUND = (1, 2, 5, 10)
+"""Numbers between two labels of an axis, and their multiples by powers of ten."""
+
+LOSSES = ("loss", "negative_log_likelihood")
+DRAWN_APART = {"epoch", "perplexity", *LOSSES, "learning_rate", "tokens_per_second", "gradient_norm"}
 
 Point = tuple[int, float]
 """Update and value."""
 
 
-@dataclass(frozen=True, slots=True)
-class Tick:
-    """A place on an axis, in the viewBox, with its label."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Curves:
+    """A chart to draw: one or more lines over the updates.
 
-    place: float
-    label: str
+    unit:      label of the axis of the values.
+    series:    points by the name of the line, ascending.
+    from_zero: whether the axis of the values begins at 0.
+    mark_best: whether each line's highest value is marked.
+    """
 
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One curve. path: for SVG. best: where its marked value is, with that value, if one is marked."""
-
-    name: str
-    path: str
-    best: tuple[float, float, str] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Hover:
-    """A strip over the chart that tells the values of one update."""
-
-    left: float
-    width: float
-    text: str
+    title: str
+    unit: str
+    series: Mapping[str, Sequence[Point]]
+    from_zero: bool = False
+    may_be_logarithmic: bool = False
+    mark_best: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chart:
-    """A drawing of one or more lines over the updates.
+    """A drawn chart.
 
-    summary: what it shows, in words, for those who do not see it. rows: update and a value for each line, a blank where
-    it has none.
+    svg:     markup to be included as it is; all text in it is escaped.
+    summary: what it shows, in words, for those who do not see it.
+    rows:    update and a value for each of `names`, a blank where it has none.
     """
 
     title: str
-    lines: tuple[Line, ...]
-    x_ticks: tuple[Tick, ...]
-    y_ticks: tuple[Tick, ...]
-    hovers: tuple[Hover, ...]
+    svg: str
+    names: tuple[str, ...]
     summary: str
     rows: tuple[tuple[str, ...], ...]
 
 
-def draw_chart(
-    title: str,
-    series: Mapping[str, Sequence[Point]],
-    *,
-    last_update: int,
-    from_zero: bool = False,
-    may_be_logarithmic: bool = False,
-    mark_best: bool = False,
-) -> Chart | None:
+def draw_curves(record: RunRecord) -> list[Chart]:
+    """The loss and how good the translations are first, then whatever else was measured, under its name in the log."""
+    training, validations = record.of_kind("training"), record.of_kind("validation")
+    likelihood = _points(training, "negative_log_likelihood")
+    scores = dict.fromkeys(name for line in validations for name in line.values if name.startswith("bleu "))
+    others = dict.fromkeys(name for line in training for name in line.values if name not in DRAWN_APART)
+    wanted = [
+        Curves(
+            title="Loss, in nats per target piece",
+            unit="nats per piece",
+            series={_words(name): _points(training, name) for name in LOSSES},
+        ),
+        Curves(
+            title="Perplexity of the training data",
+            unit="perplexity",
+            series={"perplexity": [(update, perplexity(value)) for update, value in likelihood]},
+            may_be_logarithmic=True,
+        ),
+        Curves(
+            title="BLEU on the dev set",
+            unit="BLEU",
+            series={name.removeprefix("bleu "): _points(validations, name) for name in scores},
+            mark_best=True,
+        ),
+        Curves(
+            title="Learning rate",
+            unit="learning rate",
+            series={"learning rate": _points(training, "learning_rate")},
+            from_zero=True,
+        ),
+        Curves(
+            title="Target tokens a second",
+            unit="tokens a second",
+            series={"tokens": _points(training, "tokens_per_second")},
+            from_zero=True,
+        ),
+        Curves(
+            title="Norm of the gradient",
+            unit="norm",
+            series={"norm": _points(training, "gradient_norm")},
+            may_be_logarithmic=True,
+        ),
+        *(
+            Curves(title=_words(name).capitalize(), unit="value", series={_words(name): _points(training, name)})
+            for name in others
+        ),
+    ]
+    charts = (draw_chart(f"chart-{number}", curves, record.update) for number, curves in enumerate(wanted, 1))
+    return [chart for chart in charts if chart is not None]
+
+
+def draw_chart(name: str, curves: Curves, last_update: int) -> Chart | None:
     """None if there is no finite value to draw. Values that are no finite numbers leave a gap.
 
-    series: points by the name of the line, ascending. last_update: where the axis ends. from_zero: whether the axis of
-    the values begins at 0. mark_best: whether each line's highest value is marked.
+    name: begins every id of the SVG. last_update: where the axis ends.
     """
-    finite = {name: [point for point in points if math.isfinite(point[1])] for name, points in series.items()}
-    finite = {name: points for name, points in finite.items() if points}
-    values = [value for points in finite.values() for _, value in points]
-    if not values:
+    finite = {line: [point for point in points if math.isfinite(point[1])] for line, points in curves.series.items()}
+    finite = {line: points for line, points in finite.items() if points}
+    if not finite:
         return None
-    is_logarithmic = may_be_logarithmic and min(values) > 0 and max(values) > LOGARITHMIC_SPAN * min(values)
-    x_axis = _Axis(0, max(last_update, *(points[-1][0] for points in finite.values())), LEFT, WIDTH - RIGHT)
-    low, high = (0.0 if from_zero else min(values)), max(values)
-    y_axis = _Axis(low, high, HEIGHT - BOTTOM, TOP, is_logarithmic=is_logarithmic)
-    lines = []
-    for name, points in finite.items():
-        best = max(points, key=lambda point: point[1]) if mark_best else None
-        mark = (x_axis.place(best[0]), y_axis.place(best[1]), f"{best[1]:.1f}") if best else None
-        lines.append(Line(name, _path(thin_out(series[name], MAX_POINTS), x_axis, y_axis), mark))
+    values = [value for points in finite.values() for _, value in points]
+    is_logarithmic = curves.may_be_logarithmic and min(values) > 0 and max(values) > LOGARITHMIC_SPAN * min(values)
     return Chart(
-        title=title + (" (logarithmic)" if is_logarithmic else ""),
-        lines=tuple(lines),
-        x_ticks=x_axis.ticks(5),
-        y_ticks=y_axis.ticks(5),
-        hovers=_hovers(finite, x_axis),
-        summary="; ".join(_summary(name, points) for name, points in finite.items()),
+        title=curves.title + (" (logarithmic)" if is_logarithmic else ""),
+        svg=_draw(name, curves, finite, max(1, last_update), is_logarithmic=is_logarithmic),
+        names=tuple(finite),
+        summary="; ".join(_summary(line, points) for line, points in finite.items()),
         rows=_rows(finite),
     )
 
 
-def thin_out(points: Sequence[Point], max_points: int) -> list[Point]:
-    """At most about `max_points` of them: of each of equal stretches the lowest and the highest, so that every spike
-    stays to be seen; a value that is no number stays, too."""
-    if len(points) <= max_points:
-        return list(points)
-    num_stretches = max_points // 2
-    kept = []
-    for number in range(num_stretches):
-        first, last = number * len(points) // num_stretches, (number + 1) * len(points) // num_stretches
-        stretch = points[first:last]
-        gaps = [point for point in stretch if not math.isfinite(point[1])]
-        finite = [point for point in stretch if math.isfinite(point[1])]
-        extremes = {min(finite, key=lambda p: p[1]), max(finite, key=lambda p: p[1])} if finite else set()
-        kept.extend(sorted([*extremes, *gaps[:1]], key=lambda point: point[0]))
-    return kept
+def _draw(
+    name: str, curves: Curves, finite: Mapping[str, Sequence[Point]], last_update: int, *, is_logarithmic: bool
+) -> str:
+    # Here, as the import takes half a second. Without pyplot there is no window, and no state but the settings.
+    import matplotlib
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
+
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()  # whatever a user has set for other drawings
+        matplotlib.rcParams.update(_settings())
+        figure = Figure(figsize=(420 / 72, 240 / 72), layout="constrained")
+        axes = figure.add_subplot(xlabel="update", ylabel=curves.unit, yscale="log" if is_logarithmic else "linear")
+        axes.grid(axis="y")
+        axes.tick_params(length=0)
+        axes.xaxis.set_major_locator(MaxNLocator(5, integer=True, steps=ROUND))
+        axes.xaxis.set_major_formatter("{x:,.0f}")
+        axes.yaxis.set_major_locator(MaxNLocator(6, steps=ROUND))
+        for number, (line, points) in enumerate(finite.items()):
+            gid, label = f"line-{number}", _printable(line)
+            style: Any = {"color": _ink(f"--line-{number % 6}"), "clip_on": False}
+            if curves.mark_best:
+                update, best = max(points, key=lambda point: point[1])
+                label = f"{label}, best {best:.1f}"
+                ground = _ink("--ground")
+                axes.plot(
+                    update, best, "o", gid=f"{gid}-best", markerfacecolor=ground, markeredgewidth=2, zorder=3, **style
+                )
+            dot = "." if len(points) == 1 else None  # a line of one point would not be seen
+            axes.plot(
+                *zip(*curves.series[line], strict=True),
+                gid=gid,
+                label=label,
+                marker=dot,
+                linestyle=DASHES[number % 6],
+                **style,
+            )
+        axes.set_xlim(0, max(last_update, *(points[-1][0] for points in finite.values())))
+        if curves.from_zero:
+            axes.set_ylim(bottom=0)
+        if is_logarithmic:
+            axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=6))
+            axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: format_value(value)))
+            axes.yaxis.set_minor_locator(NullLocator())
+        if len(finite) > 1 or curves.mark_best:
+            figure.legend(loc="outside upper left", ncols=3)
+        file = io.StringIO()
+        figure.savefig(file, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
+    return _fit_into_page(name, file.getvalue())
+
+
+def _settings() -> Any:
+    muted, rule = _ink("--muted"), _ink("--rule")
+    return {
+        "axes.edgecolor": muted,
+        "axes.facecolor": "none",
+        "axes.labelcolor": muted,
+        "axes.spines.left": False,
+        "axes.spines.right": False,
+        "axes.spines.top": False,
+        "figure.facecolor": "none",
+        "font.family": ["DejaVu Sans"],  # matplotlib brings it, so that all machines measure alike
+        "font.size": 11.0,
+        "grid.color": rule,
+        "legend.frameon": False,
+        "legend.handlelength": 2.5,
+        "lines.linewidth": 1.8,
+        "path.simplify_threshold": 0.5,  # points; a spike stays to be seen
+        "svg.fonttype": "none",  # text stays text
+        "svg.hashsalt": "dragoman",  # equal runs, equal pages
+        "text.color": muted,
+        "text.parse_math": False,
+        "xtick.labelcolor": muted,
+        "ytick.labelcolor": muted,
+    }
+
+
+def _ink(variable: str) -> str:
+    """A colour for matplotlib that stands for a variable of page.css: nearly black, and used for nothing else."""
+    return f"#0000{INKS.index(variable) + 1:02x}"
+
+
+def _fit_into_page(name: str, document: str) -> str:
+    """The SVG element alone, in the page's colours and fonts, with ids that no other chart has."""
+    svg = document[document.index("<svg") :]
+    svg = re.sub(r"<style.*?</style>", "", svg, flags=re.DOTALL)  # it would hold for the whole page
+
+    def fit(tag: re.Match[str]) -> str:
+        fitted = re.sub(r"font-family: [^;\"]*;?", "", tag[0])
+        fitted = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{name}-", fitted)
+        return re.sub(r"#0000(\w\w)\b", lambda found: f"var({INKS[int(found[1], 16) - 1]})", fitted)
+
+    return re.sub(r"<[^>]+>", fit, svg)
+
+
+def _printable(text: str) -> str:
+    """Without characters that matplotlib's font lacks or cannot measure; the page's own text has them all."""
+    return re.sub(r"[^ -~→]", "?", text)
+
+
+def best_validation(record: RunRecord) -> Measurement | None:
+    """Of the highest mean BLEU, the earliest among equals."""
+    validations = [line for line in record.of_kind("validation") if "bleu" in line.values]
+    return max(validations, key=lambda line: (line.values["bleu"], -line.update), default=None)
+
+
+def perplexity(negative_log_likelihood: float) -> float:
+    try:
+        return math.exp(negative_log_likelihood)
+    except OverflowError:
+        return math.inf
 
 
 def evenly(items: Sequence[int], max_items: int) -> list[int]:
@@ -134,79 +260,15 @@ def format_value(value: float) -> str:
     """To four digits, without an exponent where people would write none."""
     if not math.isfinite(value):
         return str(value)
-    if abs(value) >= 1000:
-        return f"{value:,.0f}"
-    return f"{value:.4g}"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
-class _Axis:
-    """From values to places in the viewBox."""
-
-    def __init__(self, low: float, high: float, first: float, last: float, *, is_logarithmic: bool = False) -> None:
-        if low == high:
-            margin = abs(low) / 10 or 1.0
-            low, high = low - margin, high + margin
-        self._is_logarithmic = is_logarithmic
-        self._low, self._high = self._scaled(low), self._scaled(high)
-        self._first, self._last = first, last
-
-    def place(self, value: float) -> float:
-        share = (self._scaled(value) - self._low) / (self._high - self._low)
-        return round(self._first + share * (self._last - self._first), 1)
-
-    def ticks(self, count: int) -> tuple[Tick, ...]:
-        """About `count` round values."""
-        if self._is_logarithmic:
-            return self._logarithmic_ticks()
-        raw = (self._high - self._low) / count
-        power = 10.0 ** math.floor(math.log10(raw))
-        step = next(factor * power for factor in (1, 2, 2.5, 5, 10) if factor * power >= raw * 0.999)
-        decimals = max(0, -math.floor(math.log10(step)) + (round(step / power, 1) == 2.5))
-        first, last = math.ceil(self._low / step - 1e-9), math.floor(self._high / step + 1e-9)
-        return tuple(
-            Tick(self.place(number * step), f"{number * step:,.{decimals}f}") for number in range(first, last + 1)
-        )
-
-    def _logarithmic_ticks(self) -> tuple[Tick, ...]:
-        powers = range(math.floor(self._low), math.ceil(self._high) + 1)
-        factors = (1,) if len(powers) > 3 else (1, 3)
-        values = [factor * 10.0**power for power in powers for factor in factors]
-        return tuple(
-            Tick(self.place(value), format_value(value))
-            for value in values
-            if self._low - 1e-9 <= math.log10(value) <= self._high + 1e-9
-        )
-
-    def _scaled(self, value: float) -> float:
-        return math.log10(value) if self._is_logarithmic else value
+def _points(measurements: Sequence[Measurement], name: str) -> list[Point]:
+    return [(line.update, line.values[name]) for line in measurements if name in line.values]
 
 
-def _path(points: Sequence[Point], x_axis: _Axis, y_axis: _Axis) -> str:
-    parts = []
-    command = "M"
-    for update, value in points:
-        if not math.isfinite(value):
-            command = "M"
-            continue
-        parts.append(f"{command}{x_axis.place(update):g},{y_axis.place(value):g}")
-        command = "L"
-    if len(parts) == 1:  # a line of one point would not be seen; with round caps, one of no length is a dot
-        parts.append("h0")
-    return "".join(parts)
-
-
-def _hovers(series: Mapping[str, Sequence[Point]], x_axis: _Axis) -> tuple[Hover, ...]:
-    updates = evenly(sorted({update for points in series.values() for update, _ in points}), MAX_HOVERS)
-    places = [x_axis.place(update) for update in updates]
-    by_name = {name: dict(points) for name, points in series.items()}
-    hovers = []
-    for number, (update, place) in enumerate(zip(updates, places, strict=True)):
-        left = (places[number - 1] + place) / 2 if number else LEFT
-        right = (place + places[number + 1]) / 2 if number + 1 < len(places) else WIDTH - RIGHT
-        values = [f"{name} {format_value(known[update])}" for name, known in by_name.items() if update in known]
-        text = f"update {update:,}: {', '.join(values)}"
-        hovers.append(Hover(round(left, 1), round(max(right - left, 0.5), 1), text))
-    return tuple(hovers)
+def _words(name: str) -> str:
+    return name.replace("_", " ")
 
 
 def _summary(name: str, points: Sequence[Point]) -> str:

@@ -1,7 +1,7 @@
 """How the translations of the same dev sentences changed from validation to validation."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from itertools import groupby
@@ -46,19 +46,28 @@ class History:
     num_left_out: int
 
 
-def tell_histories(samples: Sequence[DevTranslation]) -> list[History]:
-    """One for each sentence of each direction, in their order."""
+def tell_histories(samples: Sequence[DevTranslation], best: Sequence[DevTranslation] = ()) -> list[History]:
+    """One for each sentence of each direction, in their order.
+
+    best: the translations of the bundle. A mean of checkpoints that has made other ones was not kept: it is named so,
+    and never the newest.
+    """
+    kept = {translation.averaged for translation in best}
     by_sentence: dict[tuple[str, int], list[DevTranslation]] = {}
     for sample in samples:
         by_sentence.setdefault((sample.direction, sample.sentence), []).append(sample)
-    return [_tell_history(translations) for translations in by_sentence.values()]
+    return [_tell_history(translations, kept) for translations in by_sentence.values()]
 
 
-def _tell_history(translations: Sequence[DevTranslation]) -> History:
-    runs = [list(group) for _, group in groupby(translations, key=lambda translation: translation.hypothesis)]
+def _tell_history(translations: Sequence[DevTranslation], kept: Set[tuple[int, ...]]) -> History:
+    def is_kept(translation: DevTranslation) -> bool:
+        return not translation.averaged or not kept or translation.averaged in kept
+
+    ordered = sorted(translations, key=lambda translation: (translation.update, is_kept(translation)))
+    runs = [list(group) for _, group in groupby(ordered, key=lambda translation: translation.hypothesis)]
     versions = [
         Version(
-            _name_updates(run),
+            _name_updates(run, is_kept),
             mark_changes(runs[number - 1][0].hypothesis, run[0].hypothesis)
             if number
             else (Span("same", run[0].hypothesis),),
@@ -76,12 +85,16 @@ def _tell_history(translations: Sequence[DevTranslation]) -> History:
     )
 
 
-def _name_updates(translations: Sequence[DevTranslation]) -> str:
+def _name_updates(translations: Sequence[DevTranslation], is_kept: Callable[[DevTranslation], bool]) -> str:
     updates = [translation.update for translation in translations if not translation.averaged]
     names = []
     if updates:
         names.append(f"{updates[0]:,}" if updates[0] == updates[-1] else f"{updates[0]:,} to {updates[-1]:,}")
-    names += [f"mean of {len(each.averaged)} checkpoints" for each in translations if each.averaged]
+    names += [
+        f"mean of {len(each.averaged)} checkpoints" + ("" if is_kept(each) else ", not kept")
+        for each in translations
+        if each.averaged
+    ]
     return ", ".join(names)
 
 
@@ -95,7 +108,9 @@ def mark_changes(before: str, now: str) -> tuple[Span, ...]:
         if kind == "equal":
             spans.append(Span("same", "".join(new[new_first:new_last])))
         elif kind == "delete":
-            spans.append(Span("gone", "".join(old[old_first:old_last])))
+            gone = "".join(old[old_first:old_last])
+            apart = "" if not spans or spans[-1].text[-1:].isspace() else old[old_first - 1][-1:]
+            spans.append(Span("gone", apart + gone if apart.isspace() else gone))
         else:
             spans.append(Span("new", "".join(new[new_first:new_last])))
     return tuple(spans)

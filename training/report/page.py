@@ -1,6 +1,5 @@
 """The report as one HTML page that needs nothing else: no script, no other file, no network."""
 
-import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,9 +12,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from dragoman.model.bundle import BundleScore
 from dragoman.model.config import Direction
 from dragoman.model.errors import DragomanError
-from dragoman.training.report.attention_picture import CELL, AttentionPicture, picture_attention
-from dragoman.training.report.charts import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Chart, format_value
-from dragoman.training.report.curves import best_validation, draw_curves
+from dragoman.training.config import BundleOptions
+from dragoman.training.report.attention_picture import AttentionPicture, picture_attention
+from dragoman.training.report.charts import Chart, best_validation, draw_curves, format_value, perplexity
 from dragoman.training.report.dev_set import TranslatedDevSet, find_translations, search_options
 from dragoman.training.report.histories import History, tell_histories
 from dragoman.training.report.quality import BOOTSTRAP, LengthRow, ScoreRow, TextRow, length_rows, score_rows, text_row
@@ -83,8 +82,9 @@ def make_page(record: RunRecord) -> str:
     translator, problem = _load_translator(record)
     dev = find_translations(record, translator)
     pictures, no_pictures = _picture(record, translator, dev)
+    histories = tell_histories(record.samples, record.best_translations)
     page = Page(
-        title=str(record.option("bundle", "name") or record.folder.name),
+        title=_title(record),
         description=str(record.option("bundle", "description") or ""),
         folder=str(record.folder),
         written=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
@@ -98,8 +98,8 @@ def make_page(record: RunRecord) -> str:
         test_scores=record.bundle.scores if record.bundle is not None else (),
         bootstrap=BOOTSTRAP,
         histories=[
-            (Direction.parse(name), list(histories))
-            for name, histories in groupby(tell_histories(record.samples), key=lambda history: history.direction)
+            (Direction.parse(name), list(group))
+            for name, group in groupby(histories, key=lambda history: history.direction)
         ],
         pictures=pictures,
         no_pictures=problem or no_pictures,
@@ -120,8 +120,7 @@ def render(page: Page) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    size = {"width": WIDTH, "height": HEIGHT, "left": LEFT, "right": RIGHT, "top": TOP, "bottom": BOTTOM}
-    return environment.get_template("page.html").render(page=page, size=size, cell=CELL)
+    return environment.get_template("page.html").render(page=page)
 
 
 def tell_status(record: RunRecord) -> Status:
@@ -164,6 +163,12 @@ def _tables(config: Mapping[str, Any]) -> list[tuple[str, Rows]]:
     plain = {key: value for key, value in config.items() if not isinstance(value, Mapping)}
     tables = [("run", list(flatten(plain)))]
     return tables + [(key, list(flatten(value))) for key, value in config.items() if isinstance(value, Mapping)]
+
+
+def _title(record: RunRecord) -> str:
+    """The bundle's name if one was chosen, else the folder's: by the default name nobody knows a run."""
+    name = record.option("bundle", "name")
+    return str(name) if name not in (None, BundleOptions().name) else record.folder.resolve().name
 
 
 def _load_translator(record: RunRecord) -> tuple[Translator | None, str]:
@@ -216,10 +221,8 @@ def _facts(record: RunRecord) -> list[Fact]:
         values = training[-1].values
         if "negative_log_likelihood" in values:
             likelihood = values["negative_log_likelihood"]
-            perplexity = math.exp(likelihood) if likelihood < 700 else math.inf
-            facts.append(
-                Fact("training perplexity", format_value(perplexity), f"{format_value(likelihood)} nats a piece, last")
-            )
+            note = f"{format_value(likelihood)} nats a piece, last"
+            facts.append(Fact("training perplexity", format_value(perplexity(likelihood)), note))
         speeds = [line.values["tokens_per_second"] for line in training if "tokens_per_second" in line.values]
         if speeds:
             facts.append(Fact("target tokens a second", f"{median(speeds):,.0f}", "median"))

@@ -1,129 +1,182 @@
-"""The geometry of curves: every value within the axes, every spike seen, gaps left as gaps."""
+"""The curves of a report, read from their SVG: every value within the axes, every spike seen, gaps left as gaps."""
 
 import math
 import re
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dragoman.training.report.charts import (
-    BOTTOM,
-    HEIGHT,
-    LEFT,
-    MAX_HOVERS,
-    MAX_POINTS,
+    INKS,
     MAX_ROWS,
-    RIGHT,
-    TOP,
-    WIDTH,
+    Chart,
+    Curves,
+    Point,
     draw_chart,
+    draw_curves,
     evenly,
     format_value,
-    thin_out,
 )
+from dragoman.training.report.run_record import read_run
+from tests.training.report.made_up_run import add_metrics, begin_run, training_line, validation_line
 
 VALUES = st.floats(-1e9, 1e9).map(lambda value: round(value, 3))
+Places = list[tuple[float, float]]
 
 
-def places(path: str) -> list[tuple[float, float]]:
-    return [(float(x), float(y)) for x, y in re.findall(r"[ML]([-\d.e+]+),([-\d.e+]+)", path)]
+@dataclass
+class Drawing:
+    """An SVG. lines: each stretch of a line, by its gid."""
+
+    root: ET.Element
+    texts: list[str]
+    ids: list[str]
+    lines: dict[str, list[Places]]
 
 
-@given(st.lists(VALUES, min_size=1, max_size=50), st.booleans(), st.booleans())
-def test_every_value_and_tick_lies_within_the_axes(values: list[float], mark_best: bool, logarithmic: bool) -> None:
-    points = list(enumerate(values, 1))
-    chart = draw_chart("x", {"a": points}, last_update=60, mark_best=mark_best, may_be_logarithmic=logarithmic)
+def read_drawing(svg: str) -> Drawing:
+    root = ET.fromstring(svg)
+    ids = [element.attrib["id"] for element in root.iter() if "id" in element.attrib]
+    texts = [element.text or "" for element in root.findall(".//{*}text")]
+    lines = {
+        group.attrib["id"]: list(stretches(path.attrib["d"]))
+        for group in root.findall(".//{*}g")
+        if "-line-" in group.attrib.get("id", "")
+        for path in group.findall("{*}path")
+    }
+    return Drawing(root, texts, ids, lines)
+
+
+def stretches(path: str) -> Iterator[Places]:
+    for stretch in path.split("M")[1:]:
+        numbers = [float(number) for number in re.findall(r"[-\d.e+]+", stretch)]
+        yield list(zip(numbers[::2], numbers[1::2], strict=True))
+
+
+def drawn(points: Sequence[Point], **options: bool) -> tuple[Chart, Drawing]:
+    chart = draw_chart("x", Curves(title="title", unit="unit", series={"a": points}, **options), points[-1][0])
     assert chart is not None
-    [line] = chart.lines
-    drawn = places(line.path)
-    assert len(drawn) == len(values)
-    assert all(LEFT <= x <= WIDTH - RIGHT and TOP <= y <= HEIGHT - BOTTOM for x, y in drawn)
-    assert all(LEFT <= tick.place <= WIDTH - RIGHT for tick in chart.x_ticks)
-    assert all(TOP <= tick.place <= HEIGHT - BOTTOM for tick in chart.y_ticks)
-    assert len({tick.label for tick in chart.y_ticks}) == len(chart.y_ticks) >= 1
-    assert [x for x, _ in drawn] == sorted(x for x, _ in drawn)
+    return chart, read_drawing(chart.svg)
 
 
-def test_the_axes_are_round() -> None:
-    chart = draw_chart("x", {"a": [(100, 0.1), (2000, 0.42)]}, last_update=2000, from_zero=True)
-    assert chart is not None
-    assert [tick.label for tick in chart.x_ticks] == ["0", "500", "1,000", "1,500", "2,000"]
-    assert [tick.label for tick in chart.y_ticks] == ["0.0", "0.1", "0.2", "0.3", "0.4"]
+@settings(max_examples=12, deadline=None)
+@given(st.lists(VALUES, min_size=2, max_size=50), st.booleans(), st.booleans())
+def test_every_value_lies_within_the_axes(values: list[float], mark_best: bool, logarithmic: bool) -> None:
+    _, drawing = drawn(list(enumerate(values, 1)), mark_best=mark_best, may_be_logarithmic=logarithmic)
+    [line] = drawing.lines["x-line-0"]
+    assert len(line) <= len(values)
+    assert all(0 <= x <= 420 and 0 <= y <= 240 for x, y in line)
+    assert [x for x, _ in line] == sorted(x for x, _ in line)
+
+
+def test_the_axes_have_labels_and_round_numbers() -> None:
+    _, drawing = drawn([(100, 0.1), (2000, 0.42)], from_zero=True)
+    assert drawing.texts == ["0", "500", "1,000", "1,500", "2,000", "update", "0.0", "0.1", "0.2", "0.3", "0.4", "unit"]
+    [[(x, y), (later_x, later_y)]] = drawing.lines["x-line-0"]
+    assert x < later_x
+    assert y > later_y
+
+
+def test_a_small_number_has_room_for_its_label() -> None:
+    _, drawing = drawn([(1, 0.0003), (2, 0.0001)], from_zero=True)
+    [label] = [text for text in drawing.root.findall(".//{*}text") if text.text == "0.00030"]
+    assert "text-anchor: end" in label.attrib["style"]
+    assert float(label.attrib["x"]) >= len("0.00030") * 6
+    _, drawing = drawn([(1, 0.00003), (2, 0.00001)], from_zero=True)
+    assert {"3", "1e−5"} <= set(drawing.texts)  # a power of ten for the whole axis
 
 
 def test_a_wide_span_is_logarithmic_where_it_may_be() -> None:
     points = [(1, 5000.0), (2, 3.0)]
-    chart = draw_chart("x", {"a": points}, last_update=2, may_be_logarithmic=True)
-    plain = draw_chart("x", {"a": points}, last_update=2)
-    assert chart is not None
-    assert plain is not None
-    assert (chart.title, plain.title) == ("x (logarithmic)", "x")
-    assert [tick.label for tick in chart.y_ticks] == ["10", "100", "1,000"]
+    chart, drawing = drawn(points, may_be_logarithmic=True)
+    plain, _ = drawn(points)
+    assert (chart.title, plain.title) == ("title (logarithmic)", "title")
+    assert {"10", "100", "1,000"} <= set(drawing.texts)
 
 
 def test_the_best_of_each_line_is_marked() -> None:
     series = {"en→de": [(1, 3.0), (2, 9.0), (3, 9.0)], "de→en": [(1, 20.0), (2, 10.0)]}
-    chart = draw_chart("x", series, last_update=3, mark_best=True)
+    chart = draw_chart("x", Curves(title="BLEU", unit="BLEU", series=series, mark_best=True), 3)
     assert chart is not None
-    marks = [line.best for line in chart.lines]
-    assert [mark and mark[2] for mark in marks] == ["9.0", "20.0"]
-    assert marks[0] is not None
-    assert marks[0][:2] == places(chart.lines[0].path)[1]  # the earliest among equals
+    drawing = read_drawing(chart.svg)
+    assert {"en→de, best 9.0", "de→en, best 20.0"} <= set(drawing.texts)
+    [mark] = [group for group in drawing.root.findall(".//{*}g") if group.attrib.get("id") == "x-line-0-best"]
+    [use] = mark.findall(".//{*}use")
+    [line] = drawing.lines["x-line-0"]
+    assert (float(use.attrib["x"]), float(use.attrib["y"])) == pytest.approx(line[1])  # the earliest among equals
 
 
 def test_values_that_are_no_numbers_leave_a_gap() -> None:
-    points = [(1, 1.0), (2, 2.0), (3, math.nan), (4, math.inf), (5, 3.0), (6, 1.0)]
-    chart = draw_chart("x", {"a": points}, last_update=6)
-    assert chart is not None
-    assert re.sub(r"[\d.,]+", "", chart.lines[0].path) == "MLML"
+    _, drawing = drawn([(1, 1.0), (2, 2.0), (3, math.nan), (4, math.inf), (5, 3.0), (6, 1.0)])
+    assert [len(stretch) for stretch in drawing.lines["x-line-0"]] == [2, 2]
 
 
 @pytest.mark.parametrize("series", [{}, {"a": []}, {"a": [(1, math.nan)]}])
-def test_nothing_to_draw(series: dict[str, list[tuple[int, float]]]) -> None:
-    assert draw_chart("x", series, last_update=1) is None
+def test_nothing_to_draw(series: dict[str, list[Point]]) -> None:
+    assert draw_chart("x", Curves(title="x", unit="x", series=series), 1) is None
 
 
 def test_one_point_is_a_dot() -> None:
-    chart = draw_chart("x", {"a": [(5, 2.0)]}, last_update=10)
-    assert chart is not None
-    assert chart.lines[0].path.endswith("h0")
+    _, drawing = drawn([(5, 2.0)])
+    [group] = [group for group in drawing.root.findall(".//{*}g") if group.attrib.get("id") == "x-line-0"]
+    assert len(list(group.findall(".//{*}use"))) == 1
 
 
-def test_hovers_cover_the_chart_and_tell_the_values() -> None:
-    series = {"loss": [(n, n / 7) for n in range(1, 1001)], "other": [(1000, 2.5)]}
-    chart = draw_chart("x", series, last_update=1000)
+def test_a_long_line_is_small_and_keeps_every_spike() -> None:
+    points = [(n, 1.0 + n % 7 / 50) for n in range(20_000)]
+    points[7777], points[11111], points[15000] = (7777, 99.0), (11111, -99.0), (15000, math.nan)
+    chart, drawing = drawn(points)
+    first, second = drawing.lines["x-line-0"]
+    heights = [y for _, y in first]
+    assert max(heights) - min(heights) > 150
+    assert sorted(heights)[1] - min(heights) > 70 < max(heights) - sorted(heights)[-2]
+    assert second
+    assert len(chart.svg) < 60_000
+
+
+def test_the_colours_are_the_page_s_and_so_are_the_fonts() -> None:
+    css = (Path(__file__).parents[3] / "training" / "report" / "page.css").read_text("utf-8")
+    series = {str(number): [(1, 1.0), (2, float(number))] for number in range(8)}
+    chart = draw_chart("x", Curves(title="x", unit="x", series=series, mark_best=True), 2)
     assert chart is not None
-    assert len(chart.hovers) == MAX_HOVERS
-    assert chart.hovers[0].left == LEFT
-    for before, after in zip(chart.hovers, chart.hovers[1:], strict=False):
-        assert before.left + before.width == pytest.approx(after.left, abs=0.11)
-    assert chart.hovers[-1].text == "update 1,000: loss 142.9, other 2.5"
+    assert set(re.findall(r"var\((.*?)\)", chart.svg)) == set(INKS)
+    assert all(css.count(f"{ink}:") == 2 for ink in INKS)  # for light and for dark
+    assert not re.search(r"(stroke|fill): #|font-family|<style|<metadata|<!DOCTYPE", chart.svg)
+
+
+def test_ids_are_of_one_chart_alone_and_equal_runs_give_equal_drawings(tmp_path: Path) -> None:
+    begin_run(tmp_path)
+    add_metrics(tmp_path, training_line(1, other=1.0), training_line(2), validation_line(2, 3.0))
+    charts = draw_curves(read_run(tmp_path))
+    assert [chart.title for chart in charts][-2:] == ["Target tokens a second", "Other"]
+    ids = [name for chart in charts for name in read_drawing(chart.svg).ids]
+    assert len(ids) == len(set(ids))
+    for chart in charts:
+        assert set(re.findall(r'(?:href="|url\()#([^")]*)', chart.svg)) <= set(read_drawing(chart.svg).ids)
+    assert draw_curves(read_run(tmp_path)) == charts
+
+
+def test_a_name_that_no_font_has_is_drawn_nevertheless() -> None:
+    series = {"日本\ud800\0$x$<b>": [(1, 1.0)], "b": [(1, 2.0)]}
+    chart = draw_chart("x", Curves(title="x", unit="x", series=series), 1)
+    assert chart is not None
+    assert "????$x$<b>" in read_drawing(chart.svg).texts
 
 
 def test_the_words_and_the_table_say_what_the_lines_show() -> None:
-    chart = draw_chart("x", {"a": [(n, abs(n - 50.0)) for n in range(101)], "b": [(100, 1.5)]}, last_update=100)
+    series = {"a": [(n, abs(n - 50.0)) for n in range(101)], "b": [(100, 1.5)]}
+    chart = draw_chart("x", Curves(title="x", unit="x", series=series), 100)
     assert chart is not None
     assert "a: 50 at update 0, 50 at update 100, lowest 0 at update 50, highest 50 at update 0" in chart.summary
+    assert chart.names == ("a", "b")
     assert len(chart.rows) == MAX_ROWS
     assert chart.rows[0] == ("0", "50", "")
     assert chart.rows[-1] == ("100", "50", "1.5")
-
-
-def test_thinning_out_keeps_every_spike() -> None:
-    points = [(n, 1.0 + n / 1e6) for n in range(20_000)]
-    points[7777] = (7777, 99.0)
-    points[11111] = (11111, -99.0)
-    points[15000] = (15000, math.nan)
-    kept = thin_out(points, MAX_POINTS)
-    assert len(kept) <= MAX_POINTS * 1.5
-    assert {(7777, 99.0), (11111, -99.0)} <= set(kept)
-    assert any(math.isnan(value) for _, value in kept)
-    assert [update for update, _ in kept] == sorted(update for update, _ in kept)
-
-
-def test_few_points_stay_as_they_are() -> None:
-    assert thin_out([(1, 2.0), (2, 1.0)], MAX_POINTS) == [(1, 2.0), (2, 1.0)]
 
 
 def test_even_choices_have_both_ends() -> None:

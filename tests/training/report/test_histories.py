@@ -35,6 +35,11 @@ def test_words_that_went_without_others_in_their_place_are_shown() -> None:
     )
 
 
+def test_words_that_went_from_the_end_stand_apart() -> None:
+    assert mark_changes("Der Hund heute", "Der Hund") == (Span("same", "Der Hund"), Span("gone", " heute"))
+    assert mark_changes("私は犬だ", "私は犬") == (Span("same", "私は犬"), Span("gone", "だ"))
+
+
 def test_scripts_without_spaces_are_compared_by_character() -> None:
     assert mark_changes("私は犬だ", "私は猫だ") == (Span("same", "私は"), Span("new", "猫"), Span("same", "だ"))
 
@@ -62,6 +67,12 @@ def test_the_mean_of_checkpoints_is_called_so() -> None:
     assert [version.updates for version in same.versions] == ["10, mean of 2 checkpoints"]
     [other] = tell_histories([sample(10, "x"), sample(10, "y", averaged=(5, 10))])
     assert [version.updates for version in other.versions] == ["mean of 2 checkpoints", "10"]
+
+
+def test_a_mean_that_was_not_kept_is_never_the_newest() -> None:
+    best = [sample(5, "x")]
+    [history] = tell_histories([sample(5, "x"), sample(10, "y"), sample(10, "z", averaged=(5, 10))], best)
+    assert [version.updates for version in history.versions] == ["10", "mean of 2 checkpoints, not kept", "5"]
 
 
 def test_a_long_training_shows_its_newest() -> None:

@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from dragoman.model.config import Direction
 from dragoman.model.files import exclusive_lock
+from dragoman.training.corpus.pairs import ParallelText
+from dragoman.training.evaluation.dev_translations import DevTranslations
 from dragoman.training.report.page import flatten, make_page, tell_status
 from dragoman.training.report.run_record import read_run
 from dragoman.training.run.reporting import MetricsLog, Reporter, TrainingDisplay
@@ -122,11 +125,11 @@ def test_the_page_needs_nothing_else_and_runs_nothing(finished: Path) -> None:
     page = read(finished)
     assert {tag for tag, _ in page.elements}.isdisjoint({"script", "link", "img", "iframe", "object", "base"})
     for _, attributes in page.elements:
-        assert attributes.keys().isdisjoint({"src", "style", "onclick", "onload", "onerror"})
-        assert (attributes.get("href") or "#").startswith("#")
+        assert attributes.keys().isdisjoint({"src", "onclick", "onload", "onerror"})
+        assert all((attributes.get(name) or "#").startswith("#") for name in ("href", "xlink:href"))
     policy = [each["content"] for each in page.named("meta") if each.get("http-equiv") == "Content-Security-Policy"]
     assert policy == ["default-src 'none'; style-src 'unsafe-inline'"]
-    assert not re.search(r"@import|url\(", make_page(read_run(finished)))
+    assert not re.search(r"@import|url\((?!#)", make_page(read_run(finished)))
 
 
 def test_the_page_can_be_used_without_eyes_and_mouse(finished: Path) -> None:
@@ -134,10 +137,11 @@ def test_the_page_can_be_used_without_eyes_and_mouse(finished: Path) -> None:
     assert page.named("html")[0]["lang"] == "en"
     ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
     assert len(ids) == len(set(ids))
-    for picture in page.named("svg"):
-        is_described = picture.get("role") == "img" and picture.get("aria-labelledby") in ids
-        assert is_described or picture.get("aria-hidden") == "true"
+    described = [attributes for attributes in page.named("div") if attributes.get("role") == "img"]
+    assert len(page.named("svg")) == len(described) > 3
+    assert all("at update 4" in (attributes["aria-label"] or "") for attributes in described)
     assert len(page.named("table")) == len(page.named("thead"))
+    assert any("looks at" in caption for caption in page.text.splitlines())
     assert all(attributes.get("scope") in ("row", "col") for attributes in page.named("th"))
     for attributes in page.named("a"):
         assert (attributes["href"] or "").removeprefix("#") in ids
@@ -147,6 +151,19 @@ def test_the_page_can_be_used_without_eyes_and_mouse(finished: Path) -> None:
             assert attributes["aria-label"]
     languages = {attributes.get("lang") for attributes in page.named("dd")}
     assert {"en", "de"} <= languages
+
+
+def test_the_title_is_the_chosen_name_or_the_folder_s(finished: Path) -> None:
+    assert "<title>made-up – training report</title>" in make_page(read_run(finished))
+    begin_run(finished)  # with the bundle's default name, which every such run has
+    assert "<title>run – training report</title>" in make_page(read_run(finished))
+
+
+def test_a_mean_of_checkpoints_that_was_not_kept_is_named_so(finished: Path) -> None:
+    dev = [ParallelText(Direction("en", "de"), SOURCES, TARGETS)]
+    for is_best in (False, True):
+        DevTranslations(finished, dev, seed=1).write(4, {"en→de": ["Die Mitte."] * 3}, averaged=[2, 4], is_best=is_best)
+        assert ("mean of 2 checkpoints, not kept" in read(finished).text) != is_best
 
 
 def test_hostile_text_is_shown_and_never_obeyed(tmp_path: Path, tiny_bundle: Path) -> None:
