@@ -161,10 +161,6 @@ class Scheduler:
             self.cancel(request_id)
         return expired
 
-    def peek(self, num_requests: int) -> list[int]:
-        """The requests that are next, at most so many, in order of admission; they stay in the queue."""
-        return [turn.request_id for turn, _ in islice(self._in_order(), num_requests)]
-
     def admit(self, num_requests: int, count_fitting: Callable[[Sequence[int]], int] = len) -> list[int]:
         """Takes the requests that are next out of the queue, at most so many, in order of admission.
 

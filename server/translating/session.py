@@ -28,6 +28,9 @@ from dragoman.translation.markup.document import Document, MarkupText
 from dragoman.translation.preparing import PreparedText
 from dragoman.translation.results import Hypothesis, Translation
 
+DOCUMENT_BYTES = 64
+"""Memory that a document takes for each character, where most of them are tags."""
+
 Submit: TypeAlias = Callable[[Worker, Sequence[PreparedText]], Awaitable[Sequence[Translation | TextFailure]]]
 """How a worker is given prepared texts."""
 
@@ -44,13 +47,19 @@ class ReadyText:
     document: Document | None = None
 
     @property
+    def num_bytes(self) -> int:
+        """Memory that it takes, about."""
+        per_character = 1 if self.document is None else DOCUMENT_BYTES
+        return per_character * len(self.text) + sum([part.num_bytes for part in self.parts])
+
+    @property
     def num_sentences(self) -> int:
         """Of all its parts."""
         return sum([len(part.segments) for part in self.parts])
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class LiveOutcome:
     """What there is of a text's translation, see `LiveText`."""
 
     stable_text: str
@@ -152,7 +161,7 @@ class Session:
         (outcome,) = await self._finish([ready], self._submit_for(call, when_room=True))
         return outcome
 
-    async def follow(self, text: str, call: CallContext) -> AsyncGenerator[Progress, None]:
+    async def follow(self, text: str, call: CallContext) -> AsyncGenerator[LiveOutcome, None]:
         """What there is of a text's translation whenever that has changed, see `Worker.follow`; the last one has the
         outcome."""
         if self._is_html:
@@ -162,13 +171,13 @@ class Session:
         if isinstance(ready, TextFailure):
             raise InvalidInputError(f"text: {ready.reason}")
         if ready.lease is None:
-            yield Progress(text, "", self._outcome(ready, _unchanged(text)))
+            yield LiveOutcome(text, "", self._outcome(ready, _unchanged(text)))
             return
         following = ready.lease.worker.follow(ready.parts[0], caller=call, priority=self.order.priority)
         async with aclosing(following) as partial_texts:
             async for live in partial_texts:
                 outcome = None if live.translation is None else self._outcome(ready, live.translation)
-                yield Progress(live.stable_text, live.unstable_text, outcome)
+                yield LiveOutcome(live.stable_text, live.unstable_text, outcome)
 
     def work(self, text: str) -> int:
         """How much work it is to prepare a text, in characters: its own, and what options and detection cost."""

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import grpc
 
-from dragoman.model.errors import InvalidInputError
+from dragoman.model.errors import InvalidInputError, InvalidRequestError
 from dragoman.server.call_context import CallContext, Priority
 from dragoman.server.catalogue.catalogue import Catalogue
 from dragoman.server.grpc.call_metadata import current_call
@@ -107,6 +107,8 @@ class TranslationService(translation_pb2_grpc.TranslationServiceServicer):
             raise
         except grpc.aio.BaseError as error:  # writing failed: the client is gone, and the call about to be cancelled
             raise asyncio.CancelledError("the client is gone") from error
+        except InvalidRequestError as error:  # the model or the operator does not allow what the options ask for
+            await abort(context, InvalidInputError(f"search_options: {error}"), method)
         except Exception as error:
             await abort(context, error, method)
         finally:

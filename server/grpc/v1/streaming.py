@@ -40,7 +40,7 @@ Write: TypeAlias = Callable[[pb.TranslateStreamResponse], Awaitable[None]]
 class Window:
     """How much of a stream is in flight: read, but not yet answered."""
 
-    def __init__(self, max_texts: int, max_bytes: int = MAX_WINDOW_BYTES) -> None:
+    def __init__(self, max_texts: int, max_bytes: int) -> None:
         self._max_texts = max_texts
         self._max_bytes = max_bytes
         self._num_texts = 0
@@ -87,7 +87,7 @@ class TextStream:
         self._session = session
         self._call = call
         self._names_models = not session.model[0]
-        self._window = Window(min(max(2 * session.num_slots, MIN_WINDOW), MAX_WINDOW))
+        self._window = Window(min(max(2 * session.num_slots, MIN_WINDOW), MAX_WINDOW), MAX_WINDOW_BYTES)
         self._found: deque[tuple[pb.TranslateStreamResult, int]] = deque()  # with what it has of the window
         self._writing: asyncio.Task[None] | None = None  # gRPC takes one message after the other
         self._last_written = -GATHER_SECONDS
@@ -131,7 +131,7 @@ class TextStream:
             for item, outcome in zip(chunk, outcomes, strict=True):
                 num_bytes = len(item.text)
                 if isinstance(outcome, ReadyText):
-                    num_bytes += self._session.estimate(outcome) + sum(part.num_bytes for part in outcome.parts)
+                    num_bytes = outcome.num_bytes + self._session.estimate(outcome)
                 await self._window.enter(num_bytes)
                 tasks.create_task(self._answer(item.id, outcome, num_bytes, tasks))
                 await self._window.wait_for_room()

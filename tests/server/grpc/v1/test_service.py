@@ -345,10 +345,24 @@ def test_an_option_that_the_model_cannot_follow_is_the_request_s_fault() -> None
         code, details = await fail(stub.Translate, pb.TranslateRequest(texts=["a", "b"], target_language_code="de"))
         assert (code, details) == (
             Code.INVALID_ARGUMENT,
-            'suppressed_pieces: the target vocabulary has no piece "q"',
+            'search_options: suppressed_pieces: the target vocabulary has no piece "q"',
         )
 
     serve(test, PickyTranslator())
+
+
+def test_an_option_beyond_the_operator_s_bound_names_its_field() -> None:
+    async def test(stub: Stub) -> None:
+        request = pb.TranslateRequest(
+            texts=["a"], target_language_code="de", search_options=pb.SearchOptions(beam_size=5)
+        )
+        code, details = await fail(stub.Translate, request)
+        assert (code, details) == (
+            Code.INVALID_ARGUMENT,
+            "search_options: beam_size is 5, but this server allows 4 at most",
+        )
+
+    serve(test, limits={"max_beam_size": 4, "max_n_best": 4})
 
 
 def test_a_full_queue_says_when_to_come_again() -> None:

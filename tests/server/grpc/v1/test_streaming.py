@@ -287,6 +287,28 @@ def test_no_more_is_in_flight_than_the_window_allows(monkeypatch: pytest.MonkeyP
     serve(test, translator)
 
 
+def test_the_tags_of_a_text_count_for_the_window(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hundred thousand characters of them take megabytes."""
+    monkeypatch.setattr(streaming, "MAX_WINDOW_BYTES", 200_000)
+    translator = FakeTranslator()
+
+    async def test(stub: Stub, server: TranslationServer) -> None:
+        call = stub.TranslateStream()
+        config = pb.TranslateStreamConfig(target_language_code="de", text_format=pb.TEXT_FORMAT_HTML)
+        await call.write(pb.TranslateStreamRequest(config=config))
+        translator.engine.gate.clear()
+        await call.write(bring([pb.TranslateStreamItem(id=number, text="a" + 333 * "<i>") for number in range(9)]))
+        await wait_for(translator.engine.held)
+        (stream,) = server._service._streams
+        assert stream._window._num_bytes >= 64 * 1000
+        assert stream._window._num_texts < 9
+        translator.engine.gate.set()
+        await call.done_writing()
+        assert sum([len(response.results) async for response in call]) == 9
+
+    serve(test, translator)
+
+
 def test_a_window_is_bounded_by_texts_and_by_bytes() -> None:
     async def main() -> None:
         window = Window(2, max_bytes=10)
