@@ -1,10 +1,10 @@
-"""A trained model as a folder that needs nothing else. Free of torch: the weights are `model.network.storage`'s matter.
+"""A trained model as a self-contained folder. Free of torch; `model.network.storage` handles the weights.
 
 config.json           architecture, directions, scores, provenance
 weights.safetensors   see dragoman.model.network.storage
 vocabulary.model      SentencePiece, or source.model and target.model if the vocabulary is not joint
 README.md             the model card
-shortlist.safetensors may be there: see dragoman.model.shortlist
+shortlist.safetensors optional: see dragoman.model.shortlist
 """
 
 import hashlib
@@ -62,9 +62,9 @@ class BundleConfig(StrictModel):
         return self
 
     def find_direction(self, source_language: str | None, target_language: str) -> Direction:
-        """The direction into a language; the source language may be left out where only one leads there.
+        """The direction into a language. The source language may be omitted if only one leads there.
 
-        Raises NotFoundError that lists what the model knows, InvalidInputError if several sources are possible.
+        Raises NotFoundError that lists the known directions, InvalidInputError if several sources are possible.
         """
         fitting = [
             direction
@@ -83,10 +83,10 @@ class BundleConfig(StrictModel):
 
 
 def find_bundle(name_or_path: str) -> Path:
-    """The folder of a bundle given by the name of one that ships with the package, or by path.
+    """The folder of a bundle, given by path or by the name of one that ships with the package.
 
-    A bare name means the shipped bundle even where a folder here is called the same: `./NAME` means the folder.
-    Raises NotFoundError naming what is at hand.
+    A bare name means the shipped bundle, even if a folder in the working directory has the same name: `./NAME` means
+    the folder. Raises NotFoundError that lists the shipped bundles.
     """
     shipped = {path.name: path for path in shipped_bundles()}
     if name_or_path in shipped:
@@ -98,7 +98,7 @@ def find_bundle(name_or_path: str) -> Path:
 
 
 def shipped_bundles() -> list[Path]:
-    """The folders of all bundles that come with the package, by name."""
+    """The folders of all shipped bundles, ordered by name."""
     return sorted(path.parent for path in SHIPPED_BUNDLES.glob(f"*/{CONFIG_FILE}"))
 
 
@@ -141,9 +141,9 @@ def read_file(path: Path, max_bytes: int = MAX_BYTES) -> bytes:
 
 
 def write_bundle(folder: Path, info: BundleConfig, vocabulary: Codec, weights: bytes, card: str) -> None:
-    """Writes a whole bundle aside, then puts it in the place of an older one.
+    """Writes a bundle aside, then replaces an older one by it.
 
-    Raises DragomanError when it cannot be written; an older bundle then stays.
+    Raises DragomanError if it cannot be written; an older bundle then stays.
     """
     if folder.exists() and not (folder / CONFIG_FILE).exists():
         raise DragomanError(f"{folder}: exists and is no bundle: it will not be replaced by one")
@@ -162,7 +162,7 @@ def write_bundle(folder: Path, info: BundleConfig, vocabulary: Codec, weights: b
 
 
 def config_json(info: BundleConfig) -> str:
-    """As it stands in config.json."""
+    """The content of config.json."""
     return json.dumps(info.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n"
 
 

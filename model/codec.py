@@ -1,5 +1,6 @@
-"""What a vocabulary is to the rest of the system: text to piece ids and back. `model.vocabulary` has the one that
-Dragoman trains; a foreign vocabulary is another implementation."""
+"""The interface of a vocabulary: text to piece ids and back. `model.vocabulary` implements the one that Dragoman
+trains;
+a foreign vocabulary is another implementation."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,15 +24,15 @@ class Frame:
 
     @property
     def num_source(self) -> int:
-        """Source pieces that it adds."""
+        """Number of source pieces that the frame adds."""
         return len(self.before) + len(self.after)
 
     def enclose(self, pieces: Sequence[int]) -> tuple[int, ...]:
-        """A sentence's own source ids with those around them."""
+        """A sentence's own source ids with the frame around them."""
         return (*self.before, *pieces, *self.after)
 
     def inner(self, num_pieces: int) -> slice:
-        """Where the sentence's own pieces lie in a source of `num_pieces`."""
+        """The slice of the sentence's own pieces in a source of `num_pieces`."""
         return slice(len(self.before), num_pieces - len(self.after))
 
 
@@ -82,12 +83,12 @@ class Codec(Protocol):
         ...
 
     def frame(self, direction: Direction) -> Frame:
-        """Raises NotFoundError if the vocabulary cannot ask for this direction, for want of a language piece."""
+        """The frame of a direction. Raises NotFoundError if the vocabulary lacks the language piece for it."""
         ...
 
     def forbidden_ids(self) -> list[int]:
-        """Target ids that the search never produces: special pieces but the end of sentence, language pieces, and
-        pieces of control characters, of which a line feed would break a file of one translation a line."""
+        """Target ids that the search never produces: special pieces except the end of sentence, language pieces, and
+        control characters; a line feed, for instance, would break a file with one translation a line."""
         ...
 
     def files(self) -> Mapping[str, bytes]:

@@ -1,4 +1,4 @@
-"""Configuration files: a tree of tables in TOML, of which the environment and the command line may override any key."""
+"""Configuration files: a tree of tables in TOML, whose keys the environment and the command line may override."""
 
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,13 +11,13 @@ from dragoman.model.config import StrictModel, describe_validation_error
 from dragoman.model.errors import InvalidInputError, NotFoundError
 
 VARIABLE_PREFIX = "DRAGOMAN_"
-"""Of the environment's variables that set keys: DRAGOMAN_TABLE__KEY."""
+"""Prefix of the environment variables that set keys: DRAGOMAN_TABLE__KEY."""
 
 Table = TypeVar("Table", bound=StrictModel)
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """The tree that a file holds. Raises NotFoundError for a missing file, InvalidInputError that names the line."""
+    """A file's tree. Raises NotFoundError for a missing file, and InvalidInputError that names the line."""
     try:
         return tomllib.loads(path.read_text(encoding="utf-8-sig"))  # some editors write a byte order mark
     except FileNotFoundError as error:
@@ -29,10 +29,10 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 
 def apply_overrides(tree: dict[str, Any], overrides: Sequence[str], *, example: str) -> None:
-    """Sets keys of the tree; each override is "table.key=value" in TOML syntax, a bare word being a string, and a
-    number in the key is a place in a list.
+    """Sets keys of the tree. Each override is "table.key=value" in TOML syntax; a bare word is a string, and a number
+    in the key is an index of a list.
 
-    example: what the message for one that is written otherwise shows. Raises InvalidInputError that names the key.
+    example: an override for the message about a malformed one. Raises InvalidInputError that names the key.
     """
     for override in overrides:
         key, equals, text = override.partition("=")
@@ -42,10 +42,10 @@ def apply_overrides(tree: dict[str, Any], overrides: Sequence[str], *, example: 
 
 
 def apply_environment(tree: dict[str, Any], kind: type[StrictModel], environ: Mapping[str, str]) -> list[str]:
-    """As `apply_overrides`, of variables such as DRAGOMAN_SERVER__DRAIN_SECONDS=60; returns the names of those that it
-    took. Variables of tables that `kind` has not are for other programs.
+    """Like `apply_overrides`, from variables such as DRAGOMAN_SERVER__DRAIN_SECONDS=60. Returns the names of the
+    variables applied. Variables of tables that `kind` lacks belong to other programs and are ignored.
 
-    The values are written as with --set, which pydantic-settings could not read: it takes lists and numbers from JSON.
+    Values are written as with --set. pydantic-settings cannot read these: it expects lists and numbers in JSON.
     """
     taken = []
     for variable, text in sorted(environ.items()):
@@ -65,7 +65,7 @@ def validate_tree(kind: type[Table], tree: dict[str, Any], *, origin: str) -> Ta
 
 
 def find_repeated(names: Iterable[str]) -> str | None:
-    """The first name that was there before; None if all differ."""
+    """The first repeated name; None if all differ."""
     seen: set[str] = set()
     for name in names:
         if name in seen:
@@ -75,7 +75,7 @@ def find_repeated(names: Iterable[str]) -> str | None:
 
 
 def _set_key(tree: dict[str, Any], key: str, text: str, source: str) -> None:
-    """source: what the messages begin with."""
+    """source: the beginning of error messages."""
     try:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:

@@ -1,17 +1,17 @@
-"""A bundle as a model folder of CTranslate2, for teams that already run it; needs the extra `ctranslate2`.
+"""A bundle as a CTranslate2 model folder, for teams that already run it; needs the extra `ctranslate2`.
 
-The weights are the same, and in float32 CTranslate2 4.8.5 finds the same hypotheses, where its search does the same:
+The weights are the same, and in float32 CTranslate2 4.8.5 finds the same hypotheses, except where its search differs:
 
-- Its `length_penalty` normalizes scores as `length_normalization="average"` does here, the end of sentence counted; it
-  has no "gnmt". With 0 it stops early: once the best hypothesis of a step has ended, and `num_hypotheses` in all. 1e-9
-  gives the same sums of log probabilities and stops as we do.
+- Its `length_penalty` normalizes scores like `length_normalization="average"` here, end of sentence included; it has no
+  "gnmt". With 0 it stops early: once the best hypothesis of a step has ended, and `num_hypotheses` in all. 1e-9 gives
+  the same sums of log probabilities and stops as our search does.
 - CTranslate2 excludes pieces (`suppress_sequences`, `disable_unk`, the end of sentence before `min_decoding_length`)
-  before the softmax, so that the other pieces share their probability; here the others keep theirs. At the first
+  before the softmax, so that the other pieces share their probability; here the other pieces keep theirs. At the first
   position, where both exclude the end of sentence, this adds the same to the scores of all hypotheses of a sentence.
-- Language tags and the bytes of control characters, which our search never chooses, are ruled out only if
+- Our search never chooses language tags and the bytes of control characters; CTranslate2 excludes them only if
   `suppress_sequences` lists them (see `Codec.forbidden_ids`).
-- `max_decoding_length` counts the end of sentence, as here, but is 256 unless given, however long the source is.
-- A source beyond `max_input_length` is cut off silently; one beyond the model's positions is an error.
+- `max_decoding_length` counts the end of sentence, as here, but defaults to 256 whatever the source's length.
+- CTranslate2 silently truncates a source beyond `max_input_length`; one beyond the model's positions is an error.
 """
 
 from pathlib import Path
@@ -41,10 +41,10 @@ Quantization = Literal["float32", "float16", "bfloat16", "int16", "int8"]
 """How CTranslate2 stores the matrices. It can convert again when it loads them (`compute_type`)."""
 
 MODEL_FILE = "model.bin"
-"""The file by which a folder is known to hold a CTranslate2 model."""
+"""The file that identifies a CTranslate2 model folder."""
 
 VMAP_FILE = "vmap.txt"
-"""Where CTranslate2 looks for a shortlist."""
+"""CTranslate2's file for a shortlist."""
 
 
 def export_ctranslate2(
@@ -57,7 +57,7 @@ def export_ctranslate2(
 ) -> None:
     """Writes the folder `output`: a CTranslate2 model, the bundle's SentencePiece models and a README with an example.
 
-    shortlist: the direction whose lexical shortlist goes into the folder, for `use_vmap=True`; it has room for one.
+    shortlist: the one direction whose lexical shortlist goes into the folder, for `use_vmap=True`.
 
     Raises DragomanError if ctranslate2 is not installed or the folder cannot be written, InvalidInputError if the
     bundle is damaged or has a shape that CTranslate2 cannot express, or if `output` holds something; with `overwrite`
@@ -105,7 +105,7 @@ def _check_expressible(architecture: ArchitectureConfig) -> None:
 
 
 Weights = dict[str, StoredTensor]
-"""By name; what went into the specification is taken out."""
+"""Weights by name; those that went into the specification are removed."""
 
 
 def _build_spec(architecture: ArchitectureConfig, weights: Weights, vocabulary: Codec) -> "TransformerSpec":
@@ -134,8 +134,8 @@ def _build_spec(architecture: ArchitectureConfig, weights: Weights, vocabulary: 
     return spec
 
 
-# CTranslate2's specification has no types. What is set here are attributes that it declares, and its `validate` names
-# each one that was forgotten.
+# CTranslate2's specification has no types. It declares the attributes set here, and its `validate` names each one
+# that was forgotten.
 
 
 def _set_vocabulary(spec: Any, vocabulary: Codec) -> None:
@@ -152,7 +152,7 @@ def _set_vocabulary(spec: Any, vocabulary: Codec) -> None:
 
 
 def _set_stack(spec: Any, stack: str, architecture: ArchitectureConfig, weights: Weights) -> None:
-    """All of the encoder or the decoder but its matrices of the vocabulary's size."""
+    """Sets all of the encoder or the decoder except the matrices of the vocabulary's size."""
     spec.position_encodings.encodings = position_encodings(architecture)
     if architecture.normalization == "pre":
         _set_norm(spec.layer_norm, f"{stack}_norm", weights)
@@ -224,6 +224,6 @@ def _vmap_line(shortlist: Direction | None) -> str:
 
 
 def _tag(vocabulary: Codec, direction: Direction) -> str:
-    """The piece that asks for a target language."""
+    """The piece that requests a target language."""
     (tag,) = vocabulary.source.pieces(vocabulary.frame(direction).before)
     return tag

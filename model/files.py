@@ -1,4 +1,4 @@
-"""Writing files so that a reader, a crash or a full disk never meets half of one."""
+"""Writing files atomically, so that a crash or a full disk never leaves half of one."""
 
 import ctypes
 import errno
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 MAX_BYTES = 1 << 30
-"""Of a file that is read as a whole."""
+"""Largest file that is read as a whole."""
 
 STANDARD_STREAM = Path("-")
 """Names standard input where a file is read, and standard output where one is written."""
@@ -40,12 +40,12 @@ def is_packed(path: Path) -> bool:
 
 
 def is_stream(path: Path) -> bool:
-    """Whether `path` is standard output, a pipe, a socket or a device. What is written there cannot be replaced."""
+    """Whether `path` is standard output, a pipe, a socket or a device, which cannot be replaced by renaming."""
     return path in _NAMES_OF_STANDARD_OUTPUT or (path.exists() and not path.is_file() and not path.is_dir())
 
 
 def read_bytes(path: Path, max_bytes: int = MAX_BYTES) -> bytes:
-    """The content of a small file. Raises NotFoundError if there is none, InvalidInputError if it has more than
+    """The content of a small file. Raises NotFoundError for a missing file, and InvalidInputError if it has more than
     max_bytes or cannot be read."""
     try:
         with path.open("rb") as file:
@@ -60,15 +60,15 @@ def read_bytes(path: Path, max_bytes: int = MAX_BYTES) -> bytes:
 
 
 def refuse_to_replace(path: Path) -> None:
-    """Raises InvalidInputError if there is such a file already. For commands that have --overwrite."""
+    """Raises InvalidInputError if the file exists. For commands that have --overwrite."""
     if path.exists() and not is_stream(path):
         raise InvalidInputError(f"{path}: exists already; choose another name, or --overwrite it")
 
 
 @contextmanager
 def open_output(path: Path | None) -> Iterator[BinaryIO]:
-    """What a command writes to: standard output where there is no name, or "-"; otherwise the file, as
-    `open_atomically` has it, packed if its name ends in .gz."""
+    """A command's output: standard output for None or "-"; otherwise the file by `open_atomically`, compressed if its
+    name ends in .gz."""
     if path is None or path in _NAMES_OF_STANDARD_OUTPUT:
         yield sys.stdout.buffer
         sys.stdout.flush()
@@ -82,23 +82,23 @@ def open_output(path: Path | None) -> Iterator[BinaryIO]:
 
 
 def pack_into(file: BinaryIO) -> gzip.GzipFile:
-    """Packs what is written, which is complete in `file` when it is closed. The same content gives the same bytes."""
+    """A gzip stream into `file`, complete once it is closed. The same content gives the same bytes."""
     return gzip.GzipFile("", "wb", compresslevel=6, fileobj=file, mtime=0)
 
 
 def write_atomically(path: Path, content: bytes | str) -> None:
-    """`open_atomically` for content that is at hand."""
+    """`open_atomically`, for content in memory."""
     with open_atomically(path) as file:
         file.write(content.encode() if isinstance(content, str) else content)
 
 
 @contextmanager
 def open_atomically(path: Path) -> Iterator[BinaryIO]:
-    """A file to write, beside `path`; it is flushed to the disk and renamed when the context ends well: `path` holds
-    either its old content or all of the new. A link stays, and the file that it names is replaced. A pipe or a device
-    is written to directly.
+    """A file to write, beside `path`. When the context succeeds, it is flushed to the disk and renamed: `path` has
+    either its old content or all of the new. A link stays, and its target is replaced. A pipe or a device is written
+    to directly.
 
-    Raises DragomanError naming the file when it cannot be written, a full disk among the reasons.
+    Raises DragomanError naming the file if it cannot be written, for instance on a full disk.
     """
     with open_together([path]) as (file,):
         yield file
@@ -106,9 +106,9 @@ def open_atomically(path: Path) -> Iterator[BinaryIO]:
 
 @contextmanager
 def open_together(paths: Sequence[Path]) -> Iterator[Sequence[BinaryIO]]:
-    """As `open_atomically`, for files that belong together: all are on the disk before the first gets its name.
+    """Like `open_atomically`, for files that belong together: all are on the disk before the first gets its name.
 
-    Several may write the same path at once, in one process or in several: one of them comes last.
+    Several threads or processes may write the same path at once: the last one wins.
     """
     files: list[_Output] = []
     try:
@@ -131,7 +131,7 @@ def open_together(paths: Sequence[Path]) -> Iterator[Sequence[BinaryIO]]:
 
 
 class _Output(io.BufferedWriter):
-    """Lies beside the path that it is to have, which its errors name; a stream is written to directly."""
+    """A file beside its final path, which its errors name; a stream is written to directly."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -159,7 +159,7 @@ class _Output(io.BufferedWriter):
                 self.aside.replace(self.target)
 
     def discard(self) -> None:
-        """What hindered the writing may hinder this, too."""
+        """Deletes the file; ignores errors, since the cause of a failed write may prevent this, too."""
         with suppress(OSError):
             self.close()
         if self.aside:
@@ -180,14 +180,14 @@ def _cannot_be_written(error: OSError, path: Path) -> DragomanError:
 
 
 def discard_asides(path: Path) -> None:
-    """Deletes what killed processes that wrote `path` have left beside it. Nobody may be writing it now."""
+    """Deletes the files that killed writers of `path` have left beside it. No one may be writing `path` now."""
     for left in path.parent.glob(f"{glob.escape(path.name)}.{'[0-9a-f]' * 8}.tmp"):
-        with suppress(OSError):  # it does no harm but for its size
+        with suppress(OSError):  # a leftover only takes space
             left.unlink()
 
 
 def aside_of(path: Path) -> Path:
-    """A name beside `path` that nobody else takes, for what is to take its place. It ends in ".tmp"."""
+    """A unique name beside `path`, ending in ".tmp", for a file that is to replace it."""
     return path.with_name(f"{path.name}.{secrets.token_hex(4)}.tmp")
 
 
@@ -199,7 +199,7 @@ def sync_folder(folder: Path) -> None:
     try:
         os.fsync(descriptor)
     except OSError as error:
-        if error.errno != errno.EINVAL:  # of a file system that has no such thing
+        if error.errno != errno.EINVAL:  # the file system does not support it
             raise
     finally:
         os.close(descriptor)
@@ -207,12 +207,12 @@ def sync_folder(folder: Path) -> None:
 
 @contextmanager
 def new_folder(folder: Path) -> Iterator[Path]:
-    """A folder to fill, beside `folder`, whose place it takes when the context ends well. An older `folder` is there
-    until then, and stays if anything fails.
+    """A folder to fill, beside `folder`, which it replaces when the context succeeds. If anything fails, an older
+    `folder` stays.
 
-    On Linux the two change places in one step. Where the system cannot do that there is none for a moment, between two
-    renames: after a kill just then, the older one is found at "<folder>.old", and the next call brings it back. Raises
-    OSError.
+    On Linux the two are exchanged in one step. Where the system cannot do that, `folder` is missing for a moment
+    between two renames; if the process is killed then, the older one is at "<folder>.old", and the next call restores
+    it. Raises OSError.
     """
     folder = folder.resolve()  # "." has no name to put another beside
     aside, old = folder.with_name(folder.name + ".new"), folder.with_name(folder.name + ".old")
@@ -240,7 +240,7 @@ def new_folder(folder: Path) -> Iterator[Path]:
 
 
 def _exchange(one: Path, other: Path) -> bool:
-    """Lets two paths change places; False where the system or the file system cannot. Raises OSError."""
+    """Exchanges two paths; False if the system or the file system cannot. Raises OSError."""
     rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None) if sys.platform == "linux" else None
     if rename is None:
         return False
@@ -255,7 +255,7 @@ def _exchange(one: Path, other: Path) -> bool:
 
 @contextmanager
 def _held(folder: Path) -> Iterator[None]:
-    """Only one at a time is in this context for a folder, wherever the file system has locks."""
+    """Admits one process or thread at a time to a folder, if the file system has locks."""
     if fcntl is None:
         yield
         return
@@ -269,10 +269,10 @@ def _held(folder: Path) -> Iterator[None]:
 
 
 def try_lock(file: IO[Any], *, shared: bool = False) -> bool:
-    """Locks an open file until it is closed, at the latest by the end of the process; False if another process has it.
+    """Locks an open file until it is closed, at the latest at the end of the process; False if another process has it.
 
-    shared: whether others may have such a lock, too. Raises DragomanError where the system has no such locks, and
-    OSError where the file system has none.
+    shared: whether several processes may hold the lock. Raises DragomanError if the system has no such locks, and
+    OSError if the file system has none.
     """
     if fcntl is None:
         raise DragomanError("this system has no locks on files: train and translate files on Linux or macOS")
@@ -285,9 +285,9 @@ def try_lock(file: IO[Any], *, shared: bool = False) -> bool:
 
 @contextmanager
 def exclusive_lock(path: Path) -> Iterator[None]:
-    """Holds a lock on a file, made if need be, that only one process has at a time; the system lifts it at a crash.
+    """Holds an exclusive lock on a file, created if necessary; the system releases it after a crash.
 
-    Raises DragomanError if another process has it, or if the file cannot be made.
+    Raises DragomanError if another process has it, or if the file cannot be created.
     """
     with _errors_that_name(path):
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,5 +1,5 @@
-"""The one description of the network's parameters, free of torch: a table made from the architecture, by which weights
-are read, checked, quantized, handed to the kernels and exported. `model.network.transformer` computes with them.
+"""The table of the network's parameters, made from the architecture. Weights are read, checked, quantized, passed to
+the kernels and exported by it. Free of torch; `model.network.transformer` computes with the parameters.
 
 A variant of the network is a branch in `describe_parameters`.
 """
@@ -15,7 +15,7 @@ from dragoman.model.config import ArchitectureConfig, VocabularyShape
 
 Role = Literal["embedding", "output", "projection", "cached_projection", "bias", "norm"]
 """embedding: a row for each piece; output: likewise, for the logits; projection: a row for each output;
-cached_projection: to the keys or values that a decoder keeps; norm: scale or shift of a layer norm."""
+cached_projection: to the keys or values that a decoder caches; norm: scale or shift of a layer norm."""
 
 LAYER_NORM_EPSILON = 1e-5
 
@@ -31,7 +31,7 @@ class Parameter:
     """A matrix, [outputs, inputs] or [pieces, d_model], or a vector.
 
     name:      as in `Transformer.named_parameters`.
-    stored_as: the name of the matrix that it is tied to; its own if it is not tied, or the one that others are tied to.
+    stored_as: the name under which it is stored: that of the matrix that it is tied to, otherwise its own.
     """
 
     name: str
@@ -41,7 +41,7 @@ class Parameter:
 
     @property
     def module(self) -> str:
-        """The name of the module that it belongs to."""
+        """The name of its module."""
         return self.name.rpartition(".")[0]
 
     @property
@@ -97,7 +97,7 @@ def _describe(a: ArchitectureConfig, vocabulary: VocabularyShape) -> Iterator[Pa
 
 
 def position_encodings(architecture: ArchitectureConfig) -> NDArray[np.float32]:
-    """What is added to the embeddings, [longest sentence, d_model]: sinusoids (Vaswani et al. 2017, section 3.5).
+    """The positions added to the embeddings, [longest sentence, d_model]: sinusoids (Vaswani et al. 2017, section 3.5).
 
     PE(pos, 2i) = sin(pos / 10000^(2i / d_model)) and PE(pos, 2i + 1) = cos of the same.
     """

@@ -1,12 +1,11 @@
-"""Lexical shortlists: for a source sentence, the few target pieces that its translation may be made of. Free of torch.
+"""Lexical shortlists: the few target pieces that a sentence's translation may consist of. Free of torch.
 
-The output layer is the largest product of a decoding step, and nearly all of it goes to pieces that have nothing to do
-with the sentence. Here each source piece brings a list of candidates along, learnt from a parallel corpus, and some
-pieces are always possible. The softmax then runs over the union alone (Jean et al. 2015; L'Hostis et al. 2016). The
-union depends on nothing but the sentence, so that translations still do not depend on their
-batch-mates.
+The output layer is the largest product of a decoding step, and nearly all of it is spent on pieces that are unrelated
+to the sentence. Here each source piece has a list of candidates, learnt from a parallel corpus, and some pieces are
+always possible. The softmax covers the union alone (Jean et al. 2015; L'Hostis et al. 2016). The union depends on the
+sentence alone, so translations still do not depend on their batch-mates.
 
-shortlist.safetensors, a file that a bundle may have, holds three arrays for each direction:
+shortlist.safetensors, an optional file of a bundle, holds three arrays for each direction:
 
 en→de.always   [A] ids that are always possible, ascending, the end of sentence among them
 en→de.offsets  [source pieces + 1] uint32: the candidates of source piece s are pieces[offsets[s] : offsets[s + 1]]
@@ -46,11 +45,11 @@ class CandidateLists:
     pieces: NDArray[np.int64]
 
     def of(self, source_piece: int) -> NDArray[np.int64]:
-        """The candidates that a source piece brings along."""
+        """The candidates of a source piece."""
         return self.pieces[self.offsets[source_piece] : self.offsets[source_piece + 1]]
 
     def check(self, shape: VocabularyShape) -> None:
-        """Raises ValueError, saying what is wrong, if these are no lists for a vocabulary of this shape."""
+        """Raises ValueError with the reason if these lists do not fit a vocabulary of this shape."""
         if any(array.ndim != 1 for array in (self.always, self.offsets, self.pieces)):
             raise ValueError("its arrays must have one dimension")
         if len(self.offsets) != shape.source_size + 1:
@@ -67,7 +66,7 @@ class CandidateLists:
 
 
 class Shortlist:
-    """The candidates of every direction that has some. Safe to use from several threads."""
+    """The candidates of every direction that has a shortlist. Safe to use from several threads."""
 
     def __init__(self, lists: Mapping[Direction, CandidateLists], shape: VocabularyShape) -> None:
         """Raises ValueError for lists that do not fit the vocabulary."""
@@ -80,7 +79,7 @@ class Shortlist:
         self._offsets = {direction: candidates.offsets.tolist() for direction, candidates in lists.items()}
 
     def allowed_ids(self, source_ids: Sequence[int], direction: Direction) -> NDArray[np.int32]:
-        """The target pieces, ascending, that the translation of a sentence may be made of.
+        """The target pieces, ascending, that the translation of a sentence may consist of.
 
         source_ids: its pieces; language tag and end of sentence may be among them. Raises NotFoundError for a
         direction without lists.
@@ -93,11 +92,11 @@ class Shortlist:
         return np.flatnonzero(mask).astype(np.int32)
 
     def with_lists(self, direction: Direction, candidates: CandidateLists) -> "Shortlist":
-        """The same with other lists for a direction."""
+        """A copy with other lists for a direction."""
         return Shortlist(self.lists | {direction: candidates}, self.shape)
 
     def write(self, folder: Path) -> None:
-        """Into a bundle's folder. Raises DragomanError if it cannot be written."""
+        """Writes the shortlist into a bundle's folder. Raises DragomanError if it cannot be written."""
         id_type = np.uint16 if self.shape.target_size <= 2**16 else np.uint32
         arrays: dict[str, NDArray[np.generic]] = {}
         for direction, candidates in self.lists.items():
@@ -115,7 +114,7 @@ def _mask(ids: NDArray[np.int64], shape: VocabularyShape) -> NDArray[np.bool_]:
 
 
 def has_shortlist(folder: Path) -> bool:
-    """Whether a bundle has a shortlist, for one of its directions at least."""
+    """Whether a bundle has a shortlist for at least one direction."""
     return (folder / SHORTLIST_FILE).exists()
 
 
@@ -153,11 +152,11 @@ def _split(arrays: Mapping[str, NDArray[np.generic]]) -> dict[Direction, Candida
 
 
 def write_vmap(path: Path, shortlist: Shortlist, direction: Direction, vocabulary: Codec) -> None:
-    """The same lists for CTranslate2, whose `use_vmap=True` reads them from vmap.txt in the model's folder.
+    """Writes the lists for CTranslate2, whose `use_vmap=True` reads them from vmap.txt in the model's folder.
 
-    A line is a source piece, a tab and its candidates with spaces between; the line without a source piece holds what
-    is always possible. CTranslate2 adds the unknown piece and the beginning of sentence, and takes the union over a
-    batch: the lists of a sentence are the same as ours only when it is translated alone (max_batch_size=1). One file
+    A line is a source piece, a tab and its candidates separated by spaces; the line without a source piece has the
+    pieces that are always possible. CTranslate2 adds the unknown piece and the beginning of sentence, and takes the
+    union over a batch: a sentence's shortlist equals ours only when it is translated alone (max_batch_size=1). One file
     serves one direction. Raises NotFoundError for a direction without lists, DragomanError if the file cannot be
     written.
     """

@@ -13,17 +13,17 @@ from dragoman.model.config import Direction, VocabularyShape
 from dragoman.model.errors import InvalidInputError, NotFoundError
 
 MAX_PIECE_TRAINING_BYTES = 16384
-"""Longer lines are left out of the vocabulary's training."""
+"""Longer lines, in bytes, are left out of the vocabulary's training."""
 
 _PAD_ID, _UNK_ID, _BOS_ID, _EOS_ID = 0, 1, 2, 3
-"""Of every vocabulary that is trained here. All other modules read them off `Vocabulary.shape`."""
+"""Special ids of every vocabulary trained here. All other modules take them from `Vocabulary.shape`."""
 
 
 _JOINT_FILES, _SEPARATE_FILES = ("vocabulary.model", "vocabulary.model"), ("source.model", "target.model")
 
 
 def language_tag(language: str) -> str:
-    """The reserved piece that begins a source sentence and asks for a target language (Johnson et al. 2017)."""
+    """The reserved piece that begins a source sentence and requests a target language (Johnson et al. 2017)."""
     return f"<2{language}>"
 
 
@@ -34,7 +34,7 @@ class PieceModel:
     """
 
     def __init__(self, serialized: bytes, path: Path | None = None) -> None:
-        """path: what errors call it. Raises InvalidInputError if the bytes are no SentencePiece model with these
+        """path: its name in errors. Raises InvalidInputError if the bytes are not a SentencePiece model with these
         reserved ids."""
         origin = "" if path is None else f"{path}: "
         self.serialized = serialized
@@ -94,8 +94,8 @@ class PieceModel:
         return kinds.get(specification.model_type, "other")
 
     def scores(self) -> dict[int, float]:
-        """Of the pieces that stand for text, by id: of a unigram model the logarithm of the probability, of a BPE model
-        the higher, the earlier the piece was learnt. Reserved pieces, tags and bytes have none."""
+        """Scores of the pieces that stand for text, by id. In a unigram model they are log probabilities; in a BPE
+        model, pieces learnt earlier have higher scores. Reserved pieces, tags and bytes have none."""
         processor = self._processor
         kinds = (processor.is_control, processor.is_unknown, processor.is_unused, processor.is_byte)
         return {
@@ -105,8 +105,8 @@ class PieceModel:
         }
 
     def unprintable_ids(self) -> list[int]:
-        """Ids that no translation may hold: reserved pieces and tags, but for the end of sentence, and the bytes of
-        control characters, of which a line feed would break a file of one translation a line."""
+        """Ids that no translation may contain: reserved pieces and tags, except the end of sentence, and the bytes of
+        control characters; a line feed, for instance, would break a file with one translation a line."""
         processor = self._processor
         controls = {f"<0x{byte:02X}>" for byte in (*range(0x20), 0x7F)}
         return [
@@ -158,15 +158,14 @@ class Vocabulary:
 
     @classmethod
     def read(cls, folder: Path, *, joint: bool, read_file: Callable[[Path], bytes]) -> Self:
-        """The vocabulary whose `files` lie in a folder. Raises what read_file raises, and InvalidInputError that names
-        a damaged file."""
+        """The vocabulary in a folder. Raises what read_file raises, and InvalidInputError that names a damaged file."""
         paths = [folder / name for name in (_JOINT_FILES if joint else _SEPARATE_FILES)]
         source = PieceModel(read_file(paths[0]), paths[0])
         return cls(source, source if joint else PieceModel(read_file(paths[1]), paths[1]))
 
     @property
     def file_names(self) -> tuple[str, str]:
-        """Those of source and target in a folder."""
+        """The file names of the source's and the target's model."""
         return _JOINT_FILES if self.joint else _SEPARATE_FILES
 
     def files(self) -> dict[str, bytes]:
@@ -176,8 +175,8 @@ class Vocabulary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PieceModelOptions:
-    """How a piece model is learnt: its size, "unigram" (Kudo 2018) or "bpe" (Sennrich et al. 2016), and whether an
-    unseen character falls back to its UTF-8 bytes, 256 pieces, in place of the unknown piece."""
+    """Options for learning a piece model: its size, "unigram" (Kudo 2018) or "bpe" (Sennrich et al. 2016), and whether
+    an unseen character falls back to its UTF-8 bytes, 256 pieces, instead of the unknown piece."""
 
     size: int
     type: Literal["unigram", "bpe"] = "unigram"

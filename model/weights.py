@@ -19,7 +19,7 @@ from dragoman.model.parameters import Parameter, describe_parameters
 SCALE_SUFFIX = ".scale"
 
 _DESCRIPTION_BYTES = 4096
-"""Many times what a safetensors file says of a tensor and of its scales."""
+"""Bytes allowed for a tensor's entry in a safetensors header, its scales' included: many times what it takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ def read_weights(folder: Path, info: BundleConfig) -> dict[str, StoredTensor]:
 
 
 def parse_weights(content: bytes, info: BundleConfig, path: Path) -> dict[str, StoredTensor]:
-    """See `read_weights`. content: of a safetensors file; path: what errors call it."""
+    """See `read_weights`. content: of a safetensors file; path: its name in errors."""
     try:
         tensors = load(content)
     except (SafetensorError, ValueError) as error:
@@ -68,7 +68,7 @@ def parse_weights(content: bytes, info: BundleConfig, path: Path) -> dict[str, S
 
 
 def check_shape(parameter: Parameter, values: NDArray[Any], origin: object) -> None:
-    """Raises InvalidInputError, which begins with `origin`, if a parameter's numbers have another shape."""
+    """Raises InvalidInputError, which begins with `origin`, if a parameter's values have the wrong shape."""
     if values.shape != parameter.shape:
         raise InvalidInputError(
             f"{origin}: {parameter.name} has the shape {list(values.shape)}, but {list(parameter.shape)} is due"
@@ -92,7 +92,8 @@ def _stored(tensors: Mapping[str, NDArray[Any]], parameter: Parameter, path: Pat
 
 
 def _finite(values: NDArray[Any], name: str, path: Path) -> NDArray[np.float32]:
-    """As float32. A training that diverged leaves NaN, of which 8-bit arithmetic would make numbers."""
+    """The values as float32. Raises InvalidInputError for NaN, which a diverged training leaves and 8-bit arithmetic
+    would hide, and for infinite values."""
     if not np.isfinite(values).all():
         raise InvalidInputError(f"{path}: {name} holds what is no number, or infinite")
     return np.ascontiguousarray(values, dtype=np.float32)

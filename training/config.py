@@ -300,7 +300,7 @@ class RunConfig(StrictModel):
         room = min(architecture.max_source_length - 2, architecture.max_target_length - 1)
         if self.data.max_length > room:
             raise ValueError(
-                f"data.max_length {self.data.max_length} does not fit the architecture, which takes {room} pieces"
+                f"data.max_length {self.data.max_length} does not fit the architecture, with room for {room} pieces"
             )
         return self
 

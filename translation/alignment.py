@@ -1,4 +1,4 @@
-"""Which word of a translation comes from which word of its source, read off the decoder's attention."""
+"""Word alignment of a translation with its source, read off the decoder's attention."""
 
 import re
 from collections.abc import Sequence
@@ -9,20 +9,19 @@ from numpy.typing import NDArray
 from dragoman.model.codec import Frame
 
 WORD_START = "▁"
-"""What SentencePiece writes for the space before a word."""
+"""SentencePiece's mark for the space before a word."""
 
 Alignment = tuple[tuple[int, int], ...]
-"""Pairs (source word, target word), each counted from 0 and divided by spaces; ascending, none twice."""
+"""Pairs (source word, target word), ascending, without repeats. Words are separated by spaces and counted from 0."""
 
 
 def word_alignment(
     source_pieces: Sequence[str], target_pieces: Sequence[str], attention: NDArray[np.float32], frame: Frame
 ) -> Alignment:
-    """Every target piece is aligned to the source piece that it looks at most, and so the words that they belong to
-    (as Garg et al. 2019 read it off, without their training for it).
+    """Aligns every target piece to the source piece that it attends to most, and so their words (as Garg et al. 2019,
+    but without their training for it).
 
-    source_pieces: those of the frame, language tag and end of sentence, included: no word is aligned to them, however
-                   much they are looked at.
+    source_pieces: with the frame's, such as language tag and end of sentence; no word is aligned to these.
     target_pieces: without the end of sentence.
     attention:     [at least len(target_pieces), len(source_pieces)], see `Decoder.attention`.
     """
@@ -35,7 +34,7 @@ def word_alignment(
 
 
 def word_indices(pieces: Sequence[str]) -> list[int]:
-    """For each piece the number of the word that it belongs to."""
+    """The index of each piece's word."""
     indices, current = [], 0
     for place, piece in enumerate(pieces):
         current += place > 0 and piece.startswith(WORD_START)
@@ -44,19 +43,19 @@ def word_indices(pieces: Sequence[str]) -> list[int]:
 
 
 Span = tuple[int, int]
-"""A part of a text: its first character, and the one behind its last."""
+"""A part of a text: its first character, and the character after its last."""
 
 
 def word_spans(text: str) -> list[Span]:
-    """Of the words of a text, divided by white space."""
+    """The spans of a text's words, which white space separates."""
     return [match.span() for match in re.finditer(r"\S+", text)]
 
 
 def aligned_spans(
     source: str, target: str, target_pieces: Sequence[str], alignment: Alignment
 ) -> list[tuple[Span, Span]]:
-    """Where in the texts the aligned words stand, source first; none where the words of the translation are not those
-    of its pieces."""
+    """The spans of the aligned words, source first; empty if the words of the translation are not those of its
+    pieces."""
     if not alignment:
         return []
     of_source, of_target = word_spans(source), word_spans(target)
@@ -66,5 +65,5 @@ def aligned_spans(
 
 
 def format_alignment(alignment: Alignment) -> str:
-    """As the Pharaoh format has it: "0-0 1-2"."""
+    """The alignment in the Pharaoh format: "0-0 1-2"."""
     return " ".join(f"{source}-{target}" for source, target in alignment)

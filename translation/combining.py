@@ -1,10 +1,10 @@
-"""From what the engine found for the sentences of a text to the translation of the text.
+"""From the hypotheses of a text's sentences to the translation of the text.
 
-The k-th hypothesis of a text is made of the k-th of each of its sentences, or of the last one of a sentence that has
-fewer. Its score is the mean of theirs, weighted by the sentences' source pieces: a sum would be the lower the more
-sentences a text has, and a weight that all ranks have alike keeps the best first. Pieces, log probabilities, attention
-and alignment stand one behind the other; of the ends of sentences, which are no pieces, only the last one keeps its log
-probability and its attention. A sentence looks at no other: between them the attention is zero.
+The k-th hypothesis of a text consists of the k-th hypotheses of its sentences; a sentence with fewer gives its last.
+The score is the mean of their scores, weighted by the sentences' source pieces: a sum would fall with the number of
+sentences, and weights that are the same for all ranks keep the best hypothesis first. Pieces, log probabilities,
+attention and alignment are concatenated. Only the last end of sentence keeps its log probability and its attention.
+Attention between different sentences is zero.
 """
 
 import re
@@ -23,13 +23,13 @@ from dragoman.translation.results import FinishReason, Hypothesis, Translation
 from dragoman.translation.sentences import join_sentences
 
 _BYTE = re.compile(r"<0x[0-9A-F]{2}>")
-"""A piece that is one byte of a character which has no piece of its own."""
+"""A piece that is one byte of a character without a piece of its own."""
 
 _FINISH_REASONS: tuple[FinishReason, ...] = ("", "end_of_sentence", "length")
-"""The later ones prevail among sentences."""
+"""In ascending order: a text has the greatest of its sentences' reasons."""
 
 _MAX_INCOMPLETE_BYTES = 3
-"""Of a character of UTF-8 that has more to come."""
+"""Most bytes of an incomplete UTF-8 character."""
 
 
 def partial_text(
@@ -38,13 +38,13 @@ def partial_text(
     partials: Mapping[int, Partial],
     vocabulary: Codec,
 ) -> tuple[str, str]:
-    """The part of a translation that no outcome of the search changes any more, and what follows it as things stand.
+    """The final part of a translation that is being decoded, and the provisional text that follows it.
 
-    The first never shrinks from one step to the next, and the translation begins with it. Sentences behind the first
-    unfinished one are not shown.
+    The final part never shrinks from one step to the next, and the translation begins with it. Sentences after the
+    first unfinished one are not shown.
 
-    finished: the hypotheses of each segment, None for those that are not finished. partials: the newest of each of
-    these, by the segment's place; those that have taken no step have none.
+    finished: the hypotheses of each segment; None for an unfinished one. partials: the newest `Partial` of each
+    unfinished segment, by its index; none before its first step.
     """
     done: list[Sequence[TokenHypothesis]] = []
     for found in finished:
@@ -62,13 +62,13 @@ def partial_text(
         stable = _visible_text(partial.token_ids[: partial.num_stable], vocabulary.target)
         unstable = _visible_text(partial.token_ids, vocabulary.target)[len(stable) :]
     sources = [segment.text for segment in prepared.segments[: len(done) + 1]]
-    gaps = (*prepared.gaps[: len(sources)], "")  # the one behind the unfinished sentence is not its turn yet
+    gaps = (*prepared.gaps[: len(sources)], "")  # the gap after the unfinished sentence is not shown yet
     return join_sentences([*texts, stable], sources, gaps, prepared.target_language), unstable
 
 
 def _visible_text(token_ids: Sequence[int], target: Side) -> str:
-    """The text of pieces that others follow: nothing of an incomplete character, and nothing while it is blank, since a
-    blank hypothesis is not what a sentence is answered with."""
+    """The text of a hypothesis's first pieces, without an incomplete last character. Empty while it is blank, since no
+    sentence is answered with a blank hypothesis."""
     num_kept = len(token_ids)
     text = target.decode(token_ids)
     pieces = target.pieces(token_ids)
@@ -83,8 +83,8 @@ def _visible_text(token_ids: Sequence[int], target: Side) -> str:
 def combine(prepared: PreparedText, found: Sequence[Sequence[TokenHypothesis]], vocabulary: Codec) -> Translation:
     """The translation of a text; `found` has the hypotheses of each of its segments.
 
-    A text is never answered with nothing: of a sentence, blank hypotheses are left out, and where no other is left, as
-    for a blank text, it stands for itself with a score of 0.
+    No text gets an empty answer: blank hypotheses of a sentence are dropped, and a sentence without any others, like a
+    blank text, is returned untranslated with a score of 0.
     """
     if not prepared.segments:
         return Translation(prepared.text, (Hypothesis(prepared.text, 0.0),))
@@ -104,7 +104,7 @@ def combine(prepared: PreparedText, found: Sequence[Sequence[TokenHypothesis]], 
 
 
 def best_sentence_text(segment: Request, found: Sequence[TokenHypothesis], vocabulary: Codec) -> str:
-    """What stands for a segment in the translation of its text."""
+    """A segment's part of the translation of its text."""
     texts = (vocabulary.target.decode(hypothesis.token_ids) for hypothesis in found)
     return next((text for text in texts if text.strip()), segment.text)
 
@@ -170,7 +170,8 @@ def _join_attention(parts: Sequence[Hypothesis]) -> NDArray[np.float32] | None:
 def _join_alignments(
     parts: Sequence[Hypothesis], source_pieces: Sequence[Sequence[str]]
 ) -> tuple[tuple[int, int], ...]:
-    """Words are counted through the text. source_pieces: of each sentence, without the frame."""
+    """The alignment of the text, words counted from its beginning. source_pieces: each sentence's, without the
+    frame."""
     source_starts = accumulate(map(_num_words, source_pieces), initial=0)
     target_starts = accumulate(
         (_num_words(part.pieces) if part.pieces else len(part.text.split()) for part in parts), initial=0

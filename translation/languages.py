@@ -1,6 +1,6 @@
-"""Languages: which one a tag or a name means, and which one a text is in.
+"""Languages: finding them by tag or name, and identifying that of a text.
 
-The latter by py3langid: naive Bayes over byte n-grams (Lui and Baldwin 2012), 139 languages, offline.
+py3langid identifies: naive Bayes over byte n-grams (Lui and Baldwin 2012), 139 languages, offline.
 """
 
 import re
@@ -41,9 +41,9 @@ def primary_subtag(language: str) -> str:
 
 
 def find_language(tag_or_name: str, known: Iterable[str]) -> str | None:
-    """The known language that a BCP 47 tag or an English name means: the very same, or the same but for case and "_",
-    else the one with the longest beginning of it, "zh-Hant" or "zh" for "zh-Hant-TW" (RFC 4647, lookup); None if there
-    is none."""
+    """The known language that a BCP 47 tag or an English name means, regardless of case and of "_" for "-". If it is
+    not known itself, the known language that is the longest prefix of the tag, such as "zh-Hant" or "zh" for
+    "zh-Hant-TW" (RFC 4647, lookup); None if there is none."""
     known = frozenset(known)
     if tag_or_name in known:
         return tag_or_name
@@ -80,7 +80,7 @@ class LanguageIdentifier:
 
     def __init__(self) -> None:
         """Raises DragomanError if the package's model cannot be unpacked into a file."""
-        from py3langid.langid import MODEL_FILE  # here: not everybody who may identify languages does
+        from py3langid.langid import MODEL_FILE  # imported only when languages are identified
         from py3langid.langid import LanguageIdentifier as ByteModel
 
         try:
@@ -90,25 +90,25 @@ class LanguageIdentifier:
                 f"py3langid's model cannot be unpacked among the temporary files (TMPDIR): {error.strerror or error}"
             ) from error
         self.languages = frozenset(self._model.labels)
-        """Codes of the languages that it knows, ISO 639-1 where there is one."""
+        """Codes of the known languages, ISO 639-1 where there is one."""
 
     def check(self, languages: Iterable[str]) -> None:
-        """Raises InvalidInputError for a language that it does not know; a region ("pt-BR") plays no part."""
+        """Raises InvalidInputError for an unknown language; the region ("pt-BR") does not matter."""
         for language in languages:
             if primary_subtag(language) not in self.languages:
                 raise InvalidInputError(f"language identification does not know the language {language!r}")
 
     def identify(self, text: str) -> tuple[str, float]:
-        """The likeliest language and its probability. Of texts with fewer than some 15 letters it is a mere guess."""
+        """The likeliest language and its probability; unreliable for texts of fewer than about 15 letters."""
         language, probability = self._model.classify(text)
         return str(language), float(probability)
 
     def rank(self, text: str) -> list[tuple[str, float]]:
-        """All languages that it knows with their probabilities, likeliest first."""
+        """All known languages with their probabilities, likeliest first."""
         return [(str(language), float(probability)) for language, probability in self._model.rank(text)]
 
     def probability(self, text: str, language: str) -> float:
-        """How likely a text is in a language that it knows, from 0 to 1."""
+        """The probability that a text is in a known language."""
         return dict(self.rank(text))[primary_subtag(language)]
 
     def is_same(self, identified: str, language: str) -> bool:

@@ -1,6 +1,6 @@
-"""Text files, one text a line: what training, evaluation and batch jobs take for a line, and how they read it.
+"""Text files with one text a line, as training, evaluation and batch jobs read them.
 
-Only a line feed, alone or after a carriage return, ends a line, so that no exotic separator inside a sentence shifts
+Only a line feed, alone or after a carriage return, ends a line: an exotic separator inside a sentence must not shift
 the two sides of a corpus, or a translation and its source, against each other.
 """
 
@@ -19,25 +19,26 @@ from dragoman.model.errors import DragomanError, InvalidInputError, NotFoundErro
 from dragoman.model.files import STANDARD_STREAM, is_packed
 
 MAX_LINE_BYTES = 1 << 20
-"""Longest line of a batch job; what is longer is no sentence, and might not fit into memory."""
+"""Longest line of a batch job in bytes; a longer one is no sentence, and might not fit into memory."""
 
 _CHUNK_BYTES = 1 << 16
 
 
 class LineInput:
-    """Reads lines as bytes, with their "\\n" if they have one. Nothing else ends a line, no U+2028 and no lone "\\r".
+    """Reads lines as bytes, with their "\\n" if they have one. Nothing else ends a line, neither U+2028 nor a lone
+    "\\r".
 
     A file whose name ends in .gz is decompressed. A context manager.
 
-    Raises NotFoundError if there is no such file and InvalidInputError if it is none that can be read.
+    Raises NotFoundError for a missing file and InvalidInputError for an unreadable one.
     """
 
     def __init__(self, path: Path, *, max_line_bytes: int | None = MAX_LINE_BYTES) -> None:
         """max_line_bytes: a longer line is an error; None takes lines of any length."""
         self.name = "standard input" if path == STANDARD_STREAM else str(path)
-        """What error messages call it."""
+        """Its name in error messages."""
         self.is_resumable = path != STANDARD_STREAM and path.is_file()
-        """Whether a second run will read the same again; a pipe gives its content only once."""
+        """Whether a second run can read the same lines; a pipe gives its content only once."""
         self.path = path
         self._max_line_bytes = max_line_bytes
         self._stack = ExitStack()
@@ -67,7 +68,7 @@ class LineInput:
 
     @property
     def num_bytes(self) -> int | None:
-        """Size of the file as it lies on the disk; None for a pipe."""
+        """Size of the file on the disk; None for a pipe."""
         return os.fstat(self._raw.fileno()).st_size if self.is_resumable else None
 
     @property
@@ -76,15 +77,15 @@ class LineInput:
         return self._raw.tell() if self.is_resumable else 0
 
     def __iter__(self) -> Iterator[bytes]:
-        """The lines that are left. Raises InvalidInputError for one that is too long and for damaged gzip data."""
+        """The remaining lines. Raises InvalidInputError for a line that is too long and for damaged gzip data."""
         while line := self._read_line():
             yield line
 
     def is_ready(self) -> bool:
-        """Whether reading does not wait: a line has arrived, or the end. Packed input is not looked at: it is."""
+        """Whether reading would not wait: a line, or the end, has arrived. Always True for compressed input."""
         try:
             return not isinstance(self._lines, _ArrivingLines) or self._lines.is_ready()
-        except OSError:  # reading will say it
+        except OSError:  # reading will raise it
             return True
 
     def decode(self, line: bytes, number: int) -> str:
@@ -140,7 +141,7 @@ class _ArrivingLines:
 
 
 def _arrives_in_time(file: BinaryIO) -> bool:
-    """Whether a file has a descriptor of a pipe, a socket or a terminal; only Unix can ask these for what is there."""
+    """Whether a file is a pipe, a socket or a terminal on Unix, which can say whether data have arrived."""
     try:
         mode = os.fstat(file.fileno()).st_mode
     except OSError:
@@ -149,21 +150,21 @@ def _arrives_in_time(file: BinaryIO) -> bool:
 
 
 def read_lines(path: Path) -> Iterator[str]:
-    """The lines of a UTF-8 text file, unpacked if its name ends in .gz, without their line ends.
+    """The lines of a UTF-8 text file, decompressed if its name ends in .gz, without their line ends.
 
     A byte order mark at the start of the file is dropped. Raises NotFoundError, or InvalidInputError naming the file
     and, for invalid UTF-8 and damaged gzip data, the line.
     """
-    # A file that is called "-" is meant: who asks for a corpus twice cannot read it from a pipe.
+    # "-" means a file of that name here: a corpus is read twice, which standard input cannot do.
     with LineInput(path.absolute() if path == STANDARD_STREAM else path, max_line_bytes=None) as source:
         for number, line in enumerate(source, start=1):
             yield source.decode(line, number)
 
 
 def decode_line(line: bytes, *, is_first: bool = False) -> str:
-    """The text of a line, without its line end and, if it is a file's first, without a byte order mark.
+    """The text of a line, without its line end and, for a file's first line, without a byte order mark.
 
-    Raises InvalidInputError, which does not name file and line.
+    Raises InvalidInputError for invalid UTF-8; the message names neither file nor line.
     """
     try:
         text = line.removesuffix(b"\n").removesuffix(b"\r").decode()
@@ -173,5 +174,5 @@ def decode_line(line: bytes, *, is_first: bool = False) -> str:
 
 
 def encode_line(text: str) -> bytes:
-    """One line of output. A line break within the text becomes a space, or the lines would no longer correspond."""
+    """One line of output. Line breaks within the text become spaces, so that input and output lines correspond."""
     return text.replace("\r\n", " ").replace("\n", " ").replace("\r", " ").encode() + b"\n"

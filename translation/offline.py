@@ -1,4 +1,4 @@
-"""The offline loop: keeps an engine filled from a stream of texts and restores their order."""
+"""The offline loop: keeps an engine full from a stream of texts and restores their order."""
 
 import heapq
 import itertools
@@ -13,7 +13,7 @@ from dragoman.translation.preparing import PreparedText
 from dragoman.translation.results import Translation
 
 LOOKAHEAD = 1024
-"""Texts that the loop reads ahead of its output, and segments that it lets wait, to decode like lengths together."""
+"""Texts read ahead of the output, and segments that wait, so that segments of similar length are decoded together."""
 
 AnyEngine = Engine | Fleet
 
@@ -23,7 +23,7 @@ Finish = Callable[[PreparedText, Sequence[Sequence[TokenHypothesis]]], Translati
 
 @dataclass(slots=True)
 class _Text:
-    """A text that was read, with what was found for its segments so far."""
+    """A text, with the hypotheses found for its segments so far."""
 
     number: int
     prepared: PreparedText
@@ -32,7 +32,7 @@ class _Text:
 
 
 class OfflineLoop:
-    """Translates a stream of texts: of the segments at hand, the longest first."""
+    """Translates a stream of texts; of the waiting segments, the longest is admitted first."""
 
     def __init__(self, engine: AnyEngine, texts: Iterable[str], prepare: Prepare, finish: Finish) -> None:
         self._engine = engine
@@ -45,11 +45,11 @@ class OfflineLoop:
         self._ids = itertools.count()  # of segments
         self._waiting: list[tuple[int, int, Request]] = []  # a heap of (-source length, id, request)
         self._in_flight: set[int] = set()
-        self._owners: dict[int, tuple[_Text, int]] = {}  # id -> its text, which segment of it; until it is found
+        self._owners: dict[int, tuple[_Text, int]] = {}  # id -> (text, index of the segment in it), until it is decoded
         self._translated: dict[int, Translation] = {}  # not yielded yet
 
     def run(self) -> Generator[Translation]:
-        """Yields in the texts' order. When reading or preparing a text fails, all before it come first."""
+        """Yields in the texts' order. If reading or preparing a text fails, all translations before it come first."""
         num_yielded = 0
         try:
             while True:
@@ -62,7 +62,7 @@ class OfflineLoop:
                 self._admit()
                 for event in self._engine.step():
                     self._take(event)
-        finally:  # also when whoever consumes this stops early
+        finally:  # also when the consumer stops early
             for request_id in self._in_flight:
                 self._engine.cancel(request_id)
         if self._failure is not None:
@@ -99,17 +99,17 @@ class OfflineLoop:
         requests = [request for _, _, request in next_ones]
         num_fitting = self._engine.count_fitting(requests)
         if not num_fitting and not self._engine.num_active:
-            num_fitting = 1  # what does not fit into an empty engine never will: it says why
+            num_fitting = 1  # a segment that does not fit into an empty engine never will: let the engine say why
         for entry in next_ones[num_fitting:]:
             heapq.heappush(self._waiting, entry)
         if num_fitting:
             requests = requests[:num_fitting]
-            # First in flight: if admitting fails half-way, all of them must be cancelled.
+            # Recorded as in flight first: if admitting fails half-way, all of them must be cancelled.
             self._in_flight.update(request.id for request in requests)
             self._engine.admit(requests)
 
     def _take(self, event: Event) -> None:
-        if isinstance(event, Partial):  # nothing is followed
+        if isinstance(event, Partial):  # none was requested
             return
         self._in_flight.remove(event.id)
         text, index = self._owners.pop(event.id)

@@ -1,4 +1,4 @@
-"""From a text to the segments that the engine decodes, with all options resolved into pieces."""
+"""From a text to the engine's segments, with all options resolved into pieces."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -18,10 +18,10 @@ class PreparedText:
     """A text ready for the engine, as n segments and the n + 1 gaps around them: gaps[0] + segments[0].text + gaps[1]
     and so on is the text. A blank text, which translates to itself, has no segments.
 
-    segments:        without numbers.
+    segments:        requests whose ids are UNNUMBERED.
     options:         of every segment's search.
     target_language: that of the translation.
-    frame:           what the codec added to every segment.
+    frame:           the pieces that the codec added to every segment.
     """
 
     text: str
@@ -33,11 +33,11 @@ class PreparedText:
 
     @property
     def num_bytes(self) -> int:
-        """About how much memory it takes until it is translated."""
+        """About how many bytes of memory it takes until it is translated."""
         return 4 * len(self.text) + sum(segment.num_bytes for segment in self.segments)
 
     def without_frame(self, hypothesis: TokenHypothesis) -> TokenHypothesis:
-        """The hypothesis without the target pieces that the codec forced upon it."""
+        """The hypothesis without the frame's target pieces."""
         num_forced = len(self.frame.target)
         if not num_forced:
             return hypothesis
@@ -49,13 +49,12 @@ class PreparedText:
         )
 
     def requests(self, ids: Iterator[int], *, is_followed: bool = False) -> list[Request]:
-        """The segments with the next of the ids."""
+        """The segments, numbered with the next ids."""
         return [replace(segment, id=next(ids), is_followed=is_followed) for segment in self.segments]
 
 
 MAX_ATTENTION_PIECES = 1024
-"""Most source pieces of a text whose attention, or the alignment made of it, is asked for: the matrix grows with their
-square."""
+"""Most source pieces of a text with attention or alignment: the matrix grows with their square."""
 
 
 class Preparer:
@@ -69,8 +68,8 @@ class Preparer:
         max_target_length: int,
         shortlist: Shortlist | None = None,
     ) -> None:
-        """max_source_length, max_target_length: the model's, tag and ends included. shortlist: what a sentence's
-        translation may be made of."""
+        """max_source_length, max_target_length: the model's, tag and ends of sentence included. shortlist: limits
+        the target pieces of each sentence."""
         self._vocabulary = vocabulary
         self._max_source_length = max_source_length
         self._max_target_length = max_target_length
@@ -81,7 +80,7 @@ class Preparer:
         """See `Translator.prepare`."""
         frame = self._vocabulary.frame(direction)
         gaps: list[str] = []
-        gap: list[str] = []  # parts of the one before the next segment
+        gap: list[str] = []  # parts of the gap before the next segment
         segments: list[Request] = []
         num_pieces = 0
         prefix_ids = (*frame.target, *self._prefix_ids(options.target_prefix))
@@ -114,7 +113,7 @@ class Preparer:
         gaps.append("".join(gap))
         if options.return_attention and num_pieces > MAX_ATTENTION_PIECES:
             raise InvalidInputError(
-                f"the text has {num_pieces} pieces, but attention and alignment can be told of {MAX_ATTENTION_PIECES} "
+                f"the text has {num_pieces} pieces, but attention and alignment are possible for {MAX_ATTENTION_PIECES} "
                 "at most"
             )
         return PreparedText(text, tuple(segments), tuple(gaps), options, direction.target, frame)
@@ -142,7 +141,7 @@ class Preparer:
         return PreparedText(source, (segment,), ("", ""), scoring, direction.target, frame=pair.frame)
 
     def _whole(self, text: str, frame: Frame) -> Iterator[tuple[str, Sequence[int]]]:
-        """A text that is not split, with its pieces."""
+        """An unsplit text, with its pieces."""
         pieces, most = self._encode(text), self._max_source_length - frame.num_source
         if len(pieces) > most:
             raise InvalidInputError(
@@ -162,7 +161,7 @@ class Preparer:
                     yield part, self._encode(part)
 
     def _encode(self, text: str) -> Sequence[int]:
-        """None for white space, also such as the vocabulary has pieces for."""
+        """The pieces of a text; empty for white space, even if the vocabulary has pieces for it."""
         stripped = text.strip()
         return self._vocabulary.source.encode(stripped) if stripped else ()
 

@@ -1,4 +1,4 @@
-"""What a translator returns, as text."""
+"""A translator's results, as text."""
 
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
@@ -11,17 +11,17 @@ FinishReason: TypeAlias = Literal["", "end_of_sentence", "length"]
 
 @dataclass(frozen=True, slots=True)
 class Hypothesis:
-    """One translation as text; equal to another of equal text and score.
+    """One translation as text. Equality compares text and score.
 
     score:           the length-normalized log probability; higher is better.
-    pieces:          the vocabulary's pieces that it is made of, without the end of sentence.
-    token_log_probs: the log probability of each piece, and last that of the end of sentence, unless it was cut off.
-    attention:       [len(token_log_probs), source pieces] what each of them looked at; None unless asked for.
+    pieces:          the vocabulary's pieces of the text, without the end of sentence.
+    token_log_probs: the log probability of each piece and, last, of the end of sentence, unless it was cut off.
+    attention:       [len(token_log_probs), source pieces] the attention of each of these; None unless requested.
     alignment:       pairs (source word, target word), see `translation.alignment`; empty without attention.
-    finish_reason:   whether the model ended the translation, or the translation (or a sentence) was cut off;
-                     empty where nothing was translated.
+    finish_reason:   "end_of_sentence" if the model ended the translation, "length" if it, or one of its sentences, was
+                     cut off; empty if nothing was translated.
 
-    How those of a text of several sentences are made is told in `translation.combining`.
+    `translation.combining` describes the hypotheses of a text of several sentences.
     """
 
     text: str
@@ -37,10 +37,10 @@ class Hypothesis:
 class Translation:
     """One source text with its hypotheses, best first; there is always at least one.
 
-    source_pieces: what the source was to the model, language tag and end of each sentence included: the columns of the
-                   hypotheses' attention. Empty where it is not known.
-    detected_language: the text's, where it was detected. is_unchanged: whether that is the target language, so that the
-                   text stands for its own translation.
+    source_pieces:     the source as the model reads it, language tags and ends of sentences included: the columns of
+                       the hypotheses' attention. Empty if unknown.
+    detected_language: the language of the text, if it was detected.
+    is_unchanged:      whether the text was returned untranslated, because it is in the target language already.
     """
 
     source: str

@@ -1,4 +1,4 @@
-"""Given translations, before and after they are scored, whoever does it. Free of torch."""
+"""Given translations, before and after scoring, for all scorers. Free of torch."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,8 +16,8 @@ from dragoman.translation.alignment import Alignment, word_alignment
 class Pair:
     """A source and its given translation as pieces. Neither is empty, and both are within the model's limits.
 
-    source_ids: what the frame adds included.
-    target_ids: without what the frame adds, and without the end of sentence.
+    source_ids: with the pieces of the frame.
+    target_ids: without the pieces of the frame, and without the end of sentence.
     """
 
     source_ids: Sequence[int]
@@ -27,16 +27,16 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class ScoredTranslation:
-    """How likely the model finds a given translation, with the pieces that the texts are made of.
+    """The score of a given translation, with the pieces of both texts.
 
-    score:           as the search would have it: length-normalized, with the coverage penalty.
+    score:           as the search computes it: length-normalized, with the coverage penalty.
     log_prob:        the sum of token_log_probs.
-    source_pieces:   language tag and end of sentence included.
-    pieces:          of the translation, without the end of sentence.
-    token_log_probs: of each piece and, last, of the end of sentence.
+    source_pieces:   the source's pieces, language tag and end of sentence included.
+    pieces:          the translation's pieces, without the end of sentence.
+    token_log_probs: the log probability of each piece and, last, of the end of sentence.
     attention:       [len(pieces) + 1, len(source_pieces)] the last layer's cross-attention, averaged over its heads;
-                     None unless asked for.
-    alignment:       of the words; empty without attention.
+                     None unless requested.
+    alignment:       the word alignment; empty without attention.
     """
 
     source: str
@@ -59,11 +59,11 @@ def encode_pair(
     max_source_length: int,
     max_target_length: int,
 ) -> Pair:
-    """Both texts as pieces, each taken for one sentence.
+    """Both texts as pieces, each as one sentence.
 
-    max_source_length, max_target_length: the model's, tag and ends included.
+    max_source_length, max_target_length: the model's limits, tag and ends of sentence included.
 
-    Raises InvalidInputError for a side that is blank or longer than that.
+    Raises InvalidInputError for a side that is blank or longer than its limit.
     """
     frame = vocabulary.frame(direction)
     source_ids, target_ids = vocabulary.source.encode(source), vocabulary.target.encode(target)
@@ -88,7 +88,7 @@ def describe_pair(
     token_log_probs: Sequence[float],
     attention: NDArray[np.float32] | None,
 ) -> ScoredTranslation:
-    """What was found for a pair, with its texts and pieces."""
+    """The score of a pair, with its texts and pieces."""
     source_pieces, pieces = vocabulary.source.pieces(pair.source_ids), vocabulary.target.pieces(pair.target_ids)
     return ScoredTranslation(
         source=source,

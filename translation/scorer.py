@@ -1,6 +1,6 @@
-"""How likely the model finds given translations: force-decoding, the whole target at once.
+"""Scores of given translations: force-decoding, the whole target at once.
 
-For quality estimation, for reranking what another system found, for filtering a corpus.
+For quality estimation, for reranking another system's translations, for filtering a corpus.
 """
 
 import itertools
@@ -27,7 +27,7 @@ from dragoman.translation.languages import find_direction
 from dragoman.translation.scored import Pair, ScoredTranslation, describe_pair, encode_pair
 
 LOOKAHEAD = 2048
-"""Pairs that are read ahead, to score like lengths together."""
+"""Pairs that are read ahead, so that pairs of similar length are scored together."""
 
 THREAD_PAIRS = 32
 """Pairs that a thread scores at a time."""
@@ -37,14 +37,14 @@ ScoringPrecision = Literal["float32", "bfloat16", "float16", "int8"]
 
 @dataclass(frozen=True, slots=True)
 class PairScore:
-    """How likely a pair's translation is; `token_log_probs` and `attention` are rows for its pieces and, last, for the
-    end of sentence.
+    """The score of a pair's translation. `token_log_probs` and `attention` have a row for each target piece and, last,
+    for the end of sentence.
 
-    score:           as the search would have it: length-normalized, with the coverage penalty.
+    score:           as the search computes it: length-normalized, with the coverage penalty.
     log_prob:        the sum of token_log_probs.
     token_log_probs: [len(target_ids) + 1].
     attention:       [len(target_ids) + 1, len(source_ids)] the last layer's cross-attention, averaged over its heads;
-                     None unless asked for.
+                     None unless requested.
     """
 
     score: float
@@ -57,7 +57,7 @@ class Scorer:
     """Scores given translations with one bundle."""
 
     def __init__(self, info: BundleConfig, vocabulary: Codec, decoder: Decoder, *, num_threads: int = 1) -> None:
-        """num_threads: on which replicas of the decoder score, if it has any."""
+        """num_threads: threads that score, each with a replica of the decoder, if the decoder can be replicated."""
         self.info = info
         self.vocabulary = vocabulary
         self._decoders = [decoder]
@@ -68,11 +68,12 @@ class Scorer:
     def load(
         cls, name_or_path: str | Path, *, precision: ScoringPrecision = "float32", device: str = "cpu"
     ) -> "Scorer":
-        """Loads a bundle given by its folder or shipped name; device: torch's name for it, such as "cuda". Where
-        translating needs no torch, scoring needs none.
+        """Loads a bundle by its folder or shipped name. Needs torch only where translating does.
 
-        Raises NotFoundError if there is no such bundle, and InvalidInputError if it is damaged, for another precision,
-        and if the device cannot be used.
+        device: torch's name for it, such as "cuda".
+
+        Raises NotFoundError for an unknown bundle, and InvalidInputError for a damaged one, an unknown precision and an
+        unusable device.
         """
         if precision not in get_args(ScoringPrecision):
             raise InvalidInputError(
@@ -105,11 +106,11 @@ class Scorer:
         coverage_penalty: float = 0.0,
         return_attention: bool = False,
     ) -> list[ScoredTranslation]:
-        """The scores of (source, translation) pairs, in order; each is scored as a whole, not sentence by sentence, and
-        by all pieces of the vocabulary, whatever shortlist the bundle has.
+        """The scores of (source, translation) pairs, in order. Each pair is scored as a whole, not sentence by
+        sentence, and with the whole vocabulary, without a shortlist.
 
-        See `SearchOptions` for what makes a score. Raises NotFoundError for an unknown language and InvalidInputError
-        for an option out of range, a pair that `prepare` refuses, and one for which the network gives no numbers.
+        `SearchOptions` describes the options. Raises NotFoundError for an unknown language, and InvalidInputError for
+        an option out of range, a pair that `prepare` refuses, and a pair whose probabilities are NaN.
         """
         options = SearchOptions(
             length_penalty=length_penalty,
@@ -127,10 +128,10 @@ class Scorer:
     def stream(
         self, pairs: Iterable[tuple[str, str]], direction: Direction, options: SearchOptions
     ) -> Iterator[ScoredTranslation | InvalidInputError]:
-        """Scores pairs as they come: reads LOOKAHEAD ahead and yields in their order; the error in place of the score
-        for a pair that `prepare` refuses or that has no probabilities.
+        """Scores pairs as they come: reads LOOKAHEAD ahead and yields scores in order. Yields the error instead of the
+        score for a pair that `prepare` refuses or whose probabilities are NaN.
 
-        options: those that `score` takes count; nothing is searched.
+        options: only those that `score` takes count.
         """
         remaining = iter(pairs)
         while texts := list(itertools.islice(remaining, LOOKAHEAD)):
@@ -163,8 +164,8 @@ class Scorer:
         )
 
     def score_pairs(self, pairs: Sequence[Pair], options: SearchOptions) -> list[PairScore]:
-        """The scores of pairs, in their order. What is scored together changes no more than the rounding of last
-        digits, and nothing where the kernels compute."""
+        """The scores of pairs, in order. With torch, pairs scored together may change the last digits; with the
+        kernels they change nothing."""
         needs_attention = options.return_attention or options.coverage_penalty > 0
         start, end = self.info.vocabulary.start_id, self.info.vocabulary.eos_id
         targets = [(start, *pair.frame.target, *pair.target_ids, end) for pair in pairs]
@@ -175,7 +176,7 @@ class Scorer:
         ]
 
     def _score(self, given: Sequence[Given]) -> list[GivenScore]:
-        """In blocks of like length, on all threads."""
+        """Scores in blocks of similar length, on all threads."""
         if len(self._decoders) == 1:
             return self._decoders[0].score(given)
         order = sorted(range(len(given)), key=lambda number: -len(given[number].target_ids))
@@ -199,7 +200,7 @@ class Scorer:
 
 
 def _pair_score(score: GivenScore, first: int, options: SearchOptions) -> PairScore:
-    """first: pieces that the frame puts before the translation, and that do not count."""
+    """first: number of pieces that the frame puts before the translation; they do not count."""
     log_probs, attention = score.log_probs[first:], None if score.attention is None else score.attention[first:]
     log_prob = float(log_probs.sum())
     value = hypothesis_score(options, log_prob, len(log_probs), attention)

@@ -1,11 +1,10 @@
-"""From a text to its sentences, and a sentence to parts that the model can take; nothing is lost on the way.
+"""From a text to its sentences, and from a sentence to parts that fit the model; nothing is lost on the way.
 
-A model is trained on single sentences, and of a text of several it drops some. With the first shipped bundle in
-float32, BLEU of 300 texts of two to four dev sentences in a row is 20.7 en→de and 23.8 de→en if they are translated as
-a whole, with a quarter to a third of the words missing, and 42.0 and 49.5 sentence by sentence; the lines of dev and
-devtest that hold several sentences (47 and 46) score 32.6 and 39.9 as a whole, 34.7 and 43.4 split; the whole dev set
-40.10 and 47.18, and 40.12 and 47.24. So texts are split unless the caller says otherwise, also where a corpus is
-translated line by line.
+A model is trained on single sentences and drops some of a text of several. With the first shipped bundle in float32,
+300 texts of two to four consecutive dev sentences score BLEU 20.7 en→de and 23.8 de→en as a whole, with a quarter to a
+third of the words missing, and 42.0 and 49.5 sentence by sentence. The lines of dev and devtest with several sentences
+(47 and 46) score 32.6 and 39.9 as a whole, 34.7 and 43.4 split; the whole dev set 40.10 and 47.18, and 40.12 and 47.24.
+So texts are split by default, also when a corpus is translated line by line.
 
 The borders are found by sentencex (Wikimedia, MIT): a wheel without dependencies, released often, about 300 languages,
 4 µs a sentence. Of the borders between joined Tatoeba sentences it finds 99.1 % in English and 99.3 % in German; pysbd
@@ -25,11 +24,11 @@ from dragoman.model.errors import InvalidInputError
 from dragoman.translation.languages import has_spaces, primary_subtag
 
 MAX_SEGMENTED = 4096
-"""Characters that sentencex is given at once: of quotation marks it takes the square of their number, 3 s for 100,000,
-during which nothing else of the process runs."""
+"""Characters given to sentencex at once. Its time grows with the square of the number of quotation marks: 3 s for
+100,000, during which no other thread of the process runs."""
 
 _UNUSUAL_SPACE = re.compile(r"[^\S ]|[\ud800-\udfff]")
-"""White space other than the space, at which sentencex can fail, and lone surrogates, which it refuses."""
+"""White space other than the space, on which sentencex can fail, and lone surrogates, which it refuses."""
 
 _ENDS_IN_ORDINAL = re.compile(r"(?<!\w)(?:\d{1,3}|[IVXL]+)\.\s*$")
 _DOTTED_ORDINALS = frozenset(
@@ -58,7 +57,7 @@ _DOTTED_ORDINALS = frozenset(
 )
 """Languages that write an ordinal as a number with a full stop."""
 
-# A run of spaces before a dash is looked at from its begin alone, or a long one would take the square of its length.
+# A run of spaces before a dash matches only from its beginning; otherwise a long run would take quadratic time.
 _CLAUSE_END = re.compile(r"[,;:،؛…)\]}»”]\s+|(?<!\s)\s+(?=[–—-]\s)|[、，；：。！？]")
 _SPACE = re.compile(r"\s+")
 _ZERO_WIDTH_JOINER = "\u200d"
@@ -67,10 +66,10 @@ _ZERO_WIDTH_JOINER = "\u200d"
 def split_sentences(text: str, language: str) -> list[str]:
     """The sentences of a text, each with the white space around it; joined they are the text again.
 
-    A line break ends a sentence. What has no letter, such as the number of a list's item or a row of dots, belongs to
-    the sentence beside it on its line.
+    A line break ends a sentence. A part without letters, such as a list item's number or a row of dots, belongs to the
+    neighbouring sentence on its line.
 
-    language: of the text, such as "en" or "pt-BR"; where it is unknown, the rules of English hold.
+    language: of the text, such as "en" or "pt-BR"; an unknown language gets the rules of English.
     """
     has_dotted_ordinals = primary_subtag(language) in _DOTTED_ORDINALS
     sentences: list[str] = []
@@ -84,16 +83,16 @@ def split_sentences(text: str, language: str) -> list[str]:
 
 
 def _find_sentences(line: str, language: str) -> list[int]:
-    """Lengths of a line's sentences as sentencex sees them; they add up to that of the line."""
+    """Lengths of a line's sentences according to sentencex; their sum is the line's length."""
     found: list[int] = []
     begin = 0
-    is_open = False  # whether the last that was found may go on
+    is_open = False  # whether the last sentence found may continue
     while begin < len(line):
         window = line[begin : begin + MAX_SEGMENTED]
         lengths = _find_in_window(window, language)
         has_more = begin + len(window) < len(line)
         if has_more and sum(lengths[:-1]) >= MAX_SEGMENTED // 2:
-            del lengths[-1]  # it is looked at again, as a whole
+            del lengths[-1]  # to be segmented again, as a whole
             goes_on = False
         else:
             goes_on = has_more
@@ -109,16 +108,16 @@ def _find_in_window(window: str, language: str) -> list[int]:
     try:
         lengths = list(map(len, sentencex.segment(language, _UNUSUAL_SPACE.sub(" ", window))))
     except BaseException as error:
-        if type(error).__name__ != "PanicException":  # what a failed assertion in Rust becomes; it has no public name
+        if type(error).__name__ != "PanicException":  # a failed assertion in Rust; the class has no public name
             raise
         return [len(window)]
-    # It promises to lose nothing; a text is not at risk.
+    # sentencex promises to lose nothing; should it break that promise, the window stays whole.
     return lengths if sum(lengths) == len(window) else [len(window)]
 
 
 def _take_back_borders(line: str, lengths: Sequence[int], has_dotted_ordinals: bool) -> list[str]:
-    """The line's sentences without the borders behind ordinal numbers and around what has no letter."""
-    borders: list[int] = []  # where the sentences but the first begin
+    """The line's sentences, without the borders after ordinal numbers and around parts without letters."""
+    borders: list[int] = []  # beginnings of all sentences but the first
     begin = 0
     is_complete = has_letter = False  # of the sentence that the next part would end
     for length in lengths:
@@ -133,10 +132,10 @@ def _take_back_borders(line: str, lengths: Sequence[int], has_dotted_ordinals: b
 
 
 def split_to_fit(sentence: str, max_pieces: int, count_pieces: Callable[[str], int]) -> list[str]:
-    """The parts of a sentence of which none has more than max_pieces; joined they are the sentence again.
+    """Parts of a sentence with at most max_pieces each; joined they are the sentence again.
 
-    While a part is too long it is cut in two: in its middle half, as near the middle as can be, at the best kind of
-    place that there is: the end of a clause, white space, between two graphemes, between two characters.
+    A part that is too long is cut in two, within its middle half and as near the middle as possible, at the best kind
+    of place available: the end of a clause, white space, between two graphemes, between two characters.
 
     Raises InvalidInputError if a single character has more pieces.
     """
@@ -152,7 +151,7 @@ def split_to_fit(sentence: str, max_pieces: int, count_pieces: Callable[[str], i
 
 
 def _best_cut(text: str) -> int:
-    """Where to cut a text of two characters or more, neither at its begin nor at its end."""
+    """Where to cut a text of two characters or more; neither at its beginning nor at its end."""
     middle, quarter = len(text) // 2, len(text) // 4
     for pattern in (_CLAUSE_END, _SPACE):
         cuts = [match.end() for match in pattern.finditer(text, quarter, len(text) - quarter)]
@@ -167,8 +166,8 @@ def _best_cut(text: str) -> int:
 
 
 def _is_within_grapheme(before: str, after: str) -> bool:
-    """Whether two neighbouring characters are one to the reader, by the commonest of the rules of Unicode's annex 29:
-    marks, joined emoji and their skin tones, flags, and vowels and finals of Hangul."""
+    """Whether two neighbouring characters are one to the reader, by the most common rules of Unicode's annex 29: marks,
+    joined emoji and their skin tones, flags, and vowels and finals of Hangul."""
     return (
         unicodedata.category(after).startswith("M")
         or _ZERO_WIDTH_JOINER in (before, after)
@@ -179,10 +178,10 @@ def _is_within_grapheme(before: str, after: str) -> bool:
 
 
 def join_sentences(translations: Sequence[str], sentences: Sequence[str], gaps: Sequence[str], language: str) -> str:
-    """The translations of n sentences with the source's spacing.
+    """Joins the translations of n sentences with the source's spacing.
 
-    sentences: the n sources. gaps: the n + 1 texts before, between and behind them. language: of the translations;
-    if it has spaces, sentences that stood side by side without one, as in Chinese, get one between them.
+    sentences: the n sources. gaps: the n + 1 texts before, between and after them. language: of the translations; if
+    it has spaces, sentences without a space between them in the source, as in Chinese, get one.
     """
     joined = [gaps[0]]
     is_spaced = has_spaces(language)

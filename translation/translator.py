@@ -1,4 +1,4 @@
-"""From text to text: the vocabulary and the engine of one model. Free of torch, unless its decoder is made of it."""
+"""From text to text with one model's vocabulary and engine. Imports no torch, though the decoder may."""
 
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from functools import partial
@@ -27,8 +27,8 @@ from dragoman.translation.scored import Pair, ScoredTranslation, describe_pair
 
 
 class Translator:
-    """Translates text with one model. `prepare` and `finish`, those for scores too, and `partial_text` are safe in any
-    thread, all else in one thread only."""
+    """Translates text with one model. `prepare`, `finish`, `prepare_score`, `finish_score` and `partial_text` are safe
+    in any thread; everything else belongs to one thread."""
 
     def __init__(
         self,
@@ -39,10 +39,8 @@ class Translator:
         revision: str = "",
         shortlist: Shortlist | None = None,
     ) -> None:
-        """engine: whose decoder never gives a piece of the codec's `forbidden_ids`.
-
-        revision: tells these weights from others of the same name. shortlist: leaves every sentence the target pieces
-        that it lists for it.
+        """engine: its decoder must never give a piece of the codec's `forbidden_ids`. revision: distinguishes these
+        weights from others of the same name. shortlist: limits each sentence to the target pieces listed for it.
         """
         self.info = info
         self.vocabulary = vocabulary
@@ -70,19 +68,20 @@ class Translator:
         num_replicas: int = 0,
         stall_seconds: float = STALL_SECONDS,
     ) -> "Translator":
-        """Loads a bundle given by its folder, or by the name of one that ships with Dragoman; several of them, in a
-        list, become an ensemble, which translates what all of them do and needs one vocabulary.
+        """Loads a bundle by its folder or its shipped name, or a list of bundles as an ensemble. An ensemble needs one
+        vocabulary and translates the directions that all of its bundles have.
 
-        precision, device: see `load_decoder`. num_threads: see `make_engine`; `default_threads` if None. max_slots:
-        sentences decoded at once; if None 64 for each thread, or 256 off a processor. max_cached_positions: bounds the
-        memory that these take, see `Engine`. use_shortlist: whether translations are made of the pieces alone that the
-        bundle's lexical shortlist has for their source, which is faster. num_replicas: if not 0, as many processes
-        decode, each with num_threads, 1 if None, max_slots and max_cached_positions of its own, and this one does not
-        load the weights; see `Fleet`, and call `close` in the end. stall_seconds: an engine
-        process, or a thread of several, that takes longer for one step is taken for stuck.
+        precision, device:    see `load_decoder`.
+        num_threads:          threads that decode; None: `default_threads`, or 1 for each replica.
+        max_slots:            sentences decoded at once; None: 64 for each thread, or 256 on another device than "cpu".
+        max_cached_positions: bounds the memory of these sentences, see `Engine`.
+        use_shortlist:        whether to translate with the bundle's lexical shortlist, which is faster.
+        num_replicas:         if not 0, this many processes decode, each with its own num_threads, max_slots and
+                              max_cached_positions; this process does not load the weights. See `Fleet`; call `close`.
+        stall_seconds:        an engine process, or one of several threads, counts as stuck after this time in one step.
 
-        Raises NotFoundError if there is none and InvalidInputError, naming the file, if it is damaged; see `open_model`
-        and `OpenedModel.load_decoder` for more.
+        Raises NotFoundError for an unknown bundle, InvalidInputError naming the file for a damaged one, and what
+        `open_model` and `OpenedModel.load_decoder` raise.
         """
         names = [name_or_path] if isinstance(name_or_path, str | Path) else list(name_or_path)
         if num_threads is None:
@@ -128,7 +127,7 @@ class Translator:
 
     @property
     def max_source_length(self) -> int:
-        """Most pieces of a sentence, without those that the codec adds, such as a language tag and the end of
+        """Most pieces of a sentence, not counting those that the codec adds, such as a language tag and the end of
         sentence."""
         longest_frame = max(self.vocabulary.frame(direction).num_source for direction in self.directions)
         return self.engine.limits.max_source_length - longest_frame
@@ -140,15 +139,14 @@ class Translator:
     def prepare(
         self, text: str, direction: Direction, options: SearchOptions, *, split_sentences: bool = True
     ) -> PreparedText:
-        """Splits a text into segments that fit the model, encodes them and resolves the options, which hold for every
-        segment alike, but for target_prefix, with which the text begins.
+        """Splits a text into segments that fit the model, encodes them and resolves the options. The options hold for
+        every segment, except target_prefix, which only the first one gets.
 
-        split_sentences: whether sentences, and parts of those that are too long, are translated one by one, see
-        `translation.sentences`, and the white space around them is kept; otherwise the text is taken for one
-        sentence.
+        split_sentences: whether to translate sentences, and the parts of too long ones, one by one and keep the white
+        space around them, see `translation.sentences`; otherwise the text counts as one sentence.
 
-        Raises InvalidInputError for an option that the model cannot follow, and for a text that is not split and
-        longer than the model's limit.
+        Raises InvalidInputError for an option that the model cannot follow, and for an unsplit text that is longer than
+        the model's limit.
         """
         prepared = self._preparer.prepare(text, direction, options, split=split_sentences)
         for segment in prepared.segments:
@@ -156,10 +154,10 @@ class Translator:
         return prepared
 
     def finish(self, prepared: PreparedText, found: Sequence[Sequence[TokenHypothesis]]) -> Translation:
-        """The translation of a text, from the hypotheses of each of its segments; see `combine`.
+        """The translation of a text from the hypotheses of its segments; see `combine`.
 
-        Raises NoTranslationError if a segment has none. `stream` lets such a segment stand for itself: one sentence
-        must not end a corpus.
+        Raises NoTranslationError if a segment has none. `stream` leaves such a segment untranslated instead: one
+        sentence must not end a corpus.
         """
         if not all(found):
             raise NoTranslationError("the model has no probabilities for this text")
@@ -171,14 +169,14 @@ class Translator:
         finished: Sequence[Sequence[TokenHypothesis] | None],
         partials: Mapping[int, Partial],
     ) -> tuple[str, str]:
-        """What can be shown of a text's translation while it is decoded; see `partial_text`."""
+        """The part of a text's translation that can be shown while it is decoded; see `combining.partial_text`."""
         return partial_text(prepared, finished, partials, self.vocabulary)
 
     def prepare_score(self, source: str, target: str, direction: Direction, options: SearchOptions) -> PreparedText:
-        """Both texts as one sentence, of which the engine finds how likely it is, piece by piece: by all pieces of the
-        vocabulary, whatever shortlist there is, as `Scorer` does it, but in the engine's precision.
+        """Prepares a pair, each side as one sentence, for the engine to score. Like `Scorer`, it uses the whole
+        vocabulary, without a shortlist, but it computes in the engine's precision.
 
-        options: length_penalty, length_normalization, coverage_penalty and return_attention count.
+        options: only length_penalty, length_normalization, coverage_penalty and return_attention count.
 
         Raises InvalidInputError for a side that is blank or longer than the model's limit.
         """
@@ -188,7 +186,7 @@ class Translator:
         return prepared
 
     def finish_score(self, prepared: PreparedText, found: Sequence[Sequence[TokenHypothesis]]) -> ScoredTranslation:
-        """The score of what `prepare_score` prepared, from the one hypothesis of its one segment.
+        """The score of a pair from `prepare_score`, from the one hypothesis of its one segment.
 
         Raises NoTranslationError if there is none.
         """
@@ -215,11 +213,11 @@ class Translator:
         split_sentences: bool = True,
         **search: Unpack[SearchArguments],
     ) -> list[Translation]:
-        """Translates one text or several of any length; a Translation for each, in order.
+        """Translates one text or several, of any length. Returns a Translation for each, in order.
 
         split_sentences: see `prepare`. search: the fields of `SearchOptions`.
 
-        Raises NotFoundError for an unknown language and InvalidInputError for what `prepare` refuses.
+        Raises NotFoundError for an unknown language, and InvalidInputError for a text or option that `prepare` refuses.
         """
         options = SearchOptions(**search)
         direction = self.find_direction(source_language, to)
@@ -232,9 +230,9 @@ class Translator:
     def stream(
         self, texts: Iterable[str], direction: Direction, options: SearchOptions, *, split_sentences: bool = True
     ) -> Generator[Translation]:
-        """Translates texts as they come: reads some ahead and yields in their order, see `OfflineLoop`.
+        """Translates texts as they come: reads some ahead and yields translations in order, see `OfflineLoop`.
 
-        When reading or preparing a text fails, all texts before it are translated and yielded first.
+        If reading or preparing a text fails, all texts before it are translated and yielded first.
         """
         if self.is_streaming:
             raise DragomanError("the translator is busy with another stream: use one after the other")

@@ -1,1 +1,1 @@
-"""Beam search over a decoder: the contract between them, what is asked for, and what is found."""
+"""Beam search over a decoder: the contract between the two, requests and results."""

@@ -1,8 +1,7 @@
-"""What the search needs of a network: the contract between the engine, which runs on the host with numpy, and the
-decoders, which compute.
+"""The contract between the engine, which runs on the host with numpy, and the decoders, which compute.
 
-A decoder remembers, for every slot, one source sentence and the keys and values of all hypotheses that were ever fed
-to it. It never forgets or reorders while the slot lives: which of them belong to a hypothesis is told by its ancestry.
+A decoder keeps, for every slot, one source sentence and the keys and values of all hypotheses ever fed to it. It never
+forgets or reorders them while the slot is in use: a hypothesis's ancestry says which of them are its own.
 """
 
 from collections.abc import Sequence
@@ -20,15 +19,15 @@ Ints = NDArray[np.int32]
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """A sentence that moves into a slot.
+    """A sentence admitted to a slot.
 
     slot:              a free slot, 0 to max_slots - 1.
     source_ids:        its pieces, language tag and end of sentence included; never empty.
     beam_size:         most rows that it will ever have.
     max_target_length: most pieces that will ever be fed to one of its hypotheses.
-    allowed_ids:       the target pieces that its translation may be made of (a lexical shortlist), ascending, with
-                       the end of sentence among them; None for the whole vocabulary. The softmax runs over these alone.
-    keep_attention:    whether `attention` will be asked for.
+    allowed_ids:       the target pieces that its translation may consist of (a lexical shortlist), ascending, with the
+                       end of sentence among them; None for the whole vocabulary. The softmax covers these alone.
+    keep_attention:    whether to keep the attention for `attention`.
     """
 
     slot: int
@@ -44,8 +43,8 @@ class Given:
     """A sentence with a given translation, to be scored.
 
     source_ids:     its pieces, language tag and end of sentence included; never empty.
-    target_ids:     the translation's, from the beginning to the end of sentence: at least these two.
-    keep_attention: whether attention is asked for.
+    target_ids:     the translation's pieces, from the beginning to the end of sentence: at least these two.
+    keep_attention: whether to return the attention.
     """
 
     source_ids: Sequence[int]
@@ -55,10 +54,10 @@ class Given:
 
 @dataclass(frozen=True, slots=True)
 class GivenScore:
-    """How likely a given translation is, T pieces without the beginning of sentence.
+    """The score of a given translation of T pieces, not counting the beginning of sentence.
 
-    log_probs: [T] float64, of each piece after those before it; NaN from a broken network.
-    attention: [T, source pieces], see `Decoder.attention`; None unless asked for.
+    log_probs: [T] float64, of each piece given those before it; NaN from a broken network.
+    attention: [T, source pieces], see `Decoder.attention`; None unless requested.
     """
 
     log_probs: NDArray[np.float64]
@@ -66,22 +65,21 @@ class GivenScore:
 
 
 class PieceLists(NamedTuple):
-    """Some pieces of each of R rows, one row's behind another's: those of row r are token_ids[offsets[r] :
-    offsets[r + 1]], ascending."""
+    """Lists of pieces of R rows, concatenated: those of row r are token_ids[offsets[r] : offsets[r + 1]], ascending."""
 
     offsets: Ints
     token_ids: Ints
 
     @classmethod
     def from_pairs(cls, rows: NDArray[np.integer], token_ids: NDArray[np.integer], num_rows: int) -> "PieceLists":
-        """rows, token_ids: [N] a row and a piece of it, in any order, repeated or not."""
+        """rows, token_ids: [N] a row and a piece of it, in any order; repeats are allowed."""
         keys = np.sort((rows.astype(np.int64) << 32) | token_ids)
         keys = keys[np.append(True, keys[1:] != keys[:-1])[: len(keys)]]
         offsets = np.searchsorted(keys >> 32, np.arange(num_rows + 1)).astype(np.int32)
         return cls(offsets, (keys & 0xFFFFFFFF).astype(np.int32))
 
     def find(self, rows: NDArray[np.integer], token_ids: NDArray[np.integer]) -> NDArray[np.intp]:
-        """Where among the N pieces each of some stands; rows, token_ids: of each, which must be listed."""
+        """The indices of some pieces among the N. rows, token_ids: of each piece, which must be listed."""
         keys = (self.rows() << 32) | self.token_ids
         return np.searchsorted(keys, (rows.astype(np.int64) << 32) | token_ids)
 
@@ -91,9 +89,9 @@ class PieceLists(NamedTuple):
 
 
 class ChosenPieces:
-    """The pieces of some rows: of the rows `chosen`, counted among these.
+    """The pieces of the rows `chosen`, with rows counted among these.
 
-    rows, token_ids: [N] a row and a piece of it. places: [N] where they stand among all num_pieces of the lists.
+    rows, token_ids: [N] a row and a piece of it. places: [N] their indices among all num_pieces of the lists.
     """
 
     def __init__(self, lists: PieceLists | None, chosen: NDArray[np.intp], num_rows: int) -> None:
@@ -116,15 +114,15 @@ class Rows:
     offsets:   [n + 1] the rows of slots[i] are offsets[i] to offsets[i + 1] - 1. Their number within the slot is the
                beam: row offsets[i] + b is beam b.
     positions: [n] pieces of each slot's hypotheses so far, the beginning of sentence not counted.
-    token_ids: [R] the piece that each row is fed: its last one, the beginning of sentence at position 0.
+    token_ids: [R] the piece fed to each row: its last one, or the beginning of sentence at position 0.
     log_probs: [R] float64, sums of the log probabilities of each hypothesis so far.
-    ancestry:  [max_slots, widest beam, longest target] uint8, indexed by slot, beam and position: at position t
-               (before the slot's current one) the row's hypothesis stood in this beam of its slot.
-    num_extensions: [n] how many extensions each slot asks for, at most the vocabulary's size.
-    excluded:  the pieces that may not follow on each row; None if there are none. They count in the softmax all the
-               same. A row that has no other possible piece may end, even so.
-    wanted:    the pieces whose log probabilities each row asks for, whether they are among the best extensions or not,
-               excluded or not; None if there are none.
+    ancestry:  [max_slots, widest beam, longest target] uint8, indexed by slot, beam and position: the beam of the
+               row's hypothesis at position t, before the slot's current one.
+    num_extensions: [n] extensions requested by each slot, at most the vocabulary's size.
+    excluded:  the pieces that may not follow each row; None if there are none. They still count in the softmax. A row
+               without any other possible piece may end nevertheless.
+    wanted:    the pieces whose log probabilities each row needs, whether or not they are excluded or among the best
+               extensions; None if there are none.
     """
 
     slots: Ints
@@ -156,8 +154,8 @@ class Extensions:
     log_probs: [n, C] of the whole hypothesis with the new piece; -inf where there is no further extension.
     parents:   [n, C] the beam that it extends.
     token_ids: [n, C] the new piece.
-    wanted:    [N] of the whole hypothesis with each of the N pieces of `Rows.wanted`, -inf where it is impossible; of
-               the rows that were asked about.
+    wanted:    [N] log probability of the whole hypothesis with each of the N pieces of `Rows.wanted` of the requested
+               rows, -inf where it is impossible.
     """
 
     log_probs: Floats
@@ -167,15 +165,15 @@ class Extensions:
 
 
 class Decoder(Protocol):
-    """A network with the memory of the sentences in flight. One thread alone uses it at a time."""
+    """A network with the memory of the sentences in flight. One thread uses it at a time."""
 
     def replicate(self) -> "Decoder | None":
-        """A decoder of the same weights with slots of its own, for another thread; None if this one already makes use
-        of all processors."""
+        """A decoder of the same weights with slots of its own, for another thread; None if this one already uses all
+        processors."""
 
     @property
     def max_slots(self) -> int:
-        """Slots that it has."""
+        """The number of slots."""
 
     @property
     def vocabulary(self) -> VocabularyShape:
@@ -193,29 +191,28 @@ class Decoder(Protocol):
         """Encodes the sentences into their slots. If it raises, all these slots are still free."""
 
     def advance(self, rows: Rows) -> None:
-        """Feeds every row its piece and remembers its keys and values under (slot, position, beam)."""
+        """Feeds every row its piece and keeps its keys and values under (slot, position, beam)."""
 
     def extend(self, rows: Rows, which: Ints) -> Extensions:
         """The best extensions of the slots rows.slots[which], after `advance` of the same rows.
 
-        Pieces that no hypothesis may hold, and what rows.excluded lists, are left out; they count in the softmax all
-        the same. Where log probabilities are equal, the lower beam and then the lower piece comes first. A slot whose
-        probabilities are not numbers has no extension.
+        Forbidden pieces, and those of rows.excluded, are left out but still count in the softmax. Where log
+        probabilities are equal, the lower beam and then the lower piece comes first. A slot whose probabilities are NaN
+        has no extension.
         """
 
     def log_probs(self, rows: Rows, which: Ints) -> Floats:
         """[m, target_size] log probabilities of the next piece for the rows of the slots rows.slots[which], in order,
-        after `advance` of the same rows; -inf for pieces that no hypothesis may hold, but not for what rows.excluded
-        lists. For sampling, which must see every piece."""
+        after `advance` of the same rows; -inf for forbidden pieces, but not for those of rows.excluded. For sampling,
+        which needs every piece."""
 
     def score(self, given: Sequence[Given]) -> list[GivenScore]:
-        """The scores of given translations, in order, in one pass without any slot: by all pieces of the vocabulary,
-        also those that no hypothesis may hold."""
+        """The scores of given translations, in order, in one pass without any slot. The softmax covers the whole
+        vocabulary, forbidden pieces included."""
 
     def attention(self, slot: int) -> NDArray[np.float32]:
-        """[positions, beams, source pieces]: what every row ever fed to a slot admitted with keep_attention looked at:
-        the last layer's cross-attention weights, averaged over the heads. Where no row stood the values mean
-        nothing."""
+        """[positions, beams, source pieces] the last layer's cross-attention weights, averaged over the heads, of every
+        row ever fed to a slot admitted with keep_attention. Values where no row was fed mean nothing."""
 
     def release(self, slots: Sequence[int]) -> None:
         """Frees slots."""

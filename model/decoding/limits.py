@@ -1,4 +1,4 @@
-"""What an engine can hold, known without the network: requests are checked in the front, wherever they are decoded."""
+"""An engine's limits, known without the network: the front checks requests, wherever they are decoded."""
 
 from dataclasses import dataclass
 
@@ -30,7 +30,7 @@ class EngineLimits:
 
     @classmethod
     def of_bundle(cls, info: BundleConfig, max_cached_positions: int | None = None) -> "EngineLimits":
-        """Those that its decoder will have."""
+        """The limits of the bundle's decoder."""
         architecture = info.architecture
         return cls(
             architecture.max_source_length,
@@ -40,7 +40,7 @@ class EngineLimits:
         )
 
     def check(self, request: Request) -> None:
-        """Raises InvalidInputError for a request that no engine with these limits will ever take."""
+        """Raises InvalidInputError for a request that no engine with these limits can admit."""
         if not 1 <= len(request.source_ids) <= self.max_source_length:
             raise InvalidInputError(
                 f"a source of {len(request.source_ids)} pieces; 1 to {self.max_source_length} are possible"
@@ -63,7 +63,7 @@ class EngineLimits:
         return request.prefix_ids[-1:] == (self.vocabulary.eos_id,)
 
     def _check_pieces(self, request: Request) -> None:
-        """Refuses target pieces that make no sense."""
+        """Raises InvalidInputError for target pieces that make no sense."""
         vocab_size = self.vocabulary.target_size
         # At the end of sentence a translation is complete.
         num_forced = len(request.prefix_ids) - self.is_forced(request)
@@ -83,7 +83,7 @@ class EngineLimits:
 
 
 def num_cached_positions(request: Request) -> int:
-    """Positions whose keys and values a request may need: its source's, and those of all its hypotheses."""
+    """The most positions whose keys and values a request needs: its source's, and those of all its hypotheses."""
     return len(request.source_ids) + request.options.max_hypotheses * request.max_target_length
 
 

@@ -23,26 +23,26 @@ from dragoman.model.shortlist import SHORTLIST_FILE, Shortlist, read_shortlist
 from dragoman.model.weights import StoredTensor, read_weights
 
 Precision = Literal["auto", "float32", "bfloat16", "float16", "int8"]
-"""What the network computes in; "auto" is int8 on a processor and bfloat16 elsewhere: on the first en-de int8 is
-within 0.15 BLEU of float32, above it in one direction and below it in the other; bfloat16 has the range of float32, so
-that nothing overflows."""
+"""Precision of the network; "auto" is int8 on a processor and bfloat16 elsewhere. On the first en-de int8 is within
+0.15 BLEU of float32, above it in one direction and below it in the other. bfloat16 has the range of float32, so nothing
+overflows."""
 
 DEFAULT_SLOTS = 64
-"""Sentences that a decoder has room for if nothing is said, and that a thread decodes at once: with more of them its
-matrix products hardly go faster."""
+"""Default slots of a decoder, and sentences that a thread decodes at once: with more, its matrix products hardly become
+faster."""
 
 DEVICE_SLOTS = 256
-"""Sentences that are decoded at once on a device that is no processor, however many processors stand beside it."""
+"""Default slots on a device other than a processor, however many processors the host has."""
 
 
 def default_slots(device: str, num_threads: int) -> int:
-    """Sentences decoded at once if nothing is said."""
+    """The default number of sentences decoded at once."""
     return DEFAULT_SLOTS * num_threads if device == "cpu" else DEVICE_SLOTS
 
 
 def device_of_replica(device: str, number: int) -> str:
-    """The device of a replica, from 0: of "cuda" the replicas take turns at all that there are; "cuda:1" is that one.
-    Imports torch for any but a processor. A device that torch does not know is left for it to refuse."""
+    """The device of a replica, counted from 0: with "cuda", the replicas share all CUDA devices in turn; "cuda:1" names
+    one. Imports torch for any device but "cpu". Torch itself refuses a device that it does not know."""
     if device == "cpu" or ":" in device:
         return device
     import torch
@@ -56,11 +56,11 @@ def device_of_replica(device: str, number: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class OpenedModel:
-    """What is known of a model without its weights: of one bundle, or of an ensemble as if it were one.
+    """A model without its weights: one bundle, or an ensemble as if it were one.
 
-    folders:          the bundles', absolute.
+    folders:          of the bundles, absolute.
     weights_revision: see `bundle_revision`.
-    revision:         the same, but it tells the shortlist from others, too, if there is one.
+    revision:         weights_revision, combined with that of the shortlist if there is one.
     """
 
     folders: tuple[Path, ...]
@@ -74,7 +74,7 @@ class OpenedModel:
     def load_decoder(
         self, *, precision: Precision = "auto", device: str = "cpu", max_slots: int = DEFAULT_SLOTS
     ) -> Decoder:
-        """Reads the weights. Raises InvalidInputError for what `load_decoder` refuses."""
+        """Reads the weights. Raises what `load_decoder` raises."""
         forbidden_ids = self.vocabulary.forbidden_ids()
         decoders = [
             load_decoder(
@@ -90,12 +90,12 @@ class OpenedModel:
 
 
 def open_model(names_or_paths: Sequence[str | Path], *, use_shortlist: bool = False) -> OpenedModel:
-    """Opens bundles, given by their folders or shipped names; several become an ensemble.
+    """Opens bundles by their folders or shipped names; several become an ensemble.
 
-    use_shortlist: whether to load the bundle's lexical shortlist, of an ensemble the first one's.
+    use_shortlist: whether to load the bundle's lexical shortlist; of an ensemble, the first bundle's.
 
-    Raises NotFoundError if there is no such bundle, and InvalidInputError for a damaged one, naming the file, and for
-    bundles that have not the same vocabulary or no direction in common.
+    Raises NotFoundError for an unknown bundle, and InvalidInputError for a damaged one, naming the file, and for
+    bundles with different vocabularies or without a common direction.
     """
     if not names_or_paths:
         raise InvalidInputError("no bundle is given")
@@ -121,7 +121,7 @@ def _combine_revisions(revisions: Sequence[str]) -> str:
 
 
 def _ensemble_info(folders: Sequence[Path], infos: Sequence[BundleConfig]) -> BundleConfig:
-    """The first one's, with what all of them can do. Their scores are not the ensemble's."""
+    """The first bundle's configuration, with the directions and limits common to all, and without scores."""
     directions = tuple(
         direction for direction in infos[0].directions if all(direction in info.directions for info in infos)
     )
@@ -153,10 +153,10 @@ def load_decoder(
 ) -> Decoder:
     """The decoder of a bundle.
 
-    device: "cpu", or torch's name of another, such as "cuda". forbidden_ids: pieces that no translation may hold.
+    device: "cpu", or torch's name of another, such as "cuda". forbidden_ids: pieces that no translation may contain.
 
-    Raises InvalidInputError, naming the file, for a damaged bundle, for a precision or a device that cannot be had, and
-    without a slot; DragomanError if torch would have to compute and is not installed.
+    Raises InvalidInputError for a damaged bundle, naming the file, for an unavailable precision or device, and for
+    max_slots below 1; DragomanError if torch is needed but not installed.
     """
     return make_decoder(
         partial(read_weights, folder, info),
@@ -177,7 +177,7 @@ def make_decoder(
     forbidden_ids: Sequence[int] = (),
     max_slots: int = DEFAULT_SLOTS,
 ) -> Decoder:
-    """See `load_decoder`. read: gives the weights, once it is certain that they can be used."""
+    """See `load_decoder`. read: reads the weights; called once it is certain that they can be used."""
     if precision not in get_args(Precision):
         raise InvalidInputError(f'there is no precision "{precision}": choose among {", ".join(get_args(Precision))}')
     if max_slots < 1:

@@ -1,4 +1,4 @@
-"""Counting what an engine does: each counter is written by one thread, and any thread may read it meanwhile."""
+"""Counters of an engine: each is written by one thread, and any thread may read it meanwhile."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -8,19 +8,19 @@ from dragoman.model.decoding.request import Finished, Request
 
 @dataclass(frozen=True, slots=True)
 class EngineStatistics:
-    """What an engine has done since it was made, over all of its threads or processes, and where it stands.
+    """Counts of an engine since it was made, over all of its threads or processes, and its present state.
 
-    num_steps:            one target position of every sentence that a thread or a process decodes.
-    step_seconds:         that these took, the encoding of new sentences included.
-    num_slot_steps:       the sum over the steps of the slots that were occupied.
-    num_admitted:         requests, of which num_finished were answered and num_cancelled given up.
-    num_source_pieces:    of the admitted requests, language tags and ends of sentences included.
-    num_target_pieces:    of the finished requests' best hypotheses.
-    num_slots:            sentences that can be decoded at once now, by the processes that live.
-    num_active:           sentences that are.
-    num_replicas:         processes that it is to have; 0 where it works in this one.
-    num_replicas_alive:   of these, the ones that are ready.
-    num_replica_restarts: processes that were started in the place of one that ended.
+    num_steps:            steps; each decodes one target position of every sentence of a thread or process.
+    step_seconds:         duration of the steps, the encoding of new sentences included.
+    num_slot_steps:       the sum over the steps of the occupied slots.
+    num_admitted:         admitted requests; num_finished: finished ones; num_cancelled: cancelled ones.
+    num_source_pieces:    pieces of the admitted requests, language tags and ends of sentences included.
+    num_target_pieces:    pieces of the finished requests' best hypotheses.
+    num_slots:            sentences that the living processes can decode at once.
+    num_active:           sentences being decoded.
+    num_replicas:         engine processes configured; 0 if the engine runs in this process.
+    num_replicas_alive:   engine processes that are ready.
+    num_replica_restarts: processes started in place of one that ended.
     """
 
     num_steps: int = 0
@@ -47,7 +47,7 @@ class StepCounts:
     num_slot_steps: int = 0
 
     def count(self, num_slots: int, seconds: float) -> None:
-        """One step with so many slots occupied."""
+        """Counts one step with num_slots occupied slots."""
         self.num_steps += 1
         self.num_slot_steps += num_slots
         self.step_seconds += seconds

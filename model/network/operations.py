@@ -13,8 +13,8 @@ _LEVELS = 1 << 16
 class Dropout(nn.Module):
     """Zeroes each number with a probability and scales the rest to keep the expectation (Srivastava et al. 2014).
 
-    Torch draws a 64-bit number for each element, which on a CPU takes longer than the matrix products around it for
-    small models. Here one draw serves four elements, 16 bits each, so the probability is rounded to a 65,536th.
+    Torch draws a 64-bit number for each element; on a CPU, with small models, this takes longer than the matrix
+    products around it. Here one draw serves four elements, 16 bits each, so the probability is rounded to a 65,536th.
     """
 
     def __init__(self, probability: float) -> None:

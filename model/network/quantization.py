@@ -1,8 +1,8 @@
-"""The network in 8-bit integers with torch alone: what the native decoder computes, where it cannot be compiled.
+"""The network in 8-bit integers with torch alone: the native decoder's arithmetic where it cannot be compiled.
 
-Weights have a scale for each output, fixed once; inputs a scale for each row, found as they come (Dettmers et al. 2022,
-section 2.1, without its outliers). Sums of products of integers are exact, so that a row's result is its own. The keys
-and values that a decoder keeps have 16 bits.
+Weights have a fixed scale for each output; inputs have a scale for each row, found on the fly (Dettmers et al. 2022,
+section 2.1, without its outliers). Sums of products of integers are exact, so a row's result depends on that row alone.
+The keys and values that a decoder keeps have 16 bits.
 """
 
 import torch
@@ -19,7 +19,7 @@ def quantize_rows(matrix: Tensor) -> tuple[Tensor, Tensor]:
 
 
 class QuantizedLinear(nn.Module):
-    """nn.Linear whose product is one of integers."""
+    """nn.Linear with an integer product."""
 
     def __init__(self, linear: nn.Linear) -> None:
         super().__init__()
@@ -51,8 +51,8 @@ class CachedLinear(QuantizedLinear):
 
 
 def quantize_network(network: Transformer) -> Transformer:
-    """Turns every linear layer and embedding of the network into 8 bits, and the decoder's keys and values into 16, in
-    place, and returns it. It decodes in float32 otherwise; it can no longer be trained."""
+    """Converts in place every linear layer and embedding of the network to 8 bits, and the decoder's keys and values to
+    16. Returns the network, which otherwise computes in float32 and can no longer be trained."""
     with torch.no_grad():
         for parameter in describe_parameters(network.config, network.vocabulary):
             module = network.get_submodule(parameter.module)

@@ -54,7 +54,7 @@ def make_network(tensors: Mapping[str, StoredTensor], info: BundleConfig) -> Tra
 
 
 def place_network(network: Transformer, device: str, precision: Literal["float32", "bfloat16", "float16"]) -> None:
-    """Moves a network to where, and into what, it is to be computed.
+    """Moves a network to a device and converts it to a precision.
 
     device: torch's name for it, such as "cuda". Raises InvalidInputError if it cannot be used.
     """

@@ -1,7 +1,7 @@
 """The encoder–decoder Transformer (Vaswani et al. 2017), readable from top to bottom.
 
 Shapes in comments: N sentences or rows, S source positions, T target positions, V target pieces.
-The network knows no beams, no end of a sentence and no requests, and keeps no state between calls.
+The network has no notion of beams, requests or the end of a sentence, and keeps no state between calls.
 """
 
 import math
@@ -25,8 +25,9 @@ from dragoman.model.parameters import LAYER_NORM_EPSILON, position_encodings
 
 
 class DecoderCache(Protocol):
-    """The keys and values that `decode_step` reads and appends, held by the caller, who alone knows the layout. R rows
-    decode at once."""
+    """The keys and values that `decode_step` reads and appends, held by the caller in a layout of its own. R rows
+    decode
+    at once."""
 
     def append(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Keeps this step's self-attention keys [R, num_heads, 1, d_key] and values [R, num_heads, 1, d_value] of a
@@ -294,7 +295,7 @@ class Transformer(nn.Module):
         return cast("list[DecoderLayer]", list(self.decoder_layers))
 
     def use(self, operations: Operations) -> None:
-        """Computes what lies between the matrix products by other code from now on."""
+        """Replaces the code between the matrix products."""
         for module in self.modules():
             if isinstance(module, MultiHeadAttention | Residual):
                 module.operations = operations

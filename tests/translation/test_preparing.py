@@ -123,7 +123,7 @@ def test_attention_is_for_texts_of_bounded_size(preparer: Preparer) -> None:
     prepare(preparer, "The dog. " * 20, return_attention=True)
     prepare(preparer, "The dog. " * 2000)
     with pytest.raises(
-        InvalidInputError, match=f"attention and alignment can be told of {MAX_ATTENTION_PIECES} at most"
+        InvalidInputError, match=f"attention and alignment are possible for {MAX_ATTENTION_PIECES} at most"
     ):
         prepare(preparer, "The dog. " * 2000, return_attention=True)
 

@@ -1,4 +1,4 @@
-"""Several decoders that translate together."""
+"""An ensemble of decoders."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -23,12 +23,12 @@ from dragoman.model.errors import InvalidInputError
 
 
 class EnsembleDecoder:
-    """See `model.decoding.decoder.Decoder`. A piece's probability is the mean of its probabilities in all decoders (so
+    """A `model.decoding.decoder.Decoder`. A piece's probability is the mean of its probabilities in all decoders (so
     its log probability is the logarithm of that mean, not the mean of logarithms); attention is the mean of theirs.
     """
 
     def __init__(self, decoders: Sequence[Decoder]) -> None:
-        """decoders: with the same vocabulary and the same forbidden pieces; their least limits hold for all.
+        """decoders: with the same vocabulary and the same forbidden pieces; the smallest of their limits apply.
 
         Raises InvalidInputError if there is none or if their vocabularies differ in size.
         """

@@ -1,4 +1,4 @@
-"""The decoder on torch: any float type and device, on the readable Transformer."""
+"""The decoder in torch: any float type and device, with the readable Transformer."""
 
 import dataclasses
 from collections.abc import Iterator, Sequence
@@ -28,12 +28,12 @@ MAX_ENCODED_PIECES = 8192
 """Padded source pieces that are encoded at once."""
 
 MAX_LOGITS = 1 << 24
-"""Numbers of the logits of given translations that are scored at once, 64 MiB of float32, unless one alone has more."""
+"""Most logits of given translations scored at once, 64 MiB of float32, unless one translation has more."""
 
 
 @dataclass(slots=True)
 class _Sentence:
-    """What is kept of a slot. attention: of every position fed, [beams, source pieces]; None if not asked for."""
+    """The state of a slot. attention: of every position fed, [beams, source pieces]; None if not requested."""
 
     source_places: Places
     target_places: list[Places] = field(default_factory=list)
@@ -42,14 +42,14 @@ class _Sentence:
 
 
 class TorchDecoder:
-    """See `model.decoding.decoder.Decoder`. Cached positions are taken when they are fed and not before.
+    """A `model.decoding.decoder.Decoder`. It takes cached positions only when they are fed.
 
-    The rows of a step are padded to equally many of every slot, as the network wants them. Below float32, the softmax
-    is computed in float32.
+    The rows of a step are padded to the same number for every slot, as the network requires. With a type below float32,
+    the softmax is still computed in float32.
     """
 
     def __init__(self, network: Transformer, *, forbidden_ids: Sequence[int] = (), max_slots: int = 64) -> None:
-        """network: in evaluation mode. forbidden_ids: pieces that no hypothesis may hold, such as language tags."""
+        """network: in evaluation mode. forbidden_ids: pieces that no hypothesis may contain, such as language tags."""
         self._network = network
         self._device = network.position_encodings.device
         self._max_slots = max_slots
@@ -124,7 +124,7 @@ class TorchDecoder:
                 attention=[] if admission.keep_attention else None,
             )
         places = self._tensor(np.concatenate([new[one.slot].source_places for one in admissions]).astype(np.int64))
-        # Found here, for to index by a mask a device would have to be waited for.
+        # Computed on the host: indexing by a mask would wait for the device.
         lengths_here = np.array([len(admission.source_ids) for admission in admissions])
         real = self._tensor(np.flatnonzero(np.arange(source.shape[1]) < lengths_here[:, None]))
         for layer, projected in enumerate(projections):
@@ -167,7 +167,7 @@ class TorchDecoder:
     def _step(self, rows: Rows, counts: Ints) -> Tensor:
         """Runs the network on the rows -> logits [R, vocab_size]."""
         widest, length = int(counts.max()), int(rows.positions.max()) + 1
-        # Padding stands for a slot's last row once more; of what lies beyond its position a row reads its own place.
+        # Padding repeats a slot's last row; beyond its position, a row reads its own place.
         beams = np.minimum(np.arange(widest), counts[:, None] - 1)  # [n, widest]
         lineage = rows.ancestry[rows.slots[:, None], beams, :length]
         times = np.arange(length)
@@ -217,11 +217,11 @@ class TorchDecoder:
         return dataclasses.replace(extensions, wanted=found)
 
     def _best_pieces(self, log_probs: Tensor, excluded: ChosenPieces, count: int) -> tuple[Floats, NDArray[np.intp]]:
-        """The best pieces of each of the rows log_probs [R, V] and their log probabilities, [R, count] in the order of
-        `sort_pieces`; excluded ones are left out."""
+        """The best pieces of the rows log_probs [R, V] and their log probabilities, [R, count] in the order of
+        `sort_pieces`, without excluded ones."""
         places = self._tensor(excluded.rows), self._tensor(excluded.token_ids.astype(np.int64))
         kept = log_probs[places]
-        log_probs[places] = -torch.inf  # in place, for a copy would be of the whole vocabulary
+        log_probs[places] = -torch.inf  # in place: a copy would be of the whole vocabulary
         # One more, to find out whether the last place has equals.
         num_fetched = min(count + 1, self._vocab_size)
         top = log_probs.topk(num_fetched, dim=1)
@@ -249,7 +249,7 @@ class TorchDecoder:
 
     @torch.inference_mode()
     def score(self, given: Sequence[Given]) -> list[GivenScore]:
-        """See `Decoder`. The batch that translations share changes no more than the rounding of last digits."""
+        """See `Decoder`. Translations scored together may change each other's last digits."""
         scores: dict[int, GivenScore] = {}
         for numbers in _scoring_groups(given, self._vocab_size):
             scores.update(zip(numbers, self._score_together([given[number] for number in numbers]), strict=True))

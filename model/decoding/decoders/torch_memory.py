@@ -1,4 +1,4 @@
-"""Where the torch decoder keeps keys and values: a pool of positions, and what a step reads and writes of it.
+"""The torch decoder's keys and values: a pool of positions, and a step's view of it.
 
 L cached positions that a row attends to, S source positions.
 """
@@ -18,7 +18,7 @@ Places = NDArray[np.int32]
 class PositionPool:
     """Keys and values of all decoder layers for any number of positions, of sources and targets alike.
 
-    A position's place is the same while it is taken. The pool grows by a quarter at least when no place is free.
+    A position keeps its place while it is taken. When no place is free, the pool grows by at least a quarter.
     """
 
     def __init__(self, config: ArchitectureConfig, *, like: Tensor) -> None:
@@ -35,7 +35,7 @@ class PositionPool:
         return self.capacity - len(self._free)
 
     def take(self, count: int) -> Places:
-        """Places for so many positions."""
+        """Places for `count` positions."""
         missing = count - len(self._free)
         if missing > 0:
             self._grow(max(missing, self.capacity // 4))
@@ -79,11 +79,11 @@ class PositionPool:
 
 
 class SourceView:
-    """The source's keys and values of some slots, gathered once and read until other slots decode."""
+    """The sources' keys and values of some slots, gathered once and read until other slots decode."""
 
     def __init__(self, pool: PositionPool, places: Places, lengths: NDArray[np.int32]) -> None:
         """places: [n, S] of each slot's source, of which the first `lengths` [n] are real; padding repeats a position
-        of the same sentence: what a mask hides must still be finite and its own."""
+        of the same sentence, since masked values must be finite and belong to that sentence."""
         self._pool, self._rows = pool, pool.rows_of(places)
         mask = torch.from_numpy(np.arange(places.shape[1]) < lengths[:, None])
         self._mask = mask[:, None, None, :].to(self._rows.device)
@@ -111,8 +111,8 @@ class StepCache:
     ) -> None:
         """is_real: [R] False for padding, which is not written.
 
-        read_places: [R, L] what each row attends to, its own place among the first `lengths` [R], which are real.
-        watch: is told each layer's cross-attention weights.
+        read_places: [R, L] the places that each row attends to; the first `lengths` [R], its own among them, are real.
+        watch: called with each layer's cross-attention weights.
         """
         self._pool, self._source = pool, source
         self.attended = watch

@@ -1,1 +1,1 @@
-"""Engines own slots: one on its own thread, or several threads or processes behind the face of one."""
+"""Engines own slots: a single one, or a fleet of threads or processes with the same interface."""

@@ -1,4 +1,4 @@
-"""The in-flight decoding engine: sentences come and go between any two steps, whatever else is decoding."""
+"""The in-flight decoding engine: sentences are admitted and finish between any two steps."""
 
 import heapq
 import logging
@@ -20,10 +20,10 @@ from dragoman.model.decoding.statistics import EngineStatistics, RequestCounts, 
 from dragoman.model.errors import InvalidInputError
 
 PARTIAL_SECONDS = 0.05
-"""Between two reports of how far the followed requests have come."""
+"""Seconds between two reports of the progress of followed requests."""
 
 MAX_SCORED_PIECES = 512
-"""Pieces of given translations that a step scores, so that what it decodes does not wait long; one is always scored."""
+"""Pieces of given translations scored in a step, so that decoding does not wait long; one is always scored."""
 
 logger = logging.getLogger(__name__)
 
@@ -31,8 +31,8 @@ logger = logging.getLogger(__name__)
 class Engine:
     """Decodes up to `max_slots` sentences at once, one target position a step.
 
-    Synchronous, for one thread alone (but for `check` and `statistics`); without queue or text. A sentence's hypotheses
-    do not depend on what else is being decoded, but for what the decoder's rounding of sums may change.
+    Synchronous, without queue or text; only `check` and `statistics` may be called in other threads. A sentence's
+    hypotheses do not depend on the other sentences, except through the decoder's rounding of sums.
     """
 
     def __init__(
@@ -43,10 +43,9 @@ class Engine:
         max_cached_positions: int | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """max_slots: sentences decoded at once, if fewer than the decoder has room for. max_cached_positions: most
-        positions whose keys and values the decoder keeps; a request counts with its source pieces and with its beams
-        times its max_target_length. None leaves it to the number of slots. clock: of the reports of followed
-        requests."""
+        """max_slots: sentences decoded at once, at most the decoder's slots. max_cached_positions: most positions whose
+        keys and values the decoder keeps; a request counts its source pieces, and its beams times its
+        max_target_length. None: no bound but the slots. clock: times the reports of followed requests."""
         self.decoder = decoder
         self.max_slots = min(max_slots or decoder.max_slots, decoder.max_slots)
         self.limits = EngineLimits.of_decoder(decoder, max_cached_positions)
@@ -77,7 +76,7 @@ class Engine:
         return len(self._free)
 
     def count_fitting(self, requests: Sequence[Request]) -> int:
-        """How many of the requests, counted from the first, `admit` has room for now."""
+        """The number of first requests that `admit` has room for now."""
         num_positions, limit = self._num_reserved, self.limits.max_cached_positions
         for index, request in enumerate(requests[: self.free_slots]):
             num_positions += num_cached_positions(request)
@@ -86,7 +85,7 @@ class Engine:
         return min(len(requests), self.free_slots)
 
     def check(self, request: Request) -> None:
-        """Raises InvalidInputError for a request that `admit` will never take. May be called in any thread."""
+        """Raises InvalidInputError for a request that `admit` can never take. May be called in any thread."""
         self.limits.check(request)
 
     def admit(self, requests: Sequence[Request]) -> None:
@@ -100,7 +99,7 @@ class Engine:
         self.admit_checked(requests)
 
     def admit_checked(self, requests: Sequence[Request]) -> None:
-        """`admit` for what `check` was asked about already."""
+        """`admit` for requests that `check` has accepted."""
         if not requests:
             return
         if len(requests) > self.free_slots:
@@ -145,8 +144,8 @@ class Engine:
             self._followed.add(slot)
 
     def step(self) -> list[Event]:
-        """Decodes one target position of every sentence, and scores some of the given translations; returns those whose
-        search is over, and from time to time how far those have come that are followed."""
+        """Decodes one target position of every sentence, and scores some of the given translations. Returns the
+        finished requests and, from time to time, the progress of followed ones."""
         if not self._requests:
             return []
         begin, num_slots = time.monotonic(), len(self._requests)
@@ -167,7 +166,7 @@ class Engine:
         return events
 
     def _advance(self) -> list[int]:
-        """One position of every sentence that is searched; the slots whose search is over."""
+        """Decodes one position of every sentence being searched. Returns the slots whose search is over."""
         rows = self._rules.apply(self._search.rows())
         self.decoder.advance(rows)
         extensions = self._extend(rows)
@@ -180,7 +179,7 @@ class Engine:
         return ended
 
     def _score_some(self) -> dict[int, tuple[TokenHypothesis, ...]]:
-        """What is found of the given translations that have waited longest, by slot."""
+        """The scores of the given translations that have waited longest, by slot."""
         chosen: list[int] = []
         num_pieces = 0
         for slot in self._given:
@@ -208,7 +207,7 @@ class Engine:
         return (TokenHypothesis(request.prefix_ids[:-1], value, tuple(log_probs), attention),)
 
     def _finish(self, found: dict[int, tuple[TokenHypothesis, ...]]) -> list[Event]:
-        """The outcomes of slots, which become free."""
+        """Frees slots and returns their outcomes."""
         finished = [
             Finished(self._requests[slot].id, hypotheses, self._first_token_at[slot])
             for slot, hypotheses in found.items()
@@ -219,7 +218,7 @@ class Engine:
         return [*finished]
 
     def _extend(self, rows: Rows) -> Extensions:
-        """Of all slots: the best from the decoder, or drawn where they are sampled."""
+        """The extensions of all slots: the best from the decoder, or drawn ones where a slot is sampled."""
         every = np.arange(len(rows.slots), dtype=np.int32)
         if not self._sampler:
             return self.decoder.extend(rows, every)
@@ -240,13 +239,13 @@ class Engine:
         return True
 
     def statistics(self) -> EngineStatistics:
-        """What it has done so far. May be called in any thread."""
+        """The counts so far. May be called in any thread."""
         return make_statistics(
             self._request_counts, [self.step_counts], num_slots=self.max_slots, num_active=self.num_active
         )
 
     def close(self) -> None:
-        """Nothing to end: it has no thread of its own."""
+        """Does nothing: the engine has no thread of its own."""
 
     def _release(self, slots: list[int]) -> None:
         for slot in slots:
@@ -264,7 +263,7 @@ class Engine:
         self.decoder.release(searched)
 
     def _hypotheses(self, slot: int) -> tuple[TokenHypothesis, ...]:
-        """The best of a slot whose search is over."""
+        """The best hypotheses of a slot whose search is over."""
         options = self._requests[slot].options
         weights = self.decoder.attention(slot) if _needs_attention(options) else None  # [positions, beams, source]
         scored = []
@@ -273,12 +272,12 @@ class Engine:
             attention = None if weights is None else weights[np.arange(length), ending.beams]
             score = hypothesis_score(options, ending.log_prob, length, attention)
             scored.append((score, ending, attention if options.return_attention else None))
-        scored.sort(key=lambda found: -found[0])  # stable: of equals the one that finished first
+        scored.sort(key=lambda found: -found[0])  # stable: of equal scores, the one that finished first comes first
         hypotheses = []
         for score, ending, attention in scored[: options.n_best]:
             path = self._search.trace(slot, ending)
             hypotheses.append(TokenHypothesis(path.token_ids, score, path.token_log_probs, attention))
-        if not hypotheses:  # the network gives no numbers
+        if not hypotheses:  # the network's probabilities are NaN
             logger.warning("request %d: no translation is possible", self._requests[slot].id)
         return tuple(hypotheses)
 

@@ -1,8 +1,8 @@
-"""Several engines behind the face of one, each on a thread or in a process of its own.
+"""Several engines with the interface of one, each on a thread or in a process of its own.
 
-Each engine steps by itself; what it finds is collected here and told by the next `step`. No more is sent to an engine
-than it has slots for, so that what waits is ordered by whoever calls, to the last moment. A single sentence is decoded
-by a single engine.
+Each engine steps by itself; the fleet collects its events and returns them from the next `step`. The fleet sends an
+engine no more requests than it has slots, so that the caller decides the order of waiting requests to the last moment.
+A sentence is decoded by one engine.
 """
 
 import itertools
@@ -44,33 +44,33 @@ class _Flight:
 
 
 class Fleet:
-    """See `model.decoding.engines.engine.Engine`, whose methods mean the same here, for one calling thread alone, but
-    for `check`, `statistics` and `replica_pids`.
+    """Has the methods of `model.decoding.engines.engine.Engine`, for one calling thread; only `check`, `statistics` and
+    `replica_pids` may be called in others.
 
-    When a process ends, by a failure of its engine or however else, its requests are told as `Lost`, the others go on,
-    and another process takes its place. A request that comes again after that is decoded by itself, so that no other
-    is suspected with it; if a second process ends, the request is at fault, and is not decoded any more. An engine on
-    a thread that fails has `step` raise what it raised; a thread that is stuck has it raise StalledError, and nothing
-    more can be had of the fleet.
+    When a process ends for any reason, its requests are reported as `Lost`, the other processes go on, and a new one
+    takes its place. A lost request that is sent again is decoded alone in its process, so that no other request is
+    suspected; if that process ends too, the request is at fault and is not decoded again. If an engine on a thread
+    fails, `step` raises its error. If a thread is stuck, `step` raises StalledError, and the fleet cannot be used any
+    more.
 
-    A fleet of threads goes on in a forked process, if nothing was in flight; one of processes does not.
+    A fleet of threads works in a forked process if nothing was in flight; a fleet of processes does not.
     """
 
     def __init__(self, limits: EngineLimits, *, stall_seconds: float = STALL_SECONDS) -> None:
-        """Without lanes: see `of_threads` and `of_processes`. limits: of one request. stall_seconds: an engine that
-        takes longer for one step is taken for stuck."""
+        """A fleet without lanes; use `of_threads` or `of_processes`. limits: of one request. stall_seconds: an engine
+        that takes longer for one step counts as stuck."""
         self.limits = limits
         self.max_slots = 0
-        self.changed = threading.Condition()  # guards what follows, and what the lanes say that it does
+        self.changed = threading.Condition()  # guards what follows, and the lanes' attributes
         self._stall_seconds = stall_seconds
         self._ids = itertools.count()
         self._request_counts = RequestCounts()
-        self._in_flight: dict[int, _Flight] = {}  # by the caller's id, until its end is told
+        self._in_flight: dict[int, _Flight] = {}  # by the caller's id, until its end is reported
         self._by_inner_id: dict[int, _Flight] = {}
-        self._partials: dict[int, Partial] = {}  # by the caller's id: the newest that was not told
+        self._partials: dict[int, Partial] = {}  # by the caller's id: the newest unreported one
         self._ends: dict[int, Finished | Lost] = {}  # likewise
         self._suspects = Suspects()
-        self._failure: Exception | None = None  # of a thread's engine, not told yet
+        self._failure: Exception | None = None  # of a thread's engine, not raised yet
         self._lanes: list[Lane] = []
         self._threads: list[ThreadLane] = []
         self._replicas: list[Replica] = []
@@ -81,8 +81,8 @@ class Fleet:
 
     @classmethod
     def of_threads(cls, engines: Sequence[Engine], *, stall_seconds: float = STALL_SECONDS) -> "Fleet":
-        """engines: at least one, with decoders of the same weights and the same max_cached_positions, which holds for
-        all of them together here."""
+        """engines: at least one, with decoders of the same weights and the same max_cached_positions, which bounds all
+        of them together."""
         fleet = cls(engines[0].limits, stall_seconds=stall_seconds)
         room = Room()
         fleet._threads = [ThreadLane(number, engine, fleet, room) for number, engine in enumerate(engines)]
@@ -99,9 +99,9 @@ class Fleet:
         command: Sequence[str] = COMMAND,
         stall_seconds: float = STALL_SECONDS,
     ) -> "Fleet":
-        """Returns when all processes are ready. setup: of each of them.
+        """Returns when all processes are ready. setup: for each process.
 
-        Raises the DragomanError of the first that cannot load, or one that says how it ended.
+        Raises the DragomanError of the first process that cannot load, or one that says how the process ended.
         """
         fleet = cls(limits, stall_seconds=stall_seconds)
         fleet._replicas = [Replica(number, setup, fleet, command, stall_seconds) for number in range(num_replicas)]
@@ -120,7 +120,7 @@ class Fleet:
 
     @property
     def num_active(self) -> int:
-        """Sentences being decoded, or found and not told yet."""
+        """Sentences being decoded, or finished and not reported yet."""
         return len(self._in_flight)
 
     @property
@@ -141,7 +141,7 @@ class Fleet:
         self.limits.check(request)
 
     def count_fitting(self, requests: Sequence[Request]) -> int:
-        """How many of the requests, counted from the first, there is room for now."""
+        """The number of first requests that there is room for now."""
         with self.changed:
             homeless = [flight.request for flight in self._homeless()]
             return max(0, len(self._place([*homeless, *requests])) - len(homeless))
@@ -149,8 +149,8 @@ class Fleet:
     def admit(self, requests: Sequence[Request]) -> None:
         """Shares the requests among the engines that are ready.
 
-        A process may end at any moment: what no longer fits although `count_fitting` said so waits here for the next
-        room.
+        A process may end at any moment: requests that no longer fit, although `count_fitting` counted them, wait here
+        for room.
 
         Raises InvalidInputError, before anything has changed, for more requests than there is room for, a repeated id,
         or what `check` refuses.
@@ -160,13 +160,13 @@ class Fleet:
         self.admit_checked(requests)
 
     def admit_checked(self, requests: Sequence[Request]) -> None:
-        """`admit` for what `check` was asked about already."""
+        """`admit` for requests that `check` has accepted."""
         self._check_process()
         ids = {request.id for request in requests}
         if len(ids) < len(requests) or not ids.isdisjoint(self._in_flight):
             raise InvalidInputError("a request has the id of another in flight")
         with self.changed:
-            num_holding = len(self._in_flight) - len(self._ends)  # what has ended, though nobody was told, has no slot
+            num_holding = len(self._in_flight) - len(self._ends)  # an ended request holds no slot, even if unreported
             room = self.max_slots - num_holding if self._replicas else len(self._place(requests))
         if len(requests) > room:
             raise InvalidInputError(f"{len(requests)} requests, but there is room for {room}")
@@ -179,7 +179,7 @@ class Fleet:
         self._send_homeless()
 
     def step(self) -> list[Event]:
-        """What the engines have found since the last call; waits a moment if it is nothing.
+        """The engines' events since the last call; waits a moment if there are none.
 
         With nothing in flight it returns at once, unless no process lives: then it waits for one, 0.2 s at most.
         """
@@ -205,7 +205,7 @@ class Fleet:
         return events
 
     def cancel(self, request_id: int) -> bool:
-        """Gives a request up: its slot is free before its engine's next step. False if it is not in flight."""
+        """Cancels a request: its slot is free before its engine's next step. False if it is not in flight."""
         with self.changed:
             flight = self._in_flight.pop(request_id, None)
             if flight is None:
@@ -221,7 +221,7 @@ class Fleet:
         return True
 
     def statistics(self) -> EngineStatistics:
-        """What it has done so far, as far as the processes told. May be called in any thread."""
+        """The counts so far, as far as the processes have reported. May be called in any thread."""
         with self.changed:
             num_starts = sum(replica.num_starts for replica in self._replicas)
             return make_statistics(
@@ -243,7 +243,7 @@ class Fleet:
             lane.close()
 
     def _run_threads(self) -> None:
-        """Has the engines on threads work that have something to do, the only one of them on this thread."""
+        """Makes the thread lanes with work step; if there is only one, on this thread."""
         busy = [lane for lane in self._threads if lane.in_flight]
         if len(busy) == 1 and not any(lane.is_released for lane in self._threads):
             events = busy[0].step_here()
@@ -256,8 +256,8 @@ class Fleet:
             self._look()
 
     def _look(self) -> None:
-        """Raises StalledError for a thread that looks at regular times find in the same step for too long. A process
-        that was stopped for a while, as a laptop is, has not missed several looks."""
+        """Raises StalledError for a thread that regular checks find in the same step for too long. Counting checks, not
+        time, spares a process that was suspended, for instance on a laptop."""
         now = time.monotonic()
         if now < self._look_at:
             return
@@ -273,7 +273,7 @@ class Fleet:
         return [lane for lane, (_, looks) in self._looks.items() if looks >= NUM_LOOKS]
 
     def _homeless(self) -> list[_Flight]:
-        """What is in flight and in no engine. Nearly always nothing, and that is found out quickly."""
+        """The requests in flight that no engine has. Nearly always none, which is found out quickly."""
         if len(self._by_inner_id) + len(self._ends) == len(self._in_flight):
             return []
         return [
@@ -283,7 +283,7 @@ class Fleet:
         ]
 
     def _send_homeless(self) -> None:
-        """Gives what is in no engine to those that have room."""
+        """Sends the requests that no engine has to engines with room."""
         with self.changed:
             homeless = self._homeless()
             if not homeless:
@@ -300,7 +300,7 @@ class Fleet:
             lane.send((), share)
 
     def _place(self, requests: Sequence[Request]) -> list[Lane]:
-        """The lane of each request, as far as there is room: of those with room, the one with the least to do."""
+        """A lane for each first request that fits: of the lanes with room, the one with the least work."""
         limit = self.limits.max_cached_positions
         living = [lane for lane in self._lanes if lane.is_alive]
         loads = {lane: self._load(lane) for lane in living}
@@ -325,7 +325,7 @@ class Fleet:
         return placed
 
     def _load(self, lane: Lane) -> int:
-        """Its slots that are taken; all of them while it decodes a request that is suspected."""
+        """The lane's occupied slots; all of them while it decodes a suspected request."""
         is_alone = self._suspects and any(map(self._suspects.is_suspect, lane.in_flight.values()))
         return lane.max_slots if is_alone else len(lane.in_flight)
 
@@ -373,7 +373,7 @@ class Fleet:
         is_busy = any(lane.is_released and not lane.is_idle for lane in self._threads)
         if self._replicas or self._in_flight or is_busy:
             self._is_lost_by_fork = True
-            self._lanes, self._threads, self._replicas = [], [], []  # they are the other process's to close
+            self._lanes, self._threads, self._replicas = [], [], []  # the other process closes them
             return
         for lane in self._threads:
             lane.revive()

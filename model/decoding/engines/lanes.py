@@ -1,4 +1,4 @@
-"""One of the engines of a fleet, as the fleet sees it, and the kind that runs on a thread of this process."""
+"""The engines of a fleet as the fleet sees them (lanes), and the lane that runs on a thread of this process."""
 
 import threading
 import weakref
@@ -13,29 +13,29 @@ from dragoman.model.decoding.statistics import StepCounts
 
 
 class Room:
-    """Cached positions that are taken, of one engine or of all that share their memory."""
+    """The cached positions taken in one engine, or in all engines that share their memory."""
 
     def __init__(self) -> None:
         self.num_reserved = 0
 
 
 class Owner(Protocol):
-    """The fleet, as its lanes see it. All but `changed` is called by the lanes' threads with `changed` held."""
+    """The fleet as its lanes see it. The lanes' threads call its methods with `changed` held."""
 
     changed: threading.Condition
 
     def deliver(self, lane: "Lane", events: Sequence[Event]) -> None:
-        """Takes what a step has found."""
+        """Takes the events of a step."""
 
     def lose(self, lane: "Lane", reason: str) -> None:
-        """Takes note that all that the lane has in flight is lost."""
+        """Records that all of the lane's requests in flight are lost."""
 
     def fail(self, lane: "Lane", error: Exception) -> None:
-        """Takes note that the lane's engine has failed, which goes on once what it has is given up."""
+        """Records that the lane's engine has failed; it can go on once its requests are cancelled."""
 
 
 class Lane(Protocol):
-    """An engine that works by itself. The fleet keeps `in_flight` and `room`; `changed` guards all but the methods."""
+    """An engine that works by itself. The fleet keeps `in_flight` and `room`; `changed` guards the attributes."""
 
     in_flight: dict[int, Request]
     room: Room
@@ -44,10 +44,10 @@ class Lane(Protocol):
 
     @property
     def steps(self) -> StepCounts:
-        """What its steps came to."""
+        """The counts of its steps."""
 
     def send(self, cancelled: Sequence[int], admitted: Sequence[Request]) -> None:
-        """Gives requests up, by their ids, and begins others, before its next step. Not to be called with the lock
+        """Cancels requests, by their ids, and admits others before its next step. Must not be called with the lock
         held."""
 
     def begin_closing(self) -> None:
@@ -58,10 +58,10 @@ class Lane(Protocol):
 
 
 class ThreadLane:
-    """An engine on a thread, which is started when it is first needed.
+    """An engine on a thread, which starts when it is first needed.
 
-    While no other lane has anything to do, the fleet's caller steps it on its own thread (`step_here`): another would
-    wake late. From `release` on the thread steps it, until there is nothing left to do.
+    While no other lane has work, the fleet's caller steps this one on the caller's thread (`step_here`), since another
+    thread would wake late. After `release`, the lane's own thread steps it until there is nothing left to do.
     """
 
     is_alive = True
@@ -86,7 +86,7 @@ class ThreadLane:
 
     @property
     def is_released(self) -> bool:
-        """Whether its thread is at work; while it is not, the thread touches nothing."""
+        """Whether its thread is working; otherwise the thread touches nothing."""
         return self._gate.is_open
 
     def send(self, cancelled: Sequence[int], admitted: Sequence[Request]) -> None:
@@ -100,13 +100,13 @@ class ThreadLane:
         return self._loop.is_idle
 
     def release(self) -> None:
-        """Has the thread work, if it does not."""
+        """Makes the thread work, if it does not."""
         if self.is_released:
             return
         if self._thread is None:
             target = _work_when_open
             self._thread = threading.Thread(target=target, args=(weakref.ref(self), self._gate), name=self._name)
-            self._thread.daemon = True  # should it be stuck, it keeps nobody
+            self._thread.daemon = True  # a stuck thread must not keep the process alive
             self._thread.start()
         self._gate.open()
 
@@ -125,12 +125,12 @@ class ThreadLane:
             self._thread.join()
 
     def revive(self) -> None:
-        """In a forked process, which has not got the thread, with nothing in flight."""
+        """Starts over in a forked process, which lacks the thread. Nothing may be in flight."""
         self._gate, self._thread = _Gate(), None
         weakref.finalize(self, self._gate.close)
 
     def work(self) -> None:
-        """What its thread does while it is released."""
+        """The thread's work while the lane is released."""
         while True:
             try:
                 self._take()
@@ -160,7 +160,7 @@ class ThreadLane:
 
 
 class _Gate:
-    """What a thread waits at."""
+    """A gate at which a thread waits."""
 
     def __init__(self) -> None:
         self.changed = threading.Condition()
@@ -187,7 +187,7 @@ class _Gate:
 
 
 def _work_when_open(reference: "weakref.ref[ThreadLane]", gate: _Gate) -> None:
-    """Holds the lane, and with it the weights, only while there is work."""
+    """Keeps the lane, and with it the weights, alive only while there is work."""
     while gate.wait():
         lane = reference()
         if lane is None:

@@ -11,11 +11,11 @@ from dragoman.model.decoding.request import Event, Request
 from dragoman.model.decoding.statistics import EngineStatistics, StepCounts
 
 REPORT_SECONDS = 0.1
-"""After so long the front is told of steps although nothing else came of them."""
+"""After this long, steps are reported even without events."""
 
 
 class SteppingEngine(Protocol):
-    """What a loop runs: an `Engine`, or a `Fleet` of threads."""
+    """An engine that a loop can run: an `Engine`, or a `Fleet` of threads."""
 
     @property
     def num_active(self) -> int: ...
@@ -30,18 +30,18 @@ class SteppingEngine(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class StepReport:
-    """What there is to tell after a step, and what all steps came to."""
+    """New events after a step, and the counts of all steps."""
 
     events: Sequence[Event]
     steps: StepCounts
 
 
 class StepLoop:
-    """An engine, with what waits for its next step."""
+    """An engine, with the requests that wait for its next step."""
 
     def __init__(self, engine: SteppingEngine) -> None:
         self.engine = engine
-        self._waiting: deque[Request] = deque()  # an engine of several threads does not take all at once
+        self._waiting: deque[Request] = deque()  # an engine of several threads may not have room for all at once
         self._reported = StepCounts()
         self._report_at = 0.0
 
@@ -50,7 +50,7 @@ class StepLoop:
         return not self.engine.num_active and not self._waiting
 
     def take(self, cancelled: Sequence[int], admitted: Sequence[Request]) -> None:
-        """Gives requests up, by their ids, and begins others at the next step."""
+        """Cancels requests, by their ids, and admits others at the next step."""
         if self.is_idle:
             self._report_at = time.monotonic() + REPORT_SECONDS
         for request_id in cancelled:
@@ -59,9 +59,9 @@ class StepLoop:
         self._waiting += admitted
 
     def step(self) -> StepReport | None:
-        """Admits what fits and takes a step; None if there is nothing to tell of it.
+        """Admits the requests that fit and takes a step; None if there is nothing to report.
 
-        Events are told at once, and steps when they were the last for now or some time has passed.
+        Events are reported at once, and steps alone after some time or when the engine becomes idle.
         """
         if self._waiting:
             first = list(islice(self._waiting, self.engine.free_slots))
@@ -72,7 +72,7 @@ class StepLoop:
         return self.report(self.engine.step())
 
     def report(self, events: Sequence[Event] = ()) -> StepReport | None:
-        """What there is to tell, if anything, of these events and the steps so far."""
+        """A report of these events and the steps so far; None if there is nothing new."""
         now = time.monotonic()
         if not events and not self.is_idle and now < self._report_at:
             return None

@@ -15,11 +15,11 @@ _BLOCK = 64
 
 
 class BeamStep(NamedTuple):
-    """What becomes of the extensions.
+    """The decision on the extensions.
 
     finishes:     [n, C] True where an extension is a finished hypothesis.
-    lives:        [n, C] True where it lives on: the new live hypotheses in their order. None in a slot that is done.
-    num_finished: [n] hypotheses that finished so far.
+    lives:        [n, C] True where it survives: the new live hypotheses in their order. None in a slot that is done.
+    num_finished: [n] hypotheses that have finished so far.
     is_done:      [n] True where the search is over.
     """
 
@@ -34,10 +34,10 @@ def beam_step(
 ) -> BeamStep:
     """Decides on the extensions of n slots.
 
-    beam_sizes: [n]; num_finished: [n] before this step; is_last: [n] True where hypotheses may grow no longer.
+    beam_sizes: [n]; num_finished: [n] before this step; is_last: [n] True at the last position.
 
     Of a slot's 2·beam_size best extensions, those among the best beam_size that end the sentence are finished; the
-    best beam_size that do not end it live on. The search is over once beam_size hypotheses have finished; at the last
+    best beam_size that do not end it survive. The search is over once beam_size hypotheses have finished; at the last
     position the best beam_size extensions all finish, ended or not.
     """
     # The reductions are called as ufuncs: of small arrays the methods take several times as long.
@@ -67,14 +67,14 @@ def top_pieces(log_probs: Floats, count: int) -> tuple[Floats, NDArray[np.intp]]
     num_blocks = vocab_size // _BLOCK
     least = np.full(num_rows, -np.inf)
     if num_blocks >= count:
-        # At least `count` pieces are as likely as the block maximum of that rank: what is less likely need not be
-        # sorted. This beats np.argpartition, and no equal of the last one is lost.
+        # At least `count` pieces are as likely as the block maximum of that rank: less likely ones need not be sorted.
+        # This is faster than np.argpartition, and loses no equal of the last piece.
         blocks = log_probs[:, : num_blocks * _BLOCK].reshape(num_rows, num_blocks, _BLOCK)
         least = np.partition(blocks.max(axis=2), num_blocks - count, axis=1)[:, num_blocks - count]
     rows, ids = (log_probs >= least[:, None]).nonzero()
     values = log_probs[rows, ids]
     counts = np.bincount(rows, minlength=num_rows)
-    if (counts < count).any():  # NaN, of a broken network: then as if it were impossible
+    if (counts < count).any():  # NaN, from a broken network, counts as impossible
         return top_pieces(np.where(np.isnan(log_probs), -np.inf, log_probs), count)
     order = np.lexsort((ids, -values, rows))
     places = order[(counts.cumsum() - counts)[:, None] + np.arange(count)]

@@ -1,4 +1,4 @@
-"""How far a search has come, told while it goes on: the best hypothesis so far, and what of it is settled."""
+"""The progress of a running search: its best hypothesis so far, and how much of that is final."""
 
 from collections.abc import Sequence
 
@@ -11,9 +11,9 @@ from dragoman.model.decoding.search.state import Search
 
 
 def describe_progress(request: Request, search: Search, slot: int) -> Partial:
-    """Of a slot whose search goes on, so that a hypothesis lives in it.
+    """The progress of a slot with a live hypothesis.
 
-    Scores are compared without the coverage penalty, which is not known before the end.
+    Scores are compared without the coverage penalty, which is unknown before the end.
     """
     options = request.options
 

@@ -1,4 +1,4 @@
-"""The rules of the search: penalties as pure functions, and what hypotheses may or must go on with.
+"""The rules of the search: penalties as pure functions, and the pieces that may or must follow a hypothesis.
 
 w live hypotheses of a slot, R rows, N pairs.
 """
@@ -17,7 +17,7 @@ from dragoman.model.decoding.search_options import LengthNormalization, SearchOp
 
 
 def length_penalty(length: int, alpha: float, normalization: LengthNormalization) -> float:
-    """What a hypothesis' log probability is divided by, for `length` target pieces with the end of sentence.
+    """The divisor of a hypothesis' log probability, for `length` target pieces with the end of sentence.
 
     "gnmt": ((5 + length) / 6) ** alpha of Wu et al. (2016), equation 14; "average": length ** alpha.
     """
@@ -27,8 +27,8 @@ def length_penalty(length: int, alpha: float, normalization: LengthNormalization
 def coverage_penalty(attention: NDArray[np.float32], beta: float) -> float:
     """beta * sum_i log(min(sum_j p_ij, 1)) of Wu et al. (2016), equation 14, which is 0 or less.
 
-    attention: [target pieces, source pieces], p_ij at [j, i]. A source piece that nothing looked at counts as if it
-    had got the smallest float32, so that the score stays a number.
+    attention: [target pieces, source pieces], p_ij at [j, i]. A source piece without any attention counts as if it had
+    the smallest float32, so that the score stays finite.
     """
     covered = attention.sum(axis=0, dtype=np.float64).clip(np.finfo(np.float32).tiny, 1.0)
     return beta * float(np.log(covered).sum())
@@ -37,8 +37,8 @@ def coverage_penalty(attention: NDArray[np.float32], beta: float) -> float:
 def hypothesis_score(
     options: SearchOptions, log_prob: float, length: int, attention: NDArray[np.float32] | None
 ) -> float:
-    """Length-normalized, with the coverage penalty. length: target pieces with the end of sentence; attention: [length,
-    source pieces], not None where there is a coverage penalty."""
+    """The length-normalized score with the coverage penalty. length: target pieces with the end of sentence; attention:
+    [length, source pieces], not None if there is a coverage penalty."""
     score = log_prob / length_penalty(length, options.length_penalty, options.length_normalization)
     if options.coverage_penalty and attention is not None:
         score += coverage_penalty(attention, options.coverage_penalty)
@@ -46,7 +46,7 @@ def hypothesis_score(
 
 
 def repeated_pieces(pieces: Ints, lengths: Ints, size: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """The pieces that would complete a sequence of `size` pieces which the hypothesis holds already.
+    """The pieces that would complete a sequence of `size` pieces that the hypothesis has already.
 
     pieces: [w, longest] of each hypothesis, of which the first `lengths` [w] count; size at least 1. Returns hypotheses
     and pieces, two arrays of equal length.
@@ -63,7 +63,7 @@ def repeated_pieces(pieces: Ints, lengths: Ints, size: int) -> tuple[NDArray[np.
 
 
 class Hypotheses(NamedTuple):
-    """Where live hypotheses stand, of all slots; [R] each. positions: pieces of each so far."""
+    """The live hypotheses of all slots; [R] each. positions: pieces of each so far."""
 
     slots: Ints
     beams: Ints
@@ -92,20 +92,20 @@ class Rule:
         raise NotImplementedError
 
     def exclude(self, at: Hypotheses) -> Pairs:
-        """What may not follow."""
+        """The pieces that may not follow."""
         return Pairs(np.zeros(0, np.intp), np.zeros(0, np.int32))
 
     def want(self, at: Hypotheses) -> Pairs:
-        """What the rule wants to know the log probability of."""
+        """The pieces whose log probabilities the rule needs."""
         return Pairs(np.zeros(0, np.intp), np.zeros(0, np.int32))
 
     def follow(self, at: Hypotheses, parents: Ints, token_ids: Ints) -> None:
-        """at: the new live hypotheses, by the beams where they stand now and the positions where they stood before;
-        parents: the beam that each extends; token_ids: by what. Rows [R] in order of slots."""
+        """Follows a step. at: the new live hypotheses, by their new beams and their positions before the step; parents:
+        the beam that each extends; token_ids: its new piece. Rows [R] in order of slots."""
 
 
 class LeastLength(Rule):
-    """The end of sentence is not possible before so many pieces."""
+    """Excludes the end of sentence before the least length."""
 
     def __init__(self, max_slots: int, eos_id: int) -> None:
         super().__init__(max_slots)
@@ -128,7 +128,7 @@ class LeastLength(Rule):
 
 
 class SuppressedPieces(Rule):
-    """Some pieces never follow."""
+    """Excludes the suppressed pieces."""
 
     def __init__(self, max_slots: int) -> None:
         super().__init__(max_slots)
@@ -145,7 +145,7 @@ class SuppressedPieces(Rule):
 
 
 class BlockedNgrams(Rule):
-    """No sequence of so many pieces occurs twice in a hypothesis."""
+    """Excludes pieces that would repeat an n-gram of the hypothesis."""
 
     def __init__(self, max_slots: int) -> None:
         super().__init__(max_slots)
@@ -196,13 +196,13 @@ class ForcedPrefix(Rule):
         return Pairs(rows, self.next_pieces(at.slots[rows], at.positions[rows]))
 
     def next_pieces(self, slots: Ints, positions: Ints) -> Ints:
-        """What each of the slots, whose prefixes are longer, goes on with."""
+        """The next piece of each slot's prefix; the prefixes must be longer than the positions."""
         pieces: Ints = self._token_ids[slots, 0, positions]
         return pieces
 
 
 class Rules:
-    """All rules of the search. A forced prefix goes before all others and before what the decoder forbids: its pieces
+    """All rules of the search. A forced prefix overrides all other rules and the decoder's forbidden pieces. Its pieces
     count towards lengths, and their log probabilities towards the score; an impossible piece adds nothing.
     """
 
@@ -227,7 +227,7 @@ class Rules:
         self._has_others = any(rule.num_slots for rule in self._others)
 
     def apply(self, rows: Rows) -> Rows:
-        """The rows with what the rules exclude and want. A slot whose prefix goes on asks for no extension."""
+        """The rows with the pieces that the rules exclude and want. A slot within its prefix asks for no extension."""
         is_short = rows.positions < self._least.lengths[rows.slots]
         if not self._has_others:
             if not np.count_nonzero(is_short):
@@ -247,14 +247,14 @@ class Rules:
         )
 
     def is_forced(self, rows: Rows) -> NDArray[np.bool_]:
-        """[n] True where the prefix goes on, in a single hypothesis."""
+        """[n] True where the slot is within its prefix, with a single hypothesis."""
         forced: NDArray[np.bool_] = self._prefix.applies[rows.slots] & (
             rows.positions < self._prefix.lengths[rows.slots]
         )
         return forced
 
     def force(self, rows: Rows, extensions: Extensions) -> None:
-        """Makes the next piece of the prefix the only extension of every slot whose prefix goes on."""
+        """Makes the next piece of the prefix the only extension of every slot within its prefix."""
         if not self._prefix.num_slots or rows.wanted is None:
             return
         forced = np.flatnonzero(self.is_forced(rows))
@@ -265,7 +265,7 @@ class Rules:
         extensions.parents[forced, 0], extensions.token_ids[forced, 0] = 0, rows.wanted.token_ids[places]
 
     def follow(self, rows: Rows, extensions: Extensions, step: BeamStep) -> None:
-        """Follows the step that was decided on the extensions of the rows."""
+        """Follows the search's step on the extensions of the rows."""
         if not self._has_others:
             return
         owners, columns = step.lives.nonzero()
@@ -281,6 +281,6 @@ def join(pairs: Sequence[Pairs]) -> Pairs:
 
 
 def grown(array: NDArray[np.int32], width: int, length: int) -> NDArray[np.int32]:
-    """An array by slot, beam and position with room for at least so many beams and positions."""
+    """An array by slot, beam and position, grown to at least `width` beams and `length` positions."""
     missing = max(width - array.shape[1], 0), max(length - array.shape[2], 0)
     return np.pad(array, ((0, 0), (0, missing[0]), (0, missing[1]))) if any(missing) else array

@@ -1,5 +1,4 @@
-"""Drawing pieces at random: a draw depends on nothing but its seed and its place: which sentence, which sample, which
-position."""
+"""Drawing pieces at random. A draw depends only on its seed, sentence, sample and position."""
 
 import hashlib
 from collections.abc import Sequence
@@ -14,8 +13,8 @@ from dragoman.model.decoding.search.beam import BeamStep
 
 
 def digest(source_ids: Sequence[int]) -> int:
-    """64 bits that tell a sentence from others. Without them the same numbers would be drawn for all sentences of a
-    corpus, and all of their translations have their unlikely pieces at the same positions."""
+    """64 bits that identify a sentence. Without them all sentences of a corpus would get the same random numbers, and
+    all of their translations would have their unlikely pieces at the same positions."""
     numbers = np.array(source_ids, "<i4").tobytes()
     return int.from_bytes(hashlib.blake2b(numbers, digest_size=8).digest(), "little")
 
@@ -33,12 +32,12 @@ def uniform(seed: int, sentence: int, sample: int, position: int) -> float:
 def candidates(log_probs: Floats, *, temperature: float, top_k: int, top_p: float) -> NDArray[np.intp]:
     """The pieces to draw from, ascending; log_probs: [V], -inf or NaN where impossible.
 
-    top_k: only the likeliest so many, 0 for all. top_p: of those only the fewest likeliest whose probabilities, as the
-    temperature makes them and of those added up to 1, add up to it (Holtzman et al. 2020). Of equals the lower piece
-    is taken first.
+    top_k: number of likeliest pieces to keep; 0: all. top_p: of these, keep the fewest likeliest whose probabilities,
+    at the temperature and normalized over them, sum to at least top_p (Holtzman et al. 2020). Of equal pieces the lower
+    is kept first.
     """
     possible = np.flatnonzero(log_probs > -np.inf)
-    if not len(possible):  # nothing is possible, or a broken network gives no numbers
+    if not len(possible):  # nothing is possible, or the network's probabilities are NaN
         return possible
     values = log_probs[possible]
     if 0 < top_k < len(values):
@@ -64,7 +63,7 @@ def _most_probable(log_probs: Floats, temperature: float, top_p: float) -> Float
 
 
 def draw(log_probs: Floats, ids: NDArray[np.intp], *, temperature: float, number: float) -> int:
-    """One of the pieces `ids`, ascending, with probabilities as the temperature makes them; number: of [0, 1)."""
+    """One of the pieces `ids`, ascending, by their probabilities at the temperature; number: of [0, 1)."""
     sums = _weights(log_probs[ids], temperature).cumsum()
     return int(ids[min(np.searchsorted(sums, number * sums[-1], side="right"), len(ids) - 1)])
 
@@ -78,8 +77,8 @@ def _weights(log_probs: Floats, temperature: float) -> Floats:
 
 @dataclass(slots=True)
 class _Slot:
-    """samples: the number of the sample that each live hypothesis is; before the first draw, which all take from a
-    single hypothesis, already all of them. digest: of the source."""
+    """samples: the sample number of each live hypothesis; before the first draw, when all samples share one hypothesis,
+    all sample numbers. digest: of the source."""
 
     request: Request
     samples: NDArray[np.intp]
@@ -87,7 +86,7 @@ class _Slot:
 
 
 class Sampler:
-    """The slots whose hypotheses are drawn: they need the log probability of every piece."""
+    """The sampled slots, which need the log probability of every piece."""
 
     def __init__(self, eos_id: int) -> None:
         self._eos_id = eos_id
@@ -97,7 +96,7 @@ class Sampler:
         return len(self._slots)
 
     def begin(self, number: int, request: Request) -> None:
-        """Takes a slot in, if it is sampled."""
+        """Adds a slot, if it is sampled."""
         if request.options.sampling_temperature is not None:
             self._slots[number] = _Slot(request, np.arange(request.options.max_hypotheses), digest(request.source_ids))
 
@@ -132,7 +131,7 @@ class Sampler:
         return extended
 
     def follow(self, rows: Rows, step: BeamStep) -> None:
-        """Follows the step that was decided on the rows."""
+        """Follows the search's step on the rows."""
         for index, number in enumerate(rows.slots.tolist()):
             slot = self._slots.get(number)
             if slot is not None and self._is_drawn(number, int(rows.positions[index])):
@@ -143,7 +142,7 @@ class Sampler:
 
 
 def let_stuck_end(log_probs: Floats, end_log_probs: Floats, eos_id: int) -> Floats:
-    """A hypothesis that has no possible piece left may end, whatever rule forbids it: no search comes to nothing.
+    """Lets a hypothesis without a possible piece end, whatever rule forbids it, so that every search has a result.
 
     log_probs: [w, V] under the rules; end_log_probs: [w] of the end of sentence without them.
     """
@@ -156,7 +155,7 @@ def let_stuck_end(log_probs: Floats, end_log_probs: Floats, eos_id: int) -> Floa
 
 
 def _sample(slot: _Slot, position: int, log_probs: Floats, row_log_probs: Floats, eos_id: int) -> Extensions:
-    """A draw for every sample, in order of the samples: from its own hypothesis, or at first from the only one."""
+    """A draw for every sample, in order: from its own hypothesis, or at first from the only one."""
     options = slot.request.options
     assert options.sampling_temperature is not None
     parents = np.arange(len(slot.samples)) if len(log_probs) > 1 else np.zeros(len(slot.samples), np.intp)
@@ -170,7 +169,7 @@ def _sample(slot: _Slot, position: int, log_probs: Floats, row_log_probs: Floats
                 top_k=options.sampling_top_k,
                 top_p=options.sampling_top_p,
             )
-        if not len(kept[parent]):  # not even the end of sentence is possible: this sample comes to nothing
+        if not len(kept[parent]):  # not even the end of sentence is possible: this sample has no result
             drawn.append(eos_id)
             continue
         number = uniform(options.seed, slot.digest, sample, position)

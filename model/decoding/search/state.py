@@ -1,4 +1,4 @@
-"""The state of the search of all slots, on the host: which hypotheses live, and how they came to be."""
+"""The state of the search of all slots, on the host: the live hypotheses and their history."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -11,7 +11,7 @@ from dragoman.model.decoding.decoder import Extensions, Floats, Ints, Rows
 from dragoman.model.decoding.search.beam import BeamStep, beam_step
 
 GROWTH = 32
-"""Positions by which the arrays grow when a longer target comes."""
+"""Positions by which the arrays grow for a longer target."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class Ending:
 
     log_prob: of the whole hypothesis.
     token_id: its last piece: the end of sentence, or another where it was cut off.
-    beams:    [pieces, token_id included] uint8, the beam in which it stood at every position.
+    beams:    [pieces, token_id included] uint8, its beam at every position.
     """
 
     log_prob: float
@@ -30,15 +30,15 @@ class Ending:
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """The pieces of a hypothesis, without the end of sentence, and the log probability of each, with that of the end
-    of sentence if it ended."""
+    """The pieces of a hypothesis, without the end of sentence, and their log probabilities, with that of the end of
+    sentence if it ended."""
 
     token_ids: tuple[int, ...]
     token_log_probs: tuple[float, ...]
 
 
 class _Active(NamedTuple):
-    """The active slots, ascending, and what each asked for; [n] each."""
+    """The active slots, ascending, and the options of each; [n] each."""
 
     slots: Ints
     beam_sizes: Ints
@@ -50,8 +50,8 @@ class Search:
     """Beam search in up to `max_slots` fixed slots; a slot's number is the same from `begin` to `remove`.
 
     Nothing is moved or copied when hypotheses branch: a slot's history, by beam and position, is written once, and the
-    ancestry tells which of it belongs to a live hypothesis. The arrays grow to the widest beam and the longest target
-    that any slot asked for.
+    ancestry says which entries belong to a live hypothesis. The arrays grow to the widest beam and the longest target
+    of any slot.
     """
 
     def __init__(self, max_slots: int, vocabulary: VocabularyShape) -> None:
@@ -76,9 +76,9 @@ class Search:
         return bool(self._is_active[slot])
 
     def begin(self, slot: int, *, beam_size: int, num_extensions: int, max_length: int) -> None:
-        """Starts a search with a single hypothesis, the empty one.
+        """Starts a search with one empty hypothesis.
 
-        num_extensions: that it asks for at every step; max_length: most pieces, the end of sentence included.
+        num_extensions: extensions requested at every step; max_length: most pieces, the end of sentence included.
         """
         self._reserve(beam_size, max_length)
         self._options[slot] = beam_size, num_extensions, max_length
@@ -96,7 +96,7 @@ class Search:
             self._endings[slot] = []
 
     def rows(self) -> Rows:
-        """The live hypotheses of all active slots, of which there must be one."""
+        """The live hypotheses of all active slots; at least one slot must be active."""
         active = self._find_active()
         slots, num_slots = active.slots, len(active.slots)
         counts, positions = self._num_live[slots], self._positions[slots]
@@ -118,7 +118,7 @@ class Search:
         )
 
     def advance(self, rows: Rows, extensions: Extensions) -> BeamStep:
-        """Goes on by one piece. rows: of this search as it stands; extensions: of those."""
+        """Advances by one piece. rows: the present rows of this search; extensions: of these rows."""
         active, slots = self._find_active(), rows.slots
         positions = rows.positions + np.int32(1)
         is_last = positions >= active.max_lengths
@@ -131,11 +131,11 @@ class Search:
         return step
 
     def endings(self, slot: int) -> list[Ending]:
-        """The hypotheses of a slot that have finished, in the order in which they did."""
+        """The finished hypotheses of a slot, in the order in which they finished."""
         return self._endings[slot]
 
     def trace(self, slot: int, ending: Ending) -> Path:
-        """What a finished hypothesis is made of."""
+        """The path of a finished hypothesis."""
         beams, length = ending.beams, len(ending.beams)
         positions = np.arange(length)
         fed = self._pieces[slot, beams, positions][1:].tolist()
@@ -176,7 +176,7 @@ class Search:
             self._endings[slot].append(Ending(log_prob, token_id, beams))
 
     def _grow(self, rows: Rows, extensions: Extensions, lives: NDArray[np.bool_]) -> None:
-        """Takes the extensions that live on as the live hypotheses."""
+        """Makes the surviving extensions the live hypotheses."""
         slots = rows.slots
         counts = np.add.reduce(lives, axis=1, dtype=np.int32)
         self._num_live[slots] = counts
@@ -200,7 +200,7 @@ class Search:
         self._log_probs.reshape(-1)[places] = extensions.log_probs.take(chosen)
 
     def _reserve(self, beam_size: int, max_length: int) -> None:
-        """Makes room for so many beams and positions."""
+        """Grows the arrays to beam_size beams and max_length positions."""
         _, width, length = self._pieces.shape
         missing = (max(beam_size - width, 0), max(-(-(max_length - length) // GROWTH) * GROWTH, 0))
         if any(missing):

@@ -1,9 +1,9 @@
 """Compiles kernels with the machine's own C++ compiler, once, keeps the library for the next time, and opens it.
 
 A library is named after its sources and the instructions that it uses, so that an old one is never taken for a new one,
-and a folder may be shared by machines of several kinds. It ends with a digest of itself: a truncated one would end the
-process that opens it. `python -m dragoman.model.decoding.decoders.native.build`
-compiles beforehand what this machine needs, with --all what any of its family needs: for an image without a compiler.
+and machines of several kinds may share a folder. It ends with a digest of itself, since opening a truncated library
+would kill the process. `python -m dragoman.model.decoding.decoders.native.build` compiles ahead of time for this
+machine, or with --all for all machines of its family: for an image without a compiler.
 """
 
 import argparse
@@ -27,38 +27,38 @@ from typing import Any
 FOLDER_VARIABLE = "DRAGOMAN_KERNELS"
 """The environment variable that names the folder of compiled kernels."""
 
-# No contraction but where the code asks for it: the compiler would else round one row unlike another.
+# No contraction except where the code asks for it: otherwise the compiler may round one row unlike another.
 FLAGS = ("-std=c++20", "-O3", "-ffp-contract=off", "-pthread", "-fPIC", "-shared")
 
 NO_COMPILER = "there is no C++ compiler: install g++ or clang++, or name one in $CXX"
 
 COMPILE_SECONDS = 600
-"""A compiler that takes longer is given up."""
+"""A compilation that takes longer is killed."""
 
 _SCRATCH = "compiling-"
-"""What the names of the folders begin with in which libraries are compiled."""
+"""Prefix of the folders in which libraries are compiled."""
 
 _DIGEST_MARK = b"dragoman kernels sha256 "
 
 Signatures = Mapping[str, tuple[Any, Sequence[Any]]]
-"""Of each function, named without its "dragoman_": the type of its result and those of its arguments."""
+"""The types of each function's result and arguments, by its name without "dragoman_"."""
 
 Structures = Sequence[type[ctypes.Structure]]
 
 MAX_STRUCTURES = 16
-"""That any library has."""
+"""The functions of every library."""
 
 logger = logging.getLogger(__name__)
 
 
 class UnwritableError(OSError):
-    """A folder takes no library."""
+    """A folder in which no library can be written."""
 
 
 @dataclass(frozen=True, slots=True)
 class Kernels:
-    """A library: its name, the folder of its sources, of which api.cpp includes the rest, what is the slower for being
-    without it, other folders that it includes from, and more flags for the compiler."""
+    """A library: its name, the folder of its sources (api.cpp includes the rest), its purpose for log messages, other
+    folders that it includes from, and more flags for the compiler."""
 
     name: str
     folder: Path
@@ -67,7 +67,7 @@ class Kernels:
     flags: tuple[str, ...] = ()
 
     def sources(self) -> list[Path]:
-        """All that the library is made from, in a fixed order."""
+        """All source files of the library, in a fixed order."""
         return sorted(path for folder in (self.folder, *self.includes) for path in folder.iterdir())
 
 
@@ -76,7 +76,7 @@ DECODING = Kernels("kernels", Path(__file__).parent / "kernels", "translating")
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """One kind of processor. features: what Linux calls the instructions that it must have; flags: the compiler's."""
+    """One kind of processor. features: Linux's names of the instructions that it must have; flags: the compiler's."""
 
     name: str
     features: frozenset[str]
@@ -96,13 +96,13 @@ VARIANTS = (
 
 
 FAILURES = (OSError, RuntimeError, ValueError, subprocess.SubprocessError)
-"""What may come of compiling: see `failure_reason`."""
+"""The errors of compiling: see `failure_reason`."""
 
 
 def find_and_open(kernels: Kernels, signatures: Signatures, structures: Structures) -> Any:
-    """The library, compiled if need be; None, with a warning in the log, where that is impossible.
+    """The library, compiled if necessary; None, with a warning in the log, if that is impossible.
 
-    A folder whose libraries cannot be loaded, as where nothing may be executed, is left for the private one.
+    If libraries of a folder cannot be loaded, for instance from a noexec mount, the private folder is used.
     """
     unusable: list[Path] = []
     while (path := find_library(kernels, unusable=unusable)) is not None:
@@ -133,10 +133,10 @@ def open_library(path: Path, signatures: Signatures, structures: Structures) -> 
 
 
 def find_library(kernels: Kernels, *, unusable: Collection[Path] = ()) -> Path | None:
-    """The compiled kernels for this processor, compiled now if need be; None, with a warning in the log, if there is no
-    compiler or it fails.
+    """The compiled kernels for this processor, compiled now if necessary; None, with a warning in the log, if there is
+    no compiler or it fails.
 
-    unusable: folders to leave aside. They lie in `kernel_folder`, or where that cannot be written in `private_folder`.
+    unusable: folders to skip. Kernels lie in `kernel_folder`, or if that is not writable in `private_folder`.
     """
     try:
         variant = best_variant()
@@ -172,7 +172,7 @@ def best_variant() -> Variant:
 
 
 def processor_features() -> frozenset[str]:
-    """The instruction sets of this processor, as Linux lists them; nothing where it does not."""
+    """The instruction sets of this processor, as Linux lists them; empty on other systems."""
     try:
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith("flags"):
@@ -183,7 +183,7 @@ def processor_features() -> frozenset[str]:
 
 
 def kernel_folder() -> Path:
-    """Where compiled kernels are kept, absolute: $DRAGOMAN_KERNELS, or the user's cache. Raises RuntimeError without a
+    """The folder of compiled kernels, absolute: $DRAGOMAN_KERNELS, or the user's cache. Raises RuntimeError without a
     home folder."""
     if chosen := os.environ.get(FOLDER_VARIABLE):
         return Path(chosen).absolute()
@@ -205,7 +205,7 @@ def library_name(variant: Variant, kernels: Kernels) -> str:
 
 
 def find_compiler() -> list[str] | None:
-    """The command of the C++ compiler: $CXX, or the first that is found. Raises ValueError for unpaired quotes."""
+    """The command of the C++ compiler: $CXX, or the first one found. Raises ValueError for unpaired quotes."""
     if chosen := os.environ.get("CXX"):
         try:
             return shlex.split(chosen)
@@ -218,8 +218,8 @@ def find_compiler() -> list[str] | None:
 def compile_library(variant: Variant, compiler: list[str], folder: Path, kernels: Kernels) -> Path:
     """Compiles one variant into the folder, unless another process has done so meanwhile.
 
-    Raises UnwritableError if the folder takes no library, OSError for another reason, or SubprocessError with what the
-    compiler said.
+    Raises UnwritableError if the folder is not writable, OSError for another reason, or SubprocessError with the
+    compiler's output.
     """
     library = folder / library_name(variant, kernels)
     with _locked(folder):
@@ -265,7 +265,7 @@ def _compile(variant: Variant, compiler: list[str], kernels: Kernels, output: Pa
 
 
 def is_whole(library: Path) -> bool:
-    """Whether a library is there and ends with its digest."""
+    """Whether a library exists and ends with its digest."""
     try:
         content = library.read_bytes()
     except OSError:
@@ -307,7 +307,7 @@ def _unwritable() -> Iterator[None]:
 
 
 def failure_reason(error: Exception) -> str:
-    """One line: of what a compiler says, its first error, but not that the linker failed, which says no reason."""
+    """One line: the compiler's first error, but not that the linker failed, which gives no reason."""
     if isinstance(error, subprocess.TimeoutExpired):
         return f"{error.cmd[0]} took longer than {COMPILE_SECONDS} seconds"
     if not isinstance(error, subprocess.CalledProcessError):
@@ -318,7 +318,7 @@ def failure_reason(error: Exception) -> str:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Compiles beforehand; see the module. Prints where the libraries are."""
+    """Compiles ahead of time; see the module. Prints the paths of the libraries."""
     parser = argparse.ArgumentParser(
         prog="python -m dragoman.model.decoding.decoders.native.build", description="Compiles the kernels."
     )

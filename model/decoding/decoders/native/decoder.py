@@ -1,8 +1,8 @@
-"""The decoder whose arithmetic is written in C++: several times as fast as torch on a processor, in float32 and int8.
+"""The decoder in C++: several times as fast as torch on a processor, in float32 and int8.
 
-Every row of a step is computed by itself, with sums in a fixed order, so that a sentence's scores are the same to the
-last bit whatever is decoded beside it, in whichever slot. A decoder works on the caller's thread, and leaves Python's
-lock to others meanwhile.
+Every row of a step is computed by itself, with sums in a fixed order, so that a sentence's scores do not depend, to the
+last bit, on its slot or on the other sentences. A decoder works on the caller's thread and releases Python's lock
+meanwhile.
 """
 
 import copy
@@ -36,7 +36,7 @@ _NOTHING: NDArray[np.float64] = np.zeros(0)
 
 
 def is_available() -> bool:
-    """Whether the kernels are there or can be compiled; says why in the log if not."""
+    """Whether the kernels exist or can be compiled; logs the reason if not."""
     return load_library() is not None
 
 
@@ -53,10 +53,10 @@ class NativeDecoder:
         forbidden_ids: Sequence[int] = (),
         max_slots: int = 64,
     ) -> None:
-        """tensors: the network's parameters by name, tied ones under each of their names; precision: what they are
-        computed in; forbidden_ids: pieces that no hypothesis may hold.
+        """tensors: the network's parameters by name, tied ones under each of their names; forbidden_ids: pieces that no
+        hypothesis may contain.
 
-        Raises InvalidInputError if a tensor is missing or has another shape than the architecture asks for.
+        Raises InvalidInputError if a tensor is missing or its shape does not fit the architecture.
         """
         self._library = load_library()
         if self._library is None:
@@ -187,7 +187,7 @@ class NativeDecoder:
         return contract.Extensions(log_probs, parents, token_ids, wanted)
 
     def _structure(self, rows: contract.Rows) -> Rows:
-        """Made once for the rows of a step."""
+        """The rows as a C structure, made once for each step."""
         return self._fed[1] if self._fed is not None and self._fed[0] is rows else _rows(rows)
 
     def log_probs(self, rows: contract.Rows, which: contract.Ints) -> contract.Floats:
@@ -267,7 +267,7 @@ def _tensor(name: str, tensor: StoredTensor) -> Tensor:
 
 
 def _int32(numbers: Sequence[int] | NDArray[np.integer]) -> NDArray[np.int32]:
-    """Whoever takes the address of the result must keep it: it may be a copy."""
+    """A caller that takes the address of the result must keep the result, which may be a copy."""
     return np.ascontiguousarray(numbers, dtype=np.int32)
 
 
@@ -310,7 +310,7 @@ def _piece_lists(lists: contract.PieceLists | None, num_rows: int) -> PieceLists
 
 
 def _address(array: NDArray[Any], type_: str, length: int) -> int:
-    """Of a contiguous array's numbers; a step asks for a dozen of these, and array.ctypes.data takes twice as long."""
+    """The address of a contiguous array's numbers. A step needs a dozen; array.ctypes.data takes twice as long."""
     interface = array.__array_interface__
     if (interface["typestr"], interface["shape"], interface["strides"]) != (type_, (length,), None):
         raise InvalidInputError(f"an array of {length} {type_} is due, not {array.shape} {array.dtype.str}")

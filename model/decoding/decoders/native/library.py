@@ -8,7 +8,7 @@ from dragoman.model.decoding.decoders.native import build
 from dragoman.model.decoding.decoders.native.build import Signatures, find_and_open
 
 INVALID = 1
-"""What a function returns if what it was given makes no sense; 0 if all went well."""
+"""A function's result for invalid arguments; 0 means success."""
 
 
 class Shape(Structure):

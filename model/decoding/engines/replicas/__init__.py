@@ -1,1 +1,1 @@
-"""Engines in processes of their own, behind the face of one: more cores than Python's lock lets one process use."""
+"""Engines in processes of their own: they use more cores than Python's lock lets one process use."""

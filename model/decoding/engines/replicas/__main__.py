@@ -1,7 +1,7 @@
 """The process of one engine: `python -m dragoman.model.decoding.engines.replicas DESCRIPTOR`, its socket to the front.
 
-Signals are the front's matter: those that a terminal or a service manager sends to all processes at once are ignored,
-and that before anything else is imported, so that what is being decoded can be finished.
+The front handles signals. Those that a terminal or a service manager sends to all processes at once are ignored here,
+before anything else is imported, so that requests in flight can be finished.
 """
 
 import signal

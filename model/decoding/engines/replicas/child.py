@@ -1,7 +1,7 @@
-"""What the process of one engine does.
+"""The process of one engine.
 
-Its steps follow each other without a word from the front: what that sends is taken up between two of them. It ends when
-the front closes the connection, or is gone.
+It steps without waiting for the front, and takes the front's messages between two steps. It ends when the front closes
+the connection or dies.
 """
 
 import logging
@@ -33,11 +33,11 @@ from dragoman.model.errors import DragomanError, InvalidInputError
 
 
 class FrontGoneError(Exception):
-    """Nobody is there any more to decode for."""
+    """The front has closed the connection or died."""
 
 
 class Line:
-    """The connection to the front; threads may send at once. Its methods raise FrontGoneError."""
+    """The connection to the front; several threads may send. Its methods raise FrontGoneError."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -47,13 +47,13 @@ class Line:
         self._send(encode(message))
 
     def exchange_versions(self) -> None:
-        """Raises DragomanError if the front is of another version of the program, and tells it so."""
+        """Raises DragomanError if the front has another version of the program, which learns ours first."""
         self._send(VERSION)
         if self._receive() != VERSION:
             raise DragomanError("an engine process of another version than the server that started it")
 
     def has_message(self) -> bool:
-        """Also when the front is gone."""
+        """Whether a message has arrived, or the front is gone."""
         return self._connection.poll()
 
     def receive_setup(self) -> ReplicaSetup:
@@ -63,7 +63,7 @@ class Line:
         return message
 
     def receive_work(self) -> Work:
-        """Waits for the next one."""
+        """Waits for the next message."""
         message = decode_to_replica(self._receive())
         assert isinstance(message, Work), "the front sends nothing else"
         return message
@@ -83,8 +83,7 @@ class Line:
 
 
 def run(engine: SteppingEngine, line: Line) -> NoReturn:
-    """Runs an engine by what comes from the front, until that is gone, which raises FrontGoneError, or the engine
-    fails."""
+    """Runs an engine by the front's messages until the engine fails. Raises FrontGoneError once the front is gone."""
     loop = StepLoop(engine)
 
     def tell(report: StepReport | None) -> None:
@@ -101,7 +100,7 @@ def run(engine: SteppingEngine, line: Line) -> NoReturn:
 
 
 class LogForwarder(logging.Handler):
-    """Warnings and worse are the front's to write."""
+    """Sends warnings and errors to the front, which writes them."""
 
     def __init__(self, line: Line) -> None:
         super().__init__(logging.WARNING)
@@ -111,14 +110,14 @@ class LogForwarder(logging.Handler):
         try:
             text = self.format(record)
             self._line.send(LogLine(record.name, record.levelno, text))
-        except FrontGoneError:  # and soon this process is
+        except FrontGoneError:  # this process ends soon, too
             pass
         except Exception:
             self.handleError(record)
 
 
 def load_engine(setup: ReplicaSetup) -> Engine | Fleet:
-    """Raises InvalidInputError if the bundles are no longer those that were meant, and what loading raises."""
+    """Loads the engine. Raises InvalidInputError if the bundles' weights were replaced, and what loading raises."""
     model = open_model(setup.folders)
     if model.weights_revision != setup.revision:
         raise InvalidInputError(f"{setup.folders[0]}: other weights have taken the place of those that are served")
@@ -133,9 +132,9 @@ def load_engine(setup: ReplicaSetup) -> Engine | Fleet:
 
 
 def serve(connection: Connection, load: Callable[[ReplicaSetup], Engine | Fleet] = load_engine) -> int:
-    """Loads what it is told to and decodes until the front is gone; the process's exit status.
+    """Loads the model that the front names and decodes until the front is gone. Returns the process's exit status.
 
-    What goes wrong with loading or decoding is told to the front.
+    Errors in loading or decoding are sent to the front.
     """
     line = Line(connection)
     logging.getLogger().addHandler(LogForwarder(line))

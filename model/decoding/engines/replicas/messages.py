@@ -1,8 +1,7 @@
-"""What the front and an engine's process say to each other over a pair of sockets.
+"""The messages between the front and an engine process, over a pair of sockets.
 
-It is MessagePack of known types: a process whose memory is damaged can spoil an answer, but not run code in the front.
-
-Each side first sends its VERSION: the program may have been replaced on disk since the front was started.
+They are MessagePack of known types: a process whose memory is damaged can spoil an answer, but cannot run code in the
+front. Each side first sends its VERSION: the program may have been replaced on disk since the front started.
 """
 
 import hashlib
@@ -22,12 +21,12 @@ from dragoman.model.errors import DragomanError
 
 
 class ReplicaSetup(msgspec.Struct, frozen=True, tag=True):
-    """The first message to a process: what it loads.
+    """The first message to a process: what to load.
 
     folders:  of the bundles, absolute; several become an ensemble.
-    revision: that the weights had when the bundles were opened: with others the process must not begin.
-    number:   of the process, from 0: which of several devices it takes.
-    The rest is as for `Translator.load`, each process having so much.
+    revision: of the weights when the bundles were opened; the process must not start with other weights.
+    number:   of the process, from 0: chooses among several devices.
+    The other fields are as for `Translator.load`, for each process.
     """
 
     folders: tuple[Path, ...]
@@ -41,7 +40,7 @@ class ReplicaSetup(msgspec.Struct, frozen=True, tag=True):
 
 
 class Work(msgspec.Struct, frozen=True, tag=True):
-    """To a process, before its next step: ids of requests to give up, then requests to begin."""
+    """To a process, before its next step: ids of requests to cancel, then requests to admit."""
 
     cancelled: tuple[int, ...] = ()
     admitted: tuple[Request, ...] = ()
@@ -52,7 +51,7 @@ class Ready(msgspec.Struct, frozen=True, tag=True):
 
 
 class Report(msgspec.Struct, frozen=True, tag=True):
-    """From a process, after a step at most: what there is to tell, and what all of its steps came to."""
+    """From a process, after a step: new events, and the counts of all its steps."""
 
     finished: tuple[Finished, ...]
     partials: tuple[Partial, ...]
@@ -60,7 +59,7 @@ class Report(msgspec.Struct, frozen=True, tag=True):
 
     @classmethod
     def of(cls, events: Iterable[Event], steps: StepCounts) -> "Report":
-        """An engine's own process loses nothing."""
+        """The events must not include `Lost`: an engine in its own process loses nothing."""
         events = tuple(events)
         return cls(
             tuple(event for event in events if isinstance(event, Finished)),
@@ -78,7 +77,7 @@ class Failed(msgspec.Struct, frozen=True, tag=True):
 
     reason:  one line.
     details: the stack.
-    kind:    the name of the DragomanError that it was, whose text is `message`; empty if no user can mend it.
+    kind:    the name of the DragomanError, whose text is `message`; empty if no user can fix it.
     """
 
     reason: str
@@ -93,7 +92,7 @@ class Failed(msgspec.Struct, frozen=True, tag=True):
 
     @property
     def error(self) -> DragomanError | None:
-        """What it was, if a user can mend it; of a kind that is not known, a DragomanError."""
+        """The error, if a user can fix it; of an unknown kind, a plain DragomanError."""
         if not self.kind:
             return None
         known = {"InvalidInputError": errors.InvalidInputError, "NotFoundError": errors.NotFoundError}
@@ -101,7 +100,7 @@ class Failed(msgspec.Struct, frozen=True, tag=True):
 
 
 class LogLine(msgspec.Struct, frozen=True, tag=True):
-    """What a process logs."""
+    """A log record of a process."""
 
     logger: str
     level: int
@@ -123,7 +122,7 @@ VERSION = hashlib.sha256(
         ]
     ).encode()
 ).digest()
-"""Tells the messages from those of another version of the program."""
+"""Distinguishes the messages from those of another version of the program."""
 
 _DTYPES = ("<i4", "<f4")
 

@@ -1,6 +1,6 @@
-"""One engine process as the front sees it: started, listened to, and started again when it ends.
+"""One engine process as the front sees it: started, listened to, and restarted when it ends.
 
-A thread of its own does all that; what it shares with the engine's thread is guarded by one lock.
+Each replica has a thread for this. One lock guards the state that it shares with the engine's thread.
 """
 
 import logging
@@ -36,23 +36,23 @@ from dragoman.model.decoding.statistics import StepCounts
 from dragoman.model.errors import DragomanError
 
 COMMAND = (sys.executable, "-P", "-m", "dragoman.model.decoding.engines.replicas")
-"""Starts a process; the descriptor of its socket follows."""
+"""Command that starts a process; the descriptor of its socket follows as an argument."""
 
 ROOT = Path(__file__).parents[5]
 """The folder that `dragoman` is imported from."""
 
 EXIT_SECONDS = 5.0
-"""How long a process may take to end when the connection is closed; then it is killed."""
+"""Seconds that a process may take to end after the connection is closed; then it is killed."""
 
 STALL_SECONDS = 30.0
-"""A process that has had work for so long in all, whichever, and told nothing meanwhile is taken for stuck and killed,
-by default: one that works tells of its steps ten times a second, so that only a single step could take as long."""
+"""A process that has had work for this long and reported nothing meanwhile counts as stuck and is killed, by default. A
+working process reports its steps ten times a second, so only a single step could take this long."""
 
 NUM_LOOKS = 30
-"""How often it is looked in that time whether it has work."""
+"""How often in that time the front checks whether the process has work."""
 
 STEADY_SECONDS = 60.0
-"""A process that lived that long is started again at once when it ends; after younger ones the pause grows."""
+"""A process that lived this long is restarted at once when it ends; before younger ones the pause grows."""
 
 MAX_PAUSE = 30.0
 
@@ -60,13 +60,12 @@ logger = logging.getLogger(__name__)
 
 
 def pause_before_start(num_failures: int) -> float:
-    """Seconds to wait before a process is started again, that ended so many times in a row soon after its start."""
+    """Seconds to wait before restarting a process that ended num_failures times in a row soon after its start."""
     return 0.0 if num_failures <= 1 else min(0.25 * 2 ** (num_failures - 2), MAX_PAUSE)
 
 
 class Replica:
-    """A process, or the next one in its place. `in_flight`, `is_alive` and the counters are guarded by the lock that it
-    is made with."""
+    """A process and its successors. The owner's lock guards `in_flight`, `is_alive` and the counters."""
 
     def __init__(
         self,
@@ -76,24 +75,24 @@ class Replica:
         command: Sequence[str] = COMMAND,
         stall_seconds: float = STALL_SECONDS,
     ) -> None:
-        """owner: notified when the replica comes to life, too. command: starts the process. stall_seconds: see
+        """owner: also notified when the process is ready. command: starts the process. stall_seconds: see
         `STALL_SECONDS`."""
         self.number = number
-        self.in_flight: dict[int, Request] = {}  # by the id that the process knows them by
+        self.in_flight: dict[int, Request] = {}  # by their ids in the process
         self.room = Room()
         self.max_slots = setup.max_slots
         self.is_alive = False
         self.num_starts = 0
         self.pid: int | None = None
         self.first_start: Future[None] = Future()
-        """Done when the first process is ready; its exception says why it cannot be."""
+        """Done when the first process is ready; its exception says why it cannot start."""
         self._setup = msgspec.structs.replace(setup, number=number)
         self._owner = owner
         self._command = tuple(command)
         self._stall_seconds = stall_seconds
         self._steps, self._earlier_steps = StepCounts(), StepCounts()
         self._failure: Failed | None = None
-        self._send_lock = threading.Lock()  # guards what follows: nobody writes to what another has closed
+        self._send_lock = threading.Lock()  # guards what follows: nothing is written after another thread closes
         self._connection: Connection | None = None
         self._is_closing = threading.Event()
         self._thread = threading.Thread(target=self._look_after, name=f"dragoman-replica-{number}", daemon=True)
@@ -101,7 +100,7 @@ class Replica:
 
     @property
     def steps(self) -> StepCounts:
-        """Of all processes that there were."""
+        """The counts of all its processes so far."""
         now, earlier = self._steps, self._earlier_steps
         return StepCounts(
             now.num_steps + earlier.num_steps,
@@ -110,9 +109,9 @@ class Replica:
         )
 
     def send(self, cancelled: Sequence[int], admitted: Sequence[Request]) -> None:
-        """What is sent to a process that is gone is lost with it, and told as lost.
+        """Requests sent to a process that is gone are lost with it, and reported as `Lost`.
 
-        Not to be called with the lock held: a process that has much to tell takes nothing before it has told it.
+        Must not be called with the lock held: a process with much to send receives nothing before it has sent it.
         """
         content = encode(Work(tuple(cancelled), tuple(admitted)))
         with self._send_lock:
@@ -123,7 +122,7 @@ class Replica:
                     logger.debug("replica %d is gone", self.number)
 
     def begin_closing(self) -> None:
-        """Lets the process end, after the step that it is in."""
+        """Lets the process end after its present step."""
         self._is_closing.set()
         with self._send_lock:
             if self._connection is not None:
@@ -162,7 +161,7 @@ class Replica:
             self.pid = process.pid
         with self._send_lock:
             self._connection = connection
-        if self._is_closing.is_set():  # meanwhile, and had no connection to shut down
+        if self._is_closing.is_set():  # closed meanwhile, when there was no connection to shut down
             _shut_down(connection)
         try:
             connection.send_bytes(VERSION)
@@ -176,16 +175,16 @@ class Replica:
             process.kill()
         except (EOFError, OSError):
             pass
-        except Exception:  # of a message that nobody can read
+        except Exception:  # an unreadable message
             logger.exception("replica %d cannot be understood and is ended", self.number)
         self._end(process, connection)
 
     def _await_message(self, process: "subprocess.Popen[bytes]", connection: Connection) -> None:
-        """Returns when there is one, or the connection is at its end."""
+        """Returns when a message has arrived or the connection has ended."""
         num_with_work = 0
         while not connection.poll(self._stall_seconds / NUM_LOOKS):
             with self._owner.changed:
-                num_with_work += bool(self.in_flight)  # others each time, where callers give up sooner
+                num_with_work += bool(self.in_flight)  # perhaps with other requests each time, if callers cancel
             if num_with_work >= NUM_LOOKS:
                 logger.error("replica %d has been stuck for %g seconds and is ended", self.number, self._stall_seconds)
                 process.kill()
@@ -234,10 +233,10 @@ class Replica:
 
 
 def start_process(command: Sequence[str], num_threads: int) -> tuple["subprocess.Popen[bytes]", Connection]:
-    """A process with a connection to it. Not forked, but started anew: a fork would take over locks that other threads
-    hold, of gRPC among others.
+    """A process with a connection to it. It is not forked: a fork would inherit locks that other threads hold, such as
+    gRPC's.
 
-    Raises OSError if the system has no room for it.
+    Raises OSError if the system cannot start it.
     """
     ours, theirs = socket.socketpair()
     with ours, theirs:
@@ -253,7 +252,7 @@ def start_process(command: Sequence[str], num_threads: int) -> tuple["subprocess
 
 
 def _shut_down(connection: Connection) -> None:
-    """Both sides see the end, also a thread that is reading."""
+    """Ends the connection for both sides, also for a thread that is reading."""
     with socket.socket(fileno=os.dup(connection.fileno())) as other_handle:
         try:
             other_handle.shutdown(socket.SHUT_RDWR)
