@@ -113,8 +113,8 @@ class Preparer:
         gaps.append("".join(gap))
         if options.return_attention and num_pieces > MAX_ATTENTION_PIECES:
             raise InvalidInputError(
-                f"the text has {num_pieces} pieces, but attention and alignment are possible for {MAX_ATTENTION_PIECES} "
-                "at most"
+                f"the text has {num_pieces} pieces, but attention and alignment are possible for "
+                f"{MAX_ATTENTION_PIECES} at most"
             )
         return PreparedText(text, tuple(segments), tuple(gaps), options, direction.target, frame)
 
