@@ -26,9 +26,9 @@ from dragoman.model.decoding.statistics import EngineStatistics, RequestCounts, 
 from dragoman.model.errors import DragomanError, InvalidInputError, StalledError
 
 EVENT_SECONDS = 0.002
-"""How long a step waits for something to tell: meanwhile the caller can neither admit nor cancel."""
+"""Seconds that a step waits for events: meanwhile the caller can neither admit nor cancel."""
 LIFE_SECONDS = 0.2
-"""How long a step waits for a process to come to life, if there is none."""
+"""Seconds that a step waits for a process to become ready, if there is none."""
 
 logger = logging.getLogger(__name__)
 

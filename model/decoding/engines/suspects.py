@@ -6,7 +6,7 @@ from dataclasses import replace
 from dragoman.model.decoding.request import Lost, Request
 
 MAX_DEATHS = 2
-"""Processes that may end while they have a request; then it is taken for the reason."""
+"""Processes that may end while they decode a request; after that, the request counts as the reason."""
 
 MAX_SUSPECTS = 4096
 """Requests of which it is remembered that a process ended with them."""
