@@ -1,5 +1,5 @@
-"""Threads for what may never return, such as a disk that hangs: the event loop gives them up, and the process ends
-without them."""
+"""Threads for calls that may never return, as on a disk that hangs: the event loop can give them up, and they do not
+keep the process alive."""
 
 import asyncio
 import queue
@@ -11,12 +11,12 @@ Found = TypeVar("Found")
 
 
 def _forget(found: Any) -> None:
-    """Nobody needs it any more."""
+    """Drop a late result."""
 
 
 class BackgroundThread:
-    """Calls functions one after the other on a daemon thread, always the same one unless a call is given up: then that
-    thread is left to the call, and another takes its place. Used on an event loop."""
+    """Calls functions one after the other on a daemon thread, for use on an event loop. When a call is given up, the
+    thread is left to it, and a new thread takes its place."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -29,8 +29,8 @@ class BackgroundThread:
         *,
         on_late: Callable[[Found], None] = _forget,
     ) -> Found:
-        """What the function returns or raises. It is given up after `seconds`, with TimeoutError, or when the
-        caller is cancelled. on_late: gets, on another thread, what a call that was given up returns after all."""
+        """Run the function and return its result. The call is given up after `seconds`, with TimeoutError, or when the
+        caller is cancelled. on_late: called on another thread with the result of a call that was given up."""
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Found] = loop.create_future()
 
@@ -44,7 +44,7 @@ class BackgroundThread:
 
             def discard() -> None:
                 if error is None:
-                    on_late(found)  # type: ignore[arg-type]  # without an error something was found
+                    on_late(found)  # type: ignore[arg-type]  # without an error there is a result
 
             def deliver() -> None:
                 if answer.done():
@@ -71,14 +71,14 @@ class BackgroundThread:
                 self.end()
 
     def end(self) -> None:
-        """Has the thread end when its calls have returned; the next `run` starts another."""
+        """End the thread after its current calls; the next `run` starts a new one."""
         if self._jobs is not None:
             self._jobs.put(None)
             self._jobs = None
 
 
 async def run_on_own_thread(function: Callable[[], Found], name: str) -> Found:
-    """Calls a function that may block for long on a daemon thread of its own."""
+    """Run a function that may block for long on a daemon thread of its own."""
     thread = BackgroundThread(name)
     try:
         return await thread.run(function)

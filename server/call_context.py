@@ -1,4 +1,5 @@
-"""A call, whatever the transport: made at the door, handed down to the queue, described by log and trace at its end."""
+"""The context of a call, independent of the transport: made by the interceptor, passed down to the queue, logged at the
+end."""
 
 import enum
 import time
@@ -6,24 +7,24 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 UNKNOWN_METHOD = "unknown"
-"""What calls of methods that do not exist are counted under: anybody may make up any number of names."""
+"""The method under which calls of nonexistent methods are counted: callers could invent any number of names."""
 
 HEALTH_SERVICE = "grpc.health.v1.Health"
 
 
 class Priority(enum.Enum):
-    """How urgent a request is; see `server.scheduling.scheduler` for what it gets."""
+    """Priority of a request; `server.scheduling.scheduler` describes its effect."""
 
     INTERACTIVE = "interactive"
     """Somebody waits for it."""
     BATCH = "batch"
-    """It may wait for the others."""
+    """It may wait for interactive requests."""
 
 
 @dataclass(slots=True)
 class CallTiming:
-    """When a call's sentences waited and were decoded. Times are those of `time.monotonic`; None while there is none.
-    A worker's thread writes it; log and trace read it when the call has ended.
+    """Times at which a call's sentences waited and were decoded, by `time.monotonic`; None if not yet known. A worker's
+    thread writes them; log and trace read them after the call.
 
     submitted_at:  when the first sentence entered a queue.
     admitted_at:   when the first sentence got a slot, and last_admitted_at the last.
@@ -38,7 +39,7 @@ class CallTiming:
     queue_seconds: float | None = None
 
     def admitted(self, submitted_at: float, now: float) -> None:
-        """A sentence leaves the queue."""
+        """Note that a sentence left the queue."""
         if self.submitted_at is None or submitted_at < self.submitted_at:
             self.submitted_at = submitted_at
         if self.admitted_at is None:
@@ -47,21 +48,21 @@ class CallTiming:
         self.queue_seconds = max(self.queue_seconds or 0.0, now - submitted_at)
 
     def finished(self, now: float) -> None:
-        """A sentence is translated."""
+        """Note that a sentence was translated."""
         self.finished_at = now
 
 
 class Allowance(Protocol):
-    """What a caller may still use, for work that goes on after its call."""
+    """A caller's quotas, for work that goes on after its call."""
 
     def enter(self) -> None:
-        """Counts an operation that begins; `leave` must follow. Raises `server.access.quotas.QuotaError`."""
+        """Count an operation that begins; `leave` must follow. Raises `server.access.quotas.QuotaError`."""
 
     def leave(self) -> None:
-        """Ends what `enter` began."""
+        """End an operation that `enter` counted."""
 
     def charge(self, num_characters: int) -> float:
-        """Counts characters and returns 0, or returns the seconds after which they may be sent."""
+        """Count characters and return 0, or return the seconds after which they may be sent."""
 
 
 class _Unlimited:
@@ -76,23 +77,22 @@ UNLIMITED: Allowance = _Unlimited()
 
 @dataclass(slots=True, eq=False)
 class CallContext:
-    """One call: who calls, with what rights, until when; and what log, metrics and traces say of it at the end.
+    """One call: its caller, rights and deadline, and the facts that log, metrics and traces report at its end.
 
-    client:         whom fairness is among: the token's name, or else the connection.
+    client:         the caller's name for fair shares: the name of the token or certificate, or else the connection.
     request_id:     the call's name in log and trace.
-    deadline:       when nobody wants the answer any more, on the clock of `time.monotonic`; None for never.
-    max_priority:   the most that the caller's token permits.
-    identity:       the name in the token or certificate, which alone may see what the caller leaves behind; empty
-                    for a caller who has neither.
-    allowance:      what the caller may use beyond this call.
+    deadline:       by `time.monotonic`; None for none.
+    max_priority:   the highest priority that the caller's token permits.
+    identity:       name of the token or certificate, which owns the caller's operations; empty without either.
+    allowance:      the caller's quotas beyond this call.
     method:         such as "dragoman.v1.TranslationService/Translate", or `UNKNOWN_METHOD`.
-    started_at:     on the clock of `time.monotonic`.
-    model:          what answered; empty while that is not known.
-    num_texts, num_characters: what the call has brought so far.
-    texts:          what was to be translated; None if that is not to be kept.
+    started_at:     by `time.monotonic`.
+    model:          name of the model that answered; empty if not yet known.
+    num_texts, num_characters: received so far.
+    texts:          the texts to translate; None if the log may not hold them.
     span:           of the trace; None without one.
 
-    Giving a call up is cancelling its task.
+    To give up a call, cancel its task.
     """
 
     client: str
@@ -111,7 +111,7 @@ class CallContext:
     span: Any = field(default=None, repr=False)
 
     def limit(self, priority: Priority) -> Priority:
-        """The priority that a request of this caller gets where it asks for `priority`."""
+        """The priority of a request that asks for `priority`, within the caller's rights."""
         return Priority.BATCH if self.max_priority is Priority.BATCH else priority
 
     def detach(self) -> "CallContext":
@@ -120,5 +120,5 @@ class CallContext:
 
     @property
     def is_health_check(self) -> bool:
-        """Whether it only asks whether the server serves."""
+        """Whether it is a call of the health service."""
         return self.method.partition("/")[0] == HEALTH_SERVICE

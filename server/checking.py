@@ -1,4 +1,4 @@
-"""`dragoman serve --check`: whether a server could start with its configuration, without starting it."""
+"""`dragoman serve --check`: check whether a server could start with its configuration."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,10 +16,10 @@ from dragoman.server.config import ModelConfig, ServerConfig
 
 
 def check_server(config: ServerConfig) -> list[str]:
-    """Lines for a person: what would be served, where and to whom, and what to beware of.
+    """A summary for the operator, by lines: address, access, services, models and warnings.
 
-    Reads all files that a server would, the weights included, but binds no port: the server may be running. Raises
-    DragomanError that names what is wrong.
+    Reads all files that a server would, including the weights, but binds no port: the server may be running. Raises
+    DragomanError that names the fault.
     """
     listening = list(_describe_listening(config))  # the small files first
     models = [_read_model(model) for model in config.served_models]
@@ -39,12 +39,12 @@ def _describe_listening(config: ServerConfig) -> Iterator[str]:
     encrypted = "with TLS" if config.tls.certificate is not None else "without TLS"
     if config.access.tokens is not None:
         TokenFile(config.access.tokens)
-        whom = f"those who have a token of {config.access.tokens}"
+        whom = f"callers with a token from {config.access.tokens}"
     else:
         whom = "everybody"
     if config.tls.client_ca is not None:
         whom += " with a certificate"
-    yield f"listens on {config.server.listen}, {encrypted}, to {whom}"
+    yield f"listens on {config.server.listen}, {encrypted}, for {whom}"
     folder = config.server.google_files
     if folder is not None and not folder.is_dir():
         raise NotFoundError(f"server.google_files: {folder}: there is no such folder")
@@ -57,7 +57,7 @@ def _describe_listening(config: ServerConfig) -> Iterator[str]:
     if config.server.google and folder is None:
         yield "refuses BatchTranslateText: server.google_files names no folder"
     if config.metrics.listen is not None:
-        yield f"tells its metrics on http://{config.metrics.listen}/metrics"
+        yield f"serves metrics on http://{config.metrics.listen}/metrics"
     if config.traces.endpoint is not None:
         yield f"sends its traces to {config.traces.endpoint}"
 
@@ -68,7 +68,7 @@ def _read_model(model: ModelConfig) -> tuple[str, BundleConfig, Path]:
     read_vocabulary(folder, info)
     if model.device == "cpu":
         read_weights(folder, info)
-    else:  # whether there is such a device, and can do it, is known to torch alone
+    else:  # only torch knows whether the device exists and supports the precision
         load_decoder(folder, info, precision=model.precision, device=model.device, max_slots=1)
     if model.shortlist:
         read_shortlist(folder, info)

@@ -1,4 +1,4 @@
-"""The configuration of a server: one tree of frozen tables, read from TOML, any key overridden by --set."""
+"""The server's configuration: a tree of frozen tables, read from TOML; --set overrides any key."""
 
 import importlib.util
 import os
@@ -20,14 +20,14 @@ DEFAULT_LOAD_SECONDS, DEFAULT_MAX_RETIRED = 600.0, 4
 """See `ServingConfig`."""
 
 DEFAULT_LISTEN = "127.0.0.1:50051"
-"""Loopback alone: without a certificate and tokens, a connection is neither encrypted nor authenticated."""
+"""Loopback only: without a certificate and tokens, a connection is neither encrypted nor authenticated."""
 
 MAX_SOCKET_PATH_BYTES = 107
-"""What the kernel has room for, and a byte that ends it."""
+"""The kernel's limit, less the final NUL byte."""
 
 
 def parse_address(address: str) -> tuple[str, int]:
-    """HOST:PORT in its parts; an IPv6 host keeps its brackets. Raises InvalidInputError for anything else."""
+    """Split HOST:PORT; an IPv6 host keeps its brackets. Raises InvalidInputError for any other form."""
     host, _, port = address.rpartition(":")
     if not host or not port.isascii() or not port.isdecimal() or int(port) > 65535:
         raise InvalidInputError(f'cannot listen on "{address}": write HOST:PORT, such as {DEFAULT_LISTEN}')
@@ -38,8 +38,8 @@ def parse_address(address: str) -> tuple[str, int]:
 
 
 def find_socket_path(address: str) -> Path | None:
-    """The path of "unix:PATH", a socket of this machine; None for HOST:PORT. Raises InvalidInputError for a path that
-    no socket can have."""
+    """The path of "unix:PATH", a Unix socket; None for HOST:PORT. Raises InvalidInputError for an empty or too long
+    path."""
     scheme, _, path = address.partition(":")
     if scheme != "unix":
         return None
@@ -79,56 +79,56 @@ class LoadingConfig(StrictModel):
         None,
         ge=1,
         le=4096,
-        description="Sentences that a model decodes at once; by default 64 for each thread, 256 off a processor.",
+        description="Sentences that a model decodes at once; by default 64 for each thread, 256 on a GPU.",
     )
     max_cached_positions: int | None = Field(
         None,
         ge=1,
-        description="Bounds a model's memory: source pieces, and beams times target pieces, of all its sentences.",
+        description="Bounds a model's memory: source pieces plus beams times target pieces of all its sentences.",
     )
-    precision: Precision = Field("auto", description="What to compute in; auto: int8 on a processor, else bfloat16.")
-    device: str = Field("cpu", min_length=1, description="cpu, or another that torch knows, such as cuda.")
+    precision: Precision = Field("auto", description="Number format; auto: int8 on the CPU, bfloat16 on a GPU.")
+    device: str = Field("cpu", min_length=1, description="cpu, or a device of torch, such as cuda.")
     stall_seconds: float = Field(
         30.0,
         gt=0,
         le=86400,
-        description="An engine that takes longer for one step is given up, and the model loaded anew.",
+        description="An engine that takes longer for one step is given up, and the model is loaded again.",
     )
     shortlist: bool = Field(False, description="Use the bundle's lexical shortlist: faster, nearly the same.")
 
 
 class ServingConfig(LoadingConfig):
-    """The server as a whole, and how its models are loaded unless they say otherwise themselves."""
+    """The server as a whole, and the defaults for loading its models."""
 
     listen: ListenAddress = Field(DEFAULT_LISTEN, description="HOST:PORT, where port 0 takes a free one, or unix:PATH.")
     drain_seconds: float = Field(
-        30.0, ge=0, allow_inf_nan=False, description="How long running calls may go on once the server is to stop."
+        30.0, ge=0, allow_inf_nan=False, description="Time for running calls to finish when the server stops."
     )
-    reflection: bool = Field(True, description="Clients may ask for the contract (gRPC server reflection).")
-    channelz: bool = Field(False, description="Clients may ask for the state of connections (gRPC channelz).")
-    google: bool = Field(False, description="Offer google.cloud.translation.v3 on the same port; needs the extra.")
+    reflection: bool = Field(True, description="Serve the contract by gRPC reflection.")
+    channelz: bool = Field(False, description="Serve the state of connections by gRPC channelz.")
+    google: bool = Field(False, description="Serve google.cloud.translation.v3 on the same port; needs the extra.")
     google_files: FilePath | None = Field(
-        None, description="The folder whose files BatchTranslateText may read and write; none: it is refused."
+        None, description="Folder that BatchTranslateText reads and writes; without it the method is refused."
     )
     google_operations: FilePath | None = Field(
         None,
-        description="The folder, of this server alone, that keeps BatchTranslateText's operations over a restart; "
-        "none: they are forgotten.",
+        description="Folder of this server alone that keeps BatchTranslateText's operations over a restart; without it "
+        "a restart forgets them.",
     )
     load_seconds: float = Field(
-        DEFAULT_LOAD_SECONDS, gt=0, le=86400, description="How long loading a model may take; then it has failed."
+        DEFAULT_LOAD_SECONDS, gt=0, le=86400, description="Longest time to load a model; after it the load has failed."
     )
     max_retired_models: int = Field(
         DEFAULT_MAX_RETIRED,
         ge=0,
         le=1000,
-        description="Models that were replaced and still have calls, all together; the oldest ones' calls are ended.",
+        description="Replaced models that may still have calls; beyond it the oldest one's calls are ended.",
     )
     reload_seconds: float = Field(
         5.0,
         ge=0,
         allow_inf_nan=False,
-        description="How often to look whether the configuration or a bundle has changed; 0: only on SIGHUP.",
+        description="Interval of checks for changes of the configuration and the bundles; 0: only on SIGHUP.",
     )
 
 
@@ -137,66 +137,64 @@ class ModelConfig(LoadingConfig):
 
     bundle: str = Field(min_length=1, description="A bundle's folder, or a shipped bundle's name.")
     name: str | None = Field(
-        None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$", description="What clients call it; by default the bundle's own."
+        None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$", description="Name for clients; by default the bundle's own."
     )
 
 
 class LimitsConfig(StrictModel):
-    """What a call and a client may ask for."""
+    """Limits of calls and clients."""
 
-    max_message_bytes: int = Field(
-        4 * 1024 * 1024, ge=1024, lt=2**31, description="Bytes of one message, requests and responses alike."
-    )
+    max_message_bytes: int = Field(4 * 1024 * 1024, ge=1024, lt=2**31, description="Bytes of one request or response.")
     max_texts: int = Field(1024, ge=1, lt=2**31, description="Texts of one call.")
     max_text_length: int = Field(100_000, ge=1, lt=2**31, description="Characters of one text.")
-    max_waiting: int = Field(MAX_WAITING, ge=1, lt=2**31, description="Sentences that wait for a slot, of each model.")
+    max_waiting: int = Field(MAX_WAITING, ge=1, lt=2**31, description="Sentences waiting, by model and priority.")
     max_waiting_bytes: int = Field(
         MAX_WAITING_BYTES,
         ge=1024 * 1024,
         lt=2**40,
-        description="Memory of the sentences that wait for a slot, of each model and priority.",
+        description="Memory of the waiting sentences, by model and priority.",
     )
     max_sentences: int = Field(
         MAX_WAITING, ge=1, lt=2**31, description="Sentences of one call; by default as many as may wait."
     )
     max_beam_size: int = Field(MAX_BEAM_SIZE, ge=4, le=MAX_BEAM_SIZE, description="Beams of one sentence.")
-    max_n_best: int = Field(MAX_BEAM_SIZE, ge=1, le=MAX_BEAM_SIZE, description="Hypotheses told of one sentence.")
+    max_n_best: int = Field(MAX_BEAM_SIZE, ge=1, le=MAX_BEAM_SIZE, description="Hypotheses of one sentence.")
     max_call_seconds: float | None = Field(
         None,
         gt=0,
         le=86400,
-        description="How long a call may wait and be decoded, whatever its deadline; of a stream each text. Without it "
-        "any time.",
+        description="Longest time that a call, or one text of a stream, waits and decodes, whatever its deadline; by "
+        "default no limit.",
     )
-    max_concurrent_calls: int = Field(4096, ge=1, description="Calls that run at once, of all clients together.")
+    max_concurrent_calls: int = Field(4096, ge=1, description="Concurrent calls of all clients together.")
     max_concurrent_calls_per_client: int = Field(
-        1024, ge=1, description="Those of one client: of one token, or else of one connection."
+        1024, ge=1, description="Concurrent calls of one token, or of one connection without a token."
     )
     max_health_watches: int = Field(
-        256, ge=1, description="Calls of Health.Watch at once, which need no token; of one connection a fourth of them."
+        256, ge=1, description="Concurrent Health.Watch calls, which need no token; a connection may have a quarter."
     )
     max_connection_streams: int = Field(
-        1024, ge=1, lt=2**31, description="Calls that run at once on one connection; further ones wait at the client."
+        1024, ge=1, lt=2**31, description="Concurrent calls of one connection; further calls wait at the client."
     )
     min_ping_seconds: float = Field(
         10.0,
         ge=0,
         allow_inf_nan=False,
-        description="A client that sends keepalive pings more often than that is disconnected.",
+        description="Shortest interval of a client's keepalive pings; a faster client is disconnected.",
     )
     max_connection_seconds: float | None = Field(
         None,
         gt=0,
         le=2**31 / 1000 - 1,
         allow_inf_nan=False,
-        description="A connection that is about as old (a tenth more or less) takes no further calls: its client makes "
-        "another, and finds servers that are new. Running calls are finished, however long a stream goes on. Without "
-        "it a connection lasts for good.",
+        description="Age, give or take a tenth, at which a connection takes no further calls, so that its client "
+        "connects again and finds new servers. Running calls finish, however long a stream goes on. By default no "
+        "limit.",
     )
     max_metadata_bytes: int = Field(16 * 1024, ge=1024, lt=2**31, description="Bytes of a call's metadata.")
 
     def of_queue(self) -> QueueLimits:
-        """Those of one model's queue."""
+        """The limits of one model's queue."""
         return QueueLimits(
             self.max_waiting, self.max_waiting_bytes, self.max_beam_size, self.max_n_best, self.max_call_seconds
         )
@@ -216,12 +214,12 @@ class LimitsConfig(StrictModel):
 
 
 class TlsConfig(StrictModel):
-    """Encryption; without a certificate there is none. The files are read again when they change."""
+    """TLS; off without a certificate. The server reads the files again when they change."""
 
     certificate: FilePath | None = Field(None, description="The server's certificate chain, PEM.")
     key: FilePath | None = Field(None, description="Its private key, PEM.")
     client_ca: FilePath | None = Field(
-        None, description="Certificates, PEM, of those whose clients alone may connect (mutual TLS)."
+        None, description="Authorities, PEM; only clients with a certificate from one may connect (mutual TLS)."
     )
 
     @model_validator(mode="after")
@@ -236,36 +234,36 @@ class TlsConfig(StrictModel):
 class AccessConfig(StrictModel):
     """Who may call."""
 
-    tokens: FilePath | None = Field(None, description="File of bearer tokens; none: everybody may call.")
+    tokens: FilePath | None = Field(None, description="File of bearer tokens; without it everybody may call.")
 
 
 class MetricsConfig(StrictModel):
-    """Figures for Prometheus."""
+    """Metrics for Prometheus."""
 
     listen: Address | None = Field(
-        None, description='HOST:PORT of /metrics over HTTP, such as "127.0.0.1:9464"; none: there are no metrics.'
+        None, description='HOST:PORT of /metrics over HTTP, such as "127.0.0.1:9464"; by default no metrics.'
     )
 
 
 class LogConfig(StrictModel):
-    """What is written to standard error."""
+    """The log on standard error."""
 
-    format: Literal["text", "json"] = Field("text", description="Lines for people, or an object a line.")
+    format: Literal["text", "json"] = Field("text", description="Lines for people, or one JSON object per line.")
     level: Literal["debug", "info", "warning", "error"] = "info"
-    texts: bool = Field(False, description="Whether the log may hold what is translated.")
+    texts: bool = Field(False, description="Whether the log may hold texts and translations.")
 
 
 class TracesConfig(StrictModel):
     """OpenTelemetry traces; they need the extra."""
 
     endpoint: str | None = Field(
-        None, min_length=1, description='OTLP over gRPC, such as "http://localhost:4317"; none: there are no traces.'
+        None, min_length=1, description='OTLP over gRPC, such as "http://localhost:4317"; by default no traces.'
     )
-    sample_ratio: float = Field(1.0, ge=0, le=1, description="Share of calls traced; a caller may refuse.")
+    sample_ratio: float = Field(1.0, ge=0, le=1, description="Share of calls to trace; a caller can lower it.")
 
 
 class ServerConfig(StrictModel):
-    """Everything that decides what a server does."""
+    """The whole configuration of a server."""
 
     server: ServingConfig = ServingConfig()
     models: tuple[ModelConfig, ...] = Field((), strict=False)
@@ -279,7 +277,7 @@ class ServerConfig(StrictModel):
     @field_validator("models", mode="before")
     @classmethod
     def _is_a_list(cls, models: Any) -> Any:
-        if isinstance(models, dict):  # an easy slip, which the type's own message would not explain
+        if isinstance(models, dict):  # a common slip, which pydantic's message would not explain
             raise ValueError("write [[models]], in double brackets, over each model")
         return models
 
@@ -304,7 +302,7 @@ class ServerConfig(StrictModel):
 
     @property
     def served_models(self) -> tuple[ModelConfig, ...]:
-        """The models, each with what [server] says of loading where it says nothing itself."""
+        """The models, with the defaults of [server] for the keys that they do not set."""
         common = {name: getattr(self.server, name) for name in LoadingConfig.model_fields}
         return tuple(
             model.model_copy(update={k: v for k, v in common.items() if k not in model.model_fields_set})
@@ -320,15 +318,17 @@ def load_server_config(
     options: Mapping[str, object] | None = None,
     default_bundle: str | None = None,
 ) -> ServerConfig:
-    """Reads a server's configuration, or takes the defaults without a file.
+    """Read a server's configuration; without a file, take the defaults.
 
-    Variables DRAGOMAN_TABLE__KEY count before the file, and overrides before them: "table.key=value" in TOML syntax, a
-    bare word being a string. bundles: the models, in place of the
-    file's. options: keys of [server] that count before all else, also before what a model says itself. default_bundle:
-    what is served where no bundle is named anywhere.
+    Environment variables DRAGOMAN_TABLE__KEY override the file.
 
-    Paths in the file are relative to its folder, all others to the current one. Raises NotFoundError for a missing file
-    and InvalidInputError that names the dotted key, or the line, at fault.
+    overrides:      "table.key=value" in TOML syntax, a bare word being a string; they override file and variables.
+    bundles:        the models, instead of the file's.
+    options:        keys of [server] that override everything else, also a model's own keys.
+    default_bundle: the bundle to serve if none is named anywhere.
+
+    Paths in the file are relative to its folder, all others to the current one. Raises NotFoundError for a missing
+    file, and InvalidInputError that names the faulty key or line.
     """
     tree: dict[str, Any] = {}
     if path is not None:
@@ -351,7 +351,7 @@ def load_server_config(
 
 def _apply_options(tree: dict[str, Any], options: Mapping[str, object]) -> None:
     server = tree.setdefault("server", {})
-    if isinstance(server, dict):  # or else the validation says what it should be
+    if isinstance(server, dict):  # otherwise the validation reports it
         server.update(options)
     models = tree["models"]
     for model in models if isinstance(models, list) else ():
@@ -371,7 +371,7 @@ _PATHS = (
 
 
 def _anchor_paths(tree: dict[str, Any], folder: Path) -> None:
-    """Wherever the server is started, the file means the same. What is no path is left for the validation to name."""
+    """Make the file's paths relative to its folder. Values that are no paths are left to the validation."""
     for table, key in _PATHS:
         values = tree.get(table)
         if isinstance(values, dict) and isinstance(values.get(key), str):
@@ -387,5 +387,5 @@ def _anchor_paths(tree: dict[str, Any], folder: Path) -> None:
 def _is_installed(module: str) -> bool:
     try:
         return importlib.util.find_spec(module) is not None
-    except ModuleNotFoundError:  # not even the package around it
+    except ModuleNotFoundError:  # its parent package is missing
         return False

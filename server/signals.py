@@ -1,7 +1,7 @@
-"""What signals do to a server: SIGTERM and SIGINT end it while it loads and stop it gracefully while it serves; SIGHUP
-has a server that serves look at its files again. And what ends a server that does not stop by itself.
+"""Signals of a server: SIGTERM and SIGINT end it while it loads and stop it gracefully while it serves; SIGHUP makes it
+check its files. `LastResort` ends a server that does not stop.
 
-Imports next to nothing, so that the handlers can be there before anything slow begins.
+Imports almost nothing, so that the handlers can be installed before slow imports.
 """
 
 import asyncio
@@ -18,9 +18,9 @@ STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 def exit_on_stop_signals() -> None:
-    """From now on SIGTERM and SIGINT end the process at once, with status 143 and 130, also where it is PID 1.
+    """Make SIGTERM and SIGINT end the process at once, with status 143 and 130, even if it is PID 1.
 
-    For PID 1, which a container's command is, the kernel ignores a signal that has no handler. Call it on the main
+    A container's command is PID 1, for which the kernel ignores signals without a handler. Call this on the main
     thread, and only while there is nothing to clean up.
     """
     for number in STOP_SIGNALS:
@@ -28,24 +28,24 @@ def exit_on_stop_signals() -> None:
 
 
 def ignore_reload_signal() -> None:
-    """Without this, a SIGHUP that announces a changed file would end a server that still loads."""
+    """Ignore SIGHUP, which would end a server that still loads."""
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
 
 def catch_reload_signal(reload: Callable[[], None]) -> None:
-    """Calls `reload` on the running loop at every SIGHUP from now on."""
+    """Call `reload` on the running loop at every SIGHUP."""
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload)
 
 
 def catch_stop_signal() -> asyncio.Event:
-    """The event that the next SIGTERM or SIGINT sets on the running loop; a second one ends the process at once."""
+    """An event that the next SIGTERM or SIGINT sets on the running loop; a second signal ends the process at once."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
 
     def handle() -> None:
-        # The loop's own handlers stay registered, so that a signal still wakes the loop: one that comes just before
-        # the loop goes to sleep would else be seen when something else wakes it. In the loop's next round, since
-        # Python's part of this very signal may be due yet; but before anybody hears of the stop.
+        # The loop's handlers stay registered, because only they wake a loop that is about to sleep. The new handlers
+        # are set in the loop's next round, because Python may still have to handle this signal; but before `stop` is
+        # seen.
         loop.call_soon(exit_on_stop_signals)
         stop.set()
 
@@ -55,22 +55,22 @@ def catch_stop_signal() -> asyncio.Event:
 
 
 class LastResort:
-    """Ends the process if it has not stopped in time. A file of a bundle on a disk that hangs, and the thread that
-    reads it would keep the process alive for ever."""
+    """Ends a process that does not stop in time: a thread that reads from a disk that hangs would keep it alive for
+    ever."""
 
     def __init__(self, report: Callable[[], None]) -> None:
-        """report: called on a thread of its own just before the end."""
+        """report: called on a thread of its own just before the process ends."""
         self._report = report
         self._timer: threading.Timer | None = None
 
     def arm(self, seconds: float) -> None:
-        """The time runs from now on."""
+        """Start the timer."""
         self._timer = threading.Timer(seconds, self._end)
         self._timer.daemon = True
         self._timer.start()
 
     def disarm(self) -> None:
-        """It has stopped. May be called at any time."""
+        """Stop the timer; may be called at any time."""
         if self._timer is not None:
             self._timer.cancel()
 

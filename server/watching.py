@@ -1,4 +1,4 @@
-"""Whether files have been replaced or overwritten, without reading them: the weights alone may be gigabytes."""
+"""Detection of replaced or overwritten files without reading them: the weights alone may be gigabytes."""
 
 import os
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ WATCHED_FILES = (CONFIG_FILE, WEIGHTS_FILE, "vocabulary.model", "source.model", 
 
 @dataclass(frozen=True, slots=True)
 class FileState:
-    """What differs once another file lies at the same path, or the file is written to.
+    """State of a file. It changes when the file is replaced or written to.
 
     mtime_ns: last modification, nanoseconds since 1970.
     """
@@ -26,14 +26,14 @@ class FileState:
 
 @dataclass(frozen=True, slots=True)
 class BundleState:
-    """A bundle's folder, with symbolic links followed, and what of `WATCHED_FILES` lies in it; None: it is missing."""
+    """A bundle's folder, with symbolic links resolved, and the states of `WATCHED_FILES`; None for a missing file."""
 
     folder: str
     files: tuple[FileState | None, ...]
 
 
 def file_state(path: Path) -> FileState | None:
-    """None where there is no file, or none that may be looked at."""
+    """The state of a file; None if it is missing or cannot be accessed."""
     try:
         status = os.stat(path)
     except OSError:
@@ -42,19 +42,19 @@ def file_state(path: Path) -> FileState | None:
 
 
 class FileWatch:
-    """Files that may be replaced or written to. Not thread-safe."""
+    """Watches files for changes. Not thread-safe."""
 
     def __init__(self, *paths: Path) -> None:
         self._paths = paths
         self._states = self._look()
 
     def has_changed(self) -> bool:
-        """Whether a file is another one than at the last look, which this is now."""
+        """Whether a file has changed since the previous call."""
         before, self._states = self._states, self._look()
         return self._states != before
 
     def forget(self) -> None:
-        """Has the next look find a change."""
+        """Make the next `has_changed` return True."""
         self._states = ()
 
     def _look(self) -> tuple[FileState | None, ...]:
@@ -62,7 +62,7 @@ class FileWatch:
 
 
 def bundle_state(name_or_path: str) -> BundleState:
-    """Of a bundle as `find_bundle` finds it; one that is not there has a state, too."""
+    """The state of a bundle, given as for `find_bundle`; a missing bundle has a state, too."""
     try:
         folder = os.path.realpath(find_bundle(name_or_path))
     except NotFoundError:

@@ -1,1 +1,1 @@
-"""Who may call the server, and how much; what an operator must know of how open it is. It knows no transport."""
+"""Access: tokens, certificates, quotas, and warnings about an open server; independent of the transport."""

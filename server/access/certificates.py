@@ -1,4 +1,4 @@
-"""Certificates for TLS and mutual TLS, which are read again when their files change."""
+"""Certificates for TLS and mutual TLS, read again when their files change."""
 
 import logging
 import ssl
@@ -15,7 +15,8 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Certificates:
-    """PEM: the server's chain and key, and the authorities whose clients may connect; None: any client may."""
+    """The server's chain and key, and the authorities of clients' certificates, all PEM. authorities: None lets any
+    client connect."""
 
     chain: bytes
     key: bytes
@@ -23,7 +24,7 @@ class Certificates:
 
 
 class CertificateFiles:
-    """The files of `TlsConfig` and what was last seen of them."""
+    """The files of `TlsConfig`, watched for changes."""
 
     def __init__(
         self,
@@ -32,8 +33,8 @@ class CertificateFiles:
         client_ca: Path | None,
         on_expiry_known: Callable[[float], None] = lambda expiry: None,
     ) -> None:
-        """on_expiry_known: called at each load, on any thread, with the time at which the certificate expires, in
-        seconds since the epoch."""
+        """on_expiry_known: called at each load, on any thread, with the certificate's expiry in seconds since the
+        epoch."""
         self._certificate = certificate
         self._key = key
         self._client_ca = client_ca
@@ -42,7 +43,7 @@ class CertificateFiles:
         self._watch = FileWatch(*(path for path in (certificate, key, client_ca) if path is not None))
 
     def load(self) -> Certificates:
-        """What the files hold, once it is known to be whole. Raises InvalidInputError that names the file."""
+        """Read and check the files. Raises InvalidInputError that names the faulty file."""
         chain, key = _read(self._certificate), _read(self._key)
         authorities = None if self._client_ca is None else _read(self._client_ca)
         expiry = _read_expiry(self._certificate, chain)
@@ -53,23 +54,23 @@ class CertificateFiles:
         return Certificates(chain, key, authorities)
 
     def load_changed(self) -> Certificates | None:
-        """What the files hold if one has changed since the last time, else None. A broken file changes nothing."""
+        """Read the files if one has changed since the last call; otherwise, or if one is broken, return None."""
         with self._lock:
             if not self._watch.has_changed():  # a broken file is logged once
                 return None
             try:
                 loaded = self.load()
             except InvalidInputError as error:
-                logger.error("the certificate stays as it was: %s", error)
+                logger.error("the old certificate stays in use: %s", error)
                 return None
-            if self._watch.has_changed():  # one was being replaced meanwhile: the next handshake looks again
+            if self._watch.has_changed():  # a file was replaced meanwhile: the next handshake checks again
                 self._watch.forget()
                 return None
-        logger.warning("%s was read again", self._certificate)
+        logger.warning("%s was reloaded", self._certificate)
         return loaded
 
     def _check_pair(self) -> None:
-        """Lets OpenSSL say whether the key is the certificate's; gRPC would only fail every handshake."""
+        """Check by OpenSSL that the key belongs to the certificate; otherwise gRPC would fail every handshake."""
         try:
             # An encrypted key must not make OpenSSL ask for its password on the terminal.
             ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(self._certificate, self._key, password="")
@@ -79,7 +80,7 @@ class CertificateFiles:
 
 
 def _read_expiry(path: Path, chain: bytes) -> float:
-    """When the first certificate of the chain expires, in seconds since the epoch."""
+    """Expiry of the chain's first certificate, in seconds since the epoch."""
     from cryptography.x509 import load_pem_x509_certificates  # the extra `tls`, without which no certificate gets here
 
     try:

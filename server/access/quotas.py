@@ -1,4 +1,4 @@
-"""How much of the server the callers may use at once and over time."""
+"""Quotas of callers: concurrent calls, and characters over time."""
 
 import time
 from collections.abc import Callable
@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from dragoman.server.access.tokens import Token
 
 CONCURRENCY_RETRY_SECONDS = 0.5
-"""The pause that a caller with too many calls is asked for: about how long calls take to end."""
+"""Retry pause for a caller with too many calls: about the duration of a call."""
 
 _WINDOW_SECONDS = 60.0
 
-_ROUNDING = 1e-6  # of a character: a caller who has waited as long as asked may go on
+_ROUNDING = 1e-6  # characters: a caller who has waited as long as told must not fail by rounding
 
 
 class QuotaError(Exception):
-    """A call that is one too many. reason: one word for the metrics; retry_after: seconds."""
+    """A call beyond a quota. reason: one word for the metrics. retry_after: seconds."""
 
     def __init__(self, reason: str, message: str, retry_after: float) -> None:
         super().__init__(message)
@@ -25,14 +25,14 @@ class QuotaError(Exception):
 
 @dataclass(slots=True)
 class _Bucket:
-    """A token bucket that may be overdrawn: its level, at a time; it holds a minute's worth when full."""
+    """A token bucket that may be overdrawn; full, it holds one minute's characters. at: the time of `level`."""
 
     per_minute: int
     level: float
     at: float
 
     def seconds_until_one(self, now: float) -> float:
-        """Until a character may be sent; 0 for now."""
+        """Seconds until a character may be sent; 0 if one may be sent now."""
         self.level = min(self.per_minute, self.level + (now - self.at) * self.per_minute / _WINDOW_SECONDS)
         self.at = now
         missing = 1 - self.level
@@ -57,11 +57,11 @@ class Quotas:
         self._buckets: dict[str, _Bucket] = {}  # by token's name
 
     def enter(self, client: str, token: Token | None) -> None:
-        """Counts a call that begins; `leave` must follow. Raises QuotaError if it is one too many."""
+        """Count a call that begins; `leave` must follow. Raises QuotaError beyond a limit."""
         if self._num_calls >= self._max_calls:
             raise QuotaError(
                 "calls",
-                f"{self._max_calls} calls are running, the server's limit: try again later",
+                f"the server's limit of {self._max_calls} concurrent calls is reached: try again later",
                 CONCURRENCY_RETRY_SECONDS,
             )
         allowed = self._max_calls_per_client
@@ -71,26 +71,26 @@ class Quotas:
         if running >= allowed:
             raise QuotaError(
                 "calls_of_client",
-                f"{allowed} of this client's calls are running, its limit: try again later",
+                f"this client's limit of {allowed} concurrent calls is reached: try again later",
                 CONCURRENCY_RETRY_SECONDS,
             )
         self._num_calls += 1
         self._num_calls_by_client[client] = running + 1
 
     def leave(self, client: str) -> None:
-        """Ends what `enter` began."""
+        """End a call that `enter` counted."""
         self._num_calls -= 1
         running = self._num_calls_by_client[client] - 1
         if running:
             self._num_calls_by_client[client] = running
         else:
-            del self._num_calls_by_client[client]  # or every connection that there ever was would stay
+            del self._num_calls_by_client[client]  # otherwise every past connection would stay in memory
 
     def charge(self, token: Token | None, num_characters: int) -> float:
-        """Counts characters that a token sends, and returns 0; or returns the seconds after which it may send them.
+        """Count characters that a token sends and return 0, or return the seconds after which it may send them.
 
-        They are taken as soon as one is left, however many they are, and then the next must wait until they are paid
-        for: so no text is too long for ever, and in the long run the rate holds exactly.
+        While the bucket holds one character, a text of any length may overdraw it, and later texts wait until it is
+        filled again. So no text is ever too long, and in the long run the rate holds exactly.
         """
         if token is None or token.characters_per_minute is None or not num_characters:
             return 0.0
@@ -107,8 +107,8 @@ class Quotas:
 
 @dataclass(frozen=True, slots=True)
 class CallerAllowance:
-    """A caller's part of the quotas; a `server.call_context.Allowance`. As many operations may go on as calls, but they
-    are counted by themselves: who has begun all that he may can still ask for them and cancel them."""
+    """A caller's quotas, a `server.call_context.Allowance`. Operations have the same limit as calls but are counted
+    separately, so that a caller at the limit can still query and cancel them."""
 
     quotas: Quotas
     client: str

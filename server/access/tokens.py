@@ -1,4 +1,4 @@
-"""The bearer tokens of a file: whose they are and what each is allowed."""
+"""A file of bearer tokens, with the name and the limits of each."""
 
 import logging
 import time
@@ -17,24 +17,26 @@ from dragoman.server.call_context import Priority
 from dragoman.server.watching import FileWatch
 
 POLL_SECONDS = 1.0
-"""The file is looked at no more often."""
+"""Least interval between checks of the file."""
 
 logger = logging.getLogger(__name__)
 
 
 class TokenEntry(StrictModel):
-    """One of a file's [[tokens]]."""
+    """One of the file's [[tokens]] tables."""
 
-    name: str = Field(pattern=r"^[\x21-\x7e]{1,64}$", description="Whose it is, for the log and for fairness.")
+    name: str = Field(pattern=r"^[\x21-\x7e]{1,64}$", description="Name for the log and for fair shares.")
     token: str | None = Field(None, pattern=r"^[\x21-\x7e]+$", description="The token itself.")
     sha256: str | None = Field(
-        None, pattern=r"^[0-9a-fA-F]{64}$", description="Instead of it, its SHA-256, hexadecimal: sha256sum's output."
+        None, pattern=r"^[0-9a-fA-F]{64}$", description="Or its SHA-256, hexadecimal, as sha256sum prints it."
     )
     max_concurrent_calls: int | None = Field(
-        None, ge=1, description="Instead of limits.max_concurrent_calls_per_client."
+        None, ge=1, description="Overrides limits.max_concurrent_calls_per_client."
     )
-    characters_per_minute: int | None = Field(None, ge=1, description="Of the texts sent; none: any number.")
-    max_priority: Literal["interactive", "batch"] = Field("interactive", description="The best it may ask for.")
+    characters_per_minute: int | None = Field(
+        None, ge=1, description="Characters of source texts; by default no limit."
+    )
+    max_priority: Literal["interactive", "batch"] = Field("interactive", description="The highest priority allowed.")
 
     @model_validator(mode="after")
     def _has_one_of_both(self) -> Self:
@@ -67,7 +69,7 @@ class _Tokens(StrictModel):
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A token that was recognized; see `TokenEntry`."""
+    """A recognized token; see `TokenEntry`."""
 
     name: str
     max_concurrent_calls: int | None = None
@@ -76,13 +78,13 @@ class Token:
 
 
 class TokenFile:
-    """The tokens of a file, which is read again once it has changed; one that is broken changes nothing.
+    """The tokens of a file, read again when it changes. If the new file is broken, the old tokens stay valid.
 
     Not thread-safe: for the event loop alone.
     """
 
     def __init__(self, path: Path, *, clock: Callable[[], float] = time.monotonic) -> None:
-        """clock: seconds. Raises NotFoundError or InvalidInputError, which names the key, if the file is no good."""
+        """clock: seconds. Raises NotFoundError for a missing file, InvalidInputError that names a faulty key."""
         self._path = path
         self._clock = clock
         self._watch = FileWatch(path)
@@ -90,16 +92,16 @@ class TokenFile:
         self._looked_at = clock()
 
     def find(self, presented: str) -> Token | None:
-        """The token that was presented, if it is one of the file's.
+        """The presented token if it is in the file, otherwise None.
 
-        It is looked up by its digest: nobody can make up tokens whose digests come ever closer to a known one, so the
-        time that it takes says nothing of what the tokens are.
+        The lookup uses the digest: an attacker cannot choose tokens whose digests approach a known one, so the lookup's
+        duration reveals nothing about the tokens.
         """
         self._look()
         return self._tokens.get(sha256(presented.encode(errors="surrogateescape")).digest())
 
     def _look(self) -> None:
-        """Reads the file again if it is time to look and it has changed."""
+        """Read the file again if a check is due and it has changed."""
         now = self._clock()
         if now - self._looked_at < POLL_SECONDS:
             return
@@ -109,9 +111,9 @@ class TokenFile:
         try:
             self._tokens = self._read()
         except DragomanError as error:
-            logger.error("the tokens stay as they were: %s", error)
+            logger.error("the old tokens stay valid: %s", error)
         else:
-            logger.warning("%s was read again: %d tokens", self._path, len(self._tokens))
+            logger.warning("%s was reloaded: %d tokens", self._path, len(self._tokens))
 
     def _read(self) -> dict[bytes, Token]:
         tree: dict[str, Any] = read_toml(self._path)

@@ -1,1 +1,1 @@
-"""Which models are served: loaded, found for a call, replaced and closed while the server runs."""
+"""The catalogue of served models: loads them, finds one for a call, replaces and closes them while the server runs."""

@@ -1,6 +1,6 @@
-"""The models that are served: which one translates a call, and how they are replaced while calls run.
+"""The served models: finds one for each call, and replaces them while calls run.
 
-Everything but loading runs on the event loop.
+Everything except loading runs on the event loop.
 """
 
 import asyncio
@@ -39,14 +39,14 @@ class _Nobody:
 
 @dataclass(slots=True)
 class _Round:
-    """What one `apply` comes to: for each model of the configuration what serves it, if anything does."""
+    """The result of one `apply`: the served model for each configured model that has one, and the errors."""
 
     chosen: dict[ModelConfig, ServedModel] = field(default_factory=dict)
     errors: list[DragomanError] = field(default_factory=list)
 
 
 class Catalogue:
-    """The models that are served, in the order of the configuration; empty until `apply`."""
+    """The served models in the order of the configuration; empty until `apply`."""
 
     def __init__(
         self,
@@ -62,14 +62,14 @@ class Catalogue:
         max_retired: int = DEFAULT_MAX_RETIRED,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """load: called on another thread, the same each time. try_out: raises DragomanError for a model that does not
+        """load: called on another thread, always the same one. try_out: raises DragomanError for a model that does not
         translate.
 
-        on_change: called on the event loop when another set of models is served and when one of them breaks, or, at
-        the next `apply`, when one has lost all of its processes or has some again.
+        on_change: called on the event loop when the set of served models changes and when a model breaks; also, at the
+        next `apply`, when a model has lost its last process or has one again.
 
-        load_seconds: how long loading one may take. max_retired: how many that were replaced may still have calls; when
-        there are more, the calls of the oldest end as those of a server that stops.
+        load_seconds: longest time to load a model. max_retired: number of replaced models that may still have calls;
+        beyond it the oldest one's calls end as when the server stops.
         """
         self._load = load
         self._try_out = try_out
@@ -80,24 +80,24 @@ class Catalogue:
         self._on_change = on_change
         self._clock = clock
         self._models: list[ServedModel] = []
-        self._told: dict[str, bool] = {}  # what `works` was at the last change
+        self._told: dict[str, bool] = {}  # `works` at the last `on_change`
         self._attempts = LoadAttempts(clock)
         self._applying = asyncio.Lock()
         self._load_seconds = load_seconds
         self._max_retired = max_retired
-        # One thread for all: threads that take turns would each keep memory of the models that they loaded.
+        # One thread for all loads: several would each keep memory of the models that they loaded.
         self._loader = BackgroundThread("dragoman-load")
-        self._late_loads: dict[str, threading.Event] = {}  # by bundle: those that were given up, set when they end
-        self._retired: list[ServedModel] = []  # those that still have calls, the oldest first
+        self._late_loads: dict[str, threading.Event] = {}  # by bundle; set when the load ends
+        self._retired: list[ServedModel] = []  # with calls, the oldest first
         self._closing: set[asyncio.Task[None]] = set()
         self._num_leases = 0
         self._idle = asyncio.Event()
         self._idle.set()
 
     def find(self, model: str | None, source_language: str | None, target_language: str) -> Lease:
-        """The model of that name, or the only one that fits, and the direction in it. Release the lease.
+        """Lease the named model, or without a name the only one that fits, for a direction. Release the lease.
 
-        Raises NotFoundError if there is no such model or none for the languages, InvalidInputError if several fit.
+        Raises NotFoundError if no model has the name or the languages, InvalidInputError if several models fit.
         """
         worker, direction = find_worker(self.workers(), model, source_language, target_language)
         lease = Lease(self._served_by(worker), self._release, direction)
@@ -105,43 +105,41 @@ class Catalogue:
         return lease
 
     def get(self, name: str) -> ModelLease:
-        """The model of that name. Release the lease. Raises NotFoundError if there is none."""
+        """Lease the named model. Release the lease. Raises NotFoundError if there is none."""
         lease = ModelLease(self._served_by(find_named(self.workers(), name)), self._release)
         self._count_lease()
         return lease
 
     def workers(self) -> tuple[Worker, ...]:
-        """Those of the models that are served now."""
+        """The workers of the served models."""
         return tuple(model.worker for model in self._models)
 
     def directions(self) -> frozenset[Direction]:
-        """All in which a model translates."""
+        """The directions of all models."""
         return frozenset(direction for model in self._models for direction in model.worker.translator.directions)
 
     def works(self) -> dict[str, bool]:
-        """For the name of every model that is served, whether it translates at the moment."""
+        """By name of model, whether it translates at the moment."""
         return {model.name: model.works for model in self._models}
 
     def seconds_until_retry(self) -> float | None:
-        """When `apply` should be called again, because a model that could not be loaded, or broke, is due; None if all
-        is well."""
+        """Seconds until `apply` should retry a model that could not be loaded or broke; None if there is none."""
         return self._attempts.seconds_until_next()
 
     async def wait_until_idle(self) -> None:
-        """Returns when there is no lease."""
+        """Wait until there is no lease."""
         await self._idle.wait()
 
     async def apply(
         self, models: Sequence[ModelConfig], states: Mapping[str, BundleState] | None = None, *, at_once: bool = False
     ) -> list[DragomanError]:
-        """Loads what is new or has changed, lets it take the place of what has its name, and closes what is not wanted
-        any more once its calls are done. A model has to translate something before it takes any place.
+        """Load new and changed models, replace the models of the same names, and close models that are no longer
+        configured after their last call. A new model must translate a trial text before it is served.
 
-        states: of each bundle, as of when it is to be loaded; found out if None. at_once: whether to try even what
-        failed a short while ago.
+        states: the bundles' states; None reads them. at_once: also retry models that failed a short while ago.
 
-        Returns why models could not be loaded. For as long as there are any, no old model is closed but those that
-        are replaced: one of them may be what the new one was to replace.
+        Returns the errors of models that could not be loaded. If there are any, only replaced models are closed: the
+        failed model may have been meant to replace another one.
         """
         async with self._applying:
             if states is None:
@@ -159,7 +157,7 @@ class Catalogue:
             return this_round.errors
 
     async def close(self) -> None:
-        """Closes all models, once what they are translating is done; open leases are of no use any more."""
+        """Close all models after their current translations; open leases become useless."""
         async with self._applying:
             models, self._models = self._models, []
             for model in (*models, *self._retired):
@@ -179,7 +177,7 @@ class Catalogue:
         return False
 
     async def _renew(self, wanted: ModelConfig, state: BundleState, this_round: _Round, *, at_once: bool) -> None:
-        """Puts a newly loaded model in the old one's place, or leaves that where it is if there is a reason."""
+        """Load a model and put it in the old one's place; if that fails, or a retry is not due, keep the old one."""
         reason_to_wait = None if at_once else self._attempts.reason_to_wait(wanted, state)
         if reason_to_wait is not None:
             this_round.errors.append(reason_to_wait)
@@ -200,7 +198,7 @@ class Catalogue:
 
     async def _open(self, wanted: ModelConfig, state: BundleState, this_round: _Round) -> ServedModel:
         broken = next((model for model in self._models if model.config == wanted and model.worker.is_broken), None)
-        if broken is not None:  # it serves nobody, and the new one needs its memory
+        if broken is not None:  # it refuses all calls, and the new one needs its memory
             await _close(broken)
         logger.debug("loading %s", wanted.bundle)
         started = self._clock()
@@ -223,7 +221,7 @@ class Catalogue:
         try:
             await self._try_out(model.worker)
         except BaseException as error:
-            self._retire(model)  # its end is not awaited: it may hang as its trial did
+            self._retire(model)  # without waiting for its end: it may hang as its trial did
             if not isinstance(error, Exception):
                 raise
             raise _explain(error, wanted) from error
@@ -231,7 +229,8 @@ class Catalogue:
         return model
 
     async def _load_in_time(self, wanted: ModelConfig) -> tuple[str, ServedTranslator]:
-        """A model's card and the model. One that comes too late is closed, and until then the bundle is left alone."""
+        """A model's card and the model. A load that exceeds its time is given up: its model is closed when it arrives,
+        and until then the bundle is not loaded again."""
         late = self._late_loads.get(wanted.bundle)
         if late is not None and not late.is_set():
             raise DragomanError(f"{wanted.bundle}: an earlier attempt to load it has not ended yet")
@@ -255,15 +254,15 @@ class Catalogue:
 
     def _note_trouble(self, wanted: ModelConfig, state: BundleState, error: DragomanError) -> None:
         pause = self._attempts.fail(wanted, state, error)
-        if not self._models:  # the server does not start, and the caller gets the error
+        if not self._models:  # at the start: the caller gets the error
             return
         old = self._predecessor(wanted, _Round())
         self._observer.reload_ended(old.name if old is not None else wanted.name or wanted.bundle, "failed")
-        goes_on = "; what was loaded before goes on" if old is not None else ""
+        goes_on = "; the old version stays" if old is not None else ""
         logger.error("%s cannot be served%s; next attempt in %g s: %s", wanted.bundle, goes_on, pause, error)
 
     def _predecessor(self, wanted: ModelConfig, this_round: _Round) -> ServedModel | None:
-        """What may go on in the place of a model that cannot be loaded."""
+        """The served model to keep for a model that cannot be loaded."""
         free = [model for model in self._models if model not in this_round.chosen.values()]
         for model in free:
             if model.config == wanted or (wanted.name is not None and model.name == wanted.name):
@@ -283,7 +282,7 @@ class Catalogue:
         self._tell()
 
     def _settle(self, models: Sequence[ModelConfig], this_round: _Round) -> None:
-        """Puts the models in the order of the configuration, and lets go of those that it has no longer."""
+        """Put the models in the order of the configuration, and retire those that are no longer in it."""
         chosen = [this_round.chosen[model] for model in dict.fromkeys(models) if model in this_round.chosen]
         left_over = [model for model in self._models if model not in chosen]
         if this_round.errors:
@@ -298,7 +297,7 @@ class Catalogue:
             self._tell()
 
     def _break(self, model: ServedModel) -> None:
-        """Its engine failed for good: it stays in its place, where it refuses all calls, until another is loaded."""
+        """Handle an engine that failed for good: its model stays, and refuses all calls, until it is loaded again."""
         if model.is_retired:
             return
         lasted = self._clock() - model.loaded_at >= LONGEST_PAUSE
@@ -320,7 +319,7 @@ class Catalogue:
         if len(self._retired) > self._max_retired:
             oldest = self._retired.pop(0)
             logger.warning(
-                "%s: the calls of a version that was replaced are ended: too many versions have calls", oldest.name
+                "%s: ending the calls of a replaced version: too many replaced versions have calls", oldest.name
             )
             self._close_soon(oldest)
         self._observer.models_retired(len(self._retired))
@@ -351,12 +350,12 @@ async def _close(model: ServedModel) -> None:
     try:
         await model.worker.drain()
         await run_on_own_thread(model.worker.translator.close, "dragoman-close")
-    except Exception:  # its memory may be lost, but the others are not concerned
+    except Exception:  # its memory may be lost, but other models are not affected
         logger.exception("%s could not be closed", model.name)
 
 
 def _tell_loop(loop: asyncio.AbstractEventLoop, callback: Callable[[], None]) -> None:
-    with suppress(RuntimeError):  # the loop is closed: nobody asks any more
+    with suppress(RuntimeError):  # the loop is closed
         loop.call_soon_threadsafe(callback)
 
 

@@ -1,4 +1,4 @@
-"""From a configured model to one that has proved to translate; and when one that does not is tried again."""
+"""Loading and trying a configured model, and the pauses between attempts."""
 
 import asyncio
 import math
@@ -17,26 +17,26 @@ from dragoman.server.scheduling.worker import TextFailure, Worker
 from dragoman.server.watching import BundleState
 
 MAX_CARD_BYTES = 1024 * 1024
-"""Of a model card; every GetModel sends it."""
+"""Maximal size of a model card; every GetModel sends it."""
 
 _NOBODY = CallContext("", "trial")
 
 TRIAL_SECONDS = 300.0
-"""How long the first translation may take: engine processes may have to be started for it."""
+"""Longest time for the first translation, which may have to wait for engine processes to start."""
 
 
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 300.0
-"""Seconds; each pause is twice the one before."""
+"""Seconds between attempts; each pause is twice the one before."""
 
 
 def load_translator(model: ModelConfig) -> ServedTranslator:
-    """Loads a bundle as it is configured, under the name that it is to have; takes a while, on any thread.
+    """Load a bundle as configured, under its configured name. Slow; for any thread.
 
     Raises DragomanError, see `Translator.load`.
     """
     from dragoman.translation.translator import Translator
 
-    # Without links: they may point elsewhere between two of its files, and when a process of its is started anew.
+    # Resolve links: they may change between reading two files, or before a process is restarted.
     folder = find_bundle(model.bundle).resolve()
     translator = Translator.load(
         folder,
@@ -54,11 +54,10 @@ def load_translator(model: ModelConfig) -> ServedTranslator:
 
 
 def read_card(bundle: str) -> str:
-    """The model card of a bundle, given by its folder or name, as far as it has `MAX_CARD_BYTES`; empty if there is
-    none."""
+    """The first `MAX_CARD_BYTES` of a bundle's model card; empty if there is none. bundle: folder or name."""
     try:
         path = find_bundle(bundle) / CARD_FILE
-        if not path.is_file():  # opening a pipe could wait for ever
+        if not path.is_file():  # opening a FIFO could block for ever
             return ""
         with path.open("rb") as file:
             return file.read(MAX_CARD_BYTES).decode("utf-8", errors="replace")
@@ -67,7 +66,7 @@ def read_card(bundle: str) -> str:
 
 
 async def try_worker(worker: Worker) -> None:
-    """Has a model translate something, on the way that calls take. Raises DragomanError if it does not."""
+    """Translate a trial text with a model, in the same way as a call. Raises DragomanError if that fails."""
     prepared = prepare_trial(worker.translator, SearchOptions(max_target_length=8))
     if prepared is None:
         raise DragomanError(f"{worker.translator.name}: no direction can be translated")
@@ -96,7 +95,7 @@ class Trouble:
 
 
 class LoadAttempts:
-    """Keeps the last trouble with each model; other files, or another configuration, begin anew."""
+    """Remembers the last failure of each model. A changed bundle or configuration starts the count again."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         """clock: seconds."""
@@ -104,37 +103,38 @@ class LoadAttempts:
         self._troubles: dict[ModelConfig, Trouble] = {}
 
     def confine_to(self, models: Collection[ModelConfig]) -> None:
-        """Forgets those that are not configured any more."""
+        """Forget models that are no longer configured."""
         self._troubles = {model: trouble for model, trouble in self._troubles.items() if model in models}
 
     def succeed(self, model: ModelConfig) -> None:
-        """All is well with a model."""
+        """Note that a model works."""
         self._troubles.pop(model, None)
 
     def fail(self, model: ModelConfig, state: BundleState, error: DragomanError) -> float:
-        """An attempt failed; the seconds until the next one."""
+        """Note a failed attempt. Returns the seconds until the next one."""
         return self.note(model, state, error, self.count(model, state) + 1)
 
     def note(self, model: ModelConfig, state: BundleState, error: DragomanError, num_attempts: int) -> float:
-        """An error after `num_attempts` in a row; returns the seconds until the next attempt, 0 before the first."""
+        """Note an error after `num_attempts` failures in a row. Returns the seconds until the next attempt, 0 for the
+        first."""
         pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(num_attempts - 1, 30)) if num_attempts else 0.0
         self._troubles[model] = Trouble(state, error, num_attempts, self._clock() + pause)
         return pause
 
     def count(self, model: ModelConfig, state: BundleState) -> int:
-        """Attempts that failed with these files since the last success."""
+        """Number of failed attempts with these files since the last success."""
         trouble = self._troubles.get(model)
         return trouble.num_attempts if trouble is not None and trouble.state == state else 0
 
     def reason_to_wait(self, model: ModelConfig, state: BundleState) -> DragomanError | None:
-        """Why it is too early for another attempt; None if it is not."""
+        """The last error if another attempt is not due yet, otherwise None."""
         trouble = self._troubles.get(model)
         if trouble is None or trouble.state != state or self._clock() >= trouble.retry_at:
             return None
         return trouble.error
 
     def seconds_until_next(self) -> float | None:
-        """Until some model may be tried again; None if there is no trouble."""
+        """Seconds until some model may be tried again; None if no model has failed."""
         if not self._troubles:
             return None
         return max(0.0, min(trouble.retry_at for trouble in self._troubles.values()) - self._clock())

@@ -1,4 +1,4 @@
-"""The models in use: which one a call gets, and that it is closed only when nobody uses it any more."""
+"""Models in use: choosing one for a call, and leases that keep a model open while calls use it."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -16,9 +16,9 @@ from dragoman.server.watching import BundleState
 class ServedModel:
     """A loaded model.
 
-    config, state: what it was loaded from. loaded_at: on the catalogue's clock. num_attempts: to serve what it was
-    loaded from that failed shortly before. worker: owns its engine. num_leases: calls that use it. is_retired: no
-    new ones get it. card: see `ModelLease.card`.
+    config, state: the configuration and files that it was loaded from. loaded_at: by the catalogue's clock. card: see
+    `ModelLease.card`. num_attempts: failed attempts with the same files shortly before. worker: owns its engine.
+    num_leases: calls that use it. is_retired: whether it gets no new calls.
     """
 
     config: ModelConfig
@@ -32,18 +32,18 @@ class ServedModel:
 
     @property
     def name(self) -> str:
-        """What clients call it."""
+        """Its name for clients."""
         return self.worker.translator.name
 
     @property
     def works(self) -> bool:
-        """Whether it translates: its engine has not failed for good, and of its processes, if it has any, one lives."""
+        """Whether it translates: its engine has not failed for good, and with engine processes, one is alive."""
         statistics = self.worker.statistics()
         return not self.worker.is_broken and (not statistics.num_replicas or statistics.num_replicas_alive > 0)
 
 
 class ModelLease:
-    """Keeps a model from being closed, for use with `with`: another may take its place meanwhile, but it goes on."""
+    """A context manager that keeps a model open, even if another one replaces it meanwhile."""
 
     def __init__(self, model: ServedModel, on_release: Callable[[ServedModel], None]) -> None:
         self._model: ServedModel | None = model
@@ -65,7 +65,7 @@ class ModelLease:
         return self.worker.translator
 
     def release(self) -> None:
-        """What leaving `with` does; may be called twice, on the event loop."""
+        """Release the model; may be called twice, on the event loop."""
         model, self._model = self._model, None
         if model is not None:
             model.num_leases -= 1
@@ -73,7 +73,7 @@ class ModelLease:
 
 
 class Lease(ModelLease):
-    """A model and the direction in which it is to translate."""
+    """A lease of a model for one direction."""
 
     def __init__(self, model: ServedModel, on_release: Callable[[ServedModel], None], direction: Direction) -> None:
         super().__init__(model, on_release)
@@ -81,7 +81,7 @@ class Lease(ModelLease):
 
 
 def find_named(workers: Sequence[Worker], model: str) -> Worker:
-    """The worker of the model of that name. Raises NotFoundError that lists what there is."""
+    """The worker of the named model. Raises NotFoundError that lists the models."""
     for worker in workers:
         if worker.translator.name == model:
             return worker
@@ -92,13 +92,13 @@ def find_named(workers: Sequence[Worker], model: str) -> Worker:
 def find_worker(
     workers: Sequence[Worker], model: str | None, source_language: str | None, target_language: str
 ) -> tuple[Worker, Direction]:
-    """The worker of the model that was asked for, or of the only one that fits, and the direction in it.
+    """The worker of the named model, or without a name of the only one that fits, and the direction.
 
-    Raises NotFoundError if there is no such model or none for the languages, InvalidInputError if several models fit.
+    Raises NotFoundError if no model has the name or the languages, InvalidInputError if several models fit.
     """
     if model is not None:
         workers = [find_named(workers, model)]
-    if len(workers) == 1:  # its own message is the clearest
+    if len(workers) == 1:  # the translator's own message is clearer
         return workers[0], workers[0].translator.find_direction(source_language, target_language)
     fitting = _fitting(workers, source_language, target_language)
     if not fitting:

@@ -1,4 +1,4 @@
-"""Keeps the served models as the configuration and the bundles on disk have them, while the server runs."""
+"""Keeps the served models up to date with the configuration and the bundles on disk."""
 
 import asyncio
 import logging
@@ -15,7 +15,7 @@ from dragoman.server.config import LoadingConfig, ServerConfig
 from dragoman.server.watching import BundleState, FileState, bundle_state, file_state
 
 LOOK_SECONDS = 30.0
-"""How long a disk may take to say whether a file has changed."""
+"""Longest time that a disk may take to say whether a file has changed."""
 
 _AT_ONCE = frozenset({"reload_seconds", "drain_seconds", *LoadingConfig.model_fields})
 """Keys of [server] that need no restart."""
@@ -24,10 +24,10 @@ logger = logging.getLogger(__name__)
 
 
 class Upkeep:
-    """Looks now and then whether the configuration's file or a bundle has changed, and has the catalogue follow.
+    """Checks the configuration's file and the bundles for changes at intervals, and updates the catalogue.
 
-    What changes is taken up once two looks in a row have found it the same: a bundle is not loaded while it is being
-    copied. What cannot be read or loaded is logged, and what was there before goes on.
+    A change is applied when two checks in a row find the same state, so that a bundle is not loaded while it is being
+    copied. If a file cannot be read or loaded, the log says why and the old version stays.
     """
 
     def __init__(
@@ -39,18 +39,18 @@ class Upkeep:
         reread: Callable[[], ServerConfig] | None = None,
         state_of: Callable[[str], BundleState] = bundle_state,
     ) -> None:
-        """path: the configuration's file, if it has one. reread: makes the configuration anew; called on another
-        thread. state_of: see `bundle_state`."""
+        """path: the configuration's file, if any. reread: reads the configuration again; called on another thread.
+        state_of: see `bundle_state`."""
         self.config = config
         self._at_start = config
         self._catalogue = catalogue
         self._path = path
         self._reread = reread
         self._state_of = state_of
-        self._file: FileState | None = None  # whose content is `config`, or was refused
-        self._file_before: FileState | None = None  # at the last look
-        self._states: dict[str, BundleState] = {}  # that the catalogue has applied
-        self._states_before: dict[str, BundleState] = {}  # at the last look
+        self._file: FileState | None = None  # when it was last read
+        self._file_before: FileState | None = None  # at the last check
+        self._states: dict[str, BundleState] = {}  # as applied by the catalogue
+        self._states_before: dict[str, BundleState] = {}  # at the last check
         self._disk = BackgroundThread("dragoman-look")
         self._looking = asyncio.Lock()
         self._wake = asyncio.Event()
@@ -58,7 +58,7 @@ class Upkeep:
         self._task: asyncio.Task[None] | None = None
 
     async def load(self) -> None:
-        """Loads all models for the first time. Raises DragomanError if one of them cannot be served."""
+        """Load all models for the first time. Raises DragomanError if one of them cannot be served."""
         if self._path is not None:
             self._file = self._file_before = await self._disk.run(partial(file_state, self._path))
         self._states = self._states_before = await self._look_at_bundles()
@@ -67,11 +67,11 @@ class Upkeep:
             raise errors[0]
 
     def start(self) -> None:
-        """Looks every `reload_seconds` from now on, and when the catalogue has something to try again."""
+        """Begin to check every `reload_seconds`, and when the catalogue has a model to try again."""
         self._task = asyncio.ensure_future(self._run())
 
     async def stop(self) -> None:
-        """Ends the looking; a model that is being loaded is given up."""
+        """Stop checking; give up a model that is being loaded."""
         task, self._task = self._task, None
         if task is not None:
             task.cancel()
@@ -80,16 +80,16 @@ class Upkeep:
         self._disk.end()
 
     def wake(self) -> None:
-        """The catalogue may have something to try again."""
+        """Note that the catalogue may have a model to try again."""
         self._wake.set()
 
     def ask(self) -> None:
-        """Whoever replaced something says that it is done: it is looked at, and loaded, at once."""
+        """Check, and load changes, at once: the operator says that the files are complete."""
         self._asked = True
         self._wake.set()
 
     async def look(self, *, at_once: bool = False) -> None:
-        """One look, see the class. at_once: what has changed is taken up even if it was not there the last time."""
+        """Check once. at_once: apply a change even if the previous check has not seen it."""
         async with self._looking:
             await self._look_at_config(at_once=at_once)
             found = await self._look_at_bundles()
@@ -108,8 +108,8 @@ class Upkeep:
             asked, self._asked = self._asked, False
             try:
                 await self.look(at_once=asked)
-            except Exception:  # whatever it is, the server goes on as it is
-                logger.exception("looking after the models failed")
+            except Exception:  # the server goes on with the models that it has
+                logger.exception("checking the models for changes failed")
                 await asyncio.sleep(FIRST_PAUSE)
 
     def _seconds_to_wait(self) -> float | None:
@@ -122,7 +122,7 @@ class Upkeep:
         try:
             file = await self._disk.run(partial(file_state, self._path), LOOK_SECONDS)
         except TimeoutError:
-            logger.error("%s: its disk has not answered in %g s; it stays as it was", self._path, LOOK_SECONDS)
+            logger.error("%s: its disk has not answered in %g s; the old version stays", self._path, LOOK_SECONDS)
             return
         settled = at_once or file == self._file_before
         self._file_before = file
@@ -133,7 +133,7 @@ class Upkeep:
             config = await self._disk.run(self._reread, LOOK_SECONDS)
         except (DragomanError, TimeoutError) as error:
             reason = str(error) or f"{self._path} was not read in {LOOK_SECONDS:g} s"
-            logger.error("the configuration stays as it was: %s", reason)
+            logger.error("the old configuration stays: %s", reason)
             return
         if config != self.config:
             self._take(config)
@@ -142,9 +142,9 @@ class Upkeep:
         changed = _keys_that_need_a_restart(self.config, config)
         waiting = _keys_that_need_a_restart(self._at_start, config)
         if keys := [key for key in changed if key in waiting]:
-            logger.warning("changed, but only a restart makes it so: %s", ", ".join(keys))
+            logger.warning("these changes take effect after a restart: %s", ", ".join(keys))
         if keys := [key for key in changed if key not in waiting]:
-            logger.info("as it runs again, no restart is needed for it: %s", ", ".join(keys))
+            logger.info("changed back, no restart is needed: %s", ", ".join(keys))
         logger.info("the configuration has changed")
         self.config = config
 
@@ -154,13 +154,14 @@ class Upkeep:
             try:
                 found[bundle] = await self._disk.run(partial(self._state_of, bundle), LOOK_SECONDS)
             except TimeoutError:
-                logger.error("%s: its disk has not answered in %g s; it stays as it was", bundle, LOOK_SECONDS)
+                logger.error("%s: its disk has not answered in %g s; the old version stays", bundle, LOOK_SECONDS)
                 found[bundle] = self._states_before.get(bundle, BundleState("", ()))
         return found
 
 
 def _keys_that_need_a_restart(before: ServerConfig, after: ServerConfig) -> list[str]:
-    """The dotted keys that differ and are read only when the server starts."""
+    """The dotted keys that differ and take effect only at the server's start."""
+
     keys = []
     for table in ServerConfig.model_fields:
         if table == "models":

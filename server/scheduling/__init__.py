@@ -1,1 +1,1 @@
-"""Who is next: calls wait in a queue before the engine of their model, and its thread works on them."""
+"""Scheduling: a fair queue before each model's engine, and the thread that runs the engine."""

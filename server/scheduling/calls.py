@@ -1,4 +1,4 @@
-"""What callers of a worker wait for, and how its thread tells their event loops."""
+"""Submissions to a worker, and the messages from its thread to the callers' event loops."""
 
 import asyncio
 import logging
@@ -19,15 +19,15 @@ Hypotheses: TypeAlias = Sequence[TokenHypothesis]
 
 
 class WorkerClosedError(DragomanError):
-    """The worker takes no more requests because the server shuts down. gRPC: UNAVAILABLE."""
+    """The worker refuses requests because the server shuts down. gRPC: UNAVAILABLE."""
 
 
 class ReplicaLostError(DragomanError):
-    """The process or thread that worked on the call is gone; another may do it. gRPC: UNAVAILABLE."""
+    """The process or thread that worked on the call is gone; a retry may succeed. gRPC: UNAVAILABLE."""
 
 
 class DeadlineError(DragomanError):
-    """The call's deadline passed while it waited or was decoded. gRPC: DEADLINE_EXCEEDED."""
+    """The call's deadline passed while it waited or was being decoded. gRPC: DEADLINE_EXCEEDED."""
 
 
 class EngineError(Exception):
@@ -36,18 +36,18 @@ class EngineError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class TextFailure:
-    """Why one text of several has no answer; it alone is at fault. reason: one line."""
+    """The reason why one of several texts has no answer; the fault is in this text. reason: one line."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class LiveText:
-    """What there is of a text's translation; `stable_text` and `unstable_text` together are what to show.
+    """A text's translation so far: `stable_text` followed by `unstable_text`.
 
-    stable_text:   will not change any more.
-    unstable_text: the likeliest continuation at the moment.
-    translation:   set in the last one alone.
+    stable_text:   the final part.
+    unstable_text: the most likely continuation so far.
+    translation:   the complete translation, in the last one only.
     """
 
     stable_text: str
@@ -57,15 +57,15 @@ class LiveText:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Of a followed text, by segment: its hypotheses where it is finished, else how far it is where it has begun."""
+    """Progress of a followed text. finished: by segment, its hypotheses, or None. partials: by index of segment, the
+    state of those that have begun and are not finished."""
 
     finished: Sequence[Hypotheses | None]
     partials: Mapping[int, Partial]
 
 
 class Outbox:
-    """What the event loops are to do, gathered so that each of them is woken once however much there is. For one
-    thread."""
+    """Actions for the event loops, collected so that each loop is woken once. For one thread."""
 
     def __init__(self) -> None:
         self._actions: dict[asyncio.AbstractEventLoop, list[Callable[[], None]]] = {}
@@ -75,14 +75,14 @@ class Outbox:
         self._actions.setdefault(loop, []).append(action)
 
     def send(self) -> None:
-        """Wakes the loops that have something to do."""
+        """Wake the loops that have actions."""
         if not self._actions:
             return
         pending, self._actions = self._actions, {}
         for loop, actions in pending.items():
             try:
                 loop.call_soon_threadsafe(_run_all, actions)
-            except RuntimeError:  # the loop is closed: nobody waits any more
+            except RuntimeError:  # the loop is closed
                 logger.debug("a call finished after its event loop was closed")
 
 
@@ -93,7 +93,7 @@ def _run_all(actions: Sequence[Callable[[], None]]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """A request that waits or is in flight, and of which text of which call it is."""
+    """A request that waits or is in flight. text: index of its text in its call."""
 
     request: Request
     call: "Submission"
@@ -101,15 +101,15 @@ class Ticket:
 
     @property
     def segment(self) -> int:
-        """Which one of its text's."""
+        """Index of the request's segment in its text."""
         return self.request.id - self.call.texts[self.text].start
 
 
 class Submission:
-    """What one caller waits for: the hypotheses of all segments of its texts. The waiter is woken once, by the last of
-    them or by what fails the call as a whole.
+    """The texts of one call, and the future of their hypotheses. The caller is woken once: by the last segment, or by
+    the failure of the whole call.
 
-    Made on the caller's event loop, then used on the worker's thread alone, but for `future`.
+    Created on the caller's event loop, then used only on the worker's thread, except for `future`.
     """
 
     is_followed = False
@@ -122,8 +122,8 @@ class Submission:
         priority: Priority,
         caller: CallContext,
     ) -> None:
-        """first_id: of its requests, which are numbered in order. submitted_at, and the caller's deadline: on the
-        worker's clock."""
+        """first_id: id of its first request; the others follow in order. submitted_at, and the caller's deadline: by
+        the worker's clock."""
         self._loop = asyncio.get_running_loop()
         self.future: asyncio.Future[list[list[Hypotheses] | TextFailure]] = self._loop.create_future()
         self.submitted_at = submitted_at
@@ -132,38 +132,38 @@ class Submission:
         self.timing = caller.timing
         self._outcomes: list[list[Hypotheses] | TextFailure] = [[()] * len(item.segments) for item in prepared]
         self.texts: list[range] = []
-        """The ids of each text's requests."""
+        """Ids of each text's requests."""
         for item in prepared:
             self.texts.append(range(first_id, first_id + len(item.segments)))
             first_id += len(item.segments)
         self._num_missing = sum(map(len, self.texts))
-        if not self._num_missing:  # nobody else would tell
+        if not self._num_missing:  # no segment will complete it
             self.future.set_result(self._outcomes)
 
     @property
     def request_ids(self) -> range:
-        """Of all requests."""
+        """Ids of all requests."""
         return range(self.texts[0].start, self.texts[-1].stop) if self.texts else range(0)
 
     def deliver(self, ticket: Ticket, hypotheses: Hypotheses, outbox: Outbox) -> None:
-        """Those of one segment."""
+        """Take the hypotheses of one segment."""
         outcome = self._outcomes[ticket.text]
         assert not isinstance(outcome, TextFailure), "a refused text's requests are withdrawn"
         outcome[ticket.segment] = hypotheses
         self._settle_some(1, outbox)
 
     def refuse(self, text: int, reason: str, num_left: int, outbox: Outbox) -> None:
-        """Gives a text up, which lacked the hypotheses of `num_left` segments."""
+        """Give up a text that lacked the hypotheses of `num_left` segments."""
         self._outcomes[text] = TextFailure(reason)
         self._settle_some(num_left, outbox)
 
     def fail(self, error: Exception, outbox: Outbox) -> None:
-        """Gives the whole call up."""
+        """Fail the whole call."""
 
         def tell() -> None:
-            if not self.future.done():  # or it was cancelled while the error was on its way
+            if not self.future.done():  # it may have been cancelled meanwhile
                 self.future.set_exception(error)
-                self.future.exception()  # now it is not logged if the waiter is just giving up
+                self.future.exception()  # marks it as retrieved: asyncio logs nothing if the caller gives up now
 
         outbox.add(self._loop, tell)
 
@@ -178,7 +178,7 @@ class Submission:
 
 
 class FollowedSubmission(Submission):
-    """That of a single text which is watched: the waiter is told of all progress, or of the newest if it is slow."""
+    """A submission of a single text that also reports its progress. A slow caller gets only the newest state."""
 
     is_followed = True
 
@@ -193,7 +193,7 @@ class FollowedSubmission(Submission):
         super().__init__(prepared, first_id, submitted_at, priority, caller)
         self._finished: list[Hypotheses | None] = [None] * len(prepared[0].segments)
         self._partials: dict[int, Partial] = {}
-        self._newest: Progress | None = None  # touched by the event loop alone, as what follows
+        self._newest: Progress | None = None  # this and `_changed` belong to the event loop
         self._changed = asyncio.Event()
         self.future.add_done_callback(lambda _: self._changed.set())
 
@@ -203,11 +203,11 @@ class FollowedSubmission(Submission):
         self._partials.pop(ticket.segment, None)
 
     def advance(self, ticket: Ticket, partial: Partial) -> None:
-        """How far one segment is."""
+        """Take the state of one unfinished segment."""
         self._partials[ticket.segment] = partial
 
     def publish(self, outbox: Outbox) -> None:
-        """Tells the waiter how far all is; once after a step that changed anything."""
+        """Report the progress to the caller; called once after a step that changed it."""
         progress = Progress(tuple(self._finished), dict(self._partials))
 
         def tell() -> None:
@@ -217,7 +217,7 @@ class FollowedSubmission(Submission):
         outbox.add(self._loop, tell)
 
     async def wait(self) -> Progress | None:
-        """The newest progress that was not told yet, as soon as there is some; None when the call is over."""
+        """Wait for new progress and return it; None when the call is over."""
         await self._changed.wait()
         self._changed.clear()
         if self.future.done():

@@ -1,7 +1,7 @@
-"""The one thread that owns a decoding engine.
+"""The loop of the thread that owns a decoding engine.
 
-Between two steps it withdraws what was cancelled or is past its deadline and admits what waits, so that concurrent
-calls share the engine in flight. While there is nothing to do it sleeps on a condition variable.
+Between two steps it withdraws requests that were cancelled or are past their deadline and admits waiting ones, so that
+concurrent calls share the engine (continuous batching). When idle it sleeps on a condition variable.
 """
 
 import itertools
@@ -27,28 +27,28 @@ from dragoman.server.scheduling.request_queue import RequestQueue, Throughput
 from dragoman.translation.preparing import PreparedText
 
 TRIAL_TEXT = "1"
-"""Pieces of every vocabulary make it, if need be byte by byte."""
+"""A text that every vocabulary can encode."""
 
 _TRIAL_ID = -1
-"""Of the trial's request; callers' ids count from 0."""
+"""Id of the trial's request; callers' ids count from 0."""
 
 
 def still_translates(translator: ServedTranslator) -> bool:
-    """Whether its empty engine finishes a request: one that lost its device or its order fails only when it works.
-    Raises what the engine raises. On the engine's thread."""
+    """Whether the translator's empty engine finishes a trial request; an engine that lost its device fails only when it
+    decodes. Raises the engine's errors. Call it on the engine's thread."""
     engine = translator.engine
     trial = prepare_trial(translator, SearchOptions(beam_size=1, max_target_length=1))
     if trial is None:
         return False
     engine.admit(trial.requests(itertools.count(_TRIAL_ID)))
     events = [*engine.step()]
-    while engine.num_active:  # an engine of several threads returns what the first of them has found
+    while engine.num_active:  # with several threads, a step returns the events of the first one to finish
         events += engine.step()
     return [type(event) for event in events] == [Finished]
 
 
 def prepare_trial(translator: ServedTranslator, options: SearchOptions) -> PreparedText | None:
-    """In the first direction that can be translated: its shortlist may lack some."""
+    """The trial text, prepared for the first direction that works: a shortlist may lack directions."""
     for direction in translator.directions:
         with suppress(NotFoundError):
             return translator.prepare(TRIAL_TEXT, direction, options)
@@ -56,18 +56,18 @@ def prepare_trial(translator: ServedTranslator, options: SearchOptions) -> Prepa
 
 
 NUM_LOOKS = 30
-"""How often it is looked whether the thread still works, in the time after which it is taken for stuck. A server that
-was stopped for a while, as a laptop is, has not missed several looks."""
+"""Checks of the thread within the time after which it counts as stuck. Several, so that a machine that was suspended
+does not count as stuck."""
 
 SLOTS_SECONDS = 0.05
-"""How often an engine that has no slot at all, because its processes are being started anew, is asked for one."""
+"""Interval of checks for a free slot while all processes of an engine restart."""
 
 logger = logging.getLogger(__name__)
 
 
 class EngineLoop:
-    """What the thread of a `Worker` does: `run`. All else is for that thread alone, but `is_broken`, `look` and
-    `abandon`."""
+    """The loop of a `Worker`'s thread, which calls `run`. Only `is_broken`, `look` and `abandon` are for other
+    threads."""
 
     def __init__(
         self,
@@ -79,14 +79,14 @@ class EngineLoop:
         observer: WorkerObserver,
         clock: Callable[[], float],
     ) -> None:
-        """throughput: is told what the engine does. The others: see `Worker`."""
+        """throughput: counts the finished requests. The other arguments: see `Worker`."""
         self.is_broken = False
         """Whether the engine has failed for good."""
         self.is_abandoned = False
-        """Whether the thread is stuck, so that nobody should wait for it."""
+        """Whether the thread is stuck and was given up."""
         self._num_rounds = 0  # odd while the thread works on the engine
         self._seen_round = 0
-        self._num_looks = 0  # in a row that found the same round at work
+        self._num_looks = 0  # in a row that found the thread in the same round
         self._translator = translator
         self._engine = translator.engine
         self._queue = queue
@@ -95,21 +95,21 @@ class EngineLoop:
         self._observer = observer
         self._clock = clock
         self._in_flight: dict[int, Ticket] = {}
-        self._next_deadline = math.inf  # before the deadline of any that is in flight, or just then
+        self._next_deadline = math.inf  # not after the earliest deadline in flight
         self._outbox = Outbox()
 
     def run(self) -> None:
-        """Works until the queue is closed and everything is done."""
+        """Work until the queue is closed and all requests are done."""
         while self._in_flight or self._queue.sleep_until_needed():
             self._num_rounds += 1
             began = self._clock()
             try:
                 self._drop_unwanted()
                 if self._admit_waiting():
-                    self._drop_unwanted()  # it took its time
+                    self._drop_unwanted()  # admission takes time
                 if self._in_flight:
                     events = self._engine.step()
-                    if self.is_abandoned:  # its callers have had their answer
+                    if self.is_abandoned:  # its callers already have an error
                         return
                     num_finished = self._deliver(events)
                     self._throughput.count(num_finished, self._clock() - began)
@@ -124,8 +124,8 @@ class EngineLoop:
             self._outbox.send()
 
     def look(self) -> bool:
-        """Whether NUM_LOOKS looks in a row, this one the last, have found the thread in the same round of work. For one
-        other thread, at regular times."""
+        """Check the thread. Returns whether NUM_LOOKS checks in a row have found it in the same round of work. Called
+        at regular intervals by one other thread."""
         current = self._num_rounds
         is_same = current % 2 == 1 and current == self._seen_round
         self._num_looks = self._num_looks + 1 if is_same else 0
@@ -133,18 +133,19 @@ class EngineLoop:
         return self._num_looks >= NUM_LOOKS
 
     def abandon(self) -> None:
-        """Fails all calls and takes no more: the thread, should it ever go on, ends. For the thread that looks."""
+        """Fail all calls and refuse new ones; the stuck thread ends if it ever goes on. For the thread that calls
+        `look`."""
         self.is_abandoned = True
         logger.error("the decoding engine of %s is stuck and is given up", self._translator.name)
         tickets, self._in_flight = list(self._in_flight.values()), {}
         self._observe_dropped(len(tickets), "failed")
-        outbox = Outbox()  # the thread may be in the middle of its own
+        outbox = Outbox()  # the stuck thread may be using its own
         for call in dict.fromkeys(ticket.call for ticket in tickets):
-            call.fail(ReplicaLostError("the decoding engine is stuck; the model is being loaded anew"), outbox)
+            call.fail(ReplicaLostError("the decoding engine is stuck; the model is being loaded again"), outbox)
         self._give_up(outbox)
 
     def _await_slots(self) -> None:
-        """Gives an engine none of whose processes lives the time to start them anew."""
+        """Wait for an engine whose processes all restart."""
         self._deliver(self._engine.step())
         if not self._engine.free_slots:
             self._queue.pause(SLOTS_SECONDS)
@@ -167,7 +168,7 @@ class EngineLoop:
         self._drop(call.request_ids, reason)
 
     def _drop(self, request_ids: Iterable[int], reason: str) -> int:
-        """Takes requests out of the queue and the engine; how many of them were there."""
+        """Remove requests from the queue and the engine. Returns how many were there."""
         num_dropped = self._queue.drop(request_ids)
         for request_id in request_ids:
             if request_id in self._in_flight:
@@ -178,11 +179,11 @@ class EngineLoop:
         return num_dropped
 
     def _admit_waiting(self) -> bool:
-        """Fills the free slots; whether there was anything to fill them with."""
+        """Fill the free slots. Returns whether any request was taken."""
         if not self._queue.num_waiting:
             return False
         if not self._in_flight:
-            self._engine.count_fitting(())  # may wait for the steps of what was cancelled: not while others want a lock
+            self._engine.count_fitting(())  # may wait for steps of cancelled requests: do it before taking the lock
         num_free = self._engine.free_slots
         tickets = self._queue.take_next(num_free, self._count_fitting) if num_free else []
         if not tickets:
@@ -190,20 +191,20 @@ class EngineLoop:
         now = self._clock()
         try:
             self._admit(tickets, now)
-        except InvalidInputError:  # one of them, so nobody was admitted: its neighbours must not suffer
+        except InvalidInputError:  # one request is at fault, and none was admitted: admit them one by one
             for ticket in tickets:
-                if ticket.request.id in self._in_flight:  # or its text was refused meanwhile
+                if ticket.request.id in self._in_flight:  # unless its text was refused meanwhile
                     self._admit_or_refuse(ticket, now)
         return True
 
     def _count_fitting(self, requests: Sequence[Request]) -> int:
         num_fitting = self._engine.count_fitting(requests)
         if requests and not num_fitting and not self._engine.num_active:
-            return 1  # what does not fit into an empty engine never will: it is refused, and nobody waits for it
+            return 1  # too large even for an empty engine: admit it, so that it is refused
         return num_fitting
 
     def _admit(self, tickets: Sequence[Ticket], now: float) -> None:
-        # First in flight, then in the engine: whatever the engine raises, `_recover` knows who is concerned.
+        # First `_in_flight`, then the engine: if the engine raises, `_recover` fails these calls.
         for ticket in tickets:
             self._in_flight[ticket.request.id] = ticket
             self._next_deadline = min(self._next_deadline, ticket.call.deadline)
@@ -219,17 +220,17 @@ class EngineLoop:
             self._refuse(ticket, str(error))
 
     def _refuse(self, ticket: Ticket, reason: str) -> None:
-        """Gives the ticket's text up; the others of its call go on."""
+        """Give up the ticket's text; the other texts of its call continue."""
         num_left = self._drop(ticket.call.texts[ticket.text], "refused")
         ticket.call.refuse(ticket.text, reason, num_left, self._outbox)
 
     def _deliver(self, events: Iterable[Event]) -> int:
-        """Passes on what a step has told; how many requests it has finished."""
+        """Deliver a step's events. Returns the number of finished requests."""
         num_finished = 0
-        followed: dict[FollowedSubmission, None] = {}  # in order
+        followed: dict[FollowedSubmission, None] = {}  # an ordered set
         for event in events:
             ticket = self._in_flight.get(event.id)
-            if ticket is None:  # withdrawn on account of an event before it
+            if ticket is None:  # withdrawn because of an earlier event
                 continue
             call = ticket.call
             if isinstance(event, Lost) and event.is_at_fault:
@@ -262,12 +263,12 @@ class EngineLoop:
             self._observer.dropped(self._translator.name, reason)
 
     def _recover(self, error: Exception) -> None:
-        """Fails what is in flight and empties the engine for what waits; if it stays broken, refuses everything."""
+        """Fail the requests in flight and empty the engine; if it stays broken, refuse all requests."""
         in_flight, self._in_flight = self._in_flight, {}
         self._observe_dropped(len(in_flight), "failed")
         failure: Exception = EngineError(f"the decoding engine failed: {type(error).__name__}")
         if isinstance(error, StalledError):
-            failure = ReplicaLostError(f"{error}; the model is being loaded anew")
+            failure = ReplicaLostError(f"{error}; the model is being loaded again")
         for call in dict.fromkeys(ticket.call for ticket in in_flight.values()):
             self._fail(call, failure, "failed")
         if isinstance(error, StalledError):
@@ -295,4 +296,4 @@ class EngineLoop:
 
 
 def _broken() -> Exception:
-    return EngineError("the decoding engine is broken; the model is being loaded anew")
+    return EngineError("the decoding engine is broken; the model is being loaded again")

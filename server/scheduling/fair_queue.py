@@ -1,4 +1,4 @@
-"""Fairness between clients: start-time fair queueing, and each client's calls in turn. On numbers and names alone."""
+"""Fairness between clients: start-time fair queueing, with each client's calls in turn."""
 
 import heapq
 from collections import OrderedDict, deque
@@ -7,27 +7,26 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 _LEAST_SWEPT = 64
-"""Clients, or entries of the heap, below which it is not worth while to look for those that are of no use any more."""
+"""Number of clients, or of heap entries, below which obsolete ones are not removed."""
 
 
 @dataclass(slots=True, eq=False)
 class Flow:
-    """What one client has waiting.
+    """One client's waiting requests.
 
-    start: the start tag of its next request, in cost.
-    tag:   of its valid entry in the heap; 0 where it has none.
-    calls: by number of call, whose turn is next first, the costs of its requests by their id; none of them is empty.
+    start: start tag of its next request, in units of cost.
+    tag:   tag of its valid heap entry; 0 without one.
+    calls: by number of call, next call first: the costs of its requests by id, never empty.
     """
 
     client: str
     start: int
     tag: int = 0
-    # Ordered: to take the first out of a plain dictionary, again and again, is quadratic.
+    # An OrderedDict: taking the first item of a plain dictionary again and again is quadratic.
     calls: OrderedDict[int, OrderedDict[int, int]] = field(default_factory=OrderedDict)
 
     def in_turn(self) -> Iterator[tuple[int, int, int]]:
-        """All that wait, as number of call, id and cost: one of each call in turn. Who needs only the first pays for
-        these alone."""
+        """All waiting requests as number of call, id and cost, lazily: one of each call in turn."""
         begun: deque[tuple[int, Iterator[tuple[int, int]]]] = deque()
         for number, requests in self.calls.items():
             rest = iter(requests.items())
@@ -42,7 +41,7 @@ class Flow:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A request whose turn it is, and where it waits."""
+    """A request in order of admission, and its place in the queue."""
 
     request_id: int
     number: int
@@ -51,34 +50,35 @@ class Turn:
 
 
 class FairQueue:
-    """The order of requests by start-time fair queueing (Goyal, Vin and Cheng 1996), where every client has the same
-    weight: over any time in which two clients have something waiting, the costs of what is admitted for each differ by
-    no more than those of two requests, however much the one or the other sends.
+    """Start-time fair queueing (Goyal, Vin and Cheng 1996) with equal weights: over any time in which two clients both
+    have waiting requests, the costs of their admitted requests differ by at most the cost of two requests, however many
+    either client sends.
 
-    A client's next request has a start tag: the queue's virtual time when the client came, or the finish tag of its
-    previous request, whichever is later. The finish tag is the start tag and the cost. The least start tag is next,
-    and is the virtual time from then on. Of equal ones the first to have got it is next.
+    The start tag of a client's next request is the greater of the queue's virtual time when the client came and the
+    finish tag of its previous request. The finish tag is the start tag plus the cost. The request with the least start
+    tag is next, and its start tag becomes the virtual time. Equal tags are served in the order in which they were
+    given.
 
     Not thread-safe.
     """
 
     def __init__(self, max_remembered: int) -> None:
-        """max_remembered: clients with nothing waiting of whom it is known how much they have had."""
+        """max_remembered: number of clients without waiting requests whose finish tags are kept."""
         self._max_remembered = max_remembered
-        self._flows: dict[str, Flow] = {}  # by client; none of them is empty
+        self._flows: dict[str, Flow] = {}  # by client; never empty
         self._heap: list[tuple[int, int, Flow]] = []  # start tag, tag; void if the tag is not its flow's
         self._num_tags = 0
         self._virtual_time = 0
-        self._remembered: dict[str, int] = {}  # by client with nothing waiting, its finish tag
+        self._remembered: dict[str, int] = {}  # by client without waiting requests: its finish tag
         self._next_sweep = _LEAST_SWEPT
 
     @property
     def num_clients(self) -> int:
-        """Clients that it holds anything of, be it but how much they have had."""
+        """Number of clients with waiting requests or a remembered finish tag."""
         return len(self._flows) + len(self._remembered)
 
     def add(self, client: str, number: int, costs: Mapping[int, int]) -> None:
-        """Queues a call's requests: their costs by their ids, in order; not empty."""
+        """Queue a call's requests. costs: by id, in order; not empty."""
         flow = self._flows.get(client)
         if flow is None:
             start = max(self._virtual_time, self._remembered.pop(client, 0))
@@ -87,7 +87,7 @@ class FairQueue:
         flow.calls[number] = OrderedDict(costs)
 
     def remove(self, client: str, number: int, request_id: int) -> None:
-        """Takes a request out, which costs its client nothing."""
+        """Remove a request at no cost to its client."""
         flow = self._flows[client]
         requests = flow.calls[number]
         del requests[request_id]
@@ -97,7 +97,7 @@ class FairQueue:
                 self._leave(flow)
 
     def in_order(self) -> Iterator[Turn]:
-        """All that wait, in order; nothing changes, and who needs only the first pays for these alone."""
+        """All waiting requests in order, lazily, without changing the queue."""
         heap, num_tags = self._heap.copy(), self._num_tags
         turns: dict[str, Iterator[tuple[int, int, int]]] = {}
         num_pushed = num_tags
@@ -113,11 +113,11 @@ class FairQueue:
                 heapq.heappush(heap, (start + cost, num_pushed, flow))
 
     def take(self, turn: Turn) -> None:
-        """Takes out the request that is next."""
+        """Remove the request that is next."""
         flow = turn.flow
         requests = flow.calls.pop(turn.number)
         cost = requests.pop(turn.request_id)
-        if requests:  # behind all others
+        if requests:  # behind the client's other calls
             flow.calls[turn.number] = requests
         self._virtual_time = flow.start
         flow.start += cost
@@ -137,10 +137,10 @@ class FairQueue:
             heapq.heapify(self._heap)
 
     def _leave(self, flow: Flow) -> None:
-        """Remembers what the client has had, or else it could go ahead of the others by coming again and again."""
+        """Remember the client's finish tag; otherwise it could overtake other clients by leaving and coming again."""
         del self._flows[flow.client]
         flow.tag = 0
-        if not self._flows:  # the end of a busy period: all begin anew and alike
+        if not self._flows:  # the end of a busy period: all clients start equal again
             self._remembered.clear()
             self._heap.clear()
             return
@@ -150,5 +150,5 @@ class FairQueue:
             now = self._virtual_time
             self._remembered = {client: finish for client, finish in self._remembered.items() if finish > now}
             if len(self._remembered) > self._max_remembered:
-                self._remembered.clear()  # each of them gains one request by it
+                self._remembered.clear()  # each client gains at most one request
             self._next_sweep = max(_LEAST_SWEPT, 2 * len(self._remembered))

@@ -1,4 +1,4 @@
-"""What the server needs of a translator, so that it imports no torch and its tests need none.
+"""Protocols of the translator and its engine, so that the server and its tests import no torch.
 
 `translation.translator.Translator` fits as it is.
 """
@@ -16,25 +16,25 @@ from dragoman.translation.results import Translation
 
 
 class WorkerObserver(Protocol):
-    """Is told on the worker's thread what becomes of requests, each of them a sentence. Must be quick and never raise.
+    """Gets events of requests, each of which is a sentence, on the worker's thread. Must be quick and never raise.
 
-    model: its name. Seconds are counted from when the call was submitted.
+    model: name of the model. Seconds count from the submission of the call.
     """
 
     def admitted(self, model: str, priority: str, queue_seconds: float) -> None:
-        """It has left the queue for a slot. priority: the value of a `server.call_context.Priority`."""
+        """A request left the queue for a slot. priority: the value of a `server.call_context.Priority`."""
 
     def first_token(self, model: str, seconds_since_submitted: float) -> None:
-        """It was finished, and its first step was over then."""
+        """A request finished; seconds_since_submitted: when its first step ended."""
 
     def finished(
         self, model: str, seconds_since_submitted: float, num_source_pieces: int, num_target_pieces: int
     ) -> None:
-        """It was finished; its best hypothesis has so many pieces."""
+        """A request finished. num_target_pieces: of its best hypothesis."""
 
     def dropped(self, model: str, reason: str) -> None:
-        """It was not: its call was "cancelled", its "deadline" passed, the engine "failed", a process was "lost", or
-        its text "refused"."""
+        """A request was given up. reason: "cancelled", "deadline", "failed" (the engine), "lost" (a process) or
+        "refused" (its text)."""
 
 
 class _NoObserver:
@@ -61,42 +61,42 @@ if TYPE_CHECKING:
 
 
 class DecodingEngine(Protocol):
-    """Beam search in slots, in this process or in others, see `model.decoding.engines.engine`; only one thread may use
-    it, but for `check`, `statistics` and `close`."""
+    """Beam search in slots, in this process or in others, see `model.decoding.engines.engine`. For one thread, except
+    `check`, `statistics` and `close`."""
 
     @property
     def free_slots(self) -> int:
-        """Requests that `admit` takes now."""
+        """Number of free slots."""
 
     @property
     def num_active(self) -> int:
-        """Requests that hold a slot."""
+        """Number of requests in slots."""
 
     def count_fitting(self, requests: Sequence[Request], /) -> int:
-        """How many of the requests, counted from the first, `admit` has room for now: slots and memory."""
+        """Number of requests, counted from the first, that `admit` has slots and memory for now."""
 
     def admit(self, requests: Sequence[Request], /) -> None:
-        """Puts requests that fit into slots; all, or none and InvalidInputError if it refuses one."""
+        """Put requests into slots. If it refuses one, it admits none and raises InvalidInputError."""
 
     def step(self) -> Sequence[Event]:
-        """Decodes one target position of every active slot, if any, and returns what there is to tell of requests; the
-        next events, where the slots are other processes'. With nothing in flight it returns at once."""
+        """Decode one target position of every active slot and return the events of requests; if the slots are in other
+        processes, wait for their next events. Returns at once if no slot is active."""
 
     def cancel(self, request_id: int, /) -> bool:
-        """Gives a request up and frees its slot at once. False if it holds none."""
+        """Give up a request and free its slot at once. Returns False if it has none."""
 
     def check(self, request: Request, /) -> None:
-        """Raises InvalidInputError for a request that even an empty engine refuses. For any thread."""
+        """Raise InvalidInputError for a request that even an empty engine refuses. For any thread."""
 
     def statistics(self) -> EngineStatistics:
-        """What it has done since it was made. For any thread."""
+        """Statistics since the engine was created. For any thread."""
 
     def close(self) -> None:
-        """Ends its threads and processes; may be called twice. For any thread, once none uses the engine."""
+        """End its threads and processes; may be called twice. For any thread, when no other uses the engine."""
 
 
 class ServedTranslator(Protocol):
-    """A loaded model that turns text into requests for its engine, and the engine's answers into text."""
+    """A loaded model that turns texts into requests for its engine, and hypotheses into texts."""
 
     @property
     def name(self) -> str:
@@ -104,7 +104,7 @@ class ServedTranslator(Protocol):
 
     @property
     def revision(self) -> str:
-        """Tells the weights from others: 16 hexadecimal digits of their file's SHA-256; empty if they have no file."""
+        """Identifies the weights: 16 hexadecimal digits of their file's SHA-256; empty without a file."""
 
     @property
     def directions(self) -> tuple[Direction, ...]:
@@ -112,35 +112,36 @@ class ServedTranslator(Protocol):
 
     @property
     def max_source_length(self) -> int:
-        """Most pieces of a source sentence."""
+        """Maximal number of pieces of a source sentence."""
 
     @property
     def info(self) -> BundleConfig:
-        """What its bundle tells about it."""
+        """Its bundle's configuration."""
 
     @property
     def engine(self) -> DecodingEngine:
         """The engine; only one thread may use it."""
 
     def find_direction(self, source_language: str | None, target_language: str) -> Direction:
-        """The direction meant; NotFoundError if there is none, InvalidInputError if the source language is missing."""
+        """The direction between two languages. Raises NotFoundError if there is none, InvalidInputError if the source
+        language is ambiguous."""
 
     def prepare(
         self, text: str, direction: Direction, options: SearchOptions, *, split_sentences: bool = True
     ) -> PreparedText:
-        """Text into segments of pieces; thread-safe. InvalidInputError for what the model cannot follow, and for a
-        text longer than its limit unless sentences are split."""
+        """Split a text into segments of pieces; thread-safe. Raises InvalidInputError for options that the model lacks,
+        and without split_sentences for a text beyond its limit."""
 
     def finish(self, prepared: PreparedText, found: Sequence[Sequence[TokenHypothesis]]) -> Translation:
-        """Pieces into text, from the hypotheses of each segment; thread-safe. A blank text, which has no segments,
-        translates to itself."""
+        """Join the hypotheses of all segments into a translation; thread-safe. The translation of a blank text, which
+        has no segments, is the text itself."""
 
     def prepare_score(self, source: str, target: str, direction: Direction, options: SearchOptions) -> PreparedText:
-        """A text and its whole translation, as one segment; thread-safe. InvalidInputError if one of them is blank or
-        too long."""
+        """Prepare a text and its translation as one segment; thread-safe. Raises InvalidInputError if either is blank
+        or too long."""
 
     def finish_score(self, prepared: PreparedText, found: Sequence[Sequence[TokenHypothesis]]) -> "ScoredTranslation":
-        """How likely the translation is that `prepare_score` was given; thread-safe."""
+        """The score of the translation given to `prepare_score`; thread-safe."""
 
     def partial_text(
         self,
@@ -148,27 +149,27 @@ class ServedTranslator(Protocol):
         finished: Sequence[Sequence[TokenHypothesis] | None],
         partials: Mapping[int, Partial],
     ) -> tuple[str, str]:
-        """What is there of a text's translation, as the part that will not change and the one that may; thread-safe.
+        """A text's translation so far, as its final part and the part that may change; thread-safe.
 
-        finished: the hypotheses of each segment, None for those that are not finished. partials: of these, by the
-        segment's place, those that have begun. Only the first unfinished segment is shown of them.
+        finished: by segment, its hypotheses, or None. partials: by index of segment, the state of those that have
+        begun. The result ends with the first unfinished segment.
         """
 
     def close(self) -> None:
-        """Ends the engine; may be called twice."""
+        """End the engine; may be called twice."""
 
 
 class ModelObserver(Protocol):
-    """Who is told, on the event loop, which models are served."""
+    """Gets changes of the served models, on the event loop."""
 
     def model_loaded(self, model: str, revision: str) -> None:
-        """A model, or another revision of it, is served from now on."""
+        """A model, or a new revision of it, is now served."""
 
     def model_unloaded(self, model: str) -> None:
-        """A model is not served any more."""
+        """A model is no longer served."""
 
     def reload_ended(self, model: str, outcome: str) -> None:
-        """A model was loaded in place of another. outcome: "replaced", or "failed", and then that one goes on."""
+        """A replacement was tried. outcome: "replaced", or "failed" if the old model stays."""
 
     def models_retired(self, number: int) -> None:
-        """So many models that were replaced still have calls."""
+        """number: of replaced models that still have calls."""

@@ -1,4 +1,4 @@
-"""What waits between the callers' event loops and the thread that owns an engine."""
+"""The queue between the callers' event loops and the thread that owns an engine."""
 
 import math
 import threading
@@ -12,22 +12,22 @@ from dragoman.server.scheduling.scheduler import QueueFullError, QueueLimits, Sc
 from dragoman.translation.preparing import PreparedText
 
 WINDOW_SECONDS = 10.0
-"""Work that lies further back than this hardly counts."""
+"""Time constant of the average: older work hardly counts."""
 
 MIN_RETRY_SECONDS = 0.05
 MAX_RETRY_SECONDS = 30.0
 UNKNOWN_RETRY_SECONDS = 1.0
-"""While nothing has been finished yet."""
+"""Before any request has finished."""
 
 HEADROOM = 1 / 8
-"""Of the queue, that is to be free when the refused come again: not all of them would find room in a full one."""
+"""Share of the queue that should be free when refused callers retry."""
 
 
 class Throughput:
-    """Requests finished for each second of work, the recent ones above all. Idle time does not count, so that a burst
-    after a rest is judged by what the engine can do.
+    """Moving average of requests finished per second of work. Idle time does not count, so that a burst after a pause
+    is judged by the engine's speed.
 
-    For one thread, but `retry_after` for any.
+    For one thread; `retry_after` for any.
     """
 
     def __init__(self) -> None:
@@ -35,13 +35,13 @@ class Throughput:
         self._seconds = 0.0
 
     def count(self, num_finished: int, seconds: float) -> None:
-        """So many requests were finished in so many seconds of work."""
+        """Note `num_finished` requests in `seconds` of work."""
         weight = math.exp(-seconds / WINDOW_SECONDS)
         self._num_finished = weight * self._num_finished + num_finished
         self._seconds = weight * self._seconds + seconds
 
     def retry_after(self, num_waiting: int) -> float:
-        """Seconds after which it makes sense to come again to a queue that is full with so many."""
+        """Seconds after which a retry makes sense, for a full queue of `num_waiting` requests."""
         if self._num_finished <= 0 or self._seconds <= 0:
             return UNKNOWN_RETRY_SECONDS
         seconds = num_waiting * HEADROOM * self._seconds / self._num_finished
@@ -52,14 +52,14 @@ _CallT = TypeVar("_CallT", bound=Submission)
 
 
 class RequestQueue:
-    """A thread-safe `Scheduler` of tickets, with what else event loops ask of the engine's thread: `submit`, `withdraw`
-    and `close` are theirs, all else is the thread's.
+    """A thread-safe `Scheduler` of tickets. Event loops call `submit`, `check_room`, `withdraw` and `close`; the
+    engine's thread calls the other methods.
 
-    They wait for the lock, so the thread takes it only where a look without it says that there is something to do.
+    Event loops wait for the lock, so the thread takes it only if a check without the lock finds work.
     """
 
     def __init__(self, limits: QueueLimits, *, clock: Callable[[], float], retry_after: Callable[[int], float]) -> None:
-        """retry_after: how many seconds a caller should wait that finds so many requests in the queue."""
+        """retry_after: from the number of waiting requests, the seconds after which a refused caller may retry."""
         self._limits = limits
         self._clock = clock
         self._retry_after = retry_after
@@ -67,7 +67,7 @@ class RequestQueue:
         self._scheduler = Scheduler(limits.max_waiting, limits.max_waiting_bytes)
         self._waiting: dict[int, Ticket] = {}
         self._withdrawn: list[Submission] = []
-        self._refusal: Callable[[], Exception] | None = None  # why no more requests are taken; made anew for each
+        self._refusal: Callable[[], Exception] | None = None  # makes the error if requests are refused
         self._numbering = threading.Lock()  # guards what follows
         self._next_id = 0
 
@@ -85,11 +85,11 @@ class RequestQueue:
         *,
         is_patient: bool = False,
     ) -> _CallT:
-        """Queues a request for every segment, whose outcome the running event loop is told of. Where there is no
-        segment nobody is woken, and no lock is taken.
+        """Queue a request for every segment; the running event loop gets the outcomes. Without segments no thread is
+        woken and no lock taken.
 
-        is_patient: see `Scheduler.add`. Raises QueueFullError, InvalidInputError, and what `close` and `give_up` leave
-        to be said.
+        is_patient: see `Scheduler.add`. Raises QueueFullError, InvalidInputError, and the error set by `close` or
+        `give_up`.
         """
         now = self._clock()
         with self._numbering:
@@ -129,7 +129,7 @@ class RequestQueue:
         return call
 
     def check_room(self, num_requests: int, caller: CallContext, priority: Priority) -> None:
-        """Raises what `submit` would raise for that many requests; without a lock, so that it is a guess."""
+        """Raise the error that `submit` would raise for `num_requests`. Takes no lock, so it is an estimate."""
         if self._refusal is not None:
             raise self._refusal()
         try:
@@ -139,7 +139,7 @@ class RequestQueue:
             raise
 
     def withdraw(self, call: Submission) -> None:
-        """Has the thread give up what is left of a call, before the engine's next step."""
+        """Have the thread give up the rest of a call before the engine's next step."""
         if not call.request_ids:
             return
         with self._wake:
@@ -147,13 +147,13 @@ class RequestQueue:
             self._wake.notify()
 
     def close(self) -> None:
-        """Takes no more requests; those that wait remain."""
+        """Refuse new requests; waiting ones remain."""
         with self._wake:
             self._refusal = self._refusal or _closed
             self._wake.notify()
 
     def sleep_until_needed(self) -> bool:
-        """Returns as soon as there is anything to do; False when it is closed and nothing is left."""
+        """Wait until there is work. Returns False when the queue is closed and empty."""
         with self._wake:
             while not (self._scheduler.num_waiting or self._withdrawn):
                 if self._refusal is not None:
@@ -162,13 +162,13 @@ class RequestQueue:
             return True
 
     def pause(self, seconds: float) -> None:
-        """Returns after that time, or when something new is asked."""
+        """Wait for `seconds`, or until a request comes or is withdrawn."""
         with self._wake:
             if not self._withdrawn:
                 self._wake.wait(seconds)
 
     def take_withdrawn(self) -> list[Submission]:
-        """The calls that were given up since it was last asked."""
+        """Take the calls that were withdrawn since the last time."""
         if not self._withdrawn:
             return []
         with self._wake:
@@ -176,14 +176,14 @@ class RequestQueue:
         return withdrawn
 
     def take_late(self, now: float) -> list[Ticket]:
-        """Takes out what is past its deadline."""
+        """Remove and return the requests past their deadline."""
         if not self.num_waiting:
             return []
         with self._wake:
             return [self._waiting.pop(request_id) for request_id in self._scheduler.expire(now)]
 
     def take_next(self, num_requests: int, count_fitting: Callable[[Sequence[Request]], int]) -> list[Ticket]:
-        """Takes out what is next, see `Scheduler.admit`."""
+        """Remove and return the next requests, see `Scheduler.admit`."""
 
         def count(request_ids: Sequence[int]) -> int:
             return count_fitting([self._waiting[request_id].request for request_id in request_ids])
@@ -192,7 +192,7 @@ class RequestQueue:
             return [self._waiting.pop(request_id) for request_id in self._scheduler.admit(num_requests, count)]
 
     def drop(self, request_ids: Iterable[int]) -> int:
-        """Takes out those of these that wait; how many they were."""
+        """Remove those of the requests that wait. Returns how many."""
         num_dropped = 0
         if self.num_waiting:
             with self._wake:
@@ -203,7 +203,7 @@ class RequestQueue:
         return num_dropped
 
     def give_up(self, refusal: Callable[[], Exception]) -> list[Ticket]:
-        """Takes out all that wait, and has `submit` raise what `refusal` makes from now on."""
+        """Remove and return all waiting requests; from now on `submit` raises the error that `refusal` makes."""
         with self._wake:
             self._refusal = refusal
             self._scheduler.clear()

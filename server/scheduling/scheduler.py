@@ -1,4 +1,4 @@
-"""Who waits and who is next: the policy of the queue before the engine, on request ids, costs and times alone."""
+"""The queue's policy: bounds, priorities and order of admission, on request ids, costs and times alone."""
 
 import heapq
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,19 +11,19 @@ from dragoman.server.call_context import Priority
 from dragoman.server.scheduling.fair_queue import FairQueue, Turn
 
 MAX_WAITING = 65_536
-"""Requests of a priority that may wait for a slot by default."""
+"""Default limit of the waiting requests of a priority."""
 
 MAX_WAITING_BYTES = 256 * 1024 * 1024
-"""Memory that the waiting requests of a priority may take by default."""
+"""Default limit of the memory of a priority's waiting requests."""
 
 
 @dataclass(frozen=True, slots=True)
 class QueueLimits:
-    """What callers may put before one engine.
+    """Limits of the queue before one engine.
 
     max_waiting, max_waiting_bytes: see `Scheduler`.
     max_beam_size, max_n_best:      of a request.
-    max_call_seconds:               how long a call may wait and be decoded, of a stream each text; None for any time.
+    max_call_seconds:               longest time that a call, or one text of a stream, waits and decodes; None for none.
     """
 
     max_waiting: int = MAX_WAITING
@@ -33,7 +33,7 @@ class QueueLimits:
     max_call_seconds: float | None = None
 
     def check(self, options: SearchOptions) -> None:
-        """Raises InvalidRequestError for a search that the operator does not allow."""
+        """Raise InvalidRequestError for search options beyond the limits."""
         if options.sampling_temperature is None and options.beam_size > self.max_beam_size:
             raise InvalidRequestError(
                 f"beam_size is {options.beam_size}, but this server allows {self.max_beam_size} at most"
@@ -48,13 +48,13 @@ BATCH_EVERY = 8
 """While both priorities wait, every eighth admission goes to the lower one."""
 
 _LEAST_SWEPT = 64
-"""Deadlines below which it is not worth while to look for those of calls that are over."""
+"""Number of deadlines below which those of finished calls are not removed."""
 
 
 class QueueFullError(DragomanError):
-    """More requests than may wait. gRPC: RESOURCE_EXHAUSTED.
+    """The queue has no room for the requests. gRPC: RESOURCE_EXHAUSTED.
 
-    retry_after: the seconds after which it makes sense to try again.
+    retry_after: seconds after which a retry makes sense.
     """
 
     def __init__(self, message: str, retry_after: float = 1.0) -> None:
@@ -64,7 +64,7 @@ class QueueFullError(DragomanError):
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where a request waits, and the bytes that it counts for the bound: none if it is patient."""
+    """A request's place in the queue, and the bytes that count for the limit: none if it is patient."""
 
     queue: FairQueue
     client: str
@@ -77,17 +77,16 @@ class _Place:
 class Scheduler:
     """Decides which waiting requests enter the engine's free slots.
 
-    The interactive go before the batch, but each eighth admission is one of batch while any waits, so that it never
-    starves. Within a priority clients get equal shares, see `FairQueue`. Within a client one of each call goes in turn,
-    the calls in the order in which they came, so that a call of thousands of sentences does not hold up those behind
-    it.
+    Interactive requests go first, but while batch requests wait, every eighth admission goes to one of them, so that
+    they never starve. Within a priority, clients get equal shares, see `FairQueue`. A client's calls take turns, one
+    request each, in order of arrival, so that a call of thousands of sentences does not delay the calls behind it.
 
-    Knows no clock: all times are the callers' own, of any unit. Not thread-safe: its owner holds a lock.
+    Has no clock: the callers give all times, in any unit. Not thread-safe: its owner holds a lock.
     """
 
     def __init__(self, max_waiting: int = MAX_WAITING, max_waiting_bytes: int = MAX_WAITING_BYTES) -> None:
-        """max_waiting, max_waiting_bytes: of each priority, so that batch never crowds out the interactive; patient
-        requests do not count."""
+        """max_waiting, max_waiting_bytes: for each priority separately, so that batch requests never crowd out
+        interactive ones; patient requests do not count."""
         self._max_waiting = max_waiting
         self._max_waiting_bytes = max_waiting_bytes
         self._num_bytes = dict.fromkeys(Priority, 0)  # of the impatient requests that wait
@@ -95,7 +94,7 @@ class Scheduler:
         self._num_bounded = dict.fromkeys(Priority, 0)  # impatient requests that wait
         self._num_passed = 0  # interactive requests that were admitted in a row while batch waited
         self._places: dict[int, _Place] = {}  # by request
-        self._open: dict[int, set[int]] = {}  # by number of call with a deadline, its requests; none of them is empty
+        self._open: dict[int, set[int]] = {}  # by number of call with a deadline; never empty
         self._deadlines: list[tuple[float, int]] = []  # a heap, with number of call, which may be over
         self._numbers = count()
 
@@ -114,14 +113,13 @@ class Scheduler:
         deadline: float | None = None,
         is_patient: bool = False,
     ) -> None:
-        """Queues the requests of a call, given by their ids in order with what each costs, at least 1: all of them, or
-        none if they do not all fit.
+        """Queue the requests of a call: all of them, or none if they do not all fit.
 
-        num_bytes: the memory of each request; None counts none. client: whom fairness is among. deadline: see `expire`.
-        is_patient: whether they may wait beyond the bounds and do not count for them, because their caller has only so
-        many of them at a time.
+        costs: by id, in order; at least 1 each. num_bytes: memory by id; None for 0. client: name for fair shares.
+        deadline: see `expire`. is_patient: whether the requests are exempt from the limits, because their caller bounds
+        their number itself.
 
-        Raises QueueFullError past the bound, InvalidInputError if not even an empty queue would hold them.
+        Raises QueueFullError beyond a limit, InvalidInputError if even an empty queue could not hold them.
         """
         sizes = num_bytes if num_bytes is not None and not is_patient else {}
         total = sum(sizes.values())
@@ -143,7 +141,7 @@ class Scheduler:
             self._sweep_deadlines()
 
     def cancel(self, request_id: int) -> bool:
-        """Takes a request out of the queue; False if it does not wait there."""
+        """Remove a request. Returns False if it does not wait."""
         place = self._places.get(request_id)
         if place is None:
             return False
@@ -152,7 +150,7 @@ class Scheduler:
         return True
 
     def expire(self, now: float) -> list[int]:
-        """Takes the requests out of the queue whose deadline is not after `now`, and returns them."""
+        """Remove and return the requests whose deadline is not after `now`."""
         expired: list[int] = []
         while self._deadlines and self._deadlines[0][0] <= now:
             _, number = heapq.heappop(self._deadlines)
@@ -162,9 +160,10 @@ class Scheduler:
         return expired
 
     def admit(self, num_requests: int, count_fitting: Callable[[Sequence[int]], int] = len) -> list[int]:
-        """Takes the requests that are next out of the queue, at most so many, in order of admission.
+        """Remove and return the next requests, at most `num_requests`, in order of admission.
 
-        count_fitting: how many of the requests, counted from the first, there is room for; nobody is overtaken.
+        count_fitting: returns for how many of the requests, counted from the first, there is room. A request that does
+        not fit is not overtaken.
         """
         next_ones = list(islice(self._in_order(), num_requests))
         num_fitting = count_fitting([turn.request_id for turn, _ in next_ones])
@@ -175,11 +174,11 @@ class Scheduler:
         return [turn.request_id for turn, _ in next_ones[:num_fitting]]
 
     def clear(self) -> list[int]:
-        """Empties the queue and returns the requests that waited, in order of admission."""
+        """Remove and return all requests in order of admission."""
         return self.admit(self.num_waiting)
 
     def check_room(self, num_requests: int, num_bytes: int, priority: Priority) -> None:
-        """Raises what `add` raises for impatient requests of which so much is known."""
+        """Raise the error that `add` would raise for these impatient requests."""
         if num_requests > self._max_waiting:
             raise InvalidInputError(
                 f"the texts have {num_requests} sentences, but at most {self._max_waiting} may wait: send fewer"
@@ -201,7 +200,7 @@ class Scheduler:
             )
 
     def _in_order(self) -> Iterator[tuple[Turn, int]]:
-        """All that wait, in order of admission, each with the `_num_passed` that its admission leads to."""
+        """All waiting requests in order of admission, each with `_num_passed` after its admission."""
         interactive_ones = self._queues[Priority.INTERACTIVE].in_order()
         batch_ones = self._queues[Priority.BATCH].in_order()
         interactive, batch = next(interactive_ones, None), next(batch_ones, None)
@@ -217,7 +216,7 @@ class Scheduler:
                 interactive = next(interactive_ones, None)
 
     def _forget(self, request_id: int) -> None:
-        """All but its place in the fair queue, which it has left."""
+        """Remove the bookkeeping of a request that has left the fair queue."""
         place = self._places.pop(request_id)
         if not place.is_patient:
             self._num_bounded[place.priority] -= 1

@@ -1,4 +1,5 @@
-"""The bridge from asyncio to a decoding engine: callers wait for texts, the engine's thread works on their requests."""
+"""The bridge from asyncio to a decoding engine: callers await texts while the engine's thread decodes their
+requests."""
 
 import asyncio
 import threading
@@ -44,10 +45,11 @@ __all__ = [
 ]
 
 STALL_SECONDS = 30.0
-"""Of one step of an engine, by default: thousands of times what it usually takes."""
+"""Default limit of one step of an engine: thousands of times its usual duration."""
 
 MAX_FINISHED_INLINE = 8
-"""Most hypotheses that become text on the event loop: so few take less time than the way to another thread."""
+"""Number of hypotheses that are turned into text on the event loop: handing so few to another thread would take
+longer."""
 
 _T = TypeVar("_T")
 
@@ -55,13 +57,13 @@ _T = TypeVar("_T")
 class Worker:
     """Runs one translator's engine on a thread of its own and translates for any number of concurrent callers.
 
-    The thread starts at once and ends with `close` or `drain`. The translator remains its owner's to close.
+    The thread starts at once and ends with `close` or `drain`. Closing the translator is up to its owner.
 
-    All that take `caller` and `priority` put a request for each segment of a text into the queue, with the caller's
-    rights, client and deadline; see `Scheduler` for who is next. Cancelling the task that waits gives all of its
-    requests up: their slots are free before the engine's next step, as they are once the deadline has passed. What can
-    go wrong: QueueFullError, which tells when to come again; InvalidInputError where not even an empty queue would hold
-    the texts; DeadlineError; WorkerClosedError; ReplicaLostError; EngineError.
+    Methods with `caller` and `priority` queue a request for each segment of a text, with the caller's rights, client
+    and deadline; `Scheduler` decides their order. Cancelling the waiting task gives up all its requests: their slots
+    are free before the engine's next step, as they are after the deadline. These methods raise QueueFullError, which
+    says when to retry; InvalidInputError if even an empty queue could not hold the texts; DeadlineError;
+    WorkerClosedError; ReplicaLostError; EngineError.
     """
 
     def __init__(
@@ -74,9 +76,9 @@ class Worker:
         observer: WorkerObserver = NO_OBSERVER,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """limits: of what callers may ask for. stall_seconds: an engine whose step takes longer is taken for stuck: all
-        calls fail, and the worker is broken. on_broken: called once, on any thread, when the engine has failed for
-        good. clock: that of the callers' deadlines."""
+        """stall_seconds: if a step takes longer, the engine counts as stuck: all calls fail, and the worker is broken.
+        on_broken: called once, on any thread, when the engine has failed for good. clock: the clock of the callers'
+        deadlines."""
         self.translator = translator
         throughput = Throughput()
         self._queue = RequestQueue(limits, clock=clock, retry_after=throughput.retry_after)
@@ -102,46 +104,46 @@ class Worker:
 
     @property
     def is_broken(self) -> bool:
-        """Whether the engine has failed for good; everything is refused then."""
+        """Whether the engine has failed for good; the worker then refuses all requests."""
         return self._loop.is_broken
 
     def statistics(self) -> EngineStatistics:
-        """What the engine has done so far."""
+        """Statistics of the engine."""
         return self.translator.engine.statistics()
 
     def check_room(self, num_texts: int, *, caller: CallContext, priority: Priority) -> None:
-        """Raises what `translate` will raise for that many texts, not counting blank ones, as far as it can be known
-        before they are prepared: QueueFullError and WorkerClosedError."""
+        """Raise the error that `translate` would raise for `num_texts` texts that are not blank, as far as it is known
+        before they are prepared: QueueFullError or WorkerClosedError."""
         self._queue.check_room(num_texts, caller, priority)
 
     async def translate(
         self, prepared: Sequence[PreparedText], *, caller: CallContext, priority: Priority
     ) -> list[Translation | TextFailure]:
-        """Translates what the translator's `prepare` made, in order; blank texts take no slot. A text that the engine
-        refuses fails by itself."""
+        """Translate texts from the translator's `prepare`, in order; blank texts take no slot. If the engine refuses a
+        text, only that text fails."""
         call = self._queue.submit(Submission, prepared, caller, priority)
         return await self._answer(call, prepared, self.translator.finish)
 
     async def translate_when_room(
         self, prepared: Sequence[PreparedText], *, caller: CallContext, priority: Priority
     ) -> list[Translation | TextFailure]:
-        """`translate` for a caller that has only so much under way at a time, as a stream does: it waits beyond the
-        queue's bound, for which it does not count, in the same order as all others, and gets no QueueFullError."""
+        """`translate` for a caller that bounds its own work in flight, such as a stream: its texts wait in the same
+        order but are exempt from the queue's limits, so that it gets no QueueFullError."""
         call = self._queue.submit(Submission, prepared, caller, priority, is_patient=True)
         return await self._answer(call, prepared, self.translator.finish)
 
     async def score(
         self, prepared: Sequence[PreparedText], *, caller: CallContext, priority: Priority
     ) -> list[ScoredTranslation | TextFailure]:
-        """`translate` for what the translator's `prepare_score` made."""
+        """Score pairs from the translator's `prepare_score`; see `translate`."""
         call = self._queue.submit(Submission, prepared, caller, priority)
         return await self._answer(call, prepared, self.translator.finish_score)
 
     async def follow(
         self, prepared: PreparedText, *, caller: CallContext, priority: Priority
     ) -> AsyncGenerator[LiveText, None]:
-        """Translates a text and tells what is there of it whenever that has changed; the last one has the translation.
-        Whoever reads slowly gets the newest only. Close the generator (`contextlib.aclosing`) to give the text up.
+        """Translate a text and yield its translation so far whenever that changes; the last item has the translation.
+        A slow reader gets only the newest state. Close the generator (`contextlib.aclosing`) to give up the text.
 
         Raises InvalidInputError if the engine refuses the text.
         """
@@ -167,17 +169,17 @@ class Worker:
         yield LiveText(translation.text, "", translation)
 
     def close(self) -> None:
-        """Takes no more requests, finishes those that it has, and ends the thread, unless that is stuck. Blocks; may be
-        called twice."""
+        """Refuse new requests, finish the others, and end the thread unless it is stuck. Blocks; may be called
+        twice."""
         self._queue.close()
         self._ended.wait()
 
     async def drain(self) -> None:
         """`close` for an event loop."""
-        await run_on_own_thread(self.close, "dragoman-drain")  # it may take long, and calls need the shared threads
+        await run_on_own_thread(self.close, "dragoman-drain")  # may take long, and calls need the shared threads
 
     def _watch(self) -> None:
-        """Gives the engine's thread up when it is stuck."""
+        """Give up the engine's thread when it is stuck."""
         while True:
             self._thread.join(self._stall_seconds / NUM_LOOKS)
             if not self._thread.is_alive():
@@ -193,14 +195,14 @@ class Worker:
         prepared: Sequence[PreparedText],
         finish: Callable[[PreparedText, Sequence[Hypotheses]], _T],
     ) -> list[_T | TextFailure]:
-        """What `finish` makes of each text's hypotheses, once all are found."""
+        """Wait for all hypotheses, and apply `finish` to each text's."""
 
         def finish_one(item: PreparedText, found: Sequence[Hypotheses] | TextFailure) -> _T | TextFailure:
             if isinstance(found, TextFailure):
                 return found
             try:
                 return finish(item, found)
-            except NoTranslationError as error:  # the texts beside it have theirs
+            except NoTranslationError as error:  # only this text fails
                 return TextFailure(str(error))
 
         def finish_all() -> list[_T | TextFailure]:
@@ -215,5 +217,5 @@ class Worker:
         return await self._compute(num_hypotheses, finish_all)
 
     async def _compute(self, num_hypotheses: int, compute: Callable[[], _T]) -> _T:
-        """Work on so many hypotheses, where it does not hold up the event loop."""
+        """Run `compute` on the event loop if it is short, otherwise on another thread."""
         return compute() if num_hypotheses <= MAX_FINISHED_INLINE else await asyncio.to_thread(compute)

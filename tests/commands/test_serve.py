@@ -108,7 +108,7 @@ def test_a_bundle_is_replaced_under_running_calls(versions: Path, server: Server
         wait_until(server, lambda: revision() != first)
         second = revision()
         point(versions / "current", versions / "broken")
-        wait_until(server, lambda: "cannot be served; what was loaded before goes on" in server.log.read_text())
+        wait_until(server, lambda: "cannot be served; the old version stays" in server.log.read_text())
         assert revision() == second
         point(versions / "current", versions / "one")
         wait_until(server, lambda: revision() == first)
@@ -138,7 +138,7 @@ def test_models_are_added_and_removed_on_sighup(versions: Path, server: ServerPr
         wait_until(server, lambda: names() == ["two"])
         with pytest.raises(NotFoundError, match='there is no "one"; there is two'):
             client.translate("a small house", to="de", model="one")
-        assert "only a restart makes it so: " in server.log.read_text()
+        assert "these changes take effect after a restart: " in server.log.read_text()
         configure({"bundle": str(versions / "two"), "nmae": "two"})
         wait_until(server, lambda: "models.0.nmae: unknown key" in server.log.read_text())
         assert names() == ["two"]

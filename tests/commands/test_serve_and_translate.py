@@ -19,7 +19,7 @@ def test_serve_checks_its_configuration(run: Run, tiny_bundle: Path, tmp_path: P
     checked = run("serve", "--check", "--config", config, "--listen", "127.0.0.1:0")
     assert (checked.status, checked.errors) == (0, "")
     assert checked.output.splitlines() == [
-        "listens on 127.0.0.1:0, without TLS, to everybody",
+        "listens on 127.0.0.1:0, without TLS, for everybody",
         "offers translation, health, reflection",
         f"serves tiny: en→de, de→en, 0.0 M parameters, from {tmp_path / 'tiny'}",
     ]

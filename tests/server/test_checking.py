@@ -45,9 +45,9 @@ def test_it_says_what_would_be_served(tiny_bundle: Path, tmp_path: Path) -> None
         metrics={"listen": "127.0.0.1:9464"},
         traces={"endpoint": "http://localhost:4317"},
     ) == [
-        f"listens on 0.0.0.0:50051, with TLS, to those who have a token of {tokens}",
+        f"listens on 0.0.0.0:50051, with TLS, for callers with a token from {tokens}",
         "offers translation, health, Google's Translation v3, reflection, channelz",
-        "tells its metrics on http://127.0.0.1:9464/metrics",
+        "serves metrics on http://127.0.0.1:9464/metrics",
         "sends its traces to http://localhost:4317",
         f"serves tiny: en→de, de→en, 0.0 M parameters, from {tiny_bundle}",
     ]
@@ -55,7 +55,7 @@ def test_it_says_what_would_be_served(tiny_bundle: Path, tmp_path: Path) -> None
 
 def test_an_open_port_is_told_of(tiny_bundle: Path) -> None:
     *_, warning = check(tiny_bundle, server={"listen": "0.0.0.0:50051", "reflection": False})
-    assert warning.startswith("WARNING: 0.0.0.0:50051 is open to everybody")
+    assert warning.startswith("WARNING: 0.0.0.0:50051 has neither TLS nor tokens")
 
 
 @pytest.mark.parametrize(

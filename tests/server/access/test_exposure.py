@@ -20,9 +20,9 @@ def test_loopback_needs_no_words(listen: str) -> None:
 @pytest.mark.parametrize(
     ("tls", "access", "words"),
     [
-        (TlsConfig(), AccessConfig(), "is open to everybody who can reach it"),
-        (TlsConfig(), GUARDED, "is not encrypted: anyone on the way may read texts and tokens"),
-        (ENCRYPTED, AccessConfig(), "asks nobody for a token"),
+        (TlsConfig(), AccessConfig(), "has neither TLS nor tokens: anyone who can reach it may call"),
+        (TlsConfig(), GUARDED, "is not encrypted: anyone on the network path may read texts and tokens"),
+        (ENCRYPTED, AccessConfig(), "requires no token"),
         (ENCRYPTED, GUARDED, None),
         (MUTUAL, AccessConfig(), None),
     ],

@@ -16,11 +16,11 @@ def test_calls_are_counted_by_client_and_in_all() -> None:
     quotas = Quotas(3, 2)
     for client in ("a", "a", "b"):
         quotas.enter(client, None)
-    with pytest.raises(QuotaError, match="3 calls are running, the server's limit") as caught:
+    with pytest.raises(QuotaError, match="the server's limit of 3 concurrent calls") as caught:
         quotas.enter("c", None)
     assert (caught.value.reason, caught.value.retry_after) == ("calls", 0.5)
     quotas.leave("b")
-    with pytest.raises(QuotaError, match="2 of this client's calls are running") as caught:
+    with pytest.raises(QuotaError, match="this client's limit of 2 concurrent calls") as caught:
         quotas.enter("a", None)
     assert caught.value.reason == "calls_of_client"
     quotas.enter("c", None)

@@ -133,7 +133,7 @@ def test_a_mistake_in_the_file_changes_nothing_and_is_told_once(house: House, ca
     with caplog.at_level(logging.ERROR, "dragoman.server.catalogue.upkeep"):
         run(house, main)
     unknown, missing = (record.getMessage() for record in caplog.records)
-    assert unknown.startswith("the configuration stays as it was: ")
+    assert unknown.startswith("the old configuration stays: ")
     assert unknown.endswith("server.port: unknown key")
     assert missing.endswith("no such file")
 
@@ -154,7 +154,7 @@ def test_what_needs_a_restart_is_told(house: House, caplog: pytest.LogCaptureFix
     with caplog.at_level(logging.WARNING, "dragoman.server.catalogue.upkeep"):
         run(house, main)
     (record,) = caplog.records
-    assert record.getMessage() == ("changed, but only a restart makes it so: server.listen, tls.certificate, tls.key")
+    assert record.getMessage() == ("these changes take effect after a restart: server.listen, tls.certificate, tls.key")
     assert len(house.loaded) == 2  # anew, with other slots
 
 

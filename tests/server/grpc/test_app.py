@@ -81,7 +81,7 @@ def test_health_of_a_model_that_breaks_and_is_loaded_anew(caplog: pytest.LogCapt
             ]
             assert [(await watch.read()).status for watch in watches] == [Status.SERVING] * 3
             with pytest.raises(
-                ServerError, match="the decoding engine is broken; the model is being loaded anew"
+                ServerError, match="the decoding engine is broken; the model is being loaded again"
             ) as caught:
                 await client.translate("a", to="de", model="broken")
             assert (caught.value.code, caught.value.reason) == ("UNAVAILABLE", "ENGINE_FAILED")
@@ -263,7 +263,7 @@ def test_metrics_tell_of_the_models() -> None:
 def test_an_open_port_is_told_of_loudly(caplog: pytest.LogCaptureFixture) -> None:
     with running_server(FakeTranslator(), server={"listen": "0.0.0.0:0"}):
         (warning,) = (record.getMessage() for record in caplog.records if record.levelno == logging.WARNING)
-    assert warning.startswith("0.0.0.0:0 is open to everybody")
+    assert warning.startswith("0.0.0.0:0 has neither TLS nor tokens")
 
 
 def test_tokens_guard_all_but_health(tmp_path: Path) -> None:

@@ -163,10 +163,10 @@ def test_broken_files_change_nothing_and_are_told_of_once(
     run(test())
     told = [record.getMessage() for record in caplog.records if record.name == "dragoman.server.access.certificates"]
     assert told == [
-        f"the certificate stays as it was: {key}: is not the key of {certificate}: KEY_VALUES_MISMATCH",
-        f"the certificate stays as it was: {key}: No such file or directory",
-        f"the certificate stays as it was: {certificate}: holds no certificate in PEM",
-        f"{certificate} was read again",
+        f"the old certificate stays in use: {key}: is not the key of {certificate}: KEY_VALUES_MISMATCH",
+        f"the old certificate stays in use: {key}: No such file or directory",
+        f"the old certificate stays in use: {certificate}: holds no certificate in PEM",
+        f"{certificate} was reloaded",
     ]
 
 

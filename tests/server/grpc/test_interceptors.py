@@ -213,9 +213,9 @@ def test_a_rotated_token_counts_at_once_and_a_broken_file_changes_nothing(
 
     run(test())
     assert [record.getMessage() for record in caplog.records if record.name == "dragoman.server.access.tokens"] == [
-        f"{path} was read again: 2 tokens",
-        f"the tokens stay as they were: {path}: tokens: should be a list, in square brackets",
-        f"the tokens stay as they were: {path}: no such file",
+        f"{path} was reloaded: 2 tokens",
+        f"the old tokens stay valid: {path}: tokens: should be a list, in square brackets",
+        f"the old tokens stay valid: {path}: no such file",
     ]
 
 
@@ -230,7 +230,7 @@ def test_calls_of_a_token_are_limited_and_the_next_is_told_when_to_try_again(tok
             await asyncio.wait_for(at.service.running.wait(), PATIENCE)
             error = await refused(at.stub.Translate(ask("a"), metadata=metadata, timeout=PATIENCE))
             assert error.code() is Code.RESOURCE_EXHAUSTED
-            assert error.details() == "1 of this client's calls are running, its limit: try again later"
+            assert error.details() == "this client's limit of 1 concurrent calls is reached: try again later"
             assert metadata_of(error)["grpc-retry-pushback-ms"] == "500"
             await at.stub.Translate(ask("a"), metadata=bearer("alices-token"), timeout=PATIENCE)
             at.service.release.set()
@@ -247,7 +247,9 @@ def test_calls_of_all_are_limited_but_health_is_not(tokens: TokenFile) -> None:
             await asyncio.wait_for(at.service.running.wait(), PATIENCE)
             refused_stream = at.stub.TranslateStream(metadata=bearer("bobs-token"))
             assert await refused_stream.code() is Code.RESOURCE_EXHAUSTED
-            assert await refused_stream.details() == "1 calls are running, the server's limit: try again later"
+            assert (
+                await refused_stream.details() == "the server's limit of 1 concurrent calls is reached: try again later"
+            )
             assert "grpc-retry-pushback-ms" in metadata_of(await refused_stream.trailing_metadata())
             assert await at.check_health() == 1
             first.cancel()

@@ -271,7 +271,7 @@ def test_an_engine_that_stays_broken_refuses_everybody(worker: Worker, translato
         for call in calls:
             with pytest.raises(EngineError):
                 await call
-        with pytest.raises(EngineError, match="is being loaded anew"):
+        with pytest.raises(EngineError, match="is being loaded again"):
             await translate(worker, "d")
 
     run(main)
@@ -314,7 +314,7 @@ def test_an_engine_that_leaks_its_slots_is_broken(translator: FakeTranslator) ->
         with pytest.raises(EngineError):
             await translate(worker, "forever", "forever")
         await wait_for(told)
-        with pytest.raises(EngineError, match="is being loaded anew"):
+        with pytest.raises(EngineError, match="is being loaded again"):
             await translate(worker, "d")
 
     with Worker(translator, on_broken=told.set) as worker:
@@ -683,7 +683,7 @@ def test_a_stuck_engine_is_given_up_and_its_calls_may_go_elsewhere(
         stuck = start(worker, "a", "b", "c")
         await wait_for(translator.engine.held)
         waiting = start(worker, "d")
-        with pytest.raises(ReplicaLostError, match="the decoding engine is stuck; the model is being loaded anew"):
+        with pytest.raises(ReplicaLostError, match="the decoding engine is stuck; the model is being loaded again"):
             await stuck
         with pytest.raises(EngineError, match="is broken"):
             await waiting
@@ -704,7 +704,7 @@ def test_an_engine_that_says_that_it_is_stuck_is_not_tried_again(translator: Fak
     translator.engine.errors = [StalledError("a thread is stuck")]
 
     async def main(worker: Worker) -> None:
-        with pytest.raises(ReplicaLostError, match="a thread is stuck; the model is being loaded anew"):
+        with pytest.raises(ReplicaLostError, match="a thread is stuck; the model is being loaded again"):
             await translate(worker, "a")
         await wait_for(broken)
 
