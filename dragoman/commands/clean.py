@@ -114,8 +114,7 @@ def clean(
     """
     from rich.console import Console
 
-    from dragoman.training.cleaning.chain import make_filters
-    from dragoman.training.cleaning.cleaner import CleaningFiles
+    from dragoman.training.cleaning.cleaner import CleaningFiles, make_filters
     from dragoman.training.cleaning.cleaner import clean as run_cleaning
     from dragoman.training.cleaning.encoding import Repairer
     from dragoman.training.cleaning.report import render_report, report_to_html, report_to_json

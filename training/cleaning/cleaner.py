@@ -1,6 +1,6 @@
 """Cleaning a corpus: one pass over its files, in memory that does not grow with them but for the hashes of pairs."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,13 +8,27 @@ from typing import BinaryIO, cast
 
 from dragoman.model.errors import InvalidInputError
 from dragoman.model.files import is_packed, open_together, pack_into, refuse_to_replace
-from dragoman.training.cleaning.chain import apply_filters
-from dragoman.training.cleaning.encoding import Repairer
-from dragoman.training.cleaning.filters import Filter
-from dragoman.training.cleaning.options import CleaningOptions
+from dragoman.training.cleaning.encoding import Mojibake, Repairer
+from dragoman.training.cleaning.filters import (
+    Blank,
+    BrokenCharacters,
+    Copy,
+    FewLetters,
+    Filter,
+    InvalidUtf8,
+    Length,
+    LengthRatio,
+    Markup,
+    Numbers,
+    Repetition,
+    WrongLanguage,
+)
+from dragoman.training.cleaning.options import FILTERS, CleaningOptions
 from dragoman.training.cleaning.pairs import Pair, read_pair_blocks
+from dragoman.training.cleaning.repeats import Repeats
 from dragoman.training.cleaning.report import CleaningReport, Tally
 from dragoman.training.display import track_on_terminal
+from dragoman.translation.languages import LanguageIdentifier, has_spaces
 from dragoman.translation.lines import encode_line
 
 _REMOVED_HEADER = ("line", "filter", "fault", "source", "target")
@@ -69,6 +83,60 @@ class _Writer:
         if self._removed is not None:
             fields = (str(pair.number), filter_name, fault, pair.source, pair.target)
             self._removed.write(encode_line("\t".join(field.replace("\t", " ") for field in fields)))
+
+
+def make_filters(
+    options: CleaningOptions, source_language: str | None = None, target_language: str | None = None
+) -> list[Filter]:
+    """The filters that are on, in the order of `FILTERS`.
+
+    Raises InvalidInputError for a filter that does not exist, a language that cannot be identified, and if the
+    languages are needed but not given; DragomanError if a package that a filter needs is not installed.
+    """
+    for name in (*options.on, *options.off):
+        if name not in FILTERS:
+            raise InvalidInputError(f"there is no filter {name!r}; there are {', '.join(FILTERS)}")
+    languages = [language for language in (source_language, target_language) if language is not None]
+    o = options
+    makers: dict[str, Callable[[], Filter]] = {
+        "utf8": InvalidUtf8,
+        "blank": Blank,
+        "characters": BrokenCharacters,
+        "mojibake": Mojibake,
+        "length": lambda: Length(o.min_characters, o.max_characters, o.min_words, o.max_words),
+        "letters": lambda: FewLetters(o.min_letters),
+        "ratio": lambda: LengthRatio(o.max_ratio, o.ratio_from, compare_words=all(map(has_spaces, languages))),
+        "copy": lambda: Copy(o.max_overlap, o.copy_from),
+        "repetition": lambda: Repetition(o.max_character_run, o.max_word_run),
+        "markup": Markup,
+        "numbers": Numbers,
+        "duplicate": lambda: Repeats("pair", 1),
+        "source-repeats": lambda: Repeats("source", o.max_source_repeats),
+        "target-repeats": lambda: Repeats("target", o.max_target_repeats),
+        "language": lambda: WrongLanguage(
+            languages,
+            min_probability=o.min_probability,
+            min_letters=o.language_from,
+            identifier=LanguageIdentifier(),
+        ),
+    }
+    if "language" in options.filters and len(languages) != 2:
+        raise InvalidInputError("to tell wrong languages, give --from and --to; or --off language")
+    return [makers[name]() for name in options.filters]
+
+
+def apply_filters(filters: Sequence[Filter], pairs: Sequence[Pair]) -> list[tuple[Filter, str] | None]:
+    """For each pair the first filter that finds a fault, with the fault, or None."""
+    charges: list[tuple[Filter, str] | None] = [None] * len(pairs)
+    left = list(range(len(pairs)))
+    for filter_ in filters:
+        faults = filter_.find_faults([pairs[place] for place in left])
+        for place, fault in zip(left, faults, strict=True):
+            if fault is not None:
+                charges[place] = (filter_, fault)
+        if any(fault is not None for fault in faults):
+            left = [place for place in left if charges[place] is None]
+    return charges
 
 
 def clean(

@@ -1,4 +1,4 @@
-"""What is wrong with a pair of sentences: one small class for each fault. `chain.make_filters` puts them in order."""
+"""What is wrong with a pair of sentences: one small class for each fault. `cleaner.make_filters` puts them in order."""
 
 import re
 import unicodedata

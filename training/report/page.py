@@ -1,6 +1,6 @@
 """The report as one HTML page that needs nothing else: no script, no other file, no network."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import groupby
@@ -9,15 +9,21 @@ from typing import Any, Literal
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from dragoman.model.bundle import BundleScore
 from dragoman.model.config import Direction
 from dragoman.model.errors import DragomanError
 from dragoman.training.config import BundleOptions
 from dragoman.training.report.attention_picture import AttentionPicture, picture_attention
-from dragoman.training.report.charts import Chart, best_validation, draw_curves, format_value, perplexity
-from dragoman.training.report.dev_set import TranslatedDevSet, find_translations, search_options
-from dragoman.training.report.histories import History, tell_histories
-from dragoman.training.report.quality import BOOTSTRAP, LengthRow, ScoreRow, TextRow, length_rows, score_rows, text_row
+from dragoman.training.report.charts import best_validation, draw_curves, format_value, perplexity
+from dragoman.training.report.dev_set import (
+    BOOTSTRAP,
+    TranslatedDevSet,
+    find_translations,
+    length_rows,
+    score_rows,
+    search_options,
+    text_row,
+)
+from dragoman.training.report.histories import tell_histories
 from dragoman.training.report.run_record import RunRecord
 from dragoman.translation.translator import Translator
 
@@ -51,39 +57,21 @@ class Event:
     why: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
-    """All that the template shows."""
-
-    title: str
-    description: str
-    folder: str
-    written: str
-    status: Status
-    facts: Sequence[Fact]
-    charts: Sequence[Chart]
-    events: Sequence[Event]
-    dev_origin: str
-    scores: Sequence[ScoreRow]
-    lengths: Sequence[LengthRow]
-    test_scores: Sequence[BundleScore]
-    bootstrap: str
-    histories: Sequence[tuple[Direction, Sequence[History]]]
-    pictures: Sequence[tuple[Direction, Sequence[AttentionPicture]]]
-    no_pictures: str
-    data_facts: Rows
-    texts: Sequence[TextRow]
-    configuration: Sequence[tuple[str, Rows]]
-    provenance: Rows
-
-
 def make_page(record: RunRecord) -> str:
     """The report on a run, as HTML. Scores and attention come from its best bundle, where there is one."""
     translator, problem = _load_translator(record)
     dev = find_translations(record, translator)
     pictures, no_pictures = _picture(record, translator, dev)
     histories = tell_histories(record.samples, record.best_translations)
-    page = Page(
+    # The template engine escapes all text, matplotlib that of the charts; none is trusted.
+    environment = Environment(
+        loader=PackageLoader("dragoman.training.report", package_path=""),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("page.html").render(
         title=_title(record),
         description=str(record.option("bundle", "description") or ""),
         folder=str(record.folder),
@@ -108,19 +96,6 @@ def make_page(record: RunRecord) -> str:
         configuration=_tables(record.config),
         provenance=list(flatten(record.provenance)),
     )
-    return render(page)
-
-
-def render(page: Page) -> str:
-    """Every text is escaped by the template engine; none is trusted."""
-    environment = Environment(
-        loader=PackageLoader("dragoman.training.report", package_path=""),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("page.html").render(page=page)
 
 
 def tell_status(record: RunRecord) -> Status:

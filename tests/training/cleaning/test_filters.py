@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dragoman.model.errors import InvalidInputError
-from dragoman.training.cleaning.chain import apply_filters, make_filters
+from dragoman.training.cleaning.cleaner import apply_filters, make_filters
 from dragoman.training.cleaning.encoding import Mojibake, Repairer
 from dragoman.training.cleaning.filters import (
     Blank,

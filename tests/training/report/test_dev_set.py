@@ -4,8 +4,7 @@ import pytest
 from sacrebleu.metrics.bleu import BLEU
 
 from dragoman.model.config import Direction
-from dragoman.training.report.dev_set import TranslatedText
-from dragoman.training.report.quality import length_rows, score_rows, text_row
+from dragoman.training.report.dev_set import TranslatedText, length_rows, score_rows, text_row
 
 
 def text(source: list[str], reference: list[str], hypothesis: list[str]) -> TranslatedText:
