@@ -16,6 +16,7 @@ from dragoman.model.decoding.decoders import torch_decoder
 from dragoman.model.decoding.decoders.native.decoder import is_available
 from dragoman.model.decoding.decoders.torch_decoder import TorchDecoder
 from dragoman.model.decoding.engines.engine import Engine
+from dragoman.model.decoding.loading import open_model
 from dragoman.model.decoding.request import Request
 from dragoman.model.decoding.search_options import SearchOptions
 from dragoman.model.errors import InvalidInputError, NotFoundError
@@ -234,6 +235,16 @@ def test_what_cannot_be_scored(scorer: Scorer, source: str, target: str, message
     before, failure, after = scorer.stream(texts, EN_DE, SearchOptions())
     assert isinstance(failure, InvalidInputError)
     assert [score.target for score in (before, after) if not isinstance(score, InvalidInputError)] == ["Baum", "Haus"]
+
+
+def test_nothing_but_what_cannot_be_scored(tiny_bundle: Path, network: Transformer) -> None:
+    one_threaded = [torch_scorer(tiny_bundle, network)]
+    if is_available():
+        decoder = open_model([tiny_bundle]).load_decoder(precision="float32", max_slots=1)
+        one_threaded.append(Scorer(read_config(tiny_bundle), one_threaded[0].vocabulary, decoder))
+    for scorer in one_threaded:
+        (failure,) = scorer.stream([(" ", "Haus")], EN_DE, SearchOptions())
+        assert isinstance(failure, InvalidInputError)
 
 
 def test_wrong_options_and_languages(scorer: Scorer) -> None:

@@ -236,11 +236,12 @@ class NativeDecoder:
                 self._handle, structures, len(given), log_probs.ctypes.data, attention.ctypes.data
             )
         )
-        scores, first = [], 0
-        for values, shape in zip(np.split(log_probs, np.cumsum(lengths)[:-1]), shapes, strict=True):
-            last = first + shape[0] * shape[1]
-            scores.append(contract.GivenScore(values, attention[first:last].reshape(shape) if shape[1] else None))
-            first = last
+        scores, row, number = [], 0, 0
+        for length, source_length in shapes:
+            last = number + length * source_length
+            weights = attention[number:last].reshape(length, source_length) if source_length else None
+            scores.append(contract.GivenScore(log_probs[row : row + length], weights))
+            row, number = row + length, last
         return scores
 
     def release(self, slots: Sequence[int]) -> None:
