@@ -14,7 +14,7 @@ REQUEST_ID = "x-request-id"
 RETRY_HINT = "grpc-retry-pushback-ms"
 """Trailing metadata of gRFC A6: after how many milliseconds to try again."""
 
-current_call: ContextVar[CallContext | None] = ContextVar("current_call", default=None)
+current_call: ContextVar[CallContext] = ContextVar("current_call")
 """The call that is being served: gRPC calls methods with arguments of its own alone. Set by the guard."""
 
 _SANE_REQUEST_ID = re.compile(r"[\x20-\x7e]{1,128}")

@@ -140,13 +140,13 @@ class _Visit:
             UNKNOWN_METHOD if self._behaviour is None else self._path.removeprefix("/"),
             begun,
         )
+        current_call.set(call)
         self._monitor.call_started(call, self._metadata)
         code, message = "UNKNOWN", ""
         try:
             if not is_identified:
                 self._monitor.call_refused("unauthenticated")
                 await context.abort(grpc.StatusCode.UNAUTHENTICATED, _EXPLANATION)
-            current_call.set(call)
             response = await self._serve(requests, context, client)
             code, message = _status_of(context)
             return response

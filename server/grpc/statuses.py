@@ -106,9 +106,7 @@ def _trailing_metadata(code: grpc.StatusCode, message: str, error: Exception) ->
         trailing.append((RETRY_HINT, "-1"))
     elif isinstance(error, QueueFullError | QuotaError):
         trailing.append((RETRY_HINT, str(max(1, round(error.retry_after * 1000)))))
-    call = current_call.get()
-    if call is not None:  # aborting replaces what the guard has set
-        trailing.append((REQUEST_ID, call.request_id))
+    trailing.append((REQUEST_ID, current_call.get().request_id))  # aborting replaces what the guard has set
     return tuple(trailing)
 
 

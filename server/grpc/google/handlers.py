@@ -92,26 +92,28 @@ def _make_operations_handler(operations: Operations) -> grpc.GenericRpcHandler:
     async def list_operations(request: operations_pb2.ListOperationsRequest) -> operations_pb2.ListOperationsResponse:
         if request.filter:
             raise UnsupportedError("filter: operations cannot be filtered here")
-        found, next_page_token = operations.list(request.name, _identity(), request.page_size, request.page_token)
+        found, next_page_token = operations.list(
+            request.name, current_call.get().identity, request.page_size, request.page_token
+        )
         return operations_pb2.ListOperationsResponse(operations=found, next_page_token=next_page_token)
 
     async def get(request: operations_pb2.GetOperationRequest) -> operations_pb2.Operation:
-        return operations.get(request.name, _identity())
+        return operations.get(request.name, current_call.get().identity)
 
     async def wait(request: operations_pb2.WaitOperationRequest) -> operations_pb2.Operation:
         has_timeout = request.HasField("timeout")
         if has_timeout and request.timeout.ToNanoseconds() < 0:
             raise InvalidInputError("timeout: is negative")
         return await operations.wait(
-            request.name, _identity(), request.timeout.ToNanoseconds() / 1e9 if has_timeout else None
+            request.name, current_call.get().identity, request.timeout.ToNanoseconds() / 1e9 if has_timeout else None
         )
 
     async def cancel(request: operations_pb2.CancelOperationRequest) -> empty_pb2.Empty:
-        operations.cancel(request.name, _identity())
+        operations.cancel(request.name, current_call.get().identity)
         return empty_pb2.Empty()
 
     async def delete(request: operations_pb2.DeleteOperationRequest) -> empty_pb2.Empty:
-        operations.delete(request.name, _identity())
+        operations.delete(request.name, current_call.get().identity)
         return empty_pb2.Empty()
 
     methods: dict[str, tuple[Method, Any]] = {
@@ -126,11 +128,6 @@ def _make_operations_handler(operations: Operations) -> grpc.GenericRpcHandler:
         for name, (method, request) in methods.items()
     }
     return grpc.method_handlers_generic_handler(OPERATIONS, handlers)
-
-
-def _identity() -> str:
-    call = current_call.get()
-    return "" if call is None else call.identity
 
 
 def _make_handler(

@@ -4,7 +4,6 @@ from google.cloud.translate_v3 import types
 from google.longrunning import operations_pb2  # type: ignore[import-untyped]
 
 from dragoman.model.errors import InvalidInputError
-from dragoman.server.call_context import CallContext
 from dragoman.server.grpc.call_metadata import current_call
 from dragoman.server.grpc.google.api import (
     UnsupportedError,
@@ -53,7 +52,7 @@ class GoogleService:
             text_format=format_of(mime_type),
         )
         with self._translating.open(order, field="contents") as session:
-            translated = await session.translate_all(request.contents, _current_call())
+            translated = await session.translate_all(request.contents, current_call.get())
         return types.TranslateTextResponse(
             translations=[
                 types.Translation(
@@ -104,11 +103,7 @@ class GoogleService:
         if self._batches is None:
             raise UnsupportedError("batch translation: the server has no folder for it, see server.google_files")
         check_parent(request.parent, with_location=True)
-        call = _current_call()
+        call = current_call.get()
         self._operations.check_room(call.identity)
         job = await self._batches.plan(request, call)
         return self._operations.start(request.parent, call.identity, job)
-
-
-def _current_call() -> CallContext:
-    return current_call.get() or CallContext("", "")

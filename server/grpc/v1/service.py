@@ -1,7 +1,6 @@
 """TranslationService: the methods of the wire contract, as orders for `server.translating`."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import aclosing
 from typing import Any, TypeVar
@@ -68,7 +67,7 @@ class TranslationService(translation_pb2_grpc.TranslationServiceServicer):
 
     async def Translate(self, request: pb.TranslateRequest, context: Context) -> pb.TranslateResponse:
         """A cancelled call, or one past its deadline, gives its slots back."""
-        return await self._answer(context, "Translate", self._translate(request, _call_of(context)))
+        return await self._answer(context, "Translate", self._translate(request, current_call.get()))
 
     async def TranslateStream(self, requests: AsyncIterator[pb.TranslateStreamRequest], context: Context) -> None:
         """Reads only as far ahead as it needs to be busy."""
@@ -80,7 +79,7 @@ class TranslationService(translation_pb2_grpc.TranslationServiceServicer):
 
     async def Score(self, request: pb.ScoreRequest, context: Context) -> pb.ScoreResponse:
         """In the same queue as translations."""
-        return await self._answer(context, "Score", self._score(request, _call_of(context)))
+        return await self._answer(context, "Score", self._score(request, current_call.get()))
 
     async def DetectLanguage(self, request: pb.DetectLanguageRequest, context: Context) -> pb.DetectLanguageResponse:
         """Off the event loop."""
@@ -133,7 +132,7 @@ class TranslationService(translation_pb2_grpc.TranslationServiceServicer):
         if not first.HasField("config"):
             raise InvalidInputError("config: is missing in the first message, or there is no message")
         with self._translating.open(read_order(first.config, default_priority=Priority.BATCH)) as session:
-            stream = TextStream(requests, context.write, session, _call_of(context))
+            stream = TextStream(requests, context.write, session, current_call.get())
             self._streams.add(stream)
             try:
                 await stream.run()
@@ -155,7 +154,7 @@ class TranslationService(translation_pb2_grpc.TranslationServiceServicer):
     async def _translate_live(self, request: pb.TranslateLiveRequest, context: Context) -> None:
         with self._translating.open(read_order(request)) as session:
             response = pb.TranslateLiveResponse(started=write_started(session))
-            async with aclosing(session.follow(request.text, _call_of(context))) as progress:
+            async with aclosing(session.follow(request.text, current_call.get())) as progress:
                 async for live in progress:
                     response.stable_text, response.unstable_text = live.stable_text, live.unstable_text
                     if live.outcome is not None:
@@ -209,12 +208,3 @@ class TranslationService(translation_pb2_grpc.TranslationServiceServicer):
         with self._catalogue.get(request.name) as lease:
             response = pb.GetModelResponse(model=write_model(lease.translator, lease.card))
         return check_size(response, self._limits)
-
-
-def _call_of(context: Context) -> CallContext:
-    """The call as the guard knows it, or without one as far as gRPC does."""
-    call = current_call.get()
-    if call is not None:
-        return call
-    remaining: float | None = context.time_remaining()
-    return CallContext(context.peer(), "", None if remaining is None else time.monotonic() + remaining)

@@ -373,7 +373,7 @@ def test_an_operation_is_held_to_the_limits_of_its_token(tmp_path: Path, monkeyp
     async def test(bob: Google) -> None:
         running = await bob.call("BatchTranslateText", **request_for("b.txt"))
         code, details = await bob.fail("BatchTranslateText", **request_for("b.txt", output="other/"))
-        assert (code, "its limit" in details) == ("RESOURCE_EXHAUSTED", True)
+        assert (code, "client's limit" in details) == ("RESOURCE_EXHAUSTED", True)
         await bob.operate("CancelOperation", name=running.name)
         await bob.operate("WaitOperation", name=running.name)
         monkeypatch.setattr(CallerAllowance, "charge", charge)
