@@ -1,4 +1,4 @@
-"""The client for asyncio."""
+"""The asyncio client."""
 
 import asyncio
 import time
@@ -52,7 +52,7 @@ class AsyncClient:
         await self.close()
 
     async def close(self) -> None:
-        """Ends the connection and the calls that run on it."""
+        """Close the connection and end its calls."""
         await self._channel.close()
 
     async def translate(self, texts: str | Iterable[str], to: str, **search: Unpack[Search]) -> list[Translation]:
@@ -74,8 +74,8 @@ class AsyncClient:
         revisions: Mapping[str, str] | None = None,
         **search: Unpack[Search],
     ) -> AsyncGenerator[Translation]:
-        """See `Client.translate_stream`. The texts, which an asynchronous iterator may give too, are read in a task of
-        their own; close the generator (`contextlib.aclosing`) to stop early."""
+        """See `Client.translate_stream`. `texts` may be an asynchronous iterable and is read in a task of its own. To
+        stop early, close the generator (`contextlib.aclosing`)."""
         index = 0
         async with aclosing(self._stream(to, window, revisions, search).ordered(texts)) as found:
             async for result in found:
@@ -128,7 +128,7 @@ class AsyncClient:
         return await self._ask(queries.detect_language(texts, max_candidates))
 
     async def list_models(self) -> list[results.ModelDescription]:
-        """The models that the server has loaded."""
+        """See `Client.list_models`."""
         models, page_token = await self._ask(queries.list_models(""))
         while page_token:
             page, page_token = await self._ask(queries.list_models(page_token))
@@ -158,7 +158,7 @@ class AsyncClient:
 
 
 class AsyncStream:
-    """Reads texts in a task of its own, which no broken call disturbs."""
+    """One stream of texts over one or more calls. A task of its own reads the texts and survives broken calls."""
 
     def __init__(
         self, stub: Any, connection: Connection, config: pb.TranslateStreamRequest, state: StreamState
@@ -169,17 +169,17 @@ class AsyncStream:
         self._state = state
         self._changed = asyncio.Event()  # for the tasks that read and that send
         self._outbox: deque[pb.TranslateStreamItem] = deque()
-        self._results: deque[tuple[int, results.TranslationResult]] = deque()  # received, and not yet handed on
+        self._results: deque[tuple[int, results.TranslationResult]] = deque()  # received, not yet yielded
         self._is_accepted = False  # by the current call
-        self._last_sign = time.monotonic()  # that something was read or received
+        self._last_sign = time.monotonic()  # when a text was read or a message received
         self._reading: asyncio.Future[None] | None = None
         self._call: _Call | None = None
 
     async def ordered(self, texts: Texts) -> AsyncGenerator[results.TranslationResult]:
-        """The results in the order of the texts; closing the generator cancels the call.
+        """Yield the results in the order of the texts; closing the generator cancels the call.
 
-        Raises what `StreamState` raises, what reading the texts raises, and ServerError or InvalidInputError where the
-        server does not go on.
+        Raises the errors of `StreamState` and of reading the texts, and ServerError or InvalidInputError if the server
+        refuses to continue.
         """
         waiting: dict[int, results.TranslationResult] = {}
         next_index = 0
@@ -194,7 +194,7 @@ class AsyncStream:
             await self._close()
 
     async def unordered(self, texts: Texts) -> AsyncGenerator[tuple[int, results.TranslationResult]]:
-        """As they come, with the texts' numbers."""
+        """Yield results as they come, with the texts' numbers."""
         try:
             while (found := await self._next(texts)) is not None:
                 self._release(found[0])
@@ -203,7 +203,7 @@ class AsyncStream:
             await self._close()
 
     async def _next(self, texts: Texts) -> tuple[int, results.TranslationResult] | None:
-        """What comes next; None when everything is answered."""
+        """The next result; None when all texts are answered."""
         state = self._state
         if self._reading is None:
             self._reading = asyncio.ensure_future(self._read(texts))
@@ -231,7 +231,7 @@ class AsyncStream:
         self._changed.set()
 
     async def _read(self, texts: Texts) -> None:
-        """Adds texts while there is room for them."""
+        """Add texts while there is room for them."""
         async for text in _iterate(texts):
             self._outbox.append(self._state.add(text))
             self._note_sign()
@@ -248,8 +248,8 @@ class AsyncStream:
         return _Call(request_id, responses, asyncio.ensure_future(self._send(responses)))
 
     async def _send(self, responses: Any) -> None:
-        """Sends what is unanswered, and then what is added, as fast as the server takes it; but first it has to have
-        accepted the configuration, or the reason for its refusal could be lost, see `_Call`."""
+        """Send the unanswered texts and then the added ones, as fast as the server takes them. Waits first until the
+        server has accepted the configuration: otherwise the reason of a refusal could be lost, see `_Call`."""
         with suppress(grpc.RpcError, grpc.aio.BaseError, asyncio.InvalidStateError):  # the receiver learns why
             await responses.write(self._config)
             while not (self._is_accepted or self._state.is_complete):
@@ -263,7 +263,7 @@ class AsyncStream:
             await responses.done_writing()
 
     def _take_group(self) -> pb.TranslateStreamRequest:
-        """Texts that wait share a message."""
+        """Pack waiting texts into one message."""
         items: list[pb.TranslateStreamItem] = []
         length = 0
         while self._outbox and len(items) < MAX_GROUP_SIZE and length < MAX_GROUP_LENGTH:
@@ -272,7 +272,7 @@ class AsyncStream:
         return pack(items)
 
     async def _receive(self, call: "_Call") -> pb.TranslateStreamResponse | None:
-        """The next message; None if the call has ended, or the texts have. Raises what reading the texts raises."""
+        """The next message; None if the call or the texts have ended. Raises the errors of reading the texts."""
         assert self._reading is not None
         if not call.receiving.done():
             expected: set[asyncio.Future[Any]] = {call.receiving}
@@ -320,21 +320,20 @@ class _Call:
         """The next message, an error, or something else at the end."""
 
     def _note_ending(self, responses: Any) -> None:
-        """Called as soon as there is a status. It has to be read at once: when a message cannot be sent because the
-        call has ended, gRPC puts an error of its own in the status' place, which says nothing; and does so at once if
-        it knows the status no sooner."""
+        """Read the status as soon as there is one. If a message cannot be sent because the call has ended, gRPC
+        replaces the status by a meaningless error of its own."""
         if not self._ending.done():
             self._ending.set_result(_Ending(_run(responses.code()), _run(responses.details())))
 
     async def ending(self) -> "_Ending | None":
-        """How the call has ended; None if it ended well."""
+        """The call's status; None if it is OK."""
         ending = await self._ending
         if ending.is_lost:
             return _Ending(grpc.StatusCode.UNAVAILABLE, "the call broke while a text was sent")
         return None if ending.code() is grpc.StatusCode.OK else ending
 
     def take_received(self) -> pb.TranslateStreamResponse | None:
-        """What was received; None if the call has ended."""
+        """The received message; None if the call has ended."""
         try:
             response = self.receiving.result()
         except (grpc.RpcError, asyncio.CancelledError):
@@ -345,25 +344,25 @@ class _Call:
         return response
 
     async def wait_for_end(self, timeout: float) -> None:
-        """Everything was received: how the call ends does not matter, but it should not be cancelled without need."""
+        """Wait for the call to end after its last result, so that it is not cancelled; its status does not matter."""
         await asyncio.wait({self._ending}, timeout=timeout)
 
     async def close(self) -> None:
-        """Ends the call, if it has not ended, and the tasks."""
+        """End the call, if it is running, and the tasks."""
         self._responses.cancel()
         for task in (self._sending, self.receiving, self._ending):
             await _cancel(task)
 
 
 class _Ending:
-    """A call's status, as `explain` wants it."""
+    """A call's status, with the methods that `explain` uses."""
 
     def __init__(self, code: grpc.StatusCode, details: str | None) -> None:
         self._code, self._details = code, details or ""
 
     @property
     def is_lost(self) -> bool:
-        """Whether it is no status of the server's."""
+        """Whether the status is gRPC's own and not the server's."""
         return self._code is grpc.StatusCode.INTERNAL and self._details == _LOST_STATUS
 
     def code(self) -> grpc.StatusCode:
@@ -374,7 +373,7 @@ class _Ending:
 
 
 def _run(coroutine: Coroutine[Any, Any, Value]) -> Value:
-    """What a coroutine returns that has nothing to wait for."""
+    """The result of a coroutine that never suspends."""
     try:
         coroutine.send(None)
     except StopIteration as stop:
@@ -393,7 +392,7 @@ async def _iterate(texts: Texts) -> AsyncIterator[str]:
 
 
 async def _cancel(task: "asyncio.Future[Any]") -> None:
-    """Ends a task that nobody waits for; what it raises concerns nobody any more."""
+    """Cancel a task and ignore its error."""
     task.cancel()
     await asyncio.wait([task])
     if not task.cancelled():

@@ -1,4 +1,4 @@
-"""A server that translates for a command."""
+"""A server as the source of a command's translations."""
 
 import json
 import os
@@ -9,15 +9,17 @@ from dataclasses import asdict
 from dragoman.translation.batch.source import Task, TranslationSource
 
 TOKEN_VARIABLE, CA_VARIABLE = "DRAGOMAN_TOKEN", "DRAGOMAN_TLS_CA"
-"""Environment variables: the token that the server asks for; the file of certificates by which a server with TLS is
-judged, or "system" for those that gRPC comes with."""
+"""Environment variables: the bearer token; the file of authorities that verify the server's certificate, or "system"
+for gRPC's own."""
 
 
 @contextmanager
 def remote_source(server: str, model: str | None, task: Task) -> Iterator[TranslationSource]:
-    """server: HOST:PORT, or another address that gRPC resolves; environment variables say how to reach it. model: its
-    name there; None lets the server choose, and then all that it has loaded must stay the same. Raises ServerError if
-    there is no server."""
+    """Connect to a server, with the token and authorities from the environment.
+
+    server: HOST:PORT, or another address that gRPC resolves. model: name on the server; None lets the server choose,
+    and then none of its models may change. Raises ServerError if the server cannot be reached.
+    """
     from dragoman.server.client import Client, Search, Tls
 
     search: Search = {

@@ -1,4 +1,4 @@
-"""The client for threads."""
+"""The blocking client."""
 
 import queue
 import threading
@@ -41,15 +41,15 @@ Answer = TypeVar("Answer")
 
 
 class Client:
-    """A connection to a server, for use with `with`; threads may share it.
+    """A connection to a server; a context manager. Threads may share it.
 
-    Every method raises InvalidInputError if the request is at fault, NotFoundError for an unknown model or language,
-    and ServerError if no answer comes.
+    Every method raises InvalidInputError for a wrong request, NotFoundError for an unknown model or language, and
+    ServerError if there is no answer.
 
-    What may pass is tried again, up to five times: a server that cannot be reached or shuts down (UNAVAILABLE), and one
-    that has too much to do (RESOURCE_EXHAUSTED), after as long as it asks for. The address of several servers, such as
-    "dns:///translation.example:50051", whose name has an entry for each, shares the calls among them in turn; when a
-    connection breaks, the name is looked up again, but at most every ten seconds.
+    Temporary faults are retried up to five times: UNAVAILABLE (the server cannot be reached or shuts down), and
+    RESOURCE_EXHAUSTED (it is overloaded) after the pause that the server asks for. If the name in an address such as
+    "dns:///translation.example:50051" resolves to several servers, calls go to them in turn; when a connection breaks,
+    the name is resolved again, at most every ten seconds.
     """
 
     def __init__(
@@ -57,9 +57,8 @@ class Client:
     ) -> None:
         """Connects with the first call.
 
-        address: HOST:PORT, or any other name that gRPC resolves. timeout: seconds, for every call; of a stream, for
-        every wait. token: sent as a bearer token with every call; anybody on the way can read it unless there is tls.
-        tls: how to encrypt; None for a server that does not.
+        address: HOST:PORT, or another address that gRPC resolves. timeout: seconds for a call, or for each wait of a
+        stream. token: bearer token of every call; without tls it is not encrypted. tls: None for no encryption.
 
         Raises InvalidInputError for a file of `tls` that cannot be read.
         """
@@ -74,18 +73,18 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Ends the connection and the calls that run on it."""
+        """Close the connection and end its calls."""
         self._channel.close()
 
     def translate(self, texts: str | Iterable[str], to: str, **search: Unpack[Search]) -> list[Translation]:
-        """Translates one text or several in a single call; one translation each, in order.
+        """Translate one or more texts in a single call. Returns one translation per text, in order.
 
         Raises InvalidTextError for the first text that cannot be translated.
         """
         return require_all(self.translate_each(texts, to, **search))
 
     def translate_each(self, texts: str | Iterable[str], to: str, **search: Unpack[Search]) -> list[TranslationResult]:
-        """`translate`, with a TextError in the place of each text that cannot be translated."""
+        """`translate`, with a TextError for each text that cannot be translated."""
         return self._ask(queries.translate(texts, to, search))
 
     def translate_stream(
@@ -97,18 +96,18 @@ class Client:
         revisions: Mapping[str, str] | None = None,
         **search: Unpack[Search],
     ) -> Generator[Translation]:
-        """Translates any number of texts, in order and with constant memory, at a batch's priority.
+        """Translate any number of texts, in order, in constant memory, with batch priority.
 
         Reads ahead by at most `window` texts, on the thread that iterates. Closing the generator cancels the call. If
-        the connection breaks, or the server shuts down, another call goes on with what has no answer yet; after some
-        20 s without success, ServerError.
+        the connection breaks or the server shuts down, a new call continues with the unanswered texts; after about 20 s
+        without success, ServerError is raised.
 
-        All answers come from the same weights, or ModelChangedError is raised before the first of others. revisions:
-        of each model that may answer, as `list_models` gave them, if it must have these; so that several streams, or
-        those of several days, belong together.
+        All translations come from the same weights; if the server's model changes, ModelChangedError is raised before
+        the first translation by other weights. revisions: required revision by name of model, from `list_models`, so
+        that several streams use the same weights, even days apart.
 
-        Raises InvalidTextError, which counts over all texts, in the place of a text that cannot be translated, and
-        InvalidRequestError for what holds for all of them.
+        Raises InvalidTextError, with the text's number, at a text that cannot be translated, and InvalidRequestError
+        for a fault that concerns all texts.
         """
         stream = self._stream(to, window, revisions, search)
         for index, result in enumerate(stream.ordered(texts)):
@@ -123,12 +122,12 @@ class Client:
         revisions: Mapping[str, str] | None = None,
         **search: Unpack[Search],
     ) -> Generator[tuple[int, TranslationResult]]:
-        """`translate_stream`, with each result as soon as it is there: a text's number, counted from 0, and its
-        translation or TextError."""
+        """`translate_stream` with each result as soon as it is ready: the text's number, from 0, and its translation or
+        TextError."""
         return self._stream(to, window, revisions, search).unordered(texts)
 
     def translate_live(self, text: str, to: str, **search: Unpack[Search]) -> Generator[LiveTranslation]:
-        """What there is of a translation while the search goes on; the last one has all of it."""
+        """Yield a text's translation so far while the search goes on; the last item has the complete translation."""
         query = queries.translate_live(text, to, search)
         request_id = new_request_id()
         call = self._connection.call(self._stub, query, request_id)
@@ -141,22 +140,22 @@ class Client:
             call.cancel()
 
     def score(self, pairs: Iterable[tuple[str, str]], to: str, **scoring: Unpack[Scoring]) -> list[ScoredTranslation]:
-        """How likely the model finds given translations: of pairs of a text and its translation, in order.
+        """Score given translations by their probability under the model. pairs: texts with their translations.
 
         Raises InvalidTextError for the first pair that cannot be scored.
         """
         return require_all(self.score_each(pairs, to, **scoring))
 
     def score_each(self, pairs: Iterable[tuple[str, str]], to: str, **scoring: Unpack[Scoring]) -> list[ScoreResult]:
-        """`score`, with a TextError in the place of each pair that cannot be scored."""
+        """`score`, with a TextError for each pair that cannot be scored."""
         return self._ask(queries.score(pairs, to, scoring))
 
     def detect_language(self, texts: str | Iterable[str], *, max_candidates: int = 1) -> list[list[LanguageCandidate]]:
-        """The likeliest languages of each text, at most `max_candidates`; none of a text without letters."""
+        """The most likely languages of each text, at most `max_candidates`; none for a text without letters."""
         return self._ask(queries.detect_language(texts, max_candidates))
 
     def list_models(self) -> list[ModelDescription]:
-        """The models that the server has loaded."""
+        """The loaded models, without their cards."""
         models, page_token = self._ask(queries.list_models(""))
         while page_token:
             page, page_token = self._ask(queries.list_models(page_token))
@@ -164,11 +163,11 @@ class Client:
         return models
 
     def get_model(self, name: str) -> ModelDescription:
-        """All about one model, its card included."""
+        """One model with its card."""
         return self._ask(queries.get_model(name))
 
     def get_server(self) -> ServerDescription:
-        """The server's version, what it allows, and what it offers."""
+        """The server's version, limits and features."""
         return self._ask(queries.get_server())
 
     def _ask(self, query: Query[Answer]) -> Answer:
@@ -192,7 +191,8 @@ _Event: TypeAlias = pb.TranslateStreamResponse | grpc.RpcError | None
 
 @dataclass(slots=True)
 class _Call:
-    """One call of TranslateStream; a thread of gRPC's takes requests out of `outbox`, one of ours fills `inbox`."""
+    """One call of TranslateStream. A thread of gRPC takes requests from `outbox`; the thread that runs `receive` fills
+    `inbox`."""
 
     request_id: str
     config: pb.TranslateStreamRequest
@@ -201,7 +201,7 @@ class _Call:
     responses: Any = None
 
     def requests(self) -> Iterator[pb.TranslateStreamRequest]:
-        """What is to be sent. Texts that wait while an earlier message is on its way share the next one."""
+        """The requests to send. Texts that wait while a message is being sent share the next message."""
         yield self.config
         while (item := self.outbox.get()) is not None:
             items = [item]
@@ -219,7 +219,7 @@ class _Call:
             yield pack(items)
 
     def receive(self) -> None:
-        """Runs on a thread until the call has ended. The inbox holds no more than what was asked for."""
+        """Receive responses on a thread until the call ends. The window bounds the inbox."""
         try:
             for response in self.responses:
                 self.inbox.put(response)
@@ -229,13 +229,13 @@ class _Call:
             self.inbox.put(_ENDED)
 
     def close(self) -> None:
-        """Ends the call, if it has not ended, and the threads."""
+        """End the call, if it is running, and the threads."""
         self.outbox.put(None)
         self.responses.cancel()
 
 
 class BlockingStream:
-    """Reads texts, and hands results on, on the thread that iterates `results`."""
+    """One stream of texts over one or more calls. Texts are read on the thread that iterates `results`."""
 
     def __init__(
         self, stub: Any, connection: Connection, config: pb.TranslateStreamRequest, state: StreamState
@@ -246,10 +246,10 @@ class BlockingStream:
         self._state = state
 
     def results(self, texts: Iterable[str]) -> Generator[tuple[int, TranslationResult]]:
-        """The number and result of each text, as they come; closing the generator cancels the call.
+        """Yield the number and result of each text, as they come; closing the generator cancels the call.
 
-        Raises what `StreamState` raises, what reading the texts raises, and ServerError or InvalidInputError where the
-        server does not go on.
+        Raises the errors of `StreamState` and of reading the texts, and ServerError or InvalidInputError if the server
+        refuses to continue.
         """
         state = self._state
         source = iter(texts)
@@ -272,7 +272,7 @@ class BlockingStream:
             call.close()
 
     def ordered(self, texts: Iterable[str]) -> Generator[TranslationResult]:
-        """The results in the order of the texts."""
+        """Yield the results in the order of the texts."""
         waiting: dict[int, TranslationResult] = {}
         next_index = 0
         results = self.results(texts)
@@ -287,7 +287,7 @@ class BlockingStream:
             results.close()
 
     def unordered(self, texts: Iterable[str]) -> Generator[tuple[int, TranslationResult]]:
-        """As they come."""
+        """Yield the results as they come, with the texts' numbers."""
         results = self.results(texts)
         try:
             for index, result in results:
@@ -309,7 +309,7 @@ class BlockingStream:
         return call
 
     def _next_event(self, call: _Call, source: Iterator[str]) -> _Event:
-        """What the server has to say; raises queue.Empty if it was sent a text meanwhile."""
+        """The next event of the call. Raises queue.Empty if a text was sent instead."""
         state = self._state
         if state.is_exhausted or not state.has_room:
             return self._await_event(call)
@@ -330,6 +330,6 @@ class BlockingStream:
             raise explain_silence(self._connection, call.request_id) from None
 
     def _await_end(self, call: _Call) -> None:
-        """Everything is there: how the call ends does not matter, but it should not be cancelled without need."""
+        """Wait for the call to end after its last result, so that it is not cancelled; its status does not matter."""
         while isinstance(self._await_event(call), pb.TranslateStreamResponse):
             pass

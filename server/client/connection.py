@@ -1,4 +1,4 @@
-"""The connection of both clients: where to, how secured, how it mends itself, and what its errors mean."""
+"""The connection of both clients: address, encryption, retries, and the meaning of errors."""
 
 import json
 import os
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from dragoman.server.client.queries import Query
 
 DEFAULT_TIMEOUT = 120.0
-"""Seconds that a call may take before the client gives it up, and the server with it."""
+"""Deadline of a call in seconds."""
 
 RETRY_BUFFER_BYTES = 4 * 1024 * 1024
-"""Of a call's requests that are kept to send them again; a larger call is not retried."""
+"""Size of a call's requests that are kept for retries; a larger call is not retried."""
 
 _RETRIES = {
     "maxAttempts": 5,  # gRPC allows no more
@@ -33,20 +33,20 @@ _RETRIES = {
 SERVICE_CONFIG = {
     "loadBalancingConfig": [{"round_robin": {}}],
     "methodConfig": [{"name": [{"service": "dragoman.v1.TranslationService"}], "retryPolicy": _RETRIES}],
-    # Shared by all calls to a server: half of the tokens spent, it is left alone until calls succeed again.
+    # Shared by all calls to a server: when half of the tokens are spent, retries stop until calls succeed again.
     "retryThrottling": {"maxTokens": 100, "tokenRatio": 0.1},
 }
-"""gRPC's own retries (gRFC A6): with back-off, or after as long as the server asks for with grpc-retry-pushback-ms."""
+"""gRPC's own retries (gRFC A6): with back-off, or after the server's grpc-retry-pushback-ms."""
 
 CHANNEL_OPTIONS: tuple[tuple[str, int | str], ...] = (
     ("grpc.service_config", json.dumps(SERVICE_CONFIG)),
     ("grpc.service_config_disable_resolution", 1),  # no look-up of TXT records
     ("grpc.enable_retries", 1),
     ("grpc.per_rpc_retry_buffer_size", RETRY_BUFFER_BYTES),
-    ("grpc.enable_http_proxy", 0),  # a proxy of the environment is meant for the outside world
-    ("grpc.max_receive_message_length", -1),  # the server bounds its answers
-    ("grpc.max_send_message_length", -1),  # and what it takes
-    ("grpc.keepalive_time_ms", 30_000),  # finds out within 50 s that the other side is gone without a word
+    ("grpc.enable_http_proxy", 0),  # the environment's proxy is for the internet
+    ("grpc.max_receive_message_length", -1),  # the server limits its responses
+    ("grpc.max_send_message_length", -1),  # and the requests
+    ("grpc.keepalive_time_ms", 30_000),  # a dead peer is noticed within 50 s
     ("grpc.keepalive_timeout_ms", 20_000),
     ("grpc.http2.max_pings_without_data", 0),
     ("grpc.initial_reconnect_backoff_ms", 200),
@@ -57,11 +57,11 @@ CHANNEL_OPTIONS: tuple[tuple[str, int | str], ...] = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tls:
-    """How the connection is encrypted.
+    """TLS options of a connection.
 
-    root_certificates: file of PEM certificates by which the server's is judged; None for those that gRPC comes with.
-    certificate, key:  files of the client's own certificate chain and its key, PEM, where the server asks for one.
-    server_name:       the name that the server's certificate must hold, if it is not the address'.
+    root_certificates: file of authorities, PEM, that verify the server's certificate; None for gRPC's own.
+    certificate, key:  files of the client's certificate chain and its key, PEM, if the server requires them.
+    server_name:       name in the server's certificate, if it differs from the address.
     """
 
     root_certificates: str | Path | None = None
@@ -74,7 +74,7 @@ class Tls:
             raise InvalidInputError("tls: certificate and key go together")
 
     def credentials(self) -> grpc.ChannelCredentials:
-        """The files as they are now. Raises InvalidInputError that names the one that cannot be read."""
+        """Read the files. Raises InvalidInputError that names a file that cannot be read."""
         return grpc.ssl_channel_credentials(
             root_certificates=_read(self.root_certificates),
             private_key=_read(self.key),
@@ -91,10 +91,10 @@ def _read(path: str | Path | None) -> bytes | None:
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """What both clients are made with.
+    """Parameters of a client's connection.
 
-    address: HOST:PORT, or "dns:///NAME:PORT", or any other that gRPC resolves. timeout: seconds. token: None where the
-    server asks for none. tls: None for no encryption.
+    address: HOST:PORT, "dns:///NAME:PORT", or another address that gRPC resolves. timeout: seconds. token: None if the
+    server requires none. tls: None for no encryption.
     """
 
     address: str
@@ -103,13 +103,13 @@ class Connection:
     tls: Tls | None = None
 
     def open_channel(self) -> grpc.Channel:
-        """For threads."""
+        """Open a channel for threads."""
         if self.tls is None:
             return grpc.insecure_channel(self.address, options=self._options())
         return grpc.secure_channel(self.address, self.tls.credentials(), options=self._options())
 
     def open_async_channel(self) -> grpc.aio.Channel:
-        """For asyncio."""
+        """Open a channel for asyncio."""
         if self.tls is None:
             return grpc.aio.insecure_channel(self.address, options=self._options())
         return grpc.aio.secure_channel(self.address, self.tls.credentials(), options=self._options())
@@ -120,26 +120,26 @@ class Connection:
         return [*CHANNEL_OPTIONS, *named]
 
     def call(self, stub: Any, query: "Query[Any]", request_id: str) -> Any:
-        """What gRPC makes of a query."""
+        """Start the gRPC call of a query."""
         method = getattr(stub, query.method)
         return method(query.request, timeout=self.timeout, metadata=self.metadata(request_id))
 
     def metadata(self, request_id: str) -> tuple[tuple[str, str], ...]:
-        """Of a call."""
+        """Metadata of a call."""
         own = (("x-request-id", request_id),)
         return own if self.token is None else (*own, ("authorization", f"Bearer {self.token}"))
 
 
 def new_request_id() -> str:
-    """Names a call in the server's log and in errors; all attempts of a call share it."""
+    """A new name for a call, in the server's log and in errors; all attempts share it."""
     return os.urandom(8).hex()
 
 
 class ServerError(DragomanError):
     """The server could not be reached, did not answer in time, refused the caller, or failed.
 
-    code: the name of gRPC's status, such as "UNAVAILABLE". request_id: of the call in the server's log; empty if there
-    was no call. reason: the server's word for it, such as "QUEUE_FULL"; empty without one.
+    code: name of gRPC's status code, such as "UNAVAILABLE". request_id: the call's name in the server's log; empty
+    without a call. reason: the ErrorInfo's reason, such as "QUEUE_FULL"; empty without one.
     """
 
     def __init__(self, message: str, *, code: str = "UNKNOWN", request_id: str = "", reason: str = "") -> None:
@@ -150,11 +150,11 @@ class ServerError(DragomanError):
 
 
 class ModelChangedError(ServerError):
-    """Of a stream's answers, one came from other weights than the rest: the server's model was replaced."""
+    """The server's model was replaced during a stream."""
 
 
 def explain(error: Any, connection: Connection, request_id: str) -> DragomanError:
-    """A gRPC error as one line for a person."""
+    """The DragomanError of a gRPC error, with a message of one line."""
     code: grpc.StatusCode = error.code()
     details = " ".join((error.details() or "").split())
     if code is grpc.StatusCode.INVALID_ARGUMENT:
@@ -165,7 +165,7 @@ def explain(error: Any, connection: Connection, request_id: str) -> DragomanErro
     messages = {
         grpc.StatusCode.UNAVAILABLE: f"the server at {address} is unavailable: {details}",
         grpc.StatusCode.DEADLINE_EXCEEDED: _timeout_message(connection),
-        grpc.StatusCode.UNIMPLEMENTED: f"what listens at {address} is no Dragoman server, or another version of it",
+        grpc.StatusCode.UNIMPLEMENTED: f"the server at {address} is not Dragoman, or has another version",
         grpc.StatusCode.UNAUTHENTICATED: f"the server at {address} does not know the caller: {details}",
     }
     message = messages.get(code, f"the server at {address} answered {code.name}: {details}")
@@ -173,10 +173,10 @@ def explain(error: Any, connection: Connection, request_id: str) -> DragomanErro
 
 
 def _reason_of(error: Any) -> str:
-    """That of the status' ErrorInfo, if it has details."""
+    """The reason in the status' ErrorInfo; empty without one."""
     try:
         status = rpc_status.from_call(error)
-    except (AttributeError, ValueError):  # no status of a server's
+    except (AttributeError, ValueError):  # the status is not a server's
         return ""
     for detail in () if status is None else status.details:
         info = error_details_pb2.ErrorInfo()
@@ -186,8 +186,8 @@ def _reason_of(error: Any) -> str:
 
 
 def explain_end(error: Any, connection: Connection, request_id: str) -> DragomanError:
-    """Why a stream's call has ended before all was answered; None if it says no more than that. Whatever the server
-    refuses concerns all texts, because those at fault have errors of their own."""
+    """The error of a stream's call that ended too early. error: None if its status was OK. A refusal concerns all
+    texts, because a faulty text would have an error of its own."""
     if error is None:
         message = f"the server at {connection.address} left texts unanswered"
         return ServerError(message, request_id=request_id)
@@ -196,7 +196,7 @@ def explain_end(error: Any, connection: Connection, request_id: str) -> Dragoman
 
 
 def explain_silence(connection: Connection, request_id: str) -> ServerError:
-    """When the client's patience has ended."""
+    """The error when the client's timeout is over."""
     return ServerError(_timeout_message(connection), code="DEADLINE_EXCEEDED", request_id=request_id)
 
 
@@ -205,19 +205,19 @@ def _timeout_message(connection: Connection) -> str:
 
 
 class Weights:
-    """Sees to it that one model, and one revision of it, gives all answers of a stream."""
+    """Checks that one revision of one model gives all answers of a stream."""
 
     def __init__(self, revisions: Mapping[str, str] | None) -> None:
-        """revisions: those that are due, by model; None takes what the first answer has."""
+        """revisions: the required revision by name of model; None for that of the first answer."""
         self._due = revisions
 
     def check(self, model: str, revision: str) -> None:
-        """Raises ModelChangedError if an answer is of other weights. A server that names no revision is trusted."""
+        """Raise ModelChangedError if an answer has other weights. A server that names no revision is trusted."""
         if not revision:
             return
         if self._due is not None and self._due.get(model) != revision:
             due = " or ".join(f'"{name}" of revision {known}' for name, known in self._due.items()) or "any other"
             raise ModelChangedError(
-                f'the server answers with "{model}" of revision {revision} in place of {due}: it has changed'
+                f'the server answers with "{model}" of revision {revision} instead of {due}: it has changed'
             )
         self._due = {model: revision}

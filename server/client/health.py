@@ -1,6 +1,6 @@
-"""`python -m dragoman.server.client.health HOST:PORT`: whether a server serves, by gRPC's standard health protocol.
+"""`python -m dragoman.server.client.health HOST:PORT`: check a server by gRPC's health protocol, for containers.
 
-For container health checks. Exit code 0: it serves; 1: it does not, or nobody answers; 2: the command makes no sense.
+Exit code 0: it serves; 1: it does not serve or does not answer; 2: wrong usage.
 """
 
 import argparse
@@ -22,13 +22,12 @@ def fetch_status(
 ) -> str:
     """The name of a health status, such as "SERVING".
 
-    address: HOST:PORT. service: as the server names it; empty for the server as a whole. credentials: those of TLS;
-    none: the connection is not encrypted. server_name: that the server's certificate must have, if it is not HOST.
-    timeout: seconds to wait for connection and answer together.
+    address: HOST:PORT. service: empty for the server as a whole. credentials: of TLS; None for no encryption.
+    server_name: name in the server's certificate, if it differs from HOST. timeout: seconds for connection and answer.
 
-    Raises grpc.RpcError when there is no answer.
+    Raises grpc.RpcError if there is no answer.
     """
-    # A proxy of the environment is meant for the outside world, not for asking the neighbour's health.
+    # The environment's proxy is for the internet.
     options: list[tuple[str, Any]] = [("grpc.enable_http_proxy", 0)]
     if server_name is not None:
         options.append(("grpc.ssl_target_name_override", server_name))
@@ -44,7 +43,7 @@ def fetch_status(
 
 
 def main(arguments: list[str]) -> int:
-    """Prints one line about the server; returns the exit code."""
+    """Print the server's status in one line; return the exit code."""
     parser = _make_parser()
     try:
         options = parser.parse_args(arguments)
@@ -67,22 +66,22 @@ def main(arguments: list[str]) -> int:
 
 
 def _describe(error: Any) -> str:
-    """The status, and why, where gRPC says so: a certificate that is not trusted looks like a server that is away."""
+    """The error's code and details: without details, an untrusted certificate looks like an unreachable server."""
     details = " ".join((error.details() or "").split())
     return f"{error.code().name}: {details}" if details else str(error.code().name)
 
 
 def _make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m dragoman.server.client.health", description="Ask a server whether it serves."
+        prog="python -m dragoman.server.client.health", description="Check whether a server serves."
     )
     parser.add_argument("address", metavar="HOST:PORT")
-    parser.add_argument("--service", default="", metavar="NAME", help="a service of it, or SERVICE/MODEL")
-    parser.add_argument("--tls", action="store_true", help="encrypted; trusting the authorities that gRPC knows")
-    parser.add_argument("--ca", type=Path, metavar="FILE", help="encrypted; trusting these certificates, PEM")
-    parser.add_argument("--certificate", type=Path, metavar="FILE", help="encrypted; the client's certificate, PEM")
-    parser.add_argument("--key", type=Path, metavar="FILE", help="its private key, PEM")
-    parser.add_argument("--server-name", metavar="NAME", help="what the server's certificate is for, if not HOST")
+    parser.add_argument("--service", default="", metavar="NAME", help="one of its services, or SERVICE/MODEL")
+    parser.add_argument("--tls", action="store_true", help="use TLS with gRPC's own authorities")
+    parser.add_argument("--ca", type=Path, metavar="FILE", help="use TLS with these authorities, PEM")
+    parser.add_argument("--certificate", type=Path, metavar="FILE", help="use TLS with this client certificate, PEM")
+    parser.add_argument("--key", type=Path, metavar="FILE", help="the client certificate's private key, PEM")
+    parser.add_argument("--server-name", metavar="NAME", help="name in the server's certificate, if not HOST")
     return parser
 
 

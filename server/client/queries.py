@@ -1,4 +1,4 @@
-"""What both clients ask: requests from keyword arguments, and how their responses are read."""
+"""The queries of both clients: requests from keyword arguments, and the reading of responses."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -32,16 +32,16 @@ _RETURNED = ("pieces", "token_log_probs", "alignment", "attention")
 
 
 class Search(SearchArguments, total=False):
-    """How to translate; what is left out is the server's default. See `model.decoding.search_options.SearchOptions` for
-    the fields that are not described here.
+    """Options of a translation; by default the server's. `model.decoding.search_options.SearchOptions` describes the
+    fields that are missing here.
 
-    source_language:  "auto" has each text's language detected; may be left out, then it is detected where several
-                      languages lead to the target.
-    model:            may be left out where only one model translates between the languages.
-    split_sentences:  whether each text is translated sentence by sentence, so that it may be of any length.
-    text_format:      "html" keeps tags in their places; "plain" by default.
-    priority:         "interactive" goes before "batch"; streams are "batch" by default, all else "interactive".
-    return_pieces, return_token_log_probs, return_alignment: whether the hypotheses come with these, as with
+    source_language:  "auto" detects each text's language; without it, the only possible source language, or "auto" if
+                      there are several.
+    model:            optional if only one model translates between the languages.
+    split_sentences:  whether to translate each text sentence by sentence; a text may then be of any length.
+    text_format:      "html" keeps tags in their places; by default "plain".
+    priority:         "interactive" goes before "batch"; by default "batch" for streams, otherwise "interactive".
+    return_pieces, return_token_log_probs, return_alignment: whether hypotheses have these fields, like
                       return_attention; otherwise they are empty.
     """
 
@@ -56,7 +56,7 @@ class Search(SearchArguments, total=False):
 
 
 class Scoring(TypedDict, total=False):
-    """How to score; see `Search`. Scores are "batch" by default."""
+    """Options of scoring; see `Search`. The default priority is "batch"."""
 
     source_language: str | None
     model: str | None
@@ -72,7 +72,7 @@ class Scoring(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True)
 class Query(Generic[Answer]):
-    """A call: its method's name, its request, and what makes the answer of the response."""
+    """A call: name of the method, request, and the function that reads the response."""
 
     method: str
     request: Any
@@ -80,7 +80,8 @@ class Query(Generic[Answer]):
 
 
 def translate(texts: str | Iterable[str], to: str, search: Mapping[str, Any]) -> Query[list[TranslationResult]]:
-    """Raises InvalidRequestError, or InvalidInputError for a text, that cannot be encoded."""
+    """The query of Translate. Raises InvalidRequestError for options, or InvalidInputError for a text, that cannot be
+    encoded."""
     sources = _text_list(texts)
     request = pb.TranslateRequest(**_translating_fields(to, search))
     _fill(lambda: request.texts.extend(sources))
@@ -94,12 +95,12 @@ def translate(texts: str | Iterable[str], to: str, search: Mapping[str, Any]) ->
 
 
 def stream_config(to: str, search: Mapping[str, Any]) -> pb.TranslateStreamRequest:
-    """A stream's first message. Raises InvalidRequestError for what cannot be encoded."""
+    """A stream's first message. Raises InvalidRequestError for options that cannot be encoded."""
     return pb.TranslateStreamRequest(config=pb.TranslateStreamConfig(**_translating_fields(to, search)))
 
 
 def translate_live(text: str, to: str, search: Mapping[str, Any]) -> Query[LiveTranslation]:
-    """Raises InvalidInputError for what cannot be encoded."""
+    """The query of TranslateLive. Raises InvalidInputError for a text that cannot be encoded."""
     request = pb.TranslateLiveRequest(**_translating_fields(to, search))
     _fill(lambda: setattr(request, "text", text))
     return Query("TranslateLive", request, lambda response: read_live(text, response))
@@ -123,7 +124,7 @@ def score(pairs: Iterable[tuple[str, str]], to: str, scoring: Mapping[str, Any])
 
 
 def detect_language(texts: str | Iterable[str], max_candidates: int) -> Query[list[list[LanguageCandidate]]]:
-    """Raises InvalidInputError for what cannot be encoded."""
+    """The query of DetectLanguage. Raises InvalidInputError for a text that cannot be encoded."""
     given = _text_list(texts)
     request = pb.DetectLanguageRequest()
     _fill(lambda: setattr(request, "max_candidates", max_candidates))
@@ -132,7 +133,7 @@ def detect_language(texts: str | Iterable[str], max_candidates: int) -> Query[li
 
 
 def list_models(page_token: str) -> Query[tuple[list[ModelDescription], str]]:
-    """A page, and the token of the next."""
+    """The query of ListModels: a page of models, and the token of the next page."""
     return Query(
         "ListModels",
         pb.ListModelsRequest(page_token=page_token),
@@ -141,14 +142,14 @@ def list_models(page_token: str) -> Query[tuple[list[ModelDescription], str]]:
 
 
 def get_model(name: str) -> Query[ModelDescription]:
-    """Raises InvalidInputError for what cannot be encoded."""
+    """The query of GetModel. Raises InvalidInputError for a name that cannot be encoded."""
     request = pb.GetModelRequest()
     _fill(lambda: setattr(request, "name", name))
     return Query("GetModel", request, lambda response: read_model(response.model))
 
 
 def get_server() -> Query[ServerDescription]:
-    """What the server is."""
+    """The query of GetServer."""
     return Query("GetServer", pb.GetServerRequest(), read_server)
 
 
@@ -157,7 +158,8 @@ def _text_list(texts: str | Iterable[str]) -> list[str]:
 
 
 def _fill(fill: Callable[[], None]) -> None:
-    """Raises InvalidInputError for a lone surrogate, which UTF-8 does not have, or a number out of its range."""
+    """Fill a request. Raises InvalidInputError for a lone surrogate, which UTF-8 cannot encode, or a number out of
+    range."""
     try:
         fill()
     except ValueError as error:
@@ -165,7 +167,7 @@ def _fill(fill: Callable[[], None]) -> None:
 
 
 def _translating_fields(to: str, search: Mapping[str, Any]) -> dict[str, Any]:
-    """What all requests for a translation have in common."""
+    """The common fields of all translation requests."""
     rest = dict(search)
     options = {name: rest.pop(name) for name in SEARCH_OPTION_NAMES if name in rest and name != "return_attention"}
     own = {
@@ -176,7 +178,7 @@ def _translating_fields(to: str, search: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _fields(to: str, rest: dict[str, Any], kind: Any, name: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """What all requests for a model have in common; rest: what is left of the caller's arguments."""
+    """The common fields of all requests to a model. rest: the caller's remaining arguments."""
     wanted = {field: rest.pop(f"return_{field}", False) for field in _RETURNED}
     try:
         fields: dict[str, Any] = {
@@ -200,7 +202,7 @@ def _fields(to: str, rest: dict[str, Any], kind: Any, name: str, options: Mappin
 def write_options(kind: Any, options: Mapping[str, Any]) -> Any:
     """A message of options, with those that are given and not None.
 
-    Raises ValueError for what the wire cannot carry, TypeError likewise or for an unknown name.
+    Raises ValueError or TypeError for a value that cannot be encoded, TypeError for an unknown name.
     """
     given = {name: value for name, value in options.items() if value is not None}
     normalization = given.pop("length_normalization", None)
@@ -210,7 +212,7 @@ def write_options(kind: Any, options: Mapping[str, Any]) -> Any:
 
 
 def _number_of(numbers: Mapping[str | None, int], name: str, rest: dict[str, Any]) -> int:
-    """An argument's enumeration value."""
+    """The enum value of an argument."""
     value = rest.pop(name, None)
     if value not in numbers:
         known = " or ".join(f'"{known}"' for known in numbers if known)

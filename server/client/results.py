@@ -1,4 +1,4 @@
-"""What the clients return beside `translation.results`, read from the wire."""
+"""Results of the clients beside `translation.results`, and their reading from messages."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -24,9 +24,9 @@ _FINISH_REASONS: dict[int, FinishReason] = {
 
 @dataclass(frozen=True, slots=True)
 class TextError:
-    """Why one of several texts has no result; the others have theirs.
+    """The error of one of several texts; the others have results.
 
-    source: the text. reason: one line. code: a number of google.rpc.Code, 3 for a text that is at fault itself.
+    source: the text. reason: one line. code: a google.rpc.Code, 3 for a fault of the text.
     """
 
     source: str
@@ -36,11 +36,11 @@ class TextError:
 
 @dataclass(frozen=True, slots=True)
 class LiveTranslation:
-    """What there is of a translation so far.
+    """A translation so far.
 
-    stable_text:   the translation begins with it, whatever comes.
-    unstable_text: how it may go on; the next one replaces it.
-    translation:   the whole; only the last one has it.
+    stable_text:   its final beginning.
+    unstable_text: the most likely continuation; the next item replaces it.
+    translation:   the complete translation, in the last item only.
     """
 
     stable_text: str
@@ -49,13 +49,13 @@ class LiveTranslation:
 
     @property
     def text(self) -> str:
-        """What to show."""
+        """The text to show."""
         return self.stable_text + self.unstable_text
 
 
 @dataclass(frozen=True, slots=True)
 class LanguageCandidate:
-    """A language that a text may be in, and how sure that is, from 0 to 1."""
+    """A possible language of a text, and its probability."""
 
     language: str
     confidence: float
@@ -63,7 +63,7 @@ class LanguageCandidate:
 
 @dataclass(frozen=True, slots=True)
 class ModelScore:
-    """A measured score of a model: `metric` on `test_set`, with the sacreBLEU signature that reproduces it."""
+    """A model's score by `metric` on `test_set`, with the sacreBLEU signature from which it can be reproduced."""
 
     direction: Direction
     test_set: str
@@ -74,13 +74,12 @@ class ModelScore:
 
 @dataclass(frozen=True, slots=True)
 class ModelDescription:
-    """A model that the server has loaded.
+    """A loaded model.
 
-    revision:     distinguishes its weights from others of the same name; empty if the server does not know it.
+    revision:     digest of its weights; empty if the server does not know it.
     max_source_length, max_target_length: of a sentence, in pieces.
-    description, data, license: by its publisher: what it is, what it was trained on, under which terms it may be used;
-                  empty where nothing is said.
-    card:         its model card, in Markdown; only `get_model` returns it.
+    description, data, license: description, training data and license by the publisher; empty if unknown.
+    card:         model card in Markdown; only `get_model` returns it.
     """
 
     name: str
@@ -98,7 +97,7 @@ class ModelDescription:
 
 @dataclass(frozen=True, slots=True)
 class ServerLimits:
-    """What every call has to keep to: texts and sentences of a call, characters of a text, bytes of a message."""
+    """Limits of a call: texts and sentences of the call, characters of a text, bytes of a message."""
 
     max_texts: int
     max_text_length: int
@@ -108,7 +107,7 @@ class ServerLimits:
 
 @dataclass(frozen=True, slots=True)
 class ServerDescription:
-    """A server: its version, what it allows, and what it offers beside translating plain text, such as "html"."""
+    """A server's version, limits, and features beside the translation of plain text, such as "html"."""
 
     version: str
     limits: ServerLimits
@@ -165,7 +164,7 @@ def read_score_result(source: str, target: str, message: pb.TranslationScore) ->
 
 
 def _read_alignment(source: str, target: str, alignment: Sequence[pb.AlignedSpans]) -> Alignment:
-    """From places in the texts to the numbers of the words there."""
+    """Convert character spans to numbers of words."""
     if not alignment:
         return ()
     of_source, of_target = (
@@ -181,7 +180,7 @@ def _read_attention(message: pb.Attention) -> NDArray[np.float32]:
 
 
 def read_detections(texts: Sequence[str], response: pb.DetectLanguageResponse) -> list[list[LanguageCandidate]]:
-    """One list for each text. Raises InvalidTextError for the first that the server did not take."""
+    """One list of candidates for each text. Raises InvalidTextError for the first text with an error."""
     found: list[list[LanguageCandidate] | TextError] = [
         _read_error(text, detection.error)
         if detection.HasField("error")
@@ -192,7 +191,7 @@ def read_detections(texts: Sequence[str], response: pb.DetectLanguageResponse) -
 
 
 def read_live(text: str, response: pb.TranslateLiveResponse) -> LiveTranslation:
-    """text: that was sent."""
+    """text: the text that was sent."""
     translation = read_translation(text, response.translation) if response.HasField("translation") else None
     return LiveTranslation(response.stable_text, response.unstable_text, translation)
 
@@ -236,12 +235,12 @@ def _read_error(source: str, error: pb.TextError) -> TextError:
 
 
 def require_all(results: Iterable[Result | TextError]) -> list[Result]:
-    """All of them. Raises InvalidTextError for the first text that has none."""
+    """All results. Raises InvalidTextError for the first text without one."""
     return [require(index, result) for index, result in enumerate(results)]
 
 
 def require(index: int, result: Result | TextError) -> Result:
-    """The result. Raises InvalidTextError if the text, which has this number, has none."""
+    """The result of text number `index`. Raises InvalidTextError if it is an error."""
     if isinstance(result, TextError):
         raise InvalidTextError(index, result.reason)
     return result

@@ -1,7 +1,8 @@
-"""What a stream of texts stands at, whatever carries it: sent, answered, handed on; and when to begin a call anew.
+"""The state of a stream of texts, independent of its calls: texts sent, answered and yielded; and the pauses of
+retries.
 
-A call that breaks is followed by another, which is sent what has no answer yet. So every text has exactly one result:
-translating a text again does no harm, and answers are recognized by the text's number.
+When a call breaks, a new call gets the unanswered texts. Every text has exactly one result: translating a text again
+does no harm, and the text's number identifies its answer.
 """
 
 import random
@@ -13,39 +14,39 @@ from dragoman.server.client.results import TranslationResult, read_result
 from dragoman.v1 import translation_pb2 as pb
 
 STREAM_WINDOW = 1024
-"""Texts of a stream that are under way at most: sent and not handed on. The server is kept busy by far fewer; it takes
-no more than it needs."""
+"""Maximal number of texts in flight: sent, and results not yet yielded. Far fewer keep the server busy; it reads no
+more than it needs."""
 
 MAX_WINDOW_LENGTH = 4_000_000
-"""Characters of them, but for a single longer text."""
+"""Maximal number of characters in flight; a single text may have more."""
 
 MAX_GROUP_SIZE, MAX_GROUP_LENGTH = 64, 64 * 1024
-"""Texts that share a message because they wait together, and their characters; a single one may have more."""
+"""Maximal number of texts in a message, and of their characters; a single text may have more."""
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.25, 8.0
-"""Seconds before a call is begun anew; each pause is twice the one before, less up to a half at random."""
+"""Seconds before a new call; each pause is twice the one before, less up to a half at random."""
 
 MAX_ATTEMPTS_WITHOUT_RESULT = 7
-"""Calls one after the other, each of which broke before any result came; their pauses take some 20 s together."""
+"""Maximal number of calls in a row that break without a result; their pauses take about 20 s together."""
 
 _PASSING = frozenset({"UNAVAILABLE", "RESOURCE_EXHAUSTED"})
-"""Statuses after which another call may do better."""
+"""Temporary statuses, after which a new call may succeed."""
 
 
 class StreamState:
-    """Texts are numbered from 0 in the order in which they are added."""
+    """The texts of a stream, numbered from 0 in order of addition."""
 
     def __init__(self, window: int, weights: Weights) -> None:
         self._window = window
         self._weights = weights
         self._unanswered: dict[int, str] = {}  # in their order
-        self._lengths: dict[int, int] = {}  # of all that are under way
+        self._lengths: dict[int, int] = {}  # of the texts in flight
         self._length = 0
         self._num_added = 0
         self._num_failures = 0
         self._has_begun = False
         self.is_exhausted = False
-        """Whether there are no more texts."""
+        """Whether all texts were added."""
 
     @property
     def has_room(self) -> bool:
@@ -54,16 +55,16 @@ class StreamState:
 
     @property
     def is_waiting(self) -> bool:
-        """Whether a text is under way that has no answer."""
+        """Whether a text has no answer yet."""
         return bool(self._unanswered)
 
     @property
     def is_complete(self) -> bool:
-        """Whether everything is answered."""
+        """Whether all texts are answered."""
         return self.is_exhausted and not self._unanswered
 
     def add(self, text: str) -> pb.TranslateStreamItem:
-        """The next text, to be sent. Raises InvalidTextError if it cannot be encoded."""
+        """Add a text; returns the item to send. Raises InvalidTextError if it cannot be encoded."""
         item = _item(self._num_added, text)
         self._unanswered[self._num_added] = text
         self._lengths[self._num_added] = len(text)
@@ -72,13 +73,13 @@ class StreamState:
         return item
 
     def unanswered(self) -> Iterator[pb.TranslateStreamItem]:
-        """What a new call has to be sent first."""
+        """The items to send first in a new call."""
         return (_item(index, text) for index, text in list(self._unanswered.items()))
 
     def take(self, response: pb.TranslateStreamResponse) -> list[tuple[int, TranslationResult]]:
-        """The numbers and results of the texts that a message answers.
+        """The numbers and results in a message.
 
-        Raises ModelChangedError if other weights translate than before, ServerError for what makes no sense.
+        Raises ModelChangedError if the weights have changed, ServerError for an unexpected answer.
         """
         if response.HasField("started"):
             self._weights.check(response.started.model, response.started.revision)
@@ -87,17 +88,18 @@ class StreamState:
 
     def _read(self, result: pb.TranslateStreamResult) -> TranslationResult:
         if result.id not in self._unanswered:
-            raise ServerError(f"the server answered a text that it was not sent, or twice: number {result.id}")
+            raise ServerError(f"the server answered text {result.id}, which was not sent, or answered it twice")
         self._num_failures = 0
         return read_result(self._unanswered.pop(result.id), result.translation)
 
     def release(self, index: int) -> None:
-        """The text's result was handed on."""
+        """Note that a text's result was yielded."""
         self._length -= self._lengths.pop(index)
 
     def pause_after(self, error: DragomanError) -> float:
-        """Seconds to wait before the next call. Raises the error where another call is no use; what fails before it has
-        begun was tried again already, by gRPC."""
+        """Seconds to wait before the next call. Raises the error if another call is useless; gRPC itself has already
+        retried a call that failed before its first answer."""
+
         self._num_failures += 1
         may_pass = isinstance(error, ServerError) and error.code in _PASSING
         if not may_pass or not self._has_begun or self._num_failures >= MAX_ATTEMPTS_WITHOUT_RESULT:

@@ -1,4 +1,4 @@
-"""The log on standard error: a line for people or a JSON object for each event, written by a thread of its own."""
+"""The log on standard error: one line of text or JSON per event, written by a thread of its own."""
 
 import copy
 import json
@@ -13,22 +13,22 @@ from datetime import UTC, datetime
 from typing import Literal, TextIO
 
 MAX_QUEUED = 10_000
-"""Lines that may wait to be written; further ones are given up, and counted, rather than hold up the calls."""
+"""Maximal number of lines that wait to be written; further ones are dropped and counted, so that calls never wait."""
 
 WRITE_SECONDS = 0.1
-"""How long lines are collected; warnings and errors are not."""
+"""Interval of writing; warnings and errors are written at once."""
 
 _GRPC = "grpc"
-"""The logger above gRPC's own, which debugs itself at every call."""
+"""Parent of gRPC's loggers, which write debug lines for every call."""
 
 _PLAIN = re.compile(r"[^\s\"=\\]+")
 
 
 class LogWriter:
-    """Between `start` and `stop`, what the process logs is collected, and written to a stream by a thread.
+    """Collects the process' log records between `start` and `stop`, and writes them to a stream on a thread.
 
-    Whatever a caller has put into a message, an event is one line: what is not printable is written as an escape. Only
-    the traceback of a fault has more lines in the text format, all of them indented.
+    An event is one line: characters that are not printable are escaped. Only a traceback in the text format has more
+    lines, all of them indented.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class LogWriter:
         *,
         on_dropped: Callable[[], None],
     ) -> None:
-        """stream: by default standard error, as it is at the start. on_dropped: called for each line given up."""
+        """stream: by default standard error at the time of `start`. on_dropped: called for each dropped line."""
         self._formatter: logging.Formatter = JsonFormatter() if kind == "json" else TextFormatter()
         self._level = logging.getLevelNamesMapping()[level.upper()]
         self._stream = stream
@@ -47,7 +47,7 @@ class LogWriter:
         self._running: tuple[_Collector, threading.Thread, int] | None = None
 
     def start(self) -> None:
-        """Takes over the root logger."""
+        """Take over the root logger."""
         output = logging.StreamHandler(self._stream or sys.stderr)
         output.setFormatter(self._formatter)
         collector = _Collector(self._on_dropped)
@@ -60,7 +60,7 @@ class LogWriter:
         thread.start()
 
     def stop(self) -> None:
-        """Writes what is left and gives the root logger back; may be called twice."""
+        """Write the remaining lines and restore the root logger; may be called twice."""
         if self._running is not None:
             collector, thread, level = self._running
             self._running = None
@@ -73,10 +73,9 @@ class LogWriter:
 
 
 class _Collector(logging.Handler):
-    """Takes records without waiting for anything, and has them written.
+    """Queues records for the writing thread without blocking.
 
-    Nobody is woken for a record that can wait: handing the interpreter to another thread and back would cost a call far
-    more than the rest of its log line.
+    A record that can wait wakes no thread: switching threads would cost a call far more than the rest of its log line.
     """
 
     def __init__(self, on_dropped: Callable[[], None]) -> None:
@@ -87,21 +86,21 @@ class _Collector(logging.Handler):
         self._has_ended = False
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Settles what may change before it is written."""
+        """Format what may change before the record is written, and queue it."""
         if len(self._records) >= MAX_QUEUED:
             self._on_dropped()
             return
         if record.args:
-            record = copy.copy(record)  # other handlers may want it as it was
+            record = copy.copy(record)  # other handlers get the original
             record.msg, record.args = record.getMessage(), None
         if record.exc_info and not record.exc_text:
             record.exc_text = "".join(traceback.format_exception(*record.exc_info)).rstrip("\n")
         self._records.append(record)
-        if record.levelno >= logging.WARNING:  # an operator may be waiting for it, or the process be about to end
+        if record.levelno >= logging.WARNING:  # an operator may be waiting, or the process may be about to end
             self._due.set()
 
     def write_all(self, output: logging.Handler) -> None:
-        """Until `end`, and then what is left."""
+        """Write records until `end`, then the remaining ones."""
         while not self._has_ended:
             self._due.wait(WRITE_SECONDS)
             self._due.clear()
@@ -109,7 +108,7 @@ class _Collector(logging.Handler):
         self._write(output)
 
     def end(self) -> None:
-        """No more records come."""
+        """End `write_all`."""
         self._has_ended = True
         self._due.set()
 
@@ -119,7 +118,7 @@ class _Collector(logging.Handler):
 
 
 class JsonFormatter(logging.Formatter):
-    """An object a line, ASCII alone; `time` is UTC in RFC 3339."""
+    """One JSON object per line, in ASCII; `time` is UTC in RFC 3339."""
 
     def format(self, record: logging.LogRecord) -> str:
         """See the class."""
@@ -133,7 +132,7 @@ class JsonFormatter(logging.Formatter):
 
 
 class TextFormatter(logging.Formatter):
-    """Time, level, message, and what is known of a call as key=value."""
+    """Time, level, message, and the fields of a call as key=value."""
 
     def format(self, record: logging.LogRecord) -> str:
         """See the class."""
@@ -152,7 +151,7 @@ def _time_of(record: logging.LogRecord) -> str:
 
 
 def _escape(text: str) -> str:
-    """Whatever is not seen as what it is, line ends and what steers a terminal before all, as its escape sequence."""
+    """Escape characters that are not printable, such as line ends and terminal controls."""
     if text.isprintable():
         return text
     return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text)

@@ -1,6 +1,6 @@
-"""The figures for Prometheus, named as its guide has it: https://prometheus.io/docs/practices/naming/.
+"""Metrics for Prometheus, named by its guide: https://prometheus.io/docs/practices/naming/.
 
-Labels have few values: methods that exist, gRPC's codes, models of the configuration, words of this code.
+Labels have few values: existing methods, gRPC's codes, configured models, constants of this code.
 """
 
 import threading
@@ -18,16 +18,16 @@ from dragoman.server.call_context import CallContext
 from dragoman.server.config import parse_address
 
 REQUEST_SECONDS = 10.0
-"""A connection to the metrics' port that has not asked by then is closed."""
+"""Time after which a connection to the metrics' port without a request is closed."""
 
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
-"""Upper bounds in seconds: from an idle server's answer to a deadline of the patient."""
+"""Upper bounds in seconds: from the answer of an idle server to a long deadline."""
 
 Statistics = Callable[[], Iterable[tuple[str, EngineStatistics, int]]]
 
 
 class _OfMethod(NamedTuple):
-    """The figures of one method, found once: to find them takes longer than to count."""
+    """The metrics of one method, cached: looking them up takes longer than counting."""
 
     in_flight: Gauge
     duration: Histogram
@@ -36,7 +36,7 @@ class _OfMethod(NamedTuple):
 
 
 class Metrics:
-    """Everything that is counted, in a registry of its own."""
+    """All metrics, in a registry of their own."""
 
     def __init__(self, statistics: Statistics) -> None:
         """statistics: see `Monitor`."""
@@ -51,13 +51,13 @@ class Metrics:
         )
         self._in_flight = Gauge("dragoman_requests_in_flight", "Calls that run.", ["method"], registry=registry)
         self._refused = Counter(
-            "dragoman_requests_refused", "Calls turned away before any work.", ["reason"], registry=registry
+            "dragoman_requests_refused", "Calls refused before any work.", ["reason"], registry=registry
         )
-        self._texts = Counter("dragoman_texts", "Texts that calls brought.", ["method"], registry=registry)
-        self._characters = Counter("dragoman_characters", "Characters of these.", ["method"], registry=registry)
+        self._texts = Counter("dragoman_texts", "Texts received.", ["method"], registry=registry)
+        self._characters = Counter("dragoman_characters", "Characters received.", ["method"], registry=registry)
         self._queue = Histogram(
             "dragoman_queue_seconds",
-            "How long sentences waited for a slot.",
+            "Time that sentences waited for a slot.",
             ["model", "priority"],
             buckets=BUCKETS,
             registry=registry,
@@ -81,18 +81,16 @@ class Metrics:
         )
         self._model = Gauge("dragoman_model_info", "1 for each model served.", ["model", "revision"], registry=registry)
         self._reloads = Counter(
-            "dragoman_model_reloads", "Changed bundles that were tried.", ["model", "outcome"], registry=registry
+            "dragoman_model_reloads", "Attempts to load a changed bundle.", ["model", "outcome"], registry=registry
         )
-        self._retired = Gauge(
-            "dragoman_models_retired", "Models that were replaced and still have calls.", registry=registry
-        )
+        self._retired = Gauge("dragoman_models_retired", "Replaced models that still have calls.", registry=registry)
         self._expiry = Gauge(
             "dragoman_certificate_expiry_timestamp_seconds",
-            "When the server's certificate expires, in seconds since the epoch; 0 without one.",
+            "Expiry of the server's certificate in seconds since the epoch; 0 without one.",
             registry=registry,
         )
         self._log_dropped = Counter(
-            "dragoman_log_lines_dropped", "Log lines given up because nobody reads them.", registry=registry
+            "dragoman_log_lines_dropped", "Log lines dropped because their reader is too slow.", registry=registry
         )
         self._revisions: dict[str, str] = {}
         self._of_methods: dict[str, _OfMethod] = {}
@@ -100,11 +98,11 @@ class Metrics:
         ProcessCollector(registry=registry)
 
     def call_started(self, call: CallContext) -> None:
-        """A call runs."""
+        """A call has started."""
         self._find(call.method).in_flight.inc()
 
     def call_refused(self, reason: str) -> None:
-        """A call was turned away."""
+        """A call was refused."""
         self._refused.labels(reason).inc()
 
     def call_ended(self, call: CallContext, code: str, seconds: float) -> None:
@@ -134,7 +132,7 @@ class Metrics:
         self._queue.labels(model, priority).observe(queue_seconds)
 
     def first_token(self, model: str, seconds: float) -> None:
-        """A sentence has its first piece."""
+        """A sentence's first piece is decoded."""
         self._first_token.labels(model).observe(seconds)
 
     def finished(self, model: str, seconds: float) -> None:
@@ -146,13 +144,13 @@ class Metrics:
         self._dropped.labels(model, reason).inc()
 
     def model_loaded(self, model: str, revision: str) -> None:
-        """Replaces another revision of the model."""
+        """A model, or a new revision of it, is now served."""
         self.model_unloaded(model)
         self._model.labels(model, revision).set(1)
         self._revisions[model] = revision
 
     def model_unloaded(self, model: str) -> None:
-        """Its series ends."""
+        """A model is no longer served: its series ends."""
         if model in self._revisions:
             self._model.remove(model, self._revisions.pop(model))
 
@@ -161,7 +159,7 @@ class Metrics:
         self._reloads.labels(model, outcome).inc()
 
     def models_retired(self, number: int) -> None:
-        """So many models that were replaced still have calls."""
+        """number: of replaced models that still have calls."""
         self._retired.set(number)
 
     def certificate_loaded(self, expiry: float) -> None:
@@ -169,7 +167,7 @@ class Metrics:
         self._expiry.set(expiry)
 
     def log_line_dropped(self) -> None:
-        """The log's queue is full."""
+        """A log line was dropped."""
         self._log_dropped.inc()
 
 
@@ -182,29 +180,29 @@ _COUNTERS: tuple[tuple[str, str, str], ...] = (
     ("sentences_cancelled", "num_cancelled", "Sentences that left the engine unfinished."),
     ("source_pieces", "num_source_pieces", "Source pieces of the sentences that entered."),
     ("target_pieces", "num_target_pieces", "Target pieces of the best hypotheses that were found."),
-    ("replica_restarts", "num_replica_restarts", "Engine processes that replaced one that ended."),
+    ("replica_restarts", "num_replica_restarts", "Restarts of engine processes."),
 )
 
 _GAUGES: tuple[tuple[str, str, str], ...] = (
     ("slots", "num_slots", "Sentences that can be decoded at once."),
     ("slots_active", "num_active", "Sentences that are being decoded."),
-    ("replicas", "num_replicas", "Engine processes that there should be; 0: the server decodes itself."),
+    ("replicas", "num_replicas", "Configured engine processes; 0: threads of the server decode."),
     ("replicas_alive", "num_replicas_alive", "Engine processes that are ready."),
 )
 
 
 class _EngineCollector(Collector):
-    """Reads the engines' own figures when it is asked."""
+    """Reads the engines' statistics at each scrape."""
 
     def __init__(self, statistics: Statistics) -> None:
         self._statistics = statistics
 
     def describe(self) -> Iterable[Metric]:
-        """Nothing beforehand: the models are not loaded yet."""
+        """Nothing: the models are not loaded yet."""
         return ()
 
     def collect(self) -> Iterator[Metric]:
-        """One family for each figure, with a sample for each model."""
+        """One family per metric, with a sample per model."""
         found = {name: (figures, num_waiting) for name, figures, num_waiting in self._statistics()}
         for suffix, field, text in _COUNTERS:
             counter = CounterMetricFamily(f"dragoman_engine_{suffix}", text, labels=["model"])
@@ -233,7 +231,7 @@ class MetricsPort:
         """HOST:PORT with the actual port, once started."""
 
     def start(self) -> None:
-        """Raises DragomanError if it cannot listen there."""
+        """Open the port. Raises DragomanError if that fails."""
         host, port = parse_address(self._listen)
         try:
             server, thread = start_http_server(port, host.strip("[]"), self._registry)
@@ -244,7 +242,7 @@ class MetricsPort:
         self.address = f"{host}:{server.server_port}"
 
     def stop(self) -> None:
-        """Closes the port; may be called twice."""
+        """Close the port; may be called twice."""
         if self._running is not None:
             server, thread = self._running
             self._running = None

@@ -1,4 +1,4 @@
-"""The one door to metrics, log and traces: the interceptor reports calls, the workers report sentences."""
+"""The facade of metrics, log and traces: the interceptor reports calls, the workers report sentences."""
 
 import logging
 import time
@@ -16,19 +16,19 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace.export import SpanExporter
 
 MAX_MESSAGE_LENGTH = 500
-"""Characters of a status message that the log keeps."""
+"""Maximal number of characters of a status message in the log."""
 
 _FAULTS = frozenset({"INTERNAL", "UNKNOWN", "DATA_LOSS"})
-"""Codes that say that the server is to blame."""
+"""Codes that mean a fault of the server."""
 
 logger = logging.getLogger(__name__)
 
 
 class Monitor:
-    """Watches a server; it is a `server.scheduling.worker.WorkerObserver`, too.
+    """Observes a server; also a `server.scheduling.worker.WorkerObserver`.
 
-    `start` and `stop` bracket the server's life. Calls may be reported before and after, and are then only counted.
-    Calls are reported on the event loop, what a worker observes on any thread.
+    `start` and `stop` bracket the server's life; calls before and after are only counted. Calls are reported on the
+    event loop, sentences on any thread.
     """
 
     def __init__(
@@ -42,11 +42,11 @@ class Monitor:
         log_stream: TextIO | None = None,
         span_exporter: "SpanExporter | None" = None,
     ) -> None:
-        """statistics: of each model that is served now, its name, its engine's figures, and the sentences that wait;
-        called at each scrape, on a thread of its own.
+        """statistics: returns for each served model its name, its engine's statistics and the number of waiting
+        sentences; called at each scrape, on a thread of its own.
         clock: seconds. log_stream: by default standard error. span_exporter: instead of the one to the endpoint.
 
-        Raises DragomanError if traces are wanted and what they need is not installed.
+        Raises DragomanError if traces are configured and their packages are missing.
         """
         self._clock = clock
         self._keeps_texts = log.texts
@@ -57,17 +57,17 @@ class Monitor:
 
     @property
     def metrics_address(self) -> str:
-        """HOST:PORT of the metrics with the actual port, once started; empty without them."""
+        """HOST:PORT of the metrics with the actual port, after `start`; empty without metrics."""
         return "" if self._port is None else self._port.address
 
     def start(self) -> None:
-        """Opens the metrics' port and takes over the process' log. Raises DragomanError if it cannot listen there."""
+        """Open the metrics' port and take over the process' log. Raises DragomanError if the port cannot be opened."""
         if self._port is not None:
             self._port.start()
         self._log.start()
 
     def stop(self) -> None:
-        """Writes out what is left and closes everything; may be called twice. Blocks meanwhile."""
+        """Flush and close everything; may be called twice. Blocks."""
         if self._tracer is not None:
             self._tracer.stop()
         self._log.stop()
@@ -77,7 +77,7 @@ class Monitor:
     # Calls, reported by the interceptor.
 
     def call_started(self, call: CallContext, metadata: Mapping[str, str]) -> None:
-        """metadata: the caller's, for the trace that the call may be part of."""
+        """metadata: the caller's, which may name a trace."""
         if self._keeps_texts:
             call.texts = []
         if self._tracer is not None and not call.is_health_check:
@@ -85,11 +85,11 @@ class Monitor:
         self._metrics.call_started(call)
 
     def call_refused(self, reason: str) -> None:
-        """A call was turned away at the door. reason: one of few words."""
+        """A call was refused by the interceptor. reason: a constant word."""
         self._metrics.call_refused(reason)
 
     def call_ended(self, call: CallContext, code: str, message: str = "") -> None:
-        """code: the name of its status, such as "OK"; message: that of the status."""
+        """code: name of the status code, such as "OK". message: of the status."""
         seconds = self._clock() - call.started_at
         self._metrics.call_ended(call, code, seconds)
         if message and not self._keeps_texts:
@@ -105,11 +105,11 @@ class Monitor:
     # Sentences, reported by the workers.
 
     def admitted(self, model: str, priority: str, queue_seconds: float) -> None:
-        """A sentence left the queue after so long."""
+        """A sentence left the queue."""
         self._metrics.admitted(model, priority, queue_seconds)
 
     def first_token(self, model: str, seconds_since_submitted: float) -> None:
-        """The first piece of a sentence's translation is there."""
+        """The first piece of a sentence's translation is decoded."""
         self._metrics.first_token(model, seconds_since_submitted)
 
     def finished(
@@ -125,11 +125,11 @@ class Monitor:
     # The server's own events.
 
     def model_loaded(self, model: str, revision: str) -> None:
-        """A model, or another revision of it, is served from now on."""
+        """A model, or a new revision of it, is now served."""
         self._metrics.model_loaded(model, revision)
 
     def model_unloaded(self, model: str) -> None:
-        """A model is not served any more."""
+        """A model is no longer served."""
         self._metrics.model_unloaded(model)
 
     def reload_ended(self, model: str, outcome: str) -> None:
@@ -137,18 +137,18 @@ class Monitor:
         self._metrics.reload_ended(model, outcome)
 
     def models_retired(self, number: int) -> None:
-        """So many models that were replaced still have calls."""
+        """number: of replaced models that still have calls."""
         self._metrics.models_retired(number)
 
     def certificate_loaded(self, expiry: float) -> None:
-        """The server's certificate expires then: seconds since the epoch. For `make_credentials`."""
+        """expiry: of the server's certificate, in seconds since the epoch. For `make_credentials`."""
         self._metrics.certificate_loaded(expiry)
 
 
 def without_quotations(message: str) -> str:
-    """A status' message without what it quotes, all of which stands between quotation marks: it may be a caller's text.
+    """A status message without its quotation, which may be a caller's text.
 
-    What is quoted may hold quotation marks itself, and the end of a message that is cut short may belong to it.
+    The quotation may itself contain quotation marks, and may reach to the end of a message that was cut.
     """
     first, last = message.find('"'), message.rfind('"')
     if first < 0:
@@ -158,7 +158,7 @@ def without_quotations(message: str) -> str:
 
 
 def _describe(call: CallContext, code: str, seconds: float) -> dict[str, object]:
-    """A call's fields in the log, in this order."""
+    """A call's fields in the log, in order."""
     fields: dict[str, object] = {"request_id": call.request_id, "client": call.client, "method": call.method}
     if call.model:
         fields["model"] = call.model

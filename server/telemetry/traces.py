@@ -1,4 +1,4 @@
-"""OpenTelemetry traces of calls; needs the extra `telemetry`, which is imported only where traces are wanted."""
+"""OpenTelemetry traces of calls; needs the extra `telemetry`, which is imported only if traces are configured."""
 
 import time
 from collections.abc import Mapping
@@ -13,15 +13,15 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace.export import SpanExporter
 
 EXPORT_SECONDS = 3.0
-"""How long the collector is tried for: a server that stops does not wait longer for one that is gone."""
+"""Timeout of an export: a server that stops waits no longer for a collector that is gone."""
 
 _SERVER_FAULTS = frozenset(
     {"UNKNOWN", "DEADLINE_EXCEEDED", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS"}
-)  # what OpenTelemetry's conventions for RPC call an error of the server
+)  # a server's errors by OpenTelemetry's conventions for RPC
 
 
 def make_tracer(traces: TracesConfig, exporter: "SpanExporter | None" = None) -> "Tracer | None":
-    """A tracer to the configured endpoint, or to `exporter`; None if there is neither.
+    """A tracer for `exporter` or the configured endpoint; None if there is neither.
 
     Raises DragomanError if the extra is not installed.
     """
@@ -41,7 +41,7 @@ def make_tracer(traces: TracesConfig, exporter: "SpanExporter | None" = None) ->
         raise DragomanError("traces.endpoint: needs opentelemetry: pip install 'dragoman[telemetry]'") from error
     share = TraceIdRatioBased(traces.sample_ratio)
     provider = TracerProvider(
-        # A caller may keep its trace from being sampled, but have no more sampled than the operator wants.
+        # A caller can lower the share of its sampled traces, but not raise it.
         sampler=ParentBased(share, remote_parent_sampled=share),
         resource=Resource({"service.name": "dragoman"}).merge(OTELResourceDetector().detect()),
         shutdown_on_exit=False,
@@ -51,8 +51,8 @@ def make_tracer(traces: TracesConfig, exporter: "SpanExporter | None" = None) ->
 
 
 class Tracer:
-    """A span for each call, part of the caller's trace if its metadata names one (W3C Trace Context), and in it one
-    each for preparing, queue and decoding."""
+    """A span for each call, in the caller's trace if its metadata names one (W3C Trace Context), with child spans for
+    preparation, queue and decoding."""
 
     def __init__(self, provider: "TracerProvider") -> None:
         from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
@@ -62,7 +62,7 @@ class Tracer:
         self._propagator = TraceContextTextMapPropagator()
 
     def begin(self, call: CallContext, metadata: Mapping[str, str]) -> None:
-        """Gives the call its span."""
+        """Start the call's span."""
         from opentelemetry.trace import SpanKind
 
         service, _, method = call.method.rpartition("/")
@@ -80,7 +80,7 @@ class Tracer:
         )
 
     def end(self, call: CallContext, code: str, message: str) -> None:
-        """Ends the call's span with what became of it."""
+        """End the call's span with its status."""
         from opentelemetry.trace import Status, StatusCode
 
         call.span.set_attribute("rpc.response.status_code", code)
@@ -94,7 +94,7 @@ class Tracer:
         call.span.end()
 
     def _add_parts(self, call: CallContext) -> None:
-        """Spans of what became of its sentences, inside that of the call."""
+        """Add child spans from the call's timing."""
         from opentelemetry.trace import set_span_in_context
 
         timing = call.timing
@@ -110,5 +110,6 @@ class Tracer:
                 span.end(round(end * 1e9) + to_epoch)
 
     def stop(self) -> None:
-        """Sends what is left; may be called twice."""
+        """Send the remaining spans; may be called twice."""
+
         self._provider.shutdown()

@@ -1,1 +1,1 @@
-"""What the server does with texts, whatever the protocol that brought them."""
+"""Translation orders in, outcomes out, independent of the protocol."""

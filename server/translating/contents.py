@@ -1,4 +1,4 @@
-"""HTML on its way through a worker: attention, which says where its tags belong, is kept for a part of it at a time."""
+"""HTML in a worker. The places of tags come from attention, which is kept for a part of the texts at a time."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,15 +10,16 @@ from dragoman.translation.preparing import PreparedText
 from dragoman.translation.results import Hypothesis, Translation
 
 MAX_ATTENTION_BYTES = 64 * 1024 * 1024
-"""Of the texts that are translated at once, about; attention becomes weights between words then, which take less."""
+"""Approximate size of the attention of texts that are translated at once. Then it is reduced to weights between
+words."""
 
 MAX_WEIGHTS_BYTES = 256 * 1024 * 1024
-"""Of those weights, which are kept until all is translated."""
+"""Size of the weights, which are kept until all texts are translated."""
 
 
 @dataclass(frozen=True, slots=True)
 class MarkedPart:
-    """A translated part of a document. weight: its source pieces."""
+    """A translated part of a document. weight: number of its source pieces."""
 
     translated: TranslatedText
     score: float
@@ -31,12 +32,12 @@ def plain_text(html: str) -> str:
 
 
 def num_weights_bytes(parts: Sequence[PreparedText]) -> int:
-    """Of the weights that are kept of these parts, about."""
+    """Approximate size of these parts' weights between words."""
     return sum(4 * len(part.text.split()) ** 2 for part in parts if part.options.return_attention)
 
 
 def split_by_attention(parts: Sequence[PreparedText]) -> Iterator[Sequence[PreparedText]]:
-    """What may be translated at once."""
+    """Split texts into groups that may be translated at once."""
     begin = num_bytes = 0
     for place, part in enumerate(parts):
         num_bytes += num_attention_bytes((part,))
@@ -47,7 +48,7 @@ def split_by_attention(parts: Sequence[PreparedText]) -> Iterator[Sequence[Prepa
 
 
 def num_attention_bytes(parts: Sequence[PreparedText]) -> int:
-    """About, for translations as long as their sources."""
+    """Approximate size of the attention, for translations as long as their sources."""
     return sum(4 * _num_pieces(part) ** 2 for part in parts if part.options.return_attention)
 
 
@@ -58,7 +59,7 @@ def _num_pieces(part: PreparedText) -> int:
 def keep_weights(
     parts: Sequence[PreparedText], results: Sequence[Translation | TextFailure]
 ) -> list[MarkedPart | TextFailure]:
-    """What is kept of the workers' results."""
+    """Reduce a worker's results to texts and weights between words."""
     return [
         MarkedPart(TranslatedText(result.text, word_weights(result)), result.score, _num_pieces(part))
         if isinstance(result, Translation)
@@ -68,8 +69,7 @@ def keep_weights(
 
 
 def render(html: str, document: Document, parts: Sequence[MarkedPart | TextFailure]) -> Translation | TextFailure:
-    """The document's translation, whose score is the mean of its parts', or what is wrong with the first that has
-    none."""
+    """The document's translation, with the mean score of its parts, or the first part's failure."""
     marked: list[MarkedPart] = []
     for part in parts:
         if isinstance(part, TextFailure):

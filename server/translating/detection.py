@@ -1,4 +1,4 @@
-"""Guesses the languages of texts for the service, without holding up its event loop."""
+"""Language detection for the service, off its event loop."""
 
 import asyncio
 import threading
@@ -9,37 +9,37 @@ from dragoman.server.translating.preparing import chunks
 from dragoman.translation.languages import LanguageIdentifier
 
 MAX_EXAMINED_LENGTH = 4096
-"""Characters of a text that are looked at: more of them make the guess no better, only slower."""
+"""Characters of a text that are examined: more of them make the detection slower, not better."""
 
 CHUNK_WORK = 50_000
-"""Characters, about, that are examined before the call may be given up: some 20 ms."""
+"""Approximate number of characters between checks for cancellation: about 20 ms."""
 
 TEXT_WORK = 500
-"""Characters that examining a text costs beside its own."""
+"""Fixed cost of a text, in characters."""
 
 SURE = 0.8
-"""Least share of the target language, among it and the possible source languages, at which a text is not translated: a
-few letters are a mere guess."""
+"""Least share of the target language, among target and possible source languages, at which a text is not translated:
+for a few letters the detection is a mere guess."""
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A language that a text may be in, and how sure that is, from 0 to 1."""
+    """A possible language of a text, and its probability."""
 
     language: str
     confidence: float
 
 
 class LanguageDetector:
-    """The first guess loads the model, which takes a second or two."""
+    """Detects languages. The first detection loads the model, which takes a second or two."""
 
     def __init__(self) -> None:
         self._loading = threading.Lock()
         self._identifier: LanguageIdentifier | None = None
 
     async def detect(self, texts: Sequence[str], max_candidates: int = 1) -> list[list[Candidate]]:
-        """For each text the likeliest languages, at most `max_candidates`, likeliest first; none if it has no letters.
-        On threads of the event loop's executor; cancelling ends it soon.
+        """For each text its `max_candidates` most likely languages, best first; none if it has no letters. Runs on
+        threads of the event loop's executor; cancelling ends it soon.
 
         Raises DragomanError if the model cannot be loaded.
         """
@@ -56,9 +56,9 @@ class LanguageDetector:
         return found
 
     def choose(self, text: str, sources: Sequence[str], target: str) -> str | None:
-        """The language of a text: the likeliest of the possible sources, or the target where that is rather sure. None
-        if the text has no letters, or if none of the sources can be detected. Regions ("pt-BR") play no part. For any
-        thread; the first call takes its time."""
+        """The language of a text: the most likely of the possible sources, or the target if its share reaches SURE.
+        None if the text has no letters, or if no source can be detected. Regions ("pt-BR") are ignored. For any thread;
+        the first call is slow."""
         ranked = self._rank(text)
         if not ranked:
             return None
@@ -88,5 +88,5 @@ class LanguageDetector:
 
 
 def examination_work(text: str) -> int:
-    """How much work it is to guess a text's language, in characters."""
+    """Cost of detecting a text's language, in characters."""
     return min(len(text), MAX_EXAMINED_LENGTH) + TEXT_WORK

@@ -1,4 +1,4 @@
-"""Which of the models' languages a caller's BCP 47 tag means."""
+"""Resolution of callers' BCP 47 tags to the models' languages."""
 
 from collections.abc import Collection
 
@@ -8,13 +8,14 @@ from dragoman.translation.languages import find_language
 
 
 class UnknownLanguageError(NotFoundError):
-    """No model translates from, or into, this language."""
+    """No model translates from or into this language."""
 
 
 def find_sources(directions: Collection[Direction], source: str, target: str) -> tuple[list[str], str]:
-    """The source languages that are possible, ascending: the one that the tag means, or without one all that lead to
-    the target; and the target language. Raises InvalidInputError without a target, UnknownLanguageError that names the
-    field and what there is."""
+    """The possible source languages, ascending, and the target language. source: empty allows all sources of the
+    target.
+
+    Raises InvalidInputError without a target, and UnknownLanguageError that names the field and the known languages."""
     if source and Direction(source, target) in directions:
         return [source], target
     if not target:

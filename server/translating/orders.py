@@ -1,4 +1,4 @@
-"""What a transport hands in and gets back: how texts are to be translated or scored, and what became of each."""
+"""Orders to translate or score texts, and the outcomes: the interface to transports."""
 
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
@@ -11,12 +11,12 @@ from dragoman.translation.results import Translation
 TextFormat: TypeAlias = Literal["plain", "html"]
 
 AUTO = "auto"
-"""In the place of a source language: each text's own is detected."""
+"""A source language that means: detect each text's language."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What comes with each hypothesis beside its text and score."""
+    """Requested contents of each hypothesis beside its text and score."""
 
     pieces: bool = False
     token_log_probs: bool = False
@@ -25,12 +25,12 @@ class Wanted:
 
     @property
     def is_large(self) -> bool:
-        """Whether an answer may have megabytes."""
+        """Whether an answer may be megabytes large."""
         return self.pieces or self.token_log_probs or self.attention or self.alignment
 
     @property
     def needs_attention(self) -> bool:
-        """Whether the decoder has to keep its attention."""
+        """Whether the decoder must keep its attention."""
         return self.attention or self.alignment
 
 
@@ -40,9 +40,9 @@ _NOTHING = Wanted()
 
 @dataclass(frozen=True, slots=True)
 class ScoreOrder:
-    """How given translations are to be scored. Languages are BCP 47 tags, such as "de-DE" for a model's "de".
+    """An order to score given translations. Languages are BCP 47 tags, such as "de-DE" for a model's "de".
 
-    source_language: empty where only one language leads to the target. model: None for the only one that fits.
+    source_language: empty for the target's only source language. model: None for the only model that fits.
     """
 
     target_language: str
@@ -54,7 +54,7 @@ class ScoreOrder:
 
     @property
     def search(self) -> SearchOptions:
-        """The options, with the attention that the answer is made of."""
+        """The search options, with attention if the answer needs it."""
         if self.options.return_attention is self.wanted.needs_attention:
             return self.options
         return replace(self.options, return_attention=self.wanted.needs_attention)
@@ -62,11 +62,10 @@ class ScoreOrder:
 
 @dataclass(frozen=True, slots=True)
 class TranslationOrder(ScoreOrder):
-    """How texts are to be translated.
+    """An order to translate texts.
 
-    source_language: AUTO has each text's language detected, and so has an empty one where several languages lead to the
-                     target.
-    split_sentences: whether texts are split into sentences.
+    source_language: AUTO detects each text's language; so does an empty one if the target has several sources.
+    split_sentences: whether to split texts into sentences.
     """
 
     priority: Priority = Priority.INTERACTIVE
@@ -78,9 +77,9 @@ class TranslationOrder(ScoreOrder):
 class Translated:
     """One text's translation.
 
-    model, revision: what translated; empty for a text that is unchanged.
+    model, revision: of the model that translated; empty for an unchanged text.
     is_detected:     whether the source language was detected.
-    is_unchanged:    whether the text is in the target language, so that it stands for its own translation.
+    is_unchanged:    whether the text is in the target language and is returned unchanged.
     """
 
     translation: Translation

@@ -1,4 +1,4 @@
-"""From texts to what a worker takes: bounded, off the event loop, and each text with a fault of its own."""
+"""Preparation of texts for a worker: within limits, off the event loop, with a failure for each faulty text."""
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
@@ -11,16 +11,16 @@ from dragoman.server.translating.orders import Wanted
 from dragoman.translation.preparing import PreparedText
 
 MAX_PREPARED_INLINE = 1000
-"""Most characters that become pieces on the event loop: so few take less time than the way to another thread."""
+"""Number of characters that are tokenized on the event loop: handing so few to another thread would take longer."""
 
 CHUNK_LENGTH = 20_000
-"""Characters, about, that become pieces on another thread before the call may be given up."""
+"""Approximate number of characters tokenized on another thread between checks for cancellation."""
 
 MAX_ATTENTION_BYTES = 256 * 1024 * 1024
-"""Of one call: it is kept until all of the call's texts are translated, also where only alignments are returned."""
+"""Size of a call's attention. It is kept until all its texts are translated, even if only alignments are returned."""
 
 BYTES_PER_PIECE = 3
-"""Of a translation's text, at the least that is usual."""
+"""A low estimate of a translation's bytes per piece."""
 
 Item = TypeVar("Item")
 Ready = TypeVar("Ready")
@@ -29,9 +29,9 @@ Ready = TypeVar("Ready")
 def prepare_item(
     item: Item, texts: Sequence[str], prepare: Callable[[Item], Ready], max_length: int
 ) -> Ready | TextFailure:
-    """Prepares an item, which is made of `texts`, or says what is wrong with it alone.
+    """Prepare an item, which consists of `texts`, or return its failure.
 
-    Raises InvalidRequestError for what would be wrong with every other item.
+    Raises InvalidRequestError for a fault that every item has.
     """
     for text in texts:
         if len(text) > max_length:
@@ -45,13 +45,13 @@ def prepare_item(
 
 
 def check_number(field: str, number: int, limits: LimitsConfig) -> None:
-    """Raises InvalidInputError for more texts than may be in one call."""
+    """Raise InvalidInputError for more texts than a call may have."""
     if number > limits.max_texts:
         raise InvalidInputError(f"{field}: {number} texts in one call, but at most {limits.max_texts} are allowed")
 
 
 def too_long(text: str, max_length: int) -> TextFailure:
-    """What is wrong with a text of more characters than that."""
+    """The failure of a text with more than `max_length` characters."""
     return TextFailure(f"has {len(text)} characters, but at most {max_length} are allowed")
 
 
@@ -65,10 +65,10 @@ async def prepare_all(
     field: str = "texts",
     is_slow: bool = False,
 ) -> list[Ready | TextFailure]:
-    """Prepares the items of one call, on another thread where that is much work, or where it is slow in any case.
-    `work` is an item's, in characters.
+    """Prepare the items of one call; if it is much work, or is_slow, on another thread. work: cost of an item, in
+    characters.
 
-    Raises InvalidInputError for too many sentences, and what `prepare` raises.
+    Raises InvalidInputError for too many sentences, and the errors of `prepare`.
     """
     outcomes: list[Ready | TextFailure] = []
     num_sentences = 0
@@ -81,13 +81,13 @@ async def prepare_all(
         prepared = prepare_chunk() if is_short else await asyncio.to_thread(prepare_chunk)
         outcomes += prepared
         num_sentences += sum(count_sentences(item) for item in prepared if not isinstance(item, TextFailure))
-        if num_sentences > max_sentences:  # not only when all are prepared: they take far more memory than their texts
+        if num_sentences > max_sentences:  # before all are prepared: they take far more memory than their texts
             raise InvalidInputError(f"{field}: more than {max_sentences} sentences in one call: send fewer")
     return outcomes
 
 
 def chunks(items: Sequence[Item], work: Callable[[Item], int], most: int) -> Iterator[list[Item]]:
-    """Parts of about that much work; a single item may be more."""
+    """Split items into chunks of at least `most` work, except the last."""
     chunk: list[Item] = []
     amount = 0
     for item in items:
@@ -101,8 +101,7 @@ def chunks(items: Sequence[Item], work: Callable[[Item], int], most: int) -> Ite
 
 
 def estimate_answer(prepared: PreparedText, wanted: Wanted) -> int:
-    """About how many bytes the answer for a text will have: no more than it is likely to be, for a translation that is
-    as long as its source, or as what it must begin with."""
+    """A low estimate of the size of a text's answer in bytes, for a translation as long as its source or its prefix."""
     num_target = _num_target_pieces(prepared)
     num_bytes = BYTES_PER_PIECE * num_target
     if wanted.pieces:
@@ -113,7 +112,7 @@ def estimate_answer(prepared: PreparedText, wanted: Wanted) -> int:
 
 
 def _estimate_attention(prepared: PreparedText) -> int:
-    """Sentences look at each other with zeros, which take room as well."""
+    """Size of the attention, with the zeros between different sentences."""
     num_source = sum(len(segment.source_ids) for segment in prepared.segments)
     return 4 * num_source * _num_target_pieces(prepared) * prepared.options.n_best
 
@@ -126,17 +125,17 @@ def _num_target_pieces(prepared: PreparedText) -> int:
 
 
 def check_answer_size(prepared: Sequence[PreparedText], wanted: Wanted, limits: LimitsConfig) -> None:
-    """Raises InvalidInputError, before any work is spent on it, if the answer could not be sent in any case, or if the
-    attention that alignments are made of would take too much memory."""
+    """Raise InvalidInputError, before any decoding, if the answer would be too large to send, or if the attention for
+    alignments would take too much memory."""
     num_bytes = sum(estimate_answer(item, wanted) for item in prepared)
     if num_bytes > limits.max_message_bytes:
         raise InvalidInputError(
             f"return_options: the answer would have about {num_bytes} bytes, but a message may have at most "
-            f"{limits.max_message_bytes}: send fewer texts, or ask for fewer hypotheses, or for less of each"
+            f"{limits.max_message_bytes}: send fewer texts, or request fewer hypotheses or fewer return_options"
         )
     num_bytes = sum(_estimate_attention(item) for item in prepared) if wanted.alignment else 0
     if num_bytes > MAX_ATTENTION_BYTES:
         raise InvalidInputError(
             f"return_options: alignment needs about {num_bytes} bytes of attention, but a call may have at most "
-            f"{MAX_ATTENTION_BYTES}: send fewer texts, or ask for fewer hypotheses"
+            f"{MAX_ATTENTION_BYTES}: send fewer texts, or request fewer hypotheses"
         )

@@ -1,4 +1,4 @@
-"""An order while it is being followed: from texts to outcomes, by the models that it needs."""
+"""A session: one translation order with its models, which turns texts into outcomes."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping, Sequence
@@ -32,13 +32,13 @@ DOCUMENT_BYTES = 64
 """Memory that a document takes for each character, where most of them are tags."""
 
 Submit: TypeAlias = Callable[[Worker, Sequence[PreparedText]], Awaitable[Sequence[Translation | TextFailure]]]
-"""How a worker is given prepared texts."""
+"""Gives prepared texts to a worker."""
 
 
 @dataclass(slots=True)  # frozen ones take thrice as long to make
 class ReadyText:
-    """A text on its way to a worker. lease: of the model that translates it; None for a text that is in the target
-    language. document: of HTML; its parts are the document's texts."""
+    """A text that is ready for a worker. lease: of its model; None for a text in the target language. document: of
+    HTML, whose texts are the parts."""
 
     text: str
     source_language: str
@@ -54,13 +54,13 @@ class ReadyText:
 
     @property
     def num_sentences(self) -> int:
-        """Of all its parts."""
+        """Number of sentences of all parts."""
         return sum([len(part.segments) for part in self.parts])
 
 
 @dataclass(frozen=True, slots=True)
 class LiveOutcome:
-    """What there is of a text's translation, see `LiveText`."""
+    """A text's translation so far, see `LiveText`."""
 
     stable_text: str
     unstable_text: str
@@ -68,7 +68,7 @@ class LiveOutcome:
 
 
 class Session:
-    """An order, and the models that follow it; see `Translating.open`."""
+    """An order with its models; see `Translating.open`."""
 
     def __init__(
         self,
@@ -79,8 +79,8 @@ class Session:
         detector: LanguageDetector | None,
         field: str,
     ) -> None:
-        """leases: by source language; the first is for texts whose language cannot be detected. detector: None where
-        the language is not to be detected. Raises InvalidInputError for options that HTML has not."""
+        """leases: by source language; the first is for texts whose language cannot be detected. detector: None for a
+        fixed source language. Raises InvalidInputError for options that HTML does not allow."""
         self.order = order
         self.limits = limits
         self._leases = leases
@@ -96,12 +96,12 @@ class Session:
 
     @property
     def source_language(self) -> str:
-        """That of every text; empty where it is detected."""
+        """Source language of all texts; empty if it is detected."""
         return self._sources[0] if self._detector is None else ""
 
     @property
     def model(self) -> tuple[str, str]:
-        """Name and revision of what translates; empty where several models do."""
+        """Name and revision of the model; empty if there are several."""
         translators = {lease.worker: lease.translator for lease in self._leases.values()}
         if len(translators) > 1:
             return "", ""
@@ -110,13 +110,13 @@ class Session:
 
     @property
     def num_slots(self) -> int:
-        """Sentences that the models translate at once."""
+        """Number of slots of all models."""
         return sum(worker.statistics().num_slots for worker in {lease.worker for lease in self._leases.values()})
 
     async def translate(
         self, texts: Sequence[str], call: CallContext, *, submit: Submit | None = None
     ) -> list[Outcome]:
-        """An outcome for each text. submit: by default `Worker.translate`."""
+        """Translate texts; returns an outcome for each. submit: by default `Worker.translate`."""
         check_number(self._field, len(texts), self.limits)
         given = list(texts)
         if submit is None:
@@ -139,8 +139,8 @@ class Session:
         return [outcome if isinstance(outcome, TextFailure) else next(found) for outcome in outcomes]
 
     async def translate_all(self, texts: Sequence[str], call: CallContext) -> list[Translated]:
-        """`translate` for callers that have no use for some of the texts: raises InvalidInputError for the first that
-        has no translation, if possible before any is translated."""
+        """`translate` for callers that need all translations. Raises InvalidInputError for the first failure, if
+        possible before any text is translated."""
         check_number(self._field, len(texts), self.limits)
         for place, text in enumerate(texts):
             if len(text) > self.limits.max_text_length:
@@ -153,8 +153,8 @@ class Session:
         return translated
 
     async def translate_when_room(self, ready: ReadyText, call: CallContext) -> Outcome:
-        """The outcome of a text of `prepare_each`, see `Worker.translate_when_room`."""
-        if ready.lease is not None and not self._is_html:  # for each of millions of texts: without detours
+        """Translate a text from `prepare_each`, see `Worker.translate_when_room`."""
+        if ready.lease is not None and not self._is_html:  # the fast path of streams
             translate = ready.lease.worker.translate_when_room
             (result,) = await translate(ready.parts, caller=call, priority=self.order.priority)
             return self._outcome(ready, result)
@@ -162,8 +162,7 @@ class Session:
         return outcome
 
     async def follow(self, text: str, call: CallContext) -> AsyncGenerator[LiveOutcome, None]:
-        """What there is of a text's translation whenever that has changed, see `Worker.follow`; the last one has the
-        outcome."""
+        """Yield a text's translation so far whenever it changes, see `Worker.follow`; the last item has the outcome."""
         if self._is_html:
             raise InvalidInputError("text_format: HTML has no live translation; translate it as a whole")
         self._check_room(bool(text.strip()), call)
@@ -180,12 +179,12 @@ class Session:
                 yield LiveOutcome(live.stable_text, live.unstable_text, outcome)
 
     def work(self, text: str) -> int:
-        """How much work it is to prepare a text, in characters: its own, and what options and detection cost."""
+        """Cost of preparing a text, in characters, with the cost of options and detection."""
         num_characters = len(text) + len(self._options.target_prefix) + len(self._options.suppressed_pieces)
         return num_characters if self._detector is None else num_characters + examination_work(text)
 
     async def prepare_each(self, texts: Sequence[str]) -> list[ReadyText | TextFailure]:
-        """Prepares texts whose answers are messages of their own, each of which has to be within all limits."""
+        """Prepare texts with separate answers, each of which must be within all limits."""
 
         def prepare() -> list[ReadyText | TextFailure]:
             return [self._prepare_alone(text) for text in texts]
@@ -195,11 +194,11 @@ class Session:
         return await asyncio.to_thread(prepare)
 
     def estimate(self, ready: ReadyText) -> int:
-        """About how many bytes the answer will have."""
+        """Approximate size of the answer in bytes."""
         return sum(estimate_answer(part, self.order.wanted) for part in ready.parts)
 
     def _prepare(self, text: str) -> ReadyText | TextFailure:
-        """For any thread. Raises InvalidRequestError for what is wrong with the options."""
+        """Prepare a text; for any thread. Raises InvalidRequestError for wrong options."""
         return prepare_item(text, (text,), self._take_apart, self.limits.max_text_length)
 
     def _prepare_alone(self, text: str) -> ReadyText | TextFailure:
@@ -214,7 +213,7 @@ class Session:
         if num_bytes > self.limits.max_message_bytes:
             return TextFailure(
                 f"its answer would have about {num_bytes} bytes, but a message may have at most "
-                f"{self.limits.max_message_bytes}: ask for fewer hypotheses, or for less of each"
+                f"{self.limits.max_message_bytes}: request fewer hypotheses or fewer return_options"
             )
         return ready
 
@@ -241,7 +240,7 @@ class Session:
         if part.needs_alignment:
             try:
                 return self._encode(lease, part.text, with_attention=True)
-            except InvalidInputError:  # a sentence too long for its alignment: tags in it go at the text's pace
+            except InvalidInputError:  # a sentence too long for alignment: its tags are placed in proportion
                 pass
         return self._encode(lease, part.text)
 
@@ -287,7 +286,7 @@ class Session:
         return render_all() if is_short else await asyncio.to_thread(render_all)
 
     def _check_room(self, num_texts: int, call: CallContext) -> None:
-        """Refuses what the queue has no room for in any case, before any work is spent on it."""
+        """Refuse texts that cannot fit the queue, before any work is spent on them."""
         if num_texts and len(self._leases) == 1:
             self._leases[self._sources[0]].worker.check_room(num_texts, caller=call, priority=self.order.priority)
 
@@ -313,7 +312,7 @@ class Session:
 
 
 def _check_html(order: TranslationOrder) -> None:
-    """What belongs to words and pieces has no place in a document."""
+    """Raise InvalidInputError for options that HTML does not allow."""
     if order.wanted.is_large:
         raise InvalidInputError("return_options: only plain text has pieces, attention and alignment")
     if order.options.n_best > 1:
@@ -327,7 +326,7 @@ def _unchanged(text: str) -> Translation:
 
 
 async def _run_all(tasks: Sequence[Coroutine[Any, Any, None]]) -> None:
-    """Awaits all at once; where one fails, the others are given up."""
+    """Await all at once; if one fails, cancel the others."""
     if len(tasks) == 1:
         await tasks[0]
         return

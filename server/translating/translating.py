@@ -1,5 +1,5 @@
-"""Orders in, outcomes out: the one place that checks limits, finds models and languages, takes HTML apart, prepares,
-has the workers translate, and puts together. Every transport's service is an adapter of it."""
+"""Translates and scores for all transports: checks limits, finds models and languages, parses HTML, prepares texts,
+submits them to workers, and assembles the outcomes."""
 
 import asyncio
 from collections.abc import Iterator, Sequence
@@ -23,7 +23,7 @@ from dragoman.translation.preparing import PreparedText
 from dragoman.translation.scored import ScoredTranslation
 
 Pair: TypeAlias = tuple[str, str]
-"""A text and a translation of it."""
+"""A text and its translation."""
 
 
 class FindsModels(Protocol):
@@ -36,7 +36,7 @@ class FindsModels(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """One score, or failure, for each pair, and what gave them."""
+    """A score or failure for each pair, and the model."""
 
     scores: Sequence[ScoredTranslation | TextFailure]
     model: str
@@ -45,10 +45,10 @@ class Scores:
 
 
 class Translating:
-    """What transports ask, on the catalogue of models and their workers. All methods run on the event loop.
+    """The interface to transports, on top of the catalogue and its workers. All methods run on the event loop.
 
-    Raises InvalidInputError that names the field at fault, NotFoundError for a model or language that is not there, and
-    what `Worker` raises.
+    They raise InvalidInputError that names the faulty field, NotFoundError for an unknown model or language, and the
+    errors of `Worker`.
     """
 
     def __init__(self, catalogue: FindsModels, limits: LimitsConfig, detector: LanguageDetector) -> None:
@@ -60,8 +60,8 @@ class Translating:
     def open(
         self, order: TranslationOrder, *, limits: LimitsConfig | None = None, field: str = "texts"
     ) -> Iterator[Session]:
-        """The models that follow an order, until the end of `with`. limits: by default the server's. field: what the
-        transport calls the texts."""
+        """Open a session for an order; a context manager. limits: by default the server's. field: the transport's name
+        of the texts, for messages."""
         wanted = "" if order.source_language == AUTO else order.source_language
         sources, target = find_sources(self.directions(order.model), wanted, order.target_language)
         detector = self._detector if order.source_language == AUTO or len(sources) > 1 else None
@@ -72,7 +72,7 @@ class Translating:
             yield Session(order, leases, target, limits or self.limits, detector, field)
 
     async def score(self, order: ScoreOrder, pairs: Sequence[Pair], call: CallContext) -> Scores:
-        """How likely a model finds given translations, each taken for one sentence."""
+        """Score given translations, each pair as one sentence."""
         check_number("pairs", len(pairs), self.limits)
         if order.source_language == AUTO:
             raise InvalidInputError("source_language_code: cannot be detected for scores; name the language")
@@ -103,7 +103,7 @@ class Translating:
     async def detect(
         self, texts: Sequence[str], max_candidates: int, text_format: TextFormat = "plain"
     ) -> list[list[Candidate] | TextFailure]:
-        """The likeliest languages of each text, at most `max_candidates`, 1 if that is 0; none if it has no letters."""
+        """The most likely languages of each text, at most `max_candidates` (0 means 1); none if it has no letters."""
         check_number("texts", len(texts), self.limits)
         if max_candidates < 0:
             raise InvalidInputError(f"max_candidates: is {max_candidates}, but must not be negative")
@@ -115,7 +115,7 @@ class Translating:
         return [next(found) if len(text) <= most else too_long(text, most) for text in texts]
 
     def directions(self, model: str | None) -> frozenset[Direction]:
-        """Those of a model, or of all. Raises NotFoundError."""
+        """The directions of a model, or of all models. Raises NotFoundError."""
         if model is None:
             return self._catalogue.directions()
         with self._catalogue.get(model) as lease:

@@ -315,9 +315,9 @@ def test_a_stream_can_be_tied_to_known_weights(client: Client, translator: FakeT
     translator.revision = ""  # a server that does not know it
     assert len(list(client.translate_stream(["a"], to="de", revisions=known))) == 1
     translator.revision = "fedcba9876543210"
-    with pytest.raises(ModelChangedError, match="in place of "):
+    with pytest.raises(ModelChangedError, match="instead of "):
         next(client.translate_stream(["a"], to="de", revisions=known))
-    with pytest.raises(ModelChangedError, match="in place of any other"):
+    with pytest.raises(ModelChangedError, match="instead of any other"):
         next(client.translate_stream(["a"], to="de", revisions={}))
 
 

@@ -126,7 +126,7 @@ def test_another_model_does_not_go_on_with_the_stream(translate: Translate) -> N
         context.abort(Code.UNAVAILABLE, "the server is shutting down")
 
     service = ScriptedService(replace, answer_all)
-    with scripted_server(service) as address, pytest.raises(ModelChangedError, match=r"of revision 1{16} in place of "):
+    with scripted_server(service) as address, pytest.raises(ModelChangedError, match=r"of revision 1{16} instead of "):
         translate(address, TEXTS)
 
 
@@ -144,8 +144,8 @@ def nonsense(*ids: int) -> Script:
 @pytest.mark.parametrize(
     ("ids", "message"),
     [
-        ((7,), "answered a text that it was not sent, or twice: number 7"),
-        ((0, 0), "answered a text that it was not sent, or twice: number 0"),
+        ((7,), "answered text 7, which was not sent, or answered it twice"),
+        ((0, 0), "answered text 0, which was not sent, or answered it twice"),
         ((0,), "left texts unanswered"),
     ],
 )
