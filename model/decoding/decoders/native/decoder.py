@@ -167,7 +167,7 @@ class NativeDecoder:
     def extend(self, rows: contract.Rows, which: contract.Ints) -> contract.Extensions:
         """See `model.decoding.decoder.Decoder`."""
         which = _int32(which)
-        capacity = int(rows.num_extensions[which].max(initial=1))
+        capacity = int(np.maximum.reduce(rows.num_extensions[which], initial=1))
         shape = (len(which), capacity)
         log_probs = np.empty(shape, dtype=np.float64)
         parents, token_ids = np.empty(shape, dtype=np.int32), np.empty(shape, dtype=np.int32)
@@ -175,13 +175,13 @@ class NativeDecoder:
         failed = self._library.dragoman_extend(
             self._handle,
             self._structure(rows),
-            which.ctypes.data,
+            _data(which),
             len(which),
             capacity,
-            log_probs.ctypes.data,
-            parents.ctypes.data,
-            token_ids.ctypes.data,
-            None if rows.wanted is None else wanted.ctypes.data,
+            _data(log_probs),
+            _data(parents),
+            _data(token_ids),
+            None if rows.wanted is None else _data(wanted),
         )
         self._check(failed)
         return contract.Extensions(log_probs, parents, token_ids, wanted)
@@ -285,7 +285,7 @@ def _rows(rows: contract.Rows) -> Rows:
         positions=_address(rows.positions, "<i4", num_slots),
         token_ids=_address(rows.token_ids, "<i4", num_rows),
         log_probs=_address(rows.log_probs, "<f8", num_rows),
-        ancestry=rows.ancestry.__array_interface__["data"][0],
+        ancestry=_data(rows.ancestry),
         ancestry_slot_stride=rows.ancestry.strides[0],
         ancestry_beam_stride=rows.ancestry.strides[1],
         num_extensions=_address(rows.num_extensions, "<i4", num_slots),
@@ -311,9 +311,15 @@ def _piece_lists(lists: contract.PieceLists | None, num_rows: int) -> PieceLists
 
 
 def _address(array: NDArray[Any], type_: str, length: int) -> int:
-    """The address of a contiguous array's numbers. A step needs a dozen; array.ctypes.data takes twice as long."""
+    """The address of the numbers of a contiguous array of this type and length."""
     interface = array.__array_interface__
     if (interface["typestr"], interface["shape"], interface["strides"]) != (type_, (length,), None):
         raise InvalidInputError(f"an array of {length} {type_} is due, not {array.shape} {array.dtype.str}")
     address: int = interface["data"][0]
+    return address
+
+
+def _data(array: NDArray[Any]) -> int:
+    """The address of its numbers. A step needs a dozen; array.ctypes.data takes twice as long."""
+    address: int = array.__array_interface__["data"][0]
     return address
