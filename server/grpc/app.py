@@ -24,7 +24,7 @@ from dragoman.server.catalogue.upkeep import Upkeep
 from dragoman.server.config import ModelConfig, ServerConfig, find_socket_path, parse_address
 from dragoman.server.grpc.credentials import make_credentials
 from dragoman.server.grpc.health_service import SERVICE_NAME, ServingHealth
-from dragoman.server.grpc.interceptors import make_interceptors
+from dragoman.server.grpc.interceptors import make_guard
 from dragoman.server.grpc.transport import Registrar, refuse_unusable_address, server_options
 from dragoman.server.grpc.v1.service import TranslationService
 from dragoman.server.scheduling.interfaces import ServedTranslator
@@ -143,8 +143,9 @@ class TranslationServer:
     async def _start(self) -> None:
         config = self._config
         credentials = make_credentials(config.tls, self._monitor.certificate_loaded)
+        self._guard = make_guard(config.access, config.limits, self._monitor)
         self._server = grpc.aio.server(
-            interceptors=make_interceptors(config.access, config.limits, self._monitor),
+            interceptors=[self._guard],
             options=[
                 ("grpc.so_reuseport", 0),  # or a second server would silently take half of the calls
                 ("grpc.enable_channelz", int(config.server.channelz)),
@@ -216,8 +217,8 @@ class TranslationServer:
         await run_on_own_thread(self._monitor.stop, "dragoman-stop")
 
     async def _wait_until_idle(self) -> None:
-        await self._service.wait_until_idle()
-        await self._catalogue.wait_until_idle()  # other services' calls have their leases, too
+        await self._guard.wait_until_idle()
+        await self._catalogue.wait_until_idle()  # Google's operations go on after their calls
 
     def _on_change(self) -> None:
         """The catalogue has other models, or one of them broke."""

@@ -27,6 +27,9 @@ HEALTH_SECONDS = 2.0
 """How long such a request may take to come. gRPC keeps all that there is of a message that is not whole yet, so without
 a token anyone could fill the memory with many that never are."""
 
+_OF_GRPC = "/grpc."
+"""With which methods begin whose calls may last as long as their client, such as reflection's and Health.Watch."""
+
 _HEALTH = "/grpc.health.v1.Health/"
 _WATCH = f"{_HEALTH}Watch"
 _CODES: dict[int, str] = {code.value[0]: code.name for code in grpc.StatusCode}
@@ -37,10 +40,10 @@ FoundHandler: TypeAlias = "grpc.RpcMethodHandler[Any, Any] | None"
 logger = logging.getLogger(__name__)
 
 
-def make_interceptors(access: AccessConfig, limits: LimitsConfig, monitor: Monitor) -> list[grpc.aio.ServerInterceptor]:
+def make_guard(access: AccessConfig, limits: LimitsConfig, monitor: Monitor) -> "Guard":
     """For `grpc.aio.server`. Raises NotFoundError or InvalidInputError if the file of tokens is no good."""
     tokens = None if access.tokens is None else TokenFile(access.tokens)
-    return [Guard(tokens, make_quotas(limits), make_watch_quotas(limits), monitor)]
+    return Guard(tokens, make_quotas(limits), make_watch_quotas(limits), monitor)
 
 
 def make_quotas(limits: LimitsConfig) -> Quotas:
@@ -75,6 +78,11 @@ class Guard(grpc.aio.ServerInterceptor):
         self._watch_quotas = watch_quotas
         self._monitor = monitor
         self._sleep = sleep
+        self._running = _Running()
+
+    async def wait_until_idle(self) -> None:
+        """Return when no call is running, but for those of gRPC's own services."""
+        await self._running.idle.wait()
 
     async def intercept_service(
         self,
@@ -85,7 +93,26 @@ class Guard(grpc.aio.ServerInterceptor):
         handler = await continuation(handler_call_details)
         is_watch = handler_call_details.method == _WATCH
         quotas = self._watch_quotas if is_watch else self._quotas
-        return _Visit(self._tokens, quotas, self._monitor, self._sleep, handler_call_details, handler).handler
+        visit = _Visit(self._tokens, quotas, self._monitor, self._sleep, self._running, handler_call_details, handler)
+        return visit.handler
+
+
+class _Running:
+    """Counts calls."""
+
+    def __init__(self) -> None:
+        self.idle = asyncio.Event()
+        self.idle.set()
+        self._number = 0
+
+    def enter(self) -> None:
+        self._number += 1
+        self.idle.clear()
+
+    def leave(self) -> None:
+        self._number -= 1
+        if not self._number:
+            self.idle.set()
 
 
 class _Visit:
@@ -97,6 +124,7 @@ class _Visit:
         quotas: Quotas,
         monitor: Monitor,
         sleep: Callable[[float], Awaitable[None]],
+        running: _Running,
         details: grpc.HandlerCallDetails,
         method: FoundHandler,
     ) -> None:
@@ -104,6 +132,7 @@ class _Visit:
         self._quotas = quotas
         self._monitor = monitor
         self._sleep = sleep
+        self._running = running
         self._path: str = details.method
         self._is_health_check = self._path.startswith(_HEALTH)
         self._metadata = read_metadata(details.invocation_metadata)
@@ -171,7 +200,10 @@ class _Visit:
         """Runs the method, unless there is none or the caller has too much already."""
         # Health.Check is answered whatever is going on; Health.Watch lasts, so it has a limit of its own.
         is_counted = not self._is_health_check or self._path == _WATCH
+        is_lasting = self._path.startswith(_OF_GRPC)
         has_entered = False
+        if not is_lasting:
+            self._running.enter()
         try:
             if is_counted:
                 self._quotas.enter(client, self._token)
@@ -184,6 +216,8 @@ class _Visit:
         finally:
             if has_entered:
                 self._quotas.leave(client)
+            if not is_lasting:
+                self._running.leave()
 
     async def _answer(self, requests: AsyncIterator[Any], context: Context) -> Any:
         method, behaviour = self._method, self._behaviour

@@ -48,13 +48,6 @@ class TranslationService(translation_pb2_grpc.TranslationServiceServicer):
         self._streams: set[TextStream] = set()
         self._openings: set[asyncio.Future[pb.TranslateStreamRequest]] = set()  # first messages that are yet to come
         self._is_draining = False
-        self._num_running = 0
-        self._idle = asyncio.Event()
-        self._idle.set()
-
-    async def wait_until_idle(self) -> None:
-        """Returns when no call is running."""
-        await self._idle.wait()
 
     def drain(self) -> None:
         """Has streams, which could go on for hours, end with UNAVAILABLE as soon as what they have read is answered;
@@ -98,8 +91,6 @@ class TranslationService(translation_pb2_grpc.TranslationServiceServicer):
         return write_server(self._limits, self.features)
 
     async def _answer(self, context: Context, method: str, answer: Coroutine[Any, Any, Response]) -> Response:
-        self._num_running += 1
-        self._idle.clear()
         try:
             return await answer
         except grpc.aio.AbortError:
@@ -110,10 +101,6 @@ class TranslationService(translation_pb2_grpc.TranslationServiceServicer):
             await abort(context, InvalidInputError(f"search_options: {error}"), method)
         except Exception as error:
             await abort(context, error, method)
-        finally:
-            self._num_running -= 1
-            if not self._num_running:
-                self._idle.set()
 
     async def _translate(self, request: pb.TranslateRequest, call: CallContext) -> pb.TranslateResponse:
         with self._translating.open(read_order(request)) as session:

@@ -19,7 +19,7 @@ from dragoman.server.access.tokens import TokenFile
 from dragoman.server.call_context import Priority
 from dragoman.server.config import AccessConfig, LimitsConfig, LogConfig, MetricsConfig, TracesConfig
 from dragoman.server.grpc import interceptors
-from dragoman.server.grpc.interceptors import is_past, make_interceptors
+from dragoman.server.grpc.interceptors import is_past, make_guard
 from dragoman.server.telemetry import Monitor
 from dragoman.v1 import translation_pb2 as pb
 from tests.server.fakes import PATIENCE
@@ -482,12 +482,13 @@ def test_a_call_that_failed_before_its_answer_can_be_retried() -> None:
     run(test())
 
 
-def test_the_interceptors_follow_the_configuration(tmp_path: Path) -> None:
+def test_the_guard_follows_the_configuration(tmp_path: Path) -> None:
     path = tmp_path / "tokens.toml"
     path.write_text(TOKENS)
     monitor = Monitor(MetricsConfig(), LogConfig(), TracesConfig(), lambda: [])
     for access in (AccessConfig(), AccessConfig(tokens=path)):
-        assert len(make_interceptors(access, LimitsConfig(), monitor)) == 1
+        guard = make_guard(access, LimitsConfig(), monitor)
+        assert (guard._tokens is None) == (access.tokens is None)
 
 
 def test_a_question_for_health_that_never_comes_is_not_waited_for(

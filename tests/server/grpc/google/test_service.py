@@ -4,6 +4,7 @@ import pytest
 
 pytest.importorskip("google.cloud.translate_v3", reason="needs google-cloud-translate: pip install 'dragoman[google]'")
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,8 +14,9 @@ from google.protobuf.descriptor_pool import DescriptorPool
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
 from dragoman.model.config import Direction
+from dragoman.server.grpc.app import TranslationServer
 from dragoman.server.translating import contents
-from dragoman.server.translating.detection import LanguageDetector
+from dragoman.server.translating.detection import Candidate, LanguageDetector
 from tests.server.fakes import EN_DE, PATIENCE, AligningTranslator, FakeTranslator
 from tests.server.grpc.google.running import PARENT, SERVICE, Google, serve
 from tests.server.running import running_server
@@ -218,3 +220,31 @@ def test_nothing_of_google_s_is_there_unless_asked_for() -> None:
         with pytest.raises(grpc.RpcError) as caught:
             stub.GetOperation(operations_pb2.GetOperationRequest(name="x"), timeout=PATIENCE)
         assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
+
+
+def test_a_call_without_a_model_is_waited_for_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    class SlowDetector(LanguageDetector):
+        async def detect(self, texts: Sequence[str], max_candidates: int = 1) -> list[list[Candidate]]:
+            stopping.append(asyncio.ensure_future(servers[0]._wait_until_idle()))
+            for _ in range(100):
+                await asyncio.sleep(0)
+            assert not stopping[0].done()
+            return [[Candidate("de", 1.0)] for _ in texts]
+
+    servers: list[TranslationServer] = []
+    stopping: list[asyncio.Task[None]] = []
+    start = TranslationServer.start
+
+    async def note(server: TranslationServer) -> None:
+        servers.append(server)
+        await start(server)
+
+    monkeypatch.setattr(TranslationServer, "start", note)
+    monkeypatch.setattr("dragoman.server.grpc.app.LanguageDetector", SlowDetector)
+
+    async def test(google: Google) -> None:
+        response = await google.call("DetectLanguage", parent=PARENT, content="a", mime_type="text/plain")
+        assert response.languages[0].language_code == "de"
+        await stopping[0]
+
+    serve(test)

@@ -412,7 +412,7 @@ def test_a_stream_that_has_not_begun_does_not_hold_up_a_server_that_shuts_down()
     async def test(stub: Stub, server: TranslationServer) -> None:
         call = stub.TranslateStream()
         opening = asyncio.ensure_future(call.initial_metadata())  # the call is on its way, its first message is not
-        while server._service._idle.is_set():
+        while server._guard._running.idle.is_set():
             await asyncio.sleep(0)
         server._service.drain()
         code, details = await fail(call)
