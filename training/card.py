@@ -1,4 +1,4 @@
-"""The model card: what a person must know before using a bundle."""
+"""The model card: a bundle's data, licence, scores and configuration, for people."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -12,7 +12,7 @@ Item = TypeVar("Item")
 
 @contextmanager
 def show_phase(name: str) -> Iterator[None]:
-    """Says what is being done: a spinner on a terminal, a line elsewhere."""
+    """Shows the name of a phase: a spinner on a terminal, a line elsewhere."""
     console = Console(stderr=True, highlight=False)
     if console.is_terminal:
         with console.status(name):
@@ -23,6 +23,6 @@ def show_phase(name: str) -> Iterator[None]:
 
 
 def track_on_terminal(items: Iterable[Item], title: str, total: int | None) -> Iterator[Item]:
-    """The same items, with a bar on standard error if that is a terminal; total: their number, if it is known."""
+    """The same items, with a bar on standard error if that is a terminal. total: their number, if known."""
     console = Console(stderr=True)
     yield from track(items, title, total, console=console, disable=not console.is_terminal)

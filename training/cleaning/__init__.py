@@ -1,1 +1,1 @@
-"""Finding and removing what spoils a parallel corpus: pairs that are broken, unrelated, or there already."""
+"""Cleaning a parallel corpus of broken, unrelated and repeated pairs."""

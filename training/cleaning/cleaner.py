@@ -1,4 +1,4 @@
-"""Cleaning a corpus: one pass over its files, in memory that does not grow with them but for the hashes of pairs."""
+"""Cleaning a corpus: one pass over its files. Only the hashes of pairs take memory that grows with them."""
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -36,18 +36,18 @@ _REMOVED_HEADER = ("line", "filter", "fault", "source", "target")
 
 @dataclass(frozen=True, slots=True)
 class CleaningFiles:
-    """What is read, and what is written of it; a name that ends in .gz is packed."""
+    """The input and output files; compressed if the name ends in .gz."""
 
     source: Path
     target: Path
     output_source: Path | None = None
     output_target: Path | None = None
     removed: Path | None = None
-    """Gets a line for each rejected pair: line number, filter, fault, source and target, with tabs between."""
+    """A line for each rejected pair: line number, filter, fault, source and target, separated by tabs."""
     report: Path | None = None
 
     def check(self, *, overwrite: bool) -> None:
-        """Raises InvalidInputError if one output is missing, there already, or named twice."""
+        """Raises InvalidInputError if one of the two outputs is missing, or if an output exists or is named twice."""
         if (self.output_source is None) != (self.output_target is None):
             raise InvalidInputError("give both --output-source and --output-target, or none of them to report alone")
         outputs = (self.output_source, self.output_target, self.removed, self.report)
@@ -61,7 +61,7 @@ class CleaningFiles:
 
 
 class _Writer:
-    """The outputs that were asked for."""
+    """The requested outputs."""
 
     def __init__(self, files: CleaningFiles, stack: ExitStack) -> None:
         wanted = (files.output_source, files.output_target, files.removed)
@@ -148,9 +148,9 @@ def clean(
     num_examples: int = 5,
     seed: int = 0,
 ) -> CleaningReport:
-    """Filters a corpus; what is left is written in its order, and all files at the end or none of them.
+    """Filters a corpus and writes the remaining pairs in order; either all files appear at the end or none.
 
-    repairer: mends pairs before they are judged. num_examples: kept of each kind, drawn by `seed`.
+    repairer: repairs pairs before they are judged. num_examples: examples of each fault, drawn by `seed`.
 
     Raises InvalidInputError and NotFoundError as `read_pair_blocks` does, and DragomanError if an output cannot be
     written.

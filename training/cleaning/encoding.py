@@ -1,4 +1,4 @@
-"""Text that was decoded by the wrong table ("Ã¼" for "ü"), found and mended by ftfy, which the extra `clean` brings."""
+"""Text decoded by the wrong table ("Ã¼" for "ü"), found and repaired by ftfy, from the extra `clean`."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -9,7 +9,7 @@ from dragoman.training.cleaning.pairs import Pair
 
 _TWO_BEYOND_ASCII = re.compile(r"[^\x00-\x7f]{2}")
 _ANY_BYTES = "sloppy-windows-1252"
-"""ftfy's name of Windows-1252 as browsers read it: each byte is a character."""
+"""ftfy's name of Windows-1252 as in browsers, where each byte is a character."""
 
 
 def _load_mender() -> Callable[[str], str]:
@@ -22,7 +22,7 @@ def _load_mender() -> Callable[[str], str]:
         ) from error
 
     def mend(text: str) -> str:
-        # UTF-8 has two or more bytes beyond ASCII on end for such a character, and so has what was made of them.
+        # Such a character has two or more consecutive non-ASCII bytes in UTF-8, and as many characters when misread.
         if text.isascii() or not _TWO_BEYOND_ASCII.search(text) or not is_bad(text):
             return text
         return fix_encoding(text)
@@ -31,7 +31,7 @@ def _load_mender() -> Callable[[str], str]:
 
 
 class Mojibake(SideFilter):
-    """Rejects only what ftfy can also mend, so that rare but right sequences of characters stay."""
+    """Rejects only text that ftfy can also repair, so that rare but correct sequences of characters stay."""
 
     name = "mojibake"
     meaning = 'text decoded by the wrong table, such as "Ã¼" for "ü"'
@@ -48,8 +48,8 @@ class Mojibake(SideFilter):
 
 
 class Repairer:
-    """Mends encodings in place of rejecting the pair: lines that are no UTF-8 are read as Windows-1252, wrongly decoded
-    text is decoded rightly, and control characters are taken out."""
+    """Repairs encodings instead of rejecting the pair: reads lines that are not UTF-8 as Windows-1252, decodes wrongly
+    decoded text again, and removes control characters."""
 
     meaning = "mended: lines that are no UTF-8, text decoded by the wrong table, control characters"
 
@@ -58,7 +58,7 @@ class Repairer:
         self._mend = _load_mender()
 
     def repair(self, pair: Pair) -> None:
-        """Changes a pair that can be mended, and keeps what it was in `original`."""
+        """Repairs a pair, if possible, and keeps its old text in `original`."""
         source, target = pair.source, pair.target
         if pair.undecodable:
             source, target = map(_decode_anyhow, pair.undecodable)

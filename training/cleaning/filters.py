@@ -28,16 +28,16 @@ class Filter(ABC):
     """Finds pairs with one kind of fault."""
 
     name: str
-    """By which it is turned on and off."""
+    """The filter's name in options and reports."""
 
     @property
     @abstractmethod
     def meaning(self) -> str:
-        """What it rejects, with its thresholds, in words."""
+        """The pairs that it rejects, in words, with its thresholds."""
 
     @abstractmethod
     def find_faults(self, pairs: Sequence[Pair]) -> list[str | None]:
-        """For each pair what is wrong with it, in a few words, or None. Pairs come in the order of the corpus."""
+        """Each pair's fault in a few words, or None. Pairs come in the order of the corpus."""
 
 
 class PairFilter(Filter):
@@ -93,7 +93,7 @@ class BrokenCharacters(SideFilter):
 
 @dataclass(frozen=True)
 class Length(SideFilter):
-    """Bounds of a side's length; a maximum of 0 is none."""
+    """Bounds of a side's length; a maximum of 0 means no bound."""
 
     min_characters: int
     max_characters: int
@@ -123,10 +123,10 @@ def _bounds(minimum: int, maximum: int, unit: str) -> str:
 
 @dataclass(frozen=True)
 class LengthRatio(PairFilter):
-    """Longer side by shorter side, in characters and in words; pairs whose longer side has fewer than `min_characters`
-    are not judged, as a few words can need many.
+    """Ratio of the longer side to the shorter, in characters and in words. Pairs whose longer side has fewer than
+    `min_characters` characters pass, since the translation of a few words may need many.
 
-    compare_words: False where a language puts no spaces between words.
+    compare_words: False if a language has no spaces between words.
     """
 
     max_ratio: float
@@ -159,7 +159,7 @@ class LengthRatio(PairFilter):
 
 @dataclass(frozen=True)
 class FewLetters(SideFilter):
-    """Least share of letters among the characters that are no spaces; combining marks count as letters."""
+    """Least share of letters among the characters other than spaces; combining marks count as letters."""
 
     min_share: float
     name = "letters"
@@ -170,7 +170,7 @@ class FewLetters(SideFilter):
 
     def find_side_fault(self, text: str, words: Sequence[str]) -> str | None:
         wanted = self.min_share * len(text)
-        for word in words:  # mostly, some words are enough to know
+        for word in words:  # usually some words are enough
             if word.isalpha():
                 wanted -= len(word)
                 if wanted <= 0:
@@ -184,9 +184,9 @@ class FewLetters(SideFilter):
 
 @dataclass(frozen=True)
 class Copy(PairFilter):
-    """Largest share of words that both sides have, of the side with more words; case and order play no part.
+    """Largest share of the longer side's words that both sides have, regardless of case and order.
 
-    Pairs whose longer side has fewer than `min_words` words are not judged: "Tom?" and "Hurra!" are translations.
+    Pairs whose longer side has fewer than `min_words` words pass: "Tom?" and "Hurra!" are translations.
     """
 
     max_overlap: float
@@ -209,7 +209,7 @@ class Copy(PairFilter):
             len(source) - len(different_source - different_target),
             len(target) - len(different_target - different_source),
         )
-        if most_shared <= self.max_overlap * num_words:  # mostly; counting takes longer
+        if most_shared <= self.max_overlap * num_words:  # usually; counting takes longer
             return None
         num_shared = (Counter(source) & Counter(target)).total()
         return f"{num_shared} of {num_words} words are equal" if num_shared > self.max_overlap * num_words else None
@@ -287,9 +287,9 @@ def _name_all(numbers: set[int]) -> str:
 
 
 class WrongLanguage(PairFilter):
-    """Rejects a side that is likeliest in another language, if it is all but sure not to be in its own.
+    """Rejects a side that is most probably in another language, if its own language is very improbable.
 
-    Sides with fewer letters than `min_letters` are not judged: of "Tom kam." nobody knows the language by its letters.
+    Sides with fewer letters than `min_letters` pass: the letters of "Tom kam." do not determine its language.
     """
 
     name = "language"

@@ -1,4 +1,4 @@
-"""What `dragoman clean` takes for a fault."""
+"""The options of `dragoman clean`."""
 
 from dataclasses import dataclass
 
@@ -19,15 +19,15 @@ FILTERS = (
     "target-repeats",
     "language",
 )
-"""In the order in which they look at a pair. The first that finds a fault is charged with it; the slowest is last."""
+"""The filters in order, the slowest last. A pair counts for the first filter that finds a fault."""
 
 OFF_BY_DEFAULT = ("markup", "numbers", "source-repeats", "target-repeats")
-"""For their faults are harmless in many a corpus."""
+"""Filters that are off by default, since their faults are harmless in many corpora."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CleaningOptions:
-    """Which filters look, and their thresholds. Bounds are allowed themselves; see the help of the command."""
+    """The filters that are on, and their thresholds, which are inclusive; see the help of the command."""
 
     on: tuple[str, ...] = ()
     off: tuple[str, ...] = ()
@@ -35,25 +35,25 @@ class CleaningOptions:
     max_characters: int = 1000
     min_words: int = 1
     max_words: int = 150
-    """0 is no bound, likewise for characters."""
+    """0 means no bound, likewise for characters."""
     min_letters: float = 0.3
     """Least share of letters on a side."""
     max_ratio: float = 3.0
     ratio_from: int = 50
-    """Fewest characters of the longer side for a pair to be judged by its ratio."""
+    """Least characters of the longer side for the ratio to count."""
     max_overlap: float = 0.8
     """Largest share of words that both sides have."""
     copy_from: int = 3
-    """Fewest words of the longer side for a pair to be judged as a copy."""
+    """Least words of the longer side for a pair to count as a copy."""
     max_character_run: int = 10
     max_word_run: int = 5
     max_source_repeats: int = 1
     max_target_repeats: int = 1
-    """How many pairs may have the same source, or target, if those filters are on."""
+    """Most pairs with the same source, or target, if those filters are on."""
     min_probability: float = 0.01
     """Least probability of the right language, if another is likelier."""
     language_from: int = 15
-    """Fewest letters of a side for it to be judged by its language."""
+    """Least letters of a side for its language to count."""
 
     @property
     def filters(self) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Reading a parallel corpus line by line, whatever is in it, in blocks that bound the memory."""
+"""Reading a parallel corpus line by line, valid or not, in blocks that bound the memory."""
 
 from collections.abc import Iterator
 from itertools import zip_longest
@@ -10,21 +10,21 @@ from dragoman.translation.lines import LineInput, decode_line
 
 MAX_BLOCK_PAIRS = 4096
 MAX_BLOCK_BYTES = 1 << 22
-"""Where a block of pairs ends; a single longer pair is a block of its own."""
+"""Size of a block of pairs; a single longer pair is a block of its own."""
 
 
 class Pair:
-    """A line of each side, with what the filters look at more than once."""
+    """A line of each side, with values that several filters need."""
 
     __slots__ = ("number", "original", "source", "source_words", "target", "target_words", "undecodable")
 
     def __init__(self, number: int, source: str, target: str, *, undecodable: tuple[bytes, bytes] | None = None):
-        """number: of the line, from 1. undecodable: both lines as they are in the files if one is no UTF-8; `source`
-        and `target` then have U+FFFD where bytes are wrong."""
+        """number: of the line, from 1. undecodable: both lines as bytes if one is not UTF-8; `source` and `target` then
+        have U+FFFD for invalid bytes."""
         self.number = number
         self.undecodable = undecodable
         self.original: tuple[str, str] | None = None
-        """Both sides before they were repaired, if they were."""
+        """Both sides before a repair, if there was one."""
         self.set_text(source, target)
 
     def set_text(self, source: str, target: str) -> None:
@@ -35,10 +35,10 @@ class Pair:
 
 
 def read_pair_blocks(source: Path, target: Path) -> Iterator[list[Pair]]:
-    """All pairs in order; files whose names end in .gz are unpacked. Bytes that are no UTF-8 are no error here.
+    """All pairs in order; files whose names end in .gz are decompressed. Invalid UTF-8 is not an error here.
 
-    Raises NotFoundError or InvalidInputError as `LineInput` does, and InvalidInputError if the sides differ in length
-    (at the end, with both counts) or are empty.
+    Raises NotFoundError or InvalidInputError like `LineInput`, and InvalidInputError if the sides differ in length (at
+    the end, with both counts) or are empty.
     """
     number = 0
     num_bytes = 0

@@ -1,4 +1,4 @@
-"""Pairs, sources and targets that the corpus has had before, told by 64-bit hashes."""
+"""Repeated pairs, sources and targets, found by 64-bit hashes."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -14,10 +14,10 @@ Counts = npt.NDArray[np.uint32]
 
 
 class HashCounter:
-    """How often each hash was seen: 12 bytes for each different one, about 40 while the longest arrays are merged.
+    """Counts of hashes: 12 bytes for each distinct one, about 40 while the longest arrays are merged.
 
-    Hashes lie in sorted arrays, each at least twice as long as the next; a new block is merged with those that are too
-    short for that. There are few arrays to look into, and each hash is moved few times.
+    Hashes are in sorted arrays, each at least twice as long as the next; a new block is merged with those that are too
+    short for that. So there are few arrays to search, and each hash is moved few times.
     """
 
     def __init__(self) -> None:
@@ -28,13 +28,13 @@ class HashCounter:
         return sum(hashes.nbytes + counts.nbytes for hashes, counts in self._levels)
 
     def add(self, hashes: Hashes) -> npt.NDArray[np.int64]:
-        """Counts the hashes in; returns how often each was seen before, in this block or in an earlier one."""
+        """Adds hashes; returns how often each was seen before, in this block or an earlier one."""
         different, inverse, counts = np.unique(hashes, return_inverse=True, return_counts=True)
         before = np.zeros(len(different), np.int64)
         for known, known_counts in self._levels:
             places = np.searchsorted(known, different).clip(max=len(known) - 1)
             before += np.where(known[places] == different, known_counts[places], 0)
-        # Among equal hashes of the block, the earlier ones have been seen, too.
+        # Equal hashes earlier in the block count, too.
         order = np.argsort(inverse, kind="stable")
         starts = np.repeat(np.cumsum(counts) - counts, counts)
         within = np.empty(len(hashes), np.int64)
@@ -55,7 +55,7 @@ class HashCounter:
 
 
 class Repeats(Filter):
-    """Rejects what comes more than `max_times`: whole pairs, or one side with whatever other side."""
+    """Rejects repeats beyond `max_times`: of whole pairs, or of one side whatever the other."""
 
     def __init__(self, what: Literal["pair", "source", "target"], max_times: int) -> None:
         self.name = {"pair": "duplicate", "source": "source-repeats", "target": "target-repeats"}[what]

@@ -1,4 +1,4 @@
-"""What was found in a corpus: counts and a few examples by filter, for a terminal, as JSON and as a web page."""
+"""The result of cleaning a corpus: counts and a few examples by filter, for a terminal, as JSON and as a web page."""
 
 import io
 import random
@@ -13,12 +13,12 @@ from dragoman.training.cleaning.options import CleaningOptions
 from dragoman.training.cleaning.pairs import Pair
 
 _MAX_SHOWN = 200
-"""Characters of an example's side that are shown; JSON has all."""
+"""Characters shown of an example's side; JSON has all."""
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A pair that was rejected or mended; detail: why."""
+    """A pair that was rejected or repaired; detail: the reason."""
 
     line: int
     source: str
@@ -55,7 +55,7 @@ class Tally:
 
 @dataclass(slots=True)
 class CleaningReport:
-    """What was found: a tally for each filter, in their order, and one for what was mended, if that was asked for."""
+    """A tally for each filter, in order, and one for repaired pairs, if requested."""
 
     options: CleaningOptions
     filters: Sequence[Tally]
@@ -64,12 +64,12 @@ class CleaningReport:
     num_kept: int = 0
 
     def share(self, count: int) -> float:
-        """Of all pairs, from 0 to 1."""
+        """A count's share of all pairs, from 0 to 1."""
         return count / self.num_pairs if self.num_pairs else 0.0
 
 
 def report_to_json(report: CleaningReport) -> dict[str, object]:
-    """All of a report, examples in full."""
+    """The whole report, with examples in full."""
     return {
         "pairs": report.num_pairs,
         "kept": report.num_kept,
@@ -90,14 +90,14 @@ def _tally_to_json(report: CleaningReport, tally: Tally) -> dict[str, object]:
 
 
 def report_to_html(report: CleaningReport) -> str:
-    """A web page that needs nothing else, with what the terminal shows."""
+    """A self-contained web page with the terminal's content."""
     console = Console(file=io.StringIO(), record=True, width=120, force_terminal=True, legacy_windows=False)
     console.print(render_report(report))
     return console.export_html()
 
 
 def render_report(report: CleaningReport) -> Group:
-    """What to print: a table, and the examples under it."""
+    """The terminal's content: a table, and the examples below it."""
     table = Table("filter", "rejects")
     table.add_column("pairs", justify="right")
     table.add_column("share", justify="right")
@@ -126,7 +126,7 @@ def _render_examples(tally: Tally) -> Iterator[Text]:
 
 
 def _visible(text: str) -> str:
-    """A text that does nothing to a terminal: control characters, also those of direction, are written out."""
+    """A text that is safe for a terminal: control characters, also those of direction, are written out."""
     shown = text[:_MAX_SHOWN] + ("…" if len(text) > _MAX_SHOWN else "")
     return "".join(
         character

@@ -43,7 +43,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Where a run stands in its endless stream of batches."""
+    """A run's place in its endless stream of batches."""
 
     epoch: int = 0
     pool: int = 0  # pools of this epoch done
@@ -54,9 +54,9 @@ class PooledCorpus(Protocol):
     """A corpus that is read in pools, each of which fits into memory."""
 
     def pools(self, *, seed: int, epoch: int) -> Sequence[Callable[[], EncodedCorpus]]:
-        """An epoch's pools, of which there is at least one; calling one reads its pairs.
+        """An epoch's pools, at least one; calling one reads its pairs and raises the errors of reading files.
 
-        They depend on nothing but the corpus, the seed and the epoch's number. Errors as of reading files.
+        They depend only on the corpus, the seed and the epoch's number.
         """
 
 
@@ -75,9 +75,9 @@ class PlannedBatch:
 class PoolBatches:
     """The batches of one pool in an order that depends only on its pairs and the seed.
 
-    Pairs of like lengths go together: sorted by target, then source length, in random order among equals, and cut
-    where padding would carry a side over `batch_tokens`; the batches then come in random order. A pair longer than
-    `batch_tokens` makes a batch of its own.
+    Pairs of similar length go together: they are sorted by target, then source length, in random order among equals,
+    and cut where padding would carry a side over `batch_tokens`. The batches then come in random order. A pair longer
+    than `batch_tokens` is a batch of its own.
     """
 
     def __init__(self, pool: EncodedCorpus, batch_tokens: int, *, seed: Sequence[int]) -> None:
@@ -114,8 +114,8 @@ class PoolBatches:
 class BatchStream:
     """The batches of a corpus, epoch after epoch without end, pool after pool.
 
-    Their order depends only on the corpus, `batch_tokens` and the seed: a run that goes on from a position gets what an
-    undisturbed run gets. The next pool is made ready in a thread of its own while one is trained on.
+    Their order depends only on the corpus, `batch_tokens` and the seed: a resumed run gets the same batches as an
+    undisturbed one. A thread prepares the next pool while the run trains on the present one.
     """
 
     def __init__(self, corpus: PooledCorpus, batch_tokens: int, *, seed: int) -> None:

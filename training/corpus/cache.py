@@ -1,7 +1,7 @@
-"""The training corpus on the disk, of any size: what is in memory at a time is a pool of it.
+"""The training corpus on the disk, of any size: one pool of it is in memory at a time.
 
-Each text file is encoded once, into a file named by a fingerprint of all that the encoding depends on, where a
-run that needs the same finds it. A pair is usable if neither side is blank or too long.
+Each text file is encoded once, into a file named by a fingerprint of everything that the encoding depends on, so that
+later starts find it. A pair is usable if neither side is blank or too long.
 """
 
 import hashlib
@@ -79,11 +79,11 @@ class CachedCorpus:
         self.quotas = part_quotas([len(part) * part.files.repeat for part in parts], data.sampling_temperature)
 
     def __len__(self) -> int:
-        """Usable pairs of all parts; an epoch may have some of them more often, or not at all."""
+        """Usable pairs of all parts; an epoch may repeat or omit some of them."""
         return sum(map(len, self.parts))
 
     def shares_table(self) -> str:
-        """What an epoch has of each part, a line each; nothing if there is but one part."""
+        """The pairs of each part in an epoch, one line each; empty if there is only one part."""
         if len(self.parts) == 1:
             return ""
         lines = [
@@ -138,9 +138,9 @@ def open_corpus(
     data: DataConfig,
     regularization: SubwordRegularizationConfig,
 ) -> CachedCorpus:
-    """The corpus, encoded into `folder` unless that was done before; encoded files of something else in it are deleted.
+    """Opens the corpus, encoding it into `folder` if necessary; deletes other encoded files there.
 
-    Raises NotFoundError and InvalidInputError as of reading lines, InvalidInputError if no pair is usable or a
+    Raises NotFoundError and InvalidInputError like reading lines, InvalidInputError if no pair is usable or a
     vocabulary cannot sample segmentations, and DragomanError if the disk fails.
     """
     opened: dict[str, EncodedFile] = {}
@@ -171,7 +171,7 @@ def _open_or_write(folder: Path, file: TextFile, model: PieceModel, max_length: 
     path = folder / f"{fingerprint[:32]}.pieces"
     try:
         found = EncodedFile(path)
-    except InvalidInputError:  # there is none, or not all of it
+    except InvalidInputError:  # missing or incomplete
         write_encoded(path, file.path, model, fingerprint, max_length=max_length)
         return EncodedFile(path)
     if found.fingerprint != fingerprint:
@@ -182,7 +182,7 @@ def _open_or_write(folder: Path, file: TextFile, model: PieceModel, max_length: 
 def _count_pairs(
     source: EncodedFile, target: EncodedFile, max_length: int
 ) -> tuple[npt.NDArray[np.int64], SkippedPairs]:
-    """Usable pairs of each block, and those that are not."""
+    """The numbers of usable pairs of each block, and of the skipped ones."""
     skipped = SkippedPairs()
     sizes = np.zeros(source.num_blocks, np.int64)
     for block in range(source.num_blocks):

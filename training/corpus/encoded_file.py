@@ -1,7 +1,7 @@
 """A text file as pieces on the disk: encoded once, in bounded memory, and read a block of lines at a time.
 
-Blocks are read with pread and not through a memory map: pages of a map that were touched count as this process's
-memory for as long as the system pleases, whereas a read leaves nothing behind but what it returns.
+Blocks are read with pread, not through a memory map: pages of a map, once touched, count as this process's memory until
+the system drops them, whereas a read uses no memory but its result.
 """
 
 import json
@@ -25,7 +25,7 @@ BLOCK_LINES = 1024
 """Lines of a block; the last block of a file may have fewer."""
 
 FORMAT = 2
-"""Changes whenever the layout does."""
+"""Version of the layout."""
 
 _BLOCKS_AT_ONCE = 16
 _END = struct.Struct("<q8s")  # the header's number of bytes, magic
@@ -35,11 +35,10 @@ _MAGIC = b"dragoman"
 def write_encoded(path: Path, text_file: Path, model: PieceModel, fingerprint: str, *, max_length: int) -> None:
     """Encodes a text file into `path`: blocks, an index of them, and a header.
 
-    A block holds the number of pieces of each line and the pieces of all lines. fingerprint: says what the file was
-    made from. max_length: longer sequences are cut off one piece behind it, which is enough to tell that they are too
-    long.
+    A block has the number of pieces of each line and the pieces of all lines. fingerprint: identifies the file's
+    origin. max_length: longer sequences are cut to one piece more, which suffices to recognize them.
 
-    Raises NotFoundError and InvalidInputError as of reading lines, and DragomanError if `path` cannot be written.
+    Raises NotFoundError and InvalidInputError like reading lines, and DragomanError if `path` cannot be written.
     """
     dtype = np.dtype("<u2" if max(model.size, max_length + 1) <= 0xFFFF else "<u4")
     index: list[tuple[int, int, int]] = []  # of each block: where it begins, number of pieces, checksum
@@ -63,10 +62,10 @@ def write_encoded(path: Path, text_file: Path, model: PieceModel, fingerprint: s
 
 
 class EncodedFile:
-    """What `write_encoded` wrote, open for reading. Safe to use from several threads."""
+    """A file of `write_encoded`, open for reading. Safe to use from several threads."""
 
     def __init__(self, path: Path) -> None:
-        """Raises InvalidInputError if the file is missing, or none that `write_encoded` wrote to its end."""
+        """Raises InvalidInputError if the file is missing, incomplete, or not from `write_encoded`."""
         self.path = path
         try:
             self._descriptor = os.open(path, os.O_RDONLY)
@@ -99,7 +98,7 @@ class EncodedFile:
     def read(self, block: int) -> EncodedSide:
         """The pieces of each line of a block.
 
-        Raises DragomanError if the disk fails, and InvalidInputError if the block is not what was written.
+        Raises DragomanError if the disk fails, and InvalidInputError if the block is damaged.
         """
         start, num_pieces, checksum = map(int, self._index[block])
         content = self._read(start, int(self._index[block + 1, 0]) - start)

@@ -1,4 +1,4 @@
-"""Which pairs an epoch has, in which order they are read: numbers alone, no files.
+"""The pairs of an epoch and the order in which they are read, as numbers, without files.
 
 A corpus has parts, such as the two directions of a pair of files; a part has blocks of consecutive pairs.
 """
@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Pairs of one block. rows: which of the block's usable pairs, None for all."""
+    """Pairs of one block. rows: indices among the block's usable pairs; None for all."""
 
     part: int
     block: int
@@ -21,9 +21,10 @@ class Span:
 
 
 def part_quotas(sizes: Sequence[int], temperature: float) -> list[int]:
-    """How many pairs of each part an epoch has, in proportion to size^(1/temperature), and as many in all as the sizes
-    have: 1 takes every pair once, larger values favour small parts (Arivazhagan et al. 2019), as in multilingual
-    training, up to equal quotas. Fractions go to the parts that lost most to rounding, the first among equals."""
+    """The number of pairs of each part in an epoch, in proportion to size^(1/temperature); their sum is that of the
+    sizes. Temperature 1 takes every pair once; larger values favour small parts, as in multilingual training
+    (Arivazhagan et al. 2019), up to equal quotas. Remainders go to the parts that lost most to rounding, the first
+    among equals."""
     total = sum(sizes)
     weights = np.array(sizes, np.float64) ** (1 / temperature)
     exact = total * weights / weights.sum()
@@ -38,9 +39,9 @@ def plan_epoch(
 ) -> list[list[Span]]:
     """The pools of an epoch: blocks in random order, as many to a pool as give at most `pool_pairs` pairs.
 
-    block_sizes: of each part, the pairs of each block. quotas: pairs to take of each part, all of them again and again
-    where it is larger than the part, and the rest from random blocks. A block larger than `pool_pairs` is a pool of its
-    own.
+    block_sizes: for each part, the pairs of each block. quotas: pairs to take of each part; a quota above the part's
+    size takes the whole part repeatedly, and the rest from random blocks. A block larger than `pool_pairs` is a pool of
+    its own.
     """
     random = np.random.default_rng(seed)
     spans: list[Span] = []

@@ -43,7 +43,7 @@ class ParallelText:
 
 @dataclass(slots=True)
 class SkippedPairs:
-    """Pairs that training leaves out, counted by reason."""
+    """Counts of the pairs that training skips, by reason."""
 
     blank: int = 0
     too_long: int = 0
@@ -105,7 +105,7 @@ class EncodedSide:
 class EncodedCorpus:
     """Training pairs as pieces. Sources carry the language tag and the end of sentence, targets the end of sentence.
 
-    vocabulary: of the pieces; its special ids pad and begin what a batch is made of.
+    vocabulary: of the pieces; its special ids pad and begin the sequences of a batch.
     """
 
     source: EncodedSide
@@ -117,7 +117,7 @@ class EncodedCorpus:
         return len(self.source.offsets) - 1
 
     def pools(self, *, seed: int, epoch: int) -> "list[Callable[[], EncodedCorpus]]":
-        """See `training.corpus.batching.PooledCorpus`: what is in memory is one pool."""
+        """See `training.corpus.batching.PooledCorpus`: a corpus in memory is one pool."""
         return [lambda: self]
 
 

@@ -1,8 +1,8 @@
-"""Subword regularization: other pieces for the same text every time it is met, as if there were more text.
+"""Subword regularization: a new segmentation of a text each time it is read, as if there were more text.
 
 Kudo (2018) draws segmentations from a unigram model; BPE-dropout (Provilkov et al. 2020) leaves out merges at random.
-SentencePiece does both, but whatever its seed, other processes draw otherwise (since 0.2.2): no run could be resumed,
-and the processes of a run would not read the same pairs. So words are segmented here.
+SentencePiece does both, but since 0.2.2 its draws differ between processes, even with the same seed: no run could be
+resumed exactly, and the processes of a run would not read the same pairs. So this module segments words itself.
 """
 
 import math
@@ -23,26 +23,25 @@ WORD_BEGINNING = "▁"
 """How SentencePiece writes the space before a word."""
 
 MAX_WORD_PIECES = 8
-"""Longer words are drawn in parts of this many usual pieces: in a script without spaces a word is a whole sentence."""
+"""Longer words are drawn in parts of this many usual pieces: without spaces, a whole sentence is one word."""
 
 CACHED_WORDS = 1 << 14
-"""The words met most lately, of which much need not be computed again: nearly all of a text, in some tens of MB."""
+"""Most recent words whose lattices are cached: they cover nearly all of a text, in a few tens of MB."""
 
 Word = tuple[int, ...]
 """The pieces of a word's usual segmentation."""
 
 
 class SegmentationSampler:
-    """Random segmentations of what a piece model has segmented in its usual way.
+    """Random segmentations of text that a piece model has segmented in its usual way.
 
-    Each word, a piece that begins with "▁" and those up to the next such, is drawn by itself, as pieces do not reach
-    from one word into another. One with a piece of another kind, such as a byte, or with a character that is no piece,
-    keeps its usual segmentation.
+    Each word, from a piece that begins with "▁" to the next one, is drawn by itself, since pieces do not cross words. A
+    word with another kind of piece, such as a byte, or with a character that is not a piece keeps its segmentation.
     """
 
     def __init__(self, model: PieceModel, alpha: float) -> None:
-        """alpha: of a unigram model, the power of the segmentations' probabilities; of a BPE model, the share of merges
-        that are left out, more than 0. Raises InvalidInputError for a model of another type."""
+        """alpha: of a unigram model, the exponent of the segmentations' probabilities; of a BPE model, the share of
+        merges that are left out, more than 0. Raises InvalidInputError for a model of another type."""
         kind = model.type()
         if kind == "other":
             raise InvalidInputError("the vocabulary cannot sample segmentations: it is neither unigram nor BPE")
@@ -58,8 +57,8 @@ class SegmentationSampler:
         self._merge = lru_cache(CACHED_WORDS)(self._merge_all_but)
 
     def sample(self, usual: EncodedSide, random: Random, *, max_length: int) -> EncodedSide:
-        """Other segmentations of the sequences of `usual`, none of which is empty; the usual one where the one drawn
-        has more than `max_length` pieces."""
+        """New segmentations of the sequences of `usual`, none of which is empty. A sequence keeps its usual one if the
+        new one has more than `max_length` pieces."""
         pieces = usual.pieces.tolist()
         begins = self._begins_word[usual.pieces]
         begins[usual.offsets[:-1]] = True
@@ -79,7 +78,7 @@ class SegmentationSampler:
         return EncodedSide(np.fromiter(chain.from_iterable(drawn), np.int32, int(offsets[-1])), offsets)
 
     def _find_text(self, word: Word) -> str | None:
-        """None for a word that keeps its segmentation."""
+        """The text of a word; None if the word keeps its segmentation."""
         text = "".join(self._pieces[piece] for piece in word)
         is_drawn = all(piece in self._scores for piece in word) and all(letter in self._ids for letter in text)
         return text if is_drawn else None
@@ -97,8 +96,8 @@ class SegmentationSampler:
         return drawn[::-1]
 
     def _make_lattice(self, word: Word) -> list[tuple[list[float], list[tuple[int, int]]]] | None:
-        """For each end in the word's text the pieces that may stand last before it, each with where it begins, and the
-        probabilities, added up, of all of these but the last: forward filtering, for backward sampling."""
+        """For each end in the word's text, the pieces that may end there with their beginnings, and the cumulative
+        probabilities of all of these but the last: forward filtering, for backward sampling."""
         text = self._text(word)
         if text is None:
             return None
@@ -132,12 +131,12 @@ class SegmentationSampler:
             next_left_out += 1 + self._num_made(random)
 
     def _num_made(self, random: Random) -> int:
-        """Merges that are made before the next that is left out, a geometric number: one draw in place of many."""
+        """The number of merges before the next one that is left out, a geometric number: one draw instead of many."""
         return int(math.log(1 - random.random()) / math.log1p(-self._alpha)) if self._alpha < 1 else 0
 
     def _merge_all_but(self, word: Word, left_out: tuple[int, ...]) -> tuple[list[int], int]:
-        """Makes the best piece of two neighbours, again and again; of these merges, by their number, all but some.
-        Returns the pieces and how many merges there were, those left out among them."""
+        """Merges the two neighbours that form the best piece, repeatedly, except for the merges numbered `left_out`.
+        Returns the pieces and the number of merges, those left out included."""
         text = self._text(word)
         assert text is not None
         parts = [*text]  # "" where one has become the end of another

@@ -1,4 +1,4 @@
-"""Files of text: read through before they are read line by line, and written with a checksum."""
+"""Text files: inspected before they are read line by line, and written with a checksum."""
 
 import gzip
 import hashlib
@@ -24,10 +24,10 @@ class TextFile:
 
 
 def inspect_text(path: Path) -> TextFile:
-    """Reads a text file through, at the speed of the disk, unpacked if its name ends in .gz.
+    """Counts the lines of a text file, decompressed if its name ends in .gz, and computes its checksum.
 
-    The checksum is of the file as it lies on the disk. Raises NotFoundError or InvalidInputError that names the file,
-    the latter also if it has nothing but white space, or is a pipe or a device, which can be read only once.
+    The checksum is of the file as stored. Raises NotFoundError or InvalidInputError that names the file, the latter
+    also for a blank file, and for a pipe or a device, which can be read only once.
     """
     if path.exists() and not path.is_file() and not path.is_dir():
         raise InvalidInputError(f"{path}: is not a file on disk, and a corpus is read several times; save it first")
@@ -57,16 +57,16 @@ def _count_lines(path: Path) -> tuple[int, bool]:
 
 
 def file_checksum(path: Path) -> str:
-    """The SHA-256 of a file as it lies on the disk, as `sha256sum` prints it. Raises OSError."""
+    """The SHA-256 of a file as stored, as `sha256sum` prints it. Raises OSError."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 class LineOutput:
-    """One text a line; the same lines make the same bytes, packed ones too."""
+    """Writes one text a line; the same lines give the same bytes, also when compressed."""
 
     def __init__(self, path: Path, file: BinaryIO) -> None:
-        """path: the name that it is to have, gzip if that ends in .gz. file: where it is written until then."""
+        """path: the final name; compressed if it ends in .gz. file: written until then."""
         self.path = path
         self._digested = _Digested(file)
         self._packed: gzip.GzipFile | None = None
@@ -78,10 +78,9 @@ class LineOutput:
         (self._packed or self._digested).write(encode_line(text))
 
     def finish(self, *, overwrite: bool) -> str:
-        """The SHA-256 of all that was written, which is complete with this.
+        """Completes the file and returns its SHA-256.
 
-        Raises InvalidInputError if there is another file of that name, which may not be overwritten; one with the very
-        same content is none.
+        Raises InvalidInputError if a file of that name with other content exists and may not be overwritten.
         """
         if self._packed is not None:
             self._packed.close()
@@ -92,7 +91,7 @@ class LineOutput:
 
 
 class _Digested:
-    """A file that keeps the checksum of what is written into it."""
+    """A file that keeps the checksum of its content."""
 
     def __init__(self, file: BinaryIO) -> None:
         self.checksum = hashlib.sha256()

@@ -1,1 +1,1 @@
-"""How good a model is, and what is measured or combined of its translations."""
+"""Evaluation: metrics, validation, test sets, and combining systems' translations."""

@@ -1,6 +1,5 @@
-"""Of all that one or several systems find for a text, the hypothesis that agrees most with all of it: decoding for
-minimum Bayes risk (Kumar and Byrne 2004). As it compares words, the systems may have different vocabularies, which an
-ensemble cannot.
+"""Minimum Bayes risk decoding: of all hypotheses of one or several systems for a text, the one that agrees most with
+the others (Kumar and Byrne 2004). It compares words, so unlike an ensemble's, the systems' vocabularies may differ.
 """
 
 import math
@@ -16,7 +15,7 @@ from dragoman.model.errors import InvalidInputError
 from dragoman.translation.lines import read_lines
 
 Utility = Callable[[str, str], float]
-"""How good a hypothesis is if another one is right; the more, the better."""
+"""The quality of a hypothesis if another one is right; higher is better."""
 
 
 class FoundHypothesis(BaseModel):
@@ -27,22 +26,22 @@ class FoundHypothesis(BaseModel):
 
 
 class FoundTranslation(BaseModel):
-    """A text and what a system found for it, as `dragoman translate --json` writes it."""
+    """A text and a system's hypotheses for it, as `dragoman translate --json` writes them."""
 
     source: str
     hypotheses: list[FoundHypothesis] = Field(min_length=1)
 
     @property
     def is_translated(self) -> bool:
-        """Whether the system found anything: where it did not, the source stands for itself, with a score of 0."""
+        """Whether the system translated the text; otherwise its hypothesis is the source, with a score of 0."""
         return any(hypothesis.score != 0 or hypothesis.text != self.source for hypothesis in self.hypotheses)
 
 
 def read_systems(paths: Sequence[Path]) -> Iterator[list[FoundTranslation]]:
-    """For each text what each system found, from one file of each system.
+    """Every text's translations by all systems, from one file of each system.
 
-    Raises NotFoundError, and InvalidInputError, naming file and line, for what is no translation, for files of
-    different length, and where the systems translated different texts.
+    Raises NotFoundError, and InvalidInputError, naming file and line, for a line that is not a translation, for files
+    of different length, and for systems that translated different texts.
     """
     for number, lines in enumerate(zip_longest(*map(read_lines, paths)), start=1):
         for path, line in zip(paths, lines, strict=True):
@@ -57,11 +56,11 @@ def read_systems(paths: Sequence[Path]) -> Iterator[list[FoundTranslation]]:
 
 
 def hypothesis_weights(found: Sequence[FoundTranslation]) -> dict[str, float]:
-    """What each text counts for, the sum being 1: the softmax of the scores of each system's list, of which those that
-    translated the text count alike.
+    """The weight of each hypothesis text, with the sum 1: the softmax of the scores in each system's list. All systems
+    that translated the text have the same total weight.
 
-    With length penalty 0 the scores are log probabilities, and the weights proportional to probabilities; any other
-    makes the weights of a list more alike, the more so the longer the text is.
+    With length penalty 0 the scores are log probabilities and the weights proportional to probabilities; any other
+    penalty makes the weights of a list more even, the longer the text, the more so.
     """
     systems = [translation.hypotheses for translation in found if translation.is_translated]
     systems = systems or [translation.hypotheses for translation in found]
@@ -75,7 +74,7 @@ def hypothesis_weights(found: Sequence[FoundTranslation]) -> dict[str, float]:
 
 
 def choose_consensus(weights: Mapping[str, float], utility: Utility) -> str:
-    """The text of the greatest weighted mean utility against all of them, itself included; the first one of equals."""
+    """The text with the greatest weighted mean utility against all texts, itself included; the first of equals."""
 
     def expected_utility(text: str) -> float:
         return sum(weight * utility(text, other) for other, weight in weights.items())
@@ -84,8 +83,8 @@ def choose_consensus(weights: Mapping[str, float], utility: Utility) -> str:
 
 
 def is_lopsided(found: Sequence[FoundTranslation]) -> bool:
-    """Whether several systems translated the text, and one of them has no more than one hypothesis: it weighs as much
-    as the whole list of another."""
+    """Whether several systems translated the text and one of them has a single hypothesis, which weighs as much as the
+    whole list of another."""
     sizes = [len(translation.hypotheses) for translation in found if translation.is_translated]
     return len(sizes) > 1 and min(sizes) == 1
 

@@ -1,4 +1,4 @@
-"""What became of the dev set, kept in the run folder: a few sentences of every validation, and all of the best one."""
+"""Translations of the dev set in the run folder: a few sentences of every validation, and all of the best one."""
 
 import json
 import random
@@ -25,12 +25,12 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DevTranslation:
-    """One dev sentence as a validation had it translated.
+    """One dev sentence's translation at a validation.
 
     update:    the update that was validated.
-    averaged:  the updates of the checkpoints whose mean was validated in its place; empty if it was none.
+    averaged:  the updates of the checkpoints whose mean was validated instead; empty if none was.
     direction: such as "en→de".
-    sentence:  its number among those of the dev set that are validated, counted from 1.
+    sentence:  its number among the validated dev sentences, from 1.
     """
 
     update: int
@@ -43,10 +43,10 @@ class DevTranslation:
 
 
 class DevTranslations:
-    """Writes SAMPLES_FILE and BEST_FILE. Whatever is done again after a kill replaces what was written before."""
+    """Writes SAMPLES_FILE and BEST_FILE. Validations repeated after a kill replace their earlier lines."""
 
     def __init__(self, folder: Path, dev: Sequence[ParallelText], *, seed: int) -> None:
-        """dev: as `Validator.dev` has it. seed: chooses the samples, the same ones in every process of a run."""
+        """dev: as in `Validator.dev`. seed: chooses the samples, the same ones in every process of a run."""
         self._folder = folder
         self._dev = dev
         self._samples = {
@@ -59,9 +59,9 @@ class DevTranslations:
         }
 
     def forget_after(self, update: int) -> None:
-        """Drops the samples of updates after the one that a run goes on from.
+        """Drops the samples of updates after the one from which a run continues.
 
-        Raises DragomanError when the file cannot be written, and InvalidInputError when it cannot be read.
+        Raises DragomanError if the file cannot be written, and InvalidInputError if it cannot be read.
         """
         path = self._folder / SAMPLES_FILE
         kept = [line for line in read_dev_translations(path) if line.update <= update]
@@ -100,13 +100,14 @@ class DevTranslations:
 
 
 def read_dev_translations(path: Path) -> list[DevTranslation]:
-    """What a file has, in its order; nothing if there is none. Raises InvalidInputError if it cannot be read."""
+    """The translations in a file, in order; empty for a missing file. Raises InvalidInputError if it cannot be read."""
     return read_json_lines(path, _from_json)
 
 
 def read_json_lines(path: Path, parse: Callable[[dict[str, Any]], Value]) -> list[Value]:
-    """Each line, but for those that are no object, a crash having cut them short, or that `parse` refuses by KeyError,
-    TypeError or ValueError; nothing if there is no file. Raises InvalidInputError if it cannot be read."""
+    """The parsed lines of a file; empty for a missing file. Skips lines that are not an object, such as one cut short
+    by a crash, and those for which `parse` raises KeyError, TypeError or ValueError. Raises InvalidInputError if the
+    file cannot be read."""
     try:
         lines = path.read_bytes().splitlines()
     except FileNotFoundError:
@@ -133,5 +134,5 @@ def _from_json(values: dict[str, Any]) -> DevTranslation:
 
 
 def _to_json_lines(translations: Iterable[DevTranslation]) -> str:
-    """In ASCII, so that neither an exotic line separator nor half a character can spoil a line."""
+    """One line each, in ASCII, so that neither an exotic line separator nor half a character can spoil a line."""
     return "".join(f"{json.dumps(asdict(translation))}\n" for translation in translations)

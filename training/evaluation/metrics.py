@@ -15,10 +15,10 @@ from dragoman.model.errors import InvalidInputError
 from dragoman.translation.languages import has_spaces, primary_subtag
 
 DEFAULT_TOKENIZER = "13a"
-"""sacreBLEU's name of how mteval-v13a splits words, which suits languages that put spaces between them."""
+"""sacreBLEU's name of mteval-v13a's tokenizer, which suits languages with spaces between words."""
 
 NUM_BOOTSTRAP_SAMPLES = 1000
-"""Resamples of the paired bootstrap, as Koehn (2004) and sacreBLEU's command line have it."""
+"""Resamples of the paired bootstrap, as in Koehn (2004) and sacreBLEU's command line."""
 
 
 _TOKENIZERS = {"zh": "zh", "yue": "zh", "wuu": "zh", "ja": "ja-mecab", "ko": "ko-mecab"}
@@ -31,8 +31,8 @@ class BaselineComparison:
 
     baseline_score:      the baseline's score on all sentences.
     difference:          the system's score less the baseline's; for TER, below 0 is better.
-    p_value:             how probable so large a difference is by chance, 0 to 1; exactly 1 where there is none.
-    confidence_interval: lowest and highest score of the system with 95 % confidence.
+    p_value:             the probability of so large a difference by chance, 0 to 1; exactly 1 without a difference.
+    confidence_interval: the system's lowest and highest score with 95 % confidence.
     baseline_confidence_interval: the same for the baseline.
     """
 
@@ -49,7 +49,7 @@ class MetricScore:
 
     score:      in per cent; BLEU and chrF from 0 to 100, higher is better; TER from 0, lower is better.
     signature:  sacreBLEU's: two scores compare only where their signatures agree.
-    comparison: None where no baseline was given.
+    comparison: None without a baseline.
     """
 
     score: float
@@ -59,7 +59,7 @@ class MetricScore:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScoreReport:
-    """What `score_translations` found. BLEU: Papineni et al. 2002; chrF: Popović 2015; TER: Snover et al. 2006."""
+    """The scores of translations. BLEU: Papineni et al. 2002; chrF: Popović 2015; TER: Snover et al. 2006."""
 
     num_sentences: int
     num_references: int = 1
@@ -69,12 +69,12 @@ class ScoreReport:
 
 
 def silence_sacrebleu() -> None:
-    """Keeps sacreBLEU's progress and hints off the terminal; for a command to call, as it concerns the process."""
+    """Keeps sacreBLEU's progress and hints off the terminal. For commands alone, since it affects the whole process."""
     logging.getLogger("sacrebleu").setLevel(logging.ERROR)
 
 
 def tokenizer_warning(tokenize: str, languages: Iterable[str]) -> str | None:
-    """What to say where the default tokenizer does not find the words of a target language; None where it does."""
+    """A warning if the default tokenizer does not find the words of a target language; otherwise None."""
     for language in languages if tokenize == DEFAULT_TOKENIZER else ():
         better = _TOKENIZERS.get(primary_subtag(language), "char" if not has_spaces(language) else None)
         if better is not None:
@@ -106,12 +106,12 @@ def check_tokenizer(name: str) -> None:
 
 
 class SentenceBleu:
-    """BLEU of single sentences, to compare hypotheses of one source: as sacreBLEU has it, with exponential smoothing of
-    n-gram orders without a match (Chen & Cherry 2014, method 3) and without the orders that are longer than a sentence.
+    """BLEU of single sentences, to compare hypotheses of one source: sacreBLEU's, with exponential smoothing of n-gram
+    orders without a match (Chen & Cherry 2014, method 3) and without orders longer than the sentence.
     """
 
     def __init__(self, tokenize: str = DEFAULT_TOKENIZER) -> None:
-        """tokenize: see `score_translations`, as for what is raised."""
+        """tokenize: see `score_translations`, also for the errors raised."""
         self._bleu = _bleu(tokenize, effective_order=True)
 
     def score(self, hypothesis: str, reference: str) -> float:
@@ -125,11 +125,10 @@ def score_translations(
     baseline: Sequence[str] | None = None,
     tokenize: str = DEFAULT_TOKENIZER,
 ) -> ScoreReport:
-    """Scores hypotheses against one or several references each and, where given, against a baseline's hypotheses.
+    """Scores hypotheses against one or several references and, if given, against a baseline's hypotheses.
 
-    references: each a human translation of all sentences, one at least.
-    tokenize: how BLEU splits words, by sacreBLEU's names ("13a", "intl", "zh", "char", "none" for text that is
-    tokenized already, …); chrF and TER have their own ways.
+    references: at least one, each a human translation of all sentences. tokenize: sacreBLEU's name of BLEU's tokenizer
+    ("13a", "intl", "zh", "char", "none" for tokenized text, …); chrF and TER tokenize in their own ways.
 
     The bootstrap draws 1000 resamples from sacreBLEU's fixed seed (12345, or SACREBLEU_SEED from the environment), so
     its numbers reproduce and equal those of `sacrebleu --paired-bs`. Its signatures name seed and samples.
@@ -149,7 +148,7 @@ def score_translations(
 
 
 def report_to_json(report: ScoreReport) -> dict[str, Any]:
-    """The report as `evaluate --json` prints it, in full precision.
+    """The report for `evaluate --json`, in full precision.
 
     `{"num_sentences": …, "num_references": …, "bleu": {"score": …, "signature": …}, "chrf": {…}, "ter": {…}}`; with a
     baseline each metric has also the keys of `BaselineComparison`, where an interval is a list of two.
@@ -162,7 +161,7 @@ def report_to_json(report: ScoreReport) -> dict[str, Any]:
 
 
 def format_report(report: ScoreReport) -> str:
-    """The report as a few lines for a person, scores to one digit as papers print them."""
+    """The report as a few lines for people, with scores to one digit as in papers."""
     references = f", {report.num_references} references each" if report.num_references > 1 else ""
     lines = [f"{report.num_sentences} sentence{'s' if report.num_sentences != 1 else ''}{references}"]
     for name, score in _named_scores(report):
@@ -216,7 +215,7 @@ def _comparison(baseline: Result, system: Result) -> BaselineComparison:
         baseline_score=float(baseline.score),
         difference=difference,
         # sacreBLEU counts only resamples that differ by more, and so finds p = 0.001 for a system against itself.
-        # A difference of nothing is the least extreme there is.
+        # A difference of 0 is the least extreme.
         p_value=float(system.p_value) if difference else 1.0,
         confidence_interval=_interval(system),
         baseline_confidence_interval=_interval(baseline),

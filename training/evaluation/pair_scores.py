@@ -17,7 +17,7 @@ if TYPE_CHECKING:  # the files are checked before torch is imported
 
 
 class PairFiles:
-    """The pairs of two files, plain or .gz, read as a stream; also of pipes, each of which can be read only once."""
+    """The pairs of two files, plain or .gz, read as a stream. Pipes work too, but can be read only once."""
 
     def __init__(self, source: Path, target: Path) -> None:
         """Raises NotFoundError, and InvalidInputError for invalid UTF-8 and for files that differ in length: hours
@@ -43,8 +43,8 @@ class PairFiles:
     ) -> Iterator["ScoredTranslation | InvalidInputError"]:
         """The score of every pair, in order.
 
-        keep_going: a pair that cannot be scored, blank or too long, gives its error in place of a score; otherwise the
-        error is raised. It names the line.
+        keep_going: whether a pair that cannot be scored, being blank or too long, yields its error instead of a score.
+        Otherwise the error, which names the line, is raised.
         """
         for number, outcome in enumerate(scorer.stream(self, direction, options), start=1):
             if not isinstance(outcome, InvalidInputError):

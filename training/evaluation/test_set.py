@@ -19,13 +19,13 @@ from dragoman.translation.translator import Translator
 
 
 class EvaluationSet:
-    """References, and where a bundle is to translate, their sources: files with one sentence a line."""
+    """References and, if a bundle is to translate, their sources: files with one sentence a line."""
 
     def __init__(self, references: Sequence[Path], source: Path | None = None) -> None:
-        """references: one file or several, each of which has a translation of every source.
+        """references: one or several files, each with a translation of every source.
 
-        Raises NotFoundError if a file is missing, and InvalidInputError for files that are empty, no UTF-8, or differ
-        in length.
+        Raises NotFoundError for a missing file, and InvalidInputError for files that are empty, not UTF-8, or of
+        different length.
         """
         self.reference = references[0]
         self.source = source
@@ -37,7 +37,7 @@ class EvaluationSet:
             self.references.append(self._as_many_as_references(path, list(read_lines(path))))
 
     def read_hypotheses(self, path: Path) -> list[str]:
-        """Translations made elsewhere. Raises InvalidInputError if they are not as many as the references."""
+        """Translations made elsewhere. Raises InvalidInputError if their number differs from the references'."""
         return self._as_many_as_references(path, list(read_lines(path)))
 
     def translate(
@@ -52,10 +52,10 @@ class EvaluationSet:
         device: str = "cpu",
         use_shortlist: bool = False,
     ) -> list[str]:
-        """A bundle's best translation of every source text, or that of an ensemble of several; see `Translator.load`.
+        """The best translation of every source text by a bundle or an ensemble of several; see `Translator.load`.
 
-        Raises InvalidInputError naming file and line for a text that the model cannot take, and what loading the
-        bundles and reading the file raise.
+        Raises InvalidInputError naming file and line for a text that the model refuses, and the errors of loading the
+        bundles and reading the file.
         """
         if self.source is None:
             raise InvalidInputError("to translate with a bundle, its source sentences are needed: --source FILE")
@@ -92,8 +92,8 @@ def record_scores(
     report: ScoreReport,
     options: SearchOptions,
 ) -> Path:
-    """Writes a report's scores into a bundle's config.json, in place of older ones of the same test set and
-    direction, and the model card anew from it; returns the bundle's folder. options: the search that was scored."""
+    """Writes a report's scores into a bundle's config.json, replacing older ones of the same test set and direction,
+    and rewrites the model card. Returns the bundle's folder. options: of the scored search."""
     folder = find_bundle(name_or_path)
     config = read_config(folder)
     direction = find_direction(config, source_language, target_language)

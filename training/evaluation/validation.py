@@ -1,4 +1,4 @@
-"""BLEU on the dev set while a model trains: what is measured is what is served."""
+"""BLEU on the dev set during training, measured as the model will be served."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -42,7 +42,7 @@ class Validator:
             for text in dev
         ]
         self.hypotheses: dict[str, list[str]] = {}
-        """What the last call's network made of the dev sentences, by direction."""
+        """The last call's translations of the dev sentences, by direction."""
         for text in self.dev:
             if not text.source:
                 raise InvalidInputError(
@@ -50,10 +50,10 @@ class Validator:
                 )
 
     def __call__(self, network: Transformer) -> dict[str, float]:
-        """BLEU (cased) by direction of the bundle that the network would make, decoded as that is served: the weights
-        are rounded to what is stored, and computed with by the same kernels in the same precision.
+        """BLEU (cased) by direction of the network's bundle, decoded as it will be served: with the weights rounded as
+        stored, the same kernels and the same precision.
 
-        Raises InvalidInputError if weights are no numbers, or for a precision that the device has not.
+        Raises InvalidInputError for weights that are NaN or infinite, and for a precision that the device lacks.
         """
         content = pack_weights(network, self.info.storage)
         decoder = make_decoder(
@@ -79,7 +79,7 @@ class Validator:
 def first_usable(
     text: ParallelText, vocabulary: Vocabulary, *, max_source_length: int, max_sentences: int
 ) -> tuple[list[str], list[str]]:
-    """The dev sentences that are validated, and their references: the first ones that the model can take."""
+    """The dev sentences for validation, and their references: the first ones that fit the model."""
     max_pieces = max_source_length - vocabulary.frame(text.direction).num_source
     sources: list[str] = []
     targets: list[str] = []

@@ -1,7 +1,7 @@
-"""A small English–German grammar that makes parallel sentences without end, to train on and to test with.
+"""A small English–German grammar that makes endless parallel sentences, for training and tests.
 
-From the words up: `words` and `lexicon`, then `structure` (what a sentence says), `english` and `german` (how each
-language puts it), `sentences` (what is said) and `corpus` (the files).
+Bottom up: `words` and `lexicon`, `structure` (sentences in neither language), `english` and `german` (their words in
+each language), `sentences` (random sentences) and `corpus` (files).
 """
 
 from dragoman.training.grammar.corpus import generate_pairs, write_corpus

@@ -1,4 +1,4 @@
-"""The corpus that Dragoman makes itself, split so that a test shows what was learnt and not what was remembered."""
+"""Dragoman's own corpus, split so that tests measure generalization, not memory."""
 
 import hashlib
 import os
@@ -17,7 +17,7 @@ from dragoman.training.grammar.sentences import make_sentences
 from dragoman.training.grammar.structure import Combination
 
 HELD_OUT_PERCENT = 8
-"""How many of a hundred combinations of two words never occur in training."""
+"""Percentage of the combinations of two words that never occur in training."""
 MAX_WORDS = 16
 """The longest sentence, in words of either language."""
 
@@ -47,7 +47,7 @@ def generate_pairs(num_pairs: int, *, seed: int) -> Iterator[tuple[str, str]]:
 
 @cache
 def is_held_out(combination: Combination) -> bool:
-    """Whether the two English words never meet in training. It hangs on them alone, so it holds across seeds."""
+    """Whether the two English words never occur together in training. It depends on them alone, whatever the seed."""
     digest = hashlib.blake2b(" ".join(combination).encode(), digest_size=8).digest()
     return int.from_bytes(digest) % 100 < HELD_OUT_PERCENT
 
@@ -55,13 +55,13 @@ def is_held_out(combination: Combination) -> bool:
 def write_corpus(folder: Path, *, num_train: int, num_held_out: int, seed: int) -> None:
     """Writes train.en, train.de, dev.en, dev.de, test.en and test.de, one sentence a line, UTF-8.
 
-    Of adjective and noun, and of verb and the noun of an object, some combinations are held out: no sentence of train
+    Some combinations of adjective and noun, and of verb and the noun of an object, are held out: no sentence of train
     has one, every sentence of dev and of test has at least one. No sentence is in two of the three. The files are
-    finished beside `folder` and then moved into it, in place of those of an earlier call.
+    finished beside `folder` and then moved into it, replacing those of an earlier call.
 
     num_train, num_held_out: sentence pairs in train, and in dev and test each.
 
-    Raises InvalidInputError if either is below 1, and OSError where nothing can be written; then `folder` is as it was.
+    Raises InvalidInputError if either is below 1, and OSError if writing fails; `folder` is then unchanged.
     """
     for name, count in (("num_train", num_train), ("num_held_out", num_held_out)):
         if count < 1:
@@ -79,7 +79,7 @@ def write_corpus(folder: Path, *, num_train: int, num_held_out: int, seed: int) 
 
 
 def _write_splits(folder: Path, missing: dict[str, int], seed: int) -> None:
-    """Hands out pairs until no split misses any; dev and test take turns."""
+    """Distributes pairs until every split is full; dev and test take turns."""
     with ExitStack() as stack:
         files = {
             (split, language): stack.enter_context(

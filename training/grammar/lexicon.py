@@ -8,7 +8,7 @@ from dragoman.training.grammar import words
 Case = Literal["nominative", "accusative", "dative"]
 
 FIRST, SECOND, THIRD, PLURAL = range(4)
-"""Where a form stands in a verb's tables: I, you (German du), he, and we or they, which share one in both languages."""
+"""Index of a form in a verb's tables: I, you (German du), he, and we or they, which share one in both languages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Noun:
 
 @dataclass(frozen=True, slots=True)
 class Adjective:
-    """An adjective; `stem` is what takes an ending: teuer, but ein teures Auto."""
+    """An adjective; endings are added to `stem`: teuer, but ein teures Auto."""
 
     english: str
     english_comparative: str
@@ -70,7 +70,7 @@ class Modal:
 class Determiner:
     """What stands before a noun. None for a number in which it does not exist.
 
-    endings: row of the article's endings, "" if it has none; adjective_endings: those it asks of an adjective.
+    endings: row of the article's endings, "" if it has none; adjective_endings: row of an adjective's endings after it.
     """
 
     english: str | None
@@ -97,7 +97,7 @@ class Pronoun:
 
 @dataclass(frozen=True, slots=True)
 class Adverbial:
-    """An adverbial of time; `tenses` says where it fits."""
+    """An adverbial of time; `tenses`: the tenses that it fits."""
 
     english: str
     german: str

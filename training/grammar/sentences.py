@@ -1,4 +1,4 @@
-"""Makes up sentences: which words go together, and how often each construction comes."""
+"""Random sentences: which words go together, and how often each construction occurs."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -63,7 +63,7 @@ _PLACES: dict[str, tuple[tuple[Preposition, ...], frozenset[str]]] = {
 
 
 def make_sentences(random: Random) -> Iterator[Sentence]:
-    """Sentences without end; the same for the same state of `random`."""
+    """Endless sentences; the same for the same state of `random`."""
     maker = _SentenceMaker(random)
     while True:
         yield maker.sentence()
@@ -81,7 +81,7 @@ def _adjectives(noun: Noun) -> tuple[Adjective, ...]:
 
 @cache
 def _determiner_weights(choice: DeterminerChoice, plural: bool) -> dict[Determiner, float]:
-    """How often each determiner comes among those that have the number."""
+    """How often each determiner occurs among those that have the number."""
     weights = {determiner: 9.0 if determiner is THE else 1.0 for determiner in DEFINITE}
     if choice != "definite":
         weights[BARE if plural else A] = 6.0
@@ -195,7 +195,7 @@ class _SentenceMaker:
         return self._with_complements(clause, adjective=0.25 if is_short else 0.5)
 
     def _with_complements(self, clause: Clause, adjective: float) -> Clause:
-        """The clause with all that its verb calls for; a verb with an object may have a place besides."""
+        """The clause with all complements that its verb needs; a verb with an object may also have a place."""
         verb = clause.verb
         if verb.frame in _PLACES:
             return replace(clause, place=self._place(verb.frame, adjective))

@@ -1,4 +1,4 @@
-"""What a sentence says, in neither language: the structures that `english` and `german` put into words."""
+"""Sentences in neither language: the structures that `english` and `german` put into words."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -47,7 +47,7 @@ class PrepositionalPhrase:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quality:
-    """What the copula says of its subject: old, very old, or older than something."""
+    """The predicate of the copula: old, very old, or older than something."""
 
     adjective: Adjective
     very: bool = False
@@ -56,7 +56,7 @@ class Quality:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clause:
-    """A verb with all that hangs on it.
+    """A verb with its subject, complements and adverbials.
 
     object:     the only object, or the direct one beside `indirect`; with the copula, the predicate noun.
     time_first: whether `time` opens the clause.

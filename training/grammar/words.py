@@ -1,7 +1,7 @@
 """The words of the made-up corpus, as tables: English, German, and what they go with.
 
 Verbs, adjectives and nouns share tags (person, food, …) that keep sentences sensible. An underscore joins the words
-of one entry. Words whose translation hangs on something that cannot be seen are left out: verbs whose past looks like
+of one entry. Words whose translation depends on something invisible are left out: verbs whose past looks like
 the present ("read", "put"), nouns whose plural looks like the singular ("sheep"), words of two meanings ("watch").
 """
 

@@ -19,10 +19,10 @@ from dragoman.training.learning.distributed import scatter_like
 
 
 class MovingAverage:
-    """Follows the weights, in float32: after each update it moves towards them by 1 - decay of the way.
+    """An exponential moving average of the weights, in float32: average = decay · average + (1 - decay) · weights.
 
-    The decay rises to its final value as (1 + n) / (10 + n) over the updates n = 1, 2, …: the first weights, which are
-    random, are soon forgotten.
+    The decay rises to its final value as (1 + n) / (10 + n) over the updates n = 1, 2, …, so that the first, random
+    weights are soon forgotten.
     """
 
     def __init__(self, network: nn.Module, decay: float) -> None:
@@ -33,23 +33,23 @@ class MovingAverage:
 
     @torch.no_grad()
     def follow(self, update: int) -> None:
-        """Takes in the weights as update `update`, 1 or more, left them."""
+        """Adds the weights after update `update`, which is 1 or more."""
         decay = min(self.decay, (1 + update) / (10 + update))
         for name, mean in self._means.items():
             mean.lerp_(self._parameters[name].float(), 1 - decay)
 
     def tensors(self) -> dict[str, Tensor]:
-        """The means by the parameters' names, in parts where the parameters are."""
+        """The means by the parameters' names, sharded like the parameters."""
         return self._means
 
     def restore(self, tensors: dict[str, Tensor]) -> None:
-        """Puts whole tensors, by the parameters' names, in the means' place."""
+        """Replaces the means by whole tensors, by the parameters' names."""
         for name, mean in self._means.items():
             mean.copy_(scatter_like(tensors[name], mean))
 
 
 _NO_SHAPE = {"dropout", "attention_dropout", "feed_forward_dropout", "max_source_length", "max_target_length"}
-"""Of the architecture: no weight's shape or meaning depends on these."""
+"""Keys of the architecture on which no weight's shape or meaning depends."""
 
 
 @torch.no_grad()
@@ -65,14 +65,14 @@ def mean_of(weights: Iterable[Mapping[str, Tensor]]) -> dict[str, Tensor]:
 
 
 def average_bundles(names_or_paths: Sequence[str], output: Path, storage: Storage) -> BundleConfig:
-    """Writes a bundle with the mean of others' weights: a model soup (Wortsman et al. 2022) of models that were
-    fine-tuned from the same one. Of models that were not, the mean is worth nothing.
+    """Writes a bundle with the mean of several bundles' weights: a model soup (Wortsman et al. 2022). It is useful only
+    for models fine-tuned from the same one.
 
-    names_or_paths: two or more. output: the bundle's folder; one that is there is replaced.
+    names_or_paths: two or more. output: the new bundle's folder; an existing bundle is replaced.
 
-    Returns the new bundle's configuration: the first one's name and description, the directions that all have.
-    Raises NotFoundError if there is no such bundle, InvalidInputError for a damaged one and for bundles that differ in
-    vocabulary or architecture, have no direction in common or lie where the new one is to be, DragomanError when that
+    Returns the new bundle's configuration: the first one's name and description, and the directions that all have.
+    Raises NotFoundError for an unknown bundle, InvalidInputError for a damaged one and for bundles that differ in
+    vocabulary or architecture, have no direction in common or lie in `output`, and DragomanError if the new bundle
     cannot be written.
     """
     if len(names_or_paths) < 2:
@@ -102,13 +102,13 @@ def average_bundles(names_or_paths: Sequence[str], output: Path, storage: Storag
 
 
 def share_their_origin(infos: Sequence[BundleConfig]) -> bool:
-    """Whether bundles say that they were fine-tuned from the same one."""
+    """Whether, by their provenance, bundles were fine-tuned from the same one."""
     origins = {_origin(info.provenance) for info in infos}
     return len(origins) == 1 and None not in origins
 
 
 def _origin(story: Mapping[str, Any]) -> tuple[str, str] | None:
-    """The bundle that a bundle began with, and its weights' checksum."""
+    """The name and the weights' checksum of a bundle's initial bundle."""
     try:
         name = str(story["run"]["initialization"]["bundle"])
         return name, str(story["data_checksums"][str(Path(name) / WEIGHTS_FILE)])
@@ -132,7 +132,7 @@ def _check_alike(first: Path, expected: ArchitectureConfig, other: Path, found: 
 
 
 def _provenance(names: Sequence[str], folders: Sequence[Path], infos: Sequence[BundleConfig]) -> dict[str, Any]:
-    """What the first one says of itself, with each one's whole provenance. What they were trained on counts for all."""
+    """The first bundle's description, with each one's whole provenance and the training data of all."""
     stories = [info.provenance for info in infos]
     joined = {
         key: " ".join(dict.fromkeys(str(story[key]) for story in stories if story.get(key)))
@@ -151,5 +151,5 @@ def _provenance(names: Sequence[str], folders: Sequence[Path], infos: Sequence[B
 
 
 def _count(value: Any) -> int:
-    """Of a provenance, which may hold anything."""
+    """A count from a provenance, which may contain anything."""
     return value if isinstance(value, int) else 0

@@ -1,4 +1,4 @@
-"""Several processes, on one host or many, that train one network together as `torchrun` starts them."""
+"""Several processes, started by `torchrun` on one host or many, that train one network together."""
 
 import json
 import os
@@ -27,12 +27,12 @@ from dragoman.training.learning.objective import Objective
 Value = TypeVar("Value")
 
 LONGEST_WAIT = timedelta(days=7)
-"""For another process. One that is busy, as with a long validation, must not be taken for dead; one that is dead closes
-its connections, and torchrun ends the others."""
+"""Time to wait for another process. A busy one, for instance in a long validation, must not count as dead; a dead one
+closes its connections, and torchrun ends the others."""
 
 
 class PeerError(DragomanError):
-    """The main process of the run has failed, and has told why."""
+    """The main process of the run has failed and reported the reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +42,8 @@ class World:
     rank: int = 0
     size: int = 1
     device: torch.device = torch.device("cpu")  # noqa: RUF009 - immutable
-    launcher: str | None = None  # tells the torchrun that started this process from others; None if none did
-    restarts: int = 0  # times that torchrun has started the run anew
+    launcher: str | None = None  # identifies the torchrun that started this process; None without one
+    restarts: int = 0  # times that torchrun has restarted the run
 
     @property
     def is_main(self) -> bool:
@@ -60,7 +60,7 @@ class World:
         return total.tolist()
 
     def share(self, value: Value) -> Value:
-        """The main process's value, which JSON can hold, in all processes."""
+        """Returns the main process's value, which JSON can hold, in all processes."""
         if self.size == 1:
             return value
         content = torch.tensor(list(json.dumps(value).encode()), dtype=torch.uint8)
@@ -74,9 +74,9 @@ class World:
         return shared
 
     def on_main(self, action: Callable[[], Value]) -> Value:
-        """What an action gives, which JSON can hold, done by the main process while the others wait.
+        """Runs an action in the main process while the others wait; all return its result, which JSON can hold.
 
-        Its DragomanError is raised in the main process, and PeerError in the others.
+        A DragomanError of the action is raised in the main process, and PeerError in the others.
         """
         try:
             value, error = (action() if self.is_main else None), None
@@ -90,12 +90,13 @@ class World:
         return value  # type: ignore[return-value] # the main process's
 
     def fail(self, message: str) -> NoReturn:
-        """Ends the run for a reason that all processes have found. Raises DragomanError, or PeerError but for one."""
+        """Ends the run for a reason that all processes have found. Raises DragomanError in the main process, PeerError
+        in the others."""
         raise DragomanError(message) if self.is_main else PeerError(message)
 
 
 def is_main_process() -> bool:
-    """As `World.is_main`, for where there is no world any more."""
+    """Like `World.is_main`, after the world has ended."""
     return os.environ.get("RANK", "0") == "0"
 
 
@@ -130,11 +131,11 @@ def join_world() -> Iterator[World]:
 
 
 def _meet(store: Store, rank: int, size: int) -> Store:
-    """A part of torchrun's store that the processes of this start have to themselves.
+    """A part of torchrun's store that only the processes of this start use.
 
-    When torchrun starts a run anew it keeps its store, with the addresses of processes that are dead, and a process
-    that finds such an address does not ask for another. So the first process names a meeting, the others sign in
-    for it, and it is on when the first has read out who came.
+    When torchrun restarts a run it keeps its store, with the addresses of dead processes, and a process that finds such
+    an address does not ask for another. So the first process names a meeting, the others sign in to it, and it begins
+    when the first has published the list.
     """
     own = uuid4().hex
     if rank == 0:
@@ -145,7 +146,7 @@ def _meet(store: Store, rank: int, size: int) -> Store:
     while True:
         meeting = store.get("meeting").decode()  # perhaps still that of an earlier start
         store.set(f"{meeting}/{rank}", own)
-        with suppress(RuntimeError):  # nothing was read out for a second
+        with suppress(RuntimeError):  # no list was published for a second
             store.wait([f"{meeting}/guests"], timedelta(seconds=1))
             if json.loads(store.get(f"{meeting}/guests"))[rank : rank + 1] == [own]:
                 return PrefixStore(meeting, store)
@@ -153,9 +154,9 @@ def _meet(store: Store, rank: int, size: int) -> Store:
 
 
 def distribute(objective: Objective, world: World, sharding: Literal["none", "full"]) -> nn.Module:
-    """The module to call in place of the objective: its gradients are the mean over all processes.
+    """The module to call instead of the objective: its gradients are the mean over all processes.
 
-    With "full" sharding (FSDP2) the network's parameters become DTensors, each process holding a part of each.
+    With "full" sharding (FSDP2) the network's parameters become DTensors, and each process holds a part of each.
     """
     if world.size == 1:
         return objective
@@ -171,7 +172,7 @@ def distribute(objective: Objective, world: World, sharding: Literal["none", "fu
 
 @contextmanager
 def gradient_exchange(module: nn.Module, *, is_last: bool) -> Iterator[None]:
-    """Around forward and backward pass of a batch: gradients travel with the last batch of an update alone."""
+    """The context of a batch's forward and backward pass: gradients are exchanged with an update's last batch alone."""
     if isinstance(module, FSDPModule):
         module.set_requires_gradient_sync(is_last)
         yield
@@ -183,12 +184,12 @@ def gradient_exchange(module: nn.Module, *, is_last: bool) -> Iterator[None]:
 
 
 def gather(tensor: Tensor) -> Tensor:
-    """A tensor as a whole, in whatever parts it lies; all processes must call it."""
+    """The whole of a tensor that may be sharded; all processes must call it."""
     return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
 
 
 def scatter_like(tensor: Tensor, model: Tensor) -> Tensor:
-    """A whole tensor, placed as another one of its shape is: on its device, in parts if that is so; all processes must
+    """A whole tensor, placed like another one of its shape: on its device, and sharded if that is; all processes must
     call it."""
     if isinstance(model, DTensor):
         return distribute_tensor(tensor.to(model.device), model.device_mesh, model.placements)

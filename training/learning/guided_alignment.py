@@ -1,4 +1,4 @@
-"""Guided alignment: the attention learns where IBM Model 1 would look (Chen et al. 2016; Garg et al. 2019)."""
+"""Guided alignment: the attention learns IBM Model 1's alignment (Chen et al. 2016; Garg et al. 2019)."""
 
 import numpy as np
 import torch
@@ -11,15 +11,15 @@ from dragoman.training.learning.translation_table import TranslationTable, learn
 NUM_ITERATIONS = 5
 
 _SMALLEST = 1e-6
-"""Attention below this costs no more than at this: 14 nats."""
+"""Lower bound of attention in the loss: it costs 14 nats at most."""
 
 
 class AlignmentPrior:
-    """Where each target piece comes from, as far as a lexicon of pieces knows.
+    """The alignment of each target piece by a lexicon of pieces.
 
     p(place | target piece, source) of IBM Model 1 is the translation probability of the piece at that place divided by
-    the sum over all places (Brown et al. 1993, equation 17). Being made from pieces when a batch comes, it needs no
-    aligned corpus and follows a segmentation that is sampled anew.
+    the sum over all places (Brown et al. 1993, equation 17). It is computed from the pieces of each batch, so it needs
+    no aligned corpus and works with sampled segmentations.
     """
 
     def __init__(self, table: TranslationTable) -> None:
@@ -29,11 +29,11 @@ class AlignmentPrior:
 
     @classmethod
     def learn(cls, corpus: EncodedCorpus) -> "AlignmentPrior":
-        """From the pairs of a corpus, or of a pool of it; deterministic."""
+        """Learns from the pairs of a corpus, or of a pool of it; deterministic."""
         return cls(learn_translation_table(corpus, NUM_ITERATIONS))
 
     def of(self, batch: Batch) -> Tensor:
-        """[N, T, S] float32: the rows of real labels add up to 1, or are 0 where the lexicon knows nothing; 0 at
+        """[N, T, S] float32: the rows of real labels add up to 1, or are 0 if the lexicon has no entry; 0 at
         padding."""
         source, labels = batch.source.cpu().numpy(), batch.labels.cpu().numpy()
         keys = source[:, None, :] * self._num_targets + labels[:, :, None]

@@ -1,4 +1,4 @@
-"""Losses on the output projection, in blocks of positions: the logits never exist as a whole."""
+"""Losses on the output projection, in blocks of positions: all logits never exist at once."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -10,15 +10,14 @@ BLOCK_ROWS = 512
 """Target positions per block: block logits of a vocabulary of 8,000 stay within a processor's cache."""
 
 _SMALLEST = torch.finfo(torch.float32).tiny
-"""Bounds the reported loss of a label, at 87 nats, where its probability is too small for a number; its gradient is
-not bounded."""
+"""Bounds the reported loss of a label at 87 nats if its probability underflows; its gradient is not bounded."""
 
 
 class _Gradients:
     """Gradients of states and weight, gathered block by block from the gradients of the logits.
 
-    The cross-entropy's gradient by the logits is `probabilities - smoothed labels`. What the smoothing takes from all
-    pieces alike is the same vector for every position, so `finish` takes it from the sums, and no block need hold it.
+    The cross-entropy's gradient by the logits is `probabilities - smoothed labels`. The smoothing's even share is the
+    same for every position, so `finish` subtracts it from the sums, and no block needs it.
     """
 
     def __init__(self, states: Tensor, weight: Tensor, product_weight: Tensor) -> None:
@@ -43,7 +42,7 @@ def _blocks(rows: int) -> Iterator[slice]:
 
 
 class _ProjectedCrossEntropy(torch.autograd.Function):
-    """See `projected_cross_entropy`. Gradients are made in the forward pass, while a block's logits are at hand."""
+    """See `projected_cross_entropy`. The forward pass computes the gradients while a block's logits are in memory."""
 
     @staticmethod
     def forward(ctx: Any, states: Tensor, weight: Tensor, labels: Tensor, smoothing: float) -> tuple[Tensor, Tensor]:
@@ -73,7 +72,7 @@ class _ProjectedCrossEntropy(torch.autograd.Function):
 
 
 class _ProjectedRDrop(torch.autograd.Function):
-    """See `projected_r_drop`; works as the plain cross-entropy does."""
+    """See `projected_r_drop`; works like the plain cross-entropy."""
 
     @staticmethod
     def forward(
@@ -120,7 +119,7 @@ class _ProjectedRDrop(torch.autograd.Function):
 
 
 def _minus_at(values: Tensor, columns: Tensor, amount: float) -> Tensor:
-    """Takes `amount` from one column, [rows, 1], of each row, in place."""
+    """Subtracts `amount` from one column, [rows, 1], of each row, in place."""
     return values.scatter_add_(1, columns, values.new_full(columns.shape, -amount))
 
 
@@ -151,8 +150,8 @@ def projected_cross_entropy(states: Tensor, weight: Tensor, labels: Tensor, smoo
 def projected_r_drop(
     states: Tensor, weight: Tensor, labels: Tensor, smoothing: float, strength: float
 ) -> tuple[Tensor, Tensor]:
-    """R-Drop (Wu et al. 2021): the same positions went through the network twice, under different dropout, and the two
-    predictions p and q are to be right and to agree.
+    """R-Drop (Wu et al. 2021): the loss of two passes of the same positions under different dropout, plus the
+    divergence of their predictions p and q.
 
     states: [2 · rows, d_model], the second pass after the first; weight, labels [rows] and smoothing as for
     `projected_cross_entropy`. strength: α of the paper, of ½ (KL(p ‖ q) + KL(q ‖ p)).

@@ -1,4 +1,4 @@
-"""What training minimizes over a batch: one module, so that DDP and FSDP2 can wrap it as a whole."""
+"""The loss of a batch: one module, so that DDP and FSDP2 can wrap it as a whole."""
 
 from typing import NamedTuple
 
@@ -16,12 +16,12 @@ from dragoman.training.learning.native.operations import fastest_operations
 class LossSums(NamedTuple):
     """Sums over the target tokens of a batch, in nats, scalars in float32."""
 
-    total: Tensor  # what is minimized, the only one that can be differentiated
+    total: Tensor  # the loss; only this one can be differentiated
     negative_log_likelihood: Tensor
 
 
 class Objective(nn.Module):
-    """Label-smoothed cross-entropy of a network's predictions, and what the options add to it."""
+    """Label-smoothed cross-entropy of a network's predictions, with the terms that the options add."""
 
     def __init__(
         self,
@@ -31,7 +31,7 @@ class Objective(nn.Module):
         low_precision: bool,
         alignment_prior: AlignmentPrior | None = None,
     ) -> None:
-        """alignment_prior: what the attention is guided to, where the options ask for that."""
+        """alignment_prior: the target of guided alignment; None without it."""
         super().__init__()
         self.network = network
         self.network.use(fastest_operations(next(network.parameters()).device, low_precision=low_precision))
@@ -72,11 +72,11 @@ class Objective(nn.Module):
 
 
 def drop_words(ids: Tensor, probability: float, unk_id: int) -> Tensor:
-    """Each piece becomes the unknown piece with a probability, so that the network learns to do without it (Sennrich
-    et al. 2016, "Edinburgh Neural Machine Translation Systems"; Gal and Ghahramani 2016).
+    """Replaces each piece by the unknown piece with a probability, so that the network learns to do without it
+    (Sennrich et al. 2016, "Edinburgh Neural Machine Translation Systems"; Gal and Ghahramani 2016).
 
-    ids: [N, length]. The first piece, the language tag or the beginning of sentence, stays. Every other may go, the
-    end of the source too; at padding it makes no difference, which is masked or has no label.
+    ids: [N, length]. The first piece, the language tag or the beginning of sentence, stays. Any other may be replaced,
+    also the source's end of sentence; replaced padding has no effect, since it is masked or has no label.
     """
     if not probability:
         return ids

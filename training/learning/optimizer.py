@@ -1,4 +1,4 @@
-"""The optimizer of a run, and its learning rate over time: plain functions of the update's number, 1, 2, …"""
+"""The optimizer of a run, and its learning rate as a function of the update's number, 1, 2, …"""
 
 import math
 from collections.abc import Iterator, MutableMapping
@@ -11,7 +11,7 @@ from dragoman.training.config import OptimizationConfig
 
 
 class Optimizer(Protocol):
-    """What a run needs of torch's optimizers."""
+    """The part of torch's optimizers that a run needs."""
 
     @property
     def state(self) -> MutableMapping[Any, Any]: ...
@@ -25,8 +25,8 @@ class Optimizer(Protocol):
 
 
 class MuonWithAdamW:
-    """Muon (Jordan et al. 2024) makes each update of a matrix orthogonal, so that it moves all directions alike. Its
-    steps are scaled to those of AdamW (Liu et al. 2025), with which it shares the learning rate."""
+    """Muon (Jordan et al. 2024) makes each update of a matrix orthogonal, so that it moves all directions equally. Its
+    steps are scaled to those of AdamW (Liu et al. 2025), so the two share the learning rate."""
 
     def __init__(self, muon: torch.optim.Muon, adamw: torch.optim.AdamW) -> None:
         self._parts = (muon, adamw)
@@ -44,8 +44,8 @@ class MuonWithAdamW:
 
 
 def make_optimizer(network: nn.Module, options: OptimizationConfig) -> Optimizer:
-    """AdamW (Loshchilov and Hutter 2019) is Adam (Kingma and Ba 2015) where there is no weight decay, which falls on
-    matrices alone."""
+    """The configured optimizer. Weight decay applies to matrices alone; without it, AdamW (Loshchilov and Hutter 2019)
+    is Adam (Kingma and Ba 2015)."""
     parameters = list(network.parameters())
     matrices = list(_layer_matrices(network)) if options.optimizer == "muon" else []
     others = [parameter for parameter in parameters if not any(parameter is matrix for matrix in matrices)]
@@ -65,8 +65,8 @@ def make_optimizer(network: nn.Module, options: OptimizationConfig) -> Optimizer
 
 
 def _layer_matrices(network: nn.Module) -> Iterator[Tensor]:
-    """The weights of linear layers but for the output projection, which, as the embeddings, has a row for each piece:
-    those are no maps from one space to another, and Muon is not made for them."""
+    """The weights of linear layers except the output projection. That, like an embedding, has a row for each piece and
+    is not a map between spaces, for which Muon is made."""
     for name, module in network.named_modules():
         if isinstance(module, nn.Linear) and name != "output_projection":
             yield module.weight
@@ -111,5 +111,5 @@ def cosine(update: int, *, peak: float, warmup_updates: int, max_updates: int, f
 
 
 def _share_of_decay(update: int, warmup_updates: int, max_updates: int) -> float:
-    """How much of the way from the end of the warm-up to the last update is behind, 0 to 1."""
+    """The share of the updates from the end of the warm-up to the last update that are done, 0 to 1."""
     return min(1.0, (update - warmup_updates) / max(1, max_updates - warmup_updates))

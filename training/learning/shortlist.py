@@ -1,15 +1,14 @@
 """Learning a lexical shortlist (dragoman.model.shortlist) from a parallel corpus.
 
-A target piece may translate a source piece by its p(target piece | source piece) of IBM Model 1 (Brown et
-al. 1993), learnt by expectation maximization. It is a few lines in numpy, and the probabilities are all that is wanted:
-the libraries for word alignment give links between the words of sentence pairs, of which these would have to be
-counted anew.
+Candidates are chosen by p(target piece | source piece) of IBM Model 1 (Brown et al. 1993), learnt by expectation
+maximization in a few lines of numpy. Libraries for word alignment give links between the words of sentence pairs, from
+which these probabilities would have to be counted again.
 
-What it costs and gives for the first bundle en-de (6+2 layers), learnt from all 161,996 pairs of its training corpus in
-half a minute for each direction on one core: `frequent` and `best` (see ShortlistOptions), the mean size of a
-sentence's shortlist out of 8,000 pieces, the share of the dev set's target pieces in it (end of sentence included),
-BLEU on dev, and what the lists take in the bundle. BLEU is that of CTranslate2 4.8.5 with these lists as its vmap
-(int8, beam 4, one sentence at a time).
+The table is for the first bundle en-de (6+2 layers), learnt from all 161,996 pairs of its training corpus in half a
+minute for each direction on one core: `frequent` and `best` (see ShortlistOptions), the mean size of a sentence's
+shortlist out of 8,000 pieces, the share of the dev set's target pieces in it (end of sentence included), BLEU on dev,
+and the lists' size in the bundle. BLEU is that of CTranslate2 4.8.5 with these lists as its vmap (int8, beam 4, one
+sentence at a time).
 
 |                |     en→de                       |     de→en                       |
 | frequent, best |  size   coverage   BLEU   file  |  size   coverage   BLEU   file  |
@@ -23,15 +22,15 @@ BLEU on dev, and what the lists take in the bundle. BLEU is that of CTranslate2 
 | 500, 100       |   701    98.2 %   40.24  328 kB |   620    98.9 %   47.43  268 kB |
 | none           | 8,000   100.0 %   40.08         | 8,000   100.0 %   47.40         |
 
-With the shipped shortlist (100, 50) our own search in int8 has, beside the whole vocabulary: dev en→de 40.12 and 40.14,
-de→en 47.46 and 47.39; devtest en→de 39.50 and 39.78, de→en 46.36 and 46.28 BLEU; chrF is never lower. With the present
-bundle (6+2 layers, distilled): dev 45.4 and 45.7, 52.1 and 52.3; devtest 44.2 and 44.3, 51.4 and 51.6. About one
-sentence in six is translated differently, a little less with longer lists: the softmax shares out the probability of
-what is left out, and close races end otherwise.
+Our own search in int8 with the shipped shortlist (100, 50), and with the whole vocabulary, has BLEU dev en→de 40.12 and
+40.14, de→en 47.46 and 47.39; devtest en→de 39.50 and 39.78, de→en 46.36 and 46.28; chrF is never lower. With the
+present bundle (6+2 layers, distilled): dev 45.4 and 45.7, 52.1 and 52.3; devtest 44.2 and 44.3, 51.4 and 51.6. About
+one
+sentence in six is translated differently, a few less with longer lists: the softmax redistributes the probability of
+the missing pieces, and close races end differently.
 
-What is missing hardly matters: where a translation of the whole network holds a piece that is not in the shortlist, it
-is mostly one that has nothing to do with the source. So the defaults are 100 and 50, rather for text of another kind
-than for this one, where less would do.
+The missing pieces hardly matter: a piece that the whole network chooses but the shortlist lacks is mostly unrelated to
+the source. The defaults, 100 and 50, leave room for other kinds of text; for this one less would do.
 """
 
 from collections.abc import Iterator
@@ -51,24 +50,24 @@ from dragoman.training.learning.translation_table import TranslationTable, learn
 from dragoman.translation.languages import find_direction
 
 MAX_LENGTH = 100
-"""Pairs with more pieces on a side teach little for the time they take."""
+"""Pairs with more pieces on a side are left out: they teach little for the time they take."""
 
 MAX_LINKS = 100_000_000
 """Pairs of a source and a target piece of one sentence pair that are learnt from; a larger corpus is thinned out
 evenly. Bounds the time to minutes and the memory to about 1 GB."""
 
 MAX_HELD_OUT = 2000
-"""Sentence pairs that coverage is measured on."""
+"""Most sentence pairs for measuring coverage."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShortlistOptions:
-    """How large the lists become.
+    """The sizes of the lists.
 
-    frequent:        the target pieces that the corpus has most often are always possible; at least 64, for a beam of
-                     32 wants as many.
-    best:            most candidates of a source piece beside these.
-    min_probability: what p(target piece | source piece) a candidate needs.
+    frequent:        number of most frequent target pieces that are always possible; at least 64, which a beam of 32
+                     needs.
+    best:            most candidates of a source piece besides these.
+    min_probability: least p(target piece | source piece) of a candidate.
     num_iterations:  of expectation maximization.
     """
 
@@ -80,12 +79,12 @@ class ShortlistOptions:
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """How a shortlist fares on held-out pairs.
+    """A shortlist's coverage of held-out pairs.
 
     pieces:     share of the target pieces, the end of sentence included, that are in their sentence's shortlist.
-    sentences:  share of the target sentences all of whose pieces are.
-    mean_size:  of the shortlist of a sentence.
-    vocab_size: target pieces in all.
+    sentences:  share of the target sentences whose pieces all are.
+    mean_size:  mean size of a sentence's shortlist.
+    vocab_size: number of target pieces in the vocabulary.
     num_pairs:  held-out pairs.
     """
 
@@ -107,8 +106,8 @@ def add_shortlist(
     vmap: Path | None = None,
 ) -> tuple[Direction, Coverage]:
     """Learns a direction's lists from a parallel corpus and writes them into the bundle, whose other directions keep
-    theirs, and for CTranslate2 into the file `vmap`. The coverage is measured on up to MAX_HELD_OUT pairs, evenly
-    spread, that are not learnt from.
+    theirs, and for CTranslate2 into the file `vmap`. Measures the coverage on up to MAX_HELD_OUT evenly spread pairs
+    that are held out.
 
     Raises NotFoundError or InvalidInputError that names the file or language at fault, and DragomanError if a file
     cannot be written.
@@ -132,7 +131,7 @@ def add_shortlist(
 
 
 def split_corpus(corpus: EncodedCorpus) -> tuple[EncodedCorpus, EncodedCorpus]:
-    """What to learn from, and every n-th pair, a tenth at most, to measure on."""
+    """The pairs to learn from, and every n-th pair, at most a tenth, to measure on."""
     step = max(10, -(-len(corpus) // MAX_HELD_OUT))
     is_held_out = np.arange(len(corpus)) % step == 0
     return _choose(corpus, np.flatnonzero(~is_held_out)), _choose(corpus, np.flatnonzero(is_held_out))
@@ -149,8 +148,8 @@ def learn_lists(
 ) -> CandidateLists:
     """One direction's candidates; the corpus as `encode_corpus` gives it.
 
-    A source piece brings its likeliest translations along and, for names, numbers and other words that stay as they
-    are, the target pieces that are spelled like it, at the beginning of a word or within one.
+    A source piece gets its likeliest translations and, for names, numbers and other words that stay the same, the
+    target pieces with its spelling, at the beginning of a word or within one.
     """
     table = learn_translation_table(thin_out(corpus), options.num_iterations)
     possible = np.ones(vocabulary.target.size, dtype=np.bool_)
@@ -160,7 +159,7 @@ def learn_lists(
     is_candidate[always] = False  # they need no list
     keep = is_candidate[table.targets] & (table.probabilities >= options.min_probability)
     sources, targets = _best(table, np.flatnonzero(keep), options.best)
-    # The tag and the end of sentence stand in every source: they stood for the empty word, and bring nothing along.
+    # The tag and the end of sentence are in every source: they served as the empty word and get no candidates.
     framing = np.isin(sources, vocabulary.frame(direction).enclose(()))
     copies = _copies(vocabulary, is_candidate)
     sources = np.concatenate((sources[~framing], copies[0]))
@@ -190,7 +189,7 @@ def _best(
 
 
 def _copies(vocabulary: Vocabulary, is_candidate: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Source and target ids that are spelled alike, whether or not they begin a word."""
+    """Source and target ids with the same spelling, whether or not they begin a word."""
     target_pieces = vocabulary.target.pieces(range(vocabulary.target.size))
     ids = {piece: i for i, piece in enumerate(target_pieces) if is_candidate[i]}
     sources, targets = [], []
@@ -204,7 +203,7 @@ def _copies(vocabulary: Vocabulary, is_candidate: NDArray[np.bool_]) -> tuple[ND
 
 
 def measure_coverage(shortlist: Shortlist, direction: Direction, corpus: EncodedCorpus) -> Coverage:
-    """On pairs as `encode_corpus` gives them."""
+    """The coverage on pairs as `encode_corpus` gives them."""
     sizes = np.zeros(len(corpus))
     covered = np.zeros(len(corpus), dtype=np.int64)
     for pair, (source, target) in enumerate(zip(_sequences(corpus.source), _sequences(corpus.target), strict=True)):
@@ -226,6 +225,6 @@ def _sequences(side: EncodedSide) -> Iterator[NDArray[np.int32]]:
 
 
 def thin_out(corpus: EncodedCorpus) -> EncodedCorpus:
-    """Every n-th pair, so that there are about MAX_LINKS links at most."""
+    """Every n-th pair, so that there are at most about MAX_LINKS links."""
     step = -(-int(num_links(corpus).sum()) // MAX_LINKS)
     return corpus if step <= 1 else _choose(corpus, np.arange(0, len(corpus), step))

@@ -1,14 +1,14 @@
-"""Telling an update that would harm the network from a good one, before it is made."""
+"""Detecting bad updates before they are made."""
 
 import math
 from dataclasses import dataclass, field
 from statistics import median
 
 WINDOW = 100
-"""Gradient norms that the next is held against: 100 outlast any one odd batch, yet follow where training leads."""
+"""Gradient norms that the next is compared with: 100 outlast a single odd batch, yet follow the training."""
 
 FEWEST = 20
-"""With fewer norms nothing is usual yet: the first updates' norms fall steeply."""
+"""With fewer norms no update is judged: the first norms fall steeply."""
 
 
 @dataclass(slots=True)
@@ -20,9 +20,9 @@ class Stability:
     rollbacks: int = 0  # so far
 
     def judge(self, loss: float, norm: float, *, spike_factor: float) -> str | None:
-        """What is wrong with an update of this loss and gradient norm, None if nothing is; remembers it for the next.
+        """The fault of an update with this loss and gradient norm, None if it is good; remembers the norm.
 
-        spike_factor: the norm's largest ratio to the median of those before; 0 for any.
+        spike_factor: largest ratio of the norm to the median of the previous ones; 0: no limit.
         """
         fault = self._fault(loss, norm, spike_factor)
         if math.isfinite(norm):

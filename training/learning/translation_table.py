@@ -1,4 +1,4 @@
-"""How likely a target piece translates a source piece: IBM Model 1 (Brown et al. 1993) over a corpus of pieces."""
+"""Translation probabilities of pieces: IBM Model 1 (Brown et al. 1993) over a corpus of pieces."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 from dragoman.training.corpus.pairs import EncodedCorpus
 
 CHUNK_LINKS = 4_000_000
-"""Pairs of a source and a target piece of one sentence pair that are looked at together."""
+"""Links, pairs of a source and a target piece of a sentence pair, that are processed at once."""
 
 
 @dataclass(frozen=True, slots=True)
 class TranslationTable:
-    """p(target | source) wherever the two meet in a sentence pair: three arrays of one length, ordered by source, then
-    by target. The probabilities of a source piece add up to 1."""
+    """p(target | source) of all pieces that occur together in a sentence pair: three arrays of one length, ordered by
+    source, then by target. The probabilities of a source piece add up to 1."""
 
     sources: NDArray[np.int64]
     targets: NDArray[np.int64]
@@ -25,11 +25,11 @@ class TranslationTable:
 def learn_translation_table(corpus: EncodedCorpus, num_iterations: int) -> TranslationTable:
     """p(target | source) of IBM Model 1, from uniform probabilities by expectation maximization.
 
-    What stands in every source, the language tag and the end of sentence, takes the part of the empty word.
+    The language tag and the end of sentence, which are in every source, serve as the empty word.
     """
     num_targets = int(corpus.target.pieces.max()) + 1
     chunks = list(_chunks(corpus))
-    keys = np.zeros(0, dtype=np.int64)  # source · num_targets + target, of all that meet, ascending
+    keys = np.zeros(0, dtype=np.int64)  # source · num_targets + target of all co-occurring pieces, ascending
     for chunk in chunks:
         keys = np.union1d(keys, _links(corpus, chunk, num_targets).keys)
     sources = keys // num_targets
@@ -50,9 +50,9 @@ def learn_translation_table(corpus: EncodedCorpus, num_iterations: int) -> Trans
 class _Links:
     """Every target piece of some sentence pairs with every source piece of its sentence.
 
-    keys:    [L] source · num_targets + target; the links of a target piece stand side by side.
-    starts:  [T] where those of each target piece begin.
-    lengths: [T] how many it has: the source pieces of its sentence.
+    keys:    [L] source · num_targets + target; the links of a target piece are adjacent.
+    starts:  [T] the beginning of each target piece's links.
+    lengths: [T] their number: the source pieces of its sentence.
     """
 
     keys: NDArray[np.int64]

@@ -20,7 +20,7 @@ from dragoman.training.learning.optimizer import learning_rate, make_optimizer
 
 @dataclass(frozen=True, slots=True)
 class Gradients:
-    """What is known of an update before it is made; alike in all processes."""
+    """The measures of an update before it is made; the same in all processes."""
 
     loss: float  # sums over its target tokens, in nats
     negative_log_likelihood: float
@@ -55,8 +55,8 @@ class Updater:
     def accumulate(self, update: int, batches: Sequence[PlannedBatch], *, is_stopping: bool = False) -> Gradients:
         """Computes the gradient of the mean loss over all `num_batches` batches of an update.
 
-        Each batch has random numbers of its own, from the seed, the update and its place among the update's batches:
-        so a run that goes on needs to remember none, and as many processes as there are compute the same.
+        Each batch has random numbers of its own, from the seed, the update and its place among the update's batches. So
+        a checkpoint needs no generator's state, and any number of processes computes the same.
         """
         num_tokens = sum(batch.num_target_tokens for batch in batches)
         own = list(enumerate(batches))[self.world.rank :: self.world.size]
@@ -65,7 +65,7 @@ class Updater:
             torch.manual_seed(_mix(self.seed, update, number))
             with gradient_exchange(self.module, is_last=number == own[-1][0]):
                 sums = self.module(batch.make().to(self.world.device))
-                # The processes' gradients are averaged, but the mean that counts is over tokens.
+                # The processes' gradients are averaged, but the loss is a mean over tokens.
                 (sums.total / (num_tokens / self.world.size)).backward()
             loss = loss + sums.total.detach()
             negative_log_likelihood = negative_log_likelihood + sums.negative_log_likelihood.detach()
@@ -74,7 +74,7 @@ class Updater:
         return Gradients(totals[0], totals[1], totals[2] / self.world.size, num_tokens, totals[3] > 0)
 
     def step(self, update: int) -> None:
-        """Changes the weights by what `accumulate` has computed."""
+        """Updates the weights with the gradient of `accumulate`."""
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(update, self.options)
         self.optimizer.step()
@@ -83,12 +83,12 @@ class Updater:
             self.average.follow(update)
 
     def leave_out(self) -> None:
-        """Forgets what `accumulate` has computed."""
+        """Discards the gradient of `accumulate`."""
         self.optimizer.zero_grad()
 
     def copy_weights_to(self, network: Transformer | None) -> None:
-        """Copies the weights that are worth most, the moving average's if there is one, into a network of the same
-        shape; None in processes that need none. All processes call it."""
+        """Copies the moving average if there is one, otherwise the weights, into a network of the same shape; None in
+        processes that need no copy. All processes call it."""
         weights = dict(self.network.named_parameters()) if self.average is None else self.average.tensors()
         copies = {} if network is None else dict(network.named_parameters())
         with torch.no_grad():
@@ -99,5 +99,5 @@ class Updater:
 
 
 def _mix(*numbers: int) -> int:
-    """A seed of 63 bits from several numbers; like ones give unlike seeds."""
+    """A seed of 63 bits from several numbers; similar numbers give unrelated seeds."""
     return int.from_bytes(hashlib.blake2b(repr(numbers).encode(), digest_size=8).digest(), "little") >> 1

@@ -19,7 +19,7 @@ NUM_PICTURES = 3
 """Of each direction."""
 
 END = "</s>"
-"""How the row of the end of sentence is labelled, as SentencePiece calls it."""
+"""Label of the end of sentence's row: SentencePiece's name of the piece."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +42,7 @@ class AttentionPicture:
 def picture_attention(
     translator: Translator, direction: Direction, sources: Sequence[str], options: SearchOptions
 ) -> Iterator[AttentionPicture]:
-    """Pictures of a few sentences, evenly chosen among those that are not too long. options: with return_attention."""
+    """Pictures of a few sentences, evenly chosen among those that are short enough. options: with return_attention."""
     pieces = translator.vocabulary.source.encode_all(list(sources))
     short = [number for number, ids in enumerate(pieces) if 0 < len(ids) <= MAX_PIECES]
     chosen = [sources[number] for number in evenly(short, NUM_PICTURES)]
@@ -53,7 +53,7 @@ def picture_attention(
 
 
 def draw_attention(direction: Direction, translation: Translation) -> AttentionPicture | None:
-    """None if the translation came without attention."""
+    """The picture of a translation; None if it has no attention."""
     best = translation.hypotheses[0]
     if best.attention is None or not best.attention.size:
         return None

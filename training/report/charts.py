@@ -10,7 +10,7 @@ from typing import Any
 from dragoman.training.report.run_record import Measurement, RunRecord
 
 MAX_ROWS = 25
-"""Of a chart's table of values."""
+"""Rows of a chart's table of values."""
 
 LOGARITHMIC_SPAN = 20.0
 """Ratio of the largest value to the smallest above which an axis that may be logarithmic is."""
@@ -117,7 +117,7 @@ def draw_curves(record: RunRecord) -> list[Chart]:
 
 
 def draw_chart(name: str, curves: Curves, last_update: int) -> Chart | None:
-    """None if there is no finite value to draw. Values that are no finite numbers leave a gap.
+    """Draws a chart; None without a finite value. Values that are not finite leave a gap.
 
     name: begins every id of the SVG. last_update: where the axis ends.
     """
@@ -250,14 +250,14 @@ def perplexity(negative_log_likelihood: float) -> float:
 
 
 def evenly(items: Sequence[int], max_items: int) -> list[int]:
-    """At most `max_items` of them, the first and the last included."""
+    """At most `max_items` items, evenly spread, with the first and the last."""
     if len(items) <= max_items:
         return list(items)
     return [items[round(place * (len(items) - 1) / (max_items - 1))] for place in range(max_items)]
 
 
 def format_value(value: float) -> str:
-    """To four digits, without an exponent where people would write none."""
+    """A value to four digits, without an exponent unless people would write one."""
     if not math.isfinite(value):
         return str(value)
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"

@@ -1,4 +1,4 @@
-"""Runs side by side: in what their configurations differ, and what came of it. Free of torch."""
+"""Runs side by side: the differences of their configurations, and their results. Free of torch."""
 
 import hashlib
 import json
@@ -13,26 +13,26 @@ from dragoman.training.evaluation.metrics import DEFAULT_TOKENIZER, bleu_score
 from dragoman.training.report.run_record import RunRecord
 
 _NO_CHOICES = ("run_folder", "seed", "bundle.")
-"""Beginnings of keys that make no other experiment of a run."""
+"""Prefixes of keys whose values do not distinguish experiments."""
 
 _PLAIN_CORPUS = {"repeat": 1, "directions": []}
-"""Options of a corpus that say nothing, and that runs of older versions lack."""
+"""Default options of a corpus, which runs of older versions lack."""
 
 _OLD_TOKENIZER = {"validation.tokenize": DEFAULT_TOKENIZER}
-"""What runs of older versions were validated with, which do not say so."""
+"""Validation options of older versions' runs, which do not record them."""
 
 _DEV_SET = "dev set"
 
 _BLEU = "bleu "
-"""Begins the names of a validation's scores; a direction follows."""
+"""Prefix of the names of a validation's scores; a direction follows."""
 
 MAX_PADDING = 40
-"""Cells that are wider stand out of their column; a table where all were as wide would fit no screen."""
+"""Wider cells overflow their column, so that the table still fits a screen."""
 
 
 @dataclass(frozen=True)
 class ComparedRun:
-    """What came of a run."""
+    """A run's results."""
 
     record: RunRecord
 
@@ -42,7 +42,7 @@ class ComparedRun:
 
     @cached_property
     def bleu(self) -> dict[str, float]:
-        """Of its best translations of its dev set, by direction; empty before the first validation."""
+        """BLEU of its best translations of the dev set, by direction; empty before the first validation."""
         return {
             direction: bleu_score(
                 [line.hypothesis for line in lines],
@@ -55,29 +55,29 @@ class ComparedRun:
 
     @cached_property
     def last_bleu(self) -> dict[str, float]:
-        """Of its last validation, by direction: fine-tuning may end with less than it began with."""
+        """BLEU of its last validation, by direction: fine-tuning may end with less than it began with."""
         validations = self.record.of_kind("validation")
         values = validations[-1].values if validations else {}
         return {name.removeprefix(_BLEU): value for name, value in values.items() if name.startswith(_BLEU)}
 
     @property
     def best_update(self) -> int | None:
-        """At which those were made; the last update of a mean of checkpoints."""
+        """The update of its best translations; the last one of a mean of checkpoints."""
         return self.record.best_translations[0].update if self.record.best_translations else None
 
     @property
     def target_pieces(self) -> float | None:
-        """That it has been trained on, in millions."""
+        """Target pieces trained on, in millions."""
         return self._progress("target_tokens", 1e6)
 
     @property
     def hours(self) -> float | None:
-        """That it has been trained for, validations left out."""
+        """Hours of training, without validations."""
         return self._progress("seconds", 3600)
 
     @property
     def threads(self) -> int | None:
-        """Of all its processes together, when it last started."""
+        """Threads of all its processes at its last start."""
         try:
             start = self.record.provenance["starts"][-1]
             return int(start["processes"]) * int(start["threads"])
@@ -91,10 +91,10 @@ class ComparedRun:
 
 @dataclass(frozen=True, slots=True)
 class Experiment:
-    """Runs that differ in nothing but their seed.
+    """Runs that differ only in their seed.
 
-    differences: dotted key → value, of those keys whose value is not the first run's; None where there is no such key.
-                 "dev set" stands for other sentences than the first run's.
+    differences: dotted key → value of the keys that differ from the first run; None for a missing key. "dev set" means
+                 that the sentences differ from the first run's.
     """
 
     runs: tuple[ComparedRun, ...]
@@ -106,8 +106,8 @@ class Experiment:
 
 
 def compare_runs(records: Sequence[RunRecord]) -> list[Experiment]:
-    """The experiments, in the order in which they first come. records: at least one, of which the first is what the
-    others are held against; one that comes again is passed over."""
+    """The experiments, in the order of their first runs. records: at least one; the others are compared with the first,
+    and repeated ones are skipped."""
     distinct = {record.folder.resolve(): record for record in reversed(records)}
     runs = [ComparedRun(record) for record in reversed(distinct.values())]
     choices = [_choices(run.record) for run in runs]
@@ -129,7 +129,7 @@ def _differences(first: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str
 
 
 def _choices(record: RunRecord) -> dict[str, Any]:
-    """Dotted key → value, of what makes an experiment."""
+    """Dotted key → value of the options that distinguish experiments."""
     flat: dict[str, Any] = dict(_OLD_TOKENIZER)
     for key, value in record.config.items():
         if isinstance(value, dict):
@@ -153,9 +153,9 @@ def _without_plain_options(value: Any) -> Any:
 
 
 def comparison_table(experiments: Sequence[Experiment]) -> str:
-    """A table in Markdown with a row for each experiment: the mean of those of its runs that have a value, of BLEU with
-    the standard deviation where seeds differ, and how many runs that are where some have none. A cell is empty where
-    nothing is known."""
+    """A Markdown table with a row for each experiment: means over its runs that have a value, for BLEU with the
+    standard deviation over several seeds, and with the number of runs if some have no value. Unknown cells are
+    empty."""
     first = experiments[0].runs[0].record.folder
     directions = list(dict.fromkeys(name for one in experiments for run in one.runs for name in run.bleu))
     columns: list[tuple[str, Callable[[Experiment], str]]] = [

@@ -25,7 +25,7 @@ from dragoman.translation.lines import read_lines
 from dragoman.translation.translator import Translator
 
 DEFAULT_SENTENCES = 500
-"""Of each direction, where the run's configuration does not tell."""
+"""Sentences of each direction, if the run's configuration does not say."""
 
 
 LENGTH_LIMITS = (10, 20, 30, 40)
@@ -36,7 +36,7 @@ BOOTSTRAP = f"sacreBLEU's bootstrap with {NUM_BOOTSTRAP_SAMPLES:,} resamples"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TranslatedText:
-    """Dev sentences of one direction, with their references and what the best bundle makes of them."""
+    """Dev sentences of one direction, with their references and the best bundle's translations."""
 
     direction: Direction
     source: tuple[str, ...]
@@ -46,14 +46,14 @@ class TranslatedText:
 
 @dataclass(frozen=True, slots=True)
 class TranslatedDevSet:
-    """origin: where the translations come from, a sentence for the reader; also tells why there are none."""
+    """origin: a sentence for the reader on the origin of the translations, or on why there are none."""
 
     texts: tuple[TranslatedText, ...]
     origin: str
 
 
 def find_translations(record: RunRecord, translator: Translator | None) -> TranslatedDevSet:
-    """What the run kept of its best validation, or, where that is missing, what the bundle now makes of the dev set.
+    """The translations kept from the run's best validation; if they are missing, the bundle translates the dev set.
 
     translator: of the run's best bundle, None if there is none.
     """
@@ -83,7 +83,7 @@ def _kept_texts(record: RunRecord) -> Iterator[TranslatedText]:
 
 
 def _read_dev_set(record: RunRecord, info: BundleConfig) -> list[ParallelText]:
-    """The sentences that the run validates. Raises NotFoundError or InvalidInputError for files that are no more."""
+    """The sentences that the run validates. Raises NotFoundError or InvalidInputError for missing or invalid files."""
     dev: Any = record.option("data", "dev") or {}
     if record.option("data", "grammar") is not None:
         dev = {code: record.folder / "corpus" / f"dev.{code}" for code in ("en", "de")}
@@ -114,7 +114,7 @@ def _translate(record: RunRecord, translator: Translator, text: ParallelText) ->
 
 
 def search_options(record: RunRecord, *, return_attention: bool = False) -> SearchOptions:
-    """The search that the run validates with."""
+    """The options of the run's validation."""
     beam_size, length_penalty = (record.option("validation", key) for key in ("beam_size", "length_penalty"))
     plain = SearchOptions()
     return SearchOptions(

@@ -1,4 +1,4 @@
-"""How the translations of the same dev sentences changed from validation to validation."""
+"""Changes in the translations of the same dev sentences from validation to validation."""
 
 import re
 from collections.abc import Callable, Sequence, Set
@@ -10,14 +10,14 @@ from typing import Literal
 from dragoman.training.evaluation.dev_translations import DevTranslation
 
 MAX_VERSIONS = 12
-"""Of a sentence that are shown, the newest ones: the first of a long training are nonsense."""
+"""Versions of a sentence shown, the newest ones: the first ones of a long training are nonsense."""
 
 Change = Literal["same", "new", "gone"]
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A stretch of a translation, and how it stands to the version before."""
+    """A stretch of a translation, and its relation to the version before."""
 
     change: Change
     text: str
@@ -25,7 +25,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """A translation, as it stood at one or several validations in a row.
+    """A translation that one or several validations in a row gave.
 
     updates: such as "600", "600 to 1,800", or "mean of 5 checkpoints".
     """
@@ -36,7 +36,7 @@ class Version:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class History:
-    """A dev sentence and its versions, newest first. num_left_out: older ones that are not among them."""
+    """A dev sentence and its versions, newest first. num_left_out: number of older versions left out."""
 
     direction: str
     sentence: int
@@ -99,8 +99,8 @@ def _name_updates(translations: Sequence[DevTranslation], is_kept: Callable[[Dev
 
 
 def mark_changes(before: str, now: str) -> tuple[Span, ...]:
-    """The words of `now`, those that `before` had not being new; where words went without others in their place, they
-    are there, too, as gone. The text of all spans but the gone ones is `now`."""
+    """The words of `now`, with those that `before` lacked marked as new, and words deleted without replacement marked
+    as gone. The text of all spans except the gone ones is `now`."""
     old, new = _words(before), _words(now)
     spans: list[Span] = []
     matcher = SequenceMatcher(None, [word.strip() for word in old], [word.strip() for word in new], autojunk=False)

@@ -1,4 +1,4 @@
-"""The report as one HTML page that needs nothing else: no script, no other file, no network."""
+"""The report as one self-contained HTML page: no script, no other file, no network."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """Where the run stands, for the reader."""
+    """The state of the run, for the reader."""
 
     kind: Literal["running", "stopped", "finished"]
     text: str
@@ -50,7 +50,7 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that went wrong and was mended."""
+    """A fault from which the run recovered."""
 
     update: str
     what: str
@@ -58,7 +58,7 @@ class Event:
 
 
 def make_page(record: RunRecord) -> str:
-    """The report on a run, as HTML. Scores and attention come from its best bundle, where there is one."""
+    """The report on a run, as HTML. Scores and attention come from its best bundle, if there is one."""
     translator, problem = _load_translator(record)
     dev = find_translations(record, translator)
     pictures, no_pictures = _picture(record, translator, dev)
@@ -99,7 +99,7 @@ def make_page(record: RunRecord) -> str:
 
 
 def tell_status(record: RunRecord) -> Status:
-    """Whether the run goes on, has come to its end or was stopped on the way."""
+    """Whether the run is going on, has finished or was stopped early."""
     total = record.option("optimization", "max_updates")
     done = f"{record.update:,}" + (f" of {total:,}" if isinstance(total, int) else "") + " updates"
     written = f"; last measured {record.last_written:%Y-%m-%d %H:%M} UTC" if record.last_written is not None else ""
@@ -147,7 +147,7 @@ def _title(record: RunRecord) -> str:
 
 
 def _load_translator(record: RunRecord) -> tuple[Translator | None, str]:
-    """The best bundle's translator, or None and why there is none."""
+    """The best bundle's translator, or None and the reason."""
     if record.bundle is None:
         return None, "There is no best bundle yet."
     try:
@@ -159,7 +159,7 @@ def _load_translator(record: RunRecord) -> tuple[Translator | None, str]:
 def _picture(
     record: RunRecord, translator: Translator | None, dev: TranslatedDevSet
 ) -> tuple[list[tuple[Direction, list[AttentionPicture]]], str]:
-    """Of the samples where there are any; and what to say if there are none."""
+    """Pictures of the samples, and the reason if there are none."""
     if translator is None:
         return [], ""
     pictures = []
@@ -181,7 +181,7 @@ def _events(record: RunRecord) -> list[Event]:
     events = [Event("–", "warning", warning) for warning in record.warnings]
     for line in record.measurements:
         why = ", ".join(line.texts.values())
-        if line.kind == "rollback":  # its line stands at the update that the run went back to
+        if line.kind == "rollback":  # its line has the update to which the run rolled back
             start = line.values.get("from", line.update)
             events.append(Event(f"{start:,.0f}", f"went back to update {line.update:,}", why))
         elif line.kind not in ("training", "validation"):
@@ -232,7 +232,7 @@ def _duration(seconds: float) -> str:
 
 
 def _data_facts(record: RunRecord) -> Rows:
-    """What was trained on. The corpora themselves are not read: they may be large, or elsewhere by now."""
+    """Facts about the training data. The corpora themselves are not read: they may be large, or moved by now."""
     rows: Rows = []
     pairs = record.provenance.get("sentence_pairs")
     if isinstance(pairs, int):

@@ -1,4 +1,4 @@
-"""What a run folder tells: of a finished run, of one that still goes on, or of one that was killed."""
+"""The record of a run, read from its folder: of a finished, a running or a killed run."""
 
 import json
 from collections.abc import Mapping
@@ -23,12 +23,12 @@ from dragoman.training.evaluation.metrics import DEFAULT_TOKENIZER, check_tokeni
 
 METRICS_FILE = "metrics.jsonl"
 WARNINGS_FILE = "warnings.txt"
-"""What the run does otherwise than its configuration asks for, a line each."""
+"""The run's deviations from its configuration, one line each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measurement:
-    """A line of metrics.jsonl. values: its numbers; texts: the rest, such as what was wrong with an update."""
+    """A line of metrics.jsonl. values: its numbers; texts: the rest, such as the fault of an update."""
 
     kind: str
     update: int
@@ -40,14 +40,14 @@ class Measurement:
 class RunRecord:
     """A run as its folder shows it.
 
-    config:       config.json as it stands there, unchecked: an older version's keys may differ.
+    config:       config.json, unchecked: an older version's keys may differ.
     measurements: in the order of their updates.
     samples, best_translations: see `training.evaluation.dev_translations`; empty for a run of an older version.
-    bundle:       the best one's configuration; None as long as there is none, or none that can be read.
-    provenance:   the run's own record, or else that of the bundle; may be empty.
-    warnings:     what the run was configured to do, but does otherwise.
-    progress:     where the newest checkpoint stands: "seconds", "target_tokens" and more; may be empty.
-    is_running:   whether a process trains in it; None if that cannot be told.
+    bundle:       the best bundle's configuration; None if there is no readable one yet.
+    provenance:   the run's own record, or else the bundle's; may be empty.
+    warnings:     the run's deviations from its configuration.
+    progress:     the newest checkpoint's progress: "seconds", "target_tokens" and more; may be empty.
+    is_running:   whether a process trains in it; None if unknown.
     last_written: when its metrics were last written.
     """
 
@@ -69,9 +69,9 @@ class RunRecord:
 
     @property
     def tokenizer(self) -> str:
-        """With which its dev set is scored; runs of older versions have no such option.
+        """The tokenizer that scores its dev set; runs of older versions have no such option.
 
-        Raises InvalidInputError, naming the run, if it cannot be loaded here.
+        Raises InvalidInputError, naming the run, if the tokenizer cannot be loaded here.
         """
         name: str = self.option("validation", "tokenize") or DEFAULT_TOKENIZER
         try:
@@ -82,21 +82,21 @@ class RunRecord:
 
     @property
     def update(self) -> int:
-        """The last one that was measured; 0 before the first."""
+        """The last measured update; 0 before the first."""
         return self.measurements[-1].update if self.measurements else 0
 
     def of_kind(self, kind: str) -> list[Measurement]:
         return [measurement for measurement in self.measurements if measurement.kind == kind]
 
     def option(self, table: str, key: str) -> Any:
-        """A value of the configuration; None where this version's or the run's has no such key."""
+        """A value of the configuration; None if the run has no such key."""
         values = self.config.get(table)
         return values.get(key) if isinstance(values, dict) else None
 
 
 def read_run(folder: Path) -> RunRecord:
-    """Raises NotFoundError if there is no such folder, and InvalidInputError if it is no run's, or naming the file that
-    cannot be read. Lines that a crash cut short are passed over."""
+    """Reads a run folder, skipping lines that a crash cut short. Raises NotFoundError for a missing folder, and
+    InvalidInputError if it is not a run's or, naming the file, if a file cannot be read."""
     if not folder.is_dir():
         raise NotFoundError(f"{folder}: there is no such run folder")
     config = _read_run_config(folder)
@@ -145,13 +145,13 @@ def _parse_measurement(line: dict[str, Any]) -> Measurement:
 def _read_bundle(folder: Path) -> BundleConfig | None:
     try:
         return read_config(folder)
-    except InvalidInputError:  # none yet, or one that is being replaced at this moment
+    except InvalidInputError:  # none yet, or being replaced just now
         return None
 
 
 def _read_provenance(folder: Path, bundle: BundleConfig | None) -> dict[str, Any]:
-    """The run's own where it has one, with what the bundle alone knows; the bundle's copy of the configuration left
-    out."""
+    """The run's provenance, if it has one, with the entries that only the bundle has, except the bundle's copy of the
+    configuration."""
     known: dict[str, Any] = dict(bundle.provenance) if bundle is not None else {}
     known.pop("run", None)
     for name, key in (("checksums.json", "data_checksums"), ("provenance.json", None)):
@@ -172,7 +172,7 @@ def _read_warnings(path: Path) -> tuple[str, ...]:
 
 
 def _read_progress(folder: Path) -> dict[str, Any]:
-    """Of the newest checkpoint that can be read; its tensors are left alone."""
+    """The progress of the newest readable checkpoint, read without its tensors."""
     for path in sorted(folder.glob("*.safetensors"), reverse=True):
         try:
             with safe_open(path, framework="np") as file:

@@ -1,1 +1,1 @@
-"""A training run: its folder, what it keeps, how it goes on, what it shows."""
+"""A training run: its folder, checkpoints, resumption and display."""

@@ -16,7 +16,7 @@ from dragoman.training.run.progress import Progress
 
 
 class BestBundle:
-    """The bundle `best` of a run folder, written anew whenever a better network is offered."""
+    """The bundle `best` of a run folder, rewritten for every better network."""
 
     def __init__(
         self,
@@ -28,7 +28,7 @@ class BestBundle:
         checksums: Mapping[str, str],
         start: Mapping[str, Any],
     ) -> None:
-        """num_pairs: trained on; checksums: of the data; start: see `training.run.folder.circumstances`."""
+        """num_pairs: training pairs; checksums: of the data; start: see `training.run.folder.circumstances`."""
         self.config = config
         self.vocabulary = vocabulary
         self.num_pairs = num_pairs
@@ -46,7 +46,7 @@ class BestBundle:
         self.bleu = self._kept_bleu()
 
     def _kept_bleu(self) -> float:
-        """Dev BLEU of the bundle that an earlier process of this run kept; below all others if there is none."""
+        """Dev BLEU of the bundle that an earlier process of this run kept; below all scores if there is none."""
         try:
             return float(read_config(self.folder).provenance["dev_bleu"])
         except (InvalidInputError, KeyError, TypeError, ValueError):

@@ -1,4 +1,4 @@
-"""Checkpoints: all that a run needs to go on as if nothing had happened, in safetensors files, without pickle."""
+"""Checkpoints: a run's complete state, in safetensors files, without pickle."""
 
 import json
 import re
@@ -22,14 +22,14 @@ from dragoman.training.run.progress import Progress
 
 
 class DamagedCheckpointError(InvalidInputError):
-    """A checkpoint's file is cut short, altered or gone."""
+    """A checkpoint's file is truncated, altered or missing."""
 
 
 class CheckpointFolder:
-    """The checkpoints of a run: `<update>.safetensors`, each written aside and renamed when it is whole.
+    """The checkpoints of a run: `<update>.safetensors`, each written aside and renamed when complete.
 
-    They hold whole tensors, however many processes there are: the main process writes, and a run may go on with
-    another number of them. `save` and `restore` are called by all processes.
+    They have whole tensors, whatever the number of processes, and a run may be resumed with another number. The main
+    process writes. All processes call `save` and `restore`.
     """
 
     def __init__(self, folder: Path, world: World | None = None) -> None:
@@ -51,7 +51,7 @@ class CheckpointFolder:
         progress: Progress,
         average: MovingAverage | None = None,
     ) -> None:
-        """Raises DragomanError when it cannot be written, as on a full disk; older checkpoints stay as they are."""
+        """Raises DragomanError if it cannot be written, as on a full disk; older checkpoints stay."""
         tensors = {f"network.{name}": parameter.detach() for name, parameter in network.named_parameters()}
         for name, parameter in network.named_parameters():
             for key, value in optimizer.state[parameter].items():
@@ -60,7 +60,7 @@ class CheckpointFolder:
             tensors |= {f"average.{name}": mean for name, mean in average.tensors().items()}
         whole: dict[str, Tensor] = {}
         for name, tensor in tensors.items():
-            gathered = gather(tensor)  # one after the other: the other processes need hold no more than one
+            gathered = gather(tensor)  # one by one: the other processes hold only one at a time
             if self.world.is_main:
                 whole[name] = gathered.cpu().contiguous()
         self.world.on_main(lambda: self._write(progress, whole))
@@ -77,9 +77,9 @@ class CheckpointFolder:
         optimizer: Optimizer,
         average: MovingAverage | None = None,
     ) -> Progress:
-        """Puts weights, optimizer and moving average back as they were and returns where the run stood.
+        """Restores weights, optimizer and moving average, and returns the run's progress.
 
-        Raises DamagedCheckpointError, or InvalidInputError if it is of another network; both name the file.
+        Raises DamagedCheckpointError, or InvalidInputError for a checkpoint of another network; both name the file.
         """
         path = self.path(update)
         tensors, metadata = _read(path)
@@ -97,13 +97,13 @@ class CheckpointFolder:
                 is_alike = tensor.shape == parameter.shape
                 placed = scatter_like(tensor, parameter) if is_alike else tensor.to(parameter.device)
                 optimizer.state[parameter][key] = placed.clone()  # not a view into the file
-        if average is not None:  # one that begins now begins with the weights
+        if average is not None:  # a moving average without a saved state begins with the weights
             average.restore({name: tensors.get(f"average.{name}", tensors[f"network.{name}"]) for name in parameters})
         return progress
 
     def newest_whole(self, say: Callable[[str], None]) -> int | None:
-        """The update of the newest checkpoint that can be read, None if there is none. Damaged ones are named and
-        renamed, so that nothing takes them for checkpoints. Only the main process calls it."""
+        """The update of the newest readable checkpoint, None if there is none. Damaged ones are reported and renamed,
+        so that they no longer count as checkpoints. Only the main process calls it."""
         updates = self.updates()
         for update in reversed(updates):
             try:
@@ -117,13 +117,13 @@ class CheckpointFolder:
         return None
 
     def average(self, updates: Sequence[int], network: nn.Module) -> None:
-        """Loads into the network the mean of the weights of several checkpoints."""
+        """Loads the mean of the weights of several checkpoints into the network."""
         weights = mean_of(_read(self.path(update), prefix="network.")[0] for update in updates)
         load_weights(network, weights, self.path(updates[-1]))
 
     def prune(self, keep: set[int]) -> None:
-        """Deletes all checkpoints but those of the given updates, and what a kill left of one."""
-        with suppress(OSError):  # a file that cannot be deleted does no harm but for its size
+        """Deletes all checkpoints except those of the given updates, and incomplete files that a kill left."""
+        with suppress(OSError):  # a leftover file only takes space
             for path in self.folder.glob("*.safetensors*.tmp"):
                 path.unlink()
             for update in self.updates():
@@ -132,9 +132,9 @@ class CheckpointFolder:
 
 
 def load_weights(network: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:
-    """Copies "network.*" tensors, whole ones, into a network.
+    """Copies whole "network.*" tensors into a network.
 
-    Raises InvalidInputError naming what is missing, misshapen or more than the network has.
+    Raises InvalidInputError naming a tensor that is missing, has the wrong shape or is not in the network.
     """
     names = {f"network.{name}" for name, _ in network.named_parameters()}
     with torch.no_grad():

@@ -1,4 +1,4 @@
-"""A TensorBoard event file, written at once: a full disk is an error here, not a traceback of some thread's."""
+"""A TensorBoard event file, written immediately: a full disk is an error here, not a traceback of another thread."""
 
 import os
 import time
@@ -13,8 +13,7 @@ from tensorboard.summary.writer.record_writer import RecordWriter  # type: ignor
 
 
 class EventFile:
-    """Scalars by update, for TensorBoard to draw. What other files of the folder say of later updates than
-    `last_update` is hidden by it."""
+    """Scalars by update, for TensorBoard. Hides other files' values of updates after `last_update`."""
 
     def __init__(self, folder: Path, *, last_update: int) -> None:
         self._folder = folder
@@ -22,8 +21,8 @@ class EventFile:
         self._file: BinaryIO | None = None
 
     def write(self, scalars: Mapping[str, float], update: int) -> None:
-        """Raises OSError when it cannot be written. The next call then begins another file: readers go no further
-        than to a damaged record."""
+        """Raises OSError if it cannot be written. The next call then begins another file, since readers stop at a
+        damaged record."""
         try:
             if self._file is None:
                 self._file = self._open()
@@ -43,7 +42,7 @@ class EventFile:
         self._file = None
 
     def _open(self) -> BinaryIO:
-        """A new file whose name sorts after those there are, which is the order that TensorBoard reads them in."""
+        """A new file whose name sorts after the existing ones: TensorBoard reads them in that order."""
         self._folder.mkdir(parents=True, exist_ok=True)
         second = int(time.time())
         for number in count():
@@ -60,7 +59,7 @@ def _append(file: BinaryIO, event: Event) -> None:
 
 
 class _WholeWrites:
-    """An unbuffered file may take a part of what it is given."""
+    """An unbuffered file whose writes are complete."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -70,7 +69,7 @@ class _WholeWrites:
 
 
 def write_whole(file: BinaryIO, content: bytes) -> None:
-    """Writes all of the content to an unbuffered file. Raises OSError, with a part of it written."""
+    """Writes all of the content to an unbuffered file. If it raises OSError, a part may be written."""
     rest = memoryview(content)
     while rest:
         rest = rest[file.write(rest) :]

@@ -1,4 +1,4 @@
-"""What a run folder says of the run: with what it began, where it was started, and whether it may go on."""
+"""A run folder's record of the run: its data, the circumstances of its starts, and whether it may be resumed."""
 
 import importlib.metadata
 import json
@@ -26,11 +26,12 @@ PACKAGES = ("dragoman", "torch", "sentencepiece", "numpy", "safetensors", "sacre
 
 
 def circumstances(world: World) -> dict[str, Any]:
-    """Of the present start of a run, for JSON; they name no host and no person, so that a bundle may tell of them."""
+    """The circumstances of the present start of a run, for JSON. They name no host and no person, so that a bundle may
+    include them."""
     return {
         "versions": {"python": platform.python_version()}
         | {name: _version(name) for name in PACKAGES}
-        | {"torch": torch.__version__},  # tells the build, too, as in 2.13.0+cpu
+        | {"torch": torch.__version__},  # with the build, as in 2.13.0+cpu
         "commit": _commit(Path(__file__).parent),
         "processes": world.size,
         "threads": torch.get_num_threads(),
@@ -40,9 +41,9 @@ def circumstances(world: World) -> dict[str, Any]:
 
 
 def record_start(folder: Path, world: World, *, seed: int, checksums: Mapping[str, str], update: int) -> None:
-    """Adds a start, at an update, to the run folder's provenance.json, or begins the file.
+    """Adds a start, at an update, to the run folder's provenance.json, or creates the file.
 
-    Raises InvalidInputError if it is damaged, DragomanError when it cannot be written.
+    Raises InvalidInputError if it is damaged, DragomanError if it cannot be written.
     """
     start = {
         "date": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
@@ -55,9 +56,9 @@ def record_start(folder: Path, world: World, *, seed: int, checksums: Mapping[st
 
 
 def read_starts(folder: Path) -> list[dict[str, Any]]:
-    """The circumstances of a run's starts, first to last; none if there is no such file.
+    """The circumstances of a run's starts, first to last; empty without a file.
 
-    Raises InvalidInputError if it is damaged.
+    Raises InvalidInputError if the file is damaged.
     """
     path = folder / PROVENANCE_FILE
     try:
@@ -77,8 +78,8 @@ def _version(package: str) -> str | None:
 
 
 def _commit(folder: Path) -> str | None:
-    """The git commit that the code was checked out of, with "+" if it was edited since; None if it was not, but, say,
-    installed within a checkout of something else."""
+    """The git commit of the code's checkout, with "+" if it was edited since; None if the code is not in a checkout of
+    its own."""
     try:
         if not _git(folder, "ls-files", "."):
             return None
@@ -98,7 +99,7 @@ def _device_name(device: torch.device) -> str:
 
 
 CHECKSUMS_FILE = "checksums.json"
-"""SHA-256 of each file that a run learns from, by its path as configured."""
+"""SHA-256 of each training file, by its path as configured."""
 
 
 def is_resumption(config: RunConfig, world: World, *, wanted: bool) -> bool:
@@ -125,8 +126,8 @@ def is_resumption(config: RunConfig, world: World, *, wanted: bool) -> bool:
 
 
 def check_same_corpus(folder: Path, checksums: Mapping[str, str]) -> None:
-    """Refuses to resume with edited files: the place in the data would be another. folder: the run's; checksums: of
-    the files as they are now. Raises InvalidInputError naming the file."""
+    """Refuses to resume with edited files, since the run's place in the data would change. folder: of the run;
+    checksums: of the present files. Raises InvalidInputError naming the file."""
     path = folder / CHECKSUMS_FILE
     try:
         begun: dict[str, str] = json.loads(path.read_bytes())
@@ -138,7 +139,7 @@ def check_same_corpus(folder: Path, checksums: Mapping[str, str]) -> None:
 
 
 def _check_same_run(config: RunConfig) -> None:
-    """Refuses to resume where what has been learnt, or the place in the data, would lose its meaning."""
+    """Refuses to resume with options that would invalidate the weights or the place in the data."""
     path = config.run_folder / CONFIG_FILE
     try:
         begun = RunConfig.model_validate_json(path.read_bytes())

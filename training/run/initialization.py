@@ -1,4 +1,4 @@
-"""Fine-tuning: what a run takes from the bundle that it begins with."""
+"""Fine-tuning: a run's initial bundle, and the configuration inherited from it."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _FREE_KEYS = {"dropout", "attention_dropout", "feed_forward_dropout"}
-"""Of the architecture: they change no weight's shape or meaning."""
+"""Keys of the architecture that change no weight's shape or meaning."""
 
 _DEPTHS = {"encoder_layers": "num_encoder_layers", "decoder_layers": "num_decoder_layers"}
-"""Prefix of the weights of a stack of layers → the key of its depth, which may be less than the bundle's."""
+"""Prefix of a stack's weights → the key of its depth, which may be less than the bundle's."""
 
 _LAYER_WEIGHT = re.compile(rf"({'|'.join(_DEPTHS)})\.(\d+)\.(.+)")
 
 
 def inherit_from_bundle(tree: Mapping[str, Any]) -> dict[str, Any]:
-    """A run's configuration as written, filled in with the architecture and the vocabulary's shape of its
-    `initialization.bundle`, if there is one.
+    """A run's configuration, completed by the architecture and the vocabulary's shape of its `initialization.bundle`,
+    if there is one.
 
     Raises NotFoundError if there is no such bundle, InvalidInputError naming a key that contradicts it.
     """
@@ -32,7 +32,7 @@ def inherit_from_bundle(tree: Mapping[str, Any]) -> dict[str, Any]:
     name = table.get("bundle") if isinstance(table, dict) else None
     architecture = tree.get("architecture", {})
     if not isinstance(name, str) or not isinstance(architecture, dict):
-        return dict(tree)  # nothing to take, or of a wrong type, which reading the configuration will tell
+        return dict(tree)  # nothing to inherit, or a wrong type, which reading the configuration reports
     if "vocabulary" in tree:
         raise InvalidInputError(
             f"vocabulary: the run begins with the bundle {name} and keeps its vocabulary: leave this table out"
@@ -85,10 +85,9 @@ class InitialBundle:
                 )
 
     def initial_weights(self, architecture: ArchitectureConfig) -> "dict[str, Tensor]":
-        """State of a network to begin with, by name as in its `state_dict()`.
+        """The initial state of a network, by name as in its `state_dict()`.
 
-        architecture: the bundle's own, or one with fewer layers, which begins with some of the bundle's: see
-        `spread_evenly`.
+        architecture: the bundle's own, or one with fewer layers, which takes some of the bundle's: see `spread_evenly`.
         """
         from dragoman.model.network.storage import load_network
 
@@ -107,14 +106,14 @@ class InitialBundle:
         return weights
 
     def checksum(self) -> dict[str, str]:
-        """Of the weights' file, by its path as configured, as those of the corpora are kept; a shipped bundle's name
-        stands for wherever the package lies."""
+        """The checksum of the weights' file, by its path as configured, like those of the corpora; a shipped bundle's
+        name stands for its path, which depends on the installation."""
         return {str(Path(self.name) / WEIGHTS_FILE): file_revision(self.folder / WEIGHTS_FILE)}
 
 
 def spread_evenly(num_layers: int, num_kept: int) -> list[int]:
-    """Which layers of a deeper stack a shallower one begins with: the first, the last, and others evenly between; of a
-    single one, the first (shrink and fine-tune: Shleifer and Rush 2020).
+    """The layers of a deeper stack that initialize a shallower one: the first, the last, and others evenly between; for
+    a single layer, the first (shrink and fine-tune: Shleifer and Rush 2020).
 
     num_kept: 1 to num_layers. Returns [num_kept] increasing numbers from 0.
     """

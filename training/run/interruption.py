@@ -1,4 +1,4 @@
-"""Ending a run when the system or a person asks for it."""
+"""Ending a run by a signal."""
 
 import signal
 import threading
@@ -11,7 +11,7 @@ from dragoman.model.errors import DragomanError
 
 
 class Interrupted(DragomanError):
-    """A signal ended the run; what it has learnt is in a checkpoint."""
+    """A signal ended the run; its state is in a checkpoint."""
 
     def __init__(self, number: int, update: int) -> None:
         """number: the signal's, 0 if another process of the run received it."""
@@ -23,9 +23,9 @@ class Interrupted(DragomanError):
 
 
 class StopSignals:
-    """Between entering and leaving, SIGTERM and SIGINT do not end the process at once: `received` holds the signal.
+    """Within this context, SIGTERM and SIGINT do not end the process at once: `received` has the signal.
 
-    A second one does as it would without. Where signals cannot be caught, outside the main thread, none is.
+    A second signal acts as usual. Outside the main thread, where signals cannot be caught, none is.
     """
 
     CAUGHT = (signal.SIGTERM, signal.SIGINT)
@@ -37,8 +37,8 @@ class StopSignals:
 
     @contextmanager
     def ending_at_once(self, update: int) -> Iterator[None]:
-        """Within it a signal ends the run where it stands: for what takes long and can be done again. update: the
-        newest in a checkpoint. Raises Interrupted."""
+        """Within this context a signal ends the run at once: for long work that can be repeated. update: the newest in
+        a checkpoint. Raises Interrupted."""
         if self.received:
             raise Interrupted(self.received, update)
         self._saved_update = update

@@ -1,4 +1,4 @@
-"""From a configuration to what the trainer needs: the corpora as text, the vocabulary, the network, the dev set."""
+"""From a configuration to the trainer's material: the corpora as text, the vocabulary and the dev set."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,13 +18,13 @@ from dragoman.training.evaluation.metrics import tokenizer_warning
 from dragoman.translation.lines import read_lines
 
 MAX_VOCABULARY_SENTENCES = 2_000_000
-"""Sentences that a vocabulary is learnt from; more take memory and change little."""
+"""Most sentences for learning a vocabulary; more take memory and change little."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunText:
-    """All text of a run, by direction, and the SHA-256 checksums of the files it came from. Only the dev set, which is
-    small, is in memory."""
+    """All text of a run, by direction, and the SHA-256 checksums of its files. Only the dev set, which is small, is in
+    memory."""
 
     train: list[ParallelFiles]
     dev: list[ParallelText]
@@ -32,7 +32,7 @@ class RunText:
 
 
 def read_run_text(config: RunConfig) -> RunText:
-    """Looks through the corpora. Raises NotFoundError or InvalidInputError that names the file at fault."""
+    """Inspects the corpora. Raises NotFoundError or InvalidInputError that names the file at fault."""
     data = config.data
     directions = data.parsed_directions
     inspected: dict[Path, TextFile] = {}
@@ -50,7 +50,7 @@ def _languages(directions: Sequence[Direction]) -> list[str]:
 def _find_parts(
     corpus: CorpusConfig, directions: Sequence[Direction], inspected: dict[Path, TextFile]
 ) -> list[ParallelFiles]:
-    """The corpus in each direction that learns from it. inspected: the files that were looked at, each once."""
+    """The corpus in each direction that learns from it. inspected: the files inspected so far, each once."""
     files, taught = corpus.files, corpus.taught(directions)
     languages = _languages(taught)
     for language in languages:
@@ -102,7 +102,7 @@ def make_vocabulary(config: RunConfig, train: Sequence[ParallelFiles]) -> Vocabu
 
 
 def find_departures(config: RunConfig, vocabulary: Vocabulary) -> list[str]:
-    """What a run does otherwise than its configuration suggests, a sentence each, for a person to read."""
+    """The run's deviations from its configuration, a sentence each, for people."""
     departures = []
     if config.initialization.bundle is None and config.vocabulary.source_file is None:
         wanted, found = config.vocabulary.size, min(vocabulary.shape.source_size, vocabulary.shape.target_size)
@@ -121,14 +121,13 @@ def find_departures(config: RunConfig, vocabulary: Vocabulary) -> list[str]:
 
 
 def save_vocabulary(config: RunConfig, vocabulary: Vocabulary) -> None:
-    """Into `vocabulary/` of the run folder."""
+    """Writes `vocabulary/` of the run folder."""
     for name, content in vocabulary.files().items():
         write_atomically(config.run_folder / "vocabulary" / name, content)
 
 
 def load_vocabulary(config: RunConfig) -> Vocabulary:
-    """The vocabulary that the run began with. Raises NotFoundError or InvalidInputError naming a file that is missing
-    or damaged."""
+    """The run's saved vocabulary. Raises NotFoundError or InvalidInputError naming a missing or damaged file."""
     folder = config.run_folder / "vocabulary"
     return Vocabulary.read(folder, joint=config.vocabulary.joint, read_file=read_bytes)
 
@@ -150,9 +149,9 @@ def _train(
 
 
 def _distinct_texts(train: Sequence[ParallelFiles], sides: tuple[str, ...]) -> Iterator[str]:
-    """The sentences of the given sides, evenly thinned out where they are more than MAX_VOCABULARY_SENTENCES.
+    """The sentences of the given sides, evenly thinned out to MAX_VOCABULARY_SENTENCES.
 
-    The sentences of a file count once, though several directions share it.
+    The sentences of a file count once, even if several directions share it.
     """
     distinct = dict.fromkeys(files.source if side == "source" else files.target for files in train for side in sides)
     step = math.ceil(sum(file.num_lines for file in distinct) / MAX_VOCABULARY_SENTENCES)

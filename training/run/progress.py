@@ -1,4 +1,4 @@
-"""Where a run stands: all of it but the weights and what belongs to them."""
+"""A run's progress: all of its state except the weights, the optimizer and the moving average."""
 
 import json
 from dataclasses import dataclass, field
@@ -21,7 +21,7 @@ class Window:
     gradient_norm: float = 0.0
 
     def means(self) -> dict[str, float]:
-        """By target token, of the norm by update; there must have been an update."""
+        """Means per target token, of the norm per update; there must have been an update."""
         return {
             "loss": self.loss / self.tokens,
             "negative_log_likelihood": self.negative_log_likelihood / self.tokens,
@@ -32,11 +32,11 @@ class Window:
 
 @dataclass(slots=True)
 class Progress:
-    """Where a run stands."""
+    """A run's progress."""
 
     update: int = 0  # updates done
     position: Position = field(default_factory=Position)  # in the stream of batches
-    num_batches: int = 0  # to one update, of all processes; 0 before the first
+    num_batches: int = 0  # per update, of all processes; 0 before the first
     seconds: float = 0.0  # spent training, over all resumptions
     target_tokens: int = 0  # trained on
     validations: list[tuple[int, float]] = field(default_factory=list)  # (update, mean BLEU)
@@ -44,7 +44,7 @@ class Progress:
     window: Window = field(default_factory=Window)
     awaits_checkpoint: bool = False  # one is due
     awaits_validation: bool = False
-    stops: list[int] = field(default_factory=list)  # updates that a signal, not the schedule, had a checkpoint made of
+    stops: list[int] = field(default_factory=list)  # updates whose checkpoint a signal, not the schedule, requested
 
     @property
     def best(self) -> tuple[int, float] | None:
@@ -67,7 +67,7 @@ class Progress:
 
     @classmethod
     def from_json(cls, text: str) -> "Progress":
-        """Raises ValueError, TypeError or KeyError for what `asdict` of a Progress did not give."""
+        """Raises ValueError, TypeError or KeyError for a text that is not a Progress as JSON."""
         values: dict[str, Any] = json.loads(text)
         values["position"] = Position(**values["position"])
         values["stability"] = Stability(**values["stability"])

@@ -1,4 +1,4 @@
-"""What a run says as it goes: a live bar on a terminal, plain lines elsewhere, metrics.jsonl, TensorBoard."""
+"""A run's reports: a live bar on a terminal, plain lines elsewhere, metrics.jsonl, TensorBoard."""
 
 import json
 import os
@@ -20,7 +20,7 @@ class TrainingDisplay:
     """Updates done, tokens a second, loss, BLEU and time left."""
 
     def __init__(self, *, total_updates: int, done_updates: int = 0, is_shown: bool = True) -> None:
-        """is_shown: False in all but one of the processes of a run."""
+        """is_shown: True in one process of a run only."""
         self.console = Console(stderr=True, highlight=False, markup=False, emoji=False, quiet=not is_shown)
         self._live = self.console.is_terminal
         self._total = total_updates
@@ -37,7 +37,7 @@ class TrainingDisplay:
         self._task = self._bar.add_task("train", total=total_updates, completed=done_updates, measured="", bleu="")
 
     def begin(self, done_updates: int) -> None:
-        """Counts from here: what was done before took none of this process's time."""
+        """Starts the clock: earlier updates took none of this process's time."""
         self._first = done_updates
         self._start = time.monotonic()
         self._bar.update(self._task, completed=done_updates)
@@ -81,9 +81,8 @@ class MetricsLog:
     """Appends to `metrics.jsonl`, one JSON object a line with "update" and "kind", and to TensorBoard event files."""
 
     def __init__(self, folder: Path, *, resumed_update: int, validated_update: int | None = None) -> None:
-        """What the file says of updates after `resumed_update`, which are about to be done again, is dropped; of
-        validations, what it says of those after `validated_update`, if that is another. Raises DragomanError as
-        `write`."""
+        """Drops the file's lines on updates after `resumed_update`, which will be repeated, and on validations after
+        `validated_update`, if given. Raises DragomanError like `write`."""
         self._folder = folder
         self._path = folder / "metrics.jsonl"
         self._owed = b""  # lines that a full disk did not take
@@ -92,8 +91,8 @@ class MetricsLog:
         self._open(resumed_update)
 
     def write(self, kind: str, update: int, values: Mapping[str, float | str]) -> None:
-        """kind: "training", "validation" or, for faults, "skipped" or "rollback". TensorBoard gets the
-        numbers. Raises DragomanError when it cannot be written, as on a full disk; the next call then tries again."""
+        """Writes a line. kind: "training", "validation" or, for faults, "skipped" or "rollback". TensorBoard gets the
+        numbers. Raises DragomanError if it cannot be written, as on a full disk; the next call tries again."""
         line = json.dumps({"kind": kind, "update": update, **values}) + "\n"
         self._owed += line.encode()
         size = os.fstat(self._file.fileno()).st_size
@@ -104,14 +103,13 @@ class MetricsLog:
             self._board.write(scalars, update)
         except OSError as error:
             if self._owed:
-                with suppress(OSError):  # half a line is none
+                with suppress(OSError):  # remove half a line
                     os.ftruncate(self._file.fileno(), size)
             raise DragomanError(f"{self._path}: cannot be written: {error.strerror or error}") from error
 
     def rewind(self, update: int, *, rollbacks: int) -> None:
-        """Drops what is said of updates after the given one, which are done again with other data, and of rollbacks but
-        for the first `rollbacks`: a kill may have left a line of the one that is now written. Raises DragomanError as
-        `write`.
+        """Drops lines on updates after the given one, which are repeated with other data, and on rollbacks after the
+        first `rollbacks`: a kill may have left a line on the present one. Raises DragomanError like `write`.
         """
         self._drop_all_but(
             lambda line: (
@@ -145,7 +143,7 @@ class MetricsLog:
 
 
 def _is_done(line: Mapping[str, Any], resumed_update: int, validated_update: int) -> bool:
-    """Whether a line is of what a run that goes on from there has behind it."""
+    """Whether a line is about an update or validation before the resumption."""
     return bool(line["update"] <= (validated_update if line["kind"] == "validation" else resumed_update))
 
 
@@ -159,7 +157,7 @@ def _parse(line: bytes) -> dict[str, Any] | None:
 
 
 class Reporter:
-    """The display and the log of a run. Where a full disk does not take a line, it says so; training goes on."""
+    """The display and the log of a run. On a full disk it shows the error, and training goes on."""
 
     def __init__(self, display: TrainingDisplay, log: MetricsLog | None) -> None:
         """log: of the main process, None in the others."""
@@ -173,7 +171,7 @@ class Reporter:
         self.display.advance(update)
 
     def trained(self, update: int, values: Mapping[str, float]) -> None:
-        """values: as they are logged, "loss" and "tokens_per_second" among them."""
+        """values: as logged, with "loss" and "tokens_per_second"."""
         self.display.measured(update, loss=values["loss"], tokens_per_second=values["tokens_per_second"])
         self._write("training", update, values)
 
@@ -184,12 +182,12 @@ class Reporter:
         self._write("validation", update, {**scores, "bleu": mean})
 
     def left_out(self, update: int, fault: str) -> None:
-        """An update was not made. fault: why."""
+        """Reports an update that was skipped. fault: the reason."""
         self.say(f"update {update:,}: {fault}; it is left out")
         self._write("skipped", update, {"fault": fault})
 
     def went_back(self, start: int, update: int, fault: str, *, number: int) -> None:
-        """From an update to an earlier one, for the `number`th time in the run."""
+        """Reports the run's rollback `number`, from update `start` to an earlier one."""
         self.say(f"going back to update {update:,}, and on with the data that follows")
         try:
             if self._log is not None:

@@ -22,15 +22,15 @@ Validate = Callable[[Transformer], dict[str, float]]
 """BLEU by direction of a network in evaluation mode."""
 
 Offer = Callable[[Transformer, Progress, float, list[int]], bool]
-"""Is offered a validated network, where the run stands, the network's mean BLEU and, if it is a mean of checkpoints,
-their updates; keeps the network and returns True if it is the best so far."""
+"""Takes a validated network, the run's progress, the network's mean BLEU and, for a mean of checkpoints, their updates.
+Keeps the network and returns True if it is the best so far."""
 
 
 class Trainer:
-    """Trains a network on a corpus until the last update, or until BLEU has stopped rising.
+    """Trains a network on a corpus until the last update, or until BLEU stops rising.
 
-    In a run of several processes each has a trainer and calls the same methods; the main one alone validates, writes
-    and shows. Where they stand (`progress`) is the same in all of them.
+    In a run of several processes each has a trainer and calls the same methods; only the main one validates, writes and
+    shows. `progress` is the same in all of them.
     """
 
     def __init__(
@@ -56,16 +56,19 @@ class Trainer:
         self.offer = offer
         # What a run begins with may be better than all that it makes of it.
         self.progress = Progress(awaits_validation=config.initialization.bundle is not None)
-        self.candidate = copy.deepcopy(network).eval() if self.world.is_main else None  # what is validated and kept
+        self.candidate = (
+            copy.deepcopy(network).eval() if self.world.is_main else None
+        )  # the network that is validated and kept
         prior = None
         if config.objective.guided_alignment:
             prior = AlignmentPrior.learn(corpus.pools(seed=config.seed, epoch=0)[0]())
         self.updater = Updater(config, network, self.world, prior)
 
     def resume(self, update: int) -> None:
-        """Goes back to a checkpoint. An update keeps its number of batches, however many processes now share them.
+        """Restores a checkpoint. An update keeps its number of batches, however many processes now share them.
 
-        Raises DragomanError if they cannot be shared evenly, or the checkpoint is damaged or of another network.
+        Raises DragomanError if the batches cannot be shared evenly, or if the checkpoint is damaged or of another
+        network.
         """
         updater, size = self.updater, self.world.size
         self.progress = self.checkpoints.restore(update, self.network, updater.optimizer, updater.average)
@@ -78,10 +81,10 @@ class Trainer:
         updater.num_batches = num_batches
 
     def run(self, display: TrainingDisplay, log: MetricsLog | None) -> None:
-        """log: of the main process, None in the others.
+        """Trains to the end. log: None except in the main process.
 
-        Raises DragomanError when the run has become unstable or its last checkpoint cannot be written, Interrupted
-        when a signal has ended it.
+        Raises DragomanError if the run has become unstable or its last checkpoint cannot be written, Interrupted if a
+        signal has ended it.
         """
         options = self.config.optimization
         reporter = Reporter(display, log)
@@ -104,7 +107,7 @@ class Trainer:
                     self._stop(signals)
 
     def average(self, display: TrainingDisplay) -> None:
-        """Validates the mean of the checkpoints that the averaging options choose. The main process alone calls it."""
+        """Validates the mean of the checkpoints that the averaging options choose. Only the main process calls it."""
         updates = self.updates_to_average()
         if self.candidate is None or self.config.averaging.checkpoints == 1 or len(updates) < 2:
             return
@@ -115,7 +118,7 @@ class Trainer:
         display.validated(self.progress.update, bleu, is_best=is_best)
 
     def _train_on(self, batches: list[PlannedBatch], reporter: Reporter, signals: StopSignals) -> Gradients:
-        """Makes an update, unless that would do harm."""
+        """Makes an update, unless it is bad."""
         progress, options = self.progress, self.config.stability
         gradients = self.updater.accumulate(progress.update, batches, is_stopping=bool(signals.received))
         fault = progress.stability.judge(gradients.loss, gradients.norm, spike_factor=options.spike_factor)
@@ -131,7 +134,7 @@ class Trainer:
         return gradients
 
     def _go_back(self, fault: str, reporter: Reporter) -> None:
-        """To the newest checkpoint of the schedule, but on to the data that comes after this update's."""
+        """Rolls back to the newest scheduled checkpoint, and continues with the data after this update's."""
         failed, options = self.progress, self.config.stability
         scheduled = self.world.share(self._scheduled_checkpoints())
         if failed.stability.rollbacks == options.rollbacks or not scheduled:
@@ -146,7 +149,7 @@ class Trainer:
         self.progress.seconds = failed.seconds
         self.progress.stability.rollbacks = failed.stability.rollbacks + 1
         reporter.went_back(failed.update, self.progress.update, fault, number=self.progress.stability.rollbacks)
-        if self.world.is_main:  # a later one, which a signal had saved, would be taken for the run's newest
+        if self.world.is_main:  # a later checkpoint, saved for a signal, would count as the run's newest
             self.checkpoints.prune({update for update in scheduled if update <= self.progress.update})
         self._save(reporter)  # a resumed run is past the bad data, too
 
@@ -171,7 +174,7 @@ class Trainer:
     def _save_and_validate_if_due(self, reporter: Reporter, signals: StopSignals) -> None:
         progress = self.progress
         if progress.stability.bad_updates and progress.update < self.config.optimization.max_updates:
-            return  # the next good update will do: a checkpoint among bad ones would be no way back
+            return  # wait for the next good update: a checkpoint among bad ones would be useless for a rollback
         if progress.awaits_checkpoint or progress.awaits_validation:
             progress.awaits_checkpoint = False
             self._save(reporter)
@@ -181,7 +184,7 @@ class Trainer:
             self._save(reporter)  # again, with what was measured
 
     def _save(self, reporter: Reporter) -> None:
-        """Where a full disk does not take the checkpoint, it says so; the next one may find room."""
+        """Saves a checkpoint; on a full disk it reports the error, and the next checkpoint may find room."""
         try:
             self.checkpoints.save(self.network, self.updater.optimizer, self.progress, self.updater.average)
         except DragomanError as error:
@@ -215,7 +218,7 @@ class Trainer:
             reporter.say(f"no better BLEU in {self.config.validation.patience} validations: stopping early")
 
     def _score(self) -> dict[str, float]:
-        """BLEU of the candidate, by direction. For the main process alone, as what follows."""
+        """BLEU of the candidate, by direction. This and the following methods are for the main process alone."""
         assert self.candidate is not None
         assert self.validate is not None
         return self.validate(self.candidate)
@@ -242,7 +245,7 @@ class Trainer:
         return later >= self.config.validation.patience
 
     def _scheduled_checkpoints(self) -> list[int]:
-        """Without those that a signal asked for, which an undisturbed run would not have."""
+        """The updates of checkpoints, except those requested by signals, which an undisturbed run would not have."""
         return [update for update in self.checkpoints.updates() if update not in self.progress.stops]
 
     def _worth_keeping(self) -> set[int]:

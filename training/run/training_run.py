@@ -42,7 +42,7 @@ _PARALLEL_FILES = TypeAdapter(list[ParallelFiles])
 
 @dataclass(frozen=True, slots=True)
 class _Results:
-    """What a run makes of its networks; the main process has it."""
+    """A run's results, kept by the main process."""
 
     best: BestBundle
     validate: Validator
@@ -50,7 +50,7 @@ class _Results:
 
     def offer(self, network: Transformer, progress: Progress, bleu: float, averaged: list[int]) -> bool:
         """See `training.run.trainer.Offer`. Keeps the dev set's translations, too."""
-        # Before the bundle, so that a kill between the two does not leave it with another's translations.
+        # Before the bundle, so that a kill between the two does not leave a bundle with another one's translations.
         is_best = bleu > self.best.bleu
         self.translations.write(progress.update, self.validate.hypotheses, averaged=averaged, is_best=is_best)
         return self.best.offer(network, progress, bleu, averaged)
@@ -58,7 +58,7 @@ class _Results:
 
 @dataclass(frozen=True, slots=True)
 class _Material:
-    """What a process trains with. results: of the main process, None in the others."""
+    """The data, network and results of a process. results: None except in the main process."""
 
     corpus: CachedCorpus
     network: Transformer
@@ -69,14 +69,14 @@ def train(config: RunConfig, *, resume: bool = False) -> Path:
     """Trains as configured and returns the folder of the best bundle, `best` in the run folder.
 
     The run folder holds config.json (the resolved configuration), checksums.json (of the data), provenance.json,
-    vocabulary/, corpus cache/, checkpoints/, metrics.jsonl, tensorboard/, best/, what became of the dev set, see
-    `training.evaluation.dev_translations`, and a lock that keeps a second run out.
-    With `resume` a run goes on from its newest whole checkpoint. Under torchrun several processes train together, in
-    one run folder that all can read; a run that torchrun starts anew after a failure resumes by itself.
+    vocabulary/, corpus cache/, checkpoints/, metrics.jsonl, tensorboard/, best/, translations of the dev set (see
+    `training.evaluation.dev_translations`), and a lock that keeps a second run out.
+    With `resume` a run continues from its newest complete checkpoint. Under torchrun several processes train together,
+    in one run folder that all can read; a run that torchrun restarts after a failure resumes by itself.
 
-    Raises InvalidInputError if the run folder holds a run already and `resume` is not set, NotFoundError if there is
-    none to resume, Interrupted when a signal has ended the run, and what reading the corpora and writing checkpoints
-    raise.
+    Raises InvalidInputError if the run folder has a run already and `resume` is not set, NotFoundError if there is no
+    run to resume, Interrupted if a signal has ended the run, and the errors of reading the corpora and writing
+    checkpoints.
     """
     with join_world() as world:
         resume = world.on_main(lambda: is_resumption(config, world, wanted=resume))
@@ -115,7 +115,7 @@ def _train(config: RunConfig, world: World, *, resume: bool) -> Path:
             display.say(f"warning: {warning}")
         log = None
         if results is not None:
-            # Only now is it certain that the input is good.
+            # Only now is the input known to be good.
             write_atomically(config.run_folder / CONFIG_FILE, config.model_dump_json(indent=2) + "\n")
             write_atomically(config.run_folder / WARNINGS_FILE, "".join(f"{warning}\n" for warning in warnings))
             record_start(
@@ -131,7 +131,7 @@ def _train(config: RunConfig, world: World, *, resume: bool) -> Path:
 
 
 def _gather_material(config: RunConfig, world: World, *, resume: bool) -> _Material:
-    """The main process makes it, while the others wait; these then read what it has left in the run folder."""
+    """The main process prepares the material while the others wait; these then read it from the run folder."""
     material: _Material | None = None
 
     def make() -> Any:
@@ -148,7 +148,7 @@ def _gather_material(config: RunConfig, world: World, *, resume: bool) -> _Mater
 
 
 def _make_material(config: RunConfig, world: World, *, resume: bool) -> _Material:
-    """Writes vocabulary and checksums into the run folder as soon as it is certain that the input is good."""
+    """Writes vocabulary and checksums into the run folder as soon as the input is known to be good."""
     check_tokenizer(config.validation.tokenize)
     if config.validation.precision == "int8" and world.device.type != "cpu":
         raise InvalidInputError(f"validation.precision: int8 cannot be computed on the device {world.device.type}")
@@ -187,7 +187,7 @@ def _open_corpus(config: RunConfig, train: list[ParallelFiles], vocabulary: Voca
 
 
 def _make_network(config: RunConfig, vocabulary: Vocabulary, device: torch.device) -> Transformer:
-    """The network that a run begins with, the same in all processes."""
+    """A run's initial network, the same in all processes."""
     torch.manual_seed(config.seed)
     network = Transformer(config.architecture, vocabulary.shape)
     if config.initialization.bundle is not None:

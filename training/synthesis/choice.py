@@ -1,4 +1,4 @@
-"""Of a text's hypotheses, those that become training pairs: what is left out and why, and which of the rest is kept."""
+"""Choosing the hypotheses that become training pairs: filters with their reasons, and the choice among the rest."""
 
 import hashlib
 from collections import Counter
@@ -20,10 +20,10 @@ REASONS: dict[Reason, str] = {
     "out_of_ratio": "too long or too short for the input",
     "repeated": "the same as a better one",
 }
-"""Why a hypothesis is left out; where several hold, the first of them counts."""
+"""Reasons to drop a hypothesis; if several apply, the first counts."""
 
 RATIO_GRACE = 20
-"""Characters by which the sides may differ whatever their ratio: "OK." is "In Ordnung."."""
+"""Characters by which the sides may differ whatever their ratio: "OK." and "In Ordnung."."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Candidate:
     """A hypothesis that may become a training pair.
 
     score:      length-normalized log probability.
-    is_cut_off: whether it grew to the greatest length without an end: nearly always a loop.
+    is_cut_off: whether it reached the greatest length without ending: nearly always a loop.
     """
 
     text: str
@@ -41,12 +41,12 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filters:
-    """What makes a hypothesis unfit to be learnt from.
+    """Filters for hypotheses that are unfit for training.
 
-    min_score:    least score, 0 being the best there is; None takes any.
-    max_ratio:    most characters of the longer side for each of the shorter one, at least 1, where the sides differ by
-                  more than RATIO_GRACE; None takes any.
-    allow_copies: keep what equals the input but for case and white space.
+    min_score:    least score, at most 0, the best possible; None takes any.
+    max_ratio:    greatest ratio of the sides' lengths in characters, at least 1, if they differ by more than
+                  RATIO_GRACE; None takes any.
+    allow_copies: keep hypotheses that equal the input, apart from case and white space.
     """
 
     min_score: float | None = None
@@ -54,7 +54,7 @@ class Filters:
     allow_copies: bool = False
 
     def apply(self, source: str, candidates: Sequence[Candidate]) -> tuple[list[Candidate], Counter[Reason]]:
-        """The candidates that pass, in order, and how many do not for each reason."""
+        """The candidates that pass, in order, and the number rejected for each reason."""
         passed: list[Candidate] = []
         left_out: Counter[Reason] = Counter()
         seen: set[str] = set()
@@ -87,9 +87,9 @@ class Chooser:
     """Keeps one of a text's candidates, or all of them."""
 
     def __init__(self, keep: Keep, *, seed: int = 0, tokenize: str = "13a") -> None:
-        """keep: "best"; "all"; "random": one, all being equally probable; "nearest": the one with the greatest sentence
+        """keep: "best"; "all"; "random": one, with equal probabilities; "nearest": the one with the greatest sentence
         BLEU against the reference, the better one of equals (Kim & Rush 2016, section 3.3).
-        seed: for "random": other draws for another seed. tokenize: sacreBLEU's tokenizer, for "nearest".
+        seed: for "random". tokenize: sacreBLEU's tokenizer, for "nearest".
 
         Raises InvalidInputError for a tokenizer that sacreBLEU does not know or cannot load.
         """
@@ -99,8 +99,7 @@ class Chooser:
         self._sentence_bleu = SentenceBleu(tokenize)
 
     def choose(self, candidates: Sequence[Candidate], *, number: int, reference: str | None = None) -> list[Candidate]:
-        """Those that are kept; none of none. candidates: best first. number: which text it is. reference: for
-        "nearest"."""
+        """The kept candidates. candidates: best first, perhaps none. number: of the text. reference: for "nearest"."""
         if self.keep == "all" or not candidates:
             return list(candidates)
         if self.keep == "random":
@@ -113,7 +112,8 @@ class Chooser:
 
 
 def _draw(seed: int, number: int, num_choices: int) -> int:
-    """Below num_choices; depends on nothing else, so that a job that goes on later draws as one that never stopped."""
+    """A number below num_choices. It depends on the arguments alone, so that a continued job draws the same numbers as
+    an undisturbed one."""
     digest = hashlib.blake2b(f"{seed} {number}".encode(), digest_size=8).digest()
     return int.from_bytes(digest, "little") % num_choices
 

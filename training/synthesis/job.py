@@ -1,8 +1,8 @@
 """A synthetic parallel corpus: text of one side, and its translations by a trained model.
 
-First a batch job translates, which survives a kill: line N of its file is what was found for line N of the input. Only
-when all are there, what is kept of them is written as pairs. So nothing but the translations need be the same when a
-job goes on, and all counts are of the whole.
+First a batch job translates, which survives a kill: line N of its file has the hypotheses for line N of the input. Once
+all lines are translated, the chosen hypotheses are written as pairs. So a job that is continued may choose differently,
+but not translate differently, and all counts are of the whole.
 """
 
 import json
@@ -35,11 +35,11 @@ from dragoman.translation.results import Translation
 
 @dataclass(frozen=True, slots=True)
 class SynthesisFiles:
-    """What a synthesis writes; packed where a name ends in .gz.
+    """The files of a synthesis; compressed if the name ends in .gz.
 
     source:     the lines of the input that have a pair, repeated if several of their translations are kept.
     target:     their translations, line by line.
-    provenance: JSON, see `Synthesis`. While the job is under way, what it has done lies beside it.
+    provenance: JSON, see `Synthesis`. The unfinished job's files lie beside it.
     """
 
     source: Path
@@ -48,7 +48,7 @@ class SynthesisFiles:
 
     @classmethod
     def in_folder(cls, folder: Path, direction: Direction, *, is_packed: bool) -> "SynthesisFiles":
-        """Named by their languages."""
+        """Files in a folder, named by their languages."""
         ending = ".gz" if is_packed else ""
         return cls(
             folder / f"synthetic.{direction.source}{ending}",
@@ -57,8 +57,8 @@ class SynthesisFiles:
         )
 
     def prepare(self, inputs: list[Path], *, overwrite: bool) -> None:
-        """Makes the folders. Raises InvalidInputError if a file is among the inputs or named twice, or exists although
-        no job was begun that may have written it, and DragomanError if a folder cannot be made."""
+        """Makes the folders. Raises InvalidInputError if a file is among the inputs, is named twice, or exists without
+        an unfinished job that may have written it; DragomanError if a folder cannot be made."""
         paths = (self.source, self.target, self.provenance)
         taken = {path.resolve() for path in inputs}
         for path in paths:
@@ -82,7 +82,7 @@ class SynthesisFiles:
 
 @dataclass(frozen=True, slots=True)
 class SynthesisCounts:
-    """num_lines: of the input. num_without_pair: those of which nothing was kept. left_out: hypotheses, by reason."""
+    """num_lines: of the input. num_without_pair: lines without a kept hypothesis. left_out: hypotheses, by reason."""
 
     num_lines: int
     num_pairs: int
@@ -91,11 +91,11 @@ class SynthesisCounts:
 
 
 class Synthesis:
-    """Makes a corpus, with the filters' and the chooser's view of what is fit to be learnt from.
+    """Makes a corpus from translations that pass the filters and the chooser.
 
-    Its provenance is an object of "bundles" (see `describe_bundles`), "translation" (all that the translations depend
-    on), "filters", "keep", "tokenize", "input", "reference", "source" and "target" (each with name and SHA-256) and
-    "counts". It holds no time, so that the same job writes the same again.
+    Its provenance is an object with "bundles" (see `describe_bundles`), "translation" (everything that the translations
+    depend on), "filters", "keep", "tokenize", "input", "reference", "source" and "target" (each with name and SHA-256)
+    and "counts". It has no time, so that the same job always writes the same.
     """
 
     def __init__(
@@ -108,7 +108,7 @@ class Synthesis:
         bundles: Sequence[str],
         overwrite: bool = False,
     ) -> None:
-        """source: gives as many hypotheses as there is to be chosen among. bundles: of which it is made."""
+        """source: gives the hypotheses to choose from. bundles: those of the source."""
         self._source = source
         self._files = files
         self._filters = filters
@@ -119,10 +119,10 @@ class Synthesis:
     def run(self, input_path: Path, reference: Path | None = None) -> SynthesisCounts:
         """Translates the input, "-" being standard input, and writes the pairs and the provenance.
 
-        reference: has a human translation of every line, where the chooser needs one.
+        reference: a human translation of every line, if the chooser needs one.
 
         Raises InvalidInputError, naming the file, for outputs that exist, and for an input and a reference of different
-        length, if these are files before anything is translated; and what `run_batch_job` raises.
+        length (for files, before anything is translated); and what `run_batch_job` raises.
         """
         self._files.prepare([path for path in (input_path, reference) if path is not None], overwrite=self._overwrite)
         if reference is not None and input_path != STANDARD_STREAM:
@@ -140,7 +140,7 @@ class Synthesis:
                 self._source.translate_stream,
                 parameters=self._source.parameters,
                 write=write_record,
-                overwrite=True,  # `prepare` has refused what may not be
+                overwrite=True,  # `prepare` has refused outputs that may not be replaced
                 make_output=make_output,
                 on_progress=display.enter_context(show_progress()),
             )
@@ -188,7 +188,7 @@ class Synthesis:
 
 
 def describe_bundles(names: Sequence[str]) -> list[dict[str, str]]:
-    """Name and revision of each bundle, of which an ensemble is made."""
+    """Name and revision of each bundle."""
     folders = [find_bundle(name) for name in names]
     return [{"name": read_config(folder).name, "revision": bundle_revision(folder)} for folder in folders]
 
@@ -197,10 +197,10 @@ def write_record(translation: Translation) -> str:
     """A line of the batch job: JSON of the text and its candidates."""
     candidates = [
         Candidate(
-            # What stands for itself, because the model found nothing to say, has no pieces.
+            # A text that the model left untranslated has no pieces.
             hypothesis.text if hypothesis.pieces else "",
             hypothesis.score,
-            # The end of the sentence has a log probability, too, if there is one.
+            # The end of sentence, if there is one, has a log probability, too.
             is_cut_off=0 < len(hypothesis.pieces) == len(hypothesis.token_log_probs),
         )
         for hypothesis in translation.hypotheses
@@ -218,7 +218,7 @@ def read_record(line: str) -> tuple[str, list[Candidate]]:
 def _records_with_references(
     records: Path, reference: Path | None
 ) -> Iterator[tuple[str, list[Candidate], str | None]]:
-    """Texts, candidates and references, where there are any. Raises InvalidInputError if these are not as many."""
+    """Texts, candidates and references, if there are any. Raises InvalidInputError if their numbers differ."""
     if reference is None:
         for line in read_lines(records):
             yield *read_record(line), None
@@ -234,6 +234,6 @@ def _records_with_references(
 
 
 def _describe(path: Path) -> dict[str, str | None]:
-    """checksum: of what can be read again."""
+    """Name and checksum of a file; no checksum of a pipe, which cannot be read again."""
     is_file = path != STANDARD_STREAM and path.is_file()
     return {"name": path.name, "sha256": file_checksum(path) if is_file else None}

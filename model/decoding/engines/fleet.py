@@ -35,8 +35,8 @@ logger = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class _Flight:
-    """A request in flight. lane: None while it waits for one; inner_id: the number that its engine knows it by, since a
-    caller may use an id again while the engine still tells of the one before."""
+    """A request in flight. lane: None while it waits for one. inner_id: its id in the engine, since a caller may reuse
+    an id while the engine still reports on the previous request."""
 
     request: Request
     inner_id: int
@@ -235,8 +235,7 @@ class Fleet:
             )
 
     def close(self) -> None:
-        """Ends the threads and processes, after the steps that they are in, but for threads that are stuck. May be
-        called twice."""
+        """Ends the threads and processes after their present steps, except stuck threads. May be called twice."""
         for lane in self._lanes:
             lane.begin_closing()
         for lane in set(self._lanes).difference(self._stuck()):

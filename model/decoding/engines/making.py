@@ -16,7 +16,7 @@ def make_engine(
     max_cached_positions: int | None = None,
     stall_seconds: float = STALL_SECONDS,
 ) -> Engine | Fleet:
-    """An engine for so many threads, which share the slots evenly; a single one where the decoder needs no more."""
+    """An engine for num_threads threads, which share the slots evenly; a single one if the decoder has no replicas."""
     decoders = [decoder]
     while len(decoders) < min(num_threads, max_slots) and (replica := decoder.replicate()) is not None:
         decoders.append(replica)

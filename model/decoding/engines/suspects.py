@@ -9,14 +9,14 @@ MAX_DEATHS = 2
 """Processes that may end while they decode a request; after that, the request counts as the reason."""
 
 MAX_SUSPECTS = 4096
-"""Requests of which it is remembered that a process ended with them."""
+"""Most suspects remembered."""
 
 FATAL = "an engine process ended each time that it was translated"
 
 
 class Suspects:
-    """The requests that a process ended with, and that no other has finished since. The same sentence, searched in the
-    same way, is the same request, whatever its id. Nearly always there is none, and that is found out quickly."""
+    """The requests with which a process ended, and that no process has finished since. Requests of the same sentence
+    and options are the same request, whatever their ids. Nearly always there is none, which is found out quickly."""
 
     def __init__(self) -> None:
         self._deaths: dict[Request, int] = {}  # by request without its id: the processes that ended with it
@@ -25,20 +25,20 @@ class Suspects:
         return bool(self._deaths)
 
     def is_suspect(self, request: Request) -> bool:
-        """Whether it should be decoded by itself, so that no other is suspected with it."""
+        """Whether to decode a request alone in its process, so that no other becomes suspect."""
         return bool(self._deaths) and _nameless(request) in self._deaths
 
     def is_fatal(self, request: Request) -> bool:
-        """Whether it should not be decoded any more."""
+        """Whether a request must not be decoded any more."""
         return bool(self._deaths) and self._deaths.get(_nameless(request), 0) >= MAX_DEATHS
 
     def clear(self, request: Request) -> None:
-        """It was finished."""
+        """Forgets a request that was finished."""
         if self._deaths:
             self._deaths.pop(_nameless(request), None)
 
     def lose(self, requests: Iterable[tuple[int, Request]], reason: str) -> list[Lost]:
-        """What to tell of requests, with their ids, that a process ended with for this reason."""
+        """The reports on requests, given with their ids, that were lost with a process."""
         losses = []
         for request_id, request in requests:
             nameless = _nameless(request)
@@ -51,7 +51,7 @@ class Suspects:
 
 
 def fatal(request_id: int) -> Lost:
-    """What to tell of a request that is not decoded any more."""
+    """The report on a request that must not be decoded any more."""
     return Lost(request_id, FATAL, is_at_fault=True)
 
 

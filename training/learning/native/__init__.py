@@ -1,1 +1,1 @@
-"""What lies between the matrix products of training, in C++, for processors."""
+"""The operations between the matrix products of training, in C++, for processors."""

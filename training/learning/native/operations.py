@@ -10,11 +10,11 @@ from dragoman.model.network.operations import Dropout, Operations, TorchOperatio
 from dragoman.training.learning.native.library import AttentionShape, load_library
 
 NUM_PARTS = 16
-"""Of the rows of a layer normalization, whose gradients are summed part by part, whatever the number of threads."""
+"""Parts of a layer normalization's rows, whose gradients are summed part by part whatever the number of threads."""
 
 
 def fastest_operations(device: torch.device, *, low_precision: bool) -> Operations:
-    """The C++ library's where they can be had: for bfloat16 on a processor with a compiler."""
+    """The C++ library's operations if available: for bfloat16 on a processor with a compiler. Otherwise torch's."""
     if device.type != "cpu" or not low_precision:
         return TorchOperations()
     library = load_library()
@@ -22,10 +22,10 @@ def fastest_operations(device: torch.device, *, low_precision: bool) -> Operatio
 
 
 class NativeOperations(TorchOperations):
-    """In bfloat16 beside float32 states; what the library does not take is left to torch.
+    """Operations in bfloat16 on float32 states; torch computes those that the library does not support.
 
-    Each reads and writes memory once where torch makes several passes. Sums are in float32, and do not depend on the
-    number of threads. Dropout draws one number from torch's generator and derives the others from it.
+    Each reads and writes memory once; torch makes several passes. Sums are in float32 and do not depend on the number
+    of threads. Dropout draws one number from torch's generator and derives the others from it.
     """
 
     def __init__(self, library: Any) -> None:
@@ -56,7 +56,7 @@ class NativeOperations(TorchOperations):
         return total
 
     def _are_odd(self, *widths: int) -> bool:
-        """Whether rows do not fill the processor's registers."""
+        """Whether any width does not fill whole registers of the processor."""
         return any(width % self._lanes for width in widths)
 
 
@@ -69,13 +69,13 @@ def _draw_seed(probability: float) -> int:
 
 
 def check_memory(had_memory: int) -> None:
-    """Raises MemoryError unless the library had the memory that it asked for."""
+    """Raises MemoryError unless the library got its memory."""
     if not had_memory:
         raise MemoryError("attention needs more memory than there is")
 
 
 class _Attend(torch.autograd.Function):
-    """Queries, keys and values as the projections leave them: [N, length, num_heads, width] in memory."""
+    """Queries, keys and values are laid out as the projections leave them: [N, length, num_heads, width]."""
 
     @staticmethod
     def forward(
