@@ -212,6 +212,7 @@ class Fleet:
                 return False
             self._ends.pop(request_id, None)
             self._partials.pop(request_id, None)
+            self._failure = self._failure if self._in_flight else None  # what was given up concerns nobody
             lane = flight.lane if self._by_inner_id.pop(flight.inner_id, None) else None
             if lane is not None:
                 _leave(lane, flight)
@@ -357,8 +358,6 @@ class Fleet:
         else:
             logger.warning("an engine failed after all of its requests were cancelled", exc_info=error)
         self.changed.notify_all()
-
-    # In a forked process.
 
     def _check_process(self) -> None:
         if self._is_lost_by_fork:

@@ -216,6 +216,24 @@ def test_a_failure_of_what_was_given_up_concerns_nobody() -> None:
     wait_until_idle(engine)
 
 
+def test_a_failure_that_nobody_was_told_of_ends_with_what_it_concerned() -> None:
+    broken, sound = GatedEngine(), GatedEngine()
+    engine = Fleet.of_threads([broken, sound])
+    broken.failure = MemoryError("no more")
+    engine.admit([make_request(0), make_request(1)])
+    assert engine.step() == []
+    with engine.changed:
+        broken.gate.release()
+        assert engine.changed.wait_for(lambda: engine._failure is not None, timeout=10)
+    assert engine.cancel(0)
+    assert engine.cancel(1)
+    broken.failure = None
+    broken.gate.release(100)
+    sound.gate.release(100)
+    engine.admit([make_request(2)])
+    assert set(finish(engine)) == {2}
+
+
 def test_cancels_what_waits_to_be_admitted() -> None:
     engine = Fleet.of_threads(make_torch_engines(1))
     engine.admit([make_request(0), make_request(1)])
