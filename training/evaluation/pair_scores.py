@@ -20,8 +20,8 @@ class PairFiles:
     """The pairs of two files, plain or .gz, read as a stream. Pipes work too, but can be read only once."""
 
     def __init__(self, source: Path, target: Path) -> None:
-        """Raises NotFoundError, and InvalidInputError for invalid UTF-8 and for files that differ in length: hours
-        before the scoring would come upon it. A pipe is checked as it is read."""
+        """Raises NotFoundError, and InvalidInputError for invalid UTF-8 and for files of different length, before any
+        scoring. A pipe is checked as it is read."""
         self.source = source
         self.target = target
         self.num_pairs: int | None = None

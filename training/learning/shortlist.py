@@ -53,7 +53,7 @@ MAX_LENGTH = 100
 """Pairs with more pieces on a side are left out: they teach little for the time they take."""
 
 MAX_LINKS = 100_000_000
-"""Pairs of a source and a target piece of one sentence pair that are learnt from; a larger corpus is thinned out
+"""Most links, pairs of a source and a target piece of a sentence pair, to learn from; a larger corpus is thinned out
 evenly. Bounds the time to minutes and the memory to about 1 GB."""
 
 MAX_HELD_OUT = 2000

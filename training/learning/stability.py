@@ -13,7 +13,7 @@ FEWEST = 20
 
 @dataclass(slots=True)
 class Stability:
-    """What a run remembers of its gradients; a part of each checkpoint."""
+    """A run's memory of its gradients; a part of each checkpoint."""
 
     norms: list[float] = field(default_factory=list)  # of the last updates, at most WINDOW; what is no number aside
     bad_updates: int = 0  # in a row, up to now

@@ -35,7 +35,7 @@ class Updater:
     def __init__(
         self, config: RunConfig, network: Transformer, world: World, alignment_prior: AlignmentPrior | None = None
     ) -> None:
-        """alignment_prior: what the attention is guided to, where the objective asks for that."""
+        """alignment_prior: the target of guided alignment; None without it."""
         self.options = config.optimization
         self.seed = config.seed
         self.world = world

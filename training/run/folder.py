@@ -103,11 +103,11 @@ CHECKSUMS_FILE = "checksums.json"
 
 
 def is_resumption(config: RunConfig, world: World, *, wanted: bool) -> bool:
-    """Whether a run goes on, or begins. Under torchrun `wanted` may be set for both; and a run that it starts anew goes
-    on without.
+    """Whether a run is resumed or begins. Under torchrun `wanted` may be set in either case, and a restarted run
+    resumes without it.
 
-    Raises InvalidInputError if the run folder holds a run that is not to go on or cannot with this configuration, and
-    NotFoundError if there is nothing that could go on.
+    Raises InvalidInputError if the run folder has a run that must not be resumed, or cannot be with this configuration,
+    and NotFoundError if there is no run to resume.
     """
     folder = config.run_folder
     if not (folder / CONFIG_FILE).exists():

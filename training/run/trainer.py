@@ -54,7 +54,7 @@ class Trainer:
         self.world = checkpoints.world
         self.validate = validate
         self.offer = offer
-        # What a run begins with may be better than all that it makes of it.
+        # The initial network may be better than all later ones.
         self.progress = Progress(awaits_validation=config.initialization.bundle is not None)
         self.candidate = (
             copy.deepcopy(network).eval() if self.world.is_main else None
