@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 CHECKPOINT_SECONDS = 1.0
-"""About the most work that a kill costs; each checkpoint syncs two small files to the disk."""
+"""Seconds between checkpoints, about the most work that a kill costs; each syncs two small files to the disk."""
 
 TranslateStream = Callable[[Iterable[str]], Iterator[Translation]]
 """Translates texts in order, reading them as it needs them: of a local translator or of a client."""
@@ -27,7 +27,7 @@ TranslateStream = Callable[[Iterable[str]], Iterator[Translation]]
 
 @dataclass(frozen=True, slots=True)
 class JobProgress:
-    """How far a job is: lines translated by all its runs and by earlier ones; bytes read of the input, if a file."""
+    """A job's progress: lines translated by all its runs and by earlier ones; bytes read of the input, if a file."""
 
     num_lines: int
     num_resumed: int
@@ -37,7 +37,7 @@ class JobProgress:
 
 @dataclass(frozen=True, slots=True)
 class JobSummary:
-    """What a finished job did: lines of the output, and how many of them were there from earlier runs."""
+    """A finished job: lines of the output, and how many of them are from earlier runs."""
 
     num_lines: int
     num_resumed: int
@@ -60,11 +60,10 @@ def run_batch_job(
     input_path:  UTF-8, plain or .gz; "-" is standard input. A line ends at "\\n" alone, or "\\r\\n"; every line of the
                  output ends in "\\n". A pipe works too, but its job cannot be continued.
     output_path: appears only when it is complete; until then the work is in `<output>.partial`, see `job_progress`.
-    parameters:  what the output depends on; a job is continued only with the same.
+    parameters:  everything that the output depends on; a job is continued only with the same.
     write:       the line for a translation; by default its best hypothesis. Line breaks in it become spaces.
     overwrite:   replace an existing output, at the end; otherwise it is refused.
-    make_output: makes of the file with all lines, which it is given, what takes the place of the output; after a kill
-                 it is called again.
+    make_output: called with the file of all lines, from which it makes the output; after a kill it is called again.
     on_progress: called after every line, on the caller's thread.
 
     Running it again after a crash, or after an error, continues; lines are neither lost nor doubled.

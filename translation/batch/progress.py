@@ -1,14 +1,14 @@
-"""How far a batch job has come, kept on disk so that it survives a kill at any moment.
+"""The progress of a batch job, kept on disk so that it survives a kill at any moment.
 
 Two files lie beside the output until it is complete:
 
 - `<output>.partial`: the translations so far, one a line. It may end in the middle of a line.
 - `<output>.journal`: JSON with the job's parameters, a number of lines, and the checksum of that many input lines.
   It is written aside, synced and renamed, and only after the translations it counts are on the disk: a journal is
-  always whole, and never ahead of the partial file unless somebody meddled with that.
+  always complete, and never ahead of the partial file unless someone edited that.
 
-The rule that makes them consistent: a job goes on after N lines, N being what the journal counts, or the number of
-complete lines in the partial file if that is less. What the partial file holds beyond is cut off and done again.
+A job continues after the number of lines that the journal counts, or that the partial file has complete if that is
+less. Further content of the partial file is cut off and translated again.
 """
 
 import json
@@ -26,7 +26,7 @@ from dragoman.model.files import discard_asides, is_packed, open_output, sync_fo
 Scalar = str | int | float | bool | None
 
 Parameters = Mapping[str, Scalar]
-"""What must be the same for a job to go on, as JSON scalars: languages, model, search options."""
+"""Parameters that must be unchanged to continue a job, as JSON scalars: languages, model, search options."""
 
 _FORMAT = 1
 _CHUNK_BYTES = 1 << 20
@@ -42,7 +42,7 @@ class Journal:
 
 
 class JobFiles:
-    """The output of a job in the making. A context manager, which lets go of the files but never deletes progress.
+    """The output of an unfinished job. A context manager, which closes the files but never deletes progress.
 
     Raises InvalidInputError if the output exists and may not be overwritten, if another job writes it, and if the
     job that was begun has other parameters; NotFoundError if the output's folder is missing.
@@ -122,7 +122,7 @@ class JobFiles:
             shutil.copyfileobj(file, packed, _CHUNK_BYTES)
 
     def explain_start_over(self) -> str:
-        """What a person must delete to begin the job anew."""
+        """A hint on the files to delete to begin the job again."""
         return f"to start over, delete {self._partial} and {self._journal}"
 
     def _refuse_existing_output(self) -> None:

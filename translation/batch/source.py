@@ -1,4 +1,4 @@
-"""The translator or server that a command uses, and what its translations depend on."""
+"""The translator or server that a command uses, and the parameters of its translations."""
 
 import json
 from dataclasses import asdict, dataclass, replace
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """How texts are to be translated.
+    """How to translate texts.
 
-    with_pieces, with_alignment, with_attention: what hypotheses must come with; they may come with more. `options`
-    need not ask for attention.
+    with_pieces, with_alignment, with_attention: required fields of hypotheses, which may have more. `options` need not
+    request attention.
     """
 
     to: str
@@ -35,21 +35,21 @@ class Task:
 
     @property
     def parameters(self) -> dict[str, Scalar]:
-        """What the translations depend on, as JSON scalars."""
+        """Everything that the translations depend on, as JSON scalars."""
         search = asdict(self.search) | {"suppressed_pieces": json.dumps(self.options.suppressed_pieces)}
         return search | {"split_sentences": self.split_sentences}
 
 
 @dataclass(frozen=True, slots=True)
 class TranslationSource:
-    """parameters: a job that goes on later must find all of these as they were, as must one of several calls."""
+    """parameters: must be unchanged when a job is continued, and between the calls of a job."""
 
     translate_stream: TranslateStream
     parameters: dict[str, Scalar]
 
 
 def local_source(translator: "Translator", task: Task, loaded_with: Parameters) -> TranslationSource:
-    """loaded_with: what of its loading changes translations.
+    """loaded_with: the options of loading that change translations.
 
     Raises NotFoundError for languages between which the bundle does not translate.
     """

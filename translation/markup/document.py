@@ -1,4 +1,4 @@
-"""A document of HTML whose text is to be translated."""
+"""An HTML document to translate."""
 
 import itertools
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ _FRAME = 3
 class MarkupText:
     """A plain text to translate.
 
-    needs_alignment: whether it must be known what the words of its translation come from: tags stand among them.
+    needs_alignment: whether the translation needs a word alignment, because tags stand among the words.
     """
 
     text: str
@@ -30,16 +30,16 @@ class MarkupText:
 
 @dataclass(frozen=True, slots=True)
 class TranslatedText:
-    """Its translation. weights: what its words come from; None if that is not known."""
+    """A translation. weights: its word weights, see `word_weights`; None if unknown."""
 
     text: str
     weights: Weights | None = None
 
 
 class Document:
-    """HTML taken apart: `texts` are what is to be translated, and `render` puts their translations in their place.
+    """HTML taken apart: `texts` are to be translated, and `render` replaces them by their translations.
 
-    Any text is a document; nothing that is malformed is mended or lost.
+    Any text is a document; malformed parts are neither repaired nor lost.
     """
 
     def __init__(self, html: str, language: str) -> None:

@@ -1,9 +1,8 @@
 """Where the inline elements of a source text belong in its translation, by word alignment.
 
-An element goes around the run of target words of which most come from the words that it held. It keeps its other
-relations: what it held, in the source, it holds, and elements beside each other do not overlap. Within a word, as the 2
-of H₂O, it is looked for in the words that the word became. A single tag, or an element without text, stays beside the
-word that it touched.
+An element encloses the run of target words most of which come from its source words. Nested elements stay nested, and
+adjacent ones do not overlap. An element within a word, as the 2 of H₂O, is searched for in the translation of that
+word. A single tag, or an element without text, stays beside the word that it touched.
 """
 
 import re

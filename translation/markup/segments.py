@@ -1,7 +1,7 @@
 """From a document's tokens to the stretches of text that belong together, and the tags inside each.
 
-Whatever is no inline tag is a border between two segments: tags of blocks, as paragraphs and cells, but also inline
-tags that lack their other half or cross another pair, so that no translation can put an end before its start.
+Everything except inline tags is a border between two segments: tags of blocks, such as paragraphs and cells, but also
+inline tags that are unpaired or cross another pair, so that no translation can put an end before its start.
 """
 
 import re
