@@ -1,4 +1,4 @@
-"""The gRPC server as a process: what it offers, where it listens, how it stops."""
+"""The gRPC server as a process: its services, its port, and its shutdown."""
 
 import asyncio
 import gc
@@ -45,17 +45,17 @@ if TYPE_CHECKING:
     from dragoman.server.grpc.google.handlers import GoogleFacade
 
 FLUSH_SECONDS = 1.0
-"""How long answers may travel, once all are computed, if someone still holds a stream open, such as health's Watch."""
+"""Time for the last answers to be sent while a client keeps a stream open, such as Health.Watch."""
 
 STREAM_SHARE = 0.5
-"""Of the time to drain, that streams have to end by themselves; then they are ended in order, between two texts."""
+"""Share of drain_seconds that streams have to end by themselves; then the server ends them between two texts."""
 
 LATE_SECONDS = 10.0
-"""How long closing may take once the time to drain is over, before the process is ended."""
+"""Time to close after drain_seconds, before the process is ended."""
 
 COLLECTED_EVERY = 10_000
-"""Objects made, beyond those that are gone again, after which Python looks for garbage. Calls leave hardly any cycles;
-by default those that are under way would be looked at again and again, which is a tenth of what a call takes."""
+"""Threshold of Python's garbage collection. Calls leave hardly any cycles; with the default, repeated scans of the
+objects of running calls are a tenth of a call's cost."""
 
 CHANNELZ_NAME = "grpc.channelz.v1.Channelz"
 
@@ -63,7 +63,7 @@ logger = logging.getLogger(__name__)
 
 
 class TranslationServer:
-    """TranslationService, health and what else is configured on one port, with the models of the configuration.
+    """TranslationService, health and the configured services on one port, with the models of the configuration.
 
     An asynchronous context manager; leaving it stops the server gracefully.
     """
@@ -77,10 +77,10 @@ class TranslationServer:
         load: Callable[[ModelConfig], ServedTranslator] = load_translator,
         try_out: Callable[[Worker], Awaitable[None]] = try_worker,
     ) -> None:
-        """path: the configuration's file, if it has one, and reread: what makes the configuration of it anew.
-        load, try_out: see `Catalogue`.
+        """path: the configuration's file, if any. reread: reads the configuration again. load, try_out: see
+        `Catalogue`.
 
-        Raises DragomanError if what traces need is not installed.
+        Raises DragomanError if traces are configured and their packages are missing.
         """
         self._config = config
         self._monitor = Monitor(config.metrics, config.log, config.traces, self._statistics)
@@ -102,7 +102,7 @@ class TranslationServer:
         self._telling: set[asyncio.Task[None]] = set()
         self._stopped = False
         self.address = ""
-        """HOST:PORT with the actual port, or unix:PATH, once started."""
+        """HOST:PORT with the actual port, or unix:PATH, after `start`."""
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -113,24 +113,24 @@ class TranslationServer:
 
     @property
     def metrics_address(self) -> str:
-        """HOST:PORT of the metrics, once started; empty without them."""
+        """HOST:PORT of the metrics, after `start`; empty without metrics."""
         return self._monitor.metrics_address
 
     def model_names(self) -> list[str]:
-        """The models that are served now."""
+        """Names of the served models."""
         return list(self._catalogue.works())
 
     @property
     def drain_seconds(self) -> float:
-        """How long running calls may go on once the server is to stop, as the configuration has it now."""
+        """Time for running calls to finish, by the current configuration."""
         return self._upkeep.config.server.drain_seconds
 
     def reload(self) -> None:
-        """Looks at once whether the configuration or a bundle has changed."""
+        """Check the configuration and the bundles for changes at once."""
         self._upkeep.ask()
 
     async def start(self) -> None:
-        """Loads the models, then binds the port and serves. Raises DragomanError if one of it is not possible."""
+        """Load the models, bind the port and serve. Raises DragomanError if any of these fails."""
         refuse_unusable_address(self._config.server.listen)
         self._monitor.start()
         try:
@@ -147,7 +147,7 @@ class TranslationServer:
         self._server = grpc.aio.server(
             interceptors=[self._guard],
             options=[
-                ("grpc.so_reuseport", 0),  # or a second server would silently take half of the calls
+                ("grpc.so_reuseport", 0),  # otherwise a second server would silently take half of the calls
                 ("grpc.enable_channelz", int(config.server.channelz)),
                 *server_options(config.limits),
             ],
@@ -172,7 +172,7 @@ class TranslationServer:
     def _add_services(self) -> None:
         config = self._config.server
         names = [SERVICE_NAME, health.SERVICE_NAME]
-        server: Any = Registrar(self._server)  # all that generated code asks of one
+        server: Any = Registrar(self._server)  # has the methods that generated code calls
         translation_pb2_grpc.add_TranslationServiceServicer_to_server(self._service, server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health.servicer, server)
         if config.google:
@@ -189,7 +189,7 @@ class TranslationServer:
             reflection.enable_server_reflection((*names, reflection.SERVICE_NAME), self._server)
 
     async def stop(self) -> None:
-        """Says NOT_SERVING, takes no new calls, lets the running ones finish within the time to drain, and ends."""
+        """Report NOT_SERVING, refuse new calls, let running calls finish within drain_seconds, and end."""
         if self._stopped:
             return
         self._stopped = True
@@ -221,7 +221,7 @@ class TranslationServer:
         await self._catalogue.wait_until_idle()  # Google's operations go on after their calls
 
     def _on_change(self) -> None:
-        """The catalogue has other models, or one of them broke."""
+        """Handle a change of the served models, or a model that broke."""
         self._upkeep.wake()
         telling = asyncio.ensure_future(self._tell_health())
         self._telling.add(telling)
@@ -231,7 +231,7 @@ class TranslationServer:
         await self._health.report(self._catalogue.works())
 
     def _statistics(self) -> Iterator[tuple[str, EngineStatistics, int]]:
-        """For a scrape, on its thread."""
+        """Statistics for a scrape, on its thread."""
         for worker in self._catalogue.workers():
             yield worker.translator.name, worker.statistics(), worker.num_waiting
 
@@ -243,11 +243,11 @@ def serve(
     reread: Callable[[], ServerConfig] | None = None,
     announce: Callable[[str], None] | None = None,
 ) -> None:
-    """Serves until SIGTERM or SIGINT, then stops gracefully; a second signal ends the process at once. SIGHUP has it
-    look at once whether the configuration or a bundle has changed.
+    """Serve until SIGTERM or SIGINT, then stop gracefully; a second signal ends the process at once. SIGHUP checks for
+    changes at once.
 
-    path, reread: see `TranslationServer`. `announce` gets one line with the actual address when the server is ready; by
-    default it goes to standard output. Call it on the main thread. Raises DragomanError if it cannot serve.
+    path, reread: see `TranslationServer`. announce: gets one line with the actual address when the server is ready; by
+    default prints it. Call it on the main thread. Raises DragomanError if it cannot serve.
     """
     exit_on_stop_signals()
     ignore_reload_signal()
@@ -266,7 +266,7 @@ def run_until_stopped(server: TranslationServer, announce: Callable[[str], None]
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """That of uvloop, where it is installed: a call costs less then."""
+    """uvloop's factory if it is installed: calls cost less with it."""
     try:
         import uvloop
     except ImportError:
@@ -286,10 +286,10 @@ async def _run_until_stopped(
 
 
 def _report_hanging() -> None:
-    # Not to the log, whose thread may be what hangs.
+    # Not to the log, whose thread may be the one that hangs.
     print("the server did not stop in time: the process ends as it is", file=sys.stderr, flush=True)
 
 
 def _print_line(line: str) -> None:
-    with suppress(DragomanError):  # a server whose standard output is closed serves all the same
-        print(line, flush=True)  # a program that reads it through a pipe waits for it
+    with suppress(DragomanError):  # a closed standard output does not stop the server
+        print(line, flush=True)  # a program may wait for it at the other end of a pipe

@@ -1,4 +1,4 @@
-"""What is read of a call's metadata, and what is written into that of its answer."""
+"""Metadata of a call and of its answer."""
 
 import random
 import re
@@ -9,19 +9,19 @@ from typing import Any
 from dragoman.server.call_context import CallContext
 
 REQUEST_ID = "x-request-id"
-"""Metadata: the caller's name for a call, or the server's where it has none."""
+"""Metadata: the caller's name for a call, or one that the server generates."""
 
 RETRY_HINT = "grpc-retry-pushback-ms"
 """Trailing metadata of gRFC A6: after how many milliseconds to try again."""
 
 current_call: ContextVar[CallContext] = ContextVar("current_call")
-"""The call that is being served: gRPC calls methods with arguments of its own alone. Set by the guard."""
+"""The current call, set by the guard: gRPC passes no arguments of ours to methods."""
 
 _SANE_REQUEST_ID = re.compile(r"[\x20-\x7e]{1,128}")
 
 
 def read_metadata(metadata: Any) -> Mapping[str, str]:
-    """The text values; of a key that occurs more than once, nothing: which of them counts would be anybody's guess."""
+    """The text values by key, without keys that occur more than once, which would be ambiguous."""
     found: dict[str, str] = {}
     repeated = set()
     for key, value in metadata or ():
@@ -35,8 +35,8 @@ def read_metadata(metadata: Any) -> Mapping[str, str]:
 
 
 def choose_request_id(metadata: Mapping[str, str]) -> str:
-    """The caller's if it is sane, else a new one."""
+    """The caller's request id if it is printable and short, otherwise a new one."""
     given = metadata.get(REQUEST_ID, "")
     if _SANE_REQUEST_ID.fullmatch(given):
         return given
-    return f"{random.getrandbits(64):016x}"  # a name, no secret: the system's randomness takes longer
+    return f"{random.getrandbits(64):016x}"  # no secret: os.urandom takes longer

@@ -1,4 +1,4 @@
-"""What a call's messages bring: texts, characters, and the model that answers."""
+"""Counts the texts and characters of a call's messages, and notes the model that answers."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
@@ -7,16 +7,16 @@ from typing import Any, TypeVar
 from dragoman.server.call_context import CallContext
 
 MAX_COUNTED_TEXTS = 65_536
-"""Texts of a message that are looked at: looking at millions of empty ones would hold up the event loop for seconds,
-just to find that they are too many."""
+"""Maximal number of a message's texts that are counted one by one: millions of empty texts would block the event loop
+for seconds."""
 
 MAX_KEPT_CHARACTERS = 10_000
-"""Of a call's texts, where the log may hold them: a stream has any number of texts."""
+"""Maximal number of characters of a call's texts in the log: a stream has any number of texts."""
 
 
 def count_request(call: CallContext, request: Any, num_bytes: int) -> int:
-    """Counts what a message of the caller's, of `num_bytes`, brings; returns its characters (code points), or the
-    bytes if it has more than MAX_COUNTED_TEXTS."""
+    """Count the texts of a request of `num_bytes`. Returns their characters (code points), or the bytes if there are
+    more than MAX_COUNTED_TEXTS."""
     read_texts = _find(_TEXTS, type(request))
     if read_texts is None:
         return 0
@@ -35,7 +35,7 @@ def count_request(call: CallContext, request: Any, num_bytes: int) -> int:
 
 
 def note_model(call: CallContext, response: Any) -> None:
-    """Notes which model an answer comes from, if that is not known yet."""
+    """Note the model of an answer, if not yet known."""
     if not call.model:
         read_model = _find(_MODELS, type(response))
         if read_model is not None:
@@ -57,8 +57,7 @@ _TEXTS: Mapping[str, Callable[[Any], Sequence[str]]] = {
     "google.cloud.translation.v3.TranslateTextRequest": lambda request: request.contents,
     "google.cloud.translation.v3.DetectLanguageRequest": lambda request: [request.content],
 }
-"""The texts of each kind of request, by its message's full name: the classes themselves are known to gRPC's edge alone,
-and Google's to those who have installed them."""
+"""The texts of a request, by full name of its message: Google's classes may not be installed."""
 
 _REPEATED: Mapping[str, Callable[[Any], Sequence[Any]]] = {
     "dragoman.v1.TranslateRequest": lambda request: request.texts,
@@ -67,7 +66,7 @@ _REPEATED: Mapping[str, Callable[[Any], Sequence[Any]]] = {
     "dragoman.v1.DetectLanguageRequest": lambda request: request.texts,
     "google.cloud.translation.v3.TranslateTextRequest": lambda request: request.contents,
 }
-"""The field that holds the texts, of those that may bring any number."""
+"""The repeated field with the texts."""
 
 _MODELS: Mapping[str, Callable[[Any], str]] = {
     "dragoman.v1.TranslateResponse": lambda response: response.model,
@@ -78,7 +77,7 @@ _MODELS: Mapping[str, Callable[[Any], str]] = {
 
 
 def _find(readers: Mapping[str, _Reader], kind: type) -> _Reader | None:
-    """The reader of a class of messages, whether it is protobuf's or one that wraps it, as Google's do."""
+    """The reader for a class of messages, either protobuf's or a wrapper, as Google's are."""
     return readers.get(_name_of(kind))
 
 

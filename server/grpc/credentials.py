@@ -11,14 +11,15 @@ from dragoman.server.config import TlsConfig
 def make_credentials(
     tls: TlsConfig, on_expiry_known: Callable[[float], None] = lambda expiry: None
 ) -> grpc.ServerCredentials | None:
-    """Credentials that follow the files, or None where no certificate is configured.
+    """Credentials that follow the files, or None if no certificate is configured.
 
-    With `client_ca` only clients with a certificate of one of these authorities are let in. A changed file counts from
-    the next connection on; if it is broken, or key and certificate do not belong together, everything stays as it was.
+    With `client_ca` only clients with a certificate from one of these authorities may connect. A changed file takes
+    effect at the next connection; if it is broken, or the key does not match the certificate, the old files stay in
+    use.
 
     on_expiry_known: see `CertificateFiles`.
 
-    Raises InvalidInputError, which names the file, if what there is now is no good.
+    Raises InvalidInputError that names a faulty file.
     """
     if tls.certificate is None or tls.key is None:
         return None

@@ -15,8 +15,8 @@ _Status = health_pb2.HealthCheckResponse
 class ServingHealth:
     """The standard health service. Names: "" for the server, each service, and SERVICE/MODEL for each model.
 
-    The server and its services are well as long as any model works: a supervisor that restarts an unwell server
-    would else take the working models down, too.
+    The server and its services are SERVING while any model works: otherwise a supervisor would restart the server and
+    interrupt the working models.
     """
 
     def __init__(self) -> None:
@@ -26,11 +26,11 @@ class ServingHealth:
         self._telling = asyncio.Lock()
 
     def add_services(self, names: Iterable[str]) -> None:
-        """Further services that the models serve."""
+        """Add services that use the models."""
         self._services += tuple(names)
 
     async def report(self, works: Mapping[str, bool]) -> None:
-        """works: for the name of every model, whether it translates. Those that are not there any more are unknown."""
+        """Set the statuses. works: by name of model, whether it translates. Removed models become SERVICE_UNKNOWN."""
         async with self._telling:
             overall = _Status.SERVING if any(works.values()) else _Status.NOT_SERVING
             for name in self._services:
@@ -44,6 +44,6 @@ class ServingHealth:
             self._models = set(works)
 
     async def shut_down(self) -> None:
-        """NOT_SERVING for good, whatever `report` is given afterwards."""
+        """Set NOT_SERVING for good, whatever `report` gets afterwards."""
         async with self._telling:
             await self.servicer.enter_graceful_shutdown()

@@ -1,4 +1,4 @@
-"""The interceptor at the door: it identifies every call, admits or refuses it, names its caller, and watches it."""
+"""The interceptor: identifies every call, admits or refuses it, makes its context, and reports it."""
 
 import asyncio
 import inspect
@@ -21,14 +21,14 @@ from dragoman.server.grpc.statuses import Context, abort
 from dragoman.server.telemetry import Monitor
 
 MAX_HEALTH_BYTES = 1024
-"""Of a request that asks for health: anyone may watch any number of services, whose names are kept meanwhile."""
+"""Maximal size of a health request: anyone may watch services, and the server keeps their names."""
 
 HEALTH_SECONDS = 2.0
-"""How long such a request may take to come. gRPC keeps all that there is of a message that is not whole yet, so without
-a token anyone could fill the memory with many that never are."""
+"""Time for a health request to arrive. gRPC keeps incomplete messages, so that a caller without a token could fill the
+memory with them."""
 
 _OF_GRPC = "/grpc."
-"""With which methods begin whose calls may last as long as their client, such as reflection's and Health.Watch."""
+"""Prefix of methods whose calls may last as long as their client, such as reflection's and Health.Watch."""
 
 _HEALTH = "/grpc.health.v1.Health/"
 _WATCH = f"{_HEALTH}Watch"
@@ -41,26 +41,26 @@ logger = logging.getLogger(__name__)
 
 
 def make_guard(access: AccessConfig, limits: LimitsConfig, monitor: Monitor) -> "Guard":
-    """For `grpc.aio.server`. Raises NotFoundError or InvalidInputError if the file of tokens is no good."""
+    """The interceptor for `grpc.aio.server`. Raises NotFoundError or InvalidInputError for a faulty token file."""
     tokens = None if access.tokens is None else TokenFile(access.tokens)
     return Guard(tokens, make_quotas(limits), make_watch_quotas(limits), monitor)
 
 
 def make_quotas(limits: LimitsConfig) -> Quotas:
-    """Of calls, but for those that ask for health."""
+    """Quotas of all calls except health checks."""
     return Quotas(limits.max_concurrent_calls, limits.max_concurrent_calls_per_client)
 
 
 def make_watch_quotas(limits: LimitsConfig) -> Quotas:
-    """Of Health.Watch, which anyone may call and which never ends by itself."""
+    """Quotas of Health.Watch, which needs no token and never ends by itself."""
     return Quotas(limits.max_health_watches, max(1, limits.max_health_watches // 4))
 
 
 class Guard(grpc.aio.ServerInterceptor):
-    """Stands before every method of the server, of whatever service.
+    """Intercepts every method of every service.
 
-    Methods that take one message are served as if they took a stream, which is the same on the wire: so a call is
-    identified, and if need be refused, before its message is read.
+    Unary methods are served as streams, which are the same on the wire, so that a call is identified, and may be
+    refused, before its message is read.
     """
 
     def __init__(
@@ -116,7 +116,7 @@ class _Running:
 
 
 class _Visit:
-    """One call at the door and behind it."""
+    """One call in the interceptor."""
 
     def __init__(
         self,
@@ -142,7 +142,7 @@ class _Visit:
 
     @property
     def handler(self) -> Handler:
-        """What gRPC is to run."""
+        """The handler for gRPC to run."""
         method = self._method
         if method is None or self._behaviour is None:
             return grpc.stream_unary_rpc_method_handler(self._run)
@@ -189,7 +189,7 @@ class _Visit:
             self._monitor.call_ended(call, code, message)
 
     def _identify(self) -> bool:
-        """Finds the token, if one is needed; whether the call may go on."""
+        """Find the token, if one is required. Returns whether the call may go on."""
         if self._tokens is None or self._is_health_check:
             return True
         scheme, _, presented = self._metadata.get("authorization", "").partition(" ")
@@ -197,7 +197,7 @@ class _Visit:
         return self._token is not None
 
     async def _serve(self, requests: AsyncIterator[Any], context: Context, client: str) -> Any:
-        """Runs the method, unless there is none or the caller has too much already."""
+        """Run the method, within the caller's quotas."""
         # Health.Check is answered whatever is going on; Health.Watch lasts, so it has a limit of its own.
         is_counted = not self._is_health_check or self._path == _WATCH
         is_lasting = self._path.startswith(_OF_GRPC)
@@ -237,7 +237,7 @@ class _Visit:
         return None
 
     async def _read_one(self, context: Context) -> Any:
-        """The only message of a call that has one."""
+        """The message of a unary call."""
         before = self._call.num_characters
         request = await (_read_soon(context) if self._is_health_check else context.read())
         if request is grpc.aio.EOF:
@@ -248,13 +248,13 @@ class _Visit:
             allowed = self._token.characters_per_minute
             raise QuotaError(
                 "characters",
-                f"{allowed} characters a minute are allowed and used up: try again later",
+                f"the limit of {allowed} characters per minute is used up: try again later",
                 seconds,
             )
         return request
 
     async def _paced(self, requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
-        """A stream that is too fast is read more slowly, so that its sender has to wait."""
+        """Read a stream no faster than the caller's rate of characters allows."""
         before = self._call.num_characters
         async for request in requests:
             num_characters = self._call.num_characters - before
@@ -264,7 +264,7 @@ class _Visit:
             yield request
 
     def _read(self, raw: bytes) -> Any:
-        """A message from its bytes, counted."""
+        """Deserialize and count a message."""
         assert self._method is not None
         deserialize = self._method.request_deserializer
         if self._is_health_check and len(raw) > MAX_HEALTH_BYTES:
@@ -272,13 +272,13 @@ class _Visit:
         try:
             request = raw if deserialize is None else deserialize(raw)
         except Exception as error:
-            raise InvalidInputError("the request is not what the method takes: its bytes make no message") from error
+            raise InvalidInputError("the request is not a message of the method's type") from error
         count_request(self._call, request, len(raw))
         return request
 
 
 class _Answer:
-    """The context of a method that writes its answers itself."""
+    """The context of a method that writes its responses itself."""
 
     def __init__(self, context: Context, call: CallContext) -> None:
         self._context = context
@@ -293,22 +293,21 @@ class _Answer:
         await self._context.write(message)
 
 
-_EXPLANATION = 'a token is needed: metadata "authorization" with "Bearer" and one that the server knows'
+_EXPLANATION = 'a known token is required: metadata "authorization" with "Bearer TOKEN"'
 
 
 async def _read_soon(context: Context) -> Any:
-    """The only message of a caller whom nobody has identified."""
+    """The message of an unidentified caller."""
     try:
         async with asyncio.timeout(HEALTH_SECONDS):
             return await context.read()
     except TimeoutError:
-        await context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, "the call's message took too long to come")
+        await context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, "the call's message took too long to arrive")
 
 
 def is_past(deadline: float | None, total: float | None) -> bool:
-    """Whether a call that was cancelled now had run out of time, as far as can be known: a client that gives up at its
-    deadline says no more than one that cancels, and says so a little early, since gRPC rounds the time that it tells
-    the server up by as much as 1 %.
+    """Whether a call that is cancelled now has probably passed its deadline. A client cancels the call at its deadline,
+    and a little early for the server, because gRPC rounds the transmitted timeout up by as much as 1 %.
 
     deadline: time.monotonic(). total: seconds that the call had when it arrived.
     """
@@ -318,8 +317,8 @@ def is_past(deadline: float | None, total: float | None) -> bool:
 
 
 def _find_behaviour(method: FoundHandler) -> Callable[..., Any] | None:
-    """The coroutine, or asynchronous generator, of a method. What the generated base class has for methods that are
-    left out is neither, and says no more than that there is no such method."""
+    """The coroutine function, or asynchronous generator, of a method; None for a method that is not implemented, for
+    which the generated base class has a plain function."""
     if method is None:
         return None
     if method.request_streaming:
@@ -331,12 +330,12 @@ def _find_behaviour(method: FoundHandler) -> Callable[..., Any] | None:
 
 
 _NAMES = ("peer_uri", "peer_dns", "peer_email", "x509_common_name")
-"""Where gRPC has a certificate's names: its subject alternative names, of which the first counts, and, as RFC 6125 has
-it, the common name only where there is none of these."""
+"""gRPC's keys for a certificate's names: the first subject alternative name, or, by RFC 6125 only without any, the
+common name."""
 
 
 def _name_in_certificate(context: Context) -> str:
-    """The name of the client in its certificate, which gRPC has verified; empty without one."""
+    """The client's name in its verified certificate; empty without one."""
     found = context.auth_context()
     for kind in _NAMES:
         names = list(found.get(kind, ()))

@@ -1,4 +1,4 @@
-"""From an error to the status with which a call ends, and its details (google.rpc), for every service of the port."""
+"""Statuses of errors, with google.rpc details, for every service of the port."""
 
 import logging
 import re
@@ -19,16 +19,16 @@ from dragoman.server.scheduling.scheduler import QueueFullError
 from dragoman.server.scheduling.worker import DeadlineError, EngineError, ReplicaLostError, WorkerClosedError
 
 MAX_MESSAGE_BYTES = 1024
-"""Of a status' message, UTF-8: it travels as metadata, twice, which is limited to a few kilobytes."""
+"""Maximal size of a status message in UTF-8: it is sent twice in metadata, which is limited to a few kilobytes."""
 
 DOMAIN = "dragoman"
-"""Of every ErrorInfo."""
+"""Domain of every ErrorInfo."""
 
 UNFORESEEN = "the server failed; its log has the reason"
-"""The message of an error that nobody foresaw."""
+"""Message of an unexpected error."""
 
 _FIELD = re.compile(r"([a-z][a-z0-9_]*(?:\[[^\]]*\])?(?:\.[a-z0-9_]+)*): ")
-"""With which the message of a request at fault begins."""
+"""Name of the faulty field, at the beginning of a message."""
 
 logger = logging.getLogger(__name__)
 
@@ -37,13 +37,13 @@ Trailing: TypeAlias = tuple[tuple[str, str | bytes], ...]
 
 
 class StatusError(DragomanError):
-    """An error of a transport's own, with its status. gRPC: `code`."""
+    """An error of a transport, with its status code."""
 
     code: ClassVar[grpc.StatusCode]
 
 
 class TooLargeError(StatusError):
-    """The answer is larger than a message may be; trying again is no use."""
+    """The answer exceeds the size of a message; a retry is useless."""
 
     code = grpc.StatusCode.RESOURCE_EXHAUSTED
 
@@ -57,15 +57,16 @@ _KINDS: tuple[tuple[type[Exception], grpc.StatusCode, str], ...] = (
     (DeadlineError, grpc.StatusCode.DEADLINE_EXCEEDED, ""),
     (WorkerClosedError, grpc.StatusCode.UNAVAILABLE, "SHUTTING_DOWN"),
     (ReplicaLostError, grpc.StatusCode.UNAVAILABLE, "REPLICA_LOST"),
-    (EngineError, grpc.StatusCode.UNAVAILABLE, "ENGINE_FAILED"),  # the worker has logged it, and mends it
+    (EngineError, grpc.StatusCode.UNAVAILABLE, "ENGINE_FAILED"),  # the worker logs it and recovers
 )
-"""Code, and the ErrorInfo's reason where it is not the code's name."""
+"""Code by type of error, and the ErrorInfo's reason if it is not the code's name."""
 
 
 async def abort(context: Context, error: Exception, method: str) -> NoReturn:
-    """Ends the call with the status of `error`; what nobody foresaw is logged, and described in few words.
+    """End the call with the status of `error`. An unexpected error is logged, and its status is INTERNAL without
+    details.
 
-    gRPC's own errors, such as that the call has ended already, are raised as they are.
+    gRPC's own errors, for example for a call that has ended, are raised unchanged.
     """
     if isinstance(error, grpc.aio.BaseError):
         raise error
@@ -77,7 +78,7 @@ async def abort(context: Context, error: Exception, method: str) -> NoReturn:
 
 
 def status_of(error: BaseException) -> tuple[grpc.StatusCode, str] | None:
-    """The code that an error has by its kind, and its message; None for one that nobody foresaw."""
+    """Code and message of an error; None for an unexpected one."""
     if isinstance(error, StatusError):
         return error.code, shorten(str(error))
     for kind, code, _ in _KINDS:
@@ -87,7 +88,7 @@ def status_of(error: BaseException) -> tuple[grpc.StatusCode, str] | None:
 
 
 def shorten(message: str) -> str:
-    """As one line of bounded length."""
+    """The message as one line of bounded length."""
     line = " ".join(message[: 2 * MAX_MESSAGE_BYTES].split())
     if len(line.encode("utf-8", "replace")) <= MAX_MESSAGE_BYTES:
         return line
@@ -95,7 +96,7 @@ def shorten(message: str) -> str:
 
 
 def _trailing_metadata(code: grpc.StatusCode, message: str, error: Exception) -> Trailing:
-    """Details for every kind of client: google.rpc's, gRPC's pushback, and the call's name."""
+    """google.rpc details, gRPC's retry pushback, and the request id."""
     status = status_pb2.Status(code=code.value[0], message=message)
     for detail in _details(code, message, error):
         packed = any_pb2.Any()
@@ -106,7 +107,7 @@ def _trailing_metadata(code: grpc.StatusCode, message: str, error: Exception) ->
         trailing.append((RETRY_HINT, "-1"))
     elif isinstance(error, QueueFullError | QuotaError):
         trailing.append((RETRY_HINT, str(max(1, round(error.retry_after * 1000)))))
-    trailing.append((REQUEST_ID, current_call.get().request_id))  # aborting replaces what the guard has set
+    trailing.append((REQUEST_ID, current_call.get().request_id))  # abort replaces the guard's metadata
     return tuple(trailing)
 
 

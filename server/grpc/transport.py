@@ -1,4 +1,4 @@
-"""How grpc.aio's server is set up: where it listens, what it keeps connections to, and how it finds methods."""
+"""Setup of grpc.aio's server: its address, the limits of connections, and the lookup of methods."""
 
 import errno
 import os
@@ -15,10 +15,10 @@ from dragoman.model.errors import DragomanError
 from dragoman.server.config import LimitsConfig, find_socket_path, parse_address
 
 HANDSHAKE_SECONDS = 10
-"""A connection that has not said what it wants by then is closed."""
+"""Time after which a connection without a finished handshake is closed."""
 
 KEEPALIVE_SECONDS = 60
-"""A silent client is pinged after so long, and its calls are given up if it is gone."""
+"""Time after which a silent client is pinged; without an answer its calls are cancelled."""
 
 KEEPALIVE_TIMEOUT_SECONDS = 20
 
@@ -46,8 +46,8 @@ def server_options(limits: LimitsConfig) -> list[tuple[str, int]]:
 
 
 def refuse_unusable_address(listen: str) -> None:
-    """Raises DragomanError, with the reason, where a server cannot listen: gRPC would say no more than that it failed,
-    write its own lines to standard error, and take the socket of a server that runs."""
+    """Raise DragomanError with the reason if a server cannot listen on an address. gRPC would give no reason, write to
+    standard error, and take over the socket of a running server."""
     path = find_socket_path(listen)
     try:
         if path is not None:
@@ -63,7 +63,7 @@ def refuse_unusable_address(listen: str) -> None:
 
 
 def _refuse_unusable_socket(path: Path) -> None:
-    """Raises OSError. The socket of a server that has crashed may be replaced."""
+    """Raise OSError for an unusable path. The socket of a crashed server may be replaced."""
     try:
         mode = path.lstat().st_mode
     except FileNotFoundError:
@@ -80,11 +80,11 @@ def _refuse_unusable_socket(path: Path) -> None:
 
 
 class Registrar:
-    """Stands for a server towards what generated code calls `add_..._to_server`, and has methods found when they are
-    called, not registered with gRPC beforehand.
+    """Takes the place of a server in generated `add_..._to_server` functions and registers no methods, so that gRPC
+    looks them up at each call.
 
-    For each method that is registered, grpc.aio has a task that waits for the next call, and whenever there is one it
-    looks at the tasks of all methods: with a dozen of them that is a twentieth of what a call takes.
+    For each registered method grpc.aio has a task that waits for the next call, and at each call it checks the tasks of
+    all methods: with a dozen methods, a twentieth of a call's cost.
     """
 
     def __init__(self, server: grpc.aio.Server) -> None:
@@ -97,4 +97,4 @@ class Registrar:
     def add_registered_method_handlers(
         self, service_name: str, method_handlers: "Mapping[str, grpc.RpcMethodHandler[Any, Any]]"
     ) -> None:
-        """The same methods as those of the generic handlers."""
+        """Ignore the methods, which the generic handlers have as well."""

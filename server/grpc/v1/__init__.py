@@ -1,1 +1,1 @@
-"""The service that translation.proto defines: messages to dataclasses and back, errors to status codes."""
+"""The service of translation.proto: converts messages to dataclasses and back, and errors to status codes."""

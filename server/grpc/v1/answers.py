@@ -1,4 +1,4 @@
-"""Answers of the contract, made of what was found: off the event loop where they may be large."""
+"""The contract's responses from outcomes; large ones are made off the event loop."""
 
 import asyncio
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ Found = TypeVar("Found")
 AnyMessage = TypeVar("AnyMessage", bound=Message)
 
 INVALID_ARGUMENT = 3
-"""google.rpc.Code of a text that is at fault itself."""
+"""google.rpc.Code of a faulty text."""
 
 _FINISH_REASONS = {
     "": pb.FINISH_REASON_UNSPECIFIED,
@@ -55,7 +55,7 @@ def _write_outcome(outcome: Outcome, wanted: Wanted, names_model: bool) -> pb.Tr
 
 
 async def write_scores(scores: Sequence[ScoredTranslation | TextFailure], wanted: Wanted) -> list[pb.TranslationScore]:
-    """One for each pair."""
+    """The score messages, one for each pair."""
 
     def write() -> list[pb.TranslationScore]:
         return [
@@ -69,7 +69,7 @@ async def write_scores(scores: Sequence[ScoredTranslation | TextFailure], wanted
 
 
 def write_translation(translation: Translation, wanted: Wanted) -> pb.Translation:
-    """With what is wanted beside texts and scores."""
+    """The message of a translation, with its requested contents."""
     return pb.Translation(
         hypotheses=[_write_hypothesis(translation, hypothesis, wanted) for hypothesis in translation.hypotheses],
         source_pieces=translation.source_pieces if wanted.attention else (),
@@ -84,7 +84,7 @@ def _write_hypothesis(translation: Translation, found: Hypothesis, wanted: Wante
 
 
 def write_score(scored: ScoredTranslation, wanted: Wanted) -> pb.TranslationScore:
-    """With what is wanted beside the score."""
+    """The message of a score, with its requested contents."""
     message = pb.TranslationScore(score=scored.score, log_prob=scored.log_prob)
     _add_details(message, scored.source, scored.target, scored, wanted)
     if wanted.attention:
@@ -121,23 +121,23 @@ def _write_attention(attention: NDArray[np.float32]) -> pb.Attention:
 
 
 def write_failure(failure: TextFailure) -> pb.TextError:
-    """What is wrong with one of several texts."""
+    """The message of a failure."""
     return pb.TextError(code=INVALID_ARGUMENT, message=failure.reason)
 
 
 def check_size(response: AnyMessage, limits: LimitsConfig) -> AnyMessage:
-    """The answer itself. Raises TooLargeError if it does not fit a message, before gRPC says so less clearly."""
+    """Return the response. Raises TooLargeError if it exceeds a message, with more details than gRPC's error."""
     num_bytes = response.ByteSize()
     if num_bytes > limits.max_message_bytes:
         raise TooLargeError(
             f"the answer has {num_bytes} bytes, larger than the {limits.max_message_bytes} that a message may have: "
-            "send fewer texts, or ask for fewer hypotheses, or for less of each"
+            "send fewer texts, or request fewer hypotheses or fewer return_options"
         )
     return response
 
 
 def write_model(translator: ServedTranslator, card: str = "") -> pb.Model:
-    """A description of a model that is loaded."""
+    """The message of a loaded model."""
     info = translator.info
     return pb.Model(
         name=translator.name,
@@ -164,7 +164,7 @@ def write_model(translator: ServedTranslator, card: str = "") -> pb.Model:
 
 
 def _text(value: object) -> str:
-    """A bundle's provenance may hold anything, or nothing."""
+    """A text from a bundle's provenance, which may hold anything; empty for other values."""
     return value if isinstance(value, str) else ""
 
 
@@ -173,7 +173,7 @@ def _write_direction(direction: Direction) -> pb.LanguagePair:
 
 
 def write_server(limits: LimitsConfig, features: Sequence[str]) -> pb.GetServerResponse:
-    """A description of the server."""
+    """The description of the server."""
     try:
         release = version("dragoman")
     except PackageNotFoundError:  # imported from a checkout

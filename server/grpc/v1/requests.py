@@ -1,4 +1,4 @@
-"""Requests of the contract as orders: read, and checked where the contract has bounds of its own."""
+"""Converts requests of the contract to orders, and checks the contract's own limits."""
 
 from collections.abc import Iterable
 from typing import Any, TypeAlias
@@ -12,17 +12,17 @@ from dragoman.v1 import translation_pb2 as pb
 TranslatingRequest: TypeAlias = pb.TranslateRequest | pb.TranslateStreamConfig | pb.TranslateLiveRequest
 
 MAX_SUPPRESSED_PIECES = 1024
-"""Of one request; each costs a look into the vocabulary, and for every text."""
+"""Limit of a request; each piece costs a lookup for every text."""
 
 MAX_PREFIX_LENGTH = 4096
-"""Characters of target_prefix, more than any model's sentences have: it is divided into pieces for every text."""
+"""Maximal number of characters of target_prefix, which is tokenized for every text."""
 
 _SCALARS = tuple(
     name
     for name in SEARCH_OPTION_NAMES
     if name not in ("length_normalization", "suppressed_pieces", "return_attention")
 )
-"""Search options that the wire has as they are."""
+"""Search options that are fields of the message with the same type."""
 
 _OF_SCORES = ("length_penalty", "coverage_penalty")
 
@@ -40,9 +40,9 @@ _NOTHING = Wanted()
 
 
 def read_order(request: TranslatingRequest, *, default_priority: Priority = Priority.INTERACTIVE) -> TranslationOrder:
-    """How texts are to be translated. Raises InvalidInputError that names the field."""
+    """The order of a request. Raises InvalidInputError that names the field."""
     if request.text_format not in _FORMATS:
-        raise InvalidInputError(f"text_format: is {request.text_format}, which stands for nothing")
+        raise InvalidInputError(f"text_format: is {request.text_format}, which has no meaning")
     return TranslationOrder(
         target_language=request.target_language_code,
         source_language=request.source_language_code,
@@ -56,7 +56,7 @@ def read_order(request: TranslatingRequest, *, default_priority: Priority = Prio
 
 
 def read_score_order(request: pb.ScoreRequest) -> ScoreOrder:
-    """How pairs are to be scored. Raises InvalidInputError that names the field."""
+    """The order of a ScoreRequest. Raises InvalidInputError that names the field."""
     return ScoreOrder(
         target_language=request.target_language_code,
         source_language=request.source_language_code,
@@ -68,12 +68,12 @@ def read_score_order(request: pb.ScoreRequest) -> ScoreOrder:
 
 
 def read_wanted(message: pb.ReturnOptions) -> Wanted:
-    """What is wanted of each hypothesis."""
+    """The requested contents of each hypothesis."""
     return Wanted(message.pieces, message.token_log_probs, message.attention, message.alignment)
 
 
 def read_search_options(message: pb.SearchOptions) -> SearchOptions:
-    """With the defaults for what is unset. Raises InvalidInputError that names the field."""
+    """The search options, with defaults for unset fields. Raises InvalidInputError that names the field."""
     if len(message.suppressed_pieces) > MAX_SUPPRESSED_PIECES:
         raise InvalidInputError(
             f"search_options: suppressed_pieces has {len(message.suppressed_pieces)} pieces, but at most "
@@ -102,12 +102,12 @@ def _read_normalization(value: int) -> str:
     try:
         return pb.LengthNormalization.Name(value).removeprefix(_NORMALIZATION).lower()
     except ValueError as error:
-        raise InvalidInputError(f"length_normalization is {value}, which stands for nothing") from error
+        raise InvalidInputError(f"length_normalization is {value}, which has no meaning") from error
 
 
 def _read_priority(value: int, default: Priority) -> Priority:
     if value == pb.PRIORITY_UNSPECIFIED:
         return default
     if value not in _PRIORITIES:
-        raise InvalidInputError(f"priority: is {value}, which stands for nothing")
+        raise InvalidInputError(f"priority: is {value}, which has no meaning")
     return _PRIORITIES[value]

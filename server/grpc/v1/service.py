@@ -1,4 +1,4 @@
-"""TranslationService: the methods of the wire contract, as orders for `server.translating`."""
+"""TranslationService: the contract's methods, which pass orders to `server.translating`."""
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine, Sequence
@@ -30,17 +30,17 @@ from dragoman.v1 import translation_pb2_grpc
 Response = TypeVar("Response")
 
 PAGE_SIZE, MAX_PAGE_SIZE = 100, 1000
-"""Models of a page, by default and at most."""
+"""Default and maximal number of models of a page."""
 
 FEATURES = ("html", "language-detection")
-"""What is offered beside translating plain text."""
+"""Features beside the translation of plain text."""
 
 
 class TranslationService(translation_pb2_grpc.TranslationServiceServicer):
-    """Serves the models of a catalogue. translation.proto says what its methods do."""
+    """Serves the models of a catalogue. translation.proto describes the methods."""
 
     def __init__(self, translating: Translating, catalogue: Catalogue, features: Sequence[str] = ()) -> None:
-        """features: what the server offers beside this service's own."""
+        """features: of the server, in addition to this service's."""
         self.features = (*FEATURES, *features)
         self._translating = translating
         self._catalogue = catalogue
@@ -50,8 +50,8 @@ class TranslationService(translation_pb2_grpc.TranslationServiceServicer):
         self._is_draining = False
 
     def drain(self) -> None:
-        """Has streams, which could go on for hours, end with UNAVAILABLE as soon as what they have read is answered;
-        their clients go on elsewhere."""
+        """End the streams, which could go on for hours, with UNAVAILABLE when the texts that they have read are
+        answered; their clients continue on another server."""
         self._is_draining = True
         for opening in self._openings:
             opening.cancel()
@@ -59,35 +59,35 @@ class TranslationService(translation_pb2_grpc.TranslationServiceServicer):
             stream.stop_reading()
 
     async def Translate(self, request: pb.TranslateRequest, context: Context) -> pb.TranslateResponse:
-        """A cancelled call, or one past its deadline, gives its slots back."""
+        """Translate a batch. A call that is cancelled or past its deadline frees its slots."""
         return await self._answer(context, "Translate", self._translate(request, current_call.get()))
 
     async def TranslateStream(self, requests: AsyncIterator[pb.TranslateStreamRequest], context: Context) -> None:
-        """Reads only as far ahead as it needs to be busy."""
+        """Translate a stream; read no further ahead than the engine needs."""
         await self._answer(context, "TranslateStream", self._translate_stream(requests, context))
 
     async def TranslateLive(self, request: pb.TranslateLiveRequest, context: Context) -> None:
-        """A slow reader gets the newest alone."""
+        """Translate one text live; a slow reader gets only the newest state."""
         await self._answer(context, "TranslateLive", self._translate_live(request, context))
 
     async def Score(self, request: pb.ScoreRequest, context: Context) -> pb.ScoreResponse:
-        """In the same queue as translations."""
+        """Score pairs, in the same queue as translations."""
         return await self._answer(context, "Score", self._score(request, current_call.get()))
 
     async def DetectLanguage(self, request: pb.DetectLanguageRequest, context: Context) -> pb.DetectLanguageResponse:
-        """Off the event loop."""
+        """Detect languages off the event loop."""
         return await self._answer(context, "DetectLanguage", self._detect_languages(request))
 
     async def ListModels(self, request: pb.ListModelsRequest, context: Context) -> pb.ListModelsResponse:
-        """Those that are loaded now."""
+        """List the loaded models."""
         return await self._answer(context, "ListModels", self._list_models(request))
 
     async def GetModel(self, request: pb.GetModelRequest, context: Context) -> pb.GetModelResponse:
-        """Of the revision that is loaded now."""
+        """Describe the loaded revision of a model."""
         return await self._answer(context, "GetModel", self._get_model(request))
 
     async def GetServer(self, request: pb.GetServerRequest, context: Context) -> pb.GetServerResponse:
-        """The same as long as the server runs."""
+        """Describe the server; constant while it runs."""
         return write_server(self._limits, self.features)
 
     async def _answer(self, context: Context, method: str, answer: Coroutine[Any, Any, Response]) -> Response:
@@ -180,7 +180,7 @@ class TranslationService(translation_pb2_grpc.TranslationServiceServicer):
         translators = [worker.translator for worker in self._catalogue.workers()]
         names = [translator.name for translator in translators]
         if request.page_token and request.page_token not in names:
-            raise InvalidInputError("page_token: is of no page, or its models are not served any more: begin anew")
+            raise InvalidInputError("page_token: is unknown, or its models are no longer served: start again")
         begin = names.index(request.page_token) + 1 if request.page_token else 0
         end = begin + (request.page_size or PAGE_SIZE)
         response = pb.ListModelsResponse(

@@ -14,31 +14,31 @@ from dragoman.server.translating.session import ReadyText, Session
 from dragoman.v1 import translation_pb2 as pb
 
 MIN_WINDOW, MAX_WINDOW = 64, 1024
-"""Bounds of the texts of one stream that are in flight."""
+"""Limits of the number of texts in flight of one stream."""
 
 MAX_WINDOW_BYTES = 16 * 1024 * 1024
-"""Of the texts in flight, their pieces and their answers, about. A single text may exceed it."""
+"""Approximate limit of the size of texts in flight, their pieces and answers. A single text may exceed it."""
 
 MAX_CHUNK_WORK = 20_000
-"""How much of a message is prepared at a time, see `Session.work`; a single text may have more."""
+"""Work of a message's texts that are prepared at a time, see `Session.work`; a single text may exceed it."""
 
 GATHER_SECONDS = 0.02
-"""Least time from one message of results to the next: what is found meanwhile goes together. The first goes at once."""
+"""Least interval between messages of results, in which results are gathered. The first message is sent at once."""
 
 MAX_GROUP_BYTES = 256 * 1024
-"""Of results that share a message; a single one may have more."""
+"""Size of the results in a message; a single result may exceed it."""
 
 _MESSAGE_BYTES = 64
-"""More than what a message has beside its only result."""
+"""Upper bound of a message's overhead for a single result."""
 
 _ITEM_BYTES = 8
-"""More than what each result of several takes beside its own bytes."""
+"""Upper bound of the overhead of each further result."""
 
 Write: TypeAlias = Callable[[pb.TranslateStreamResponse], Awaitable[None]]
 
 
 class Window:
-    """How much of a stream is in flight: read, but not yet answered."""
+    """The texts of a stream in flight: read, but not yet answered."""
 
     def __init__(self, max_texts: int, max_bytes: int) -> None:
         self._max_texts = max_texts
@@ -48,20 +48,20 @@ class Window:
         self._changed = asyncio.Event()
 
     async def enter(self, num_bytes: int) -> None:
-        """Returns when there is room for a text of that much."""
+        """Wait until there is room for a text of `num_bytes`, and count it."""
         while self._num_texts and self._num_bytes + num_bytes > self._max_bytes:
             await self._wait()
         self._num_texts += 1
         self._num_bytes += num_bytes
 
     def leave(self, num_bytes: int) -> None:
-        """The text was answered."""
+        """Note that a text was answered."""
         self._num_texts -= 1
         self._num_bytes -= num_bytes
         self._changed.set()
 
     async def wait_for_room(self) -> None:
-        """Returns when one more text may be read."""
+        """Wait until another text may be read."""
         while self._num_texts >= self._max_texts or self._num_bytes >= self._max_bytes:
             await self._wait()
 
@@ -80,7 +80,7 @@ class TextStream:
         session: Session,
         call: CallContext,
     ) -> None:
-        """requests: what follows the first message. write: sends a message, and returns when the connection has taken
+        """requests: the messages after the first. write: sends a message and returns when the connection has taken
         it."""
         self._requests = requests
         self._send = write
@@ -88,17 +88,17 @@ class TextStream:
         self._call = call
         self._names_models = not session.model[0]
         self._window = Window(min(max(2 * session.num_slots, MIN_WINDOW), MAX_WINDOW), MAX_WINDOW_BYTES)
-        self._found: deque[tuple[pb.TranslateStreamResult, int]] = deque()  # with what it has of the window
-        self._writing: asyncio.Task[None] | None = None  # gRPC takes one message after the other
+        self._found: deque[tuple[pb.TranslateStreamResult, int]] = deque()  # with its size in the window
+        self._writing: asyncio.Task[None] | None = None  # gRPC takes one message at a time
         self._last_written = -GATHER_SECONDS
         self._reading: asyncio.Task[None] | None = None
         self._is_stopped = False
 
     async def run(self) -> None:
-        """Returns when everything is answered. Being cancelled gives all up that is in flight.
+        """Answer all texts. Cancelling it gives up the texts in flight.
 
-        Raises InvalidInputError for a message that does not belong there, WorkerClosedError after `stop_reading`, and
-        what `Worker.translate_when_room` raises.
+        Raises InvalidInputError for an unexpected message, WorkerClosedError after `stop_reading`, and the errors of
+        `Worker.translate_when_room`.
         """
         await self._send(pb.TranslateStreamResponse(started=write_started(self._session)))
         try:
@@ -111,7 +111,7 @@ class TextStream:
             raise WorkerClosedError("the server is shutting down; what was not answered was not translated")
 
     def stop_reading(self) -> None:
-        """Has the call end as soon as what was read is answered, because the server shuts down."""
+        """End the call when the texts that were read are answered, because the server shuts down."""
         self._is_stopped = True
         if self._reading is not None:
             self._reading.cancel()
@@ -137,7 +137,7 @@ class TextStream:
                 await self._window.wait_for_room()
 
     def _chunks(self, items: Iterable[pb.TranslateStreamItem]) -> Iterator[list[pb.TranslateStreamItem]]:
-        """A prepared text takes far more memory than its characters, so that not all of a large message are."""
+        """Split items into chunks of bounded work: prepared texts take far more memory than their characters."""
         chunk: list[pb.TranslateStreamItem] = []
         work = 0
         for item in items:
@@ -161,20 +161,20 @@ class TextStream:
             self._writing = tasks.create_task(self._write_found())
 
     async def _write_found(self) -> None:
-        """Writes what is found until nothing is left."""
+        """Write results until none is left."""
         clock = asyncio.get_running_loop().time
         try:
             while self._found:
-                # At least a turn of the loop, so that what the same step of the engine has found goes together.
+                # At least one turn of the loop, so that results of the same step share a message.
                 await asyncio.sleep(max(0.0, self._last_written + GATHER_SECONDS - clock()))
                 await self._write_group()
-                if not self._found:  # what did not fit into the message has waited long enough
+                if not self._found:  # results that did not fit are sent without another pause
                     self._last_written = clock()
         finally:
             self._writing = None
 
     def _fitting(self, result: pb.TranslateStreamResult) -> pb.TranslateStreamResult:
-        """The result itself, or an error in the place of one that no message holds."""
+        """The result, or an error if it is too large for a message."""
         num_bytes = result.ByteSize() + _MESSAGE_BYTES
         max_bytes = self._session.limits.max_message_bytes
         if num_bytes <= max_bytes:
@@ -185,7 +185,7 @@ class TextStream:
         )
 
     async def _write_group(self) -> None:
-        """Sends what was found first, and as much behind it as goes into the same message."""
+        """Send the first result and as many more as fit into the same message."""
         response = pb.TranslateStreamResponse()
         num_of_window: list[int] = []
         max_bytes = min(MAX_GROUP_BYTES, self._session.limits.max_message_bytes - _MESSAGE_BYTES)
@@ -203,6 +203,7 @@ class TextStream:
 
 
 def write_started(session: Session) -> pb.TranslateStreamStarted:
-    """What translates."""
+    """The model and source language of a stream."""
+
     model, revision = session.model
     return pb.TranslateStreamStarted(model=model, source_language_code=session.source_language, revision=revision)

@@ -191,7 +191,7 @@ def test_errors_have_details() -> None:
         )
         found, _ = await details_of(call)
         (violation,) = found["BadRequest"].field_violations
-        assert (violation.field, violation.description) == ("priority", "is 9, which stands for nothing")
+        assert (violation.field, violation.description) == ("priority", "is 9, which has no meaning")
         assert (found["ErrorInfo"].reason, found["ErrorInfo"].domain) == ("INVALID_ARGUMENT", "dragoman")
         found, _ = await details_of(stub.GetModel(pb.GetModelRequest(name="none")))
         assert (set(found), found["ErrorInfo"].reason) == ({"ErrorInfo"}, "NOT_FOUND")

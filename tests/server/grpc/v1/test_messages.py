@@ -80,7 +80,7 @@ def test_attention_is_computed_where_it_or_the_alignment_is_wanted() -> None:
         (pb.SearchOptions(target_prefix="x" * 4097), "target_prefix has 4097 characters, but at most 4096 are allowed"),
         (pb.SearchOptions(suppressed_pieces=["x"] * 1025), "suppressed_pieces has 1025 pieces, but at most 1024"),
         (pb.SearchOptions(suppressed_pieces=["a", ""]), "suppressed_pieces holds an empty piece"),
-        (pb.SearchOptions(length_normalization=7), "length_normalization is 7, which stands for nothing"),  # type: ignore[arg-type]
+        (pb.SearchOptions(length_normalization=7), "length_normalization is 7, which has no meaning"),  # type: ignore[arg-type]
     ],
 )
 def test_wrong_values_are_named(message: pb.SearchOptions, complaint: str) -> None:

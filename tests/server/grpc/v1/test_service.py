@@ -221,12 +221,12 @@ def test_lists_the_models() -> None:
         (
             pb.TranslateRequest(texts=["a"], target_language_code="de", priority=9),  # type: ignore[arg-type]
             Code.INVALID_ARGUMENT,
-            "priority: is 9, which stands for nothing",
+            "priority: is 9, which has no meaning",
         ),
         (
             pb.TranslateRequest(texts=["a"], target_language_code="de", text_format=-1),  # type: ignore[arg-type]
             Code.INVALID_ARGUMENT,
-            "text_format: is -1, which stands for nothing",
+            "text_format: is -1, which has no meaning",
         ),
         (
             pb.TranslateRequest(texts=["a"], target_language_code="de", model="\n" + "ü" * 100_000),
