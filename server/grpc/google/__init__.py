@@ -1,1 +1,1 @@
-"""google.cloud.translation.v3 on the server's port, for clients of Google's; needs the extra `google`."""
+"""google.cloud.translation.v3 on the server's port, for Google's clients; needs the extra `google`."""

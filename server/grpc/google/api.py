@@ -1,4 +1,4 @@
-"""Names of resources, kinds of text and errors, as Google has them. A resource counts by the last part of its name."""
+"""Google's resource names, MIME types and errors. Only the last part of a resource's name matters."""
 
 import re
 
@@ -18,7 +18,8 @@ _DETECTION_MODEL = re.compile(r"projects/[^/]+/locations/[^/]+/models/language-d
 
 
 def check_parent(parent: str, *, with_location: bool = False) -> None:
-    """Raises InvalidInputError unless it is "projects/P" or "projects/P/locations/L"; with_location: the latter."""
+    """Raise InvalidInputError unless parent is "projects/P" or "projects/P/locations/L"; with_location: only the
+    latter."""
     match = _PARENT.fullmatch(parent)
     if match is None or (with_location and match[1] is None):
         form = "projects/PROJECT/locations/LOCATION" if with_location else "projects/PROJECT[/locations/LOCATION]"
@@ -26,8 +27,8 @@ def check_parent(parent: str, *, with_location: bool = False) -> None:
 
 
 def read_model(name: str, field: str = "model") -> str | None:
-    """The name of a served model; None for the server's choice, which general/nmt is. Raises InvalidInputError that
-    names the field, NotFoundError for other general models."""
+    """The name of a served model; None for general/nmt, the server's choice. Raises InvalidInputError that names the
+    field, NotFoundError for other general models."""
     if not name:
         return None
     match = _MODEL.fullmatch(name)
@@ -44,40 +45,40 @@ def read_model(name: str, field: str = "model") -> str | None:
 
 
 def check_detection_model(name: str) -> None:
-    """Raises NotFoundError for any but the default one."""
+    """Raise NotFoundError for any model except the default one."""
     if name and not _DETECTION_MODEL.fullmatch(name):
         raise NotFoundError(f'model: there is no "{name}"; there is …/models/language-detection/default')
 
 
 def read_mime_type(mime_type: str, field: str = "mime_type") -> str:
-    """HTML where it is left empty, as Google has it. Raises InvalidInputError that names the field."""
+    """The MIME type; HTML if empty, as with Google. Raises InvalidInputError that names the field."""
     if mime_type not in ("", PLAIN, HTML):
         raise InvalidInputError(f'{field}: is "{mime_type}", but must be {PLAIN} or {HTML}')
     return mime_type or HTML
 
 
 def format_of(mime_type: str) -> TextFormat:
-    """What the server calls it."""
+    """The server's text format for a MIME type."""
     return "html" if mime_type == HTML else "plain"
 
 
 class UnsupportedError(StatusError):
-    """A part of Google's API that is not offered here."""
+    """A part of Google's API that this server lacks."""
 
     code = grpc.StatusCode.UNIMPLEMENTED
 
 
 class FailedPreconditionError(StatusError):
-    """Something else has to happen first, such as that a disk gets room."""
+    """A precondition is not met, for example free space on a disk."""
 
     code = grpc.StatusCode.FAILED_PRECONDITION
 
 
 def as_google_has_it(error: Exception) -> Exception:
-    """To Google a language that is not served is an invalid argument."""
+    """Convert errors to Google's: an unknown language is an invalid argument."""
     return InvalidInputError(str(error)) if isinstance(error, UnknownLanguageError) else error
 
 
 def describe(error: BaseException) -> tuple[grpc.StatusCode, str]:
-    """An error's code, and what the caller may know of it."""
+    """An error's code, and its message for the caller."""
     return status_of(error) or (grpc.StatusCode.INTERNAL, UNFORESEEN)

@@ -1,4 +1,4 @@
-"""BatchTranslateText: what is asked for, checked before the call is answered."""
+"""BatchTranslateText: checks a request before the call is answered, and makes its job."""
 
 import asyncio
 from collections.abc import Sequence
@@ -17,13 +17,13 @@ from dragoman.server.translating.orders import TranslationOrder
 from dragoman.server.translating.translating import Translating
 
 MAX_TARGETS, MAX_FILES = 10, 100
-"""As Google has them."""
+"""Google's limits."""
 
 DISK_THREADS = 4
-"""That read and write the files of all operations."""
+"""Threads that read and write the files of all operations."""
 
 _MIME_TYPES = {".html": (HTML,), ".txt": (PLAIN,), ".tsv": (HTML, PLAIN)}
-"""What files may hold, by their extension; the first is meant where nothing is said."""
+"""MIME types by file extension; the first is the default."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,17 +33,17 @@ class _Output:
 
 
 class BatchTranslator:
-    """Makes jobs of requests, on the event loop."""
+    """Makes jobs from requests, on the event loop."""
 
     def __init__(self, translating: Translating, files: Path) -> None:
-        """files: the folder that may be read and written. Raises NotFoundError if there is none."""
+        """files: the allowed folder. Raises NotFoundError if it does not exist."""
         self._translating = translating
         self._folder = AllowedFolder(files)
         self._disk = ThreadPoolExecutor(DISK_THREADS, "dragoman-files")  # calls must not wait for a slow disk
         self._outputs: set[Path] = set()  # folders of jobs that run
 
     async def plan(self, request: types.BatchTranslateTextRequest, caller: CallContext) -> BatchJob:
-        """The job that a request asks for; its output folder is there then, and is no other job's until it ends.
+        """The job of a request. Creates its output folder, which no other job may use until this one ends.
 
         Raises InvalidInputError, NotFoundError, UnsupportedError, QuotaError.
         """
@@ -87,7 +87,7 @@ class BatchTranslator:
         for code in codes:
             model = read_model(request.models.get(code, ""), f'models["{code}"]')
             target = Target(code, TranslationOrder(code, request.source_language_code, model, priority=Priority.BATCH))
-            with self._translating.open(target.order):  # or the call learns why not
+            with self._translating.open(target.order):  # raises if the target is not possible
                 targets.append(target)
         return targets
 
@@ -124,7 +124,7 @@ def _mime_type(mime_type: str, file: InputFile) -> str:
 
 
 def _check_names(inputs: Sequence[Input], targets: Sequence[Target]) -> None:
-    """Raises InvalidInputError for two files whose translations would have the same name."""
+    """Raise InvalidInputError for two files whose translations would have the same name."""
     by_name: dict[str, str] = {}
     for item in inputs:
         for target in targets:

@@ -1,4 +1,4 @@
-"""Translating files into a folder: for each file and language a file of translations, one of errors, and an index."""
+"""Translates files into a folder: for each file and language a file of translations and one of errors, and an index."""
 
 import asyncio
 import sys
@@ -28,24 +28,24 @@ from dragoman.translation.preparing import PreparedText
 from dragoman.translation.results import Translation
 
 MAX_CHARACTERS = 100_000_000
-"""Of all files of a job together, as Google has it."""
+"""Google's limit for all files of a job together."""
 
 WINDOW_ROWS, WINDOW_CHARACTERS = 256, 40_000
-"""What is translated at once, about."""
+"""Approximate size of a window of rows."""
 
 WINDOWS_IN_FLIGHT = 3
-"""Windows that are translated at the same time, so that the last sentences of one do not leave the engine idle."""
+"""Windows translated at the same time, so that the last sentences of one do not leave the engine idle."""
 
 SLICE_SENTENCES = 256
-"""Sentences that the queue is given at once, unless one text has more."""
+"""Sentences queued at once; a single text may have more."""
 
 MAX_TRIES = 3
-"""Of a slice whose engine process is lost."""
+"""Tries of a slice whose engine process is lost."""
 
 INDEX_NAME = "index.csv"
 
 MAX_WARNED_ROWS = 10
-"""Rows that a warning names."""
+"""Maximal number of rows named in a warning."""
 
 State = types.BatchTranslateMetadata.State
 
@@ -57,7 +57,7 @@ Found = TypeVar("Found")
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A language to translate into: its code as the request has it, and how."""
+    """A target language, by the request's code, and its order."""
 
     code: str
     order: TranslationOrder
@@ -65,7 +65,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """A file and what its texts are."""
+    """A file and its MIME type."""
 
     file: InputFile
     mime_type: str
@@ -86,9 +86,9 @@ class BatchJob:
         *,
         on_end: Callable[[], None],
     ) -> None:
-        """caller: of the call that asked for it, whose deadline does not hold; it has entered its allowance, which the
-        job leaves. folder: of the outputs; style: how they are named. disk: what works on files. on_end: called when
-        nothing more is written."""
+        """caller: of the call, whose deadline does not apply; the job leaves the allowance that the caller has entered.
+        folder: of the outputs. style: of their names. disk: executor of file operations. on_end: called when the job
+        writes nothing more."""
         self._translating = translating
         self._caller = caller.detach()
         self._inputs, self._targets = inputs, targets
@@ -115,7 +115,7 @@ class BatchJob:
         return message
 
     def cancel(self) -> None:
-        """Tells that it is about to end."""
+        """Set the state to CANCELLING."""
         self._state = State.CANCELLING
 
     def close(self) -> None:
@@ -154,7 +154,7 @@ class BatchJob:
         return response
 
     async def _count(self) -> None:
-        """Reads all files once, so that the progress is known."""
+        """Read all files once, to know the total for the progress."""
         num_characters = 0
         for item in self._inputs:
             with suppress(InvalidInputError):  # reported when the file is translated
@@ -177,7 +177,7 @@ class BatchJob:
             reader.close()
 
     async def _paced_windows(self, item: Input) -> AsyncGenerator[list[Row]]:
-        """No faster than the caller's rate of characters allows."""
+        """The windows of a file, no faster than the caller's rate of characters allows."""
         async with aclosing(self._windows(item)) as windows:
             async for window in windows:
                 num_characters = sum(len(row.text) for row in window)
@@ -186,7 +186,7 @@ class BatchJob:
                 yield window
 
     async def _translate_file(self, item: Input, target: Target) -> None:
-        """Puts out all of a file, or nothing if its task is cancelled."""
+        """Write all of a file's outputs, or none if the task is cancelled."""
         names = [item.file.output_name(target.code, kind) for kind in ("translations", "errors")]
         translations, errors = (OutputFile(self._folder / name) for name in names)
         num_before = self._num_translated
@@ -194,7 +194,7 @@ class BatchJob:
             try:
                 if not await self._translate_rows(item, target, translations, errors):
                     await self._on_thread(translations.discard)
-            except InvalidInputError as error:  # the file's own fault: nothing of it is put out, the others go on
+            except InvalidInputError as error:  # a faulty file: write none of its translations, go on with the others
                 self._num_failed += self._num_translated - num_before
                 self._num_translated = num_before
                 await self._on_thread(translations.discard)
@@ -212,10 +212,10 @@ class BatchJob:
             errors.discard()
 
     async def _translate_rows(self, item: Input, target: Target, translations: OutputFile, errors: OutputFile) -> bool:
-        """Whether any row could be translated."""
+        """Translate the rows of a file. Returns whether any could be translated."""
         is_any_translated = False
         order = replace(target.order, text_format=format_of(item.mime_type))
-        # The reader keeps to the limits of texts; a job has no others, and no answer.
+        # The reader applies the limits of texts; a job has no other limits, because it has no answer.
         bounds = {"max_text_length": MAX_HTML_LENGTH}
         bounds |= dict.fromkeys(("max_texts", "max_sentences", "max_message_bytes"), sys.maxsize)
         limits = self._translating.limits.model_copy(update=bounds)
@@ -256,8 +256,8 @@ class BatchJob:
         raise AssertionError("the last try returns or raises")
 
     async def _on_thread(self, function: Callable[[], Found]) -> Found:
-        """Calls it on another thread. Whoever is cancelled meanwhile goes on only when it has returned, so that nothing
-        writes to a file that is to be removed."""
+        """Call a function on another thread. Cancellation waits until it has returned, so that it does not write to a
+        file that is being removed."""
         call = asyncio.get_running_loop().run_in_executor(self._disk, function)
         try:
             return await asyncio.shield(call)
@@ -267,7 +267,7 @@ class BatchJob:
 
 
 def _warnings(literal_rows: Sequence[int]) -> list[str]:
-    """What a file's row of the index holds behind Google's columns."""
+    """The columns of a file's row in the index after Google's columns."""
     if not literal_rows:
         return []
     shown = ", ".join(map(str, literal_rows[:MAX_WARNED_ROWS]))
@@ -296,7 +296,7 @@ def _slices(prepared: Sequence[PreparedText]) -> Iterator[list[PreparedText]]:
 
 
 def _write(is_table: bool, window: Sequence[Translated], translations: OutputFile, errors: OutputFile) -> None:
-    """A text that failed leaves its place among the translations empty."""
+    """Write a window's rows; a failed text leaves an empty translation."""
     for row, result in window:
         text = "" if isinstance(result, TextFailure) else result
         if is_table:
@@ -310,7 +310,7 @@ def _write(is_table: bool, window: Sequence[Translated], translations: OutputFil
 async def _in_order(
     function: Callable[[Item], Coroutine[Any, Any, Found]], items: AsyncGenerator[Item]
 ) -> AsyncGenerator[Found]:
-    """What the function makes of each item, in order; it works on WINDOWS_IN_FLIGHT of them at once."""
+    """The function's results in order of the items; it runs for WINDOWS_IN_FLIGHT items at once."""
     tasks: deque[asyncio.Task[Found]] = deque()
     try:
         async with aclosing(items):

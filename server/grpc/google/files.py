@@ -1,7 +1,7 @@
-"""The folder whose files batch translation may read and write, in place of Google's buckets.
+"""The folder whose files batch translation may read and write, instead of Google's buckets.
 
-A file is named by file:// and its absolute path, by that path, or by its path in the folder. Links are followed before
-it is looked where a name leads; what is not in the folder is refused as if it were not there.
+A file is named by file:// and its absolute path, by that path, or by its path within the folder. Links are resolved
+before a path is checked; a file outside the folder is refused like a missing one.
 """
 
 import os
@@ -19,48 +19,48 @@ from dragoman.model.errors import InvalidInputError, NotFoundError
 from dragoman.server.grpc.google.api import FailedPreconditionError
 
 EXTENSIONS = (".html", ".tsv", ".txt")
-"""Of the files that can be translated."""
+"""Extensions of files that can be translated."""
 
 MAX_URI_LENGTH = 4096
-"""Characters of a name; no path is longer."""
+"""Maximal number of characters of a name; no path is longer."""
 
 MAX_PATTERN_PARTS = 64
-"""Folders, and the file, that a pattern with "*" may lead through."""
+"""Maximal number of path components in a pattern with "*"."""
 
 _FILE_SCHEME = "file://"
 
 _O_PATH: int = getattr(os, "O_PATH", os.O_RDONLY)
-"""Only to go through a folder, which takes no right to read it."""
+"""Flag to traverse a folder without the right to read it."""
 
 
 @dataclass(frozen=True, slots=True)
 class InputFile:
-    """A file to translate. path: with all links followed. uri: as the caller names files. parts: of its path in the
-    folder, which its outputs are named after."""
+    """A file to translate. path: with links resolved. uri: in the caller's style. parts: of its path within the folder,
+    from which its outputs are named."""
 
     path: Path
     uri: str
     parts: tuple[str, ...]
 
     def output_name(self, target_code: str, kind: str) -> str:
-        """As Google names outputs: "a_b_de_translations.tsv" for a/b.tsv."""
+        """The name of an output, as with Google: "a_b_de_translations.tsv" for a/b.tsv."""
         stem = "_".join((*self.parts[:-1], Path(self.parts[-1]).stem))
         return f"{stem}_{target_code}_{kind}{self.path.suffix}"
 
 
 class AllowedFolder:
-    """All checks raise InvalidInputError or NotFoundError; its methods block."""
+    """Finds and checks files of the folder. Methods block, and raise InvalidInputError or NotFoundError."""
 
     def __init__(self, root: Path) -> None:
-        """root: absolute paths may name it as it is given here, or with all links followed. Raises NotFoundError if
-        there is no such folder."""
+        """root: absolute paths may begin with it as given here, or with its links resolved. Raises NotFoundError if it
+        does not exist."""
         self._root = root.resolve()
         self._names = sorted({root.absolute().parts, self._root.parts}, key=len, reverse=True)
         if not self._root.is_dir():
             raise NotFoundError(f"{root}: there is no such folder, which batch translation is to read and write")
 
     def find_inputs(self, uri: str, max_files: int) -> Iterator[InputFile]:
-        """The file, or all files that a pattern with "*" in some of its parts matches, ascending; at least one.
+        """The file, or all files that match a pattern with "*", ascending; at least one.
 
         Raises InvalidInputError for more than max_files, and for a file that cannot be translated.
         """
@@ -78,9 +78,9 @@ class AllowedFolder:
             yield InputFile(path.resolve(), style.write(path), path.relative_to(self._root).parts)
 
     def make_output_folder(self, uri: str) -> tuple[Path, "UriStyle"]:
-        """An empty folder for outputs, made if need be, and how its files are named.
+        """An empty folder for outputs, created if missing, and the style of its files' names.
 
-        Raises InvalidInputError if it holds anything.
+        Raises InvalidInputError if it is not empty.
         """
         if not uri.endswith("/"):
             raise InvalidInputError(f'"{uri}": must end with "/"')
@@ -98,7 +98,7 @@ class AllowedFolder:
         return folder, style
 
     def _parse(self, uri: str) -> tuple["UriStyle", tuple[str, ...]]:
-        """The parts of the path in the folder that a URI names, without a look at links."""
+        """The style of a URI, and the components of its path within the folder, without resolving links."""
         if len(uri) > MAX_URI_LENGTH:
             raise NotFoundError(f'"{uri[:100]}…": there is no such file')
         path, is_uri = uri, uri.startswith(_FILE_SCHEME)
@@ -115,7 +115,7 @@ class AllowedFolder:
             raise InvalidInputError(f'"{uri}": ".." is not allowed')
         if not is_absolute:
             return style, parts
-        # No path outside is looked at: it may belong to a device, or a machine that is gone.
+        # Paths outside are never accessed: they may belong to a device, or a network disk that is gone.
         for name in self._names:
             if parts[: len(name)] == name:
                 return style, parts[len(name) :]
@@ -144,7 +144,7 @@ class AllowedFolder:
 
 @dataclass(frozen=True, slots=True)
 class UriStyle:
-    """How a caller names files of the folder `root`, so that answers name them likewise."""
+    """A caller's style of naming files of the folder `root`, for use in answers."""
 
     root: Path
     is_absolute: bool
@@ -158,9 +158,9 @@ class UriStyle:
 
 
 def open_input(path: Path) -> TextIO:
-    """A text to read, in UTF-8, its line ends as they are. Raises InvalidInputError if it is no file any more."""
+    """Open a UTF-8 text for reading, with unchanged line ends. Raises InvalidInputError if it is no regular file."""
     try:
-        descriptor = _open(path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe must not hold up anybody
+        descriptor = _open(path, os.O_RDONLY | os.O_NONBLOCK)  # opening a FIFO must not block
     except OSError as error:
         raise InvalidInputError(f"{path.name}: cannot be read: {error.strerror}") from error
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -170,12 +170,12 @@ def open_input(path: Path) -> TextIO:
 
 
 def open_output(path: Path) -> TextIO:
-    """A new text to write. Raises FailedPreconditionError if there is a file, or it cannot be written."""
+    """Open a new text for writing. Raises FailedPreconditionError if the file exists or cannot be written."""
     return _open_to_write(path, os.O_EXCL)
 
 
 def open_to_append(path: Path) -> TextIO:
-    """A text to go on with, new or not. Raises FailedPreconditionError if it cannot be written."""
+    """Open a text for appending. Raises FailedPreconditionError if it cannot be written."""
     return _open_to_write(path, os.O_APPEND)
 
 
@@ -191,13 +191,13 @@ def _open_to_write(path: Path, flags: int) -> TextIO:
 
 
 def replace_beside(path: Path, name: str) -> None:
-    """Gives a file another name in its folder. Raises OSError."""
+    """Rename a file within its folder. Raises OSError."""
     with _opened_folder(path.parent) as folder:
         os.replace(path.name, name, src_dir_fd=folder, dst_dir_fd=folder)
 
 
 def remove(path: Path) -> None:
-    """Raises OSError."""
+    """Delete a file. Raises OSError."""
     with _opened_folder(path.parent) as folder:
         os.unlink(path.name, dir_fd=folder)
 
@@ -209,8 +209,8 @@ def _open(path: Path, flags: int) -> int:
 
 @contextmanager
 def _opened_folder(path: Path) -> Iterator[int]:
-    """A folder's descriptor. All links in the path were followed before: one that is there now was put there since, and
-    may lead anywhere. Raises OSError."""
+    """A folder's descriptor, opened without following links: the path's links were resolved before, and a new one may
+    lead anywhere. Raises OSError."""
     flags = _O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
     folder = os.open(path.anchor, flags)
     try:

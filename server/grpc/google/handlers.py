@@ -1,4 +1,4 @@
-"""Puts google.cloud.translation.v3 on a server's port. Only this module's import brings Google's packages in."""
+"""Adds google.cloud.translation.v3 to a server. Google's packages are imported only with this module."""
 
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -28,7 +28,7 @@ Method: TypeAlias = Callable[[Any], Awaitable[Any]]
 
 
 class GoogleFacade:
-    """What goes on between calls, and is to be ended before the models are closed."""
+    """The operations in the background, which must end before the models are closed."""
 
     def __init__(self, service_names: tuple[str, ...], operations: Operations) -> None:
         self.service_names = service_names
@@ -36,11 +36,11 @@ class GoogleFacade:
         self._operations = operations
 
     def drain(self) -> None:
-        """Cancels the operations that run; what they have finished stays."""
+        """Cancel running operations; their finished files stay."""
         self._operations.cancel_all()
 
     async def close(self) -> None:
-        """Waits until they have ended, too."""
+        """Cancel running operations and wait until they have ended."""
         await self._operations.close()
 
 
@@ -62,7 +62,7 @@ def _make_handlers(service: GoogleService, operations: Operations) -> dict[str, 
 
 
 def _make_translation_handler(service: GoogleService) -> grpc.GenericRpcHandler:
-    """The package has its messages wrapped, and no description of the service."""
+    """The handler of TranslationService: Google's package wraps its messages and does not describe the service."""
     methods: dict[str, tuple[Method, Any, Any]] = {
         "TranslateText": (service.translate_text, types.TranslateTextRequest, types.TranslateTextResponse),
         "DetectLanguage": (service.detect_language, types.DetectLanguageRequest, types.DetectLanguageResponse),
@@ -148,8 +148,7 @@ async def _answer(name: str, method: Method, request: Any, context: Context) -> 
 
 
 def _describe_service(messages: dict[str, tuple[Any, Any]]) -> None:
-    """Adds the methods that are offered to protobuf's pool, for reflection: a client that lists services wants to look
-    at each of them."""
+    """Describe the service, with the methods that exist here, in protobuf's pool, for reflection."""
     pool = descriptor_pool.Default()
     try:
         pool.FindServiceByName(TRANSLATION)

@@ -1,4 +1,4 @@
-"""Long-running operations: jobs that go on when the call that began them is answered."""
+"""Long-running operations: jobs that continue after the call that started them."""
 
 import asyncio
 import base64
@@ -25,29 +25,29 @@ from dragoman.server.grpc.statuses import UNFORESEEN
 from dragoman.server.scheduling.scheduler import QueueFullError
 
 MAX_RUNNING, MAX_RUNNING_OF_OWNER, MAX_KEPT = 16, 8, 1000
-"""Jobs that run at once, in all and of one owner, and operations that are remembered: the oldest that are done are
+"""Limits of concurrent jobs, in all and by owner, and of operations in memory: the oldest finished ones are
 forgotten."""
 
 _SUFFIX = ".operation"
-"""Of the files that keep operations."""
+"""Extension of the operations' files."""
 
 PAGE_SIZE, MAX_PAGE_SIZE = 100, 1000
-"""Operations of one answer: if nothing is said, and at most."""
+"""Default and maximal number of operations of a page."""
 
 RETRY_SECONDS = 30.0
-"""After which a caller who finds MAX_RUNNING jobs may try again."""
+"""Pause after which a caller refused by these limits may retry."""
 
 logger = logging.getLogger(__name__)
 
 
 class Job(Protocol):
-    """What an operation does."""
+    """The job of an operation."""
 
     def metadata(self) -> Message:
-        """How far it is."""
+        """Its progress."""
 
     async def run(self) -> Message:
-        """Does it; the operation's response. Its errors become the operation's."""
+        """Run the job. Returns the operation's response; errors become the operation's."""
 
     def cancel(self) -> None:
         """Called shortly before `run` is cancelled."""
@@ -58,8 +58,8 @@ class Job(Protocol):
 
 @dataclass(slots=True, eq=False)
 class _Operation:
-    """message: as it was when the operation began or ended. owner: the identity of the caller who began it. number: of
-    the order in which operations began. job: None once it has ended."""
+    """message: as of the operation's start or end. owner: identity of the caller. number: in order of starts. job: None
+    after its end."""
 
     message: operations_pb2.Operation
     owner: str
@@ -77,7 +77,7 @@ class _Operation:
         return self.message
 
     def end(self) -> None:
-        """Notes what became of the job."""
+        """Store the job's result or error."""
         assert self.job is not None
         assert self.task is not None
         self.job.close()
@@ -92,12 +92,12 @@ class _Operation:
         self.job = self.task = None
 
     def encode(self) -> str:
-        """As a line of JSON."""
+        """The operation as a line of JSON."""
         encoded = base64.b64encode(self.message.SerializeToString()).decode()
         return json.dumps({"owner": self.owner, "number": self.number, "operation": encoded})
 
     def interrupt(self) -> None:
-        """The server ended while the job ran."""
+        """Fail an operation that was running when the server ended."""
         self._fail(grpc.StatusCode.ABORTED, "the server was restarted while the operation ran: begin it again")
         self.message.done = True
 
@@ -112,10 +112,10 @@ def _pack(message: Message) -> AnyMessage:
 
 
 class _Folder:
-    """Keeps operations over a restart, each in a file of its own; a folder is for one server alone."""
+    """Keeps operations over a restart, each in its own file; the folder is for one server alone."""
 
     def __init__(self, path: Path) -> None:
-        """Raises DragomanError if it cannot be made."""
+        """Raises DragomanError if the folder cannot be created."""
         self._path = path
         try:
             path.mkdir(parents=True, exist_ok=True)
@@ -123,7 +123,7 @@ class _Folder:
             raise DragomanError(f"server.google_operations: {path}: {error.strerror}") from error
 
     def load(self) -> list[_Operation]:
-        """In the order in which they began; those that were running have failed."""
+        """The stored operations in order of their starts; those that were running have failed."""
         found = []
         for path in self._path.glob(f"*{_SUFFIX}"):
             try:
@@ -140,18 +140,18 @@ class _Folder:
         return sorted(found, key=lambda operation: operation.number)
 
     def save(self, operation: _Operation) -> None:
-        """Logs what goes wrong: the operation itself goes on."""
+        """Store an operation. A failure is logged, and the operation continues."""
         self.write(operation, operation.encode())
 
     def write(self, operation: _Operation, content: str) -> None:
-        """See `save`; content: what `encode` made of the operation."""
+        """See `save`. content: from the operation's `encode`."""
         try:
             write_atomically(self._find(operation), content)
         except DragomanError as error:
             logger.error("an operation will be forgotten when the server ends: %s", error)
 
     def remove(self, operation: _Operation) -> None:
-        """Forgets it."""
+        """Delete the operation's file."""
         with suppress(OSError):
             self._find(operation).unlink()
 
@@ -160,14 +160,13 @@ class _Folder:
 
 
 class Operations:
-    """All operations of the server, used on its event loop. Callers see those that they began themselves.
+    """All operations of the server, for its event loop. Callers see only their own.
 
-    owner: a caller's identity; callers without one share what they began.
+    owner: a caller's identity; callers without one share their operations.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
-        """folder: where operations are kept; without one they are forgotten when the server ends. Raises DragomanError
-        if it cannot be used."""
+        """folder: keeps operations over a restart; None forgets them. Raises DragomanError if it cannot be used."""
         self._folder = None if folder is None else _Folder(folder)
         found = [] if self._folder is None else self._folder.load()
         self._operations = {operation.name: operation for operation in found}
@@ -176,7 +175,7 @@ class Operations:
         self._writes: set[asyncio.Task[None]] = set()
 
     def check_room(self, owner: str) -> None:
-        """Raises QueueFullError if no more jobs may run: in all, or of one owner, who must leave room for others."""
+        """Raise QueueFullError if no more jobs may run, in all or of this owner."""
         running = [operation for operation in self._operations.values() if operation.job is not None]
         if len(running) >= MAX_RUNNING:
             raise QueueFullError(f"{MAX_RUNNING} operations are running: try again later", RETRY_SECONDS)
@@ -184,7 +183,7 @@ class Operations:
             raise QueueFullError(f"{MAX_RUNNING_OF_OWNER} of yours are running: try again later", RETRY_SECONDS)
 
     def start(self, parent: str, owner: str, job: Job) -> operations_pb2.Operation:
-        """Begins a job; its operation is called "PARENT/operations/…". Raises QueueFullError, and the job is closed."""
+        """Start a job; its operation is named "PARENT/operations/…". Raises QueueFullError and then closes the job."""
         try:
             self.check_room(owner)
         except QueueFullError:
@@ -204,34 +203,34 @@ class Operations:
         return operation.message
 
     def cancel_all(self) -> None:
-        """Cancels what is running."""
+        """Cancel all running operations."""
         for operation in self._operations.values():
             _cancel(operation)
 
     async def close(self) -> None:
-        """Cancels what is running, and waits until it has ended."""
+        """Cancel all running operations and wait until they have ended."""
         self.cancel_all()
         tasks = [operation.task for operation in self._operations.values() if operation.task is not None]
         await asyncio.gather(*tasks, return_exceptions=True)
         await asyncio.gather(*self._writes)
 
     def get(self, name: str, owner: str) -> operations_pb2.Operation:
-        """Raises NotFoundError."""
+        """An operation. Raises NotFoundError."""
         return self._find(name, owner).describe()
 
     async def wait(self, name: str, owner: str, timeout: float | None) -> operations_pb2.Operation:
-        """As it is when it is done, or after `timeout` seconds. Raises NotFoundError."""
+        """Wait until an operation is done, at most `timeout` seconds, and return it. Raises NotFoundError."""
         operation = self._find(name, owner)
         if operation.task is not None:
             await asyncio.wait((operation.task,), timeout=timeout)
         return operation.describe()
 
     def cancel(self, name: str, owner: str) -> None:
-        """Has no effect on what is done. Raises NotFoundError."""
+        """Cancel an operation; no effect if it is done. Raises NotFoundError."""
         _cancel(self._find(name, owner))
 
     def delete(self, name: str, owner: str) -> None:
-        """Forgets an operation. Raises NotFoundError, and FailedPreconditionError while it runs."""
+        """Delete an operation. Raises NotFoundError, and FailedPreconditionError while it runs."""
         operation = self._find(name, owner)
         if operation.job is not None:
             raise FailedPreconditionError(f'name: "{name}" is running; cancel it first')
@@ -240,8 +239,8 @@ class Operations:
     def list(
         self, parent: str, owner: str, page_size: int, page_token: str
     ) -> tuple[list[operations_pb2.Operation], str]:
-        """Those of "projects/P/locations/L", or of a whole project, in the order in which they began, and the token of
-        the next page, empty if there is none. Raises InvalidInputError."""
+        """A page of the operations of "projects/P/locations/L", or of a project, in order of their starts, and the
+        token of the next page, empty on the last one. Raises InvalidInputError."""
         if page_size < 0:
             raise InvalidInputError("page_size: is negative")
         try:
@@ -259,7 +258,7 @@ class Operations:
 
     def _find(self, name: str, owner: str) -> _Operation:
         operation = self._operations.get(name)
-        if operation is None or operation.owner != owner:  # others need not know that it is there
+        if operation is None or operation.owner != owner:  # other callers must not learn that it exists
             raise NotFoundError(f'name: there is no operation "{name}"')
         return operation
 

@@ -1,4 +1,4 @@
-"""The texts of files for batch translation, and the files that their translations go to; all of it blocks."""
+"""Reading the rows of files for batch translation, and writing their translations; all functions block."""
 
 import csv
 import itertools
@@ -14,18 +14,18 @@ from dragoman.server.grpc.google.api import FailedPreconditionError
 from dragoman.server.grpc.google.files import InputFile, open_input, open_output, open_to_append, remove, replace_beside
 
 MAX_HTML_LENGTH = 1_000_000
-"""Characters of an HTML file, which is translated as a whole."""
+"""Maximal number of characters of an HTML file, which is translated as a whole."""
 
 MAX_ROW_LENGTH = 1_000_000
-"""Characters of a TSV file's row."""
+"""Maximal number of characters of a TSV file's row."""
 
 _ROW_TOO_LONG = f"a row has more than {MAX_ROW_LENGTH} characters"
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One text of a file. id: of a TSV file's row, as it says itself, or its number from 0; of other files, the number
-    too. end: what stands behind the text in the file, such as a line's end. error: why it cannot be translated."""
+    """One text of a file. id: from the TSV file's first column, otherwise the row's number from 0. end: characters
+    after the text, such as a line end. error: reason why it cannot be translated."""
 
     id: str
     text: str
@@ -34,25 +34,25 @@ class Row:
 
 
 class RowReader:
-    """Reads a file in windows of some rows. All raises InvalidInputError where the file is at fault as a whole."""
+    """Reads a file in windows of rows. Raises InvalidInputError if the whole file is faulty."""
 
     def __init__(self, file: InputFile, max_length: int) -> None:
-        """max_length: of a text, in characters; for HTML files MAX_HTML_LENGTH holds. The first `read` opens it."""
+        """max_length: of a text, in characters; MAX_HTML_LENGTH for HTML files. The first `read` opens the file."""
         self._path = file.path
         self._name = file.path.name
         self._max_length = MAX_HTML_LENGTH if file.path.suffix == ".html" else max_length
         self._file: TextIO | None = None
         self._rows: Iterator[Row] = iter(())
         self.literal_rows: list[int] = []
-        """The numbers, from 0, of a table's rows so far with a quotation mark that was taken as it is."""
+        """Numbers, from 0, of the rows read so far with a literal quotation mark."""
 
     def close(self) -> None:
-        """May be called twice."""
+        """Close the file; may be called twice."""
         if self._file is not None:
             self._file.close()
 
     def read(self, max_rows: int, max_characters: int) -> list[Row]:
-        """The next rows; none at the end. Stops behind the first row that is too much."""
+        """The next rows; none at the end. Stops after the row that reaches a limit."""
         if self._file is None:
             self._file = open_input(self._path)
             rows = {".html": self._whole, ".tsv": self._table, ".txt": self._lines}[self._path.suffix]
@@ -101,16 +101,16 @@ class RowReader:
 
 
 class _Table:
-    """The rows of a TSV file. A column in quotation marks may hold tabs, line ends and, doubled, quotation marks (RFC
-    4180). A mark that is never closed, or closed in the midst of a column or of other rows, is taken as it is: else it
-    would swallow the rows behind it. Memory is bounded, and no character is looked at more than twice."""
+    """The rows of a TSV file. A quoted column may contain tabs, line ends and doubled quotation marks (RFC 4180). A
+    mark that is never closed, or closed in the middle of a column or of other rows, is literal: otherwise it would
+    swallow the rows after it. Memory is bounded, and no character is read more than twice."""
 
     def __init__(self, file: TextIO) -> None:
         self._file = file
         self._ahead: deque[str] = deque()  # lines that were read and belong to no row yet
 
     def __iter__(self) -> Iterator[tuple[list[str], bool]]:
-        """Each row's columns, and whether a quotation mark in it was taken as it is."""
+        """Each row's columns, and whether it has a literal quotation mark."""
         while line := self._next_line():
             further: list[str] = []
             columns = self._read_row(line, further)
@@ -129,8 +129,8 @@ class _Table:
         return line
 
     def _read_row(self, line: str, further: list[str]) -> list[str] | None:
-        """The columns of the row that begins with a line; further: gets the other lines that it has. None if a
-        quotation mark has no other half."""
+        """The columns of the row that begins with `line`, or None for an unpaired quotation mark. further: gets the
+        row's other lines."""
         columns: list[str] = []
         place = length = 0
         while True:
@@ -152,7 +152,7 @@ class _Table:
             place += 1
 
     def _read_quoted(self, line: str, begin: int, further: list[str]) -> tuple[str, str, int] | None:
-        """A column whose text begins there, the line in which it ends, and the place behind it."""
+        """The quoted column whose text begins at `begin`, the line in which it ends, and the place after it."""
         parts: list[str] = []
         length = 0
         while True:
@@ -186,11 +186,11 @@ class OutputFile:
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing was written."""
+        """Whether nothing has been written."""
         return self._file is None
 
     def write(self, text: str) -> None:
-        """Raises FailedPreconditionError, as on a full disk."""
+        """Write a text. Raises FailedPreconditionError, for example on a full disk."""
         if self._file is None:
             self._file = open_output(self._partial)
         try:
@@ -199,11 +199,12 @@ class OutputFile:
             raise FailedPreconditionError(f"{self.path.name}: cannot be written: {error.strerror}") from error
 
     def write_row(self, *columns: str) -> None:
-        """A row of a TSV file (RFC 4180, but for the line's end)."""
+        """Write a row of a TSV file (RFC 4180 with "\\n" as line end)."""
         _tsv_writer(self).writerow(columns)
 
     def finish(self) -> bool:
-        """Gives it its name, unless there is nothing in it; whether it did. Raises FailedPreconditionError."""
+        """Rename the file to its final name, unless it is empty. Returns whether it did. Raises
+        FailedPreconditionError."""
         if self._file is None:
             return False
         try:
@@ -214,7 +215,7 @@ class OutputFile:
         return True
 
     def discard(self) -> None:
-        """Leaves nothing of it, unless it is finished; may be called twice."""
+        """Delete the file unless it is finished; may be called twice."""
         if self._file is not None:
             with suppress(OSError):
                 self._file.close()
@@ -228,7 +229,7 @@ def _tsv_writer(output: OutputFile) -> Any:  # its type has no public name
 
 
 def append_index_row(path: Path, columns: list[str]) -> None:
-    """To the index of outputs, made by the first. Raises FailedPreconditionError."""
+    """Append a row to the index of outputs, creating it if missing. Raises FailedPreconditionError."""
     try:
         with open_to_append(path) as file:
             csv.writer(file, lineterminator="\n").writerow(columns)

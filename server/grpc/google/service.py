@@ -1,4 +1,4 @@
-"""google.cloud.translation.v3.TranslationService: Google's messages to the server's own calls and back."""
+"""google.cloud.translation.v3.TranslationService: converts Google's messages to the server's orders and back."""
 
 from google.cloud.translate_v3 import types
 from google.longrunning import operations_pb2  # type: ignore[import-untyped]
@@ -24,19 +24,19 @@ UNDETERMINED = "und"
 
 
 class GoogleService:
-    """The methods that are offered, each from request to response; errors become statuses elsewhere.
+    """The methods, from request to response; `handlers` converts errors to statuses.
 
     Any project and location is accepted; labels are ignored.
     """
 
     def __init__(self, translating: Translating, batches: BatchTranslator | None, operations: Operations) -> None:
-        """batches: none if no folder is allowed to batch translation."""
+        """batches: None without a folder for batch translation."""
         self._translating = translating
         self._batches = batches
         self._operations = operations
 
     async def translate_text(self, request: types.TranslateTextRequest) -> types.TranslateTextResponse:
-        """Translates contents, of each its own language where none is given."""
+        """Translate contents; without a source language, detect each content's."""
         check_parent(request.parent)
         mime_type = read_mime_type(request.mime_type)
         if request.glossary_config:
@@ -65,7 +65,7 @@ class GoogleService:
         )
 
     async def detect_language(self, request: types.DetectLanguageRequest) -> types.DetectLanguageResponse:
-        """Guesses the language of a content."""
+        """Detect the language of a content."""
         check_parent(request.parent)
         check_detection_model(request.model)
         mime_type = read_mime_type(request.mime_type)
@@ -99,7 +99,8 @@ class GoogleService:
         )
 
     async def batch_translate_text(self, request: types.BatchTranslateTextRequest) -> operations_pb2.Operation:
-        """Begins to translate files."""
+        """Start to translate files."""
+
         if self._batches is None:
             raise UnsupportedError("batch translation: the server has no folder for it, see server.google_files")
         check_parent(request.parent, with_location=True)
