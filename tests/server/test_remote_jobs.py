@@ -54,7 +54,7 @@ def test_a_model_that_is_replaced_ends_the_job_before_its_first_line(
         def remote(texts: Iterable[str]) -> Iterator[Translation]:
             return client.translate_stream(texts, to="de", revisions=revisions)
 
-        with pytest.raises(ServerError, match=r"revision fedcba9876543210 in place of .*: it has changed$"):
+        with pytest.raises(ServerError, match=r"revision fedcba9876543210 instead of .*: it has changed$"):
             run(source, output, remote)
         service.revision = revisions["en-de"]
         assert run(source, output, remote) == JobSummary(20, 8)
