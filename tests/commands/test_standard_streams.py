@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,25 +11,20 @@ import pytest
 TRANSLATE = ("translate", "--to", "de", "--beam-size", "1", "--model")
 
 
-def close(descriptor: int) -> Callable[[], None]:
-    """For `subprocess`, in the child before it becomes the command."""
-
-    def run() -> None:
-        os.close(descriptor)
-
-    return run
-
-
-def run(*arguments: object, **options: object) -> "subprocess.CompletedProcess[bytes]":
+def run(*arguments: object, closed: int | None = None, **options: object) -> "subprocess.CompletedProcess[bytes]":
+    """closed: the descriptor that a shell closes before the command begins. A `preexec_fn` would do so in a fork of
+    this process, where gRPC, if a test before has loaded it, minds the closed descriptor."""
     streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
     command = [sys.executable, "-m", "dragoman", *map(str, arguments)]
+    if closed is not None:
+        command = ["sh", "-c", f'exec "$@" {closed}>&-', "sh", *command]
     return subprocess.run(command, timeout=60, **streams)  # type: ignore[call-overload, no-any-return]
 
 
 @pytest.mark.parametrize("command", [("--help",), ("--version",), ("models",), ("serve", "--check"), TRANSLATE])
 def test_output_that_cannot_be_written_is_an_error(command: tuple[str, ...], tiny_bundle: Path) -> None:
     arguments = [*command, tiny_bundle, "a house"] if command == TRANSLATE else command
-    closed = run(*arguments, stdout=None, preexec_fn=close(1))
+    closed = run(*arguments, stdout=None, closed=1)
     assert (closed.returncode, closed.stderr) == (2, b"dragoman: standard output cannot be written: it is closed\n")
     with Path("/dev/full").open("wb") as full:
         done = run(*arguments, stdout=full)
@@ -47,13 +41,13 @@ def test_a_pipe_that_nobody_reads_ends_the_command_in_silence(tiny_bundle: Path)
 
 
 def test_input_that_is_closed_is_named(tiny_bundle: Path) -> None:
-    done = run(*TRANSLATE, tiny_bundle, stdin=None, preexec_fn=close(0))
+    done = run(*TRANSLATE, tiny_bundle, stdin=None, closed=0)
     assert (done.returncode, done.stderr) == (2, b"dragoman: standard input: is closed\n")
 
 
 def test_an_error_that_nobody_can_read_has_its_exit_code(tiny_bundle: Path) -> None:
     with Path("/dev/full").open("wb") as full:
-        for options in ({"stderr": full}, {"stderr": None, "preexec_fn": close(2)}):
+        for options in ({"stderr": full}, {"stderr": None, "closed": 2}):
             assert run(*TRANSLATE, tiny_bundle, "--input", "none", **options).returncode == 2
 
 
