@@ -131,7 +131,7 @@ def test_the_patient_wait_beyond_the_bound_in_the_same_order() -> None:
     assert scheduler.admit(9) == [5, 6, 7]
 
 
-def test_whoever_does_not_fit_stays_in_the_queue() -> None:
+def test_a_request_that_does_not_fit_stays_in_the_queue() -> None:
     scheduler = Scheduler()
     scheduler.add(costs([3, 1, 2]))
     assert peek(scheduler, 2) == [3, 1]
