@@ -57,7 +57,7 @@ OPTIONS = (
 )
 
 Exact = tuple[tuple[tuple[int, ...], float, tuple[float, ...], bytes], ...]
-"""All that is told of a request's hypotheses: pieces, score, the pieces' log probabilities, the attention's bits."""
+"""A request's hypotheses: pieces, score, the pieces' log probabilities, the attention's bits."""
 
 
 @cache

@@ -129,7 +129,7 @@ def test_a_configuration_cannot_be_changed(path: Path) -> None:
         ("validation.beam_size=33", "validation.beam_size", "less than or equal to 32"),
         ("validation.tokenize=klingon", "validation.tokenize", "unknown tokenizer 'klingon'; sacreBLEU has"),
         ("bundle.name=a/b", "bundle.name", "pattern"),
-        # What several keys of a table must agree in is told of the table.
+        # A rule for several keys of a table names the table.
         ('data.directions=["ende"]', "data", '"ende" is no translation direction'),
         ('data.directions=["en-fr"]', "data", "no corpus in train has both languages of en→fr"),
         ('data.directions=["en-de", "en→de"]', "data", "en→de is listed twice"),

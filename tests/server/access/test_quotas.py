@@ -59,7 +59,7 @@ def test_characters_flow_at_the_tokens_rate_and_may_be_overdrawn_once() -> None:
     assert quotas.charge(token, 1) == 0.5
 
 
-def test_whoever_has_no_rate_and_what_has_no_text_is_not_charged() -> None:
+def test_a_caller_without_a_rate_and_a_call_without_text_are_not_charged() -> None:
     quotas = Quotas(1, 1, clock=Clock())
     token = Token("a", characters_per_minute=1)
     assert quotas.charge(token, 5) == 0

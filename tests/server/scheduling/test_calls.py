@@ -54,7 +54,7 @@ def follow(worker: Worker, text: str, caller: CallContext = ANYBODY) -> AsyncGen
 
 
 async def read_paced(worker: Worker, pace: Pace, text: str) -> list[LiveText]:
-    """All that is told of a text, if nothing happens before it is read."""
+    """All events of a text, if nothing happens before they are read."""
     told = []
     async with aclosing(follow(worker, text)) as following:
         pace.allow(1)

@@ -184,7 +184,7 @@ class StuckStream(io.StringIO):
         return super().write(text)
 
 
-def test_nobody_waits_for_whoever_does_not_read_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_log_that_nobody_reads_holds_up_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(logs_module, "MAX_QUEUED", 3)
     stream = StuckStream()
     dropped: list[None] = []

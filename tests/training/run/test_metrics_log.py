@@ -24,7 +24,7 @@ def updates_of(folder: Path) -> list[int]:
 def test_each_line_is_an_object(tmp_path: Path) -> None:
     with MetricsLog(tmp_path, resumed_update=0) as log:
         log.write("training", 10, {"loss": 2.5, "epoch": 1})
-        lines = (tmp_path / "metrics.jsonl").read_text().splitlines()  # whoever looks on reads it at once
+        lines = (tmp_path / "metrics.jsonl").read_text().splitlines()  # a reader sees it at once
         log.write("validation", 20, {"bleu en→de": 12.5, "bleu": 12.5})
 
     assert [json.loads(line) for line in lines] == [{"kind": "training", "update": 10, "loss": 2.5, "epoch": 1}]

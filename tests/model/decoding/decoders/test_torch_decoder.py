@@ -73,7 +73,7 @@ class Sentences:
         return PieceLists.from_pairs(rows, token_ids, num_rows)
 
     def step(self) -> None:
-        """Feeds the rows, checks what is told of them, and lets the hypotheses branch at random."""
+        """Feeds the rows, checks the answers, and lets the hypotheses branch at random."""
         rows = self.rows()
         self.decoder.advance(rows)
         which = np.array(

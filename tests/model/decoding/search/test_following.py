@@ -1,4 +1,4 @@
-"""What is told of a search while it goes on: its stable pieces are those of what it finds, and no more than that."""
+"""The reports on a running search: their stable pieces begin the hypothesis that it finds in the end."""
 
 import dataclasses
 import itertools

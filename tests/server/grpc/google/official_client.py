@@ -1,6 +1,6 @@
 """A program with Google's official client: `python official_client.py blocking|async ADDRESS FOLDER`; prints JSON.
 
-It changes nothing but where the client connects to, as whoever moves to this server would.
+It changes nothing but the address, as a user who moves to this server would.
 """
 
 import asyncio
