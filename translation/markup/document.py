@@ -3,9 +3,11 @@
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from html import escape
 
-from dragoman.translation.markup.placement import Placement, TextPair, encode_text, find_words, is_certain
-from dragoman.translation.markup.segments import Segment, read_segments
+from dragoman.translation.markup.content import Content, Tag
+from dragoman.translation.markup.placement import Placement, TextPair, find_words, is_certain
+from dragoman.translation.markup.segments import Inline, read_segments
 from dragoman.translation.markup.word_weights import Weights
 from dragoman.translation.sentences import split_sentences, split_to_fit
 
@@ -46,7 +48,8 @@ class Document:
         """language: of the text, such as "en", for finding its sentences."""
         self._segments = list(read_segments(html))
         self._texts = [
-            [] if isinstance(segment, str) else _split_segment(segment, language) for segment in self._segments
+            [] if isinstance(segment, str) else split_marked(segment.text, segment.elements, language)
+            for segment in self._segments
         ]
         self.texts: tuple[MarkupText, ...] = tuple(itertools.chain.from_iterable(self._texts))
 
@@ -58,22 +61,27 @@ class Document:
             if isinstance(segment, str):
                 parts.append(segment)
             else:
-                parts += (
-                    segment.lead,
-                    _render(segment, texts, list(itertools.islice(remaining, len(texts)))),
-                    segment.trail,
-                )
+                content = place_elements(segment.elements, texts, list(itertools.islice(remaining, len(texts))))
+                parts += segment.lead, encode_html(content), segment.trail
         return "".join(parts)
 
 
-def _split_segment(segment: Segment, language: str) -> list[MarkupText]:
-    """A segment is one text, unless it is too long for its alignment."""
-    words = find_words(segment.text)
-    if all(is_certain(element, words) for element in segment.elements):
-        return [MarkupText(segment.text, False)]
+def encode_html(content: Content) -> str:
+    """Text and tags as HTML; a space that does not break stays visible as such in an editor."""
+    return "".join(
+        piece.raw if isinstance(piece, Tag) else escape(piece, quote=False).replace("\u00a0", "&nbsp;")
+        for piece in content
+    )
+
+
+def split_marked(text: str, elements: Sequence[Inline], language: str) -> list[MarkupText]:
+    """A text with inline elements as texts to translate: one, unless it is too long for its alignment."""
+    words = find_words(text)
+    if all(is_certain(element, words) for element in elements):
+        return [MarkupText(text, False)]
     texts: list[str] = []
     room = 0
-    sentences = split_sentences(segment.text, language)
+    sentences = split_sentences(text, language)
     for part in (part for sentence in sentences for part in split_to_fit(sentence, MAX_ALIGNED_BYTES, _num_bytes)):
         size = _num_bytes(part) + _FRAME
         if texts and size <= room:
@@ -89,10 +97,13 @@ def _num_bytes(text: str) -> int:
     return len(text.encode("utf-8", "surrogatepass"))
 
 
-def _render(segment: Segment, texts: Sequence[MarkupText], translations: Sequence[TranslatedText]) -> str:
-    if not segment.elements:
+def place_elements(
+    elements: Sequence[Inline], texts: Sequence[MarkupText], translations: Sequence[TranslatedText]
+) -> Content:
+    """The elements in the translations of the texts that `split_marked` gave."""
+    if not elements:
         (translation,) = translations
-        return encode_text(translation.text)
+        return (translation.text,)
     pairs = zip(texts, translations, strict=True)
     parts = [TextPair(text.text, translation.text, translation.weights) for text, translation in pairs]
-    return Placement(parts).render(segment.elements)
+    return Placement(parts).place(elements)

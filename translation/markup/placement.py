@@ -7,13 +7,13 @@ word. A single tag, or an element without text, stays beside the word that it to
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from html import escape
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dragoman.translation.markup.content import Content, Role, Tag
 from dragoman.translation.markup.segments import Inline
 from dragoman.translation.markup.word_weights import Weights
 
@@ -26,11 +26,6 @@ Span = tuple[int, int]
 def find_words(text: str, offset: int = 0) -> list[Span]:
     """What stands between white space; offset is added to all places."""
     return [(match.start() + offset, match.end() + offset) for match in _WORD.finditer(text)]
-
-
-def encode_text(text: str) -> str:
-    """Text as HTML; a space that does not break stays visible as such in an editor."""
-    return escape(text, quote=False).replace("\u00a0", "&nbsp;")
 
 
 def is_certain(element: Inline, words: Sequence[Span]) -> bool:
@@ -107,27 +102,27 @@ class Placement:
                     self._targets[block.source + origin].append(target)
         self._linked = [source for source, targets in enumerate(self._targets) if targets]
 
-    def render(self, elements: Sequence[Inline]) -> str:
-        """The translation as HTML, with the elements in it."""
-        return self._render(elements, (0, len(self._target)))
+    def place(self, elements: Sequence[Inline]) -> Content:
+        """The translation with the elements in it."""
+        return tuple(piece for piece in self._place(elements, (0, len(self._target))) if piece)
 
-    def _render(self, elements: Sequence[Inline], region: Span) -> str:
+    def _place(self, elements: Sequence[Inline], region: Span) -> Iterator[str | Tag]:
         placed = [(*self._clip(self._find(element), region), element) for element in elements]
         placed.sort(key=lambda found: found[0])  # stable: at the same place they keep their order
-        parts: list[str] = []
         place, end = region
         for first, last, element in placed:
             first = max(first, place)
             last = max(first, last)
-            parts += encode_text(self._target[place:first]), element.start
+            yield self._target[place:first]
+            yield Tag(element.start, Role.OPEN if element.end else Role.SINGLE, element.kept_text or "")
             if element.kept_text is None:
-                parts.append(self._render(element.children, (first, last)))
-            parts.append(element.end)
+                yield from self._place(element.children, (first, last))
+            if element.end:
+                yield Tag(element.end, Role.CLOSE)
             place = last
             if element.is_space and place < end and self._target[place] == " ":
                 place += 1
-        parts.append(encode_text(self._target[place:end]))
-        return "".join(parts)
+        yield self._target[place:end]
 
     @staticmethod
     def _clip(span: Span, region: Span) -> Span:

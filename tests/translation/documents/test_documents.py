@@ -1,0 +1,63 @@
+"""What holds for the documents of every format."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from dragoman.model.errors import InvalidInputError
+from dragoman.translation.documents.document import DocumentOptions, make_segment
+from dragoman.translation.documents.opening import FORMATS, find_format, open_document
+from dragoman.translation.documents.translating import render_identity, translate_segments
+from dragoman.translation.markup.content import Role, Tag
+from dragoman.translation.markup.document import MarkupText, TranslatedText
+
+OPTIONS = DocumentOptions("en", "de")
+
+SAMPLES = {
+    "text": b"Good morning.\r\n\n  My house is big.\n123\n",
+}
+"""A document of each format."""
+
+
+def shout(texts: Sequence[MarkupText]) -> list[TranslatedText]:
+    return [TranslatedText(text.text.upper()) for text in texts]
+
+
+def test_every_format_has_a_sample() -> None:
+    assert SAMPLES.keys() == FORMATS.keys()
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_a_document_translated_by_itself_is_the_same(name: str) -> None:
+    document = open_document(SAMPLES[name], name, "", OPTIONS)
+    assert document.render([None] * len(document.segments)) == SAMPLES[name]
+    assert render_identity(document) == SAMPLES[name]
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_a_translated_document_can_be_opened_again(name: str) -> None:
+    document = open_document(SAMPLES[name], name, "", OPTIONS)
+    wanted = list(translate_segments(document.segments, shout, "en"))
+    assert any(wanted)
+    translated = document.render(wanted)
+    assert translated != SAMPLES[name]
+    assert len(open_document(translated, name, "", OPTIONS).segments) == len(document.segments)
+
+
+def test_an_unknown_format_is_refused() -> None:
+    assert find_format("a.xyz") is None
+    with pytest.raises(InvalidInputError, match=r"a.xyz: is of no known format; name one of .*text"):
+        open_document(b"", None, "a.xyz", OPTIONS)
+    with pytest.raises(InvalidInputError, match='the format "doc" is unknown'):
+        open_document(b"", "doc", "a.txt", OPTIONS)
+
+
+def test_a_broken_document_is_refused_with_its_place() -> None:
+    with pytest.raises(InvalidInputError, match=r"a\.txt: line 2, byte 3: is not UTF-8"):
+        open_document(b"one\nab\xff", None, "a.txt", OPTIONS)
+
+
+def test_a_segment_keeps_the_white_space_around_it() -> None:
+    segment = make_segment((" \n", Tag("<b>", Role.OPEN), "Good", Tag("</b>", Role.CLOSE), " morning "))
+    assert (segment.text, segment.lead, segment.trail, segment.is_kept) == ("Good morning", " \n", " ", False)
+    assert make_segment((Tag("<x/>", shown="word"), " 12")).is_kept

@@ -1,0 +1,1 @@
+"""Formats of running text: plain text, Markdown, HTML, subtitles, tables."""
