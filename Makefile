@@ -19,7 +19,7 @@ SHOW_PROGRESS = if [ -t 1 ]; \
 		Installing) [ "$$name" = collected ] && printf '... installing';; \
 	esac; done; echo; fi
 
-.PHONY: help demo serve test bench bench-train bench-service node-client check publish-contract stubs format clean
+.PHONY: help demo serve test bench bench-train bench-service survival node-client check publish-contract stubs format clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z.-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
@@ -45,6 +45,9 @@ bench-train: .venv/.installed ## Compare training with MarianMTModel, Joey NMT, 
 
 bench-service: .venv/.installed ## Measure the gRPC service: WORKLOADS="overhead soak kill" DATA=folder
 	@.venv/bin/python -m tests.benchmarks.service $(WORKLOADS) $(if $(DATA),--data $(DATA)) $(BENCH_OPTIONS)
+
+survival: .venv/.installed ## Show which pasted texts survive translation: BUNDLE=folder OPTIONS=--failures
+	@.venv/bin/python -m tests.survival $(BUNDLE) $(OPTIONS)
 
 node-client: ## Install the packages for the tests of a Node.js client, with npm
 	cd tests/end_to_end/node_client && npm ci --ignore-scripts --no-audit --no-fund
