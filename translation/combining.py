@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dragoman.model.codec import Codec, Side
-from dragoman.model.decoding.request import Partial, Request, TokenHypothesis
+from dragoman.model.decoding.request import Partial, TokenHypothesis
 from dragoman.translation.alignment import word_alignment, word_indices
+from dragoman.translation.drafts import Draft
 from dragoman.translation.preparing import PreparedText
 from dragoman.translation.results import FinishReason, Hypothesis, Translation
 from dragoman.translation.sentences import join_sentences
@@ -41,29 +42,33 @@ def partial_text(
     """The final part of a translation that is being decoded, and the provisional text that follows it.
 
     The final part never shrinks from one step to the next, and the translation begins with it. Sentences after the
-    first unfinished one are not shown.
+    first unfinished one are not shown, and of a sentence that was changed before it was translated nothing is final
+    until the translation is: it may have to be translated in another way.
 
     finished: the hypotheses of each segment; None for an unfinished one. partials: the newest `Partial` of each
     unfinished segment, by its index; none before its first step.
     """
     done: list[Sequence[TokenHypothesis]] = []
     for found in finished:
-        if found is None:
+        if found is None or prepared.drafts[len(done)].changes:
             break
         done.append(found)
     if len(done) == len(prepared.segments):
         return combine(prepared, done, vocabulary).text, ""
-    texts = [
-        best_sentence_text(segment, found, vocabulary) for segment, found in zip(prepared.segments, done, strict=False)
-    ]
+    texts = [best_sentence_text(draft, found, vocabulary) for draft, found in zip(prepared.drafts, done, strict=False)]
     stable = unstable = ""
     partial = partials.get(len(done))
-    if partial is not None:
+    if finished[len(done)] is not None:
+        unstable = best_sentence_text(prepared.drafts[len(done)], finished[len(done)] or (), vocabulary)
+    elif partial is not None and prepared.drafts[len(done)].changes:
+        text = _visible_text(partial.token_ids, vocabulary.target)
+        unstable = prepared.drafts[len(done)].restore(text) or text
+    elif partial is not None:
         stable = _visible_text(partial.token_ids[: partial.num_stable], vocabulary.target)
         unstable = _visible_text(partial.token_ids, vocabulary.target)[len(stable) :]
-    sources = [segment.text for segment in prepared.segments[: len(done) + 1]]
+    sources = [draft.source for draft in prepared.drafts[: len(done) + 1]]
     gaps = (*prepared.gaps[: len(sources)], "")  # the gap after the unfinished sentence is not shown yet
-    return join_sentences([*texts, stable], sources, gaps, prepared.target_language), unstable
+    return join_sentences([*texts, stable], sources, gaps, prepared.direction.target), unstable
 
 
 def _visible_text(token_ids: Sequence[int], target: Side) -> str:
@@ -83,15 +88,15 @@ def _visible_text(token_ids: Sequence[int], target: Side) -> str:
 def combine(prepared: PreparedText, found: Sequence[Sequence[TokenHypothesis]], vocabulary: Codec) -> Translation:
     """The translation of a text; `found` has the hypotheses of each of its segments.
 
-    No text gets an empty answer: blank hypotheses of a sentence are dropped, and a sentence without any others, like a
-    blank text, is returned untranslated with a score of 0.
+    No text gets an empty answer: hypotheses of a sentence that are blank or cannot be restored are dropped, and a
+    sentence without any others, like a blank text, is returned untranslated with a score of 0.
     """
     if not prepared.segments:
         return Translation(prepared.text, (Hypothesis(prepared.text, 0.0),))
     source_pieces = [vocabulary.source.pieces(segment.source_ids) for segment in prepared.segments]
     sentences = [
-        _sentence_hypotheses(prepared, segment, pieces, hypotheses, vocabulary)
-        for segment, pieces, hypotheses in zip(prepared.segments, source_pieces, found, strict=True)
+        _sentence_hypotheses(prepared, draft, pieces, hypotheses, vocabulary)
+        for draft, pieces, hypotheses in zip(prepared.drafts, source_pieces, found, strict=True)
     ]
     if len(sentences) == 1 and prepared.gaps == ("", ""):
         return Translation(prepared.text, tuple(sentences[0]), tuple(source_pieces[0]))
@@ -103,15 +108,15 @@ def combine(prepared: PreparedText, found: Sequence[Sequence[TokenHypothesis]], 
     return Translation(prepared.text, hypotheses, tuple(piece for pieces in source_pieces for piece in pieces))
 
 
-def best_sentence_text(segment: Request, found: Sequence[TokenHypothesis], vocabulary: Codec) -> str:
-    """A segment's part of the translation of its text."""
-    texts = (vocabulary.target.decode(hypothesis.token_ids) for hypothesis in found)
-    return next((text for text in texts if text.strip()), segment.text)
+def best_sentence_text(draft: Draft, found: Sequence[TokenHypothesis], vocabulary: Codec) -> str:
+    """A sentence's part of the translation of its text."""
+    texts = (draft.restore(vocabulary.target.decode(hypothesis.token_ids)) for hypothesis in found)
+    return next((text for text in texts if text and not text.isspace()), draft.source)
 
 
 def _sentence_hypotheses(
     prepared: PreparedText,
-    segment: Request,
+    draft: Draft,
     source_pieces: Sequence[str],
     found: Sequence[TokenHypothesis],
     vocabulary: Codec,
@@ -119,8 +124,8 @@ def _sentence_hypotheses(
     """At least one."""
     hypotheses = []
     for hypothesis in map(prepared.without_frame, found):
-        text = vocabulary.target.decode(hypothesis.token_ids)
-        if not text.strip():
+        text = draft.restore(vocabulary.target.decode(hypothesis.token_ids))
+        if not text or text.isspace():
             continue
         pieces, attention = vocabulary.target.pieces(hypothesis.token_ids), hypothesis.attention
         alignment = () if attention is None else word_alignment(source_pieces, pieces, attention, prepared.frame)
@@ -130,13 +135,13 @@ def _sentence_hypotheses(
     if hypotheses:
         return hypotheses
     no_attention = np.zeros((0, len(source_pieces)), np.float32) if prepared.options.return_attention else None
-    return [Hypothesis(segment.text, 0.0, attention=no_attention)]
+    return [Hypothesis(draft.source, 0.0, attention=no_attention)]
 
 
 def _join(prepared: PreparedText, parts: Sequence[Hypothesis], source_pieces: Sequence[Sequence[str]]) -> Hypothesis:
     """One hypothesis of the text from one of each sentence."""
-    sources = [segment.text for segment in prepared.segments]
-    text = join_sentences([part.text for part in parts], sources, prepared.gaps, prepared.target_language)
+    sources = [draft.source for draft in prepared.drafts]
+    text = join_sentences([part.text for part in parts], sources, prepared.gaps, prepared.direction.target)
     if len(parts) == 1:
         return replace(parts[0], text=text)
     lengths = [len(segment.source_ids) for segment in prepared.segments]

@@ -3,12 +3,13 @@
 import heapq
 import itertools
 from collections.abc import Callable, Generator, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from dragoman.model.decoding.engines.engine import Engine
 from dragoman.model.decoding.engines.fleet import Fleet
 from dragoman.model.decoding.request import Event, Lost, Partial, Request, TokenHypothesis
 from dragoman.model.errors import DragomanError
+from dragoman.translation.drafts import Found, Round
 from dragoman.translation.preparing import PreparedText
 from dragoman.translation.results import Translation
 
@@ -18,7 +19,8 @@ LOOKAHEAD = 1024
 AnyEngine = Engine | Fleet
 
 Prepare = Callable[[str], PreparedText]
-Finish = Callable[[PreparedText, Sequence[Sequence[TokenHypothesis]]], Translation]
+Review = Callable[[PreparedText, Found], Round | None]
+Finish = Callable[[PreparedText, Found], Translation]
 
 
 @dataclass(slots=True)
@@ -34,10 +36,13 @@ class _Text:
 class OfflineLoop:
     """Translates a stream of texts; of the waiting segments, the longest is admitted first."""
 
-    def __init__(self, engine: AnyEngine, texts: Iterable[str], prepare: Prepare, finish: Finish) -> None:
+    def __init__(
+        self, engine: AnyEngine, texts: Iterable[str], prepare: Prepare, review: Review, finish: Finish
+    ) -> None:
         self._engine = engine
         self._texts = iter(texts)
         self._prepare = prepare
+        self._review = review
         self._finish = finish
         self._num_read = 0
         self._failure: Exception | None = None
@@ -86,7 +91,11 @@ class OfflineLoop:
             return
         num_segments = len(prepared.segments)
         text = _Text(self._num_read, prepared, num_segments, [()] * num_segments)
-        for index, request in enumerate(prepared.requests(self._ids)):
+        self._queue_segments(text, range(num_segments))
+
+    def _queue_segments(self, text: _Text, indices: Sequence[int]) -> None:
+        for index in indices:
+            request = replace(text.prepared.segments[index], id=next(self._ids))
             self._owners[request.id] = text, index
             heapq.heappush(self._waiting, (-len(request.source_ids), request.id, request))
 
@@ -117,5 +126,12 @@ class OfflineLoop:
             raise DragomanError(f"a sentence was lost: {event.reason}")
         text.found[index] = event.hypotheses
         text.num_missing -= 1
-        if not text.num_missing:
-            self._translated[text.number] = self._finish(text.prepared, text.found)
+        while not text.num_missing:
+            again = self._review(text.prepared, text.found)
+            if again is None:
+                self._translated[text.number] = self._finish(text.prepared, text.found)
+                break
+            text.prepared = again.prepared
+            text.found = [hypotheses or () for hypotheses in again.known]
+            text.num_missing = len(again.missing)
+            self._queue_segments(text, again.missing)

@@ -1,6 +1,6 @@
 """From a text to the engine's segments, with all options resolved into pieces."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from dragoman.model.codec import NO_FRAME, Codec, Frame
@@ -9,32 +9,36 @@ from dragoman.model.decoding.request import UNNUMBERED, Request, TokenHypothesis
 from dragoman.model.decoding.search_options import SearchOptions
 from dragoman.model.errors import InvalidInputError, InvalidRequestError
 from dragoman.model.shortlist import Shortlist
+from dragoman.translation.drafts import Draft, Found, Round
 from dragoman.translation.scored import encode_pair
 from dragoman.translation.sentences import split_sentences, split_to_fit
 
 
 @dataclass(frozen=True, slots=True)
 class PreparedText:
-    """A text ready for the engine, as n segments and the n + 1 gaps around them: gaps[0] + segments[0].text + gaps[1]
+    """A text ready for the engine, as n segments and the n + 1 gaps around them: gaps[0] + drafts[0].source + gaps[1]
     and so on is the text. A blank text, which translates to itself, has no segments.
 
-    segments:        requests whose ids are UNNUMBERED.
-    options:         of every segment's search.
-    target_language: that of the translation.
-    frame:           the pieces that the codec added to every segment.
+    segments:  requests whose ids are UNNUMBERED.
+    drafts:    the sentences that the segments encode.
+    options:   of every segment's search.
+    direction: of the translation.
+    frame:     the pieces that the codec added to every segment.
     """
 
     text: str
     segments: tuple[Request, ...]
+    drafts: tuple[Draft, ...]
     gaps: tuple[str, ...]
     options: SearchOptions
-    target_language: str
+    direction: Direction
     frame: Frame = NO_FRAME
 
     @property
     def num_bytes(self) -> int:
         """About how many bytes of memory it takes until it is translated."""
-        return 4 * len(self.text) + sum(segment.num_bytes for segment in self.segments)
+        of_sentences = sum(one.num_bytes for sentences in (self.segments, self.drafts) for one in sentences)
+        return 4 * len(self.text) + of_sentences
 
     def without_frame(self, hypothesis: TokenHypothesis) -> TokenHypothesis:
         """The hypothesis without the frame's target pieces."""
@@ -48,9 +52,39 @@ class PreparedText:
             attention=None if hypothesis.attention is None else hypothesis.attention[num_forced:],
         )
 
+    def only(self, indices: Sequence[int]) -> "PreparedText":
+        """The text with the segments of these indices alone, to be decoded."""
+        segments = tuple(self.segments[index] for index in indices)
+        drafts = tuple(self.drafts[index] for index in indices)
+        return replace(self, segments=segments, drafts=drafts, gaps=("",) * (len(indices) + 1))
+
     def requests(self, ids: Iterator[int], *, is_followed: bool = False) -> list[Request]:
         """The segments, numbered with the next ids."""
         return [replace(segment, id=next(ids), is_followed=is_followed) for segment in self.segments]
+
+
+def replace_sentences(prepared: PreparedText, found: Found, replacements: Mapping[int, PreparedText]) -> Round:
+    """A further round in which the sentences of these indices are prepared in another way."""
+    segments: list[Request] = []
+    drafts: list[Draft] = []
+    gaps = [prepared.gaps[0]]
+    known: list[Sequence[TokenHypothesis] | None] = []
+    for index, hypotheses in enumerate(found):
+        replacement = replacements.get(index)
+        if replacement is None:
+            segments.append(prepared.segments[index])
+            drafts.append(prepared.drafts[index])
+            gaps.append("")
+            known.append(hypotheses)
+        else:
+            segments += replacement.segments
+            drafts += replacement.drafts
+            gaps[-1] += replacement.gaps[0]
+            gaps += replacement.gaps[1:]
+            known += [None] * len(replacement.segments)
+        gaps[-1] += prepared.gaps[index + 1]
+    again = replace(prepared, segments=tuple(segments), drafts=tuple(drafts), gaps=tuple(gaps))
+    return Round(again, tuple(known))
 
 
 MAX_ATTENTION_PIECES = 1024
@@ -82,6 +116,7 @@ class Preparer:
         gaps: list[str] = []
         gap: list[str] = []  # parts of the gap before the next segment
         segments: list[Request] = []
+        drafts: list[Draft] = []
         num_pieces = 0
         prefix_ids = (*frame.target, *self._prefix_ids(options.target_prefix))
         suppressed_ids = tuple(map(self._suppressed_id, options.suppressed_pieces))
@@ -102,9 +137,9 @@ class Preparer:
                     prefix_ids,
                     suppressed_ids,
                     allowed_ids,
-                    text=core,
                 )
             )
+            drafts.append(Draft(core, core))
             lead, trail = part.split(core, maxsplit=1)
             gaps.append("".join((*gap, lead)))
             gap = [trail]
@@ -116,7 +151,23 @@ class Preparer:
                 f"the text has {num_pieces} pieces, but attention and alignment are possible for "
                 f"{MAX_ATTENTION_PIECES} at most"
             )
-        return PreparedText(text, tuple(segments), tuple(gaps), options, direction.target, frame)
+        return PreparedText(text, tuple(segments), tuple(drafts), tuple(gaps), options, direction, frame)
+
+    def review(self, prepared: PreparedText, found: Found, *, keeps_unchanged: bool) -> Round | None:
+        """See `Translator.review`."""
+        replacements = {
+            index: replacement
+            for index, (draft, hypotheses) in enumerate(zip(prepared.drafts, found, strict=True))
+            if (draft.changes or not keeps_unchanged)
+            and (replacement := self._retry(prepared, draft, hypotheses)) is not None
+        }
+        return replace_sentences(prepared, found, replacements) if replacements else None
+
+    def _retry(
+        self, prepared: PreparedText, draft: Draft, hypotheses: Sequence[TokenHypothesis]
+    ) -> PreparedText | None:
+        """A sentence prepared in another way, if its translation failed and there is another way."""
+        return None
 
     def prepare_score(self, source: str, target: str, direction: Direction, options: SearchOptions) -> PreparedText:
         """See `Translator.prepare_score`."""
@@ -137,8 +188,8 @@ class Preparer:
             target_prefix=target,
             return_attention=options.return_attention,
         )
-        segment = Request(UNNUMBERED, tuple(pair.source_ids), scoring, len(forced_ids), forced_ids, text=source)
-        return PreparedText(source, (segment,), ("", ""), scoring, direction.target, frame=pair.frame)
+        segment = Request(UNNUMBERED, tuple(pair.source_ids), scoring, len(forced_ids), forced_ids)
+        return PreparedText(source, (segment,), (Draft(source, source),), ("", ""), scoring, direction, pair.frame)
 
     def _whole(self, text: str, frame: Frame) -> Iterator[tuple[str, Sequence[int]]]:
         """An unsplit text, with its pieces."""

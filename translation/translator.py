@@ -19,6 +19,7 @@ from dragoman.model.decoding.search_options import SearchArguments, SearchOption
 from dragoman.model.errors import DragomanError, InvalidInputError, NoTranslationError
 from dragoman.model.shortlist import Shortlist
 from dragoman.translation.combining import combine, partial_text
+from dragoman.translation.drafts import Found, Round
 from dragoman.translation.languages import find_direction
 from dragoman.translation.offline import AnyEngine, OfflineLoop
 from dragoman.translation.preparing import PreparedText, Preparer
@@ -27,8 +28,8 @@ from dragoman.translation.scored import Pair, ScoredTranslation, describe_pair
 
 
 class Translator:
-    """Translates text with one model. `prepare`, `finish`, `prepare_score`, `finish_score` and `partial_text` are safe
-    in any thread; everything else belongs to one thread."""
+    """Translates text with one model. `prepare`, `review`, `finish`, `prepare_score`, `finish_score` and
+    `partial_text` are safe in any thread; everything else belongs to one thread."""
 
     def __init__(
         self,
@@ -153,7 +154,15 @@ class Translator:
             self.engine.check(segment)
         return prepared
 
-    def finish(self, prepared: PreparedText, found: Sequence[Sequence[TokenHypothesis]]) -> Translation:
+    def review(self, prepared: PreparedText, found: Found, *, keeps_unchanged: bool = False) -> Round | None:
+        """A further round for a text some of whose sentences failed and can be translated in another way; None if the
+        text is ready for `finish`. There are few rounds.
+
+        keeps_unchanged: whether a sentence that the model read as it was keeps its translation, because it was shown.
+        """
+        return self._preparer.review(prepared, found, keeps_unchanged=keeps_unchanged)
+
+    def finish(self, prepared: PreparedText, found: Found) -> Translation:
         """The translation of a text from the hypotheses of its segments; see `combine`.
 
         Raises NoTranslationError if a segment has none. `stream` leaves such a segment untranslated instead: one
@@ -185,7 +194,7 @@ class Translator:
             self.engine.check(segment)
         return prepared
 
-    def finish_score(self, prepared: PreparedText, found: Sequence[Sequence[TokenHypothesis]]) -> ScoredTranslation:
+    def finish_score(self, prepared: PreparedText, found: Found) -> ScoredTranslation:
         """The score of a pair from `prepare_score`, from the one hypothesis of its one segment.
 
         Raises NoTranslationError if there is none.
@@ -240,7 +249,7 @@ class Translator:
         try:
             prepare = partial(self.prepare, direction=direction, options=options, split_sentences=split_sentences)
             finish = partial(combine, vocabulary=self.vocabulary)
-            yield from OfflineLoop(self.engine, texts, prepare, finish).run()
+            yield from OfflineLoop(self.engine, texts, prepare, self.review, finish).run()
         finally:
             self.is_streaming = False
 

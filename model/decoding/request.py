@@ -31,9 +31,8 @@ class Request:
     allowed_ids:       the pieces that hypotheses may consist of (a lexical shortlist), besides those of the prefix:
                        ascending, with the end of sentence among them; None for the whole vocabulary.
     is_followed:       whether steps report `Partial`s of it.
-    text:              the text that source_ids encodes.
 
-    The engine reads prefix_ids and suppressed_ids, but never `text` nor the texts in `options`.
+    The engine reads prefix_ids and suppressed_ids, but never the texts in `options`.
     """
 
     id: int
@@ -44,7 +43,6 @@ class Request:
     suppressed_ids: tuple[int, ...] = ()
     allowed_ids: NDArray[np.int32] | None = field(default=None, compare=False)
     is_followed: bool = False
-    text: str = field(default="", compare=False)
 
     @property
     def cost(self) -> int:
@@ -57,12 +55,7 @@ class Request:
     def num_bytes(self) -> int:
         """About how much memory it takes while it waits, the server's own objects for it included."""
         num_ids = len(self.source_ids) + len(self.prefix_ids) + len(self.suppressed_ids)
-        return (
-            BASE_BYTES
-            + 4 * len(self.text)
-            + ID_BYTES * num_ids
-            + (0 if self.allowed_ids is None else self.allowed_ids.nbytes)
-        )
+        return BASE_BYTES + ID_BYTES * num_ids + (0 if self.allowed_ids is None else self.allowed_ids.nbytes)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from dragoman.model.config import Direction
 from dragoman.model.decoding.request import Event, Partial, Request, TokenHypothesis
 from dragoman.model.decoding.search_options import SearchOptions
 from dragoman.model.decoding.statistics import EngineStatistics
+from dragoman.translation.drafts import Found, Round
 from dragoman.translation.preparing import PreparedText
 from dragoman.translation.results import Translation
 
@@ -132,7 +133,11 @@ class ServedTranslator(Protocol):
         """Split a text into segments of pieces; thread-safe. Raises InvalidInputError for options that the model lacks,
         and without split_sentences for a text beyond its limit."""
 
-    def finish(self, prepared: PreparedText, found: Sequence[Sequence[TokenHypothesis]]) -> Translation:
+    def review(self, prepared: PreparedText, found: Found, *, keeps_unchanged: bool = False) -> Round | None:
+        """A further round for a text some of whose sentences failed; None if the text is ready for `finish`;
+        thread-safe. keeps_unchanged: whether a sentence that the model read as it was keeps its translation."""
+
+    def finish(self, prepared: PreparedText, found: Found) -> Translation:
         """Join the hypotheses of all segments into a translation; thread-safe. The translation of a blank text, which
         has no segments, is the text itself."""
 
@@ -140,7 +145,7 @@ class ServedTranslator(Protocol):
         """Prepare a text and its translation as one segment; thread-safe. Raises InvalidInputError if either is blank
         or too long."""
 
-    def finish_score(self, prepared: PreparedText, found: Sequence[Sequence[TokenHypothesis]]) -> "ScoredTranslation":
+    def finish_score(self, prepared: PreparedText, found: Found) -> "ScoredTranslation":
         """The score of the translation given to `prepare_score`; thread-safe."""
 
     def partial_text(

@@ -5,6 +5,7 @@ import asyncio
 import threading
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
+from functools import partial
 from typing import Self, TypeVar
 
 from dragoman.model.decoding.statistics import EngineStatistics
@@ -26,6 +27,7 @@ from dragoman.server.scheduling.engine_loop import NUM_LOOKS, EngineLoop
 from dragoman.server.scheduling.interfaces import NO_OBSERVER, ServedTranslator, WorkerObserver
 from dragoman.server.scheduling.request_queue import RequestQueue, Throughput
 from dragoman.server.scheduling.scheduler import DEFAULT_LIMITS, QueueFullError, QueueLimits
+from dragoman.translation.drafts import Round
 from dragoman.translation.preparing import PreparedText
 from dragoman.translation.results import Translation
 from dragoman.translation.scored import ScoredTranslation
@@ -122,7 +124,7 @@ class Worker:
         """Translate texts from the translator's `prepare`, in order; blank texts take no slot. If the engine refuses a
         text, only that text fails."""
         call = self._queue.submit(Submission, prepared, caller, priority)
-        return await self._answer(call, prepared, self.translator.finish)
+        return await self._translations(call, prepared, caller, priority)
 
     async def translate_when_room(
         self, prepared: Sequence[PreparedText], *, caller: CallContext, priority: Priority
@@ -130,14 +132,14 @@ class Worker:
         """`translate` for a caller that bounds its own work in flight, such as a stream: its texts wait in the same
         order but are exempt from the queue's limits, so that it gets no QueueFullError."""
         call = self._queue.submit(Submission, prepared, caller, priority, is_patient=True)
-        return await self._answer(call, prepared, self.translator.finish)
+        return await self._translations(call, prepared, caller, priority)
 
     async def score(
         self, prepared: Sequence[PreparedText], *, caller: CallContext, priority: Priority
     ) -> list[ScoredTranslation | TextFailure]:
         """Score pairs from the translator's `prepare_score`; see `translate`."""
         call = self._queue.submit(Submission, prepared, caller, priority)
-        return await self._answer(call, prepared, self.translator.finish_score)
+        return await self._finish(prepared, await self._hypotheses(call), self.translator.finish_score)
 
     async def follow(
         self, prepared: PreparedText, *, caller: CallContext, priority: Priority
@@ -163,7 +165,7 @@ class Worker:
         except BaseException:
             self._queue.withdraw(call)
             raise
-        (translation,) = await self._answer(call, [prepared], self.translator.finish)
+        (translation,) = await self._translations(call, [prepared], caller, priority)
         if isinstance(translation, TextFailure):
             raise InvalidInputError(translation.reason)
         yield LiveText(translation.text, "", translation)
@@ -189,13 +191,48 @@ class Worker:
                 break
         self._ended.set()
 
-    async def _answer(
+    async def _hypotheses(self, call: Submission) -> list[list[Hypotheses] | TextFailure]:
+        """Wait for all hypotheses of a call."""
+        try:
+            return await call.future
+        except BaseException:
+            self._queue.withdraw(call)
+            raise
+
+    async def _translations(
+        self, call: Submission, prepared: Sequence[PreparedText], caller: CallContext, priority: Priority
+    ) -> list[Translation | TextFailure]:
+        """Wait for all hypotheses, decode the further rounds of the texts that need them, and finish each text.
+
+        A sentence that was shown while it was decoded keeps its translation.
+        """
+        review = partial(self.translator.review, keeps_unchanged=call.is_followed)
+        texts, outcomes = list(prepared), await self._hypotheses(call)
+        while True:
+
+            def review_all() -> dict[int, Round]:
+                pairs = enumerate(zip(texts, outcomes, strict=True))
+                found = {place: (text, one) for place, (text, one) in pairs if not isinstance(one, TextFailure)}
+                rounds = {place: review(text, one) for place, (text, one) in found.items()}
+                return {place: again for place, again in rounds.items() if again is not None}
+
+            rounds = await self._compute(_num_hypotheses(outcomes), review_all)
+            if not rounds:
+                return await self._finish(texts, outcomes, self.translator.finish)
+            parts = [again.prepared.only(again.missing) for again in rounds.values()]
+            # Their texts were admitted in the first round, so the queue's limits hold no more.
+            more = await self._hypotheses(self._queue.submit(Submission, parts, caller, priority, is_patient=True))
+            for (place, again), found in zip(rounds.items(), more, strict=True):
+                texts[place] = again.prepared
+                outcomes[place] = found if isinstance(found, TextFailure) else again.complete(found)
+
+    async def _finish(
         self,
-        call: Submission,
         prepared: Sequence[PreparedText],
+        outcomes: Sequence[list[Hypotheses] | TextFailure],
         finish: Callable[[PreparedText, Sequence[Hypotheses]], _T],
     ) -> list[_T | TextFailure]:
-        """Wait for all hypotheses, and apply `finish` to each text's."""
+        """Apply `finish` to each text's hypotheses."""
 
         def finish_one(item: PreparedText, found: Sequence[Hypotheses] | TextFailure) -> _T | TextFailure:
             if isinstance(found, TextFailure):
@@ -208,14 +245,12 @@ class Worker:
         def finish_all() -> list[_T | TextFailure]:
             return list(map(finish_one, prepared, outcomes))
 
-        try:
-            outcomes = await call.future
-        except BaseException:
-            self._queue.withdraw(call)
-            raise
-        num_hypotheses = sum(len(one) for found in outcomes if not isinstance(found, TextFailure) for one in found)
-        return await self._compute(num_hypotheses, finish_all)
+        return await self._compute(_num_hypotheses(outcomes), finish_all)
 
     async def _compute(self, num_hypotheses: int, compute: Callable[[], _T]) -> _T:
         """Run `compute` on the event loop if it is short, otherwise on another thread."""
         return compute() if num_hypotheses <= MAX_FINISHED_INLINE else await asyncio.to_thread(compute)
+
+
+def _num_hypotheses(outcomes: Sequence[list[Hypotheses] | TextFailure]) -> int:
+    return sum(len(one) for found in outcomes if not isinstance(found, TextFailure) for one in found)

@@ -16,6 +16,7 @@ from dragoman.model.decoding.request import UNNUMBERED, Event, Finished, Lost, P
 from dragoman.model.decoding.search_options import SearchOptions
 from dragoman.model.decoding.statistics import EngineStatistics
 from dragoman.model.errors import InvalidInputError, NotFoundError
+from dragoman.translation.drafts import Draft, Found, Round
 from dragoman.translation.preparing import PreparedText
 from dragoman.translation.results import Hypothesis, Translation
 from dragoman.translation.scored import ScoredTranslation
@@ -244,13 +245,16 @@ class FakeTranslator:
         if longest > self.max_source_length:
             raise InvalidInputError(f"the text has {longest} pieces, but at most {self.max_source_length} fit")
         if not text.strip():
-            return PreparedText(text, (), (text,), options, direction.target)
+            return PreparedText(text, (), (), (text,), options, direction)
         segments = tuple(
-            Request(UNNUMBERED, tuple(self._id(word) for word in part.split()), options, 100, text=part)
-            for part in parts
+            Request(UNNUMBERED, tuple(self._id(word) for word in part.split()), options, 100) for part in parts
         )
         gaps = ("", *[SEGMENT_BORDER] * (len(parts) - 1), "")
-        return PreparedText(text, segments, gaps, options, direction.target)
+        drafts = tuple(Draft(part, part) for part in parts)
+        return PreparedText(text, segments, drafts, gaps, options, direction)
+
+    def review(self, prepared: PreparedText, found: Found, *, keeps_unchanged: bool = False) -> Round | None:
+        return None
 
     def finish(self, prepared: PreparedText, found: Sequence[Sequence[TokenHypothesis]]) -> Translation:
         if not prepared.segments:

@@ -5,13 +5,15 @@ from typing import cast
 
 import pytest
 
+from dragoman.model.config import Direction
 from dragoman.model.decoding.engines.engine import Engine
 from dragoman.model.decoding.request import UNNUMBERED, Finished, Request, TokenHypothesis
 from dragoman.model.decoding.search_options import SearchOptions
 from dragoman.model.errors import InvalidInputError
 from dragoman.translation import offline
+from dragoman.translation.drafts import Draft, Found, Round
 from dragoman.translation.offline import OfflineLoop
-from dragoman.translation.preparing import PreparedText
+from dragoman.translation.preparing import PreparedText, replace_sentences
 from dragoman.translation.results import Hypothesis, Translation
 
 OPTIONS = SearchOptions()
@@ -69,8 +71,17 @@ class FakeEngine:
 
 def prepare(text: str) -> PreparedText:
     """A segment for each word, a piece for each letter."""
-    segments = tuple(Request(UNNUMBERED, tuple(map(ord, word)), OPTIONS, 100, text=word) for word in text.split())
-    return PreparedText(text, segments, ("",) * (len(segments) + 1), OPTIONS, "de")
+    segments = tuple(Request(UNNUMBERED, tuple(map(ord, word)), OPTIONS, 100) for word in text.split())
+    drafts = tuple(Draft(word, word) for word in text.split())
+    return PreparedText(text, segments, drafts, ("",) * (len(segments) + 1), OPTIONS, Direction("en", "de"))
+
+
+def review(prepared: PreparedText, found: Found) -> Round | None:
+    """A word with a tilde is decoded again, as its letters before the tilde and those after it."""
+    parts = {index: draft.source.split("~", 1) for index, draft in enumerate(prepared.drafts) if "~" in draft.source}
+    if not parts:
+        return None
+    return replace_sentences(prepared, found, {index: prepare(" ".join(both)) for index, both in parts.items()})
 
 
 def finish(prepared: PreparedText, found: Sequence[Sequence[TokenHypothesis]]) -> Translation:
@@ -80,7 +91,7 @@ def finish(prepared: PreparedText, found: Sequence[Sequence[TokenHypothesis]]) -
 
 
 def run(engine: FakeEngine, texts: Iterable[str]) -> Iterator[Translation]:
-    return OfflineLoop(cast(Engine, engine), texts, prepare, finish).run()
+    return OfflineLoop(cast(Engine, engine), texts, prepare, review, finish).run()
 
 
 def texts_of(engine: FakeEngine, texts: Iterable[str]) -> list[str]:
@@ -144,7 +155,7 @@ def test_a_text_of_many_segments_stops_the_reading_ahead(monkeypatch: pytest.Mon
 
 def test_closing_early_cancels_what_is_in_flight() -> None:
     engine = FakeEngine(4)
-    loop = OfflineLoop(cast(Engine, engine), ["", "aaaa bbb", "cc dddd"], prepare, finish).run()
+    loop = OfflineLoop(cast(Engine, engine), ["", "aaaa bbb", "cc dddd"], prepare, review, finish).run()
     assert next(loop).source == ""
     assert next(loop).source == "aaaa bbb"
     loop.close()
@@ -161,3 +172,13 @@ def test_all_before_a_failure_come_first() -> None:
     assert [next(translations).source for _ in range(2)] == ["a bb", "ccc"]
     with pytest.raises(OSError, match="the disk is gone"):
         next(translations)
+
+
+@pytest.mark.parametrize("max_slots", [1, 3, 64])
+def test_words_that_fail_are_decoded_again_in_another_way_and_the_others_are_not(max_slots: int) -> None:
+    engine = FakeEngine(max_slots)
+    texts = ["aa b~ccc d", "~", "ee~ff~g h", *TEXTS]
+    assert texts_of(engine, texts) == ["aa b ccc d", "", "ee ff g h", *[" ".join(text.split()) for text in TEXTS]]
+    num_words = sum(len(text.split()) for text in texts)
+    num_again = 2 + 2 + 2  # of b~ccc, ee~ff~g and ff~g
+    assert sum(map(len, engine.admissions)) == num_words + num_again

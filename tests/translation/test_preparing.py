@@ -30,7 +30,7 @@ def prepare(preparer: Preparer, text: str, *, split: bool = True, **options: Any
 
 
 def put_together(prepared: PreparedText) -> str:
-    parts = itertools.zip_longest(prepared.gaps, (segment.text for segment in prepared.segments), fillvalue="")
+    parts = itertools.zip_longest(prepared.gaps, (draft.source for draft in prepared.drafts), fillvalue="")
     return "".join(gap + text for gap, text in parts)
 
 
@@ -44,10 +44,11 @@ def test_segments_and_gaps_are_the_text(tiny_vocabulary: Vocabulary, text: str, 
 
 @given(text=ANY_TEXT | ANY_TEXT.map(lambda text: 20 * text))
 def test_every_segment_fits_and_says_something(preparer: Preparer, tiny_vocabulary: Vocabulary, text: str) -> None:
-    for segment in prepare(preparer, text).segments:
+    prepared = prepare(preparer, text)
+    for segment, draft in zip(prepared.segments, prepared.drafts, strict=True):
         assert 3 <= len(segment.source_ids) <= 32
-        assert list(segment.source_ids) == encode_source(tiny_vocabulary, segment.text, EN_DE)
-        assert segment.text == segment.text.strip()
+        assert list(segment.source_ids) == encode_source(tiny_vocabulary, draft.text, EN_DE)
+        assert draft.text == draft.text.strip()
 
 
 @given(text=ANY_TEXT)
@@ -65,7 +66,7 @@ def test_a_blank_text_has_no_segments(preparer: Preparer, text: str, split: bool
 
 def test_what_has_no_pieces_belongs_to_a_gap(preparer: Preparer) -> None:
     prepared = prepare(preparer, "\u200b\nThe dog.\n \x07\n The cat. ")
-    assert [segment.text for segment in prepared.segments] == ["The dog.", "The cat."]
+    assert [draft.source for draft in prepared.drafts] == ["The dog.", "The cat."]
     assert prepared.gaps == ("\u200b\n", "\n \x07\n ", " ")
 
 

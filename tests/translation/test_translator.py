@@ -259,8 +259,8 @@ def test_sentences_are_translated_one_by_one_and_keep_their_spacing(
 def test_a_text_that_is_not_split_is_one_sentence(translator: Translator, tiny_sentences: list[str]) -> None:
     text = f" {tiny_sentences[0]} {tiny_sentences[2]}\n"
     prepared = translator.prepare(text, EN_DE, QUICK, split_sentences=False)
-    (segment,) = prepared.segments
-    assert (segment.text, prepared.gaps) == (text, ("", ""))
+    (segment,), (draft,) = prepared.segments, prepared.drafts
+    assert (draft.source, prepared.gaps) == (text, ("", ""))
     assert list(segment.source_ids) == encode_source(translator.vocabulary, text, EN_DE)
     (translation,) = translator.translate(text, to="de", split_sentences=False, beam_size=2, max_target_length=6)
     assert translation.text == translation.text.strip()

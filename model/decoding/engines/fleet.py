@@ -295,7 +295,7 @@ class Fleet:
                 self._by_inner_id[flight.inner_id] = flight
                 lane.in_flight[flight.inner_id] = flight.request
                 lane.room.num_reserved += num_cached_positions(flight.request)
-                shares.setdefault(lane, []).append(replace(flight.request, id=flight.inner_id, text=""))
+                shares.setdefault(lane, []).append(replace(flight.request, id=flight.inner_id))
         for lane, share in shares.items():
             lane.send((), share)
 

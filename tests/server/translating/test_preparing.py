@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from dragoman.model.config import Direction
 from dragoman.model.decoding.request import UNNUMBERED, Request
 from dragoman.model.decoding.search_options import SearchOptions
 from dragoman.model.errors import InvalidInputError, InvalidRequestError
@@ -21,6 +22,7 @@ from dragoman.server.translating.preparing import (
     prepare_item,
 )
 from dragoman.server.translating.session import Session
+from dragoman.translation.drafts import Draft
 from dragoman.translation.preparing import PreparedText
 
 NOTHING = Wanted()
@@ -30,10 +32,10 @@ def make_prepared(*lengths: int, n_best: int = 1, max_target_length: int = 100, 
     """lengths: of its segments, in source pieces."""
     options = SearchOptions(beam_size=n_best, n_best=n_best)
     segments = tuple(
-        Request(UNNUMBERED, (5,) * length, options, max_target_length, (6,) * num_forced, text="x")
-        for length in lengths
+        Request(UNNUMBERED, (5,) * length, options, max_target_length, (6,) * num_forced) for length in lengths
     )
-    return PreparedText("x", segments, ("",) * (len(lengths) + 1), options, "de")
+    drafts = (Draft("x", "x"),) * len(lengths)
+    return PreparedText("x", segments, drafts, ("",) * (len(lengths) + 1), options, Direction("en", "de"))
 
 
 def count_segments(prepared: PreparedText) -> int:
