@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ from dragoman.server.call_context import CallContext, Priority
 from dragoman.server.scheduling.request_queue import UNKNOWN_RETRY_SECONDS
 from dragoman.server.scheduling.scheduler import QueueFullError, QueueLimits
 from dragoman.server.scheduling.worker import MAX_FINISHED_INLINE, DeadlineError, TextFailure, Worker, WorkerClosedError
-from dragoman.translation.preparing import PreparedText
+from dragoman.translation.drafts import Found, Round
+from dragoman.translation.preparing import PreparedText, replace_sentences
 from dragoman.translation.results import Translation
 from dragoman.translation.translator import Translator
 from tests.server.fakes import EN_DE, PATIENCE, FakeTranslator, reverse_words, wait_for
@@ -83,6 +85,47 @@ def test_a_text_of_several_segments_is_several_requests(worker: Worker, translat
 
     run(main)
     assert translator.engine.admitted == list(range(7))
+
+
+class FussyTranslator(FakeTranslator):
+    """Translates a segment of several words again, word by word."""
+
+    def review(self, prepared: PreparedText, found: Found, *, keeps_unchanged: bool = False) -> Round | None:
+        assert len(found) == len(prepared.segments)
+        words = {index: draft.source.split() for index, draft in enumerate(prepared.drafts)}
+        replacements = {
+            index: self.prepare(" | ".join(some), EN_DE, prepared.options)
+            for index, some in words.items()
+            if len(some) > 1
+        }
+        return replace_sentences(prepared, found, replacements) if replacements and not keeps_unchanged else None
+
+
+def test_segments_that_failed_are_translated_in_another_way() -> None:
+    translator = FussyTranslator(num_slots=3)
+    with Worker(translator) as fussy:
+
+        async def main() -> None:
+            outcomes = await translate(fussy, "a b | c", "", "d", "refused e", "f g h")
+            assert texts_of(outcomes)[:3] == ["a | b | c", "", "d"]
+            assert isinstance(outcomes[3], TextFailure)
+            assert texts_of(outcomes)[4] == "f | g | h"
+
+        run(main)
+    assert len(translator.engine.admitted) == 4 + 2 + 3  # of the first round that was not refused, and of the second
+
+
+def test_a_text_that_is_followed_keeps_what_it_showed() -> None:
+    with Worker(FussyTranslator()) as fussy:
+
+        async def main() -> None:
+            (prepared,) = prepare(fussy, "a b")
+            async with aclosing(fussy.follow(prepared, caller=ANYBODY, priority=Priority.INTERACTIVE)) as shown:
+                texts = [live async for live in shown]
+            assert texts[-1].translation is not None
+            assert texts[-1].translation.text == "b a"
+
+        run(main)
 
 
 def test_the_caller_s_loop_is_woken_once_for_all_segments(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
