@@ -1,5 +1,6 @@
 """A document and its segments, whatever the format."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -10,6 +11,8 @@ from dragoman.translation.markup.segments import MAX_INLINE_TAGS, Inline
 
 MAX_DOCUMENT_BYTES = 64 << 20
 """Largest document: it is held in memory, several times over."""
+
+_LINE = re.compile(r"[^\n]*\n|[^\n]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,3 +105,8 @@ def refusal(text: str, place: int, reason: str) -> InvalidInputError:
     line = text.count("\n", 0, place) + 1
     column = place - text.rfind("\n", 0, place)
     return InvalidInputError(f"line {line}, column {column}: {reason}")
+
+
+def lines_of(text: str) -> list[str]:
+    """The lines with their ends; nothing but a line feed ends one."""
+    return _LINE.findall(text)

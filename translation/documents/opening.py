@@ -22,6 +22,7 @@ class Format:
 
 
 FORMATS = {
+    "po": Format("catalogues.po", (".po", ".pot")),
     "text": Format("texts.plain", (".txt", ".text")),
 }
 """The formats by name. Modules are imported when they are needed."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from dragoman.translation.documents.document import DocumentOptions, Segment, decode_text, make_segment
+from dragoman.translation.documents.document import DocumentOptions, Segment, decode_text, lines_of, make_segment
 from dragoman.translation.markup.content import Content
 
 
@@ -10,7 +10,7 @@ class PlainText:
     """A text whose lines are translated one by one."""
 
     def __init__(self, text: str) -> None:
-        self._lines = text.splitlines(keepends=True)
+        self._lines = lines_of(text)
         self.segments: Sequence[Segment] = [make_segment(line) for line in self._lines]
 
     def render(self, translations: Sequence[Content | None]) -> bytes:
