@@ -12,7 +12,7 @@ import typer
 
 from dragoman.model.decoding.search_options import DECLARATIONS, SearchArguments, SearchOptions
 
-SEARCH, SAMPLING, OUTPUT, MODEL = "Search", "Sampling", "Output", "Model"
+SEARCH, SAMPLING, OUTPUT, DOCUMENTS, MODEL = "Search", "Sampling", "Output", "Documents", "Model"
 """Panels of --help."""
 
 To = Annotated[str, typer.Option("--to", metavar="LANGUAGE", help="Target language, such as de or German.")]

@@ -4,12 +4,15 @@ import itertools
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dragoman.commands.documents import DocumentArguments, find_documents, translate_documents
 from dragoman.commands.options import (
+    DOCUMENTS,
     MODEL,
     AsJson,
     Device,
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
     from dragoman.translation.batch.progress import Scalar
     from dragoman.translation.batch.source import Task, TranslationSource
     from dragoman.translation.results import Translation
+    from dragoman.translation.translator import Translator
 
 DEFAULT_BUNDLE = "en-de"
 """The bundle that translates if none is named."""
@@ -41,7 +45,8 @@ DEFAULT_BUNDLE = "en-de"
 def translate(
     to: To,
     texts: Annotated[
-        list[str] | None, typer.Argument(metavar="TEXT", help="Texts; by default the lines of standard input.")
+        list[str] | None,
+        typer.Argument(metavar="TEXT|FILE", help="Texts, or documents; by default the lines of standard input."),
     ] = None,
     source_language: From = None,
     input_path: Annotated[
@@ -50,12 +55,28 @@ def translate(
     ] = None,
     output_path: Annotated[
         Path | None,
-        typer.Option("--output", metavar="FILE", help="Write here; may be .gz; - is standard output."),
+        typer.Option("--output", "-o", metavar="FILE", help="Write here; may be .gz; - is standard output."),
     ] = None,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
     alignment: WithAlignment = False,
     attention: WithAttention = False,
+    document_format: Annotated[
+        str | None,
+        typer.Option(
+            "--format", metavar="NAME", help="Format; by default by the file's name.", rich_help_panel=DOCUMENTS
+        ),
+    ] = None,
+    columns: Annotated[
+        str | None,
+        typer.Option(metavar="NAME,…", help="Columns of a table, by name or number.", rich_help_panel=DOCUMENTS),
+    ] = None,
+    retranslate: Annotated[
+        bool, typer.Option("--retranslate", help="Replace existing translations.", rich_help_panel=DOCUMENTS)
+    ] = False,
+    fuzzy: Annotated[
+        bool, typer.Option("--fuzzy", help="Mark translations as to be reviewed.", rich_help_panel=DOCUMENTS)
+    ] = False,
     model: Annotated[
         list[str] | None,
         typer.Option(
@@ -75,17 +96,20 @@ def translate(
     *,
     options: "SearchOptions",
 ) -> None:
-    """Translate texts, a file, or the lines of standard input.
+    """Translate texts, documents, or the lines of a file or of standard input.
 
     Writes one line per text. With --n-best, one line per translation: the text's number, TAB, score, TAB, translation.
     With --json, one object per text.
 
-    If --input and --output are files, the same command continues an interrupted job.
-    """
-    from dragoman.server.client.batch_source import remote_source
-    from dragoman.translation.batch.job import translate_lines
-    from dragoman.translation.batch.source import Task, local_source
+    A document is named like a text: report.po becomes report.de.po; everything but its texts stays as it is.
 
+    If the output is a file, the same command continues an interrupted job.
+    """
+    from dragoman.translation.batch.job import translate_lines
+    from dragoman.translation.batch.source import Task
+
+    arguments = DocumentArguments(document_format, tuple(filter(None, (columns or "").split(","))), retranslate, fuzzy)
+    documents = find_documents(texts or (), arguments)
     if texts and input_path is not None:
         raise InvalidInputError("give either TEXT to translate, or --input FILE")
     if not texts and input_path is None and sys.stdin is not None and sys.stdin.isatty():
@@ -111,20 +135,13 @@ def translate(
         with_alignment=alignment,
         with_attention=attention,
     )
-    found: AbstractContextManager[TranslationSource]
-    if server is not None:
-        if precision != "auto" or device != "cpu" or use_shortlist or len(model or ()) > 1:
-            raise InvalidInputError("--precision, --device, --shortlist and a second --model do not go with --server")
-        found = remote_source(server, model[0] if model else None, task)
-    else:
-        from dragoman.translation.translator import Translator
-
-        translator = Translator.load(
-            model or [DEFAULT_BUNDLE], precision=precision, device=device, use_shortlist=use_shortlist
-        )
-        loaded_with: dict[str, Scalar] = {"precision": precision, "device": device, "shortlist": use_shortlist}
-        found = nullcontext(local_source(translator, task, loaded_with))
-    with found as source:
+    if server is not None and (precision != "auto" or device != "cpu" or use_shortlist or len(model or ()) > 1):
+        raise InvalidInputError("--precision, --device, --shortlist and a second --model do not go with --server")
+    if documents:
+        open_source = _source_opener(server, model, precision, device, use_shortlist)
+        translate_documents(documents, output_path, open_source, task, arguments, overwrite=overwrite)
+        return
+    with _source_opener(server, model, precision, device, use_shortlist)(task) as source:
         lines = input_path or STANDARD_STREAM
         if is_job and output_path is not None:
             _translate_file(source, lines, output_path, task, as_json=as_json, overwrite=overwrite)
@@ -135,6 +152,28 @@ def translate(
                 output.writelines(map(encode, source.translate_stream(texts)))
             else:
                 translate_lines(lines, output, source.translate_stream, encode)
+
+
+def _source_opener(
+    server: str | None, model: list[str] | None, precision: "Precision", device: str, use_shortlist: bool
+) -> "Callable[[Task], AbstractContextManager[TranslationSource]]":
+    """Opens sources of translations on a server, or with bundles that are loaded with the first."""
+    from dragoman.server.client.batch_source import remote_source
+    from dragoman.translation.batch.source import local_source
+
+    if server is not None:
+        return lambda task: remote_source(server, model[0] if model else None, task)
+
+    @cache
+    def load() -> "Translator":
+        from dragoman.translation.translator import Translator
+
+        return Translator.load(
+            model or [DEFAULT_BUNDLE], precision=precision, device=device, use_shortlist=use_shortlist
+        )
+
+    loaded_with: dict[str, Scalar] = {"precision": precision, "device": device, "shortlist": use_shortlist}
+    return lambda task: nullcontext(local_source(load(), task, loaded_with))
 
 
 def _encoder(task: "Task", *, as_json: bool, keep_breaks: bool) -> "Callable[[Translation], bytes]":

@@ -42,4 +42,5 @@ def remote_source(server: str, model: str | None, task: Task) -> Iterator[Transl
         yield TranslationSource(
             lambda texts: client.translate_stream(texts, task.to, revisions=revisions, **search),
             parameters,
+            task.source_language or "",
         )

@@ -247,7 +247,9 @@ class _BatchJob:
 
 
 @contextmanager
-def show_progress(console: "Console | None" = None) -> Iterator[Callable[[JobProgress], None] | None]:
+def show_progress(
+    console: "Console | None" = None, *, unit: str = "lines"
+) -> Iterator[Callable[[JobProgress], None] | None]:
     """Give an `on_progress` for `run_batch_job` that draws on standard error, or None if that is no terminal.
 
     The bar shows the share of the input's bytes that are read; of a pipe, whose size is unknown, only lines.
@@ -277,7 +279,7 @@ def show_progress(console: "Console | None" = None) -> Iterator[Callable[[JobPro
         task = display.add_task("Translating", total=None)
 
         def update(progress: JobProgress) -> None:
-            lines = f"{progress.num_lines:,} lines"
+            lines = f"{progress.num_lines:,} {unit}"
             resumed = f" ({progress.num_resumed:,} from before)" if progress.num_resumed else ""
             display.update(
                 task, description=lines + resumed, completed=progress.num_bytes_read, total=progress.num_bytes

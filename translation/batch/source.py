@@ -42,10 +42,12 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class TranslationSource:
-    """parameters: must be unchanged when a job is continued, and between the calls of a job."""
+    """parameters: must be unchanged when a job is continued, and between the calls of a job. source_language: empty if
+    it is not known beforehand."""
 
     translate_stream: TranslateStream
     parameters: dict[str, Scalar]
+    source_language: str = ""
 
 
 def local_source(translator: "Translator", task: Task, loaded_with: Parameters) -> TranslationSource:
@@ -60,4 +62,5 @@ def local_source(translator: "Translator", task: Task, loaded_with: Parameters) 
     return TranslationSource(
         lambda texts: translator.stream(texts, direction, task.search, split_sentences=task.split_sentences),
         parameters,
+        direction.source,
     )

@@ -2,11 +2,13 @@
 
 Every line stays as it is but those of the messages that get a translation, and the header's. polib would write the
 whole file anew, with lines wrapped in its own way.
+
+A translation that lost a placeholder, which a program fills in, is marked as fuzzy: gettext does not use it.
 """
 
 import codecs
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from dragoman.model.errors import InvalidInputError
@@ -20,6 +22,10 @@ from dragoman.translation.markup.content import Content
 _KEYWORD = re.compile(r"[ \t]*(msgctxt|msgid_plural|msgid|msgstr(?:\[\d+\])?|domain)[ \t]*(?=\")")
 _CHARSET = re.compile(rb"charset=([\w.:-]+)", re.IGNORECASE)
 _NUM_PLURALS = re.compile(r"nplurals\s*=\s*(\d+)")
+_PLACEHOLDER = re.compile(
+    r"%(?:\d+\$|\(\w+\))?[-+ #0']*(?:\*|\d+)?(?:\.(?:\*|\d+))?(?:hh?|ll?|[jztLq])?[%diouxXeEfFgGaAcsCSpnmLr@]"
+    r"|%n|%L?\d+|\{[\w.!:\[\]]*\}"
+)
 _FIELD = re.compile(r"^([\w-]+):[ \t]*(.*)$", re.MULTILINE)
 
 
@@ -122,15 +128,20 @@ class Catalogue:
                 rows[-1] = rows[-1].removesuffix(self._line_end)
             new.update(dict.fromkeys(places, ""))
             new[places[0]] = "".join(rows)
-        self._flag(message, new)
+        is_broken = self._has_format(message) and not _keeps_placeholders(message, targets.values())
+        self._flag(message, new, is_fuzzy=self._options.mark_fuzzy or is_broken)
 
-    def _flag(self, message: _Message, new: dict[int, str]) -> None:
+    def _has_format(self, message: _Message) -> bool:
+        """Whether a program fills in the message's placeholders."""
+        return any("-format" in self._lines[number] for number in message.comments(self._lines, "#,"))
+
+    def _flag(self, message: _Message, new: dict[int, str], *, is_fuzzy: bool) -> None:
         """Set or clear the mark "fuzzy", and clear the former source of a fuzzy translation."""
         numbers = message.comments(self._lines, "#,")
         flags = [flag.strip() for number in numbers for flag in self._lines[number][2:].split(",")]
-        if ("fuzzy" in flags) is not self._options.mark_fuzzy:
+        if ("fuzzy" in flags) is not is_fuzzy:
             others = [flag for flag in flags if flag not in ("fuzzy", "")]
-            wanted = ["fuzzy", *others] if self._options.mark_fuzzy else others
+            wanted = ["fuzzy", *others] if is_fuzzy else others
             line = f"#, {', '.join(wanted)}{self._line_end}" if wanted else ""
             if numbers:
                 new.update(dict.fromkeys(numbers, ""))
@@ -162,6 +173,16 @@ class Catalogue:
         new[places[0]] = "".join(write_field("msgstr", text, self._line_end, is_wrapped=False))
         for number in header.comments(self._lines, "#,") if is_template else ():
             new[number] = ""
+
+
+def _keeps_placeholders(message: _Message, targets: Iterable[str]) -> bool:
+    """Whether each translation has the placeholders of one of its sources; a program might fail at others."""
+    sources = [_placeholders(message.values[name]) for name in ("msgid", "msgid_plural") if name in message.values]
+    return all(_placeholders(target) in sources for target in targets)
+
+
+def _placeholders(text: str) -> list[str]:
+    return sorted(_PLACEHOLDER.findall(text))
 
 
 def _is_header(message: _Message) -> bool:
