@@ -1,7 +1,8 @@
 """From text to piece ids and back: SentencePiece (Kudo and Richardson 2018) with reserved language tags."""
 
 import io
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Self
@@ -176,12 +177,21 @@ class Vocabulary:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PieceModelOptions:
     """Options for learning a piece model: its size, "unigram" (Kudo 2018) or "bpe" (Sennrich et al. 2016), and whether
-    an unseen character falls back to its UTF-8 bytes, 256 pieces, instead of the unknown piece."""
+    an unseen character falls back to its UTF-8 bytes, 256 pieces, instead of the unknown piece.
+
+    split_digits: each digit is a piece of its own. user_defined: texts that are always one piece.
+    normalization: SentencePiece's name of the rule, or `rules`, lines of code points in hexadecimal, a tab between what
+        is replaced and its replacement.
+    """
 
     size: int
     type: Literal["unigram", "bpe"] = "unigram"
     byte_fallback: bool = True
     character_coverage: float = 0.9999
+    split_digits: bool = False
+    user_defined: tuple[str, ...] = ()
+    normalization: str = "nmt_nfkc"
+    rules: str | None = None
 
 
 def train_piece_model(sentences: Iterable[str], options: PieceModelOptions, *, languages: Iterable[str]) -> PieceModel:
@@ -189,6 +199,19 @@ def train_piece_model(sentences: Iterable[str], options: PieceModelOptions, *, l
 
     Raises InvalidInputError if the corpus cannot give a vocabulary of that size, and what reading the sentences raises.
     """
+    with tempfile.TemporaryDirectory() as folder:
+        normalization = {"normalization_rule_name": options.normalization}
+        if options.rules is not None:  # SentencePiece reads them from a file alone
+            path = Path(folder) / "rules.tsv"
+            path.write_text(options.rules, encoding="utf-8")
+            normalization = {"normalization_rule_tsv": str(path)}
+        model = _train(sentences, options, languages, normalization)
+    return PieceModel(_without_file_name(model.serialized))
+
+
+def _train(
+    sentences: Iterable[str], options: PieceModelOptions, languages: Iterable[str], normalization: Mapping[str, str]
+) -> PieceModel:
     output = io.BytesIO()
     failures: list[Exception] = []
 
@@ -206,6 +229,9 @@ def train_piece_model(sentences: Iterable[str], options: PieceModelOptions, *, l
             vocab_size=options.size,
             byte_fallback=options.byte_fallback,
             character_coverage=options.character_coverage,
+            split_digits=options.split_digits,
+            user_defined_symbols=list(options.user_defined),
+            **normalization,
             control_symbols=[language_tag(language) for language in sorted(set(languages))],
             pad_id=_PAD_ID,
             unk_id=_UNK_ID,
@@ -223,6 +249,18 @@ def train_piece_model(sentences: Iterable[str], options: PieceModelOptions, *, l
     if failures:
         raise failures[0]
     return PieceModel(output.getvalue())
+
+
+def _without_file_name(serialized: bytes) -> bytes:
+    """A model without the name of the file of its normalization's rules, which is another one each time."""
+    from sentencepiece import sentencepiece_model_pb2 as protobuf
+
+    model = protobuf.ModelProto.FromString(serialized)  # type: ignore[attr-defined]
+    if not model.normalizer_spec.normalization_rule_tsv:
+        return serialized
+    model.normalizer_spec.ClearField("normalization_rule_tsv")
+    content: bytes = model.SerializeToString()
+    return content
 
 
 def _without_surrogates(text: str) -> str:

@@ -135,14 +135,32 @@ class SubwordRegularizationConfig(StrictModel):
     target_alpha: float = Field(0.0, ge=0, le=1, description="Target side's alpha; 0: always the best segmentation.")
 
 
+def stand_in(number: int) -> str:
+    """The piece that stands for a span; 1 is the first."""
+    return f"⟦{number}⟧"
+
+
 class VocabularyConfig(StrictModel):
-    """SentencePiece models: given as files, or learnt from the training corpus."""
+    """SentencePiece models: given as files, or learnt from the training corpus. See
+    `initialization.vocabulary` for a run that begins with a bundle."""
 
     size: int = Field(8000, ge=300, description="Number of pieces; of each side if the vocabulary is not joint.")
     type: Literal["unigram", "bpe"] = "unigram"
     joint: bool = Field(True, description="One vocabulary for both sides.")
     byte_fallback: bool = Field(True, description="Spell unseen characters as UTF-8 bytes instead of unknown.")
     character_coverage: float = Field(0.9999, gt=0, le=1)
+    split_digits: bool = Field(False, description="Each digit is a piece of its own, so that any number is copied.")
+    stand_ins: int = Field(
+        0, ge=0, le=99, description="So many pieces ⟦1⟧, ⟦2⟧, … stand for spans that are not to be translated."
+    )
+    user_defined: tuple[str, ...] = Field(
+        (), strict=False, description="Further texts that are always one piece, such as emoji."
+    )
+    normalization: Literal["nmt_nfkc", "nfkc", "nfc", "identity"] = Field(
+        "nmt_nfkc",
+        description="Of text before it is split. NFKC makes m2 of m²; nfc joins letters and their accents, makes any "
+        "space a plain one, and leaves out what nobody sees.",
+    )
     source_file: FilePath | None = Field(None, description="A SentencePiece model to use; for both sides if joint.")
     target_file: FilePath | None = Field(None, description="The target side's model if the vocabulary is not joint.")
 
@@ -152,7 +170,14 @@ class VocabularyConfig(StrictModel):
             raise ValueError("target_file needs source_file and joint = false")
         if self.source_file is not None and not self.joint and self.target_file is None:
             raise ValueError("source_file with joint = false needs target_file too")
+        if "" in self.user_defined:
+            raise ValueError("user_defined has an empty text")
         return self
+
+    @property
+    def pieces_of_their_own(self) -> tuple[str, ...]:
+        """Stand-ins, then the further user-defined pieces."""
+        return (*map(stand_in, range(1, self.stand_ins + 1)), *self.user_defined)
 
 
 class OptimizationConfig(StrictModel):
@@ -255,13 +280,20 @@ class AveragingConfig(StrictModel):
 
 
 class InitializationConfig(StrictModel):
-    """Fine-tuning: the bundle that a run begins with, instead of random weights."""
+    """Fine-tuning and growth: the bundle that a run begins with, instead of random weights."""
 
     bundle: str | None = Field(
         None,
         min_length=1,
         description="Folder of a bundle or name of a shipped one, which gives weights, vocabulary and architecture. "
-        "Dropout may differ, and there may be fewer layers: some of the bundle's, evenly spread.",
+        "Dropout may differ. There may be fewer layers: some of the bundle's, evenly spread; or, in pre-norm, more "
+        "layers and a larger d_ff, which compute nothing new at first.",
+    )
+    vocabulary: Literal["keep", "extend", "replace"] = Field(
+        "keep",
+        description="keep: the bundle's vocabulary, without a table [vocabulary]. extend: its pieces, and new ones "
+        "behind them, vocabulary.size in all. replace: another one. New pieces begin as the mean of those that spelt "
+        "them.",
     )
 
 
@@ -295,6 +327,13 @@ class RunConfig(StrictModel):
     @model_validator(mode="after")
     def _tables_agree(self) -> Self:
         architecture = self.architecture
+        begin = self.initialization
+        if begin.vocabulary != "keep" and begin.bundle is None:
+            raise ValueError(f'initialization.vocabulary = "{begin.vocabulary}" needs initialization.bundle')
+        if begin.vocabulary == "extend" and (self.vocabulary.source_file is not None or not self.vocabulary.joint):
+            raise ValueError(
+                'initialization.vocabulary = "extend" goes with neither vocabulary.source_file nor joint = false'
+            )
         if architecture.tied_embeddings == "all" and not self.vocabulary.joint:
             raise ValueError('architecture.tied_embeddings = "all" needs vocabulary.joint = true')
         room = min(architecture.max_source_length - 2, architecture.max_target_length - 1)

@@ -1,23 +1,29 @@
-"""Fine-tuning: a run's initial bundle, and the configuration inherited from it."""
+"""Fine-tuning and growth: a run's initial bundle, and the configuration inherited from it."""
 
 import re
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dragoman.model.bundle import WEIGHTS_FILE, BundleConfig, file_revision, find_bundle, read_config, read_vocabulary
-from dragoman.model.config import ArchitectureConfig, Direction
+from dragoman.model.config import Direction
 from dragoman.model.errors import InvalidInputError, NotFoundError
 from dragoman.model.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from dragoman.model.network.transformer import Transformer
+
 _FREE_KEYS = {"dropout", "attention_dropout", "feed_forward_dropout"}
 """Keys of the architecture that change no weight's shape or meaning."""
 
 _DEPTHS = {"encoder_layers": "num_encoder_layers", "decoder_layers": "num_decoder_layers"}
 """Prefix of a stack's weights → the key of its depth, which may be less than the bundle's."""
+
+_OUTPUTS = ("self_attention.output.", "cross_attention.output.", "feed_forward.outer.")
+"""Prefixes of the weights that a sublayer adds its result by."""
 
 _LAYER_WEIGHT = re.compile(rf"({'|'.join(_DEPTHS)})\.(\d+)\.(.+)")
 
@@ -31,30 +37,38 @@ def inherit_from_bundle(tree: Mapping[str, Any]) -> dict[str, Any]:
     table = tree.get("initialization")
     name = table.get("bundle") if isinstance(table, dict) else None
     architecture = tree.get("architecture", {})
-    if not isinstance(name, str) or not isinstance(architecture, dict):
+    if not isinstance(table, dict) or not isinstance(name, str) or not isinstance(architecture, dict):
         return dict(tree)  # nothing to inherit, or a wrong type, which reading the configuration reports
-    if "vocabulary" in tree:
-        raise InvalidInputError(
-            f"vocabulary: the run begins with the bundle {name} and keeps its vocabulary: leave this table out"
-        )
     info = read_config(_find(name))
     inherited = info.architecture.model_dump()
     for key, value in architecture.items():
         if key not in inherited or key in _FREE_KEYS or value == inherited[key]:
             continue
-        is_depth = key in _DEPTHS.values()
-        if is_depth and isinstance(value, int) and value < inherited[key]:
+        grows = info.architecture.normalization == "pre" and key in {*_DEPTHS.values(), "d_ff"}
+        shrinks = key in _DEPTHS.values()
+        if isinstance(value, int) and (grows if value > inherited[key] else shrinks):
             continue  # reading the configuration refuses what is below 1
+        more_or_fewer = " or ".join(["more"] * grows + ["fewer"] * shrinks)
         raise InvalidInputError(
             f"architecture.{key}: is {value}, but the bundle {name} has {inherited[key]}: leave the key out"
-            + (", or say fewer" if is_depth else "")
+            + (f", or say {more_or_fewer}" if more_or_fewer else "")
         )
     shape = info.vocabulary
-    return {
-        **tree,
-        "architecture": inherited | architecture,
-        "vocabulary": {"size": shape.source_size, "joint": shape.joint},
-    }
+    own = tree.get("vocabulary", {})
+    keeps = table.get("vocabulary", "keep") == "keep"
+    if keeps and "vocabulary" in tree:
+        raise InvalidInputError(
+            f"vocabulary: the run begins with the bundle {name} and keeps its vocabulary: leave this table out, or say "
+            'initialization.vocabulary = "extend" or "replace"'
+        )
+    if not isinstance(own, dict):
+        return dict(tree)
+    if own.get("joint", shape.joint) != shape.joint:
+        raise InvalidInputError(
+            f"vocabulary.joint: is {own['joint']}, but the bundle {name} has {shape.joint}: leave the key out"
+        )
+    own = {"size": shape.source_size} if keeps else own
+    return {**tree, "architecture": inherited | architecture, "vocabulary": {**own, "joint": shape.joint}}
 
 
 def _find(name: str) -> Path:
@@ -84,31 +98,66 @@ class InitialBundle:
                     f'{direction.target}"; it can be fine-tuned for directions into {known}'
                 )
 
-    def initial_weights(self, architecture: ArchitectureConfig) -> "dict[str, Tensor]":
+    def initial_weights(self, network: "Transformer", vocabulary: Vocabulary, *, seed: int) -> "dict[str, Tensor]":
         """The initial state of a network, by name as in its `state_dict()`.
 
-        architecture: the bundle's own, or one with fewer layers, which takes some of the bundle's: see `spread_evenly`.
+        network: of random weights. It has the bundle's architecture, or fewer layers, some of the bundle's (see
+        `spread_evenly`), or more layers or a larger d_ff, which add nothing to the bundle's function yet: a new layer
+        is a copy of the one before, whose output projections are zero, and new units of a layer's feed-forward network
+        are random, but their output is zero. vocabulary: the network's; see `transfer_embeddings` if it is another one.
         """
         from dragoman.model.network.storage import load_network
+        from dragoman.training.vocabulary.transfer import transfer_embeddings
 
         theirs = load_network(self.folder, self.info).state_dict()
-        kept = {
-            stack: spread_evenly(getattr(self.info.architecture, key), getattr(architecture, key))
-            for stack, key in _DEPTHS.items()
-        }
         weights = {}
-        for name, weight in theirs.items():
+        for name, initial in network.state_dict().items():
             match = _LAYER_WEIGHT.fullmatch(name)
             if match is None:
-                weights[name] = weight
-            elif (layer := int(match[2])) in kept[match[1]]:
-                weights[f"{match[1]}.{kept[match[1]].index(layer)}.{match[3]}"] = weight
+                weights[name] = theirs[name]
+                continue
+            key = _DEPTHS[match[1]]
+            layer, is_new = find_layer(
+                int(match[2]), getattr(self.info.architecture, key), getattr(network.config, key)
+            )
+            weight = _widen(theirs[f"{match[1]}.{layer}.{match[3]}"], initial, match[3])
+            weights[name] = weight.new_zeros(weight.shape) if is_new and match[3].startswith(_OUTPUTS) else weight
+        sides = {"source_embedding": "source", "target_embedding": "target", "output_projection": "target"}
+        if vocabulary.files() != self.vocabulary.files():
+            moved = {}
+            for name, side in sides.items():
+                old, new = getattr(self.vocabulary, side), getattr(vocabulary, side)
+                matrix = theirs[f"{name}.weight"]
+                key = (id(old), matrix.data_ptr())
+                if key not in moved:
+                    moved[key] = transfer_embeddings(matrix, old, new, seed=seed)
+                weights[f"{name}.weight"] = moved[key]
         return weights
 
     def checksum(self) -> dict[str, str]:
         """The checksum of the weights' file, by its path as configured, like those of the corpora; a shipped bundle's
         name stands for its path, which depends on the installation."""
         return {str(Path(self.name) / WEIGHTS_FILE): file_revision(self.folder / WEIGHTS_FILE)}
+
+
+def _widen(weight: "Tensor", initial: "Tensor", name: str) -> "Tensor":
+    """A weight of a feed-forward network with more units: the new ones as they are initially, but without effect."""
+    if weight.shape == initial.shape:
+        return weight
+    widened = initial.clone()
+    if name.startswith("feed_forward.outer."):
+        widened.zero_()
+    widened[tuple(map(slice, weight.shape))] = weight
+    return widened
+
+
+def find_layer(layer: int, num_theirs: int, num_ours: int) -> tuple[int, bool]:
+    """The layer of a stack of num_theirs layers that gives its weights to a layer of one of num_ours, and whether that
+    is a new one beside the layer that goes on with them."""
+    if num_ours <= num_theirs:
+        return spread_evenly(num_theirs, num_ours)[layer], False
+    places = spread_evenly(num_ours, num_theirs)
+    return bisect_right(places, layer) - 1, layer not in places
 
 
 def spread_evenly(num_layers: int, num_kept: int) -> list[int]:

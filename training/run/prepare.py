@@ -15,6 +15,8 @@ from dragoman.training.corpus.cache import ParallelFiles
 from dragoman.training.corpus.pairs import ParallelText, check_same_length, read_parallel
 from dragoman.training.corpus.text_file import TextFile, inspect_text
 from dragoman.training.evaluation.metrics import tokenizer_warning
+from dragoman.training.vocabulary.extension import extend_piece_model
+from dragoman.training.vocabulary.normalization import nfc_rules, write_rules
 from dragoman.translation.lines import read_lines
 
 MAX_VOCABULARY_SENTENCES = 2_000_000
@@ -73,8 +75,8 @@ def _read_corpus(files: Mapping[str, Path], directions: Sequence[Direction]) -> 
     return [ParallelText(direction, sentences[direction.source], sentences[direction.target]) for direction in taught]
 
 
-def make_vocabulary(config: RunConfig, train: Sequence[ParallelFiles]) -> Vocabulary:
-    """The vocabulary of the configured files, or one learnt from the corpus.
+def make_vocabulary(config: RunConfig, train: Sequence[ParallelFiles], initial: Vocabulary | None = None) -> Vocabulary:
+    """The vocabulary of the configured files, or one learnt from the corpus, or `initial` with pieces learnt from it.
 
     Raises NotFoundError or InvalidInputError naming a given file that is missing, damaged or without the tag of a
     target language.
@@ -85,6 +87,10 @@ def make_vocabulary(config: RunConfig, train: Sequence[ParallelFiles]) -> Vocabu
         vocabulary = Vocabulary(
             source, source if options.target_file is None else _read_piece_model(options.target_file)
         )
+    elif initial is not None and config.initialization.vocabulary == "extend":
+        texts = _distinct_texts(train, ("source", "target"))
+        joint = extend_piece_model(initial.source, texts, _piece_model_options(options))
+        vocabulary = Vocabulary(joint, joint)
     elif options.joint:
         joint = _train(options, config.data.languages, train, ("source", "target"))
         vocabulary = Vocabulary(joint, joint)
@@ -139,13 +145,20 @@ def _read_piece_model(path: Path) -> PieceModel:
 def _train(
     options: VocabularyConfig, languages: tuple[str, ...], train: Sequence[ParallelFiles], sides: tuple[str, ...]
 ) -> PieceModel:
-    piece_options = PieceModelOptions(
+    return train_piece_model(_distinct_texts(train, sides), _piece_model_options(options), languages=languages)
+
+
+def _piece_model_options(options: VocabularyConfig) -> PieceModelOptions:
+    return PieceModelOptions(
         size=options.size,
         type=options.type,
         byte_fallback=options.byte_fallback,
         character_coverage=options.character_coverage,
+        split_digits=options.split_digits,
+        user_defined=options.pieces_of_their_own,
+        normalization=options.normalization,
+        rules=write_rules(nfc_rules()) if options.normalization == "nfc" else None,
     )
-    return train_piece_model(_distinct_texts(train, sides), piece_options, languages=languages)
 
 
 def _distinct_texts(train: Sequence[ParallelFiles], sides: tuple[str, ...]) -> Iterator[str]:

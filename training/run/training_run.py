@@ -162,11 +162,11 @@ def _make_material(config: RunConfig, world: World, *, resume: bool) -> _Materia
     if resume:
         check_same_corpus(config.run_folder, checksums)
         vocabulary = load_vocabulary(config)
-    elif initial is not None:
+    elif initial is not None and config.initialization.vocabulary == "keep":
         vocabulary = initial.vocabulary
     else:
         with show_phase("preparing the vocabulary"):
-            vocabulary = make_vocabulary(config, text.train)
+            vocabulary = make_vocabulary(config, text.train, None if initial is None else initial.vocabulary)
     with show_phase("encoding the corpus"):
         corpus = _open_corpus(config, text.train, vocabulary)
     network = _make_network(config, vocabulary, world.device)
@@ -192,7 +192,7 @@ def _make_network(config: RunConfig, vocabulary: Vocabulary, device: torch.devic
     network = Transformer(config.architecture, vocabulary.shape)
     if config.initialization.bundle is not None:
         initial = InitialBundle(config.initialization.bundle)
-        network.load_state_dict(initial.initial_weights(config.architecture))
+        network.load_state_dict(initial.initial_weights(network, vocabulary, seed=config.seed))
     return network.to(device)
 
 

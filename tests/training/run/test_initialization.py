@@ -15,7 +15,7 @@ from dragoman.model.errors import InvalidInputError, NotFoundError
 from dragoman.model.network.storage import load_network, pack_weights
 from dragoman.model.network.transformer import Transformer, num_parameters
 from dragoman.training.config import load_run_config
-from dragoman.training.run.initialization import InitialBundle, inherit_from_bundle, spread_evenly
+from dragoman.training.run.initialization import InitialBundle, find_layer, inherit_from_bundle, spread_evenly
 from dragoman.training.run.training_run import train
 
 PAIRS = [(f"The number is {number}.", f"Die Zahl ist {number}.") for number in range(40)]
@@ -108,6 +108,67 @@ def test_a_shallower_run_begins_with_some_of_the_bundle_s_layers(deep_bundle: Pa
         torch.testing.assert_close(weight, theirs[there], rtol=0, atol=1e-6)
 
 
+@pytest.mark.parametrize("deeper", ["num_encoder_layers = 5", "num_decoder_layers = 4", "d_ff = 48"])
+def test_a_larger_run_begins_with_the_bundle_s_function(deep_bundle: Path, tmp_path: Path, deeper: str) -> None:
+    config = load_run_config(write_config(tmp_path, deep_bundle, f"[architecture]\n{deeper}"))
+    initial = InitialBundle(str(deep_bundle))
+    torch.manual_seed(1)
+    larger = Transformer(config.architecture, initial.vocabulary.shape).eval()
+    larger.load_state_dict(initial.initial_weights(larger, initial.vocabulary, seed=1))
+
+    theirs = load_network(deep_bundle, initial.info)
+
+    assert num_parameters(larger) > num_parameters(theirs)
+    source, target = torch.tensor([[4, 40, 50, 60, 3]]), torch.tensor([[2, 70, 80]])
+    with torch.no_grad():
+        torch.testing.assert_close(
+            larger(source, source > 0, target), theirs(source, source > 0, target), rtol=0, atol=1e-5
+        )
+
+
+def test_new_layers_stand_between_the_bundle_s() -> None:
+    assert [find_layer(layer, 6, 8) for layer in range(8)] == [
+        (0, False),
+        (1, False),
+        (1, True),
+        (2, False),
+        (3, False),
+        (3, True),
+        (4, False),
+        (5, False),
+    ]
+    assert [find_layer(layer, 1, 3) for layer in range(3)] == [(0, False), (0, True), (0, True)]
+    assert [find_layer(layer, 6, 2) for layer in range(2)] == [(0, False), (5, False)]
+
+
+@pytest.mark.parametrize("way", ["extend", "replace"])
+def test_a_run_has_new_pieces_behind_or_instead_of_the_bundle_s(bundle: Path, tmp_path: Path, way: str) -> None:
+    tables = "[vocabulary]\nsize = 420\nstand_ins = 3\nsplit_digits = true\ncharacter_coverage = 1.0"
+    path = write_config(tmp_path, bundle, tables)
+    path.write_text(f'initialization.vocabulary = "{way}"\n{path.read_text("utf-8")}', "utf-8")
+    config = load_run_config(path)
+    info = read_config(bundle)
+    theirs = read_vocabulary(bundle, info).source
+
+    best = train(config)
+
+    fine = read_config(best)
+    ours = read_vocabulary(best, fine).source
+    assert ours.pieces(ours.encode("⟦1⟧ ⟦3⟧ 12")) == ("▁", "⟦1⟧", "▁", "⟦3⟧", "▁", "1", "2")
+    before, after = (load_network(folder, read_config(folder)).state_dict() for folder in (bundle, best))
+    for name in ("source_embedding.weight", "target_embedding.weight", "output_projection.weight"):
+        assert len(after[name]) == ours.size
+        for piece in ("e", "<2de>", "</s>"):  # after one tiny step
+            old, new = theirs.piece_id(piece), ours.piece_id(piece)
+            torch.testing.assert_close(after[name][new], before[name][old], rtol=0, atol=1e-6)
+    if way == "extend":
+        assert ours.pieces(range(theirs.size)) == theirs.pieces(range(theirs.size))
+    train(
+        config.model_copy(update={"optimization": config.optimization.model_copy(update={"max_updates": 2})}),
+        resume=True,
+    )
+
+
 def test_layers_keep_their_order_and_spread_from_the_first_to_the_last() -> None:
     assert spread_evenly(6, 1) == [0]
     assert spread_evenly(6, 2) == [0, 5]
@@ -159,8 +220,11 @@ def test_a_direction_that_the_vocabulary_has_no_tag_for_is_named(bundle: Path, t
     ("tables", "message"),
     [
         ("[vocabulary]\nsize = 400", "vocabulary: the run begins with the bundle .* keeps its vocabulary: leave this"),
-        ("[architecture]\nd_ff = 64", "architecture.d_ff: is 64, but the bundle .* has 32: leave the key out"),
-        ("[architecture]\nnum_decoder_layers = 3", "num_decoder_layers: is 3, but the bundle .* key out, or say fewer"),
+        (
+            "[architecture]\nd_ff = 16",
+            "architecture.d_ff: is 16, but the bundle .* has 32: leave the key out, or say more",
+        ),
+        ("[architecture]\nd_key = 16", "architecture.d_key: is 16, but the bundle .* has 8: leave the key out$"),
         ("[architecture]\nnum_encoder_layers = 0", r"architecture\.num_encoder_layers: .*greater than or equal to 1"),
         ('[architecture]\nnormalization = "post"', "architecture.normalization: is post, but the bundle .* has pre"),
         ("[architecture]\nd_fff = 64", "architecture.d_fff: unknown key"),

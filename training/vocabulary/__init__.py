@@ -1,0 +1,1 @@
+"""Vocabularies: learnt from a corpus, or grown from another model's."""
