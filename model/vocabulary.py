@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import sentencepiece
 
@@ -71,6 +71,11 @@ class PieceModel:
         """The text of piece ids; reserved pieces leave no trace."""
         text: str = self._processor.decode(list(ids))
         return text
+
+    def decode_all(self, sequences: Sequence[Sequence[int]]) -> list[str]:
+        """The texts of many sequences of piece ids."""
+        texts: list[str] = self._processor.decode([list(ids) for ids in sequences]) if sequences else []
+        return texts
 
     def pieces(self, ids: Sequence[int]) -> tuple[str, ...]:
         """The pieces that ids stand for; "▁" begins a word."""
@@ -200,7 +205,7 @@ def train_piece_model(sentences: Iterable[str], options: PieceModelOptions, *, l
     Raises InvalidInputError if the corpus cannot give a vocabulary of that size, and what reading the sentences raises.
     """
     with tempfile.TemporaryDirectory() as folder:
-        normalization = {"normalization_rule_name": options.normalization}
+        normalization: dict[str, Any] = {"normalization_rule_name": options.normalization}
         if options.rules is not None:  # SentencePiece reads them from a file alone
             path = Path(folder) / "rules.tsv"
             path.write_text(options.rules, encoding="utf-8")
@@ -210,7 +215,7 @@ def train_piece_model(sentences: Iterable[str], options: PieceModelOptions, *, l
 
 
 def _train(
-    sentences: Iterable[str], options: PieceModelOptions, languages: Iterable[str], normalization: Mapping[str, str]
+    sentences: Iterable[str], options: PieceModelOptions, languages: Iterable[str], normalization: Mapping[str, Any]
 ) -> PieceModel:
     output = io.BytesIO()
     failures: list[Exception] = []

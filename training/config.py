@@ -135,6 +135,42 @@ class SubwordRegularizationConfig(StrictModel):
     target_alpha: float = Field(0.0, ge=0, le=1, description="Target side's alpha; 0: always the best segmentation.")
 
 
+class AugmentationConfig(StrictModel):
+    """Changes that make a model robust against text as people write it, each with its share of the pairs, drawn anew in
+    every epoch. Of those from `capitals` to `no_final_punctuation` a pair gets one at most."""
+
+    capitals: float = Field(0.0, ge=0, le=1, description="Both sides in capitals.")
+    title_case: float = Field(0.0, ge=0, le=1, description="Every word of the source capitalized.")
+    lower_case: float = Field(0.0, ge=0, le=1, description="The source in lower case.")
+    typos: float = Field(0.0, ge=0, le=1, description="Misspelt words in the source: one of ten, and at least one.")
+    no_diacritics: float = Field(0.0, ge=0, le=1, description="The source in plain letters: ae or a for ä.")
+    no_final_punctuation: float = Field(0.0, ge=0, le=1, description="The source without its last . ? or !")
+    concatenated: float = Field(
+        0.0, ge=0, le=0.9, description="Another pair behind the pair, and with this chance one more, and so on."
+    )
+    stand_ins: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="Stand-ins for figures, addresses, placeholders and names that both sides have. Needs "
+        "vocabulary.stand_ins, or a vocabulary that has them.",
+    )
+    copied_signs: float = Field(
+        0.0, ge=0, le=1, description="Emoji, signs or a word of rare letters at the beginning or end of both sides."
+    )
+
+    @model_validator(mode="after")
+    def _shares_are_of_one_whole(self) -> Self:
+        manners = (self.capitals, self.title_case, self.lower_case, self.typos, self.no_diacritics)
+        if sum(manners) + self.no_final_punctuation > 1 + 1e-9:
+            raise ValueError("the shares from capitals to no_final_punctuation add up to more than 1")
+        return self
+
+    @property
+    def is_on(self) -> bool:
+        return any(self.model_dump().values())
+
+
 def stand_in(number: int) -> str:
     """The piece that stands for a span; 1 is the first."""
     return f"⟦{number}⟧"
@@ -315,6 +351,7 @@ class RunConfig(StrictModel):
     initialization: InitializationConfig = InitializationConfig()
     data: DataConfig
     vocabulary: VocabularyConfig = VocabularyConfig()
+    augmentation: AugmentationConfig = AugmentationConfig()
     subword_regularization: SubwordRegularizationConfig = SubwordRegularizationConfig()
     architecture: ArchitectureConfig
     objective: ObjectiveConfig = ObjectiveConfig()

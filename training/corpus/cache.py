@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import count
 from pathlib import Path
 from random import Random
 
@@ -18,7 +19,8 @@ import numpy.typing as npt
 from dragoman.model.config import Direction
 from dragoman.model.errors import InvalidInputError
 from dragoman.model.vocabulary import PieceModel, Vocabulary
-from dragoman.training.config import DataConfig, SubwordRegularizationConfig
+from dragoman.training.config import AugmentationConfig, DataConfig, SubwordRegularizationConfig, stand_in
+from dragoman.training.corpus.augmentation import Augmenter
 from dragoman.training.corpus.encoded_file import FORMAT, EncodedFile, write_encoded
 from dragoman.training.corpus.epoch_plan import Span, part_quotas, plan_epoch
 from dragoman.training.corpus.pairs import EncodedCorpus, EncodedSide, SkippedPairs
@@ -60,14 +62,17 @@ class CachedCorpus:
         vocabulary: Vocabulary,
         data: DataConfig,
         regularization: SubwordRegularizationConfig,
+        augmentation: AugmentationConfig | None = None,
     ) -> None:
-        """Raises InvalidInputError if no pair is usable, or a vocabulary cannot sample segmentations."""
+        """Raises InvalidInputError if no pair is usable, or a vocabulary cannot sample segmentations or has no
+        stand-ins."""
         self.parts = parts
         self.vocabulary = vocabulary
         self._shape = vocabulary.shape
         self.data = data
         self._source_sampler = _make_sampler(vocabulary.source, regularization.source_alpha)
         self._target_sampler = _make_sampler(vocabulary.target, regularization.target_alpha)
+        self._augmenter = _make_augmenter(vocabulary, augmentation)
         self.skipped = SkippedPairs(
             blank=sum(part.skipped.blank for part in parts), too_long=sum(part.skipped.too_long for part in parts)
         )
@@ -119,12 +124,45 @@ class CachedCorpus:
         if span.rows is not None:
             lines = lines[span.rows]
         source, target = source.choose(lines), target.choose(lines)
+        if self._augmenter is not None:
+            source, target = self._augment(self._augmenter, source, target, random)
         if self._source_sampler is not None:
             source = self._source_sampler.sample(source, random, max_length=self.data.max_length)
         if self._target_sampler is not None:
             target = self._target_sampler.sample(target, random, max_length=self.data.max_length)
         frame = self.vocabulary.frame(part.files.direction)
         return source.framed(frame.before, frame.after), target.framed((), [self._shape.eos_id])
+
+    def _augment(
+        self, augmenter: Augmenter, source: EncodedSide, target: EncodedSide, random: Random
+    ) -> tuple[EncodedSide, EncodedSide]:
+        """The pairs as text, changed and encoded again. A pair stays if it would be blank or too long, or if it has a
+        character that the vocabulary does not know."""
+        models, sides = (self.vocabulary.source, self.vocabulary.target), (source.sequences(), target.sequences())
+        texts = [model.decode_all(side) for model, side in zip(models, sides, strict=True)]
+        pairs = list(zip(*texts, strict=True))
+        changed = augmenter.augment(pairs, random)
+        places = [
+            place
+            for place, (old, new) in enumerate(zip(pairs, changed, strict=True))
+            if old != new and not any(self._shape.unk_id in side[place] for side in sides)
+        ]
+        encoded = [model.encode_all([changed[place][n] for place in places]) for n, model in enumerate(models)]
+        for place, *new in zip(places, *encoded, strict=True):
+            if all(0 < len(pieces) <= self.data.max_length for pieces in new):
+                for side, pieces in zip(sides, new, strict=True):
+                    side[place] = pieces
+        return EncodedSide.pack(sides[0]), EncodedSide.pack(sides[1])
+
+
+def _make_augmenter(vocabulary: Vocabulary, config: AugmentationConfig | None) -> Augmenter | None:
+    if config is None or not config.is_on:
+        return None
+    models = (vocabulary.source, vocabulary.target)
+    number = next(n for n in count() if any(model.piece_id(stand_in(n + 1)) is None for model in models))
+    if config.stand_ins and not number:
+        raise InvalidInputError("augmentation.stand_ins: the vocabulary has no stand-ins: say vocabulary.stand_ins")
+    return Augmenter(config, num_stand_ins=number)
 
 
 def _make_sampler(model: PieceModel, alpha: float) -> SegmentationSampler | None:
@@ -137,11 +175,12 @@ def open_corpus(
     vocabulary: Vocabulary,
     data: DataConfig,
     regularization: SubwordRegularizationConfig,
+    augmentation: AugmentationConfig | None = None,
 ) -> CachedCorpus:
     """Opens the corpus, encoding it into `folder` if necessary; deletes other encoded files there.
 
     Raises NotFoundError and InvalidInputError like reading lines, InvalidInputError if no pair is usable or a
-    vocabulary cannot sample segmentations, and DragomanError if the disk fails.
+    vocabulary cannot sample segmentations or has no stand-ins, and DragomanError if the disk fails.
     """
     opened: dict[str, EncodedFile] = {}
 
@@ -155,7 +194,7 @@ def open_corpus(
     for files in train:
         source, target = encoded(files.source, vocabulary.source), encoded(files.target, vocabulary.target)
         parts.append(CorpusPart(files, source, target, *_count_pairs(source, target, data.max_length)))
-    corpus = CachedCorpus(parts, vocabulary, data, regularization)
+    corpus = CachedCorpus(parts, vocabulary, data, regularization, augmentation)
     for path in {*folder.glob("*.pieces")} - {file.path for file in opened.values()}:
         path.unlink(missing_ok=True)
     return corpus

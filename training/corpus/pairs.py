@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -65,6 +66,11 @@ class EncodedSide:
     @property
     def lengths(self) -> npt.NDArray[np.int64]:
         return np.diff(self.offsets)
+
+    def sequences(self) -> list[list[int]]:
+        """The inverse of `pack`."""
+        pieces = self.pieces.tolist()
+        return [pieces[start:end] for start, end in pairwise(self.offsets.tolist())]
 
     @classmethod
     def concatenate(cls, sides: Sequence["EncodedSide"]) -> "EncodedSide":

@@ -124,14 +124,14 @@ class InitialBundle:
             weights[name] = weight.new_zeros(weight.shape) if is_new and match[3].startswith(_OUTPUTS) else weight
         sides = {"source_embedding": "source", "target_embedding": "target", "output_projection": "target"}
         if vocabulary.files() != self.vocabulary.files():
-            moved = {}
+            moved: dict[tuple[int, int], Tensor] = {}
             for name, side in sides.items():
                 old, new = getattr(self.vocabulary, side), getattr(vocabulary, side)
                 matrix = theirs[f"{name}.weight"]
-                key = (id(old), matrix.data_ptr())
-                if key not in moved:
-                    moved[key] = transfer_embeddings(matrix, old, new, seed=seed)
-                weights[f"{name}.weight"] = moved[key]
+                shared = (id(old), matrix.data_ptr())  # tied matrices stay alike
+                if shared not in moved:
+                    moved[shared] = transfer_embeddings(matrix, old, new, seed=seed)
+                weights[f"{name}.weight"] = moved[shared]
         return weights
 
     def checksum(self) -> dict[str, str]:

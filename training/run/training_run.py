@@ -183,7 +183,7 @@ def _make_material(config: RunConfig, world: World, *, resume: bool) -> _Materia
 
 def _open_corpus(config: RunConfig, train: list[ParallelFiles], vocabulary: Vocabulary) -> CachedCorpus:
     folder = config.run_folder / "corpus cache"
-    return open_corpus(folder, train, vocabulary, config.data, config.subword_regularization)
+    return open_corpus(folder, train, vocabulary, config.data, config.subword_regularization, config.augmentation)
 
 
 def _make_network(config: RunConfig, vocabulary: Vocabulary, device: torch.device) -> Transformer:

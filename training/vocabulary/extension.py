@@ -4,7 +4,7 @@ import math
 import re
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from heapq import heapify, heappop, heappush
 from itertools import pairwise
 from typing import Any
@@ -118,9 +118,9 @@ def _joins(first: str, second: str) -> bool:
 class _Merges:
     """The neighbours in segmented words, the most frequent first; taking a pair joins it everywhere."""
 
-    def __init__(self, words: Iterable[tuple[list[str], int]]) -> None:
+    def __init__(self, words: Sequence[tuple[list[str], int]]) -> None:
         """words: the pieces of each, and how often it occurs."""
-        self._words = [[*word] for word in words]
+        self._words = [*words]
         self._counts: Counter[_Pair] = Counter()
         self._places: defaultdict[_Pair, set[int]] = defaultdict(set)
         self.total = 0
@@ -157,7 +157,7 @@ class _Merges:
                     joined[-1] += piece
                 else:
                     joined.append(piece)
-            self._words[place][0] = joined
+            self._words[place] = (joined, count)
             for neighbours in pairwise(joined):
                 self._counts[neighbours] += count
                 self._places[neighbours].add(place)

@@ -13,7 +13,7 @@ import pytest
 from dragoman.model.config import Direction
 from dragoman.model.errors import DragomanError, InvalidInputError
 from dragoman.model.vocabulary import PieceModelOptions, Vocabulary, train_piece_model
-from dragoman.training.config import DataConfig, SubwordRegularizationConfig
+from dragoman.training.config import AugmentationConfig, DataConfig, SubwordRegularizationConfig
 from dragoman.training.corpus.batching import BatchStream, Position
 from dragoman.training.corpus.cache import CachedCorpus, ParallelFiles, open_corpus
 from dragoman.training.corpus.pairs import EncodedCorpus, encode_corpus
@@ -55,6 +55,7 @@ def opened(
     files: Sequence[ParallelFiles],
     vocabulary: Vocabulary,
     regularization: SubwordRegularizationConfig = NO_SAMPLING,
+    augmentation: AugmentationConfig | None = None,
     **options: Any,
 ) -> CachedCorpus:
     values = {
@@ -64,7 +65,8 @@ def opened(
         "max_length": MAX_LENGTH,
         "shuffle_pairs": 1024,
     } | options
-    return open_corpus(folder / "cache", files, vocabulary, DataConfig.model_validate(values), regularization)
+    data = DataConfig.model_validate(values)
+    return open_corpus(folder / "cache", files, vocabulary, data, regularization, augmentation)
 
 
 def pairs_of(corpus: EncodedCorpus) -> list[Pair]:
@@ -187,6 +189,49 @@ def test_a_pair_that_a_pool_has_several_times_is_segmented_anew_each_time(
 
     assert len(pool) == 1000
     assert len({source for source, _ in pool}) > 600
+
+
+def test_an_augmented_epoch_has_some_pairs_changed_and_each_epoch_others(
+    tmp_path: Path, pairs: list[tuple[str, str]], tiny_vocabulary: Vocabulary
+) -> None:
+    files = parallel_files(tmp_path, pairs)
+    lower = AugmentationConfig(lower_case=0.5)
+
+    def texts(epoch: int) -> list[tuple[str, str]]:
+        corpus = opened(tmp_path, files, tiny_vocabulary, augmentation=lower)
+        decode = tiny_vocabulary.source.decode
+        return [(decode(source), decode(target)) for pool in epoch_of(corpus, epoch=epoch) for source, target in pool]
+
+    changed = texts(0)
+    plain = {(source.casefold(), target) for source, target in pairs[:2700]}
+    assert {(source.casefold(), target) for source, target in changed} == plain
+    assert sum(source.islower() for source, _ in changed) == pytest.approx(1350, abs=130)
+    assert changed == texts(0), "a resumed run draws the same"
+    assert {pair for pair in changed if pair[0].islower()} != {pair for pair in texts(1) if pair[0].islower()}
+    original = opened(tmp_path, files, tiny_vocabulary, augmentation=AugmentationConfig())
+    assert epoch_of(original) == epoch_of(opened(tmp_path, files, tiny_vocabulary))
+
+
+def test_a_pair_that_would_become_too_long_stays(
+    tmp_path: Path, pairs: list[tuple[str, str]], tiny_vocabulary: Vocabulary
+) -> None:
+    files = parallel_files(tmp_path, pairs)
+    corpus = opened(tmp_path, files, tiny_vocabulary, augmentation=AugmentationConfig(concatenated=0.9))
+    lengths = [max(len(source) - 2, len(target) - 1) for pool in epoch_of(corpus) for source, target in pool]
+    assert len(lengths) == 2700
+    assert MAX_LENGTH / 2 < max(lengths) <= MAX_LENGTH
+
+
+def test_stand_ins_need_pieces_of_their_own(
+    tmp_path: Path, pairs: list[tuple[str, str]], tiny_vocabulary: Vocabulary
+) -> None:
+    with pytest.raises(InvalidInputError, match=r"augmentation\.stand_ins: the vocabulary has no stand-ins"):
+        opened(
+            tmp_path,
+            parallel_files(tmp_path, pairs),
+            tiny_vocabulary,
+            augmentation=AugmentationConfig(stand_ins=0.1),
+        )
 
 
 def test_a_second_start_encodes_nothing(

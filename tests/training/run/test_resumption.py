@@ -43,6 +43,12 @@ de = "corpus/dev.de"
 [vocabulary]
 size = 400
 
+[augmentation]
+capitals = 0.1
+typos = 0.2
+concatenated = 0.2
+copied_signs = 0.1
+
 [subword_regularization]
 source_alpha = 0.3
 target_alpha = 0.3
