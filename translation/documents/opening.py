@@ -23,7 +23,11 @@ class Format:
 
 FORMATS = {
     "po": Format("catalogues.po", (".po", ".pot")),
+    "docx": Format("office.document", (".docx", ".docm", ".dotx", ".dotm")),
+    "opendocument": Format("office.document", (".odt", ".ott", ".odp", ".otp", ".ods", ".ots")),
+    "pptx": Format("office.document", (".pptx", ".pptm", ".potx", ".potm", ".ppsx", ".ppsm")),
     "text": Format("texts.plain", (".txt", ".text")),
+    "xlsx": Format("office.document", (".xlsx", ".xlsm", ".xltx", ".xltm")),
 }
 """The formats by name. Modules are imported when they are needed."""
 

@@ -10,6 +10,7 @@ from dragoman.translation.documents.opening import FORMATS, find_format, open_do
 from dragoman.translation.documents.translating import render_identity, translate_segments
 from dragoman.translation.markup.content import Role, Tag
 from dragoman.translation.markup.document import MarkupText, TranslatedText
+from tests.translation.documents.office.building import docx, odt, pptx, xlsx
 
 OPTIONS = DocumentOptions("en", "de")
 
@@ -17,6 +18,10 @@ SAMPLES = {
     "po": b'msgid ""\nmsgstr ""\n"Language: de\\n"\n"Plural-Forms: nplurals=2; plural=(n != 1);\\n"\n\n'
     b'#, c-format\nmsgid ""\n"A %d <b>file</b>\\n"\n"is here."\nmsgid_plural "Files"\n'
     b'msgstr[0]  ""\n"A %d <b>file</b>\\n"\n"is here."\nmsgstr[1] "Files"\n',
+    "docx": docx("<w:p><w:r><w:t>Good morning.</w:t></w:r></w:p>"),
+    "opendocument": odt("<text:p>Good morning.</text:p>"),
+    "pptx": pptx("<a:p><a:r><a:t>Good morning.</a:t></a:r></a:p>"),
+    "xlsx": xlsx("<si><t>Good morning.</t></si>"),
     "text": b"Good morning.\r\n\n  My house is big.\n123\n",
 }
 """A document of each format."""
