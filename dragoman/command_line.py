@@ -47,6 +47,7 @@ EXTRAS = {
     "ctranslate2": "ctranslate2",
     "ftfy": "clean",
     "jinja2": "train",
+    "lxml": "documents",
     "matplotlib": "train",
     "tensorboard": "train",
     "torch": "train",

@@ -1,5 +1,6 @@
 """Office documents: which parts of a package have texts, and what becomes of them."""
 
+import itertools
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -66,7 +67,9 @@ class OfficeDocument:
         changed: set[str] = set()
         for part in parts:
             for unit in part.units:
-                contents = [next(remaining) or source for source in unit.contents]
+                sources = unit.contents
+                found = itertools.islice(remaining, len(sources))
+                contents = [content or source for source, content in zip(sources, found, strict=True)]
                 if contents and unit.replace(contents):
                     changed.add(part.part.name)
         if not changed:
