@@ -6,10 +6,10 @@ alone: the model learns to translate it as if it were clean.
 
 import re
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from random import Random
 
-from dragoman.training.config import AugmentationConfig, stand_in
+from dragoman.training.text_config import TERM_MARKS, AugmentationConfig, stand_in
 
 Pair = tuple[str, str]
 Change = Callable[[Random, Pair], Pair | None]
@@ -145,6 +145,24 @@ def _shared_spans(text: str) -> dict[str, int]:
     return counts
 
 
+def inline_term(text: str, start: int, end: int, wanted: str) -> str:
+    """A text with the wanted translation behind the span from start to end: "the dog⟪Hund⟫ barks"."""
+    return f"{text[:end]}{TERM_MARKS[0]}{wanted}{TERM_MARKS[1]}{text[end:]}"
+
+
+def with_inlined_terms(random: Random, pair: Pair, *, lexicon: Mapping[str, str]) -> Pair | None:
+    """One to three words of the source followed by their translations in this pair, so that the model learns to use
+    what it is given (Dinu et al. 2019). lexicon: source words with the target word that translates each."""
+    source, target = pair
+    present = {match[2] for match in _WORD.finditer(target)}
+    found = [match for match in _WORD.finditer(source) if lexicon.get(match[2]) in present]
+    if not found:
+        return None
+    for match in sorted(random.sample(found, random.randint(1, min(3, len(found)))), key=lambda word: -word.start()):
+        source = inline_term(source, match.start(2), match.end(2), lexicon[match[2]])
+    return source, target
+
+
 def _change_words(text: str, change: Callable[[str], str]) -> str:
     return _WORD.sub(lambda match: match[1] + change(match[2]) + match[3], text)
 
@@ -156,10 +174,13 @@ def _if_changed(pair: Pair, changed: Pair) -> Pair | None:
 class Augmenter:
     """Changes pairs at random, as configured."""
 
-    def __init__(self, config: AugmentationConfig, *, num_stand_ins: int) -> None:
-        """num_stand_ins: of the vocabulary."""
+    def __init__(
+        self, config: AugmentationConfig, *, num_stand_ins: int, lexicon: Mapping[str, str] | None = None
+    ) -> None:
+        """num_stand_ins: of the vocabulary; lexicon: see `with_inlined_terms`."""
         self._config = config
         self._num_stand_ins = num_stand_ins
+        self._lexicon = lexicon or {}
         self._manners: tuple[tuple[float, Change], ...] = (
             (config.capitals, to_capitals),
             (config.title_case, to_title_case),
@@ -173,6 +194,8 @@ class Augmenter:
         """The pairs, some of them changed, in their order. The draws depend on the pairs and `random` alone."""
         augmented = []
         for pair in pairs:
+            if self._config.terms and random.random() < self._config.terms:
+                pair = with_inlined_terms(random, pair, lexicon=self._lexicon) or pair
             if self._config.stand_ins and random.random() < self._config.stand_ins:
                 pair = with_stand_ins(random, pair, number=self._num_stand_ins) or pair
             if self._config.copied_signs and random.random() < self._config.copied_signs:

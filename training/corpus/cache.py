@@ -6,7 +6,7 @@ later starts find it. A pair is usable if neither side is blank or too long.
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import count
@@ -19,13 +19,14 @@ import numpy.typing as npt
 from dragoman.model.config import Direction
 from dragoman.model.errors import InvalidInputError
 from dragoman.model.vocabulary import PieceModel, Vocabulary
-from dragoman.training.config import AugmentationConfig, DataConfig, SubwordRegularizationConfig, stand_in
+from dragoman.training.config import DataConfig
 from dragoman.training.corpus.augmentation import Augmenter
 from dragoman.training.corpus.encoded_file import FORMAT, EncodedFile, write_encoded
 from dragoman.training.corpus.epoch_plan import Span, part_quotas, plan_epoch
 from dragoman.training.corpus.pairs import EncodedCorpus, EncodedSide, SkippedPairs
 from dragoman.training.corpus.segmentation_sampling import SegmentationSampler
 from dragoman.training.corpus.text_file import TextFile
+from dragoman.training.text_config import TERM_MARKS, AugmentationConfig, SubwordRegularizationConfig, stand_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,16 +64,17 @@ class CachedCorpus:
         data: DataConfig,
         regularization: SubwordRegularizationConfig,
         augmentation: AugmentationConfig | None = None,
+        lexicons: Mapping[Direction, Mapping[str, str]] | None = None,
     ) -> None:
-        """Raises InvalidInputError if no pair is usable, or a vocabulary cannot sample segmentations or has no
-        stand-ins."""
+        """Raises InvalidInputError if no pair is usable, or a vocabulary cannot sample segmentations or lacks the
+        pieces that the augmentation needs. lexicons: of each direction, for `augmentation.terms`."""
         self.parts = parts
         self.vocabulary = vocabulary
         self._shape = vocabulary.shape
         self.data = data
         self._source_sampler = _make_sampler(vocabulary.source, regularization.source_alpha)
         self._target_sampler = _make_sampler(vocabulary.target, regularization.target_alpha)
-        self._augmenter = _make_augmenter(vocabulary, augmentation)
+        self._augmenters = _make_augmenters(vocabulary, augmentation, data, lexicons or {})
         self.skipped = SkippedPairs(
             blank=sum(part.skipped.blank for part in parts), too_long=sum(part.skipped.too_long for part in parts)
         )
@@ -124,8 +126,8 @@ class CachedCorpus:
         if span.rows is not None:
             lines = lines[span.rows]
         source, target = source.choose(lines), target.choose(lines)
-        if self._augmenter is not None:
-            source, target = self._augment(self._augmenter, source, target, random)
+        if augmenter := self._augmenters.get(part.files.direction):
+            source, target = self._augment(augmenter, source, target, random)
         if self._source_sampler is not None:
             source = self._source_sampler.sample(source, random, max_length=self.data.max_length)
         if self._target_sampler is not None:
@@ -155,14 +157,27 @@ class CachedCorpus:
         return EncodedSide.pack(sides[0]), EncodedSide.pack(sides[1])
 
 
-def _make_augmenter(vocabulary: Vocabulary, config: AugmentationConfig | None) -> Augmenter | None:
+def _make_augmenters(
+    vocabulary: Vocabulary,
+    config: AugmentationConfig | None,
+    data: DataConfig,
+    lexicons: Mapping[Direction, Mapping[str, str]],
+) -> dict[Direction, Augmenter]:
     if config is None or not config.is_on:
-        return None
+        return {}
     models = (vocabulary.source, vocabulary.target)
     number = next(n for n in count() if any(model.piece_id(stand_in(n + 1)) is None for model in models))
     if config.stand_ins and not number:
         raise InvalidInputError("augmentation.stand_ins: the vocabulary has no stand-ins: say vocabulary.stand_ins")
-    return Augmenter(config, num_stand_ins=number)
+    if config.terms and any(vocabulary.source.piece_id(mark) is None for mark in TERM_MARKS):
+        marks = ", ".join(f'"{mark}"' for mark in TERM_MARKS)
+        raise InvalidInputError(
+            f"augmentation.terms: the vocabulary lacks the marks: say vocabulary.user_defined = [{marks}]"
+        )
+    return {
+        direction: Augmenter(config, num_stand_ins=number, lexicon=lexicons.get(direction))
+        for direction in data.parsed_directions
+    }
 
 
 def _make_sampler(model: PieceModel, alpha: float) -> SegmentationSampler | None:
@@ -176,11 +191,12 @@ def open_corpus(
     data: DataConfig,
     regularization: SubwordRegularizationConfig,
     augmentation: AugmentationConfig | None = None,
+    lexicons: Mapping[Direction, Mapping[str, str]] | None = None,
 ) -> CachedCorpus:
     """Opens the corpus, encoding it into `folder` if necessary; deletes other encoded files there.
 
     Raises NotFoundError and InvalidInputError like reading lines, InvalidInputError if no pair is usable or a
-    vocabulary cannot sample segmentations or has no stand-ins, and DragomanError if the disk fails.
+    vocabulary cannot sample segmentations or lacks pieces, and DragomanError if the disk fails.
     """
     opened: dict[str, EncodedFile] = {}
 
@@ -194,7 +210,7 @@ def open_corpus(
     for files in train:
         source, target = encoded(files.source, vocabulary.source), encoded(files.target, vocabulary.target)
         parts.append(CorpusPart(files, source, target, *_count_pairs(source, target, data.max_length)))
-    corpus = CachedCorpus(parts, vocabulary, data, regularization, augmentation)
+    corpus = CachedCorpus(parts, vocabulary, data, regularization, augmentation, lexicons)
     for path in {*folder.glob("*.pieces")} - {file.path for file in opened.values()}:
         path.unlink(missing_ok=True)
     return corpus

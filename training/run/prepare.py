@@ -10,17 +10,22 @@ from dragoman.model.config import Direction
 from dragoman.model.errors import InvalidInputError, NotFoundError
 from dragoman.model.files import read_bytes, write_atomically
 from dragoman.model.vocabulary import PieceModel, PieceModelOptions, Vocabulary, train_piece_model
-from dragoman.training.config import CorpusConfig, RunConfig, VocabularyConfig, spoken_by
+from dragoman.training.config import CorpusConfig, RunConfig, spoken_by
 from dragoman.training.corpus.cache import ParallelFiles
 from dragoman.training.corpus.pairs import ParallelText, check_same_length, read_parallel
 from dragoman.training.corpus.text_file import TextFile, inspect_text
 from dragoman.training.evaluation.metrics import tokenizer_warning
+from dragoman.training.learning.lexicon import learn_lexicon
+from dragoman.training.text_config import VocabularyConfig
 from dragoman.training.vocabulary.extension import extend_piece_model
 from dragoman.training.vocabulary.normalization import nfc_rules, write_rules
 from dragoman.translation.lines import read_lines
 
 MAX_VOCABULARY_SENTENCES = 2_000_000
 """Most sentences for learning a vocabulary; more take memory and change little."""
+
+MAX_LEXICON_PAIRS = 40_000
+"""Most sentence pairs for learning a lexicon of terms: more take longer, and frequent words are enough."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +164,23 @@ def _piece_model_options(options: VocabularyConfig) -> PieceModelOptions:
         normalization=options.normalization,
         rules=write_rules(nfc_rules()) if options.normalization == "nfc" else None,
     )
+
+
+def learn_lexicons(train: Sequence[ParallelFiles]) -> dict[Direction, dict[str, str]]:
+    """The lexicon of each direction, from its corpora, evenly thinned out to MAX_LEXICON_PAIRS."""
+    lexicons = {}
+    for direction in dict.fromkeys(files.direction for files in train):
+        own = [files for files in train if files.direction == direction]
+        step = math.ceil(sum(files.source.num_lines for files in own) / MAX_LEXICON_PAIRS)
+        pairs = [
+            pair
+            for files in own
+            for pair in islice(
+                zip(read_lines(files.source.path), read_lines(files.target.path), strict=True), 0, None, step
+            )
+        ]
+        lexicons[direction] = learn_lexicon(pairs)
+    return lexicons
 
 
 def _distinct_texts(train: Sequence[ParallelFiles], sides: tuple[str, ...]) -> Iterator[str]:

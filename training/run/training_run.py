@@ -28,6 +28,7 @@ from dragoman.training.run.folder import CHECKSUMS_FILE, check_same_corpus, circ
 from dragoman.training.run.initialization import InitialBundle
 from dragoman.training.run.prepare import (
     find_departures,
+    learn_lexicons,
     load_vocabulary,
     make_vocabulary,
     read_run_text,
@@ -182,8 +183,16 @@ def _make_material(config: RunConfig, world: World, *, resume: bool) -> _Materia
 
 
 def _open_corpus(config: RunConfig, train: list[ParallelFiles], vocabulary: Vocabulary) -> CachedCorpus:
-    folder = config.run_folder / "corpus cache"
-    return open_corpus(folder, train, vocabulary, config.data, config.subword_regularization, config.augmentation)
+    lexicons = learn_lexicons(train) if config.augmentation.terms else {}
+    return open_corpus(
+        config.run_folder / "corpus cache",
+        train,
+        vocabulary,
+        config.data,
+        config.subword_regularization,
+        config.augmentation,
+        lexicons,
+    )
 
 
 def _make_network(config: RunConfig, vocabulary: Vocabulary, device: torch.device) -> Transformer:

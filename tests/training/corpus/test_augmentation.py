@@ -5,7 +5,6 @@ from random import Random
 
 import pytest
 
-from dragoman.training.config import AugmentationConfig
 from dragoman.training.corpus.augmentation import (
     Augmenter,
     Change,
@@ -14,11 +13,13 @@ from dragoman.training.corpus.augmentation import (
     to_lower_case,
     to_title_case,
     with_copied_signs,
+    with_inlined_terms,
     with_stand_ins,
     with_typos,
     without_diacritics,
     without_final_punctuation,
 )
+from dragoman.training.text_config import AugmentationConfig
 
 PAIR = ("Das Mädchen aß {name} um 3:30 Uhr.", "The girl ate {name} at half past three.")
 
@@ -85,6 +86,18 @@ def test_stand_ins_take_the_place_of_what_both_sides_have_once() -> None:
         assert len(gone) >= 1
     assert len(seen) == 9
     assert with_stand_ins(Random(1), ("He came.", "Er kam."), number=9) is None
+
+
+def test_terms_stand_behind_the_words_that_they_translate() -> None:
+    pair = ("The bridge and the dog (a poodle).", "Die Brücke und der Hund (ein Pudel).")
+    lexicon = {"bridge": "Brücke", "dog": "Hund", "cat": "Katze", "poodle": "Dackel"}
+    found = {with_inlined_terms(Random(seed), pair, lexicon=lexicon) for seed in range(40)}
+    assert found == {
+        ("The bridge⟪Brücke⟫ and the dog (a poodle).", pair[1]),
+        ("The bridge and the dog⟪Hund⟫ (a poodle).", pair[1]),
+        ("The bridge⟪Brücke⟫ and the dog⟪Hund⟫ (a poodle).", pair[1]),
+    }
+    assert with_inlined_terms(Random(1), ("The cat.", "Ein Hund."), lexicon=lexicon) is None
 
 
 def test_an_augmenter_draws_the_configured_shares(tiny_sentences: list[str]) -> None:

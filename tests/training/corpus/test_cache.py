@@ -13,11 +13,12 @@ import pytest
 from dragoman.model.config import Direction
 from dragoman.model.errors import DragomanError, InvalidInputError
 from dragoman.model.vocabulary import PieceModelOptions, Vocabulary, train_piece_model
-from dragoman.training.config import AugmentationConfig, DataConfig, SubwordRegularizationConfig
+from dragoman.training.config import DataConfig
 from dragoman.training.corpus.batching import BatchStream, Position
 from dragoman.training.corpus.cache import CachedCorpus, ParallelFiles, open_corpus
 from dragoman.training.corpus.pairs import EncodedCorpus, encode_corpus
 from dragoman.training.corpus.text_file import inspect_text
+from dragoman.training.text_config import AugmentationConfig, SubwordRegularizationConfig
 from tests.training.tiny import FILES
 
 EN_DE, DE_EN = Direction("en", "de"), Direction("de", "en")
@@ -222,16 +223,22 @@ def test_a_pair_that_would_become_too_long_stays(
     assert MAX_LENGTH / 2 < max(lengths) <= MAX_LENGTH
 
 
-def test_stand_ins_need_pieces_of_their_own(
-    tmp_path: Path, pairs: list[tuple[str, str]], tiny_vocabulary: Vocabulary
+@pytest.mark.parametrize(
+    ("augmentation", "fault"),
+    [
+        (AugmentationConfig(stand_ins=0.1), r"augmentation\.stand_ins: the vocabulary has no stand-ins"),
+        (AugmentationConfig(terms=0.1), r"augmentation\.terms: the vocabulary lacks the marks"),
+    ],
+)
+def test_stand_ins_and_terms_need_pieces_of_their_own(
+    tmp_path: Path,
+    pairs: list[tuple[str, str]],
+    tiny_vocabulary: Vocabulary,
+    augmentation: AugmentationConfig,
+    fault: str,
 ) -> None:
-    with pytest.raises(InvalidInputError, match=r"augmentation\.stand_ins: the vocabulary has no stand-ins"):
-        opened(
-            tmp_path,
-            parallel_files(tmp_path, pairs),
-            tiny_vocabulary,
-            augmentation=AugmentationConfig(stand_ins=0.1),
-        )
+    with pytest.raises(InvalidInputError, match=fault):
+        opened(tmp_path, parallel_files(tmp_path, pairs), tiny_vocabulary, augmentation=augmentation)
 
 
 def test_a_second_start_encodes_nothing(
