@@ -22,6 +22,8 @@ class Format:
 
 
 FORMATS = {
+    "html": Format("texts.html", (".html", ".htm", ".xhtml")),
+    "markdown": Format("texts.markdown", (".md", ".markdown", ".mdown")),
     "po": Format("catalogues.po", (".po", ".pot")),
     "docx": Format("office.document", (".docx", ".docm", ".dotx", ".dotm")),
     "opendocument": Format("office.document", (".odt", ".ott", ".odp", ".otp", ".ods", ".ots")),

@@ -48,22 +48,28 @@ def read_content(content: Iterable[str | Tag]) -> tuple[str, tuple[Inline, ...]]
     opened: list[Inline] = []
     parts: list[str] = []
     length = 0
+    trailed: Inline | None = None  # a single tag behind white space, which that behind it belongs to
     for place, piece in enumerate(pieces):
         if isinstance(piece, str):
-            parts.append(piece)
-            length += len(piece)
+            rest = piece if trailed is None else piece.lstrip(" ")
+            if trailed is not None:
+                trailed.trail, trailed = piece[: len(piece) - len(rest)], None
+            parts.append(rest)
+            length += len(rest)
         elif place not in paired:
-            is_kept = bool(piece.shown)
+            single = Inline(piece.raw, "", length, length + len(piece.shown), kept_text=piece.shown or None)
+            path[-1].append(single)
+            is_between = not piece.shown and parts and parts[-1].endswith(" ")
+            trailed = single if is_between else None
             parts.append(piece.shown)
-            path[-1].append(
-                Inline(piece.raw, "", length, length + len(piece.shown), kept_text=piece.shown if is_kept else None)
-            )
             length += len(piece.shown)
         elif piece.role is Role.OPEN:
+            trailed = None
             opened.append(Inline(piece.raw, first=length))
             path[-1].append(opened[-1])
             path.append(opened[-1].children)
         else:
+            trailed = None
             path.pop()
             element = opened.pop()
             element.end, element.last = piece.raw, length
@@ -82,6 +88,7 @@ def _write(text: str, elements: Sequence[Inline], place: int, end: int) -> Itera
         if element.end:
             yield from _write(text, element.children, element.first, element.last)
             yield Tag(element.end, Role.CLOSE)
+        yield element.trail
         place = element.last
     yield text[place:end]
 

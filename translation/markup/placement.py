@@ -119,6 +119,7 @@ class Placement:
                 yield from self._place(element.children, (first, last))
             if element.end:
                 yield Tag(element.end, Role.CLOSE)
+            yield element.trail
             place = last
             if element.is_space and place < end and self._target[place] == " ":
                 place += 1

@@ -47,6 +47,7 @@ class Inline:
     first, last: the characters of the segment's text that lie in it, the last one excluded; none for a single tag.
     kept_text: of an element that is not translated, whose raw text is `start`: what it contributed to the text.
     is_space: whether it is a line break that a space stands for in the text.
+    trail: white space behind it that the text does not have, since there is some before it.
     """
 
     start: str
@@ -56,16 +57,19 @@ class Inline:
     children: list["Inline"] = field(default_factory=list)
     kept_text: str | None = None
     is_space: bool = False
+    trail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A stretch of text with the inline elements in it; lead and trail are white space around it, as it was."""
+    """A stretch of text with the inline elements in it; lead and trail are white space around it, as it was.
+    raw: all of it as it stands in the document."""
 
     text: str
     elements: tuple[Inline, ...]
     lead: str
     trail: str
+    raw: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,7 +240,8 @@ class _Builder:
         text = "".join(self._parts)
         kept = text.rstrip(_WHITE)
         lead = self._lead + self._place_leading(kept)
-        return Segment(kept, tuple(elements), lead, self._place_trailing(text, kept))
+        raw = "".join(item.token.raw for item in self._items)
+        return Segment(kept, tuple(elements), lead, self._place_trailing(text, kept), raw)
 
     def _pass_tag(self, element: Inline, *, is_end: bool) -> None:
         self._edges.append(_Edge(element, is_end, self._length, tuple(self._opened)))

@@ -39,3 +39,10 @@ def test_a_pair_encloses_what_became_of_its_words() -> None:
     assert [text.needs_alignment for text in texts] == [True]
     placed = place_elements(elements, texts, [TranslatedText("Die Katze schläft.")])
     assert _raw(placed) == "Die <b>Katze</b><x/> schläft."
+
+
+def test_a_single_tag_between_spaces_stays_between_spaces() -> None:
+    text, elements = read_content(("The ", Tag("<x/>"), " cat sleeps."))
+    assert text == "The cat sleeps."
+    placed = place_elements(elements, split_marked(text, elements, "en"), [TranslatedText("Die Katze schläft.")])
+    assert _raw(placed) == "Die <x/> Katze schläft."
