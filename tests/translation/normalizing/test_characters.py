@@ -1,0 +1,85 @@
+"""Characters that nobody sees do not reach a model."""
+
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dragoman.model.vocabulary import Vocabulary
+from dragoman.translation.normalizing.characters import Cleaner
+
+
+@pytest.fixture(scope="module")
+def cleaner(tiny_vocabulary: Vocabulary) -> Cleaner:
+    return Cleaner(tiny_vocabulary.source, "en")
+
+
+@pytest.mark.parametrize(
+    ("text", "cleaned"),
+    [
+        ("co\u00adoper\u200bation", "cooperation"),
+        ("\ufeffHi\x00 there", "Hi there"),
+        ("\u202bHello\u202c \u2066you\u2069\u200e\u200f", "Hello you"),
+        ("a\u200db\u200cc\ufe0fd\u2060e", "abcde"),
+        ("x\ufffc y\U000e0041", "x y"),
+        ("don´t, don`t and donʼt", "don't, don't and don't"),
+        ("nai\u0308ve", "naïve"),
+        ("ＨＥＬＬＯ！ ５", "HELLO! 5"),
+        ("ﬁne ﬀ", "fine ff"),
+        ("𝓗𝓮𝓵𝓵𝓸 𝐛𝐨𝐥𝐝", "Hello bold"),
+        ("and\u00a0more\u2003space\u202fhere", "and more space here"),
+        ("non\u2011breaking", "non-breaking"),
+    ],
+)
+def test_what_is_not_seen_is_left_out(cleaner: Cleaner, text: str, cleaned: str) -> None:
+    assert cleaner.clean(text) == cleaned
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "👩‍👩‍👧 ❤️ 1️⃣ ©️",
+        "🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f",
+        "می\u200cخواهم",
+        "क्\u200dष",
+        "1\u00a0000\u202f000",
+        "`code` stays",
+        "Plain text, it's as it was.",
+    ],
+)
+def test_what_is_needed_stays(cleaner: Cleaner, text: str) -> None:
+    assert cleaner.clean(text) == text
+
+
+def test_wide_punctuation_belongs_to_chinese(tiny_vocabulary: Vocabulary) -> None:
+    assert Cleaner(tiny_vocabulary.source, "zh").clean("你好，ＡＢＣ！") == "你好，ABC！"
+
+
+@given(text=st.text(st.characters(codec=None) | st.sampled_from("ab \u200d\u00ad\ufe0f´\u0308\u00a0")))
+def test_cleaning_twice_changes_nothing_more(cleaner: Cleaner, text: str) -> None:
+    cleaned = cleaner.clean(text)
+    assert unicodedata.is_normalized("NFC", cleaned)
+    if not any(character in cleaned for character in "\u200c\u200d\ufe0e\ufe0f´`"):
+        assert cleaner.clean(cleaned) == cleaned
+
+
+def test_signs_that_the_vocabulary_lacks_become_plain(tiny_vocabulary: Vocabulary) -> None:
+    class Plain:
+        """A vocabulary of ASCII."""
+
+        def encode(self, text: str) -> list[int]:
+            return [ord(character) if character.isascii() else 0 for character in text]
+
+        def decode(self, ids: list[int]) -> str:
+            return "".join(map(chr, ids))
+
+        def pieces(self, ids: list[int]) -> tuple[str, ...]:
+            return tuple(map(chr, ids))
+
+    assert Cleaner(Plain(), "en").clean("“Don’t” – wait…") == '"Don\'t" - wait...'  # type: ignore[arg-type]
+
+
+def test_words_are_counted_as_the_user_counts_them(cleaner: Cleaner) -> None:
+    assert cleaner.clean("a \u200b b\u00a0c d\u00ade") == "a  b c de"
+    assert cleaner.word_origins("a \u200b b\u00a0c d\u00ade") == (0, 2, 3, 4)
