@@ -1,7 +1,7 @@
 """Text in capitals: lowered before a model reads it, and its translation raised again.
 
-A model reads "GOOD MORNING" as single letters, and its translation of them is noise: 600 dev sentences in capitals score
-BLEU 0.1 in both directions. How a word is written otherwise, the vocabulary knows: of "tür", "Tür" and "TÜR" the one
+A model reads "GOOD MORNING" as single letters, and its translation of them is noise: 600 dev sentences in capitals
+score BLEU 0.1 in both directions. How a word is written otherwise, the vocabulary knows: of "tür", "Tür" and "TÜR" the one
 with the fewest pieces is the one that stood in the corpus.
 """
 
@@ -28,12 +28,14 @@ _DOTTED_I = frozenset(("az", "tr"))
 
 _NOUN_ENDINGS = ("ung", "ungen", "heit", "heiten", "keit", "keiten", "schaft", "schaften", "tät", "täten", "tion")
 _NOUN_ENDINGS += ("tionen", "ismus", "ling", "linge", "nis", "nisse", "zeug", "zeuge", "ment", "mente", "ität", "tor")
-_BEFORE_NOUNS = frozenset(
-    "der die das dem den des ein eine einen einem einer eines kein keine keinen keinem keiner im am zum zur vom beim ins "
-    "ans mein meine meinen meinem meiner dein deine deinen deinem deiner sein seine seinen seinem seiner ihr ihre ihren "
-    "ihrem ihrer unser unsere unseren unserem unserer euer eure euren eurem eurer dieser diese dieses diesem diesen jeder "
-    "jede jedes jedem jeden".split()
-)
+_DETERMINERS = """
+der die das dem den des ein eine einen einem einer eines kein keine keinen keinem keiner im am zum zur vom beim
+ins ans mein meine meinen meinem meiner dein deine deinen deinem deiner sein seine seinen seinem seiner ihr ihre
+ihren ihrem ihrer unser unsere unseren unserem unserer euer eure euren eurem eurer dieser diese dieses diesem
+diesen jeder jede jedes jedem jeden
+"""
+_BEFORE_NOUNS = frozenset(_DETERMINERS.split())
+"""German words of which most stand before a noun."""
 
 
 def is_in_capitals(text: str) -> bool:
