@@ -4,7 +4,7 @@ import pytest
 
 from dragoman.translation.normalizing.untranslatable import has_words
 
-SIGNS = "... | !!! | (2) | € 20 | 🌷🌷 | --- | 1. | * * * | 25 °C | 3.5 km | 120×80 cm | 16 GB | a) | (b) | IV. | B. | 12:30–14:00"
+SIGNS = "... | !!! | (2) | € 20 | 🌷🌷 | --- | 1. | * * * | 25 °C | 3.5 km | 120×80 cm | 16 GB | a) | (b) | IV. | B."
 WORDS = "Hi | I | a | Ja. | 5 Uhr | no | 3 cats | i.e. | Vol. | 你好 | 2 apples | Mix."
 
 
