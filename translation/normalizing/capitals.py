@@ -1,8 +1,8 @@
 """Text in capitals: lowered before a model reads it, and its translation raised again.
 
 A model reads "GOOD MORNING" as single letters, and its translation of them is noise: 600 dev sentences in capitals
-score BLEU 0.1 in both directions, and 45.6 and 50.1 lowered in this way; as they were written, 45.9 and 52.0. How a word
-is written otherwise, the vocabulary knows: of "tür", "Tür" and "TÜR" the one with the fewest pieces stood in the corpus.
+score BLEU 0.1 in both directions, and 45.6 and 50.1 lowered in this way; as written, 45.9 and 52.0. How a word
+is written otherwise the vocabulary knows: of "tür", "Tür" and "TÜR" the one with the fewest pieces stood in the corpus.
 """
 
 import re
