@@ -26,7 +26,19 @@ MAX_REMEMBERED = 20_000
 _DOTTED_I = frozenset(("az", "tr"))
 """Languages whose small i keeps its dot as a capital."""
 
-_NOUN_ENDINGS = ("ung", "ungen", "heit", "heiten", "keit", "keiten", "schaft", "schaften", "tät", "täten", "tion")
+_NOUN_ENDINGS: tuple[str, ...] = (
+    "ung",
+    "ungen",
+    "heit",
+    "heiten",
+    "keit",
+    "keiten",
+    "schaft",
+    "schaften",
+    "tät",
+    "täten",
+    "tion",
+)
 _NOUN_ENDINGS += ("tionen", "ismus", "ling", "linge", "nis", "nisse", "zeug", "zeuge", "ment", "mente", "ität", "tor")
 _DETERMINERS = """
 der die das dem den des ein eine einen einem einer eines kein keine keinen keinem keiner im am zum zur vom beim
@@ -90,6 +102,13 @@ class TrueCaser:
             parts += text[end:begin], form
             end, before = match.end(), word.lower()
         return "".join((*parts, text[end:]))
+
+    def lower_word(self, word: str) -> str:
+        """A sentence's first word as it is written within a sentence."""
+        if not word[:1].isupper() or not word[1:].islower():
+            return word
+        form = self._form(word.upper())[0]
+        return word[0].lower() + word[1:] if form.islower() else word
 
     def is_acronym(self, word: str) -> bool:
         """Whether a word in capitals is rather an acronym."""
