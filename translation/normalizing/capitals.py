@@ -17,8 +17,25 @@ _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
 
 _SENTENCE_END = re.compile(r"[.!?…:][\"'”’»)\]]*\s+\W*$")
 
+_TITLE = re.compile(
+    r"\W{0,3}[A-Z][\w'’-]*"
+    r"(?:[\s,:&/-]+(?:[A-Z][\w'’-]*|\d[\w.,]*|a|an|the|of|to|in|on|and|or|for|with|from|by|at|as|is))+[.!?…:]*"
+)
+_TITLE_WORD = re.compile(r"(?<![\w'’-])[A-Z][a-z]+(?:['’][a-z]+)?(?![\w'’-])")
+
 MAX_ACRONYM_LENGTH = 5
 """Letters of a word in capitals that may be an acronym rather than a word."""
+
+_EMPHASIS = re.compile(r"(?<![\w'’./@#&-])[A-ZÄÖÜ][A-ZÄÖÜẞ]+(?![\w'’/&-]|\.\w)")
+_SHORT_EMPHASES = frozenset(
+    ("ALL", "AND", "BUT", "DIE", "EIN", "KEIN", "NIE", "NOT", "NOW", "NUR", "ONE", "TWO", "YOU")
+)
+
+MIN_EMPHASIS_LENGTH = 4
+"""Letters of a word in capitals within a sentence that is rather stressed than an acronym."""
+
+MAX_NAME_WORDS = 3
+"""Words with capitals that may be a person's name together."""
 
 MAX_REMEMBERED = 20_000
 """Words whose form is remembered."""
@@ -57,6 +74,11 @@ def is_in_capitals(text: str) -> bool:
             return False
         text = text.replace("ß", "SS")
     return text.isupper() and sum(map(str.isupper, text)) > 1
+
+
+def is_title(text: str, language: str) -> bool:
+    """Whether every word begins with a capital, as in English headings: "Save Changes and Close"."""
+    return primary_subtag(language) == "en" and _TITLE.fullmatch(text) is not None
 
 
 def raise_capitals(text: str, language: str, kept: Iterable[str] = ()) -> str:
@@ -103,6 +125,27 @@ class TrueCaser:
             end, before = match.end(), word.lower()
         return "".join((*parts, text[end:]))
 
+    def lower_emphasis(self, text: str) -> str:
+        """A sentence with some words in capitals, with those of them lowered that are no acronyms."""
+        return _EMPHASIS.sub(self._lower_known, text)
+
+    def _lower_known(self, match: re.Match[str]) -> str:
+        word = match[0]
+        form = self._form(word)[0]
+        is_word = len(word) >= MIN_EMPHASIS_LENGTH or word in _SHORT_EMPHASES
+        num_saved = len(self._side.encode(word)) - len(self._side.encode(form))
+        return form if is_word and form != word and num_saved > 1 else word
+
+    def lower_title(self, text: str) -> str:
+        """A heading whose words begin with capitals as it would be written otherwise. A short one that begins with a
+        name is a name."""
+        words = _TITLE_WORD.findall(text)
+        if not words or (len(words) <= MAX_NAME_WORDS and not self._form(words[0].upper())[0].islower()):
+            return text
+        first = _TITLE_WORD.search(text)
+        end = 0 if first is None or text[: first.start()].strip("\"'“„(") else first.end()
+        return text[:end] + _TITLE_WORD.sub(lambda word: self._form(word[0].upper())[0], text[end:])
+
     def lower_word(self, word: str) -> str:
         """A sentence's first word as it is written within a sentence."""
         if not word[:1].isupper() or not word[1:].islower():
@@ -133,8 +176,10 @@ class TrueCaser:
                 forms, counts = sharp, sharp_counts
         least = min(counts)
         best = forms[counts.index(least)]
-        if 1 < len(word) <= MAX_ACRONYM_LENGTH and word.isalpha() and len(self._side.encode(word)) < least:
-            return word, True
+        if 1 < len(word) <= MAX_ACRONYM_LENGTH and word.isalpha():
+            is_spelt = len(word) < MAX_ACRONYM_LENGTH and least > 2
+            if is_spelt or len(self._side.encode(word)) < least:
+                return word, True
         if self._is_german and least > 1 and lower.endswith(_NOUN_ENDINGS):
             return forms[1], True
         return best, counts[0] != counts[1]

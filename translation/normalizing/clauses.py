@@ -41,16 +41,18 @@ _WORDS = {
     "en": _words(
         "and but or so yet nor then",
         "because although though while whereas when whenever if unless until since before after as whether where",
-        "i he she it we they you there this these those nobody everybody someone everyone i'm i've i'll i'd he's she's "
-        "it's we're they're you're there's that's he'd she'd we'd they'd we've they've you've he'll she'll we'll they'll "
-        "it'll you'll",
+        "i he she it we they you there this these those nobody everybody someone everyone i'm i've i'll i'd he's "
+        "she's "
+        "it's we're they're you're there's that's he'd she'd we'd they'd we've they've you've he'll she'll we'll "
+        "they'll it'll you'll",
         "the a an my your his her its our their that tom mary some many most every all no one nothing",
     ),
     "de": _words(
         "und aber oder denn sondern doch jedoch dann",
-        "weil obwohl während wenn als falls bis seit bevor nachdem da dass ob damit sodass wo wohingegen sobald solange",
-        "ich er sie es wir ihr du man dies jeder niemand jemand alle dort hier dann danach deshalb deswegen trotzdem",
-        "der die das ein eine mein meine dein deine sein seine ihre unser unsere euer eure dieser diese dieses kein keine "
+        "weil obwohl während wenn als falls bis seit bevor nachdem da dass ob damit sodass wo sobald solange",
+        "ich er sie es wir ihr du man dies jeder niemand jemand alle dort hier dann danach deshalb trotzdem",
+        "der die das ein eine mein meine dein deine sein seine ihre unser unsere euer eure dieser diese dieses kein "
+        "keine "
         "tom maria viele einige manche",
     ),
     "fr": _words(
@@ -101,7 +103,7 @@ class Clause:
 
     is_first, is_last: whether the part begins or ends the sentence.
     lower:             writes the first word of a translation as it is written within a sentence.
-    end:               what ends the translation instead of a full stop, such as the comma that German has before "weil".
+    end:               what ends the translation instead of a full stop, as the comma that German has before "weil".
     """
 
     is_first: bool

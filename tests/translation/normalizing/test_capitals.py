@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from dragoman.translation.normalizing.capitals import TrueCaser, is_in_capitals, raise_capitals
+from dragoman.translation.normalizing.capitals import TrueCaser, is_in_capitals, is_title, raise_capitals
 
 
 class Words:
@@ -65,3 +65,28 @@ def test_kept_parts_stay_on_both_ways() -> None:
 
 def test_turkish_keeps_its_dot() -> None:
     assert raise_capitals("iki ırk", "tr") == "İKİ IRK"
+
+
+@pytest.mark.parametrize("text", ["Save Changes", "Click Here to Continue", "The Lord of the Rings", "Step 2: Log In"])
+def test_headings(text: str) -> None:
+    assert is_title(text, "en")
+    assert not is_title(text, "de")
+
+
+def test_headings_are_lowered_but_for_names() -> None:
+    caser = TrueCaser(Words("click here to continue save changes Jack black PDF"), "en")
+    assert caser.lower_title("Click Here to Continue") == "Click here to continue"
+    assert caser.lower_title("Save Changes as PDF") == "Save changes as PDF"
+    assert caser.lower_title("Jack Black") == "Jack Black"
+
+
+def test_stressed_words_are_lowered_but_for_acronyms() -> None:
+    caser = TrueCaser(Words("very important not WHO us"), "en")
+    assert caser.lower_emphasis("This is VERY important, NOT for the WHO or the US.") == (
+        "This is very important, not for the WHO or the US."
+    )
+
+
+def test_the_first_word_within_a_sentence() -> None:
+    caser = TrueCaser(Words("und Hund"), "de")
+    assert [caser.lower_word(word) for word in ("Und", "Hund", "USA", "iPhone")] == ["und", "Hund", "USA", "iPhone"]
