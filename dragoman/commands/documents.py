@@ -99,6 +99,12 @@ def translate_documents(
     ]  # before a model is loaded
     with ExitStack() as stack:
         plain = stack.enter_context(open_source(task))
+        if plain.source_language != options.source_language:  # formats want to know it
+            options = replace(options, source_language=plain.source_language)
+            opened = [
+                open_document(content, arguments.document_format, str(path), options)
+                for path, content in zip(documents, contents, strict=True)
+            ]
         aligned = stack.enter_context(open_source(replace(task, with_attention=True, with_pieces=True)))
         translate = join_streams(plain.translate_stream, aligned.translate_stream)
         for path, output, content, document in zip(documents, outputs, contents, opened, strict=True):

@@ -228,7 +228,7 @@ def _order_ranges(items: list[Item]) -> list[Item]:
 
 def _read_text(content: Content) -> str:
     """The text with the words that its tags show."""
-    return "".join(piece if isinstance(piece, str) else piece.shown for piece in content)
+    return "".join(map(_shown, content))
 
 
 class _Segment:
@@ -295,7 +295,7 @@ class _Segment:
         """The items of a translation."""
         items: list[Item] = []
         looks = [self._base]
-        for piece in content:
+        for piece in _separate(content, self.content):
             if isinstance(piece, str):
                 items.append(Run(piece, looks[-1]))
                 continue
@@ -307,6 +307,41 @@ class _Segment:
             elif piece.role is Role.CLOSE:
                 looks.pop()
         return _strip_beside_breaks(_unpair_ranges(items))
+
+
+def _separate(content: Content, source: Content) -> Iterator[str | Tag]:
+    """The content with a space between words and what is kept, where the source has one and it has none."""
+    free = {
+        piece.raw: [not character or character.isspace() for character in _neighbours(source, place)]
+        for place, piece in enumerate(source)
+        if isinstance(piece, Tag) and piece.shown
+    }
+    for place, piece in enumerate(content):
+        is_joined = [False, False]
+        if isinstance(piece, Tag) and piece.raw in free:
+            neighbours = _neighbours(content, place)
+            is_joined = [is_free and near.isalnum() for is_free, near in zip(free[piece.raw], neighbours, strict=True)]
+        if is_joined[0]:
+            yield " "
+        yield piece
+        if is_joined[1] and not _is_kept_next(content, place):
+            yield " "
+
+
+def _neighbours(content: Content, place: int) -> tuple[str, str]:
+    """The characters that a reader sees before and behind a tag; empty where there are none."""
+    before = (content[other] for other in range(place - 1, -1, -1))
+    behind = (content[other] for other in range(place + 1, len(content)))
+    return next(filter(None, map(_shown, before)), "")[-1:], next(filter(None, map(_shown, behind)), "")[:1]
+
+
+def _is_kept_next(content: Content, place: int) -> bool:
+    """Whether the next words that a reader sees are kept ones, which have their own space before them."""
+    return isinstance(next((piece for piece in content[place + 1 :] if _shown(piece)), ""), Tag)
+
+
+def _shown(piece: str | Tag) -> str:
+    return piece if isinstance(piece, str) else piece.shown
 
 
 def _most_common(items: Sequence[Item]) -> Style | None:
