@@ -26,7 +26,9 @@ FORMATS = {
     "markdown": Format("texts.markdown", (".md", ".markdown", ".mdown")),
     "po": Format("catalogues.po", (".po", ".pot")),
     "docx": Format("office.document", (".docx", ".docm", ".dotx", ".dotm")),
-    "opendocument": Format("office.document", (".odt", ".ott", ".odp", ".otp", ".ods", ".ots")),
+    "opendocument": Format(
+        "office.document", (".odt", ".ott", ".odp", ".otp", ".ods", ".ots", ".fodt", ".fodp", ".fods")
+    ),
     "pptx": Format("office.document", (".pptx", ".pptm", ".potx", ".potm", ".ppsx", ".ppsm")),
     "text": Format("texts.plain", (".txt", ".text")),
     "xlsx": Format("office.document", (".xlsx", ".xlsm", ".xltx", ".xltm")),

@@ -12,7 +12,7 @@ from dragoman.translation.documents.document import DocumentOptions, Segment, ma
 from dragoman.translation.documents.office import drawing, opendocument, sheets, word
 from dragoman.translation.documents.office.columns import TableColumns
 from dragoman.translation.documents.office.languages import full_tag, is_same_language
-from dragoman.translation.documents.office.package import Package
+from dragoman.translation.documents.office.package import FlatFile, Package
 from dragoman.translation.documents.office.units import Unit, read_plain
 from dragoman.translation.documents.office.xml import Part, local_name, parse_part, write_part
 from dragoman.translation.markup.content import Content
@@ -34,7 +34,7 @@ _STRINGS = re.compile(r"spreadsheetml\.(sharedStrings|comments)\+xml$|ms-excel\.
 _SHEET = re.compile(r"spreadsheetml\.worksheet\+xml$")
 _PROPERTIES = re.compile(r"core-properties\+xml$")
 
-_OPEN_DOCUMENT_PARTS = re.compile(r"(Object [^/]+/)?(content|styles|meta)\.xml")
+_OPEN_DOCUMENT_PARTS = re.compile(r"(?!META-INF/)(.+/)?(content|styles|meta)\.xml")
 _MARKUP = "application/vnd.oasis.opendocument."
 
 _SetLanguage = Callable[["etree._Element", str, str], bool]
@@ -52,7 +52,7 @@ class _TextPart:
 class OfficeDocument:
     """A document taken apart, see `documents.document.Document`."""
 
-    def __init__(self, package: Package, options: DocumentOptions) -> None:
+    def __init__(self, package: Package | FlatFile, options: DocumentOptions) -> None:
         self._package = package
         self._options = options
         parts, _ = _read(package, options.source_language)
@@ -87,12 +87,18 @@ class OfficeDocument:
 
 
 def open_document(content: bytes, options: DocumentOptions) -> OfficeDocument:
-    """Open a .docx, .pptx, .xlsx, .odt, .odp or .ods; raises InvalidInputError with part, place and reason."""
-    return OfficeDocument(Package(content), options)
+    """Open an OpenDocument file, flat or not, a .docx, .pptx or .xlsx.
+
+    Raises InvalidInputError with part, place and reason.
+    """
+    is_flat = content[:100].lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<")
+    return OfficeDocument(FlatFile(content) if is_flat else Package(content), options)
 
 
-def _read(package: Package, source_language: str) -> tuple[list[_TextPart], TableColumns]:
+def _read(package: Package | FlatFile, source_language: str) -> tuple[list[_TextPart], TableColumns]:
     """The parts with texts, and the columns that are named as some of them."""
+    if isinstance(package, FlatFile):
+        return [_read_flat(package)], TableColumns()
     if _CONTENT_TYPES in package:
         content_types = _read_content_types(package)
         columns = TableColumns.find(package, content_types)
@@ -153,6 +159,19 @@ def _read_open_document(package: Package) -> Iterator[_TextPart]:
             yield _TextPart(part, tuple(_read_properties(part.root)), _set_document_language)
         else:
             yield _TextPart(part, tuple(opendocument.read_units(part.root)), opendocument.set_language)
+
+
+def _read_flat(file: FlatFile) -> _TextPart:
+    part = parse_part(file.name, file.data)
+    if local_name(part.root) != "document" or not etree.QName(part.root).namespace.startswith(opendocument.URN):
+        raise InvalidInputError("is XML, but no OpenDocument file")
+    units = (*_read_properties(part.root), *opendocument.read_units(part.root))
+    return _TextPart(part, units, _set_both_languages)
+
+
+def _set_both_languages(root: "etree._Element", source_language: str, target_language: str) -> bool:
+    is_changed = _set_document_language(root, source_language, target_language)
+    return opendocument.set_language(root, source_language, target_language) or is_changed
 
 
 def _read_properties(root: "etree._Element") -> Iterator[Unit]:

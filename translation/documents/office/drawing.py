@@ -18,6 +18,9 @@ NAMESPACES = (
     "http://schemas.openxmlformats.org/drawingml/2006/main",
     "http://purl.oclc.org/ooxml/drawingml/main",
 )
+_CHART_TEXTS = ("{*}strCache", "{*}multiLvlStrCache", "{*}strLit")
+"""Names of a chart's series and categories, as they were in its table when it was drawn."""
+
 _NO_LOOK = frozenset(("lang", "altLang", "dirty", "err", "smtClean", "smtId", "noProof", "bmk"))
 
 
@@ -29,6 +32,9 @@ def read_units(root: "etree._Element") -> Iterator[Unit]:
         for attribute in ("title", "descr"):
             if properties.get(attribute):
                 yield read_plain(properties, attribute)
+    for texts in root.iter(*_CHART_TEXTS):
+        for text in texts.iter("{*}v"):
+            yield read_plain(text)
 
 
 def set_language(root: "etree._Element", source_language: str, target_language: str) -> bool:

@@ -14,13 +14,13 @@ from dragoman.translation.documents.office.paragraphs import Close, Item, Kind, 
 from dragoman.translation.documents.office.units import ParagraphUnit, Unit, clean_text, read_plain
 from dragoman.translation.documents.office.xml import local_name
 
-_URN = "urn:oasis:names:tc:opendocument:xmlns:"
-_TEXT = f"{{{_URN}text:1.0}}"
-_TABLE = f"{{{_URN}table:1.0}}"
-_OFFICE = f"{{{_URN}office:1.0}}"
-_STYLE = f"{{{_URN}style:1.0}}"
-_FO = f"{{{_URN}xsl-fo-compatible:1.0}}"
-_SVG = f"{{{_URN}svg-compatible:1.0}}"
+URN = "urn:oasis:names:tc:opendocument:xmlns:"
+_TEXT = f"{{{URN}text:1.0}}"
+_TABLE = f"{{{URN}table:1.0}}"
+_OFFICE = f"{{{URN}office:1.0}}"
+_STYLE = f"{{{URN}style:1.0}}"
+_FO = f"{{{URN}xsl-fo-compatible:1.0}}"
+_SVG = f"{{{URN}svg-compatible:1.0}}"
 _LIBREOFFICE = "{http://openoffice.org/2009/office}"
 
 _PARAGRAPHS = (f"{_TEXT}p", f"{_TEXT}h")
@@ -38,13 +38,12 @@ _MAX_DEPTH = 100
 def read_units(root: "etree._Element") -> Iterator[Unit]:
     """What a part has to translate."""
     looks = _Looks(root)
-    is_styles = local_name(root) == "document-styles"
     for paragraph in root.iter(*_PARAGRAPHS):
-        if _is_translated(paragraph, in_headers=is_styles):
+        if _is_translated(paragraph):
             items = list(_Reader(looks).read(paragraph))
             yield ParagraphUnit(paragraph, Paragraph(items), _write_paragraph)
-    if not is_styles:
-        for description in root.iter(f"{_SVG}title", f"{_SVG}desc"):
+    for body in root.iter(f"{_OFFICE}body"):
+        for description in body.iter(f"{_SVG}title", f"{_SVG}desc"):
             yield read_plain(description)
 
 
@@ -60,9 +59,8 @@ def set_language(root: "etree._Element", source_language: str, target_language: 
     return is_changed
 
 
-def _is_translated(paragraph: "etree._Element", *, in_headers: bool) -> bool:
-    """in_headers: whether only those of headers and footers are."""
-    is_header = False
+def _is_translated(paragraph: "etree._Element") -> bool:
+    """Whether it is in the body, in a header or in a footer; what else there is are templates."""
     for element in paragraph.iterancestors():
         if element.tag == f"{_TEXT}tracked-changes":
             return False
@@ -70,8 +68,9 @@ def _is_translated(paragraph: "etree._Element", *, in_headers: bool) -> bool:
             element.get(f"{_TABLE}formula") or element.get(f"{_OFFICE}value-type", "string") != "string"
         ):
             return _is_in_comment(paragraph)
-        is_header = is_header or element.tag in _HEADERS
-    return is_header or not in_headers
+        if element.tag in _HEADERS or element.tag == f"{_OFFICE}body":
+            return True
+    return False
 
 
 def _is_in_comment(paragraph: "etree._Element") -> bool:

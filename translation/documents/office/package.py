@@ -89,6 +89,19 @@ class Package:
         return budget
 
 
+class FlatFile:
+    """A document that is a single part."""
+
+    name = "the file"
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+
+    def replace(self, changed: Mapping[str, bytes]) -> bytes:
+        """The file with other contents."""
+        return changed.get(self.name, self.data)
+
+
 def _check_name(info: zipfile.ZipInfo) -> None:
     name = info.filename
     parts = name.removesuffix("/").split("/")

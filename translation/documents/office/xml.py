@@ -7,7 +7,7 @@ from lxml import etree
 
 from dragoman.model.errors import InvalidInputError
 
-_PROLOG = re.compile(rb"(?:\xef\xbb\xbf)?(?:<\?xml[^>]*\?>)?\s*")
+_PROLOG = re.compile(rb"(?:\xef\xbb\xbf)?(?:\s+|<\?.*?\?>|<!--.*?-->)*+", re.DOTALL)
 
 
 XML_SPACE = "{http://www.w3.org/XML/1998/namespace}space"
@@ -15,11 +15,12 @@ XML_SPACE = "{http://www.w3.org/XML/1998/namespace}space"
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A parsed part. prolog: the bytes before its first element or comment."""
+    """A parsed part. prolog, epilog: the bytes before its root, and the white space at its end."""
 
     name: str
     tree: "etree._ElementTree"
     prolog: bytes
+    epilog: bytes
 
     @property
     def root(self) -> "etree._Element":
@@ -39,18 +40,21 @@ def parse_part(name: str, data: bytes) -> Part:
     if tree.docinfo.internalDTD is not None or tree.docinfo.doctype:
         raise InvalidInputError(f"{name}: has a document type declaration, which no office document needs")
     prolog = _PROLOG.match(data)
-    return Part(name, tree, prolog[0] if prolog else b"")
+    return Part(name, tree, prolog[0] if prolog else b"", data[len(data.rstrip()) :])
 
 
 def write_part(part: Part) -> bytes:
     """The part as bytes again, in its own encoding."""
     encoding = part.tree.docinfo.encoding or "UTF-8"
     if encoding.upper() in ("UTF-8", "US-ASCII", "ASCII"):
-        body: bytes = etree.tostring(part.tree, encoding=encoding, xml_declaration=False)
-        return part.prolog + body
+        following = (part.root, *part.root.itersiblings())
+        written = [
+            etree.tostring(node, encoding=encoding, xml_declaration=False, with_tail=False) for node in following
+        ]
+        return b"".join((part.prolog, *written, part.epilog))
     standalone = part.tree.docinfo.standalone
-    written: bytes = etree.tostring(part.tree, encoding=encoding, xml_declaration=True, standalone=standalone)
-    return written
+    whole: bytes = etree.tostring(part.tree, encoding=encoding, xml_declaration=True, standalone=standalone)
+    return whole
 
 
 def local_name(element: "etree._Element") -> str:

@@ -34,6 +34,11 @@ def test_fields_and_line_breaks() -> None:
     assert slide(run("a big") + "<a:br/>" + run("house")) == run("A BIG") + "<a:br/>" + run("HOUSE")
 
 
+def test_names_in_charts_are_translated() -> None:
+    chart = "<a:p/><strCache><pt><v>Red cars</v></pt></strCache><numCache><pt><v>3</v></pt></numCache>"
+    assert texts(pptx(chart)) == ["Red cars"]
+
+
 def test_descriptions_of_pictures_are_translated() -> None:
     picture = '<a:p/><cNvPr id="4" name="Picture 3" descr="A red house"/>'
     assert texts(pptx(picture)) == ["A red house"]

@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.translation.documents.office.building import inner, odt, texts, translate
+from dragoman.model.errors import InvalidInputError
+from tests.translation.documents.office.building import URN, inner, odt, texts, translate
 
 BOLD = '<style:style style:name="T1" style:family="text"><style:text-properties fo:font-weight="bold"/></style:style>'
 SESSION = '<style:style style:name="T2" style:family="text"><style:text-properties rsid:rsid="00a1"/></style:style>'
@@ -71,6 +72,20 @@ def test_the_text_of_a_cell_is_not_kept_twice() -> None:
     cell = '<table:table-cell office:value-type="string" office:string-value="May"><text:p>May</text:p>'
     written = inner(translate(odt(f"<x>{cell}</table:table-cell></x>")), "content.xml", ".//x")
     assert written == '<table:table-cell office:value-type="string"><text:p>MAY</text:p></table:table-cell>'
+
+
+def test_flat_files() -> None:
+    space = f'xmlns:office="{URN}office:1.0" xmlns:text="{URN}text:1.0" xmlns:dc="http://purl.org/dc/elements/1.1/"'
+    content = f"""<?xml version='1.0'?>\n<!-- made by hand -->\n<office:document {space}>
+<office:meta><dc:title>A title</dc:title><dc:language>en-US</dc:language></office:meta>
+<office:master-styles><text:p>a template</text:p></office:master-styles>
+<office:body><text:p>a text</text:p></office:body></office:document>"""
+    translated = translate(content.encode()).decode()
+    for before, after in (("A title", "A TITLE"), ("a text", "A TEXT"), ("en-US", "de-DE")):
+        content = content.replace(before, after)
+    assert translated == content
+    with pytest.raises(InvalidInputError, match="is XML, but no OpenDocument file"):
+        translate(b"<html/>")
 
 
 def test_headers_are_translated_and_templates_are_not() -> None:
