@@ -17,6 +17,9 @@ from dragoman.translation.documents.office.sheets import (
 )
 from dragoman.translation.documents.office.xml import Part, parse_part, write_part
 
+_MAX_NAME = 255
+"""Characters of a column's name."""
+
 _TABLE = re.compile(r"spreadsheetml\.table\+xml$")
 _PIVOT = re.compile(r"spreadsheetml\.pivotCacheDefinition\+xml$")
 _FORMULAS = re.compile(r"spreadsheetml\.(worksheet|table|(sheet|template)\.main)\+xml$|ms-excel\..*\.main\+xml$")
@@ -66,7 +69,7 @@ class TableColumns:
             is_clear &= renamed.setdefault(text, read_string(string)) == read_string(string)
         for table in self._tables:
             names = [" ".join(renamed.get(name, name).casefold().split()) for name in read_columns(table.root)]
-            is_clear &= len(set(names)) == len(names) and all(names)
+            is_clear &= len(set(names)) == len(names) and all(0 < len(name) <= _MAX_NAME for name in names)
         if not is_clear:
             for string, copy, _ in self._watched:
                 copy.tail = string.tail

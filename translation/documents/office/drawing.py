@@ -18,10 +18,13 @@ NAMESPACES = (
     "http://schemas.openxmlformats.org/drawingml/2006/main",
     "http://purl.oclc.org/ooxml/drawingml/main",
 )
+_FINE_SPACING = 100
+"""Hundredths of a point between letters up to which a reader does not see it: converters from PDF fit each run so."""
+
 _CHART_TEXTS = ("{*}strCache", "{*}multiLvlStrCache", "{*}strLit")
 """Names of a chart's series and categories, as they were in its table when it was drawn."""
 
-_NO_LOOK = frozenset(("lang", "altLang", "dirty", "err", "smtClean", "smtId", "noProof", "bmk"))
+_NO_LOOK = frozenset(("lang", "altLang", "dirty", "err", "smtClean", "smtId", "noProof", "bmk", "kern"))
 
 
 def read_units(root: "etree._Element") -> Iterator[Unit]:
@@ -69,7 +72,12 @@ def _look(run: "etree._Element") -> Style:
     properties = next((child for child in run if local_name(child) == "rPr"), None)
     if properties is None:
         return Style("", run)
-    attributes = sorted((key, value) for key, value in properties.attrib.items() if key not in _NO_LOOK)
+    attributes = sorted(
+        (key, value)
+        for key, value in properties.attrib.items()
+        if key not in _NO_LOOK
+        and not (key == "spc" and value.lstrip("-").isdigit() and abs(int(value)) <= _FINE_SPACING)
+    )
     inner = b"".join(etree.tostring(child, with_tail=False) for child in properties).decode()
     return Style(f"{attributes}{inner}" if attributes or inner else "", run)
 

@@ -14,6 +14,7 @@ from itertools import groupby
 from typing import Any, TypeAlias
 
 from dragoman.translation.markup.content import Content, Role, Tag
+from dragoman.translation.markup.segments import MAX_INLINE_TAGS, MAX_KEPT_WORDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,13 +237,22 @@ class _Segment:
 
     def __init__(self, items: Sequence[Item]) -> None:
         self.items = _unpair_ranges(items)
+        self._base = _most_common(items) or next(item.style for item in items if isinstance(item, Run))
+        self._begin()
+        self._read(list(items), self._base)
+        if len(self._pieces) - sum(isinstance(piece, str) for piece in self._pieces) > MAX_INLINE_TAGS:
+            # Rather no look than no translation.
+            self._begin()
+            self._read(
+                [replace(item, style=self._base) if isinstance(item, Run) else item for item in items], self._base
+            )
+        self.content: Content = tuple(self._pieces)
+
+    def _begin(self) -> None:
         self._tags: dict[str, Item | Style] = {}
         self._bases: dict[str, Style] = {}  # the look of the text in an element, by its first tag
         self._pieces: list[str | Tag] = []
         self._last = ""  # character of the text
-        self._base = _most_common(items) or next(item.style for item in items if isinstance(item, Run))
-        self._read(list(items), self._base)
-        self.content: Content = tuple(self._pieces)
 
     def _tag(self, item: Item | Style, role: Role, shown: str = "") -> Tag:
         tag = Tag(f"{role.name.lower()} {len(self._tags)}", role, shown)
@@ -288,8 +298,9 @@ class _Segment:
         elif isinstance(item, Thing):
             if item.kind is Kind.BREAK:
                 self._add_text(" ")
-            self._tag(item, Role.SINGLE, item.shown)
-            self._last = item.shown[-1:] or self._last
+            shown = item.shown if len(item.shown.split()) <= MAX_KEPT_WORDS else ""
+            self._tag(item, Role.SINGLE, shown)
+            self._last = shown[-1:] or self._last
 
     def write(self, content: Content) -> list[Item]:
         """The items of a translation."""

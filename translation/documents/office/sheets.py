@@ -20,6 +20,9 @@ from dragoman.translation.documents.office.units import (
 )
 from dragoman.translation.documents.office.xml import XML_SPACE, local_name
 
+MAX_CELL_CHARACTERS = 32_767
+"""With more the program finds the file damaged."""
+
 _STRINGS = ("{*}si", "{*}is", "{*}text")
 _ESCAPE = re.compile(r"_x([0-9A-Fa-f]{4})_")
 _COLUMN_LABELS = ("name", "totalsRowLabel")
@@ -100,7 +103,10 @@ def _look(run: "etree._Element") -> Style:
 
 
 def _write(string: "etree._Element", items: Sequence[Item]) -> None:
-    """Puts items into a string instead of what it holds; how its words are pronounced is no longer known."""
+    """Puts items into a string instead of what it holds, unless they are too long for a cell; how its words are
+    pronounced is no longer known."""
+    if sum(len(run.text) for run in as_runs(items)) > MAX_CELL_CHARACTERS:
+        return
     tags = {local_name(child): child.tag for child in string}
     for child in list(string):
         if local_name(child) in ("t", "r", "rPh"):

@@ -33,7 +33,14 @@ _TRANSLATED_FIELDS = frozenset(("HYPERLINK", "TOC", "TOA", "INDEX", "FORMTEXT", 
 _FIXED_CONTROLS = frozenset(("dropDownList", "comboBox", "date", "checkbox", "equation", "citation", "picture"))
 """Kinds of content controls whose text is one of a list, or means something to the program."""
 
-_NO_LOOK = frozenset(("noProof", "rPrChange", "lang"))
+_NO_LOOK = frozenset(("noProof", "rPrChange", "kern", "snapToGrid", "webHidden"))
+"""Properties of runs that no reader sees."""
+
+_COMPLEX_SCRIPT = frozenset(("bCs", "iCs", "szCs"))
+"""Properties that count only in runs of Arabic, Hebrew and their like."""
+
+_FINE_SPACING = {"spacing": (0, 20), "w": (100, 10), "position": (0, 2)}
+"""Usual value, and the difference up to which a reader does not see it: converters from PDF fit each run so."""
 
 
 @dataclass(frozen=True)
@@ -86,16 +93,27 @@ class _Looks:
 
     def _describe(self, properties: "etree._Element") -> str:
         parts: list[str] = []
+        names = set(map(local_name, properties))
+        ignored = _NO_LOOK if names & {"rtl", "cs"} else _NO_LOOK | _COMPLEX_SCRIPT
         for child in properties:
             name = local_name(child)
             attributes = {etree.QName(key).localname: value for key, value in child.attrib.items()}
             if name == "lang" and is_same_language(attributes.get("val", self._language), self._language):
                 continue
             attributes.pop("hint", None)
-            if not name or (name in _NO_LOOK and name != "lang") or (name == "rFonts" and not attributes):
+            if not name or name in ignored or (name == "rFonts" and not attributes) or _is_fine(name, attributes):
                 continue
             parts.append(f"{name}{sorted(attributes.items())}{b''.join(map(etree.tostring, child)).decode()}")
         return " ".join(sorted(parts))
+
+
+def _is_fine(name: str, attributes: dict[str, str]) -> bool:
+    """Whether it is a change of spacing that a reader does not see."""
+    usual, most = _FINE_SPACING.get(name, (0, -1))
+    try:
+        return abs(int(attributes.get("val", "0").rstrip("%")) - usual) <= most
+    except ValueError:
+        return False
 
 
 def _read(parent: "etree._Element", looks: _Looks) -> Iterator[Item]:

@@ -50,6 +50,14 @@ def test_columns_that_formulas_or_pivot_tables_name_stay() -> None:
     assert texts(xlsx(HEADS, pivotCacheDefinition='<cacheField name="Name"/>')) == ["Big town", "Anna"]
 
 
+def test_what_is_too_long_for_a_cell_or_a_name_stays() -> None:
+    document = xlsx("<si><t>Long</t></si><si><t>Short</t></si>")
+    translated = translate(document, lambda text: "x" * (32_768 if text == "Long" else 10))
+    assert inner(translated, STRINGS, ".") == "<si><t>Long</t></si><si><t>xxxxxxxxxx</t></si>"
+    translated = translate(xlsx(HEADS, table=TABLE), lambda text: f"{text}{'x' * 260}")
+    assert inner(translated, STRINGS, ".").startswith("<si><t>Name</t></si><si><t>Big\ntown</t></si>")
+
+
 def test_columns_that_would_have_one_name_stay() -> None:
     document = xlsx(HEADS, table=TABLE)
     translated = translate(document, lambda text: "Same" if text != "Anna" else "ANNA")

@@ -29,6 +29,18 @@ def test_runs_that_look_alike_are_joined() -> None:
     assert body(split + other) == '<w:r w:rsidR="00A1"><w:t>HELLO YOU</w:t></w:r>'
 
 
+def test_spacing_that_nobody_sees_does_not_divide() -> None:
+    fitted = run("Hel", '<w:rPr><w:spacing w:val="-2"/><w:w w:val="98"/><w:szCs w:val="9"/></w:rPr>') + run("lo you")
+    assert texts(docx(f"<w:p>{fitted}</w:p>")) == ["Hello you"]
+    assert "HELLO YOU" in body(fitted)
+    assert "HELLO YOU" not in body(run("Hel", '<w:rPr><w:spacing w:val="60"/></w:rPr>') + run("lo you"))
+
+
+def test_of_too_many_looks_the_one_of_most_words_is_kept() -> None:
+    rainbow = "".join(run(f"word{n} ", f'<w:rPr><w:color w:val="{n % 2}"/></w:rPr>') for n in range(900))
+    assert body(rainbow + run("end")).count("<w:r>") == 1
+
+
 def test_formatting_lands_on_its_words() -> None:
     assert body(run("A ") + run("big", BOLD) + run(" house")) == run("A ") + run("BIG", BOLD) + run(" HOUSE")
 
