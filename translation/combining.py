@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from dragoman.model.codec import Codec, Side
 from dragoman.model.decoding.request import Partial, TokenHypothesis
-from dragoman.translation.alignment import word_alignment, word_indices
-from dragoman.translation.drafts import Draft
+from dragoman.translation.drafts import Draft, restore
+from dragoman.translation.markup.alignment import word_alignment, word_indices
 from dragoman.translation.preparing import PreparedText
 from dragoman.translation.results import FinishReason, Hypothesis, Translation
 from dragoman.translation.sentences import join_sentences
@@ -124,10 +124,11 @@ def _sentence_hypotheses(
     """At least one."""
     hypotheses = []
     for hypothesis in map(prepared.without_frame, found):
-        text = draft.restore(vocabulary.target.decode(hypothesis.token_ids))
+        text = restore(draft, source_pieces, hypothesis, vocabulary, prepared.frame)
         if not text or text.isspace():
             continue
-        pieces, attention = vocabulary.target.pieces(hypothesis.token_ids), hypothesis.attention
+        pieces = vocabulary.target.pieces(hypothesis.token_ids)
+        attention = hypothesis.attention if prepared.options.return_attention else None
         alignment = () if attention is None else word_alignment(source_pieces, pieces, attention, prepared.frame)
         log_probs = hypothesis.token_log_probs
         reason: FinishReason = "end_of_sentence" if len(log_probs) > len(hypothesis.token_ids) else "length"

@@ -9,7 +9,11 @@ from dragoman.model.decoding.request import UNNUMBERED, Request, TokenHypothesis
 from dragoman.model.decoding.search_options import SearchOptions
 from dragoman.model.errors import InvalidInputError, InvalidRequestError
 from dragoman.model.shortlist import Shortlist
-from dragoman.translation.drafts import Draft, Found, Round
+from dragoman.translation.drafts import Change, Draft, Found, Round, restore
+from dragoman.translation.protecting.dividing import Fragment, Part, divide
+from dragoman.translation.protecting.hiding import Hidden, Hiding, hide, is_hidden
+from dragoman.translation.protecting.spans import find_spans
+from dragoman.translation.protecting.stand_ins import DEFAULT_STAND_INS, Replacement, StandIns, replace_hidden
 from dragoman.translation.scored import encode_pair
 from dragoman.translation.sentences import split_sentences, split_to_fit
 
@@ -87,6 +91,48 @@ def replace_sentences(prepared: PreparedText, found: Found, replacements: Mappin
     return Round(again, tuple(known))
 
 
+class _Assembly:
+    """A `PreparedText` in the making: gaps and segments in the text's order."""
+
+    def __init__(
+        self,
+        options: SearchOptions,
+        direction: Direction,
+        frame: Frame,
+        prefix_ids: tuple[int, ...],
+        suppressed_ids: tuple[int, ...],
+    ) -> None:
+        """prefix_ids: of the first segment."""
+        self.options = options
+        self.direction = direction
+        self.frame = frame
+        self.prefix_ids = prefix_ids
+        self.suppressed_ids = suppressed_ids
+        self._segments: list[Request] = []
+        self._drafts: list[Draft] = []
+        self._gaps: list[str] = []
+        self._gap: list[str] = []  # parts of the gap before the next segment
+
+    def add_gap(self, text: str) -> None:
+        self._gap.append(text)
+
+    def add_segment(self, segment: Request, draft: Draft) -> None:
+        self._segments.append(segment)
+        self._drafts.append(draft)
+        self._gaps.append("".join(self._gap))
+        self._gap = []
+        self.prefix_ids = self.frame.target
+
+    def finish(self, text: str) -> PreparedText:
+        gaps = (*self._gaps, "".join(self._gap))
+        return PreparedText(
+            text, tuple(self._segments), tuple(self._drafts), gaps, self.options, self.direction, self.frame
+        )
+
+
+NUM_WAYS = 2
+"""Sets of stand-ins that are tried before a sentence is cut at its spans."""
+
 MAX_ATTENTION_PIECES = 1024
 """Most source pieces of a text with attention or alignment: the matrix grows with their square."""
 
@@ -101,57 +147,115 @@ class Preparer:
         max_source_length: int,
         max_target_length: int,
         shortlist: Shortlist | None = None,
+        stand_ins: StandIns = DEFAULT_STAND_INS,
     ) -> None:
         """max_source_length, max_target_length: the model's, tag and ends of sentence included. shortlist: limits
         the target pieces of each sentence."""
+        self._stand_ins = stand_ins
         self._vocabulary = vocabulary
         self._max_source_length = max_source_length
         self._max_target_length = max_target_length
         self._shortlist = shortlist
         self._forbidden_ids = frozenset(vocabulary.forbidden_ids())
 
-    def prepare(self, text: str, direction: Direction, options: SearchOptions, *, split: bool) -> PreparedText:
+    def prepare(
+        self, text: str, direction: Direction, options: SearchOptions, *, split: bool, protect: bool = False
+    ) -> PreparedText:
         """See `Translator.prepare`."""
         frame = self._vocabulary.frame(direction)
-        gaps: list[str] = []
-        gap: list[str] = []  # parts of the gap before the next segment
-        segments: list[Request] = []
-        drafts: list[Draft] = []
-        num_pieces = 0
-        prefix_ids = (*frame.target, *self._prefix_ids(options.target_prefix))
+        hidden = hide(text, find_spans(text) if protect else ())
+        target_prefix = (*frame.target, *self._prefix_ids(options.target_prefix))
         suppressed_ids = tuple(map(self._suppressed_id, options.suppressed_pieces))
-        for part, pieces in self._parts(text, direction.source, frame) if split else self._whole(text, frame):
-            core = part.strip() if split else part
-            if not pieces:
-                gap.append(part)
-                continue
-            source_ids = frame.enclose(pieces)
-            max_target_length = self._resolve_max_target_length(len(source_ids), options, prefix_ids)
-            allowed_ids = None if self._shortlist is None else self._shortlist.allowed_ids(source_ids, direction)
-            segments.append(
-                Request(
-                    UNNUMBERED,
-                    source_ids,
-                    options,
-                    max_target_length,
-                    prefix_ids,
-                    suppressed_ids,
-                    allowed_ids,
-                )
-            )
-            drafts.append(Draft(core, core))
-            lead, trail = part.split(core, maxsplit=1)
-            gaps.append("".join((*gap, lead)))
-            gap = [trail]
-            prefix_ids = frame.target
-            num_pieces += len(source_ids)
-        gaps.append("".join(gap))
+        assembly = _Assembly(options, direction, frame, target_prefix, suppressed_ids)
+        if split:
+            self._add_sentences(assembly, hidden)
+        else:
+            self._add(assembly, hidden.text, hidden, 0, split=False)
+        prepared = assembly.finish(text)
+        num_pieces = sum(len(segment.source_ids) for segment in prepared.segments)
         if options.return_attention and num_pieces > MAX_ATTENTION_PIECES:
             raise InvalidInputError(
                 f"the text has {num_pieces} pieces, but attention and alignment are possible for "
                 f"{MAX_ATTENTION_PIECES} at most"
             )
-        return PreparedText(text, tuple(segments), tuple(drafts), tuple(gaps), options, direction, frame)
+        return prepared
+
+    def _add_sentences(self, assembly: "_Assembly", hidden: Hidden) -> None:
+        place = 0
+        for sentence in split_sentences(hidden.neutral, assembly.direction.source):
+            self._add(assembly, hidden.text[place : place + len(sentence)], hidden, 0, split=True)
+            place += len(sentence)
+
+    def _add(self, assembly: "_Assembly", sentence: str, hidden: Hidden, attempt: int, *, split: bool) -> None:
+        """Add a sentence with private characters. attempt: the number of ways in which it was translated before."""
+        if not any(map(is_hidden, sentence)) if hidden.spans else True:
+            parts = iter((Part(sentence, is_gap=False),))
+        else:
+            parts = divide(sentence, hidden, at_every_span=attempt >= NUM_WAYS)
+        for part in parts:
+            if part.is_gap:
+                assembly.add_gap(hidden.reveal(part.text))
+            else:
+                self._add_part(assembly, part.text, hidden, attempt, split=split)
+
+    def _add_part(self, assembly: "_Assembly", text: str, hidden: Hidden, attempt: int, *, split: bool) -> None:
+        replacement = self._replace(text, hidden, attempt)
+        if replacement is None:
+            self._add(assembly, text, hidden, NUM_WAYS, split=split)
+            return
+        most = self._max_source_length - assembly.frame.num_source
+        pieces = self._encode(replacement.text)
+        if len(pieces) > most and not split:
+            raise InvalidInputError(
+                f"the text has {len(pieces)} pieces, but the model takes {most} at most: split it into sentences"
+            )
+        if len(pieces) > most:
+            for part in split_to_fit(text, most, lambda part: self._count_pieces(part, hidden, attempt)):
+                self._add_part(assembly, part, hidden, attempt, split=split)
+            return
+        core = text.strip() if split else text
+        if not pieces:
+            assembly.add_gap(hidden.reveal(text))
+            return
+        lead, trail = text.split(core, maxsplit=1)
+        is_changed = any(map(is_hidden, core)) if hidden.spans else False
+        source = hidden.reveal(core) if is_changed else core
+        changes: tuple[Change, ...] = (Hiding(hidden, core),) if is_changed else ()
+        if attempt >= NUM_WAYS:
+            changes = (*changes, Fragment(core))
+        draft = Draft(source, replacement.text.strip() if split else replacement.text, changes, attempt)
+        if is_changed:
+            draft = replace(draft, last=self._replace(core, hidden, attempt))
+        assembly.add_gap(lead)
+        self._add_segment(assembly, draft, pieces)
+        assembly.add_gap(trail)
+
+    def _replace(self, text: str, hidden: Hidden, attempt: int) -> Replacement | None:
+        if not hidden.spans:
+            return Replacement((), text)
+        return replace_hidden(text, hidden, self._stand_ins, attempt)
+
+    def _count_pieces(self, text: str, hidden: Hidden, attempt: int) -> int:
+        replacement = self._replace(text, hidden, attempt)
+        return len(self._encode(text if replacement is None else replacement.text))
+
+    def _add_segment(self, assembly: "_Assembly", draft: Draft, pieces: Sequence[int]) -> None:
+        source_ids = assembly.frame.enclose(pieces)
+        options, prefix_ids = assembly.options, assembly.prefix_ids
+        max_target_length = self._resolve_max_target_length(len(source_ids), options, prefix_ids)
+        allowed_ids = None if self._shortlist is None else self._shortlist.allowed_ids(source_ids, assembly.direction)
+        if draft.needs_weights and not options.return_attention:
+            options = replace(options, return_attention=True)
+        request = Request(
+            UNNUMBERED,
+            source_ids,
+            options,
+            max_target_length,
+            prefix_ids,
+            assembly.suppressed_ids,
+            allowed_ids,
+        )
+        assembly.add_segment(request, draft)
 
     def review(self, prepared: PreparedText, found: Found, *, keeps_unchanged: bool) -> Round | None:
         """See `Translator.review`."""
@@ -159,15 +263,32 @@ class Preparer:
             index: replacement
             for index, (draft, hypotheses) in enumerate(zip(prepared.drafts, found, strict=True))
             if (draft.changes or not keeps_unchanged)
-            and (replacement := self._retry(prepared, draft, hypotheses)) is not None
+            and (replacement := self._retry(prepared, index, draft, hypotheses)) is not None
         }
         return replace_sentences(prepared, found, replacements) if replacements else None
 
     def _retry(
-        self, prepared: PreparedText, draft: Draft, hypotheses: Sequence[TokenHypothesis]
+        self, prepared: PreparedText, index: int, draft: Draft, hypotheses: Sequence[TokenHypothesis]
     ) -> PreparedText | None:
         """A sentence prepared in another way, if its translation failed and there is another way."""
-        return None
+        hiding = next((change for change in draft.changes if isinstance(change, Hiding)), None)
+        if hiding is None or not hypotheses or self._survives(prepared, index, hypotheses):
+            return None
+        segment = prepared.segments[index]
+        assembly = _Assembly(
+            prepared.options, prepared.direction, prepared.frame, segment.prefix_ids, segment.suppressed_ids
+        )
+        self._add(assembly, hiding.text, hiding.hidden, draft.attempt + 1, split=True)
+        return assembly.finish(draft.source)
+
+    def _survives(self, prepared: PreparedText, index: int, hypotheses: Sequence[TokenHypothesis]) -> bool:
+        """Whether a translation with all spans is among the hypotheses of a segment."""
+        pieces = self._vocabulary.source.pieces(prepared.segments[index].source_ids)
+        draft = prepared.drafts[index]
+        return any(
+            restore(draft, pieces, hypothesis, self._vocabulary, prepared.frame)
+            for hypothesis in map(prepared.without_frame, hypotheses)
+        )
 
     def prepare_score(self, source: str, target: str, direction: Direction, options: SearchOptions) -> PreparedText:
         """See `Translator.prepare_score`."""
@@ -190,26 +311,6 @@ class Preparer:
         )
         segment = Request(UNNUMBERED, tuple(pair.source_ids), scoring, len(forced_ids), forced_ids)
         return PreparedText(source, (segment,), (Draft(source, source),), ("", ""), scoring, direction, pair.frame)
-
-    def _whole(self, text: str, frame: Frame) -> Iterator[tuple[str, Sequence[int]]]:
-        """An unsplit text, with its pieces."""
-        pieces, most = self._encode(text), self._max_source_length - frame.num_source
-        if len(pieces) > most:
-            raise InvalidInputError(
-                f"the text has {len(pieces)} pieces, but the model takes {most} at most: split it into sentences"
-            )
-        yield text, pieces
-
-    def _parts(self, text: str, language: str, frame: Frame) -> Iterator[tuple[str, Sequence[int]]]:
-        """The parts of a text that fit the model, with their pieces."""
-        max_pieces = self._max_source_length - frame.num_source
-        for sentence in split_sentences(text, language):
-            pieces = self._encode(sentence)
-            if len(pieces) <= max_pieces:
-                yield sentence, pieces
-            else:
-                for part in split_to_fit(sentence, max_pieces, lambda part: len(self._encode(part))):
-                    yield part, self._encode(part)
 
     def _encode(self, text: str) -> Sequence[int]:
         """The pieces of a text; empty for white space, even if the vocabulary has pieces for it."""

@@ -17,7 +17,7 @@ class Hypothesis:
     pieces:          the vocabulary's pieces of the text, without the end of sentence.
     token_log_probs: the log probability of each piece and, last, of the end of sentence, unless it was cut off.
     attention:       [len(token_log_probs), source pieces] the attention of each of these; None unless requested.
-    alignment:       pairs (source word, target word), see `translation.alignment`; empty without attention.
+    alignment:       pairs (source word, target word), see `translation.markup.alignment`; empty without attention.
     finish_reason:   "end_of_sentence" if the model ended the translation, "length" if it, or one of its sentences, was
                      cut off; empty if nothing was translated.
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from dragoman.model.codec import NO_FRAME, Codec, Frame
 from dragoman.model.config import Direction
 from dragoman.model.errors import InvalidInputError
-from dragoman.translation.alignment import Alignment, word_alignment
+from dragoman.translation.markup.alignment import Alignment, word_alignment
 
 
 @dataclass(frozen=True, slots=True)

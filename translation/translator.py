@@ -138,18 +138,25 @@ class Translator:
         return find_direction(self.info, source_language, target_language)
 
     def prepare(
-        self, text: str, direction: Direction, options: SearchOptions, *, split_sentences: bool = True
+        self,
+        text: str,
+        direction: Direction,
+        options: SearchOptions,
+        *,
+        split_sentences: bool = True,
+        protect: bool = True,
     ) -> PreparedText:
         """Splits a text into segments that fit the model, encodes them and resolves the options. The options hold for
         every segment, except target_prefix, which only the first one gets.
 
         split_sentences: whether to translate sentences, and the parts of too long ones, one by one and keep the white
         space around them, see `translation.sentences`; otherwise the text counts as one sentence.
+        protect: whether to let through what must not be translated, see `translation.protecting`.
 
         Raises InvalidInputError for an option that the model cannot follow, and for an unsplit text that is longer than
         the model's limit.
         """
-        prepared = self._preparer.prepare(text, direction, options, split=split_sentences)
+        prepared = self._preparer.prepare(text, direction, options, split=split_sentences, protect=protect)
         for segment in prepared.segments:
             self.engine.check(segment)
         return prepared
@@ -220,11 +227,12 @@ class Translator:
         *,
         source_language: str | None = None,
         split_sentences: bool = True,
+        protect: bool = True,
         **search: Unpack[SearchArguments],
     ) -> list[Translation]:
         """Translates one text or several, of any length. Returns a Translation for each, in order.
 
-        split_sentences: see `prepare`. search: the fields of `SearchOptions`.
+        split_sentences, protect: see `prepare`. search: the fields of `SearchOptions`.
 
         Raises NotFoundError for an unknown language, and InvalidInputError for a text or option that `prepare` refuses.
         """
@@ -232,12 +240,22 @@ class Translator:
         direction = self.find_direction(source_language, to)
         return list(
             self.stream(
-                [texts] if isinstance(texts, str) else texts, direction, options, split_sentences=split_sentences
+                [texts] if isinstance(texts, str) else texts,
+                direction,
+                options,
+                split_sentences=split_sentences,
+                protect=protect,
             )
         )
 
     def stream(
-        self, texts: Iterable[str], direction: Direction, options: SearchOptions, *, split_sentences: bool = True
+        self,
+        texts: Iterable[str],
+        direction: Direction,
+        options: SearchOptions,
+        *,
+        split_sentences: bool = True,
+        protect: bool = True,
     ) -> Generator[Translation]:
         """Translates texts as they come: reads some ahead and yields translations in order, see `OfflineLoop`.
 
@@ -247,7 +265,9 @@ class Translator:
             raise DragomanError("the translator is busy with another stream: use one after the other")
         self.is_streaming = True
         try:
-            prepare = partial(self.prepare, direction=direction, options=options, split_sentences=split_sentences)
+            prepare = partial(
+                self.prepare, direction=direction, options=options, split_sentences=split_sentences, protect=protect
+            )
             finish = partial(combine, vocabulary=self.vocabulary)
             yield from OfflineLoop(self.engine, texts, prepare, self.review, finish).run()
         finally:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from dragoman.model.config import Direction
 from dragoman.model.errors import InvalidTextError
-from dragoman.translation.alignment import Alignment, word_spans
+from dragoman.translation.markup.alignment import Alignment, word_spans
 from dragoman.translation.results import FinishReason, Hypothesis, Translation
 from dragoman.translation.scored import ScoredTranslation
 from dragoman.v1 import translation_pb2 as pb

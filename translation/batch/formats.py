@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dragoman.model.errors import InvalidInputError
-from dragoman.translation.alignment import format_alignment
+from dragoman.translation.markup.alignment import format_alignment
 from dragoman.translation.results import Hypothesis, Translation
 from dragoman.translation.scored import ScoredTranslation
 

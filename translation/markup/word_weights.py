@@ -1,13 +1,16 @@
 """How much each word of a translation comes from each word of its source, read off the decoder's attention.
 
 A word that most of all looks at one of two nearly equal ones would mislead the placement of a phrase; so the
-weights are kept, where `translation.alignment` keeps the greatest alone.
+weights are kept, where `translation.markup.alignment` keeps the greatest alone.
 """
+
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dragoman.translation.alignment import word_indices
+from dragoman.model.codec import Frame
+from dragoman.translation.markup.alignment import word_indices
 from dragoman.translation.results import Translation
 
 SENTENCE_END = "</s>"
@@ -23,18 +26,45 @@ def word_weights(translation: Translation) -> Weights | None:
     if best.attention is None or not best.pieces:
         return None
     columns, source_words = _source_words(translation.source_pieces)
-    target_words = np.array(word_indices(best.pieces))
-    num_source, num_target = len(translation.source.split()), len(best.text.split())
-    if not columns or source_words[-1] + 1 != num_source or target_words[-1] + 1 != num_target:
+    num_words = len(translation.source.split()), len(best.text.split())
+    return _sum_by_word(best.attention, best.pieces, columns, source_words, num_words)
+
+
+def sentence_weights(
+    source: str,
+    source_pieces: Sequence[str],
+    target: str,
+    target_pieces: Sequence[str],
+    attention: NDArray[np.float32],
+    frame: Frame,
+) -> Weights | None:
+    """Those of one sentence as the model reads it and its translation as the model writes it."""
+    inner = frame.inner(len(source_pieces))
+    columns = list(range(*inner.indices(len(source_pieces))))
+    num_words = len(source.split()), len(target.split())
+    return _sum_by_word(attention, target_pieces, columns, word_indices(source_pieces[inner]), num_words)
+
+
+def _sum_by_word(
+    attention: NDArray[np.float32],
+    pieces: Sequence[str],
+    columns: Sequence[int],
+    source_words: Sequence[int],
+    num_words: tuple[int, int],
+) -> Weights | None:
+    """columns: the places of the source's own pieces; source_words: the word of each; num_words: of both texts."""
+    target_words = np.array(word_indices(pieces))
+    num_source, num_target = num_words
+    if not columns or not pieces or source_words[-1] + 1 != num_source or target_words[-1] + 1 != num_target:
         return None
     # A word's punctuation looks anywhere; it counts where there is nothing else.
-    has_letters = np.array([any(map(str.isalnum, piece)) for piece in best.pieces])
+    has_letters = np.array([any(map(str.isalnum, piece)) for piece in pieces])
     lettered = np.zeros(num_target, bool)
     lettered[target_words[has_letters]] = True
     rows = np.flatnonzero(has_letters | ~lettered[target_words])
     by_word = np.zeros((num_target, num_source), np.float32)
-    attention = best.attention[rows][:, columns]
-    np.add.at(by_word, (target_words[rows][:, np.newaxis], np.array(source_words)[np.newaxis]), attention)
+    places = (target_words[rows][:, np.newaxis], np.array(source_words)[np.newaxis])
+    np.add.at(by_word, places, attention[rows][:, list(columns)])
     totals = by_word.sum(axis=1, keepdims=True)
     totals[totals == 0] = 1
     weights: Weights = np.divide(by_word, totals, dtype=np.float32)

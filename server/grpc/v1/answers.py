@@ -15,7 +15,7 @@ from dragoman.server.grpc.statuses import TooLargeError
 from dragoman.server.scheduling.interfaces import ServedTranslator
 from dragoman.server.scheduling.worker import TextFailure
 from dragoman.server.translating.orders import Outcome, Wanted
-from dragoman.translation.alignment import Alignment, aligned_spans
+from dragoman.translation.markup.alignment import Alignment, aligned_spans
 from dragoman.translation.results import Hypothesis, Translation
 from dragoman.translation.scored import ScoredTranslation
 from dragoman.v1 import translation_pb2 as pb

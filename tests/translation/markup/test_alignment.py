@@ -3,7 +3,7 @@
 import numpy as np
 
 from dragoman.model.codec import Frame
-from dragoman.translation.alignment import aligned_spans, format_alignment, word_alignment, word_indices
+from dragoman.translation.markup.alignment import aligned_spans, format_alignment, word_alignment, word_indices
 
 SOURCE = ["<2de>", "▁the", "▁key", "▁of", "▁the", "▁house", "</s>"]
 TARGET = ["▁Haus", "schlüssel", "▁", "!"]

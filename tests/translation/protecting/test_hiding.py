@@ -1,0 +1,124 @@
+"""Hiding spans, dividing sentences, and standing in: what a model copies comes back as it was."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dragoman.translation.protecting.dividing import Fragment, divide, has_letters
+from dragoman.translation.protecting.hiding import hide, is_hidden
+from dragoman.translation.protecting.spans import find_spans
+from dragoman.translation.protecting.stand_ins import DEFAULT_STAND_INS, StandIns, replace_hidden
+from tests.translation.protecting.test_spans import ANY_TEXT
+
+WORDS = StandIns(tuple(f"Name{letter}" for letter in "ABCDEFGHIJ"), tuple(str(number) for number in range(70, 99)))
+
+
+def parts_of(text: str, *, at_every_span: bool = False) -> list[tuple[str, bool]]:
+    hidden = hide(text, find_spans(text))
+    parts = divide(hidden.text, hidden, at_every_span=at_every_span)
+    return [(hidden.reveal(part.text), part.is_gap) for part in parts]
+
+
+@given(ANY_TEXT)
+def test_a_hidden_text_can_be_revealed(text: str) -> None:
+    hidden = hide(text, find_spans(text))
+    assert hidden.reveal(hidden.text) == text
+    assert len(hidden.neutral) == len(hidden.text)
+    assert not any(map(is_hidden, hidden.neutral))
+
+
+@given(ANY_TEXT, st.booleans())
+def test_the_parts_of_a_sentence_are_the_sentence(text: str, at_every_span: bool) -> None:
+    parts = parts_of(text, at_every_span=at_every_span)
+    assert "".join(part for part, _ in parts) == text
+    for part, is_gap in parts:
+        assert is_gap or (has_letters(part) and part == part.strip())
+
+
+@given(ANY_TEXT)
+def test_a_cut_sentence_has_no_spans_in_what_is_translated(text: str) -> None:
+    hidden = hide(text, find_spans(text))
+    for part in divide(hidden.text, hidden, at_every_span=True):
+        assert part.is_gap or not any(map(is_hidden, part.text))
+
+
+@given(ANY_TEXT)
+def test_what_is_copied_comes_back(text: str) -> None:
+    hidden = hide(text, find_spans(text))
+    change = replace_hidden(hidden.text, hidden, WORDS, 0)
+    if change is not None:
+        assert not any(map(is_hidden, change.text))
+        restored = change.undo(change.text)
+        if restored is not None:
+            assert sorted(filter(is_hidden, restored)) == sorted(filter(is_hidden, hidden.text))
+
+
+@pytest.mark.parametrize(
+    ("text", "due"),
+    [
+        ("😀 Hello 🎉!", [("😀 ", True), ("Hello", False), (" 🎉!", True)]),
+        ("File → Save", [("File", False), (" → ", True), ("Save", False)]),
+        ("- [x] Done", [("- [x] ", True), ("Done", False)]),
+        ("%s: no such file (%d)", [("%s: ", True), ("no such file", False), (" (%d)", True)]),
+        ("Read this: https://x.org", [("Read this:", False), (" https://x.org", True)]),
+        ("<p>Come in.</p>", [("<p>", True), ("Come in.", False), ("</p>", True)]),
+        ("<b>No</b> way", [("<b>No</b> way", False)]),
+        ("%s 5 🎉", [("%s 5 🎉", True)]),
+        ("Come with %s.", [("Come with %s.", False)]),
+    ],
+)
+def test_what_stands_at_the_ends_is_not_translated(text: str, due: list[tuple[str, bool]]) -> None:
+    joined: list[tuple[str, bool]] = []
+    for part, is_gap in parts_of(text):
+        if joined and is_gap and joined[-1][1]:
+            joined[-1] = (joined[-1][0] + part, True)
+        else:
+            joined.append((part, is_gap))
+    assert joined == due
+
+
+def restore(text: str, translation: str, attempt: int = 0) -> tuple[str, str | None]:
+    """What the model reads, and what becomes of its translation."""
+    hidden = hide(text, find_spans(text))
+    change = replace_hidden(hidden.text, hidden, DEFAULT_STAND_INS, attempt)
+    assert change is not None
+    restored = change.undo(translation)
+    return change.text, None if restored is None else hidden.reveal(restored)
+
+
+def test_stand_ins_are_put_back() -> None:
+    assert restore("Ask {x} for %d.", "Frag Boston nach 40.") == ("Ask Boston for 40.", "Frag {x} nach %d.")
+    assert restore("Ask {x} in Boston.", "Frag Tom in Boston.") == ("Ask Tom in Boston.", "Frag {x} in Boston.")
+
+
+@pytest.mark.parametrize("translation", ["Frag ihn.", "Boston, frag Boston.", "Frag Bostoner.", ""])
+def test_a_stand_in_that_is_not_there_once_fails(translation: str) -> None:
+    assert restore("Ask {x}.", translation)[1] is None
+
+
+def test_placeholders_without_numbers_keep_their_order() -> None:
+    assert restore("%s sees %d", "40 Boston")[1] is None
+    assert restore("%1$s sees %2$d", "40 Boston")[1] == "%2$d %1$s"
+
+
+def test_marks_stay_at_their_words() -> None:
+    assert restore("My dog 🐶 and my cat", "Mein Hund und meine Katze") == (
+        "My dog and my cat",
+        "Mein Hund 🐶 und meine Katze",
+    )
+    assert restore("a **big** dog", "ein großer Hund")[1] == "ein **großer** Hund"
+
+
+def test_another_attempt_takes_other_words() -> None:
+    assert restore("Ask {x}.", "Frag London.", 1) == ("Ask London.", "Frag {x}.")
+
+
+def test_too_many_spans_have_no_stand_ins() -> None:
+    text = " ".join(f"{{x{number}}}" for number in range(50))
+    hidden = hide(text, find_spans(text))
+    assert replace_hidden(hidden.text, hidden, DEFAULT_STAND_INS, 0) is None
+
+
+def test_a_fragment_gets_no_stop() -> None:
+    assert Fragment("and then").undo("und dann.") == "und dann"
+    assert Fragment("And then.").undo("Und dann.") == "Und dann."

@@ -1,0 +1,125 @@
+"""Finding what must survive."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dragoman.translation.protecting.spans import Role, find_spans
+
+ANY_TEXT = st.text(st.sampled_from("ab Z1.,:;-_%{}$#@*<>/\\[]()`&é😀\u200d🇩👍🏽→•\n\U000f0000\"'=")) | st.text()
+
+
+def found(text: str) -> list[str]:
+    return [text[span.begin : span.end] for span in find_spans(text)]
+
+
+@pytest.mark.parametrize(
+    ("text", "due"),
+    [
+        ("Hello %1$s, %(name)s and %-5.2f!", ["%1$s", "%(name)s", "%-5.2f"]),
+        ("{0} of {count, number} in ${x} for {{ user.name }}", ["{0}", "{count, number}", "${x}", "{{ user.name }}"]),
+        ("Ask __name__ or :name or %{name} or [[name]].", ["__name__", ":name", "%{name}", "[[name]]"]),
+        ("Click <0>here</0>.", ["<0>", "</0>"]),
+        ("See (https://x.org/a_(b)), www.x.de.", ["https://x.org/a_(b)", "www.x.de"]),
+        ("Mail a.b+c@x.co.uk, ask @tom about #fun.", ["a.b+c@x.co.uk", "@tom", "#fun"]),
+        ("In /usr/lib/x.so or C:\\Program Files\\x.txt.", ["/usr/lib/x.so", "C:\\Program Files\\x.txt"]),
+        ("At 192.168.0.1/24 or fe80::1 or example.de.", ["192.168.0.1/24", "fe80::1", "example.de"]),
+        ("So 👨\u200d👩\u200d👧 from 🇩🇪 press 1\ufe0f\u20e3 👏🏽.", ["👨\u200d👩\u200d👧", "🇩🇪", "1\ufe0f\u20e3 👏🏽"]),
+        ("It is -3.5 °C at 3:30 p.m. for $1,000,000.", ["-3.5 °C", "3:30 p.m.", "$1,000,000"]),
+        ("Am 28.11.2026 um 15.30 Uhr, 1.234.567 €", ["28.11.2026", "15.30", "1.234.567 €"]),
+        ("Call +49 30 123456 or (555) 123-4567 for A4.", ["+49 30 123456", "(555) 123-4567", "A4"]),
+        ("Use `x = 1` in foo_bar() of std::vector<int>.", ["`x = 1`", "foo_bar()", "std::vector<int>"]),
+        ("An iPhone &amp; a MAX_SIZE with --help.", ["iPhone", "&amp;", "MAX_SIZE", "--help"]),
+        ("This is **very** *good*, a * b.", ["**", "**", "*", "*", "*"]),
+        ("- one", ["-"]),
+        ("2) two", ["2)"]),
+    ],
+)
+def test_what_must_survive_is_found(text: str, due: list[str]) -> None:
+    assert found(text) == due
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "This is an ordinary sentence, isn't it?",
+        'Er sagte: "Das glaube ich nicht (noch nicht)."',
+        "Ein- und Ausgang; und/oder, z.B. die Lehrerinnen – usw.",
+        "I was the 42nd, in the 1990s.",
+        "Kolleg*innen und MitarbeiterInnen",
+        "Is 100% what you want? No.",
+        "",
+    ],
+)
+def test_ordinary_text_has_no_names_or_marks(text: str) -> None:
+    assert [span for span in find_spans(text) if span.role is not Role.NUMBER] == []
+
+
+def test_the_texts_of_an_icu_message_stay() -> None:
+    text = "{n, plural, =0 {No file} one {# file {x}} other {# files}} left"
+    assert found(text) == ["{n, plural, =0 {", "} one {", "#", "{x}", "} other {", "#", "}}"]
+    assert found("{n, plural, one {# file") == []
+
+
+@given(ANY_TEXT)
+def test_spans_are_ascending_and_do_not_overlap(text: str) -> None:
+    spans = find_spans(text)
+    places = [place for span in spans for place in (span.begin, span.end)]
+    assert places == sorted(places)
+    assert all(span.begin < span.end for span in spans)
+    begins = {span.begin: span.partner for span in spans}
+    assert all(begins[partner] == begin for begin, partner in begins.items() if partner is not None)
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        "a",
+        ".",
+        "@",
+        "/",
+        "\\",
+        "{",
+        "}",
+        "{{",
+        "{%",
+        "<",
+        "<a",
+        "`",
+        "*",
+        "_",
+        "(",
+        "[",
+        "-",
+        ":",
+        "::",
+        "1",
+        "1.",
+        "1,",
+        "1-",
+        "1:",
+        "#",
+        "&",
+        "%",
+        "$",
+        "=",
+        ".a",
+        "a.",
+        "a@",
+        "a/",
+        "a_",
+        "aA",
+        "/a",
+        "{a,",
+        "😀",
+        "\u200d",
+        "🇩",
+        "<a>",
+        "</a>",
+        "**",
+        "\n-",
+    ],
+)
+def test_hostile_text_ends(part: str) -> None:
+    assert find_spans(part * (100_000 // len(part))) is not None
+    assert find_spans(f"{part} " * (100_000 // (len(part) + 1))) is not None
