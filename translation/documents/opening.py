@@ -22,6 +22,7 @@ class Format:
 
 
 FORMATS = {
+    "android": Format("catalogues.android", (".xml",), (b"<resources",)),
     "html": Format("texts.html", (".html", ".htm", ".xhtml")),
     "markdown": Format("texts.markdown", (".md", ".markdown", ".mdown")),
     "po": Format("catalogues.po", (".po", ".pot")),
@@ -31,6 +32,7 @@ FORMATS = {
     ),
     "pptx": Format("office.document", (".pptx", ".pptm", ".potx", ".potm", ".ppsx", ".ppsm")),
     "text": Format("texts.plain", (".txt", ".text")),
+    "xliff": Format("catalogues.xliff", (".xlf", ".xliff")),
     "xlsx": Format("office.document", (".xlsx", ".xlsm", ".xltx", ".xltm")),
 }
 """The formats by name. Modules are imported when they are needed."""

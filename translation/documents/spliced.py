@@ -10,12 +10,17 @@ from dragoman.translation.markup.content import Content
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a segment stands in a text: from `begin` to before `end`. write: the text that takes its place."""
+    """Where a segment stands in a text: from `begin` to before `end`.
+
+    write: the text that takes its place. is_target: whether the source stands elsewhere, so that a translation that is
+    equal to it is written, too.
+    """
 
     begin: int
     end: int
     segment: Segment
     write: Callable[[Content], str]
+    is_target: bool = False
 
 
 class SplicedDocument:
@@ -47,7 +52,7 @@ class SplicedDocument:
         changes = [
             (place.begin, place.end, place.write(translation))
             for place, translation in zip(self._places, translations, strict=True)
-            if translation is not None and translation != place.segment.content
+            if translation is not None and (place.is_target or translation != place.segment.content)
         ]
         if changes:
             changes = sorted([*changes, *self._fixes])

@@ -6,7 +6,7 @@ where these belong in the translation and gives `Content` again, with each tag i
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import TypeAlias
 
@@ -37,6 +37,26 @@ class Tag:
 
 Content: TypeAlias = tuple[str | Tag, ...]
 """Pieces of text, and the tags between them."""
+
+
+def pair_tags(pieces: Sequence[tuple[str | Tag, str]]) -> Content:
+    """Pieces, each with a key that both tags of an element have; those without a properly nested other half become
+    single ones. A text's key does not matter."""
+    opened: list[int] = []
+    paired: set[int] = set()
+    for place, (piece, key) in enumerate(pieces):
+        if isinstance(piece, str) or piece.role is Role.SINGLE:
+            continue
+        if piece.role is Role.OPEN:
+            opened.append(place)
+        elif any(pieces[other][1] == key for other in opened):
+            while pieces[start := opened.pop()][1] != key:
+                pass
+            paired |= {start, place}
+    return tuple(
+        replace(piece, role=Role.SINGLE) if isinstance(piece, Tag) and place not in paired else piece
+        for place, (piece, _) in enumerate(pieces)
+    )
 
 
 def read_content(content: Iterable[str | Tag]) -> tuple[str, tuple[Inline, ...]]:

@@ -15,9 +15,15 @@ from tests.translation.documents.office.building import docx, odt, pptx, xlsx
 OPTIONS = DocumentOptions("en", "de")
 
 SAMPLES = {
+    "android": b"""<?xml version="1.0"?>\n<resources>\n  <string name="a">Don\\'t <b>go</b> &amp; stay</string>\n"""
+    b"""  <plurals name="p"><item quantity="one">%d day</item><item quantity="other">%d days</item></plurals>\n"""
+    b"""  <string name="c"><![CDATA[<i>Text</i>]]></string>\n</resources>\n""",
     "html": b"<!DOCTYPE html>\n<html lang=en>\n<p>  Good <b>m&ouml;rning</b>.\n <code>x &lt; 1</code></p>\n</html>",
     "markdown": b'---\ntitle: x\n---\n# The *great* `cat`\n\n> It is\n> [here](a.md "b") and\\\n> sleeps.\n\n'
     b"| One | Two \\| |\n|-|-|\n| big\t| **small** |\n\n```\ncode\n```\n\n<div>\nText <i>here</i>\n</div>\n",
+    "xliff": b"""<xliff version="1.2"><file source-language="en" target-language="de" datatype="x">
+    <body><trans-unit id="1">\n<source>Good <g id="1">day</g></source>
+    <target state="translated">Good <g id="1">day</g></target></trans-unit></body></file></xliff>""",
     "po": b'msgid ""\nmsgstr ""\n"Language: de\\n"\n"Plural-Forms: nplurals=2; plural=(n != 1);\\n"\n\n'
     b'#, c-format\nmsgid ""\n"A %d <b>file</b>\\n"\n"is here."\nmsgid_plural "Files"\n'
     b'msgstr[0]  ""\n"A %d <b>file</b>\\n"\n"is here."\nmsgstr[1] "Files"\n',

@@ -10,7 +10,7 @@ from markdown_it import MarkdownIt
 from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 
-from dragoman.translation.markup.content import Content, Role, Tag
+from dragoman.translation.markup.content import Content, Role, Tag, pair_tags
 from dragoman.translation.markup.segments import MAX_KEPT_WORDS
 
 Rule: TypeAlias = Callable[[StateInline, bool], bool]
@@ -198,23 +198,8 @@ def _restore(found: _Found) -> _Found:
 
 def _pair(found: Sequence[_Found]) -> list[_Found]:
     """With the tags that have no other half standing alone."""
-    opened: list[int] = []
-    paired: set[int] = set()
-    for number, piece in enumerate(found):
-        if not piece.key or not isinstance(piece.piece, Tag):
-            continue
-        if piece.piece.role is Role.OPEN:
-            opened.append(number)
-        elif any(found[other].key == piece.key for other in opened):
-            while found[start := opened.pop()].key != piece.key:
-                pass
-            paired |= {start, number}
-    return [
-        _Found(piece.begin, piece.end, Tag(piece.piece.raw))
-        if piece.key and number not in paired and isinstance(piece.piece, Tag)
-        else piece
-        for number, piece in enumerate(found)
-    ]
+    pieces = pair_tags([(item.piece, item.key) for item in found])
+    return [replace(item, piece=piece) for item, piece in zip(found, pieces, strict=True)]
 
 
 def _split(found: Sequence[_Found]) -> list[Part]:
