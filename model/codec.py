@@ -2,6 +2,8 @@
 trains;
 a foreign vocabulary is another implementation."""
 
+import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -94,3 +96,22 @@ class Codec(Protocol):
     def files(self) -> Mapping[str, bytes]:
         """File names and contents, for a bundle; equal for equal vocabularies."""
         ...
+
+
+_WITHOUT_SPACES = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u31ff\u3400-\u9fff\uf900-\ufaff]")
+"""Letters of scripts that write words without spaces between them."""
+
+_LETTER_BYTES = {f"<0x{byte:02X}>" for byte in range(0xC3, 0xE0)}
+"""First bytes of the letters of alphabets, which a piece of their own may lack. Those of symbols are others."""
+
+
+def joined_ids(side: Side) -> list[int]:
+    """The pieces, ascending, that continue a word where they follow another piece: those that begin with a letter, a
+    mark or a digit instead of a space."""
+    pieces = side.pieces(range(side.size))
+    return [piece_id for piece_id, piece in enumerate(pieces) if piece in _LETTER_BYTES or _continues(piece)]
+
+
+def _continues(piece: str) -> bool:
+    first = piece[:1]
+    return bool(first) and unicodedata.category(first)[0] in "LMN" and not _WITHOUT_SPACES.match(first)

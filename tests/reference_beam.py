@@ -16,6 +16,9 @@ from dragoman.model.decoding.request import TokenHypothesis
 from dragoman.model.decoding.search_options import SearchOptions
 from dragoman.model.network.transformer import Transformer
 
+Forms = Sequence[Sequence[int]]
+"""A term: the forms of which one must appear."""
+
 
 @torch.inference_mode()
 def reference_beam_search(
@@ -65,8 +68,11 @@ def reference_search(
     prefix_ids: Sequence[int] = (),
     suppressed_ids: Collection[int] = (),
     allowed_ids: Collection[int] | None = None,
+    terms: Sequence[Forms] = (),
+    joined_ids: Collection[int] = (),
 ) -> list[TokenHypothesis]:
     """Beam search or sampling with all options. Several networks are an ensemble: the mean of their probabilities."""
+    terms = _with_room(terms, max_target_length - len(prefix_ids))
     networks = [network] if isinstance(network, Transformer) else list(network)
     eos_id = networks[0].vocabulary.eos_id
 
@@ -83,11 +89,15 @@ def reference_search(
             return [(forced, log_probs[forced] if log_probs[forced] > -math.inf else 0.0)]
         found = []
         for piece, log_prob in enumerate(log_probs):
-            too_short = piece == eos_id and len(tokens) < options.min_target_length
+            too_short = piece == eos_id and (len(tokens) < options.min_target_length or unmet(terms, tokens))
+            joins = piece in joined_ids and len(unmet(terms, tokens)) < len(unmet(terms, tokens[:-1]))
             repeats = _repeats([*tokens, piece], options.no_repeat_ngram_size) and piece != eos_id
-            if log_prob > -math.inf and not too_short and not repeats and piece not in suppressed_ids:
+            if log_prob > -math.inf and not too_short and not joins and not repeats and piece not in suppressed_ids:
                 found.append((piece, log_prob))
-        return found or [(eos_id, log_probs[eos_id])]
+        found = found or [(eos_id, log_probs[eos_id])]
+        advancing = {form[begun] for term in unmet(terms, tokens) for form, begun in _beginnings(terms[term], tokens)}
+        wanted = advancing.difference(piece for piece, _ in found)
+        return found + [(piece, log_probs[piece]) for piece in sorted(wanted) if log_probs[piece] > -math.inf]
 
     def finish(log_prob: float, tokens: list[int], steps: list[float]) -> TokenHypothesis:
         length = len(tokens)
@@ -100,12 +110,76 @@ def reference_search(
         pieces = tuple(tokens[:-1] if tokens[-1] == eos_id else tokens)
         return TokenHypothesis(pieces, score, tuple(steps), attention if options.return_attention else None)
 
-    search = _search if options.sampling_temperature is None else partial(_sample, source_ids=source_ids)
+    search = partial(_search, terms=terms)
+    if options.sampling_temperature is not None:
+        search = partial(_sample, source_ids=source_ids)
     finished = [
         finish(*hypothesis) for hypothesis in search(possible, options, max_target_length, len(prefix_ids), eos_id)
     ]
-    finished.sort(key=lambda hypothesis: -hypothesis.score)
+    finished.sort(key=lambda hypothesis: (len(unmet(terms, hypothesis.token_ids)), -hypothesis.score))
     return finished[: options.n_best]
+
+
+def unmet(terms: Sequence[Forms], tokens: Sequence[int]) -> list[int]:
+    """The numbers of the terms that have no form of their own among the tokens: one that occurs counts for the first
+    term that still needs it."""
+    needed = list(range(len(terms)))
+    for end in range(1, len(tokens) + 1):
+        for form in sorted({tuple(form) for forms in terms for form in forms}, key=len, reverse=True):
+            if len(form) <= end and tuple(tokens[end - len(form) : end]) == form:
+                takers = [number for number in needed if form in map(tuple, terms[number])]
+                if takers:
+                    needed.remove(takers[0])
+    return needed
+
+
+def _beginnings(forms: Forms, tokens: Sequence[int]) -> list[tuple[Sequence[int], int]]:
+    """Each form with the number of its pieces with which the tokens end, 0 included."""
+    return [
+        (form, begun)
+        for form in forms
+        for begun in range(len(form))
+        if begun <= len(tokens) and list(tokens[len(tokens) - begun :]) == list(form[:begun])
+    ]
+
+
+def _with_room(terms: Sequence[Forms], room: int) -> list[Forms]:
+    kept: list[Forms] = []
+    for forms in terms:
+        if sum(min(map(len, one)) for one in [*kept, forms]) <= room:
+            kept.append(forms)
+    return kept
+
+
+def _by_banks(extensions: "Found", terms: Sequence[Forms], max_target_length: int, eos_id: int) -> "Found":
+    """In the order in which the banks give them places in the beam."""
+    turns: dict[tuple[bool, int], int] = {}
+    judged, placed = [], []
+    best = max((log_prob for log_prob, _, _ in extensions), default=0.0)
+    for extension in extensions:
+        log_prob, tokens, _ = extension
+        needed = unmet(terms, tokens)
+        lengths = {number: min(map(len, terms[number])) for number in needed}
+        beginnings = [(number, *one) for number in needed for one in _beginnings(terms[number], tokens)]
+        gained = max((lengths[number] - len(form) + begun for number, form, begun in beginnings), default=0)
+        is_late = bool(needed) and (
+            tokens[-1] == eos_id or len(tokens) + sum(lengths.values()) - gained > max_target_length
+        )
+        has_begun = any(begun for _, _, begun in beginnings)
+        bank = 2 * (len(terms) - len(needed)) + has_begun
+        longest = max(
+            length
+            for forms in terms
+            for form in forms
+            for length in range(len(form) + 1)
+            if length <= len(tokens) and list(tokens[len(tokens) - length :]) == list(form[:length])
+        )
+        loss = (best - log_prob) / (longest if has_begun else 1)
+        judged.append((loss, is_late, bank, extension))
+    for _, is_late, bank, extension in sorted(judged, key=lambda one: one[0]):
+        turn = turns[is_late, bank] = turns.get((is_late, bank), -1) + 1
+        placed.append(((is_late, turn, -bank), extension))
+    return [extension for _, extension in sorted(placed, key=lambda one: one[0])]
 
 
 Found = list[tuple[float, list[int], list[float]]]
@@ -114,7 +188,13 @@ Possible = Callable[[Sequence[int]], list[tuple[int, float]]]
 
 
 def _search(
-    possible: Possible, options: SearchOptions, max_target_length: int, _prefix_length: int, eos_id: int
+    possible: Possible,
+    options: SearchOptions,
+    max_target_length: int,
+    _prefix_length: int,
+    eos_id: int,
+    *,
+    terms: Sequence[Forms],
 ) -> Found:
     live: Found = [(0.0, [], [])]
     finished: Found = []
@@ -125,6 +205,8 @@ def _search(
             for piece, step in possible(tokens)
         ]
         extensions.sort(key=lambda extension: -extension[0])
+        if terms:
+            extensions = _by_banks(extensions, terms, max_target_length, eos_id)
         is_last = position + 1 == max_target_length
         live = []
         for rank, extension in enumerate(extensions[: 2 * options.beam_size]):

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Unpack
 
 from dragoman.model.bundle import BundleConfig
-from dragoman.model.codec import Codec
+from dragoman.model.codec import Codec, joined_ids
 from dragoman.model.config import Direction
 from dragoman.model.decoding.engines.fleet import Fleet
 from dragoman.model.decoding.engines.making import default_threads, make_engine
@@ -114,6 +114,7 @@ class Translator:
                 num_threads=num_threads,
                 max_slots=max_slots,
                 max_cached_positions=max_cached_positions,
+                joined_ids=joined_ids(model.vocabulary.target),
                 stall_seconds=stall_seconds,
             )
         return cls(model.info, model.vocabulary, engine, revision=model.revision, shortlist=model.shortlist)

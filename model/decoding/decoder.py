@@ -73,7 +73,7 @@ class PieceLists(NamedTuple):
     @classmethod
     def from_pairs(cls, rows: NDArray[np.integer], token_ids: NDArray[np.integer], num_rows: int) -> "PieceLists":
         """rows, token_ids: [N] a row and a piece of it, in any order; repeats are allowed."""
-        keys = np.sort((rows.astype(np.int64) << 32) | token_ids)
+        keys = np.sort((rows.astype(np.int64) << 32) | token_ids, kind="stable")  # fast where most are in order
         keys = keys[np.append(True, keys[1:] != keys[:-1])[: len(keys)]]
         offsets = np.searchsorted(keys >> 32, np.arange(num_rows + 1)).astype(np.int32)
         return cls(offsets, (keys & 0xFFFFFFFF).astype(np.int32))
@@ -118,7 +118,9 @@ class Rows:
     log_probs: [R] float64, sums of the log probabilities of each hypothesis so far.
     ancestry:  [max_slots, widest beam, longest target] uint8, indexed by slot, beam and position: the beam of the
                row's hypothesis at position t, before the slot's current one.
-    num_extensions: [n] extensions requested by each slot, at most the vocabulary's size.
+    num_extensions: [n] extensions requested by each slot.
+    num_candidates: [n] the likeliest pieces of each row among which the slot's extensions are chosen, at most the
+               vocabulary's size; None: num_extensions.
     excluded:  the pieces that may not follow each row; None if there are none. They still count in the softmax. A row
                without any other possible piece may end nevertheless.
     wanted:    the pieces whose log probabilities each row needs, whether or not they are excluded or among the best
@@ -134,10 +136,16 @@ class Rows:
     num_extensions: Ints
     excluded: PieceLists | None = None
     wanted: PieceLists | None = None
+    num_candidates: Ints | None = None
 
     @property
     def num_rows(self) -> int:
         return len(self.token_ids)
+
+    @property
+    def candidates(self) -> Ints:
+        """[n] num_candidates, or num_extensions in its place."""
+        return self.num_extensions if self.num_candidates is None else self.num_candidates
 
     def of_slots(self, which: Ints) -> tuple[NDArray[np.intp], Ints]:
         """The rows of the slots self.slots[which] in order, and their offsets among these."""

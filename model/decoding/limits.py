@@ -6,7 +6,11 @@ from dragoman.model.bundle import BundleConfig
 from dragoman.model.config import VocabularyShape
 from dragoman.model.decoding.decoder import Decoder, Ints
 from dragoman.model.decoding.request import Request
+from dragoman.model.decoding.search.automaton import MAX_TERMS
 from dragoman.model.errors import InvalidInputError
+
+MAX_TERM_PIECES = 4096
+"""Most pieces of all forms of a sentence's terms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +82,28 @@ class EngineLimits:
             for piece in getattr(request, name):
                 if not 0 <= piece < vocab_size:
                     raise InvalidInputError(f"{name} holds {piece}, but the vocabulary has {vocab_size} pieces")
+        self._check_terms(request)
         if request.allowed_ids is not None and not _is_shortlist(request.allowed_ids, self.vocabulary):
             raise InvalidInputError("allowed_ids must be ascending pieces of the vocabulary with the end of sentence")
+
+    def _check_terms(self, request: Request) -> None:
+        """Raises InvalidInputError for terms that make no sense."""
+        if not request.terms:
+            return
+        if request.options.sampling_temperature is not None:
+            raise InvalidInputError("terms need beam search: they do not go together with sampling_temperature")
+        if len(request.terms) > MAX_TERMS:
+            raise InvalidInputError(f"a sentence has {len(request.terms)} terms; {MAX_TERMS} are possible")
+        if request.num_term_ids > MAX_TERM_PIECES:
+            raise InvalidInputError(
+                f"the forms of a sentence's terms have {request.num_term_ids} pieces; {MAX_TERM_PIECES} are possible"
+            )
+        for forms in request.terms:
+            if not forms or not all(forms):
+                raise InvalidInputError("a term needs a form, and a form a piece")
+            for piece in (piece for form in forms for piece in form):
+                if not 0 <= piece < self.vocabulary.target_size or piece == self.vocabulary.eos_id:
+                    raise InvalidInputError(f"a term holds the piece {piece}, which no term can hold")
 
 
 def num_cached_positions(request: Request) -> int:

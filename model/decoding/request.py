@@ -30,6 +30,8 @@ class Request:
     suppressed_ids:    the ids of options.suppressed_pieces.
     allowed_ids:       the pieces that hypotheses may consist of (a lexical shortlist), besides those of the prefix:
                        ascending, with the end of sentence among them; None for the whole vocabulary.
+    terms:             what must appear: for each term its forms, of which one is due, each as its pieces; see
+                       `search.terms.Terms`. Not for sampling.
     is_followed:       whether steps report `Partial`s of it.
 
     The engine reads prefix_ids and suppressed_ids, but never the texts in `options`.
@@ -42,6 +44,7 @@ class Request:
     prefix_ids: tuple[int, ...] = ()
     suppressed_ids: tuple[int, ...] = ()
     allowed_ids: NDArray[np.int32] | None = field(default=None, compare=False)
+    terms: tuple[tuple[tuple[int, ...], ...], ...] = ()
     is_followed: bool = False
 
     @property
@@ -52,9 +55,22 @@ class Request:
         return len(self.source_ids) + self.options.max_hypotheses * min(wanted, self.max_target_length)
 
     @property
+    def possible_ids(self) -> NDArray[np.int32] | None:
+        """allowed_ids with the pieces of the prefix and the terms; None for the whole vocabulary."""
+        if self.allowed_ids is None or not (self.prefix_ids or self.terms):
+            return self.allowed_ids
+        of_terms = [piece for forms in self.terms for form in forms for piece in form]
+        return np.union1d(self.allowed_ids, np.array([*self.prefix_ids, *of_terms], np.int32))
+
+    @property
+    def num_term_ids(self) -> int:
+        """The pieces of all forms of all terms."""
+        return sum(len(form) for forms in self.terms for form in forms)
+
+    @property
     def num_bytes(self) -> int:
         """About how much memory it takes while it waits, the server's own objects for it included."""
-        num_ids = len(self.source_ids) + len(self.prefix_ids) + len(self.suppressed_ids)
+        num_ids = len(self.source_ids) + len(self.prefix_ids) + len(self.suppressed_ids) + self.num_term_ids
         return BASE_BYTES + ID_BYTES * num_ids + (0 if self.allowed_ids is None else self.allowed_ids.nbytes)
 
 

@@ -94,12 +94,12 @@ class EnsembleDecoder:
         probabilities[excluded.rows, excluded.token_ids] = 0.0
         stuck = np.flatnonzero(~(probabilities > 0.0).any(axis=1)) if len(excluded.rows) else excluded.rows
         probabilities[stuck, self.vocabulary.eos_id] = ends[stuck]
-        num_extensions = rows.num_extensions[which]
-        sums, token_ids = top_pieces(probabilities, int(num_extensions.max(initial=1)))
+        num_extensions, num_candidates = rows.num_extensions[which], rows.candidates[which]
+        sums, token_ids = top_pieces(probabilities, int(num_candidates.max(initial=1)))
         sums = sums.clip(min=0.0)  # of a broken model they are -inf
         with np.errstate(divide="ignore"):  # log 0 is -inf, as it should be
             best = np.log(sums.astype(np.float64) / len(self._decoders))
-        extensions = best_extensions(best, token_ids, rows.log_probs[chosen], offsets, num_extensions)
+        extensions = best_extensions(best, token_ids, rows.log_probs[chosen], offsets, num_extensions, num_candidates)
         found = np.full(wanted.num_pieces, np.nan)
         found[wanted.places] = totals - np.log(len(self._decoders)) + rows.log_probs[chosen[wanted.rows]]
         return dataclasses.replace(extensions, wanted=found)

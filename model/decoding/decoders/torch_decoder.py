@@ -204,16 +204,16 @@ class TorchDecoder:
         """See `Decoder`."""
         chosen, offsets = rows.of_slots(which)
         log_probs = self._log_probs if len(which) == len(rows.slots) else self._log_probs[self._tensor(chosen)]
-        num_extensions = rows.num_extensions[which]
+        num_extensions, num_candidates = rows.num_extensions[which], rows.candidates[which]
         wanted = ChosenPieces(rows.wanted, chosen, rows.num_rows)
         found = np.full(wanted.num_pieces, np.nan)
         if len(wanted.rows):
             places = self._tensor(wanted.rows), self._tensor(wanted.token_ids.astype(np.int64))
             found[wanted.places] = log_probs[places].cpu().double().numpy() + rows.log_probs[chosen[wanted.rows]]
         values, ids = self._best_pieces(
-            log_probs, ChosenPieces(rows.excluded, chosen, rows.num_rows), int(num_extensions.max(initial=1))
+            log_probs, ChosenPieces(rows.excluded, chosen, rows.num_rows), int(num_candidates.max(initial=1))
         )
-        extensions = best_extensions(values, ids, rows.log_probs[chosen], offsets, num_extensions)
+        extensions = best_extensions(values, ids, rows.log_probs[chosen], offsets, num_extensions, num_candidates)
         return dataclasses.replace(extensions, wanted=found)
 
     def _best_pieces(self, log_probs: Tensor, excluded: ChosenPieces, count: int) -> tuple[Floats, NDArray[np.intp]]:

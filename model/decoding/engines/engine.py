@@ -41,18 +41,20 @@ class Engine:
         *,
         max_slots: int | None = None,
         max_cached_positions: int | None = None,
+        joined_ids: Sequence[int] = (),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """max_slots: sentences decoded at once, at most the decoder's slots. max_cached_positions: most positions whose
         keys and values the decoder keeps; a request counts its source pieces, and its beams times its
-        max_target_length. None: no bound but the slots. clock: times the reports of followed requests."""
+        max_target_length. None: no bound but the slots. joined_ids: the pieces that continue a word, so that none
+        follows a term. clock: times the reports of followed requests."""
         self.decoder = decoder
         self.max_slots = min(max_slots or decoder.max_slots, decoder.max_slots)
         self.limits = EngineLimits.of_decoder(decoder, max_cached_positions)
         self.step_counts = StepCounts()
         self._request_counts = RequestCounts()
         self._search = Search(self.max_slots, decoder.vocabulary)
-        self._rules = Rules(self.max_slots, decoder.vocabulary.eos_id)
+        self._rules = Rules(self.max_slots, decoder.vocabulary, joined_ids)
         self._sampler = Sampler(decoder.vocabulary.eos_id)
         self._given: list[int] = []  # slots whose translation is given, to be scored, in order of arrival
         self._clock = clock
@@ -170,7 +172,7 @@ class Engine:
         rows = self._rules.apply(self._search.rows())
         self.decoder.advance(rows)
         extensions = self._extend(rows)
-        self._rules.force(rows, extensions)
+        self._rules.choose(rows, extensions)
         step = self._search.advance(rows, extensions)
         self._rules.follow(rows, extensions, step)
         if self._sampler:
@@ -273,6 +275,8 @@ class Engine:
             score = hypothesis_score(options, ending.log_prob, length, attention)
             scored.append((score, ending, attention if options.return_attention else None))
         scored.sort(key=lambda found: -found[0])  # stable: of equal scores, the one that finished first comes first
+        if self._rules.has_terms(slot):
+            scored.sort(key=lambda found: self._rules.num_unmet(slot, self._search.trace(slot, found[1]).token_ids))
         hypotheses = []
         for score, ending, attention in scored[: options.n_best]:
             path = self._search.trace(slot, ending)
@@ -287,14 +291,11 @@ def _needs_attention(options: SearchOptions) -> bool:
 
 
 def _admission(slot: int, request: Request) -> Admission:
-    allowed_ids = request.allowed_ids
-    if allowed_ids is not None and request.prefix_ids:
-        allowed_ids = np.union1d(allowed_ids, np.array(request.prefix_ids, np.int32))
     return Admission(
         slot=slot,
         source_ids=request.source_ids,
         beam_size=request.options.max_hypotheses,
         max_target_length=request.max_target_length,
-        allowed_ids=allowed_ids,
+        allowed_ids=request.possible_ids,
         keep_attention=_needs_attention(request.options),
     )

@@ -1,6 +1,7 @@
 """The engine that fits a decoder and a machine."""
 
 import os
+from collections.abc import Sequence
 
 from dragoman.model.decoding.decoder import Decoder
 from dragoman.model.decoding.engines.engine import Engine
@@ -14,9 +15,11 @@ def make_engine(
     num_threads: int,
     max_slots: int,
     max_cached_positions: int | None = None,
+    joined_ids: Sequence[int] = (),
     stall_seconds: float = STALL_SECONDS,
 ) -> Engine | Fleet:
-    """An engine for num_threads threads, which share the slots evenly; a single one if the decoder has no replicas."""
+    """An engine for num_threads threads, which share the slots evenly; a single one if the decoder has no replicas. The
+    other arguments are those of `Engine` and `Fleet`."""
     decoders = [decoder]
     while len(decoders) < min(num_threads, max_slots) and (replica := decoder.replicate()) is not None:
         decoders.append(replica)
@@ -26,6 +29,7 @@ def make_engine(
             one,
             max_slots=max_slots // count + (number < max_slots % count),
             max_cached_positions=max_cached_positions,
+            joined_ids=joined_ids,
         )
         for number, one in enumerate(decoders)
     ]

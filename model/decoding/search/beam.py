@@ -88,21 +88,28 @@ def sort_pieces(log_probs: Floats, ids: NDArray[np.intp]) -> tuple[Floats, NDArr
 
 
 def best_extensions(
-    log_probs: Floats, token_ids: NDArray[np.intp], row_log_probs: Floats, offsets: Ints, num_extensions: Ints
+    log_probs: Floats,
+    token_ids: NDArray[np.intp],
+    row_log_probs: Floats,
+    offsets: Ints,
+    num_extensions: Ints,
+    num_candidates: Ints,
 ) -> Extensions:
     """The best extensions of n slots out of the best of each of their rows.
 
     log_probs, token_ids: [R, K] each row's candidates in the order of `sort_pieces`, K at least the greatest
-    num_extensions or all pieces; row_log_probs: [R] of the rows' hypotheses; offsets [n + 1] and num_extensions [n] as
-    in `Rows`. Where log probabilities are equal, the lower beam and then the lower piece comes first.
+    num_candidates or all pieces; row_log_probs: [R] of the rows' hypotheses; offsets [n + 1], num_extensions and
+    num_candidates [n] as in `Rows`. Where log probabilities are equal, the lower beam and then the lower piece comes
+    first.
     """
     counts = np.diff(offsets)
-    num_slots, num_candidates, widest = len(counts), log_probs.shape[1], int(counts.max())
+    num_slots, most, widest = len(counts), log_probs.shape[1], int(counts.max())
     slots = np.repeat(np.arange(num_slots), counts)
     beams = np.arange(len(slots)) - offsets[slots]
-    totals = np.full((num_slots, widest, num_candidates), -np.inf)
+    totals = np.full((num_slots, widest, most), -np.inf)
     totals[slots, beams] = log_probs + row_log_probs[:, None].astype(np.float64)
-    pieces = np.zeros((num_slots, widest, num_candidates), np.int32)
+    totals.swapaxes(1, 2)[np.arange(most) >= num_candidates[:, None]] = -np.inf
+    pieces = np.zeros((num_slots, widest, most), np.int32)
     pieces[slots, beams] = token_ids
 
     num_columns = int(num_extensions.max(initial=1))
@@ -113,7 +120,7 @@ def best_extensions(
     found = order.shape[1]  # fewer than num_columns where there are not as many candidates
     best[:, :found] = np.take_along_axis(flat_totals, order, axis=1)
     best[np.arange(num_columns) >= num_extensions[:, None]] = -np.inf
-    parents[:, :found] = order // num_candidates
+    parents[:, :found] = order // most
     best_pieces[:, :found] = np.take_along_axis(pieces.reshape(num_slots, -1), order, axis=1)
     return Extensions(best, parents, best_pieces)
 

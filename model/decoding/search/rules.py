@@ -1,18 +1,20 @@
 """The rules of the search: penalties as pure functions, and the pieces that may or must follow a hypothesis.
 
-w live hypotheses of a slot, R rows, N pairs.
+w live hypotheses of a slot.
 """
 
 import dataclasses
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dragoman.model.config import VocabularyShape
 from dragoman.model.decoding.decoder import Extensions, Ints, PieceLists, Rows
 from dragoman.model.decoding.request import Request
 from dragoman.model.decoding.search.beam import BeamStep
+from dragoman.model.decoding.search.rule import Hypotheses, Pairs, Rule, grown, join
+from dragoman.model.decoding.search.terms import Terms
 from dragoman.model.decoding.search_options import LengthNormalization, SearchOptions
 
 
@@ -60,48 +62,6 @@ def repeated_pieces(pieces: Ints, lengths: Ints, size: int) -> tuple[NDArray[np.
         is_repeated &= pieces[:, place : place + num_windows] == current
     hypotheses, windows = is_repeated.nonzero()
     return hypotheses, pieces[hypotheses, windows + size - 1].astype(np.intp)
-
-
-class Hypotheses(NamedTuple):
-    """The live hypotheses of all slots; [R] each. positions: pieces of each so far."""
-
-    slots: Ints
-    beams: Ints
-    positions: Ints
-
-
-class Pairs(NamedTuple):
-    """Some pieces of some rows, in any order; [N] each. rows: numbers in `Rows`."""
-
-    rows: NDArray[np.intp]
-    token_ids: NDArray[np.integer]
-
-
-class Rule:
-    """A rule for the slots that ask for it, on arrays over all of them. Its state follows each hypothesis.
-
-    The methods that a rule does not override exclude and want nothing.
-    """
-
-    def __init__(self, max_slots: int) -> None:
-        self.applies = np.zeros(max_slots, np.bool_)  # by slot
-        self.num_slots = 0
-
-    def begin(self, slot: int, request: Request) -> bool:
-        """Takes up a slot with the empty hypothesis; whether the rule applies there."""
-        raise NotImplementedError
-
-    def exclude(self, at: Hypotheses) -> Pairs:
-        """The pieces that may not follow."""
-        return Pairs(np.zeros(0, np.intp), np.zeros(0, np.int32))
-
-    def want(self, at: Hypotheses) -> Pairs:
-        """The pieces whose log probabilities the rule needs."""
-        return Pairs(np.zeros(0, np.intp), np.zeros(0, np.int32))
-
-    def follow(self, at: Hypotheses, parents: Ints, token_ids: Ints) -> None:
-        """Follows a step. at: the new live hypotheses, by their new beams and their positions before the step; parents:
-        the beam that each extends; token_ids: its new piece. Rows [R] in order of slots."""
 
 
 class LeastLength(Rule):
@@ -206,9 +166,13 @@ class Rules:
     count towards lengths, and their log probabilities towards the score; an impossible piece adds nothing.
     """
 
-    def __init__(self, max_slots: int, eos_id: int) -> None:
-        self._least, self._prefix = LeastLength(max_slots, eos_id), ForcedPrefix(max_slots)
-        self._others: tuple[Rule, ...] = (self._prefix, SuppressedPieces(max_slots), BlockedNgrams(max_slots))
+    def __init__(self, max_slots: int, vocabulary: VocabularyShape, joined_ids: Sequence[int] = ()) -> None:
+        """joined_ids: the pieces that continue a word; see `Terms`."""
+        self._target_size = vocabulary.target_size
+        self._least, self._prefix = LeastLength(max_slots, vocabulary.eos_id), ForcedPrefix(max_slots)
+        self._terms = Terms(max_slots, vocabulary.eos_id, np.array(sorted(joined_ids), np.int32))
+        others = (self._prefix, self._terms, SuppressedPieces(max_slots), BlockedNgrams(max_slots))
+        self._others: tuple[Rule, ...] = others
         self._has_others = False  # whether any of these applies anywhere
 
     def begin(self, slot: int, request: Request) -> None:
@@ -239,12 +203,14 @@ class Rules:
         beams = np.arange(rows.num_rows) - rows.offsets[owners]
         at = Hypotheses(rows.slots[owners], beams.astype(np.int32), rows.positions[owners])
         excluded, wanted = join([rule.exclude(at) for rule in rules]), join([rule.want(at) for rule in rules])
-        return dataclasses.replace(
+        ruled = dataclasses.replace(
             rows,
-            num_extensions=np.where(self.is_forced(rows), 0, rows.num_extensions).astype(np.int32),
             excluded=PieceLists.from_pairs(*excluded, rows.num_rows) if len(excluded.rows) else None,
             wanted=PieceLists.from_pairs(*wanted, rows.num_rows) if len(wanted.rows) else None,
         )
+        num_extensions = np.where(self.is_forced(rows), 0, rows.num_extensions).astype(np.int32)
+        ruled = dataclasses.replace(ruled, num_extensions=num_extensions)
+        return self._terms.widen(ruled, self._target_size) if self._terms.num_slots else ruled
 
     def is_forced(self, rows: Rows) -> NDArray[np.bool_]:
         """[n] True where the slot is within its prefix, with a single hypothesis."""
@@ -253,16 +219,29 @@ class Rules:
         )
         return forced
 
-    def force(self, rows: Rows, extensions: Extensions) -> None:
-        """Makes the next piece of the prefix the only extension of every slot within its prefix."""
-        if not self._prefix.num_slots or rows.wanted is None:
-            return
+    def choose(self, rows: Rows, extensions: Extensions) -> None:
+        """Makes the next piece of the prefix the only extension of every slot within its prefix, and gives the places
+        of the beam to hypotheses with terms."""
+        if self._terms.num_slots:
+            self._terms.constrain(rows, extensions, ~self.is_forced(rows))
+        if self._prefix.num_slots and rows.wanted is not None:
+            self._force(rows, rows.wanted, extensions)
+
+    def has_terms(self, slot: int) -> bool:
+        """Whether there are terms that the slot's hypotheses should have."""
+        return bool(self._terms.applies[slot])
+
+    def num_unmet(self, slot: int, token_ids: tuple[int, ...]) -> int:
+        """The number of terms that a hypothesis of a slot with terms lacks."""
+        return self._terms.num_unmet(slot, token_ids)
+
+    def _force(self, rows: Rows, wanted: PieceLists, extensions: Extensions) -> None:
         forced = np.flatnonzero(self.is_forced(rows))
         own = rows.offsets[forced]  # a single row each
-        places = rows.wanted.find(own, self._prefix.next_pieces(rows.slots[forced], rows.positions[forced]))
+        places = wanted.find(own, self._prefix.next_pieces(rows.slots[forced], rows.positions[forced]))
         totals = extensions.wanted[places]
         extensions.log_probs[forced, 0] = np.where(np.isneginf(totals), rows.log_probs[own], totals)
-        extensions.parents[forced, 0], extensions.token_ids[forced, 0] = 0, rows.wanted.token_ids[places]
+        extensions.parents[forced, 0], extensions.token_ids[forced, 0] = 0, wanted.token_ids[places]
 
     def follow(self, rows: Rows, extensions: Extensions, step: BeamStep) -> None:
         """Follows the search's step on the extensions of the rows."""
@@ -271,16 +250,5 @@ class Rules:
         owners, columns = step.lives.nonzero()
         beams = np.arange(len(owners)) - np.searchsorted(owners, owners)
         at = Hypotheses(rows.slots[owners], beams.astype(np.int32), rows.positions[owners])
-        for rule in self._others:
+        for rule in (rule for rule in self._others if rule.num_slots):
             rule.follow(at, extensions.parents[owners, columns], extensions.token_ids[owners, columns])
-
-
-def join(pairs: Sequence[Pairs]) -> Pairs:
-    """One behind another."""
-    return Pairs(np.concatenate([one.rows for one in pairs]), np.concatenate([one.token_ids for one in pairs]))
-
-
-def grown(array: NDArray[np.int32], width: int, length: int) -> NDArray[np.int32]:
-    """An array by slot, beam and position, grown to at least `width` beams and `length` positions."""
-    missing = max(width - array.shape[1], 0), max(length - array.shape[2], 0)
-    return np.pad(array, ((0, 0), (0, missing[0]), (0, missing[1]))) if any(missing) else array

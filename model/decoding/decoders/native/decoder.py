@@ -289,6 +289,7 @@ def _rows(rows: contract.Rows) -> Rows:
         ancestry_slot_stride=rows.ancestry.strides[0],
         ancestry_beam_stride=rows.ancestry.strides[1],
         num_extensions=_address(rows.num_extensions, "<i4", num_slots),
+        num_candidates=_address(rows.candidates, "<i4", num_slots),
         excluded=_piece_lists(rows.excluded, num_rows),
         wanted=_piece_lists(rows.wanted, num_rows),
         num_slots=num_slots,

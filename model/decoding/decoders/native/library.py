@@ -79,6 +79,7 @@ class Rows(Structure):
         ("ancestry_slot_stride", c_int64),
         ("ancestry_beam_stride", c_int64),
         ("num_extensions", c_void_p),
+        ("num_candidates", c_void_p),
         ("excluded", PieceLists),
         ("wanted", PieceLists),
         ("num_slots", c_int32),

@@ -12,6 +12,7 @@ from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import NoReturn
 
+from dragoman.model.codec import joined_ids
 from dragoman.model.decoding.engines.engine import Engine
 from dragoman.model.decoding.engines.fleet import Fleet
 from dragoman.model.decoding.engines.making import make_engine
@@ -128,6 +129,7 @@ def load_engine(setup: ReplicaSetup) -> Engine | Fleet:
         num_threads=setup.num_threads,
         max_slots=setup.max_slots,
         max_cached_positions=setup.max_cached_positions,
+        joined_ids=joined_ids(model.vocabulary.target),
     )
 
 

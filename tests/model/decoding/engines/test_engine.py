@@ -20,6 +20,8 @@ from tests.reference_beam import reference_beam_search
 
 VOCAB_SIZE = 40
 FORBIDDEN = (0, 1, 2, 4, 5)
+JOINED = tuple(range(30, 36))
+"""Pieces that continue a word."""
 
 
 def tiny_network(seed: int = 0, **changes: object) -> Transformer:
@@ -61,7 +63,7 @@ requests_without_id = st.builds(
 
 
 def make_engine(max_slots: int, network: Transformer = NETWORK) -> Engine:
-    return Engine(TorchDecoder(network, forbidden_ids=FORBIDDEN, max_slots=max_slots))
+    return Engine(TorchDecoder(network, forbidden_ids=FORBIDDEN, max_slots=max_slots), joined_ids=JOINED)
 
 
 def make_requests(drawn: list[tuple[tuple[int, ...], SearchOptions, int]]) -> list[Request]:

@@ -14,6 +14,7 @@ from dragoman.model.errors import InvalidInputError
 from tests.model.decoding.engines.engines import finished_by_step
 from tests.model.decoding.engines.test_engine import (
     FORBIDDEN,
+    JOINED,
     NETWORK,
     VOCAB_SIZE,
     make_engine,
@@ -50,6 +51,8 @@ def requests_with_options(draw: st.DrawFn) -> Request:
         return_attention=draw(st.booleans()),
     )
     allowed = draw(st.none() | st.sets(PIECES, min_size=3))
+    form = st.lists(PIECES, min_size=1, max_size=3).map(tuple)
+    terms = st.lists(st.lists(form, min_size=1, max_size=2).map(tuple), min_size=1, max_size=3).map(tuple)
     return Request(
         0,
         tuple(draw(st.lists(PIECES, min_size=1, max_size=20))),
@@ -58,6 +61,7 @@ def requests_with_options(draw: st.DrawFn) -> Request:
         prefix_ids=tuple(draw(st.lists(PIECES, max_size=min(4, max_target_length - 1)))),
         suppressed_ids=tuple(draw(st.lists(PIECES | st.just(EOS_ID), max_size=5))),
         allowed_ids=None if allowed is None else np.array(sorted({*allowed, EOS_ID}), np.int32),
+        terms=() if options.sampling_temperature is not None else maybe((), terms),  # type: ignore[arg-type]
     )
 
 
@@ -66,7 +70,6 @@ def number(requests: list[Request]) -> list[Request]:
 
 
 def expected(request: Request) -> list[TokenHypothesis]:
-    allowed = None if request.allowed_ids is None else {*request.allowed_ids.tolist(), *request.prefix_ids}
     return reference_search(
         NETWORK,
         request.source_ids,
@@ -75,8 +78,18 @@ def expected(request: Request) -> list[TokenHypothesis]:
         FORBIDDEN,
         prefix_ids=request.prefix_ids,
         suppressed_ids=request.suppressed_ids,
-        allowed_ids=allowed,
+        allowed_ids=possible_ids(request),
+        terms=request.terms,
+        joined_ids=JOINED,
     )
+
+
+def possible_ids(request: Request) -> set[int] | None:
+    """The pieces of the request's shortlist, its prefix and its terms."""
+    if request.allowed_ids is None:
+        return None
+    of_terms = {piece for forms in request.terms for form in forms for piece in form}
+    return {*request.allowed_ids.tolist(), *request.prefix_ids, *of_terms}
 
 
 def assert_same(found: tuple[TokenHypothesis, ...], due: list[TokenHypothesis]) -> None:

@@ -112,15 +112,16 @@ def test_sorting_pieces_that_come_in_any_order(rows: list[list[float]], seed: in
     counts=st.lists(st.integers(1, 4), min_size=1, max_size=5),
     num_pieces=st.integers(1, 5),
     num_extensions=st.lists(st.integers(1, 8), min_size=5, max_size=5),
+    num_candidates=st.lists(st.integers(1, 8), min_size=5, max_size=5),
     seed=st.integers(0, 2**32),
 )
 @settings(deadline=None)
 def test_the_best_extensions_equal_sorting_them_all(
-    counts: list[int], num_pieces: int, num_extensions: list[int], seed: int
+    counts: list[int], num_pieces: int, num_extensions: list[int], num_candidates: list[int], seed: int
 ) -> None:
     """All pieces are candidates; log probabilities are of few values, so that many are equal."""
     chance = random.Random(seed)
-    num_extensions = num_extensions[: len(counts)]
+    num_extensions, num_candidates = num_extensions[: len(counts)], num_candidates[: len(counts)]
     rows = [
         [[chance.choice([-1.0, -2.0, -math.inf]) for _ in range(num_pieces)] for _ in range(count)] for count in counts
     ]
@@ -133,13 +134,16 @@ def test_the_best_extensions_equal_sorting_them_all(
         np.array([log_prob for slot in so_far for log_prob in slot]),
         np.cumsum([0, *counts]).astype(np.int32),
         np.array(num_extensions, np.int32),
+        np.array(num_candidates, np.int32),
     )
     assert found.log_probs.shape == found.parents.shape == found.token_ids.shape == (len(counts), max(num_extensions))
     for slot, wanted in enumerate(num_extensions):
         due = sorted(
             (-so_far[slot][beam] - rows[slot][beam][piece], beam, piece)
             for beam in range(counts[slot])
-            for piece in range(num_pieces)
+            for piece in sorted(range(num_pieces), key=lambda piece: (-rows[slot][beam][piece], piece))[
+                : num_candidates[slot]
+            ]
             if rows[slot][beam][piece] > -math.inf
         )[:wanted]
         possible = np.isfinite(found.log_probs[slot])

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dragoman.model.config import VocabularyShape
 from dragoman.model.decoding.decoder import Extensions, PieceLists, Rows
 from dragoman.model.decoding.request import Request
 from dragoman.model.decoding.search.beam import BeamStep
@@ -86,7 +87,7 @@ MAX_SLOTS = 4
 @settings(deadline=None, max_examples=40)
 def test_rules_follow_their_hypotheses_as_a_twin_that_writes_all_of_them_out(seed: int) -> None:
     chance = random.Random(seed)
-    rules = Rules(MAX_SLOTS, EOS_ID)
+    rules = Rules(MAX_SLOTS, VocabularyShape(source_size=9, target_size=9, joint=True, eos_id=EOS_ID))
     requests: dict[int, Request] = {}
     live: dict[int, list[list[int]]] = {}
     for step in range(14):
@@ -152,7 +153,7 @@ def branch(
         np.full(0 if rows.wanted is None else len(rows.wanted.token_ids), -np.inf),
     )
     lives = np.zeros(shape, np.bool_)
-    rules.force(rows, extensions)
+    rules.choose(rows, extensions)
     for index, slot in enumerate(sorted(live)):
         position, prefix = len(live[slot][0]), requests[slot].prefix_ids
         if position < len(prefix):

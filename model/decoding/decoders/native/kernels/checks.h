@@ -110,7 +110,10 @@ inline void check_fed(const Rows& rows, const int32_t* which, int count, const s
 }
 
 inline void check_extensions(const Rows& rows, const int32_t* which, int count, int vocab_size) {
-    for (int i = 0; i < count; ++i) check_index("number of extensions", rows.num_extensions[which[i]], vocab_size + 1);
+    for (int i = 0; i < count; ++i) {
+        check_index("number of extensions", rows.num_extensions[which[i]], INT32_MAX);
+        check_index("number of candidates", rows.num_candidates[which[i]], vocab_size + 1);
+    }
     check_lists("excluded piece", rows.excluded, rows.num_rows, vocab_size);
     check_lists("wanted piece", rows.wanted, rows.num_rows, vocab_size);
 }

@@ -224,7 +224,7 @@ private:
             const std::vector<int32_t>& allowed = slots_[rows.slots[which[i]]].allowed_ids;
             const PieceList allowed_ids = {allowed.data(), allowed.data() + allowed.size()};
             for (int row = rows.offsets[which[i]]; row < rows.offsets[which[i] + 1]; ++row)
-                next++->start(rows.num_extensions[which[i]], weights_->is_forbidden.data(), rows.excluded.of_row(row),
+                next++->start(rows.num_candidates[which[i]], weights_->is_forbidden.data(), rows.excluded.of_row(row),
                               rows.wanted.of_row(row), shape_.eos_id, allowed_ids);
         }
         RowCandidates* own = candidates_.data();

@@ -22,7 +22,7 @@ struct Rows {
     const double* log_probs;
     const uint8_t* ancestry;
     int64_t ancestry_slot_stride, ancestry_beam_stride;
-    const int32_t* num_extensions;
+    const int32_t *num_extensions, *num_candidates;
     PieceLists excluded, wanted;
     int32_t num_slots, num_rows;
     int32_t ancestry_slots, ancestry_beams, ancestry_positions;

@@ -196,11 +196,18 @@ def test_lists_of_pieces_that_make_no_sense_are_refused(
 
 
 @pytest.mark.parametrize("count", [-1, 76])
-def test_a_number_of_extensions_that_makes_no_sense_is_refused(count: int) -> None:
+def test_a_number_of_candidates_that_makes_no_sense_is_refused(count: int) -> None:
     decoder, rows = decoder_with_a_sentence()
     decoder.advance(rows)
-    with pytest.raises(InvalidInputError, match=f"^there is no number of extensions {count}$"):
-        decoder.extend(dataclasses.replace(rows, num_extensions=np.array([count], np.int32)), np.zeros(1, np.int32))
+    with pytest.raises(InvalidInputError, match=f"^there is no number of candidates {count}$"):
+        decoder.extend(dataclasses.replace(rows, num_candidates=np.array([count], np.int32)), np.zeros(1, np.int32))
+
+
+def test_a_negative_number_of_extensions_is_refused() -> None:
+    decoder, rows = decoder_with_a_sentence()
+    decoder.advance(rows)
+    with pytest.raises(InvalidInputError, match=r"^there is no number of extensions -1$"):
+        decoder.extend(dataclasses.replace(rows, num_extensions=np.array([-1], np.int32)), np.zeros(1, np.int32))
 
 
 @pytest.mark.parametrize("slot", [-1, 6])

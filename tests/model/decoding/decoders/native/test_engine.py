@@ -1,6 +1,7 @@
 """The engine on the kernels in float32 against the oracle in float64, with all search options mixed in one batch."""
 
 import copy
+import dataclasses
 
 import numpy as np
 import pytest
@@ -13,8 +14,9 @@ from dragoman.model.decoding.request import Request, TokenHypothesis
 from dragoman.model.decoding.search_options import SearchOptions
 from dragoman.model.network.transformer import Transformer
 from tests.model.decoding.decoders.native.networks import FORBIDDEN, make_decoder, make_network
-from tests.model.decoding.engines.test_engine import run_with_arrivals
-from tests.model.decoding.engines.test_engine_options import number, requests_with_options
+from tests.model.decoding.engines.engines import run
+from tests.model.decoding.engines.test_engine import JOINED, run_with_arrivals
+from tests.model.decoding.engines.test_engine_options import number, possible_ids, requests_with_options
 from tests.reference_beam import reference_search
 
 pytestmark = pytest.mark.skipif(not is_available(), reason="needs a C++ compiler")
@@ -23,7 +25,6 @@ NETWORK = make_network(seed=1, max_source_length=20, max_target_length=24)
 
 
 def expected(network: Transformer, request: Request) -> list[TokenHypothesis]:
-    allowed = None if request.allowed_ids is None else {*request.allowed_ids.tolist(), *request.prefix_ids}
     return reference_search(
         copy.deepcopy(network).double(),
         request.source_ids,
@@ -32,7 +33,9 @@ def expected(network: Transformer, request: Request) -> list[TokenHypothesis]:
         FORBIDDEN,
         prefix_ids=request.prefix_ids,
         suppressed_ids=request.suppressed_ids,
-        allowed_ids=allowed,
+        allowed_ids=possible_ids(request),
+        terms=request.terms,
+        joined_ids=JOINED,
     )
 
 
@@ -55,11 +58,22 @@ def test_equals_the_oracle_with_any_batch_mates_and_arrivals(
     drawn: list[Request], max_slots: int, random_seed: int
 ) -> None:
     requests = number(drawn)
-    engine = Engine(make_decoder(NETWORK, max_slots=max_slots))
+    engine = Engine(make_decoder(NETWORK, max_slots=max_slots), joined_ids=JOINED)
     results = run_with_arrivals(engine, requests, random_seed)
     assert engine.free_slots == max_slots
     for request in requests:
         assert_same(results[request.id], expected(NETWORK, request))
+
+
+def test_batch_mates_with_terms_change_no_bit() -> None:
+    plain = [Request(index, tuple(range(6 + index, 16)), SearchOptions(n_best=4), 20) for index in range(4)]
+    terms = (((20, 21, 22),), ((27,), (28, 29)))
+    bound = [dataclasses.replace(request, id=request.id + 10, terms=terms) for request in plain]
+    alone = run(Engine(make_decoder(NETWORK, max_slots=4)), plain)
+    together = run(Engine(make_decoder(NETWORK, max_slots=8)), [*plain, *bound])
+    assert {number: together[number].hypotheses for number in alone} == {
+        number: finished.hypotheses for number, finished in alone.items()
+    }
 
 
 @pytest.mark.parametrize("normalization", ["pre", "post"])
