@@ -19,6 +19,7 @@ from dragoman.model.codec import Codec, Side
 from dragoman.model.decoding.request import Partial, TokenHypothesis
 from dragoman.translation.drafts import Draft, restore
 from dragoman.translation.markup.alignment import word_alignment, word_indices
+from dragoman.translation.normalizing.wrapping import Wrapping, word_places
 from dragoman.translation.preparing import PreparedText
 from dragoman.translation.results import FinishReason, Hypothesis, Translation
 from dragoman.translation.sentences import join_sentences
@@ -48,13 +49,28 @@ def partial_text(
     finished: the hypotheses of each segment; None for an unfinished one. partials: the newest `Partial` of each
     unfinished segment, by its index; none before its first step.
     """
+    stable, unstable = _partial_text(prepared, finished, partials, vocabulary)
+    if prepared.wrapping is None:
+        return stable, unstable
+    # The last word may become longer, and then stand in the next line.
+    last = max(map(stable.rfind, " \n")) if unstable or None in finished else len(stable)
+    begin = prepared.wrapping.wrap(stable[: max(0, last)])
+    return begin, prepared.wrapping.wrap(stable + unstable)[len(begin) :]
+
+
+def _partial_text(
+    prepared: PreparedText,
+    finished: Sequence[Sequence[TokenHypothesis] | None],
+    partials: Mapping[int, Partial],
+    vocabulary: Codec,
+) -> tuple[str, str]:
     done: list[Sequence[TokenHypothesis]] = []
     for found in finished:
         if found is None or prepared.drafts[len(done)].changes:
             break
         done.append(found)
     if len(done) == len(prepared.segments):
-        return combine(prepared, done, vocabulary).text, ""
+        return _combine(prepared, done, vocabulary).text, ""
     texts = [best_sentence_text(draft, found, vocabulary) for draft, found in zip(prepared.drafts, done, strict=False)]
     stable = unstable = ""
     partial = partials.get(len(done))
@@ -86,11 +102,32 @@ def _visible_text(token_ids: Sequence[int], target: Side) -> str:
 
 
 def combine(prepared: PreparedText, found: Sequence[Sequence[TokenHypothesis]], vocabulary: Codec) -> Translation:
-    """The translation of a text; `found` has the hypotheses of each of its segments.
+    """The translation of a text; `found` has the hypotheses of each of its segments. If its lines were joined, the
+    translation is wrapped as they were, and the alignment counts the words of the wrapped texts.
 
     No text gets an empty answer: hypotheses of a sentence that are blank or cannot be restored are dropped, and a
     sentence without any others, like a blank text, is returned untranslated with a score of 0.
     """
+    translation = _combine(prepared, found, vocabulary)
+    wrapping = prepared.wrapping
+    if wrapping is None or not prepared.segments:
+        return translation
+    return replace(
+        translation,
+        hypotheses=tuple(_wrap(hypothesis, prepared.text, wrapping) for hypothesis in translation.hypotheses),
+    )
+
+
+def _wrap(hypothesis: Hypothesis, source: str, wrapping: Wrapping) -> Hypothesis:
+    text = wrapping.wrap(hypothesis.text)
+    alignment = hypothesis.alignment
+    if alignment:
+        of_source, of_target = word_places(wrapping.text, source), word_places(hypothesis.text, text)
+        alignment = tuple((of_source[word], of_target[other]) for word, other in alignment)
+    return replace(hypothesis, text=text, alignment=alignment)
+
+
+def _combine(prepared: PreparedText, found: Sequence[Sequence[TokenHypothesis]], vocabulary: Codec) -> Translation:
     if not prepared.segments:
         return Translation(prepared.text, (Hypothesis(prepared.text, 0.0),))
     source_pieces = [vocabulary.source.pieces(segment.source_ids) for segment in prepared.segments]

@@ -10,6 +10,7 @@ from dragoman.model.decoding.search_options import SearchOptions
 from dragoman.model.errors import InvalidInputError, InvalidRequestError
 from dragoman.model.shortlist import Shortlist
 from dragoman.translation.drafts import Change, Draft, Found, Round, restore
+from dragoman.translation.normalizing.wrapping import Wrapping
 from dragoman.translation.protecting.dividing import Fragment, Part, divide
 from dragoman.translation.protecting.hiding import Hidden, Hiding, hide, is_hidden
 from dragoman.translation.protecting.spans import find_spans
@@ -21,13 +22,14 @@ from dragoman.translation.sentences import split_sentences, split_to_fit
 @dataclass(frozen=True, slots=True)
 class PreparedText:
     """A text ready for the engine, as n segments and the n + 1 gaps around them: gaps[0] + drafts[0].source + gaps[1]
-    and so on is the text. A blank text, which translates to itself, has no segments.
+    and so on is the text, or that with its lines joined. A blank text, which translates to itself, has no segments.
 
     segments:  requests whose ids are UNNUMBERED.
     drafts:    the sentences that the segments encode.
     options:   of every segment's search.
     direction: of the translation.
     frame:     the pieces that the codec added to every segment.
+    wrapping:  how the text was wrapped, if its lines were joined.
     """
 
     text: str
@@ -37,6 +39,7 @@ class PreparedText:
     options: SearchOptions
     direction: Direction
     frame: Frame = NO_FRAME
+    wrapping: Wrapping | None = None
 
     @property
     def num_bytes(self) -> int:

@@ -1,6 +1,7 @@
 """From text to text with one model's vocabulary and engine. Imports no torch, though the decoder may."""
 
 from collections.abc import Generator, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Unpack
@@ -21,6 +22,7 @@ from dragoman.model.shortlist import Shortlist
 from dragoman.translation.combining import combine, partial_text
 from dragoman.translation.drafts import Found, Round
 from dragoman.translation.languages import find_direction
+from dragoman.translation.normalizing.wrapping import unwrap
 from dragoman.translation.offline import AnyEngine, OfflineLoop
 from dragoman.translation.preparing import PreparedText, Preparer
 from dragoman.translation.results import Translation
@@ -146,6 +148,7 @@ class Translator:
         *,
         split_sentences: bool = True,
         protect: bool = True,
+        join_lines: bool = True,
     ) -> PreparedText:
         """Splits a text into segments that fit the model, encodes them and resolves the options. The options hold for
         every segment, except target_prefix, which only the first one gets.
@@ -153,14 +156,23 @@ class Translator:
         split_sentences: whether to translate sentences, and the parts of too long ones, one by one and keep the white
         space around them, see `translation.sentences`; otherwise the text counts as one sentence.
         protect: whether to let through what must not be translated, see `translation.protecting`.
+        join_lines: whether to join the lines of wrapped paragraphs before splitting, and to wrap their translations
+        likewise, see `translation.normalizing.wrapping`; otherwise a line break always ends a sentence.
 
         Raises InvalidInputError for an option that the model cannot follow, and for an unsplit text that is longer than
         the model's limit.
         """
-        prepared = self._preparer.prepare(text, direction, options, split=split_sentences, protect=protect)
+        wrapping = unwrap(text, self._count_source_pieces) if split_sentences and join_lines else None
+        flowing = text if wrapping is None else wrapping.text
+        prepared = self._preparer.prepare(flowing, direction, options, split=split_sentences, protect=protect)
+        if wrapping is not None:
+            prepared = replace(prepared, text=text, wrapping=wrapping)
         for segment in prepared.segments:
             self.engine.check(segment)
         return prepared
+
+    def _count_source_pieces(self, text: str) -> int:
+        return len(self.vocabulary.source.encode(text))
 
     def review(self, prepared: PreparedText, found: Found, *, keeps_unchanged: bool = False) -> Round | None:
         """A further round for a text some of whose sentences failed and can be translated in another way; None if the
@@ -229,11 +241,12 @@ class Translator:
         source_language: str | None = None,
         split_sentences: bool = True,
         protect: bool = True,
+        join_lines: bool = True,
         **search: Unpack[SearchArguments],
     ) -> list[Translation]:
         """Translates one text or several, of any length. Returns a Translation for each, in order.
 
-        split_sentences, protect: see `prepare`. search: the fields of `SearchOptions`.
+        split_sentences, protect, join_lines: see `prepare`. search: the fields of `SearchOptions`.
 
         Raises NotFoundError for an unknown language, and InvalidInputError for a text or option that `prepare` refuses.
         """
@@ -246,6 +259,7 @@ class Translator:
                 options,
                 split_sentences=split_sentences,
                 protect=protect,
+                join_lines=join_lines,
             )
         )
 
@@ -257,6 +271,7 @@ class Translator:
         *,
         split_sentences: bool = True,
         protect: bool = True,
+        join_lines: bool = True,
     ) -> Generator[Translation]:
         """Translates texts as they come: reads some ahead and yields translations in order, see `OfflineLoop`.
 
@@ -267,7 +282,12 @@ class Translator:
         self.is_streaming = True
         try:
             prepare = partial(
-                self.prepare, direction=direction, options=options, split_sentences=split_sentences, protect=protect
+                self.prepare,
+                direction=direction,
+                options=options,
+                split_sentences=split_sentences,
+                join_lines=join_lines,
+                protect=protect,
             )
             finish = partial(combine, vocabulary=self.vocabulary)
             yield from OfflineLoop(self.engine, texts, prepare, self.review, finish).run()

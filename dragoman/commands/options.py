@@ -42,6 +42,14 @@ Split = Annotated[
         "--split/--no-split", help="Split texts into sentences, or take each text as one.", rich_help_panel=MODEL
     ),
 ]
+JoinLines = Annotated[
+    bool,
+    typer.Option(
+        "--join-lines/--lines",
+        help="Join the lines of wrapped paragraphs and wrap their translations, or end a sentence with every line.",
+        rich_help_panel=MODEL,
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Write JSON lines with all details.", rich_help_panel=OUTPUT)]
 WithAlignment = Annotated[
     bool, typer.Option("--alignment", help="Add the source word of each target word.", rich_help_panel=OUTPUT)

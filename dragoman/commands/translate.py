@@ -17,6 +17,7 @@ from dragoman.commands.options import (
     AsJson,
     Device,
     From,
+    JoinLines,
     Overwrite,
     Precision,
     Split,
@@ -93,6 +94,7 @@ def translate(
     device: Device = "cpu",
     use_shortlist: UseShortlist = False,
     split: Split = True,
+    join_lines: JoinLines = True,
     *,
     options: "SearchOptions",
 ) -> None:
@@ -131,6 +133,7 @@ def translate(
         source_language=source_language,
         options=options,
         split_sentences=split,
+        join_lines=join_lines,
         with_pieces=as_json,
         with_alignment=alignment,
         with_attention=attention,

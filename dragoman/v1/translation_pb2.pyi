@@ -44,7 +44,7 @@ FINISH_REASON_END_OF_SENTENCE: FinishReason
 FINISH_REASON_LENGTH: FinishReason
 
 class TranslateRequest(_message.Message):
-    __slots__ = ("texts", "source_language_code", "target_language_code", "model", "search_options", "return_options", "split_sentences", "priority", "text_format")
+    __slots__ = ("texts", "source_language_code", "target_language_code", "model", "search_options", "return_options", "split_sentences", "priority", "text_format", "join_lines")
     TEXTS_FIELD_NUMBER: _ClassVar[int]
     SOURCE_LANGUAGE_CODE_FIELD_NUMBER: _ClassVar[int]
     TARGET_LANGUAGE_CODE_FIELD_NUMBER: _ClassVar[int]
@@ -54,6 +54,7 @@ class TranslateRequest(_message.Message):
     SPLIT_SENTENCES_FIELD_NUMBER: _ClassVar[int]
     PRIORITY_FIELD_NUMBER: _ClassVar[int]
     TEXT_FORMAT_FIELD_NUMBER: _ClassVar[int]
+    JOIN_LINES_FIELD_NUMBER: _ClassVar[int]
     texts: _containers.RepeatedScalarFieldContainer[str]
     source_language_code: str
     target_language_code: str
@@ -63,7 +64,8 @@ class TranslateRequest(_message.Message):
     split_sentences: bool
     priority: Priority
     text_format: TextFormat
-    def __init__(self, texts: _Optional[_Iterable[str]] = ..., source_language_code: _Optional[str] = ..., target_language_code: _Optional[str] = ..., model: _Optional[str] = ..., search_options: _Optional[_Union[SearchOptions, _Mapping]] = ..., return_options: _Optional[_Union[ReturnOptions, _Mapping]] = ..., split_sentences: _Optional[bool] = ..., priority: _Optional[_Union[Priority, str]] = ..., text_format: _Optional[_Union[TextFormat, str]] = ...) -> None: ...
+    join_lines: bool
+    def __init__(self, texts: _Optional[_Iterable[str]] = ..., source_language_code: _Optional[str] = ..., target_language_code: _Optional[str] = ..., model: _Optional[str] = ..., search_options: _Optional[_Union[SearchOptions, _Mapping]] = ..., return_options: _Optional[_Union[ReturnOptions, _Mapping]] = ..., split_sentences: _Optional[bool] = ..., priority: _Optional[_Union[Priority, str]] = ..., text_format: _Optional[_Union[TextFormat, str]] = ..., join_lines: _Optional[bool] = ...) -> None: ...
 
 class SearchOptions(_message.Message):
     __slots__ = ("beam_size", "n_best", "length_penalty", "max_target_length", "length_normalization", "coverage_penalty", "min_target_length", "no_repeat_ngram_size", "target_prefix", "suppressed_pieces", "sampling_temperature", "sampling_top_k", "sampling_top_p", "seed")
@@ -162,7 +164,7 @@ class TranslateStreamItems(_message.Message):
     def __init__(self, items: _Optional[_Iterable[_Union[TranslateStreamItem, _Mapping]]] = ...) -> None: ...
 
 class TranslateStreamConfig(_message.Message):
-    __slots__ = ("source_language_code", "target_language_code", "model", "search_options", "return_options", "split_sentences", "priority", "text_format")
+    __slots__ = ("source_language_code", "target_language_code", "model", "search_options", "return_options", "split_sentences", "priority", "text_format", "join_lines")
     SOURCE_LANGUAGE_CODE_FIELD_NUMBER: _ClassVar[int]
     TARGET_LANGUAGE_CODE_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
@@ -171,6 +173,7 @@ class TranslateStreamConfig(_message.Message):
     SPLIT_SENTENCES_FIELD_NUMBER: _ClassVar[int]
     PRIORITY_FIELD_NUMBER: _ClassVar[int]
     TEXT_FORMAT_FIELD_NUMBER: _ClassVar[int]
+    JOIN_LINES_FIELD_NUMBER: _ClassVar[int]
     source_language_code: str
     target_language_code: str
     model: str
@@ -179,7 +182,8 @@ class TranslateStreamConfig(_message.Message):
     split_sentences: bool
     priority: Priority
     text_format: TextFormat
-    def __init__(self, source_language_code: _Optional[str] = ..., target_language_code: _Optional[str] = ..., model: _Optional[str] = ..., search_options: _Optional[_Union[SearchOptions, _Mapping]] = ..., return_options: _Optional[_Union[ReturnOptions, _Mapping]] = ..., split_sentences: _Optional[bool] = ..., priority: _Optional[_Union[Priority, str]] = ..., text_format: _Optional[_Union[TextFormat, str]] = ...) -> None: ...
+    join_lines: bool
+    def __init__(self, source_language_code: _Optional[str] = ..., target_language_code: _Optional[str] = ..., model: _Optional[str] = ..., search_options: _Optional[_Union[SearchOptions, _Mapping]] = ..., return_options: _Optional[_Union[ReturnOptions, _Mapping]] = ..., split_sentences: _Optional[bool] = ..., priority: _Optional[_Union[Priority, str]] = ..., text_format: _Optional[_Union[TextFormat, str]] = ..., join_lines: _Optional[bool] = ...) -> None: ...
 
 class TranslateStreamItem(_message.Message):
     __slots__ = ("id", "text")
@@ -216,7 +220,7 @@ class TranslateStreamResult(_message.Message):
     def __init__(self, id: _Optional[int] = ..., translation: _Optional[_Union[Translation, _Mapping]] = ...) -> None: ...
 
 class TranslateLiveRequest(_message.Message):
-    __slots__ = ("text", "source_language_code", "target_language_code", "model", "search_options", "return_options", "split_sentences", "priority", "text_format")
+    __slots__ = ("text", "source_language_code", "target_language_code", "model", "search_options", "return_options", "split_sentences", "priority", "text_format", "join_lines")
     TEXT_FIELD_NUMBER: _ClassVar[int]
     SOURCE_LANGUAGE_CODE_FIELD_NUMBER: _ClassVar[int]
     TARGET_LANGUAGE_CODE_FIELD_NUMBER: _ClassVar[int]
@@ -226,6 +230,7 @@ class TranslateLiveRequest(_message.Message):
     SPLIT_SENTENCES_FIELD_NUMBER: _ClassVar[int]
     PRIORITY_FIELD_NUMBER: _ClassVar[int]
     TEXT_FORMAT_FIELD_NUMBER: _ClassVar[int]
+    JOIN_LINES_FIELD_NUMBER: _ClassVar[int]
     text: str
     source_language_code: str
     target_language_code: str
@@ -235,7 +240,8 @@ class TranslateLiveRequest(_message.Message):
     split_sentences: bool
     priority: Priority
     text_format: TextFormat
-    def __init__(self, text: _Optional[str] = ..., source_language_code: _Optional[str] = ..., target_language_code: _Optional[str] = ..., model: _Optional[str] = ..., search_options: _Optional[_Union[SearchOptions, _Mapping]] = ..., return_options: _Optional[_Union[ReturnOptions, _Mapping]] = ..., split_sentences: _Optional[bool] = ..., priority: _Optional[_Union[Priority, str]] = ..., text_format: _Optional[_Union[TextFormat, str]] = ...) -> None: ...
+    join_lines: bool
+    def __init__(self, text: _Optional[str] = ..., source_language_code: _Optional[str] = ..., target_language_code: _Optional[str] = ..., model: _Optional[str] = ..., search_options: _Optional[_Union[SearchOptions, _Mapping]] = ..., return_options: _Optional[_Union[ReturnOptions, _Mapping]] = ..., split_sentences: _Optional[bool] = ..., priority: _Optional[_Union[Priority, str]] = ..., text_format: _Optional[_Union[TextFormat, str]] = ..., join_lines: _Optional[bool] = ...) -> None: ...
 
 class TranslateLiveResponse(_message.Message):
     __slots__ = ("stable_text", "unstable_text", "translation", "started")

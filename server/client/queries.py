@@ -39,6 +39,7 @@ class Search(SearchArguments, total=False):
                       there are several.
     model:            optional if only one model translates between the languages.
     split_sentences:  whether to translate each text sentence by sentence; a text may then be of any length.
+    join_lines:       whether to join the lines of wrapped paragraphs, as of e-mail, and to wrap their translations.
     text_format:      "html" keeps tags in their places; by default "plain".
     priority:         "interactive" goes before "batch"; by default "batch" for streams, otherwise "interactive".
     return_pieces, return_token_log_probs, return_alignment: whether hypotheses have these fields, like
@@ -48,6 +49,7 @@ class Search(SearchArguments, total=False):
     source_language: str | None
     model: str | None
     split_sentences: bool
+    join_lines: bool
     text_format: Literal["plain", "html"]
     priority: PriorityName
     return_pieces: bool
@@ -172,6 +174,7 @@ def _translating_fields(to: str, search: Mapping[str, Any]) -> dict[str, Any]:
     options = {name: rest.pop(name) for name in SEARCH_OPTION_NAMES if name in rest and name != "return_attention"}
     own = {
         "split_sentences": rest.pop("split_sentences", None),
+        "join_lines": rest.pop("join_lines", None),
         "text_format": _number_of(_FORMATS, "text_format", rest),
     }
     return own | _fields(to, rest, pb.SearchOptions, "search_options", options)

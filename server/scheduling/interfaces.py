@@ -128,7 +128,13 @@ class ServedTranslator(Protocol):
         language is ambiguous."""
 
     def prepare(
-        self, text: str, direction: Direction, options: SearchOptions, *, split_sentences: bool = True
+        self,
+        text: str,
+        direction: Direction,
+        options: SearchOptions,
+        *,
+        split_sentences: bool = True,
+        join_lines: bool = True,
     ) -> PreparedText:
         """Split a text into segments of pieces; thread-safe. Raises InvalidInputError for options that the model lacks,
         and without split_sentences for a text beyond its limit."""

@@ -66,10 +66,12 @@ class TranslationOrder(ScoreOrder):
 
     source_language: AUTO detects each text's language; so does an empty one if the target has several sources.
     split_sentences: whether to split texts into sentences.
+    join_lines:      whether to join the lines of wrapped paragraphs before.
     """
 
     priority: Priority = Priority.INTERACTIVE
     split_sentences: bool = True
+    join_lines: bool = True
     text_format: TextFormat = "plain"
 
 

@@ -233,8 +233,14 @@ class Session:
 
     def _encode(self, lease: Lease, text: str, *, with_attention: bool = False) -> PreparedText:
         options = self._aligned_options if with_attention else self._options
-        split = self.order.split_sentences
-        return lease.translator.prepare(text, lease.direction, options, split_sentences=split)
+        order = self.order
+        return lease.translator.prepare(
+            text,
+            lease.direction,
+            options,
+            split_sentences=order.split_sentences,
+            join_lines=order.join_lines and not self._is_html,
+        )
 
     def _encode_markup(self, lease: Lease, part: MarkupText) -> PreparedText:
         if part.needs_alignment:

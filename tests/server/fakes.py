@@ -236,7 +236,13 @@ class FakeTranslator:
         return fitting[0]
 
     def prepare(
-        self, text: str, direction: Direction, options: SearchOptions, *, split_sentences: bool = True
+        self,
+        text: str,
+        direction: Direction,
+        options: SearchOptions,
+        *,
+        split_sentences: bool = True,
+        join_lines: bool = True,
     ) -> PreparedText:
         if text == "crash":
             raise ZeroDivisionError("a bug")

@@ -138,6 +138,27 @@ def test_the_shipped_bundle_s_translations_grow_out_of_what_is_stable(options: S
     assert len(set(shown)) > 2
 
 
+def test_wrapped_translations_grow_at_their_ends_too(tiny_bundle: Path) -> None:
+    translator = Translator.load(tiny_bundle, max_slots=8, num_threads=1)
+    text = "> The dog sees the house and then it goes to the house and sees the dog,\n> and that is all.\n\nThe dog."
+    prepared = translator.prepare(text, EN_DE, SearchOptions(max_target_length=40))
+    assert prepared.wrapping is not None
+    requests = prepared.requests(itertools.count(), is_followed=True)
+    finished: list[tuple[TokenHypothesis, ...] | None] = [None] * len(requests)
+    partials: dict[int, Partial] = {}
+    shown = [""]
+    translator.engine.admit(requests)
+    while translator.engine.num_active:
+        for event in translator.engine.step():
+            if isinstance(event, Finished):
+                finished[event.id] = event.hypotheses
+            elif isinstance(event, Partial):
+                partials[event.id] = event
+        shown.append(translator.partial_text(prepared, finished, partials)[0])
+        assert shown[-1].startswith(shown[-2])
+    assert shown[-1] == translator.finish(prepared, [found for found in finished if found is not None]).text
+
+
 def test_of_a_bundle_of_nonsense_too(tiny_bundle: Path) -> None:
     """Its translations are full of bytes, of blanks and of endings that come to nothing."""
     info = read_config(tiny_bundle)

@@ -294,6 +294,32 @@ def test_the_best_texts_are_made_of_the_best_sentences(translator: Translator, t
     assert scores == sorted(scores, reverse=True)
 
 
+WRAPPED = "> The dog sees the house and then it goes to the house and sees the dog,\n> and that is all."
+
+
+def test_wrapped_lines_are_translated_as_one_and_wrapped_again(translator: Translator) -> None:
+    joined = WRAPPED.replace("\n> ", " ").removeprefix("> ")
+    (alone,) = translator.translate(joined, to="de", beam_size=2, return_attention=True)
+    (translation,) = translator.translate(WRAPPED, to="de", beam_size=2, return_attention=True)
+    assert translation.source == WRAPPED
+    lines = translation.text.split("\n")
+    assert all(line.startswith("> ") and (len(line) <= 71 or " " not in line[2:]) for line in lines)
+    assert " ".join(line[2:] for line in lines) == alone.text
+    # The mark before each line is a word of the text as the user wrote it.
+    words, wrapped = joined.split(), WRAPPED.split()
+    for (source, target), (own_source, own_target) in zip(
+        alone.hypotheses[0].alignment, translation.hypotheses[0].alignment, strict=True
+    ):
+        assert words[source] == wrapped[own_source]
+        assert alone.text.split()[target] == translation.text.split()[own_target]
+
+
+def test_lines_are_sentences_if_asked(translator: Translator) -> None:
+    prepared = translator.prepare(WRAPPED, EN_DE, QUICK, join_lines=False)
+    assert [draft.source for draft in prepared.drafts] == WRAPPED.split("\n")
+    assert len(translator.prepare(WRAPPED, EN_DE, QUICK).drafts) == 1
+
+
 # Any text
 
 

@@ -24,6 +24,7 @@ class Task:
     source_language: str | None
     options: SearchOptions
     split_sentences: bool = True
+    join_lines: bool = True
     with_pieces: bool = False
     with_alignment: bool = False
     with_attention: bool = False
@@ -37,7 +38,7 @@ class Task:
     def parameters(self) -> dict[str, Scalar]:
         """Everything that the translations depend on, as JSON scalars."""
         search = asdict(self.search) | {"suppressed_pieces": json.dumps(self.options.suppressed_pieces)}
-        return search | {"split_sentences": self.split_sentences}
+        return search | {"split_sentences": self.split_sentences, "join_lines": self.join_lines}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,9 @@ def local_source(translator: "Translator", task: Task, loaded_with: Parameters) 
     parameters |= {"model": translator.name, "revision": translator.revision, "direction": str(direction)}
     parameters |= loaded_with
     return TranslationSource(
-        lambda texts: translator.stream(texts, direction, task.search, split_sentences=task.split_sentences),
+        lambda texts: translator.stream(
+            texts, direction, task.search, split_sentences=task.split_sentences, join_lines=task.join_lines
+        ),
         parameters,
         direction.source,
     )

@@ -84,6 +84,24 @@ class Wrapping:
         return "\n".join((*wrapped, *lines[len(wrapped) :])).replace("\n", self.end)
 
 
+def word_places(text: str, wrapped: str) -> list[int]:
+    """For each word of a joined text its number in the wrapped text, which also has words before its lines, such as
+    ">"; that of the first part where a word was hyphenated."""
+    words = wrapped.split()
+    places: list[int] = []
+    place = 0
+    for word in text.split():
+        while place < len(words) - 1 and not _is_same(word, words[place]):
+            place += 1
+        places.append(place)
+        place = min(place + 1, len(words) - 1)
+    return places
+
+
+def _is_same(word: str, of_line: str) -> bool:
+    return word == of_line or (of_line[-1] in "-\u00ad" and word.startswith(of_line[:-1]) and len(of_line) > 1)
+
+
 @dataclass(frozen=True, slots=True)
 class _Line:
     """A line taken apart; raw: all of it."""

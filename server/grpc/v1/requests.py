@@ -51,6 +51,7 @@ def read_order(request: TranslatingRequest, *, default_priority: Priority = Prio
         wanted=read_wanted(request.return_options) if request.HasField("return_options") else _NOTHING,
         priority=_read_priority(request.priority, default_priority),
         split_sentences=request.split_sentences if request.HasField("split_sentences") else True,
+        join_lines=request.join_lines if request.HasField("join_lines") else True,
         text_format=_FORMATS[request.text_format],
     )
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dragoman.translation.normalizing.wrapping import Block, Wrapping, unwrap
+from dragoman.translation.normalizing.wrapping import Block, Wrapping, unwrap, word_places
 
 MAIL = """Hello Anna,
 
@@ -121,3 +121,8 @@ def test_no_line_is_lost(text: str) -> None:
         assert len(wrapping.blocks) == wrapping.text.count("\n") + 1
         shown, given_words = wrapping.wrap(wrapping.text).split(), text.split()
         assert "".join(shown).replace("-", "") == "".join(given_words).replace("-", "")
+
+
+def test_words_of_a_joined_text_are_found_in_the_wrapped_one() -> None:
+    assert word_places("one two example four", "> one two exam-\n> ple four") == [1, 2, 3, 6]
+    assert word_places("a b", "a\nb") == [0, 1]

@@ -296,10 +296,16 @@ class Counting(FakeTranslator):
     """Keeps the texts that it was to prepare."""
 
     def prepare(
-        self, text: str, direction: Direction, options: SearchOptions, *, split_sentences: bool = True
+        self,
+        text: str,
+        direction: Direction,
+        options: SearchOptions,
+        *,
+        split_sentences: bool = True,
+        join_lines: bool = True,
     ) -> PreparedText:
         self.seen = (*getattr(self, "seen", ()), text)
-        return super().prepare(text, direction, options, split_sentences=split_sentences)
+        return super().prepare(text, direction, options, split_sentences=split_sentences, join_lines=join_lines)
 
 
 def test_a_call_of_too_many_sentences_is_refused_before_all_are_prepared() -> None:
@@ -335,7 +341,13 @@ class PickyTranslator(FakeTranslator):
     """Cannot follow any options."""
 
     def prepare(
-        self, text: str, direction: Direction, options: SearchOptions, *, split_sentences: bool = True
+        self,
+        text: str,
+        direction: Direction,
+        options: SearchOptions,
+        *,
+        split_sentences: bool = True,
+        join_lines: bool = True,
     ) -> PreparedText:
         raise InvalidRequestError('suppressed_pieces: the target vocabulary has no piece "q"')
 
