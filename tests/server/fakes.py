@@ -323,10 +323,16 @@ class FakeTranslator:
         self.engine.close()
 
     def stream(
-        self, texts: Iterable[str], direction: Direction, options: SearchOptions, *, split_sentences: bool = True
+        self,
+        texts: Iterable[str],
+        direction: Direction,
+        options: SearchOptions,
+        *,
+        split_sentences: bool = True,
+        join_lines: bool = True,
     ) -> Iterator[Translation]:
         for text in texts:
-            prepared = self.prepare(text, direction, options, split_sentences=split_sentences)
+            prepared = self.prepare(text, direction, options, split_sentences=split_sentences, join_lines=join_lines)
             yield self.finish(
                 prepared, [[TokenHypothesis(segment.source_ids[::-1], 0.0)] for segment in prepared.segments]
             )
