@@ -8,6 +8,40 @@ from numpy.typing import NDArray
 
 FinishReason: TypeAlias = Literal["", "end_of_sentence", "length"]
 
+WarningKind: TypeAlias = Literal[
+    "figure_differs",
+    "span_lost",
+    "repeats",
+    "untranslated",
+    "wrong_language",
+    "much_shorter",
+    "much_longer",
+    "cut_off",
+    "unknown_characters",
+]
+"""What may be wrong with a translation.
+
+figure_differs:     a figure of the source is not in the translation, or one of the translation not in the source.
+span_lost:          an address, a placeholder, an emoji or the like is not in the translation.
+repeats:            a word or a phrase stands there again and again, unlike in the source.
+untranslated:       it mostly repeats the source.
+wrong_language:     it is in the source's or a third language.
+much_shorter:       something was probably left out.
+much_longer:        something was probably made up.
+cut_off:            it ended at its greatest length.
+unknown_characters: it has a sign that stands for what the model cannot spell.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class TranslationWarning:
+    """A doubt about a translation. source, target: the parts of either text that it concerns, by first character and
+    the one after the last; a whole sentence if the doubt is about that."""
+
+    kind: WarningKind
+    source: tuple[int, int]
+    target: tuple[int, int]
+
 
 @dataclass(frozen=True, slots=True)
 class Hypothesis:

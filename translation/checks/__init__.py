@@ -1,0 +1,1 @@
+"""Checks of a finished translation: its warnings, and an estimate of its quality."""

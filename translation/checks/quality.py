@@ -1,0 +1,82 @@
+"""An estimate of a translation's quality, from what its search has computed anyway.
+
+It is fitted to sentence chrF: 0.6 for translations that have chrF 60 on average. What it knows is how sure the model was,
+on average and at its least sure pieces, into how many pieces the words fall on both sides (rare words fall into many),
+and how the lengths compare. So it ranks the translations of one model; between models, their BLEU or chrF compares.
+"""
+
+import math
+from collections.abc import Sequence
+
+from dragoman.translation.languages import has_spaces
+from dragoman.translation.results import TranslationWarning, WarningKind
+
+# Fitted by logistic regression on translations of the shipped bundle en-de against sentence chrF: Tatoeba's dev set and
+# half of street-en-de's, both directions, 4,800 sentences.
+_BIAS = -3.216
+_MEAN_PROBABILITY = 5.744
+_LOWEST = -0.829
+_SOURCE_PIECES = -0.308
+_TARGET_PIECES = -0.176
+_LENGTH_RATIO = -0.585
+
+_NUM_LOWEST = 3
+_PIECES_PER_WORD = 1.4
+"""Of a language without spaces, whose words are not counted."""
+
+_FACTORS: dict[WarningKind, float] = {
+    "figure_differs": 0.7,
+    "span_lost": 0.7,
+    "much_shorter": 0.5,
+    "much_longer": 0.5,
+    "cut_off": 0.5,
+    "unknown_characters": 0.5,
+    "repeats": 0.3,
+    "untranslated": 0.3,
+    "wrong_language": 0.3,
+}
+
+
+def estimate_quality(
+    source: str,
+    target: str,
+    token_log_probs: Sequence[float],
+    num_source_pieces: int,
+    source_language: str,
+    target_language: str,
+    warnings: Sequence[TranslationWarning] = (),
+) -> float:
+    """The quality of a sentence's translation, between 0 and 1.
+
+    token_log_probs:   of its pieces and its end. If there are none, nothing is known, and the estimate is 1 without
+                       warnings.
+    num_source_pieces: without the frame.
+    warnings:          each kind lowers it by a fixed factor.
+    """
+    quality = 1.0
+    if token_log_probs:
+        lowest = sorted(token_log_probs)[:_NUM_LOWEST]
+        num_target_pieces = len(token_log_probs)
+        ratio = (len(target) + 5) / (len(source) + 5)
+        quality = 1 / (
+            1
+            + math.exp(
+                -(
+                    _BIAS
+                    + _MEAN_PROBABILITY * sum(map(math.exp, token_log_probs)) / num_target_pieces
+                    + _LOWEST * math.sqrt(max(0.0, -sum(lowest) / len(lowest)))
+                    + _SOURCE_PIECES * math.log(_pieces_per_word(source, num_source_pieces, source_language))
+                    + _TARGET_PIECES * math.log(_pieces_per_word(target, num_target_pieces - 1, target_language))
+                    + _LENGTH_RATIO * abs(math.log(ratio))
+                )
+            )
+        )
+    for kind in {warning.kind for warning in warnings}:
+        quality *= _FACTORS[kind]
+    return quality
+
+
+def _pieces_per_word(text: str, num_pieces: int, language: str) -> float:
+    if not has_spaces(language):
+        return _PIECES_PER_WORD
+    return max(num_pieces, 1) / max(len(text.split()), 1)
