@@ -17,12 +17,13 @@ from numpy.typing import NDArray
 
 from dragoman.model.codec import Codec, Side
 from dragoman.model.decoding.request import Partial, TokenHypothesis
+from dragoman.translation.checks.assessing import assess, best_of_searches, untranslated
 from dragoman.translation.drafts import Draft, restore
 from dragoman.translation.markup.alignment import word_alignment, word_indices
 from dragoman.translation.normalizing.wrapping import Wrapping, word_places
 from dragoman.translation.preparing import PreparedText
-from dragoman.translation.results import FinishReason, Hypothesis, Translation
-from dragoman.translation.sentences import join_sentences
+from dragoman.translation.results import FinishReason, Hypothesis, Translation, TranslationWarning
+from dragoman.translation.sentences import join_sentences, translated_gaps
 
 _BYTE = re.compile(r"<0x[0-9A-F]{2}>")
 """A piece that is one byte of a character without a piece of its own."""
@@ -106,7 +107,8 @@ def combine(prepared: PreparedText, found: Sequence[Sequence[TokenHypothesis]], 
     translation is wrapped as they were, and the alignment counts the words of the wrapped texts.
 
     No text gets an empty answer: hypotheses of a sentence that are blank or cannot be restored are dropped, and a
-    sentence without any others, like a blank text, is returned untranslated with a score of 0.
+    sentence without any others, like a blank text, is returned untranslated with a score of 0. Of a sentence that was
+    searched again, the best hypotheses come first by their warnings and then by their scores.
     """
     translation = _combine(prepared, found, vocabulary)
     wrapping = prepared.wrapping
@@ -160,28 +162,43 @@ def _sentence_hypotheses(
 ) -> list[Hypothesis]:
     """At least one."""
     hypotheses = []
-    for hypothesis in map(prepared.without_frame, found):
+    for hypothesis in map(prepared.without_frame, (*found, *draft.earlier)):
         text = restore(draft, source_pieces, hypothesis, vocabulary, prepared.frame)
         if not text or text.isspace():
             continue
         pieces = vocabulary.target.pieces(hypothesis.token_ids)
         attention = hypothesis.attention if prepared.options.return_attention else None
         alignment = () if attention is None else word_alignment(source_pieces, pieces, attention, prepared.frame)
-        log_probs = hypothesis.token_log_probs
-        reason: FinishReason = "end_of_sentence" if len(log_probs) > len(hypothesis.token_ids) else "length"
-        hypotheses.append(Hypothesis(text, hypothesis.score, pieces, log_probs, attention, alignment, reason))
+        reason: FinishReason = "length" if hypothesis.is_cut_off else "end_of_sentence"
+        warnings, quality = assess(prepared, draft, text, hypothesis, len(source_pieces))
+        hypotheses.append(
+            Hypothesis(
+                text,
+                hypothesis.score,
+                pieces,
+                hypothesis.token_log_probs,
+                attention,
+                alignment,
+                reason,
+                warnings,
+                quality,
+            )
+        )
+    if draft.search:
+        hypotheses = best_of_searches(hypotheses)[: prepared.options.n_best]
     if hypotheses:
         return hypotheses
     no_attention = np.zeros((0, len(source_pieces)), np.float32) if prepared.options.return_attention else None
-    return [Hypothesis(draft.source, 0.0, attention=no_attention)]
+    return [untranslated(draft, no_attention)]
 
 
 def _join(prepared: PreparedText, parts: Sequence[Hypothesis], source_pieces: Sequence[Sequence[str]]) -> Hypothesis:
     """One hypothesis of the text from one of each sentence."""
     sources = [draft.source for draft in prepared.drafts]
     text = join_sentences([part.text for part in parts], sources, prepared.gaps, prepared.direction.target)
+    warnings = _join_warnings(prepared, sources, parts) if any(part.warnings for part in parts) else ()
     if len(parts) == 1:
-        return replace(parts[0], text=text)
+        return replace(parts[0], text=text, warnings=warnings)
     lengths = [len(segment.source_ids) for segment in prepared.segments]
     score = sum(part.score * length for part, length in zip(parts, lengths, strict=True)) / sum(lengths)
     return Hypothesis(
@@ -193,7 +210,38 @@ def _join(prepared: PreparedText, parts: Sequence[Hypothesis], source_pieces: Se
         _join_attention(parts),
         _join_alignments(parts, [pieces[prepared.frame.inner(len(pieces))] for pieces in source_pieces]),
         max((part.finish_reason for part in parts), key=_FINISH_REASONS.index),
+        warnings,
+        _join_qualities(parts, lengths),
     )
+
+
+def _join_warnings(
+    prepared: PreparedText, sources: Sequence[str], parts: Sequence[Hypothesis]
+) -> tuple[TranslationWarning, ...]:
+    """The warnings of all parts, with spans that count from the beginning of the text and of its translation."""
+    of_source = _begins(sources, prepared.gaps)
+    spaces = translated_gaps(sources, prepared.gaps, prepared.direction.target)
+    of_target = _begins([part.text for part in parts], spaces)
+    return tuple(
+        warning.moved(source, target)
+        for part, source, target in zip(parts, of_source, of_target, strict=True)
+        for warning in part.warnings
+    )
+
+
+def _begins(sentences: Sequence[str], gaps: Sequence[str]) -> list[int]:
+    """The place of each sentence in its text."""
+    begins, end = [], 0
+    for gap, sentence in zip(gaps, sentences, strict=False):
+        begins.append(end + len(gap))
+        end = begins[-1] + len(sentence)
+    return begins
+
+
+def _join_qualities(parts: Sequence[Hypothesis], lengths: Sequence[int]) -> float | None:
+    """The mean by the sentences' lengths, like that of the scores."""
+    known = [(part.quality, length) for part, length in zip(parts, lengths, strict=True) if part.quality is not None]
+    return sum(quality * length for quality, length in known) / sum(length for _, length in known) if known else None
 
 
 def _join_attention(parts: Sequence[Hypothesis]) -> NDArray[np.float32] | None:

@@ -39,6 +39,9 @@ class Draft:
     changes: those that made `text` of `source`, in their order.
     attempt: the number of ways in which the sentence was translated before.
     last:    the change that came after the others.
+    search:  the number of searches that found no sound translation: of these words, or of the sentence that they are
+             a part of.
+    earlier: the hypotheses of these searches; the best of all is the translation.
     """
 
     source: str
@@ -46,6 +49,8 @@ class Draft:
     changes: tuple[Change, ...] = ()
     attempt: int = 0
     last: WeighedChange | None = None
+    search: int = 0
+    earlier: tuple[TokenHypothesis, ...] = ()
 
     @property
     def needs_weights(self) -> bool:

@@ -5,6 +5,7 @@ py3langid identifies: naive Bayes over byte n-grams (Lui and Baldwin 2012), 139 
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 from dragoman.model.bundle import BundleConfig
 from dragoman.model.config import Direction
@@ -35,6 +36,7 @@ _CODES = dict(zip(_words[::2], _words[1::2], strict=True))
 _WITHOUT_SPACES = frozenset(("bo", "dz", "ja", "km", "lo", "my", "th", "wuu", "yue", "zh"))
 
 
+@lru_cache(maxsize=1024)
 def primary_subtag(language: str) -> str:
     """The language without script and region, lower-cased: "zh" of "zh-Hant-TW" (BCP 47), and of "Chinese"."""
     return _normalize(language).split("-")[0]
@@ -70,6 +72,7 @@ def _normalize(tag_or_name: str) -> str:
     return _CODES.get(tag, tag)
 
 
+@lru_cache(maxsize=1024)
 def has_spaces(language: str) -> bool:
     """Whether the language puts spaces between its words."""
     return primary_subtag(language) not in _WITHOUT_SPACES

@@ -275,7 +275,7 @@ class Preparer:
     ) -> PreparedText | None:
         """A sentence prepared in another way, if its translation failed and there is another way."""
         hiding = next((change for change in draft.changes if isinstance(change, Hiding)), None)
-        if hiding is None or not hypotheses or self._survives(prepared, index, hypotheses):
+        if hiding is None or draft.search or not hypotheses or self._survives(prepared, index, hypotheses):
             return None
         segment = prepared.segments[index]
         assembly = _Assembly(

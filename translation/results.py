@@ -42,6 +42,13 @@ class TranslationWarning:
     source: tuple[int, int]
     target: tuple[int, int]
 
+    def moved(self, source: int, target: int) -> "TranslationWarning":
+        """The warning in texts that have so many characters more before."""
+        (begin, end), (target_begin, target_end) = self.source, self.target
+        return TranslationWarning(
+            self.kind, (begin + source, end + source), (target_begin + target, target_end + target)
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Hypothesis:
@@ -54,6 +61,8 @@ class Hypothesis:
     alignment:       pairs (source word, target word), see `translation.markup.alignment`; empty without attention.
     finish_reason:   "end_of_sentence" if the model ended the translation, "length" if it, or one of its sentences, was
                      cut off; empty if nothing was translated.
+    warnings:        what may be wrong with it, see `WarningKind`.
+    quality:         an estimate between 0 and 1 of how good it is, see `translation.checks.quality`; None if unknown.
 
     `translation.combining` describes the hypotheses of a text of several sentences.
     """
@@ -65,6 +74,8 @@ class Hypothesis:
     attention: NDArray[np.float32] | None = field(default=None, compare=False)
     alignment: tuple[tuple[int, int], ...] = field(default=(), compare=False)
     finish_reason: FinishReason = field(default="", compare=False)
+    warnings: tuple[TranslationWarning, ...] = field(default=(), compare=False)
+    quality: float | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,3 +103,13 @@ class Translation:
     def score(self) -> float:
         """The best hypothesis' score."""
         return self.hypotheses[0].score
+
+    @property
+    def warnings(self) -> tuple[TranslationWarning, ...]:
+        """What may be wrong with the best hypothesis."""
+        return self.hypotheses[0].warnings
+
+    @property
+    def quality(self) -> float | None:
+        """The estimated quality of the best hypothesis, between 0 and 1; None if unknown."""
+        return self.hypotheses[0].quality

@@ -183,9 +183,14 @@ def join_sentences(translations: Sequence[str], sentences: Sequence[str], gaps: 
     sentences: the n sources. gaps: the n + 1 texts before, between and after them. language: of the translations; if
     it has spaces, sentences without a space between them in the source, as in Chinese, get one.
     """
-    joined = [gaps[0]]
+    spaces = translated_gaps(sentences, gaps, language)
+    return spaces[0] + "".join(part for pair in zip(translations, spaces[1:], strict=True) for part in pair)
+
+
+def translated_gaps(sentences: Sequence[str], gaps: Sequence[str], language: str) -> list[str]:
+    """The n + 1 texts before, between and after the translations of n sentences; see `join_sentences`."""
     is_spaced = has_spaces(language)
-    for number, (translation, sentence, gap) in enumerate(zip(translations, sentences, gaps[1:], strict=True), start=1):
-        is_last = number == len(sentences)
-        joined += translation, " " if is_spaced and not (gap or is_last or sentence[-1].isalnum()) else gap
-    return "".join(joined)
+    return [
+        " " if is_spaced and 0 < number < len(sentences) and not (gap or sentences[number - 1][-1].isalnum()) else gap
+        for number, gap in enumerate(gaps)
+    ]

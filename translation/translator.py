@@ -19,6 +19,7 @@ from dragoman.model.decoding.request import Partial, TokenHypothesis
 from dragoman.model.decoding.search_options import SearchArguments, SearchOptions
 from dragoman.model.errors import DragomanError, InvalidInputError, NoTranslationError
 from dragoman.model.shortlist import Shortlist
+from dragoman.translation.checks.second_search import search_again
 from dragoman.translation.combining import combine, partial_text
 from dragoman.translation.drafts import Found, Round
 from dragoman.translation.languages import find_direction
@@ -180,7 +181,17 @@ class Translator:
 
         keeps_unchanged: whether a sentence that the model read as it was keeps its translation, because it was shown.
         """
-        return self._preparer.review(prepared, found, keeps_unchanged=keeps_unchanged)
+        again = self._preparer.review(prepared, found, keeps_unchanged=keeps_unchanged)
+        if again is not None:
+            return again
+        return search_again(
+            prepared,
+            found,
+            self.vocabulary,
+            keeps_unchanged=keeps_unchanged,
+            check=self.engine.check,
+            prepare=partial(self._preparer.prepare, split=False),
+        )
 
     def finish(self, prepared: PreparedText, found: Found) -> Translation:
         """The translation of a text from the hypotheses of its segments; see `combine`.

@@ -7,7 +7,7 @@ import typer
 
 from dragoman.commands.options import OUTPUT, Overwrite
 from dragoman.model.files import open_output, refuse_to_replace
-from dragoman.translation.lines import encode_line
+from dragoman.translation.batch.lines import encode_line
 
 
 def combine(

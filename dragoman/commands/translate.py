@@ -29,7 +29,7 @@ from dragoman.commands.options import (
 )
 from dragoman.model.errors import InvalidInputError
 from dragoman.model.files import STANDARD_STREAM, is_stream, open_output, refuse_to_replace
-from dragoman.translation.lines import encode_line
+from dragoman.translation.batch.lines import encode_line
 
 if TYPE_CHECKING:
     from dragoman.model.decoding.search_options import SearchOptions

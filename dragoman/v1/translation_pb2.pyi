@@ -25,6 +25,19 @@ class LengthNormalization(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     LENGTH_NORMALIZATION_GNMT: _ClassVar[LengthNormalization]
     LENGTH_NORMALIZATION_AVERAGE: _ClassVar[LengthNormalization]
 
+class WarningKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    WARNING_KIND_UNSPECIFIED: _ClassVar[WarningKind]
+    WARNING_KIND_FIGURE_DIFFERS: _ClassVar[WarningKind]
+    WARNING_KIND_SPAN_LOST: _ClassVar[WarningKind]
+    WARNING_KIND_REPEATS: _ClassVar[WarningKind]
+    WARNING_KIND_UNTRANSLATED: _ClassVar[WarningKind]
+    WARNING_KIND_WRONG_LANGUAGE: _ClassVar[WarningKind]
+    WARNING_KIND_MUCH_SHORTER: _ClassVar[WarningKind]
+    WARNING_KIND_MUCH_LONGER: _ClassVar[WarningKind]
+    WARNING_KIND_CUT_OFF: _ClassVar[WarningKind]
+    WARNING_KIND_UNKNOWN_CHARACTERS: _ClassVar[WarningKind]
+
 class FinishReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     FINISH_REASON_UNSPECIFIED: _ClassVar[FinishReason]
@@ -39,6 +52,16 @@ TEXT_FORMAT_HTML: TextFormat
 LENGTH_NORMALIZATION_UNSPECIFIED: LengthNormalization
 LENGTH_NORMALIZATION_GNMT: LengthNormalization
 LENGTH_NORMALIZATION_AVERAGE: LengthNormalization
+WARNING_KIND_UNSPECIFIED: WarningKind
+WARNING_KIND_FIGURE_DIFFERS: WarningKind
+WARNING_KIND_SPAN_LOST: WarningKind
+WARNING_KIND_REPEATS: WarningKind
+WARNING_KIND_UNTRANSLATED: WarningKind
+WARNING_KIND_WRONG_LANGUAGE: WarningKind
+WARNING_KIND_MUCH_SHORTER: WarningKind
+WARNING_KIND_MUCH_LONGER: WarningKind
+WARNING_KIND_CUT_OFF: WarningKind
+WARNING_KIND_UNKNOWN_CHARACTERS: WarningKind
 FINISH_REASON_UNSPECIFIED: FinishReason
 FINISH_REASON_END_OF_SENTENCE: FinishReason
 FINISH_REASON_LENGTH: FinishReason
@@ -68,7 +91,7 @@ class TranslateRequest(_message.Message):
     def __init__(self, texts: _Optional[_Iterable[str]] = ..., source_language_code: _Optional[str] = ..., target_language_code: _Optional[str] = ..., model: _Optional[str] = ..., search_options: _Optional[_Union[SearchOptions, _Mapping]] = ..., return_options: _Optional[_Union[ReturnOptions, _Mapping]] = ..., split_sentences: _Optional[bool] = ..., priority: _Optional[_Union[Priority, str]] = ..., text_format: _Optional[_Union[TextFormat, str]] = ..., join_lines: _Optional[bool] = ...) -> None: ...
 
 class SearchOptions(_message.Message):
-    __slots__ = ("beam_size", "n_best", "length_penalty", "max_target_length", "length_normalization", "coverage_penalty", "min_target_length", "no_repeat_ngram_size", "target_prefix", "suppressed_pieces", "sampling_temperature", "sampling_top_k", "sampling_top_p", "seed")
+    __slots__ = ("beam_size", "n_best", "length_penalty", "max_target_length", "length_normalization", "coverage_penalty", "min_target_length", "no_repeat_ngram_size", "target_prefix", "suppressed_pieces", "sampling_temperature", "sampling_top_k", "sampling_top_p", "seed", "max_retries")
     BEAM_SIZE_FIELD_NUMBER: _ClassVar[int]
     N_BEST_FIELD_NUMBER: _ClassVar[int]
     LENGTH_PENALTY_FIELD_NUMBER: _ClassVar[int]
@@ -83,6 +106,7 @@ class SearchOptions(_message.Message):
     SAMPLING_TOP_K_FIELD_NUMBER: _ClassVar[int]
     SAMPLING_TOP_P_FIELD_NUMBER: _ClassVar[int]
     SEED_FIELD_NUMBER: _ClassVar[int]
+    MAX_RETRIES_FIELD_NUMBER: _ClassVar[int]
     beam_size: int
     n_best: int
     length_penalty: float
@@ -97,7 +121,8 @@ class SearchOptions(_message.Message):
     sampling_top_k: int
     sampling_top_p: float
     seed: int
-    def __init__(self, beam_size: _Optional[int] = ..., n_best: _Optional[int] = ..., length_penalty: _Optional[float] = ..., max_target_length: _Optional[int] = ..., length_normalization: _Optional[_Union[LengthNormalization, str]] = ..., coverage_penalty: _Optional[float] = ..., min_target_length: _Optional[int] = ..., no_repeat_ngram_size: _Optional[int] = ..., target_prefix: _Optional[str] = ..., suppressed_pieces: _Optional[_Iterable[str]] = ..., sampling_temperature: _Optional[float] = ..., sampling_top_k: _Optional[int] = ..., sampling_top_p: _Optional[float] = ..., seed: _Optional[int] = ...) -> None: ...
+    max_retries: int
+    def __init__(self, beam_size: _Optional[int] = ..., n_best: _Optional[int] = ..., length_penalty: _Optional[float] = ..., max_target_length: _Optional[int] = ..., length_normalization: _Optional[_Union[LengthNormalization, str]] = ..., coverage_penalty: _Optional[float] = ..., min_target_length: _Optional[int] = ..., no_repeat_ngram_size: _Optional[int] = ..., target_prefix: _Optional[str] = ..., suppressed_pieces: _Optional[_Iterable[str]] = ..., sampling_temperature: _Optional[float] = ..., sampling_top_k: _Optional[int] = ..., sampling_top_p: _Optional[float] = ..., seed: _Optional[int] = ..., max_retries: _Optional[int] = ...) -> None: ...
 
 class ReturnOptions(_message.Message):
     __slots__ = ("pieces", "token_log_probs", "attention", "alignment")
@@ -354,7 +379,7 @@ class LanguageCandidate(_message.Message):
     def __init__(self, language_code: _Optional[str] = ..., confidence: _Optional[float] = ...) -> None: ...
 
 class Hypothesis(_message.Message):
-    __slots__ = ("text", "score", "pieces", "token_log_probs", "attention", "alignment", "finish_reason")
+    __slots__ = ("text", "score", "pieces", "token_log_probs", "attention", "alignment", "finish_reason", "warnings", "quality")
     TEXT_FIELD_NUMBER: _ClassVar[int]
     SCORE_FIELD_NUMBER: _ClassVar[int]
     PIECES_FIELD_NUMBER: _ClassVar[int]
@@ -362,6 +387,8 @@ class Hypothesis(_message.Message):
     ATTENTION_FIELD_NUMBER: _ClassVar[int]
     ALIGNMENT_FIELD_NUMBER: _ClassVar[int]
     FINISH_REASON_FIELD_NUMBER: _ClassVar[int]
+    WARNINGS_FIELD_NUMBER: _ClassVar[int]
+    QUALITY_FIELD_NUMBER: _ClassVar[int]
     text: str
     score: float
     pieces: _containers.RepeatedScalarFieldContainer[str]
@@ -369,7 +396,19 @@ class Hypothesis(_message.Message):
     attention: Attention
     alignment: _containers.RepeatedCompositeFieldContainer[AlignedSpans]
     finish_reason: FinishReason
-    def __init__(self, text: _Optional[str] = ..., score: _Optional[float] = ..., pieces: _Optional[_Iterable[str]] = ..., token_log_probs: _Optional[_Iterable[float]] = ..., attention: _Optional[_Union[Attention, _Mapping]] = ..., alignment: _Optional[_Iterable[_Union[AlignedSpans, _Mapping]]] = ..., finish_reason: _Optional[_Union[FinishReason, str]] = ...) -> None: ...
+    warnings: _containers.RepeatedCompositeFieldContainer[TranslationWarning]
+    quality: float
+    def __init__(self, text: _Optional[str] = ..., score: _Optional[float] = ..., pieces: _Optional[_Iterable[str]] = ..., token_log_probs: _Optional[_Iterable[float]] = ..., attention: _Optional[_Union[Attention, _Mapping]] = ..., alignment: _Optional[_Iterable[_Union[AlignedSpans, _Mapping]]] = ..., finish_reason: _Optional[_Union[FinishReason, str]] = ..., warnings: _Optional[_Iterable[_Union[TranslationWarning, _Mapping]]] = ..., quality: _Optional[float] = ...) -> None: ...
+
+class TranslationWarning(_message.Message):
+    __slots__ = ("kind", "source", "target")
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    TARGET_FIELD_NUMBER: _ClassVar[int]
+    kind: WarningKind
+    source: Span
+    target: Span
+    def __init__(self, kind: _Optional[_Union[WarningKind, str]] = ..., source: _Optional[_Union[Span, _Mapping]] = ..., target: _Optional[_Union[Span, _Mapping]] = ...) -> None: ...
 
 class Attention(_message.Message):
     __slots__ = ("source_piece_count", "weights")

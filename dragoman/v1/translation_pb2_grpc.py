@@ -155,7 +155,8 @@ class TranslationServiceServicer:
 
     def TranslateLive(self, request, context):
         """Translates one plain text and shows its translation while the search goes on. The last response has the same
-        translation as Translate.
+        translation as Translate, but for sentences that Translate searches again (`SearchOptions.max_retries`): what was shown
+        as final stays.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -88,6 +88,11 @@ class TokenHypothesis:
     token_log_probs: tuple[float, ...] = field(default=(), compare=False)
     attention: NDArray[np.float32] | None = field(default=None, compare=False)
 
+    @property
+    def is_cut_off(self) -> bool:
+        """Whether it has no end of sentence."""
+        return len(self.token_log_probs) <= len(self.token_ids)
+
 
 @dataclass(frozen=True, slots=True)
 class Finished:

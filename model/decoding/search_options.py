@@ -100,6 +100,13 @@ class SearchOptions:
     seed: int = _option(
         0, "Seed of the random numbers; the same seed gives the same draws.", least=0, most=2**63 - 1, is_draw=True
     )
+    # 1: a search with a wider beam and without shortlist; 2: also one for the parts of the sentence.
+    max_retries: int = _option(
+        2,
+        "Further searches, 0 to 2, for a sentence whose translation has warnings, such as a loop.",
+        least=0,
+        most=2,
+    )
     return_attention: bool = _option(False, "Return each hypothesis' attention to the source.")
 
     def __post_init__(self) -> None:
@@ -166,4 +173,5 @@ class SearchArguments(TypedDict, total=False):
     sampling_top_k: int
     sampling_top_p: float
     seed: int
+    max_retries: int
     return_attention: bool

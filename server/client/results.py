@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias, TypeVar
+from typing import TypeAlias, TypeVar, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from dragoman.model.config import Direction
 from dragoman.model.errors import InvalidTextError
 from dragoman.translation.markup.alignment import Alignment, word_spans
-from dragoman.translation.results import FinishReason, Hypothesis, Translation
+from dragoman.translation.results import FinishReason, Hypothesis, Translation, TranslationWarning, WarningKind
 from dragoman.translation.scored import ScoredTranslation
 from dragoman.v1 import translation_pb2 as pb
 
@@ -20,6 +20,11 @@ _FINISH_REASONS: dict[int, FinishReason] = {
     pb.FINISH_REASON_END_OF_SENTENCE: "end_of_sentence",
     pb.FINISH_REASON_LENGTH: "length",
 }
+
+_WARNING_KINDS: dict[int, WarningKind] = {
+    pb.WarningKind.Value(f"WARNING_KIND_{kind.upper()}"): kind for kind in get_args(WarningKind)
+}
+"""Those that this client knows; a newer server may have more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +148,14 @@ def _read_hypothesis(source: str, message: pb.Hypothesis) -> Hypothesis:
         attention=_read_attention(message.attention) if message.HasField("attention") else None,
         alignment=_read_alignment(source, message.text, message.alignment),
         finish_reason=_FINISH_REASONS.get(message.finish_reason, ""),
+        warnings=tuple(_read_warning(warning) for warning in message.warnings if warning.kind in _WARNING_KINDS),
+        quality=message.quality if message.HasField("quality") else None,
     )
+
+
+def _read_warning(message: pb.TranslationWarning) -> TranslationWarning:
+    source, target = message.source, message.target
+    return TranslationWarning(_WARNING_KINDS[message.kind], (source.begin, source.end), (target.begin, target.end))
 
 
 def read_score_result(source: str, target: str, message: pb.TranslationScore) -> ScoreResult:

@@ -1,6 +1,7 @@
 """The sentences' hypotheses become the text's."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -137,3 +138,60 @@ def test_a_text_ends_as_its_sentences_do(tiny_vocabulary: Vocabulary) -> None:
     assert reason("The dog. The house.", ended, ended) == "end_of_sentence"
     assert reason(" ") == ""
     assert reason("The dog.", TokenHypothesis((), -0.1)) == ""  # stands for itself
+
+
+def finished(vocabulary: Vocabulary, text: str, *, probability_log: float = -0.1) -> TokenHypothesis:
+    ids = tuple(vocabulary.target.encode(text))
+    return TokenHypothesis(ids, -0.1, (probability_log,) * (len(ids) + 1))
+
+
+def test_warnings_and_quality_of_each_sentence_become_the_text_s(tiny_vocabulary: Vocabulary) -> None:
+    prepared = prepare(tiny_vocabulary, " The dog!\nThe 3 trees! ")
+    dog, trees = finished(tiny_vocabulary, "Hund!"), finished(tiny_vocabulary, "Die 4 Bäume!", probability_log=-0.5)
+    translation = combine(prepared, [[dog], [trees]], tiny_vocabulary)
+    assert translation.text == " Hund!\nDie 4 Bäume! "
+    (warning,) = translation.warnings
+    assert warning.kind == "figure_differs"
+    assert translation.source[slice(*warning.source)] == "3"
+    assert translation.text[slice(*warning.target)] == "Die 4 Bäume!"
+    alone = [
+        combine(prepare(tiny_vocabulary, text), [[one]], tiny_vocabulary)
+        for text, one in (("The dog!", dog), ("The 3 trees!", trees))
+    ]
+    lengths = [len(segment.source_ids) for segment in prepared.segments]
+    expected = [one.quality or 0.0 for one in alone]
+    assert translation.quality == pytest.approx(np.average(expected, weights=lengths))
+    assert alone[0].warnings == ()
+    assert 0 < expected[1] < expected[0] < 1
+
+
+def test_the_place_of_a_warning_counts_a_space_that_the_source_lacks(tiny_vocabulary: Vocabulary) -> None:
+    prepared = replace(prepare(tiny_vocabulary, "The dog!\nThe 3 trees!"), gaps=("", "", ""))
+    found = [[finished(tiny_vocabulary, "Hund!")], [finished(tiny_vocabulary, "Die 4 Bäume!")]]
+    translation = combine(prepared, found, tiny_vocabulary)
+    assert translation.text == "Hund! Die 4 Bäume!"
+    assert translation.warnings[0].target == (6, 18)
+
+
+def test_what_has_no_translation_is_called_untranslated(tiny_vocabulary: Vocabulary) -> None:
+    lost = combine(prepare(tiny_vocabulary, "The dog"), [[TokenHypothesis((), -0.1)]], tiny_vocabulary)
+    assert [(warning.kind, warning.source) for warning in lost.warnings] == [("untranslated", (0, 7))]
+    assert lost.quality == 0
+    for text in ("", " \n"):
+        blank = combine(prepare(tiny_vocabulary, text), [], tiny_vocabulary)
+        assert (blank.warnings, blank.quality) == ((), None)
+
+
+def test_of_several_searches_the_soundest_hypotheses_come_first(tiny_vocabulary: Vocabulary) -> None:
+    options = SearchOptions(n_best=2)
+    prepared = prepare(tiny_vocabulary, "The 3 trees!", options)
+    texts = ["Die 4 Bäume!", "Baum Baum Baum Baum Baum!", "Die 3 Bäume!", "Die 4 Bäume!"]
+    loops = [finished(tiny_vocabulary, text) for text in texts]
+    again = replace(prepared, drafts=(replace(prepared.drafts[0], search=1, earlier=tuple(loops[:2])),))
+    translation = combine(again, [loops[2:]], tiny_vocabulary)
+    assert [hypothesis.text for hypothesis in translation.hypotheses] == ["Die 3 Bäume!", "Die 4 Bäume!"]
+    assert [len(hypothesis.warnings) for hypothesis in translation.hypotheses] == [0, 1]
+    only_loops = combine(again, [loops[1:2]], tiny_vocabulary)
+    assert [hypothesis.text for hypothesis in only_loops.hypotheses] == ["Die 4 Bäume!"]
+    none = replace(again, drafts=(replace(prepared.drafts[0], search=2),))
+    assert combine(none, [loops[1:2]], tiny_vocabulary).text == "The 3 trees!"

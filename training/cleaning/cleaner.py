@@ -28,8 +28,8 @@ from dragoman.training.cleaning.pairs import Pair, read_pair_blocks
 from dragoman.training.cleaning.repeats import Repeats
 from dragoman.training.cleaning.report import CleaningReport, Tally
 from dragoman.training.display import track_on_terminal
+from dragoman.translation.batch.lines import encode_line
 from dragoman.translation.languages import LanguageIdentifier, has_spaces
-from dragoman.translation.lines import encode_line
 
 _REMOVED_HEADER = ("line", "filter", "fault", "source", "target")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from dragoman.model.errors import InvalidInputError
 from dragoman.training.corpus.pairs import check_same_length
-from dragoman.translation.lines import LineInput, decode_line
+from dragoman.translation.batch.lines import LineInput, decode_line
 
 MAX_BLOCK_PAIRS = 4096
 MAX_BLOCK_BYTES = 1 << 22

@@ -19,7 +19,7 @@ from dragoman.model.errors import DragomanError, InvalidInputError
 from dragoman.model.files import open_atomically
 from dragoman.model.vocabulary import PieceModel
 from dragoman.training.corpus.pairs import EncodedSide
-from dragoman.translation.lines import read_lines
+from dragoman.translation.batch.lines import read_lines
 
 BLOCK_LINES = 1024
 """Lines of a block; the last block of a file may have fewer."""

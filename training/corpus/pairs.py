@@ -11,7 +11,7 @@ import numpy.typing as npt
 from dragoman.model.config import Direction, VocabularyShape
 from dragoman.model.errors import InvalidInputError
 from dragoman.model.vocabulary import Vocabulary
-from dragoman.translation.lines import read_lines
+from dragoman.translation.batch.lines import read_lines
 
 
 def read_parallel(paths: Sequence[Path]) -> list[list[str]]:

@@ -9,7 +9,7 @@ from typing import BinaryIO, cast
 
 from dragoman.model.errors import InvalidInputError, NotFoundError
 from dragoman.model.files import is_packed, pack_into, refuse_to_replace
-from dragoman.translation.lines import encode_line
+from dragoman.translation.batch.lines import encode_line
 
 _CHUNK_BYTES = 1 << 20
 
@@ -46,7 +46,7 @@ def inspect_text(path: Path) -> TextFile:
 
 
 def _count_lines(path: Path) -> tuple[int, bool]:
-    """Lines as `translation.lines` counts them, and whether all are blank."""
+    """Lines as `translation.batch.lines` counts them, and whether all are blank."""
     num_lines, is_blank, end = 0, True, b"\n"
     with gzip.open(path) if is_packed(path) else path.open("rb") as file:
         while chunk := file.read(_CHUNK_BYTES):

@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from dragoman.model.config import describe_validation_error
 from dragoman.model.errors import InvalidInputError
-from dragoman.translation.lines import read_lines
+from dragoman.translation.batch.lines import read_lines
 
 Utility = Callable[[str, str], float]
 """The quality of a hypothesis if another one is right; higher is better."""

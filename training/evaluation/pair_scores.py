@@ -9,7 +9,7 @@ from dragoman.model.config import Direction
 from dragoman.model.decoding.search_options import SearchOptions
 from dragoman.model.errors import InvalidInputError
 from dragoman.training.corpus.pairs import check_same_length
-from dragoman.translation.lines import read_lines
+from dragoman.translation.batch.lines import read_lines
 
 if TYPE_CHECKING:  # the files are checked before torch is imported
     from dragoman.translation.scored import ScoredTranslation

@@ -12,8 +12,8 @@ from dragoman.training.card import model_card
 from dragoman.training.display import track_on_terminal
 from dragoman.training.evaluation.metrics import ScoreReport
 from dragoman.translation.batch.formats import one_line
+from dragoman.translation.batch.lines import read_lines
 from dragoman.translation.languages import find_direction
-from dragoman.translation.lines import read_lines
 from dragoman.translation.results import Translation
 from dragoman.translation.translator import Translator
 

@@ -21,7 +21,7 @@ from dragoman.training.evaluation.metrics import (
 )
 from dragoman.training.evaluation.validation import first_usable
 from dragoman.training.report.run_record import RunRecord
-from dragoman.translation.lines import read_lines
+from dragoman.translation.batch.lines import read_lines
 from dragoman.translation.translator import Translator
 
 DEFAULT_SENTENCES = 500

@@ -19,7 +19,7 @@ from dragoman.training.learning.lexicon import learn_lexicon
 from dragoman.training.text_config import VocabularyConfig
 from dragoman.training.vocabulary.extension import extend_piece_model
 from dragoman.training.vocabulary.normalization import nfc_rules, write_rules
-from dragoman.translation.lines import read_lines
+from dragoman.translation.batch.lines import read_lines
 
 MAX_VOCABULARY_SENTENCES = 2_000_000
 """Most sentences for learning a vocabulary; more take memory and change little."""

@@ -28,8 +28,8 @@ from dragoman.training.display import track_on_terminal
 from dragoman.training.evaluation.pair_scores import PairFiles
 from dragoman.training.synthesis.choice import Candidate, Chooser, Filters, Reason
 from dragoman.translation.batch.job import run_batch_job, show_progress
+from dragoman.translation.batch.lines import read_lines
 from dragoman.translation.batch.source import TranslationSource
-from dragoman.translation.lines import read_lines
 from dragoman.translation.results import Translation
 
 

@@ -15,10 +15,12 @@ DIGITS = 6
 """Decimal places of scores and log probabilities: more than float32 has of them."""
 
 ATTENTION_DIGITS = 4
+QUALITY_DIGITS = 3
 
 
 def translation_to_json(translation: Translation, *, attention: bool = False) -> str:
-    """One line: {"source", "hypotheses": [{"text", "score", "pieces", "token_log_probs", "alignment"}, …]}, best first;
+    """One line: {"source", "hypotheses": [{"text", "score", "pieces", "token_log_probs", "alignment", "quality",
+    "warnings"}, …]}, best first, a warning as {"kind", "source": [begin, end], "target": [begin, end]} in characters;
     with `attention` also "source_pieces" and each hypothesis' "attention". What is not known is left out."""
     return _dump(
         {
@@ -84,6 +86,11 @@ def _hypothesis_fields(hypothesis: Hypothesis, attention: bool) -> dict[str, Any
             "token_log_probs": _rounded(hypothesis.token_log_probs),
             "alignment": hypothesis.alignment,
             "attention": _matrix(hypothesis.attention) if attention else None,
+            "quality": None if hypothesis.quality is None else round(hypothesis.quality, QUALITY_DIGITS),
+            "warnings": [
+                {"kind": warning.kind, "source": warning.source, "target": warning.target}
+                for warning in hypothesis.warnings
+            ],
         }
     )
 

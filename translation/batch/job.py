@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from dragoman.model.errors import DragomanError, InvalidInputError, InvalidRequestError, InvalidTextError
+from dragoman.translation.batch.lines import LineInput, encode_line
 from dragoman.translation.batch.progress import JobFiles, Journal, Parameters
-from dragoman.translation.lines import LineInput, encode_line
 from dragoman.translation.results import Translation
 
 if TYPE_CHECKING:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from dragoman.translation.alignment import Span
+
 from dragoman.translation.languages import primary_subtag
 
 _DIGIT = re.compile(r"\d")
@@ -25,11 +26,13 @@ _MAGNITUDE = re.compile(
     re.IGNORECASE,
 )
 
-_ENGLISH = """0 zero,no,nil,none 1 one,once,first,single,a,an 2 two,twi,second,both,double,pair,couple,half
-3 thr,third,trip 4 four,quart,fort 5 fi 6 six 7 seven 8 eigh 9 nin 10 ten,decade 11 eleven 12 twel,dozen,noon,midnight
-13 thirteen 14 fourteen,fortnight 15 fifteen,quarter 16 sixteen 17 seventeen 18 eighteen 19 nineteen 20 twent 30 thirt,half 40 fort
-50 fift 60 sixt 70 sevent 80 eight 90 ninet 100 hundred,centur,percent 1000 thousand,millen 1000000 million
-1000000000 billion"""
+_ENGLISH = """
+0 zero,no,nil,none 1 one,once,first,single,a,an 2 two,twi,second,both,double,pair,couple,half 3 thr,third,trip
+4 four,quart,fort 5 fi 6 six 7 seven 8 eigh 9 nin 10 ten,decade 11 eleven 12 twel,dozen,noon,midnight 13
+thirteen 14 fourteen,fortnight 15 fifteen,quarter 16 sixteen 17 seventeen 18 eighteen 19 nineteen 20 twent 30
+thirt,half 40 fort 50 fift 60 sixt 70 sevent 80 eight 90 ninet 100 hundred,centur,percent 1000 thousand,millen
+1000000 million 1000000000 billion
+"""
 _GERMAN = """0 null,kein 1 ein,erst 2 zwei,zwo,beid,doppel,paar,halb 3 drei,dritt 4 vier 5 fünf 6 sech 7 sieb 8 acht
 9 neun 10 zehn 11 elf 12 zwölf,dutzend,mittag,mitternacht 13 dreizehn 14 vierzehn 15 fünfzehn,viertel 16 sechzehn
 17 siebzehn 18 achtzehn 19 neunzehn 20 zwanzig 30 dreißig,dreissig,halb 40 vierzig 50 fünfzig 60 sechzig 70 siebzig
@@ -46,6 +49,9 @@ _NUMBER_WORDS = {"en": _read_words(_ENGLISH), "de": _read_words(_GERMAN)}
 
 MAX_SPELLED_DIGITS = 12
 """Figures with more digits are not written in words."""
+
+MIN_REGROUPED = 5
+"""Digits of a number that may be grouped in another way."""
 
 _COMPOUNDING = frozenset(("de",))
 """Languages that write "five-and-twenty" as one word."""
@@ -74,7 +80,7 @@ def differing_figures(
     if missing and extra:
         _match_parts(missing, extra)
         _match_parts(extra, missing)
-    if missing and extra and _digits(missing) == _digits(extra):  # digits grouped in another way
+    if missing and extra and _is_regrouped(source, target, missing + extra):
         return [], []
     if missing and extra and (_MAGNITUDE.search(source) or _MAGNITUDE.search(target)):
         _match(missing, extra, _significand)
@@ -180,8 +186,11 @@ def _decade(figure: _Figure) -> Collection[str]:
     return [value[-2:] if len(value) == 4 and value[0] in "12" else value for value in figure.values]
 
 
-def _digits(figures: Sequence[_Figure]) -> str:
-    return "".join("".join(figure.parts) for figure in sorted(figures, key=lambda figure: figure.span))
+def _is_regrouped(source: str, target: str, differing: Sequence[_Figure]) -> bool:
+    """Whether long numbers have the same digits in other groups, such as those of a telephone number."""
+    digits = "".join(_DIGIT.findall(source))
+    are_plain = all(len(figure.parts) == 1 for figure in differing)
+    return are_plain and len(digits) >= MIN_REGROUPED and digits == "".join(_DIGIT.findall(target))
 
 
 def _is_spelled(figure: _Figure, text: str, language: str, is_time: bool) -> bool:
@@ -202,9 +211,7 @@ def _is_spelled(figure: _Figure, text: str, language: str, is_time: bool) -> boo
     spellings = _spellings(number)
     if is_time and 12 < number <= 24:
         spellings.append([number - 12])
-    return any(
-        all(re.search(start + f"(?:{'|'.join(words[part])})", text) for part in parts) for parts in spellings
-    )
+    return any(all(re.search(start + f"(?:{'|'.join(words[part])})", text) for part in parts) for parts in spellings)
 
 
 def _is_part_of_hour(figure: _Figure, text: str) -> bool:

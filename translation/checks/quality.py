@@ -1,8 +1,11 @@
 """An estimate of a translation's quality, from what its search has computed anyway.
 
-It is fitted to sentence chrF: 0.6 for translations that have chrF 60 on average. What it knows is how sure the model was,
-on average and at its least sure pieces, into how many pieces the words fall on both sides (rare words fall into many),
-and how the lengths compare. So it ranks the translations of one model; between models, their BLEU or chrF compares.
+It is fitted to sentence chrF: 0.6 for translations that have chrF 60 on average. It knows how sure the model was, on
+average and at its least sure pieces; into how many pieces the words fall on both sides, which are many for rare words;
+and how the lengths compare. So it ranks the translations of one model; between models, BLEU or chrF compares.
+
+On Tatoeba's devtest, which it has not seen, its Spearman correlation with sentence chrF is 0.53 en→de and 0.61 de→en,
+that of the score 0.52 and 0.56; on the other half of street-en-de's dev set 0.57 and 0.59 instead of 0.47 and 0.47.
 """
 
 import math
@@ -53,27 +56,26 @@ def estimate_quality(
     num_source_pieces: without the frame.
     warnings:          each kind lowers it by a fixed factor.
     """
-    quality = 1.0
-    if token_log_probs:
-        lowest = sorted(token_log_probs)[:_NUM_LOWEST]
-        num_target_pieces = len(token_log_probs)
-        ratio = (len(target) + 5) / (len(source) + 5)
-        quality = 1 / (
-            1
-            + math.exp(
-                -(
-                    _BIAS
-                    + _MEAN_PROBABILITY * sum(map(math.exp, token_log_probs)) / num_target_pieces
-                    + _LOWEST * math.sqrt(max(0.0, -sum(lowest) / len(lowest)))
-                    + _SOURCE_PIECES * math.log(_pieces_per_word(source, num_source_pieces, source_language))
-                    + _TARGET_PIECES * math.log(_pieces_per_word(target, num_target_pieces - 1, target_language))
-                    + _LENGTH_RATIO * abs(math.log(ratio))
-                )
-            )
-        )
-    for kind in {warning.kind for warning in warnings}:
-        quality *= _FACTORS[kind]
-    return quality
+    if not token_log_probs:
+        return lowered_by(warnings)
+    num_target_pieces = len(token_log_probs)
+    lowest = sorted(token_log_probs)[:_NUM_LOWEST]
+    logit = (
+        _BIAS
+        + _MEAN_PROBABILITY * sum(map(math.exp, token_log_probs)) / num_target_pieces
+        + _LOWEST * math.sqrt(max(0.0, -sum(lowest) / len(lowest)))
+        + _SOURCE_PIECES * math.log(_pieces_per_word(source, num_source_pieces, source_language))
+        + _TARGET_PIECES * math.log(_pieces_per_word(target, num_target_pieces - 1, target_language))
+        + _LENGTH_RATIO * abs(math.log((len(target) + 5) / (len(source) + 5)))
+    )
+    return lowered_by(warnings) / (1 + math.exp(-logit))
+
+
+def lowered_by(warnings: Sequence[TranslationWarning]) -> float:
+    """The share of the quality that warnings leave."""
+    if not warnings:
+        return 1.0
+    return math.prod(_FACTORS[kind] for kind in sorted({warning.kind for warning in warnings}))
 
 
 def _pieces_per_word(text: str, num_pieces: int, language: str) -> float:

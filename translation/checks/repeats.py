@@ -1,14 +1,15 @@
 """Loops: a word or a phrase that a translation repeats more often than its source does."""
 
 import re
+from itertools import pairwise
 
 from dragoman.translation.alignment import Span
 
 MAX_PHRASE = 12
 """Words of a repeated phrase, at most."""
 
-_LONG_WORD = 24
-"""Letters from which on a single word is examined for loops: "hahahahahahahahahahahahaha"."""
+_LONG_WORD = re.compile(r"\S{24}")
+"""A word that is examined for loops within: "hahahahahahahahahahahahaha"."""
 
 _WORD = re.compile(r"\S+")
 _LOOP_IN_WORD = re.compile(r"(.{1,12}?)\1{3,}")
@@ -21,8 +22,8 @@ def find_loop(source: str, target: str) -> Span | None:
     or two of three words that end in more of the same. The source may have as many, less one.
     """
     words = target.split()
-    if len(set(words)) == len(words) and max(map(len, words), default=0) < _LONG_WORD:
-        return None
+    if (len(set(words)) == len(words) or len(set(pairwise(words))) == len(words) - 1) and not _LONG_WORD.search(target):
+        return None  # every loop of words has two neighbours twice
     found = _find_repeats(target)
     if found is None:
         return None
@@ -53,7 +54,7 @@ def _find_repeats(text: str) -> tuple[Span, int, int] | None:
                 best = (spans[place - run - length][0], spans[place - 1][1]), num_repeats, length
             run = 0
     for begin, end in spans:
-        if end - begin >= _LONG_WORD and (match := _LOOP_IN_WORD.search(text, begin, end)):
+        if _LONG_WORD.match(text, begin, end) and (match := _LOOP_IN_WORD.search(text, begin, end)):
             num_repeats = (match.end() - match.start()) // len(match.group(1))
             if match.group(1).isalpha() and (best is None or num_repeats > best[1]):
                 best = match.span(), num_repeats, 0

@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 
 from dragoman.translation.alignment import Span
+
 from dragoman.translation.checks.figures import differing_figures
 from dragoman.translation.checks.repeats import find_loop
 from dragoman.translation.checks.words import is_in_wrong_language, is_untranslated
@@ -30,38 +31,38 @@ def check_sentence(
     kept:       spans of the source that must stand in the translation as they are, such as addresses.
     is_cut_off: whether the translation ends at its greatest length.
     """
-    all_source, all_target = (0, len(source)), (0, len(target))
-    found: list[TranslationWarning] = []
-
-    def warn(kind: WarningKind, of_source: Span = all_source, of_target: Span = all_target) -> None:
-        found.append(TranslationWarning(kind, of_source, of_target))
-
-    for begin, end in kept:
-        if source[begin:end] not in target:
-            warn("span_lost", (begin, end))
     missing, extra = differing_figures(source, target, source_language, target_language)
-    for span in missing:
-        if not any(begin <= span[0] < end for begin, end in kept):
-            warn("figure_differs", span)
-    for span in () if missing else extra:
-        warn("figure_differs", all_source, span)
     loop = find_loop(source, target)
-    if loop is not None:
-        warn("repeats", all_source, loop)
-    if source_language != target_language and is_untranslated(source, target, source_language):
-        warn("untranslated")
-    elif is_in_wrong_language(source, target, source_language, target_language):
-        warn("wrong_language")
+    is_copy = source_language != target_language and is_untranslated(source, target, source_language)
+    is_foreign = not is_copy and is_in_wrong_language(source, target, source_language, target_language)
     length, wanted = _length(target), _length(source)
-    if length < MIN_SHARE * wanted - SLACK:
-        warn("much_shorter")
-    elif length > MAX_SHARE * wanted + MORE_SLACK:
-        warn("much_longer")
-    if is_cut_off:
-        warn("cut_off")
-    if not target.isascii() and (unknown := _UNKNOWN.search(target)) and not _UNKNOWN.search(source):
-        warn("unknown_characters", all_source, unknown.span())
+    is_short = length < MIN_SHARE * wanted - SLACK
+    is_long = length > MAX_SHARE * wanted + MORE_SLACK
+    unknown = None if target.isascii() or _UNKNOWN.search(source) else _UNKNOWN.search(target)
+    if not (missing or extra or loop or is_copy or is_foreign or is_short or is_long or is_cut_off or unknown or kept):
+        return ()
+    all_source, all_target = (0, len(source)), (0, len(target))
+    found = [TranslationWarning("span_lost", span, all_target) for span in kept if source[slice(*span)] not in target]
+    found += [TranslationWarning("figure_differs", span, all_target) for span in missing if not _is_within(span, kept)]
+    if not missing:
+        found += [TranslationWarning("figure_differs", all_source, span) for span in extra]
+    if loop is not None:
+        found.append(TranslationWarning("repeats", all_source, loop))
+    if unknown is not None:
+        found.append(TranslationWarning("unknown_characters", all_source, unknown.span()))
+    of_sentence: tuple[tuple[WarningKind, bool], ...] = (
+        ("untranslated", is_copy),
+        ("wrong_language", is_foreign),
+        ("much_shorter", is_short),
+        ("much_longer", is_long),
+        ("cut_off", is_cut_off),
+    )
+    found += [TranslationWarning(kind, all_source, all_target) for kind, is_found in of_sentence if is_found]
     return tuple(found)
+
+
+def _is_within(span: Span, others: Sequence[Span]) -> bool:
+    return any(begin <= span[0] < end for begin, end in others)
 
 
 MIN_SHARE, SLACK = 0.42, 5.0

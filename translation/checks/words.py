@@ -58,7 +58,7 @@ _SCRIPTS = {
 _SCRIPT_OF = {language: script for script, (languages, _) in _SCRIPTS.items() for language in languages}
 _LETTERS = {script: re.compile(f"[{letters}]") for script, (_, letters) in _SCRIPTS.items()}
 _LETTERS["latin"] = re.compile(r"[A-Za-z\u00c0-\u024f]")
-_LAST_LATIN = "\u024f"
+_BEYOND_LATIN = re.compile(r"[^\x00-\u024f]")
 _EITHER_SCRIPT = frozenset(("sr", "kk", "tg", "mn", "ug", "sd"))
 """Languages that are also written in another script than the one above."""
 
@@ -72,16 +72,17 @@ def is_in_wrong_language(source: str, target: str, source_language: str, target_
     Languages that are not listed here are not judged by their words.
     """
     wanted, given = primary_subtag(target_language), primary_subtag(source_language)
-    script = _SCRIPT_OF.get(wanted, "latin" if wanted in _WORDS else "")
-    if script and (script != "latin" or (target and max(target) > _LAST_LATIN)) and wanted not in _EITHER_SCRIPT:
-        return _is_in_other_script(source, target, script)
     own = _WORDS.get(wanted)
-    if own is None or wanted == given:
+    if own is None:
+        script = _SCRIPT_OF.get(wanted)
+        return script is not None and wanted not in _EITHER_SCRIPT and _is_in_other_script(source, target, script)
+    if not target.isascii() and _BEYOND_LATIN.search(target) and _is_in_other_script(source, target, "latin"):
+        return True
+    if wanted == given:
         return False
-    lowered = target.lower()
-    if not own.isdisjoint(lowered.split()):
+    if not own.isdisjoint(target.split()):
         return False
-    words = set(_WORD.findall(lowered))
+    words = set(_WORD.findall(target.lower()))
     if len(words) < 3 or not own.isdisjoint(words):
         return False
     if _speaks_for(_WORDS.get(given, frozenset()), words):

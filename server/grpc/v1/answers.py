@@ -16,7 +16,7 @@ from dragoman.server.scheduling.interfaces import ServedTranslator
 from dragoman.server.scheduling.worker import TextFailure
 from dragoman.server.translating.orders import Outcome, Wanted
 from dragoman.translation.markup.alignment import Alignment, aligned_spans
-from dragoman.translation.results import Hypothesis, Translation
+from dragoman.translation.results import Hypothesis, Translation, TranslationWarning
 from dragoman.translation.scored import ScoredTranslation
 from dragoman.v1 import translation_pb2 as pb
 
@@ -31,6 +31,9 @@ _FINISH_REASONS = {
     "end_of_sentence": pb.FINISH_REASON_END_OF_SENTENCE,
     "length": pb.FINISH_REASON_LENGTH,
 }
+
+
+WARNING_KIND = "WARNING_KIND_"
 
 
 async def write_outcomes(outcomes: Sequence[Outcome], wanted: Wanted, *, names_models: bool) -> list[pb.Translation]:
@@ -77,10 +80,25 @@ def write_translation(translation: Translation, wanted: Wanted) -> pb.Translatio
 
 
 def _write_hypothesis(translation: Translation, found: Hypothesis, wanted: Wanted) -> pb.Hypothesis:
-    message = pb.Hypothesis(text=found.text, score=found.score, finish_reason=_FINISH_REASONS[found.finish_reason])
+    message = pb.Hypothesis(
+        text=found.text,
+        score=found.score,
+        finish_reason=_FINISH_REASONS[found.finish_reason],
+        quality=found.quality,
+        warnings=[_write_warning(warning) for warning in found.warnings],
+    )
     if wanted.is_large:
         _add_details(message, translation.source, found.text, found, wanted)
     return message
+
+
+def _write_warning(warning: TranslationWarning) -> pb.TranslationWarning:
+    (begin, end), (target_begin, target_end) = warning.source, warning.target
+    return pb.TranslationWarning(
+        kind=WARNING_KIND + warning.kind.upper(),
+        source=pb.Span(begin=begin, end=end),
+        target=pb.Span(begin=target_begin, end=target_end),
+    )
 
 
 def write_score(scored: ScoredTranslation, wanted: Wanted) -> pb.TranslationScore:

@@ -62,6 +62,7 @@ def test_all_within_the_limits_is_allowed(
         ({"sampling_top_p": math.nan}, "sampling_top_p is nan"),
         ({"seed": -1}, "seed is -1, but must lie between 0 and 9223372036854775807"),
         ({"seed": 2**63}, "seed is 9223372036854775808"),
+        ({"max_retries": 3}, "max_retries is 3, but must lie between 0 and 2"),
     ],
 )
 def test_refused_with_name_value_and_range(options: dict[str, object], message: str) -> None:
@@ -86,6 +87,7 @@ def test_names_and_defaults() -> None:
         "sampling_top_k": 0,
         "sampling_top_p": 1.0,
         "seed": 0,
+        "max_retries": 2,
         "return_attention": False,
     }
     with pytest.raises(FrozenInstanceError):

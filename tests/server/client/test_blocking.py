@@ -92,6 +92,7 @@ SEARCH: SearchArguments = {
     "sampling_top_k": 5,
     "sampling_top_p": 0.75,
     "seed": 9,
+    "max_retries": 1,
     "return_attention": True,
 }
 

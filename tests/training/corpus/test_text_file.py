@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from dragoman.model.errors import InvalidInputError, NotFoundError
 from dragoman.training.corpus.text_file import TextFile, inspect_text
-from dragoman.translation.lines import read_lines
+from dragoman.translation.batch.lines import read_lines
 
 
 @pytest.mark.parametrize("name", ["a.en", "a.en.gz"])

@@ -19,7 +19,7 @@ from dragoman.training.run.prepare import (
     read_run_text,
     save_vocabulary,
 )
-from dragoman.translation.lines import read_lines
+from dragoman.translation.batch.lines import read_lines
 from tests.training.tiny import tiny_config
 
 EN_DE, DE_EN = Direction("en", "de"), Direction("de", "en")

@@ -26,6 +26,7 @@ OTHERS = SearchOptions(
     sampling_top_k=4,
     sampling_top_p=0.5,
     seed=1,
+    max_retries=1,
 )
 
 

@@ -34,6 +34,7 @@ OTHERS = SearchOptions(
     sampling_top_k=11,
     sampling_top_p=0.5,
     seed=2**40,
+    max_retries=0,
     return_attention=False,
 )
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from dragoman.model.errors import InvalidInputError, NotFoundError
 from dragoman.model.files import STANDARD_STREAM
-from dragoman.translation.lines import LineInput, decode_line, encode_line, read_lines
+from dragoman.translation.batch.lines import LineInput, decode_line, encode_line, read_lines
 
 
 def write(path: Path, content: bytes) -> Path:
