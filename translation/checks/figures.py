@@ -8,9 +8,8 @@ import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
-from dragoman.translation.alignment import Span
-
 from dragoman.translation.languages import primary_subtag
+from dragoman.translation.markup.alignment import Span
 
 _DIGIT = re.compile(r"\d")
 _FIGURE = re.compile(r"\d+(?:[.,'’\u00a0\u202f]\d+)*(?:(?<!\d) \d{3}(?!\d))*")

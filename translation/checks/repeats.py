@@ -3,7 +3,7 @@
 import re
 from itertools import pairwise
 
-from dragoman.translation.alignment import Span
+from dragoman.translation.markup.alignment import Span
 
 MAX_PHRASE = 12
 """Words of a repeated phrase, at most."""

@@ -3,11 +3,10 @@
 import re
 from collections.abc import Sequence
 
-from dragoman.translation.alignment import Span
-
 from dragoman.translation.checks.figures import differing_figures
 from dragoman.translation.checks.repeats import find_loop
 from dragoman.translation.checks.words import is_in_wrong_language, is_untranslated
+from dragoman.translation.markup.alignment import Span
 from dragoman.translation.results import TranslationWarning, WarningKind
 
 _WIDE = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff]")
