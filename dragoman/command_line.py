@@ -18,6 +18,8 @@ from dragoman.commands.demo import demo
 from dragoman.commands.evaluate import evaluate
 from dragoman.commands.export import export
 from dragoman.commands.grammar import grammar
+from dragoman.commands.init import init
+from dragoman.commands.keys import keys
 from dragoman.commands.models import models
 from dragoman.commands.report import report
 from dragoman.commands.score import score
@@ -37,7 +39,7 @@ BROKEN_PIPE = 141
 COMMANDS = {
     "Translate": (translate, combine, models),
     "Serve": (serve,),
-    "Train": (clean, train, report, compare, shortlist, average, synthesize),
+    "Train": (init, clean, train, report, compare, shortlist, average, synthesize, keys),
     "Measure": (evaluate, score),
     "Convert": (export,),
 }
@@ -49,6 +51,8 @@ EXTRAS = {
     "jinja2": "train",
     "lxml": "documents",
     "matplotlib": "train",
+    "openpyxl": "documents",
+    "polib": "documents",
     "tensorboard": "train",
     "torch": "train",
 }

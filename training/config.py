@@ -4,7 +4,7 @@ import os
 import re
 from collections.abc import Container, Sequence
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
@@ -131,14 +131,17 @@ class OptimizationConfig(StrictModel):
     """How the weights are learnt: Adam with warm-up and inverse-square-root decay, as in Vaswani et al. (2017), or with
     another schedule and weight decay (Loshchilov and Hutter 2019)."""
 
-    max_updates: int = Field(100_000, ge=1)
+    max_updates: int = Field(100_000, ge=1, description="Updates of the whole run.")
     optimizer: Literal["adamw", "muon"] = Field(
         "adamw", description="muon: Muon for the layers' matrices, AdamW for embeddings, biases and norms."
     )
     batch_tokens: int = Field(4096, ge=16, description="Pieces of a batch on its longer side, padding included.")
     accumulation: int = Field(1, ge=1, description="Batches per update.")
     learning_rate: float = Field(1e-3, gt=0, description="Peak learning rate, reached at the end of the warm-up.")
-    warmup_updates: int = Field(4000, ge=1)
+    warmup_share: float = Field(
+        0.04, gt=0, le=1, description="Share of max_updates in which the learning rate rises, if warmup_updates is not set."
+    )
+    warmup_updates: int = Field(4000, ge=1, description="Updates in which the learning rate rises to its peak.")
     schedule: Literal["inverse_square_root", "linear", "cosine"] = Field(
         "inverse_square_root", description="How the learning rate falls after the warm-up."
     )
@@ -159,6 +162,17 @@ class OptimizationConfig(StrictModel):
         description="Weights, gradients and optimizer state are kept whole in each process (none, DDP) or split among "
         "the processes (full, FSDP2), for networks that one device cannot hold.",
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_warmup(cls, values: Any) -> Any:
+        if not isinstance(values, dict) or "warmup_updates" in values:
+            return values
+        fields = cls.model_fields
+        share, updates = (values.get(key, fields[key].default) for key in ("warmup_share", "max_updates"))
+        if isinstance(share, int | float) and isinstance(updates, int) and 0 < share <= 1:
+            values = values | {"warmup_updates": max(1, round(share * updates))}
+        return values
 
 
 class StabilityConfig(StrictModel):

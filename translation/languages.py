@@ -33,6 +33,20 @@ _words = _NAMES_AND_CODES.split()
 _CODES = dict(zip(_words[::2], _words[1::2], strict=True))
 """By English name."""
 
+_THREE_LETTERS = """
+afr af alb sq sqi sq amh am ara ar arm hy hye hy asm as aze az baq eu eus eu bel be ben bn bos bs bre br bul bg bur my
+mya my cat ca chi zh zho zh hrv hr cze cs ces cs dan da dut nl nld nl eng en epo eo est et fao fo fin fi fre fr fra fr
+fry fy glg gl geo ka kat ka ger de deu de gre el ell el guj gu hat ht hau ha heb he hin hi hun hu ice is isl is ibo ig
+ind id gle ga ita it jpn ja jav jv kan kn kaz kk khm km kin rw kor ko kur ku kir ky lao lo lat la lav lv lin ln lit lt
+ltz lb mac mk mkd mk mlg mg may ms msa ms mal ml mlt mt mao mi mri mi mar mr mon mn nep ne nor no nob nb nno nn oci oc
+orm om pus ps per fa fas fa pol pl por pt pan pa que qu rum ro ron ro rus ru san sa srp sr sna sn snd sd sin si slo sk
+slk sk slv sl som so spa es sun su swa sw swe sv tgl tl tgk tg tam ta tat tt tel te tha th tib bo bod bo tur tr tuk tk
+ukr uk urd ur uig ug uzb uz vie vi wel cy cym cy xho xh yid yi yor yo zul zu
+"""
+_words = _THREE_LETTERS.split()
+_SHORTER = dict(zip(_words[::2], _words[1::2], strict=True))
+"""ISO 639-1 by ISO 639-2, both kinds of the latter."""
+
 _WITHOUT_SPACES = frozenset(("bo", "dz", "ja", "km", "lo", "my", "th", "wuu", "yue", "zh"))
 
 
@@ -67,9 +81,32 @@ def find_direction(info: BundleConfig, source_language: str | None, target_langu
     return info.find_direction(source or source_language, target or target_language)
 
 
+def canonical_language(tag_or_name: str) -> str:
+    """A language as corpora and bundles name it: "en" of "EN", "eng" and "English", "pt-BR" of "pt_br".
+
+    Raises InvalidInputError for a text that is neither a tag nor a known name.
+    """
+    tag = _normalize(tag_or_name.strip())
+    first, *rest = tag.split("-")
+    if len(tag) > MAX_TAG_LENGTH or not _TAG.fullmatch(tag) or not 2 <= len(first) <= 3:
+        raise InvalidInputError(f'"{tag_or_name}" is no language; name it by its code or in English, as de or German')
+    cases = {2: str.upper, 4: str.title}
+    return "-".join([first, *(cases.get(len(subtag), str)(subtag) for subtag in rest)])
+
+
+def means_language(tag_or_name: str, language: str) -> bool:
+    """Whether one of two names of languages is the other or a kind of it: "en-US" is "en", "German" is "de-AT"; but
+    "pt-PT" is not "pt-BR"."""
+    one, other = f"{_normalize(tag_or_name)}-", f"{_normalize(language)}-"
+    return one.startswith(other) or other.startswith(one)
+
+
 def _normalize(tag_or_name: str) -> str:
     tag = tag_or_name.replace("_", "-").lower()
-    return _CODES.get(tag, tag)
+    if tag in _CODES:
+        return _CODES[tag]
+    first, hyphen, rest = tag.partition("-")
+    return _SHORTER.get(first, first) + hyphen + rest
 
 
 @lru_cache(maxsize=1024)
@@ -98,8 +135,11 @@ class LanguageIdentifier:
     def check(self, languages: Iterable[str]) -> None:
         """Raises InvalidInputError for an unknown language; the region ("pt-BR") does not matter."""
         for language in languages:
-            if primary_subtag(language) not in self.languages:
+            if not self.knows(language):
                 raise InvalidInputError(f"language identification does not know the language {language!r}")
+
+    def knows(self, language: str) -> bool:
+        return primary_subtag(language) in self.languages
 
     def identify(self, text: str) -> tuple[str, float]:
         """The likeliest language and its probability; unreliable for texts of fewer than about 15 letters."""

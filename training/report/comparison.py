@@ -12,8 +12,8 @@ from typing import Any
 from dragoman.training.evaluation.metrics import DEFAULT_TOKENIZER, bleu_score
 from dragoman.training.report.run_record import RunRecord
 
-_NO_CHOICES = ("run_folder", "seed", "bundle.")
-"""Prefixes of keys whose values do not distinguish experiments."""
+_NO_CHOICES = ("run_folder", "seed", "bundle.", "optimization.warmup_share")
+"""Prefixes of keys whose values do not distinguish experiments, or follow from another's (warmup_updates)."""
 
 _PLAIN_CORPUS = {"repeat": 1, "directions": []}
 """Default options of a corpus, which runs of older versions lack."""

@@ -1,0 +1,206 @@
+"""`dragoman init`: from a team's files to a corpus and a configuration."""
+
+import re
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dragoman.commands.options import OUTPUT, Overwrite
+from dragoman.model.config import Direction
+from dragoman.model.errors import InvalidInputError
+from dragoman.model.files import refuse_to_replace, write_atomically
+
+if TYPE_CHECKING:
+    from dragoman.training.intake.making import Made
+    from dragoman.training.intake.presets import Preset
+    from dragoman.training.intake.request import Request
+
+PIECES_PER_WORD = 1.4
+"""About what vocabularies of some thousand pieces give for European languages."""
+
+PIECES_PER_CHARACTER = 0.7
+"""Likewise for languages without spaces."""
+
+MAX_LENGTH = 250
+"""Longest sentence of a configuration, in pieces: the default architecture has places for 254."""
+
+
+def init(
+    corpora: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="CORPUS...",
+            show_default=False,
+            help="Files, folders or archives: TMX, XLIFF, TSV, CSV, XLSX, JSON lines, gettext, or two text files.",
+        ),
+    ],
+    source_language: Annotated[str, typer.Option("--from", metavar="LANGUAGE", help="Source language: en, English.")],
+    target_language: Annotated[str, typer.Option("--to", metavar="LANGUAGE", help="Target language: de, German.")],
+    folder: Annotated[
+        Path | None,
+        typer.Option("--output", metavar="DIR", help="Folder of the corpus; by default corpus-en-de, by the languages."),
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option(help="Name of the configuration NAME.toml and of the run; by default en-de.")
+    ] = None,
+    columns: Annotated[
+        str | None, typer.Option(metavar="A,B", help="Columns of tables, source first: names, or numbers from 1.")
+    ] = None,
+    both: Annotated[bool, typer.Option("--both", help="Learn both directions in one model.")] = False,
+    held_out: Annotated[
+        int | None, typer.Option(min=1, help="Pairs for each of dev and test; by default by the corpus's size.")
+    ] = None,
+    is_cleaned: Annotated[
+        bool, typer.Option("--clean/--no-clean", help="Leave out pairs that `dragoman clean` would reject.")
+    ] = True,
+    measure: Annotated[
+        float, typer.Option(min=0, max=60, help="Seconds for measuring this machine; 0: no estimate.")
+    ] = 5.0,
+    seed: Annotated[int, typer.Option(help="Seed for drawing dev and test.", rich_help_panel=OUTPUT)] = 1,
+    overwrite: Overwrite = False,
+) -> None:
+    """Make a corpus and a configuration for it from your own files.
+
+    Reads translation memories, spreadsheets, catalogues or texts, says what is in them, leaves out faulty pairs, splits
+    off dev and test sets that share no sentence with the training set, and writes a configuration that fits the
+    corpus's size, with an estimate of the time that training takes here.
+
+    XML, workbooks and catalogues need the extra `documents`; the estimate needs the extra `train`.
+    """
+    from dragoman.training.intake.making import make_corpus, output_files
+    from dragoman.training.intake.presets import choose_preset, write_toml
+    from dragoman.training.intake.request import Request
+    from dragoman.training.intake.sources import find_sources
+    from dragoman.training.intake.survey import find_mix_up
+    from dragoman.translation.languages import canonical_language, means_language
+
+    languages = canonical_language(source_language), canonical_language(target_language)
+    if means_language(*languages):
+        raise InvalidInputError(f"--from {source_language} and --to {target_language} are one language")
+    chosen = tuple(part.strip() for part in columns.split(",")) if columns is not None else ()
+    if chosen and (len(chosen) != 2 or not all(chosen) or chosen[0] == chosen[1]):
+        raise InvalidInputError(f"--columns {columns}: name two columns, as in 1,2 or English,German")
+    name = name if name is not None else "-".join(languages)
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+        raise InvalidInputError(f"--name {name}: use letters, digits, dots, underscores and hyphens")
+    folder = folder if folder is not None else Path(f"corpus-{'-'.join(languages)}")
+    config = Path(f"{name}.toml")
+    request = Request(*languages, columns=chosen)
+    if not overwrite:
+        for path in (*output_files(folder, request), config):
+            refuse_to_replace(path)
+    sources = find_sources(corpora, request)
+    made = make_corpus(sources, request, folder, is_cleaned=is_cleaned, held_out=held_out, seed=seed)
+    identified = [made.survey.identified(side, request.identifier) for side in (0, 1)]
+    _describe(made, request, [source.format for source in sources], identified)
+    if mix_up := find_mix_up((identified[0], identified[1]), languages):
+        typer.echo(f"warning: {mix_up}; look at {folder} before you train", err=True)
+    preset = choose_preset(made.counts["train"])
+    text = write_toml(
+        preset,
+        name=name,
+        folder=folder,
+        languages=languages,
+        directions=[Direction(*way) for way in ((languages, languages[::-1]) if both else (languages,))],
+        counts=made.counts,
+        max_length=_max_length(made),
+    )
+    write_atomically(config, text)
+    typer.echo(f"\n{config}: sizes for about {preset.pairs:,} pairs ({preset.origin})")
+    typer.echo(f"BLEU: {preset.reached}")
+    if measure:
+        _estimate(config, made, preset, seconds=measure)
+    typer.echo("\nNext:")
+    best = shlex.quote(f"runs/{name}/best")
+    test = [shlex.quote(str(folder / f"test.{language}")) for language in languages]
+    typer.echo(f"  dragoman train {shlex.quote(str(config))}")
+    typer.echo(
+        f"  dragoman evaluate {best} --from {languages[0]} --to {languages[1]} --source {test[0]} --reference {test[1]}"
+    )
+    typer.echo(f"  dragoman serve {best}")
+
+
+def _describe(
+    made: "Made", request: "Request", formats: list[str], identified: list[list[tuple[str, float]]]
+) -> None:
+    """Prints what was read and written."""
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(highlight=False, markup=False, emoji=False)
+    for (source, count), kind in zip(made.pairs.items(), formats, strict=True):
+        console.print(f"{source}: {kind}, {count:,} pairs", soft_wrap=True)
+    for note in request.notes:
+        console.print(f"note: {note}", soft_wrap=True)
+    survey = made.survey
+    table = Table()
+    for heading in ("side", "words", "identified as", "median length", "90 %", "99 %", "longest"):
+        table.add_column(heading, justify="left" if heading in ("side", "identified as") else "right")
+    for side, language in enumerate((request.source, request.target)):
+        lengths = survey.lengths(side)
+        shares = ", ".join(f"{code} {share:.0%}" for code, share in identified[side][:3] if share >= 0.01)
+        values = [lengths.median, lengths.p90, lengths.p99, lengths.longest]
+        if lengths.unit == "words":
+            table.add_row(language, f"{survey.num_words[side]:,}", shares, *map(str, values))
+        else:
+            table.add_row(language, f"{survey.num_characters[side]:,} characters", shares, *map(str, values))
+    console.print(table)
+    rejected = {name: count for name, count in made.removed.items() if count}
+    if rejected:
+        listed = ", ".join(f"{name} {count:,}" for name, count in rejected.items())
+        console.print(f"left out by cleaning: {sum(rejected.values()):,} of {made.num_read:,} ({listed})", soft_wrap=True)
+    counts = ", ".join(f"{part} {count:,}" for part, count in made.counts.items())
+    console.print(f"written: {counts} pairs; no sentence of dev or test is in train", soft_wrap=True)
+    if made.num_alike:
+        console.print(f"{made.num_alike:,} more pairs say the same as a held-out one and are in no set", soft_wrap=True)
+
+
+def _max_length(made: "Made") -> int:
+    """Pieces that nearly every sentence has room in."""
+    longest = 0.0
+    for side in (0, 1):
+        lengths = made.survey.lengths(side)
+        longest = max(longest, lengths.p99 * (PIECES_PER_WORD if lengths.unit == "words" else PIECES_PER_CHARACTER))
+    return max(40, min(MAX_LENGTH, int(1.5 * longest)))
+
+
+def _mean_pieces(made: "Made") -> float:
+    """Estimated pieces of the mean sentence on the longer side."""
+    survey = made.survey
+    words = [
+        PIECES_PER_WORD * survey.num_words[side]
+        if survey.lengths(side).unit == "words"
+        else PIECES_PER_CHARACTER * survey.num_characters[side]
+        for side in (0, 1)
+    ]
+    return max(4.0, max(words) / survey.num_pairs)
+
+
+def _estimate(config: Path, made: "Made", preset: "Preset", *, seconds: float) -> None:
+    """Prints the time that training takes on this machine, or why it is not known."""
+    typer.echo("measuring this machine …", err=True)
+    try:
+        from dragoman.training.config import load_run_config
+        from dragoman.training.intake.speed import measure_speed
+        from dragoman.training.learning.allocator import keep_freed_memory
+    except ModuleNotFoundError as error:
+        if (error.name or "").split(".")[0] not in ("torch", "tensorboard"):
+            raise
+        typer.echo("time: not measured without the extra `train`: pip install 'dragoman[train]'")
+        return
+    keep_freed_memory()
+    speed = measure_speed(load_run_config(config), mean_length=_mean_pieces(made), seconds=seconds)
+    typer.echo(
+        f"time: {speed.seconds:.2f} s an update of {speed.num_parameters:,} parameters here, so about "
+        f"{_duration(speed.seconds * preset.updates)} for {preset.updates:,} updates, and validations on top; "
+        f"a tenth of the updates shows in {_duration(speed.seconds * preset.updates / 10)} whether it learns"
+    )
+
+
+def _duration(seconds: float) -> str:
+    for unit, length in (("days", 86_400.0), ("hours", 3_600.0), ("minutes", 60.0)):
+        if seconds >= 1.5 * length:
+            return f"{seconds / length:.1f} {unit}"
+    return f"{seconds:.0f} seconds"

@@ -1,0 +1,117 @@
+"""The files among a command's arguments: those of folders and archives, too, decompressed as they are read."""
+
+import gzip
+import io
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO, TextIO, cast
+
+from dragoman.model.errors import InvalidInputError, NotFoundError
+
+_DECIDING_BYTES = 1 << 20
+_MARKS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
+
+
+@dataclass(frozen=True, slots=True)
+class InputFile:
+    """A file to read, perhaps several times.
+
+    name: for messages. path: where it lies, in an archive below the archive's name, without .gz. size: bytes, as
+    stored. is_named: whether it was named itself, not its folder or archive.
+    """
+
+    name: str
+    path: PurePosixPath
+    size: int
+    is_named: bool
+    _open: Callable[[], BinaryIO]
+
+    @property
+    def extension(self) -> str:
+        return self.path.suffix.lower()
+
+    @contextmanager
+    def open(self) -> Iterator[BinaryIO]:
+        """Its content, decompressed. Raises InvalidInputError, within the context too, if it cannot be read."""
+        try:
+            with self._open() as file:
+                yield file
+        except (OSError, EOFError, zipfile.BadZipFile) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise InvalidInputError(f"{self.name}: cannot be read: {reason}") from error
+
+    @contextmanager
+    def open_text(self, note: Callable[[str], None]) -> Iterator[TextIO]:
+        """Its content as text, line ends as they are: UTF-8, UTF-16 by its mark, or Windows' western encoding with a
+        note. Raises InvalidInputError for other bytes, as late as they come."""
+        with self.open() as file:
+            begin = file.read(_DECIDING_BYTES)
+        encoding = next((name for mark, name in _MARKS if begin.startswith(mark)), None)
+        if encoding is None:
+            encoding = "utf-8"
+            try:
+                begin.decode()
+            except UnicodeDecodeError as error:
+                if error.start < len(begin) - 4:  # not just cut within a character
+                    encoding = "cp1252"
+                    note(f"{self.name} is not UTF-8: read as Windows-1252")
+        with self.open() as file, io.TextIOWrapper(file, encoding, newline="") as text:
+            try:
+                yield text
+            except UnicodeDecodeError as error:
+                raise InvalidInputError(f"{self.name}: is not {encoding.upper()}: {error.reason}") from error
+
+
+def list_inputs(paths: Sequence[Path]) -> list[InputFile]:
+    """All files of the arguments: named ones, and those of folders and .zip archives, hidden ones apart.
+
+    Raises NotFoundError for a missing path, InvalidInputError for a damaged archive.
+    """
+    found: dict[str, InputFile] = {}
+    for path in paths:
+        if not path.exists():
+            raise NotFoundError(f"{path}: no such file or folder")
+        inside = sorted(path.rglob("*")) if path.is_dir() else [path]
+        for file in inside:
+            hidden = any(part.startswith(".") for part in file.relative_to(path).parts)
+            if file.is_file() and not hidden:
+                for item in _unpacked(file, is_named=file == path):
+                    found.setdefault(item.name, item)
+    return list(found.values())
+
+
+def _unpacked(path: Path, *, is_named: bool) -> Iterator[InputFile]:
+    place = PurePosixPath(path.as_posix())
+    if path.suffix.lower() != ".zip":
+        yield _with_gzip(str(path), place, path.stat().st_size, is_named, lambda: path.open("rb"))
+        return
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+    except (OSError, zipfile.BadZipFile) as error:
+        raise InvalidInputError(f"{path}: is no whole archive: {error}") from error
+    for member in members:
+        if not member.is_dir() and not PurePosixPath(member.filename).name.startswith("."):
+            yield _with_gzip(
+                f"{path}/{member.filename}",
+                place / member.filename,
+                member.compress_size,
+                False,
+                lambda name=member.filename: _open_member(path, name),
+            )
+
+
+def _open_member(path: Path, name: str) -> BinaryIO:
+    with zipfile.ZipFile(path) as archive:  # the member keeps the file open
+        return cast(BinaryIO, archive.open(name))
+
+
+def _with_gzip(
+    name: str, path: PurePosixPath, size: int, is_named: bool, open_raw: Callable[[], BinaryIO]
+) -> InputFile:
+    if path.suffix.lower() != ".gz":
+        return InputFile(name, path, size, is_named, open_raw)
+    return InputFile(name, path.with_suffix(""), size, is_named, lambda: cast(BinaryIO, gzip.GzipFile(fileobj=open_raw())))

@@ -1,0 +1,66 @@
+"""The languages that are wanted of a team's files, and the notes that reading them leaves for people."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from dragoman.model.errors import InvalidInputError
+from dragoman.translation.languages import LanguageIdentifier, means_language
+
+PairTexts = tuple[str, str]
+"""A source and a target text."""
+
+_BREAKS = re.compile(r"[ \t\n\r\v\f\x85\u2028\u2029]+")
+_SHOWN_LANGUAGES = 8
+
+
+@dataclass(slots=True)
+class Request:
+    """source, target: languages. columns: of tables, by name or by number from 1; empty: to be found.
+
+    notes: sentences for people, about what was left out or guessed.
+    """
+
+    source: str
+    target: str
+    columns: tuple[str, ...] = ()
+    notes: list[str] = field(default_factory=list)
+    _identifier: LanguageIdentifier | None = None
+
+    @property
+    def identifier(self) -> LanguageIdentifier:
+        """Loaded on first use."""
+        if self._identifier is None:
+            self._identifier = LanguageIdentifier()
+        return self._identifier
+
+    def side_of(self, label: str | None) -> int | None:
+        """0 for a name of the source language, 1 for one of the target language, None for anything else."""
+        if not label:
+            return None
+        found = [means_language(label, language) for language in (self.source, self.target)]
+        return found.index(True) if sum(found) == 1 else None
+
+    def note(self, text: str) -> None:
+        if text not in self.notes:
+            self.notes.append(text)
+
+    def lacks(self, name: str, found: set[str]) -> InvalidInputError:
+        """The error for a file without pairs of the wanted languages; found: the languages that it has."""
+        shown = ", ".join(sorted(found)[:_SHOWN_LANGUAGES]) or "no language"
+        return InvalidInputError(f"{name}: has no pair of {self.source} and {self.target}; it has {shown}")
+
+
+def one_line(text: str) -> str:
+    """A text without line breaks, tabs, and white space around it."""
+    return _BREAKS.sub(" ", text).strip()
+
+
+def never_empty(pairs: Iterator[PairTexts], name: str, request: Request, languages: set[str]) -> Iterator[PairTexts]:
+    """The same pairs. Raises InvalidInputError at the end if there was none; languages: those that the file has."""
+    is_empty = True
+    for pair in pairs:
+        is_empty = False
+        yield pair
+    if is_empty:
+        raise request.lacks(name, languages)

@@ -1,0 +1,131 @@
+"""Every key of a run's configuration, from the configuration's own description of itself."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from rich.table import Table
+
+from dragoman.training.config import RunConfig
+
+_BOUNDS = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
+_TYPES = {"integer": "whole number", "number": "number", "boolean": "true or false", "string": "text"}
+_FILE_OF_LANGUAGE = "LANGUAGE"
+"""In a key's name: the code of any language."""
+
+_HEAD = """\
+# Keys of a training configuration
+
+`dragoman keys --markdown` makes this page from the configuration's own descriptions. A key is set in the TOML file, by
+`--set KEY=VALUE`, or by an environment variable such as `DRAGOMAN_OPTIMIZATION__MAX_UPDATES`. Numbers in brackets are
+the bounds.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """name: with dots; a list of tables is written `data.train[]`. kind: the type, with its bounds. default: as in TOML;
+    empty for a key that must be given or is computed."""
+
+    name: str
+    kind: str
+    default: str
+    description: str
+
+    @property
+    def table(self) -> str:
+        return self.name.rpartition(".")[0]
+
+
+def list_keys() -> list[Key]:
+    """All keys, in the order of the configuration's classes."""
+    schema = RunConfig.model_json_schema()
+    return list(_keys(schema, schema["$defs"], ""))
+
+
+def _keys(table: Mapping[str, Any], definitions: Mapping[str, Any], prefix: str) -> Iterator[Key]:
+    for name, written in table.get("properties", {}).items():
+        item = _resolved(written, definitions)
+        inner = _resolved(item["items"], definitions) if item.get("type") == "array" and "items" in item else {}
+        if "properties" in item:
+            yield from _keys(item, definitions, f"{prefix}{name}.")
+        elif "properties" in inner:
+            yield from _keys(inner, definitions, f"{prefix}{name}[].")
+        elif isinstance(more := item.get("additionalProperties"), dict):
+            yield _key(f"{prefix}{name}.{_FILE_OF_LANGUAGE}", more, item.get("description", ""))
+        else:
+            yield _key(f"{prefix}{name}", item, item.get("description", ""))
+    if isinstance(more := table.get("additionalProperties"), dict) and "properties" in table:
+        yield _key(f"{prefix}{_FILE_OF_LANGUAGE}", more, "The file of a language, under its code.")
+
+
+def _resolved(item: Mapping[str, Any], definitions: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A schema without reference and without null; a key's own description goes before that of its type."""
+    own = {key: value for key, value in item.items() if key not in ("$ref", "allOf", "anyOf")}
+    if "$ref" in item:
+        return {**definitions[item["$ref"].rpartition("/")[2]], **own}
+    if "anyOf" in item:
+        kinds = [kind for kind in item["anyOf"] if kind.get("type") != "null"]
+        return {**_resolved(kinds[0], definitions), **own} if len(kinds) == 1 else item
+    return item
+
+
+def _key(name: str, item: Mapping[str, Any], description: str) -> Key:
+    return Key(name, _kind(item), _default(item), " ".join(description.split()))
+
+
+def _kind(item: Mapping[str, Any]) -> str:
+    if "enum" in item:
+        return " or ".join(map(_in_toml, item["enum"]))
+    if "const" in item:
+        return _in_toml(item["const"])
+    if "anyOf" in item:
+        return " or ".join(_kind(kind) for kind in item["anyOf"] if kind.get("type") != "null")
+    if item.get("type") == "array":
+        inner = item.get("items", {})
+        return f"list of {_kind(inner)}" if inner else "list"
+    if item.get("format") == "path":
+        return "path"
+    bounds = ", ".join(f"{sign} {item[key]:g}" for key, sign in _BOUNDS.items() if key in item)
+    kind = _TYPES.get(item.get("type", ""), item.get("type", "any"))
+    return f"{kind} ({bounds})" if bounds else kind
+
+
+def _default(item: Mapping[str, Any]) -> str:
+    return _in_toml(item["default"]) if item.get("default") is not None else ""
+
+
+def _in_toml(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_in_toml, value))}]"
+    return f'"{value}"' if isinstance(value, str) else str(value)
+
+
+def render_keys(keys: Sequence[Key]) -> Table:
+    """For a terminal."""
+    table = Table(show_lines=False)
+    for heading in ("key", "type", "default"):
+        table.add_column(heading, overflow="fold")
+    table.add_column("meaning", overflow="fold", ratio=1)
+    for _, group in groupby(keys, key=lambda key: key.table):
+        for key in group:
+            table.add_row(key.name, key.kind, key.default, key.description)
+        table.add_section()
+    return table
+
+
+def keys_page() -> str:
+    """All keys as a Markdown page, a table for each of the configuration's."""
+    parts = [_HEAD]
+    for table, group in groupby(list_keys(), key=lambda key: key.table):
+        lines = [f"\n## {f'[{table}]' if table else 'Outside the tables'}\n", "| key | type | default | meaning |", "|---|---|---|---|"]
+        for key in group:
+            name = key.name.rpartition(".")[2]
+            default = f"`{key.default}`" if key.default else ""
+            description = key.description.replace("|", "\\|")
+            lines.append(f"| `{name}` | {key.kind} | {default} | {description} |")
+        parts.append("\n".join(lines) + "\n")
+    return "".join(parts)
