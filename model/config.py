@@ -1,5 +1,7 @@
 """A model's architecture, vocabulary shape and translation directions, as frozen data. Free of torch."""
 
+import difflib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -28,14 +30,28 @@ _IN_WORDS = {
 }
 
 
-def describe_validation_error(error: ValidationError) -> str:
-    """One line that names each dotted key at fault."""
+def describe_validation_error(error: ValidationError, known_keys: Sequence[str] = ()) -> str:
+    """One line that names each dotted key at fault, and of an unknown one the nearest of the known keys."""
     problems = []
     for problem in error.errors():
         key = ".".join(map(str, problem["loc"]))
         message = _IN_WORDS.get(problem["type"]) or problem["msg"].removeprefix("Value error, ")
+        if problem["type"] == "extra_forbidden" and (near := _nearest_key(problem["loc"], known_keys)):
+            message += f", perhaps {near}"
         problems.append(f"{key}: {message}" if key else message)
     return "; ".join(problems)
+
+
+def _nearest_key(place: Sequence[str | int], known_keys: Sequence[str]) -> str | None:
+    """The known key of the same table, or else of any table, that an unknown key most resembles; None if none does."""
+    names = [str(part) for part in place if not isinstance(part, int)]
+    table = "".join(f"{name}." for name in names[:-1])
+    own = {key.removeprefix(table): key for key in known_keys if key.startswith(table)}
+    others = {key.rpartition(".")[2]: key for key in known_keys}
+    for candidates in (own, others):
+        if near := difflib.get_close_matches(names[-1], candidates, n=1, cutoff=0.75):
+            return candidates[near[0]]
+    return None
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -79,13 +95,15 @@ class ArchitectureConfig(StrictModel):
     Every number has a bound, so that a small file cannot take all memory.
     """
 
-    d_model: int = Field(512, gt=0, le=MAX_WIDTH)
-    d_ff: int = Field(2048, gt=0, le=MAX_WIDTH)
-    num_heads: int = Field(8, gt=0, le=MAX_WIDTH)
-    d_key: int = Field(gt=0, le=MAX_WIDTH)
-    d_value: int = Field(gt=0, le=MAX_WIDTH)
-    num_encoder_layers: int = Field(6, ge=1, le=MAX_LAYERS)
-    num_decoder_layers: int = Field(6, ge=1, le=MAX_LAYERS)
+    d_model: int = Field(512, gt=0, le=MAX_WIDTH, description="Width of the states between layers.")
+    d_ff: int = Field(2048, gt=0, le=MAX_WIDTH, description="Width of the feed-forward networks' hidden layers.")
+    num_heads: int = Field(8, gt=0, le=MAX_WIDTH, description="Heads of each attention.")
+    d_key: int = Field(gt=0, le=MAX_WIDTH, description="Width of a head's queries and keys: d_model / num_heads.")
+    d_value: int = Field(gt=0, le=MAX_WIDTH, description="Width of a head's values: d_model / num_heads.")
+    num_encoder_layers: int = Field(6, ge=1, le=MAX_LAYERS, description="Layers that read the source.")
+    num_decoder_layers: int = Field(
+        6, ge=1, le=MAX_LAYERS, description="Layers that write the target; fewer make translating faster."
+    )
     normalization: Literal["pre", "post"] = Field(
         "pre", description="Layer norm before each sublayer (Xiong et al. 2020) or after its residual, as in the paper."
     )

@@ -1,9 +1,9 @@
 """Configuration files: a tree of tables in TOML, whose keys the environment and the command line may override."""
 
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from pydantic import ValidationError
 
@@ -61,7 +61,16 @@ def validate_tree(kind: type[Table], tree: dict[str, Any], *, origin: str) -> Ta
     try:
         return kind.model_validate(tree)
     except ValidationError as error:
-        raise InvalidInputError(f"{origin}: {describe_validation_error(error)}") from error
+        raise InvalidInputError(f"{origin}: {describe_validation_error(error, list(_keys_of(kind)))}") from error
+
+
+def _keys_of(kind: type[StrictModel]) -> Iterator[str]:
+    """The dotted keys of a table and of its tables, those of lists without an index."""
+    for name, field in kind.model_fields.items():
+        yield name
+        for inner in (field.annotation, *get_args(field.annotation)):
+            if isinstance(inner, type) and issubclass(inner, StrictModel):
+                yield from (f"{name}.{key}" for key in _keys_of(inner))
 
 
 def find_repeated(names: Iterable[str]) -> str | None:

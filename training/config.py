@@ -139,9 +139,17 @@ class OptimizationConfig(StrictModel):
     accumulation: int = Field(1, ge=1, description="Batches per update.")
     learning_rate: float = Field(1e-3, gt=0, description="Peak learning rate, reached at the end of the warm-up.")
     warmup_share: float = Field(
-        0.04, gt=0, le=1, description="Share of max_updates in which the learning rate rises, if warmup_updates is not set."
+        0.04,
+        gt=0,
+        le=1,
+        description="Share of max_updates in which the learning rate rises, if warmup_updates is not set.",
     )
-    warmup_updates: int = Field(4000, ge=1, description="Updates in which the learning rate rises to its peak.")
+    warmup_updates: int = Field(
+        4000,
+        ge=1,
+        description="Updates in which the learning rate rises to its peak; by default warmup_share of max_updates.",
+        json_schema_extra={"default": None},
+    )
     schedule: Literal["inverse_square_root", "linear", "cosine"] = Field(
         "inverse_square_root", description="How the learning rate falls after the warm-up."
     )
@@ -149,9 +157,9 @@ class OptimizationConfig(StrictModel):
         0.0, ge=0, le=1, description="Share of the peak to which linear and cosine fall at max_updates."
     )
     weight_decay: float = Field(0.0, ge=0, description="Decay of matrices, as in AdamW; biases and norms do not decay.")
-    adam_beta1: float = Field(0.9, ge=0, lt=1)
-    adam_beta2: float = Field(0.98, ge=0, lt=1)
-    adam_epsilon: float = Field(1e-9, gt=0)
+    adam_beta1: float = Field(0.9, ge=0, lt=1, description="Decay of AdamW's mean of gradients.")
+    adam_beta2: float = Field(0.98, ge=0, lt=1, description="Decay of AdamW's mean of squared gradients.")
+    adam_epsilon: float = Field(1e-9, gt=0, description="Added to AdamW's divisor.")
     clip_norm: float = Field(1.0, ge=0, description="Norm to which larger gradients are clipped; 0: no clipping.")
     precision: Literal["bfloat16", "float32"] = Field("bfloat16", description="Precision of the matrix products.")
     log_every: int = Field(50, ge=1, description="Updates between two lines of metrics.")
@@ -207,8 +215,8 @@ class ValidationConfig(StrictModel):
 
     every: int = Field(1000, ge=1, description="Updates between two validations; each follows a checkpoint.")
     max_sentences: int = Field(500, ge=1, description="Dev sentences used for each direction.")
-    beam_size: int = Field(4, ge=1, le=32)
-    length_penalty: float = Field(1.0, ge=0, le=10)
+    beam_size: int = Field(4, ge=1, le=32, description="Hypotheses that the search keeps.")
+    length_penalty: float = Field(1.0, ge=0, le=10, description="Above 0: favours longer translations.")
     precision: Literal["auto", "float32", "bfloat16", "float16", "int8"] = Field(
         "auto", description="Precision of the search; auto: that of serving on the same kind of device."
     )
@@ -234,7 +242,7 @@ class AveragingConfig(StrictModel):
     is better. During the run, an exponential moving average, if there is one, is validated and kept."""
 
     checkpoints: int = Field(5, ge=1, description="Checkpoints averaged at the end; 1: none.")
-    select: Literal["last", "best"] = "last"
+    select: Literal["last", "best"] = Field("last", description="The newest checkpoints, or those with the best BLEU.")
     ema_decay: float = Field(
         0.0, ge=0, lt=1, description="Decay of the moving average after its warm-up, such as 0.999; 0: no average."
     )
@@ -261,18 +269,22 @@ class InitializationConfig(StrictModel):
 class BundleOptions(StrictModel):
     """The bundle's description of itself, and its storage of the weights."""
 
-    name: str = Field("model", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
-    description: str = ""
+    name: str = Field("model", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="The bundle's name.")
+    description: str = Field("", description="A sentence about the model, for its card.")
     data: str = Field("", description="Training data, with the attribution that its licence requires.")
-    licence: str = ""
-    storage: Literal["int8", "float16", "float32"] = "float16"
+    licence: str = Field("", description="Licence of the model, for its card.")
+    storage: Literal["int8", "float16", "float32"] = Field(
+        "float16", description="Number format of the stored weights; int8 is half as large as float16."
+    )
 
 
 class RunConfig(StrictModel):
     """Everything that determines a run."""
 
-    run_folder: FilePath
-    seed: int = Field(1, ge=0)
+    run_folder: FilePath = Field(
+        description="Folder of everything that the run writes; by default runs/ and the configuration file's name."
+    )
+    seed: int = Field(1, ge=0, description="Seed of the initial weights, the order of the data, and dropout.")
     initialization: InitializationConfig = InitializationConfig()
     data: DataConfig
     vocabulary: VocabularyConfig = VocabularyConfig()

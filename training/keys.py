@@ -1,11 +1,9 @@
 """Every key of a run's configuration, from the configuration's own description of itself."""
 
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from typing import Any
-
-from rich.table import Table
 
 from dragoman.training.config import RunConfig
 
@@ -25,8 +23,8 @@ the bounds.
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """name: with dots; a list of tables is written `data.train[]`. kind: the type, with its bounds. default: as in TOML;
-    empty for a key that must be given or is computed."""
+    """name: with dots; a list of tables is written `data.train[]`. kind: the type, with its bounds. default: as in
+    TOML; empty for a key that must be given or is computed."""
 
     name: str
     kind: str
@@ -104,28 +102,28 @@ def _in_toml(value: Any) -> str:
     return f'"{value}"' if isinstance(value, str) else str(value)
 
 
-def render_keys(keys: Sequence[Key]) -> Table:
-    """For a terminal."""
-    table = Table(show_lines=False)
-    for heading in ("key", "type", "default"):
-        table.add_column(heading, overflow="fold")
-    table.add_column("meaning", overflow="fold", ratio=1)
-    for _, group in groupby(keys, key=lambda key: key.table):
-        for key in group:
-            table.add_row(key.name, key.kind, key.default, key.description)
-        table.add_section()
-    return table
+def describe_keys(keys: Sequence[Key], *, width: int) -> str:
+    """For a terminal: a line for each key, and its description below, `width` characters wide."""
+    lines = []
+    for key in keys:
+        value = f" = {key.default}" if key.default else ""
+        lines.append(f"{key.name}{value}  ({key.kind})")
+        lines.extend(textwrap.wrap(key.description, width, initial_indent="    ", subsequent_indent="    "))
+    return "\n".join(lines)
 
 
 def keys_page() -> str:
     """All keys as a Markdown page, a table for each of the configuration's."""
+    tables: dict[str, list[Key]] = {}
+    for key in list_keys():
+        tables.setdefault(key.table, []).append(key)
     parts = [_HEAD]
-    for table, group in groupby(list_keys(), key=lambda key: key.table):
-        lines = [f"\n## {f'[{table}]' if table else 'Outside the tables'}\n", "| key | type | default | meaning |", "|---|---|---|---|"]
-        for key in group:
+    for table, keys in tables.items():
+        title = f"[[{table.removesuffix('[]')}]]" if table.endswith("[]") else f"[{table}]"
+        parts.append(f"\n## {title if table else 'Outside the tables'}\n\n")
+        parts.append("| key | type | default | meaning |\n|---|---|---|---|\n")
+        for key in keys:
             name = key.name.rpartition(".")[2]
             default = f"`{key.default}`" if key.default else ""
-            description = key.description.replace("|", "\\|")
-            lines.append(f"| `{name}` | {key.kind} | {default} | {description} |")
-        parts.append("\n".join(lines) + "\n")
+            parts.append(f"| `{name}` | {key.kind} | {default} | {key.description} |\n".replace(" |  | ", " | | "))
     return "".join(parts)

@@ -73,10 +73,14 @@ class VocabularyConfig(StrictModel):
     `initialization.vocabulary` for a run that begins with a bundle."""
 
     size: int = Field(8000, ge=300, description="Number of pieces; of each side if the vocabulary is not joint.")
-    type: Literal["unigram", "bpe"] = "unigram"
+    type: Literal["unigram", "bpe"] = Field(
+        "unigram", description="Kind of SentencePiece model: unigram language model or byte-pair encoding."
+    )
     joint: bool = Field(True, description="One vocabulary for both sides.")
     byte_fallback: bool = Field(True, description="Spell unseen characters as UTF-8 bytes instead of unknown.")
-    character_coverage: float = Field(0.9999, gt=0, le=1)
+    character_coverage: float = Field(
+        0.9999, gt=0, le=1, description="Share of the corpus's characters that get a piece of their own."
+    )
     split_digits: bool = Field(False, description="Each digit is a piece of its own, so that any number is copied.")
     stand_ins: int = Field(
         0, ge=0, le=99, description="So many pieces ⟦1⟧, ⟦2⟧, … stand for spans that are not to be translated."

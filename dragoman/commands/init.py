@@ -40,7 +40,9 @@ def init(
     target_language: Annotated[str, typer.Option("--to", metavar="LANGUAGE", help="Target language: de, German.")],
     folder: Annotated[
         Path | None,
-        typer.Option("--output", metavar="DIR", help="Folder of the corpus; by default corpus-en-de, by the languages."),
+        typer.Option(
+            "--output", metavar="DIR", help="Folder of the corpus; by default corpus-en-de, by the languages."
+        ),
     ] = None,
     name: Annotated[
         str | None, typer.Option(help="Name of the configuration NAME.toml and of the run; by default en-de.")
@@ -122,9 +124,7 @@ def init(
     typer.echo(f"  dragoman serve {best}")
 
 
-def _describe(
-    made: "Made", request: "Request", formats: list[str], identified: list[list[tuple[str, float]]]
-) -> None:
+def _describe(made: "Made", request: "Request", formats: list[str], identified: list[list[tuple[str, float]]]) -> None:
     """Prints what was read and written."""
     from rich.console import Console
     from rich.table import Table
@@ -150,7 +150,9 @@ def _describe(
     rejected = {name: count for name, count in made.removed.items() if count}
     if rejected:
         listed = ", ".join(f"{name} {count:,}" for name, count in rejected.items())
-        console.print(f"left out by cleaning: {sum(rejected.values()):,} of {made.num_read:,} ({listed})", soft_wrap=True)
+        console.print(
+            f"left out by cleaning: {sum(rejected.values()):,} of {made.num_read:,} ({listed})", soft_wrap=True
+        )
     counts = ", ".join(f"{part} {count:,}" for part, count in made.counts.items())
     console.print(f"written: {counts} pairs; no sentence of dev or test is in train", soft_wrap=True)
     if made.num_alike:

@@ -1,5 +1,6 @@
 """`dragoman keys`: all keys of a training run's configuration."""
 
+import shutil
 from typing import Annotated
 
 import typer
@@ -17,9 +18,7 @@ def keys(
 
     Keys are set in the TOML file, by --set KEY=VALUE, or by variables such as DRAGOMAN_OPTIMIZATION__MAX_UPDATES.
     """
-    from rich.console import Console
-
-    from dragoman.training.keys import keys_page, list_keys, render_keys
+    from dragoman.training.keys import describe_keys, keys_page, list_keys
 
     found = [key for key in list_keys() if wanted is None or wanted.lower() in f"{key.name} {key.description}".lower()]
     if not found:
@@ -27,4 +26,4 @@ def keys(
     if markdown:
         typer.echo(keys_page(), nl=False)
     else:
-        Console(highlight=False, markup=False, emoji=False).print(render_keys(found))
+        typer.echo(describe_keys(found, width=shutil.get_terminal_size().columns))

@@ -263,3 +263,29 @@ def test_an_empty_file_lacks_its_tables(tmp_path: Path) -> None:
     path = tmp_path / "empty.toml"
     path.write_text("")
     assert "data: Field required" in refuse(path)
+
+
+@pytest.mark.parametrize(
+    ("override", "near"),
+    [
+        ("data.max_lenght=3", "data.max_length"),
+        ("optimization.dropout=0.2", "architecture.dropout"),
+        ("max_updates=3", "optimization.max_updates"),
+        ("architecture.encoder_layers=3", "architecture.num_encoder_layers"),
+    ],
+)
+def test_an_unknown_key_gets_the_nearest_one(path: Path, override: str, near: str) -> None:
+    assert f"{override.split('=')[0]}: unknown key, perhaps {near}" in refuse(path, override)
+
+
+def test_a_key_that_resembles_none_gets_no_suggestion(path: Path) -> None:
+    assert refuse(path, "optimization.xyzzy=1").endswith("optimization.xyzzy: unknown key")
+
+
+def test_the_warm_up_is_a_share_of_the_run(path: Path) -> None:
+    assert load_run_config(path).optimization.warmup_updates == 4000
+    assert load_run_config(path, ["optimization.max_updates=500"]).optimization.warmup_updates == 20
+    overrides = ["optimization.max_updates=500", "optimization.warmup_share=0.1"]
+    assert load_run_config(path, overrides).optimization.warmup_updates == 50
+    assert load_run_config(path, ["optimization.warmup_updates=7"]).optimization.warmup_updates == 7
+    assert "optimization.warmup_share: " in refuse(path, "optimization.warmup_share=2")

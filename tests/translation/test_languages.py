@@ -6,7 +6,13 @@ from pathlib import Path
 import pytest
 
 from dragoman.model.errors import DragomanError, InvalidInputError
-from dragoman.translation.languages import LanguageIdentifier, find_language, primary_subtag
+from dragoman.translation.languages import (
+    LanguageIdentifier,
+    canonical_language,
+    find_language,
+    means_language,
+    primary_subtag,
+)
 
 
 @pytest.mark.parametrize(
@@ -80,3 +86,31 @@ def test_a_full_temporary_folder_is_named(monkeypatch: pytest.MonkeyPatch, tmp_p
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
     with pytest.raises(DragomanError, match=r"cannot be unpacked among the temporary files \(TMPDIR\): No such file"):
         LanguageIdentifier()
+
+
+@pytest.mark.parametrize(
+    ("written", "language"),
+    [("EN", "en"), ("deu", "de"), ("ger", "de"), ("German", "de"), ("pt_br", "pt-BR"), ("zh-hant-tw", "zh-Hant-TW"),
+     ("eng-US", "en-US"), (" Chinese ", "zh"), ("chr", "chr")],
+)  # fmt: skip
+def test_a_language_is_written_in_one_way(written: str, language: str) -> None:
+    assert canonical_language(written) == language
+
+
+@pytest.mark.parametrize("written", ["", "Klingonese", "e", "en de", "x" * 300])
+def test_what_is_no_language_is_refused(written: str) -> None:
+    with pytest.raises(InvalidInputError, match="is no language"):
+        canonical_language(written)
+
+
+def test_a_kind_of_a_language_means_it() -> None:
+    assert means_language("en-US", "en")
+    assert means_language("de", "German")
+    assert means_language("deu", "de-AT")
+    assert not means_language("pt-PT", "pt-BR")
+    assert not means_language("den", "de")
+
+
+def test_three_letters_find_a_direction() -> None:
+    assert find_language("deu", ["en", "de"]) == "de"
+    assert find_language("ENG", ["en", "de"]) == "en"

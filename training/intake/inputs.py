@@ -3,9 +3,11 @@
 import gzip
 import io
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, TextIO, cast
 
@@ -20,13 +22,14 @@ class InputFile:
     """A file to read, perhaps several times.
 
     name: for messages. path: where it lies, in an archive below the archive's name, without .gz. size: bytes, as
-    stored. is_named: whether it was named itself, not its folder or archive.
+    stored. is_named: whether it was named itself, not its folder or archive. is_packed: whether it is gzip's.
     """
 
     name: str
     path: PurePosixPath
     size: int
     is_named: bool
+    is_packed: bool
     _open: Callable[[], BinaryIO]
 
     @property
@@ -37,9 +40,13 @@ class InputFile:
     def open(self) -> Iterator[BinaryIO]:
         """Its content, decompressed. Raises InvalidInputError, within the context too, if it cannot be read."""
         try:
-            with self._open() as file:
-                yield file
-        except (OSError, EOFError, zipfile.BadZipFile) as error:
+            with self._open() as stored:
+                if self.is_packed:
+                    with gzip.GzipFile(fileobj=stored) as file:
+                        yield cast(BinaryIO, file)
+                else:
+                    yield stored
+        except (OSError, EOFError, zlib.error, zipfile.BadZipFile) as error:
             reason = getattr(error, "strerror", None) or error
             raise InvalidInputError(f"{self.name}: cannot be read: {reason}") from error
 
@@ -100,7 +107,7 @@ def _unpacked(path: Path, *, is_named: bool) -> Iterator[InputFile]:
                 place / member.filename,
                 member.compress_size,
                 False,
-                lambda name=member.filename: _open_member(path, name),
+                partial(_open_member, path, member.filename),
             )
 
 
@@ -112,6 +119,5 @@ def _open_member(path: Path, name: str) -> BinaryIO:
 def _with_gzip(
     name: str, path: PurePosixPath, size: int, is_named: bool, open_raw: Callable[[], BinaryIO]
 ) -> InputFile:
-    if path.suffix.lower() != ".gz":
-        return InputFile(name, path, size, is_named, open_raw)
-    return InputFile(name, path.with_suffix(""), size, is_named, lambda: cast(BinaryIO, gzip.GzipFile(fileobj=open_raw())))
+    is_packed = path.suffix.lower() == ".gz"
+    return InputFile(name, path.with_suffix("") if is_packed else path, size, is_named, is_packed, open_raw)

@@ -68,8 +68,8 @@ def make_corpus(
     held_out: int | None = None,
     seed: int = 1,
 ) -> Made:
-    """Reads the sources, leaves out pairs that cleaning rejects, splits the rest and writes the files; either all appear
-    or none. Memory holds two hashes a pair, and what finding duplicates takes.
+    """Reads the sources, leaves out pairs that cleaning rejects, splits the rest and writes the files; either all
+    appear or none. Memory holds two hashes a pair, and what finding duplicates takes.
 
     is_cleaned: with False only pairs with a blank side are left out. held_out: pairs for each of dev and test; None: by
     the corpus's size. Raises the errors of reading, InvalidInputError if fewer than `MIN_PAIRS` are left, and
@@ -102,7 +102,9 @@ def make_corpus(
                         side.append(hash(fold(text)))
         num_kept = len(keys[0])
         if num_kept < MIN_PAIRS:
-            raise InvalidInputError(f"{num_kept:,} pairs are left of {made.num_read:,}; at least {MIN_PAIRS} are needed")
+            raise InvalidInputError(
+                f"{num_kept:,} pairs are left of {made.num_read:,}; at least {MIN_PAIRS} are needed"
+            )
         size = held_out_size(num_kept) if held_out is None else held_out
         hashes = [np.frombuffer(side, np.int64) for side in keys]
         parts = split(hashes[0], hashes[1], num_dev=size, num_test=size, seed=seed)
@@ -110,14 +112,14 @@ def make_corpus(
         made.num_alike = int(parts.is_repeat.sum())
         if not made.counts["dev"] or not made.counts["test"]:
             raise InvalidInputError(
-                "no sentences can be held out: each is connected with many others by a sentence that they share; give dev "
-                "and test files of your own to the configuration"
+                "no sentences can be held out: each is connected with many others by a sentence that they share; "
+                "write a configuration with dev and test files of your own"
             )
-        for side, path in enumerate(kept):
+        for place, path in enumerate(kept):
             with path.open("rb") as lines:
                 for line, part, is_repeat in zip(lines, parts.sets, parts.is_repeat, strict=True):
                     if not is_repeat:
-                        outputs[2 * part + side].write(line)
+                        outputs[2 * part + place].write(line)
     return made
 
 

@@ -66,9 +66,13 @@ def read_xliff(file: InputFile, request: Request) -> Iterator[PairTexts]:
                 if any(found):
                     languages.update(filter(None, found))
                     sides = [request.side_of(language) for language in found]
-                    swap = sides in ([1, 0], [1, None])
-                    if not swap and sides not in ([0, 1], [0, None]):
+                    ways = [
+                        all(not language or side == due for language, side, due in zip(found, sides, way, strict=True))
+                        for way in ((0, 1), (1, 0))
+                    ]
+                    if not any(ways):
                         raise request.lacks(file.name, languages)
+                    swap = not ways[0]
                 continue
             target = element.find("{*}target")
             if target is None or not _text_of(target):

@@ -1,6 +1,7 @@
 """Configurations that fit a corpus's size, and their files with comments."""
 
 import json
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,18 +98,19 @@ def write_toml(
     """A configuration with comments. counts: pairs of train, dev and test. max_length: in pieces."""
 
     def files(part: str) -> str:
-        paths = (f"{_quote(language)} = {_quote((folder / f'{part}.{language}').as_posix())}" for language in languages)
+        paths = (f"{language} = {_quote((folder / f'{part}.{language}').as_posix())}" for language in languages)
         return "\n".join(paths)
 
-    codes = ", ".join(_quote(str(direction)) for direction in directions)
+    codes = ", ".join(map(_direction, directions))
+    sizes = f"The sizes are those for about {preset.pairs:,} pairs: {preset.origin}. BLEU: {preset.reached}."
+    about = textwrap.fill(sizes, 110, initial_indent="# ", subsequent_indent="# ", break_on_hyphens=False)
     size = min(preset.vocabulary, _fitting_vocabulary(counts["train"]))
     every = max(1, preset.updates // 16)
     return f"""\
 # Training on {counts["train"]:,} sentence pairs, made by `dragoman init`. Every key: `dragoman keys`.
 #   dragoman train {name}.toml
 #
-# The sizes are those for about {preset.pairs:,} pairs: {preset.origin}.
-# BLEU: {preset.reached}.
+{about}
 run_folder = {_quote(f"runs/{name}")}
 seed = 1
 
@@ -171,7 +173,12 @@ def _fitting_vocabulary(num_pairs: int) -> int:
 
 
 def _both(languages: tuple[str, str]) -> str:
-    return ", ".join(_quote(str(Direction(*pair))) for pair in (languages, languages[::-1]))
+    return ", ".join(_direction(Direction(*pair)) for pair in (languages, languages[::-1]))
+
+
+def _direction(direction: Direction) -> str:
+    has_hyphen = "-" in direction.source + direction.target
+    return _quote(str(direction) if has_hyphen else f"{direction.source}-{direction.target}")
 
 
 def _quote(text: str) -> str:

@@ -10,7 +10,7 @@ from dragoman.translation.languages import LanguageIdentifier, means_language
 PairTexts = tuple[str, str]
 """A source and a target text."""
 
-_BREAKS = re.compile(r"[ \t\n\r\v\f\x85\u2028\u2029]+")
+_BREAKS = re.compile(r"[\x00-\x20\x7f-\x9f\u2028\u2029]+")
 _SHOWN_LANGUAGES = 8
 
 
@@ -52,7 +52,7 @@ class Request:
 
 
 def one_line(text: str) -> str:
-    """A text without line breaks, tabs, and white space around it."""
+    """A text without line breaks, control characters, and white space around it."""
     return _BREAKS.sub(" ", text).strip()
 
 

@@ -1,6 +1,7 @@
 """The corpora among files: each with its format and the reader of its pairs."""
 
 import importlib
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice, zip_longest
@@ -33,6 +34,10 @@ _READERS = {
 
 _PLAIN = (".txt", ".text")
 _SEPARATORS = (".", "_", "-")
+_HELD_OUT = frozenset(("dev", "devtest", "eval", "heldout", "test", "val", "valid", "validation"))
+"""Words in the names of files that are no training data."""
+
+_WORDS = re.compile(r"[\W_]+")
 _SAMPLE_LINES = 200
 _MAX_LINE = 1 << 20
 
@@ -54,7 +59,12 @@ def find_sources(paths: Sequence[Path], request: Request) -> list[Source]:
     other languages and formats are left out, with a note if they were named. Raises NotFoundError for a missing path
     and InvalidInputError if there is no corpus.
     """
-    inputs = list_inputs(paths)
+    inputs = []
+    for file in list_inputs(paths):
+        if not file.is_named and _HELD_OUT & set(_WORDS.split(file.path.name.lower())):
+            request.note(f"{file.name} is left out: by its name it is held out; name it itself to take it")
+        else:
+            inputs.append(file)
     sources, texts = [], []
     for file in inputs:
         extension = file.extension
@@ -91,7 +101,7 @@ def _text_pairs(files: Sequence[InputFile], request: Request, *, is_alone: bool)
         if (found := _language_of(file.path, request)) is not None:
             key, side = found
             sides.setdefault(key, [None, None])[side] = file
-    used = set()
+    used: set[str] = set()
     for source, target in sides.values():
         if source is not None and target is not None:
             used.update((source.name, target.name))
@@ -110,7 +120,7 @@ def _language_of(path: PurePosixPath, request: Request) -> tuple[PurePosixPath, 
     for separator in _SEPARATORS:
         head, _, label = plain.name.rpartition(separator)
         if (side := request.side_of(label)) is not None:
-            return plain.with_name(head + separator), side
+            return path.parent / f"{head}\0{separator}", side
     if (side := request.side_of(path.parent.name)) is not None:
         return path.parent.with_name("\0") / path.name, side
     return None

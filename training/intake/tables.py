@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 from typing import Any
+from zipfile import BadZipFile
 
 from dragoman.model.errors import InvalidInputError
 from dragoman.training.intake.inputs import InputFile
@@ -51,7 +52,7 @@ def read_xlsx(file: InputFile, request: Request) -> Iterator[PairTexts]:
     with file.open() as stream:
         try:
             workbook = load_workbook(stream, read_only=True, data_only=True)
-        except (KeyError, ValueError, OSError) as error:
+        except (KeyError, ValueError, OSError, BadZipFile) as error:
             raise InvalidInputError(f"{file.name}: is no workbook: {error}") from error
         refusal: InvalidInputError | None = None
         is_empty = True
@@ -192,7 +193,9 @@ def by_texts(rows: Sequence[Row], header: Row, name: str, request: Request) -> t
         if not known[side] and len(sides[1 - side]) == 1 and len(candidates) == 2:
             sides[side] = [place for place in candidates if place not in sides[1 - side]]
     if len(sides[0]) == len(sides[1]) == 1:
-        request.note(f"{name}: column {sides[0][0] + 1} is taken as {request.source}, {sides[1][0] + 1} as {request.target}")
+        request.note(
+            f"{name}: column {sides[0][0] + 1} is taken as {request.source}, {sides[1][0] + 1} as {request.target}"
+        )
         return sides[0][0], sides[1][0]
     raise InvalidInputError(
         f"{name}: it is not clear which columns hold {request.source} and {request.target}; name them, as in "
@@ -212,5 +215,7 @@ def _is_text(cells: Sequence[str]) -> bool:
 
 
 def _describe(header: Row) -> str:
-    shown = [f"{number} “{cell[:30]}{'…' if len(cell) > 30 else ''}”" for number, cell in enumerate(header[:9], start=1)]
+    shown = [
+        f"{number} “{cell[:30]}{'…' if len(cell) > 30 else ''}”" for number, cell in enumerate(header[:9], start=1)
+    ]
     return f"the first row is {', '.join(shown)}"
