@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dragoman.commands.options import OUTPUT, Overwrite
-from dragoman.model.config import Direction
 from dragoman.model.errors import InvalidInputError
 from dragoman.model.files import refuse_to_replace, write_atomically
 
@@ -71,6 +70,7 @@ def init(
 
     XML, workbooks and catalogues need the extra `documents`; the estimate needs the extra `train`.
     """
+    from dragoman.model.config import Direction
     from dragoman.training.intake.making import make_corpus, output_files
     from dragoman.training.intake.presets import choose_preset, write_toml
     from dragoman.training.intake.request import Request
