@@ -24,6 +24,7 @@ class Format:
 FORMATS = {
     "android": Format("catalogues.android", (".xml",), (b"<resources",)),
     "html": Format("texts.html", (".html", ".htm", ".xhtml")),
+    "mail": Format("texts.mail", (".eml",)),
     "markdown": Format("texts.markdown", (".md", ".markdown", ".mdown")),
     "po": Format("catalogues.po", (".po", ".pot")),
     "docx": Format("office.document", (".docx", ".docm", ".dotx", ".dotm")),

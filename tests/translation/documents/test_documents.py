@@ -15,6 +15,7 @@ from tests.translation.documents.office.building import docx, odt, pptx, xlsx
 OPTIONS = DocumentOptions("en", "de")
 
 SAMPLES = {
+    "mail": b"Subject: Hello\r\nFrom: a@b.c\r\n\r\nGood morning.\r\n",
     "android": b"""<?xml version="1.0"?>\n<resources>\n  <string name="a">Don\\'t <b>go</b> &amp; stay</string>\n"""
     b"""  <plurals name="p"><item quantity="one">%d day</item><item quantity="other">%d days</item></plurals>\n"""
     b"""  <string name="c"><![CDATA[<i>Text</i>]]></string>\n</resources>\n""",
