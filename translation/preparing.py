@@ -133,7 +133,7 @@ class _Assembly:
         )
 
 
-NUM_WAYS = 2
+NUM_WAYS = 3
 """Sets of stand-ins that are tried before a sentence is cut at its spans."""
 
 MAX_ATTENTION_PIECES = 1024
@@ -154,7 +154,7 @@ class Preparer:
     ) -> None:
         """max_source_length, max_target_length: the model's, tag and ends of sentence included. shortlist: limits
         the target pieces of each sentence."""
-        self._stand_ins = stand_ins
+        self._stand_ins = stand_ins.of(vocabulary.source)
         self._vocabulary = vocabulary
         self._max_source_length = max_source_length
         self._max_target_length = max_target_length

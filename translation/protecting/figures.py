@@ -1,4 +1,6 @@
-"""Patterns of figures: numbers, amounts, dates, times, measures, codes."""
+"""Patterns of figures: numbers, amounts, dates, times, measures, codes; and finding a figure in a translation."""
+
+import re
 
 _UNIT = (
     r"(?:km/h|m/s|l/100\s?km|kg/m³|[KMG]B/s|[kcmdµn]?m[²³23]?|[kcmµ]?[gl]|dl|hl|ml|[kMGT]i?B|[kMGT]bit|[kM]bps|[kMG]?Hz|[kMG]?Wh?|m?A|mAh|k?V|k?J|kcal|hPa|[km]?Pa|bar"
@@ -34,3 +36,29 @@ CODE = (
     r"(?:[A-Z]{1,5}[-/]?\d{1,12}[A-Za-z]{0,3}|\d{1,6}[A-Z]{1,3}\d{0,6}|[a-z]{1,3}\d{1,6})(?:[-/][A-Z0-9]{1,12}){0,5}(?!\w)"
 )
 """Letters with digits: A4, LH1234, x86, 3D, B2B, DIN-A4; not 42nd, 1990er."""
+
+_EASY = re.compile(r"\d{1,4}|(\d{1,2}):(\d\d)(?:\s?([ap])\.?m\.?)?|(\d{1,2})\.(\d\d)")
+
+
+def is_easy(figure: str) -> bool:
+    """Whether a model may know a figure, and how to write it in its language: a short number, a year, a time."""
+    return _EASY.fullmatch(figure) is not None
+
+
+def count_figure(figure: str, text: str) -> int:
+    """How often an easy figure is in a text, in digits: 10 in "10th", 3:30 p.m. in "15.30 Uhr"."""
+    match = _EASY.fullmatch(figure)
+    if match is None or figure.isdigit():
+        return len(re.findall(rf"(?<![\w:])(?<!\d[.,]){re.escape(figure)}(?:st|nd|rd|th)?(?![\w:]|[.,]\d)", text))
+    hour, minute = (int(match[1]), match[2]) if match[1] else (int(match[4]), match[5])
+    night = 0 if hour == 12 else hour % 12
+    forms = {  # the hour, and what must follow the minute
+        None: [(hour, ""), *([(hour - 12, _AFTERNOON)] if hour > 12 else [])],
+        "a": [(night, ""), (hour, "")],
+        "p": [(night + 12 if hour < 12 else 12, ""), (hour, _AFTERNOON)],
+    }[match[3]]
+    either = "|".join(f"0?{hour}[:.]{minute}(?![\\d:]|[.,]\\d){after}" for hour, after in forms)
+    return len(re.findall(rf"(?<![\d.,:])(?:{either})", text))
+
+
+_AFTERNOON = r"(?=\s?(?i:p\.?\s?m))"

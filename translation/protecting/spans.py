@@ -154,6 +154,7 @@ def _join(spans: list[Span]) -> list[Span]:
     return joined
 
 
+_FIGURE_CODE = re.compile(figures.CODE)
 _TOKEN = re.compile(r"\S+")
 
 
@@ -174,6 +175,11 @@ def _read_span(text: str, place: int, found: list[Span]) -> int:
         found += parts
         return parts[-1].end if parts else place + 1
     end = _trim(text, place, match.end()) if kind in _TRIMMED else match.end()
+    if kind == "figure" and end < len(text) and text[end].isalpha():
+        other = _FIGURE_CODE.match(text, place)
+        if other is None:  # 42nd, 1990er
+            return end
+        kind, end = "figure_code", other.end()
     if end > place:
         found.append(Span(place, end, _role(kind, text, place, end), kind))
     return max(end, place + 1)

@@ -2,48 +2,70 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 
+from dragoman.model.codec import Side
 from dragoman.translation.markup.content import Role as TagRole
 from dragoman.translation.markup.content import Tag, read_content
 from dragoman.translation.markup.placement import Placement, TextPair
 from dragoman.translation.markup.segments import Inline
 from dragoman.translation.markup.word_weights import Weights
+from dragoman.translation.protecting.figures import count_figure, is_easy
 from dragoman.translation.protecting.hiding import Hidden, is_hidden
 from dragoman.translation.protecting.spans import Role
+
+NUM_LEARNT = 16
+"""Pieces ⟦1⟧, ⟦2⟧ … that a vocabulary may have; see `training.text_config`."""
 
 
 @dataclass(frozen=True, slots=True)
 class StandIns:
-    """Words that a model copies, best first. names: for what stands like a name; numbers: like a number."""
+    """Words that a model copies, best first.
+
+    learnt:  pieces that it has learnt to copy.
+    names:   for what stands like a name.
+    numbers: for what stands like a number.
+    """
 
     names: tuple[str, ...]
     numbers: tuple[str, ...]
+    learnt: tuple[str, ...] = ()
 
-    def choose(self, text: str, roles: Sequence[Role], attempt: int) -> list[str] | None:
-        """A word for each role, all different and none of them in the text; None if there are too few. attempt: 0
-        for the best, 1 for others."""
+    def of(self, side: Side) -> "StandIns":
+        """Those of a model with this vocabulary, with the learnt ones, if it has them."""
+        pieces = (f"⟦{number}⟧" for number in range(1, NUM_LEARNT + 1))
+        return replace(self, learnt=tuple(piece for piece in pieces if side.piece_id(piece) is not None))
+
+    def choose(self, text: str, spans: Sequence[tuple[Role, str]], attempt: int) -> list[str] | None:
+        """A word for each span, all different and none of them in the text; None if there are too few.
+
+        spans: role and content. attempt: 0 for the best words, 1 for others.
+        """
+        if self.learnt and attempt == 0 and len(spans) <= len(self.learnt):
+            return list(self.learnt[: len(spans)])
+        attempt -= bool(self.learnt)
         taken = text.casefold()
+        free: dict[Role, list[str]] = {}
+        for role, words in ((Role.NAME, self.names), (Role.NUMBER, self.numbers)):
+            unused = [word for word in words if word.casefold() not in taken]
+            count = sum(wanted is role for wanted, _ in spans)
+            free[role] = unused[min(max(0, attempt) * max(2, count), max(0, len(unused) - count)) :]
         chosen: list[str] = []
-        free = {
-            role: [word for word in words if word.casefold() not in taken]
-            for role, words in ((Role.NAME, self.names), (Role.NUMBER, self.numbers))
-        }
-        for role, words in free.items():
-            count = sum(wanted is role for wanted in roles)
-            start = min(attempt * max(2, count), max(0, len(words) - count))
-            free[role] = words[start:]
-        for role in roles:
+        for role, raw in spans:
             if not free[role]:
                 return None
-            chosen.append(free[role].pop(0))
+            # A year stands in for a year, since it needs other words beside it than a number does.
+            alike = [word for word in free[role] if raw.isdigit() and len(word) == len(raw)]
+            chosen.append(alike[0] if alike else free[role][0])
+            free[role].remove(chosen[-1])
         return chosen
 
 
 DEFAULT_STAND_INS = StandIns(
     ("Boston", "Tom", "London", "Paris", "Einstein", "Mozart", "Chicago", "Esperanto", "Shakespeare", "Facebook"),
-    ("40", "1950", "35", "60", "70", "2013", "90", "25", "15", "80", "2010", "30"),
+    ("40", "1950", "35", "60", "70", "2013", "90", "25", "15", "80", "2010", "30", "1945", "2005"),
 )
+"""Words that most models know and none translates, for models that nobody probed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +76,14 @@ class Replacement:
     text:     what the model reads.
     elements: the characters without stand-in, where they stood in `text`.
     ordered:  the characters that must keep their order: a program fills %s and %d in it.
+    left:     the figures that the model reads as they are.
     """
 
     words: tuple[tuple[str, str], ...]
     text: str
-    elements: tuple[Inline, ...] = field(default=())
+    elements: tuple[Inline, ...] = ()
     ordered: str = ""
+    left: tuple[str, ...] = ()
 
     @property
     def needs_weights(self) -> bool:
@@ -67,7 +91,10 @@ class Replacement:
         return bool(self.elements)
 
     def undo(self, target: str, weights: Weights | None = None) -> str | None:
-        """A translation with the private characters; None if a stand-in is not there exactly once."""
+        """A translation with the private characters; None if a stand-in is not there exactly once, or a figure that
+        was left is not there as often as in the source."""
+        if any(count_figure(figure, target) != self.left.count(figure) for figure in self.left):
+            return None
         if self.elements:
             placed = Placement([TextPair(self.text, target, weights)]).place(self.elements)
             target = "".join(piece if isinstance(piece, str) else piece.raw for piece in placed)
@@ -84,18 +111,28 @@ class Replacement:
 
 def _occurrences(word: str, text: str) -> Iterable[re.Match[str]]:
     """Where a word is, not as a part of another."""
-    after = r"(?!\w|[.,]\d)" if word[-1].isdigit() else r"(?!\w)"
-    return re.finditer(rf"(?<!\w){re.escape(word)}{after}", text)
+    before, after = r"(?<!\w)" if word[0].isalnum() else "", r"(?!\w)" if word[-1].isalnum() else ""
+    if word.isdigit():
+        before, after = rf"(?<!\d[.,:]){before}", rf"{after}(?![.,:]\d)"
+    return re.finditer(f"{before}{re.escape(word)}{after}", text)
 
 
 def replace_hidden(text: str, hidden: Hidden, stand_ins: StandIns, attempt: int) -> Replacement | None:
     """The change of a sentence with private characters; None if there are not enough stand-ins."""
-    standing = [one for one in text if is_hidden(one) and hidden.span(one).role in (Role.NAME, Role.NUMBER)]
-    words = stand_ins.choose(text, [hidden.span(character).role for character in standing], attempt)
+    left = {
+        one: hidden.reveal(one)
+        for one in text
+        if attempt == 0 and is_hidden(one) and hidden.span(one).kind == "figure" and is_easy(hidden.reveal(one))
+    }
+    standing = [
+        one for one in text if is_hidden(one) and one not in left and hidden.span(one).role in (Role.NAME, Role.NUMBER)
+    ]
+    spans = [(hidden.span(one).role, hidden.reveal(one)) for one in standing]
+    words = stand_ins.choose(text + " ".join(left.values()), spans, attempt)
     if words is None:
         return None
     pairs = tuple(zip(standing, words, strict=True))
-    by_character = dict(pairs)
+    by_character = dict(pairs) | left
     here = {hidden.span(character).begin for character in text if is_hidden(character)}
     content: list[str | Tag] = [""]
     for place, character in enumerate(text):
@@ -119,7 +156,7 @@ def replace_hidden(text: str, hidden: Hidden, stand_ins: StandIns, attempt: int)
     ordered = [one for one in standing if _POSITIONAL.match(hidden.reveal(one))]
     if len({hidden.reveal(one) for one in ordered}) < 2:
         ordered = []
-    return Replacement(pairs, plain, elements, "".join(ordered))
+    return Replacement(pairs, plain, elements, "".join(ordered), tuple(left.values()))
 
 
 _POSITIONAL = re.compile(r"%[^%({<$]*[a-zA-Z@]|\{\}")

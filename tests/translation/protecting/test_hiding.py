@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dragoman.translation.protecting.dividing import Fragment, divide, has_letters
+from dragoman.translation.protecting.figures import count_figure, is_easy
 from dragoman.translation.protecting.hiding import hide, is_hidden
 from dragoman.translation.protecting.spans import find_spans
 from dragoman.translation.protecting.stand_ins import DEFAULT_STAND_INS, StandIns, replace_hidden
@@ -50,7 +51,9 @@ def test_what_is_copied_comes_back(text: str) -> None:
         assert not any(map(is_hidden, change.text))
         restored = change.undo(change.text)
         if restored is not None:
-            assert sorted(filter(is_hidden, restored)) == sorted(filter(is_hidden, hidden.text))
+            found = [*filter(is_hidden, restored), *change.left]
+            assert len(found) == sum(map(is_hidden, hidden.text))
+            assert sorted(map(hidden.reveal, found)) == sorted(hidden.raw)
 
 
 @pytest.mark.parametrize(
@@ -122,3 +125,35 @@ def test_too_many_spans_have_no_stand_ins() -> None:
 def test_a_fragment_gets_no_stop() -> None:
     assert Fragment("and then").undo("und dann.") == "und dann"
     assert Fragment("And then.").undo("Und dann.") == "Und dann."
+
+
+@pytest.mark.parametrize(
+    ("figure", "text", "due"),
+    [
+        ("10", "the 10th, 10. and 10", 3),
+        ("10", "100, 1.10, 10.5, 10:30, x10", 0),
+        ("3:30 p.m.", "um 15.30 Uhr", 1),
+        ("3:30 p.m.", "um 3.30 Uhr", 0),
+        ("3:30 pm", "at 3:30 p.m.", 1),
+        ("15.30", "at 3:30 pm", 1),
+        ("15.30", "at 3:30", 0),
+        ("12:15 a.m.", "um 0.15 Uhr", 1),
+        ("12:15 p.m.", "um 12.15 Uhr", 1),
+    ],
+)
+def test_easy_figures_are_found_in_other_notations(figure: str, text: str, due: int) -> None:
+    assert is_easy(figure)
+    assert count_figure(figure, text) == due
+
+
+def test_an_easy_figure_is_left_at_first() -> None:
+    assert restore("In 1987, {x}.", "1987, Boston.") == ("In 1987, Boston.", "1987, {x}.")
+    assert restore("In 1987, {x}.", "1978, Boston.")[1] is None
+    assert restore("In 1987, {x}.", "2013, London.", 1) == ("In 2013, London.", "1987, {x}.")
+
+
+def test_learnt_stand_ins_come_first() -> None:
+    hidden = hide("{x} has 1,000", find_spans("{x} has 1,000"))
+    words = StandIns(("Boston",), ("40",), ("⟦1⟧", "⟦2⟧"))
+    texts = [change.text for attempt in range(2) if (change := replace_hidden(hidden.text, hidden, words, attempt))]
+    assert texts == ["⟦1⟧ has ⟦2⟧", "Boston has 40"]
