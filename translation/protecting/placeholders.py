@@ -3,7 +3,8 @@
 PRINTF = (
     r"%(?:\d{1,2}\$)?[-+#0]{0,3}(?:\d{1,3}|\*)?(?:\.(?:\d{1,3}|\*))?(?:hh|h|ll|l|L|q|j|z|t)?[diouxXeEfFgGaAcCsSpn@](?![a-zäöüß])"
     r"|%[-+#0]{0,3}\d{0,2}(?:ll|l)[diux]"
-    r"|%m(?!\w)"
+    r"|(?<![\d%])%[sdu](?=[a-zA-Z])"
+    r"|(?<![\d%])%[-_0^#EOHL]?[A-Za-z](?![a-zäöüß])"
     r"|(?<!\d)%%(?!\w{1,40}%%)"
 )
 """%s, %1$s, %-5.2f, %@, %lld; %% where no figure goes before it: "50 %% done" keeps it beside its figure."""
