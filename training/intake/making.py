@@ -9,7 +9,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
-from dragoman.translation.lines import encode_line
 
 from dragoman.model.errors import DragomanError, InvalidInputError
 from dragoman.model.files import open_together
@@ -22,6 +21,7 @@ from dragoman.training.intake.request import PairTexts, Request
 from dragoman.training.intake.sources import Source
 from dragoman.training.intake.split import DEV, TEST, TRAIN, fold, held_out_size, split
 from dragoman.training.intake.survey import Survey
+from dragoman.translation.batch.lines import encode_line
 
 PARTS = {TRAIN: "train", DEV: "dev", TEST: "test"}
 
