@@ -50,9 +50,11 @@ EXTRAS = {
     "ftfy": "clean",
     "jinja2": "train",
     "lxml": "documents",
+    "markdown_it": "documents",
     "matplotlib": "train",
     "openpyxl": "documents",
     "polib": "documents",
+    "ruamel": "documents",
     "tensorboard": "train",
     "torch": "train",
 }

@@ -110,3 +110,8 @@ def refusal(text: str, place: int, reason: str) -> InvalidInputError:
 def lines_of(text: str) -> list[str]:
     """The lines with their ends; nothing but a line feed ends one."""
     return _LINE.findall(text)
+
+
+def join_surrogates(text: str) -> str:
+    """The text with the halves of a character, as escapes of four digits give them, as the character."""
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")

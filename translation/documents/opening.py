@@ -23,8 +23,11 @@ class Format:
 
 FORMATS = {
     "android": Format("catalogues.android", (".xml",), (b"<resources",)),
+    "apple": Format("catalogues.apple", (".strings",)),
+    "csv": Format("texts.tables", (".csv", ".tsv", ".tab")),
     "html": Format("texts.html", (".html", ".htm", ".xhtml")),
     "mail": Format("texts.mail", (".eml",)),
+    "json": Format("catalogues.json_catalogue", (".json", ".arb")),
     "markdown": Format("texts.markdown", (".md", ".markdown", ".mdown")),
     "po": Format("catalogues.po", (".po", ".pot")),
     "docx": Format("office.document", (".docx", ".docm", ".dotx", ".dotm")),
@@ -32,7 +35,11 @@ FORMATS = {
         "office.document", (".odt", ".ott", ".odp", ".otp", ".ods", ".ots", ".fodt", ".fodp", ".fods")
     ),
     "pptx": Format("office.document", (".pptx", ".pptm", ".potx", ".potm", ".ppsx", ".ppsm")),
+    "properties": Format("catalogues.properties", (".properties",)),
+    "srt": Format("texts.subtitles", (".srt",)),
     "text": Format("texts.plain", (".txt", ".text")),
+    "vtt": Format("texts.subtitles", (".vtt",)),
+    "yaml": Format("catalogues.yaml_catalogue", (".yaml", ".yml")),
     "xliff": Format("catalogues.xliff", (".xlf", ".xliff")),
     "xlsx": Format("office.document", (".xlsx", ".xlsm", ".xltx", ".xltm")),
 }

@@ -12,10 +12,21 @@ from dragoman.translation.markup.content import Role, Tag
 from dragoman.translation.markup.document import MarkupText, TranslatedText
 from tests.translation.documents.office.building import docx, odt, pptx, xlsx
 
-OPTIONS = DocumentOptions("en", "de")
+OPTIONS = DocumentOptions("en", "de", columns=("text",))
 
 SAMPLES = {
     "mail": b"Subject: Hello\r\nFrom: a@b.c\r\n\r\nGood morning.\r\n",
+    "srt": b"1\r\n00:00:01,000 --> 00:00:02,500\r\n<i>Good day</i>\r\n\r\n2\r\n00:00:02,600 --> 00:00:04,000\r\n"
+    b"{\\an8}A cat\r\nsleeps.\r\n",
+    "vtt": b"WEBVTT - Title\n\nNOTE\nNothing\n\nintro\n00:01.000 --> 00:02.000 align:left\n<v Tom>One &amp; two.\n\n"
+    b"00:02.000 --> 00:03.000\n- Yes.\n- <b>No</b>!\n",
+    "apple": b'/* Note */\n"a.b" = "Good \\"day\\"\\n%@";\n// x\nkey = "Yes";\n',
+    "csv": b'id,text,other\r\n1,"Good, ""day""",x\r\n2,Yes,y\r\n',
+    "json": b'{"a": {"b": "Good \\"day\\"", "n": [1, "two", null, true]},\n  "c": "Yes <b>No</b>\\n"}\n',
+    "properties": b"# Note\na.b = Good \\u00e4 day \\\n   and night\nc: It''s {0}\n! x\nd Yes\n",
+    "yaml": b"en: # note\n  a: &x Good day\n  b: 'It''s'\n  c: \"say \\\"x\\\"\"\n"
+    b"  d: |\n    One\n    two\n\n  e: *x\n  f: >-\n"
+    b"    long\n    line\n\n    more\n  g: [one, 2, true]\n",
     "android": b"""<?xml version="1.0"?>\n<resources>\n  <string name="a">Don\\'t <b>go</b> &amp; stay</string>\n"""
     b"""  <plurals name="p"><item quantity="one">%d day</item><item quantity="other">%d days</item></plurals>\n"""
     b"""  <string name="c"><![CDATA[<i>Text</i>]]></string>\n</resources>\n""",

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from dragoman.model.errors import InvalidInputError
 from dragoman.translation.documents.catalogues.plurals import plural_forms
-from dragoman.translation.documents.document import DocumentOptions, make_segment
+from dragoman.translation.documents.document import DocumentOptions, join_surrogates, make_segment
 from dragoman.translation.documents.spliced import Place, SplicedDocument
 from dragoman.translation.documents.tags import read_tags
 from dragoman.translation.documents.xml_places import Element, escape, parse_xml, set_attribute
@@ -79,7 +79,7 @@ def _read(text: str, element: Element, *, is_cdata: bool, is_quoted: bool) -> It
                 yield from _read(text, child, is_cdata=is_cdata, is_quoted=is_quoted)
                 yield Tag(text[child.inner_end : child.end], Role.CLOSE)
         elif child.text is not None:
-            decoded = _ESCAPE.sub(lambda match: _decode(match, is_quoted), child.text)
+            decoded = join_surrogates(_ESCAPE.sub(lambda match: _decode(match, is_quoted), child.text))
             for piece in read_tags(decoded):
                 if isinstance(piece, Tag):
                     yield Tag(_encode(piece.raw, is_cdata=is_cdata, is_quoted=is_quoted), piece.role, piece.shown)
