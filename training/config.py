@@ -1,5 +1,6 @@
 """The configuration of a training run: one tree of frozen tables, read from TOML, any key overridden by --set."""
 
+import json
 import os
 import re
 from collections.abc import Container, Sequence
@@ -8,9 +9,10 @@ from typing import Any, Literal, Self
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
+from dragoman.model.bundle import CONFIG_FILE
 from dragoman.model.config import ArchitectureConfig, Direction, FilePath, StrictModel
 from dragoman.model.config_files import apply_environment, apply_overrides, read_toml, validate_tree
-from dragoman.model.errors import InvalidInputError
+from dragoman.model.errors import InvalidInputError, NotFoundError
 from dragoman.training.evaluation.metrics import DEFAULT_TOKENIZER, check_tokenizer_name
 from dragoman.training.run.initialization import inherit_from_bundle
 from dragoman.training.text_config import AugmentationConfig, SubwordRegularizationConfig, VocabularyConfig
@@ -331,3 +333,23 @@ def load_run_config(path: Path, overrides: Sequence[str] = ()) -> RunConfig:
     variables = apply_environment(tree, RunConfig, os.environ)
     apply_overrides(tree, overrides, example="optimization.max_updates=2000")
     return validate_tree(RunConfig, inherit_from_bundle(tree), origin=" and ".join((str(path), *variables)))
+
+
+def load_begun_config(folder: Path, overrides: Sequence[str] = ()) -> RunConfig:
+    """The configuration of a run that has begun, from its folder alone, with overrides like `load_run_config`.
+
+    Raises NotFoundError for a folder without a run, and InvalidInputError that names the file or the key at fault.
+    """
+    path = folder / CONFIG_FILE
+    try:
+        tree = json.loads(path.read_bytes())
+    except FileNotFoundError as error:
+        raise NotFoundError(
+            f"{path}: no such file: there is no run to resume, or it ended before its first update; begin it with its "
+            "configuration"
+        ) from error
+    except (OSError, ValueError) as error:
+        raise InvalidInputError(f"{path}: cannot be read: {error}") from error
+    tree["run_folder"] = str(folder)
+    apply_overrides(tree, overrides, example="optimization.max_updates=2000")
+    return validate_tree(RunConfig, tree, origin=str(path))

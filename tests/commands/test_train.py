@@ -71,3 +71,25 @@ def test_train_does_not_write_over_a_run(run: Run, tiny_config: Path) -> None:
     assert run("train", tiny_config).status == 0
     assert_refused(run("train", tiny_config), "holds a run already", "--resume")
     assert run("train", tiny_config, "--resume", "--set", "optimization.max_updates=3").status == 0
+
+
+def test_a_run_goes_on_from_its_folder_alone(run: Run, tiny_config: Path, tmp_path: Path) -> None:
+    assert run("train", tiny_config, "--set", "architecture.dropout=0.3").status == 0
+    tiny_config.unlink()
+    assert_refused(run("train", tmp_path / "run"), "is a folder", "dragoman train --resume")
+    outcome = run("train", "--resume", tmp_path / "run", "--set", "optimization.max_updates=3")
+    assert outcome.status == 0, outcome
+    assert "goes on after update 2 of 3" in outcome.errors
+    assert_refused(run("train", "--resume", tmp_path), "config.json: no such file: there is no run to resume")
+
+
+def test_the_last_screen_has_what_was_kept_and_the_next_commands(run: Run, tiny_config: Path, tmp_path: Path) -> None:
+    output = run("train", tiny_config).output
+    best = tmp_path / "run" / "best"
+    assert "Kept: update 2, dev BLEU " in output
+    assert f"dragoman evaluate {best} --from en --to de --source test.en --reference test.de" in output
+    assert f"dragoman serve {best}" in output
+
+
+def test_a_dev_set_from_the_training_set_is_warned_of(run: Run, tiny_config: Path) -> None:
+    assert "warning: 3 of the dev set's 3 pairs are in " in run("train", tiny_config).errors

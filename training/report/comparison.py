@@ -9,6 +9,9 @@ from functools import cached_property
 from itertools import groupby
 from typing import Any
 
+from rich.table import Table
+from rich.text import Text
+
 from dragoman.training.evaluation.metrics import DEFAULT_TOKENIZER, bleu_score
 from dragoman.training.report.run_record import RunRecord
 
@@ -25,6 +28,9 @@ _DEV_SET = "dev set"
 
 _BLEU = "bleu "
 """Prefix of the names of a validation's scores; a direction follows."""
+
+_TEXT_COLUMNS = 2
+"""The first columns, whose cells may be broken: names of runs, and differences."""
 
 MAX_PADDING = 40
 """Wider cells overflow their column, so that the table still fits a screen."""
@@ -152,10 +158,9 @@ def _without_plain_options(value: Any) -> Any:
     return value
 
 
-def comparison_table(experiments: Sequence[Experiment]) -> str:
-    """A Markdown table with a row for each experiment: means over its runs that have a value, for BLEU with the
-    standard deviation over several seeds, and with the number of runs if some have no value. Unknown cells are
-    empty."""
+def comparison_rows(experiments: Sequence[Experiment]) -> list[list[str]]:
+    """The headings, and a row for each experiment: means over its runs that have a value, for BLEU with the standard
+    deviation over several seeds, and with the number of runs if some have no value. Unknown cells are empty."""
     first = experiments[0].runs[0].record.folder
     directions = list(dict.fromkeys(name for one in experiments for run in one.runs for name in run.bleu))
     columns: list[tuple[str, Callable[[Experiment], str]]] = [
@@ -177,11 +182,29 @@ def comparison_table(experiments: Sequence[Experiment]) -> str:
         ("threads", lambda one: _mean(one, lambda run: run.threads, ".0f")),
     ]
     rows = [[head for head, _ in columns], *([cell(one) for _, cell in columns] for one in experiments)]
-    cells = [[" ".join(cell.split()).replace("|", r"\|") for cell in row] for row in rows]
+    return [[" ".join(cell.split()) for cell in row] for row in rows]
+
+
+def comparison_table(experiments: Sequence[Experiment]) -> str:
+    """The rows in Markdown."""
+    cells = [[cell.replace("|", r"\|") for cell in row] for row in comparison_rows(experiments)]
     widths = [min(MAX_PADDING, max(3, *map(len, column))) for column in zip(*cells, strict=True)]
     lines = ["| " + " | ".join(map(str.ljust, row, widths)) + " |" for row in cells]
     lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
     return "\n".join(lines)
+
+
+def terminal_table(experiments: Sequence[Experiment]) -> Table:
+    """The rows for a terminal, which breaks long cells; columns without any value are left out."""
+    head, *rows = comparison_rows(experiments)
+    table = Table(show_lines=len(rows) > 1)
+    shown = [place for place in range(len(head)) if any(row[place] for row in rows)]
+    for place in shown:
+        is_text = place < _TEXT_COLUMNS
+        table.add_column(head[place], justify="left" if is_text else "right", overflow="fold", no_wrap=not is_text)
+    for row in rows:
+        table.add_row(*(Text(row[place]) for place in shown))
+    return table
 
 
 def _name(run: ComparedRun) -> str:

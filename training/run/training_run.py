@@ -24,6 +24,7 @@ from dragoman.training.learning.distributed import World, join_world
 from dragoman.training.report.run_record import WARNINGS_FILE
 from dragoman.training.run.best_bundle import BestBundle
 from dragoman.training.run.checkpoint import CheckpointFolder
+from dragoman.training.run.contradictions import find_contradictions
 from dragoman.training.run.folder import CHECKSUMS_FILE, check_same_corpus, circumstances, is_resumption, record_start
 from dragoman.training.run.initialization import InitialBundle
 from dragoman.training.run.prepare import (
@@ -59,11 +60,13 @@ class _Results:
 
 @dataclass(frozen=True, slots=True)
 class _Material:
-    """The data, network and results of a process. results: None except in the main process."""
+    """The data, network and results of a process. results: None except in the main process, as contradictions, of
+    which the others have none."""
 
     corpus: CachedCorpus
     network: Transformer
     results: _Results | None = None
+    contradictions: tuple[str, ...] = ()
 
 
 def train(config: RunConfig, *, resume: bool = False) -> Path:
@@ -111,7 +114,7 @@ def _train(config: RunConfig, world: World, *, resume: bool) -> Path:
             display.say("there is no checkpoint to go on from: begins anew")
         if world.size > 1:
             display.say(f"{world.size} processes, which share the {trainer.updater.num_batches} batches of each update")
-        warnings = find_departures(config, material.corpus.vocabulary)
+        warnings = [*find_departures(config, material.corpus.vocabulary), *material.contradictions]
         for warning in warnings:
             display.say(f"warning: {warning}")
         log = None
@@ -159,6 +162,7 @@ def _make_material(config: RunConfig, world: World, *, resume: bool) -> _Materia
         initial.check_directions(config.data.parsed_directions)
     with show_phase("reading the corpus"):
         text = read_run_text(config)
+        contradictions = find_contradictions(text)
     checksums = text.checksums | (initial.checksum() if initial is not None else {})
     if resume:
         check_same_corpus(config.run_folder, checksums)
@@ -179,7 +183,7 @@ def _make_material(config: RunConfig, world: World, *, resume: bool) -> _Materia
         save_vocabulary(config, vocabulary)
         write_atomically(config.run_folder / CHECKSUMS_FILE, json.dumps(checksums, indent=2) + "\n")
     translations = DevTranslations(config.run_folder, validate.dev, seed=config.seed)
-    return _Material(corpus, network, _Results(best, validate, translations))
+    return _Material(corpus, network, _Results(best, validate, translations), tuple(contradictions))
 
 
 def _open_corpus(config: RunConfig, train: list[ParallelFiles], vocabulary: Vocabulary) -> CachedCorpus:

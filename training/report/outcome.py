@@ -1,0 +1,77 @@
+"""The end of a run in a few lines: what was kept and why, and what to do next. Free of torch."""
+
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from dragoman.training.report.run_record import RunRecord
+
+_ENOUGH_VALIDATIONS = 3
+"""Fewer say nothing about the course of a run."""
+
+
+def describe_outcome(record: RunRecord) -> list[str]:
+    """What is in the run's `best`, why it is that, and whether more updates would help; a line each."""
+    if record.bundle is None:
+        return [f"Nothing is kept in {record.bundle_folder} yet: the run has not validated"]
+    kept = record.bundle.provenance
+    validations = [(one.update, one.values["bleu"]) for one in record.of_kind("validation") if "bleu" in one.values]
+    update, bleu = kept.get("updates", 0), kept.get("dev_bleu", 0.0)
+    averaged = kept.get("averaged_checkpoints") or []
+    if averaged:
+        lines = [f"Kept: the mean of {len(averaged)} checkpoints, dev BLEU {bleu:.1f}, better than each validation's"]
+    elif update == 0:
+        lines = [f"Kept: the bundle that the run began with, dev BLEU {bleu:.1f}: no update made it better"]
+    else:
+        of = f", the best of {len(validations)} validations" if len(validations) > 1 else ""
+        lines = [f"Kept: update {update:,}, dev BLEU {bleu:.1f}{of}"]
+    if advice := _advice(record, validations):
+        lines.append(advice)
+    return lines
+
+
+def _advice(record: RunRecord, validations: list[tuple[int, float]]) -> str:
+    if len(validations) < _ENOUGH_VALIDATIONS:
+        return ""
+    last = validations[-1][0]
+    best = max(validations, key=lambda validation: (validation[1], -validation[0]))[0]
+    planned = record.option("optimization", "max_updates") or last
+    if best == last and record.option("optimization", "schedule") == "inverse_square_root":
+        return (
+            f"It was still gaining: go on with dragoman train --resume {shlex.quote(str(record.folder))} "
+            f"--set optimization.max_updates={2 * planned}"
+        )
+    if best == last:
+        return f"It was still gaining at its end: a new run with more than {planned:,} updates may reach more"
+    return f"It gained nothing after update {best:,} of {last:,}: more data or dropout may help, time will not"
+
+
+def next_commands(record: RunRecord) -> list[str]:
+    """The three commands that most people want now."""
+    best = shlex.quote(str(record.bundle_folder))
+    source, target = _first_direction(record)
+    files = record.option("data", "dev") or {}
+    test = [_test_file(files, language) for language in (source, target)]
+    return [
+        f"dragoman report {shlex.quote(str(record.folder))}",
+        f"dragoman evaluate {best} --from {source} --to {target} --source {test[0]} --reference {test[1]}",
+        f"dragoman serve {best}",
+    ]
+
+
+def _first_direction(record: RunRecord) -> tuple[str, str]:
+    if record.bundle is not None:
+        direction = record.bundle.directions[0]
+        return direction.source, direction.target
+    return "SOURCE", "TARGET"
+
+
+def _test_file(files: Mapping[str, Any], language: str) -> str:
+    """The test file beside the dev file, if there is one, or a name in its place."""
+    if language in files:
+        dev = Path(str(files[language]))
+        beside = dev.with_name(dev.name.replace("dev", "test"))
+        if beside != dev and beside.exists():
+            return shlex.quote(str(beside))
+    return f"test.{language}"

@@ -1,0 +1,124 @@
+"""Contradictions between a run's corpora and what its configuration says of them, found before hours are spent."""
+
+from collections import Counter
+from collections.abc import Sequence
+from functools import cache
+from itertools import islice
+from pathlib import Path
+
+from dragoman.model.errors import InvalidInputError
+from dragoman.training.corpus.cache import ParallelFiles
+from dragoman.training.corpus.pairs import ParallelText
+from dragoman.training.run.prepare import RunText
+from dragoman.translation.batch.lines import LineInput
+from dragoman.translation.languages import LanguageIdentifier, means_language
+
+SAMPLE_LINES = 500
+"""Lines of a file by which its language is judged."""
+
+MAX_SEARCHED = 5_000_000
+"""Most pairs of a corpus that are searched for dev pairs."""
+
+_MIN_LETTERS = 1000
+"""Of a sample, for its language to be judged."""
+
+_MANY_COPIES = 0.5
+_KNOWN_SHARE = 0.01
+"""Of a dev set: fewer of its pairs in the training set are normal among short sentences."""
+
+
+def find_contradictions(text: RunText) -> list[str]:
+    """A sentence, for people, about each dev set that is in the training set, each file in another language than its
+    name, and each corpus whose sides are largely equal.
+
+    Raises InvalidInputError for a corpus whose two sides are one text.
+    """
+    found = []
+    for part in _once(text.train):
+        found += _judge_sides(part)
+    for dev in {frozenset((dev.direction.source, dev.direction.target)): dev for dev in text.dev}.values():
+        found += _find_dev_in_train(dev, [part for part in text.train if part.direction == dev.direction])
+    files = {path: language for part in text.train for path, language in _languages(part)}
+    found += filter(None, (_judge_language(str(path), _sample(path), language) for path, language in files.items()))
+    sides = {
+        language: sentences
+        for dev in text.dev
+        for language, sentences in ((dev.direction.source, dev.source), (dev.direction.target, dev.target))
+    }
+    found += filter(
+        None,
+        (_judge_language(f"data.dev.{code}", sentences[:SAMPLE_LINES], code) for code, sentences in sides.items()),
+    )
+    return list(dict.fromkeys(found))
+
+
+def _once(parts: Sequence[ParallelFiles]) -> list[ParallelFiles]:
+    """Each corpus in one direction only."""
+    return list({frozenset((part.source.path, part.target.path)): part for part in parts}.values())
+
+
+def _languages(part: ParallelFiles) -> tuple[tuple[Path, str], tuple[Path, str]]:
+    return (part.source.path, part.direction.source), (part.target.path, part.direction.target)
+
+
+def _judge_sides(part: ParallelFiles) -> list[str]:
+    source, target = part.source, part.target
+    if source.checksum == target.checksum:
+        raise InvalidInputError(f"{source.path} and {target.path} are the same text: the corpus is its own copy")
+    pairs = list(zip(_sample(source.path), _sample(target.path), strict=False))
+    copies = sum(one.strip() == other.strip() for one, other in pairs)
+    if copies <= _MANY_COPIES * len(pairs):
+        return []
+    return [
+        f"{copies} of the first {len(pairs)} lines of {source.path} and {target.path} are equal: is {target.path} "
+        "translated?"
+    ]
+
+
+def _find_dev_in_train(dev: ParallelText, parts: Sequence[ParallelFiles]) -> list[str]:
+    wanted = {
+        (source.strip().encode(), target.strip().encode())
+        for source, target in zip(dev.source, dev.target, strict=True)
+    }
+    sources = {source for source, _ in wanted}
+    warnings = []
+    for part in parts:
+        known = set()
+        with (
+            LineInput(part.source.path.absolute(), max_line_bytes=None) as source_lines,
+            LineInput(part.target.path.absolute(), max_line_bytes=None) as target_lines,
+        ):
+            for source, target in islice(zip(source_lines, target_lines, strict=False), MAX_SEARCHED):
+                if (stripped := source.strip()) in sources and (pair := (stripped, target.strip())) in wanted:
+                    known.add(pair)
+        if len(known) >= _KNOWN_SHARE * len(wanted) > 0:
+            warnings.append(
+                f"{len(known):,} of the dev set's {len(wanted):,} pairs are in {part.source.path}, too: dev BLEU is "
+                "higher than that of new text, and says less about when to stop"
+            )
+    return warnings
+
+
+def _judge_language(name: str, lines: Sequence[str], language: str) -> str | None:
+    """A sentence if a text is in another language than it should be; None if not, or if that cannot be judged."""
+    if sum(sum(map(str.isalpha, line)) for line in lines) < _MIN_LETTERS:
+        return None
+    identifier = _identifier()
+    if not identifier.knows(language):
+        return None
+    step = max(1, len(lines) // 10)
+    chunks = [" ".join(lines[start : start + step]) for start in range(0, len(lines), step)]
+    (likeliest, count), *_ = Counter(identifier.identify(chunk)[0] for chunk in chunks).most_common(1)
+    if means_language(likeliest, language) or count <= 0.8 * len(chunks):
+        return None
+    return f"{name} looks as if it was {likeliest}, not {language}: are two languages swapped?"
+
+
+@cache
+def _identifier() -> LanguageIdentifier:
+    return LanguageIdentifier()
+
+
+def _sample(path: Path) -> list[str]:
+    with LineInput(path.absolute(), max_line_bytes=None) as lines:
+        return [line.decode(errors="replace") for line in islice(lines, SAMPLE_LINES)]
