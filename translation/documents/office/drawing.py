@@ -9,8 +9,9 @@ from typing import Any
 
 from lxml import etree
 
+from dragoman.translation.documents.office.items import Item, Kind, Run, Style, Thing
 from dragoman.translation.documents.office.languages import full_tag, is_same_language
-from dragoman.translation.documents.office.paragraphs import Item, Kind, Paragraph, Run, Style, Thing
+from dragoman.translation.documents.office.paragraphs import Paragraph
 from dragoman.translation.documents.office.units import ParagraphUnit, Unit, clean_text, read_plain
 from dragoman.translation.documents.office.xml import local_name
 

@@ -9,8 +9,9 @@ from typing import Any
 
 from lxml import etree
 
+from dragoman.translation.documents.office.items import Close, Item, Kind, Open, Run, Style, Thing
 from dragoman.translation.documents.office.languages import is_same_language, split_language
-from dragoman.translation.documents.office.paragraphs import Close, Item, Kind, Open, Paragraph, Run, Style, Thing
+from dragoman.translation.documents.office.paragraphs import Paragraph
 from dragoman.translation.documents.office.units import ParagraphUnit, Unit, clean_text, read_plain
 from dragoman.translation.documents.office.xml import local_name
 
@@ -20,6 +21,7 @@ _TABLE = f"{{{URN}table:1.0}}"
 _OFFICE = f"{{{URN}office:1.0}}"
 _STYLE = f"{{{URN}style:1.0}}"
 _FO = f"{{{URN}xsl-fo-compatible:1.0}}"
+_PRESENTATION = f"{{{URN}presentation:1.0}}"
 _SVG = f"{{{URN}svg-compatible:1.0}}"
 _LIBREOFFICE = "{http://openoffice.org/2009/office}"
 
@@ -42,6 +44,8 @@ def read_units(root: "etree._Element") -> Iterator[Unit]:
         if _is_translated(paragraph):
             items = list(_Reader(looks).read(paragraph))
             yield ParagraphUnit(paragraph, Paragraph(items), _write_paragraph)
+    for declaration in root.iter(f"{_PRESENTATION}header-decl", f"{_PRESENTATION}footer-decl"):
+        yield read_plain(declaration)
     for body in root.iter(f"{_OFFICE}body"):
         for description in body.iter(f"{_SVG}title", f"{_SVG}desc"):
             yield read_plain(description)

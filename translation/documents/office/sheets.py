@@ -9,7 +9,8 @@ from copy import deepcopy
 
 from lxml import etree
 
-from dragoman.translation.documents.office.paragraphs import Item, Paragraph, Style
+from dragoman.translation.documents.office.items import Item, Style
+from dragoman.translation.documents.office.paragraphs import Paragraph
 from dragoman.translation.documents.office.units import (
     ParagraphUnit,
     Unit,

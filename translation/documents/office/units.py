@@ -7,7 +7,8 @@ from typing import Protocol
 
 from lxml import etree
 
-from dragoman.translation.documents.office.paragraphs import Item, Kind, Paragraph, Run, Style, Thing
+from dragoman.translation.documents.office.items import Item, Kind, Run, Style, Thing
+from dragoman.translation.documents.office.paragraphs import Paragraph
 from dragoman.translation.markup.content import Content
 
 _NO_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

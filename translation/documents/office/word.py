@@ -3,6 +3,7 @@
 ECMA-376 part 1, chapter 17. Deleted text, instructions of fields and what a field counts or looks up stay as they are.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
@@ -10,8 +11,9 @@ from typing import Any
 
 from lxml import etree
 
+from dragoman.translation.documents.office.items import Close, Item, Kind, Open, Run, Style, Thing
 from dragoman.translation.documents.office.languages import full_tag, is_same_language
-from dragoman.translation.documents.office.paragraphs import Close, Item, Kind, Open, Paragraph, Run, Style, Thing
+from dragoman.translation.documents.office.paragraphs import Paragraph
 from dragoman.translation.documents.office.units import ParagraphUnit, Unit, clean_text, read_plain
 from dragoman.translation.documents.office.xml import XML_SPACE, local_name
 
@@ -32,6 +34,12 @@ _TRANSLATED_FIELDS = frozenset(("HYPERLINK", "TOC", "TOA", "INDEX", "FORMTEXT", 
 
 _FIXED_CONTROLS = frozenset(("dropDownList", "comboBox", "date", "checkbox", "equation", "citation", "picture"))
 """Kinds of content controls whose text is one of a list, or means something to the program."""
+
+_TRANSLATED_DATA = re.compile(r":(?:title|subject|description)\b")
+"""Properties of the document that are translated where they are kept, too."""
+
+_MAX_DEPTH = 50
+"""Fields in fields."""
 
 _NO_LOOK = frozenset(("noProof", "rPrChange", "kern", "snapToGrid", "webHidden"))
 """Properties of runs that no reader sees."""
@@ -55,6 +63,8 @@ def read_units(root: "etree._Element", source_language: str) -> Iterator[Unit]:
     """What a part has to translate."""
     looks = _Looks(source_language)
     for paragraph in root.iter(*(f"{{{namespace}}}p" for namespace in NAMESPACES)):
+        if any(map(_is_fixed_control, paragraph.iterancestors("{*}sdt"))):
+            continue
         yield ParagraphUnit(paragraph, Paragraph(_fold_fields(list(_read(paragraph, looks)))), _write)
     for properties in root.iter(f"{{{_DRAWING}}}docPr"):
         for attribute in ("title", "descr"):
@@ -170,8 +180,10 @@ def _attribute(element: "etree._Element", name: str) -> str:
 
 
 def _is_fixed_control(control: "etree._Element") -> bool:
+    """Whether its text is not the document's own: one of a list, or that of data elsewhere."""
     return any(
         local_name(property_) in _FIXED_CONTROLS
+        or (local_name(property_) == "dataBinding" and not _TRANSLATED_DATA.search(_attribute(property_, "xpath")))
         for child in control
         if local_name(child) == "sdtPr"
         for property_ in child
@@ -193,32 +205,19 @@ def _field_char(item: Item) -> str:
     return ""
 
 
-def _fold_fields(items: list[Item]) -> list[Item]:
-    """Fields as elements, or as things that are kept; parts of one that goes on in another paragraph are borders."""
+def _fold_fields(items: list[Item], depth: int = 0) -> list[Item]:
+    """Fields as elements, or as things that are kept; parts of one that goes on in another paragraph are borders.
+    depth: of the field around these."""
+    fields = _match_fields(items) if depth < _MAX_DEPTH else {}
     folded: list[Item] = []
     place = 0
     while place < len(items):
         item = items[place]
-        char = _field_char(item)
-        found = _find_field(items, place) if char == "begin" else None
-        if found is not None:
-            middle, end = found
-            head = tuple(items[place : middle + 1])
-            tail = (items[end],)
-            inner = items[middle + 1 : end]
-            instruction = "".join(
-                other.node[0].text or ""
-                for other in head
-                if isinstance(other, Thing) and local_name(other.node[0]) == "instrText"
-            )
-            if _is_translated_field(instruction):
-                group = _Group(head, tail)
-                folded += Open(group), *_fold_fields(inner), Close(group)
-            else:
-                shown = "".join(other.text for other in inner if isinstance(other, Run))
-                folded.append(Thing(_Group((*head, *inner, *tail)), Kind.KEPT, " ".join(shown.split())))
+        if place in fields:
+            middle, end = fields[place]
+            folded += _fold_field(items[place : middle + 1], items[middle + 1 : end], items[end], depth)
             place = end
-        elif char and isinstance(item, Thing):
+        elif _field_char(item) and isinstance(item, Thing):
             folded.append(Thing(item.node, Kind.BORDER))
         else:
             folded.append(item)
@@ -226,25 +225,39 @@ def _fold_fields(items: list[Item]) -> list[Item]:
     return folded
 
 
-def _find_field(items: Sequence[Item], begin: int) -> tuple[int, int] | None:
-    """The places of a field's last character before its result, and of its end; None if elements cross it."""
-    depth = level = 0
-    middle: int | None = None
-    for place in range(begin, len(items)):
-        item = items[place]
-        level += 1 if isinstance(item, Open) else -1 if isinstance(item, Close) else 0
-        if level < 0:
-            return None
+def _fold_field(head: list[Item], result: list[Item], end: Item, depth: int) -> list[Item]:
+    instruction = "".join(
+        item.node[0].text or "" for item in head if isinstance(item, Thing) and local_name(item.node[0]) == "instrText"
+    )
+    if _is_translated_field(instruction):
+        group = _Group(tuple(head), (end,))
+        return [Open(group), *_fold_fields(result, depth + 1), Close(group)]
+    shown = "".join(item.text for item in result if isinstance(item, Run))
+    return [Thing(_Group((*head, *result, end)), Kind.KEPT, " ".join(shown.split()))]
+
+
+def _match_fields(items: Sequence[Item]) -> dict[int, tuple[int, int]]:
+    """For the place of each field's begin: of the last item before its result, and of its end. Not of fields that
+    cross an element."""
+    fields: dict[int, tuple[int, int]] = {}
+    begun: list[tuple[int, int]] = []  # places of fields, and of the elements around them
+    middles: dict[int, int] = {}
+    path = [-1]
+    for place, item in enumerate(items):
         char = _field_char(item)
-        if char == "begin":
-            depth += 1
-        elif char == "separate" and depth == 1 and middle is None and not level:
-            middle = place
-        elif char == "end":
-            depth -= 1
-            if not depth:
-                return None if level else (place - 1 if middle is None else middle, place)
-    return None
+        if isinstance(item, Open):
+            path.append(place)
+        elif isinstance(item, Close):
+            path.pop()
+        elif char == "begin":
+            begun.append((place, path[-1]))
+        elif char == "separate" and begun and begun[-1][1] == path[-1]:
+            middles.setdefault(begun[-1][0], place)
+        elif char == "end" and begun:
+            begin, element = begun.pop()
+            if element == path[-1]:
+                fields[begin] = middles.get(begin, place - 1), place
+    return fields
 
 
 def _write(paragraph: "etree._Element", items: Sequence[Item]) -> None:

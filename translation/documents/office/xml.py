@@ -59,4 +59,5 @@ def write_part(part: Part) -> bytes:
 
 def local_name(element: "etree._Element") -> str:
     """An element's name without its namespace; empty for comments and processing instructions."""
-    return etree.QName(element).localname if isinstance(element.tag, str) else ""
+    tag = element.tag
+    return tag.rpartition("}")[2] if isinstance(tag, str) else ""

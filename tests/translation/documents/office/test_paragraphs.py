@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dragoman.translation.documents.office.paragraphs import Close, Item, Kind, Open, Paragraph, Run, Style, Thing
+from dragoman.translation.documents.office.items import Close, Item, Kind, Open, Run, Style, Thing
+from dragoman.translation.documents.office.paragraphs import Paragraph
 from dragoman.translation.markup.content import Content, Tag
 
 PLAIN, BOLD = Style("", "plain"), Style("b", "bold")

@@ -114,6 +114,23 @@ def test_content_controls() -> None:
     assert body(run("say ") + fixed) == run("SAY ") + fixed
 
 
+def test_text_that_is_bound_to_data_stays() -> None:
+    bound = '<w:sdt><w:sdtPr><w:dataBinding w:xpath="/x/ns0:{}[1]"/></w:sdtPr><w:sdtContent>{}</w:sdtContent></w:sdt>'
+    paragraph = f"<w:p>{run('text')}</w:p>"
+    assert texts(docx(bound.format("creator", paragraph) + bound.format("title", paragraph))) == ["text"]
+    assert texts(docx(f"<w:p>{run('by ')}{bound.format('creator', run('Anna'))}</w:p>")) == ["by Anna"]
+
+
+@pytest.mark.parametrize("link", [' HYPERLINK "x" ', " PAGE "])
+def test_fields_in_fields_without_end_are_bounded(link: str) -> None:
+    deep = run("end")
+    for _ in range(60):
+        deep = field(link, deep)
+    assert len(texts(docx(f"<w:p>{run('go to ')}{deep}</w:p>"))) >= 1
+    ranges = [f'<w:bookmark{which} w:id="{number}"/>' for which in ("Start", "End") for number in range(150)]
+    assert "HOUSE" in body(run("a ") + "".join([*ranges[:150], run("house"), *reversed(ranges[150:])]) + run("."))
+
+
 def test_notes_pictures_and_comments_stay_beside_their_words() -> None:
     note = '<w:r><w:footnoteReference w:id="2"/></w:r>'
     assert body(run("a house") + note + run(" and a tree")) == run("A HOUSE") + note + run(" AND A TREE")
