@@ -2,11 +2,12 @@
 
 import itertools
 import sys
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     from dragoman.translation.batch.source import Task, TranslationSource
     from dragoman.translation.results import Translation
     from dragoman.translation.translator import Translator
+
+    OpenSource: TypeAlias = Callable[[Task], AbstractContextManager[TranslationSource]]
 
 DEFAULT_BUNDLE = "en-de"
 """The bundle that translates if none is named."""
@@ -93,6 +96,10 @@ def translate(
     precision: Precision = "auto",
     device: Device = "cpu",
     use_shortlist: UseShortlist = False,
+    warnings: Annotated[
+        bool,
+        typer.Option("--warnings", help="Say on standard error what may be wrong, such as a figure that differs."),
+    ] = False,
     split: Split = True,
     join_lines: JoinLines = True,
     *,
@@ -140,11 +147,13 @@ def translate(
     )
     if server is not None and (precision != "auto" or device != "cpu" or use_shortlist or len(model or ()) > 1):
         raise InvalidInputError("--precision, --device, --shortlist and a second --model do not go with --server")
+    open_source = _source_opener(server, model, precision, device, use_shortlist)
+    if warnings:
+        open_source = _with_warnings(open_source)
     if documents:
-        open_source = _source_opener(server, model, precision, device, use_shortlist)
         translate_documents(documents, output_path, open_source, task, arguments, overwrite=overwrite)
         return
-    with _source_opener(server, model, precision, device, use_shortlist)(task) as source:
+    with open_source(task) as source:
         lines = input_path or STANDARD_STREAM
         if is_job and output_path is not None:
             _translate_file(source, lines, output_path, task, as_json=as_json, overwrite=overwrite)
@@ -157,9 +166,33 @@ def translate(
                 translate_lines(lines, output, source.translate_stream, encode)
 
 
+def _with_warnings(open_source: "OpenSource") -> "OpenSource":
+    """Sources that write the warnings of each translation to standard error."""
+    from dragoman.translation.batch.formats import warnings_to_lines
+
+    @contextmanager
+    def open_speaking(task: "Task") -> Iterator["TranslationSource"]:
+        with open_source(task) as source:
+
+            def translate(texts: Iterable[str]) -> Iterator["Translation"]:
+                translations = source.translate_stream(texts)
+                try:
+                    for translation in translations:
+                        for line in warnings_to_lines(translation):
+                            typer.echo(f"warning: {line}", err=True)
+                        yield translation
+                finally:
+                    if isinstance(translations, Generator):
+                        translations.close()
+
+            yield replace(source, translate_stream=translate)
+
+    return open_speaking
+
+
 def _source_opener(
     server: str | None, model: list[str] | None, precision: "Precision", device: str, use_shortlist: bool
-) -> "Callable[[Task], AbstractContextManager[TranslationSource]]":
+) -> "OpenSource":
     """Opens sources of translations on a server, or with bundles that are loaded with the first."""
     from dragoman.server.client.batch_source import remote_source
     from dragoman.translation.batch.source import local_source

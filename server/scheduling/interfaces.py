@@ -37,6 +37,12 @@ class WorkerObserver(Protocol):
         """A request was given up. reason: "cancelled", "deadline", "failed" (the engine), "lost" (a process) or
         "refused" (its text)."""
 
+    def warned(self, model: str, kind: str) -> None:
+        """A translation has a warning. kind: see `translation.results.WarningKind`. On any thread."""
+
+    def retried(self, model: str, number: int) -> None:
+        """number: of requests that translate a sentence in another way. On any thread."""
+
 
 class _NoObserver:
     def admitted(self, model: str, priority: str, queue_seconds: float) -> None:
@@ -51,6 +57,12 @@ class _NoObserver:
         pass
 
     def dropped(self, model: str, reason: str) -> None:
+        pass
+
+    def warned(self, model: str, kind: str) -> None:
+        pass
+
+    def retried(self, model: str, number: int) -> None:
         pass
 
 

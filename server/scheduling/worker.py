@@ -82,6 +82,7 @@ class Worker:
         on_broken: called once, on any thread, when the engine has failed for good. clock: the clock of the callers'
         deadlines."""
         self.translator = translator
+        self._observer = observer
         throughput = Throughput()
         self._queue = RequestQueue(limits, clock=clock, retry_after=throughput.retry_after)
         self._loop = EngineLoop(
@@ -218,13 +219,22 @@ class Worker:
 
             rounds = await self._compute(_num_hypotheses(outcomes), review_all)
             if not rounds:
-                return await self._finish(texts, outcomes, self.translator.finish)
+                finished = await self._finish(texts, outcomes, self.translator.finish)
+                self._report_warnings(finished)
+                return finished
             parts = [again.prepared.only(again.missing) for again in rounds.values()]
+            self._observer.retried(self.translator.name, sum(len(part.segments) for part in parts))
             # Their texts were admitted in the first round, so the queue's limits hold no more.
             more = await self._hypotheses(self._queue.submit(Submission, parts, caller, priority, is_patient=True))
             for (place, again), found in zip(rounds.items(), more, strict=True):
                 texts[place] = again.prepared
                 outcomes[place] = found if isinstance(found, TextFailure) else again.complete(found)
+
+    def _report_warnings(self, finished: Sequence[Translation | TextFailure]) -> None:
+        for translation in finished:
+            if isinstance(translation, Translation):
+                for warning in translation.warnings:
+                    self._observer.warned(self.translator.name, warning.kind)
 
     async def _finish(
         self,

@@ -79,6 +79,15 @@ class Metrics:
         self._dropped = Counter(
             "dragoman_sentences_dropped", "Sentences given up.", ["model", "reason"], registry=registry
         )
+        self._warnings = Counter(
+            "dragoman_translation_warnings", "Warnings of translations.", ["model", "kind"], registry=registry
+        )
+        self._retries = Counter(
+            "dragoman_sentences_retried",
+            "Sentences, or parts of them, translated in another way because their translation was not sound.",
+            ["model"],
+            registry=registry,
+        )
         self._model = Gauge("dragoman_model_info", "1 for each model served.", ["model", "revision"], registry=registry)
         self._reloads = Counter(
             "dragoman_model_reloads", "Attempts to load a changed bundle.", ["model", "outcome"], registry=registry
@@ -142,6 +151,14 @@ class Metrics:
     def dropped(self, model: str, reason: str) -> None:
         """A sentence was given up."""
         self._dropped.labels(model, reason).inc()
+
+    def warned(self, model: str, kind: str) -> None:
+        """A translation has a warning."""
+        self._warnings.labels(model, kind).inc()
+
+    def retried(self, model: str, number: int) -> None:
+        """number: of sentences, or parts of them, that are translated in another way."""
+        self._retries.labels(model).inc(number)
 
     def model_loaded(self, model: str, revision: str) -> None:
         """A model, or a new revision of it, is now served."""

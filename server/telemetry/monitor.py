@@ -122,6 +122,14 @@ class Monitor:
         """A sentence was given up: "cancelled", "deadline", "failed", "lost" or "refused"."""
         self._metrics.dropped(model, reason)
 
+    def warned(self, model: str, kind: str) -> None:
+        """A translation has a warning. kind: such as "figure_differs"."""
+        self._metrics.warned(model, kind)
+
+    def retried(self, model: str, number: int) -> None:
+        """number: of sentences, or parts of them, that are translated in another way."""
+        self._metrics.retried(model, number)
+
     # The server's own events.
 
     def model_loaded(self, model: str, revision: str) -> None:

@@ -7,7 +7,7 @@ from dragoman.server.scheduling.worker import TextFailure
 from dragoman.translation.markup.document import Document, TranslatedText
 from dragoman.translation.markup.word_weights import word_weights
 from dragoman.translation.preparing import PreparedText
-from dragoman.translation.results import Hypothesis, Translation
+from dragoman.translation.results import Hypothesis, Translation, TranslationWarning
 
 MAX_ATTENTION_BYTES = 64 * 1024 * 1024
 """Approximate size of the attention of texts that are translated at once. Then it is reduced to weights between
@@ -24,6 +24,8 @@ class MarkedPart:
     translated: TranslatedText
     score: float
     weight: int
+    quality: float | None = None
+    warnings: tuple[TranslationWarning, ...] = ()
 
 
 def plain_text(html: str) -> str:
@@ -61,7 +63,13 @@ def keep_weights(
 ) -> list[MarkedPart | TextFailure]:
     """Reduce a worker's results to texts and weights between words."""
     return [
-        MarkedPart(TranslatedText(result.text, word_weights(result)), result.score, _num_pieces(part))
+        MarkedPart(
+            TranslatedText(result.text, word_weights(result)),
+            result.score,
+            _num_pieces(part),
+            result.quality,
+            result.warnings,
+        )
         if isinstance(result, Translation)
         else result
         for part, result in zip(parts, results, strict=True)
@@ -69,12 +77,29 @@ def keep_weights(
 
 
 def render(html: str, document: Document, parts: Sequence[MarkedPart | TextFailure]) -> Translation | TextFailure:
-    """The document's translation, with the mean score of its parts, or the first part's failure."""
+    """The document's translation, with the mean score and quality of its parts and their warnings, which concern the
+    part of the document that each one belongs to; or the first part's failure."""
     marked: list[MarkedPart] = []
     for part in parts:
         if isinstance(part, TextFailure):
             return part
         marked.append(part)
-    weight = sum(part.weight for part in marked)
-    score = sum(part.score * part.weight for part in marked) / weight if weight else 0.0
-    return Translation(html, (Hypothesis(document.render([part.translated for part in marked]), score),))
+    rendered = document.render_segments([part.translated for part in marked])
+    score = _mean([(part.score, part.weight) for part in marked]) or 0.0
+    quality = _mean([(part.quality, part.weight) for part in marked if part.quality is not None])
+    warnings: tuple[TranslationWarning, ...] = ()
+    if any(part.warnings for part in marked):
+        places = document.places(rendered)
+        of_parts = [
+            TranslationWarning(warning.kind, source, target)
+            for part, (source, target) in zip(marked, places, strict=True)
+            for warning in part.warnings
+        ]
+        warnings = tuple(dict.fromkeys(of_parts))
+    return Translation(html, (Hypothesis("".join(rendered), score, warnings=warnings, quality=quality),))
+
+
+def _mean(weighted: Sequence[tuple[float, int]]) -> float | None:
+    """The weighted mean; None without weights."""
+    total = sum(weight for _, weight in weighted)
+    return sum(value * weight for value, weight in weighted) / total if total else None

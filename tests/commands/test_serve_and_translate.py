@@ -58,6 +58,10 @@ def test_serve_answers_as_the_local_translator_and_stops_cleanly(run: Run, tiny_
         details = ["--json", "--n-best", "2", "--alignment", "--attention", "--sampling-temperature", "0.7", *texts]
         remote = run("translate", "--server", address, "--to", "de", *details)
         assert remote.output == run("translate", "--model", tiny_bundle, "--to", "de", *details).output
+        doubted = ["--warnings", "--max-target-length", "2", *texts]
+        remote = run("translate", "--server", address, "--to", "de", *doubted)
+        assert remote.errors == run("translate", "--model", tiny_bundle, "--to", "de", *doubted).errors
+        assert "warning: cut off" in remote.errors
         job = run("translate", "--server", address, "--to", "de", "--input", source, "--output", tmp_path / "out.de")
         assert job.status == 0, job
         assert (tmp_path / "out.de").read_text() == local.output

@@ -69,7 +69,7 @@ def test_translate_as_json_tells_all_there_is(run: Run, tiny_bundle: Path, tmp_p
     assert blank == {"source": "", "hypotheses": [{"text": "", "score": 0.0}]}
     assert len(first["hypotheses"]) == 2
     for hypothesis in first["hypotheses"]:
-        assert set(hypothesis) == {"text", "score", "pieces", "token_log_probs", "alignment"}
+        assert set(hypothesis) - {"warnings"} == {"text", "score", "pieces", "token_log_probs", "alignment", "quality"}
         assert len(hypothesis["token_log_probs"]) - len(hypothesis["pieces"]) in (0, 1)
         assert all(source_word < 5 for source_word, _ in hypothesis["alignment"])
     with_attention = json.loads(run(*command, "--attention", "tree").output)
@@ -211,3 +211,19 @@ def test_translate_takes_names_and_tags_of_languages(run: Run, tiny_bundle: Path
     expected = run("translate", "--model", tiny_bundle, "--to", "de", "a small house").output
     assert run("translate", "--model", tiny_bundle, *languages, "a small house").output == expected
     assert_refused(run("translate", "--model", tiny_bundle, "--to", "Klingon", "a"), 'does not translate to "Klingon"')
+
+
+def test_translate_says_on_request_what_may_be_wrong(run: Run, tiny_bundle: Path, tmp_path: Path) -> None:
+    translate = ["translate", "--model", tiny_bundle, "--to", "de", "--max-target-length", "2"]
+    quiet, loud = run(*translate, "a small house"), run(*translate, "--warnings", "a small house")
+    assert (quiet.status, quiet.errors) == (0, "")
+    assert (loud.status, loud.output) == (0, quiet.output)
+    text = quiet.output.strip()
+    assert f'warning: cut off: "a small house" -> "{text}"' in loud.errors.splitlines()
+    (hypothesis,) = json.loads(run(*translate, "--json", "a small house").output)["hypotheses"]
+    assert 0 < hypothesis["quality"] < 1
+    assert {"kind": "cut_off", "source": [0, 13], "target": [0, len(text)]} in hypothesis["warnings"]
+    source = write_lines(tmp_path / "in.en", "a small house", "a tree")
+    job = run(*translate, "--warnings", "--input", source, "--output", tmp_path / "out.de")
+    assert job.status == 0
+    assert job.errors.count("warning: cut off:") == 2

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from dragoman.model.errors import InvalidInputError
 from dragoman.translation.markup.alignment import format_alignment
-from dragoman.translation.results import Hypothesis, Translation
+from dragoman.translation.results import Hypothesis, Translation, TranslationWarning
 from dragoman.translation.scored import ScoredTranslation
 
 DIGITS = 6
@@ -16,6 +16,9 @@ DIGITS = 6
 
 ATTENTION_DIGITS = 4
 QUALITY_DIGITS = 3
+
+MAX_QUOTED = 60
+"""Characters of a text in a warning."""
 
 
 def translation_to_json(translation: Translation, *, attention: bool = False) -> str:
@@ -70,6 +73,25 @@ def score_to_tsv(outcome: ScoredTranslation | InvalidInputError, *, pieces: bool
     if alignment:
         fields.append(format_alignment(outcome.alignment))
     return "\t".join(fields)
+
+
+def warnings_to_lines(translation: Translation) -> list[str]:
+    """A line for each warning of the best hypothesis, for people to read."""
+    return [_describe_warning(translation, warning) for warning in translation.warnings]
+
+
+def _describe_warning(translation: Translation, warning: TranslationWarning) -> str:
+    """The kind, the parts that it concerns, and the beginning of their sentences."""
+    parts = [
+        f'"{shorten(one_line(text[begin:end]), MAX_QUOTED)}"'
+        for text, (begin, end) in ((translation.source, warning.source), (translation.text, warning.target))
+    ]
+    return f"{warning.kind.replace('_', ' ')}: {' -> '.join(parts)}"
+
+
+def shorten(text: str, most: int) -> str:
+    """The text, or its beginning with an ellipsis if it is longer."""
+    return text if len(text) <= most else f"{text[: most - 1].rstrip()}…"
 
 
 def one_line(text: str) -> str:

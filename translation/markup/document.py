@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
+from dragoman.translation.markup.alignment import Span
 from dragoman.translation.markup.content import Content, Tag
 from dragoman.translation.markup.placement import Placement, TextPair, find_words, is_certain
 from dragoman.translation.markup.segments import Inline, read_segments
@@ -55,6 +56,10 @@ class Document:
 
     def render(self, translations: Sequence[TranslatedText]) -> str:
         """The document with a translation for each of its texts."""
+        return "".join(self.render_segments(translations))
+
+    def render_segments(self, translations: Sequence[TranslatedText]) -> list[str]:
+        """The parts of the document with a translation for each of its texts."""
         remaining = iter(translations)
         parts: list[str] = []
         for segment, texts in zip(self._segments, self._texts, strict=True):
@@ -62,8 +67,23 @@ class Document:
                 parts.append(segment)
             else:
                 content = place_elements(segment.elements, texts, list(itertools.islice(remaining, len(texts))))
-                parts += segment.lead, encode_html(content), segment.trail
-        return "".join(parts)
+                parts.append(f"{segment.lead}{encode_html(content)}{segment.trail}")
+        return parts
+
+    def places(self, rendered: Sequence[str]) -> list[tuple[Span, Span]]:
+        """For each text the part of the document, and of the rendered one, that it belongs to, without the white space
+        around. rendered: what `render_segments` gave."""
+        found: list[tuple[Span, Span]] = []
+        begin = target_begin = 0
+        for segment, texts, part in zip(self._segments, self._texts, rendered, strict=True):
+            raw = segment if isinstance(segment, str) else segment.raw
+            end, target_end = begin + len(raw), target_begin + len(part)
+            if not isinstance(segment, str):
+                lead, trail = len(segment.lead), len(segment.trail)
+                spans = (begin + lead, end - trail), (target_begin + lead, target_end - trail)
+                found += [spans] * len(texts)
+            begin, target_begin = end, target_end
+        return found
 
 
 def encode_html(content: Content) -> str:

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -22,8 +23,10 @@ from dragoman.server.client import (
     ServerError,
     TextError,
 )
+from dragoman.server.client.results import read_translation
 from dragoman.translation.preparing import PreparedText
-from dragoman.translation.results import Hypothesis, Translation
+from dragoman.translation.results import Hypothesis, Translation, TranslationWarning, WarningKind
+from dragoman.v1 import translation_pb2 as pb
 from tests.server.fakes import DE_EN, EN_DE, FAKE_SCORE, FakeTranslator, reverse_words, running_server
 
 
@@ -120,6 +123,36 @@ def test_hypotheses_come_with_what_is_asked_for() -> None:
     assert hypothesis.attention is not None
     assert hypothesis.attention.tolist() == [[0.25, 0.75]]
     assert (hypothesis.alignment, full.source_pieces) == (((0, 0),), ("▁a", "</s>"))
+
+
+WARNINGS = (
+    TranslationWarning("figure_differs", (0, 1), (2, 3)),
+    *(TranslationWarning(kind, (4, 5), (6, 7)) for kind in get_args(WarningKind)),
+)
+
+
+class DoubtfulTranslator(FakeTranslator):
+    """Warns of everything."""
+
+    def finish(self, prepared: PreparedText, found: Sequence[Sequence[TokenHypothesis]]) -> Translation:
+        hypotheses = Hypothesis("x", -1.0, warnings=WARNINGS, quality=0.25), Hypothesis("y", -2.0, quality=0.0)
+        return Translation(prepared.text, hypotheses)
+
+
+def test_warnings_and_quality_arrive() -> None:
+    with running_server(DoubtfulTranslator()) as address, Client(address) as client:
+        (translation,) = client.translate("a", to="de", n_best=2)
+        (streamed,) = client.translate_stream(["a"], to="de", n_best=2)
+    for one in (translation, streamed):
+        assert (one.warnings, one.quality) == (WARNINGS, 0.25)
+        assert (one.hypotheses[1].warnings, one.hypotheses[1].quality) == ((), 0.0)
+
+
+def test_a_warning_that_only_the_server_knows_is_left_out() -> None:
+    message = pb.Translation(hypotheses=[pb.Hypothesis(text="x", warnings=[pb.TranslationWarning()])])
+    message.hypotheses[0].warnings.add(kind=99)
+    translation = read_translation("a", message)
+    assert (translation.warnings, translation.quality) == ((), None)
 
 
 def test_texts_are_split_unless_the_caller_says_otherwise(client: Client) -> None:

@@ -19,10 +19,10 @@ from dragoman.server.scheduling.scheduler import QueueFullError, QueueLimits
 from dragoman.server.scheduling.worker import MAX_FINISHED_INLINE, DeadlineError, TextFailure, Worker, WorkerClosedError
 from dragoman.translation.drafts import Found, Round
 from dragoman.translation.preparing import PreparedText, replace_sentences
-from dragoman.translation.results import Translation
+from dragoman.translation.results import Hypothesis, Translation, TranslationWarning
 from dragoman.translation.translator import Translator
 from tests.server.fakes import EN_DE, PATIENCE, FakeTranslator, reverse_words, wait_for
-from tests.server.scheduling.workers import ANYBODY, Clock, prepare, run, start, texts_of, translate
+from tests.server.scheduling.workers import ANYBODY, Clock, Recorder, prepare, run, start, texts_of, translate
 
 
 @pytest.fixture
@@ -102,8 +102,8 @@ class FussyTranslator(FakeTranslator):
 
 
 def test_segments_that_failed_are_translated_in_another_way() -> None:
-    translator = FussyTranslator(num_slots=3)
-    with Worker(translator) as fussy:
+    translator, recorder = FussyTranslator(num_slots=3), Recorder()
+    with Worker(translator, observer=recorder) as fussy:
 
         async def main() -> None:
             outcomes = await translate(fussy, "a b | c", "", "d", "refused e", "f g h")
@@ -113,6 +113,25 @@ def test_segments_that_failed_are_translated_in_another_way() -> None:
 
         run(main)
     assert len(translator.engine.admitted) == 4 + 2 + 3  # of the first round that was not refused, and of the second
+    assert [event for event in recorder.events if event[0] == "retried"] == [("retried", translator.name, 2 + 3)]
+
+
+def test_warnings_of_translations_are_reported(translator: FakeTranslator, monkeypatch: pytest.MonkeyPatch) -> None:
+    warning = TranslationWarning("repeats", (0, 1), (0, 1))
+
+    def doubt(prepared: PreparedText, found: Found) -> Translation:
+        warnings = (warning,) if prepared.text == "c" else ()
+        return Translation(prepared.text, (Hypothesis("x", -1.0, warnings=warnings),))
+
+    monkeypatch.setattr(translator, "finish", doubt)
+    recorder = Recorder()
+    with Worker(translator, observer=recorder) as worker:
+
+        async def main() -> None:
+            await translate(worker, "a", "c", "c")
+
+        run(main)
+    assert [event for event in recorder.events if event[0] == "warned"] == [("warned", translator.name, "repeats")] * 2
 
 
 def test_a_text_that_is_followed_keeps_what_it_showed() -> None:

@@ -44,6 +44,12 @@ class Recorder:
     def dropped(self, model: str, reason: str) -> None:
         self.events.append(("dropped", model, reason))
 
+    def warned(self, model: str, kind: str) -> None:
+        self.events.append(("warned", model, kind))
+
+    def retried(self, model: str, number: int) -> None:
+        self.events.append(("retried", model, number))
+
 
 def run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
     asyncio.run(asyncio.wait_for(main(), PATIENCE))

@@ -39,6 +39,8 @@ def samples() -> Samples:
         monitor.first_token("en-de", 0.5)
         monitor.finished("en-de", 0.5, 2, 3)
         monitor.dropped("en-de", "lost")
+        monitor.warned("en-de", "figure_differs")
+        monitor.retried("en-de", 1)
         monitor.model_loaded("en-de", "01")
         monitor.reload_ended("en-de", "failed")
         return scrape(monitor.metrics_address)

@@ -107,12 +107,16 @@ def test_what_becomes_of_sentences_is_told_by_model() -> None:
     monitor.first_token("en-de", 0.5)
     monitor.finished("en-de", 1.5, 4, 5)
     monitor.dropped("en-de", "deadline")
+    monitor.warned("en-de", "repeats")
+    monitor.retried("en-de", 3)
     found = scrape_after(monitor)
     assert find(found, "dragoman_queue_seconds_sum", model="en-de", priority="interactive") == 0.25
     assert find(found, "dragoman_queue_seconds_sum", model="en-de", priority="batch") == 2
     assert find(found, "dragoman_first_token_seconds_sum", model="en-de") == 0.5
     assert find(found, "dragoman_sentence_duration_seconds_sum", model="en-de") == 1.5
     assert find(found, "dragoman_sentences_dropped_total", model="en-de", reason="deadline") == 1
+    assert find(found, "dragoman_translation_warnings_total", model="en-de", kind="repeats") == 1
+    assert find(found, "dragoman_sentences_retried_total", model="en-de") == 3
 
 
 def test_the_engines_own_figures_are_read_at_the_scrape() -> None:

@@ -12,8 +12,9 @@ from dragoman.translation.batch.formats import (
     score_to_tsv,
     translation_to_json,
     translation_to_tsv,
+    warnings_to_lines,
 )
-from dragoman.translation.results import Hypothesis, Translation
+from dragoman.translation.results import Hypothesis, Translation, TranslationWarning
 from dragoman.translation.scored import ScoredTranslation
 
 ATTENTION = np.array([[0.123456, 0.5, 0.25], [1, 0, 0]], np.float32)
@@ -103,3 +104,36 @@ def test_scores_as_tsv_always_have_the_same_fields() -> None:
 
 def test_one_line() -> None:
     assert one_line("a\r\nb\tc") == "a b c"
+
+
+WARNED = Translation(
+    "I paid 333 euros.\nAnd nothing else, although that was not at all what he had asked me for.",
+    (
+        Hypothesis(
+            "Ich habe 33 Euro bezahlt.\nUnd",
+            -0.5,
+            quality=0.123456,
+            warnings=(
+                TranslationWarning("figure_differs", (7, 10), (0, 25)),
+                TranslationWarning("much_shorter", (18, 85), (26, 29)),
+            ),
+        ),
+    ),
+)
+
+
+def test_warnings_and_quality_are_in_the_json() -> None:
+    (hypothesis,) = json.loads(translation_to_json(WARNED))["hypotheses"]
+    assert hypothesis["quality"] == 0.123
+    assert hypothesis["warnings"] == [
+        {"kind": "figure_differs", "source": [7, 10], "target": [0, 25]},
+        {"kind": "much_shorter", "source": [18, 85], "target": [26, 29]},
+    ]
+
+
+def test_warnings_are_lines_for_people() -> None:
+    assert warnings_to_lines(WARNED) == [
+        'figure differs: "333" -> "Ich habe 33 Euro bezahlt."',
+        'much shorter: "And nothing else, although that was not at all what he had…" -> "Und"',
+    ]
+    assert warnings_to_lines(Translation("a", (Hypothesis("b", 0.0),))) == []

@@ -309,3 +309,15 @@ def test_nothing_crashes_and_all_tags_stay(html: str, make: object) -> None:
     assert tags_of(translated) == tags_of(html)
     for word in ("word", "two", "文"):
         assert translated.lower().count(word) >= html.lower().count(word)
+
+
+def test_each_text_has_its_place_in_both_documents() -> None:
+    html = "<p> one <b>two</b> </p>\n<ul><li>three</ul>"
+    document = Document(html, "en")
+    rendered = document.render_segments([in_capitals(text.text * 2) for text in document.texts])
+    target = "".join(rendered)
+    assert target == document.render([in_capitals(text.text * 2) for text in document.texts])
+    found = [(html[slice(*source)], target[slice(*of_target)]) for source, of_target in document.places(rendered)]
+    assert [source for source, _ in found] == ["one <b>two</b>", "three"]
+    assert found[1][1] == "THREETHREE"
+    assert found[0][1].startswith("ONE")
