@@ -17,8 +17,8 @@ if TYPE_CHECKING:
         Tls,
     )
     from dragoman.translation.results import Hypothesis, Translation
-    from dragoman.translation.scored import ScoredTranslation
-    from dragoman.translation.scorer import Scorer
+    from dragoman.translation.scoring.scored import ScoredTranslation
+    from dragoman.translation.scoring.scorer import Scorer
     from dragoman.translation.translator import Translator
 
 __all__ = [
@@ -51,8 +51,8 @@ _HOMES = {
     "LiveTranslation": "dragoman.server.client",
     "ModelChangedError": "dragoman.server.client",
     "NotFoundError": "dragoman.model.errors",
-    "ScoredTranslation": "dragoman.translation.scored",
-    "Scorer": "dragoman.translation.scorer",
+    "ScoredTranslation": "dragoman.translation.scoring.scored",
+    "Scorer": "dragoman.translation.scoring.scorer",
     "SearchOptions": "dragoman.model.decoding.search_options",
     "ServerError": "dragoman.server.client",
     "TextError": "dragoman.server.client",

@@ -15,7 +15,7 @@ from dragoman.translation.protecting.dividing import Fragment, Part, divide
 from dragoman.translation.protecting.hiding import Hidden, Hiding, hide, is_hidden
 from dragoman.translation.protecting.spans import find_spans
 from dragoman.translation.protecting.stand_ins import DEFAULT_STAND_INS, Replacement, StandIns, replace_hidden
-from dragoman.translation.scored import encode_pair
+from dragoman.translation.scoring.scored import encode_pair
 from dragoman.translation.sentences import split_sentences, split_to_fit
 
 

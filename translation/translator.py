@@ -27,7 +27,7 @@ from dragoman.translation.normalizing.wrapping import unwrap
 from dragoman.translation.offline import AnyEngine, OfflineLoop
 from dragoman.translation.preparing import PreparedText, Preparer
 from dragoman.translation.results import Translation
-from dragoman.translation.scored import Pair, ScoredTranslation, describe_pair
+from dragoman.translation.scoring.scored import Pair, ScoredTranslation, describe_pair
 
 
 class Translator:

@@ -72,7 +72,7 @@ def score(
     if output is not None and not overwrite:
         refuse_to_replace(output)
     files = PairFiles(source, target)
-    from dragoman.translation.scorer import Scorer
+    from dragoman.translation.scoring.scorer import Scorer
 
     scorer = Scorer.load(bundle, precision=precision, device=device)
     direction = find_direction(scorer.info, source_language, to)

@@ -33,7 +33,7 @@ from dragoman.server.client.results import (
 )
 from dragoman.server.client.stream_state import MAX_GROUP_LENGTH, MAX_GROUP_SIZE, STREAM_WINDOW, StreamState, pack
 from dragoman.translation.results import Translation
-from dragoman.translation.scored import ScoredTranslation
+from dragoman.translation.scoring.scored import ScoredTranslation
 from dragoman.v1 import translation_pb2 as pb
 from dragoman.v1 import translation_pb2_grpc
 

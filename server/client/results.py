@@ -11,7 +11,7 @@ from dragoman.model.config import Direction
 from dragoman.model.errors import InvalidTextError
 from dragoman.translation.markup.alignment import Alignment, word_spans
 from dragoman.translation.results import FinishReason, Hypothesis, Translation, TranslationWarning, WarningKind
-from dragoman.translation.scored import ScoredTranslation
+from dragoman.translation.scoring.scored import ScoredTranslation
 from dragoman.v1 import translation_pb2 as pb
 
 Result = TypeVar("Result")

@@ -70,7 +70,7 @@ NO_OBSERVER: WorkerObserver = _NoObserver()
 
 
 if TYPE_CHECKING:
-    from dragoman.translation.scored import ScoredTranslation
+    from dragoman.translation.scoring.scored import ScoredTranslation
 
 
 class DecodingEngine(Protocol):

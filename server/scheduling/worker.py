@@ -30,7 +30,7 @@ from dragoman.server.scheduling.scheduler import DEFAULT_LIMITS, QueueFullError,
 from dragoman.translation.drafts import Round
 from dragoman.translation.preparing import PreparedText
 from dragoman.translation.results import Translation
-from dragoman.translation.scored import ScoredTranslation
+from dragoman.translation.scoring.scored import ScoredTranslation
 
 __all__ = [
     "MAX_FINISHED_INLINE",

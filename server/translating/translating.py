@@ -20,7 +20,7 @@ from dragoman.server.translating.orders import AUTO, ScoreOrder, TextFormat, Tra
 from dragoman.server.translating.preparing import check_answer_size, check_number, prepare_all, prepare_item, too_long
 from dragoman.server.translating.session import Session
 from dragoman.translation.preparing import PreparedText
-from dragoman.translation.scored import ScoredTranslation
+from dragoman.translation.scoring.scored import ScoredTranslation
 
 Pair: TypeAlias = tuple[str, str]
 """A text and its translation."""

@@ -19,7 +19,7 @@ from dragoman.model.errors import InvalidInputError, NotFoundError
 from dragoman.translation.drafts import Draft, Found, Round
 from dragoman.translation.preparing import PreparedText
 from dragoman.translation.results import Hypothesis, Translation
-from dragoman.translation.scored import ScoredTranslation
+from dragoman.translation.scoring.scored import ScoredTranslation
 from tests.pieces import EOS_ID
 from tests.server.running import PATIENCE as PATIENCE
 from tests.server.running import running_server as running_server

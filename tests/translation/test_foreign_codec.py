@@ -17,7 +17,7 @@ from dragoman.model.decoding.request import Event, Finished
 from dragoman.model.decoding.search_options import SearchOptions
 from dragoman.model.errors import NotFoundError
 from dragoman.model.network.transformer import Transformer
-from dragoman.translation.scorer import Scorer
+from dragoman.translation.scoring.scorer import Scorer
 from dragoman.translation.translator import Translator
 from tests.conftest import EN_DE
 from tests.reference_beam import reference_search

@@ -12,8 +12,8 @@ from dragoman.training.corpus.pairs import check_same_length
 from dragoman.translation.batch.lines import read_lines
 
 if TYPE_CHECKING:  # the files are checked before torch is imported
-    from dragoman.translation.scored import ScoredTranslation
-    from dragoman.translation.scorer import Scorer
+    from dragoman.translation.scoring.scored import ScoredTranslation
+    from dragoman.translation.scoring.scorer import Scorer
 
 
 class PairFiles:

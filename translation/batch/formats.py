@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from dragoman.model.errors import InvalidInputError
 from dragoman.translation.markup.alignment import format_alignment
 from dragoman.translation.results import Hypothesis, Translation, TranslationWarning
-from dragoman.translation.scored import ScoredTranslation
+from dragoman.translation.scoring.scored import ScoredTranslation
 
 DIGITS = 6
 """Decimal places of scores and log probabilities: more than float32 has of them."""

@@ -17,7 +17,7 @@ from dragoman.server.scheduling.worker import TextFailure
 from dragoman.server.translating.orders import Outcome, Wanted
 from dragoman.translation.markup.alignment import Alignment, aligned_spans
 from dragoman.translation.results import Hypothesis, Translation, TranslationWarning
-from dragoman.translation.scored import ScoredTranslation
+from dragoman.translation.scoring.scored import ScoredTranslation
 from dragoman.v1 import translation_pb2 as pb
 
 Found = TypeVar("Found")

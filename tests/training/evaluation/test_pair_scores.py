@@ -11,8 +11,8 @@ from dragoman.model.config import Direction
 from dragoman.model.decoding.search_options import SearchOptions
 from dragoman.model.errors import InvalidInputError, NotFoundError
 from dragoman.training.evaluation.pair_scores import PairFiles
-from dragoman.translation.scored import ScoredTranslation
-from dragoman.translation.scorer import Scorer
+from dragoman.translation.scoring.scored import ScoredTranslation
+from dragoman.translation.scoring.scorer import Scorer
 
 EN_DE = Direction("en", "de")
 

@@ -15,7 +15,7 @@ from dragoman.translation.batch.formats import (
     warnings_to_lines,
 )
 from dragoman.translation.results import Hypothesis, Translation, TranslationWarning
-from dragoman.translation.scored import ScoredTranslation
+from dragoman.translation.scoring.scored import ScoredTranslation
 
 ATTENTION = np.array([[0.123456, 0.5, 0.25], [1, 0, 0]], np.float32)
 SCORED = ScoredTranslation(

@@ -17,8 +17,8 @@ from dragoman.model.decoding.request import Request
 from dragoman.model.decoding.search_options import SearchOptions
 from dragoman.model.errors import DragomanError, InvalidInputError
 from dragoman.model.network.storage import load_network
-from dragoman.translation.scored import ScoredTranslation
-from dragoman.translation.scorer import Scorer
+from dragoman.translation.scoring.scored import ScoredTranslation
+from dragoman.translation.scoring.scorer import Scorer
 from dragoman.translation.translator import Translator
 from tests.model.decoding.engines.engines import run
 from tests.model.decoding.engines.test_engine import FORBIDDEN, NETWORK

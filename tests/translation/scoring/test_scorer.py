@@ -23,8 +23,8 @@ from dragoman.model.errors import InvalidInputError, NotFoundError
 from dragoman.model.network.storage import load_network
 from dragoman.model.network.transformer import DecoderLayer, Transformer
 from dragoman.translation import scorer as scoring
-from dragoman.translation.scored import Pair
-from dragoman.translation.scorer import Scorer, ScoringPrecision
+from dragoman.translation.scoring.scored import Pair
+from dragoman.translation.scoring.scorer import Scorer, ScoringPrecision
 from tests.model.decoding.engines.engines import finished_by_step
 from tests.pieces import BOS_ID, EOS_ID, encode_source
 

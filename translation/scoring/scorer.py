@@ -24,7 +24,7 @@ from dragoman.model.decoding.search.rules import hypothesis_score
 from dragoman.model.decoding.search_options import LengthNormalization, SearchOptions
 from dragoman.model.errors import InvalidInputError
 from dragoman.translation.languages import find_direction
-from dragoman.translation.scored import Pair, ScoredTranslation, describe_pair, encode_pair
+from dragoman.translation.scoring.scored import Pair, ScoredTranslation, describe_pair, encode_pair
 
 LOOKAHEAD = 2048
 """Pairs that are read ahead, so that pairs of similar length are scored together."""
