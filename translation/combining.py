@@ -8,6 +8,7 @@ Attention between different sentences is zero.
 """
 
 import re
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import accumulate
@@ -19,11 +20,12 @@ from dragoman.model.codec import Codec, Side
 from dragoman.model.decoding.request import Partial, TokenHypothesis
 from dragoman.translation.checks.assessing import assess, best_of_searches, untranslated
 from dragoman.translation.drafts import Draft, restore
-from dragoman.translation.markup.alignment import word_alignment, word_indices
+from dragoman.translation.markup.alignment import word_alignment, word_indices, word_spans
 from dragoman.translation.normalizing.wrapping import Wrapping, word_places
 from dragoman.translation.preparing import PreparedText
 from dragoman.translation.results import FinishReason, Hypothesis, Translation, TranslationWarning
 from dragoman.translation.sentences import join_sentences, translated_gaps
+from dragoman.translation.terms.outcomes import TermOutcome, find_outcomes
 
 _BYTE = re.compile(r"<0x[0-9A-F]{2}>")
 """A piece that is one byte of a character without a piece of its own."""
@@ -126,7 +128,25 @@ def _wrap(hypothesis: Hypothesis, source: str, wrapping: Wrapping) -> Hypothesis
     if alignment:
         of_source, of_target = word_places(wrapping.text, source), word_places(hypothesis.text, text)
         alignment = tuple((of_source[word], of_target[other]) for word, other in alignment)
-    return replace(hypothesis, text=text, alignment=alignment)
+    terms = _wrap_outcomes(hypothesis.terms, hypothesis.text, text) if hypothesis.terms else ()
+    return replace(hypothesis, text=text, alignment=alignment, terms=terms)
+
+
+def _wrap_outcomes(outcomes: Sequence[TermOutcome], joined: str, wrapped: str) -> tuple[TermOutcome, ...]:
+    """The outcomes with their spans in the wrapped text."""
+    places, words, wrapped_words = word_places(joined, wrapped), word_spans(joined), word_spans(wrapped)
+    begins = [begin for begin, _ in words]
+
+    def move(place: int) -> int:
+        word = bisect_right(begins, place) - 1
+        return wrapped_words[places[word]][0] + place - begins[word]
+
+    return tuple(
+        outcome
+        if outcome.span is None
+        else replace(outcome, span=(move(outcome.span[0]), move(outcome.span[1] - 1) + 1))
+        for outcome in outcomes
+    )
 
 
 def _combine(prepared: PreparedText, found: Sequence[Sequence[TokenHypothesis]], vocabulary: Codec) -> Translation:
@@ -182,6 +202,7 @@ def _sentence_hypotheses(
                 reason,
                 warnings,
                 quality,
+                find_outcomes(draft.terms, text),
             )
         )
     if draft.search:
@@ -189,7 +210,8 @@ def _sentence_hypotheses(
     if hypotheses:
         return hypotheses
     no_attention = np.zeros((0, len(source_pieces)), np.float32) if prepared.options.return_attention else None
-    return [untranslated(draft, no_attention)]
+    left = untranslated(draft, no_attention)
+    return [replace(left, terms=find_outcomes(draft.terms, left.text))]
 
 
 def _join(prepared: PreparedText, parts: Sequence[Hypothesis], source_pieces: Sequence[Sequence[str]]) -> Hypothesis:
@@ -197,8 +219,9 @@ def _join(prepared: PreparedText, parts: Sequence[Hypothesis], source_pieces: Se
     sources = [draft.source for draft in prepared.drafts]
     text = join_sentences([part.text for part in parts], sources, prepared.gaps, prepared.direction.target)
     warnings = _join_warnings(prepared, sources, parts) if any(part.warnings for part in parts) else ()
+    outcomes = _join_outcomes(prepared, sources, parts) if any(part.terms for part in parts) else ()
     if len(parts) == 1:
-        return replace(parts[0], text=text, warnings=warnings)
+        return replace(parts[0], text=text, warnings=warnings, terms=outcomes)
     lengths = [len(segment.source_ids) for segment in prepared.segments]
     score = sum(part.score * length for part, length in zip(parts, lengths, strict=True)) / sum(lengths)
     return Hypothesis(
@@ -212,6 +235,7 @@ def _join(prepared: PreparedText, parts: Sequence[Hypothesis], source_pieces: Se
         max((part.finish_reason for part in parts), key=_FINISH_REASONS.index),
         warnings,
         _join_qualities(parts, lengths),
+        outcomes,
     )
 
 
@@ -219,14 +243,25 @@ def _join_warnings(
     prepared: PreparedText, sources: Sequence[str], parts: Sequence[Hypothesis]
 ) -> tuple[TranslationWarning, ...]:
     """The warnings of all parts, with spans that count from the beginning of the text and of its translation."""
-    of_source = _begins(sources, prepared.gaps)
-    spaces = translated_gaps(sources, prepared.gaps, prepared.direction.target)
-    of_target = _begins([part.text for part in parts], spaces)
+    of_source, of_target = _begins(sources, prepared.gaps), _target_begins(prepared, sources, parts)
     return tuple(
         warning.moved(source, target)
         for part, source, target in zip(parts, of_source, of_target, strict=True)
         for warning in part.warnings
     )
+
+
+def _join_outcomes(
+    prepared: PreparedText, sources: Sequence[str], parts: Sequence[Hypothesis]
+) -> tuple[TermOutcome, ...]:
+    """The outcomes of all parts' terms, with spans that count from the beginning of the translation."""
+    begins = _target_begins(prepared, sources, parts)
+    return tuple(outcome.moved(begin) for part, begin in zip(parts, begins, strict=True) for outcome in part.terms)
+
+
+def _target_begins(prepared: PreparedText, sources: Sequence[str], parts: Sequence[Hypothesis]) -> list[int]:
+    """The place of each part in the translation."""
+    return _begins([part.text for part in parts], translated_gaps(sources, prepared.gaps, prepared.direction.target))
 
 
 def _begins(sentences: Sequence[str], gaps: Sequence[str]) -> list[int]:

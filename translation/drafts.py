@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from dragoman.model.codec import Codec, Frame
 from dragoman.model.decoding.request import TokenHypothesis
 from dragoman.translation.markup.word_weights import Weights, sentence_weights
+from dragoman.translation.terms.matching import WantedTerm
 
 if TYPE_CHECKING:
     from dragoman.translation.preparing import PreparedText
@@ -42,6 +43,7 @@ class Draft:
     search:  the number of searches that found no sound translation: of these words, or of the sentence that they are
              a part of.
     earlier: the hypotheses of these searches; the best of all is the translation.
+    terms:   those that the translation should have.
     """
 
     source: str
@@ -51,6 +53,7 @@ class Draft:
     last: WeighedChange | None = None
     search: int = 0
     earlier: tuple[TokenHypothesis, ...] = ()
+    terms: tuple[WantedTerm, ...] = ()
 
     @property
     def needs_weights(self) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from dragoman.model.codec import NO_FRAME, Codec, Frame
 from dragoman.model.config import Direction
 from dragoman.model.decoding.request import UNNUMBERED, Request, TokenHypothesis
+from dragoman.model.decoding.search.automaton import Forms
 from dragoman.model.decoding.search_options import SearchOptions
 from dragoman.model.errors import InvalidInputError, InvalidRequestError
 from dragoman.model.shortlist import Shortlist
@@ -17,6 +18,8 @@ from dragoman.translation.protecting.spans import find_spans
 from dragoman.translation.protecting.stand_ins import DEFAULT_STAND_INS, Replacement, StandIns, replace_hidden
 from dragoman.translation.scoring.scored import encode_pair
 from dragoman.translation.sentences import split_sentences, split_to_fit
+from dragoman.translation.terms.matching import TermFinder
+from dragoman.translation.terms.pieces import encode_terms, wide_enough
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,7 @@ class PreparedText:
     direction: of the translation.
     frame:     the pieces that the codec added to every segment.
     wrapping:  how the text was wrapped, if its lines were joined.
+    terms:     finds the terms of a sentence that its translation should have.
     """
 
     text: str
@@ -40,6 +44,7 @@ class PreparedText:
     direction: Direction
     frame: Frame = NO_FRAME
     wrapping: Wrapping | None = None
+    terms: TermFinder | None = None
 
     @property
     def num_bytes(self) -> int:
@@ -104,6 +109,7 @@ class _Assembly:
         frame: Frame,
         prefix_ids: tuple[int, ...],
         suppressed_ids: tuple[int, ...],
+        terms: TermFinder | None = None,
     ) -> None:
         """prefix_ids: of the first segment."""
         self.options = options
@@ -111,6 +117,7 @@ class _Assembly:
         self.frame = frame
         self.prefix_ids = prefix_ids
         self.suppressed_ids = suppressed_ids
+        self.terms = terms
         self._segments: list[Request] = []
         self._drafts: list[Draft] = []
         self._gaps: list[str] = []
@@ -128,9 +135,8 @@ class _Assembly:
 
     def finish(self, text: str) -> PreparedText:
         gaps = (*self._gaps, "".join(self._gap))
-        return PreparedText(
-            text, tuple(self._segments), tuple(self._drafts), gaps, self.options, self.direction, self.frame
-        )
+        segments, drafts = tuple(self._segments), tuple(self._drafts)
+        return PreparedText(text, segments, drafts, gaps, self.options, self.direction, self.frame, terms=self.terms)
 
 
 NUM_WAYS = 3
@@ -162,14 +168,21 @@ class Preparer:
         self._forbidden_ids = frozenset(vocabulary.forbidden_ids())
 
     def prepare(
-        self, text: str, direction: Direction, options: SearchOptions, *, split: bool, protect: bool = False
+        self,
+        text: str,
+        direction: Direction,
+        options: SearchOptions,
+        *,
+        split: bool,
+        protect: bool = False,
+        terms: TermFinder | None = None,
     ) -> PreparedText:
         """See `Translator.prepare`."""
         frame = self._vocabulary.frame(direction)
         hidden = hide(text, find_spans(text) if protect else ())
         target_prefix = (*frame.target, *self._prefix_ids(options.target_prefix))
         suppressed_ids = tuple(map(self._suppressed_id, options.suppressed_pieces))
-        assembly = _Assembly(options, direction, frame, target_prefix, suppressed_ids)
+        assembly = _Assembly(options, direction, frame, target_prefix, suppressed_ids, terms)
         if split:
             self._add_sentences(assembly, hidden)
         else:
@@ -246,6 +259,14 @@ class Preparer:
         source_ids = assembly.frame.enclose(pieces)
         options, prefix_ids = assembly.options, assembly.prefix_ids
         max_target_length = self._resolve_max_target_length(len(source_ids), options, prefix_ids)
+        wanted = () if assembly.terms is None else assembly.terms.find(draft.text)
+        terms: tuple[Forms, ...] = ()
+        if wanted:
+            room = max_target_length - len(prefix_ids) - 1
+            wanted, terms = encode_terms(wanted, self._vocabulary.target, self._forbidden_ids, room)
+            draft = replace(draft, terms=wanted)
+        if terms and options.sampling_temperature is None:
+            options = replace(options, beam_size=wide_enough(options.beam_size, len(terms)))
         allowed_ids = None if self._shortlist is None else self._shortlist.allowed_ids(source_ids, assembly.direction)
         if draft.needs_weights and not options.return_attention:
             options = replace(options, return_attention=True)
@@ -257,6 +278,7 @@ class Preparer:
             prefix_ids,
             assembly.suppressed_ids,
             allowed_ids,
+            terms,
         )
         assembly.add_segment(request, draft)
 
@@ -279,7 +301,12 @@ class Preparer:
             return None
         segment = prepared.segments[index]
         assembly = _Assembly(
-            prepared.options, prepared.direction, prepared.frame, segment.prefix_ids, segment.suppressed_ids
+            prepared.options,
+            prepared.direction,
+            prepared.frame,
+            segment.prefix_ids,
+            segment.suppressed_ids,
+            prepared.terms,
         )
         self._add(assembly, hiding.text, hiding.hidden, draft.attempt + 1, split=True)
         return assembly.finish(draft.source)

@@ -6,6 +6,8 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from dragoman.translation.terms.outcomes import TermOutcome
+
 FinishReason: TypeAlias = Literal["", "end_of_sentence", "length"]
 
 WarningKind: TypeAlias = Literal[
@@ -64,6 +66,8 @@ class Hypothesis:
     warnings:        what may be wrong with it, see `WarningKind`.
     quality:         an estimate between 0 and 1 of how good it is, see `translation.checks.quality`; None if unknown.
 
+    terms:           the outcome of each term of the text; empty without a glossary.
+
     `translation.combining` describes the hypotheses of a text of several sentences.
     """
 
@@ -76,6 +80,7 @@ class Hypothesis:
     finish_reason: FinishReason = field(default="", compare=False)
     warnings: tuple[TranslationWarning, ...] = field(default=(), compare=False)
     quality: float | None = field(default=None, compare=False)
+    terms: tuple[TermOutcome, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)

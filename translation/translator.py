@@ -28,6 +28,8 @@ from dragoman.translation.offline import AnyEngine, OfflineLoop
 from dragoman.translation.preparing import PreparedText, Preparer
 from dragoman.translation.results import Translation
 from dragoman.translation.scoring.scored import Pair, ScoredTranslation, describe_pair
+from dragoman.translation.terms.glossary import Glossary
+from dragoman.translation.terms.matching import TermFinder
 
 
 class Translator:
@@ -150,6 +152,7 @@ class Translator:
         split_sentences: bool = True,
         protect: bool = True,
         join_lines: bool = True,
+        terms: TermFinder | None = None,
     ) -> PreparedText:
         """Splits a text into segments that fit the model, encodes them and resolves the options. The options hold for
         every segment, except target_prefix, which only the first one gets.
@@ -159,13 +162,17 @@ class Translator:
         protect: whether to let through what must not be translated, see `translation.protecting`.
         join_lines: whether to join the lines of wrapped paragraphs before splitting, and to wrap their translations
         likewise, see `translation.normalizing.wrapping`; otherwise a line break always ends a sentence.
+        terms: finds the terms whose translation is given; a sentence that has any is searched with a beam of 4 at
+        least, and of more for several.
 
         Raises InvalidInputError for an option that the model cannot follow, and for an unsplit text that is longer than
         the model's limit.
         """
         wrapping = unwrap(text, self._count_source_pieces) if split_sentences and join_lines else None
         flowing = text if wrapping is None else wrapping.text
-        prepared = self._preparer.prepare(flowing, direction, options, split=split_sentences, protect=protect)
+        prepared = self._preparer.prepare(
+            flowing, direction, options, split=split_sentences, protect=protect, terms=terms
+        )
         if wrapping is not None:
             prepared = replace(prepared, text=text, wrapping=wrapping)
         for segment in prepared.segments:
@@ -190,7 +197,7 @@ class Translator:
             self.vocabulary,
             keeps_unchanged=keeps_unchanged,
             check=self.engine.check,
-            prepare=partial(self._preparer.prepare, split=False),
+            prepare=partial(self._preparer.prepare, split=False, terms=prepared.terms),
         )
 
     def finish(self, prepared: PreparedText, found: Found) -> Translation:
@@ -253,11 +260,13 @@ class Translator:
         split_sentences: bool = True,
         protect: bool = True,
         join_lines: bool = True,
+        terms: Glossary | None = None,
         **search: Unpack[SearchArguments],
     ) -> list[Translation]:
         """Translates one text or several, of any length. Returns a Translation for each, in order.
 
-        split_sentences, protect, join_lines: see `prepare`. search: the fields of `SearchOptions`.
+        split_sentences, protect, join_lines: see `prepare`. terms: a glossary; each hypothesis says what became of its
+        terms. search: the fields of `SearchOptions`.
 
         Raises NotFoundError for an unknown language, and InvalidInputError for a text or option that `prepare` refuses.
         """
@@ -271,6 +280,7 @@ class Translator:
                 split_sentences=split_sentences,
                 protect=protect,
                 join_lines=join_lines,
+                terms=terms,
             )
         )
 
@@ -283,6 +293,7 @@ class Translator:
         split_sentences: bool = True,
         protect: bool = True,
         join_lines: bool = True,
+        terms: Glossary | None = None,
     ) -> Generator[Translation]:
         """Translates texts as they come: reads some ahead and yields translations in order, see `OfflineLoop`.
 
@@ -299,6 +310,7 @@ class Translator:
                 split_sentences=split_sentences,
                 join_lines=join_lines,
                 protect=protect,
+                terms=None if terms is None else TermFinder(terms, direction.source, direction.target),
             )
             finish = partial(combine, vocabulary=self.vocabulary)
             yield from OfflineLoop(self.engine, texts, prepare, self.review, finish).run()

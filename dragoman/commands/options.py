@@ -6,6 +6,7 @@ Imports only typer and the declarations of the search options, so that `--help` 
 import inspect
 from collections.abc import Callable, Sequence
 from functools import wraps
+from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
 import typer
@@ -40,6 +41,15 @@ Split = Annotated[
     bool,
     typer.Option(
         "--split/--no-split", help="Split texts into sentences, or take each text as one.", rich_help_panel=MODEL
+    ),
+]
+Terms = Annotated[
+    Path | None,
+    typer.Option(
+        "--terms",
+        metavar="FILE",
+        help="Glossary: a .tsv or .csv whose first line names the languages, or .tbx.",
+        rich_help_panel=MODEL,
     ),
 ]
 JoinLines = Annotated[

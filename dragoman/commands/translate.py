@@ -22,6 +22,7 @@ from dragoman.commands.options import (
     Overwrite,
     Precision,
     Split,
+    Terms,
     To,
     UseShortlist,
     WithAlignment,
@@ -102,6 +103,7 @@ def translate(
     ] = False,
     split: Split = True,
     join_lines: JoinLines = True,
+    terms: Terms = None,
     *,
     options: "SearchOptions",
 ) -> None:
@@ -116,6 +118,7 @@ def translate(
     """
     from dragoman.translation.batch.job import translate_lines
     from dragoman.translation.batch.source import Task
+    from dragoman.translation.terms.reading import read_glossary
 
     arguments = DocumentArguments(document_format, tuple(filter(None, (columns or "").split(","))), retranslate, fuzzy)
     documents = find_documents(texts or (), arguments)
@@ -141,6 +144,7 @@ def translate(
         options=options,
         split_sentences=split,
         join_lines=join_lines,
+        terms=None if terms is None else read_glossary(terms),
         with_pieces=as_json,
         with_alignment=alignment,
         with_attention=attention,

@@ -10,6 +10,7 @@ from dragoman.model.errors import InvalidInputError
 from dragoman.translation.markup.alignment import format_alignment
 from dragoman.translation.results import Hypothesis, Translation, TranslationWarning
 from dragoman.translation.scoring.scored import ScoredTranslation
+from dragoman.translation.terms.outcomes import TermOutcome
 
 DIGITS = 6
 """Decimal places of scores and log probabilities: more than float32 has of them."""
@@ -23,7 +24,8 @@ MAX_QUOTED = 60
 
 def translation_to_json(translation: Translation, *, attention: bool = False) -> str:
     """One line: {"source", "hypotheses": [{"text", "score", "pieces", "token_log_probs", "alignment", "quality",
-    "warnings"}, …]}, best first, a warning as {"kind", "source": [begin, end], "target": [begin, end]} in characters;
+    "warnings", "terms"}, …]}, best first, a warning as {"kind", "source": [begin, end], "target": [begin, end]} in
+    characters, a term as {"source", "target", "span": [begin, end]}, or {"source", "reason"} if it is absent;
     with `attention` also "source_pieces" and each hypothesis' "attention". What is not known is left out."""
     return _dump(
         {
@@ -113,8 +115,14 @@ def _hypothesis_fields(hypothesis: Hypothesis, attention: bool) -> dict[str, Any
                 {"kind": warning.kind, "source": warning.source, "target": warning.target}
                 for warning in hypothesis.warnings
             ],
+            "terms": [_term_fields(outcome) for outcome in hypothesis.terms],
         }
     )
+
+
+def _term_fields(outcome: TermOutcome) -> dict[str, Any]:
+    fields = {"source": outcome.source, "target": outcome.target or None, "span": outcome.span}
+    return _known(fields | {"reason": outcome.reason or None})
 
 
 def _rounded(values: tuple[float, ...]) -> list[float]:

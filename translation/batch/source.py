@@ -1,5 +1,6 @@
 """The translator or server that a command uses, and the parameters of its translations."""
 
+import hashlib
 import json
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
@@ -7,6 +8,8 @@ from typing import TYPE_CHECKING
 from dragoman.model.decoding.search_options import SearchOptions
 from dragoman.translation.batch.job import TranslateStream
 from dragoman.translation.batch.progress import Parameters, Scalar
+from dragoman.translation.terms.glossary import Glossary
+from dragoman.translation.terms.reading import write_table
 
 if TYPE_CHECKING:
     from dragoman.translation.translator import Translator
@@ -25,6 +28,7 @@ class Task:
     options: SearchOptions
     split_sentences: bool = True
     join_lines: bool = True
+    terms: Glossary | None = None
     with_pieces: bool = False
     with_alignment: bool = False
     with_attention: bool = False
@@ -38,7 +42,10 @@ class Task:
     def parameters(self) -> dict[str, Scalar]:
         """Everything that the translations depend on, as JSON scalars."""
         search = asdict(self.search) | {"suppressed_pieces": json.dumps(self.options.suppressed_pieces)}
-        return search | {"split_sentences": self.split_sentences, "join_lines": self.join_lines}
+        own: dict[str, Scalar] = {"split_sentences": self.split_sentences, "join_lines": self.join_lines}
+        if self.terms is not None:
+            own["terms"] = hashlib.sha256(write_table(self.terms).encode()).hexdigest()
+        return search | own
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +69,12 @@ def local_source(translator: "Translator", task: Task, loaded_with: Parameters) 
     parameters |= loaded_with
     return TranslationSource(
         lambda texts: translator.stream(
-            texts, direction, task.search, split_sentences=task.split_sentences, join_lines=task.join_lines
+            texts,
+            direction,
+            task.search,
+            split_sentences=task.split_sentences,
+            join_lines=task.join_lines,
+            terms=task.terms,
         ),
         parameters,
         direction.source,

@@ -35,11 +35,13 @@ class WantedTerm:
     source: its words there.
     forms:  the texts of which one is due in the translation.
     leads:  marks that may stand before it without a space.
+    reason: why no translation can have it; empty if one can.
     """
 
     source: str
     forms: tuple[str, ...]
     leads: str = ""
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from dragoman.translation.terms.matching import WantedTerm
 
 NO_ROOM = "the translation has no room for it"
 NO_PIECES = "the model's vocabulary cannot write it"
+TOO_MANY = "the sentence has too many terms"
 NOT_FOUND = "the translation lacks it"
 
 
@@ -35,14 +36,14 @@ class TermOutcome:
         return self if self.span is None else replace(self, span=(self.span[0] + distance, self.span[1] + distance))
 
 
-def find_outcomes(terms: Sequence[WantedTerm], text: str, reasons: Sequence[str] = ()) -> tuple[TermOutcome, ...]:
-    """The outcome of each term of a sentence, in order. text: of its translation. reasons: why a term may be absent."""
+def find_outcomes(terms: Sequence[WantedTerm], text: str) -> tuple[TermOutcome, ...]:
+    """The outcome of each term of a sentence, in order. text: of its translation."""
     taken: list[tuple[int, int]] = []
     outcomes = []
-    for number, term in enumerate(terms):
+    for term in terms:
         span = _find(term.forms, text, taken)
         if span is None:
-            outcomes.append(TermOutcome(term.source, reason=(reasons[number] if reasons else "") or NOT_FOUND))
+            outcomes.append(TermOutcome(term.source, reason=term.reason or NOT_FOUND))
             continue
         taken.append(span)
         outcomes.append(TermOutcome(term.source, text[slice(*span)], span))

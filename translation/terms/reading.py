@@ -20,6 +20,7 @@ EXACT = "exact"
 
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*")
 _ENTRIES, _LANGUAGES = ("termEntry", "conceptEntry"), ("langSet", "langSec", "langGroup")
+_STATUSES = ("termNote", "termStatus")
 _REFUSED_STATUS = re.compile(r"deprecated|superseded|obsolete", re.IGNORECASE)
 
 
@@ -105,8 +106,6 @@ class _TbxReader:
         self.entries: list[Entry] = []
         self._forms: dict[str, list[str]] = {}
         self._language = ""
-        self._term: str | None = None
-        self._status: list[str] | None = None
         self._text: list[str] | None = None
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
@@ -115,10 +114,11 @@ class _TbxReader:
             self._forms = {}
         elif local in _LANGUAGES:
             self._language = attributes.get("xml:lang", "").lower().replace("_", "-")
-        elif local == "term" or (
-            local in ("termNote", "termStatus") and attributes.get("type", "administrativeStatus").endswith("Status")
-        ):
+        elif local == "term":
             self._text = []
+        elif local in _STATUSES:
+            kind = attributes.get("type", "administrativeStatus")
+            self._text = [] if kind.endswith("Status") else None
 
     def data(self, text: str) -> None:
         if self._text is not None:
@@ -129,20 +129,17 @@ class _TbxReader:
         if local == "term":
             self._forms.setdefault(self._language, []).append(text)
             self._text = None
-        elif local in ("termNote", "termStatus") and self._text is not None:
+        elif local in _STATUSES and self._text is not None:
             forms = self._forms.get(self._language)
             if forms and _REFUSED_STATUS.search(text):
                 forms.pop()
             self._text = None
         elif local in _ENTRIES:
-            forms = {
-                language: tuple(dict.fromkeys(filter(None, terms)))
-                for language, terms in self._forms.items()
-                if language
-            }
-            for terms in forms.values():
+            found = {language: tuple(dict.fromkeys(filter(None, terms))) for language, terms in self._forms.items()}
+            for terms in found.values():
                 check_forms(terms)
-            if found := {language: terms for language, terms in forms.items() if terms}:
+            found = {language: terms for language, terms in found.items() if language and terms}
+            if found:
                 self.entries.append(Entry(found))
 
 

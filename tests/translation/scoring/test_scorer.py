@@ -22,7 +22,7 @@ from dragoman.model.decoding.search_options import SearchOptions
 from dragoman.model.errors import InvalidInputError, NotFoundError
 from dragoman.model.network.storage import load_network
 from dragoman.model.network.transformer import DecoderLayer, Transformer
-from dragoman.translation import scorer as scoring
+from dragoman.translation.scoring import scorer as scoring
 from dragoman.translation.scoring.scored import Pair
 from dragoman.translation.scoring.scorer import Scorer, ScoringPrecision
 from tests.model.decoding.engines.engines import finished_by_step
