@@ -103,7 +103,8 @@ def _read_texts(items: Iterable[Item]) -> Iterator[str]:
 
 
 def _pair_ranges(items: Sequence[Item]) -> list[Item]:
-    """Ranges that neither cross others nor leave these items become elements."""
+    """Ranges with words inside that neither cross others nor leave these items become elements."""
+    last_words = -1  # place
     paired: dict[int, Item] = {}
     opened: list[int] = []
     for place, item in enumerate(items):
@@ -113,13 +114,16 @@ def _pair_ranges(items: Sequence[Item]) -> list[Item]:
         elif isinstance(item, Close):
             while isinstance(items[opened.pop()], Thing):
                 pass
+        elif isinstance(item, Run) or item.kind is Kind.KEPT:
+            last_words = place if not isinstance(item, Run) or item.text.strip() else last_words
         elif isinstance(item, Thing) and item.kind is Kind.LAST:
             for depth in range(len(opened) - 1, -1, -1):
                 begin = items[opened[depth]]
                 if isinstance(begin, Open):
                     break
                 if isinstance(begin, Thing) and begin.pair == item.pair:
-                    paired |= {opened[depth]: Open(begin), place: Close(item)}
+                    if opened[depth] < last_words:
+                        paired |= {opened[depth]: Open(begin), place: Close(item)}
                     del opened[depth:]  # ranges that began since then cross this one
                     break
     return [paired.get(place, item) for place, item in enumerate(items)]

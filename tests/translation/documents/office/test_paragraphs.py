@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from dragoman.translation.documents.office.items import Close, Item, Kind, Open, Run, Style, Thing
 from dragoman.translation.documents.office.paragraphs import Paragraph
-from dragoman.translation.markup.content import Content, Tag
+from dragoman.translation.markup.content import Content, Role, Tag
 
 PLAIN, BOLD = Style("", "plain"), Style("b", "bold")
 
@@ -86,6 +86,14 @@ def test_what_is_kept_never_touches_a_word() -> None:
         two,
         Run(".", PLAIN),
     ]
+
+
+def test_ranges_without_words_are_points_that_the_ends_lose() -> None:
+    empty = [Thing("first", Kind.FIRST, pair="x"), Thing("last", Kind.LAST, pair="x")]
+    assert Paragraph([*empty, Run("a house", PLAIN)]).contents == [("a house",)]
+    assert Paragraph([Run("a house", PLAIN), *empty]).contents == [("a house",)]
+    (content,) = Paragraph([Run("a ", PLAIN), *empty, Run("house", PLAIN)]).contents
+    assert [piece.role for piece in content if isinstance(piece, Tag)] == [Role.SINGLE, Role.SINGLE]
 
 
 def test_the_order_of_tags_is_that_of_the_translation() -> None:
