@@ -9,7 +9,7 @@ from typing import Any
 
 from lxml import etree
 
-from dragoman.translation.documents.office.items import Item, Kind, Run, Style, Thing
+from dragoman.translation.documents.office.items import PAGE, Item, Kind, Run, Style, Thing
 from dragoman.translation.documents.office.languages import full_tag, is_same_language
 from dragoman.translation.documents.office.paragraphs import Paragraph
 from dragoman.translation.documents.office.units import ParagraphUnit, Unit, clean_text, read_plain
@@ -60,7 +60,8 @@ def _read(paragraph: "etree._Element") -> Iterator[Item]:
         elif name == "br":
             yield Thing(child, Kind.BREAK)
         elif name == "fld":
-            yield Thing(child, Kind.KEPT, _read_text(child).strip())
+            is_page = child.get("type") == "slidenum"
+            yield Thing(child, Kind.KEPT, PAGE if is_page else _read_text(child).strip())
         elif name not in ("pPr", "endParaRPr"):
             yield Thing(child)
 

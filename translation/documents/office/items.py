@@ -63,4 +63,8 @@ class Close:
     node: Any
 
 
+PAGE, NUM_PAGES = "3", "12"
+"""What the number of a page and that of all pages show while their text is translated: unlike as they are kept in the
+document, where both may be missing or 1, they can be found again in "Seite 3 von 12"."""
+
 Item: TypeAlias = Run | Thing | Open | Close

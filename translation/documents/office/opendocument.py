@@ -9,7 +9,7 @@ from typing import Any
 
 from lxml import etree
 
-from dragoman.translation.documents.office.items import Close, Item, Kind, Open, Run, Style, Thing
+from dragoman.translation.documents.office.items import NUM_PAGES, PAGE, Close, Item, Kind, Open, Run, Style, Thing
 from dragoman.translation.documents.office.languages import is_same_language, split_language
 from dragoman.translation.documents.office.paragraphs import Paragraph
 from dragoman.translation.documents.office.units import ParagraphUnit, Unit, clean_text, read_plain
@@ -32,6 +32,7 @@ _RANGES = re.compile(
     r"(bookmark|reference-mark|change|annotation|toc-mark|alphabetical-index-mark|user-index-mark)(-start|-end)?"
 )
 _POINTS = frozenset((f"{_TEXT}note", f"{_TEXT}ruby", f"{_TEXT}number", f"{_TEXT}change", f"{_TEXT}bookmark"))
+_PAGE_NUMBERS = {"page-number": PAGE, "page-count": NUM_PAGES}
 _SPACES = re.compile(r"[ \t\n\r]+")
 _MAX_DEPTH = 100
 """Spans in spans, and elements around a paragraph that are looked at."""
@@ -160,7 +161,7 @@ class _Reader:
         elif found := _RANGES.fullmatch(name):
             yield Thing(node, *_range_of(child, found))
         elif child.tag.startswith(_TEXT) and child.tag not in _POINTS:
-            shown = " ".join("".join(child.itertext()).split())
+            shown = _PAGE_NUMBERS.get(name) or " ".join("".join(child.itertext()).split())
             yield Thing(node, Kind.KEPT, shown)
             self._is_after_space = False
         else:

@@ -5,7 +5,7 @@ other look, link or object is a tag.
 """
 
 import re
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -91,11 +91,16 @@ class Stretch:
         """The items of a translation."""
         items: list[Item] = []
         looks = [self._base]
+        # Nothing distinguishes kept words that are equal, so they keep their order.
+        alike: dict[str, deque[str]] = {}
+        for tag in self.content:
+            if isinstance(tag, Tag) and tag.shown:
+                alike.setdefault(tag.shown, deque()).append(tag.raw)
         for piece in _separate(content, self.content):
             if isinstance(piece, str):
                 items.append(Run(piece, looks[-1]))
                 continue
-            tagged = self._tags[piece.raw]
+            tagged = self._tags[alike[piece.shown].popleft() if piece.shown else piece.raw]
             if not isinstance(tagged, Style):
                 items.append(tagged)
             if piece.role is Role.OPEN:

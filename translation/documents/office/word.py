@@ -11,7 +11,7 @@ from typing import Any
 
 from lxml import etree
 
-from dragoman.translation.documents.office.items import Close, Item, Kind, Open, Run, Style, Thing
+from dragoman.translation.documents.office.items import NUM_PAGES, PAGE, Close, Item, Kind, Open, Run, Style, Thing
 from dragoman.translation.documents.office.languages import full_tag, is_same_language
 from dragoman.translation.documents.office.paragraphs import Paragraph
 from dragoman.translation.documents.office.units import ParagraphUnit, Unit, clean_text, read_plain
@@ -32,6 +32,7 @@ _RANGES = frozenset(("bookmark", "commentRange", "perm", "moveFromRange", "moveT
 _TRANSLATED_FIELDS = frozenset(("HYPERLINK", "TOC", "TOA", "INDEX", "FORMTEXT", "QUOTE"))
 """Fields that show running text; the others show numbers, dates, names, or are brought up to date by the program."""
 
+_PAGE_NUMBERS = {"PAGE": PAGE, "NUMPAGES": NUM_PAGES, "SECTIONPAGES": NUM_PAGES}
 _FIXED_CONTROLS = frozenset(("dropDownList", "comboBox", "date", "checkbox", "equation", "citation", "picture"))
 """Kinds of content controls whose text is one of a list, or means something to the program."""
 
@@ -144,7 +145,8 @@ def _read(parent: "etree._Element", looks: _Looks) -> Iterator[Item]:
                     yield from _read(content, looks)
             yield Close(child)
         elif name in ("fldSimple", "sdt"):
-            yield Thing((child, None), Kind.KEPT, _read_shown(child))
+            shown = _PAGE_NUMBERS.get(_field_name(_attribute(child, "instr")), _read_shown(child))
+            yield Thing((child, None), Kind.KEPT, shown)
         else:
             yield _read_range(child, name)
 
@@ -194,8 +196,12 @@ def _read_shown(element: "etree._Element") -> str:
     return "".join(text.text or "" for text in element.iter() if local_name(text) == "t")
 
 
+def _field_name(instruction: str) -> str:
+    return instruction.strip().split(" ")[0].upper()
+
+
 def _is_translated_field(instruction: str) -> bool:
-    return instruction.strip().split(" ")[0].upper() in _TRANSLATED_FIELDS
+    return _field_name(instruction) in _TRANSLATED_FIELDS
 
 
 def _field_char(item: Item) -> str:
@@ -233,6 +239,7 @@ def _fold_field(head: list[Item], result: list[Item], end: Item, depth: int) -> 
         group = _Group(tuple(head), (end,))
         return [Open(group), *_fold_fields(result, depth + 1), Close(group)]
     shown = "".join(item.text for item in result if isinstance(item, Run))
+    shown = _PAGE_NUMBERS.get(_field_name(instruction), shown)
     return [Thing(_Group((*head, *result, end)), Kind.KEPT, " ".join(shown.split()))]
 
 

@@ -43,6 +43,7 @@ def test_links_notes_marks_and_fields() -> None:
     assert body('a <text:a href="x">house</text:a>.') == 'A <text:a href="x">HOUSE</text:a>.'
     page = "<text:page-number>3</text:page-number>"
     assert body(f"Page {page} of it") == f"PAGE {page} OF IT"
+    assert texts(odt(f"<text:p>Page {page} of <text:page-count/></text:p>")) == ["Page 3 of 12"]
     mark = '<text:bookmark-start text:name="x"/>{}<text:bookmark-end text:name="x"/>'
     assert body(f"see {mark.format('this house')} here") == f"SEE {mark.format('THIS HOUSE')} HERE"
 

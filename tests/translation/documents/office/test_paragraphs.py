@@ -96,6 +96,14 @@ def test_ranges_without_words_are_points_that_the_ends_lose() -> None:
     assert [piece.role for piece in content if isinstance(piece, Tag)] == [Role.SINGLE, Role.SINGLE]
 
 
+def test_kept_words_that_are_equal_keep_their_order() -> None:
+    one, two = Thing("one", Kind.KEPT, "1"), Thing("two", Kind.KEPT, "1")
+    paragraph = Paragraph([Run("Page ", PLAIN), one, Run(" of ", PLAIN), two])
+    first, second = (piece for piece in paragraph.contents[0] if isinstance(piece, Tag))
+    replaced = paragraph.replace([("Seite ", second, " von ", first)])
+    assert replaced == [Run("Seite ", PLAIN), one, Run(" von ", PLAIN), two]
+
+
 def test_the_order_of_tags_is_that_of_the_translation() -> None:
     paragraph = Paragraph([Run("the ", PLAIN), Run("red", BOLD), Run(" car", PLAIN)])
     begin, end = (piece for piece in paragraph.contents[0] if isinstance(piece, Tag))

@@ -92,6 +92,8 @@ def test_fields_that_count_are_kept_and_links_are_translated() -> None:
     page = field(" PAGE ", run("3"))
     assert texts(docx(f"<w:p>{run('Page ')}{page}{run(' of it')}</w:p>")) == ["Page 3 of it"]
     assert body(run("Page ") + page + run(" of it")) == run("PAGE ") + page + run(" OF IT")
+    both = field(" PAGE ", run("1")) + run(" of ") + field(" NUMPAGES \\* Arabic ", "")
+    assert texts(docx(f"<w:p>{run('Page ')}{both}</w:p>")) == ["Page 3 of 12"]
     link = field(' HYPERLINK "http://x" ', run("this page"))
     assert body(run("see ") + link) == run("SEE ") + link.replace("this page", "THIS PAGE")
     simple = '<w:fldSimple w:instr=" AUTHOR ">{}</w:fldSimple>'
