@@ -2,7 +2,7 @@
 
 import re
 
-from dragoman.translation.markup.content import Content, Role, Tag
+from dragoman.translation.markup.content import Content, Role, Tag, merge_kept
 
 _TAG = re.compile(
     r"""<(/?)([A-Za-z][\w:.-]*)((?:\s+[\w:.@-]+(?:\s*=\s*(?:"[^"<]*"|'[^'<]*'|\\"[^"<]*\\"|[^\s"'<>]+))?)*)\s*(/?)>"""
@@ -41,7 +41,7 @@ def read_tags(text: str) -> Content:
         place = matches[end].end()
         number = end + 1
     pieces.append(text[place:])
-    return tuple(piece for piece in pieces if piece)
+    return merge_kept(piece for piece in pieces if piece)
 
 
 def write_tags(content: Content) -> str:

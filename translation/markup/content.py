@@ -59,6 +59,22 @@ def pair_tags(pieces: Sequence[tuple[str | Tag, str]]) -> Content:
     )
 
 
+def merge_kept(content: Iterable[str | Tag]) -> Content:
+    """Content in which an element around nothing but a single tag is one with it, as a link of a picture or bold code.
+    For formats whose raw texts can be put together."""
+    merged: list[str | Tag] = []
+    for piece in content:
+        merged.append(piece)
+        while len(merged) > 2:
+            first, inner, last = merged[-3:]
+            if not (isinstance(first, Tag) and isinstance(inner, Tag) and isinstance(last, Tag)):
+                break
+            if (first.role, inner.role, last.role) != (Role.OPEN, Role.SINGLE, Role.CLOSE):
+                break
+            merged[-3:] = [Tag(first.raw + inner.raw + last.raw, shown=inner.shown)]
+    return tuple(merged)
+
+
 def read_content(content: Iterable[str | Tag]) -> tuple[str, tuple[Inline, ...]]:
     """The text with the words of its tags, and the elements in it. A tag whose other half is missing stands alone."""
     pieces = tuple(content)

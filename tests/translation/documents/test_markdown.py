@@ -53,6 +53,14 @@ def test_only_texts_change(before: str, after: str) -> None:
     assert translate(before) == after
 
 
+def test_an_element_around_code_alone_is_one_with_it() -> None:
+    (segment,) = open_text("Run [**`make`**](x) and [![b](c)](d).\n").segments
+    assert [(element.start, element.kept_text) for element in segment.elements] == [
+        ("[**`make`**](x)", "make"),
+        ("[![b](c)](d)", None),
+    ]
+
+
 def test_a_wrapped_paragraph_is_wrapped_again_behind_its_marks() -> None:
     text = "> * one two\n>   three four\n>   five\n"
     assert [segment.text for segment in open_text(text).segments] == ["one two three four five"]

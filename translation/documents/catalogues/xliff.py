@@ -8,7 +8,7 @@ from dragoman.translation.documents.document import DocumentOptions, make_segmen
 from dragoman.translation.documents.spliced import Place, SplicedDocument
 from dragoman.translation.documents.xml_places import Element, escape, parse_xml, set_attribute
 from dragoman.translation.languages import primary_subtag
-from dragoman.translation.markup.content import Content, Role, Tag, pair_tags
+from dragoman.translation.markup.content import Content, Role, Tag, merge_kept, pair_tags
 
 _PAIRS = frozenset(("g", "mrk", "pc"))
 _OPENING = {"bpt": "rid", "bx": "rid", "sc": "id", "sm": "id"}
@@ -98,7 +98,7 @@ def _read_new(text: str, unit: Element, *, is_foreign: bool, mark_fuzzy: bool) -
 
 def read_inline(text: str, element: Element) -> Content:
     """The content of a source or target."""
-    return pair_tags(list(_read(text, element)))
+    return merge_kept(pair_tags(list(_read(text, element))))
 
 
 def _read(text: str, element: Element) -> Iterator[tuple[str | Tag, str]]:

@@ -10,7 +10,7 @@ from markdown_it import MarkdownIt
 from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 
-from dragoman.translation.markup.content import Content, Role, Tag, pair_tags
+from dragoman.translation.markup.content import Content, Role, Tag, merge_kept, pair_tags
 from dragoman.translation.markup.segments import MAX_KEPT_WORDS
 
 Rule: TypeAlias = Callable[[StateInline, bool], bool]
@@ -215,14 +215,14 @@ def _split(found: Sequence[_Found]) -> list[Part]:
             piece == " " and pieces and isinstance(pieces[-1], str) and pieces[-1].endswith("  ")
         )
         if is_break and depth == 0:
-            parts.append(Part(begin, end, tuple(pieces)))
+            parts.append(Part(begin, end, merge_kept(pieces)))
             pieces, begin = [], item.end
         elif piece == " " and pieces and isinstance(pieces[-1], str):
             pieces[-1] = pieces[-1].rstrip() + " "  # a soft line break
         elif piece:
             pieces.append(piece)
         end = item.end
-    parts.append(Part(begin, end, tuple(pieces)))
+    parts.append(Part(begin, end, merge_kept(pieces)))
     return [part for part in parts if any(isinstance(piece, str) and piece.strip() for piece in part.content)]
 
 
