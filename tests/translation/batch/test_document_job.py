@@ -26,7 +26,7 @@ def run_job(output: Path, content: bytes, calls: list[int], *, fail_at: int = -1
             raise KeyboardInterrupt
         return [TranslatedText(text.text.upper()) for text in texts]
 
-    document = open_document(content, "text", "", DocumentOptions())
+    document = open_document(content, "csv", "", DocumentOptions(columns=("1",)))
     return run_document_job(
         content, document, output, shout, language="en", retranslate=False, parameters={"model": "a"}
     )

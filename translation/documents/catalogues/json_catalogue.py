@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from dragoman.model.errors import InvalidInputError
+from dragoman.translation.documents.catalogues.mnemonics import take_mnemonic
 from dragoman.translation.documents.catalogues.plurals import plural_forms
 from dragoman.translation.documents.document import DocumentOptions, decode_text, make_segment
 from dragoman.translation.documents.spliced import Place, SplicedDocument
@@ -77,11 +78,14 @@ def _place(text: str, string: _String, value: str, keys: set[tuple[str, ...]], o
                 key = json.dumps(name, ensure_ascii=ensure_ascii)
                 added.append(f",{white[0] if white else ''}{key}{colon}")
 
+    shown, mnemonic = take_mnemonic(value)
+    segment = make_segment(read_tags(shown), context=".".join(string.path))
+
     def write(content: Content) -> str:
-        literal = json.dumps(write_tags(content), ensure_ascii=ensure_ascii)
+        written = write_tags(content)
+        literal = json.dumps(mnemonic.restore(written) if mnemonic else written, ensure_ascii=ensure_ascii)
         return literal + "".join(lead + literal for lead in added)
 
-    segment = make_segment(read_tags(value), context=".".join(string.path))
     return Place(string.begin, string.end, segment, write)
 
 

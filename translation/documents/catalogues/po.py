@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from dragoman.model.errors import InvalidInputError
+from dragoman.translation.documents.catalogues.mnemonics import take_mnemonic
 from dragoman.translation.documents.catalogues.plurals import plural_forms
 from dragoman.translation.documents.catalogues.po_strings import read_strings, write_field
 from dragoman.translation.documents.document import DocumentOptions, Segment, lines_of, make_segment
@@ -78,7 +79,7 @@ class Catalogue:
         for name in ("msgid", "msgid_plural"):
             if name in message.values:
                 yield make_segment(
-                    read_tags(message.values[name]),
+                    read_tags(take_mnemonic(message.values[name])[0]),
                     context=message.values.get("msgctxt", ""),
                     notes="\n".join(notes),
                     is_translated=is_complete and not is_fuzzy and not self._is_foreign,
@@ -92,7 +93,7 @@ class Catalogue:
             found = [next(remaining) for name in ("msgid", "msgid_plural") if name in message.values]
             if any(translation is not None for translation in found):
                 texts = [
-                    message.values[name] if translation is None else write_tags(translation)
+                    message.values[name] if translation is None else _write(message.values[name], translation)
                     for name, translation in zip(("msgid", "msgid_plural"), found, strict=False)
                 ]
                 self._change(message, texts, new)
@@ -173,6 +174,12 @@ class Catalogue:
         new[places[0]] = "".join(write_field("msgstr", text, self._line_end, is_wrapped=False))
         for number in header.comments(self._lines, "#,") if is_template else ():
             new[number] = ""
+
+
+def _write(source: str, translation: Content) -> str:
+    mnemonic = take_mnemonic(source)[1]
+    text = write_tags(translation)
+    return text if mnemonic is None else mnemonic.restore(text)
 
 
 def _keeps_placeholders(message: _Message, targets: Iterable[str]) -> bool:

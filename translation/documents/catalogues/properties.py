@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 
+from dragoman.translation.documents.catalogues.mnemonics import Mnemonic, take_mnemonic
 from dragoman.translation.documents.document import DocumentOptions, join_surrogates, make_segment, refusal
 from dragoman.translation.documents.spliced import Place, SplicedDocument
 from dragoman.translation.documents.tags import read_tags, write_tags
@@ -54,13 +55,18 @@ def _find_places(text: str, encoding: str) -> Iterator[Place]:
         # A pattern of MessageFormat says '' for an apostrophe; what one apostrophe quotes is left as it is.
         is_doubled = is_pattern and "'" not in value.replace("''", "")
         shown = value.replace("''", "'") if is_doubled else value
+        shown, mnemonic = take_mnemonic(shown)
         segment = make_segment(read_tags(shown), context=match["key"], notes="\n".join(comments))
         comments = []
 
         def write(
-            content: Content, is_doubled: bool = is_doubled, white: str | None = is_wrapped[0] if is_wrapped else None
+            content: Content,
+            mnemonic: Mnemonic | None = mnemonic,
+            is_doubled: bool = is_doubled,
+            white: str | None = is_wrapped[0] if is_wrapped else None,
         ) -> str:
             written = write_tags(content)
+            written = mnemonic.restore(written) if mnemonic else written
             return _encode(written.replace("'", "''") if is_doubled else written, encoding, white)
 
         yield Place(begin, end, segment, write)

@@ -1,5 +1,6 @@
 """XLIFF 1.2 and 2.x: a target for each source, with its inline elements and its state."""
 
+import re
 from collections.abc import Iterator
 from functools import partial
 
@@ -15,6 +16,7 @@ _OPENING = {"bpt": "rid", "bx": "rid", "sc": "id", "sm": "id"}
 """Elements that begin something which another one ends, and the attribute that says which; "id" if it is missing."""
 _CLOSING = {"ept": "rid", "ex": "rid", "ec": "startRef", "em": "startRef"}
 
+_INDENTATION = re.compile(r"[ \t]*\n[ \t]+")
 _UNTRANSLATED = frozenset(("new", "needs-translation", "needs-l10n", "initial"))
 _FINAL = frozenset(("final", "signed-off"))
 
@@ -98,14 +100,14 @@ def _read_new(text: str, unit: Element, *, is_foreign: bool, mark_fuzzy: bool) -
 
 def read_inline(text: str, element: Element) -> Content:
     """The content of a source or target."""
-    return merge_kept(pair_tags(list(_read(text, element))))
+    return merge_kept(pair_tags(list(_read(text, element, _is_preserved(element)))))
 
 
-def _read(text: str, element: Element) -> Iterator[tuple[str | Tag, str]]:
+def _read(text: str, element: Element, is_preserved: bool) -> Iterator[tuple[str | Tag, str]]:
     for child in element.children:
         if not isinstance(child, Element):
             if child.text is not None:
-                yield child.text, ""
+                yield child.text if is_preserved else _INDENTATION.sub(" ", child.text), ""
             elif child.raw not in ("<![CDATA[", "]]>"):
                 yield Tag(child.raw), ""
             continue
@@ -114,7 +116,7 @@ def _read(text: str, element: Element) -> Iterator[tuple[str | Tag, str]]:
         is_protected = attributes.get("mtype") == "protected" or attributes.get("translate") == "no"
         if child.name in _PAIRS and not child.is_empty_tag and not is_protected:
             yield Tag(text[child.begin : child.inner_begin], Role.OPEN), f"{child.begin}"
-            yield from _read(text, child)
+            yield from _read(text, child, is_preserved)
             yield Tag(text[child.inner_end : child.end], Role.CLOSE), f"{child.begin}"
         elif child.name in _OPENING:
             key = attributes.get(_OPENING[child.name]) or attributes.get("id", "")
@@ -148,6 +150,15 @@ def _is_kept(element: Element | None) -> bool:
         wanted = element.attributes.get("translate")
         if wanted is not None:
             return wanted == "no"
+        element = element.parent
+    return False
+
+
+def _is_preserved(element: Element | None) -> bool:
+    """Whether line breaks in it mean something; otherwise they, and the next line's indentation, are a space."""
+    while element is not None:
+        if "xml:space" in element.attributes:
+            return element.attributes["xml:space"] == "preserve"
         element = element.parent
     return False
 
