@@ -141,7 +141,7 @@ def test_the_shipped_bundle_s_translations_grow_out_of_what_is_stable(options: S
 def test_wrapped_translations_grow_at_their_ends_too(tiny_bundle: Path) -> None:
     translator = Translator.load(tiny_bundle, max_slots=8, num_threads=1)
     text = "> The dog sees the house and then it goes to the house and sees the dog,\n> and that is all.\n\nThe dog."
-    prepared = translator.prepare(text, EN_DE, SearchOptions(max_target_length=40))
+    prepared = translator.prepare(text, EN_DE, SearchOptions(max_target_length=40), protect=False)
     assert prepared.wrapping is not None
     requests = prepared.requests(itertools.count(), is_followed=True)
     finished: list[tuple[TokenHypothesis, ...] | None] = [None] * len(requests)

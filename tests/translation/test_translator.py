@@ -82,8 +82,8 @@ def test_batch_mates_do_not_change_a_translation(translator: Translator, tiny_se
 
 
 def test_directions_differ_by_their_tag(translator: Translator) -> None:
-    into_german = translator.prepare("The dog", EN_DE, QUICK)
-    into_english = translator.prepare("The dog", DE_EN, QUICK)
+    into_german = translator.prepare("The dog", EN_DE, QUICK, protect=False)
+    into_english = translator.prepare("The dog", DE_EN, QUICK, protect=False)
     german, english = into_german.segments[0].source_ids, into_english.segments[0].source_ids
     assert german[1:] == english[1:]
     assert german[:1] == translator.vocabulary.frame(EN_DE).before
@@ -315,9 +315,9 @@ def test_wrapped_lines_are_translated_as_one_and_wrapped_again(translator: Trans
 
 
 def test_lines_are_sentences_if_asked(translator: Translator) -> None:
-    prepared = translator.prepare(WRAPPED, EN_DE, QUICK, join_lines=False)
+    prepared = translator.prepare(WRAPPED, EN_DE, QUICK, join_lines=False, protect=False)
     assert [draft.source for draft in prepared.drafts] == WRAPPED.split("\n")
-    assert len(translator.prepare(WRAPPED, EN_DE, QUICK).drafts) == 1
+    assert len(translator.prepare(WRAPPED, EN_DE, QUICK, protect=False).drafts) == 1
 
 
 # Any text

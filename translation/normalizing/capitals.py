@@ -58,6 +58,7 @@ _NOUN_ENDINGS: tuple[str, ...] = (
 )
 _NOUN_ENDINGS += ("tionen", "ismus", "ling", "linge", "nis", "nisse", "zeug", "zeuge", "ment", "mente", "ität", "tor")
 _DETERMINERS = """
+alle alten ersten gute guten guter gutes jeden letzten nächste nächsten neue neuen neuer neues schöne schönen viele
 der die das dem den des ein eine einen einem einer eines kein keine keinen keinem keiner im am zum zur vom beim
 ins ans mein meine meinen meinem meiner dein deine deinen deinem deiner sein seine seinen seinem seiner ihr ihre
 ihren ihrem ihrer unser unsere unseren unserem unserer euer eure euren eurem eurer dieser diese dieses diesem
@@ -127,7 +128,7 @@ class TrueCaser:
 
     def lower_emphasis(self, text: str) -> str:
         """A sentence with some words in capitals, with those of them lowered that are no acronyms."""
-        return _EMPHASIS.sub(self._lower_known, text)
+        return _EMPHASIS.sub(self._lower_known, text) if _EMPHASIS.search(text) else text
 
     def _lower_known(self, match: re.Match[str]) -> str:
         word = match[0]

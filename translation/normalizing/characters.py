@@ -44,7 +44,7 @@ _COMPATIBLE = re.compile("[\ufb00-\ufb06\U0001d400-\U0001d7ff]+")
 _WIDE = re.compile("[\uff01-\uff5e]+")
 _WIDE_LETTERS = re.compile("[\uff10-\uff19\uff21-\uff3a\uff41-\uff5a]+")
 
-_UNUSUAL = re.compile("[^ -_a-~¡-¬®-ʯ–—“”„’…]")
+_UNUSUAL = re.compile("[^ -_a-~¡-¬®-³µ-ʯ–—“”„’…]")
 """Other characters than those of which most European texts consist; none of those is changed, if it is composed."""
 
 _ALTERNATIVES: Mapping[str, str] = {

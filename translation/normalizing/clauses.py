@@ -9,10 +9,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from dragoman.model.config import Direction
 from dragoman.translation.languages import primary_subtag
 
 MIN_WORDS = 3
 """Fewest words of a part."""
+
+CUT_COST = 0.3
+"""What every cut costs, against parts that are too long."""
 
 MAX_CUTS = 200
 """Places considered in one sentence; the time to choose among them grows with the square."""
@@ -21,25 +25,27 @@ MAX_CUTS = 200
 class Words(NamedTuple):
     """Words of a language that begin a clause.
 
-    coordinating:  "and", where a main clause may follow.
+    coordinating:  "and", where a main clause may follow; the first three are "and", "or" and "but".
     subordinating: "because"; where they follow a comma, or even without, a clause begins.
     subjects:      pronouns that are a clause's subject.
     openers:       articles and the like; what they begin may also be an item of a list.
     """
 
-    coordinating: frozenset[str]
+    coordinating: tuple[str, ...]
     subordinating: frozenset[str]
     subjects: frozenset[str]
     openers: frozenset[str]
 
 
 def _words(coordinating: str, subordinating: str, subjects: str, openers: str) -> Words:
-    return Words(*(frozenset(words.split()) for words in (coordinating, subordinating, subjects, openers)))
+    return Words(
+        tuple(coordinating.split()), *(frozenset(words.split()) for words in (subordinating, subjects, openers))
+    )
 
 
 _WORDS = {
     "en": _words(
-        "and but or so yet nor then",
+        "and or but so yet nor then",
         "because although though while whereas when whenever if unless until since before after as whether where",
         "i he she it we they you there this these those nobody everybody someone everyone i'm i've i'll i'd he's "
         "she's "
@@ -48,7 +54,7 @@ _WORDS = {
         "the a an my your his her its our their that tom mary some many most every all no one nothing",
     ),
     "de": _words(
-        "und aber oder denn sondern doch jedoch dann",
+        "und oder aber denn sondern doch jedoch dann",
         "weil obwohl während wenn als falls bis seit bevor nachdem da dass ob damit sodass wo sobald solange",
         "ich er sie es wir ihr du man dies jeder niemand jemand alle dort hier dann danach deshalb trotzdem",
         "der die das ein eine mein meine dein deine sein seine ihre unser unsere euer eure dieser diese dieses kein "
@@ -56,25 +62,25 @@ _WORDS = {
         "tom maria viele einige manche",
     ),
     "fr": _words(
-        "et mais ou donc or puis",
+        "et ou mais donc or puis",
         "parce puisque bien quand lorsque si pendant tandis avant après jusqu'à comme dès",
         "je j'ai tu il elle on nous vous ils elles ce c'est cela ça",
         "le la les un une mon ma mes ton ta son sa ses notre votre leur leurs l'",
     ),
     "es": _words(
-        "y e pero o así pues luego",
+        "y o pero e así pues luego",
         "porque aunque cuando mientras si antes después hasta desde como",
         "yo tú él ella nosotros ellos ellas usted ustedes esto eso",
         "el la los las un una mi mis tu su sus nuestro nuestra",
     ),
     "it": _words(
-        "e ma o quindi poi però",
+        "e o ma quindi poi però",
         "perché sebbene quando mentre se prima dopo finché poiché siccome",
         "io tu lui lei noi voi loro questo ciò",
         "il lo la i gli le un una mio mia tuo suo sua nostro",
     ),
     "nl": _words(
-        "en maar of want dus dan",
+        "en of maar want dus dan",
         "omdat hoewel terwijl wanneer als tot sinds voordat nadat toen of zodat",
         "ik hij zij ze het wij we jullie jij je u men dit er",
         "de een mijn jouw zijn haar onze ons hun",
@@ -103,12 +109,14 @@ class Clause:
 
     is_first, is_last: whether the part begins or ends the sentence.
     lower:             writes the first word of a translation as it is written within a sentence.
+    begin:             the word of the target language for the "and" that the part has lost.
     end:               what ends the translation instead of a full stop, as the comma that German has before "weil".
     """
 
     is_first: bool
     is_last: bool
     lower: Callable[[str], str]
+    begin: str = ""
     end: str = ""
 
     def undo(self, target: str) -> str:
@@ -117,7 +125,56 @@ class Clause:
             target = re.sub(r"\s*[.!,;:…]+$", "", target) + self.end
         if self.is_first:
             return target
-        return re.sub(r"\w[\w'’-]*", lambda word: self.lower(word[0]), target, count=1)
+        lowered = re.sub(r"\w[\w'’-]*", lambda word: self.lower(word[0]), target, count=1)
+        return f"{self.begin} {lowered}" if self.begin else lowered
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of a sentence. gap: what stands before it; text: its words; clause: None for the whole sentence."""
+
+    gap: str
+    text: str
+    clause: Clause | None
+
+
+def cut(
+    sentence: str, direction: Direction, num_pieces: int, most: int, lower: Callable[[str], str]
+) -> tuple[list[Part], str]:
+    """The parts of a sentence, see `find_parts`, and what stands behind the last.
+
+    lower: writes the first word of a translation as it is written within a sentence.
+    """
+    spans = find_parts(sentence, direction.source, num_pieces, most)
+    parts: list[Part] = []
+    place = 0
+    for number, (begin, end) in enumerate(spans):
+        is_last = number == len(spans) - 1
+        behind = "" if is_last else sentence[end : spans[number + 1][0]]
+        needs_comma = not is_last and not behind.strip() and _wants_comma(sentence[spans[number + 1][0] :], direction)
+        clause = Clause(number == 0, is_last, lower, "", "," if needs_comma else "")
+        parts.append(Part(sentence[place:begin], sentence[begin:end], clause))
+        place = end
+    return parts, sentence[place:]
+
+
+def split_conjunction(text: str, direction: Direction) -> tuple[str, str]:
+    """A clause without the "and", "or" or "but" before it, and the word for that in the target language; empty where
+    there is none, or where the languages are unknown."""
+    source, target = (_WORDS.get(primary_subtag(one)) for one in (direction.source, direction.target))
+    first, _, rest = text.partition(" ")
+    if source is None or target is None or not rest or first not in source.coordinating[:3]:
+        return text, ""
+    return rest, target.coordinating[source.coordinating.index(first)]
+
+
+def _wants_comma(following: str, direction: Direction) -> bool:
+    """Whether the target language has a comma before a clause of the source that has none before it."""
+    if primary_subtag(direction.target) != "de":
+        return False
+    words = _WORDS.get(primary_subtag(direction.source), _NO_WORDS)
+    match = _FIRST_WORDS.match(following)
+    return match is not None and match[1].lower() in words.subordinating
 
 
 def as_sentence(part: str) -> str:
@@ -160,7 +217,7 @@ def _find_cuts(sentence: str, words: Words) -> list[_Cut]:
 def _cost(sign: str, sentence: str, begin: int, words: Words) -> float | None:
     """What a cut before `begin` costs, behind a sign or none; None where no clause begins."""
     if sign in (";", "–", "—", "-"):
-        return 0.0 if sign == ";" else 0.5
+        return -CUT_COST if sign == ";" else 0.5
     match = _FIRST_WORDS.match(sentence, begin)
     if match is None:
         return None
@@ -202,10 +259,6 @@ def _choose(sentence: str, cuts: Sequence[_Cut], most: float) -> list[tuple[int,
         parts.append((begins[first], ends[last]))
         last = first - 1
     return parts[::-1]
-
-
-CUT_COST = 0.3
-"""What every cut costs, against parts that are too long."""
 
 
 def _excess(share: float) -> float:

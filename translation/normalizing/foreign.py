@@ -58,6 +58,12 @@ _SAME = frozenset(_HOMOGRAPHS.split())
 
 _COMMON_WORDS = {language: frozenset(words.split()) - _SAME for language, words in _COMMON.items()}
 
+
+def common_words(language: str) -> frozenset[str]:
+    """The most common words of a language; none if they are unknown."""
+    return _COMMON_WORDS.get(primary_subtag(language), frozenset())
+
+
 _LETTERS = {"de": re.compile("[äöüßÄÖÜ]")}
 """Letters of a language that show it, where the other language has none of them."""
 
@@ -140,7 +146,7 @@ def find_repeats(sentence: str) -> tuple[str, int] | None:
     """The words of which a sentence consists, over and over, and how often; None if they come fewer than
     MIN_REPEATS times."""
     words = sentence.split()
-    if len(words) < MIN_REPEATS:
+    if len(words) < MIN_REPEATS or len(set(words)) > 2 * MAX_REPEATED_WORDS:
         return None
     bare = [word.strip(".,;!?…").lower() for word in words]
     for length in range(1, MAX_REPEATED_WORDS + 1):
