@@ -29,6 +29,12 @@ def translator(tiny_bundle: Path) -> Translator:
     return Translator.load(tiny_bundle, max_slots=8)
 
 
+@pytest.fixture(scope="module")
+def english(tiny_sentences: list[str]) -> list[str]:
+    """English sentences: German ones would come back as they are."""
+    return 2 * tiny_sentences[::2]
+
+
 def assert_all_free(translator: Translator) -> None:
     engine = translator.engine
     assert engine.num_active == 0
@@ -64,8 +70,8 @@ def test_loads_by_path_and_by_text(tiny_bundle: Path) -> None:
 # Order, batch-mates, options
 
 
-def test_keeps_the_order(translator: Translator, tiny_sentences: list[str]) -> None:
-    texts = [*tiny_sentences, "The dog.", " ", *tiny_sentences[:9]]
+def test_keeps_the_order(translator: Translator, english: list[str]) -> None:
+    texts = [*english, "The dog.", " ", *english[:9]]
     translations = list(translator.stream(texts, EN_DE, QUICK))
     assert [translation.source for translation in translations] == texts
     assert translator.engine.num_active == 0
@@ -73,11 +79,11 @@ def test_keeps_the_order(translator: Translator, tiny_sentences: list[str]) -> N
     assert len({translation.text for translation in translations}) > 5
 
 
-def test_batch_mates_do_not_change_a_translation(translator: Translator, tiny_sentences: list[str]) -> None:
-    alone = {text: texts_of(translator, [text], SearchOptions())[0] for text in tiny_sentences[:10]}
-    together = texts_of(translator, tiny_sentences, SearchOptions())
+def test_batch_mates_do_not_change_a_translation(translator: Translator, english: list[str]) -> None:
+    alone = {text: texts_of(translator, [text], SearchOptions())[0] for text in english[:10]}
+    together = texts_of(translator, english, SearchOptions())
     assert together[:10] == list(alone.values())
-    backwards = texts_of(translator, [*tiny_sentences[:10][::-1], "The"], SearchOptions())
+    backwards = texts_of(translator, [*english[:10][::-1], "The"], SearchOptions())
     assert backwards[:10][::-1] == list(alone.values())
 
 
@@ -92,9 +98,9 @@ def test_directions_differ_by_their_tag(translator: Translator) -> None:
 
 
 @pytest.mark.parametrize("n_best", [1, 3, 5])
-def test_n_best_come_best_first(n_best: int, translator: Translator, tiny_sentences: list[str]) -> None:
+def test_n_best_come_best_first(n_best: int, translator: Translator, english: list[str]) -> None:
     options = SearchOptions(beam_size=5, n_best=n_best, max_target_length=8)
-    for translation in translator.stream(tiny_sentences[:6], EN_DE, options):
+    for translation in translator.stream(english[:6], EN_DE, options):
         scores = [hypothesis.score for hypothesis in translation.hypotheses]
         assert len(scores) == n_best
         assert scores == sorted(scores, reverse=True)
@@ -125,7 +131,7 @@ def test_a_language_reached_from_several_needs_its_source(translator: Translator
 
 
 def prepare_one(translator: Translator, text: str, options: SearchOptions = QUICK) -> Request:
-    (segment,) = translator.prepare(text, EN_DE, options).segments
+    (segment,) = translator.prepare(text, EN_DE, options, protect=False).segments
     return segment
 
 
@@ -158,25 +164,25 @@ def test_the_longest_source_fits_and_a_longer_one_is_refused_unless_it_is_split(
     longer = text_of_length(translator, 63)
     with pytest.raises(InvalidInputError, match="the text has 63 pieces, but the model takes 62 at most: split it"):
         translator.prepare(longer, EN_DE, QUICK, split_sentences=False)
-    assert len(translator.prepare(longer, EN_DE, QUICK).segments) == 2
+    assert len(translator.prepare(longer, EN_DE, QUICK, protect=False).segments) == 2
 
 
-def test_all_before_a_text_that_is_too_long_come_first(translator: Translator, tiny_sentences: list[str]) -> None:
-    texts = [*tiny_sentences[:11], text_of_length(translator, 63), "The dog"]
+def test_all_before_a_text_that_is_too_long_come_first(translator: Translator, english: list[str]) -> None:
+    texts = [*english[:11], text_of_length(translator, 63), "The dog"]
     stream = translator.stream(texts, EN_DE, QUICK, split_sentences=False)
-    assert [next(stream).source for _ in range(11)] == tiny_sentences[:11]
+    assert [next(stream).source for _ in range(11)] == english[:11]
     with pytest.raises(InvalidInputError, match="63 pieces"):
         next(stream)
     assert translator.engine.num_active == 0
 
 
-def test_all_before_a_failure_of_the_input_come_first(translator: Translator, tiny_sentences: list[str]) -> None:
+def test_all_before_a_failure_of_the_input_come_first(translator: Translator, english: list[str]) -> None:
     def read() -> Iterator[str]:
-        yield from tiny_sentences[:11]
+        yield from english[:11]
         raise OSError("the disk is gone")
 
     stream = translator.stream(read(), EN_DE, QUICK)
-    assert [next(stream).source for _ in range(11)] == tiny_sentences[:11]
+    assert [next(stream).source for _ in range(11)] == english[:11]
     with pytest.raises(OSError, match="the disk is gone"):
         next(stream)
     assert translator.engine.num_active == 0
@@ -187,19 +193,19 @@ def test_all_before_a_failure_of_the_input_come_first(translator: Translator, ti
 
 @pytest.mark.parametrize("lookahead", [1, 3, 8, 20])
 def test_reads_no_further_ahead_than_allowed(
-    lookahead: int, translator: Translator, tiny_sentences: list[str], monkeypatch: pytest.MonkeyPatch
+    lookahead: int, translator: Translator, english: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(offline, "LOOKAHEAD", lookahead)
     num_read, most_ahead = 0, 0
 
     def read() -> Iterator[str]:
         nonlocal num_read
-        for text in tiny_sentences[:30]:
+        for text in english[:30]:
             num_read += 1
             yield text
 
     for num_yielded, translation in enumerate(translator.stream(read(), EN_DE, QUICK)):
-        assert translation.source == tiny_sentences[num_yielded]
+        assert translation.source == english[num_yielded]
         most_ahead = max(most_ahead, num_read - num_yielded)
         assert num_read <= num_yielded + lookahead
     assert num_read == 30
@@ -214,11 +220,11 @@ def test_reads_nothing_before_it_is_asked(translator: Translator) -> None:
     translator.stream(read(), EN_DE, QUICK)
 
 
-def test_closing_early_frees_all_slots(tiny_bundle: Path, tiny_sentences: list[str]) -> None:
+def test_closing_early_frees_all_slots(tiny_bundle: Path, english: list[str]) -> None:
     translator = Translator.load(tiny_bundle, max_slots=8, num_threads=1)  # always the same in flight
-    stream = translator.stream(["", *tiny_sentences], EN_DE, SearchOptions())
+    stream = translator.stream(["", *english], EN_DE, SearchOptions())
     assert next(stream).source == ""
-    assert next(stream).source == tiny_sentences[0]
+    assert next(stream).source == english[0]
     assert translator.engine.num_active > 0
     with pytest.raises(DragomanError, match="busy with another stream"):
         next(translator.stream(["The dog"], EN_DE, QUICK))
@@ -229,7 +235,7 @@ def test_closing_early_frees_all_slots(tiny_bundle: Path, tiny_sentences: list[s
 
 
 def test_an_error_in_the_engine_frees_all_slots(
-    translator: Translator, tiny_sentences: list[str], monkeypatch: pytest.MonkeyPatch
+    translator: Translator, english: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object) -> None:
         raise RuntimeError("out of memory")
@@ -237,7 +243,7 @@ def test_an_error_in_the_engine_frees_all_slots(
     with monkeypatch.context() as patch:
         patch.setattr(type(decoder_of(translator.engine)), "advance", fail)
         with pytest.raises(RuntimeError, match="out of memory"):
-            texts_of(translator, tiny_sentences)
+            texts_of(translator, english)
     assert_all_free(translator)
     assert len(texts_of(translator, ["The dog"])) == 1
 
@@ -245,10 +251,8 @@ def test_an_error_in_the_engine_frees_all_slots(
 # Texts of several sentences
 
 
-def test_sentences_are_translated_one_by_one_and_keep_their_spacing(
-    translator: Translator, tiny_sentences: list[str]
-) -> None:
-    one, two, three = tiny_sentences[0], tiny_sentences[2], tiny_sentences[8]
+def test_sentences_are_translated_one_by_one_and_keep_their_spacing(translator: Translator, english: list[str]) -> None:
+    one, two, three = english[0], english[2], english[8]
     alone = texts_of(translator, [one, two, three])
     text = f"  {one} {two}\n\n\t{three}  \r\n"
     (translation,) = translator.translate(text, to="de", beam_size=2, max_target_length=6)
@@ -256,8 +260,8 @@ def test_sentences_are_translated_one_by_one_and_keep_their_spacing(
     assert translation.text == f"  {alone[0]} {alone[1]}\n\n\t{alone[2]}  \r\n"
 
 
-def test_a_text_that_is_not_split_is_one_sentence(translator: Translator, tiny_sentences: list[str]) -> None:
-    text = f" {tiny_sentences[0]} {tiny_sentences[2]}\n"
+def test_a_text_that_is_not_split_is_one_sentence(translator: Translator, english: list[str]) -> None:
+    text = f" {english[0]} {english[2]}\n"
     prepared = translator.prepare(text, EN_DE, QUICK, split_sentences=False)
     (segment,), (draft,) = prepared.segments, prepared.drafts
     assert (draft.source, prepared.gaps) == (text, ("", ""))
@@ -266,27 +270,27 @@ def test_a_text_that_is_not_split_is_one_sentence(translator: Translator, tiny_s
     assert translation.text == translation.text.strip()
 
 
-def test_one_sentence_is_searched_alike_whether_split_or_not(translator: Translator, tiny_sentences: list[str]) -> None:
+def test_one_sentence_is_searched_alike_whether_split_or_not(translator: Translator, english: list[str]) -> None:
     options = SearchOptions(beam_size=3, n_best=3, return_attention=True)
-    whole = list(translator.stream(tiny_sentences[:10], EN_DE, options, split_sentences=False))
-    split = list(translator.stream(tiny_sentences[:10], EN_DE, options))
+    whole = list(translator.stream(english[:10], EN_DE, options, split_sentences=False))
+    split = list(translator.stream(english[:10], EN_DE, options))
     assert split == whole
     assert [translation.source_pieces for translation in split] == [translation.source_pieces for translation in whole]
 
 
-def test_a_text_far_longer_than_the_limit_is_translated(translator: Translator, tiny_sentences: list[str]) -> None:
-    texts = ["The dog, ".join(["sees "] * 99), " ".join(tiny_sentences), "x" * 400, "日本" * 60]
-    for text, translation in zip(texts, translator.stream(texts, EN_DE, QUICK), strict=True):
-        prepared = translator.prepare(text, EN_DE, QUICK)
+def test_a_text_far_longer_than_the_limit_is_translated(translator: Translator, english: list[str]) -> None:
+    texts = ["The dog, ".join(["sees "] * 99), " ".join(english), "x" * 400, "日本" * 60]
+    for text, translation in zip(texts, translator.stream(texts, EN_DE, QUICK, protect=False), strict=True):
+        prepared = translator.prepare(text, EN_DE, QUICK, protect=False)
         assert len(prepared.segments) > 1
         assert all(len(segment.source_ids) <= 64 for segment in prepared.segments)
         assert len(translation.text) > len(prepared.segments)
     assert translator.engine.num_active == 0
 
 
-def test_the_best_texts_are_made_of_the_best_sentences(translator: Translator, tiny_sentences: list[str]) -> None:
+def test_the_best_texts_are_made_of_the_best_sentences(translator: Translator, english: list[str]) -> None:
     options = SearchOptions(beam_size=3, n_best=3, max_target_length=8)
-    first, second, both = translator.stream([*tiny_sentences[:2], " ".join(tiny_sentences[:2])], EN_DE, options)
+    first, second, both = translator.stream([*english[:2], " ".join(english[:2])], EN_DE, options)
     assert [hypothesis.text for hypothesis in both.hypotheses] == [
         f"{one.text} {two.text}" for one, two in zip(first.hypotheses, second.hypotheses, strict=True)
     ]
@@ -350,13 +354,11 @@ def test_any_text_is_answered(translator: Translator, texts: list[str]) -> None:
     assert translator.engine.num_active == 0
 
 
-def test_no_translation_holds_a_reserved_piece(translator: Translator, tiny_sentences: list[str]) -> None:
+def test_no_translation_holds_a_reserved_piece(translator: Translator, english: list[str]) -> None:
     forbidden = {*translator.vocabulary.forbidden_ids(), EOS_ID}
     options = SearchOptions(beam_size=8, n_best=8)
     ids = itertools.count()
-    requests = [
-        request for text in tiny_sentences[:8] for request in translator.prepare(text, EN_DE, options).requests(ids)
-    ]
+    requests = [request for text in english[:8] for request in translator.prepare(text, EN_DE, options).requests(ids)]
     translator.engine.admit(requests)
     while translator.engine.num_active:
         for finished in finished_by_step(translator.engine):

@@ -98,7 +98,7 @@ def _marks(source: str, target: str) -> Marks | None:
     return of_source, of_target - of_source, None if source in _LETTERS else _LETTERS.get(target)
 
 
-_RUN = re.compile(r"(\w{1,4}?)\1{4,}")
+_RUN = re.compile(r"\w{0,2}?(\w{1,4}?)\1{4,}\w{0,3}")
 """Letters that a finger on a key repeats: "aaaaaa", "hahahahaha"."""
 
 _KEYS = re.compile(
@@ -130,7 +130,7 @@ def _is_noise_word(word: str, side: Side) -> bool:
     if not letters.isalpha() or len(letters) < MIN_NOISE_LENGTH or len(side.encode(letters)) <= 1:
         return False
     small = letters.lower()
-    if _RUN.search(small):
+    if _RUN.fullmatch(small):
         return True
     if not small.isascii() or letters.isupper():
         return False
