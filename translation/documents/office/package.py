@@ -19,6 +19,9 @@ MAX_RATIO = 200
 below 100."""
 
 _HARMLESS_BYTES = 64 << 20
+_MAX_REASON = 120
+"""Characters; a damaged file's names may be longer than a line."""
+
 _CHUNK = 1 << 20
 _OLD_FORMAT = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 
@@ -125,4 +128,4 @@ def _copy_info(info: zipfile.ZipInfo) -> zipfile.ZipInfo:
 
 
 def _sentence(error: Exception) -> str:
-    return str(error).rstrip(".") or type(error).__name__
+    return str(error)[:_MAX_REASON].rstrip(".") or type(error).__name__
