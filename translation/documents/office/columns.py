@@ -7,6 +7,7 @@ from typing import Any
 
 from lxml import etree
 
+from dragoman.translation.documents.office.formulas import find_all_literals
 from dragoman.translation.documents.office.package import Package
 from dragoman.translation.documents.office.sheets import (
     has_column_references,
@@ -46,9 +47,10 @@ class TableColumns:
             elif _PIVOT.search(media_type):
                 root = parse_part(name, package.read(name)).root
                 kept.update(unescape(field.get("name") or "") for field in root.iter("{*}cacheField"))
-            if not is_named and _FORMULAS.search(media_type):
+            if _FORMULAS.search(media_type):
                 data = package.read(name)
-                is_named = has_column_references(data) or b"inlineStr" in data
+                kept |= find_all_literals(data)
+                is_named = is_named or has_column_references(data) or b"inlineStr" in data
         if is_named:
             kept.update(name for table in tables for name in read_columns(table.root))
         return cls(tuple(tables), frozenset(kept))

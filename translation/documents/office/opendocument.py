@@ -9,6 +9,7 @@ from typing import Any
 
 from lxml import etree
 
+from dragoman.translation.documents.office.formulas import find_literals
 from dragoman.translation.documents.office.items import NUM_PAGES, PAGE, Close, Item, Kind, Open, Run, Style, Thing
 from dragoman.translation.documents.office.languages import is_same_language, split_language
 from dragoman.translation.documents.office.paragraphs import Paragraph
@@ -41,8 +42,9 @@ _MAX_DEPTH = 100
 def read_units(root: "etree._Element") -> Iterator[Unit]:
     """What a part has to translate."""
     looks = _Looks(root)
+    literals = _find_literals(root)
     for paragraph in root.iter(*_PARAGRAPHS):
-        if _is_translated(paragraph):
+        if _is_translated(paragraph) and not (literals and _is_referred_to(paragraph, literals)):
             items = list(_Reader(looks).read(paragraph))
             yield ParagraphUnit(paragraph, Paragraph(items), _write_paragraph)
     for declaration in root.iter(f"{_PRESENTATION}header-decl", f"{_PRESENTATION}footer-decl"):
@@ -76,6 +78,18 @@ def _is_translated(paragraph: "etree._Element") -> bool:
         if element.tag in _HEADERS or element.tag == f"{_OFFICE}body":
             return True
     return False
+
+
+def _find_literals(root: "etree._Element") -> set[str]:
+    """The texts in the formulas of a spreadsheet."""
+    attributes = (f"{_TABLE}formula", f"{_TABLE}condition")
+    elements = root.iter(f"{_TABLE}table-cell", f"{_TABLE}content-validation")
+    formulas = (element.get(attribute) for element in elements for attribute in attributes)
+    return {literal for formula in formulas if formula and '"' in formula for literal in find_literals(formula)}
+
+
+def _is_referred_to(paragraph: "etree._Element", literals: set[str]) -> bool:
+    return paragraph.getparent().tag == f"{_TABLE}table-cell" and "".join(paragraph.itertext()) in literals
 
 
 def _is_in_comment(paragraph: "etree._Element") -> bool:

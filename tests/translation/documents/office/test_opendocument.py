@@ -69,6 +69,12 @@ def test_numbers_and_formulas_stay(cell: str) -> None:
     assert texts(odt(f"<table:table-cell {cell}>{comment}<text:p>May 2026</text:p></table:table-cell>")) == ["remark"]
 
 
+def test_cells_that_formulas_compare_stay() -> None:
+    cells = "".join(f"<table:table-cell><text:p>{word}</text:p></table:table-cell>" for word in ("Total", "Yes"))
+    formula = '<table:table-cell table:formula="of:=SUMIF([.A:.A];&quot;Total&quot;)"/>'
+    assert texts(odt(cells + formula)) == ["Yes"]
+
+
 def test_the_text_of_a_cell_is_not_kept_twice() -> None:
     cell = '<table:table-cell office:value-type="string" office:string-value="May"><text:p>May</text:p>'
     written = inner(translate(odt(f"<x>{cell}</table:table-cell></x>")), "content.xml", ".//x")

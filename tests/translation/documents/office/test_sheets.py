@@ -50,6 +50,13 @@ def test_columns_that_formulas_or_pivot_tables_name_stay() -> None:
     assert texts(xlsx(HEADS, pivotCacheDefinition='<cacheField name="Name"/>')) == ["Big town", "Anna"]
 
 
+def test_cells_that_formulas_compare_stay() -> None:
+    sheet = '<f>SUMIF(A:A,"Total",B:B)</f><f t="x">IF(A1=&quot;No&quot;,1,2)</f><formula1>"High,Very low"</formula1>'
+    words = ("Total", "No", "High", "Very low", "Yes", "A")
+    document = xlsx("".join(f"<si><t>{word}</t></si>" for word in words), worksheet=sheet)
+    assert texts(document) == ["Yes", "A"]
+
+
 def test_what_is_too_long_for_a_cell_or_a_name_stays() -> None:
     document = xlsx("<si><t>Long</t></si><si><t>Short</t></si>")
     translated = translate(document, lambda text: "x" * (32_768 if text == "Long" else 10))
