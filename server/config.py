@@ -106,6 +106,9 @@ class ServingConfig(LoadingConfig):
     )
     reflection: bool = Field(True, description="Serve the contract by gRPC reflection.")
     channelz: bool = Field(False, description="Serve the state of connections by gRPC channelz.")
+    glossaries: FilePath | None = Field(
+        None, description="Folder of this server alone that keeps named glossaries; without it none can be stored."
+    )
     google: bool = Field(False, description="Serve google.cloud.translation.v3 on the same port; needs the extra.")
     google_files: FilePath | None = Field(
         None, description="Folder that BatchTranslateText reads and writes; without it the method is refused."
@@ -361,6 +364,7 @@ def _apply_options(tree: dict[str, Any], options: Mapping[str, object]) -> None:
 
 
 _PATHS = (
+    ("server", "glossaries"),
     ("server", "google_files"),
     ("server", "google_operations"),
     ("tls", "certificate"),

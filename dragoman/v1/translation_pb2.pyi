@@ -25,6 +25,13 @@ class LengthNormalization(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     LENGTH_NORMALIZATION_GNMT: _ClassVar[LengthNormalization]
     LENGTH_NORMALIZATION_AVERAGE: _ClassVar[LengthNormalization]
 
+class GlossaryFormat(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    GLOSSARY_FORMAT_UNSPECIFIED: _ClassVar[GlossaryFormat]
+    GLOSSARY_FORMAT_TSV: _ClassVar[GlossaryFormat]
+    GLOSSARY_FORMAT_CSV: _ClassVar[GlossaryFormat]
+    GLOSSARY_FORMAT_TBX: _ClassVar[GlossaryFormat]
+
 class WarningKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     WARNING_KIND_UNSPECIFIED: _ClassVar[WarningKind]
@@ -52,6 +59,10 @@ TEXT_FORMAT_HTML: TextFormat
 LENGTH_NORMALIZATION_UNSPECIFIED: LengthNormalization
 LENGTH_NORMALIZATION_GNMT: LengthNormalization
 LENGTH_NORMALIZATION_AVERAGE: LengthNormalization
+GLOSSARY_FORMAT_UNSPECIFIED: GlossaryFormat
+GLOSSARY_FORMAT_TSV: GlossaryFormat
+GLOSSARY_FORMAT_CSV: GlossaryFormat
+GLOSSARY_FORMAT_TBX: GlossaryFormat
 WARNING_KIND_UNSPECIFIED: WarningKind
 WARNING_KIND_FIGURE_DIFFERS: WarningKind
 WARNING_KIND_SPAN_LOST: WarningKind
@@ -67,7 +78,7 @@ FINISH_REASON_END_OF_SENTENCE: FinishReason
 FINISH_REASON_LENGTH: FinishReason
 
 class TranslateRequest(_message.Message):
-    __slots__ = ("texts", "source_language_code", "target_language_code", "model", "search_options", "return_options", "split_sentences", "priority", "text_format", "join_lines")
+    __slots__ = ("texts", "source_language_code", "target_language_code", "model", "search_options", "return_options", "split_sentences", "priority", "text_format", "join_lines", "terms", "glossary")
     TEXTS_FIELD_NUMBER: _ClassVar[int]
     SOURCE_LANGUAGE_CODE_FIELD_NUMBER: _ClassVar[int]
     TARGET_LANGUAGE_CODE_FIELD_NUMBER: _ClassVar[int]
@@ -78,6 +89,8 @@ class TranslateRequest(_message.Message):
     PRIORITY_FIELD_NUMBER: _ClassVar[int]
     TEXT_FORMAT_FIELD_NUMBER: _ClassVar[int]
     JOIN_LINES_FIELD_NUMBER: _ClassVar[int]
+    TERMS_FIELD_NUMBER: _ClassVar[int]
+    GLOSSARY_FIELD_NUMBER: _ClassVar[int]
     texts: _containers.RepeatedScalarFieldContainer[str]
     source_language_code: str
     target_language_code: str
@@ -88,7 +101,9 @@ class TranslateRequest(_message.Message):
     priority: Priority
     text_format: TextFormat
     join_lines: bool
-    def __init__(self, texts: _Optional[_Iterable[str]] = ..., source_language_code: _Optional[str] = ..., target_language_code: _Optional[str] = ..., model: _Optional[str] = ..., search_options: _Optional[_Union[SearchOptions, _Mapping]] = ..., return_options: _Optional[_Union[ReturnOptions, _Mapping]] = ..., split_sentences: _Optional[bool] = ..., priority: _Optional[_Union[Priority, str]] = ..., text_format: _Optional[_Union[TextFormat, str]] = ..., join_lines: _Optional[bool] = ...) -> None: ...
+    terms: _containers.RepeatedCompositeFieldContainer[Term]
+    glossary: str
+    def __init__(self, texts: _Optional[_Iterable[str]] = ..., source_language_code: _Optional[str] = ..., target_language_code: _Optional[str] = ..., model: _Optional[str] = ..., search_options: _Optional[_Union[SearchOptions, _Mapping]] = ..., return_options: _Optional[_Union[ReturnOptions, _Mapping]] = ..., split_sentences: _Optional[bool] = ..., priority: _Optional[_Union[Priority, str]] = ..., text_format: _Optional[_Union[TextFormat, str]] = ..., join_lines: _Optional[bool] = ..., terms: _Optional[_Iterable[_Union[Term, _Mapping]]] = ..., glossary: _Optional[str] = ...) -> None: ...
 
 class SearchOptions(_message.Message):
     __slots__ = ("beam_size", "n_best", "length_penalty", "max_target_length", "length_normalization", "coverage_penalty", "min_target_length", "no_repeat_ngram_size", "target_prefix", "suppressed_pieces", "sampling_temperature", "sampling_top_k", "sampling_top_p", "seed", "max_retries")
@@ -189,7 +204,7 @@ class TranslateStreamItems(_message.Message):
     def __init__(self, items: _Optional[_Iterable[_Union[TranslateStreamItem, _Mapping]]] = ...) -> None: ...
 
 class TranslateStreamConfig(_message.Message):
-    __slots__ = ("source_language_code", "target_language_code", "model", "search_options", "return_options", "split_sentences", "priority", "text_format", "join_lines")
+    __slots__ = ("source_language_code", "target_language_code", "model", "search_options", "return_options", "split_sentences", "priority", "text_format", "join_lines", "terms", "glossary")
     SOURCE_LANGUAGE_CODE_FIELD_NUMBER: _ClassVar[int]
     TARGET_LANGUAGE_CODE_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
@@ -199,6 +214,8 @@ class TranslateStreamConfig(_message.Message):
     PRIORITY_FIELD_NUMBER: _ClassVar[int]
     TEXT_FORMAT_FIELD_NUMBER: _ClassVar[int]
     JOIN_LINES_FIELD_NUMBER: _ClassVar[int]
+    TERMS_FIELD_NUMBER: _ClassVar[int]
+    GLOSSARY_FIELD_NUMBER: _ClassVar[int]
     source_language_code: str
     target_language_code: str
     model: str
@@ -208,7 +225,9 @@ class TranslateStreamConfig(_message.Message):
     priority: Priority
     text_format: TextFormat
     join_lines: bool
-    def __init__(self, source_language_code: _Optional[str] = ..., target_language_code: _Optional[str] = ..., model: _Optional[str] = ..., search_options: _Optional[_Union[SearchOptions, _Mapping]] = ..., return_options: _Optional[_Union[ReturnOptions, _Mapping]] = ..., split_sentences: _Optional[bool] = ..., priority: _Optional[_Union[Priority, str]] = ..., text_format: _Optional[_Union[TextFormat, str]] = ..., join_lines: _Optional[bool] = ...) -> None: ...
+    terms: _containers.RepeatedCompositeFieldContainer[Term]
+    glossary: str
+    def __init__(self, source_language_code: _Optional[str] = ..., target_language_code: _Optional[str] = ..., model: _Optional[str] = ..., search_options: _Optional[_Union[SearchOptions, _Mapping]] = ..., return_options: _Optional[_Union[ReturnOptions, _Mapping]] = ..., split_sentences: _Optional[bool] = ..., priority: _Optional[_Union[Priority, str]] = ..., text_format: _Optional[_Union[TextFormat, str]] = ..., join_lines: _Optional[bool] = ..., terms: _Optional[_Iterable[_Union[Term, _Mapping]]] = ..., glossary: _Optional[str] = ...) -> None: ...
 
 class TranslateStreamItem(_message.Message):
     __slots__ = ("id", "text")
@@ -245,7 +264,7 @@ class TranslateStreamResult(_message.Message):
     def __init__(self, id: _Optional[int] = ..., translation: _Optional[_Union[Translation, _Mapping]] = ...) -> None: ...
 
 class TranslateLiveRequest(_message.Message):
-    __slots__ = ("text", "source_language_code", "target_language_code", "model", "search_options", "return_options", "split_sentences", "priority", "text_format", "join_lines")
+    __slots__ = ("text", "source_language_code", "target_language_code", "model", "search_options", "return_options", "split_sentences", "priority", "text_format", "join_lines", "terms", "glossary")
     TEXT_FIELD_NUMBER: _ClassVar[int]
     SOURCE_LANGUAGE_CODE_FIELD_NUMBER: _ClassVar[int]
     TARGET_LANGUAGE_CODE_FIELD_NUMBER: _ClassVar[int]
@@ -256,6 +275,8 @@ class TranslateLiveRequest(_message.Message):
     PRIORITY_FIELD_NUMBER: _ClassVar[int]
     TEXT_FORMAT_FIELD_NUMBER: _ClassVar[int]
     JOIN_LINES_FIELD_NUMBER: _ClassVar[int]
+    TERMS_FIELD_NUMBER: _ClassVar[int]
+    GLOSSARY_FIELD_NUMBER: _ClassVar[int]
     text: str
     source_language_code: str
     target_language_code: str
@@ -266,7 +287,9 @@ class TranslateLiveRequest(_message.Message):
     priority: Priority
     text_format: TextFormat
     join_lines: bool
-    def __init__(self, text: _Optional[str] = ..., source_language_code: _Optional[str] = ..., target_language_code: _Optional[str] = ..., model: _Optional[str] = ..., search_options: _Optional[_Union[SearchOptions, _Mapping]] = ..., return_options: _Optional[_Union[ReturnOptions, _Mapping]] = ..., split_sentences: _Optional[bool] = ..., priority: _Optional[_Union[Priority, str]] = ..., text_format: _Optional[_Union[TextFormat, str]] = ..., join_lines: _Optional[bool] = ...) -> None: ...
+    terms: _containers.RepeatedCompositeFieldContainer[Term]
+    glossary: str
+    def __init__(self, text: _Optional[str] = ..., source_language_code: _Optional[str] = ..., target_language_code: _Optional[str] = ..., model: _Optional[str] = ..., search_options: _Optional[_Union[SearchOptions, _Mapping]] = ..., return_options: _Optional[_Union[ReturnOptions, _Mapping]] = ..., split_sentences: _Optional[bool] = ..., priority: _Optional[_Union[Priority, str]] = ..., text_format: _Optional[_Union[TextFormat, str]] = ..., join_lines: _Optional[bool] = ..., terms: _Optional[_Iterable[_Union[Term, _Mapping]]] = ..., glossary: _Optional[str] = ...) -> None: ...
 
 class TranslateLiveResponse(_message.Message):
     __slots__ = ("stable_text", "unstable_text", "translation", "started")
@@ -379,7 +402,7 @@ class LanguageCandidate(_message.Message):
     def __init__(self, language_code: _Optional[str] = ..., confidence: _Optional[float] = ...) -> None: ...
 
 class Hypothesis(_message.Message):
-    __slots__ = ("text", "score", "pieces", "token_log_probs", "attention", "alignment", "finish_reason", "warnings", "quality")
+    __slots__ = ("text", "score", "pieces", "token_log_probs", "attention", "alignment", "finish_reason", "warnings", "quality", "terms")
     TEXT_FIELD_NUMBER: _ClassVar[int]
     SCORE_FIELD_NUMBER: _ClassVar[int]
     PIECES_FIELD_NUMBER: _ClassVar[int]
@@ -389,6 +412,7 @@ class Hypothesis(_message.Message):
     FINISH_REASON_FIELD_NUMBER: _ClassVar[int]
     WARNINGS_FIELD_NUMBER: _ClassVar[int]
     QUALITY_FIELD_NUMBER: _ClassVar[int]
+    TERMS_FIELD_NUMBER: _ClassVar[int]
     text: str
     score: float
     pieces: _containers.RepeatedScalarFieldContainer[str]
@@ -398,7 +422,92 @@ class Hypothesis(_message.Message):
     finish_reason: FinishReason
     warnings: _containers.RepeatedCompositeFieldContainer[TranslationWarning]
     quality: float
-    def __init__(self, text: _Optional[str] = ..., score: _Optional[float] = ..., pieces: _Optional[_Iterable[str]] = ..., token_log_probs: _Optional[_Iterable[float]] = ..., attention: _Optional[_Union[Attention, _Mapping]] = ..., alignment: _Optional[_Iterable[_Union[AlignedSpans, _Mapping]]] = ..., finish_reason: _Optional[_Union[FinishReason, str]] = ..., warnings: _Optional[_Iterable[_Union[TranslationWarning, _Mapping]]] = ..., quality: _Optional[float] = ...) -> None: ...
+    terms: _containers.RepeatedCompositeFieldContainer[TermOutcome]
+    def __init__(self, text: _Optional[str] = ..., score: _Optional[float] = ..., pieces: _Optional[_Iterable[str]] = ..., token_log_probs: _Optional[_Iterable[float]] = ..., attention: _Optional[_Union[Attention, _Mapping]] = ..., alignment: _Optional[_Iterable[_Union[AlignedSpans, _Mapping]]] = ..., finish_reason: _Optional[_Union[FinishReason, str]] = ..., warnings: _Optional[_Iterable[_Union[TranslationWarning, _Mapping]]] = ..., quality: _Optional[float] = ..., terms: _Optional[_Iterable[_Union[TermOutcome, _Mapping]]] = ...) -> None: ...
+
+class Term(_message.Message):
+    __slots__ = ("source", "targets", "do_not_translate", "match_case")
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    TARGETS_FIELD_NUMBER: _ClassVar[int]
+    DO_NOT_TRANSLATE_FIELD_NUMBER: _ClassVar[int]
+    MATCH_CASE_FIELD_NUMBER: _ClassVar[int]
+    source: str
+    targets: _containers.RepeatedScalarFieldContainer[str]
+    do_not_translate: bool
+    match_case: bool
+    def __init__(self, source: _Optional[str] = ..., targets: _Optional[_Iterable[str]] = ..., do_not_translate: _Optional[bool] = ..., match_case: _Optional[bool] = ...) -> None: ...
+
+class TermOutcome(_message.Message):
+    __slots__ = ("source", "target", "span", "reason")
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    TARGET_FIELD_NUMBER: _ClassVar[int]
+    SPAN_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    source: str
+    target: str
+    span: Span
+    reason: str
+    def __init__(self, source: _Optional[str] = ..., target: _Optional[str] = ..., span: _Optional[_Union[Span, _Mapping]] = ..., reason: _Optional[str] = ...) -> None: ...
+
+class Glossary(_message.Message):
+    __slots__ = ("name", "language_codes", "entry_count")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    LANGUAGE_CODES_FIELD_NUMBER: _ClassVar[int]
+    ENTRY_COUNT_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    language_codes: _containers.RepeatedScalarFieldContainer[str]
+    entry_count: int
+    def __init__(self, name: _Optional[str] = ..., language_codes: _Optional[_Iterable[str]] = ..., entry_count: _Optional[int] = ...) -> None: ...
+
+class CreateGlossaryRequest(_message.Message):
+    __slots__ = ("name", "content", "format")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    CONTENT_FIELD_NUMBER: _ClassVar[int]
+    FORMAT_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    content: bytes
+    format: GlossaryFormat
+    def __init__(self, name: _Optional[str] = ..., content: _Optional[bytes] = ..., format: _Optional[_Union[GlossaryFormat, str]] = ...) -> None: ...
+
+class CreateGlossaryResponse(_message.Message):
+    __slots__ = ("glossary",)
+    GLOSSARY_FIELD_NUMBER: _ClassVar[int]
+    glossary: Glossary
+    def __init__(self, glossary: _Optional[_Union[Glossary, _Mapping]] = ...) -> None: ...
+
+class GetGlossaryRequest(_message.Message):
+    __slots__ = ("name",)
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    def __init__(self, name: _Optional[str] = ...) -> None: ...
+
+class GetGlossaryResponse(_message.Message):
+    __slots__ = ("glossary", "content")
+    GLOSSARY_FIELD_NUMBER: _ClassVar[int]
+    CONTENT_FIELD_NUMBER: _ClassVar[int]
+    glossary: Glossary
+    content: bytes
+    def __init__(self, glossary: _Optional[_Union[Glossary, _Mapping]] = ..., content: _Optional[bytes] = ...) -> None: ...
+
+class ListGlossariesRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ListGlossariesResponse(_message.Message):
+    __slots__ = ("glossaries",)
+    GLOSSARIES_FIELD_NUMBER: _ClassVar[int]
+    glossaries: _containers.RepeatedCompositeFieldContainer[Glossary]
+    def __init__(self, glossaries: _Optional[_Iterable[_Union[Glossary, _Mapping]]] = ...) -> None: ...
+
+class DeleteGlossaryRequest(_message.Message):
+    __slots__ = ("name",)
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    def __init__(self, name: _Optional[str] = ...) -> None: ...
+
+class DeleteGlossaryResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
 
 class TranslationWarning(_message.Message):
     __slots__ = ("kind", "source", "target")

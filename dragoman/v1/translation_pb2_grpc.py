@@ -94,6 +94,26 @@ class TranslationServiceStub:
                 request_serializer=dragoman_dot_v1_dot_translation__pb2.GetModelRequest.SerializeToString,
                 response_deserializer=dragoman_dot_v1_dot_translation__pb2.GetModelResponse.FromString,
                 _registered_method=True)
+        self.CreateGlossary = channel.unary_unary(
+                '/dragoman.v1.TranslationService/CreateGlossary',
+                request_serializer=dragoman_dot_v1_dot_translation__pb2.CreateGlossaryRequest.SerializeToString,
+                response_deserializer=dragoman_dot_v1_dot_translation__pb2.CreateGlossaryResponse.FromString,
+                _registered_method=True)
+        self.GetGlossary = channel.unary_unary(
+                '/dragoman.v1.TranslationService/GetGlossary',
+                request_serializer=dragoman_dot_v1_dot_translation__pb2.GetGlossaryRequest.SerializeToString,
+                response_deserializer=dragoman_dot_v1_dot_translation__pb2.GetGlossaryResponse.FromString,
+                _registered_method=True)
+        self.ListGlossaries = channel.unary_unary(
+                '/dragoman.v1.TranslationService/ListGlossaries',
+                request_serializer=dragoman_dot_v1_dot_translation__pb2.ListGlossariesRequest.SerializeToString,
+                response_deserializer=dragoman_dot_v1_dot_translation__pb2.ListGlossariesResponse.FromString,
+                _registered_method=True)
+        self.DeleteGlossary = channel.unary_unary(
+                '/dragoman.v1.TranslationService/DeleteGlossary',
+                request_serializer=dragoman_dot_v1_dot_translation__pb2.DeleteGlossaryRequest.SerializeToString,
+                response_deserializer=dragoman_dot_v1_dot_translation__pb2.DeleteGlossaryResponse.FromString,
+                _registered_method=True)
         self.GetServer = channel.unary_unary(
                 '/dragoman.v1.TranslationService/GetServer',
                 request_serializer=dragoman_dot_v1_dot_translation__pb2.GetServerRequest.SerializeToString,
@@ -191,6 +211,35 @@ class TranslationServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CreateGlossary(self, request, context):
+        """Stores a glossary under a name, for all callers, over a restart of the server. FAILED_PRECONDITION without a folder
+        for glossaries; ALREADY_EXISTS for a name that is taken; RESOURCE_EXHAUSTED (GLOSSARIES_FULL) if there is no room.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetGlossary(self, request, context):
+        """Returns a glossary with its terms. NOT_FOUND for an unknown name.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListGlossaries(self, request, context):
+        """Lists the glossaries by name, without their terms.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteGlossary(self, request, context):
+        """Deletes a glossary. Calls that began with it go on with it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetServer(self, request, context):
         """Returns the server's version, limits and features.
         """
@@ -235,6 +284,26 @@ def add_TranslationServiceServicer_to_server(servicer, server):
                     servicer.GetModel,
                     request_deserializer=dragoman_dot_v1_dot_translation__pb2.GetModelRequest.FromString,
                     response_serializer=dragoman_dot_v1_dot_translation__pb2.GetModelResponse.SerializeToString,
+            ),
+            'CreateGlossary': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateGlossary,
+                    request_deserializer=dragoman_dot_v1_dot_translation__pb2.CreateGlossaryRequest.FromString,
+                    response_serializer=dragoman_dot_v1_dot_translation__pb2.CreateGlossaryResponse.SerializeToString,
+            ),
+            'GetGlossary': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetGlossary,
+                    request_deserializer=dragoman_dot_v1_dot_translation__pb2.GetGlossaryRequest.FromString,
+                    response_serializer=dragoman_dot_v1_dot_translation__pb2.GetGlossaryResponse.SerializeToString,
+            ),
+            'ListGlossaries': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListGlossaries,
+                    request_deserializer=dragoman_dot_v1_dot_translation__pb2.ListGlossariesRequest.FromString,
+                    response_serializer=dragoman_dot_v1_dot_translation__pb2.ListGlossariesResponse.SerializeToString,
+            ),
+            'DeleteGlossary': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteGlossary,
+                    request_deserializer=dragoman_dot_v1_dot_translation__pb2.DeleteGlossaryRequest.FromString,
+                    response_serializer=dragoman_dot_v1_dot_translation__pb2.DeleteGlossaryResponse.SerializeToString,
             ),
             'GetServer': grpc.unary_unary_rpc_method_handler(
                     servicer.GetServer,
@@ -456,6 +525,114 @@ class TranslationService:
             '/dragoman.v1.TranslationService/GetModel',
             dragoman_dot_v1_dot_translation__pb2.GetModelRequest.SerializeToString,
             dragoman_dot_v1_dot_translation__pb2.GetModelResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateGlossary(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dragoman.v1.TranslationService/CreateGlossary',
+            dragoman_dot_v1_dot_translation__pb2.CreateGlossaryRequest.SerializeToString,
+            dragoman_dot_v1_dot_translation__pb2.CreateGlossaryResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetGlossary(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dragoman.v1.TranslationService/GetGlossary',
+            dragoman_dot_v1_dot_translation__pb2.GetGlossaryRequest.SerializeToString,
+            dragoman_dot_v1_dot_translation__pb2.GetGlossaryResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListGlossaries(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dragoman.v1.TranslationService/ListGlossaries',
+            dragoman_dot_v1_dot_translation__pb2.ListGlossariesRequest.SerializeToString,
+            dragoman_dot_v1_dot_translation__pb2.ListGlossariesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteGlossary(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dragoman.v1.TranslationService/DeleteGlossary',
+            dragoman_dot_v1_dot_translation__pb2.DeleteGlossaryRequest.SerializeToString,
+            dragoman_dot_v1_dot_translation__pb2.DeleteGlossaryResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -3,6 +3,7 @@
 from dragoman.server.client.asynchronous import AsyncClient
 from dragoman.server.client.blocking import Client
 from dragoman.server.client.connection import DEFAULT_TIMEOUT, ModelChangedError, ServerError, Tls
+from dragoman.server.client.glossaries import GlossaryDescription
 from dragoman.server.client.queries import Scoring, Search
 from dragoman.server.client.results import (
     LanguageCandidate,
@@ -20,6 +21,7 @@ __all__ = [
     "STREAM_WINDOW",
     "AsyncClient",
     "Client",
+    "GlossaryDescription",
     "LanguageCandidate",
     "LiveTranslation",
     "ModelChangedError",

@@ -20,6 +20,7 @@ from dragoman.server.client.connection import (
     explain_silence,
     new_request_id,
 )
+from dragoman.server.client.glossaries import AsyncGlossaryCalls
 from dragoman.server.client.queries import Query, Scoring, Search
 from dragoman.server.client.stream_state import MAX_GROUP_LENGTH, MAX_GROUP_SIZE, STREAM_WINDOW, StreamState, pack
 from dragoman.translation.results import Translation
@@ -34,7 +35,7 @@ Value = TypeVar("Value")
 Texts = Iterable[str] | AsyncIterable[str]
 
 
-class AsyncClient:
+class AsyncClient(AsyncGlossaryCalls):
     """`Client` for asyncio; use it with `async with`, on one event loop. Cancelling a task cancels its call."""
 
     def __init__(

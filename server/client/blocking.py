@@ -20,6 +20,7 @@ from dragoman.server.client.connection import (
     explain_silence,
     new_request_id,
 )
+from dragoman.server.client.glossaries import GlossaryCalls
 from dragoman.server.client.queries import Query, Scoring, Search
 from dragoman.server.client.results import (
     LanguageCandidate,
@@ -40,7 +41,7 @@ from dragoman.v1 import translation_pb2_grpc
 Answer = TypeVar("Answer")
 
 
-class Client:
+class Client(GlossaryCalls):
     """A connection to a server; a context manager. Threads may share it.
 
     Every method raises InvalidInputError for a wrong request, NotFoundError for an unknown model or language, and

@@ -20,6 +20,7 @@ from dragoman.server.client.results import (
     read_score_result,
     read_server,
 )
+from dragoman.translation.terms.glossary import Glossary, forms_in
 from dragoman.v1 import translation_pb2 as pb
 
 Answer = TypeVar("Answer")
@@ -40,6 +41,8 @@ class Search(SearchArguments, total=False):
     model:            optional if only one model translates between the languages.
     split_sentences:  whether to translate each text sentence by sentence; a text may then be of any length.
     join_lines:       whether to join the lines of wrapped paragraphs, as of e-mail, and to wrap their translations.
+    terms:            a glossary, of which at most 1000 terms may fit the languages.
+    glossary:         name of a glossary of the server, whose terms apply after those.
     text_format:      "html" keeps tags in their places; by default "plain".
     priority:         "interactive" goes before "batch"; by default "batch" for streams, otherwise "interactive".
     return_pieces, return_token_log_probs, return_alignment: whether hypotheses have these fields, like
@@ -50,6 +53,8 @@ class Search(SearchArguments, total=False):
     model: str | None
     split_sentences: bool
     join_lines: bool
+    terms: Glossary | None
+    glossary: str | None
     text_format: Literal["plain", "html"]
     priority: PriorityName
     return_pieces: bool
@@ -172,12 +177,36 @@ def _translating_fields(to: str, search: Mapping[str, Any]) -> dict[str, Any]:
     """The common fields of all translation requests."""
     rest = dict(search)
     options = {name: rest.pop(name) for name in SEARCH_OPTION_NAMES if name in rest and name != "return_attention"}
+    terms = rest.pop("terms", None)
     own = {
         "split_sentences": rest.pop("split_sentences", None),
         "join_lines": rest.pop("join_lines", None),
+        "terms": [] if terms is None else write_terms(terms, rest.get("source_language"), to),
+        "glossary": rest.pop("glossary", None) or "",
         "text_format": _number_of(_FORMATS, "text_format", rest),
     }
     return own | _fields(to, rest, pb.SearchOptions, "search_options", options)
+
+
+def write_terms(glossary: Glossary, source_language: str | None, to: str) -> list[pb.Term]:
+    """A glossary's terms for a call. Raises InvalidRequestError if the source language cannot be known."""
+    others = [language for language in glossary.languages if language.lower() != to.lower()]
+    if source_language in (None, "", "auto"):
+        if len(others) != 1:
+            raise InvalidRequestError(f"terms: name source_language, one of {', '.join(others)}")
+        source_language = others[0]
+    assert source_language is not None
+    return [
+        pb.Term(
+            source=source,
+            targets=() if entry.is_kept else targets,
+            do_not_translate=entry.is_kept,
+            match_case=entry.is_exact,
+        )
+        for entry in glossary.entries
+        if (targets := forms_in(entry, to))
+        for source in forms_in(entry, source_language)
+    ]
 
 
 def _fields(to: str, rest: dict[str, Any], kind: Any, name: str, options: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from dragoman.model.errors import InvalidTextError
 from dragoman.translation.markup.alignment import Alignment, word_spans
 from dragoman.translation.results import FinishReason, Hypothesis, Translation, TranslationWarning, WarningKind
 from dragoman.translation.scoring.scored import ScoredTranslation
+from dragoman.translation.terms.outcomes import TermOutcome
 from dragoman.v1 import translation_pb2 as pb
 
 Result = TypeVar("Result")
@@ -150,7 +151,13 @@ def _read_hypothesis(source: str, message: pb.Hypothesis) -> Hypothesis:
         finish_reason=_FINISH_REASONS.get(message.finish_reason, ""),
         warnings=tuple(_read_warning(warning) for warning in message.warnings if warning.kind in _WARNING_KINDS),
         quality=message.quality if message.HasField("quality") else None,
+        terms=tuple(_read_term(outcome) for outcome in message.terms),
     )
+
+
+def _read_term(message: pb.TermOutcome) -> TermOutcome:
+    span = (message.span.begin, message.span.end) if message.HasField("span") else None
+    return TermOutcome(message.source, message.target, span, message.reason)
 
 
 def _read_warning(message: pb.TranslationWarning) -> TranslationWarning:

@@ -38,6 +38,7 @@ from dragoman.server.signals import (
 )
 from dragoman.server.telemetry import Monitor
 from dragoman.server.translating.detection import LanguageDetector
+from dragoman.server.translating.glossaries import Glossaries
 from dragoman.server.translating.translating import Translating
 from dragoman.v1 import translation_pb2_grpc
 
@@ -80,7 +81,8 @@ class TranslationServer:
         """path: the configuration's file, if any. reread: reads the configuration again. load, try_out: see
         `Catalogue`.
 
-        Raises DragomanError if traces are configured and their packages are missing.
+        Raises DragomanError if traces are configured and their packages are missing, or if the folder of glossaries
+        cannot be read.
         """
         self._config = config
         self._monitor = Monitor(config.metrics, config.log, config.traces, self._statistics)
@@ -95,7 +97,8 @@ class TranslationServer:
             max_retired=config.server.max_retired_models,
         )
         self._upkeep = Upkeep(self._catalogue, config, path=path, reread=reread)
-        self._translating = Translating(self._catalogue, config.limits, LanguageDetector())
+        glossaries = Glossaries(config.server.glossaries)
+        self._translating = Translating(self._catalogue, config.limits, LanguageDetector(), glossaries)
         self._service = TranslationService(self._translating, self._catalogue)
         self._health = ServingHealth()
         self._google: GoogleFacade | None = None

@@ -17,6 +17,7 @@ from dragoman.server.access.quotas import QuotaError
 from dragoman.server.grpc.call_metadata import REQUEST_ID, RETRY_HINT, current_call
 from dragoman.server.scheduling.scheduler import QueueFullError
 from dragoman.server.scheduling.worker import DeadlineError, EngineError, ReplicaLostError, WorkerClosedError
+from dragoman.server.translating.glossaries import GlossariesFullError, GlossaryExistsError, NoGlossariesError
 
 MAX_MESSAGE_BYTES = 1024
 """Maximal size of a status message in UTF-8: it is sent twice in metadata, which is limited to a few kilobytes."""
@@ -54,6 +55,9 @@ _KINDS: tuple[tuple[type[Exception], grpc.StatusCode, str], ...] = (
     (QueueFullError, grpc.StatusCode.RESOURCE_EXHAUSTED, "QUEUE_FULL"),
     (QuotaError, grpc.StatusCode.RESOURCE_EXHAUSTED, "QUOTA_EXCEEDED"),
     (TooLargeError, grpc.StatusCode.RESOURCE_EXHAUSTED, "ANSWER_TOO_LARGE"),
+    (GlossariesFullError, grpc.StatusCode.RESOURCE_EXHAUSTED, "GLOSSARIES_FULL"),
+    (GlossaryExistsError, grpc.StatusCode.ALREADY_EXISTS, ""),
+    (NoGlossariesError, grpc.StatusCode.FAILED_PRECONDITION, ""),
     (DeadlineError, grpc.StatusCode.DEADLINE_EXCEEDED, ""),
     (WorkerClosedError, grpc.StatusCode.UNAVAILABLE, "SHUTTING_DOWN"),
     (ReplicaLostError, grpc.StatusCode.UNAVAILABLE, "REPLICA_LOST"),
@@ -103,7 +107,7 @@ def _trailing_metadata(code: grpc.StatusCode, message: str, error: Exception) ->
         packed.Pack(detail)
         status.details.append(packed)
     trailing: list[tuple[str, str | bytes]] = [*rpc_status.to_status(status).trailing_metadata]
-    if isinstance(error, TooLargeError):
+    if isinstance(error, TooLargeError | GlossariesFullError):
         trailing.append((RETRY_HINT, "-1"))
     elif isinstance(error, QueueFullError | QuotaError):
         trailing.append((RETRY_HINT, str(max(1, round(error.retry_after * 1000)))))

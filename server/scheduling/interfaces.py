@@ -14,6 +14,7 @@ from dragoman.model.decoding.statistics import EngineStatistics
 from dragoman.translation.drafts import Found, Round
 from dragoman.translation.preparing import PreparedText
 from dragoman.translation.results import Translation
+from dragoman.translation.terms.matching import TermFinder
 
 
 class WorkerObserver(Protocol):
@@ -147,6 +148,7 @@ class ServedTranslator(Protocol):
         *,
         split_sentences: bool = True,
         join_lines: bool = True,
+        terms: TermFinder | None = None,
     ) -> PreparedText:
         """Split a text into segments of pieces; thread-safe. Raises InvalidInputError for options that the model lacks,
         and without split_sentences for a text beyond its limit."""

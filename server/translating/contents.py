@@ -1,13 +1,14 @@
 """HTML in a worker. The places of tags come from attention, which is kept for a part of the texts at a time."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dragoman.server.scheduling.worker import TextFailure
 from dragoman.translation.markup.document import Document, TranslatedText
 from dragoman.translation.markup.word_weights import word_weights
 from dragoman.translation.preparing import PreparedText
 from dragoman.translation.results import Hypothesis, Translation, TranslationWarning
+from dragoman.translation.terms.outcomes import TermOutcome
 
 MAX_ATTENTION_BYTES = 64 * 1024 * 1024
 """Approximate size of the attention of texts that are translated at once. Then it is reduced to weights between
@@ -19,13 +20,14 @@ MAX_WEIGHTS_BYTES = 256 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class MarkedPart:
-    """A translated part of a document. weight: number of its source pieces."""
+    """A translated part of a document. weight: number of its source pieces. terms: without their places."""
 
     translated: TranslatedText
     score: float
     weight: int
     quality: float | None = None
     warnings: tuple[TranslationWarning, ...] = ()
+    terms: tuple[TermOutcome, ...] = ()
 
 
 def plain_text(html: str) -> str:
@@ -69,6 +71,7 @@ def keep_weights(
             _num_pieces(part),
             result.quality,
             result.warnings,
+            _placeless(result),
         )
         if isinstance(result, Translation)
         else result
@@ -96,7 +99,13 @@ def render(html: str, document: Document, parts: Sequence[MarkedPart | TextFailu
             for warning in part.warnings
         ]
         warnings = tuple(dict.fromkeys(of_parts))
-    return Translation(html, (Hypothesis("".join(rendered), score, warnings=warnings, quality=quality),))
+    terms = tuple(outcome for part in marked for outcome in part.terms)
+    hypothesis = Hypothesis("".join(rendered), score, warnings=warnings, quality=quality, terms=terms)
+    return Translation(html, (hypothesis,))
+
+
+def _placeless(translation: Translation) -> tuple[TermOutcome, ...]:
+    return tuple(replace(outcome, span=None) for outcome in translation.hypotheses[0].terms)
 
 
 def _mean(weighted: Sequence[tuple[float, int]]) -> float | None:

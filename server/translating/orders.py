@@ -7,6 +7,7 @@ from dragoman.model.decoding.search_options import SearchOptions
 from dragoman.server.call_context import Priority
 from dragoman.server.scheduling.worker import TextFailure
 from dragoman.translation.results import Translation
+from dragoman.translation.terms.glossary import Entry
 
 TextFormat: TypeAlias = Literal["plain", "html"]
 
@@ -61,18 +62,42 @@ class ScoreOrder:
 
 
 @dataclass(frozen=True, slots=True)
+class GivenTerm:
+    """A term of an order.
+
+    targets:  forms of which one is due. is_kept: whether it is not translated; then there are no targets.
+    is_exact: whether the source must have the same capitals.
+    """
+
+    source: str
+    targets: tuple[str, ...] = ()
+    is_kept: bool = False
+    is_exact: bool = False
+
+    def entry(self, source_language: str, target_language: str) -> Entry:
+        """It in a glossary."""
+        targets = (self.source,) if self.is_kept else self.targets
+        forms = {source_language: (self.source,), target_language: targets}
+        return Entry(forms, self.is_kept, self.is_exact)
+
+
+@dataclass(frozen=True, slots=True)
 class TranslationOrder(ScoreOrder):
     """An order to translate texts.
 
     source_language: AUTO detects each text's language; so does an empty one if the target has several sources.
     split_sentences: whether to split texts into sentences.
     join_lines:      whether to join the lines of wrapped paragraphs before.
+    terms:           with given translations; they go before those of the glossary.
+    glossary:        name of a stored glossary; empty for none.
     """
 
     priority: Priority = Priority.INTERACTIVE
     split_sentences: bool = True
     join_lines: bool = True
     text_format: TextFormat = "plain"
+    terms: tuple[GivenTerm, ...] = ()
+    glossary: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapp
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from functools import partial
+from types import MappingProxyType
 from typing import Any, TypeAlias
 
 from dragoman.model.errors import InvalidInputError
@@ -27,6 +28,7 @@ from dragoman.server.translating.preparing import (
 from dragoman.translation.markup.document import Document, MarkupText
 from dragoman.translation.preparing import PreparedText
 from dragoman.translation.results import Hypothesis, Translation
+from dragoman.translation.terms.matching import TermFinder
 
 DOCUMENT_BYTES = 64
 """Memory that a document takes for each character, where most of them are tags."""
@@ -78,9 +80,11 @@ class Session:
         limits: LimitsConfig,
         detector: LanguageDetector | None,
         field: str,
+        finders: Mapping[str, TermFinder] = MappingProxyType({}),
     ) -> None:
         """leases: by source language; the first is for texts whose language cannot be detected. detector: None for a
-        fixed source language. Raises InvalidInputError for options that HTML does not allow."""
+        fixed source language. finders: of terms, by source language.
+        Raises InvalidInputError for options that HTML does not allow."""
         self.order = order
         self.limits = limits
         self._leases = leases
@@ -88,6 +92,7 @@ class Session:
         self._target = target
         self._detector = detector
         self._field = field
+        self._finders = finders
         self._is_html = order.text_format == "html"
         self._options = order.search
         self._aligned_options = replace(self._options, return_attention=True) if self._is_html else self._options
@@ -240,6 +245,7 @@ class Session:
             options,
             split_sentences=order.split_sentences,
             join_lines=order.join_lines and not self._is_html,
+            terms=self._finders.get(lease.direction.source),
         )
 
     def _encode_markup(self, lease: Lease, part: MarkupText) -> PreparedText:

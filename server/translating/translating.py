@@ -15,12 +15,15 @@ from dragoman.server.config import LimitsConfig
 from dragoman.server.scheduling.worker import TextFailure
 from dragoman.server.translating.contents import plain_text
 from dragoman.server.translating.detection import Candidate, LanguageDetector
+from dragoman.server.translating.glossaries import Glossaries
 from dragoman.server.translating.languages import find_sources
 from dragoman.server.translating.orders import AUTO, ScoreOrder, TextFormat, TranslationOrder
 from dragoman.server.translating.preparing import check_answer_size, check_number, prepare_all, prepare_item, too_long
 from dragoman.server.translating.session import Session
 from dragoman.translation.preparing import PreparedText
 from dragoman.translation.scoring.scored import ScoredTranslation
+from dragoman.translation.terms.glossary import Glossary
+from dragoman.translation.terms.matching import TermFinder
 
 Pair: TypeAlias = tuple[str, str]
 """A text and its translation."""
@@ -51,8 +54,15 @@ class Translating:
     errors of `Worker`.
     """
 
-    def __init__(self, catalogue: FindsModels, limits: LimitsConfig, detector: LanguageDetector) -> None:
+    def __init__(
+        self,
+        catalogue: FindsModels,
+        limits: LimitsConfig,
+        detector: LanguageDetector,
+        glossaries: Glossaries | None = None,
+    ) -> None:
         self.limits = limits
+        self.glossaries = glossaries or Glossaries()
         self._catalogue = catalogue
         self._detector = detector
 
@@ -65,11 +75,23 @@ class Translating:
         wanted = "" if order.source_language == AUTO else order.source_language
         sources, target = find_sources(self.directions(order.model), wanted, order.target_language)
         detector = self._detector if order.source_language == AUTO or len(sources) > 1 else None
+        finders = self._find_terms(order, sources, target)
         with ExitStack() as stack:
             leases = {
                 source: stack.enter_context(self._catalogue.find(order.model, source, target)) for source in sources
             }
-            yield Session(order, leases, target, limits or self.limits, detector, field)
+            yield Session(order, leases, target, limits or self.limits, detector, field, finders)
+
+    def _find_terms(self, order: TranslationOrder, sources: Sequence[str], target: str) -> dict[str, TermFinder]:
+        """The order's terms by source language. Raises NotFoundError for an unknown glossary."""
+        stored = self.glossaries.get(order.glossary) if order.glossary else None
+        if not order.terms:
+            return {} if stored is None else {source: stored.finder(source, target) for source in sources}
+        rest = () if stored is None else stored.glossary.entries
+        return {
+            source: TermFinder(Glossary((*(term.entry(source, target) for term in order.terms), *rest)), source, target)
+            for source in sources
+        }
 
     async def score(self, order: ScoreOrder, pairs: Sequence[Pair], call: CallContext) -> Scores:
         """Score given translations, each pair as one sentence."""

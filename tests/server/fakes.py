@@ -243,6 +243,7 @@ class FakeTranslator:
         *,
         split_sentences: bool = True,
         join_lines: bool = True,
+        terms: object = None,
     ) -> PreparedText:
         if text == "crash":
             raise ZeroDivisionError("a bug")
@@ -330,6 +331,7 @@ class FakeTranslator:
         *,
         split_sentences: bool = True,
         join_lines: bool = True,
+        terms: object = None,
     ) -> Iterator[Translation]:
         for text in texts:
             prepared = self.prepare(text, direction, options, split_sentences=split_sentences, join_lines=join_lines)

@@ -82,3 +82,22 @@ def check_forms(forms: Iterable[str]) -> None:
             raise InvalidInputError(
                 f'the term "{form[:20]}…" has {len(form)} characters; {MAX_FORM_LENGTH} are possible'
             )
+
+
+def forms_in(entry: Entry, language: str) -> tuple[str, ...]:
+    """The entry's forms in a language, or in one that differs by its region alone."""
+    if language in entry.forms:
+        return entry.forms[language]
+    wanted = language.lower()
+    for given, forms in entry.forms.items():
+        if given.lower() == wanted:
+            return forms
+    for given, forms in entry.forms.items():
+        if primary_language(given) == primary_language(wanted):
+            return forms
+    return ()
+
+
+def primary_language(language: str) -> str:
+    """A language without its region."""
+    return language.lower().replace("_", "-").partition("-")[0]

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from dragoman.translation.terms.glossary import Entry, Glossary
+from dragoman.translation.terms.glossary import Entry, Glossary, forms_in, primary_language
 
 _TOKEN = re.compile(r"\w+|[^\w\s]")
 
@@ -65,14 +65,14 @@ class TermFinder:
 
     def __init__(self, glossary: Glossary, source_language: str, target_language: str) -> None:
         """Languages as in a model; a glossary's "de" counts for "de-DE", and its "de-DE" for "de"."""
-        self._suffixes = SUFFIXES.get(_primary(source_language), ())
-        self._inflects_all = _primary(source_language) not in ("en", "nl")
+        self._suffixes = SUFFIXES.get(primary_language(source_language), ())
+        self._inflects_all = primary_language(source_language) not in ("en", "nl")
         self._target = target_language
         self._phrases: dict[str, list[_Phrase]] = {}  # by the first word in lower case
         known: set[tuple[tuple[str, ...], bool]] = set()
         for entry in glossary.entries:
-            phrases = _forms_in(entry, source_language)
-            if not _forms_in(entry, target_language):
+            phrases = forms_in(entry, source_language)
+            if not forms_in(entry, target_language):
                 continue
             for phrase in phrases:
                 # Capitals alone are an abbreviation: "IT" is not "it".
@@ -109,7 +109,7 @@ class TermFinder:
     def _want(self, entry: Entry, source: str, leads: str) -> WantedTerm:
         if entry.is_kept:
             return WantedTerm(source, (source,), leads)
-        forms = _forms_in(entry, self._target)
+        forms = forms_in(entry, self._target)
         # At the beginning of a sentence.
         capitalized = [form[0].upper() + form[1:] for form in forms]
         return WantedTerm(source, tuple(dict.fromkeys((*forms, *capitalized))), leads)
@@ -143,21 +143,3 @@ class TermFinder:
         if found == word[:-1] + "ies" and word.endswith("y") and "es" in self._suffixes:
             return True
         return found.startswith(word) and found[len(word) :] in self._suffixes
-
-
-def _forms_in(entry: Entry, language: str) -> tuple[str, ...]:
-    """The entry's forms in a language, or in one that differs by its region alone."""
-    if language in entry.forms:
-        return entry.forms[language]
-    wanted = language.lower()
-    for given, forms in entry.forms.items():
-        if given.lower() == wanted:
-            return forms
-    for given, forms in entry.forms.items():
-        if _primary(given) == _primary(wanted):
-            return forms
-    return ()
-
-
-def _primary(language: str) -> str:
-    return language.lower().replace("_", "-").partition("-")[0]

@@ -14,10 +14,12 @@ from dragoman.server.config import LimitsConfig
 from dragoman.server.grpc.statuses import TooLargeError
 from dragoman.server.scheduling.interfaces import ServedTranslator
 from dragoman.server.scheduling.worker import TextFailure
+from dragoman.server.translating.glossaries import StoredGlossary
 from dragoman.server.translating.orders import Outcome, Wanted
 from dragoman.translation.markup.alignment import Alignment, aligned_spans
 from dragoman.translation.results import Hypothesis, Translation, TranslationWarning
 from dragoman.translation.scoring.scored import ScoredTranslation
+from dragoman.translation.terms.outcomes import TermOutcome
 from dragoman.v1 import translation_pb2 as pb
 
 Found = TypeVar("Found")
@@ -86,6 +88,7 @@ def _write_hypothesis(translation: Translation, found: Hypothesis, wanted: Wante
         finish_reason=_FINISH_REASONS[found.finish_reason],
         quality=found.quality,
         warnings=[_write_warning(warning) for warning in found.warnings],
+        terms=[_write_term(outcome) for outcome in found.terms],
     )
     if wanted.is_large:
         _add_details(message, translation.source, found.text, found, wanted)
@@ -99,6 +102,17 @@ def _write_warning(warning: TranslationWarning) -> pb.TranslationWarning:
         source=pb.Span(begin=begin, end=end),
         target=pb.Span(begin=target_begin, end=target_end),
     )
+
+
+def _write_term(outcome: TermOutcome) -> pb.TermOutcome:
+    span = None if outcome.span is None else pb.Span(begin=outcome.span[0], end=outcome.span[1])
+    return pb.TermOutcome(source=outcome.source, target=outcome.target, span=span, reason=outcome.reason)
+
+
+def write_glossary(stored: StoredGlossary) -> pb.Glossary:
+    """The message of a stored glossary."""
+    glossary = stored.glossary
+    return pb.Glossary(name=stored.name, language_codes=glossary.languages, entry_count=len(glossary.entries))
 
 
 def write_score(scored: ScoredTranslation, wanted: Wanted) -> pb.TranslationScore:

@@ -1,18 +1,22 @@
 """Converts requests of the contract to orders, and checks the contract's own limits."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, TypeAlias
 
 from dragoman.model.decoding.search_options import SEARCH_OPTION_NAMES, SearchOptions
 from dragoman.model.errors import InvalidInputError
 from dragoman.server.call_context import Priority
-from dragoman.server.translating.orders import ScoreOrder, TextFormat, TranslationOrder, Wanted
+from dragoman.server.translating.orders import GivenTerm, ScoreOrder, TextFormat, TranslationOrder, Wanted
+from dragoman.translation.terms.glossary import check_forms
 from dragoman.v1 import translation_pb2 as pb
 
 TranslatingRequest: TypeAlias = pb.TranslateRequest | pb.TranslateStreamConfig | pb.TranslateLiveRequest
 
 MAX_SUPPRESSED_PIECES = 1024
 """Limit of a request; each piece costs a lookup for every text."""
+
+MAX_TERMS = 1000
+"""Most terms of a request."""
 
 MAX_PREFIX_LENGTH = 4096
 """Maximal number of characters of target_prefix, which is tokenized for every text."""
@@ -53,7 +57,27 @@ def read_order(request: TranslatingRequest, *, default_priority: Priority = Prio
         split_sentences=request.split_sentences if request.HasField("split_sentences") else True,
         join_lines=request.join_lines if request.HasField("join_lines") else True,
         text_format=_FORMATS[request.text_format],
+        terms=read_terms(request.terms) if request.terms else (),
+        glossary=request.glossary,
     )
+
+
+def read_terms(messages: Sequence[pb.Term]) -> tuple[GivenTerm, ...]:
+    """The terms of a request. Raises InvalidInputError that names the field."""
+    if len(messages) > MAX_TERMS:
+        raise InvalidInputError(f"terms: has {len(messages)} terms, but at most {MAX_TERMS} are allowed")
+    terms = []
+    for place, message in enumerate(messages):
+        source, targets = " ".join(message.source.split()), tuple(" ".join(one.split()) for one in message.targets)
+        try:
+            check_forms((source,))
+            check_forms(targets)
+            if not source or not all(targets) or bool(targets) is message.do_not_translate:
+                raise InvalidInputError("needs a source, and either targets or do_not_translate")
+        except InvalidInputError as error:
+            raise InvalidInputError(f"terms[{place}]: {error}") from error
+        terms.append(GivenTerm(source, targets, message.do_not_translate, message.match_case))
+    return tuple(terms)
 
 
 def read_score_order(request: pb.ScoreRequest) -> ScoreOrder:

@@ -15,6 +15,7 @@ from dragoman.server.grpc.statuses import Context, abort
 from dragoman.server.grpc.v1.answers import (
     check_size,
     write_failure,
+    write_glossary,
     write_model,
     write_outcomes,
     write_scores,
@@ -24,6 +25,7 @@ from dragoman.server.grpc.v1.requests import read_order, read_score_order
 from dragoman.server.grpc.v1.streaming import TextStream, write_started
 from dragoman.server.scheduling.worker import TextFailure, WorkerClosedError
 from dragoman.server.translating.translating import Translating
+from dragoman.translation.terms.reading import write_table
 from dragoman.v1 import translation_pb2 as pb
 from dragoman.v1 import translation_pb2_grpc
 
@@ -32,7 +34,13 @@ Response = TypeVar("Response")
 PAGE_SIZE, MAX_PAGE_SIZE = 100, 1000
 """Default and maximal number of models of a page."""
 
-FEATURES = ("html", "language-detection")
+GLOSSARY_KINDS: dict[int, str] = {
+    pb.GLOSSARY_FORMAT_TSV: "tsv",
+    pb.GLOSSARY_FORMAT_CSV: "csv",
+    pb.GLOSSARY_FORMAT_TBX: "tbx",
+}
+
+FEATURES = ("html", "language-detection", "terms")
 """Features beside the translation of plain text."""
 
 
@@ -85,6 +93,23 @@ class TranslationService(translation_pb2_grpc.TranslationServiceServicer):
     async def GetModel(self, request: pb.GetModelRequest, context: Context) -> pb.GetModelResponse:
         """Describe the loaded revision of a model."""
         return await self._answer(context, "GetModel", self._get_model(request))
+
+    async def CreateGlossary(self, request: pb.CreateGlossaryRequest, context: Context) -> pb.CreateGlossaryResponse:
+        """Store a glossary, off the event loop."""
+        return await self._answer(context, "CreateGlossary", self._create_glossary(request))
+
+    async def GetGlossary(self, request: pb.GetGlossaryRequest, context: Context) -> pb.GetGlossaryResponse:
+        """Return a glossary with its terms."""
+        return await self._answer(context, "GetGlossary", self._get_glossary(request))
+
+    async def ListGlossaries(self, request: pb.ListGlossariesRequest, context: Context) -> pb.ListGlossariesResponse:
+        """List the glossaries."""
+        glossaries = [write_glossary(stored) for stored in self._translating.glossaries.list()]
+        return pb.ListGlossariesResponse(glossaries=glossaries)
+
+    async def DeleteGlossary(self, request: pb.DeleteGlossaryRequest, context: Context) -> pb.DeleteGlossaryResponse:
+        """Delete a glossary, off the event loop."""
+        return await self._answer(context, "DeleteGlossary", self._delete_glossary(request))
 
     async def GetServer(self, request: pb.GetServerRequest, context: Context) -> pb.GetServerResponse:
         """Describe the server; constant while it runs."""
@@ -173,6 +198,23 @@ class TranslationService(translation_pb2_grpc.TranslationServiceServicer):
                     candidates=[pb.LanguageCandidate(language_code=c.language, confidence=c.confidence) for c in found]
                 )
         return check_size(response, self._limits)
+
+    async def _create_glossary(self, request: pb.CreateGlossaryRequest) -> pb.CreateGlossaryResponse:
+        if request.format not in GLOSSARY_KINDS:
+            raise InvalidInputError(f"format: is {request.format}, which has no meaning")
+        create, kind = self._translating.glossaries.create, GLOSSARY_KINDS[request.format]
+        stored = await asyncio.to_thread(create, request.name, request.content, kind)
+        return pb.CreateGlossaryResponse(glossary=write_glossary(stored))
+
+    async def _get_glossary(self, request: pb.GetGlossaryRequest) -> pb.GetGlossaryResponse:
+        stored = self._translating.glossaries.get(request.name)
+        content = await asyncio.to_thread(write_table, stored.glossary)
+        response = pb.GetGlossaryResponse(glossary=write_glossary(stored), content=content.encode())
+        return check_size(response, self._limits)
+
+    async def _delete_glossary(self, request: pb.DeleteGlossaryRequest) -> pb.DeleteGlossaryResponse:
+        await asyncio.to_thread(self._translating.glossaries.delete, request.name)
+        return pb.DeleteGlossaryResponse()
 
     async def _list_models(self, request: pb.ListModelsRequest) -> pb.ListModelsResponse:
         if not 0 <= request.page_size <= MAX_PAGE_SIZE:

@@ -193,7 +193,7 @@ def test_tells_all_about_a_model(client: Client) -> None:
 def test_describes_the_server(client: Client) -> None:
     server = client.get_server()
     assert (server.limits.max_texts, server.limits.max_text_length) == (1024, 100_000)
-    assert server.features == {"html", "language-detection"}
+    assert server.features == {"html", "language-detection", "terms"}
 
 
 def test_a_text_at_fault_is_told_from_its_neighbours(client: Client) -> None:

@@ -225,7 +225,7 @@ def test_a_full_queue_says_when_to_come_again_and_repeats_the_request_id() -> No
 def test_a_server_says_what_it_offers() -> None:
     async def test(stub: Stub) -> None:
         response = await stub.GetServer(pb.GetServerRequest())
-        assert list(response.features) == ["html", "language-detection"]
+        assert list(response.features) == ["html", "language-detection", "terms"]
         assert response.limits.max_texts == 9
 
     serve(test, limits={"max_texts": 9})

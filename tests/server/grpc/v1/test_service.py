@@ -303,6 +303,7 @@ class Counting(FakeTranslator):
         *,
         split_sentences: bool = True,
         join_lines: bool = True,
+        terms: object = None,
     ) -> PreparedText:
         self.seen = (*getattr(self, "seen", ()), text)
         return super().prepare(text, direction, options, split_sentences=split_sentences, join_lines=join_lines)
@@ -348,6 +349,7 @@ class PickyTranslator(FakeTranslator):
         *,
         split_sentences: bool = True,
         join_lines: bool = True,
+        terms: object = None,
     ) -> PreparedText:
         raise InvalidRequestError('suppressed_pieces: the target vocabulary has no piece "q"')
 
