@@ -19,8 +19,9 @@ SEARCHES: Mapping[str, Mapping[str, Any]] = {"default": {}, "greedy": {"beam_siz
 @cache
 def score_tolerance() -> float:
     """Relative; the contract promises all but the rounding of the last digits. Torch, which computes where the kernels
-    cannot be compiled, rounds otherwise in another batch: by up to 1e-6 for the bundled model."""
-    return 1e-6 if find_library(DECODING) is not None else 1e-5
+    cannot be compiled, sums otherwise in another batch, so that an activation may be rounded to another of the 8-bit
+    numbers: that moves a score by 5e-4."""
+    return 1e-6 if find_library(DECODING) is not None else 1e-3
 
 
 @dataclass(frozen=True, slots=True)
