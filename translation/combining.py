@@ -9,7 +9,7 @@ Attention between different sentences is zero.
 
 import re
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import accumulate
 
@@ -20,7 +20,7 @@ from dragoman.model.codec import Codec, Side
 from dragoman.model.decoding.request import Partial, TokenHypothesis
 from dragoman.translation.checks.assessing import assess, best_of_searches, untranslated
 from dragoman.translation.drafts import Draft, restore
-from dragoman.translation.markup.alignment import word_alignment, word_indices, word_spans
+from dragoman.translation.markup.alignment import Span, word_alignment, word_indices, word_spans
 from dragoman.translation.normalizing.wrapping import Wrapping, word_places
 from dragoman.translation.preparing import PreparedText
 from dragoman.translation.results import FinishReason, Hypothesis, Translation, TranslationWarning
@@ -128,12 +128,22 @@ def _wrap(hypothesis: Hypothesis, source: str, wrapping: Wrapping) -> Hypothesis
     if alignment:
         of_source, of_target = word_places(wrapping.text, source), word_places(hypothesis.text, text)
         alignment = tuple((of_source[word], of_target[other]) for word, other in alignment)
-    terms = _wrap_outcomes(hypothesis.terms, hypothesis.text, text) if hypothesis.terms else ()
-    return replace(hypothesis, text=text, alignment=alignment, terms=terms)
+    to_text = _mover(hypothesis.text, text) if hypothesis.terms or hypothesis.warnings else None
+    terms, warnings = hypothesis.terms, hypothesis.warnings
+    if to_text is not None:
+        terms = tuple(
+            outcome if outcome.span is None else replace(outcome, span=to_text(outcome.span)) for outcome in terms
+        )
+    if to_text is not None and warnings:
+        to_source = _mover(wrapping.text, source)
+        warnings = tuple(
+            replace(warning, source=to_source(warning.source), target=to_text(warning.target)) for warning in warnings
+        )
+    return replace(hypothesis, text=text, alignment=alignment, terms=terms, warnings=warnings)
 
 
-def _wrap_outcomes(outcomes: Sequence[TermOutcome], joined: str, wrapped: str) -> tuple[TermOutcome, ...]:
-    """The outcomes with their spans in the wrapped text."""
+def _mover(joined: str, wrapped: str) -> Callable[[Span], Span]:
+    """From a span of a text to that in the same text wrapped; both begin and end in words."""
     places, words, wrapped_words = word_places(joined, wrapped), word_spans(joined), word_spans(wrapped)
     begins = [begin for begin, _ in words]
 
@@ -141,12 +151,7 @@ def _wrap_outcomes(outcomes: Sequence[TermOutcome], joined: str, wrapped: str) -
         word = bisect_right(begins, place) - 1
         return wrapped_words[places[word]][0] + place - begins[word]
 
-    return tuple(
-        outcome
-        if outcome.span is None
-        else replace(outcome, span=(move(outcome.span[0]), move(outcome.span[1] - 1) + 1))
-        for outcome in outcomes
-    )
+    return lambda span: (move(span[0]), move(span[1] - 1) + 1)
 
 
 def _combine(prepared: PreparedText, found: Sequence[Sequence[TokenHypothesis]], vocabulary: Codec) -> Translation:

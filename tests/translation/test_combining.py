@@ -11,6 +11,7 @@ from dragoman.model.decoding.request import TokenHypothesis
 from dragoman.model.decoding.search_options import SearchOptions
 from dragoman.model.vocabulary import Vocabulary
 from dragoman.translation.combining import combine
+from dragoman.translation.normalizing.wrapping import Block, Wrapping
 from dragoman.translation.preparing import PreparedText, Preparer
 from dragoman.translation.results import Hypothesis
 
@@ -195,3 +196,15 @@ def test_of_several_searches_the_soundest_hypotheses_come_first(tiny_vocabulary:
     assert [hypothesis.text for hypothesis in only_loops.hypotheses] == ["Die 4 Bäume!"]
     none = replace(again, drafts=(replace(prepared.drafts[0], search=2),))
     assert combine(none, [loops[1:2]], tiny_vocabulary).text == "The 3 trees!"
+
+
+def test_warnings_find_their_parts_in_a_wrapped_text(tiny_vocabulary: Vocabulary) -> None:
+    text = "The dog sees the house of the cat!\nThe 3 trees that I see are not large\nat all!"
+    wrapping = Wrapping(text.replace("\n", " "), (Block("", "", 30),), "\n")
+    flowing = prepare(tiny_vocabulary, wrapping.text)
+    found = [finished(tiny_vocabulary, one) for one in ("Der Hund sieht das Haus der Katze!", "Die 4 Bäume hier!")]
+    translation = combine(replace(flowing, text=text, wrapping=wrapping), [[one] for one in found], tiny_vocabulary)
+    assert translation.text == "Der Hund sieht das Haus der\nKatze! Die 4 Bäume hier!"
+    warning = translation.warnings[0]
+    assert (warning.kind, text[slice(*warning.source)]) == ("figure_differs", "3")
+    assert translation.text[slice(*warning.target)] == "Die 4 Bäume hier!"

@@ -1,6 +1,7 @@
 """The warnings and the quality of a sentence's hypotheses, and the choice among those of several searches."""
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,17 +36,19 @@ def find_warnings(
     prepared: PreparedText, draft: Draft, text: str, hypothesis: TokenHypothesis
 ) -> tuple[TranslationWarning, ...]:
     """The warnings of a hypothesis that is `text` to the user."""
-    direction = prepared.direction
     # Spans that were protected are there, or the hypothesis could not be restored.
-    spans = () if draft.changes else find_spans(draft.source)
-    return check_sentence(
-        draft.source,
-        text,
-        direction.source,
-        direction.target,
-        kept=[(span.begin, span.end) for span in spans if span.kind not in _CONVERTED],
-        is_cut_off=hypothesis.is_cut_off,
-    )
+    are_spans_checked = not draft.changes
+    direction = prepared.direction
+    return _check(draft.source, text, direction.source, direction.target, are_spans_checked, hypothesis.is_cut_off)
+
+
+@lru_cache(maxsize=1024)  # a sentence is checked when it is reviewed, and again at once when its text is finished
+def _check(
+    source: str, target: str, source_language: str, target_language: str, are_spans_checked: bool, is_cut_off: bool
+) -> tuple[TranslationWarning, ...]:
+    spans = find_spans(source) if are_spans_checked else ()
+    kept = [(span.begin, span.end) for span in spans if span.kind not in _CONVERTED]
+    return check_sentence(source, target, source_language, target_language, kept=kept, is_cut_off=is_cut_off)
 
 
 _CONVERTED = frozenset(("figure", "figure_code", "item", "pair", "symbol"))

@@ -9,19 +9,16 @@ that of the score 0.52 and 0.56; on the other half of street-en-de's dev set 0.5
 """
 
 import math
+import operator
 from collections.abc import Sequence
 
 from dragoman.translation.languages import has_spaces
 from dragoman.translation.results import TranslationWarning, WarningKind
 
-# Fitted by logistic regression on translations of the shipped bundle en-de against sentence chrF: Tatoeba's dev set and
-# half of street-en-de's, both directions, 4,800 sentences.
-_BIAS = -3.216
-_MEAN_PROBABILITY = 5.744
-_LOWEST = -0.829
-_SOURCE_PIECES = -0.308
-_TARGET_PIECES = -0.176
-_LENGTH_RATIO = -0.585
+WEIGHTS = (-3.216, 5.744, -0.829, -0.308, -0.176, -0.585)
+"""Of `features`. Fitted by logistic regression on translations of the shipped bundle en-de against sentence chrF:
+Tatoeba's dev set and half of street-en-de's, both directions, 4,800 sentences. `tests/benchmarks/checks.py` fits them
+again, and measures the correlations."""
 
 _NUM_LOWEST = 3
 _PIECES_PER_WORD = 1.4
@@ -58,17 +55,34 @@ def estimate_quality(
     """
     if not token_log_probs:
         return lowered_by(warnings)
+    found = features(source, target, token_log_probs, num_source_pieces, source_language, target_language)
+    logit = sum(map(operator.mul, WEIGHTS, found))
+    return lowered_by(warnings) / (1 + math.exp(-logit))
+
+
+def features(
+    source: str,
+    target: str,
+    token_log_probs: Sequence[float],
+    num_source_pieces: int,
+    source_language: str,
+    target_language: str,
+) -> tuple[float, ...]:
+    """1; the mean probability of the target's pieces; the root of the mean surprise of the three least sure ones, in
+    nats; the logarithms of pieces per word on either side; that of the ratio of the lengths, without its sign.
+
+    token_log_probs: at least one.
+    """
     num_target_pieces = len(token_log_probs)
     lowest = sorted(token_log_probs)[:_NUM_LOWEST]
-    logit = (
-        _BIAS
-        + _MEAN_PROBABILITY * sum(map(math.exp, token_log_probs)) / num_target_pieces
-        + _LOWEST * math.sqrt(max(0.0, -sum(lowest) / len(lowest)))
-        + _SOURCE_PIECES * math.log(_pieces_per_word(source, num_source_pieces, source_language))
-        + _TARGET_PIECES * math.log(_pieces_per_word(target, num_target_pieces - 1, target_language))
-        + _LENGTH_RATIO * abs(math.log((len(target) + 5) / (len(source) + 5)))
+    return (
+        1.0,
+        sum(map(math.exp, token_log_probs)) / num_target_pieces,
+        math.sqrt(max(0.0, -sum(lowest) / len(lowest))),
+        math.log(_pieces_per_word(source, num_source_pieces, source_language)),
+        math.log(_pieces_per_word(target, num_target_pieces - 1, target_language)),
+        abs(math.log((len(target) + 5) / (len(source) + 5))),
     )
-    return lowered_by(warnings) / (1 + math.exp(-logit))
 
 
 def lowered_by(warnings: Sequence[TranslationWarning]) -> float:
