@@ -63,7 +63,7 @@ def test_a_wrong_translation_is_found(server: ServerProcess, reference: Referenc
 def test_a_wrong_score_or_language_is_found(server: ServerProcess, reference: Reference) -> None:
     wrong = replace(
         reference,
-        scores=[replace(pair, score=pair.score - 0.01) for pair in reference.scores],
+        scores=[replace(pair, score=pair.score - 0.1) for pair in reference.scores],
         languages=dict.fromkeys(reference.languages, "eo"),
     )
     load = MixedLoad([wrong], seed=1)

@@ -1,10 +1,12 @@
 """Runs side by side, on run folders without the training."""
 
+import io
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 from dragoman.command_line import app
@@ -14,7 +16,7 @@ from dragoman.model.files import exclusive_lock
 from dragoman.training.corpus.pairs import ParallelText
 from dragoman.training.evaluation.dev_translations import DevTranslations
 from dragoman.training.evaluation.metrics import bleu_score
-from dragoman.training.report.comparison import Experiment, compare_runs, comparison_table
+from dragoman.training.report.comparison import Experiment, compare_runs, comparison_table, terminal_table
 from dragoman.training.report.run_record import read_run
 from tests.training.report.made_up_run import (
     SOURCES,
@@ -206,3 +208,18 @@ def test_a_folder_that_is_no_run_is_named(tmp_path: Path) -> None:
     outcome = CliRunner().invoke(app, ["compare", str(made_up(tmp_path / "base")), str(tmp_path)])
     assert isinstance(outcome.exception, InvalidInputError)
     assert str(tmp_path) in str(outcome.exception)
+
+
+def test_a_terminal_gets_a_table_without_empty_columns(tmp_path: Path) -> None:
+    first = made_up(tmp_path / "first", TARGETS, architecture={"dropout": 0.1})
+    second = made_up(tmp_path / "second", WORSE, architecture={"dropout": 0.2})
+    console = Console(width=200, file=io.StringIO())
+    table = terminal_table(compared(first, second))
+    heads = [str(column.header) for column in table.columns]
+    assert heads[0] == "run"
+    assert "dev BLEU en→de" in heads
+    assert "hours" not in heads  # no run knows them
+    console.print(table)
+    assert isinstance(console.file, io.StringIO)
+    assert "architecture.dropout = 0.2" in console.file.getvalue()
+    assert "|" not in console.file.getvalue()

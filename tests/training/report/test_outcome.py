@@ -1,0 +1,93 @@
+"""The last screen of a run, from its record."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dragoman.model.bundle import BundleConfig
+from dragoman.model.config import ArchitectureConfig, Direction
+from dragoman.training.report.outcome import describe_outcome, next_commands
+from dragoman.training.report.run_record import Measurement, RunRecord
+from tests.training.tiny import VOCABULARY
+
+RECORD = RunRecord(
+    folder=Path("runs/my"),
+    config={"optimization": {"max_updates": 400, "schedule": "linear"}},
+    measurements=(),
+    samples=(),
+    best_translations=(),
+    bundle=None,
+    provenance={},
+    warnings=(),
+    progress={},
+    is_running=False,
+    last_written=None,
+)
+
+
+def ended(*bleu: float, kept: int, **provenance: Any) -> RunRecord:
+    """A run validated after every 100 updates, whose update `kept` is the best."""
+    validations = [
+        Measurement(kind="validation", update=100 * number, values={"bleu": score}, texts={})
+        for number, score in enumerate(bleu, start=1)
+    ]
+    bundle = BundleConfig(
+        name="my",
+        directions=(Direction("en", "de"),),
+        architecture=ArchitectureConfig.model_validate({"d_model": 16, "num_heads": 2}),
+        vocabulary=VOCABULARY,
+        storage="float32",
+        num_parameters=1,
+        provenance={"updates": kept, "dev_bleu": max(bleu, default=0.0), **provenance},
+    )
+    return replace(RECORD, measurements=tuple(validations), bundle=bundle)
+
+
+@pytest.mark.parametrize(
+    ("record", "lines"),
+    [
+        (RECORD, ["Nothing is kept in runs/my/best yet: the run has not validated"]),
+        (ended(3.0, kept=100), ["Kept: update 100, dev BLEU 3.0"]),
+        (
+            ended(3.0, 9.5, 8.0, 7.0, kept=200),
+            [
+                "Kept: update 200, dev BLEU 9.5, the best of 4 validations",
+                "It gained nothing after update 200 of 400: more data or dropout may help, time will not",
+            ],
+        ),
+        (
+            ended(3.0, 4.0, 5.0, kept=300),
+            [
+                "Kept: update 300, dev BLEU 5.0, the best of 3 validations",
+                "It was still gaining at its end: a new run with more than 400 updates may reach more",
+            ],
+        ),
+        (
+            ended(3.0, kept=100, averaged_checkpoints=[50, 100]),
+            ["Kept: the mean of 2 checkpoints, dev BLEU 3.0, better than each validation's"],
+        ),
+        (ended(3.0, kept=0), ["Kept: the bundle that the run began with, dev BLEU 3.0: no update made it better"]),
+    ],
+    ids=["nothing", "one", "overfitted", "still-gaining", "mean", "base"],
+)
+def test_what_was_kept_and_why(record: RunRecord, lines: list[str]) -> None:
+    assert describe_outcome(record) == lines
+
+
+def test_a_schedule_without_an_end_can_go_on() -> None:
+    record = ended(3.0, 4.0, 5.0, kept=300)
+    record = replace(record, config={"optimization": {"max_updates": 300, "schedule": "inverse_square_root"}})
+    assert describe_outcome(record)[1].endswith("dragoman train --resume runs/my --set optimization.max_updates=600")
+
+
+def test_the_next_commands_name_the_test_files_beside_the_dev_files(tmp_path: Path) -> None:
+    for name in ("test.en", "test.de"):
+        (tmp_path / name).touch()
+    config = {"data": {"dev": {code: str(tmp_path / f"dev.{code}") for code in ("en", "de")}}}
+    assert next_commands(replace(ended(3.0, kept=100), config=config)) == [
+        "dragoman report runs/my",
+        f"dragoman evaluate runs/my/best --from en --to de --source {tmp_path}/test.en --reference {tmp_path}/test.de",
+        "dragoman serve runs/my/best",
+    ]
