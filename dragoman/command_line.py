@@ -28,6 +28,7 @@ from dragoman.commands.shortlist import shortlist
 from dragoman.commands.synthesize import synthesize
 from dragoman.commands.train import train
 from dragoman.commands.translate import translate
+from dragoman.commands.words import words
 from dragoman.model.errors import DragomanError, InvalidInputError
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ BROKEN_PIPE = 141
 COMMANDS = {
     "Translate": (translate, combine, models),
     "Serve": (serve,),
-    "Train": (init, clean, train, report, compare, shortlist, average, synthesize, keys),
+    "Train": (init, clean, train, report, compare, shortlist, words, average, synthesize, keys),
     "Measure": (evaluate, score),
     "Convert": (export,),
 }

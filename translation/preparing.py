@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 
 from dragoman.model.codec import NO_FRAME, Codec, Frame
 from dragoman.model.config import Direction
@@ -10,6 +10,7 @@ from dragoman.model.decoding.request import UNNUMBERED, Request, TokenHypothesis
 from dragoman.model.decoding.search.automaton import Forms
 from dragoman.model.decoding.search_options import SearchOptions
 from dragoman.model.errors import InvalidInputError, InvalidRequestError
+from dragoman.model.known_words import NO_KNOWN_WORDS, KnownWords
 from dragoman.model.shortlist import Shortlist
 from dragoman.translation.drafts import Change, Draft, Found, Round, restore
 from dragoman.translation.normalizing.clauses import Clause, cut
@@ -17,7 +18,8 @@ from dragoman.translation.normalizing.wording import Normalizer, heading_end
 from dragoman.translation.normalizing.wrapping import Wrapping
 from dragoman.translation.protecting.dividing import Fragment, Part, divide
 from dragoman.translation.protecting.hiding import Hidden, Hiding, hide, is_hidden
-from dragoman.translation.protecting.spans import find_spans
+from dragoman.translation.protecting.names import NameFinder
+from dragoman.translation.protecting.spans import Span, find_spans, merge_spans
 from dragoman.translation.protecting.stand_ins import DEFAULT_STAND_INS, Replacement, StandIns, replace_hidden
 from dragoman.translation.scoring.scored import encode_pair
 from dragoman.translation.sentences import split_sentences, split_to_fit
@@ -169,9 +171,13 @@ class Preparer:
         shortlist: Shortlist | None = None,
         stand_ins: StandIns = DEFAULT_STAND_INS,
         fluent_length: int = DEFAULT_FLUENT_LENGTH,
+        known_words: KnownWords = NO_KNOWN_WORDS,
     ) -> None:
         """max_source_length, max_target_length: the model's, tag and ends of sentence included. shortlist: limits
-        the target pieces of each sentence. fluent_length: pieces of a sentence up to which it is not cut."""
+        the target pieces of each sentence. stand_ins, known_words: for protecting what must survive. fluent_length:
+        pieces of a sentence up to which it is not cut."""
+        self._name_finder = cache(partial(NameFinder, vocabulary, known_words))
+        self._known_words = known_words
         self._stand_ins = stand_ins.of(vocabulary.source)
         self._fluent_length = fluent_length
         self._normalizer = Normalizer(vocabulary)
@@ -193,7 +199,7 @@ class Preparer:
     ) -> PreparedText:
         """See `Translator.prepare`."""
         frame = self._vocabulary.frame(direction)
-        hidden = hide(text, find_spans(text) if protect else ())
+        hidden = hide(text, self._find_spans(text, direction.source) if protect else ())
         target_prefix = (*frame.target, *self._prefix_ids(options.target_prefix))
         suppressed_ids = tuple(map(self._suppressed_id, options.suppressed_pieces))
         assembly = _Assembly(options, direction, frame, target_prefix, suppressed_ids, terms, normalize=protect)
@@ -209,6 +215,12 @@ class Preparer:
                 f"{MAX_ATTENTION_PIECES} at most"
             )
         return prepared
+
+    def _find_spans(self, text: str, language: str) -> list[Span]:
+        """What must survive, names included."""
+        spans = find_spans(text)
+        names = list(self._name_finder(language).find(text))
+        return merge_spans(spans, names) if names else spans
 
     def _add_sentences(self, assembly: "_Assembly", hidden: Hidden) -> None:
         place = 0
@@ -253,7 +265,7 @@ class Preparer:
         changes: tuple[Change, ...] = ()
         if assembly.normalize:
             wording, changes = self._normalizer.normalize(core, assembly.direction, clause)
-        replacement = self._replace(wording, hidden, attempt)
+        replacement = self._replace(wording, hidden, attempt, assembly.direction)
         if replacement is None:
             self._add(assembly, text, hidden, NUM_WAYS, split=split)
             return
@@ -264,7 +276,9 @@ class Preparer:
                 f"the text has {len(pieces)} pieces, but the model takes {most} at most: split it into sentences"
             )
         if len(pieces) > most:
-            for part in split_to_fit(text, most, lambda part: self._count_pieces(part, hidden, attempt)):
+            for part in split_to_fit(
+                text, most, lambda part: self._count_pieces(part, hidden, attempt, assembly.direction)
+            ):
                 self._add_part(assembly, part, hidden, attempt, split=split)
             return
         if not pieces:
@@ -290,13 +304,14 @@ class Preparer:
         self._add_segment(assembly, draft, pieces)
         assembly.add_gap(trail)
 
-    def _replace(self, text: str, hidden: Hidden, attempt: int) -> Replacement | None:
+    def _replace(self, text: str, hidden: Hidden, attempt: int, direction: Direction) -> Replacement | None:
         if not hidden.spans:
             return Replacement((), text)
-        return replace_hidden(text, hidden, self._stand_ins, attempt)
+        is_strange = self._name_finder(direction.target).is_strange if self._known_words.has(direction.target) else None
+        return replace_hidden(text, hidden, self._stand_ins, attempt, is_strange)
 
-    def _count_pieces(self, text: str, hidden: Hidden, attempt: int) -> int:
-        replacement = self._replace(text, hidden, attempt)
+    def _count_pieces(self, text: str, hidden: Hidden, attempt: int, direction: Direction) -> int:
+        replacement = self._replace(text, hidden, attempt, direction)
         return len(self._encode(text if replacement is None else replacement.text))
 
     def _add_segment(self, assembly: "_Assembly", draft: Draft, pieces: Sequence[int]) -> None:

@@ -18,6 +18,7 @@ from dragoman.model.decoding.loading import Precision, default_slots, open_model
 from dragoman.model.decoding.request import Partial, TokenHypothesis
 from dragoman.model.decoding.search_options import SearchArguments, SearchOptions
 from dragoman.model.errors import DragomanError, InvalidInputError, NoTranslationError
+from dragoman.model.known_words import NO_KNOWN_WORDS, KnownWords
 from dragoman.model.shortlist import Shortlist
 from dragoman.translation.checks.second_search import search_again
 from dragoman.translation.combining import combine, partial_text
@@ -44,9 +45,11 @@ class Translator:
         *,
         revision: str = "",
         shortlist: Shortlist | None = None,
+        known_words: KnownWords = NO_KNOWN_WORDS,
     ) -> None:
         """engine: its decoder must never give a piece of the codec's `forbidden_ids`. revision: distinguishes these
         weights from others of the same name. shortlist: limits each sentence to the target pieces listed for it.
+        known_words: those of training.
         """
         self.info = info
         self.vocabulary = vocabulary
@@ -58,6 +61,7 @@ class Translator:
             max_source_length=engine.limits.max_source_length,
             max_target_length=engine.limits.max_target_length,
             shortlist=shortlist,
+            known_words=known_words,
         )
 
     @classmethod
@@ -122,7 +126,14 @@ class Translator:
                 joined_ids=joined_ids(model.vocabulary.target),
                 stall_seconds=stall_seconds,
             )
-        return cls(model.info, model.vocabulary, engine, revision=model.revision, shortlist=model.shortlist)
+        return cls(
+            model.info,
+            model.vocabulary,
+            engine,
+            revision=model.revision,
+            shortlist=model.shortlist,
+            known_words=model.known_words,
+        )
 
     @property
     def name(self) -> str:

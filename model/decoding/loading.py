@@ -19,6 +19,7 @@ from dragoman.model.codec import Codec
 from dragoman.model.decoding.decoder import Decoder
 from dragoman.model.decoding.decoders.native import decoder as native
 from dragoman.model.errors import DragomanError, InvalidInputError
+from dragoman.model.known_words import NO_KNOWN_WORDS, WORDS_FILE, KnownWords, read_known_words
 from dragoman.model.shortlist import SHORTLIST_FILE, Shortlist, read_shortlist
 from dragoman.model.weights import StoredTensor, read_weights
 
@@ -60,7 +61,8 @@ class OpenedModel:
 
     folders:          of the bundles, absolute.
     weights_revision: see `bundle_revision`.
-    revision:         weights_revision, combined with that of the shortlist if there is one.
+    revision:         weights_revision, combined with those of the shortlist and the known words if there are any.
+    known_words:      those of the first bundle.
     """
 
     folders: tuple[Path, ...]
@@ -70,6 +72,7 @@ class OpenedModel:
     weights_revision: str
     revision: str
     shortlist: Shortlist | None = None
+    known_words: KnownWords = NO_KNOWN_WORDS
 
     def load_decoder(
         self, *, precision: Precision = "auto", device: str = "cpu", max_slots: int = DEFAULT_SLOTS
@@ -112,8 +115,13 @@ def open_model(names_or_paths: Sequence[str | Path], *, use_shortlist: bool = Fa
     if use_shortlist:
         shortlist = read_shortlist(folders[0], infos[0])
         revisions.append(file_revision(folders[0] / SHORTLIST_FILE))
+    known_words = read_known_words(folders[0])
+    if known_words != NO_KNOWN_WORDS:
+        revisions.append(file_revision(folders[0] / WORDS_FILE))
     revision = _combine_revisions(revisions)
-    return OpenedModel(tuple(folders), tuple(infos), info, vocabularies[0], weights_revision, revision, shortlist)
+    return OpenedModel(
+        tuple(folders), tuple(infos), info, vocabularies[0], weights_revision, revision, shortlist, known_words
+    )
 
 
 def _combine_revisions(revisions: Sequence[str]) -> str:

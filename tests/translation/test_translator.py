@@ -152,8 +152,8 @@ def test_a_longer_least_length_or_prefix_leaves_room_behind_it(translator: Trans
 
 
 def text_of_length(translator: Translator, num_pieces: int) -> str:
-    """A text of so many pieces: unseen letters are two bytes each, after the piece that begins a word."""
-    text = "Ω" * ((num_pieces - 1) // 2) + "Q" * ((num_pieces - 1) % 2)
+    """A text of so many pieces: an unseen letter is a byte, after the piece that begins a word."""
+    text = "Q" * (num_pieces - 1)
     assert len(translator.vocabulary.source.encode(text)) == num_pieces
     return text
 

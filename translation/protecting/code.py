@@ -32,7 +32,8 @@ ASSIGNMENT = rf"(?<!\S)[A-Za-z_]\w{{0,40}}=(?:{_QUOTED}|[^\s,;\"']{{1,80}})"
 KEYS = r"(?<!\w)(?:Ctrl|Strg|Alt|Shift|Umschalt|Cmd|Win|⌘|⌥|⇧|⌃)(?:\s?\+\s?(?:[A-Z]\w{0,8}|F?\d{1,2}|\+)){1,4}(?!\w)"
 CAMEL = (
     r"(?<!\w)(?:[a-z]{1,20}[A-Z]\w{1,40}|[A-Z][a-zäöü]{1,20}(?:[A-Z][a-zäöü]{0,20}){1,6}|[A-Z]{2,6}[a-z]{1,20}[A-Z]\w{0,20})"
-    r"(?<!Innen)(?!\w)[™®©℠]?"
+    r"(?<!Innen)(?!\w)"
+    r"(?:[™®©℠]|['’]s(?=[.,;:!?)]|$|\s(?:in|at|on|and|or|is|was|has|for|with|to|from|near|by|of|und|oder|ist|war)\b))?"
 )
 ESCAPE = r"\\(?:[nrt0](?![A-Za-z]{3})|u[0-9A-Fa-f]{4}|x[0-9A-Fa-f]{2})"
 

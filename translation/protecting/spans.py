@@ -1,6 +1,7 @@
 """Finding the spans of a text that must survive its translation."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 
@@ -152,6 +153,19 @@ def _join(spans: list[Span]) -> list[Span]:
         else:
             joined.append(span)
     return joined
+
+
+def merge_spans(spans: Sequence[Span], others: Sequence[Span]) -> list[Span]:
+    """All spans in order, but those of the others that overlap the first. Both are ascending."""
+    merged: list[Span] = []
+    place = 0
+    for other in others:
+        while place < len(spans) and spans[place].end <= other.begin:
+            merged.append(spans[place])
+            place += 1
+        if place == len(spans) or other.end <= spans[place].begin:
+            merged.append(other)
+    return merged + list(spans[place:])
 
 
 _FIGURE_CODE = re.compile(figures.CODE)

@@ -1,8 +1,8 @@
 """Words that stand in for spans while a sentence is translated, and finding them in its translation."""
 
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 
 from dragoman.model.codec import Side
 from dragoman.translation.markup.content import Role as TagRole
@@ -77,6 +77,10 @@ class Replacement:
     elements: the characters without stand-in, where they stood in `text`.
     ordered:  the characters that must keep their order: a program fills %s and %d in it.
     left:     the figures that the model reads as they are.
+    doubtful: the words that the model reads as they are, though they may be names.
+    surnames: the names that the model reads as they are.
+    inflected: the characters of what may get an s in a genitive.
+    is_strange: whether a word of the target language is none; None if unknown.
     """
 
     words: tuple[tuple[str, str], ...]
@@ -84,6 +88,10 @@ class Replacement:
     elements: tuple[Inline, ...] = ()
     ordered: str = ""
     left: tuple[str, ...] = ()
+    doubtful: tuple[str, ...] = ()
+    surnames: tuple[str, ...] = ()
+    inflected: str = ""
+    is_strange: Callable[[str], bool] | None = field(default=None, compare=False)
 
     @property
     def needs_weights(self) -> bool:
@@ -95,38 +103,55 @@ class Replacement:
         was left is not there as often as in the source."""
         if any(count_figure(figure, target) != self.left.count(figure) for figure in self.left):
             return None
+        if not all(word in target for word in self.surnames):
+            return None
+        if not all(word in target for word in self.doubtful) and self._is_garbled(target):
+            return None
         if self.elements:
             placed = Placement([TextPair(self.text, target, weights)]).place(self.elements)
             target = "".join(piece if isinstance(piece, str) else piece.raw for piece in placed)
         for character, word in self.words:
-            found = list(_occurrences(word, target))
+            found = list(_occurrences(word, target, is_inflected=character in self.inflected))
             if len(found) != 1:
                 return None
-            begin, end = found[0].span()
-            target = target[:begin] + character + target[end:]
+            begin = found[0].start()
+            target = target[:begin] + character + target[begin + len(word) :]
         if len(self.ordered) > 1 and [one for one in target if one in self.ordered] != list(self.ordered):
             return None
         return target
 
+    def _is_garbled(self, target: str) -> bool:
+        """Whether the translation has words that are none, nor stand in the source."""
+        if self.is_strange is None:
+            return False
+        return any(word not in self.text and self.is_strange(word) for word in _WORD.findall(target))
 
-def _occurrences(word: str, text: str) -> Iterable[re.Match[str]]:
+
+_WORD = re.compile(r"[^\W\d_]{3,}(?:['’-][^\W\d_]+)*")
+
+
+def _occurrences(word: str, text: str, *, is_inflected: bool) -> Iterable[re.Match[str]]:
     """Where a word is, not as a part of another."""
     before, after = r"(?<!\w)" if word[0].isalnum() else "", r"(?!\w)" if word[-1].isalnum() else ""
+    if is_inflected and word[-1].isalpha():
+        after = r"(?!(?!s\b)\w)"
     if word.isdigit():
         before, after = rf"(?<!\d[.,:]){before}", rf"{after}(?![.,:]\d)"
     return re.finditer(f"{before}{re.escape(word)}{after}", text)
 
 
-def replace_hidden(text: str, hidden: Hidden, stand_ins: StandIns, attempt: int) -> Replacement | None:
+def replace_hidden(
+    text: str,
+    hidden: Hidden,
+    stand_ins: StandIns,
+    attempt: int,
+    is_strange: Callable[[str], bool] | None = None,
+) -> Replacement | None:
     """The change of a sentence with private characters; None if there are not enough stand-ins."""
-    left = {
-        one: hidden.reveal(one)
-        for one in text
-        if attempt == 0 and is_hidden(one) and hidden.span(one).kind == "figure" and is_easy(hidden.reveal(one))
-    }
-    standing = [
-        one for one in text if is_hidden(one) and one not in left and hidden.span(one).role in (Role.NAME, Role.NUMBER)
-    ]
+    characters = [character for character in text if is_hidden(character)]
+    kinds = {one: _left_kind(hidden, one) for one in characters} if attempt == 0 else {}
+    left = {one: hidden.reveal(one) for one, kind in kinds.items() if kind}
+    standing = [one for one in characters if one not in left and hidden.span(one).role in (Role.NAME, Role.NUMBER)]
     spans = [(hidden.span(one).role, hidden.reveal(one)) for one in standing]
     words = stand_ins.choose(text + " ".join(left.values()), spans, attempt)
     if words is None:
@@ -156,7 +181,22 @@ def replace_hidden(text: str, hidden: Hidden, stand_ins: StandIns, attempt: int)
     ordered = [one for one in standing if _POSITIONAL.match(hidden.reveal(one))]
     if len({hidden.reveal(one) for one in ordered}) < 2:
         ordered = []
-    return Replacement(pairs, plain, elements, "".join(ordered), tuple(left.values()))
+    figures, doubtful, surnames = (
+        tuple(left[one] for one, kind in kinds.items() if kind == wanted) for wanted in ("figure", "word", "surname")
+    )
+    inflected = "".join(
+        one for one in standing if hidden.span(one).kind in _NAMES or not hidden.reveal(one)[-1].isalnum()
+    )
+    return Replacement(pairs, plain, elements, "".join(ordered), figures, doubtful, surnames, inflected, is_strange)
+
+
+_NAMES = ("name", "surname", "word", "camel")
+
+
+def _left_kind(hidden: Hidden, character: str) -> str:
+    """The kind of a span that the model may read as it is; empty if it needs a stand-in."""
+    kind = hidden.span(character).kind
+    return kind if kind in ("word", "surname") or (kind == "figure" and is_easy(hidden.reveal(character))) else ""
 
 
 _POSITIONAL = re.compile(r"%[^%({<$]*[a-zA-Z@]|\{\}")

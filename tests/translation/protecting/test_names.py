@@ -1,0 +1,93 @@
+"""Finding names."""
+
+import pytest
+
+from dragoman.model.known_words import NO_KNOWN_WORDS, KnownWords
+from dragoman.model.vocabulary import Vocabulary
+from dragoman.translation.protecting.hiding import hide
+from dragoman.translation.protecting.names import NameFinder
+from dragoman.translation.protecting.spans import find_spans, merge_spans
+from dragoman.translation.protecting.stand_ins import DEFAULT_STAND_INS, replace_hidden
+
+ENGLISH = "the dog we met in summer and her house is it was ask about doctor work i fish"
+GERMAN = "burg der die und den hund wir haben uns im sommer haus tür ist das frag nach herr arzt karte fisch"
+WORDS = KnownWords.of({"en": ENGLISH.split(), "de": GERMAN.split()})
+
+
+@pytest.fixture(scope="module")
+def english(tiny_vocabulary: Vocabulary) -> NameFinder:
+    return NameFinder(tiny_vocabulary, WORDS, "en")
+
+
+@pytest.fixture(scope="module")
+def german(tiny_vocabulary: Vocabulary) -> NameFinder:
+    return NameFinder(tiny_vocabulary, WORDS, "de")
+
+
+def found(finder: NameFinder, text: str) -> list[tuple[str, str]]:
+    return [(text[span.begin : span.end], span.kind) for span in finder.find(text)]
+
+
+@pytest.mark.parametrize(
+    ("text", "due"),
+    [
+        ("We met in Mumbai.", [("Mumbai", "name")]),
+        ("We met Priya Anand's dog.", [("Priya Anand", "name")]),
+        ("Zwilch is it.", [("Zwilch", "name")]),
+        ("Kubernetes is it.", [("Kubernetes", "word")]),
+        ("Refrigerators.", [("Refrigerators", "word")]),
+        ("Ask the Doctors in Summer.", []),
+        ("I'm in.", []),
+        ("Ask Mr Fish.", [("Fish", "surname")]),
+        ("Ask O'Brien.", [("O'Brien", "name")]),
+        ("It was Žižek.", [("Žižek", "name")]),
+        ("It was 東京 and Москва.", [("東京", "name"), ("Москва", "name")]),
+    ],
+)
+def test_english_names_are_unknown_words_with_a_capital(
+    english: NameFinder, text: str, due: list[tuple[str, str]]
+) -> None:
+    assert found(english, text) == due
+
+
+@pytest.mark.parametrize(
+    ("text", "due"),
+    [
+        ("Wir haben uns nach Mumbai.", [("Mumbai", "name")]),
+        ("Frag den Zwilch.", [("Zwilch", "word")]),
+        ("Frag nach Zwilchung.", [("Zwilchung", "word")]),
+        ("Die Haustürkarte und das Hundehaus.", []),
+        ("Frag Herrn Fisch und Herrn Doktor.", [("Fisch", "surname"), ("Doktor", "name")]),
+        ("Frag Fisch in Fischburg.", [("Fischburg", "word")]),
+    ],
+)
+def test_german_names_stand_without_what_belongs_to_a_noun(
+    german: NameFinder, text: str, due: list[tuple[str, str]]
+) -> None:
+    assert found(german, text) == due
+
+
+def test_without_known_words_only_what_cannot_be_spelt_is_a_name(tiny_vocabulary: Vocabulary) -> None:
+    finder = NameFinder(tiny_vocabulary, NO_KNOWN_WORDS, "en")
+    assert found(finder, "We met Žižek in Mumbai.") == [("Žižek", "name")]
+
+
+def test_what_may_be_a_name_stays_unless_the_translation_is_garbled(english: NameFinder, german: NameFinder) -> None:
+    text = "Zwilch, frag den Arzt."
+    hidden = hide(text, merge_spans(find_spans(text), list(german.find(text))))
+    change = replace_hidden(hidden.text, hidden, DEFAULT_STAND_INS, 0, english.is_strange)
+    assert change is not None
+    assert change.text == text
+    assert change.undo("Fish, ask the doctor.") is not None
+    assert change.undo("Zwilch, ask the doctor.") is not None
+    assert change.undo("Zwelk, ask the doctor.") is None
+    again = replace_hidden(hidden.text, hidden, DEFAULT_STAND_INS, 1, english.is_strange)
+    assert again is not None
+    assert again.text == "London, frag den Arzt."
+
+
+def test_names_within_other_spans_are_none_of_their_own() -> None:
+    text = "x@Mumbai.in Mumbai"
+    spans, names = find_spans(text), find_spans(text)
+    assert merge_spans(spans, names) == spans
+    assert merge_spans([], names) == names
