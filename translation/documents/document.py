@@ -115,3 +115,11 @@ def lines_of(text: str) -> list[str]:
 def join_surrogates(text: str) -> str:
     """The text with the halves of a character, as escapes of four digits give them, as the character."""
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
+
+
+def white_before(text: str, place: int) -> str:
+    """The white space that ends at a place of a text."""
+    begin = place
+    while begin > 0 and text[begin - 1].isspace():
+        begin -= 1
+    return text[begin:place]

@@ -2,7 +2,7 @@
 
 import re
 
-from dragoman.translation.markup.content import Content, Role, Tag, merge_kept
+from dragoman.translation.markup.content import Content, Role, Tag, merge_kept, pair_tags
 
 _TAG = re.compile(
     r"""<(/?)([A-Za-z][\w:.-]*)((?:\s+[\w:.@-]+(?:\s*=\s*(?:"[^"<]*"|'[^'<]*'|\\"[^"<]*\\"|[^\s"'<>]+))?)*)\s*(/?)>"""
@@ -20,6 +20,7 @@ def read_tags(text: str) -> Content:
     or "a < b", is text. `"".join` of the pieces, raw ones of tags, is the text again."""
     matches = list(_TAG.finditer(text))
     ends = _match_ends(matches)
+    closing = set(ends.values())
     pieces: list[str | Tag] = []
     place = number = 0
     while number < len(matches):
@@ -32,7 +33,7 @@ def read_tags(text: str) -> Content:
             tag = Tag(text[match.start() : matches[end].end()], shown=text[match.end() : matches[end].start()])
         elif number in ends:
             tag, end = Tag(match[0], Role.OPEN), number
-        elif number in ends.values():
+        elif number in closing:
             tag, end = Tag(match[0], Role.CLOSE), number
         else:
             number += 1
@@ -51,16 +52,16 @@ def write_tags(content: Content) -> str:
 
 def _match_ends(matches: list["re.Match[str]"]) -> dict[int, int]:
     """The number of the end of each start that is properly nested."""
+    pieces: list[tuple[str | Tag, str]] = []
+    for match in matches:
+        is_single = match[4] or match[2].lower() in _VOID_ELEMENTS
+        role = Role.SINGLE if is_single else Role.CLOSE if match[1] else Role.OPEN
+        pieces.append((Tag(match[0], role), match[2].lower()))
     ends: dict[int, int] = {}
     opened: list[int] = []
-    for number, match in enumerate(matches):
-        name = match[2].lower()
-        if match[4] or name in _VOID_ELEMENTS:
-            continue
-        if not match[1]:
+    for number, piece in enumerate(pair_tags(pieces)):
+        if isinstance(piece, Tag) and piece.role is Role.OPEN:
             opened.append(number)
-        elif any(matches[start][2].lower() == name for start in opened):
-            while matches[start := opened.pop()][2].lower() != name:
-                pass
-            ends[start] = number
+        elif isinstance(piece, Tag) and piece.role is Role.CLOSE:
+            ends[opened.pop()] = number
     return ends

@@ -21,13 +21,18 @@ _DECLARATION = re.compile(rb"""^<\?xml[^>]*?encoding\s*=\s*["']([\w.:-]+)""")
 
 @dataclass(slots=True)
 class Text:
-    """Characters, or something else between tags. raw: as in the file. text: what it means; None for a comment, a
-    processing instruction, or an entity that the document declares."""
+    """Characters, or something else between tags. raw: as in the file. parts: of what it means; None for a
+    comment, a processing instruction, or an entity that the document declares."""
 
     begin: int
     end: int
     raw: str
-    text: str | None
+    parts: list[str] | None
+
+    @property
+    def text(self) -> str | None:
+        """What it means."""
+        return None if self.parts is None else "".join(self.parts)
 
 
 @dataclass(slots=True)
@@ -146,11 +151,11 @@ class _Reader:
     def _add(self, text: str | None) -> None:
         last = self._last
         place = self._step()
-        if isinstance(last, Text) and last.text is not None and text is not None:
-            last.text += text
+        if isinstance(last, Text) and last.parts is not None and text is not None:
+            last.parts.append(text)
             self._last = last  # expat gives a line break and a reference apart
         elif self._open:
-            self._last = Text(place, place, "", text)
+            self._last = Text(place, place, "", None if text is None else [text])
             self._open[-1].children.append(self._last)
 
     def _step(self) -> int:

@@ -5,6 +5,7 @@ knows. `read_content` makes of it the text that is translated and the inline ele
 where these belong in the translation and gives `Content` again, with each tag in it once and pairs nested.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum, auto
@@ -43,15 +44,20 @@ def pair_tags(pieces: Sequence[tuple[str | Tag, str]]) -> Content:
     """Pieces, each with a key that both tags of an element have; those without a properly nested other half become
     single ones. A text's key does not matter."""
     opened: list[int] = []
+    num_opened: Counter[str] = Counter()
     paired: set[int] = set()
     for place, (piece, key) in enumerate(pieces):
         if isinstance(piece, str) or piece.role is Role.SINGLE:
             continue
         if piece.role is Role.OPEN:
             opened.append(place)
-        elif any(pieces[other][1] == key for other in opened):
-            while pieces[start := opened.pop()][1] != key:
-                pass
+            num_opened[key] += 1
+        elif num_opened[key]:
+            while True:
+                start = opened.pop()
+                num_opened[pieces[start][1]] -= 1
+                if pieces[start][1] == key:
+                    break
             paired |= {start, place}
     return tuple(
         replace(piece, role=Role.SINGLE) if isinstance(piece, Tag) and place not in paired else piece

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from dragoman.model.errors import InvalidInputError
 from dragoman.translation.documents.catalogues.plurals import plural_forms
-from dragoman.translation.documents.document import DocumentOptions, join_surrogates, make_segment
+from dragoman.translation.documents.document import DocumentOptions, join_surrogates, make_segment, white_before
 from dragoman.translation.documents.spliced import Place, SplicedDocument
 from dragoman.translation.documents.tags import read_tags
 from dragoman.translation.documents.xml_places import Element, escape, parse_xml, set_attribute
@@ -54,8 +54,7 @@ def _place(text: str, element: Element, resource: Element, added: Sequence[str] 
         tuple(_read(text, element, is_cdata=is_cdata, is_quoted=is_quoted)), context=resource.attributes.get("name", "")
     )
     lead = re.match(r"\s*", text[element.inner_begin : element.inner_end])
-    before = text[: element.begin]
-    white = before[len(before.rstrip()) :]
+    white = white_before(text, element.begin)
     end = text[element.inner_end : element.end]
 
     def write(content: Content) -> str:

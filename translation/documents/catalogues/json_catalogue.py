@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from dragoman.model.errors import InvalidInputError
 from dragoman.translation.documents.catalogues.mnemonics import take_mnemonic
 from dragoman.translation.documents.catalogues.plurals import plural_forms
-from dragoman.translation.documents.document import DocumentOptions, decode_text, make_segment
+from dragoman.translation.documents.document import DocumentOptions, decode_text, make_segment, white_before
 from dragoman.translation.documents.spliced import Place, SplicedDocument
 from dragoman.translation.documents.tags import read_tags, write_tags
 from dragoman.translation.markup.content import Content
@@ -42,6 +42,7 @@ def open_document(content: bytes, options: DocumentOptions) -> SplicedDocument:
         raise InvalidInputError("its values are nested too deeply") from None
     strings = list(_find_strings(text, offset))
     is_extension = _is_extension(root)
+    has_escapes = "\\u" in text
     keys = {string.path for string in strings}
     places: list[Place] = []
     fixes: list[tuple[int, int, str]] = []
@@ -52,7 +53,7 @@ def open_document(content: bytes, options: DocumentOptions) -> SplicedDocument:
         elif not any(name.startswith("@") for name in string.path) and (
             not is_extension or string.path[1:] == ("message",)
         ):
-            places.append(_place(text, string, value, keys, options))
+            places.append(_place(text, string, value, keys, has_escapes, options))
     return SplicedDocument(text, places, fixes=fixes)
 
 
@@ -64,26 +65,28 @@ def _is_extension(root: object) -> bool:
     )
 
 
-def _place(text: str, string: _String, value: str, keys: set[tuple[str, ...]], options: DocumentOptions) -> Place:
+def _place(
+    text: str, string: _String, value: str, keys: set[tuple[str, ...]], has_escapes: bool, options: DocumentOptions
+) -> Place:
     """A string's place; behind a plural form "…_other" the target's further forms are added, with the same text."""
-    ensure_ascii = text[string.begin : string.end].isascii() and "\\u" in text
+    is_escaped = has_escapes and text[string.begin : string.end].isascii()
     added: list[str] = []
     found = _OTHER.fullmatch(string.path[-1])
     if found and string.key is not None and (*string.path[:-1], f"{found[1]}{found[2][0]}one") in keys:
-        white = re.search(r"\s*\Z", text[: string.key[0]])
+        white = white_before(text, string.key[0])
         colon = text[string.key[1] : string.begin]
         for category in plural_forms(options.target_language).categories:
             name = f"{found[1]}{found[2][0]}{category}"
             if (*string.path[:-1], name) not in keys:
-                key = json.dumps(name, ensure_ascii=ensure_ascii)
-                added.append(f",{white[0] if white else ''}{key}{colon}")
+                key = json.dumps(name, ensure_ascii=is_escaped)
+                added.append(f",{white}{key}{colon}")
 
     shown, mnemonic = take_mnemonic(value)
     segment = make_segment(read_tags(shown), context=".".join(string.path))
 
     def write(content: Content) -> str:
         written = write_tags(content)
-        literal = json.dumps(mnemonic.restore(written) if mnemonic else written, ensure_ascii=ensure_ascii)
+        literal = json.dumps(mnemonic.restore(written) if mnemonic else written, ensure_ascii=is_escaped)
         return literal + "".join(lead + literal for lead in added)
 
     return Place(string.begin, string.end, segment, write)

@@ -1,5 +1,6 @@
 """Which plural forms a language has: as gettext's formula, and as CLDR's categories."""
 
+from functools import cache
 from typing import NamedTuple
 
 from dragoman.translation.languages import primary_subtag
@@ -58,6 +59,7 @@ _FORMS = (
 _DEFAULT = PluralForms("(n != 1)", _TWO)
 
 
+@cache
 def plural_forms(language: str) -> PluralForms:
     """Those of a language, such as "de"; an unknown one gets those of English."""
     if language.lower().replace("_", "-") == "pt-br":

@@ -8,7 +8,7 @@ A translation that lost a placeholder, which a program fills in, is marked as fu
 
 import codecs
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from dragoman.model.errors import InvalidInputError
@@ -199,14 +199,16 @@ def _is_header(message: _Message) -> bool:
 def _read_messages(lines: Sequence[str]) -> Iterator[_Message]:
     """The messages, obsolete ones left out. Raises InvalidInputError with the line."""
     message = _Message(0)
+    parts: dict[str, list[str]] = {}
     name = ""
+    has_target = False
     for number, line in enumerate(lines):
         stripped = line.strip()
         keyword = _KEYWORD.match(line)
         is_comment = stripped.startswith("#")
-        if message.targets and (is_comment or (keyword and not keyword[1].startswith("msgstr"))):
-            yield message
-            message, name = _Message(number), ""
+        if has_target and (is_comment or (keyword and not keyword[1].startswith("msgstr"))):
+            yield _completed(message, parts)
+            message, name, parts, has_target = _Message(number), "", {}, False
         message.end = number + 1
         if not stripped or is_comment:
             if name and is_comment:
@@ -219,20 +221,27 @@ def _read_messages(lines: Sequence[str]) -> Iterator[_Message]:
                 name = keyword[1]
                 if name.startswith("msgstr") and "msgid" not in message.values:
                     raise InvalidInputError("msgstr has no msgid before it")
-                message.values[name] = read_strings(line[keyword.end() :])
+                message.values[name] = ""
+                parts[name] = [read_strings(line[keyword.end() :])]
+                has_target = has_target or name.startswith("msgstr")
                 message.places[name] = range(number, number + 1)
             else:
                 text = read_strings(line)
                 if not name:
                     raise InvalidInputError("a text in quotation marks has no keyword before it")
-                message.values[name] += text
+                parts[name].append(text)
                 message.places[name] = range(message.places[name].start, number + 1)
         except InvalidInputError as error:
             raise InvalidInputError(f"line {number + 1}: {error}") from None
-    if message.targets:
-        yield message
+    if has_target:
+        yield _completed(message, parts)
     elif "msgid" in message.values:
         raise InvalidInputError(f"line {len(lines)}: the file ends in the middle of a message")
+
+
+def _completed(message: _Message, parts: Mapping[str, Sequence[str]]) -> _Message:
+    message.values = {name: "".join(texts) for name, texts in parts.items()}
+    return message
 
 
 def open_document(content: bytes, options: DocumentOptions) -> Catalogue:

@@ -42,7 +42,10 @@ def _find_places(text: str, encoding: str) -> Iterator[Place]:
         place = match.end()
         if match["blank"] is not None:
             comment = match["blank"].strip()
-            comments = [*comments, comment[1:].strip()] if comment else []
+            if comment:
+                comments.append(comment[1:].strip())
+            else:
+                comments = []
             continue
         raw = match["value"]
         begin, end = match.span("value")

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from dragoman.model.errors import InvalidInputError
-from dragoman.translation.documents.document import DocumentOptions, make_segment
+from dragoman.translation.documents.document import DocumentOptions, make_segment, white_before
 from dragoman.translation.documents.spliced import Place, SplicedDocument
 from dragoman.translation.documents.xml_places import Element, escape, parse_xml, set_attribute
 from dragoman.translation.languages import primary_subtag
@@ -69,7 +69,7 @@ def _read_old(text: str, unit: Element, *, is_foreign: bool, mark_fuzzy: bool) -
         name = _with_prefix(text, source, "target")
         yield Place(
             behind.end, behind.end, segment,
-            partial(_write, f'<{name} state="{written}">', _white_before(text, source)), is_target=True,
+            partial(_write, f'<{name} state="{written}">', white_before(text, source.begin)), is_target=True,
         )  # fmt: skip
 
 
@@ -93,7 +93,7 @@ def _read_new(text: str, unit: Element, *, is_foreign: bool, mark_fuzzy: bool) -
             lead = begin + text[part.inner_begin : target.begin]
             tag, end = _opened(text[target.begin : target.inner_begin]), target.end
         else:
-            lead = begin + text[part.inner_begin : source.end] + _white_before(text, source)
+            lead = begin + text[part.inner_begin : source.end] + white_before(text, source.begin)
             tag, end = f"<{_with_prefix(text, source, 'target')}>", source.end
         yield Place(part.begin, end, segment, partial(_write, tag, lead), is_target=True)
 
@@ -161,11 +161,6 @@ def _is_preserved(element: Element | None) -> bool:
             return element.attributes["xml:space"] == "preserve"
         element = element.parent
     return False
-
-
-def _white_before(text: str, element: Element) -> str:
-    before = text[: element.begin]
-    return before[len(before.rstrip()) :]
 
 
 def _with_prefix(text: str, element: Element, name: str) -> str:

@@ -18,6 +18,12 @@ from dragoman.translation.documents.tags import read_tags, write_tags
 from dragoman.translation.languages import primary_subtag
 from dragoman.translation.markup.content import Content
 
+MAX_DEPTH = 100
+"""Nested lists and mappings."""
+
+MAX_BYTES = 8 << 20
+"""Largest file: ruamel.yaml reads some ten thousand bytes a second."""
+
 _STRING = "tag:yaml.org,2002:str"
 _PROPERTIES = re.compile(r"(?:[&!]\S*\s+)+")
 _LINE_BREAK = re.compile("[\n\r\x85\u2028\u2029]")
@@ -27,11 +33,16 @@ _LANGUAGE = re.compile(r"[a-z]{2,3}(?:[-_][A-Za-z]{2,4})?")
 
 def open_document(content: bytes, options: DocumentOptions) -> SplicedDocument:
     """Open UTF-8 YAML. A single key around all, which is the source's language, becomes the target's."""
+    if len(content) > MAX_BYTES:
+        raise InvalidInputError(f"has {len(content):,} bytes, more than {MAX_BYTES:,}, the most for YAML")
     text = decode_text(content)
     bare = text.removeprefix("\ufeff")
     offset = len(text) - len(bare)
     try:
-        roots = list(YAML(typ="rt", pure=True).compose_all(bare))
+        reader = YAML(typ="rt", pure=True)
+        reader.max_depth = MAX_DEPTH
+        reader.composer.warn_double_anchors = False
+        roots = list(reader.compose_all(bare))
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
@@ -93,7 +104,7 @@ def _place(
         if not line.strip():
             categories = plural_forms(options.target_language).categories
             added = [f"\n{line}{category}: " for category in categories if category not in siblings]
-    is_flow = "\n" not in text[:begin] or _is_in_flow(text, begin)
+    is_flow = _is_in_flow(text, begin)
 
     def write(content: Content) -> str:
         value = write_tags(content)

@@ -2,13 +2,14 @@
 texts of paragraphs, headings, list items and cells stays as it is."""
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from dragoman.translation.documents.document import DocumentOptions, decode_text, lines_of, make_segment
+from dragoman.translation.documents.document import DocumentOptions, decode_text, lines_of, make_segment, white_before
 from dragoman.translation.documents.spliced import Place, SplicedDocument
 from dragoman.translation.documents.texts.html import find_places
 from dragoman.translation.documents.texts.markdown_inline import FOOTNOTE, InlineParser, Part, write_inline
@@ -60,7 +61,7 @@ def _find_places(text: str, begin: int) -> Iterator[Place]:
 
 def _keep_line_end(place: Place, text: str) -> Place:
     """HTML that ends a line as before, which a browser does not mind, but which ends the block."""
-    trail = text[len(text[: place.end].rstrip()) : place.end]
+    trail = white_before(text, place.end)
 
     def write(content: Content) -> str:
         return place.write(content).rstrip() + trail
@@ -98,7 +99,7 @@ def _place_parts(
         offsets.append(offsets[-1] + len(content) + 1)
 
     def find(offset: int) -> int:
-        line = max(number for number in range(len(contents)) if offsets[number] <= offset)
+        line = min(bisect_right(offsets, offset), len(contents)) - 1
         return places[line] + min(offset - offsets[line], len(contents[line]))
 
     prefix = ""

@@ -22,7 +22,9 @@ _VOID = frozenset(("br", "hr", "img", "input", "wbr"))
 FOOTNOTE = "\ue000^"
 """Stands for "[^": CommonMark would read the mark of a footnote as a link, and the footnote as its definition."""
 
-_LITERAL = re.compile(r"\ue000\^[^\]\s]+\]|\A\[[ xX]\](?=\s)|\A\[!\w+\]|(?<!\w):[a-z0-9_+-]*[a-z][a-z0-9_+-]*:(?!\w)")
+_LITERAL = re.compile(
+    r"\ue000\^[^\]\s]+\]|\A\[[ xX]\](?=\s)|\A\[!\w+\]|(?<!\w):(?=[0-9_+-]*[a-z])[a-z0-9_+-]{1,40}:(?!\w)"
+)
 """What GitHub and its like read beside CommonMark: footnotes, boxes to tick, kinds of notes, names of emoji."""
 
 

@@ -2,11 +2,15 @@
 
 import itertools
 import re
+from bisect import bisect_left
 from collections.abc import Sequence
 
 _WORD = re.compile(r"(?:<[^<>]*>|\{\\[^{}]*\}|\S)+")
 _MARK = re.compile(r"<[^<>]*>|\{\\[^{}]*\}")
 _PAUSE = re.compile(r"[,;:.!?…–—-]$")
+
+_REACH = 12
+"""Words on either side of the best place among which a pause is looked for."""
 
 
 def wrap(text: str, num_lines: int, width: int) -> list[str]:
@@ -44,7 +48,9 @@ def _divide(words: Sequence[str], lengths: Sequence[int]) -> list[list[str]]:
             end = ends[cut - 1] if cut else 0
             return abs(end - ideal) - (reach if cut and _PAUSE.search(words[cut - 1]) else 0)
 
-        cuts.append(min(range(least, most + 1), key=cost))
+        near = bisect_left(ends, ideal) + 1
+        candidates = range(max(least, min(near, most) - _REACH), min(most, max(near, least) + _REACH) + 1)
+        cuts.append(min(candidates, key=cost))
     cuts.append(len(words))
     return [list(words[begin:end]) for begin, end in itertools.pairwise(cuts)]
 

@@ -18,7 +18,7 @@ from dragoman.translation.markup.content import Content, Role, Tag, pair_tags
 _TIME = r"(?:(\d+):)?(\d{1,2}):(\d{1,2})[.,](\d{1,3})"
 _TIMING = re.compile(rf"\s*{_TIME}\s*-->\s*{_TIME}")
 _MARK = re.compile(r"<(/?)([A-Za-z0-9]*)[^<>\n]*>|\{\\[^{}\n]*\}")
-_AROUND = re.compile(r"((?:<[^<>\n/][^<>\n]*>|\{\\[^{}\n]*\})*(?:[-–—‐][ \t]*)?)(.*?)((?:</[^<>\n]*>)*)", re.DOTALL)
+_LEAD = re.compile(r"((?:<[^<>\n/][^<>\n]*>|\{\\[^{}\n]*\})*(?:[-–—‐][ \t]*)?)")
 _END = re.compile(r"[.!?…:;♪)\]\"”»。！？-]\s*$")
 _SPEAKER = re.compile(r"\s*(?:[-–—‐]|<v[ .]|[A-Z][A-Z .]+:|♪|\[|\()")
 
@@ -96,9 +96,13 @@ def _split_cue(timing: re.Match[str], raw: str, begin: int) -> Iterator[_Cue]:
     for first, last in zip([0, *starts], [*starts, len(lines)], strict=True):
         part = "".join(lines[first:last])
         shown = part.rstrip("\r\n")
-        around = _AROUND.fullmatch(shown)
+        around = _LEAD.match(shown)
         if shown.strip() and around:
-            lead, body, trail = around.groups()
+            lead = around[0]
+            body = shown[len(lead) :]
+            while body.endswith(">") and body.startswith("</", body.rfind("<")):
+                body = body[: body.rfind("<")]
+            trail = shown[len(lead) + len(body) :]
             if _MARK.search(body) or bool(_MARK.search(lead)) < bool(trail):
                 lead, body, trail = "", shown, ""
             yield _Cue(begin, begin + len(shown), start, stop, lead, body, trail, last - first, is_whole=not starts)
