@@ -284,9 +284,10 @@ class Preparer:
         if not pieces:
             assembly.add_gap(hidden.reveal(text))
             return
-        if len(pieces) > self._fluent_length and assembly.normalize and split and clause is None:
+        is_long = len(pieces) > self._fluent_length or ";" in text
+        if is_long and assembly.normalize and split and clause is None:
             lower = partial(self._normalizer.lower_word, language=assembly.direction.target)
-            parts, end = cut(text, assembly.direction, len(pieces), self._fluent_length * 3 // 4, lower)
+            parts, end = cut(text, assembly.direction, len(pieces), self._fluent_length * 2 // 3, lower)
             if len(parts) > 1:
                 for one in parts:
                     assembly.add_gap(one.gap)

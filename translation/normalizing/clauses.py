@@ -190,7 +190,7 @@ def find_parts(sentence: str, language: str, num_pieces: int, most: int) -> list
     num_pieces: of the sentence. most: pieces that a part should not exceed.
     """
     whole = [(0, len(sentence))]
-    if num_pieces <= most:
+    if num_pieces <= most and ";" not in sentence:
         return whole
     cuts = list(_find_cuts(sentence, _WORDS.get(primary_subtag(language), _NO_WORDS)))
     if not cuts or len(cuts) > MAX_CUTS:
@@ -228,13 +228,13 @@ def _cost(sign: str, sentence: str, begin: int, words: Words) -> float | None:
         if second in words.subjects or second in words.subordinating:
             return 0.0 if sign else 0.1
         if second in words.openers:
-            return 0.2 if sign else 0.8
+            return 0.2 if sign else 0.5
         return 0.4 if sign else None
     if first in words.subordinating:
         return 0.3 if sign else 0.7 if second in words.subjects or second in words.openers else None
     if not sign:
         return None
-    return 0.2 if first in words.subjects else 0.8 if first in words.openers else 1.5
+    return 0.2 if first in words.subjects else 0.3 if first in words.openers else 1.5
 
 
 def _choose(sentence: str, cuts: Sequence[_Cut], most: float) -> list[tuple[int, int]]:

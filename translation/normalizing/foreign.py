@@ -135,11 +135,18 @@ def _is_noise_word(word: str, side: Side) -> bool:
     if not small.isascii() or letters.isupper():
         return False
     share = len(side.encode(small)) / len(small)
-    has_keys = _KEYS.search(small) is not None or _CONSONANTS.search(small) is not None
-    return share > MAX_PIECES_PER_LETTER or (has_keys and share > MAX_PIECES_PER_LETTER / 2)
+    if _KEYS.search(small) is not None or _CONSONANTS.search(small) is not None:
+        return share > MAX_PIECES_PER_LETTER / 2
+    is_spoken = len(small) < MIN_RANDOM_LENGTH and _VOWEL.search(small) is not None
+    return share > MAX_PIECES_PER_LETTER and not is_spoken
 
+
+_VOWEL = re.compile("[aeiouy]")
 
 MIN_NOISE_LENGTH = 3
+
+MIN_RANDOM_LENGTH = 8
+"""Letters of a word with vowels that no vocabulary knows, and that is rather noise than an exclamation."""
 
 
 def find_repeats(sentence: str) -> tuple[str, int] | None:
