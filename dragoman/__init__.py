@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         TextError,
         Tls,
     )
+    from dragoman.translation.documents.translating import translate_document
     from dragoman.translation.results import Hypothesis, Translation
     from dragoman.translation.scoring.scored import ScoredTranslation
     from dragoman.translation.scoring.scorer import Scorer
@@ -39,6 +40,7 @@ __all__ = [
     "Tls",
     "Translation",
     "Translator",
+    "translate_document",
 ]
 
 _HOMES = {
@@ -59,6 +61,7 @@ _HOMES = {
     "Tls": "dragoman.server.client",
     "Translation": "dragoman.translation.results",
     "Translator": "dragoman.translation.translator",
+    "translate_document": "dragoman.translation.documents.translating",
 }
 
 

@@ -56,6 +56,11 @@ def primary_subtag(language: str) -> str:
     return _normalize(language).split("-")[0]
 
 
+def as_tag(tag_or_name: str) -> str:
+    """The tag of a language that is given by its English name; a tag as it is."""
+    return _CODES.get(tag_or_name.lower(), tag_or_name)
+
+
 def find_language(tag_or_name: str, known: Iterable[str]) -> str | None:
     """The known language that a BCP 47 tag or an English name means, regardless of case and of "_" for "-". If it is
     not known itself, the known language that is the longest prefix of the tag, such as "zh-Hant" or "zh" for

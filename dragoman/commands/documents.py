@@ -80,18 +80,20 @@ def translate_documents(
     from dragoman.translation.documents.document import MAX_DOCUMENT_BYTES, DocumentOptions
     from dragoman.translation.documents.opening import open_document
     from dragoman.translation.documents.translating import join_streams, translate_segments
+    from dragoman.translation.languages import as_tag
 
     if output_path is not None and len(documents) > 1:
         raise InvalidInputError("--output is for one document; several are written beside the originals")
     if task.options.n_best > 1 or task.with_pieces:
         raise InvalidInputError("--n-best and --json do not go with documents")
-    outputs = [output_path or name_output(path, task.to, task.source_language) for path in documents]
+    target = as_tag(task.to)
+    outputs = [output_path or name_output(path, target, task.source_language) for path in documents]
     for path, output in zip(documents, outputs, strict=True):
         if output.exists() and not is_stream(output) and output.samefile(path):
             raise InvalidInputError(f"{output}: is the document itself; choose another name for the output")
         if not overwrite:
             refuse_to_replace(output)
-    options = DocumentOptions(task.source_language or "", task.to, arguments.mark_fuzzy, arguments.columns)
+    options = DocumentOptions(task.source_language or "", target, arguments.mark_fuzzy, arguments.columns)
     contents = [read_bytes(path, MAX_DOCUMENT_BYTES) for path in documents]
     opened = [
         open_document(content, arguments.document_format, str(path), options)

@@ -40,7 +40,7 @@ FORMATS = {
     "text": Format("texts.plain", (".txt", ".text")),
     "vtt": Format("texts.subtitles", (".vtt",)),
     "yaml": Format("catalogues.yaml_catalogue", (".yaml", ".yml")),
-    "xliff": Format("catalogues.xliff", (".xlf", ".xliff")),
+    "xliff": Format("catalogues.xliff", (".xlf", ".xliff", ".sdlxliff", ".mqxliff", ".xml"), (b"<xliff",)),
     "xlsx": Format("office.document", (".xlsx", ".xlsm", ".xltx", ".xltm")),
 }
 """The formats by name. Modules are imported when they are needed."""

@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, Unpack
 
 from dragoman.model.decoding.search_options import SearchArguments, SearchOptions
-from dragoman.translation.documents.document import Document, DocumentOptions, Segment
+from dragoman.model.files import read_bytes
+from dragoman.translation.documents.document import MAX_DOCUMENT_BYTES, Document, DocumentOptions, Segment
 from dragoman.translation.documents.opening import open_document
+from dragoman.translation.languages import as_tag
 from dragoman.translation.markup.content import Content
 from dragoman.translation.markup.document import MarkupText, TranslatedText, place_elements, split_marked
 from dragoman.translation.markup.word_weights import word_weights
@@ -35,19 +37,21 @@ def translate_document(
     retranslate: bool = False,
     **search: Unpack[SearchArguments],
 ) -> bytes:
-    """The translated document.
+    """The translated document, given as a path or as its bytes.
 
-    document_format: see `opening.FORMATS`; None finds it by a path's name, else by the content.
+    document_format: see `opening.FORMATS`; None finds it by a path's name.
     columns, mark_fuzzy: see `DocumentOptions`. retranslate: whether to replace translations that the document has.
 
     Raises InvalidInputError with place and reason for a broken document, and what `Translator.translate` raises.
     """
     options = SearchOptions(**search)
     direction = translator.find_direction(source_language, to)
-    name, content = ("", document) if isinstance(document, bytes) else (str(document), document.read_bytes())
-    opened = open_document(
-        content, document_format, name, DocumentOptions(direction.source, to, mark_fuzzy, tuple(columns))
-    )
+    if isinstance(document, Path):
+        name, content = str(document), read_bytes(document, MAX_DOCUMENT_BYTES)
+    else:
+        name, content = "", document
+    described = DocumentOptions(direction.source, as_tag(to), mark_fuzzy, tuple(columns))
+    opened = open_document(content, document_format, name, described)
 
     def translate(texts: Sequence[str]) -> Iterator[Translation]:
         return translator.stream(texts, direction, options)

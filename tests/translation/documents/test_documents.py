@@ -81,6 +81,11 @@ def test_a_translated_document_can_be_opened_again(name: str) -> None:
         assert [unkept(segment.text) for segment in again.segments] == list(map(unkept, texts))
 
 
+def test_xml_is_told_apart_by_its_content() -> None:
+    assert find_format("strings.xml", b"<?xml version='1.0'?><resources>") == "android"
+    assert find_format("texts.xml", b"<?xml version='1.0'?><xliff version='1.2'>") == "xliff"
+
+
 def test_an_unknown_format_is_refused() -> None:
     assert find_format("a.xyz") is None
     with pytest.raises(InvalidInputError, match=r"a.xyz: is of no known format; name one of .*text"):
