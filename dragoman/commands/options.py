@@ -60,6 +60,14 @@ JoinLines = Annotated[
         rich_help_panel=MODEL,
     ),
 ]
+Protect = Annotated[
+    bool,
+    typer.Option(
+        "--protect/--no-protect",
+        help="Keep placeholders, addresses, code, figures, emoji and names as they are, or give the model all words.",
+        rich_help_panel=MODEL,
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Write JSON lines with all details.", rich_help_panel=OUTPUT)]
 WithAlignment = Annotated[
     bool, typer.Option("--alignment", help="Add the source word of each target word.", rich_help_panel=OUTPUT)

@@ -28,6 +28,7 @@ def remote_source(server: str, model: str | None, task: Task) -> Iterator[Transl
         "model": model,
         "split_sentences": task.split_sentences,
         "join_lines": task.join_lines,
+        "protect": task.protect,
         "terms": task.terms,
         "return_pieces": task.with_pieces,
         "return_token_log_probs": task.with_pieces,

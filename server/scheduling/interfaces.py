@@ -147,6 +147,7 @@ class ServedTranslator(Protocol):
         options: SearchOptions,
         *,
         split_sentences: bool = True,
+        protect: bool = True,
         join_lines: bool = True,
         terms: TermFinder | None = None,
     ) -> PreparedText:

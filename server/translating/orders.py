@@ -88,6 +88,7 @@ class TranslationOrder(ScoreOrder):
     source_language: AUTO detects each text's language; so does an empty one if the target has several sources.
     split_sentences: whether to split texts into sentences.
     join_lines:      whether to join the lines of wrapped paragraphs before.
+    protect:         whether to keep placeholders, addresses, names and their like from translation.
     terms:           with given translations; they go before those of the glossary.
     glossary:        name of a stored glossary; empty for none.
     """
@@ -95,6 +96,7 @@ class TranslationOrder(ScoreOrder):
     priority: Priority = Priority.INTERACTIVE
     split_sentences: bool = True
     join_lines: bool = True
+    protect: bool = True
     text_format: TextFormat = "plain"
     terms: tuple[GivenTerm, ...] = ()
     glossary: str = ""

@@ -244,6 +244,7 @@ class Session:
             lease.direction,
             options,
             split_sentences=order.split_sentences,
+            protect=order.protect,
             join_lines=order.join_lines and not self._is_html,
             terms=self._finders.get(lease.direction.source),
         )

@@ -242,6 +242,7 @@ class FakeTranslator:
         options: SearchOptions,
         *,
         split_sentences: bool = True,
+        protect: bool = True,
         join_lines: bool = True,
         terms: object = None,
     ) -> PreparedText:
@@ -330,6 +331,7 @@ class FakeTranslator:
         options: SearchOptions,
         *,
         split_sentences: bool = True,
+        protect: bool = True,
         join_lines: bool = True,
         terms: object = None,
     ) -> Iterator[Translation]:

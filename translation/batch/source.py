@@ -28,6 +28,7 @@ class Task:
     options: SearchOptions
     split_sentences: bool = True
     join_lines: bool = True
+    protect: bool = True
     terms: Glossary | None = None
     with_pieces: bool = False
     with_alignment: bool = False
@@ -42,7 +43,11 @@ class Task:
     def parameters(self) -> dict[str, Scalar]:
         """Everything that the translations depend on, as JSON scalars."""
         search = asdict(self.search) | {"suppressed_pieces": json.dumps(self.options.suppressed_pieces)}
-        own: dict[str, Scalar] = {"split_sentences": self.split_sentences, "join_lines": self.join_lines}
+        own: dict[str, Scalar] = {
+            "split_sentences": self.split_sentences,
+            "join_lines": self.join_lines,
+            "protect": self.protect,
+        }
         if self.terms is not None:
             own["terms"] = hashlib.sha256(write_table(self.terms).encode()).hexdigest()
         return search | own
@@ -74,6 +79,7 @@ def local_source(translator: "Translator", task: Task, loaded_with: Parameters) 
             task.search,
             split_sentences=task.split_sentences,
             join_lines=task.join_lines,
+            protect=task.protect,
             terms=task.terms,
         ),
         parameters,

@@ -56,6 +56,7 @@ def read_order(request: TranslatingRequest, *, default_priority: Priority = Prio
         priority=_read_priority(request.priority, default_priority),
         split_sentences=request.split_sentences if request.HasField("split_sentences") else True,
         join_lines=request.join_lines if request.HasField("join_lines") else True,
+        protect=request.protect if request.HasField("protect") else True,
         text_format=_FORMATS[request.text_format],
         terms=read_terms(request.terms) if request.terms else (),
         glossary=request.glossary,

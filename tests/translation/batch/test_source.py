@@ -31,9 +31,9 @@ OTHERS = SearchOptions(
 
 
 def test_every_option_of_a_task_is_a_parameter_of_its_job() -> None:
-    changed = replace(TASK, options=OTHERS, split_sentences=False, join_lines=False, with_alignment=True)
+    changed = replace(TASK, options=OTHERS, split_sentences=False, join_lines=False, protect=False, with_alignment=True)
     plain, other = TASK.parameters, changed.parameters
-    assert set(plain) == {*SEARCH_OPTION_NAMES, "split_sentences", "join_lines"}
+    assert set(plain) == {*SEARCH_OPTION_NAMES, "split_sentences", "join_lines", "protect"}
     assert all(plain[name] != other[name] for name in plain)
     assert all(isinstance(value, str | int | float | bool | None) for value in other.values())
 

@@ -302,6 +302,7 @@ class Counting(FakeTranslator):
         options: SearchOptions,
         *,
         split_sentences: bool = True,
+        protect: bool = True,
         join_lines: bool = True,
         terms: object = None,
     ) -> PreparedText:
@@ -348,6 +349,7 @@ class PickyTranslator(FakeTranslator):
         options: SearchOptions,
         *,
         split_sentences: bool = True,
+        protect: bool = True,
         join_lines: bool = True,
         terms: object = None,
     ) -> PreparedText:
