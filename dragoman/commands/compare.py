@@ -24,6 +24,6 @@ def compare(
     experiments = compare_runs([read_run(run) for run in runs])
     console = Console(highlight=False, markup=False, emoji=False)
     if console.is_terminal:
-        console.print(terminal_table(experiments))
+        console.print(terminal_table(experiments, width=console.width))
     else:
         typer.echo(comparison_table(experiments))

@@ -16,11 +16,14 @@ if TYPE_CHECKING:
     from dragoman.training.intake.presets import Preset
     from dragoman.training.intake.request import Request
 
-PIECES_PER_WORD = 1.4
-"""About what vocabularies of some thousand pieces give for European languages."""
+CHARACTERS_PER_PIECE = 3.5
+"""About what vocabularies of some thousand pieces give for European languages; for the estimate of the time."""
 
-PIECES_PER_CHARACTER = 0.7
+UNSPACED_CHARACTERS_PER_PIECE = 1.5
 """Likewise for languages without spaces."""
+
+SHORTEST_PIECES = 1.5
+"""Characters of a piece where pieces are short, as in a small vocabulary: no sentence should be too long by mistake."""
 
 MAX_LENGTH = 250
 """Longest sentence of a configuration, in pieces: the default architecture has places for 254."""
@@ -161,23 +164,18 @@ def _describe(made: "Made", request: "Request", formats: list[str], identified: 
 
 def _max_length(made: "Made") -> int:
     """Pieces that nearly every sentence has room in."""
-    longest = 0.0
-    for side in (0, 1):
-        lengths = made.survey.lengths(side)
-        longest = max(longest, lengths.p99 * (PIECES_PER_WORD if lengths.unit == "words" else PIECES_PER_CHARACTER))
-    return max(40, min(MAX_LENGTH, int(1.5 * longest)))
+    return max(64, min(MAX_LENGTH, int(made.survey.characters(0.995) / SHORTEST_PIECES)))
 
 
 def _mean_pieces(made: "Made") -> float:
     """Estimated pieces of the mean sentence on the longer side."""
     survey = made.survey
-    words = [
-        PIECES_PER_WORD * survey.num_words[side]
-        if survey.lengths(side).unit == "words"
-        else PIECES_PER_CHARACTER * survey.num_characters[side]
+    pieces = [
+        survey.num_characters[side]
+        / (CHARACTERS_PER_PIECE if survey.lengths(side).unit == "words" else UNSPACED_CHARACTERS_PER_PIECE)
         for side in (0, 1)
     ]
-    return max(4.0, max(words) / survey.num_pairs)
+    return max(4.0, max(pieces) / survey.num_pairs)
 
 
 def _estimate(config: Path, made: "Made", preset: "Preset", *, seconds: float) -> None:

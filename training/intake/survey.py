@@ -56,6 +56,11 @@ class Survey:
         median, p90, p99 = np.percentile(counts, (50, 90, 99), method="higher").astype(int).tolist()
         return Lengths("words" if spaced else "characters", median, p90, p99, max(counts))
 
+    def characters(self, share: float) -> int:
+        """The length in characters that this share of all sentences, of both sides, does not exceed."""
+        counts = [len(text) for pair in self.sample for text in pair] or [0]
+        return int(np.quantile(counts, share, method="higher"))
+
     def identified(self, side: int, identifier: LanguageIdentifier) -> list[tuple[str, float]]:
         """The languages of a side's sentences with their shares, largest first; empty if all are too short."""
         texts = [pair[side] for pair in self.sample if sum(map(str.isalpha, pair[side])) >= _MIN_LETTERS]

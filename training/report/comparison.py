@@ -9,6 +9,7 @@ from functools import cached_property
 from itertools import groupby
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
@@ -31,6 +32,10 @@ _BLEU = "bleu "
 
 _TEXT_COLUMNS = 2
 """The first columns, whose cells may be broken: names of runs, and differences."""
+
+_WIDE = 110
+_NOT_ON_NARROW = ("target pieces, M", "threads")
+"""Columns that only a terminal at least `_WIDE` characters wide shows."""
 
 MAX_PADDING = 40
 """Wider cells overflow their column, so that the table still fits a screen."""
@@ -194,14 +199,18 @@ def comparison_table(experiments: Sequence[Experiment]) -> str:
     return "\n".join(lines)
 
 
-def terminal_table(experiments: Sequence[Experiment]) -> Table:
-    """The rows for a terminal, which breaks long cells; columns without any value are left out."""
+def terminal_table(experiments: Sequence[Experiment], *, width: int) -> Table:
+    """The rows for a terminal `width` characters wide: long cells are broken, columns without any value left out, and
+    on a narrow one those that matter least."""
     head, *rows = comparison_rows(experiments)
-    table = Table(show_lines=len(rows) > 1)
-    shown = [place for place in range(len(head)) if any(row[place] for row in rows)]
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    left_out = _NOT_ON_NARROW if width < _WIDE else ()
+    shown = [place for place in range(len(head)) if any(row[place] for row in rows) and head[place] not in left_out]
     for place in shown:
-        is_text = place < _TEXT_COLUMNS
-        table.add_column(head[place], justify="left" if is_text else "right", overflow="fold", no_wrap=not is_text)
+        if place < _TEXT_COLUMNS:
+            table.add_column(head[place], overflow="fold", min_width=10)
+        else:
+            table.add_column(head[place].replace(" ", "\n"), justify="right", no_wrap=True)
     for row in rows:
         table.add_row(*(Text(row[place]) for place in shown))
     return table

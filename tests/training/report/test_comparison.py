@@ -214,10 +214,12 @@ def test_a_terminal_gets_a_table_without_empty_columns(tmp_path: Path) -> None:
     first = made_up(tmp_path / "first", TARGETS, architecture={"dropout": 0.1})
     second = made_up(tmp_path / "second", WORSE, architecture={"dropout": 0.2})
     console = Console(width=200, file=io.StringIO())
-    table = terminal_table(compared(first, second))
-    heads = [str(column.header) for column in table.columns]
+    experiments = compared(first, second)
+    table = terminal_table(experiments, width=200)
+    heads = [str(column.header).replace("\n", " ") for column in table.columns]
     assert heads[0] == "run"
     assert "dev BLEU en→de" in heads
+    assert len(terminal_table(experiments, width=80).columns) <= len(heads)
     assert "hours" not in heads  # no run knows them
     console.print(table)
     assert isinstance(console.file, io.StringIO)
