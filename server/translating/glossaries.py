@@ -2,7 +2,7 @@
 
 import re
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from dragoman.model.errors import DragomanError, InvalidInputError, NotFoundError
@@ -41,14 +41,18 @@ class StoredGlossary:
     name: str
     glossary: Glossary
     created: float
-    _finders: dict[tuple[str, str], TermFinder] = field(default_factory=dict, compare=False)
+    _finders: dict[tuple[str, str, bool], TermFinder] = field(default_factory=dict, compare=False)
 
-    def finder(self, source_language: str, target_language: str) -> TermFinder:
-        """Finds its terms in sentences of a direction; kept, since it takes a while to make."""
-        key = source_language, target_language
+    def finder(self, source_language: str, target_language: str, *, ignores_case: bool = False) -> TermFinder:
+        """Finds its terms in sentences of a direction; kept, since it takes a while to make. ignores_case: whether in
+        any capitals, even those that are exact."""
+        key = source_language, target_language, ignores_case
         finder = self._finders.get(key)
         if finder is None:
-            finder = self._finders[key] = TermFinder(self.glossary, *key)
+            glossary = self.glossary
+            if ignores_case:
+                glossary = Glossary(tuple(replace(entry, is_exact=False) for entry in glossary.entries))
+            finder = self._finders[key] = TermFinder(glossary, source_language, target_language)
         return finder
 
 

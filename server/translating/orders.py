@@ -90,7 +90,8 @@ class TranslationOrder(ScoreOrder):
     join_lines:      whether to join the lines of wrapped paragraphs before.
     protect:         whether to keep placeholders, addresses, names and their like from translation.
     terms:           with given translations; they go before those of the glossary.
-    glossary:        name of a stored glossary; empty for none.
+    glossary:        name of a stored glossary; empty for none. ignores_case: whether its terms are found in any
+                     capitals, even those that are exact.
     """
 
     priority: Priority = Priority.INTERACTIVE
@@ -100,6 +101,7 @@ class TranslationOrder(ScoreOrder):
     text_format: TextFormat = "plain"
     terms: tuple[GivenTerm, ...] = ()
     glossary: str = ""
+    ignores_case: bool = False
 
 
 @dataclass(frozen=True, slots=True)

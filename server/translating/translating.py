@@ -86,7 +86,9 @@ class Translating:
         """The order's terms by source language. Raises NotFoundError for an unknown glossary."""
         stored = self.glossaries.get(order.glossary) if order.glossary else None
         if not order.terms:
-            return {} if stored is None else {source: stored.finder(source, target) for source in sources}
+            if stored is None:
+                return {}
+            return {source: stored.finder(source, target, ignores_case=order.ignores_case) for source in sources}
         rest = () if stored is None else stored.glossary.entries
         return {
             source: TermFinder(Glossary((*(term.entry(source, target) for term in order.terms), *rest)), source, target)

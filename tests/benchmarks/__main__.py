@@ -30,6 +30,7 @@ WORKLOADS = (
     "start",
     "quality",
     "invariance",
+    "terms",
     "marian",
 )
 """What runs when none is named; those of `BY_NAME` run only if they are."""

@@ -11,6 +11,10 @@ from dragoman.model.decoding.request import Request, TokenHypothesis
 from dragoman.model.decoding.search_options import SearchOptions
 from dragoman.server.call_context import CallContext, Priority
 from dragoman.server.scheduling.worker import Worker
+from dragoman.translation.offline import OfflineLoop
+from dragoman.translation.preparing import PreparedText
+from dragoman.translation.terms.glossary import Entry, Glossary
+from dragoman.translation.terms.matching import TermFinder
 from dragoman.translation.translator import Translator
 from tests.benchmarks.load_generator import latencies_under_load
 from tests.benchmarks.processes import peak_memory, serve
@@ -34,6 +38,39 @@ class DragomanSide:
             "seconds": time.perf_counter() - started,
             "num_pieces": sum(len(translation.hypotheses[0].token_log_probs) for translation in translations),
             "texts": [translation.text for translation in translations],
+        }
+
+    def translate_with_terms(
+        self, texts: Sequence[str], to: str, terms: Sequence[Sequence[str] | None] = (), num_idle: int = 0
+    ) -> dict[str, Any]:
+        """One sentence a text, each with a term of its own where `terms` has one (source, target); or all with a
+        glossary of num_idle terms that do not occur. Returns CPU seconds, the texts, and how many terms are met."""
+        translator, options = self._translator, SearchOptions()
+        direction = translator.find_direction(None, to)
+        languages = direction.source, direction.target
+
+        def find(pair: Sequence[str]) -> TermFinder:
+            entry = Entry(dict(zip(languages, ((word,) for word in pair), strict=True)))
+            return TermFinder(Glossary((entry,)), *languages)
+
+        finders: list[TermFinder | None] = [find(pair) if pair else None for pair in terms] or [None] * len(texts)
+        if num_idle:
+            entries = (Entry(dict.fromkeys(languages, (f"word{number}",))) for number in range(num_idle))
+            finders = [TermFinder(Glossary(tuple(entries)), *languages)] * len(texts)
+        own = iter(finders)
+
+        def prepare(text: str) -> PreparedText:
+            return translator.prepare(text, direction, options, split_sentences=False, terms=next(own))
+
+        started = time.process_time()
+        loop = OfflineLoop(translator.engine, texts, prepare, translator.review, translator.finish)
+        translations = list(loop.run())
+        seconds = time.process_time() - started
+        outcomes = [outcome for translation in translations for outcome in translation.hypotheses[0].terms]
+        return {
+            "cpu_seconds": seconds,
+            "texts": [translation.text for translation in translations],
+            "num_met": sum(outcome.is_met for outcome in outcomes),
         }
 
     def latencies(self, texts: Sequence[str], to: str, **search: Any) -> list[float]:

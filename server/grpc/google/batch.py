@@ -38,7 +38,7 @@ class BatchTranslator:
     def __init__(self, translating: Translating, files: Path) -> None:
         """files: the allowed folder. Raises NotFoundError if it does not exist."""
         self._translating = translating
-        self._folder = AllowedFolder(files)
+        self.folder = AllowedFolder(files)
         self._disk = ThreadPoolExecutor(DISK_THREADS, "dragoman-files")  # calls must not wait for a slow disk
         self._outputs: set[Path] = set()  # folders of jobs that run
 
@@ -99,7 +99,7 @@ class BatchTranslator:
         found: dict[Path, Input] = {}
         for number, config in enumerate(configs):
             try:
-                for file in self._folder.find_inputs(config.gcs_source.input_uri, MAX_FILES):
+                for file in self.folder.find_inputs(config.gcs_source.input_uri, MAX_FILES):
                     found.setdefault(file.path, Input(file, _mime_type(config.mime_type, file)))
             except DragomanError as error:
                 raise type(error)(f"input_configs[{number}]: {error}") from error
@@ -109,7 +109,7 @@ class BatchTranslator:
 
     def _make_output_folder(self, uri: str) -> _Output:
         try:
-            return _Output(*self._folder.make_output_folder(uri))
+            return _Output(*self.folder.make_output_folder(uri))
         except DragomanError as error:
             raise type(error)(f"output_config: {error}") from error
 

@@ -59,7 +59,7 @@ class AllowedFolder:
         if not self._root.is_dir():
             raise NotFoundError(f"{root}: there is no such folder, which batch translation is to read and write")
 
-    def find_inputs(self, uri: str, max_files: int) -> Iterator[InputFile]:
+    def find_inputs(self, uri: str, max_files: int, extensions: tuple[str, ...] = EXTENSIONS) -> Iterator[InputFile]:
         """The file, or all files that match a pattern with "*", ascending; at least one.
 
         Raises InvalidInputError for more than max_files, and for a file that cannot be translated.
@@ -73,8 +73,8 @@ class AllowedFolder:
                 str(path).encode()
             except UnicodeEncodeError as error:  # no message could hold it
                 raise InvalidInputError(f'"{ascii(path.name)[1:-1]}": the name of the file is not in UTF-8') from error
-            if path.suffix not in EXTENSIONS:
-                raise InvalidInputError(f'"{style.write(path)}": only {", ".join(EXTENSIONS)} can be translated')
+            if path.suffix not in extensions:
+                raise InvalidInputError(f'"{style.write(path)}": only {", ".join(extensions)} can be used')
             yield InputFile(path.resolve(), style.write(path), path.relative_to(self._root).parts)
 
     def make_output_folder(self, uri: str) -> tuple[Path, "UriStyle"]:

@@ -15,6 +15,7 @@ from dragoman.server.access.quotas import QuotaError
 from dragoman.server.grpc.call_metadata import current_call
 from dragoman.server.grpc.google.api import UnsupportedError, as_google_has_it
 from dragoman.server.grpc.google.batch import BatchTranslator
+from dragoman.server.grpc.google.glossaries import GlossaryMethods
 from dragoman.server.grpc.google.operations import Operations
 from dragoman.server.grpc.google.service import GoogleService
 from dragoman.server.grpc.statuses import Context, abort
@@ -51,17 +52,24 @@ def add_to_server(
     `Operations`. Raises NotFoundError if `files` is no folder."""
     operations = Operations(operations_folder)
     batches = None if files is None else BatchTranslator(translating, files)
-    handlers = _make_handlers(GoogleService(translating, batches, operations), operations)
+    folder = None if batches is None else batches.folder
+    glossaries = GlossaryMethods(translating.glossaries, folder, operations)
+    handlers = _make_handlers(GoogleService(translating, batches, operations), glossaries, operations)
     server.add_generic_rpc_handlers(list(handlers.values()))
     return GoogleFacade(tuple(handlers), operations)
 
 
-def _make_handlers(service: GoogleService, operations: Operations) -> dict[str, grpc.GenericRpcHandler]:
+def _make_handlers(
+    service: GoogleService, glossaries: GlossaryMethods, operations: Operations
+) -> dict[str, grpc.GenericRpcHandler]:
     """By the services' full names. Methods that are not among them are UNIMPLEMENTED."""
-    return {TRANSLATION: _make_translation_handler(service), OPERATIONS: _make_operations_handler(operations)}
+    return {
+        TRANSLATION: _make_translation_handler(service, glossaries),
+        OPERATIONS: _make_operations_handler(operations),
+    }
 
 
-def _make_translation_handler(service: GoogleService) -> grpc.GenericRpcHandler:
+def _make_translation_handler(service: GoogleService, glossaries: GlossaryMethods) -> grpc.GenericRpcHandler:
     """The handler of TranslationService: Google's package wraps its messages and does not describe the service."""
     methods: dict[str, tuple[Method, Any, Any]] = {
         "TranslateText": (service.translate_text, types.TranslateTextRequest, types.TranslateTextResponse),
@@ -71,19 +79,23 @@ def _make_translation_handler(service: GoogleService) -> grpc.GenericRpcHandler:
             types.GetSupportedLanguagesRequest,
             types.SupportedLanguages,
         ),
+        "GetGlossary": (glossaries.get, types.GetGlossaryRequest, types.Glossary),
+        "ListGlossaries": (glossaries.list, types.ListGlossariesRequest, types.ListGlossariesResponse),
+    }
+    started: dict[str, tuple[Method, Any]] = {
+        "BatchTranslateText": (service.batch_translate_text, types.BatchTranslateTextRequest),
+        "CreateGlossary": (glossaries.create, types.CreateGlossaryRequest),
+        "DeleteGlossary": (glossaries.delete, types.DeleteGlossaryRequest),
     }
     handlers = {
         name: _make_handler(name, method, request.deserialize, response.serialize)
         for name, (method, request, response) in methods.items()
     }
-    handlers["BatchTranslateText"] = _make_handler(
-        "BatchTranslateText",
-        service.batch_translate_text,
-        types.BatchTranslateTextRequest.deserialize,
-        operations_pb2.Operation.SerializeToString,
-    )
     messages = {name: (request.pb(), response.pb()) for name, (_, request, response) in methods.items()}
-    messages["BatchTranslateText"] = (types.BatchTranslateTextRequest.pb(), operations_pb2.Operation)
+    for name, (method, request) in started.items():
+        serialize = operations_pb2.Operation.SerializeToString
+        handlers[name] = _make_handler(name, method, request.deserialize, serialize)
+        messages[name] = (request.pb(), operations_pb2.Operation)
     _describe_service(messages)
     return grpc.method_handlers_generic_handler(TRANSLATION, handlers)
 

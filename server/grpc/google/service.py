@@ -1,5 +1,7 @@
 """google.cloud.translation.v3.TranslationService: converts Google's messages to the server's orders and back."""
 
+from dataclasses import replace
+
 from google.cloud.translate_v3 import types
 from google.longrunning import operations_pb2  # type: ignore[import-untyped]
 
@@ -14,6 +16,7 @@ from dragoman.server.grpc.google.api import (
     read_model,
 )
 from dragoman.server.grpc.google.batch import BatchTranslator
+from dragoman.server.grpc.google.glossaries import read_name
 from dragoman.server.grpc.google.operations import Operations
 from dragoman.server.scheduling.worker import TextFailure
 from dragoman.server.translating.orders import AUTO, TranslationOrder
@@ -39,8 +42,6 @@ class GoogleService:
         """Translate contents; without a source language, detect each content's."""
         check_parent(request.parent)
         mime_type = read_mime_type(request.mime_type)
-        if request.glossary_config:
-            raise UnsupportedError("glossary_config: there are no glossaries here")
         if request.transliteration_config:
             raise UnsupportedError("transliteration_config: transliteration is not offered here")
         if not request.contents:
@@ -51,18 +52,25 @@ class GoogleService:
             read_model(request.model),
             text_format=format_of(mime_type),
         )
+        response = types.TranslateTextResponse(translations=await self._translate(request, order))
+        if config := request.glossary_config:
+            _, name = read_name(config.glossary, "glossary_config.glossary")
+            order = replace(order, glossary=name, ignores_case=config.ignore_case)
+            response.glossary_translations = await self._translate(request, order)
+        return response
+
+    async def _translate(self, request: types.TranslateTextRequest, order: TranslationOrder) -> list[types.Translation]:
         with self._translating.open(order, field="contents") as session:
             translated = await session.translate_all(request.contents, current_call.get())
-        return types.TranslateTextResponse(
-            translations=[
-                types.Translation(
-                    translated_text=outcome.translation.text,
-                    model=request.model,
-                    detected_language_code=outcome.source_language if outcome.is_detected else "",
-                )
-                for outcome in translated
-            ]
-        )
+        return [
+            types.Translation(
+                translated_text=outcome.translation.text,
+                model=request.model,
+                detected_language_code=outcome.source_language if outcome.is_detected else "",
+                glossary_config=request.glossary_config if order.glossary else None,
+            )
+            for outcome in translated
+        ]
 
     async def detect_language(self, request: types.DetectLanguageRequest) -> types.DetectLanguageResponse:
         """Detect the language of a content."""

@@ -64,7 +64,7 @@ def run_blocking(address: str, folder: str) -> dict[str, Any]:
     calls: list[Callable[[], Any]] = [
         lambda: client.translate_text(request={**TEXT, "contents": ["a"], "target_language_code": "xx"}),
         lambda: client.batch_translate_text(request=batch(folder, "none.txt", "none")),
-        lambda: client.list_glossaries(parent=PARENT),
+        lambda: client.romanize_text(request={"parent": PARENT, "contents": ["a"]}),
     ]
     for call in calls:
         try:

@@ -21,6 +21,10 @@ _METHODS: dict[str, tuple[Any, Any]] = {
     "DetectLanguage": (types.DetectLanguageRequest, types.DetectLanguageResponse.deserialize),
     "GetSupportedLanguages": (types.GetSupportedLanguagesRequest, types.SupportedLanguages.deserialize),
     "BatchTranslateText": (types.BatchTranslateTextRequest, operations_pb2.Operation.FromString),
+    "CreateGlossary": (types.CreateGlossaryRequest, operations_pb2.Operation.FromString),
+    "DeleteGlossary": (types.DeleteGlossaryRequest, operations_pb2.Operation.FromString),
+    "GetGlossary": (types.GetGlossaryRequest, types.Glossary.deserialize),
+    "ListGlossaries": (types.ListGlossariesRequest, types.ListGlossariesResponse.deserialize),
     "RomanizeText": (types.RomanizeTextRequest, types.RomanizeTextResponse.deserialize),
 }
 

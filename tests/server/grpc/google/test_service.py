@@ -133,7 +133,8 @@ def test_each_content_s_language_is_detected_among_the_possible(monkeypatch: pyt
         ({"target_language_code": ""}, "INVALID_ARGUMENT", "target_language_code: is empty"),
         ({"target_language_code": "xx"}, "INVALID_ARGUMENT", "target_language_code: nothing translates"),
         ({"source_language_code": "de"}, "INVALID_ARGUMENT", "source_language_code: nothing translates"),
-        ({"glossary_config": {"glossary": "x"}}, "UNIMPLEMENTED", "glossaries"),
+        ({"glossary_config": {"glossary": "x"}}, "INVALID_ARGUMENT", 'glossary_config.glossary: is "x"'),
+        ({"glossary_config": {"glossary": f"{PARENT}/glossaries/x"}}, "NOT_FOUND", "glossary"),
         ({"transliteration_config": {"enable_transliteration": True}}, "UNIMPLEMENTED", "transliteration"),
         ({"contents": ["crash"]}, "INTERNAL", "its log has the reason"),
     ],
@@ -211,7 +212,9 @@ def test_reflection_describes_both_services() -> None:
         assert {SERVICE, "google.longrunning.Operations"} <= set(database.get_services())
         methods = DescriptorPool(database).FindServiceByName(SERVICE).methods_by_name
         assert methods["TranslateText"].input_type.fields_by_name["contents"].number == 1
-        assert set(methods) == {"TranslateText", "DetectLanguage", "GetSupportedLanguages", "BatchTranslateText"}
+        of_glossaries = {"CreateGlossary", "GetGlossary", "ListGlossaries", "DeleteGlossary"}
+        of_texts = {"TranslateText", "DetectLanguage", "GetSupportedLanguages", "BatchTranslateText"}
+        assert set(methods) == of_texts | of_glossaries
 
 
 def test_nothing_of_google_s_is_there_unless_asked_for() -> None:
