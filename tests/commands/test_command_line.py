@@ -50,7 +50,7 @@ def test_help_groups_the_commands_by_what_a_user_does(run: Run) -> None:
         "Options": "--version",
         "Translate": "translate",
         "Serve": "serve",
-        "Train": "clean",
+        "Train": "init",
         "Measure": "evaluate",
         "Convert": "export",
     }
