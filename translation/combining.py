@@ -11,7 +11,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from itertools import accumulate
+from itertools import chain, zip_longest
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,14 @@ from dragoman.model.codec import Codec, Side
 from dragoman.model.decoding.request import Partial, TokenHypothesis
 from dragoman.translation.checks.assessing import assess, best_of_searches, untranslated
 from dragoman.translation.drafts import Draft, restore
-from dragoman.translation.markup.alignment import Span, word_alignment, word_indices, word_spans
+from dragoman.translation.markup.alignment import (
+    Span,
+    first_words,
+    matching_words,
+    translate_alignment,
+    word_alignment,
+    word_spans,
+)
 from dragoman.translation.normalizing.wrapping import Wrapping, word_places
 from dragoman.translation.preparing import PreparedText
 from dragoman.translation.results import FinishReason, Hypothesis, Translation, TranslationWarning
@@ -166,8 +173,7 @@ def _combine(prepared: PreparedText, found: Sequence[Sequence[TokenHypothesis]],
         return Translation(prepared.text, tuple(sentences[0]), tuple(source_pieces[0]))
     ranks = range(max(map(len, sentences)))
     hypotheses = tuple(
-        _join(prepared, [sentence[min(rank, len(sentence) - 1)] for sentence in sentences], source_pieces)
-        for rank in ranks
+        _join(prepared, [sentence[min(rank, len(sentence) - 1)] for sentence in sentences]) for rank in ranks
     )
     return Translation(prepared.text, hypotheses, tuple(piece for pieces in source_pieces for piece in pieces))
 
@@ -194,6 +200,13 @@ def _sentence_hypotheses(
         pieces = vocabulary.target.pieces(hypothesis.token_ids)
         attention = hypothesis.attention if prepared.options.return_attention else None
         alignment = () if attention is None else word_alignment(source_pieces, pieces, attention, prepared.frame)
+        if alignment and draft.changes:
+            read = vocabulary.target.decode(hypothesis.token_ids)
+            alignment = translate_alignment(
+                alignment,
+                matching_words(draft.text.split(), draft.source.split()),
+                matching_words(read.split(), text.split()),
+            )
         reason: FinishReason = "length" if hypothesis.is_cut_off else "end_of_sentence"
         warnings, quality = assess(prepared, draft, text, hypothesis, len(source_pieces))
         hypotheses.append(
@@ -219,14 +232,15 @@ def _sentence_hypotheses(
     return [replace(left, terms=find_outcomes(draft.terms, left.text))]
 
 
-def _join(prepared: PreparedText, parts: Sequence[Hypothesis], source_pieces: Sequence[Sequence[str]]) -> Hypothesis:
+def _join(prepared: PreparedText, parts: Sequence[Hypothesis]) -> Hypothesis:
     """One hypothesis of the text from one of each sentence."""
     sources = [draft.source for draft in prepared.drafts]
     text = join_sentences([part.text for part in parts], sources, prepared.gaps, prepared.direction.target)
     warnings = _join_warnings(prepared, sources, parts) if any(part.warnings for part in parts) else ()
     outcomes = _join_outcomes(prepared, sources, parts) if any(part.terms for part in parts) else ()
     if len(parts) == 1:
-        return replace(parts[0], text=text, warnings=warnings, terms=outcomes)
+        alignment = _join_alignments(prepared, sources, parts, text)
+        return replace(parts[0], text=text, alignment=alignment, warnings=warnings, terms=outcomes)
     lengths = [len(segment.source_ids) for segment in prepared.segments]
     score = sum(part.score * length for part, length in zip(parts, lengths, strict=True)) / sum(lengths)
     return Hypothesis(
@@ -236,7 +250,7 @@ def _join(prepared: PreparedText, parts: Sequence[Hypothesis], source_pieces: Se
         tuple(value for part in parts[:-1] for value in part.token_log_probs[: len(part.pieces)])
         + parts[-1].token_log_probs,
         _join_attention(parts),
-        _join_alignments(parts, [pieces[prepared.frame.inner(len(pieces))] for pieces in source_pieces]),
+        _join_alignments(prepared, sources, parts, text),
         max((part.finish_reason for part in parts), key=_FINISH_REASONS.index),
         warnings,
         _join_qualities(parts, lengths),
@@ -299,20 +313,16 @@ def _join_attention(parts: Sequence[Hypothesis]) -> NDArray[np.float32] | None:
 
 
 def _join_alignments(
-    parts: Sequence[Hypothesis], source_pieces: Sequence[Sequence[str]]
+    prepared: PreparedText, sources: Sequence[str], parts: Sequence[Hypothesis], text: str
 ) -> tuple[tuple[int, int], ...]:
-    """The alignment of the text, words counted from its beginning. source_pieces: each sentence's, without the
-    frame."""
-    source_starts = accumulate(map(_num_words, source_pieces), initial=0)
-    target_starts = accumulate(
-        (_num_words(part.pieces) if part.pieces else len(part.text.split()) for part in parts), initial=0
-    )
+    """The alignment of the text, words counted from its beginning, those of the gaps included."""
+    if not any(part.alignment for part in parts):
+        return ()
+    pairs = zip_longest(prepared.gaps, sources, fillvalue="")
+    source_starts = first_words("".join(chain.from_iterable(pairs)), _begins(sources, prepared.gaps))
+    target_starts = first_words(text, _target_begins(prepared, sources, parts))
     return tuple(
         (source_start + source, target_start + target)
-        for part, source_start, target_start in zip(parts, source_starts, target_starts, strict=False)
+        for part, source_start, target_start in zip(parts, source_starts, target_starts, strict=True)
         for source, target in part.alignment
     )
-
-
-def _num_words(pieces: Sequence[str]) -> int:
-    return word_indices(pieces)[-1] + 1 if pieces else 0

@@ -1,7 +1,9 @@
 """Word alignment of a translation with its source, read off the decoder's attention."""
 
 import re
+from bisect import bisect_right
 from collections.abc import Sequence
+from difflib import SequenceMatcher
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,6 +64,37 @@ def aligned_spans(
     if len(of_target) != word_indices(target_pieces)[-1] + 1:
         return []
     return [(of_source[word], of_target[other]) for word, other in alignment if word < len(of_source)]
+
+
+def matching_words(words: Sequence[str], others: Sequence[str]) -> list[range]:
+    """For each word which of the others it became, in a text of which some were replaced, added or left out."""
+    plain, plain_others = [[word.casefold() for word in some] for some in (words, others)]
+    found = [range(0)] * len(words)
+    for _, begin, end, other_begin, other_end in SequenceMatcher(None, plain, plain_others, False).get_opcodes():
+        count, num_others = end - begin, other_end - other_begin
+        for word in range(begin, end):
+            first = other_begin + (word - begin) * num_others // count
+            last = other_begin + (word - begin + 1) * num_others // count
+            found[word] = range(first, max(last, min(first + 1, other_end)))
+    return found
+
+
+def translate_alignment(alignment: Alignment, sources: Sequence[range], targets: Sequence[range]) -> Alignment:
+    """The alignment of other words, given which of them each word became."""
+    pairs = {
+        (source, target)
+        for word, other in alignment
+        if word < len(sources) and other < len(targets)
+        for source in sources[word]
+        for target in targets[other]
+    }
+    return tuple(sorted(pairs))
+
+
+def first_words(text: str, places: Sequence[int]) -> list[int]:
+    """The number of the word at each of these places of a text."""
+    begins = [begin for begin, _ in word_spans(text)]
+    return [max(0, bisect_right(begins, place) - 1) for place in places]
 
 
 def format_alignment(alignment: Alignment) -> str:

@@ -3,7 +3,15 @@
 import numpy as np
 
 from dragoman.model.codec import Frame
-from dragoman.translation.markup.alignment import aligned_spans, format_alignment, word_alignment, word_indices
+from dragoman.translation.markup.alignment import (
+    aligned_spans,
+    first_words,
+    format_alignment,
+    matching_words,
+    translate_alignment,
+    word_alignment,
+    word_indices,
+)
 
 SOURCE = ["<2de>", "▁the", "▁key", "▁of", "▁the", "▁house", "</s>"]
 TARGET = ["▁Haus", "schlüssel", "▁", "!"]
@@ -61,3 +69,29 @@ def test_aligned_words_stand_at_spans_of_the_texts() -> None:
     assert aligned_spans("the key", "Hausschlüssel !", pieces, alignment) == [((4, 7), (0, 13))]
     assert aligned_spans("the key of it", "Haus schlüssel !", pieces, alignment) == []  # other words than its pieces'
     assert aligned_spans("a", "b", [], ()) == []
+
+
+def test_words_that_were_replaced_are_matched() -> None:
+    words, others = (
+        ["Ask", "Boston", "about", "40", "dogs", "now"],
+        ["Ask", "{the", "name}", "about", "1", "000", "dogs"],
+    )
+    assert [[others[place] for place in found] for found in matching_words(words, others)] == [
+        ["Ask"],
+        ["{the", "name}"],
+        ["about"],
+        ["1", "000"],
+        ["dogs"],
+        [],
+    ]
+    assert matching_words([], ["a"]) == []
+
+
+def test_an_alignment_of_other_words() -> None:
+    sources, targets = [range(1), range(1, 3)], [range(2, 3), range(2)]
+    due = ((0, 2), (1, 0), (1, 1), (2, 0), (2, 1))
+    assert translate_alignment(((0, 0), (1, 1), (5, 5)), sources, targets) == due
+
+
+def test_the_first_word_of_a_part() -> None:
+    assert first_words("😀 (The dog) sees", [3, 12]) == [1, 3]

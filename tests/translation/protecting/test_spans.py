@@ -19,6 +19,7 @@ def found(text: str) -> list[str]:
         ("Hello %1$s, %(name)s and %-5.2f!", ["%1$s", "%(name)s", "%-5.2f"]),
         ("{0} of {count, number} in ${x} for {{ user.name }}", ["{0}", "{count, number}", "${x}", "{{ user.name }}"]),
         ("Ask __name__ or :name or %{name} or [[name]].", ["__name__", ":name", "%{name}", "[[name]]"]),
+        ("Ask {my name} or {}.", ["{my name}", "{}"]),
         ("Click <0>here</0>.", ["<0>", "</0>"]),
         ("See (https://x.org/a_(b)), www.x.de.", ["https://x.org/a_(b)", "www.x.de"]),
         ("Mail a.b+c@x.co.uk, ask @tom about #fun.", ["a.b+c@x.co.uk", "@tom", "#fun"]),
