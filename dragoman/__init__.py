@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from dragoman.translation.results import Hypothesis, Translation
     from dragoman.translation.scoring.scored import ScoredTranslation
     from dragoman.translation.scoring.scorer import Scorer
+    from dragoman.translation.terms.glossary import Glossary
+    from dragoman.translation.terms.reading import read_glossary
     from dragoman.translation.translator import Translator
 
 __all__ = [
@@ -27,6 +29,7 @@ __all__ = [
     "Client",
     "Direction",
     "DragomanError",
+    "Glossary",
     "Hypothesis",
     "InvalidInputError",
     "LiveTranslation",
@@ -40,6 +43,7 @@ __all__ = [
     "Tls",
     "Translation",
     "Translator",
+    "read_glossary",
     "translate_document",
 ]
 
@@ -48,6 +52,7 @@ _HOMES = {
     "Client": "dragoman.server.client",
     "Direction": "dragoman.model.config",
     "DragomanError": "dragoman.model.errors",
+    "Glossary": "dragoman.translation.terms.glossary",
     "Hypothesis": "dragoman.translation.results",
     "InvalidInputError": "dragoman.model.errors",
     "LiveTranslation": "dragoman.server.client",
@@ -61,6 +66,7 @@ _HOMES = {
     "Tls": "dragoman.server.client",
     "Translation": "dragoman.translation.results",
     "Translator": "dragoman.translation.translator",
+    "read_glossary": "dragoman.translation.terms.reading",
     "translate_document": "dragoman.translation.documents.translating",
 }
 
