@@ -1,6 +1,7 @@
 """Runs commands in this process, for tests of any room."""
 
 import signal
+import string
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -9,6 +10,9 @@ from pathlib import Path
 import pytest
 
 from dragoman.command_line import main
+
+LONG = " ".join(first + second for first in string.ascii_lowercase for second in string.ascii_lowercase[:12])
+"""A text with more pieces than the tiny bundle takes, none of them like another."""
 
 
 @dataclass(frozen=True)

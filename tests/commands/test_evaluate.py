@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.commands.running import Run, assert_refused, write_lines
+from tests.commands.running import LONG, Run, assert_refused, write_lines
 
 
 @pytest.fixture
@@ -94,7 +94,7 @@ def test_evaluate_refuses_what_does_not_fit(
     assert_refused(run(*bundle, "--to", "fr"), 'does not translate to "fr"', "en→de, de→en")
     assert_refused(run(*bundle), "--to LANGUAGE")
     assert_refused(run("evaluate", "none", *bundle[2:], "--to", "de"), 'there is no bundle "none"')
-    write_lines(source, "fine", "long " * 300, "fine")
+    write_lines(source, "fine", LONG, "fine")
     assert_refused(run(*bundle, "--to", "de", "--no-split"), "test.en, line 2: the text has", "pieces")
     assert run(*bundle, "--to", "de").status == 0  # in parts it fits
     assert_refused(run(*bundle, "--to", "de", "--coverage-penalty", "11"), "coverage_penalty is 11.0")

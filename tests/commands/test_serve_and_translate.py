@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from dragoman.model.decoding.decoders.native.decoder import is_available
-from tests.commands.running import Run, assert_refused, write_lines
+from tests.commands.running import LONG, Run, assert_refused, write_lines
 
 
 def test_serve_checks_its_configuration(run: Run, tiny_bundle: Path, tmp_path: Path) -> None:
@@ -67,7 +67,7 @@ def test_serve_answers_as_the_local_translator_and_stops_cleanly(run: Run, tiny_
         assert (tmp_path / "out.de").read_text() == local.output
         assert_refused(run("translate", "--server", address, "--to", "xx", "text"), "xx")
         assert_refused(run("translate", "--server", address, "--to", "de", "--model", "none", "text"), "none")
-        assert_refused(run("translate", "--server", address, "--to", "de", "--no-split", "long " * 300), "pieces")
+        assert_refused(run("translate", "--server", address, "--to", "de", "--no-split", LONG), "pieces")
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=30) == 0
         assert process.stderr is not None

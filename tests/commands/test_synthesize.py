@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from dragoman.training.evaluation.metrics import SentenceBleu
-from tests.commands.running import Run, assert_refused, write_lines
+from tests.commands.running import LONG, Run, assert_refused, write_lines
 
 GERMAN = [
     "Guten Morgen.",
@@ -101,7 +101,7 @@ def test_distillation_from_an_ensemble_nearest_to_the_reference(run: Run, german
 
 def test_goes_on_after_its_input_is_mended(run: Run, tiny_bundle: Path, tmp_path: Path) -> None:
     lines = [f"sentence {number}" for number in range(50)]
-    source = write_lines(tmp_path / "in.en", *lines[:30], "long " * 300, *lines[31:])
+    source = write_lines(tmp_path / "in.en", *lines[:30], LONG, *lines[31:])
     command = ["synthesize", "--model", tiny_bundle, "--to", "de", "--no-split", "--input", source, "--output-folder"]
     assert_refused(run(*command, tmp_path / "made"), "in.en, line 31: the text has")
     write_lines(source, *lines)

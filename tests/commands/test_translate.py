@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.commands.running import Run, assert_refused, write_lines
+from tests.commands.running import LONG, Run, assert_refused, write_lines
 
 
 def test_translate_gives_a_line_for_a_text(run: Run, tiny_bundle: Path) -> None:
@@ -28,7 +28,7 @@ def test_translate_file_goes_on_after_its_input_is_mended(run: Run, tiny_bundle:
     lines = [f"sentence {number}" for number in range(50)]
     source, output = tmp_path / "in.en", tmp_path / "out.de"
     command = ["translate", "--model", tiny_bundle, "--to", "de", "--no-split", "--input", source, "--output", output]
-    write_lines(source, *lines[:30], "long " * 300, *lines[31:])
+    write_lines(source, *lines[:30], LONG, *lines[31:])
     assert_refused(run(*command), "in.en, line 31: the text has")
     assert not output.exists()
     write_lines(source, *lines)
@@ -105,8 +105,8 @@ def test_translate_refuses_what_it_cannot_do(run: Run, tiny_bundle: Path, tmp_pa
     assert_refused(run(*translate, "--input", tmp_path / "none", "--output", tmp_path / "out"), "none", "no such file")
     assert_refused(run("translate", "--model", tiny_bundle, "--to", "xx", "text"), 'does not translate to "xx"')
     assert_refused(run("translate", "--model", tmp_path / "nowhere", "--to", "de", "text"), "there is no bundle")
-    assert_refused(run(*translate, "--no-split", "long " * 300), "pieces")
-    assert run(*translate, "long " * 300).status == 0  # in parts it fits
+    assert_refused(run(*translate, "--no-split", LONG), "pieces")
+    assert run(*translate, LONG).status == 0  # in parts it fits
     assert_refused(run(*translate, "--alignment", "text"), "--alignment and --attention need --json")
     files = ["--input", tmp_path / "in.en", "--output", tmp_path / "out"]
     assert_refused(run(*translate, "--n-best", "2", *files), "--n-best into a file needs --json")
