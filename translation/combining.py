@@ -200,7 +200,7 @@ def _sentence_hypotheses(
         pieces = vocabulary.target.pieces(hypothesis.token_ids)
         attention = hypothesis.attention if prepared.options.return_attention else None
         alignment = () if attention is None else word_alignment(source_pieces, pieces, attention, prepared.frame)
-        if alignment and draft.changes:
+        if alignment and (draft.changes or draft.text != draft.source):
             read = vocabulary.target.decode(hypothesis.token_ids)
             alignment = translate_alignment(
                 alignment,

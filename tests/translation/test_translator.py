@@ -392,3 +392,15 @@ def test_a_text_without_probabilities_is_an_error_and_ends_no_corpus(
     assert isinstance(translator.engine, Engine | Fleet)
     monkeypatch.setattr(Engine, "_hypotheses", lambda *_: ())
     assert texts_of(translator, ["The dog.", "The house."]) == ["The dog.", "The house."]
+
+
+def test_alignment_counts_words_that_nobody_sees(translator: Translator) -> None:
+    plain, unseen = translator.translate(
+        ["The dog sees the house.", "The \u200b dog sees the house."],
+        to="de",
+        source_language="en",
+        return_attention=True,
+    )
+    assert unseen.text == plain.text
+    moved = [(source + (source > 0), target) for source, target in plain.hypotheses[0].alignment]
+    assert list(unseen.hypotheses[0].alignment) == moved
