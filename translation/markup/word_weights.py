@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dragoman.model.codec import Frame
-from dragoman.translation.markup.alignment import word_indices
+from dragoman.translation.markup.alignment import WORD_START, matching_words, word_indices
 from dragoman.translation.results import Translation
 
 SENTENCE_END = "</s>"
@@ -21,13 +21,39 @@ Weights = NDArray[np.float32]
 
 
 def word_weights(translation: Translation) -> Weights | None:
-    """Those of the best hypothesis; None where it came without attention, or its pieces are not the texts' words."""
+    """Those of the best hypothesis, by the texts' words, even if the model read others; None where it came without
+    attention."""
     best = translation.hypotheses[0]
     if best.attention is None or not best.pieces:
         return None
     columns, source_words = _source_words(translation.source_pieces)
-    num_words = len(translation.source.split()), len(best.text.split())
-    return _sum_by_word(best.attention, best.pieces, columns, source_words, num_words)
+    source, target = translation.source.split(), best.text.split()
+    weights = _sum_by_word(best.attention, best.pieces, columns, source_words, (len(source), len(target)))
+    if weights is not None or not columns:
+        return weights
+    read, written = _words_of([translation.source_pieces[place] for place in columns]), _words_of(best.pieces)
+    weights = _sum_by_word(best.attention, best.pieces, columns, source_words, (len(read), len(written)))
+    if weights is None:
+        return None
+    moved = _shares(written, target).T @ weights @ _shares(read, source)
+    totals = moved.sum(axis=1, keepdims=True)
+    totals[totals == 0] = 1
+    by_word: Weights = np.divide(moved, totals, dtype=np.float32)
+    return by_word
+
+
+def _words_of(pieces: Sequence[str]) -> list[str]:
+    """The words as the model reads or writes them."""
+    return "".join(pieces).replace(WORD_START, " ").split()
+
+
+def _shares(words: Sequence[str], others: Sequence[str]) -> NDArray[np.float32]:
+    """[words, others] how much of each word became each of the others."""
+    shares = np.zeros((len(words), len(others)), np.float32)
+    for word, found in enumerate(matching_words(words, others)):
+        if found:
+            shares[word, found.start : found.stop] = 1 / len(found)
+    return shares
 
 
 def sentence_weights(

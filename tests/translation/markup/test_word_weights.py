@@ -49,14 +49,17 @@ def test_words_that_look_at_nothing_are_unknown() -> None:
     assert found.tolist() == [[0]]
 
 
+def test_without_attention_nothing_is_told() -> None:
+    assert word_weights(translation("a", "<2de> ▁a </s>", "b", "▁b", None)) is None
+
+
 @pytest.mark.parametrize(
-    ("source", "text", "attention"),
-    [("a", "b", None), ("a b", "b", [[1.0, 1, 1]]), ("a", "b c", [[1.0, 1, 1]])],
+    ("source", "text", "due"), [("a b", "b", [[1, 0]]), ("a", "b c", [[1], [0]]), ("x y", "u v", [[0.5, 0.5]] * 2)]
 )
-def test_without_attention_or_with_other_words_nothing_is_told(
-    source: str, text: str, attention: list[list[float]] | None
-) -> None:
-    assert word_weights(translation(source, "<2de> ▁a </s>", text, "▁b", attention)) is None
+def test_words_are_matched_with_those_that_the_model_read(source: str, text: str, due: list[list[float]]) -> None:
+    found = word_weights(translation(source, "<2de> ▁a </s>", text, "▁b", [[0, 1, 0]]))
+    assert found is not None
+    assert found.tolist() == due
 
 
 def test_sentences_are_counted_through() -> None:
