@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dragoman.model.errors import InvalidInputError
@@ -49,6 +49,7 @@ def test_a_job_continues_after_a_kill(tmp_path: Path) -> None:
 _TEXTS = st.sampled_from(["a", "ü\n", "\ud800", '"'])
 
 
+@settings(deadline=None)
 @given(
     st.none()
     | st.lists(_TEXTS | st.builds(Tag, _TEXTS, st.sampled_from(Role), _TEXTS | st.just("")), max_size=5).map(tuple)

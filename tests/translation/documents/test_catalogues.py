@@ -60,6 +60,7 @@ def test_json_metadata_are_no_texts() -> None:
     assert [segment.text for segment in open_text(messages, "json").segments] == ["Hi $NAME$"]
 
 
+@settings(deadline=None)
 @given(VALUES)
 def test_a_value_of_json_is_what_was_written(value: str) -> None:
     document = open_text(json.dumps({"a": [value], "b": "word"}), "json")
@@ -129,6 +130,7 @@ def test_properties_keep_their_encoding() -> None:
     assert open_document("a=äx".encode(), "properties", "", DocumentOptions()).render([("→",)]) == "a=→".encode()
 
 
+@settings(deadline=None)
 @given(VALUES, st.sampled_from(["a=x", "a=ä x"]))
 def test_a_value_of_properties_is_what_was_written(value: str, text: str) -> None:
     again = open_text(render(open_text(text, "properties"), value), "properties")

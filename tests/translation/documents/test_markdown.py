@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
@@ -82,6 +82,7 @@ _SCRAPS = ["word ", "Two", "*", "**", "_", "`", "[", "](x)", "]", "<b>", "</b>",
            "[^1]"]  # fmt: skip
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(_SCRAPS), max_size=25).map("".join))
 def test_any_text_comes_back_as_it_was(text: str) -> None:
     document = open_text(text)

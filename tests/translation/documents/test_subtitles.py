@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dragoman.model.errors import InvalidInputError
@@ -72,6 +72,7 @@ def test_long_lines_are_wrapped() -> None:
     assert wrap("<i>" + "x" * 50 + "</i>", 1, 42) == ["<i>" + "x" * 50 + "</i>"]
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.sampled_from(["a", "word", "longer,", "<i>x</i>"]), max_size=12),
     st.lists(st.integers(1, 30), min_size=1, max_size=5),

@@ -4,7 +4,7 @@ import csv
 import io
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dragoman.model.errors import InvalidInputError
@@ -48,6 +48,7 @@ def test_a_table_is_refused_with_the_place() -> None:
         open_text('a,b\n1,"x"y\n', "a")
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.lists(st.sampled_from(["", "a", "b c", 'q"', ",", "x\ny", " "]), min_size=2, max_size=2),

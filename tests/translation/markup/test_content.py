@@ -1,6 +1,6 @@
 """Text with tags: what a reader gives comes back."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dragoman.translation.markup.content import Content, Role, Tag, read_content, write_content
@@ -18,11 +18,13 @@ def _raw(content: Content) -> str:
     return "".join(piece.raw if isinstance(piece, Tag) else piece for piece in content)
 
 
+@settings(deadline=None)
 @given(st.lists(_PIECES, max_size=12))
 def test_what_was_read_is_written(pieces: list[str | Tag]) -> None:
     assert _raw(write_content(*read_content(pieces))) == _raw(tuple(pieces))
 
 
+@settings(deadline=None)
 @given(st.lists(_PIECES, max_size=12))
 def test_every_tag_is_placed_once(pieces: list[str | Tag]) -> None:
     text, elements = read_content(pieces)
