@@ -5,23 +5,16 @@ import json
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any, Self
 
-from dragoman.model.decoding.decoders.native.build import DECODING, find_library
 from dragoman.model.files import write_atomically
 
 SEARCHES: Mapping[str, Mapping[str, Any]] = {"default": {}, "greedy": {"beam_size": 1}, "several": {"n_best": 3}}
 """Search options by name; what is left out is the server's default, which is the engine's."""
 
-
-@cache
-def score_tolerance() -> float:
-    """Relative; the contract promises all but the rounding of the last digits. Torch, which computes where the kernels
-    cannot be compiled, sums otherwise in another batch, so that an activation may be rounded to another of the 8-bit
-    numbers: that moves a score by 5e-4."""
-    return 1e-6 if find_library(DECODING) is not None else 1e-3
+SCORE_TOLERANCE = 1e-6
+"""Relative; the contract promises all but the rounding of the last digits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,4 +92,4 @@ class Reference:
 
 def same_score(one: float, other: float) -> bool:
     """But for the rounding of the last digits."""
-    return math.isclose(one, other, rel_tol=score_tolerance(), abs_tol=score_tolerance())
+    return math.isclose(one, other, rel_tol=SCORE_TOLERANCE, abs_tol=SCORE_TOLERANCE)

@@ -7,6 +7,7 @@ from pathlib import Path
 import grpc
 import pytest
 
+from dragoman.model.decoding.decoders.native.build import DECODING, find_library
 from dragoman.v1 import translation_pb2_grpc
 from tests.benchmarks.service.bare_side import BareSide
 from tests.benchmarks.service.mixed_load import SHARES, MixedLoad
@@ -45,6 +46,8 @@ def ends_of(server: ServerProcess, load: MixedLoad, kind: str, num_calls: int) -
 
 @pytest.mark.parametrize("kind", SHARES)
 def test_calls_of_every_kind_end_as_they_should(server: ServerProcess, reference: Reference, kind: str) -> None:
+    if kind in ("translate", "stream", "live", "score") and find_library(DECODING) is None:
+        pytest.skip("without the compiled kernels, torch's rounding differs with the batch, and so may the answers")
     load = MixedLoad([reference], seed=1)
     assert ends_of(server, load, kind, 5) <= EXPECTED_ENDS
     assert load.tally.num_texts or kind not in ("translate", "stream", "live")
@@ -63,7 +66,7 @@ def test_a_wrong_translation_is_found(server: ServerProcess, reference: Referenc
 def test_a_wrong_score_or_language_is_found(server: ServerProcess, reference: Reference) -> None:
     wrong = replace(
         reference,
-        scores=[replace(pair, score=pair.score - 0.1) for pair in reference.scores],
+        scores=[replace(pair, score=pair.score - 0.01) for pair in reference.scores],
         languages=dict.fromkeys(reference.languages, "eo"),
     )
     load = MixedLoad([wrong], seed=1)
