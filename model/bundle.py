@@ -53,6 +53,9 @@ class BundleConfig(StrictModel):
     storage: Storage
     num_parameters: int = Field(gt=0)
     scores: tuple[BundleScore, ...] = ()
+    fluent_length: int | None = Field(
+        None, gt=0, description="Pieces of a source sentence up to which no clause is lost; longer ones are cut."
+    )
     provenance: dict[str, Any] = Field({}, description="How it was trained; for people, read by no program.")
 
     @model_validator(mode="after")

@@ -26,7 +26,7 @@ from dragoman.translation.drafts import Found, Round
 from dragoman.translation.languages import find_direction
 from dragoman.translation.normalizing.wrapping import unwrap
 from dragoman.translation.offline import AnyEngine, OfflineLoop
-from dragoman.translation.preparing import PreparedText, Preparer
+from dragoman.translation.preparing import DEFAULT_FLUENT_LENGTH, PreparedText, Preparer
 from dragoman.translation.results import Translation
 from dragoman.translation.scoring.scored import Pair, ScoredTranslation, describe_pair
 from dragoman.translation.terms.glossary import Glossary
@@ -62,6 +62,7 @@ class Translator:
             max_target_length=engine.limits.max_target_length,
             shortlist=shortlist,
             known_words=known_words,
+            fluent_length=info.fluent_length or DEFAULT_FLUENT_LENGTH,
         )
 
     @classmethod

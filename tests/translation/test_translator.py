@@ -318,6 +318,17 @@ def test_wrapped_lines_are_translated_as_one_and_wrapped_again(translator: Trans
         assert alone.text.split()[target] == translation.text.split()[own_target]
 
 
+def test_a_bundle_says_which_sentences_are_long(translator: Translator) -> None:
+    text = "The dog sees the house, and the woman likes the bridge, but the child looks for the tree."
+    info = translator.info.model_copy(update={"fluent_length": 100})
+    patient = Translator(info, translator.vocabulary, translator.engine)
+    assert len(patient.prepare(text, EN_DE, QUICK).drafts) == 1
+    info = translator.info.model_copy(update={"fluent_length": 6})
+    hasty = Translator(info, translator.vocabulary, translator.engine)
+    sources = [draft.source for draft in hasty.prepare(text, EN_DE, QUICK).drafts]
+    assert sources == ["The dog sees the house", "and the woman likes the bridge", "but the child looks for the tree."]
+
+
 def test_lines_are_sentences_if_asked(translator: Translator) -> None:
     prepared = translator.prepare(WRAPPED, EN_DE, QUICK, join_lines=False, protect=False)
     assert [draft.source for draft in prepared.drafts] == WRAPPED.split("\n")
