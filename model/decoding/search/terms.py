@@ -94,6 +94,7 @@ class Terms(Rule):
         self._joined: dict[int, Ints] = {}  # by slot: of joined_ids, the possible ones
         self._beam_sizes, self._last = np.zeros((2, max_slots), np.int32)  # by slot; last: most pieces
         self._all = np.zeros(max_slots, np.int64)  # by slot: the set of its terms
+        self._most_needed = np.zeros(max_slots, np.int32)  # by slot: the pieces of the shortest forms of all of them
         # By slot and beam: where the hypothesis stands, which terms it has met, and whether by its last piece.
         self._nodes = np.zeros((max_slots, 1), np.int64)
         self._met = np.zeros((max_slots, 1), np.int64)
@@ -110,6 +111,7 @@ class Terms(Rule):
             return False
         self._automata[slot] = Automaton.of_terms(terms)
         self._all[slot] = (1 << len(terms)) - 1
+        self._most_needed[slot] = sum(min(map(len, forms)) for forms in terms)
         self._beam_sizes[slot], self._last[slot] = request.options.beam_size, request.max_target_length
         possible = request.possible_ids
         self._joined[slot] = self._joined_ids if possible is None else np.intersect1d(possible, self._joined_ids)
@@ -209,7 +211,7 @@ class Terms(Rule):
         depths = np.where(has_begun, table.depths[nodes], np.int32(1))
         left = self._last[slots] - rows.positions[which][found.slots] - 1
         is_late = (found.token_ids == self._eos_id) & (unmet != 0)
-        tight = np.flatnonzero((unmet != 0) & ~is_late & (left < self._num_needed(None, slots, unmet)))
+        tight = np.flatnonzero((unmet != 0) & ~is_late & (left < self._most_needed[slots]))
         is_late[tight] = left[tight] < self._num_needed(nodes[tight], slots[tight], unmet[tight])
         return found._replace(is_late=is_late, banks=banks, depths=depths)
 
@@ -235,17 +237,14 @@ class Terms(Rule):
             met |= new & -new
         return nodes, met
 
-    def _num_needed(self, nodes: NDArray[np.int64] | None, slots: Ints, unmet: Masks) -> NDArray[np.intp]:
-        """The fewest pieces that complete the unmet terms one after another, after what has begun at the nodes, or
-        after nothing."""
+    def _num_needed(self, nodes: NDArray[np.int64], slots: Ints, unmet: Masks) -> NDArray[np.intp]:
+        """The fewest pieces that complete the unmet terms one after another, after what has begun at the nodes."""
         table = self._find_table()
         shortest = table.remaining[table.first_nodes[slots]]
         is_unmet = (unmet[:, None] >> np.arange(shortest.shape[1])) & 1 == 1
         needed: NDArray[np.intp] = np.where(is_unmet, shortest, 0).sum(axis=1)
-        if nodes is not None:
-            gains = np.where(is_unmet, shortest - table.remaining[nodes], 0)
-            needed = needed - gains.max(axis=1)
-        return needed
+        gains: NDArray[np.intp] = np.where(is_unmet, shortest - table.remaining[nodes], 0).max(axis=1)
+        return needed - gains
 
     def _find_table(self) -> _Table:
         if self._table is None:
