@@ -319,11 +319,16 @@ class Preparer:
         source_ids = assembly.frame.enclose(pieces)
         options, prefix_ids = assembly.options, assembly.prefix_ids
         max_target_length = self._resolve_max_target_length(len(source_ids), options, prefix_ids)
-        wanted = () if assembly.terms is None else assembly.terms.find(draft.text)
+        read = draft.text if draft.last is None else draft.source
+        wanted = () if assembly.terms is None else assembly.terms.find(read)
         terms: tuple[Forms, ...] = ()
         if wanted:
             room = max_target_length - len(prefix_ids) - 1
-            wanted, terms = encode_terms(wanted, self._vocabulary.target, self._forbidden_ids, room)
+            # What a stand-in hides comes back by itself.
+            shown = [term for term in wanted if term.source.lower() in draft.text.lower()]
+            hidden = tuple(term for term in wanted if term not in shown)
+            judged, terms = encode_terms(shown, self._vocabulary.target, self._forbidden_ids, room)
+            wanted = (*judged, *hidden)
             draft = replace(draft, terms=wanted)
         if terms and options.sampling_temperature is None:
             options = replace(options, beam_size=wide_enough(options.beam_size, len(terms)))
