@@ -19,7 +19,7 @@ from dragoman.model.decoding.engines.making import make_engine
 from dragoman.model.decoding.request import Request, TokenHypothesis
 from dragoman.model.decoding.search_options import SearchOptions
 from dragoman.model.weights import read_weights
-from dragoman.translation.preparing import PreparedText
+from dragoman.translation.drafts import PreparedText
 from dragoman.translation.translator import Translator
 from tests.model.decoding.engines.engines import finished_by_step
 from tests.pieces import EOS_ID

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from dragoman.model.codec import Codec, Side
 from dragoman.model.decoding.request import Partial, TokenHypothesis
 from dragoman.translation.checks.assessing import assess, best_of_searches, untranslated
-from dragoman.translation.drafts import Draft, restore
+from dragoman.translation.drafts import Draft, PreparedText, restore
 from dragoman.translation.markup.alignment import (
     Span,
     first_words,
@@ -29,7 +29,6 @@ from dragoman.translation.markup.alignment import (
     word_spans,
 )
 from dragoman.translation.normalizing.wrapping import Wrapping, word_places
-from dragoman.translation.preparing import PreparedText
 from dragoman.translation.results import FinishReason, Hypothesis, Translation, TranslationWarning
 from dragoman.translation.sentences import join_sentences, translated_gaps
 from dragoman.translation.terms.outcomes import TermOutcome, find_outcomes

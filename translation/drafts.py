@@ -1,16 +1,17 @@
-"""A sentence as the model reads it, and the way back; and further rounds for sentences whose translation failed."""
+"""A text ready for the engine: its sentences as the model reads them, the way back, and further rounds for sentences
+whose translation failed."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
 
-from dragoman.model.codec import Codec, Frame
-from dragoman.model.decoding.request import TokenHypothesis
+from dragoman.model.codec import NO_FRAME, Codec, Frame
+from dragoman.model.config import Direction
+from dragoman.model.decoding.request import Request, TokenHypothesis
+from dragoman.model.decoding.search_options import SearchOptions
 from dragoman.translation.markup.word_weights import Weights, sentence_weights
-from dragoman.translation.terms.matching import WantedTerm
-
-if TYPE_CHECKING:
-    from dragoman.translation.preparing import PreparedText
+from dragoman.translation.normalizing.wrapping import Wrapping
+from dragoman.translation.terms.matching import TermFinder, WantedTerm
 
 
 class Change(Protocol):
@@ -75,6 +76,59 @@ class Draft:
         return 4 * (len(self.source) + (0 if self.text is self.source else len(self.text)))
 
 
+@dataclass(frozen=True, slots=True)
+class PreparedText:
+    """A text ready for the engine, as n segments and the n + 1 gaps around them: gaps[0] + drafts[0].source + gaps[1]
+    and so on is the text, or that with its lines joined. A blank text, which translates to itself, has no segments.
+
+    segments:  requests whose ids are UNNUMBERED.
+    drafts:    the sentences that the segments encode.
+    options:   of every segment's search.
+    direction: of the translation.
+    frame:     the pieces that the codec added to every segment.
+    wrapping:  how the text was wrapped, if its lines were joined.
+    terms:     finds the terms of a sentence that its translation should have.
+    """
+
+    text: str
+    segments: tuple[Request, ...]
+    drafts: tuple[Draft, ...]
+    gaps: tuple[str, ...]
+    options: SearchOptions
+    direction: Direction
+    frame: Frame = NO_FRAME
+    wrapping: Wrapping | None = None
+    terms: TermFinder | None = None
+
+    @property
+    def num_bytes(self) -> int:
+        """About how many bytes of memory it takes until it is translated."""
+        of_sentences = sum(one.num_bytes for sentences in (self.segments, self.drafts) for one in sentences)
+        return 4 * len(self.text) + of_sentences
+
+    def without_frame(self, hypothesis: TokenHypothesis) -> TokenHypothesis:
+        """The hypothesis without the frame's target pieces."""
+        num_forced = len(self.frame.target)
+        if not num_forced:
+            return hypothesis
+        return replace(
+            hypothesis,
+            token_ids=hypothesis.token_ids[num_forced:],
+            token_log_probs=hypothesis.token_log_probs[num_forced:],
+            attention=None if hypothesis.attention is None else hypothesis.attention[num_forced:],
+        )
+
+    def only(self, indices: Sequence[int]) -> "PreparedText":
+        """The text with the segments of these indices alone, to be decoded."""
+        segments = tuple(self.segments[index] for index in indices)
+        drafts = tuple(self.drafts[index] for index in indices)
+        return replace(self, segments=segments, drafts=drafts, gaps=("",) * (len(indices) + 1))
+
+    def requests(self, ids: Iterator[int], *, is_followed: bool = False) -> list[Request]:
+        """The segments, numbered with the next ids."""
+        return [replace(segment, id=next(ids), is_followed=is_followed) for segment in self.segments]
+
+
 Found = Sequence[Sequence[TokenHypothesis]]
 """The hypotheses of each of a text's segments."""
 
@@ -87,7 +141,7 @@ class Round:
     known:    the hypotheses of each segment from the rounds before; None for those to be decoded.
     """
 
-    prepared: "PreparedText"
+    prepared: PreparedText
     known: tuple[Sequence[TokenHypothesis] | None, ...]
 
     @property
@@ -99,6 +153,73 @@ class Round:
         """The hypotheses of all segments; found: those of the missing ones."""
         remaining = iter(found)
         return [next(remaining) if hypotheses is None else hypotheses for hypotheses in self.known]
+
+
+def replace_sentences(prepared: PreparedText, found: Found, replacements: Mapping[int, PreparedText]) -> Round:
+    """A further round in which the sentences of these indices are prepared in another way."""
+    segments: list[Request] = []
+    drafts: list[Draft] = []
+    gaps = [prepared.gaps[0]]
+    known: list[Sequence[TokenHypothesis] | None] = []
+    for index, hypotheses in enumerate(found):
+        replacement = replacements.get(index)
+        if replacement is None:
+            segments.append(prepared.segments[index])
+            drafts.append(prepared.drafts[index])
+            gaps.append("")
+            known.append(hypotheses)
+        else:
+            segments += replacement.segments
+            drafts += replacement.drafts
+            gaps[-1] += replacement.gaps[0]
+            gaps += replacement.gaps[1:]
+            known += [None] * len(replacement.segments)
+        gaps[-1] += prepared.gaps[index + 1]
+    again = replace(prepared, segments=tuple(segments), drafts=tuple(drafts), gaps=tuple(gaps))
+    return Round(again, tuple(known))
+
+
+class Assembly:
+    """A `PreparedText` in the making: gaps and segments in the text's order."""
+
+    def __init__(
+        self,
+        options: SearchOptions,
+        direction: Direction,
+        frame: Frame,
+        prefix_ids: tuple[int, ...],
+        suppressed_ids: tuple[int, ...],
+        terms: TermFinder | None = None,
+        *,
+        normalize: bool,
+    ) -> None:
+        """prefix_ids: of the first segment. normalize: whether to write sentences as the corpus had them."""
+        self.normalize = normalize
+        self.options = options
+        self.direction = direction
+        self.frame = frame
+        self.prefix_ids = prefix_ids
+        self.suppressed_ids = suppressed_ids
+        self.terms = terms
+        self._segments: list[Request] = []
+        self._drafts: list[Draft] = []
+        self._gaps: list[str] = []
+        self._gap: list[str] = []  # parts of the gap before the next segment
+
+    def add_gap(self, text: str) -> None:
+        self._gap.append(text)
+
+    def add_segment(self, segment: Request, draft: Draft) -> None:
+        self._segments.append(segment)
+        self._drafts.append(draft)
+        self._gaps.append("".join(self._gap))
+        self._gap = []
+        self.prefix_ids = self.frame.target
+
+    def finish(self, text: str) -> PreparedText:
+        gaps = (*self._gaps, "".join(self._gap))
+        segments, drafts = tuple(self._segments), tuple(self._drafts)
+        return PreparedText(text, segments, drafts, gaps, self.options, self.direction, self.frame, terms=self.terms)
 
 
 def restore(

@@ -9,8 +9,7 @@ from dragoman.model.decoding.engines.engine import Engine
 from dragoman.model.decoding.engines.fleet import Fleet
 from dragoman.model.decoding.request import Event, Lost, Partial, Request, TokenHypothesis
 from dragoman.model.errors import DragomanError
-from dragoman.translation.drafts import Found, Round
-from dragoman.translation.preparing import PreparedText
+from dragoman.translation.drafts import Found, PreparedText, Round
 from dragoman.translation.results import Translation
 
 LOOKAHEAD = 1024

@@ -1,10 +1,10 @@
 """From a text to the engine's segments, with all options resolved into pieces."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache, partial
 
-from dragoman.model.codec import NO_FRAME, Codec, Frame
+from dragoman.model.codec import Codec
 from dragoman.model.config import Direction
 from dragoman.model.decoding.request import UNNUMBERED, Request, TokenHypothesis
 from dragoman.model.decoding.search.automaton import Forms
@@ -12,10 +12,18 @@ from dragoman.model.decoding.search_options import SearchOptions
 from dragoman.model.errors import InvalidInputError, InvalidRequestError
 from dragoman.model.known_words import NO_KNOWN_WORDS, KnownWords
 from dragoman.model.shortlist import Shortlist
-from dragoman.translation.drafts import Change, Draft, Found, Round, restore
+from dragoman.translation.drafts import (
+    Assembly,
+    Change,
+    Draft,
+    Found,
+    PreparedText,
+    Round,
+    replace_sentences,
+    restore,
+)
 from dragoman.translation.normalizing.clauses import Clause, cut
 from dragoman.translation.normalizing.wording import Normalizer, heading_end
-from dragoman.translation.normalizing.wrapping import Wrapping
 from dragoman.translation.protecting.dividing import Fragment, Part, divide
 from dragoman.translation.protecting.hiding import Hidden, Hiding, hide, is_hidden
 from dragoman.translation.protecting.names import NameFinder
@@ -25,127 +33,6 @@ from dragoman.translation.scoring.scored import encode_pair
 from dragoman.translation.sentences import split_sentences, split_to_fit
 from dragoman.translation.terms.matching import TermFinder
 from dragoman.translation.terms.pieces import encode_terms, wide_enough
-
-
-@dataclass(frozen=True, slots=True)
-class PreparedText:
-    """A text ready for the engine, as n segments and the n + 1 gaps around them: gaps[0] + drafts[0].source + gaps[1]
-    and so on is the text, or that with its lines joined. A blank text, which translates to itself, has no segments.
-
-    segments:  requests whose ids are UNNUMBERED.
-    drafts:    the sentences that the segments encode.
-    options:   of every segment's search.
-    direction: of the translation.
-    frame:     the pieces that the codec added to every segment.
-    wrapping:  how the text was wrapped, if its lines were joined.
-    terms:     finds the terms of a sentence that its translation should have.
-    """
-
-    text: str
-    segments: tuple[Request, ...]
-    drafts: tuple[Draft, ...]
-    gaps: tuple[str, ...]
-    options: SearchOptions
-    direction: Direction
-    frame: Frame = NO_FRAME
-    wrapping: Wrapping | None = None
-    terms: TermFinder | None = None
-
-    @property
-    def num_bytes(self) -> int:
-        """About how many bytes of memory it takes until it is translated."""
-        of_sentences = sum(one.num_bytes for sentences in (self.segments, self.drafts) for one in sentences)
-        return 4 * len(self.text) + of_sentences
-
-    def without_frame(self, hypothesis: TokenHypothesis) -> TokenHypothesis:
-        """The hypothesis without the frame's target pieces."""
-        num_forced = len(self.frame.target)
-        if not num_forced:
-            return hypothesis
-        return replace(
-            hypothesis,
-            token_ids=hypothesis.token_ids[num_forced:],
-            token_log_probs=hypothesis.token_log_probs[num_forced:],
-            attention=None if hypothesis.attention is None else hypothesis.attention[num_forced:],
-        )
-
-    def only(self, indices: Sequence[int]) -> "PreparedText":
-        """The text with the segments of these indices alone, to be decoded."""
-        segments = tuple(self.segments[index] for index in indices)
-        drafts = tuple(self.drafts[index] for index in indices)
-        return replace(self, segments=segments, drafts=drafts, gaps=("",) * (len(indices) + 1))
-
-    def requests(self, ids: Iterator[int], *, is_followed: bool = False) -> list[Request]:
-        """The segments, numbered with the next ids."""
-        return [replace(segment, id=next(ids), is_followed=is_followed) for segment in self.segments]
-
-
-def replace_sentences(prepared: PreparedText, found: Found, replacements: Mapping[int, PreparedText]) -> Round:
-    """A further round in which the sentences of these indices are prepared in another way."""
-    segments: list[Request] = []
-    drafts: list[Draft] = []
-    gaps = [prepared.gaps[0]]
-    known: list[Sequence[TokenHypothesis] | None] = []
-    for index, hypotheses in enumerate(found):
-        replacement = replacements.get(index)
-        if replacement is None:
-            segments.append(prepared.segments[index])
-            drafts.append(prepared.drafts[index])
-            gaps.append("")
-            known.append(hypotheses)
-        else:
-            segments += replacement.segments
-            drafts += replacement.drafts
-            gaps[-1] += replacement.gaps[0]
-            gaps += replacement.gaps[1:]
-            known += [None] * len(replacement.segments)
-        gaps[-1] += prepared.gaps[index + 1]
-    again = replace(prepared, segments=tuple(segments), drafts=tuple(drafts), gaps=tuple(gaps))
-    return Round(again, tuple(known))
-
-
-class _Assembly:
-    """A `PreparedText` in the making: gaps and segments in the text's order."""
-
-    def __init__(
-        self,
-        options: SearchOptions,
-        direction: Direction,
-        frame: Frame,
-        prefix_ids: tuple[int, ...],
-        suppressed_ids: tuple[int, ...],
-        terms: TermFinder | None = None,
-        *,
-        normalize: bool,
-    ) -> None:
-        """prefix_ids: of the first segment. normalize: whether to write sentences as the corpus had them."""
-        self.normalize = normalize
-        self.options = options
-        self.direction = direction
-        self.frame = frame
-        self.prefix_ids = prefix_ids
-        self.suppressed_ids = suppressed_ids
-        self.terms = terms
-        self._segments: list[Request] = []
-        self._drafts: list[Draft] = []
-        self._gaps: list[str] = []
-        self._gap: list[str] = []  # parts of the gap before the next segment
-
-    def add_gap(self, text: str) -> None:
-        self._gap.append(text)
-
-    def add_segment(self, segment: Request, draft: Draft) -> None:
-        self._segments.append(segment)
-        self._drafts.append(draft)
-        self._gaps.append("".join(self._gap))
-        self._gap = []
-        self.prefix_ids = self.frame.target
-
-    def finish(self, text: str) -> PreparedText:
-        gaps = (*self._gaps, "".join(self._gap))
-        segments, drafts = tuple(self._segments), tuple(self._drafts)
-        return PreparedText(text, segments, drafts, gaps, self.options, self.direction, self.frame, terms=self.terms)
-
 
 DEFAULT_FLUENT_LENGTH = 24
 """Pieces of a source sentence up to which a bundle that says nothing of it loses no clause: of a model trained on
@@ -202,7 +89,7 @@ class Preparer:
         hidden = hide(text, self._find_spans(text, direction.source) if protect else ())
         target_prefix = (*frame.target, *self._prefix_ids(options.target_prefix))
         suppressed_ids = tuple(map(self._suppressed_id, options.suppressed_pieces))
-        assembly = _Assembly(options, direction, frame, target_prefix, suppressed_ids, terms, normalize=protect)
+        assembly = Assembly(options, direction, frame, target_prefix, suppressed_ids, terms, normalize=protect)
         if split:
             self._add_sentences(assembly, hidden)
         else:
@@ -222,7 +109,7 @@ class Preparer:
         names = list(self._name_finder(language).find(text))
         return merge_spans(spans, names) if names else spans
 
-    def _add_sentences(self, assembly: "_Assembly", hidden: Hidden) -> None:
+    def _add_sentences(self, assembly: Assembly, hidden: Hidden) -> None:
         place = 0
         for neutral in split_sentences(hidden.neutral, assembly.direction.source):
             sentence = hidden.text[place : place + len(neutral)]
@@ -237,7 +124,7 @@ class Preparer:
                 sentence = sentence[heading + 1 :]
             self._add(assembly, sentence, hidden, 0, split=True)
 
-    def _add(self, assembly: "_Assembly", sentence: str, hidden: Hidden, attempt: int, *, split: bool) -> None:
+    def _add(self, assembly: Assembly, sentence: str, hidden: Hidden, attempt: int, *, split: bool) -> None:
         """Add a sentence with private characters. attempt: the number of ways in which it was translated before."""
         if not any(map(is_hidden, sentence)) if hidden.spans else True:
             parts = iter((Part(sentence, is_gap=False),))
@@ -251,7 +138,7 @@ class Preparer:
 
     def _add_part(
         self,
-        assembly: "_Assembly",
+        assembly: Assembly,
         text: str,
         hidden: Hidden,
         attempt: int,
@@ -315,7 +202,7 @@ class Preparer:
         replacement = self._replace(text, hidden, attempt, direction)
         return len(self._encode(text if replacement is None else replacement.text))
 
-    def _add_segment(self, assembly: "_Assembly", draft: Draft, pieces: Sequence[int]) -> None:
+    def _add_segment(self, assembly: Assembly, draft: Draft, pieces: Sequence[int]) -> None:
         source_ids = assembly.frame.enclose(pieces)
         options, prefix_ids = assembly.options, assembly.prefix_ids
         max_target_length = self._resolve_max_target_length(len(source_ids), options, prefix_ids)
@@ -365,7 +252,7 @@ class Preparer:
         if hiding is None or draft.search or not hypotheses or self._survives(prepared, index, hypotheses):
             return None
         segment = prepared.segments[index]
-        assembly = _Assembly(
+        assembly = Assembly(
             prepared.options,
             prepared.direction,
             prepared.frame,

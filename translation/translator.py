@@ -22,11 +22,11 @@ from dragoman.model.known_words import NO_KNOWN_WORDS, KnownWords
 from dragoman.model.shortlist import Shortlist
 from dragoman.translation.checks.second_search import search_again
 from dragoman.translation.combining import combine, partial_text
-from dragoman.translation.drafts import Found, Round
+from dragoman.translation.drafts import Found, PreparedText, Round
 from dragoman.translation.languages import find_direction
 from dragoman.translation.normalizing.wrapping import unwrap
 from dragoman.translation.offline import AnyEngine, OfflineLoop
-from dragoman.translation.preparing import DEFAULT_FLUENT_LENGTH, PreparedText, Preparer
+from dragoman.translation.preparing import DEFAULT_FLUENT_LENGTH, Preparer
 from dragoman.translation.results import Translation
 from dragoman.translation.scoring.scored import Pair, ScoredTranslation, describe_pair
 from dragoman.translation.terms.glossary import Glossary

@@ -10,7 +10,7 @@ from typing import TypeAlias
 from dragoman.model.decoding.request import Partial, Request, TokenHypothesis
 from dragoman.model.errors import DragomanError
 from dragoman.server.call_context import CallContext, Priority
-from dragoman.translation.preparing import PreparedText
+from dragoman.translation.drafts import PreparedText
 from dragoman.translation.results import Translation
 
 logger = logging.getLogger(__name__)

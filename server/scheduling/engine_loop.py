@@ -24,7 +24,7 @@ from dragoman.server.scheduling.calls import (
 )
 from dragoman.server.scheduling.interfaces import ServedTranslator, WorkerObserver
 from dragoman.server.scheduling.request_queue import RequestQueue, Throughput
-from dragoman.translation.preparing import PreparedText
+from dragoman.translation.drafts import PreparedText
 
 TRIAL_TEXT = "1"
 """A text that every vocabulary can encode."""

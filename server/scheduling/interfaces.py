@@ -11,8 +11,7 @@ from dragoman.model.config import Direction
 from dragoman.model.decoding.request import Event, Partial, Request, TokenHypothesis
 from dragoman.model.decoding.search_options import SearchOptions
 from dragoman.model.decoding.statistics import EngineStatistics
-from dragoman.translation.drafts import Found, Round
-from dragoman.translation.preparing import PreparedText
+from dragoman.translation.drafts import Found, PreparedText, Round
 from dragoman.translation.results import Translation
 from dragoman.translation.terms.matching import TermFinder
 

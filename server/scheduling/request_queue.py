@@ -9,7 +9,7 @@ from dragoman.model.decoding.request import Request
 from dragoman.server.call_context import CallContext, Priority
 from dragoman.server.scheduling.calls import Submission, Ticket, WorkerClosedError
 from dragoman.server.scheduling.scheduler import QueueFullError, QueueLimits, Scheduler
-from dragoman.translation.preparing import PreparedText
+from dragoman.translation.drafts import PreparedText
 
 WINDOW_SECONDS = 10.0
 """Time constant of the average: older work hardly counts."""

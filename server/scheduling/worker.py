@@ -27,8 +27,7 @@ from dragoman.server.scheduling.engine_loop import NUM_LOOKS, EngineLoop
 from dragoman.server.scheduling.interfaces import NO_OBSERVER, ServedTranslator, WorkerObserver
 from dragoman.server.scheduling.request_queue import RequestQueue, Throughput
 from dragoman.server.scheduling.scheduler import DEFAULT_LIMITS, QueueFullError, QueueLimits
-from dragoman.translation.drafts import Round
-from dragoman.translation.preparing import PreparedText
+from dragoman.translation.drafts import PreparedText, Round
 from dragoman.translation.results import Translation
 from dragoman.translation.scoring.scored import ScoredTranslation
 

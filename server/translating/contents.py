@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from dragoman.server.scheduling.worker import TextFailure
+from dragoman.translation.drafts import PreparedText
 from dragoman.translation.markup.document import Document, TranslatedText
 from dragoman.translation.markup.word_weights import word_weights
-from dragoman.translation.preparing import PreparedText
 from dragoman.translation.results import Hypothesis, Translation, TranslationWarning
 from dragoman.translation.terms.outcomes import TermOutcome
 

@@ -8,7 +8,7 @@ from dragoman.model.errors import InvalidInputError, InvalidRequestError
 from dragoman.server.config import LimitsConfig
 from dragoman.server.scheduling.worker import TextFailure
 from dragoman.server.translating.orders import Wanted
-from dragoman.translation.preparing import PreparedText
+from dragoman.translation.drafts import PreparedText
 
 MAX_PREPARED_INLINE = 1000
 """Number of characters that are tokenized on the event loop: handing so few to another thread would take longer."""

@@ -25,8 +25,8 @@ from dragoman.server.translating.preparing import (
     prepare_item,
     too_long,
 )
+from dragoman.translation.drafts import PreparedText
 from dragoman.translation.markup.document import Document, MarkupText
-from dragoman.translation.preparing import PreparedText
 from dragoman.translation.results import Hypothesis, Translation
 from dragoman.translation.terms.matching import TermFinder
 

@@ -20,7 +20,7 @@ from dragoman.server.translating.languages import find_sources
 from dragoman.server.translating.orders import AUTO, ScoreOrder, TextFormat, TranslationOrder
 from dragoman.server.translating.preparing import check_answer_size, check_number, prepare_all, prepare_item, too_long
 from dragoman.server.translating.session import Session
-from dragoman.translation.preparing import PreparedText
+from dragoman.translation.drafts import PreparedText
 from dragoman.translation.scoring.scored import ScoredTranslation
 from dragoman.translation.terms.glossary import Glossary
 from dragoman.translation.terms.matching import TermFinder

@@ -11,8 +11,8 @@ from dragoman.model.decoding.request import Request, TokenHypothesis
 from dragoman.model.decoding.search_options import SearchOptions
 from dragoman.server.call_context import CallContext, Priority
 from dragoman.server.scheduling.worker import Worker
+from dragoman.translation.drafts import PreparedText
 from dragoman.translation.offline import OfflineLoop
-from dragoman.translation.preparing import PreparedText
 from dragoman.translation.terms.glossary import Entry, Glossary
 from dragoman.translation.terms.matching import TermFinder
 from dragoman.translation.translator import Translator

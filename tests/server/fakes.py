@@ -16,8 +16,7 @@ from dragoman.model.decoding.request import UNNUMBERED, Event, Finished, Lost, P
 from dragoman.model.decoding.search_options import SearchOptions
 from dragoman.model.decoding.statistics import EngineStatistics
 from dragoman.model.errors import InvalidInputError, NotFoundError
-from dragoman.translation.drafts import Draft, Found, Round
-from dragoman.translation.preparing import PreparedText
+from dragoman.translation.drafts import Draft, Found, PreparedText, Round
 from dragoman.translation.results import Hypothesis, Translation
 from dragoman.translation.scoring.scored import ScoredTranslation
 from tests.pieces import EOS_ID

@@ -11,8 +11,9 @@ from dragoman.model.decoding.request import TokenHypothesis
 from dragoman.model.decoding.search_options import SearchOptions
 from dragoman.model.vocabulary import Vocabulary
 from dragoman.translation.combining import combine
+from dragoman.translation.drafts import PreparedText
 from dragoman.translation.normalizing.wrapping import Block, Wrapping
-from dragoman.translation.preparing import PreparedText, Preparer
+from dragoman.translation.preparing import Preparer
 from dragoman.translation.results import Hypothesis
 
 

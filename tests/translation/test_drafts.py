@@ -7,8 +7,7 @@ from dragoman.model.decoding.request import UNNUMBERED, Partial, Request, TokenH
 from dragoman.model.decoding.search_options import SearchOptions
 from dragoman.model.vocabulary import Vocabulary
 from dragoman.translation.combining import combine, partial_text
-from dragoman.translation.drafts import Draft
-from dragoman.translation.preparing import PreparedText, replace_sentences
+from dragoman.translation.drafts import Draft, PreparedText, replace_sentences
 
 EN_DE = Direction("en", "de")
 OPTIONS = SearchOptions(n_best=2)

@@ -11,9 +11,8 @@ from dragoman.model.decoding.request import UNNUMBERED, Finished, Request, Token
 from dragoman.model.decoding.search_options import SearchOptions
 from dragoman.model.errors import InvalidInputError
 from dragoman.translation import offline
-from dragoman.translation.drafts import Draft, Found, Round
+from dragoman.translation.drafts import Draft, Found, PreparedText, Round, replace_sentences
 from dragoman.translation.offline import OfflineLoop
-from dragoman.translation.preparing import PreparedText, replace_sentences
 from dragoman.translation.results import Hypothesis, Translation
 
 OPTIONS = SearchOptions()

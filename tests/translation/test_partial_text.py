@@ -14,7 +14,8 @@ from dragoman.model.decoding.request import Finished, Partial, TokenHypothesis
 from dragoman.model.decoding.search_options import SearchOptions
 from dragoman.model.vocabulary import PieceModel, Vocabulary
 from dragoman.translation.combining import _visible_text, partial_text
-from dragoman.translation.preparing import PreparedText, Preparer
+from dragoman.translation.drafts import PreparedText
+from dragoman.translation.preparing import Preparer
 from dragoman.translation.translator import Translator
 
 EN_DE = Direction("en", "de")

@@ -7,8 +7,7 @@ import numpy as np
 from dragoman.model.config import Direction
 from dragoman.model.decoding.request import UNNUMBERED, Request
 from dragoman.model.decoding.search_options import SearchOptions
-from dragoman.translation.drafts import Draft
-from dragoman.translation.preparing import PreparedText
+from dragoman.translation.drafts import Draft, PreparedText
 
 EN_DE = Direction("en", "de")
 

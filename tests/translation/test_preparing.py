@@ -13,7 +13,8 @@ from dragoman.model.decoding.search_options import SearchOptions
 from dragoman.model.errors import InvalidInputError
 from dragoman.model.shortlist import CandidateLists, Shortlist
 from dragoman.model.vocabulary import PieceModelOptions, Vocabulary, train_piece_model
-from dragoman.translation.preparing import MAX_ATTENTION_PIECES, PreparedText, Preparer
+from dragoman.translation.drafts import PreparedText
+from dragoman.translation.preparing import MAX_ATTENTION_PIECES, Preparer
 from tests.pieces import EOS_ID, encode_source
 
 EN_DE = Direction("en", "de")

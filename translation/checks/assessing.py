@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 from dragoman.model.decoding.request import TokenHypothesis
 from dragoman.translation.checks.quality import estimate_quality, lowered_by
 from dragoman.translation.checks.sentence import check_sentence
-from dragoman.translation.drafts import Draft
-from dragoman.translation.preparing import PreparedText
+from dragoman.translation.drafts import Draft, PreparedText
 from dragoman.translation.protecting.spans import find_spans
 from dragoman.translation.results import Hypothesis, TranslationWarning
 

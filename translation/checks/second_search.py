@@ -14,8 +14,7 @@ from dragoman.model.decoding.request import Request, TokenHypothesis
 from dragoman.model.decoding.search_options import MAX_BEAM_SIZE, SearchOptions
 from dragoman.model.errors import InvalidInputError
 from dragoman.translation.checks.assessing import best_of_searches, find_warnings
-from dragoman.translation.drafts import Draft, Found, Round, restore
-from dragoman.translation.preparing import PreparedText, replace_sentences
+from dragoman.translation.drafts import Draft, Found, PreparedText, Round, replace_sentences, restore
 from dragoman.translation.results import Hypothesis, WarningKind
 from dragoman.translation.sentences import split_to_fit
 

@@ -24,7 +24,7 @@ from dragoman.server.scheduling.worker import ReplicaLostError, TextFailure, Wor
 from dragoman.server.translating.orders import Outcome, TranslationOrder
 from dragoman.server.translating.session import Session
 from dragoman.server.translating.translating import Translating
-from dragoman.translation.preparing import PreparedText
+from dragoman.translation.drafts import PreparedText
 from dragoman.translation.results import Translation
 
 MAX_CHARACTERS = 100_000_000

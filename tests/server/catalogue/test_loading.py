@@ -16,7 +16,7 @@ from dragoman.server.config import ModelConfig
 from dragoman.server.scheduling.interfaces import ServedTranslator
 from dragoman.server.scheduling.worker import Worker
 from dragoman.server.watching import BundleState
-from dragoman.translation.preparing import PreparedText
+from dragoman.translation.drafts import PreparedText
 from dragoman.translation.results import Hypothesis, Translation
 from tests.server.fakes import FakeTranslator
 

@@ -24,7 +24,7 @@ from dragoman.server.client import (
     TextError,
 )
 from dragoman.server.client.results import read_translation
-from dragoman.translation.preparing import PreparedText
+from dragoman.translation.drafts import PreparedText
 from dragoman.translation.results import Hypothesis, Translation, TranslationWarning, WarningKind
 from dragoman.v1 import translation_pb2 as pb
 from tests.server.fakes import DE_EN, EN_DE, FAKE_SCORE, FakeTranslator, reverse_words, running_server

@@ -17,7 +17,7 @@ from dragoman.model.errors import NotFoundError, StalledError
 from dragoman.server.call_context import CallContext, Priority
 from dragoman.server.scheduling.engine_loop import NUM_LOOKS, SLOTS_SECONDS
 from dragoman.server.scheduling.worker import DeadlineError, EngineError, ReplicaLostError, Worker
-from dragoman.translation.preparing import PreparedText
+from dragoman.translation.drafts import PreparedText
 from dragoman.translation.translator import Translator
 from tests.model.decoding.engines.engines import decoder_of
 from tests.server.fakes import DE_EN, EN_DE, FakeTranslator, reverse_words, wait_for

@@ -17,8 +17,7 @@ from dragoman.server.call_context import CallContext, Priority
 from dragoman.server.scheduling.request_queue import UNKNOWN_RETRY_SECONDS
 from dragoman.server.scheduling.scheduler import QueueFullError, QueueLimits
 from dragoman.server.scheduling.worker import MAX_FINISHED_INLINE, DeadlineError, TextFailure, Worker, WorkerClosedError
-from dragoman.translation.drafts import Found, Round
-from dragoman.translation.preparing import PreparedText, replace_sentences
+from dragoman.translation.drafts import Found, PreparedText, Round, replace_sentences
 from dragoman.translation.results import Hypothesis, Translation, TranslationWarning
 from dragoman.translation.translator import Translator
 from tests.server.fakes import EN_DE, PATIENCE, FakeTranslator, reverse_words, wait_for

@@ -7,7 +7,7 @@ from typing import Any
 from dragoman.model.decoding.search_options import SearchOptions
 from dragoman.server.call_context import CallContext, Priority
 from dragoman.server.scheduling.worker import TextFailure, Worker
-from dragoman.translation.preparing import PreparedText
+from dragoman.translation.drafts import PreparedText
 from dragoman.translation.results import Translation
 from tests.server.fakes import EN_DE, PATIENCE
 

@@ -22,8 +22,7 @@ from dragoman.server.translating.preparing import (
     prepare_item,
 )
 from dragoman.server.translating.session import Session
-from dragoman.translation.drafts import Draft
-from dragoman.translation.preparing import PreparedText
+from dragoman.translation.drafts import Draft, PreparedText
 
 NOTHING = Wanted()
 

@@ -11,8 +11,8 @@ from dragoman.model.errors import InvalidInputError
 from dragoman.model.vocabulary import Vocabulary
 from dragoman.translation.checks.second_search import search_again
 from dragoman.translation.combining import combine
-from dragoman.translation.drafts import Round
-from dragoman.translation.preparing import PreparedText, Preparer
+from dragoman.translation.drafts import PreparedText, Round
+from dragoman.translation.preparing import Preparer
 
 EN_DE = Direction("en", "de")
 LONG = "The dog saw the house, the tree and the cat, the sun and the water."

@@ -16,7 +16,7 @@ from dragoman.model.decoding.request import TokenHypothesis
 from dragoman.model.decoding.search_options import SearchOptions
 from dragoman.model.errors import InvalidRequestError
 from dragoman.server.config import LimitsConfig
-from dragoman.translation.preparing import PreparedText
+from dragoman.translation.drafts import PreparedText
 from dragoman.translation.results import Hypothesis, Translation
 from dragoman.v1 import translation_pb2 as pb
 from dragoman.v1 import translation_pb2_grpc

@@ -12,7 +12,7 @@ from dragoman.model.decoding.request import TokenHypothesis
 from dragoman.server.grpc.app import TranslationServer
 from dragoman.server.grpc.v1 import streaming
 from dragoman.server.grpc.v1.streaming import Window
-from dragoman.translation.preparing import PreparedText
+from dragoman.translation.drafts import PreparedText
 from dragoman.translation.results import Hypothesis, Translation
 from dragoman.v1 import translation_pb2 as pb
 from dragoman.v1 import translation_pb2_grpc
