@@ -10,8 +10,16 @@ from typing import Any, Self
 
 from dragoman.model.files import write_atomically
 
-SEARCHES: Mapping[str, Mapping[str, Any]] = {"default": {}, "greedy": {"beam_size": 1}, "several": {"n_best": 3}}
+SEARCHES: Mapping[str, Mapping[str, Any]] = {
+    "default": {},
+    "greedy": {"beam_size": 1},
+    "several": {"n_best": 3},
+    "once": {"max_retries": 0},
+}
 """Search options by name; what is left out is the server's default, which is the engine's."""
+
+LIVE_SEARCH = "once"
+"""That of live translations: a sentence that was shown is not searched again, unlike those of other calls."""
 
 SCORE_TOLERANCE = 1e-6
 """Relative; the contract promises all but the rounding of the last digits."""
