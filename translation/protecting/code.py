@@ -1,6 +1,6 @@
 """Patterns of code and markup in plain text."""
 
-BACKTICKS = r"```[^`]{0,4000}```|``[^`\n]{1,300}``|`[^`\n]{1,300}`"
+BACKTICKS = r"```[^`]{0,4000}```|``(?!`)(?:[^`\n]|`(?!`)){1,300}``|`[^`\n]{1,300}`"
 ENTITY = r"&(?:[A-Za-z]{2,31}|#\d{1,7}|#[xX][0-9A-Fa-f]{1,6});"
 TAG = (
     r"</?(?:[A-Za-z][\w.:-]{0,40}|\d{1,3})(?:\s[^<>\n]{0,400})?\s?/?>|<!--[^\n]{0,400}?-->"
@@ -29,11 +29,20 @@ OPTION = (
     r"|(?<=[\"'(\[/])-{1,2}[A-Za-z][\w-]{0,40}"
 )
 ASSIGNMENT = rf"(?<!\S)[A-Za-z_]\w{{0,40}}=(?:{_QUOTED}|[^\s,;\"']{{1,80}})"
-KEYS = r"(?<!\w)(?:Ctrl|Strg|Alt|Shift|Umschalt|Cmd|Win|⌘|⌥|⇧|⌃)(?:\s?\+\s?(?:[A-Z]\w{0,8}|F?\d{1,2}|\+)){1,4}(?!\w)"
+_KEY = r"(?:[A-Z]\w{0,12}|[a-z](?!\w)|F?\d{1,2}|[+\-/#])"
+KEYS = (
+    rf"(?<!\w)(?:Ctrl|Strg|Control|Steuerung|AltGr|Alt|Shift|Umschalt|Umsch|Cmd|Command|Option|Win(?:dows)?|Super"
+    rf"|Meta|Fn|CTRL|STRG|ALT|SHIFT)"
+    rf"(?:\s?\+\s?{_KEY}|-(?:[A-Z](?![a-z])|F\d{{1,2}}(?!\w)|(?:Del|Entf|Tab|Esc|Enter|Shift"
+    rf"|Alt)(?!\w))){{1,4}}(?!\w)"
+)
+SIGN_KEYS = rf"[⌘⌥⇧⌃](?:\s?\+?\s?(?:[⌘⌥⇧⌃]|{_KEY})){{1,4}}(?!\w)"
 CAMEL = (
-    r"(?<!\w)(?:[a-z]{1,20}[A-Z]\w{1,40}|[A-Z][a-zäöü]{1,20}(?:[A-Z][a-zäöü]{0,20}){1,6}|[A-Z]{2,6}[a-z]{1,20}[A-Z]\w{0,20})"
+    r"(?<!\w)(?:[a-z]{1,20}[A-Z]\w{1,40}|[A-Z][a-zäöü]{1,20}(?:[A-Z][a-zäöü]{0,20}){1,6}"
+    r"|[A-Z]{2,6}[a-z]{1,20}[A-Z]\w{0,20})"
     r"(?<!Innen)(?!\w)"
-    r"(?:[™®©℠]|['’]s(?=[.,;:!?)]|$|\s(?:in|at|on|and|or|is|was|has|for|with|to|from|near|by|of|und|oder|ist|war)\b))?"
+    r"(?:[™®©℠]|['’]s(?=[.,;:!?)]|$|\s(?:in|at|on|and|or|is|was|has|for|with|to|from|near|by|of|und|oder|ist"
+    r"|war)\b))?"
 )
 ESCAPE = r"\\(?:[nrt0](?![A-Za-z]{3})|u[0-9A-Fa-f]{4}|x[0-9A-Fa-f]{2})"
 

@@ -32,10 +32,10 @@ FIGURE = (
 )
 
 CODE = (
-    r"(?<![\w-])(?!\d{1,4}(?:st|nd|rd|th|ern?|s|te[nrms]?|mal|fach)(?!\w))"
-    r"(?:[A-Z]{1,5}[-/]?\d{1,12}[A-Za-z]{0,3}|\d{1,6}[A-Z]{1,3}\d{0,6}|[a-z]{1,3}\d{1,6})(?:[-/][A-Z0-9]{1,12}){0,5}(?!\w)"
+    r"(?<![\w-])(?!\d{1,4}(?:st|nd|rd|th|ern?|te[nrms]?|mal|fach)(?!\w)|(?<![:=(~<>])(?<![:=(~<>] )\d{0,3}0s(?!\w))"
+    r"(?:\d{1,6}(?:s|h|min|sec|Std)|[A-Z]{1,5}[-/]?\d{1,12}[A-Za-z]{0,3}|\d{1,6}[A-Z]{1,3}\d{0,6}|[a-z]{1,3}\d{1,6})(?:[-/][A-Z0-9]{1,12}){0,5}(?!\w)"
 )
-"""Letters with digits: A4, LH1234, x86, 3D, B2B, DIN-A4; not 42nd, 1990er."""
+"""Letters with digits: A4, LH1234, x86, 3D, B2B, DIN-A4; 30s behind a colon; not 42nd, 1990er, 1990s."""
 
 _EASY = re.compile(r"\d{1,4}|(\d{1,2}):(\d\d)(?:\s?([ap])\.?m\.?)?|(\d{1,2})\.(\d\d)")
 

@@ -1,7 +1,11 @@
 """Patterns of placeholders: what a program replaces in its messages."""
 
+UNIT = r"(?:[mµn]?s|px|r?em|pt|x|[KMGT]i?B|k?bps|fps|[kMG]?Hz|[kcm]?m|k?g|ml|kWh|°C|%)(?!\w)"
+"""What may stand right behind a placeholder, and belongs to it."""
+
 PRINTF = (
-    r"%(?:\d{1,2}\$)?[-+#0]{0,3}(?:\d{1,3}|\*)?(?:\.(?:\d{1,3}|\*))?(?:hh|h|ll|l|L|q|j|z|t)?[diouxXeEfFgGaAcCsSpn@](?![a-zäöüß])"
+    r"%(?:\d{1,2}\$)?[-+#0]{0,3}(?:\d{1,3}|\*)?(?:\.(?:\d{1,3}|\*))?(?:hh|h|ll|l|L|q|j|z|t)?[diouxXeEfFgGaAcCsSpn@]"
+    rf"(?:(?={UNIT})|(?![a-zäöüß]))"
     r"|%[-+#0]{0,3}\d{0,2}(?:ll|l)[diux]"
     r"|(?<![\d%])%[sdu](?=[a-zA-Z])"
     r"|(?<![\d%])%[-_0^#EOHL]?[A-Za-z](?![a-zäöüß])"

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from enum import Enum, auto
 
 from dragoman.translation.protecting import addresses, code, figures, placeholders, symbols
+from dragoman.translation.protecting.snippets import find_snippets, keep_whole
 
 
 class Role(Enum):
@@ -71,6 +72,7 @@ _PATTERNS = {
     "file": addresses.FILE,
     "handle": addresses.HANDLE,
     "hash": addresses.TAG,
+    "keys": code.SIGN_KEYS,
     "symbol": symbols.SYMBOLS,
     "code": code.CODE,
     "figure": figures.FIGURE,
@@ -104,7 +106,7 @@ _AT_SIGNS = {
     "=": "item symbol",
     "^": "symbol pair",
 }
-_AT_OTHERS = "item symbol figure"
+_AT_OTHERS = "item keys symbol figure"
 
 
 def _compile(kinds: str) -> re.Pattern[str]:
@@ -123,14 +125,20 @@ _COUNTS = re.compile(
     r"%(?:\d\$)?[-+ 0]*\d*l*[diu]$"
     r"|[{$]\W*(?:n|num\w*|count\w*|number|total|size|age|days|hours|minutes|\w*_?count|anzahl)\W*$"
 )
-_ARROW = re.compile(r"[\u2190-\u21ff\u2794-\u27bf|»›·•\\~]$|[-=]>$|<[-=]$")
+_ARROW = re.compile(r"[>\u2190-\u21ff\u2794-\u27bf|»›·•\\~]$|[-=]>$|<[-=]$")
 _OPENING, _CLOSING = "([{<\"'„“‚‘«", ")]}>\"'“”‘’»"
 
 
 def find_spans(text: str) -> list[Span]:
     """The spans of a text, in its order; they do not overlap. Takes time in proportion to the text's length."""
-    if not _is_suspicious(text, 0, len(text)):
-        return []
+    found = _find_in_tokens(text) if _is_suspicious(text, 0, len(text)) else []
+    if snippets := keep_whole(list(find_snippets(text)), [(span.begin, span.end) for span in found]):
+        found = merge_spans([Span(begin, end, Role.NAME, "snippet") for begin, end in snippets], found)
+    return _pair(text, _join(found)) if found else []
+
+
+def _find_in_tokens(text: str) -> list[Span]:
+    """Spans that begin within a word with a sign that few words have."""
     found: list[Span] = []
     place = 0
     for token in _TOKEN.finditer(text):
@@ -140,7 +148,7 @@ def find_spans(text: str) -> list[Span]:
         place = max(place, begin)
         while place < end:
             place = _read_span(text, place, found)
-    return _pair(text, _join(found))
+    return found
 
 
 def _join(spans: list[Span]) -> list[Span]:
@@ -168,6 +176,7 @@ def merge_spans(spans: Sequence[Span], others: Sequence[Span]) -> list[Span]:
     return merged + list(spans[place:])
 
 
+_UNIT = re.compile(placeholders.UNIT)
 _FIGURE_CODE = re.compile(figures.CODE)
 _TOKEN = re.compile(r"\S+")
 
@@ -189,6 +198,8 @@ def _read_span(text: str, place: int, found: list[Span]) -> int:
         found += parts
         return parts[-1].end if parts else place + 1
     end = _trim(text, place, match.end()) if kind in _TRIMMED else match.end()
+    if kind == "placeholder" and (unit := _UNIT.match(text, end)):
+        end = unit.end()
     if kind == "figure" and end < len(text) and text[end].isalpha():
         other = _FIGURE_CODE.match(text, place)
         if other is None:  # 42nd, 1990er

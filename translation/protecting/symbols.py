@@ -24,7 +24,7 @@ ITEM = (
 )
 """What begins a list's item or a quoted line."""
 
-SEPARATOR = r"(?<=\s)(?:\||[-=]>|<[-=]|»|›|·|•|\\|~|->)(?=\s)"
+SEPARATOR = r"(?<=\s)(?:>(?=\s[\"„“']?[A-ZÄÖÜ])|\||[-=]>|<[-=]|»|›|·|•|\\|~|->)(?=\s)"
 TRADEMARK = r"(?<=\w)[™®©℠]"
 
 SYMBOLS = "|".join((SMILEY, EMOJI, SEPARATOR))

@@ -31,7 +31,7 @@ def found(text: str) -> list[str]:
         ("Call +49 30 123456 or (555) 123-4567 for A4.", ["+49 30 123456", "(555) 123-4567", "A4"]),
         ("Use `x = 1` in foo_bar() of std::vector<int>.", ["`x = 1`", "foo_bar()", "std::vector<int>"]),
         ("An iPhone &amp; a MAX_SIZE with --help.", ["iPhone", "&amp;", "MAX_SIZE", "--help"]),
-        ("This is **very** *good*, a * b.", ["**", "**", "*", "*", "*"]),
+        ("This is **very** *good*, a * b.", ["**", "**", "*", "*", "a * b"]),
         ("- one", ["-"]),
         ("2) two", ["2)"]),
     ],
