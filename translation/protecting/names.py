@@ -16,7 +16,7 @@ from dragoman.translation.languages import primary_subtag
 from dragoman.translation.protecting.spans import Role, Span
 
 _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
-_CAPITALIZED = re.compile(r"(?<![\w'’-])[^\W\d_a-zß-öø-ÿ][^\W\d_]+(?:['’-][^\W\d_]+)*|(?<!\w)[A-Z]['’][A-Z]\w+")
+_CAPITALIZED = re.compile(r"(?<![\w'’-])[^\W\d_a-zß-öø-ÿ][^\W\d_]+(?:['’-][^\W\d_]+)*|(?<!\w)[A-Za-z]['’][A-ZÀ-Þ]\w+")
 _BEGIN = re.compile(r"(?:^|[.!?:…\n])[\s\"'“”„‚‘’«»(\[]*$|[-–—*•]\s$")
 """What stands before the first word of a sentence."""
 
@@ -33,6 +33,20 @@ _NOUN = re.compile(
     r"|um|anz|enz|ei|ur|ose|itis|graf|loge|phon|gramm)(?:e|en|s|es|n)?$"
 )
 """How German nouns end that are made or borrowed."""
+
+_CERTAIN_NOUN = re.compile(
+    r"(?:ung|heit|keit|schaft|tion|tät|ismus|werk|zeug|gerät|stoff)(?:e|en|s|es|n)?$|(?:chen|nis|ment|ling)(?:e|es|s|se)?$"
+)
+"""How only nouns end, which are no names, known or not."""
+
+_CELTIC = re.compile(r"(?:[OD]|d|Mc|Mac)['’]?[A-ZÀ-Þ]")
+"""How families with a particle begin: O'Brien, d'Arcy, McCall."""
+
+_PARTICLE = re.compile(
+    r" (?:van|von|de|del|della|di|du|da|dos|la|le|bin|ibn|al|ten|ter|zu)(?: (?:der|den|het|la|las|los))? "
+)
+_SINGULAR = re.compile(r" (?:ist|war|hat|hatte|wird|kann|will|muss|soll|darf|[a-zäöüß]{2,}t)\b")
+"""A verb in the singular, behind the first word of a German sentence."""
 
 _BEFORE_NOUN = re.compile(
     r"(?:\b(?:der|die|das|dem|den|des|im|am|zum|zur|vom|beim|ins|ans|kein|mein|dein|sein|ihr|unser|euer|ein|viel|mehr|pro|ohne)"
@@ -54,6 +68,8 @@ _VERB = re.compile(
 )
 _COMMON = re.compile(r"(?:s|ion|ment|ness|ing|ed|ly|ist|ism|ity|ous|al|ful)$")
 """Behind a name at the begin of an English sentence, and how common words end there."""
+
+_TITLES = frozenset(("Mr", "Mrs", "Ms", "Dr", "Prof", "Miss", "Sir", "Herr", "Herrn", "Frau"))
 
 _PLACE = re.compile(
     r"(?:burg|stein|dorf|heim|hausen|berg|stadt|bach|furt|brück|ingen|kirchen|münster|wald|feld|hagen|werth)$"
@@ -94,7 +110,7 @@ class NameFinder:
         for span in found:
             if last and span.begin < last.end:
                 continue
-            if last and last.kind == span.kind == "name" and text[last.end : span.begin] == " ":
+            if last and self._is_one(last, span, text[last.end : span.begin]):
                 last = Span(last.begin, span.end, Role.NAME, "name")
                 continue
             if last:
@@ -102,6 +118,12 @@ class NameFinder:
             last = span
         if last:
             yield self._extend(last, text)
+
+    def _is_one(self, first: Span, second: Span, between: str) -> bool:
+        """Whether two neighbours are parts of one name, as a first name and a surname are."""
+        if "surname" in (first.kind, second.kind) or not (between == " " or _PARTICLE.fullmatch(between)):
+            return False
+        return second.kind == "name" or (self._has_capitals and between == " ")
 
     def _extend(self, span: Span, text: str) -> Span:
         """A name with a further capitalized word behind it: any in English, a syllable in German."""
@@ -130,6 +152,8 @@ class NameFinder:
             if word[-2:] in ("'s", "’s") and not _PART.match(text, end - 2):
                 word, end, is_genitive = word[:-2], end - 2, True
             before = text[max(0, begin - 40) : begin]
+            if word in _TITLES or (self._has_capitals and _is_certain_noun(word) and not _TITLE.search(before)):
+                continue
             if len(word) > 2 and self.is_unknown(word):
                 is_name = is_genitive or self._is_name(before, word, text[end : end + 20])
                 yield Span(begin, end, Role.NAME, "name" if is_name else "word")
@@ -140,10 +164,12 @@ class NameFinder:
 
     def _is_name(self, before: str, word: str, after: str) -> bool:
         """Whether an unknown word is rather a name. before, after: what stands beside it."""
-        if _TITLE.search(before) or _NAMING.search(before):
+        if _TITLE.search(before) or _NAMING.search(before) or _CELTIC.match(word):
             return True
         if _BEGIN.search(before) or (before and not before.strip()):
-            return not self._has_capitals and bool(_VERB.match(after)) and not _COMMON.search(word)
+            if self._has_capitals:
+                return bool(_SINGULAR.match(after)) and not _NOUN.search(word)
+            return bool(_VERB.match(after)) and not _COMMON.search(word)
         if not self._has_capitals:
             return True
         return not _BEFORE_NOUN.search(before) and not _NOUN.search(word)
@@ -186,6 +212,10 @@ class NameFinder:
     def _knows(self, word: str) -> bool:
         plain = word.translate(_UMLAUTS)
         return self._words.knows(word, self._language) or (plain != word and self._words.knows(plain, self._language))
+
+
+def _is_certain_noun(word: str) -> bool:
+    return bool(_CERTAIN_NOUN.search(word)) and not _PLACE.search(word)
 
 
 _UMLAUTS = str.maketrans("äöü", "aou")

@@ -134,9 +134,11 @@ _DECLARED = (
     r"|fn|func|public|private|static|final|new)\s){0,3}"
 )
 EXPRESSION = (
-    rf"(?<![\w.$]){_DECLARED}(?:(?:{_TERM}|\d+)\s?{_COMPARED}\s?{_ANY}|{_ANY}\s?{_COMPARED}\s?(?:{_TERM}"
+    rf"(?<![\w.$])(?=[^\n]{{0,100}}[=&|?>]){_DECLARED}(?:(?:{_TERM}|\d+)\s?{_COMPARED}\s?{_ANY}"
+    rf"|{_ANY}\s?{_COMPARED}\s?(?:{_TERM}"
     rf"|-?\d+(?!\w))|{_NAME}{_COMPARED}{_NAME})(?:\s?(?:{_COMPARED}|{_WEAK})\s?{_ANY}){{0,8}};?"
-    rf"|(?<![\w.$-]){_DECLARED}(?:{_TERM}(?:\s?{_WEAK}\s?{_TERM}){{0,8}}|[a-z][\w.-]{{0,40}})(?:\s=\s|=)(?:{_TERM}"
+    rf"|(?<![\w.$-])(?=[^=\n]{{0,150}}=){_DECLARED}(?:{_TERM}(?:\s?{_WEAK}\s?{_TERM}){{0,8}}"
+    rf"|[a-z][\w.-]{{0,40}})(?:\s=\s|=)(?:{_TERM}"
     rf"|-?\d+(?:[.,]\d+)?(?!\w|\s?[€$%]|[-–:/.,]\d))(?:\s?{_WEAK}\s?(?:{_TERM}|\d+(?:[.,]\d+)?)){{0,8}};?"
     rf"|(?<![\w.$-])[a-z]\w{{0,60}}(?:\.\w{{1,60}}){{0,4}}\s=\s(?:{_QUOTED}|[\w.]{{1,60}}(?<!\.))"
     rf"|(?<![\w.$€-])(?:{_LETTER}\s[-+*<>]\s{_VARIABLE}|\d+\s[-+*<>]\s{_LETTER})(?:\s[-+*/<>]\s{_VARIABLE}){{0,8}}"

@@ -103,9 +103,9 @@ class Replacement:
         was left is not there as often as in the source."""
         if any(count_figure(figure, target) != self.left.count(figure) for figure in self.left):
             return None
-        if not all(word in target for word in self.surnames):
+        if not all(_has_word(word, target) for word in self.surnames):
             return None
-        if not all(word in target for word in self.doubtful) and self._is_garbled(target):
+        if not all(_has_word(word, target) for word in self.doubtful) and self._is_garbled(target):
             return None
         if self.elements:
             placed = Placement([TextPair(self.text, target, weights)]).place(self.elements)
@@ -128,6 +128,11 @@ class Replacement:
 
 
 _WORD = re.compile(r"[^\W\d_]{3,}(?:['’-][^\W\d_]+)*")
+
+
+def _has_word(word: str, text: str) -> bool:
+    """Whether a word is in a text, not as the begin of another, but for a genitive."""
+    return re.search(rf"(?<!\w){re.escape(word)}(?!(?!s\b)\w)", text) is not None
 
 
 def _occurrences(word: str, text: str, *, is_inflected: bool) -> Iterable[re.Match[str]]:

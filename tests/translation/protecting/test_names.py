@@ -38,6 +38,8 @@ def found(finder: NameFinder, text: str) -> list[tuple[str, str]]:
         ("Refrigerators.", [("Refrigerators", "word")]),
         ("Ask the Doctors in Summer.", []),
         ("I'm in.", []),
+        ("Ask Pylo van der Mumbai.", [("Pylo van der Mumbai", "name")]),
+        ("Ask Mrs Mumbai.", [("Mumbai", "name")]),
         ("Ask Mr Fish.", [("Fish", "surname")]),
         ("Ask O'Brien.", [("O'Brien", "name")]),
         ("It was Žižek.", [("Žižek", "name")]),
@@ -55,7 +57,11 @@ def test_english_names_are_unknown_words_with_a_capital(
     [
         ("Wir haben uns nach Mumbai.", [("Mumbai", "name")]),
         ("Frag den Zwilch.", [("Zwilch", "word")]),
-        ("Frag nach Zwilchung.", [("Zwilchung", "word")]),
+        ("Frag nach Zwilcher.", [("Zwilcher", "word")]),
+        ("Frag nach Zwilchung.", []),
+        ("Zwilcho ist das.", [("Zwilcho", "name")]),
+        ("Frag Zwilcho Gumsen.", [("Zwilcho Gumsen", "name")]),
+        ("Frag den O'Zwilch und d'Arzt.", [("O'Zwilch", "name")]),
         ("Die Haustürkarte und das Hundehaus.", []),
         ("Frag Herrn Fisch und Herrn Doktor.", [("Fisch", "surname"), ("Doktor", "name")]),
         ("Frag Fisch in Fischburg.", [("Fischburg", "word")]),
@@ -81,6 +87,7 @@ def test_what_may_be_a_name_stays_unless_the_translation_is_garbled(english: Nam
     assert change.undo("Fish, ask the doctor.") is not None
     assert change.undo("Zwilch, ask the doctor.") is not None
     assert change.undo("Zwelk, ask the doctor.") is None
+    assert change.undo("Zwilchoh, ask the doctor.") is None
     again = replace_hidden(hidden.text, hidden, DEFAULT_STAND_INS, 1, english.is_strange)
     assert again is not None
     assert again.text == "London, frag den Arzt."
