@@ -18,7 +18,7 @@ from dragoman.model.errors import InvalidInputError
 from dragoman.model.network.transformer import Transformer
 from tests.model.decoding.engines.engines import finished_by_step
 from tests.model.decoding.engines.test_engine import FORBIDDEN, NETWORK, run_with_arrivals, tiny_network
-from tests.model.decoding.engines.test_engine_options import assert_same, number, requests_with_options
+from tests.model.decoding.engines.test_engine_options import assert_same, number, possible_ids, requests_with_options
 from tests.reference_beam import reference_search
 
 NETWORKS = (NETWORK, tiny_network(seed=1, num_decoder_layers=1), tiny_network(seed=2, normalization="post", d_ff=8))
@@ -31,7 +31,6 @@ def make_ensemble(networks: Sequence[Transformer], max_slots: int) -> EnsembleDe
 
 
 def expected(networks: Sequence[Transformer], request: Request) -> list[TokenHypothesis]:
-    allowed = None if request.allowed_ids is None else {*request.allowed_ids.tolist(), *request.prefix_ids}
     return reference_search(
         networks,
         request.source_ids,
@@ -40,7 +39,8 @@ def expected(networks: Sequence[Transformer], request: Request) -> list[TokenHyp
         FORBIDDEN,
         prefix_ids=request.prefix_ids,
         suppressed_ids=request.suppressed_ids,
-        allowed_ids=allowed,
+        allowed_ids=possible_ids(request),
+        terms=request.terms,
     )
 
 
