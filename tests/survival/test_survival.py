@@ -31,11 +31,13 @@ def test_a_kind_survives(kind: str, floor: float, passed: dict[str, list[bool]])
     assert sum(passed[kind]) / len(passed[kind]) >= floor
 
 
-def test_without_protection_little_survives() -> None:
-    cases = [case for case in read_cases() if case.kind == "placeholders"][::EVERY]
+def test_without_protection_less_survives(passed: dict[str, list[bool]]) -> None:
+    cases = [case for case in read_cases() if case.kind in FLOORS][::EVERY]
     translator = Translator.load("en-de")
-    for case in cases[:5]:
-        (translation,) = translator.translate(
+    num_survivors = 0
+    for case in cases:
+        (alone,) = translator.translate(
             case.source, case.target_language, source_language=case.source_language, protect=False
         )
-        assert find_faults(case, translation.text)
+        num_survivors += not find_faults(case, alone.text)
+    assert num_survivors < 0.9 * sum(map(sum, passed.values()))
