@@ -58,11 +58,15 @@ def test_the_shipped_configurations_load(shipped: Path) -> None:
     overrides = []
     if "initialization" in written:  # another run's bundle, which is not there yet
         begun_with = Path(written["initialization"]["bundle"])
-        first = load_run_config(shipped.with_name(f"{begun_with.parent.name}.toml"))
-        assert begun_with == first.run_folder / "best"
-        for key, value in written["architecture"].items():
-            assert "dropout" in key or (key.startswith("num_") and value <= getattr(first.architecture, key))
         overrides = ["initialization.bundle=en-de"]
+        path = shipped.with_name(f"{begun_with.parent.name}.toml")
+        begun = "initialization" in tomllib.loads(path.read_text(encoding="utf-8"))
+        first = load_run_config(path, overrides if begun else [])
+        assert begun_with == first.run_folder / "best"
+        grows = written["initialization"].get("vocabulary") == "extend"
+        for key, value in written["architecture"].items():
+            before = getattr(first.architecture, key)
+            assert "dropout" in key or (key.startswith("num_") and (value >= before if grows else value <= before))
     config = load_run_config(shipped, overrides)
 
     assert config.run_folder == Path("runs") / shipped.stem
