@@ -67,7 +67,7 @@ def read_card(bundle: str) -> str:
 
 async def try_worker(worker: Worker) -> None:
     """Translate a trial text with a model, in the same way as a call. Raises DragomanError if that fails."""
-    prepared = prepare_trial(worker.translator, SearchOptions(max_target_length=8))
+    prepared = prepare_trial(worker.translator, SearchOptions(max_target_length=8, max_retries=0))
     if prepared is None:
         raise DragomanError(f"{worker.translator.name}: no direction can be translated")
     translating = worker.translate([prepared], caller=_NOBODY, priority=Priority.INTERACTIVE)

@@ -37,7 +37,7 @@ def still_translates(translator: ServedTranslator) -> bool:
     """Whether the translator's empty engine finishes a trial request; an engine that lost its device fails only when it
     decodes. Raises the engine's errors. Call it on the engine's thread."""
     engine = translator.engine
-    trial = prepare_trial(translator, SearchOptions(beam_size=1, max_target_length=1))
+    trial = prepare_trial(translator, SearchOptions(beam_size=1, max_target_length=1, max_retries=0))
     if trial is None:
         return False
     engine.admit(trial.requests(itertools.count(_TRIAL_ID)))
@@ -51,7 +51,7 @@ def prepare_trial(translator: ServedTranslator, options: SearchOptions) -> Prepa
     """The trial text, prepared for the first direction that works: a shortlist may lack directions."""
     for direction in translator.directions:
         with suppress(NotFoundError):
-            return translator.prepare(TRIAL_TEXT, direction, options)
+            return translator.prepare(TRIAL_TEXT, direction, options, protect=False)  # a figure would be kept
     return None
 
 
