@@ -57,5 +57,5 @@ def test_an_override_that_is_none_shows_the_example() -> None:
 
 def test_a_mistake_is_told_with_origin_and_key() -> None:
     assert validate_tree(_Table, {"size": 2}, origin="a.toml").size == 2
-    with pytest.raises(InvalidInputError, match=r"^a\.toml: size: .*integer.*; sise: unknown key$"):
+    with pytest.raises(InvalidInputError, match=r"^a\.toml: size: .*integer.*; sise: unknown key, perhaps size$"):
         validate_tree(_Table, {"size": "2", "sise": 1}, origin="a.toml")

@@ -4,6 +4,7 @@ import re
 import tomllib
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -52,22 +53,23 @@ def refuse(path: Path, *overrides: str) -> str:
     return message
 
 
+def load_shipped(shipped: Path) -> tuple[RunConfig, dict[str, Any]]:
+    """A configuration, beginning with a bundle that is there instead of another run's, and what is written in it."""
+    written = tomllib.loads(shipped.read_text(encoding="utf-8"))
+    return load_run_config(shipped, ["initialization.bundle=en-de"] if "initialization" in written else []), written
+
+
 @pytest.mark.parametrize("shipped", CONFIGS, ids=lambda path: path.stem)
 def test_the_shipped_configurations_load(shipped: Path) -> None:
-    written = tomllib.loads(shipped.read_text(encoding="utf-8"))
-    overrides = []
-    if "initialization" in written:  # another run's bundle, which is not there yet
+    config, written = load_shipped(shipped)
+    if "initialization" in written:
         begun_with = Path(written["initialization"]["bundle"])
-        overrides = ["initialization.bundle=en-de"]
-        path = shipped.with_name(f"{begun_with.parent.name}.toml")
-        begun = "initialization" in tomllib.loads(path.read_text(encoding="utf-8"))
-        first = load_run_config(path, overrides if begun else [])
+        first, _ = load_shipped(shipped.with_name(f"{begun_with.parent.name}.toml"))
         assert begun_with == first.run_folder / "best"
         grows = written["initialization"].get("vocabulary") == "extend"
         for key, value in written["architecture"].items():
-            before = getattr(first.architecture, key)
+            before = getattr(first.architecture, key, 0)
             assert "dropout" in key or (key.startswith("num_") and (value >= before if grows else value <= before))
-    config = load_run_config(shipped, overrides)
 
     assert config.run_folder == Path("runs") / shipped.stem
     assert config.bundle.name == shipped.stem

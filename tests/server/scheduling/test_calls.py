@@ -48,9 +48,7 @@ class Pace:
         self._allowed.release(num_steps)
 
 
-def follow(
-    worker: Worker, text: str, caller: CallContext = ANYBODY, **options: Any
-) -> AsyncGenerator[LiveText, None]:
+def follow(worker: Worker, text: str, caller: CallContext = ANYBODY, **options: Any) -> AsyncGenerator[LiveText, None]:
     (prepared,) = prepare(worker, text, **options)
     return worker.follow(prepared, caller=caller, priority=Priority.INTERACTIVE)
 
