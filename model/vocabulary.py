@@ -4,6 +4,7 @@ import io
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -15,6 +16,9 @@ from dragoman.model.errors import InvalidInputError, NotFoundError
 
 MAX_PIECE_TRAINING_BYTES = 16384
 """Longer lines, in bytes, are left out of the vocabulary's training."""
+
+MAX_REMEMBERED = 1024
+"""Texts of pieces that are remembered: a hypothesis is read by the checks and then as the translation."""
 
 _PAD_ID, _UNK_ID, _BOS_ID, _EOS_ID = 0, 1, 2, 3
 """Special ids of every vocabulary trained here. All other modules take them from `Vocabulary.shape`."""
@@ -50,6 +54,7 @@ class PieceModel:
                 f"{origin}its padding, unknown, beginning and end pieces have the ids {reserved}, "
                 f"but must have {(_PAD_ID, _UNK_ID, _BOS_ID, _EOS_ID)}"
             )
+        self._decode = lru_cache(MAX_REMEMBERED)(lambda ids: str(processor.decode(list(ids))))
         self._pieces: list[str] = processor.id_to_piece(list(range(processor.get_piece_size())))
 
     @property
@@ -69,8 +74,7 @@ class PieceModel:
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of piece ids; reserved pieces leave no trace."""
-        text: str = self._processor.decode(list(ids))
-        return text
+        return self._decode(tuple(ids))
 
     def decode_all(self, sequences: Sequence[Sequence[int]]) -> list[str]:
         """The texts of many sequences of piece ids."""

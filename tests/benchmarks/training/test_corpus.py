@@ -64,7 +64,7 @@ def test_dragomans_side_counts_the_batches_of_its_run(
     with pytest.raises(SystemExit):
         Rounds(io.StringIO(lines), replies).serve(dragoman_side.train, ("torch",))
     described, *rounds = [json.loads(line)["result"] for line in replies.getvalue().splitlines()]
-    assert described["num_parameters"] == 2_349_568
+    assert described["num_parameters"] == 2_636_288
     for counted in rounds:  # one update each, on both pairs
         assert (counted["num_updates"], counted["num_pairs"]) == (1, 2)
         assert counted["num_target_tokens"] == corpus.num_target_tokens
