@@ -34,7 +34,8 @@ class DocumentArguments:
 def find_documents(texts: Sequence[str], arguments: DocumentArguments) -> list[Path]:
     """The arguments that are documents: all, or none.
 
-    Raises InvalidInputError if some are, and if options of documents go with texts.
+    Raises InvalidInputError if some are, if options of documents go with texts, and for the name of a document that is
+    not there: a mistyped name must not pass as a text.
     """
     from dragoman.translation.documents.opening import find_format
 
@@ -49,6 +50,9 @@ def find_documents(texts: Sequence[str], arguments: DocumentArguments) -> list[P
         raise InvalidInputError(
             "--format, --columns, --retranslate and --fuzzy need the name of a document as argument"
         )
+    for text in texts if not found else ():
+        if find_format(text) is not None and not any(map(str.isspace, text)) and "://" not in text:
+            raise InvalidInputError(f"{text}: no such file; to translate the name itself, send it to standard input")
     if found and len(found) < len(texts):
         other = next(text for text in texts if not is_document(text))
         raise InvalidInputError(f'"{found[0]}" is a document, but "{other[:60]}" is none; translate them one by one')

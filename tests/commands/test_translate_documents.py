@@ -41,6 +41,7 @@ def test_a_document_in_an_unfit_place_is_refused(run: Run, tmp_path: Path) -> No
     assert_refused(run(*command, tmp_path / "b.txt", "-o", tmp_path / "c"), "--output is for one document")
     assert_refused(run(*command, "--n-best", "2"), "do not go with documents")
     assert_refused(run("translate", "--to", "de", "Hello.po", "--retranslate"), "need the name of a document")
+    assert_refused(run("translate", "--to", "de", tmp_path / "mistyped.docx"), "mistyped.docx: no such file")
     assert_refused(run(*command, "--format", "docs"), 'the format "docs" is unknown')
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.po", "b.txt"]
 
