@@ -6,6 +6,7 @@ grammar does. Expressions are known by an operator between what stands like a va
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import cache
 
 _QUOTED = r"(?:\"[^\"\n]{0,120}\"|'[^'\n]{0,120}'|“[^”\n]{0,120}”)"
 _END = r"(?=[.,;:!?)\]\"'”’]*(?:\s|$))"
@@ -345,10 +346,9 @@ _PROGRAMS = frozenset(
 )
 """The first words of commands, by which most sentences are passed over."""
 
-_PROGRAM = re.compile(COMMAND)
-_SNIPPET = re.compile(
-    "|".join((QUERY, DATA, STYLE, FORMULA, GLOB, EXPRESSIONS, EXPRESSION, CALLED, HASH, PLACE, OPERATOR))
-)
+_SNIPPET = "|".join((QUERY, DATA, STYLE, FORMULA, GLOB, EXPRESSIONS, EXPRESSION, CALLED, HASH, PLACE, OPERATOR))
+
+_compile = cache(re.compile)  # when a text needs it: these patterns take long to compile
 
 
 def find_snippets(text: str) -> Iterator[tuple[int, int]]:
@@ -356,9 +356,9 @@ def find_snippets(text: str) -> Iterator[tuple[int, int]]:
     found: list[tuple[int, int]] = []
     words = _WORDS.findall(text)
     if not _PROGRAMS.isdisjoint(words):
-        found += [match.span() for match in _PROGRAM.finditer(text)]
+        found += [match.span() for match in _compile(COMMAND).finditer(text)]
     if _HAS_CODE.search(text) or "import" in words or "TABLE" in text:
-        found += [match.span() for match in _SNIPPET.finditer(text)]
+        found += [match.span() for match in _compile(_SNIPPET).finditer(text)]
     place = 0
     for begin, end in sorted(found, key=lambda one: (one[0], -one[1])):
         end = _trim(text, begin, end)

@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import Enum, auto
+from functools import cache
 
 from dragoman.translation.protecting import addresses, code, figures, placeholders, symbols
 from dragoman.translation.protecting.snippets import find_snippets, keep_whole
@@ -107,16 +108,14 @@ _AT_SIGNS = {
     "^": "symbol pair",
 }
 _AT_OTHERS = "item keys symbol figure"
+"""What may begin with a letter, a digit, a sign, and other characters; a word has the first two at its begin alone."""
 
 
+@cache  # compiling them all takes a quarter of a second, and most texts need few or none
 def _compile(kinds: str) -> re.Pattern[str]:
     wanted = kinds.split()
     return re.compile("|".join(f"(?P<{kind}>{pattern})" for kind, pattern in _PATTERNS.items() if kind in wanted))
 
-
-_LETTER, _DIGIT, _OTHER = map(_compile, (_AT_LETTERS, _AT_DIGITS, _AT_OTHERS))
-_SIGN = {sign: _compile(kinds) for sign, kinds in _AT_SIGNS.items()}
-"""The patterns of what may begin with a letter, a digit, and other characters; a word has them at its begin alone."""
 
 _TRIMMED = frozenset(("url", "path", "host", "file", "handle", "hash"))
 _BLOCK = re.compile(r"\{\{[#^/~]|\{%|<%|<\?|\[%")
@@ -187,9 +186,10 @@ def _read_span(text: str, place: int, found: list[Span]) -> int:
     if first.isalnum():
         if place > 0 and (text[place - 1].isalnum() or text[place - 1] == "_"):
             return place + 1
-        match = (_DIGIT if first.isdigit() else _LETTER).match(text, place)
+        kinds = _AT_DIGITS if first.isdigit() else _AT_LETTERS
     else:
-        match = _SIGN.get(first, _OTHER).match(text, place)
+        kinds = _AT_SIGNS.get(first, _AT_OTHERS)
+    match = _compile(kinds).match(text, place)
     if match is None:
         return place + 1
     kind = match.lastgroup or ""
