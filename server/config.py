@@ -109,6 +109,11 @@ class ServingConfig(LoadingConfig):
     glossaries: FilePath | None = Field(
         None, description="Folder of this server alone that keeps named glossaries; without it none can be stored."
     )
+    pivot: str | None = Field(
+        None,
+        min_length=1,
+        description='Language, such as "en", through which directions go that no model has, by two models.',
+    )
     google: bool = Field(False, description="Serve google.cloud.translation.v3 on the same port; needs the extra.")
     google_files: FilePath | None = Field(
         None, description="Folder that BatchTranslateText reads and writes; without it the method is refused."

@@ -98,7 +98,9 @@ class TranslationServer:
         )
         self._upkeep = Upkeep(self._catalogue, config, path=path, reread=reread)
         glossaries = Glossaries(config.server.glossaries)
-        self._translating = Translating(self._catalogue, config.limits, LanguageDetector(), glossaries)
+        self._translating = Translating(
+            self._catalogue, config.limits, LanguageDetector(), glossaries, config.server.pivot
+        )
         self._service = TranslationService(self._translating, self._catalogue)
         self._health = ServingHealth()
         self._google: GoogleFacade | None = None

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from dragoman.model.errors import DragomanError, InvalidInputError, NotFoundError
 from dragoman.model.files import write_atomically
+from dragoman.server.translating.pivoting import kept_terms
 from dragoman.translation.terms.glossary import Glossary
 from dragoman.translation.terms.matching import TermFinder
 from dragoman.translation.terms.reading import parse_glossary, read_glossary, write_table
@@ -41,18 +42,23 @@ class StoredGlossary:
     name: str
     glossary: Glossary
     created: float
-    _finders: dict[tuple[str, str, bool], TermFinder] = field(default_factory=dict, compare=False)
+    _finders: dict[tuple[str, str, str, bool], TermFinder] = field(default_factory=dict, compare=False)
 
-    def finder(self, source_language: str, target_language: str, *, ignores_case: bool = False) -> TermFinder:
+    def finder(
+        self, source_language: str, target_language: str, *, ignores_case: bool = False, pivot: str = ""
+    ) -> TermFinder:
         """Finds its terms in sentences of a direction; kept, since it takes a while to make. ignores_case: whether in
-        any capitals, even those that are exact."""
-        key = source_language, target_language, ignores_case
+        any capitals, even those that are exact. pivot: language of the first leg, which leaves the terms as they
+        are."""
+        key = source_language, target_language, pivot, ignores_case
         finder = self._finders.get(key)
         if finder is None:
             glossary = self.glossary
             if ignores_case:
                 glossary = Glossary(tuple(replace(entry, is_exact=False) for entry in glossary.entries))
-            finder = self._finders[key] = TermFinder(glossary, source_language, target_language)
+            if pivot:
+                glossary = kept_terms(glossary, source_language, pivot, target_language)
+            finder = self._finders[key] = TermFinder(glossary, source_language, pivot or target_language)
         return finder
 
 

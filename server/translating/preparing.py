@@ -2,13 +2,16 @@
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import TypeVar
 
 from dragoman.model.errors import InvalidInputError, InvalidRequestError
+from dragoman.server.catalogue.catalogue import Lease
 from dragoman.server.config import LimitsConfig
 from dragoman.server.scheduling.worker import TextFailure
 from dragoman.server.translating.orders import Wanted
 from dragoman.translation.drafts import PreparedText
+from dragoman.translation.markup.document import Document
 
 MAX_PREPARED_INLINE = 1000
 """Number of characters that are tokenized on the event loop: handing so few to another thread would take longer."""
@@ -22,8 +25,34 @@ MAX_ATTENTION_BYTES = 256 * 1024 * 1024
 BYTES_PER_PIECE = 3
 """A low estimate of a translation's bytes per piece."""
 
+DOCUMENT_BYTES = 64
+"""Memory that a document takes for each character, where most of them are tags."""
+
 Item = TypeVar("Item")
 Ready = TypeVar("Ready")
+
+
+@dataclass(slots=True)  # frozen ones take thrice as long to make
+class ReadyText:
+    """A text that is ready for a worker. lease: of its model; None for a text in the target language. document: of
+    HTML, whose texts are the parts."""
+
+    text: str
+    source_language: str
+    lease: Lease | None
+    parts: Sequence[PreparedText]
+    document: Document | None = None
+
+    @property
+    def num_bytes(self) -> int:
+        """Memory that it takes, about."""
+        per_character = 1 if self.document is None else DOCUMENT_BYTES
+        return per_character * len(self.text) + sum([part.num_bytes for part in self.parts])
+
+    @property
+    def num_sentences(self) -> int:
+        """Number of sentences of all parts."""
+        return sum([len(part.segments) for part in self.parts])
 
 
 def prepare_item(

@@ -1,6 +1,7 @@
 """A session: one translation order with its models, which turns texts into outcomes."""
 
 import asyncio
+import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
@@ -16,8 +17,10 @@ from dragoman.server.scheduling.worker import TextFailure, Worker
 from dragoman.server.translating import contents
 from dragoman.server.translating.detection import LanguageDetector, examination_work
 from dragoman.server.translating.orders import Outcome, Translated, TranslationOrder
+from dragoman.server.translating.pivoting import first_leg, join, join_names
 from dragoman.server.translating.preparing import (
     MAX_PREPARED_INLINE,
+    ReadyText,
     check_answer_size,
     check_number,
     estimate_answer,
@@ -30,34 +33,8 @@ from dragoman.translation.markup.document import Document, MarkupText
 from dragoman.translation.results import Hypothesis, Translation
 from dragoman.translation.terms.matching import TermFinder
 
-DOCUMENT_BYTES = 64
-"""Memory that a document takes for each character, where most of them are tags."""
-
 Submit: TypeAlias = Callable[[Worker, Sequence[PreparedText]], Awaitable[Sequence[Translation | TextFailure]]]
 """Gives prepared texts to a worker."""
-
-
-@dataclass(slots=True)  # frozen ones take thrice as long to make
-class ReadyText:
-    """A text that is ready for a worker. lease: of its model; None for a text in the target language. document: of
-    HTML, whose texts are the parts."""
-
-    text: str
-    source_language: str
-    lease: Lease | None
-    parts: Sequence[PreparedText]
-    document: Document | None = None
-
-    @property
-    def num_bytes(self) -> int:
-        """Memory that it takes, about."""
-        per_character = 1 if self.document is None else DOCUMENT_BYTES
-        return per_character * len(self.text) + sum([part.num_bytes for part in self.parts])
-
-    @property
-    def num_sentences(self) -> int:
-        """Number of sentences of all parts."""
-        return sum([len(part.segments) for part in self.parts])
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +57,12 @@ class Session:
         limits: LimitsConfig,
         detector: LanguageDetector | None,
         field: str,
-        finders: Mapping[str, TermFinder] = MappingProxyType({}),
+        finders: Mapping[str, TermFinder | None] = MappingProxyType({}),
+        onward: Mapping[str, "Session"] = MappingProxyType({}),
     ) -> None:
         """leases: by source language; the first is for texts whose language cannot be detected. detector: None for a
-        fixed source language. finders: of terms, by source language.
+        fixed source language. finders: of terms, by source language. onward: by source language whose lease translates
+        into a pivot language, the session of the second leg.
         Raises InvalidInputError for options that HTML does not allow."""
         self.order = order
         self.limits = limits
@@ -93,9 +72,10 @@ class Session:
         self._detector = detector
         self._field = field
         self._finders = finders
+        self._onward = onward
         self._is_html = order.text_format == "html"
         self._options = order.search
-        self._aligned_options = replace(self._options, return_attention=True) if self._is_html else self._options
+        self._leg_options = first_leg(self._options) if onward else self._options
         if self._is_html:
             _check_html(order)
 
@@ -106,12 +86,16 @@ class Session:
 
     @property
     def model(self) -> tuple[str, str]:
-        """Name and revision of the model; empty if there are several."""
-        translators = {lease.worker: lease.translator for lease in self._leases.values()}
-        if len(translators) > 1:
-            return "", ""
-        (translator,) = translators.values()
-        return translator.name, translator.revision
+        """Name and revision of the model, both joined by "+" where two make the direction; empty if there are
+        several."""
+        models = set()
+        for source, lease in self._leases.items():
+            name, revision = lease.translator.name, lease.translator.revision
+            if source in self._onward:
+                second = self._onward[source].model
+                name, revision = join_names(name, second[0]), join_names(revision, second[1])
+            models.add((name, revision))
+        return models.pop() if len(models) == 1 else ("", "")
 
     @property
     def num_slots(self) -> int:
@@ -159,7 +143,7 @@ class Session:
 
     async def translate_when_room(self, ready: ReadyText, call: CallContext) -> Outcome:
         """Translate a text from `prepare_each`, see `Worker.translate_when_room`."""
-        if ready.lease is not None and not self._is_html:  # the fast path of streams
+        if ready.lease is not None and not self._is_html and not self._onward:  # the fast path of streams
             translate = ready.lease.worker.translate_when_room
             (result,) = await translate(ready.parts, caller=call, priority=self.order.priority)
             return self._outcome(ready, result)
@@ -177,11 +161,28 @@ class Session:
         if ready.lease is None:
             yield LiveOutcome(text, "", self._outcome(ready, _unchanged(text)))
             return
+        if ready.source_language in self._onward:
+            async with aclosing(self._follow_onward(ready, call)) as onward:
+                async for so_far in onward:
+                    yield so_far
+            return
         following = ready.lease.worker.follow(ready.parts[0], caller=call, priority=self.order.priority)
         async with aclosing(following) as partial_texts:
             async for live in partial_texts:
                 outcome = None if live.translation is None else self._outcome(ready, live.translation)
                 yield LiveOutcome(live.stable_text, live.unstable_text, outcome)
+
+    async def _follow_onward(self, ready: ReadyText, call: CallContext) -> AsyncGenerator[LiveOutcome, None]:
+        """The second leg's translation so far of the first leg's best hypothesis."""
+        (first,) = await self._finish_here([ready], self._submit_for(call))
+        if isinstance(first, TextFailure):
+            raise InvalidInputError(f"text: {first.reason}")
+        best = replace(first, translation=replace(first.translation, hypotheses=first.translation.hypotheses[:1]))
+        async with aclosing(self._onward[ready.source_language].follow(best.translation.text, call)) as second:
+            async for live in second:
+                if live.outcome is not None:
+                    live = replace(live, outcome=join(best, [live.outcome], self._options.n_best))
+                yield live
 
     def work(self, text: str) -> int:
         """Cost of preparing a text, in characters, with the cost of options and detection."""
@@ -237,8 +238,10 @@ class Session:
         return ReadyText(text, source, lease, parts, document)
 
     def _encode(self, lease: Lease, text: str, *, with_attention: bool = False) -> PreparedText:
-        options = self._aligned_options if with_attention else self._options
         order = self.order
+        options = self._leg_options if lease.direction.source in self._onward else self._options
+        if with_attention:
+            options = replace(options, return_attention=True)
         return lease.translator.prepare(
             text,
             lease.direction,
@@ -258,6 +261,34 @@ class Session:
         return self._encode(lease, part.text)
 
     async def _finish(self, ready: Sequence[ReadyText], submit: Submit) -> list[Outcome]:
+        outcomes = await self._finish_here(ready, submit)
+        if self._onward:
+            await _run_all([self._go_on(source, ready, outcomes, submit) for source in self._onward])
+        return outcomes
+
+    async def _go_on(self, source: str, ready: Sequence[ReadyText], outcomes: list[Outcome], submit: Submit) -> None:
+        """Translate the outcomes of this source's texts, which are in the pivot language, and put the joined outcomes
+        in their places."""
+        begun = {
+            place: outcome
+            for place, (text, outcome) in enumerate(zip(ready, outcomes, strict=True))
+            if text.lease is not None and text.source_language == source and isinstance(outcome, Translated)
+        }
+        texts = [hypothesis.text for outcome in begun.values() for hypothesis in outcome.translation.hypotheses]
+        found = iter(await self._onward[source].translate_first_leg(texts, submit))
+        for place, outcome in begun.items():
+            onward = [next(found) for _ in outcome.translation.hypotheses]
+            outcomes[place] = join(outcome, onward, self._options.n_best)
+
+    async def translate_first_leg(self, texts: Sequence[str], submit: Submit) -> list[Outcome]:
+        """Translate hypotheses of another session, whose texts were within the limits of a call."""
+        outcomes = await prepare_all(
+            texts, self._prepare, self.work, lambda text: text.num_sentences, sys.maxsize, field=self._field
+        )
+        found = iter(await self._finish([text for text in outcomes if isinstance(text, ReadyText)], submit))
+        return [outcome if isinstance(outcome, TextFailure) else next(found) for outcome in outcomes]
+
+    async def _finish_here(self, ready: Sequence[ReadyText], submit: Submit) -> list[Outcome]:
         if self._detector is None and not self._is_html:
             results = await submit(self._leases[self._sources[0]].worker, [text.parts[0] for text in ready])
             return [self._outcome(text, result) for text, result in zip(ready, results, strict=True)]

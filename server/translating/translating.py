@@ -4,7 +4,7 @@ submits them to workers, and assembles the outcomes."""
 import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, TypeAlias
 
 from dragoman.model.config import Direction
@@ -18,6 +18,7 @@ from dragoman.server.translating.detection import Candidate, LanguageDetector
 from dragoman.server.translating.glossaries import Glossaries
 from dragoman.server.translating.languages import find_sources
 from dragoman.server.translating.orders import AUTO, ScoreOrder, TextFormat, TranslationOrder
+from dragoman.server.translating.pivoting import check_pivoted, kept_terms, pivot_directions
 from dragoman.server.translating.preparing import check_answer_size, check_number, prepare_all, prepare_item, too_long
 from dragoman.server.translating.session import Session
 from dragoman.translation.drafts import PreparedText
@@ -60,11 +61,14 @@ class Translating:
         limits: LimitsConfig,
         detector: LanguageDetector,
         glossaries: Glossaries | None = None,
+        pivot: str | None = None,
     ) -> None:
+        """pivot: a language through which directions go that no model has."""
         self.limits = limits
         self.glossaries = glossaries or Glossaries()
         self._catalogue = catalogue
         self._detector = detector
+        self._pivot = pivot
 
     @contextmanager
     def open(
@@ -75,32 +79,43 @@ class Translating:
         wanted = "" if order.source_language == AUTO else order.source_language
         sources, target = find_sources(self.directions(order.model), wanted, order.target_language)
         detector = self._detector if order.source_language == AUTO or len(sources) > 1 else None
-        finders = self._find_terms(order, sources, target)
+        direct = self._own_directions(order.model)
         with ExitStack() as stack:
-            leases = {
-                source: stack.enter_context(self._catalogue.find(order.model, source, target)) for source in sources
-            }
-            yield Session(order, leases, target, limits or self.limits, detector, field, finders)
+            leases: dict[str, Lease] = {}
+            finders: dict[str, TermFinder | None] = {}
+            onward: dict[str, Session] = {}
+            for source in sources:
+                pivot = "" if self._pivot is None or Direction(source, target) in direct else self._pivot
+                leases[source] = stack.enter_context(self._catalogue.find(order.model, source, pivot or target))
+                finders[source] = self._terms(order, source, target, pivot)
+                if pivot:
+                    check_pivoted(order, pivot)
+                    second = stack.enter_context(self._catalogue.find(None, pivot, target))
+                    terms = {pivot: self._terms(order, source, target)}
+                    rest = replace(order, source_language=pivot, join_lines=False)
+                    onward[source] = Session(rest, {pivot: second}, target, self.limits, None, field, terms)
+            yield Session(order, leases, target, limits or self.limits, detector, field, finders, onward)
 
-    def _find_terms(self, order: TranslationOrder, sources: Sequence[str], target: str) -> dict[str, TermFinder]:
-        """The order's terms by source language. Raises NotFoundError for an unknown glossary."""
+    def _terms(self, order: TranslationOrder, source: str, target: str, pivot: str = "") -> TermFinder | None:
+        """The order's terms in texts of a source language; with a pivot, those of the first leg. Raises NotFoundError
+        for an unknown glossary."""
         stored = self.glossaries.get(order.glossary) if order.glossary else None
         if not order.terms:
             if stored is None:
-                return {}
-            return {source: stored.finder(source, target, ignores_case=order.ignores_case) for source in sources}
+                return None
+            return stored.finder(source, target, ignores_case=order.ignores_case, pivot=pivot)
         rest = () if stored is None else stored.glossary.entries
-        return {
-            source: TermFinder(Glossary((*(term.entry(source, target) for term in order.terms), *rest)), source, target)
-            for source in sources
-        }
+        glossary = Glossary((*(term.entry(source, target) for term in order.terms), *rest))
+        if pivot:
+            glossary = kept_terms(glossary, source, pivot, target)
+        return TermFinder(glossary, source, pivot or target)
 
     async def score(self, order: ScoreOrder, pairs: Sequence[Pair], call: CallContext) -> Scores:
         """Score given translations, each pair as one sentence."""
         check_number("pairs", len(pairs), self.limits)
         if order.source_language == AUTO:
             raise InvalidInputError("source_language_code: cannot be detected for scores; name the language")
-        sources, target = find_sources(self.directions(order.model), order.source_language, order.target_language)
+        sources, target = find_sources(self._own_directions(order.model), order.source_language, order.target_language)
         if len(sources) > 1:
             raise InvalidInputError(f"source_language_code: is empty; name one of {', '.join(sources)}")
         options, max_length = order.search, self.limits.max_text_length
@@ -139,7 +154,18 @@ class Translating:
         return [next(found) if len(text) <= most else too_long(text, most) for text in texts]
 
     def directions(self, model: str | None) -> frozenset[Direction]:
-        """The directions of a model, or of all models. Raises NotFoundError."""
+        """The directions of a model; without one those of all models, and those through the pivot. Raises
+        NotFoundError."""
+        own = self._own_directions(model)
+        return own if model is not None else own | self.pivoted_directions()
+
+    def pivoted_directions(self) -> frozenset[Direction]:
+        """The directions that two models make together."""
+        if self._pivot is None:
+            return frozenset()
+        return pivot_directions(self._catalogue.directions(), self._pivot)
+
+    def _own_directions(self, model: str | None) -> frozenset[Direction]:
         if model is None:
             return self._catalogue.directions()
         with self._catalogue.get(model) as lease:

@@ -174,13 +174,13 @@ def write_model(translator: ServedTranslator, card: str = "") -> pb.Model:
     return pb.Model(
         name=translator.name,
         revision=translator.revision,
-        language_pairs=[_write_direction(direction) for direction in translator.directions],
+        language_pairs=[write_direction(direction) for direction in translator.directions],
         max_source_length=translator.max_source_length,
         max_target_length=info.architecture.max_target_length,
         parameter_count=info.num_parameters,
         scores=[
             pb.EvaluationScore(
-                language_pair=_write_direction(score.direction),
+                language_pair=write_direction(score.direction),
                 test_set=score.test_set,
                 metric=score.metric,
                 score=score.score,
@@ -200,7 +200,8 @@ def _text(value: object) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _write_direction(direction: Direction) -> pb.LanguagePair:
+def write_direction(direction: Direction) -> pb.LanguagePair:
+    """The message of a direction."""
     return pb.LanguagePair(source_language_code=direction.source, target_language_code=direction.target)
 
 

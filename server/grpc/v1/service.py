@@ -14,6 +14,7 @@ from dragoman.server.grpc.call_metadata import current_call
 from dragoman.server.grpc.statuses import Context, abort
 from dragoman.server.grpc.v1.answers import (
     check_size,
+    write_direction,
     write_failure,
     write_glossary,
     write_model,
@@ -225,9 +226,11 @@ class TranslationService(translation_pb2_grpc.TranslationServiceServicer):
             raise InvalidInputError("page_token: is unknown, or its models are no longer served: start again")
         begin = names.index(request.page_token) + 1 if request.page_token else 0
         end = begin + (request.page_size or PAGE_SIZE)
+        pivoted = () if begin else sorted(self._translating.pivoted_directions())
         response = pb.ListModelsResponse(
             models=[write_model(translator) for translator in translators[begin:end]],
             next_page_token=names[end - 1] if end < len(names) else "",
+            pivoted_language_pairs=map(write_direction, pivoted),
         )
         return check_size(response, self._limits)
 

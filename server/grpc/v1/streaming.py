@@ -9,8 +9,8 @@ from dragoman.model.errors import InvalidInputError
 from dragoman.server.call_context import CallContext
 from dragoman.server.grpc.v1.answers import write_failure, write_outcomes
 from dragoman.server.scheduling.worker import TextFailure, WorkerClosedError
-from dragoman.server.translating.preparing import check_number
-from dragoman.server.translating.session import ReadyText, Session
+from dragoman.server.translating.preparing import ReadyText, check_number
+from dragoman.server.translating.session import Session
 from dragoman.v1 import translation_pb2 as pb
 
 MIN_WINDOW, MAX_WINDOW = 64, 1024

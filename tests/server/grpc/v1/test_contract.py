@@ -170,6 +170,24 @@ def test_models_are_listed_by_pages() -> None:
     serve(test, *(FakeTranslator(name) for name in "abcde"))
 
 
+def test_directions_through_the_pivot_are_listed_and_served() -> None:
+    async def test(stub: Stub) -> None:
+        page = await stub.ListModels(pb.ListModelsRequest(page_size=1))
+        pairs = [(pair.source_language_code, pair.target_language_code) for pair in page.pivoted_language_pairs]
+        assert pairs == [("de", "pt")]
+        rest = await stub.ListModels(pb.ListModelsRequest(page_token=page.next_page_token))
+        assert not rest.pivoted_language_pairs
+        languages: dict[str, Any] = {"source_language_code": "de-AT", "target_language_code": "PT"}
+        response = await stub.Translate(pb.TranslateRequest(texts=["a b"], **languages))
+        assert (response.translations[0].hypotheses[0].text, response.model) == ("a b", "de-en+en-pt")
+        live = [r async for r in stub.TranslateLive(pb.TranslateLiveRequest(text="a b", **languages))]
+        assert live[0].started.model == "de-en+en-pt"
+        assert live[-1].translation.hypotheses[0].text == "a b"
+
+    translators = FakeTranslator("de-en", (DE_EN,)), FakeTranslator("en-pt", (Direction("en", "pt"),))
+    serve(test, *translators, server={"pivot": "en"})
+
+
 async def details_of(call: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     """Of a call that fails: its status' details by the names of their kinds, and its trailing metadata."""
     with pytest.raises(grpc.aio.AioRpcError) as caught:
