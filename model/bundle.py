@@ -60,8 +60,7 @@ class BundleConfig(StrictModel):
 
     @model_validator(mode="after")
     def _tied_sides_are_joint(self) -> Self:
-        if self.architecture.tied_embeddings == "all" and not self.vocabulary.joint:
-            raise ValueError('architecture.tied_embeddings = "all" needs vocabulary.joint = true')
+        self.architecture.check_vocabulary(joint=self.vocabulary.joint)
         return self
 
     def find_direction(self, source_language: str | None, target_language: str) -> Direction:

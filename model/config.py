@@ -77,6 +77,8 @@ class Direction:
         return cls(*parts)
 
 
+Activation = Literal["relu", "swish", "gelu", "gelu-tanh", "gelu-sigmoid"]
+
 MAX_WIDTH = 65_536
 """Most numbers of a vector. An int8 product sums products of two bytes in 32 bits; 66,311 of them always fit."""
 
@@ -93,6 +95,10 @@ class ArchitectureConfig(StrictModel):
 
     `d_key` and `d_value` are per head and default to `d_model / num_heads`; they need not equal each other.
     Every number has a bound, so that a small file cannot take all memory.
+
+    The variants are those of models that other toolkits train. What the defaults leave out, older bundles leave out.
+    `normalization` places the layer norms of the sublayers; `final_norm` and `embedding_norm` add some. The decoder's
+    first input is at the first position even where it is a vector of zeros.
     """
 
     d_model: int = Field(512, gt=0, le=MAX_WIDTH, description="Width of the states between layers.")
@@ -107,9 +113,42 @@ class ArchitectureConfig(StrictModel):
     normalization: Literal["pre", "post"] = Field(
         "pre", description="Layer norm before each sublayer (Xiong et al. 2020) or after its residual, as in the paper."
     )
-    tied_embeddings: Literal["all", "target", "none"] = Field(
+    final_norm: bool = Field(
+        default_factory=lambda values: values.get("normalization") == "pre",
+        description="Layer norm of each stack's result: by default in pre-norm alone, where no layer has done it.",
+    )
+    embedding_norm: bool = Field(False, description="Layer norm of the embeddings with their positions.")
+    norm_epsilon: float = Field(1e-5, gt=0, le=1, description="Added to the variance in every layer norm.")
+    activation: Activation = Field(
+        "relu",
+        description="Of the feed-forward networks; swish: x σ(x); gelu: x Φ(x); gelu-tanh and gelu-sigmoid, "
+        "x σ(1.702 x), are its approximations.",
+    )
+    tied_embeddings: Literal["all", "target", "source", "none"] = Field(
         "all",
-        description="all: source, target and output share one matrix (joint vocabulary only); target: the last two.",
+        description="all: source, target and output share one matrix; target: target and output do; source: source and "
+        "target do. all and source need a joint vocabulary.",
+    )
+    output_bias: bool = Field(False, description="Whether each target piece's logit has a bias.")
+    scale_embeddings: bool = Field(True, description="Whether embeddings are multiplied by √d_model.")
+    positions: Literal["interleaved", "half-split", "learnt"] = Field(
+        "interleaved",
+        description="interleaved: a sine and a cosine in turn, as in the paper; half-split: all sines, then all "
+        "cosines; learnt: a vector for each position, of source and target apart.",
+    )
+    position_exponent: Literal["half", "half-minus-one"] = Field(
+        "half",
+        description="Pair i of d_model / 2 has the frequency 10000 to the power of -i / (d_model / 2), or of "
+        "-i / (d_model / 2 - 1).",
+    )
+    first_position: int = Field(0, ge=0, le=2, description="Position of the first piece; 0 if positions are learnt.")
+    decoder_start: Literal["piece", "zero"] = Field(
+        "piece", description="Embedding that the decoder begins with: that of a piece, or a vector of zeros."
+    )
+    decoder_mixer: Literal["attention", "ssru"] = Field(
+        "attention",
+        description="How the decoder looks back on the target: by self-attention, or by a recurrent unit, the SSRU "
+        "(Kim et al. 2019).",
     )
     dropout: float = Field(0.1, ge=0, lt=1, description="Dropout of embeddings and of every sublayer's output.")
     attention_dropout: float = Field(0.0, ge=0, lt=1, description="On attention weights.")
@@ -152,6 +191,19 @@ class ArchitectureConfig(StrictModel):
         if num_heads * width > MAX_WIDTH:
             raise ValueError(f"{num_heads} heads of {width} are wider than {MAX_WIDTH:,}")
         return width
+
+    @model_validator(mode="after")
+    def _positions_agree(self) -> Self:
+        if self.positions == "learnt" and self.first_position:
+            raise ValueError("first_position must be 0 if positions are learnt: the first piece's vector comes first")
+        if self.position_exponent == "half-minus-one" and self.d_model < 4:
+            raise ValueError('position_exponent = "half-minus-one" needs d_model = 4 or more')
+        return self
+
+    def check_vocabulary(self, *, joint: bool) -> None:
+        """Raises ValueError if source and target share a matrix, but no pieces."""
+        if self.tied_embeddings in ("all", "source") and not joint:
+            raise ValueError(f'architecture.tied_embeddings = "{self.tied_embeddings}" needs vocabulary.joint = true')
 
     @field_validator("max_source_length", "max_target_length")
     @classmethod

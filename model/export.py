@@ -25,7 +25,6 @@ from dragoman.model.config import ArchitectureConfig, Direction
 from dragoman.model.errors import DragomanError, InvalidInputError
 from dragoman.model.files import new_folder, write_atomically
 from dragoman.model.parameters import (
-    LAYER_NORM_EPSILON,
     OUTPUT_PROJECTION,
     SOURCE_EMBEDDING,
     TARGET_EMBEDDING,
@@ -102,6 +101,20 @@ def _check_expressible(architecture: ArchitectureConfig) -> None:
             f"CTranslate2 cannot express this model: its heads have keys of d_key {architecture.d_key} and values of "
             f"d_value {architecture.d_value}, which must be equal there"
         )
+    default = ArchitectureConfig(
+        d_key=architecture.d_key, d_value=architecture.d_value, normalization=architecture.normalization
+    )
+    for key in ("activation", "final_norm", "embedding_norm", "scale_embeddings", "output_bias", "decoder_start"):
+        if getattr(architecture, key) != getattr(default, key):
+            raise InvalidInputError(
+                f"models with architecture.{key} = {getattr(architecture, key)} are not exported yet"
+            )
+    if architecture.positions == "learnt":
+        raise InvalidInputError("models with architecture.positions = learnt are not exported yet")
+    if architecture.decoder_mixer != "attention":
+        raise InvalidInputError(
+            f"CTranslate2 cannot express this model: its decoder has an {architecture.decoder_mixer}"
+        )
 
 
 Weights = dict[str, StoredTensor]
@@ -130,7 +143,7 @@ def _build_spec(architecture: ArchitectureConfig, weights: Weights, vocabulary: 
     if weights:
         raise InvalidInputError(f"CTranslate2 cannot express this model: it has no place for {', '.join(weights)}")
     _set_vocabulary(spec, vocabulary)
-    spec.config.layer_norm_epsilon = LAYER_NORM_EPSILON
+    spec.config.layer_norm_epsilon = architecture.norm_epsilon
     return spec
 
 

@@ -13,22 +13,27 @@ from numpy.typing import NDArray
 
 from dragoman.model.config import ArchitectureConfig, VocabularyShape
 
-Role = Literal["embedding", "output", "projection", "cached_projection", "bias", "norm"]
-"""embedding: a row for each piece; output: likewise, for the logits; projection: a row for each output;
-cached_projection: to the keys or values that a decoder caches; norm: scale or shift of a layer norm."""
-
-LAYER_NORM_EPSILON = 1e-5
+Role = Literal["embedding", "position", "output", "projection", "cached_projection", "bias", "norm"]
+"""embedding: a row for each piece; position: a row for each position; output: a row for each piece, for the logits;
+projection: a row for each output; cached_projection: to the keys or values that a decoder caches; norm: scale or shift
+of a layer norm."""
 
 SOURCE_EMBEDDING, TARGET_EMBEDDING, OUTPUT_PROJECTION = (
     "source_embedding.weight",
     "target_embedding.weight",
     "output_projection.weight",
 )
+OUTPUT_BIAS = "output_projection.bias"
+
+
+def learnt_positions(stack: str) -> str:
+    """The name of the learnt positions of a stack, "encoder" or "decoder"."""
+    return f"{stack}_positions.weight"
 
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """A matrix, [outputs, inputs] or [pieces, d_model], or a vector.
+    """A matrix, [outputs, inputs], [pieces, d_model] or [positions, d_model], or a vector.
 
     name:      as in `Transformer.named_parameters`.
     stored_as: the name under which it is stored: that of the matrix that it is tied to, otherwise its own.
@@ -47,6 +52,11 @@ class Parameter:
     @property
     def is_matrix(self) -> bool:
         return len(self.shape) == 2
+
+    @property
+    def is_quantizable(self) -> bool:
+        """Whether it may be stored in 8 bits."""
+        return self.is_matrix and self.role != "position"
 
 
 def describe_parameters(architecture: ArchitectureConfig, vocabulary: VocabularyShape) -> tuple[Parameter, ...]:
@@ -67,6 +77,7 @@ def _describe(a: ArchitectureConfig, vocabulary: VocabularyShape) -> Iterator[Pa
     ties = {
         "all": (SOURCE_EMBEDDING, SOURCE_EMBEDDING),
         "target": (TARGET_EMBEDDING, TARGET_EMBEDDING),
+        "source": (SOURCE_EMBEDDING, OUTPUT_PROJECTION),
         "none": (TARGET_EMBEDDING, OUTPUT_PROJECTION),
     }
     target_stored_as, output_stored_as = ties[a.tied_embeddings]
@@ -74,14 +85,26 @@ def _describe(a: ArchitectureConfig, vocabulary: VocabularyShape) -> Iterator[Pa
     yield Parameter(SOURCE_EMBEDDING, "embedding", (vocabulary.source_size, a.d_model), SOURCE_EMBEDDING)
     yield Parameter(TARGET_EMBEDDING, "embedding", target_shape, target_stored_as)
     yield Parameter(OUTPUT_PROJECTION, "output", target_shape, output_stored_as)
-    stacks = (
-        ("encoder", a.num_encoder_layers, ("self_attention",)),
-        ("decoder", a.num_decoder_layers, ("self_attention", "cross_attention")),
-    )
-    for stack, num_layers, attentions in stacks:
+    if a.output_bias:
+        yield Parameter(OUTPUT_BIAS, "bias", (vocabulary.target_size,), OUTPUT_BIAS)
+    lengths = {"encoder": a.max_source_length, "decoder": a.max_target_length}
+    for stack, length in lengths.items():
+        if a.positions == "learnt":
+            name = learnt_positions(stack)
+            yield Parameter(name, "position", (length, a.d_model), name)
+        if a.embedding_norm:
+            yield from norm(f"{stack}_embedding_norm")
         kept: Role = "cached_projection" if stack == "decoder" else "projection"
-        for index in range(num_layers):
+        for index in range(a.num_encoder_layers if stack == "encoder" else a.num_decoder_layers):
             layer = f"{stack}_layers.{index}"
+            attentions = ["self_attention"] if stack == "encoder" or a.decoder_mixer == "attention" else []
+            if stack == "decoder":
+                attentions.append("cross_attention")
+                if a.decoder_mixer == "ssru":
+                    yield from linear(f"{layer}.ssru.forget", a.d_model, a.d_model)
+                    weight = f"{layer}.ssru.input.weight"
+                    yield Parameter(weight, "projection", (a.d_model, a.d_model), weight)
+                    yield from norm(f"{layer}.ssru_residual.norm")
             for attention in attentions:
                 name = f"{layer}.{attention}"
                 yield from linear(f"{name}.query", a.num_heads * a.d_key, a.d_model)
@@ -92,20 +115,33 @@ def _describe(a: ArchitectureConfig, vocabulary: VocabularyShape) -> Iterator[Pa
             yield from linear(f"{layer}.feed_forward.inner", a.d_ff, a.d_model)
             yield from linear(f"{layer}.feed_forward.outer", a.d_model, a.d_ff)
             yield from norm(f"{layer}.feed_forward_residual.norm")
-        if a.normalization == "pre":
+        if a.final_norm:
             yield from norm(f"{stack}_norm")
 
 
 def position_encodings(architecture: ArchitectureConfig) -> NDArray[np.float32]:
-    """The positions added to the embeddings, [longest sentence, d_model]: sinusoids (Vaswani et al. 2017, section 3.5).
+    """The fixed positions added to the embeddings, [longest sentence, d_model]; learnt ones are parameters."""
+    a = architecture
+    return sinusoidal_positions(
+        max(a.max_source_length, a.max_target_length),
+        a.d_model,
+        first=a.first_position,
+        is_split=a.positions == "half-split",
+        reaches_the_end=a.position_exponent == "half-minus-one",
+    )
 
-    PE(pos, 2i) = sin(pos / 10000^(2i / d_model)) and PE(pos, 2i + 1) = cos of the same.
+
+def sinusoidal_positions(
+    length: int, d_model: int, *, first: int = 0, is_split: bool = False, reaches_the_end: bool = False
+) -> NDArray[np.float32]:
+    """[length, d_model]: sinusoids (Vaswani et al. 2017, section 3.5) of the positions from `first` on.
+
+    PE(pos, 2i) = sin(pos · f(i)) and PE(pos, 2i + 1) = cos(pos · f(i)); or, if is_split, PE(pos, i) and
+    PE(pos, d_model / 2 + i). f(i) = 10000^(-i / (d_model / 2)); or, if it reaches_the_end, at which it is 1/10000,
+    10000^(-i / (d_model / 2 - 1)).
     """
-    longest = max(architecture.max_source_length, architecture.max_target_length)
-    return sinusoidal_positions(longest, architecture.d_model)
-
-
-def sinusoidal_positions(length: int, d_model: int) -> NDArray[np.float32]:
-    """See `position_encodings`: [length, d_model]."""
-    angles = np.arange(length)[:, None] * 10000.0 ** (-np.arange(0, d_model, 2) / d_model)  # [length, d_model / 2]
-    return np.stack((np.sin(angles), np.cos(angles)), axis=-1).reshape(length, d_model).astype(np.float32)
+    half = d_model // 2
+    frequencies = 10000.0 ** (-np.arange(half) / (half - reaches_the_end))
+    angles = np.arange(first, first + length)[:, None] * frequencies  # [length, d_model / 2]
+    pairs = np.stack((np.sin(angles), np.cos(angles)), axis=1 if is_split else 2)
+    return pairs.reshape(length, d_model).astype(np.float32)

@@ -83,7 +83,7 @@ def _stored(tensors: Mapping[str, NDArray[Any]], parameter: Parameter, path: Pat
     check_shape(parameter, stored, path)
     if np.issubdtype(stored.dtype, np.floating):
         return StoredTensor(_finite(stored, name, path))
-    if stored.dtype != np.int8 or not parameter.is_matrix:
+    if stored.dtype != np.int8 or not parameter.is_quantizable:
         raise InvalidInputError(f"{path}: {name} holds {stored.dtype}; only matrices may, and in int8 alone")
     scales = tensors.get(name + SCALE_SUFFIX)
     if scales is None or scales.shape != parameter.shape[:1]:

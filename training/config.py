@@ -310,8 +310,7 @@ class RunConfig(StrictModel):
             raise ValueError(
                 'initialization.vocabulary = "extend" goes with neither vocabulary.source_file nor joint = false'
             )
-        if architecture.tied_embeddings == "all" and not self.vocabulary.joint:
-            raise ValueError('architecture.tied_embeddings = "all" needs vocabulary.joint = true')
+        architecture.check_vocabulary(joint=self.vocabulary.joint)
         room = min(architecture.max_source_length - 2, architecture.max_target_length - 1)
         if self.data.max_length > room:
             raise ValueError(

@@ -91,3 +91,8 @@ def as_products_take_it(states: Tensor) -> Tensor:
     gradient."""
     device = states.device.type
     return states.to(torch.get_autocast_dtype(device)) if torch.is_autocast_enabled(device) else states
+
+
+def as_sums_take_it(states: Tensor) -> Tensor:
+    """In float32 if they have 16 bits."""
+    return states.float() if states.dtype in (torch.float16, torch.bfloat16) else states

@@ -20,8 +20,8 @@ def pack_weights(network: Transformer, storage: Storage) -> bytes:
     """The network's parameters, tied ones once, as the content of a safetensors file.
 
     float16 and float32: as they are. int8: each matrix as integers -127 to 127 and, under its name with ".scale", a
-    float32 scale for each row (a row of a projection is one output, a row of an embedding one piece); vectors, which
-    are few, in float32.
+    float32 scale for each row (a row of a projection is one output, a row of an embedding one piece); vectors and
+    learnt positions, which are few, in float32.
     """
     tensors: dict[str, Tensor] = {}
     state = dict(network.named_parameters(remove_duplicate=False))
@@ -29,7 +29,7 @@ def pack_weights(network: Transformer, storage: Storage) -> bytes:
         if parameter.stored_as != parameter.name:
             continue
         name, values = parameter.name, state[parameter.name].detach().float().cpu()
-        if storage == "int8" and parameter.is_matrix:
+        if storage == "int8" and parameter.is_quantizable:
             tensors[name], tensors[name + SCALE_SUFFIX] = quantize_rows(values)
         else:
             tensors[name] = values.half() if storage == "float16" else values

@@ -5,14 +5,15 @@ The network has no notion of beams, requests or the end of a sentence, and keeps
 """
 
 import math
-from collections.abc import Callable, Sequence
-from typing import Protocol, cast
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Literal, Protocol, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dragoman.model.config import ArchitectureConfig, VocabularyShape
+from dragoman.model.config import Activation, ArchitectureConfig, VocabularyShape
 from dragoman.model.network.operations import (
     Dropout,
     Operations,
@@ -21,17 +22,33 @@ from dragoman.model.network.operations import (
     attention_weights,
     weigh_values,
 )
-from dragoman.model.parameters import LAYER_NORM_EPSILON, position_encodings
+from dragoman.model.network.ssru import SSRU
+from dragoman.model.parameters import position_encodings
+
+ACTIVATIONS: Mapping[Activation, Callable[[Tensor], Tensor]] = {
+    "relu": F.relu,
+    "swish": F.silu,
+    "gelu": F.gelu,
+    "gelu-tanh": partial(F.gelu, approximate="tanh"),
+    "gelu-sigmoid": lambda states: states * torch.sigmoid(1.702 * states),
+}
 
 
 class DecoderCache(Protocol):
-    """The keys and values that `decode_step` reads and appends, held by the caller in a layout of its own. R rows
-    decode
-    at once."""
+    """What `decode_step` reads and appends, held by the caller in a layout of its own: keys and values, or the states
+    of an SSRU. R rows decode at once."""
 
     def append(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Keeps this step's self-attention keys [R, num_heads, 1, d_key] and values [R, num_heads, 1, d_value] of a
         layer. Returns all kept so far, [R, num_heads, length, ...], and a mask [R, 1, 1, length], True where kept."""
+        ...
+
+    def last_state(self, layer: int) -> Tensor:
+        """The SSRU's state [R, 1, d_model] of a layer after each row's last position; 0 at the first position."""
+        ...
+
+    def keep_state(self, layer: int, state: Tensor) -> None:
+        """Keeps this step's state, likewise."""
         ...
 
     def source(self, layer: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -95,17 +112,18 @@ class MultiHeadAttention(nn.Module):
 
 
 class FeedForward(nn.Module):
-    """max(0, x W₁ + b₁) W₂ + b₂ at every position."""
+    """activation(x W₁ + b₁) W₂ + b₂ at every position; in the paper, the activation is max(0, x)."""
 
     def __init__(self, config: ArchitectureConfig) -> None:
         super().__init__()
         self.inner = nn.Linear(config.d_model, config.d_ff)
         self.outer = nn.Linear(config.d_ff, config.d_model)
         self.dropout = Dropout(config.feed_forward_dropout)
+        self.activation = ACTIVATIONS[config.activation]
 
     def forward(self, states: Tensor) -> Tensor:
         """[N, length, d_model] -> [N, length, d_model]"""
-        return self.outer(self.dropout(F.relu(self.inner(states))))
+        return self.outer(self.dropout(self.activation(self.inner(states))))
 
 
 class Residual(nn.Module):
@@ -115,7 +133,7 @@ class Residual(nn.Module):
 
     def __init__(self, config: ArchitectureConfig) -> None:
         super().__init__()
-        self.norm = nn.LayerNorm(config.d_model, LAYER_NORM_EPSILON)
+        self.norm = nn.LayerNorm(config.d_model, config.norm_epsilon)
         self.dropout = Dropout(config.dropout)
         self.pre_norm = config.normalization == "pre"
 
@@ -149,12 +167,17 @@ class EncoderLayer(nn.Module):
 
 
 class DecoderLayer(nn.Module):
-    """Causal self-attention, attention to the source, then the feed-forward network."""
+    """Causal self-attention or an SSRU, attention to the source, then the feed-forward network."""
 
     def __init__(self, config: ArchitectureConfig) -> None:
         super().__init__()
-        self.self_attention = MultiHeadAttention(config)
-        self.self_attention_residual = Residual(config)
+        self.mixes_by_attention = config.decoder_mixer == "attention"
+        if self.mixes_by_attention:
+            self.self_attention = MultiHeadAttention(config)
+            self.self_attention_residual = Residual(config)
+        else:
+            self.ssru = SSRU(config)
+            self.ssru_residual = Residual(config)
         self.cross_attention = MultiHeadAttention(config)
         self.cross_attention_residual = Residual(config)
         self.feed_forward = FeedForward(config)
@@ -183,16 +206,24 @@ class DecoderLayer(nn.Module):
             attended(weights)
             return self.cross_attention.weigh_values(weights, values)
 
-        states = self.self_attention_residual(states, attend_to_target)
+        if self.mixes_by_attention:
+            states = self.self_attention_residual(states, attend_to_target)
+        else:
+            states = self.ssru_residual(states, self.ssru)
         states = self.cross_attention_residual(states, attend_to_source)
         return self.feed_forward_residual(states, self.feed_forward)
 
     def step(self, states: Tensor, layer: int, cache: DecoderCache) -> Tensor:
-        """One position of R rows: [R, 1, d_model] -> [R, 1, d_model]; keys and values of the past are in the cache."""
+        """One position of R rows: [R, 1, d_model] -> [R, 1, d_model]; the past is in the cache."""
 
         def attend_to_target(states: Tensor) -> Tensor:
             keys, values, mask = cache.append(layer, *self.self_attention.project_keys_values(states))
             return self.self_attention(states, keys, values, mask)
+
+        def recur(states: Tensor) -> Tensor:
+            output, state = self.ssru.step(states, cache.last_state(layer))
+            cache.keep_state(layer, state)
+            return output
 
         def attend_to_source(states: Tensor) -> Tensor:
             keys, values, mask = cache.source(layer)
@@ -202,7 +233,10 @@ class DecoderLayer(nn.Module):
             cache.attended(layer, weights)
             return self.cross_attention.weigh_values(weights, values).view_as(states)
 
-        states = self.self_attention_residual(states, attend_to_target)
+        if self.mixes_by_attention:
+            states = self.self_attention_residual(states, attend_to_target)
+        else:
+            states = self.ssru_residual(states, recur)
         states = self.cross_attention_residual(states, attend_to_source)
         return self.feed_forward_residual(states, self.feed_forward)
 
@@ -216,36 +250,44 @@ class Transformer(nn.Module):
         self.vocabulary = vocabulary
         self.source_embedding = nn.Embedding(vocabulary.source_size, config.d_model)
         self.target_embedding = nn.Embedding(vocabulary.target_size, config.d_model)
-        self.output_projection = nn.Linear(config.d_model, vocabulary.target_size, bias=False)
+        self.output_projection = nn.Linear(config.d_model, vocabulary.target_size, bias=config.output_bias)
+        if config.positions == "learnt":
+            self.encoder_positions = nn.Embedding(config.max_source_length, config.d_model)
+            self.decoder_positions = nn.Embedding(config.max_target_length, config.d_model)
+        else:
+            self.register_buffer("position_encodings", torch.from_numpy(position_encodings(config)), persistent=False)
+            self.position_encodings: Tensor
+        self.encoder_embedding_norm = _norm(config, exists=config.embedding_norm)
+        self.decoder_embedding_norm = _norm(config, exists=config.embedding_norm)
         self.embedding_dropout = Dropout(config.dropout)
         self.encoder_layers = nn.ModuleList(EncoderLayer(config) for _ in range(config.num_encoder_layers))
         self.decoder_layers = nn.ModuleList(DecoderLayer(config) for _ in range(config.num_decoder_layers))
-        # In pre-norm nothing has normalized the last residual sum yet; in post-norm the last layer has.
-        pre_norm = config.normalization == "pre"
-        self.encoder_norm = nn.LayerNorm(config.d_model, LAYER_NORM_EPSILON) if pre_norm else nn.Identity()
-        self.decoder_norm = nn.LayerNorm(config.d_model, LAYER_NORM_EPSILON) if pre_norm else nn.Identity()
-        self.register_buffer("position_encodings", torch.from_numpy(position_encodings(config)), persistent=False)
-        self.position_encodings: Tensor
+        self.encoder_norm = _norm(config, exists=config.final_norm)
+        self.decoder_norm = _norm(config, exists=config.final_norm)
         self._initialize()
         if config.tied_embeddings in ("target", "all"):
             self.target_embedding.weight = self.output_projection.weight
-        if config.tied_embeddings == "all":
-            self.source_embedding.weight = self.output_projection.weight
+        if config.tied_embeddings in ("source", "all"):
+            self.source_embedding.weight = self.target_embedding.weight
 
     def _initialize(self) -> None:
         """Glorot-uniform weights and zero biases; embeddings N(0, 1 / d_model), so that scaled by √d_model they have
-        unit variance and, tied to the output, give logits of unit variance."""
+        unit variance and, tied to the output, give logits of unit variance; learnt positions likewise."""
         for module in self.modules():
             if isinstance(module, nn.Linear):
                 nn.init.xavier_uniform_(module.weight)
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
-        for weight in (self.source_embedding.weight, self.target_embedding.weight, self.output_projection.weight):
+        matrices = [self.source_embedding.weight, self.target_embedding.weight, self.output_projection.weight]
+        if self.config.positions == "learnt":
+            matrices += [self.encoder_positions.weight, self.decoder_positions.weight]
+        for weight in matrices:
             nn.init.normal_(weight, std=self.config.d_model**-0.5)
 
     def encode(self, source: Tensor, source_mask: Tensor) -> Tensor:
         """source [N, S] piece ids, source_mask [N, S] True at real pieces -> encoder states [N, S, d_model]."""
-        states = self._embed(self.source_embedding, source, self.position_encodings[: source.shape[1]])
+        positions = self._positions("encoder")[: source.shape[1]]
+        states = self._embed(self.source_embedding(source), positions, self.encoder_embedding_norm)
         mask = source_mask[:, None, None, :]
         for layer in self.encoder_layers:
             states = layer(states, mask)
@@ -263,10 +305,13 @@ class Transformer(nn.Module):
 
         No target mask is needed: padding stands at the end, and the causal mask hides it from every real position.
         """
-        states = self._embed(self.target_embedding, target_input, self.position_encodings[: target_input.shape[1]])
+        length = target_input.shape[1]
+        embedded = self.target_embedding(target_input)
+        if self.config.decoder_start == "zero":
+            embedded = F.pad(embedded[:, 1:], (0, 0, 1, 0))
+        states = self._embed(embedded, self._positions("decoder")[:length], self.decoder_embedding_norm)
         encoded = as_products_take_it(encoded)
         mask = source_mask[:, None, None, :]
-        length = target_input.shape[1]
         causal_mask = torch.ones(length, length, dtype=torch.bool, device=states.device).tril()
         for layer in self.decoder_layers:
             states = layer(states, causal_mask, encoded, mask, attended)
@@ -280,8 +325,11 @@ class Transformer(nn.Module):
 
     def decode_step(self, token_ids: Tensor, positions: Tensor, cache: DecoderCache) -> Tensor:
         """One position of R rows: token_ids [R], positions [R], each row's own (rows may be at different places)
-        -> logits [R, V]. The cache holds the past keys and values and takes this step's."""
-        states = self._embed(self.target_embedding, token_ids, self.position_encodings[positions]).unsqueeze(1)
+        -> logits [R, V]. The cache holds the past and takes this step's."""
+        embedded = self.target_embedding(token_ids)
+        if self.config.decoder_start == "zero":
+            embedded = embedded.masked_fill((positions == 0).unsqueeze(1), 0.0)
+        states = self._embed(embedded, self._positions("decoder")[positions], self.decoder_embedding_norm).unsqueeze(1)
         for index, layer in enumerate(self.decoder()):
             states = layer.step(states, index, cache)
         return self.output_projection(self.decoder_norm(states).squeeze(1))
@@ -300,9 +348,21 @@ class Transformer(nn.Module):
             if isinstance(module, MultiHeadAttention | Residual):
                 module.operations = operations
 
-    def _embed(self, embedding: nn.Embedding, ids: Tensor, positions: Tensor) -> Tensor:
-        """ids [...], positions broadcastable to [..., d_model] -> [..., d_model]"""
-        return self.embedding_dropout(embedding(ids) * math.sqrt(self.config.d_model) + positions)
+    def _positions(self, stack: Literal["encoder", "decoder"]) -> Tensor:
+        """[positions, d_model]"""
+        if self.config.positions != "learnt":
+            return self.position_encodings
+        return self.encoder_positions.weight if stack == "encoder" else self.decoder_positions.weight
+
+    def _embed(self, embedded: Tensor, positions: Tensor, norm: nn.Module) -> Tensor:
+        """embedded [..., d_model], positions broadcastable to it -> [..., d_model]"""
+        if self.config.scale_embeddings:
+            embedded = embedded * math.sqrt(self.config.d_model)
+        return self.embedding_dropout(norm(embedded + positions))
+
+
+def _norm(config: ArchitectureConfig, *, exists: bool) -> nn.Module:
+    return nn.LayerNorm(config.d_model, config.norm_epsilon) if exists else nn.Identity()
 
 
 def num_parameters(network: nn.Module) -> int:

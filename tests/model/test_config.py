@@ -49,7 +49,7 @@ def test_head_sizes_that_are_left_out(given_values: dict[str, object], d_key: in
         ({"num_heads": 0}, "num_heads", "Input should be greater than 0"),
         ({"num_encoder_layers": 0}, "num_encoder_layers", "greater than or equal to 1"),
         ({"normalization": "both"}, "normalization", "Input should be 'pre' or 'post'"),
-        ({"tied_embeddings": True}, "tied_embeddings", "'all', 'target' or 'none'"),
+        ({"tied_embeddings": True}, "tied_embeddings", "'all', 'target', 'source' or 'none'"),
         ({"d_model": 7, "num_heads": 1}, "d_model", "must be even"),
         ({"d_model": 32, "num_heads": 5}, "", "32 is no multiple of num_heads 5: set d_key and d_value"),
         ({"d_model": 32, "num_heads": 5, "d_key": 6}, "", "32 is no multiple of num_heads 5: set d_value"),

@@ -29,7 +29,7 @@ ROOT = Path(__file__).parents[2]
 @st.composite
 def architectures(draw: st.DrawFn) -> tuple[ArchitectureConfig, VocabularyShape]:
     small = st.integers(1, 5)
-    tied = draw(st.sampled_from(["all", "target", "none"]))
+    tied = draw(st.sampled_from(["all", "target", "source", "none"]))
     architecture = ArchitectureConfig.model_validate(
         {
             "d_model": 2 * draw(small),
@@ -44,7 +44,7 @@ def architectures(draw: st.DrawFn) -> tuple[ArchitectureConfig, VocabularyShape]
         }
     )
     source_size, target_size = draw(st.integers(8, 20)), draw(st.integers(8, 20))
-    joint = tied == "all"
+    joint = tied in ("all", "source")
     shape = VocabularyShape(source_size=target_size if joint else source_size, target_size=target_size, joint=joint)
     return architecture, shape
 

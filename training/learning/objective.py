@@ -59,6 +59,9 @@ class Objective(nn.Module):
         states = states.to(torch.bfloat16) if self.low_precision else states
         labels = batch.labels[batch.label_mask]
         weight = network.output_projection.weight
+        if network.config.output_bias:  # as the weight of one more number of every state, which is 1
+            states = torch.cat((states, states.new_ones(len(states), 1)), dim=1)
+            weight = torch.cat((weight, network.output_projection.bias.unsqueeze(1)), dim=1)
         if options.r_drop:
             sums = projected_r_drop(states, weight, labels, options.label_smoothing, options.r_drop)
         else:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from dragoman.model.bundle import WEIGHTS_FILE, BundleConfig, file_revision, find_bundle, read_config, read_vocabulary
 from dragoman.model.config import Direction
 from dragoman.model.errors import InvalidInputError, NotFoundError
+from dragoman.model.parameters import OUTPUT_BIAS
 from dragoman.model.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -22,8 +23,8 @@ _FREE_KEYS = {"dropout", "attention_dropout", "feed_forward_dropout"}
 _DEPTHS = {"encoder_layers": "num_encoder_layers", "decoder_layers": "num_decoder_layers"}
 """Prefix of a stack's weights → the key of its depth, which may be less than the bundle's."""
 
-_OUTPUTS = ("self_attention.output.", "cross_attention.output.", "feed_forward.outer.")
-"""Prefixes of the weights that a sublayer adds its result by."""
+_OUTPUTS = ("self_attention.output.", "ssru.input.", "cross_attention.output.", "feed_forward.outer.")
+"""Prefixes of the weights without which a sublayer adds nothing."""
 
 _LAYER_WEIGHT = re.compile(rf"({'|'.join(_DEPTHS)})\.(\d+)\.(.+)")
 
@@ -132,6 +133,10 @@ class InitialBundle:
                 if shared not in moved:
                     moved[shared] = transfer_embeddings(matrix, old, new, seed=seed)
                 weights[f"{name}.weight"] = moved[shared]
+            if OUTPUT_BIAS in theirs:
+                biases = theirs[OUTPUT_BIAS].unsqueeze(1)
+                moved_biases = transfer_embeddings(biases, self.vocabulary.target, vocabulary.target, seed=seed)
+                weights[OUTPUT_BIAS] = moved_biases.squeeze(1)
         return weights
 
     def checksum(self) -> dict[str, str]:

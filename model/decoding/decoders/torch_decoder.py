@@ -51,11 +51,12 @@ class TorchDecoder:
     def __init__(self, network: Transformer, *, forbidden_ids: Sequence[int] = (), max_slots: int = 64) -> None:
         """network: in evaluation mode. forbidden_ids: pieces that no hypothesis may contain, such as language tags."""
         self._network = network
-        self._device = network.position_encodings.device
+        like = network.source_embedding.weight  # other weights may be integers
+        self._device = like.device
         self._max_slots = max_slots
         self._vocab_size, self._eos_id = network.vocabulary.target_size, network.vocabulary.eos_id
         self._forbidden = torch.tensor(list(forbidden_ids), dtype=torch.int64, device=self._device)
-        self._pool = PositionPool(network.config, like=network.position_encodings)  # weights may be integers
+        self._pool = PositionPool(network.config, like=like)
         self._sentences: dict[int, _Sentence] = {}
         self._places: Places = np.zeros((max_slots, 0, 0), np.int32)  # by slot, beam and position, like the ancestry
         # By slot, of its source: the places, the last one repeated to the end, and how many are real.

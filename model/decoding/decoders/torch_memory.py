@@ -1,4 +1,4 @@
-"""The torch decoder's keys and values: a pool of positions, and a step's view of it.
+"""The torch decoder's keys, values and SSRU states: a pool of positions, and a step's view of it.
 
 L cached positions that a row attends to, S source positions.
 """
@@ -16,7 +16,8 @@ Places = NDArray[np.int32]
 
 
 class PositionPool:
-    """Keys and values of all decoder layers for any number of positions, of sources and targets alike.
+    """Keys and values of all decoder layers for any number of positions, of sources and targets alike; if the decoder
+    mixes by an SSRU, its states instead, for the targets' positions.
 
     A position keeps its place while it is taken. When no place is free, the pool grows by at least a quarter.
     """
@@ -27,8 +28,14 @@ class PositionPool:
         # [capacity · num_heads, d]: with a row for every head a read needs no transposed copy.
         self._keys = [like.new_zeros(0, config.d_key) for _ in range(config.num_decoder_layers)]
         self._values = [like.new_zeros(0, config.d_value) for _ in range(config.num_decoder_layers)]
+        widths = [config.d_model] * config.num_decoder_layers if config.decoder_mixer == "ssru" else []
+        self._states = [like.new_zeros(0, width) for width in widths]  # [capacity, d_model]
         self._free: Places = np.zeros(0, np.int32)  # a stack
         self.capacity = 0
+
+    @property
+    def precision(self) -> torch.dtype:
+        return self._keys[0].dtype
 
     @property
     def num_taken(self) -> int:
@@ -56,6 +63,14 @@ class PositionPool:
         flat = rows.flatten()
         return keys.index_select(0, flat).view(*rows.shape, -1), values.index_select(0, flat).view(*rows.shape, -1)
 
+    def write_states(self, layer: int, places: Tensor, states: Tensor) -> None:
+        """states: [N, d_model] of N positions; places: [N] int64."""
+        self._states[layer].index_copy_(0, places, states)
+
+    def read_states(self, layer: int, places: Tensor) -> Tensor:
+        """[N] places, int64 -> [N, d_model]"""
+        return self._states[layer].index_select(0, places)
+
     def rows_of(self, places: Places) -> Tensor:
         """[N, L] places -> [N, num_heads, L] rows for `read`."""
         first = self._tensor(places).unsqueeze(1) * self.num_heads
@@ -67,13 +82,14 @@ class PositionPool:
     def _grow(self, count: int) -> None:
         capacity = self.capacity + count
         grown = []
-        for memories in (self._keys, self._values):  # all before any is replaced: growing may run out of memory
+        # All before any is replaced: growing may run out of memory.
+        for memories, num_rows in ((self._keys, self.num_heads), (self._values, self.num_heads), (self._states, 1)):
             longer = []
             for memory in memories:
-                longer.append(memory.new_zeros(capacity * self.num_heads, memory.shape[1]))
+                longer.append(memory.new_zeros(capacity * num_rows, memory.shape[1]))
                 longer[-1][: len(memory)] = memory
             grown.append(longer)
-        self._keys, self._values = grown
+        self._keys, self._values, self._states = grown
         self._free = np.concatenate((self._free, np.arange(self.capacity, capacity, dtype=np.int32)))
         self.capacity = capacity
 
@@ -118,7 +134,11 @@ class StepCache:
         self.attended = watch
         self._rows = pool.rows_of(read_places)
         device = self._rows.device
-        own = read_places[np.arange(len(lengths)), lengths - 1][is_real]
+        rows = np.arange(len(lengths))
+        last = read_places[rows, np.maximum(lengths - 2, 0)]  # at the first position, anything: it counts as 0
+        self._last = torch.from_numpy(last.astype(np.int64)).to(device)
+        self._begins = torch.from_numpy(lengths == 1).to(device)[:, None, None]
+        own = read_places[rows, lengths - 1][is_real]
         self._places = torch.from_numpy(own.astype(np.int64)).to(device)
         self._real = None if is_real.all() else torch.from_numpy(np.flatnonzero(is_real)).to(device)
         mask = torch.from_numpy(np.arange(read_places.shape[1]) < lengths[:, None])
@@ -131,6 +151,15 @@ class StepCache:
             new = (new[0][self._real], new[1][self._real])
         self._pool.write(layer, self._places, *new)
         return *self._pool.read(layer, self._rows), self._mask
+
+    def last_state(self, layer: int) -> Tensor:
+        """See `model.network.transformer.DecoderCache`."""
+        return self._pool.read_states(layer, self._last).unsqueeze(1).masked_fill(self._begins, 0.0)
+
+    def keep_state(self, layer: int, state: Tensor) -> None:
+        """See `model.network.transformer.DecoderCache`."""
+        states = state.squeeze(1).to(self._pool.precision)
+        self._pool.write_states(layer, self._places, states if self._real is None else states[self._real])
 
     def source(self, layer: int) -> tuple[Tensor, Tensor, Tensor]:
         """See `model.network.transformer.DecoderCache`."""

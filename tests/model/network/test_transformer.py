@@ -212,11 +212,13 @@ class ListCache:
         self.network = network
         self.beams = 3
         self.kept: list[list[list[tuple[Tensor, Tensor]]]] = []  # row, layer, position
+        self.states: list[list[Tensor]] = []  # row, layer: of the last position
         self.sources: list[tuple[list[tuple[Tensor, Tensor]], Tensor]] = []
 
     def admit(self, source: Tensor, source_mask: Tensor) -> None:
         self.sources.append((self.network.project_source(self.network.encode(source, source_mask)), source_mask))
         self.kept += [[[] for _ in self.network.decoder_layers] for _ in range(self.beams)]
+        self.states += [[torch.zeros(1, 12).double() for _ in self.network.decoder_layers] for _ in range(self.beams)]
 
     def append(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         for row, kept in enumerate(self.kept):
@@ -227,6 +229,13 @@ class ListCache:
         all_keys = torch.stack([torch.stack([keys for keys, _ in row], dim=1) for row in padded])
         all_values = torch.stack([torch.stack([values for _, values in row], dim=1) for row in padded])
         return all_keys, all_values, mask[:, None, None, :]
+
+    def last_state(self, layer: int) -> Tensor:
+        return torch.stack([states[layer] for states in self.states])
+
+    def keep_state(self, layer: int, state: Tensor) -> None:
+        for row, states in enumerate(self.states):
+            states[layer] = state[row]
 
     def source(self, layer: int) -> tuple[Tensor, Tensor, Tensor]:
         keys = torch.cat([projections[layer][0] for projections, _ in self.sources])
@@ -240,11 +249,19 @@ class ListCache:
             assert not weights[slot].masked_fill(mask[0], 0.0).any()
 
 
-@pytest.mark.parametrize("normalization", ["pre", "post"])
+@pytest.mark.parametrize(
+    "variant",
+    [
+        {},
+        {"normalization": "post"},
+        {"decoder_mixer": "ssru", "normalization": "post"},
+        {"decoder_mixer": "ssru", "decoder_start": "zero", "positions": "learnt", "embedding_norm": True},
+    ],
+)
 @torch.no_grad()
-def test_steps_equal_the_whole_with_rows_at_different_positions(normalization: str) -> None:
+def test_steps_equal_the_whole_with_rows_at_different_positions(variant: dict[str, object]) -> None:
     """Three sentences of three beams each, one admitted at each of the first three steps."""
-    network = make_network(normalization=normalization)
+    network = make_network(**variant)  # type: ignore[arg-type]
     source, source_mask, targets = make_batch([5, 2, 7], 8)
     targets = torch.randint(2, TARGET_SIZE, (3, 3, 8))
     due = torch.stack([network(source, source_mask, targets[:, beam]) for beam in range(3)], dim=1)  # [3, 3, 8, V]

@@ -42,6 +42,38 @@ def test_the_plain_objective_is_torchs_cross_entropy_of_the_real_labels(tmp_path
     torch.testing.assert_close(negative_log_likelihood, plain, rtol=1e-5, atol=1e-4)
 
 
+def test_a_bias_of_the_output_and_an_ssru_learn_as_torch_learns_them(tmp_path: Path) -> None:
+    variant = {"dropout": 0.0, "output_bias": True, "decoder_mixer": "ssru"}
+    config = tiny_config(tmp_path, architecture=variant, objective={"label_smoothing": 0.1})
+    network, batch = tiny_network(config).train(), a_batch()
+    with torch.no_grad():
+        network.output_projection.bias.normal_()
+    gradients = []
+    Objective(network, config.objective, low_precision=False)(batch).total.backward()
+    for _ in range(2):
+        gradients.append({name: one.grad for name, one in network.named_parameters()})
+        network.zero_grad(set_to_none=True)
+        logits = network(batch.source, batch.source_mask, batch.target_input).transpose(1, 2)
+        F.cross_entropy(logits, batch.labels, ignore_index=PAD_ID, reduction="sum", label_smoothing=0.1).backward()
+    for name, found in gradients[0].items():
+        assert found is not None
+        torch.testing.assert_close(found, gradients[1][name], rtol=1e-4, atol=1e-4)
+
+
+def test_in_16_bits_an_ssru_learns_nearly_the_same(tmp_path: Path) -> None:
+    config = tiny_config(tmp_path, architecture={"dropout": 0.0, "output_bias": True, "decoder_mixer": "ssru"})
+    losses = []
+    for low_precision in (False, True):
+        torch.manual_seed(1)
+        module = Objective(tiny_network(config).train(), config.objective, low_precision=low_precision)
+        sums(module).total.backward()
+        forget = module.network.decoder()[0].ssru.forget.weight
+        assert forget.grad is not None
+        losses.append((sums(module).total.item(), forget.grad))
+    assert losses[1][0] == pytest.approx(losses[0][0], rel=0.01)
+    assert torch.cosine_similarity(losses[0][1].flatten(), losses[1][1].flatten(), dim=0) > 0.98
+
+
 def test_r_drop_changes_nothing_where_both_passes_are_the_same(tmp_path: Path) -> None:
     for one, other in zip(sums(objective(tmp_path)), sums(objective(tmp_path, r_drop=5.0)), strict=True):
         torch.testing.assert_close(one, other)

@@ -27,7 +27,7 @@ from dragoman.model.decoding.decoders.native.library import (
     load_library,
 )
 from dragoman.model.errors import DragomanError, InvalidInputError
-from dragoman.model.parameters import LAYER_NORM_EPSILON, describe_parameters, position_encodings
+from dragoman.model.parameters import describe_parameters, position_encodings
 from dragoman.model.weights import StoredTensor, check_shape
 
 Precision = Literal["float32", "int8"]
@@ -61,6 +61,7 @@ class NativeDecoder:
         self._library = load_library()
         if self._library is None:
             raise DragomanError("the kernels could not be compiled on this machine; the log says why")
+        _check_computable(architecture)
         self._architecture = architecture
         self._vocabulary = vocabulary
         self._max_slots = max_slots
@@ -80,7 +81,7 @@ class NativeDecoder:
             target_vocab_size=vocabulary.target_size,
             eos_id=vocabulary.eos_id,
             max_source_length=architecture.max_source_length,
-            layer_norm_epsilon=LAYER_NORM_EPSILON,
+            layer_norm_epsilon=architecture.norm_epsilon,
         )
         parameters = describe_parameters(architecture, vocabulary)
         for parameter in parameters:
@@ -254,6 +255,25 @@ class NativeDecoder:
         if failed:
             error = InvalidInputError if failed == INVALID else MemoryError
             raise error(prefix + self._library.dragoman_message().decode())
+
+
+def _check_computable(architecture: ArchitectureConfig) -> None:
+    """Raises InvalidInputError for a variant that the kernels lack."""
+    pre_norm = architecture.normalization == "pre"
+    computed = {
+        "activation": "relu",
+        "final_norm": pre_norm,
+        "embedding_norm": False,
+        "scale_embeddings": True,
+        "output_bias": False,
+        "decoder_start": "piece",
+        "decoder_mixer": "attention",
+    }
+    for key, value in computed.items():
+        if (found := getattr(architecture, key)) != value:
+            raise InvalidInputError(f"the kernels cannot compute architecture.{key} = {found} yet")
+    if architecture.positions == "learnt":
+        raise InvalidInputError("the kernels cannot compute architecture.positions = learnt yet")
 
 
 def _tensor(name: str, tensor: StoredTensor) -> Tensor:
