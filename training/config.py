@@ -3,7 +3,7 @@
 import json
 import os
 import re
-from collections.abc import Container, Sequence
+from collections.abc import Callable, Container, Sequence
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -14,6 +14,7 @@ from dragoman.model.config import ArchitectureConfig, Direction, FilePath, Stric
 from dragoman.model.config_files import apply_environment, apply_overrides, read_toml, validate_tree
 from dragoman.model.errors import InvalidInputError, NotFoundError
 from dragoman.training.evaluation.metrics import DEFAULT_TOKENIZER, check_tokenizer_name
+from dragoman.training.presets import complete_by_size
 from dragoman.training.run.initialization import inherit_from_bundle
 from dragoman.training.text_config import AugmentationConfig, SubwordRegularizationConfig, VocabularyConfig
 
@@ -292,7 +293,7 @@ class RunConfig(StrictModel):
     vocabulary: VocabularyConfig = VocabularyConfig()
     augmentation: AugmentationConfig = AugmentationConfig()
     subword_regularization: SubwordRegularizationConfig = SubwordRegularizationConfig()
-    architecture: ArchitectureConfig
+    architecture: ArchitectureConfig = ArchitectureConfig.model_validate({})
     objective: ObjectiveConfig = ObjectiveConfig()
     optimization: OptimizationConfig = OptimizationConfig()
     validation: ValidationConfig = ValidationConfig()
@@ -319,18 +320,23 @@ class RunConfig(StrictModel):
         return self
 
 
-def load_run_config(path: Path, overrides: Sequence[str] = ()) -> RunConfig:
+def load_run_config(
+    path: Path, overrides: Sequence[str] = (), *, say: Callable[[str], None] | None = None
+) -> RunConfig:
     """Reads a run's configuration; `overrides` are "table.key=value" in TOML syntax, a bare word being a string.
     Environment variables such as DRAGOMAN_DATA__MAX_LENGTH override the file; `overrides` override both.
 
     The run folder defaults to runs/ and the file's name. Fine-tuning takes the architecture and the vocabulary's shape
-    from the bundle. Raises NotFoundError for a missing file, and InvalidInputError that names the dotted key, or the
-    line, at fault.
+    from the bundle; another run's sizes and settings, where nobody gives them, are chosen by the number of sentence
+    pairs, which `say` hears. Raises NotFoundError for a missing file, and InvalidInputError that names the dotted key,
+    or the line, at fault.
     """
     tree = read_toml(path)
     tree.setdefault("run_folder", f"runs/{path.stem}")
     variables = apply_environment(tree, RunConfig, os.environ)
     apply_overrides(tree, overrides, example="optimization.max_updates=2000")
+    if (chosen := complete_by_size(tree)) and say is not None:
+        say(chosen)
     return validate_tree(RunConfig, inherit_from_bundle(tree), origin=" and ".join((str(path), *variables)))
 
 

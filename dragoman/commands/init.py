@@ -13,7 +13,6 @@ from dragoman.model.files import refuse_to_replace, write_atomically
 
 if TYPE_CHECKING:
     from dragoman.training.intake.making import Made
-    from dragoman.training.intake.presets import Preset
     from dragoman.training.intake.request import Request
 
 CHARACTERS_PER_PIECE = 3.5
@@ -74,11 +73,12 @@ def init(
     XML, workbooks and catalogues need the extra `documents`; the estimate needs the extra `train`.
     """
     from dragoman.model.config import Direction
+    from dragoman.training.intake.configuration import write_toml
     from dragoman.training.intake.making import make_corpus, output_files
-    from dragoman.training.intake.presets import choose_preset, write_toml
     from dragoman.training.intake.request import Request
     from dragoman.training.intake.sources import find_sources
     from dragoman.training.intake.survey import find_mix_up
+    from dragoman.training.presets import choose_preset
     from dragoman.translation.languages import canonical_language, means_language
 
     languages = canonical_language(source_language), canonical_language(target_language)
@@ -104,7 +104,6 @@ def init(
         typer.echo(f"warning: {mix_up}; look at {folder} before you train", err=True)
     preset = choose_preset(made.counts["train"])
     text = write_toml(
-        preset,
         name=name,
         folder=folder,
         languages=languages,
@@ -116,7 +115,7 @@ def init(
     typer.echo(f"\n{config}: sizes for about {preset.pairs:,} pairs ({preset.origin})")
     typer.echo(f"BLEU: {preset.reached}")
     if measure:
-        _estimate(config, made, preset, seconds=measure)
+        _estimate(config, made, seconds=measure)
     typer.echo("\nNext:")
     best = shlex.quote(f"runs/{name}/best")
     test = [shlex.quote(str(folder / f"test.{language}")) for language in languages]
@@ -178,7 +177,7 @@ def _mean_pieces(made: "Made") -> float:
     return max(4.0, max(pieces) / survey.num_pairs)
 
 
-def _estimate(config: Path, made: "Made", preset: "Preset", *, seconds: float) -> None:
+def _estimate(config: Path, made: "Made", *, seconds: float) -> None:
     """Prints the time that training takes on this machine, or why it is not known."""
     typer.echo("measuring this machine …", err=True)
     try:
@@ -191,11 +190,13 @@ def _estimate(config: Path, made: "Made", preset: "Preset", *, seconds: float) -
         typer.echo("time: not measured without the extra `train`: pip install 'dragoman[train]'")
         return
     keep_freed_memory()
-    speed = measure_speed(load_run_config(config), mean_length=_mean_pieces(made), seconds=seconds)
+    run = load_run_config(config)
+    updates = run.optimization.max_updates
+    speed = measure_speed(run, mean_length=_mean_pieces(made), seconds=seconds)
     typer.echo(
         f"time: {speed.seconds:.2f} s an update of {speed.num_parameters:,} parameters here, so about "
-        f"{_duration(speed.seconds * preset.updates)} for {preset.updates:,} updates, and validations on top; "
-        f"a tenth of the updates shows in {_duration(speed.seconds * preset.updates / 10)} whether it learns"
+        f"{_duration(speed.seconds * updates)} for {updates:,} updates, and validations on top; "
+        f"a tenth of the updates shows in {_duration(speed.seconds * updates / 10)} whether it learns"
     )
 
 

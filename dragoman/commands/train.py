@@ -45,8 +45,10 @@ def train(
     keep_freed_memory()
     if config.is_dir() and not resume:
         raise InvalidInputError(f"{config}: is a folder; to go on with a run: dragoman train --resume {config}")
-    load = load_begun_config if config.is_dir() else load_run_config
-    run = load(config, overrides or ())
+    if config.is_dir():
+        run = load_begun_config(config, overrides or ())
+    else:
+        run = load_run_config(config, overrides or (), say=_say if is_main_process() else None)
     try:
         folder = run_training(run, resume=resume)
     except PeerError as error:
@@ -62,3 +64,7 @@ def train(
         typer.echo("\n".join((f"The best bundle is {folder}", *describe_outcome(record), "", "Next:")))
         for command in next_commands(record):
             typer.echo(f"  {command}")
+
+
+def _say(text: str) -> None:
+    typer.echo(text, err=True)
