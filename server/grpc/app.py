@@ -22,6 +22,7 @@ from dragoman.server.catalogue.catalogue import Catalogue
 from dragoman.server.catalogue.loading import load_translator, try_worker
 from dragoman.server.catalogue.upkeep import Upkeep
 from dragoman.server.config import ModelConfig, ServerConfig, find_socket_path, parse_address
+from dragoman.server.contract.methods import Methods
 from dragoman.server.grpc.credentials import make_credentials
 from dragoman.server.grpc.health_service import SERVICE_NAME, ServingHealth
 from dragoman.server.grpc.interceptors import make_guard
@@ -101,7 +102,8 @@ class TranslationServer:
         self._translating = Translating(
             self._catalogue, config.limits, LanguageDetector(), glossaries, config.server.pivot
         )
-        self._service = TranslationService(self._translating, self._catalogue)
+        self._methods = Methods(self._translating, self._catalogue)
+        self._service = TranslationService(self._methods)
         self._health = ServingHealth()
         self._google: GoogleFacade | None = None
         self._telling: set[asyncio.Task[None]] = set()
@@ -185,7 +187,7 @@ class TranslationServer:
 
             self._google = add_to_server(server, self._translating, config.google_files, config.google_operations)
             self._health.add_services(self._google.service_names)
-            self._service.features += self._google.service_names
+            self._methods.features += self._google.service_names
             names += self._google.service_names
         if config.channelz:
             channelz.add_channelz_servicer(self._server)

@@ -5,7 +5,8 @@ import re
 import grpc
 
 from dragoman.model.errors import InvalidInputError, NotFoundError
-from dragoman.server.grpc.statuses import UNFORESEEN, StatusError, status_of
+from dragoman.server.grpc.statuses import StatusError, status_of
+from dragoman.server.translating.faults import UNFORESEEN
 from dragoman.server.translating.languages import UnknownLanguageError
 from dragoman.server.translating.orders import TextFormat
 

@@ -21,8 +21,8 @@ from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]
 from dragoman.model.errors import DragomanError, InvalidInputError, NotFoundError
 from dragoman.model.files import write_atomically
 from dragoman.server.grpc.google.api import FailedPreconditionError, describe
-from dragoman.server.grpc.statuses import UNFORESEEN
 from dragoman.server.scheduling.scheduler import QueueFullError
+from dragoman.server.translating.faults import UNFORESEEN
 
 MAX_RUNNING, MAX_RUNNING_OF_OWNER, MAX_KEPT = 16, 8, 1000
 """Limits of concurrent jobs, in all and by owner, and of operations in memory: the oldest finished ones are

@@ -1,1 +1,1 @@
-"""The service of translation.proto: converts messages to dataclasses and back, and errors to status codes."""
+"""The contract over gRPC."""

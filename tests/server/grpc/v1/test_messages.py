@@ -10,8 +10,8 @@ from dragoman.model.decoding.search_options import SEARCH_OPTION_NAMES, SearchOp
 from dragoman.model.errors import InvalidInputError
 from dragoman.server.client.queries import write_options
 from dragoman.server.client.results import read_translation
-from dragoman.server.grpc.v1.answers import write_translation
-from dragoman.server.grpc.v1.requests import read_search_options
+from dragoman.server.contract.answers import write_translation
+from dragoman.server.contract.requests import read_search_options
 from dragoman.server.translating.orders import ScoreOrder, Wanted
 from dragoman.translation.results import Hypothesis, Translation
 from dragoman.v1 import translation_pb2 as pb

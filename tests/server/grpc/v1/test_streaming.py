@@ -9,9 +9,9 @@ import grpc
 import pytest
 
 from dragoman.model.decoding.request import TokenHypothesis
+from dragoman.server.contract import streaming
+from dragoman.server.contract.streaming import Window
 from dragoman.server.grpc.app import TranslationServer
-from dragoman.server.grpc.v1 import streaming
-from dragoman.server.grpc.v1.streaming import Window
 from dragoman.translation.drafts import PreparedText
 from dragoman.translation.results import Hypothesis, Translation
 from dragoman.v1 import translation_pb2 as pb

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from dragoman.model.config import Direction
 from dragoman.server.config import LimitsConfig
-from dragoman.server.grpc.statuses import TooLargeError
 from dragoman.server.scheduling.interfaces import ServedTranslator
 from dragoman.server.scheduling.worker import TextFailure
+from dragoman.server.translating.faults import TooLargeError
 from dragoman.server.translating.glossaries import StoredGlossary
 from dragoman.server.translating.orders import Outcome, Wanted
 from dragoman.translation.markup.alignment import Alignment, aligned_spans

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from dragoman.model.errors import InvalidInputError
 from dragoman.server.call_context import CallContext
-from dragoman.server.grpc.v1.answers import write_failure, write_outcomes
+from dragoman.server.contract.answers import write_failure, write_outcomes
 from dragoman.server.scheduling.worker import TextFailure, WorkerClosedError
 from dragoman.server.translating.preparing import ReadyText, check_number
 from dragoman.server.translating.session import Session

@@ -1,0 +1,1 @@
+"""The contract of proto/: requests become orders, and outcomes become responses. Every transport of it uses this."""
