@@ -1,8 +1,20 @@
-"""A bundle's weights as NumPy arrays, checked against the architecture. Free of torch, since the native decoder needs
-none."""
+"""A bundle's weights as NumPy arrays, checked against the architecture: read, and packed. Free of torch, since the
+native decoder needs none.
+
+A bundle is made of an architecture, a codec and named arrays like this:
+
+    info = BundleConfig(
+        name=..., directions=..., architecture=architecture, vocabulary=codec.shape, storage="int8",
+        num_parameters=count_parameters(architecture, codec.shape), provenance=...,
+    )
+    weights = pack_tensors(arrays, architecture, codec.shape, info.storage)
+    write_bundle(folder, info, codec, weights, card)
+
+`describe_parameters` lists the names and shapes.
+"""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,9 +22,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError
-from safetensors.numpy import load
+from safetensors.numpy import load, save
 
-from dragoman.model.bundle import WEIGHTS_FILE, BundleConfig, read_file
+from dragoman.model.bundle import WEIGHTS_FILE, BundleConfig, Storage, read_file
+from dragoman.model.config import ArchitectureConfig, VocabularyShape
 from dragoman.model.errors import InvalidInputError
 from dragoman.model.parameters import Parameter, describe_parameters
 
@@ -28,6 +41,9 @@ class StoredTensor:
 
     values: NDArray[Any]
     scales: NDArray[np.float32] | None = None
+
+    def is_finite(self) -> bool:
+        return bool(np.isfinite(self.values).all() and (self.scales is None or np.isfinite(self.scales).all()))
 
     def as_floats(self) -> NDArray[np.float32]:
         """The numbers in float32, from any storage."""
@@ -65,6 +81,70 @@ def parse_weights(content: bytes, info: BundleConfig, path: Path) -> dict[str, S
         if parameter.stored_as == parameter.name
     }
     return {parameter.name: found[parameter.stored_as] for parameter in parameters}
+
+
+def pack_tensors(
+    tensors: Mapping[str, StoredTensor], architecture: ArchitectureConfig, vocabulary: VocabularyShape, storage: Storage
+) -> bytes:
+    """The content of a safetensors file, which `parse_weights` reads.
+
+    tensors: a network's parameters by name, in float32 or in 8 bits with scales; a tied one may be given once or under
+    each of its names. storage: see `model.network.storage.pack_weights`; with "int8", what has 8 bits stays as it is.
+
+    Raises InvalidInputError naming a tensor that is missing, unknown, of another shape, not finite, or unlike the one
+    that it is tied to.
+    """
+    parameters = describe_parameters(architecture, vocabulary)
+    if unknown := sorted(tensors.keys() - {parameter.name for parameter in parameters}):
+        raise InvalidInputError(f"this network has no tensor {unknown[0]}")
+    groups: dict[str, list[Parameter]] = {}
+    for parameter in parameters:
+        groups.setdefault(parameter.stored_as, []).append(parameter)
+    stored = {}
+    for name, group in groups.items():
+        given = [(one, tensors[one.name]) for one in group if one.name in tensors]
+        if not given:
+            raise InvalidInputError(f"the network lacks the tensor {name}")
+        for parameter, tensor in given:
+            check_shape(parameter, tensor.values, "the network")
+            if not tensor.is_finite():
+                raise InvalidInputError(f"{parameter.name} holds what is no number, or infinite")
+            if not np.array_equal(tensor.as_floats(), given[0][1].as_floats()):
+                raise InvalidInputError(f"{parameter.name} is unlike {given[0][0].name}, to which it is tied")
+        stored[name] = given[0][1]
+    return pack_stored(stored, parameters, storage)
+
+
+def pack_stored(tensors: Mapping[str, StoredTensor], parameters: Sequence[Parameter], storage: Storage) -> bytes:
+    """See `pack_tensors`; checks nothing. tensors: by the names under which they are stored."""
+    packed: dict[str, NDArray[Any]] = {}
+    for parameter in parameters:
+        name = parameter.name
+        if parameter.stored_as != name:
+            continue
+        tensor = tensors[name]
+        if storage == "int8" and parameter.is_quantizable:
+            if tensor.scales is None:
+                tensor = quantize(tensor.values)
+            assert tensor.scales is not None
+            packed[name], packed[name + SCALE_SUFFIX] = tensor.values, tensor.scales
+        else:
+            with np.errstate(over="ignore"):  # reading names what is infinite
+                packed[name] = tensor.as_floats().astype(np.float16 if storage == "float16" else np.float32)
+    return save({name: np.ascontiguousarray(values) for name, values in packed.items()})
+
+
+def quantize(matrix: NDArray[np.float32]) -> StoredTensor:
+    """A matrix in 8 bits, -127 to 127, with a scale for each row: the nearest that a row's largest number allows."""
+    scales = np.maximum(np.abs(matrix).max(axis=1) / np.float32(127), np.finfo(np.float32).tiny)
+    with np.errstate(invalid="ignore"):  # likewise: the scale of what is no number is none
+        return StoredTensor(np.rint(matrix / scales[:, None]).astype(np.int8), scales)
+
+
+def count_parameters(architecture: ArchitectureConfig, vocabulary: VocabularyShape) -> int:
+    """The numbers of a network's parameters, tied ones counted once."""
+    parameters = describe_parameters(architecture, vocabulary)
+    return sum(math.prod(one.shape) for one in parameters if one.stored_as == one.name)
 
 
 def check_shape(parameter: Parameter, values: NDArray[Any], origin: object) -> None:

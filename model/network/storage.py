@@ -5,15 +5,12 @@ from pathlib import Path
 from typing import Literal
 
 import torch
-from safetensors.torch import save
-from torch import Tensor
 
 from dragoman.model.bundle import BundleConfig, Storage
 from dragoman.model.errors import InvalidInputError
-from dragoman.model.network.quantization import quantize_rows
 from dragoman.model.network.transformer import Transformer
 from dragoman.model.parameters import describe_parameters
-from dragoman.model.weights import SCALE_SUFFIX, StoredTensor, read_weights
+from dragoman.model.weights import StoredTensor, pack_stored, read_weights
 
 
 def pack_weights(network: Transformer, storage: Storage) -> bytes:
@@ -23,17 +20,14 @@ def pack_weights(network: Transformer, storage: Storage) -> bytes:
     float32 scale for each row (a row of a projection is one output, a row of an embedding one piece); vectors and
     learnt positions, which are few, in float32.
     """
-    tensors: dict[str, Tensor] = {}
     state = dict(network.named_parameters(remove_duplicate=False))
-    for parameter in describe_parameters(network.config, network.vocabulary):
-        if parameter.stored_as != parameter.name:
-            continue
-        name, values = parameter.name, state[parameter.name].detach().float().cpu()
-        if storage == "int8" and parameter.is_quantizable:
-            tensors[name], tensors[name + SCALE_SUFFIX] = quantize_rows(values)
-        else:
-            tensors[name] = values.half() if storage == "float16" else values
-    return save(tensors)
+    parameters = describe_parameters(network.config, network.vocabulary)
+    tensors = {
+        one.name: StoredTensor(state[one.name].detach().float().cpu().numpy())
+        for one in parameters
+        if one.stored_as == one.name
+    }
+    return pack_stored(tensors, parameters, storage)
 
 
 def load_network(folder: Path, info: BundleConfig) -> Transformer:

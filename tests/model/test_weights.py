@@ -21,7 +21,14 @@ from dragoman.model.errors import InvalidInputError
 from dragoman.model.network.storage import load_network, pack_weights
 from dragoman.model.network.transformer import Transformer, num_parameters
 from dragoman.model.parameters import describe_parameters
-from dragoman.model.weights import StoredTensor, read_weights
+from dragoman.model.weights import (
+    StoredTensor,
+    count_parameters,
+    pack_tensors,
+    parse_weights,
+    quantize,
+    read_weights,
+)
 
 ROOT = Path(__file__).parents[2]
 
@@ -113,6 +120,75 @@ def test_numbers_are_those_of_the_network(normalization: str, tied: str, storage
         assert_array_equal(tensor.as_floats(), due[name].numpy())
     for one in described:
         assert found[one.name] is found[one.stored_as]
+
+
+def named_arrays(tied: str) -> tuple[dict[str, StoredTensor], BundleConfig]:
+    """Random ones for a small network, and the configuration of its bundle."""
+    architecture = ArchitectureConfig.model_validate(
+        {
+            "d_model": 8,
+            "d_ff": 12,
+            "num_heads": 2,
+            "num_encoder_layers": 1,
+            "num_decoder_layers": 1,
+            "tied_embeddings": tied,
+        }
+    )
+    shape = VocabularyShape(source_size=30, target_size=30, joint=True)
+    chance, arrays = np.random.default_rng(1), {}
+    for one in describe_parameters(architecture, shape):
+        arrays[one.name] = StoredTensor(chance.normal(size=one.shape).astype(np.float32))
+    arrays = {one.name: arrays[one.stored_as] for one in describe_parameters(architecture, shape)}
+    info = BundleConfig(
+        name="test",
+        directions=(Direction("en", "de"),),
+        architecture=architecture,
+        vocabulary=shape,
+        storage="float32",
+        num_parameters=count_parameters(architecture, shape),
+    )
+    return arrays, info
+
+
+@pytest.mark.parametrize("storage", get_args(Storage))
+@pytest.mark.parametrize("tied", ["all", "target", "source", "none"])
+def test_named_arrays_become_a_bundle_s_weights(tied: str, storage: Storage) -> None:
+    arrays, info = named_arrays(tied)
+    content = pack_tensors(arrays, info.architecture, info.vocabulary, storage)
+    once = {one.name: arrays[one.name] for one in describe_parameters(info.architecture, info.vocabulary)[::-1]}
+    if tied == "all":
+        del once["source_embedding.weight"], once["output_projection.weight"]
+    assert pack_tensors(once, info.architecture, info.vocabulary, storage) == content
+    found = parse_weights(content, info, Path("weights"))
+    assert info.num_parameters == num_parameters(Transformer(info.architecture, info.vocabulary))
+    for name, tensor in found.items():
+        due = arrays[name].values
+        if storage == "int8" and due.ndim == 2:
+            assert_array_equal(tensor.values, quantize(due).values)
+        elif storage == "float16":
+            assert_array_equal(tensor.values, due.astype(np.float16))
+        else:
+            assert_array_equal(tensor.values, due)
+    if storage == "int8":  # what has 8 bits already is not rounded again
+        assert pack_tensors(found, info.architecture, info.vocabulary, storage) == content
+
+
+def test_arrays_that_make_no_bundle_are_refused() -> None:
+    arrays, info = named_arrays("all")
+    one = "encoder_layers.0.feed_forward.inner.bias"
+    lacking = {name: tensor for name, tensor in arrays.items() if name != one}
+    for given_arrays, message in (
+        (lacking, f"the network lacks the tensor {one}"),
+        (arrays | {"x.weight": arrays[one]}, "this network has no tensor x.weight"),
+        (arrays | {one: StoredTensor(np.zeros(11, np.float32))}, rf"{one} has the shape \[11\], but \[12\] is due"),
+        (arrays | {one: StoredTensor(np.full(12, np.nan, np.float32))}, f"{one} holds what is no number"),
+        (
+            arrays | {"output_projection.weight": StoredTensor(np.zeros((30, 8), np.float32))},
+            "output_projection.weight is unlike source_embedding.weight, to which it is tied",
+        ),
+    ):
+        with pytest.raises(InvalidInputError, match=message):
+            pack_tensors(given_arrays, info.architecture, info.vocabulary, "float32")
 
 
 def test_numbers_in_8_bits_are_multiplied_by_the_scale_of_their_row() -> None:
