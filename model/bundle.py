@@ -3,6 +3,7 @@
 config.json           architecture, directions, scores, provenance
 weights.safetensors   see dragoman.model.network.storage
 vocabulary.model      SentencePiece, or source.model and target.model if the vocabulary is not joint
+codec.json            optional: the vocabulary is foreign, see dragoman.model.foreign_vocabulary
 README.md             the model card
 shortlist.safetensors optional: see dragoman.model.shortlist
 """
@@ -10,7 +11,7 @@ shortlist.safetensors optional: see dragoman.model.shortlist
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -20,6 +21,7 @@ from dragoman.model.codec import Codec
 from dragoman.model.config import ArchitectureConfig, Direction, StrictModel, VocabularyShape, describe_validation_error
 from dragoman.model.errors import DragomanError, InvalidInputError, NotFoundError
 from dragoman.model.files import MAX_BYTES, new_folder, read_bytes, write_atomically
+from dragoman.model.foreign_vocabulary import is_foreign, read_foreign_vocabulary
 from dragoman.model.vocabulary import Vocabulary
 
 SHIPPED_BUNDLES = Path(__file__).parent / "bundles"
@@ -113,11 +115,12 @@ def read_config(folder: Path) -> BundleConfig:
         raise InvalidInputError(f"{path}: {describe_validation_error(error)}") from error
 
 
-def read_vocabulary(folder: Path, info: BundleConfig) -> Vocabulary:
+def read_vocabulary(folder: Path, info: BundleConfig) -> Codec:
     """Raises InvalidInputError naming the file that is missing, damaged or of another size than the configuration."""
     shape = info.vocabulary
-    vocabulary = Vocabulary.read(folder, joint=shape.joint, read_file=read_file)
-    source_path, target_path = (folder / name for name in vocabulary.file_names)
+    vocabulary = read_codec(folder, joint=shape.joint, read_file=read_file)
+    files = list(vocabulary.files())
+    source_path, target_path = folder / files[0], folder / files[-1]
     for path, found, due in (
         (source_path, vocabulary.source.size, shape.source_size),
         (target_path, vocabulary.target.size, shape.target_size),
@@ -127,11 +130,19 @@ def read_vocabulary(folder: Path, info: BundleConfig) -> Vocabulary:
     if vocabulary.shape != shape:
         raise InvalidInputError(f"{folder / CONFIG_FILE}: vocabulary: has special ids that the vocabulary has not")
     for direction in info.directions:
-        if vocabulary.source.tag_id(direction.target) is None:
-            raise InvalidInputError(
-                f'{source_path}: has no tag for the language "{direction.target}", but {CONFIG_FILE} lists {direction}'
-            )
+        try:
+            vocabulary.frame(direction)
+        except NotFoundError as error:
+            raise InvalidInputError(f"{source_path}: {error}, but {CONFIG_FILE} lists {direction}") from error
     return vocabulary
+
+
+def read_codec(folder: Path, *, joint: bool, read_file: Callable[[Path], bytes]) -> Codec:
+    """The vocabulary in a folder, one that Dragoman trained or a foreign one. Raises what read_file raises, and
+    InvalidInputError that names a damaged file."""
+    if is_foreign(folder):
+        return read_foreign_vocabulary(folder, read_file)
+    return Vocabulary.read(folder, joint=joint, read_file=read_file)
 
 
 def read_file(path: Path, max_bytes: int = MAX_BYTES) -> bytes:

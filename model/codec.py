@@ -1,12 +1,11 @@
 """The interface of a vocabulary: text to piece ids and back. `model.vocabulary` implements the one that Dragoman
-trains;
-a foreign vocabulary is another implementation."""
+trains, `model.foreign_vocabulary` those of other toolkits."""
 
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from dragoman.model.config import Direction, VocabularyShape
 
@@ -49,6 +48,16 @@ class Side(Protocol):
         """Number of pieces, special ones included."""
         ...
 
+    @property
+    def unk_id(self) -> int:
+        """The piece for text that has none."""
+        ...
+
+    @property
+    def serialized(self) -> bytes:
+        """What distinguishes it from other vocabularies; equal for equal pieces."""
+        ...
+
     def encode(self, text: str) -> list[int]:
         """Piece ids of a text, without any frame; empty for a blank text."""
         ...
@@ -61,12 +70,25 @@ class Side(Protocol):
         """The text of piece ids; special pieces leave no trace."""
         ...
 
+    def decode_all(self, sequences: Sequence[Sequence[int]]) -> list[str]:
+        """The texts of many sequences of piece ids."""
+        ...
+
     def pieces(self, ids: Sequence[int]) -> tuple[str, ...]:
         """The pieces that ids stand for; "▁" begins a word."""
         ...
 
     def piece_id(self, piece: str) -> int | None:
         """The id of a piece, None if there is none."""
+        ...
+
+    def type(self) -> Literal["unigram", "bpe", "other"]:
+        """How its segmentations can be sampled; other: not at all."""
+        ...
+
+    def scores(self) -> dict[int, float]:
+        """Scores of the pieces that stand for text, by id, for sampling: of a unigram model log probabilities; in a
+        BPE model, pieces learnt earlier have higher scores."""
         ...
 
 

@@ -43,6 +43,7 @@ class PieceModel:
         reserved ids."""
         origin = "" if path is None else f"{path}: "
         self.serialized = serialized
+        self.unk_id = _UNK_ID
         try:
             self._processor = sentencepiece.SentencePieceProcessor(model_proto=serialized)
         except RuntimeError as error:

@@ -21,7 +21,7 @@ def export(
     """Write a bundle as a model folder for another engine."""
     from dragoman.model.bundle import find_bundle
     from dragoman.model.config import Direction
-    from dragoman.model.export import export_ctranslate2
+    from dragoman.model.foreign.export import export_ctranslate2
 
     direction = Direction.parse(shortlist) if shortlist is not None else None
     export_ctranslate2(find_bundle(bundle), output, quantization=quantization, shortlist=direction, overwrite=overwrite)

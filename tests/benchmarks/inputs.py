@@ -12,7 +12,7 @@ from sentencepiece import sentencepiece_model_pb2
 from dragoman.model.bundle import BundleConfig, bundle_revision, find_bundle, write_bundle
 from dragoman.model.config import ArchitectureConfig, Direction
 from dragoman.model.errors import InvalidInputError
-from dragoman.model.export import export_ctranslate2
+from dragoman.model.foreign.export import export_ctranslate2
 from dragoman.model.network.storage import pack_weights
 from dragoman.model.network.transformer import Transformer, num_parameters
 from dragoman.model.vocabulary import PieceModel, Vocabulary, language_tag

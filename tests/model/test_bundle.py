@@ -53,7 +53,7 @@ def test_reads_what_it_wrote(tiny_bundle: Path, tiny_vocabulary: Vocabulary, tmp
     assert config.vocabulary == tiny_vocabulary.shape
     assert names(tiny_bundle) == {CONFIG_FILE, WEIGHTS_FILE, CARD_FILE, "vocabulary.model"}
     vocabulary = read_vocabulary(tiny_bundle, config)
-    assert vocabulary.joint
+    assert vocabulary.shape.joint
     assert vocabulary.source.serialized == tiny_vocabulary.source.serialized
 
     again = tmp_path / "again"
@@ -76,7 +76,7 @@ def test_separate_vocabularies(tiny_bundle: Path, tiny_sentences: list[str], tmp
     assert names(tmp_path / "two") == {CONFIG_FILE, WEIGHTS_FILE, CARD_FILE, "source.model", "target.model"}
     found = read_vocabulary(tmp_path / "two", read_config(tmp_path / "two"))
     assert (found.source.serialized, found.target.serialized) == (source.serialized, target.serialized)
-    assert not found.joint
+    assert not found.shape.joint
 
 
 def test_config_is_readable(tiny_bundle: Path) -> None:

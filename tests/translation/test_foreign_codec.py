@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -30,7 +31,7 @@ SHAPE = VocabularyShape(source_size=35, target_size=35, joint=True, pad_id=PAD, 
 class Words:
     """A `Side`: one piece a word."""
 
-    size = len(WORDS)
+    size, unk_id, serialized = len(WORDS), UNK, "\n".join(WORDS).encode()
 
     def encode(self, text: str) -> list[int]:
         pieces = [f"▁{word}" for word in text.split()]
@@ -42,11 +43,20 @@ class Words:
     def decode(self, ids: Sequence[int]) -> str:
         return " ".join(WORDS[piece].removeprefix("▁") for piece in ids if WORDS[piece].startswith("▁"))
 
+    def decode_all(self, sequences: Sequence[Sequence[int]]) -> list[str]:
+        return [self.decode(ids) for ids in sequences]
+
     def pieces(self, ids: Sequence[int]) -> tuple[str, ...]:
         return tuple(WORDS[piece] for piece in ids)
 
     def piece_id(self, piece: str) -> int | None:
         return WORDS.index(piece) if piece in WORDS else None
+
+    def type(self) -> Literal["unigram", "bpe", "other"]:
+        return "other"
+
+    def scores(self) -> dict[int, float]:
+        return {}
 
 
 class WordCodec:

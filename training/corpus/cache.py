@@ -16,9 +16,9 @@ from random import Random
 import numpy as np
 import numpy.typing as npt
 
+from dragoman.model.codec import Codec, Side
 from dragoman.model.config import Direction
 from dragoman.model.errors import InvalidInputError
-from dragoman.model.vocabulary import PieceModel, Vocabulary
 from dragoman.training.config import DataConfig
 from dragoman.training.corpus.augmentation import Augmenter
 from dragoman.training.corpus.encoded_file import FORMAT, EncodedFile, write_encoded
@@ -60,7 +60,7 @@ class CachedCorpus:
     def __init__(
         self,
         parts: Sequence[CorpusPart],
-        vocabulary: Vocabulary,
+        vocabulary: Codec,
         data: DataConfig,
         regularization: SubwordRegularizationConfig,
         augmentation: AugmentationConfig | None = None,
@@ -133,7 +133,7 @@ class CachedCorpus:
         if self._target_sampler is not None:
             target = self._target_sampler.sample(target, random, max_length=self.data.max_length)
         frame = self.vocabulary.frame(part.files.direction)
-        return source.framed(frame.before, frame.after), target.framed((), [self._shape.eos_id])
+        return source.framed(frame.before, frame.after), target.framed(frame.target, [self._shape.eos_id])
 
     def _augment(
         self, augmenter: Augmenter, source: EncodedSide, target: EncodedSide, random: Random
@@ -158,7 +158,7 @@ class CachedCorpus:
 
 
 def _make_augmenters(
-    vocabulary: Vocabulary,
+    vocabulary: Codec,
     config: AugmentationConfig | None,
     data: DataConfig,
     lexicons: Mapping[Direction, Mapping[str, str]],
@@ -180,14 +180,14 @@ def _make_augmenters(
     }
 
 
-def _make_sampler(model: PieceModel, alpha: float) -> SegmentationSampler | None:
+def _make_sampler(model: Side, alpha: float) -> SegmentationSampler | None:
     return SegmentationSampler(model, alpha) if alpha else None
 
 
 def open_corpus(
     folder: Path,
     train: Sequence[ParallelFiles],
-    vocabulary: Vocabulary,
+    vocabulary: Codec,
     data: DataConfig,
     regularization: SubwordRegularizationConfig,
     augmentation: AugmentationConfig | None = None,
@@ -200,7 +200,7 @@ def open_corpus(
     """
     opened: dict[str, EncodedFile] = {}
 
-    def encoded(file: TextFile, model: PieceModel) -> EncodedFile:
+    def encoded(file: TextFile, model: Side) -> EncodedFile:
         fingerprint = _fingerprint(file, model, data.max_length)
         if fingerprint not in opened:
             opened[fingerprint] = _open_or_write(folder, file, model, data.max_length, fingerprint)
@@ -216,13 +216,13 @@ def open_corpus(
     return corpus
 
 
-def _fingerprint(file: TextFile, model: PieceModel, max_length: int) -> str:
+def _fingerprint(file: TextFile, model: Side, max_length: int) -> str:
     pieces = hashlib.sha256(model.serialized).hexdigest()
     text = json.dumps([FORMAT, file.checksum, pieces, max_length])
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _open_or_write(folder: Path, file: TextFile, model: PieceModel, max_length: int, fingerprint: str) -> EncodedFile:
+def _open_or_write(folder: Path, file: TextFile, model: Side, max_length: int, fingerprint: str) -> EncodedFile:
     path = folder / f"{fingerprint[:32]}.pieces"
     try:
         found = EncodedFile(path)

@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from dragoman.model.codec import Side
 from dragoman.model.errors import DragomanError, InvalidInputError
 from dragoman.model.files import open_atomically
-from dragoman.model.vocabulary import PieceModel
 from dragoman.training.corpus.pairs import EncodedSide
 from dragoman.translation.batch.lines import read_lines
 
@@ -32,7 +32,7 @@ _END = struct.Struct("<q8s")  # the header's number of bytes, magic
 _MAGIC = b"dragoman"
 
 
-def write_encoded(path: Path, text_file: Path, model: PieceModel, fingerprint: str, *, max_length: int) -> None:
+def write_encoded(path: Path, text_file: Path, model: Side, fingerprint: str, *, max_length: int) -> None:
     """Encodes a text file into `path`: blocks, an index of them, and a header.
 
     A block has the number of pieces of each line and the pieces of all lines. fingerprint: identifies the file's

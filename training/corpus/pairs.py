@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from dragoman.model.codec import Codec
 from dragoman.model.config import Direction, VocabularyShape
 from dragoman.model.errors import InvalidInputError
-from dragoman.model.vocabulary import Vocabulary
 from dragoman.translation.batch.lines import read_lines
 
 
@@ -128,7 +128,7 @@ class EncodedCorpus:
 
 
 def encode_corpus(
-    parts: Sequence[tuple[Direction, Sequence[str], Sequence[str]]], vocabulary: Vocabulary, *, max_length: int
+    parts: Sequence[tuple[Direction, Sequence[str], Sequence[str]]], vocabulary: Codec, *, max_length: int
 ) -> EncodedCorpus:
     """Encodes (direction, source sentences, target sentences) for training, leaving out pairs with a blank side or
     with more than `max_length` pieces on a side. Raises InvalidInputError if no pair is left."""
@@ -146,7 +146,7 @@ def encode_corpus(
                 skipped.too_long += 1
             else:
                 sources.append([*frame.enclose(source)])
-                targets.append([*target, shape.eos_id])
+                targets.append([*frame.target, *target, shape.eos_id])
     if not sources:
         raise InvalidInputError(
             f"the corpus is empty: {skipped.blank} pairs have a blank side, "

@@ -15,8 +15,8 @@ from random import Random
 
 import numpy as np
 
+from dragoman.model.codec import Side
 from dragoman.model.errors import InvalidInputError
-from dragoman.model.vocabulary import PieceModel
 from dragoman.training.corpus.pairs import EncodedSide
 
 WORD_BEGINNING = "▁"
@@ -39,7 +39,7 @@ class SegmentationSampler:
     word with another kind of piece, such as a byte, or with a character that is not a piece keeps its segmentation.
     """
 
-    def __init__(self, model: PieceModel, alpha: float) -> None:
+    def __init__(self, model: Side, alpha: float) -> None:
         """alpha: of a unigram model, the exponent of the segmentations' probabilities; of a BPE model, the share of
         merges that are left out, more than 0. Raises InvalidInputError for a model of another type."""
         kind = model.type()

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dragoman.model.bundle import BundleConfig
+from dragoman.model.codec import Codec
 from dragoman.model.decoding.engines.engine import Engine
 from dragoman.model.decoding.loading import make_decoder
 from dragoman.model.decoding.search_options import SearchOptions
 from dragoman.model.errors import InvalidInputError
 from dragoman.model.network.storage import pack_weights
 from dragoman.model.network.transformer import Transformer
-from dragoman.model.vocabulary import Vocabulary
 from dragoman.model.weights import parse_weights
 from dragoman.training.config import ValidationConfig
 from dragoman.training.corpus.pairs import ParallelText
@@ -22,7 +22,7 @@ class Validator:
     """Scores a network on the first sentences of the dev set, in every direction."""
 
     def __init__(
-        self, options: ValidationConfig, info: BundleConfig, vocabulary: Vocabulary, dev: Sequence[ParallelText]
+        self, options: ValidationConfig, info: BundleConfig, vocabulary: Codec, dev: Sequence[ParallelText]
     ) -> None:
         """dev: sentences that the model cannot take, being blank or too long, are left out of the score.
 
@@ -77,7 +77,7 @@ class Validator:
 
 
 def first_usable(
-    text: ParallelText, vocabulary: Vocabulary, *, max_source_length: int, max_sentences: int
+    text: ParallelText, vocabulary: Codec, *, max_source_length: int, max_sentences: int
 ) -> tuple[list[str], list[str]]:
     """The dev sentences for validation, and their references: the first ones that fit the model."""
     max_pieces = max_source_length - vocabulary.frame(text.direction).num_source

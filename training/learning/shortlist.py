@@ -41,10 +41,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dragoman.model.bundle import find_bundle, read_config, read_vocabulary
+from dragoman.model.codec import Codec
 from dragoman.model.config import Direction
 from dragoman.model.errors import InvalidInputError
 from dragoman.model.shortlist import CandidateLists, Shortlist, has_shortlist, read_shortlist, write_vmap
-from dragoman.model.vocabulary import Vocabulary
 from dragoman.training.corpus.pairs import EncodedCorpus, EncodedSide, encode_corpus, read_parallel
 from dragoman.training.learning.translation_table import TranslationTable, learn_translation_table, num_links
 from dragoman.translation.languages import find_direction
@@ -144,7 +144,7 @@ def _choose(corpus: EncodedCorpus, indices: NDArray[np.int64]) -> EncodedCorpus:
 
 
 def learn_lists(
-    corpus: EncodedCorpus, direction: Direction, vocabulary: Vocabulary, options: ShortlistOptions
+    corpus: EncodedCorpus, direction: Direction, vocabulary: Codec, options: ShortlistOptions
 ) -> CandidateLists:
     """One direction's candidates; the corpus as `encode_corpus` gives it.
 
@@ -188,7 +188,7 @@ def _best(
     return sources[ranks < number], table.targets[order][ranks < number]
 
 
-def _copies(vocabulary: Vocabulary, is_candidate: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _copies(vocabulary: Codec, is_candidate: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Source and target ids with the same spelling, whether or not they begin a word."""
     target_pieces = vocabulary.target.pieces(range(vocabulary.target.size))
     ids = {piece: i for i, piece in enumerate(target_pieces) if is_candidate[i]}

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from dragoman.model.bundle import BundleConfig, read_config, write_bundle
+from dragoman.model.codec import Codec
 from dragoman.model.errors import InvalidInputError
 from dragoman.model.network.storage import pack_weights
 from dragoman.model.network.transformer import Transformer, num_parameters
-from dragoman.model.vocabulary import Vocabulary
 from dragoman.training.card import model_card
 from dragoman.training.config import RunConfig
 from dragoman.training.run.progress import Progress
@@ -21,7 +21,7 @@ class BestBundle:
     def __init__(
         self,
         config: RunConfig,
-        vocabulary: Vocabulary,
+        vocabulary: Codec,
         network: Transformer,
         *,
         num_pairs: int,

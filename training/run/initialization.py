@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dragoman.model.bundle import WEIGHTS_FILE, BundleConfig, file_revision, find_bundle, read_config, read_vocabulary
+from dragoman.model.codec import Codec
 from dragoman.model.config import Direction
 from dragoman.model.errors import InvalidInputError, NotFoundError
 from dragoman.model.parameters import OUTPUT_BIAS
-from dragoman.model.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -87,19 +87,21 @@ class InitialBundle:
         self.name = name
         self.folder = _find(name)
         self.info: BundleConfig = read_config(self.folder)
-        self.vocabulary: Vocabulary = read_vocabulary(self.folder, self.info)
+        self.vocabulary: Codec = read_vocabulary(self.folder, self.info)
 
     def check_directions(self, directions: Sequence[Direction]) -> None:
         """Raises InvalidInputError for a direction into a language that the vocabulary has no tag for."""
         for direction in directions:
-            if self.vocabulary.source.tag_id(direction.target) is None:
+            try:
+                self.vocabulary.frame(direction)
+            except NotFoundError as error:
                 known = ", ".join(sorted({known.target for known in self.info.directions}))
                 raise InvalidInputError(
                     f'data.directions: {direction}: the vocabulary of the bundle {self.name} has no tag for "'
                     f'{direction.target}"; it can be fine-tuned for directions into {known}'
-                )
+                ) from error
 
-    def initial_weights(self, network: "Transformer", vocabulary: Vocabulary, *, seed: int) -> "dict[str, Tensor]":
+    def initial_weights(self, network: "Transformer", vocabulary: Codec, *, seed: int) -> "dict[str, Tensor]":
         """The initial state of a network, by name as in its `state_dict()`.
 
         network: of random weights. It has the bundle's architecture, or fewer layers, some of the bundle's (see

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+from dragoman.model.bundle import read_codec
+from dragoman.model.codec import Codec
 from dragoman.model.config import Direction
 from dragoman.model.errors import InvalidInputError, NotFoundError
 from dragoman.model.files import read_bytes, write_atomically
@@ -80,7 +82,7 @@ def _read_corpus(files: Mapping[str, Path], directions: Sequence[Direction]) -> 
     return [ParallelText(direction, sentences[direction.source], sentences[direction.target]) for direction in taught]
 
 
-def make_vocabulary(config: RunConfig, train: Sequence[ParallelFiles], initial: Vocabulary | None = None) -> Vocabulary:
+def make_vocabulary(config: RunConfig, train: Sequence[ParallelFiles], initial: Codec | None = None) -> Codec:
     """The vocabulary of the configured files, or one learnt from the corpus, or `initial` with pieces learnt from it.
 
     Raises NotFoundError or InvalidInputError naming a given file that is missing, damaged or without the tag of a
@@ -89,10 +91,14 @@ def make_vocabulary(config: RunConfig, train: Sequence[ParallelFiles], initial: 
     options = config.vocabulary
     if options.source_file is not None:
         source = _read_piece_model(options.source_file)
-        vocabulary = Vocabulary(
+        vocabulary: Codec = Vocabulary(
             source, source if options.target_file is None else _read_piece_model(options.target_file)
         )
     elif initial is not None and config.initialization.vocabulary == "extend":
+        if not isinstance(initial.source, PieceModel):
+            raise InvalidInputError(
+                'initialization.vocabulary = "extend": an imported vocabulary cannot be extended; keep or replace it'
+            )
         texts = _distinct_texts(train, ("source", "target"))
         joint = extend_piece_model(initial.source, texts, _piece_model_options(options))
         vocabulary = Vocabulary(joint, joint)
@@ -112,7 +118,7 @@ def make_vocabulary(config: RunConfig, train: Sequence[ParallelFiles], initial: 
     return vocabulary
 
 
-def find_departures(config: RunConfig, vocabulary: Vocabulary) -> list[str]:
+def find_departures(config: RunConfig, vocabulary: Codec) -> list[str]:
     """The run's deviations from its configuration, a sentence each, for people."""
     departures = []
     if config.initialization.bundle is None and config.vocabulary.source_file is None:
@@ -131,16 +137,16 @@ def find_departures(config: RunConfig, vocabulary: Vocabulary) -> list[str]:
     return departures
 
 
-def save_vocabulary(config: RunConfig, vocabulary: Vocabulary) -> None:
+def save_vocabulary(config: RunConfig, vocabulary: Codec) -> None:
     """Writes `vocabulary/` of the run folder."""
     for name, content in vocabulary.files().items():
         write_atomically(config.run_folder / "vocabulary" / name, content)
 
 
-def load_vocabulary(config: RunConfig) -> Vocabulary:
+def load_vocabulary(config: RunConfig) -> Codec:
     """The run's saved vocabulary. Raises NotFoundError or InvalidInputError naming a missing or damaged file."""
     folder = config.run_folder / "vocabulary"
-    return Vocabulary.read(folder, joint=config.vocabulary.joint, read_file=read_bytes)
+    return read_codec(folder, joint=config.vocabulary.joint, read_file=read_bytes)
 
 
 def _read_piece_model(path: Path) -> PieceModel:

@@ -10,10 +10,10 @@ import torch
 from pydantic import TypeAdapter
 
 from dragoman.model.bundle import CONFIG_FILE
+from dragoman.model.codec import Codec
 from dragoman.model.errors import InvalidInputError
 from dragoman.model.files import exclusive_lock, write_atomically
 from dragoman.model.network.transformer import Transformer, num_parameters
-from dragoman.model.vocabulary import Vocabulary
 from dragoman.training.config import RunConfig
 from dragoman.training.corpus.cache import CachedCorpus, ParallelFiles, open_corpus
 from dragoman.training.display import show_phase
@@ -186,7 +186,7 @@ def _make_material(config: RunConfig, world: World, *, resume: bool) -> _Materia
     return _Material(corpus, network, _Results(best, validate, translations), tuple(contradictions))
 
 
-def _open_corpus(config: RunConfig, train: list[ParallelFiles], vocabulary: Vocabulary) -> CachedCorpus:
+def _open_corpus(config: RunConfig, train: list[ParallelFiles], vocabulary: Codec) -> CachedCorpus:
     lexicons = learn_lexicons(train) if config.augmentation.terms else {}
     return open_corpus(
         config.run_folder / "corpus cache",
@@ -199,7 +199,7 @@ def _open_corpus(config: RunConfig, train: list[ParallelFiles], vocabulary: Voca
     )
 
 
-def _make_network(config: RunConfig, vocabulary: Vocabulary, device: torch.device) -> Transformer:
+def _make_network(config: RunConfig, vocabulary: Codec, device: torch.device) -> Transformer:
     """A run's initial network, the same in all processes."""
     torch.manual_seed(config.seed)
     network = Transformer(config.architecture, vocabulary.shape)

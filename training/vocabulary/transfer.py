@@ -4,7 +4,7 @@ transfer)."""
 import torch
 from torch import Tensor
 
-from dragoman.model.vocabulary import PieceModel
+from dragoman.model.codec import Side
 from dragoman.training.vocabulary.extension import WORD_BEGINNING
 
 _SHARE, _SHARE_OF_A_REPETITION = 0.85, 0.6
@@ -15,7 +15,7 @@ _NOISE, _NOISE_OF_THE_UNKNOWN = 0.1, 0.5
 alike."""
 
 
-def transfer_embeddings(embeddings: Tensor, theirs: PieceModel, ours: PieceModel, *, seed: int) -> Tensor:
+def transfer_embeddings(embeddings: Tensor, theirs: Side, ours: Side, *, seed: int) -> Tensor:
     """[pieces of theirs, d_model] -> [pieces of ours, d_model]: a piece that both have keeps its embedding; another
     begins with the mean of those that spell it in `theirs`, and a little noise."""
     random = torch.Generator().manual_seed(seed)
@@ -35,7 +35,7 @@ def transfer_embeddings(embeddings: Tensor, theirs: PieceModel, ours: PieceModel
     return transferred
 
 
-def _spelling(piece: str, model: PieceModel) -> list[int]:
+def _spelling(piece: str, model: Side) -> list[int]:
     """The ids of another model's pieces that spell a piece where it stands: at the beginning of a word or inside it."""
     if piece.startswith(WORD_BEGINNING):
         return model.encode(piece.replace(WORD_BEGINNING, " "))

@@ -91,7 +91,7 @@ class NameFinder:
 
     def __init__(self, vocabulary: Codec, known_words: KnownWords, language: str) -> None:
         self._side = vocabulary.source
-        self._unknown_id = vocabulary.shape.unk_id
+        self._unknown_id = self._side.unk_id
         self._words = known_words
         self._language = language
         self._has_words = known_words.has(language)

@@ -8,7 +8,7 @@ import pytest
 
 from dragoman.model.config import Direction
 from dragoman.model.errors import DragomanError, InvalidInputError, NotFoundError
-from dragoman.model.vocabulary import PieceModelOptions, Vocabulary, train_piece_model
+from dragoman.model.vocabulary import PieceModelOptions, Vocabulary, language_tag, train_piece_model
 from dragoman.training.config import RunConfig
 from dragoman.training.corpus.cache import ParallelFiles
 from dragoman.training.corpus.pairs import ParallelText
@@ -131,9 +131,9 @@ def test_a_joint_vocabulary_is_learnt_from_both_sides(tmp_path: Path, files: dic
     config = config_of(tmp_path, files)
     vocabulary = make_vocabulary(config, read_run_text(config).train)
 
-    assert vocabulary.joint
-    assert vocabulary.source.tag_id("en") is not None
-    assert vocabulary.source.tag_id("de") is not None
+    assert vocabulary.shape.joint
+    assert vocabulary.source.piece_id(language_tag("en")) is not None
+    assert vocabulary.source.piece_id(language_tag("de")) is not None
     # Each file counts once, though two directions share it.
     expected = train_piece_model([*ENGLISH, *GERMAN], PieceModelOptions(size=340), languages=["en", "de"])
     assert vocabulary.source.serialized == expected.serialized
@@ -157,7 +157,7 @@ def test_separate_vocabularies_are_learnt_from_a_side_each(tmp_path: Path, files
     vocabulary = make_vocabulary(config, read_run_text(config).train)
 
     options = PieceModelOptions(size=320)
-    assert not vocabulary.joint
+    assert not vocabulary.shape.joint
     assert vocabulary.source.serialized == train_piece_model(ENGLISH, options, languages=["en", "de"]).serialized
     assert vocabulary.target.serialized == train_piece_model(GERMAN, options, languages=["en", "de"]).serialized
 
@@ -181,7 +181,7 @@ def test_given_vocabularies_are_taken_as_they_are(
 
     vocabulary = make_vocabulary(config_of(tmp_path, files, joint=joint, **given), [])
 
-    assert vocabulary.joint == joint
+    assert vocabulary.shape.joint == joint
     assert vocabulary.source.serialized == tiny_vocabulary.source.serialized
     assert vocabulary.target.serialized == (tiny_vocabulary.source if joint else other).serialized
 
@@ -219,7 +219,7 @@ def test_a_saved_vocabulary_loads_as_it_was(tmp_path: Path, files: dict[str, Pat
 
     loaded = load_vocabulary(config)
     assert loaded.files() == vocabulary.files()
-    assert loaded.joint == joint
+    assert loaded.shape.joint == joint
 
 
 def test_a_run_that_has_lost_its_vocabulary_cannot_go_on(tmp_path: Path, files: dict[str, Path]) -> None:

@@ -1,6 +1,7 @@
 """Text in capitals is lowered and raised again."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 import pytest
 
@@ -13,7 +14,7 @@ class Words:
     def __init__(self, words: str) -> None:
         self._words = words.split()
 
-    size = 1000
+    size, unk_id, serialized = 1000, 1, b""
 
     def encode(self, text: str) -> list[int]:
         return [self._words.index(text)] if text in self._words else [100 + ord(letter) for letter in text]
@@ -27,8 +28,17 @@ class Words:
     def pieces(self, ids: Sequence[int]) -> tuple[str, ...]:
         return ()
 
+    def decode_all(self, sequences: Sequence[Sequence[int]]) -> list[str]:
+        return ["" for _ in sequences]
+
     def piece_id(self, piece: str) -> int | None:
         return None
+
+    def type(self) -> Literal["unigram", "bpe", "other"]:
+        return "other"
+
+    def scores(self) -> dict[int, float]:
+        return {}
 
 
 @pytest.mark.parametrize("text", ["GOOD MORNING", "DON'T!", "STRAßE", "A B 3", "GRÜẞE"])

@@ -13,10 +13,11 @@ import torch
 import dragoman
 from dragoman.command_line import main
 from dragoman.model.bundle import BundleConfig, find_bundle, read_config, read_vocabulary, write_bundle
+from dragoman.model.codec import Codec
 from dragoman.model.config import ArchitectureConfig, Direction
 from dragoman.model.decoding.search_options import SearchOptions
 from dragoman.model.errors import DragomanError, InvalidInputError
-from dragoman.model.export import export_ctranslate2
+from dragoman.model.foreign.export import export_ctranslate2
 from dragoman.model.network.storage import load_network, pack_weights
 from dragoman.model.network.transformer import Transformer, num_parameters
 from dragoman.model.shortlist import read_shortlist
@@ -39,7 +40,7 @@ def translate_there(model: Path, sources: Sequence[Sequence[str]], **options: An
     return [list(zip(result.hypotheses, result.scores, strict=True)) for result in results]
 
 
-def source_pieces(vocabulary: Vocabulary, texts: Sequence[str]) -> list[list[str]]:
+def source_pieces(vocabulary: Codec, texts: Sequence[str]) -> list[list[str]]:
     """What CTranslate2 is to be given for texts to translate into German: it adds the end of sentence itself."""
     return [list(vocabulary.source.pieces(encode_source(vocabulary, text, EN_DE)[:-1])) for text in texts]
 
@@ -306,6 +307,6 @@ def test_a_model_with_a_parameter_that_has_no_place_there_is_refused(
     weights = read_weights(tiny_bundle, read_config(tiny_bundle)) | {
         "output_projection.bias": StoredTensor(np.zeros(4, np.float32))
     }
-    monkeypatch.setattr("dragoman.model.export.read_weights", lambda *_: weights)
+    monkeypatch.setattr("dragoman.model.foreign.export.read_weights", lambda *_: weights)
     with pytest.raises(InvalidInputError, match=r"this model: it has no place for output_projection\.bias$"):
         export_ctranslate2(tiny_bundle, tmp_path / "model")

@@ -1,0 +1,1 @@
+"""Models of other toolkits: reading each of their formats, and writing one."""

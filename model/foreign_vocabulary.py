@@ -1,0 +1,347 @@
+"""The vocabulary of a model that another toolkit trained: its own ids, special pieces and framing, as data.
+
+Files of a bundle:
+
+codec.json       `CodecConfig`: special ids, framing, the languages' pieces
+*.model          SentencePiece's models, as they were; none if the pieces of a text are separated by spaces
+*.pieces.json    every piece in the order of its id, where that is not SentencePiece's
+"""
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+import sentencepiece
+from pydantic import Field, TypeAdapter, ValidationError
+
+from dragoman.model.codec import Frame
+from dragoman.model.config import Direction, StrictModel, VocabularyShape, describe_validation_error
+from dragoman.model.errors import InvalidInputError, NotFoundError
+
+CODEC_FILE = "codec.json"
+
+SOURCE_LANGUAGE, TARGET_LANGUAGE = "{source}", "{target}"
+"""In a framing, stand for the piece of the source's and of the target's language."""
+
+MAX_REMEMBERED = 1024
+"""Texts of pieces that are remembered."""
+
+_SPACE = "▁"
+_CONTROLS = frozenset(f"<0x{byte:02X}>" for byte in (*range(0x20), 0x7F))
+
+
+class SideConfig(StrictModel):
+    """One side of codec.json."""
+
+    model: Literal["vocabulary.model", "source.model", "target.model"] | None = Field(
+        description="SentencePiece's model; none: the pieces of a text are separated by spaces."
+    )
+    pieces: Literal["vocabulary.pieces.json", "source.pieces.json", "target.pieces.json"] | None = Field(
+        description="The list of all pieces; none: the ids are those of SentencePiece's model."
+    )
+    unk_id: int = Field(ge=0, description="The piece for what has none.")
+    reserved: tuple[int, ...] = Field(description="Ids that stand for no text.")
+
+
+class CodecConfig(StrictModel):
+    """codec.json. before, after, target: see `Frame`; each is a piece, "{source}" or "{target}"."""
+
+    format_version: Literal[1] = 1
+    source: SideConfig
+    target: SideConfig
+    joint: bool = Field(description="Source and target have the same pieces, though perhaps other models.")
+    pad_id: int = Field(ge=0)
+    start_id: int = Field(ge=0)
+    eos_id: int = Field(ge=0)
+    banned: tuple[int, ...] = Field((), description="Target ids that no translation may contain.")
+    before: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
+    target_prefix: tuple[str, ...] = ()
+    languages: dict[str, str] = Field({}, description="The piece of each language that has one.")
+
+
+class ForeignSide:
+    """The pieces of one side. Safe to use from several threads. See `model.codec.Side`."""
+
+    def __init__(
+        self,
+        serialized: bytes | None,
+        pieces: Sequence[str] | None,
+        *,
+        unk_id: int,
+        reserved: Iterable[int],
+        origin: str = "",
+    ) -> None:
+        """serialized: SentencePiece's model, None if spaces separate pieces. pieces: in the order of their ids, None
+        for SentencePiece's own. reserved: ids that stand for no text.
+
+        Raises InvalidInputError, which begins with `origin`, for a damaged model, repeated pieces, or ids beyond."""
+        prefix = f"{origin}: " if origin else ""
+        self.model, self.has_own_pieces = serialized, pieces is not None
+        self._processor = None
+        if serialized is not None:
+            try:
+                self._processor = sentencepiece.SentencePieceProcessor(model_proto=serialized)
+            except RuntimeError as error:
+                raise InvalidInputError(f"{prefix}not a SentencePiece model") from error
+        models: list[str] = []
+        if self._processor is not None:
+            models = self._processor.id_to_piece(list(range(self._processor.get_piece_size())))
+        elif pieces is None:
+            raise InvalidInputError(f"{prefix}has neither a SentencePiece model nor a list of pieces")
+        self._pieces = models if pieces is None else list(pieces)
+        self._ids = {piece: piece_id for piece_id, piece in reversed(list(enumerate(self._pieces)))}
+        self.unk_id, self.reserved = unk_id, frozenset(reserved)
+        if beyond := [piece for piece in (unk_id, *self.reserved) if not 0 <= piece < len(self._pieces)]:
+            raise InvalidInputError(f"{prefix}has {len(self._pieces)} pieces, but none with the id {beyond[0]}")
+        self._from_model = None if pieces is None else [self._ids.get(piece, unk_id) for piece in models]
+        self._decode = lru_cache(MAX_REMEMBERED)(self._join)
+
+    @property
+    def serialized(self) -> bytes:
+        """What distinguishes it from other vocabularies."""
+        return (self.model or b"") + (json.dumps(self._pieces).encode() if self.has_own_pieces else b"")
+
+    @property
+    def size(self) -> int:
+        return len(self._pieces)
+
+    def encode(self, text: str) -> list[int]:
+        """See `Side`."""
+        if self._processor is None:
+            return [self._ids.get(piece, self.unk_id) for piece in text.split()]
+        return self._own_ids(self._processor.encode(_without_surrogates(text)))
+
+    def encode_all(self, texts: Sequence[str]) -> list[list[int]]:
+        """See `Side`."""
+        if self._processor is None:
+            return [self.encode(text) for text in texts]
+        encoded = self._processor.encode([_without_surrogates(text) for text in texts], num_threads=-1)
+        return [self._own_ids(ids) for ids in encoded]
+
+    def _own_ids(self, ids: list[int]) -> list[int]:
+        own = self._from_model
+        return ids if own is None else [own[piece_id] for piece_id in ids]
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """See `Side`."""
+        return self._decode(tuple(ids))
+
+    def decode_all(self, sequences: Sequence[Sequence[int]]) -> list[str]:
+        """See `Side`."""
+        return [self._join(ids) for ids in sequences]
+
+    def _join(self, ids: Sequence[int]) -> str:
+        pieces = [self._pieces[piece_id] for piece_id in ids if piece_id not in self.reserved]
+        if self._processor is None:
+            return " ".join(pieces)
+        return str(self._processor.decode(pieces)) if pieces else ""
+
+    def pieces(self, ids: Sequence[int]) -> tuple[str, ...]:
+        """See `Side`."""
+        if self._processor is None:
+            return tuple(
+                [
+                    self._pieces[piece_id] if piece_id in self.reserved else _SPACE + self._pieces[piece_id]
+                    for piece_id in ids
+                ]
+            )
+        return tuple([self._pieces[piece_id] for piece_id in ids])
+
+    def own_pieces(self) -> list[str]:
+        """All pieces as their toolkit writes them, by id."""
+        return list(self._pieces)
+
+    def piece_id(self, piece: str) -> int | None:
+        """See `Side`."""
+        found = self._ids.get(piece)
+        if found is None and self._processor is None:
+            found = self._ids.get(piece.removeprefix(_SPACE))
+        return found
+
+    def type(self) -> Literal["unigram", "bpe", "other"]:
+        """See `PieceModel.type`: segmentations of foreign pieces are not sampled."""
+        return "other"
+
+    def scores(self) -> dict[int, float]:
+        """See `PieceModel.scores`."""
+        return {}
+
+    def unprintable_ids(self) -> frozenset[int]:
+        """Ids that no translation may contain: reserved ones, the unknown piece and those of control characters."""
+        controls = {piece_id for piece, piece_id in self._ids.items() if piece in _CONTROLS or _has_control(piece)}
+        if self._processor is not None:
+            names = self._processor.id_to_piece(
+                [
+                    number
+                    for number in range(self._processor.get_piece_size())
+                    if self._processor.is_control(number) or self._processor.is_unused(number)
+                ]
+            )
+            controls |= {self._ids[piece] for piece in names if piece in self._ids}
+        return self.reserved | controls | {self.unk_id}
+
+
+class ForeignVocabulary:
+    """A `model.codec.Codec`. Safe to use from several threads."""
+
+    def __init__(self, source: ForeignSide, target: ForeignSide, config: CodecConfig) -> None:
+        """Raises InvalidInputError for a framing with a piece that does not exist."""
+        self.source, self.target, self.config = source, target, config
+        self.joint = config.joint
+        if config.joint and source.own_pieces() != target.own_pieces():
+            raise InvalidInputError("joint = true, but source and target have different pieces")
+        self.shape = VocabularyShape(
+            source_size=source.size,
+            target_size=target.size,
+            joint=config.joint,
+            pad_id=config.pad_id,
+            unk_id=target.unk_id,
+            start_id=config.start_id,
+            eos_id=config.eos_id,
+        )
+        for side, framing in ((source, (*config.before, *config.after)), (target, config.target_prefix)):
+            for piece in framing:
+                if piece not in (SOURCE_LANGUAGE, TARGET_LANGUAGE) and side.piece_id(piece) is None:
+                    raise InvalidInputError(f'the framing has the piece "{piece}", which the vocabulary lacks')
+        if any(piece >= target.size for piece in config.banned):
+            raise InvalidInputError(f"banned has ids beyond the {target.size} target pieces")
+        self._frame = lru_cache(MAX_REMEMBERED)(self._make_frame)
+
+    def frame(self, direction: Direction) -> Frame:
+        """See `Codec`."""
+        return self._frame(direction)
+
+    def _make_frame(self, direction: Direction) -> Frame:
+        config = self.config
+
+        def ids(framing: Sequence[str], side: ForeignSide) -> tuple[int, ...]:
+            return tuple(self._framing_id(piece, side, direction) for piece in framing)
+
+        return Frame(
+            ids(config.before, self.source), ids(config.after, self.source), ids(config.target_prefix, self.target)
+        )
+
+    def _framing_id(self, piece: str, side: ForeignSide, direction: Direction) -> int:
+        language = {SOURCE_LANGUAGE: direction.source, TARGET_LANGUAGE: direction.target}.get(piece)
+        found = side.piece_id(piece if language is None else self.config.languages.get(language, ""))
+        if found is None:
+            raise NotFoundError(f'the vocabulary has no piece for the language "{language}"')
+        return found
+
+    def forbidden_ids(self) -> list[int]:
+        """See `Codec`."""
+        return sorted((self.target.unprintable_ids() | set(self.config.banned)) - {self.config.eos_id})
+
+    def files(self) -> dict[str, bytes]:
+        """See `Codec`."""
+        files = {CODEC_FILE: _as_json(self.config.model_dump(mode="json"))}
+        for side, config in ((self.source, self.config.source), (self.target, self.config.target)):
+            if config.model is not None and side.model is not None:
+                files[config.model] = side.model
+            if config.pieces is not None:
+                files[config.pieces] = _as_json(side.own_pieces())
+        return files
+
+
+def is_foreign(folder: Path) -> bool:
+    """Whether a folder holds a foreign vocabulary."""
+    return (folder / CODEC_FILE).exists()
+
+
+def read_foreign_vocabulary(folder: Path, read_file: Callable[[Path], bytes]) -> ForeignVocabulary:
+    """The vocabulary in a folder. Raises what read_file raises, and InvalidInputError that names a damaged file."""
+    path = folder / CODEC_FILE
+    try:
+        config = CodecConfig.model_validate_json(read_file(path))
+    except ValidationError as error:
+        raise InvalidInputError(f"{path}: {describe_validation_error(error)}") from error
+    sides = [_read_side(folder, side, read_file) for side in (config.source, config.target)]
+    if config.source == config.target:
+        sides[1] = sides[0]
+    try:
+        return ForeignVocabulary(sides[0], sides[1], config)
+    except (InvalidInputError, ValidationError) as error:
+        reason = describe_validation_error(error) if isinstance(error, ValidationError) else error
+        raise InvalidInputError(f"{path}: {reason}") from error
+
+
+def _read_side(folder: Path, config: SideConfig, read_file: Callable[[Path], bytes]) -> ForeignSide:
+    pieces = None
+    if config.pieces is not None:
+        path = folder / config.pieces
+        try:
+            pieces = TypeAdapter(list[str]).validate_json(read_file(path))
+        except ValidationError as error:
+            raise InvalidInputError(f"{path}: no list of pieces in JSON") from error
+    return ForeignSide(
+        None if config.model is None else read_file(folder / config.model),
+        pieces,
+        unk_id=config.unk_id,
+        reserved=config.reserved,
+        origin=str(folder / (config.model or config.pieces or CODEC_FILE)),
+    )
+
+
+def make_foreign_vocabulary(
+    source: ForeignSide,
+    target: ForeignSide,
+    *,
+    pad_id: int,
+    start_id: int,
+    eos_id: int,
+    before: Sequence[str] = (),
+    after: Sequence[str] = (),
+    target_prefix: Sequence[str] = (),
+    languages: Mapping[str, str] | None = None,
+    banned: Iterable[int] = (),
+    joint: bool | None = None,
+) -> ForeignVocabulary:
+    """A vocabulary with the names of its files. joint: None: whether both sides have the same pieces. See `CodecConfig`
+    for the others."""
+    if joint is None:
+        joint = source is target or source.own_pieces() == target.own_pieces()
+    one_model = source.model == target.model
+    one_list = joint and source.has_own_pieces and target.has_own_pieces
+
+    def describe(side: ForeignSide, name: Literal["source", "target"]) -> SideConfig:
+        model: Literal["vocabulary", "source", "target"] = "vocabulary" if one_model else name
+        pieces: Literal["vocabulary", "source", "target"] = "vocabulary" if one_list else name
+        return SideConfig.model_validate(
+            {
+                "model": None if side.model is None else f"{model}.model",
+                "pieces": f"{pieces}.pieces.json" if side.has_own_pieces else None,
+                "unk_id": side.unk_id,
+                "reserved": tuple(sorted(side.reserved)),
+            }
+        )
+
+    config = CodecConfig(
+        source=describe(source, "source"),
+        target=describe(target, "target"),
+        joint=joint,
+        pad_id=pad_id,
+        start_id=start_id,
+        eos_id=eos_id,
+        banned=tuple(sorted(set(banned))),
+        before=tuple(before),
+        after=tuple(after),
+        target_prefix=tuple(target_prefix),
+        languages=dict(sorted((languages or {}).items())),
+    )
+    return ForeignVocabulary(source, target, config)
+
+
+def _as_json(content: object) -> bytes:
+    return (json.dumps(content, ensure_ascii=False, indent=None if isinstance(content, list) else 2) + "\n").encode()
+
+
+def _has_control(piece: str) -> bool:
+    return any(character < " " or character == "\x7f" for character in piece)
+
+
+def _without_surrogates(text: str) -> str:
+    """Lone surrogates, which Python strings may hold but UTF-8 cannot, become question marks."""
+    return text.encode("utf-8", "replace").decode() if not text.isascii() else text
