@@ -13,6 +13,7 @@ from dragoman.model.bundle import CONFIG_FILE
 from dragoman.model.config import ArchitectureConfig, Direction, FilePath, StrictModel
 from dragoman.model.config_files import apply_environment, apply_overrides, read_toml, validate_tree
 from dragoman.model.errors import InvalidInputError, NotFoundError
+from dragoman.training.corpus.language_names import name_languages
 from dragoman.training.evaluation.metrics import DEFAULT_TOKENIZER, check_tokenizer_name
 from dragoman.training.presets import complete_by_size
 from dragoman.training.run.initialization import inherit_from_bundle
@@ -335,6 +336,7 @@ def load_run_config(
     tree.setdefault("run_folder", f"runs/{path.stem}")
     variables = apply_environment(tree, RunConfig, os.environ)
     apply_overrides(tree, overrides, example="optimization.max_updates=2000")
+    name_languages(tree)
     if (chosen := complete_by_size(tree)) and say is not None:
         say(chosen)
     return validate_tree(RunConfig, inherit_from_bundle(tree), origin=" and ".join((str(path), *variables)))

@@ -4,7 +4,7 @@ py3langid identifies: naive Bayes over byte n-grams (Lui and Baldwin 2012), 139 
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 
 from dragoman.model.bundle import BundleConfig
@@ -33,6 +33,25 @@ _words = _NAMES_AND_CODES.split()
 _CODES = dict(zip(_words[::2], _words[1::2], strict=True))
 """By English name."""
 
+_NAMES = {code: name.title() for name, code in _CODES.items()}
+
+_OWN_NAMES = """
+shqip sq አማርኛ am العربية ar հայերեն hy aragonés an asturianu ast euskara eu беларуская be
+български bg bosanski bs brezhoneg br català ca valencià ca 中文 zh 汉语 zh 漢語 zh 普通话 zh 粵語 yue
+hrvatski hr čeština cs dansk da nederlands nl vlaams nl eesti et føroyskt fo suomi fi français fr
+frysk fy galego gl ქართული ka deutsch de ελληνικά el ગુજરાતી gu עברית he हिन्दी hi magyar hu
+íslenska is gaeilge ga italiano it 日本語 ja ಕನ್ನಡ kn қазақша kk ខ្មែរ km 한국어 ko kurdî ku кыргызча ky
+ລາວ lo latina la latviešu lv lietuvių lt lëtzebuergesch lb македонски mk melayu ms മലയാളം ml
+malti mt मराठी mr монгол mn नेपाली ne norsk no bokmål nb nynorsk nn پښتو ps فارسی fa polski pl
+português pt ਪੰਜਾਬੀ pa română ro русский ru српски sr srpski sr සිංහල si slovenčina sk
+slovenščina sl español es castellano es kiswahili sw svenska sv தமிழ் ta татарча tt తెలుగు te ไทย th
+türkçe tr українська uk اردو ur oʻzbekcha uz cymraeg cy יידיש yi isizulu zu esperanto eo occitan oc
+kreyòl ht
+"""
+_words = _OWN_NAMES.split()
+_CODES = dict(zip(_words[::2], _words[1::2], strict=True)) | _CODES
+"""By English name, or by the language's own."""
+
 _THREE_LETTERS = """
 afr af alb sq sqi sq amh am ara ar arm hy hye hy asm as aze az baq eu eus eu bel be ben bn bos bs bre br bul bg bur my
 mya my cat ca chi zh zho zh hrv hr cze cs ces cs dan da dut nl nld nl eng en epo eo est et fao fo fin fi fre fr fra fr
@@ -47,24 +66,38 @@ _words = _THREE_LETTERS.split()
 _SHORTER = dict(zip(_words[::2], _words[1::2], strict=True))
 """ISO 639-1 by ISO 639-2, both kinds of the latter."""
 
+_CASES: dict[int, Callable[[str], str]] = {2: str.upper, 4: str.title}
+"""The usual case of a region and of a script, by length."""
+
 _WITHOUT_SPACES = frozenset(("bo", "dz", "ja", "km", "lo", "my", "th", "wuu", "yue", "zh"))
 
 
 @lru_cache(maxsize=1024)
 def primary_subtag(language: str) -> str:
-    """The language without script and region, lower-cased: "zh" of "zh-Hant-TW" (BCP 47), and of "Chinese"."""
+    """The language without script and region, lower-cased: "zh" of "zh-Hant-TW" (BCP 47), "Chinese" and "中文"."""
     return _normalize(language).split("-")[0]
 
 
 def as_tag(tag_or_name: str) -> str:
-    """The tag of a language that is given by its English name; a tag as it is."""
-    return _CODES.get(tag_or_name.lower(), tag_or_name)
+    """The tag of a language that is given by its English name or its own: "de" of "German" and "Deutsch". A tag in
+    the usual case, "pt_BR" of "PT_br"; anything else as it is."""
+    if (code := _CODES.get(tag_or_name.lower())) is not None:
+        return code
+    subtags = re.split("([-_])", tag_or_name)
+    if len(tag_or_name) > MAX_TAG_LENGTH or not _TAG.fullmatch(tag_or_name) or not 2 <= len(subtags[0]) <= 3:
+        return tag_or_name
+    return subtags[0].lower() + "".join(_CASES.get(len(subtag), str.lower)(subtag) for subtag in subtags[1:])
+
+
+def english_name(tag: str) -> str:
+    """A language's name in English, such as "German"; the tag itself if the name is not known, or with a region."""
+    return _NAMES.get(_normalize(tag), tag)
 
 
 def find_language(tag_or_name: str, known: Iterable[str]) -> str | None:
-    """The known language that a BCP 47 tag or an English name means, regardless of case and of "_" for "-". If it is
-    not known itself, the known language that is the longest prefix of the tag, such as "zh-Hant" or "zh" for
-    "zh-Hant-TW" (RFC 4647, lookup); None if there is none."""
+    """The known language that a BCP 47 tag means, or a name, in English or its own, regardless of case and of "_" for
+    "-". If it is not known itself, the known language that is the longest prefix of the tag, such as "zh-Hant" or "zh"
+    for "zh-Hant-TW" (RFC 4647, lookup); None if there is none."""
     known = frozenset(known)
     if tag_or_name in known:
         return tag_or_name
@@ -94,9 +127,8 @@ def canonical_language(tag_or_name: str) -> str:
     tag = _normalize(tag_or_name.strip())
     first, *rest = tag.split("-")
     if len(tag) > MAX_TAG_LENGTH or not _TAG.fullmatch(tag) or not 2 <= len(first) <= 3:
-        raise InvalidInputError(f'"{tag_or_name}" is no language; name it by its code or in English, as de or German')
-    cases = {2: str.upper, 4: str.title}
-    return "-".join([first, *(cases.get(len(subtag), str)(subtag) for subtag in rest)])
+        raise InvalidInputError(f'"{tag_or_name}" is no language; name it by its code or its name, as de or German')
+    return "-".join([first, *(_CASES.get(len(subtag), str)(subtag) for subtag in rest)])
 
 
 def means_language(tag_or_name: str, language: str) -> bool:

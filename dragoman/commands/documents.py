@@ -1,6 +1,6 @@
 """The part of `dragoman translate` that translates documents."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -57,6 +57,18 @@ def find_documents(texts: Sequence[str], arguments: DocumentArguments) -> list[P
         other = next(text for text in texts if not is_document(text))
         raise InvalidInputError(f'"{found[0]}" is a document, but "{other[:60]}" is none; translate them one by one')
     return found
+
+
+def sample_texts(documents: Sequence[Path], arguments: DocumentArguments) -> Iterator[str]:
+    """The texts of documents, in order. Raises what `open_document` raises."""
+    from dragoman.translation.documents.document import MAX_DOCUMENT_BYTES, DocumentOptions
+    from dragoman.translation.documents.opening import open_document
+
+    options = DocumentOptions("", "", columns=arguments.columns)
+    for path in documents:
+        content = read_bytes(path, MAX_DOCUMENT_BYTES)
+        for segment in open_document(content, arguments.document_format, str(path), options).segments:
+            yield segment.text
 
 
 def name_output(document: Path, target_language: str, source_language: str | None) -> Path:

@@ -17,6 +17,14 @@ SEARCH, SAMPLING, OUTPUT, DOCUMENTS, MODEL = "Search", "Sampling", "Output", "Do
 """Panels of --help."""
 
 To = Annotated[str, typer.Option("--to", metavar="LANGUAGE", help="Target language, such as de or German.")]
+ToIfSeveral = Annotated[
+    str | None,
+    typer.Option(
+        "--to",
+        metavar="LANGUAGE",
+        help="Target language, such as de or German; optional if the text's language leaves only one.",
+    ),
+]
 From = Annotated[
     str | None, typer.Option("--from", metavar="LANGUAGE", help="Source language; optional if only one is possible.")
 ]

@@ -2,7 +2,7 @@
 
 import itertools
 import sys
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from functools import cache
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
-from dragoman.commands.documents import DocumentArguments, find_documents, translate_documents
+from dragoman.commands.documents import DocumentArguments, find_documents, sample_texts, translate_documents
 from dragoman.commands.options import (
     DOCUMENTS,
     MODEL,
@@ -24,17 +24,19 @@ from dragoman.commands.options import (
     Protect,
     Split,
     Terms,
-    To,
+    ToIfSeveral,
     UseShortlist,
     WithAlignment,
     WithAttention,
     with_search_options,
 )
+from dragoman.commands.target_language import choose_target, name_unchanged
 from dragoman.model.errors import InvalidInputError
 from dragoman.model.files import STANDARD_STREAM, is_stream, open_output, refuse_to_replace
 from dragoman.translation.batch.lines import encode_line
 
 if TYPE_CHECKING:
+    from dragoman.model.config import Direction
     from dragoman.model.decoding.search_options import SearchOptions
     from dragoman.translation.batch.progress import Scalar
     from dragoman.translation.batch.source import Task, TranslationSource
@@ -49,11 +51,11 @@ DEFAULT_BUNDLE = "en-de"
 
 @with_search_options()
 def translate(
-    to: To,
     texts: Annotated[
         list[str] | None,
         typer.Argument(metavar="TEXT|FILE", help="Texts, or documents; by default the lines of standard input."),
     ] = None,
+    to: ToIfSeveral = None,
     source_language: From = None,
     input_path: Annotated[
         Path | None,
@@ -114,6 +116,8 @@ def translate(
     Writes one line per text. With --n-best, one line per translation: the text's number, TAB, score, TAB, translation.
     With --json, one object per text.
 
+    Without --to, the target is what the model translates the text's language to.
+
     A document is named like a text: report.po becomes report.de.po; everything but its texts stays as it is.
 
     If the output is a file, the same command continues an interrupted job.
@@ -140,6 +144,11 @@ def translate(
         )
     if output_path is not None and not is_job and not overwrite:
         refuse_to_replace(output_path)
+    if server is not None and (precision != "auto" or device != "cpu" or use_shortlist or len(model or ()) > 1):
+        raise InvalidInputError("--precision, --device, --shortlist and a second --model do not go with --server")
+    list_directions = cache(lambda: _list_directions(server, model))
+    if to is None:
+        to = choose_target(list_directions(), source_language, _sample(texts or (), documents, arguments, input_path))
     task = Task(
         to=to,
         source_language=source_language,
@@ -152,8 +161,6 @@ def translate(
         with_alignment=alignment,
         with_attention=attention,
     )
-    if server is not None and (precision != "auto" or device != "cpu" or use_shortlist or len(model or ()) > 1):
-        raise InvalidInputError("--precision, --device, --shortlist and a second --model do not go with --server")
     open_source = _source_opener(server, model, precision, device, use_shortlist)
     if warnings:
         open_source = _with_warnings(open_source)
@@ -168,9 +175,35 @@ def translate(
         encode = _encoder(task, as_json=as_json, keep_breaks=bool(texts))
         with open_output(output_path) as output:
             if texts:
-                output.writelines(map(encode, source.translate_stream(texts)))
+                known = list_directions() if server is None else ()
+                output.writelines(map(encode, name_unchanged(source.translate_stream(texts), to, known)))
             else:
                 translate_lines(lines, output, source.translate_stream, encode)
+
+
+def _sample(
+    texts: Sequence[str], documents: Sequence[Path], arguments: DocumentArguments, input_path: Path | None
+) -> Iterator[str]:
+    """Texts to be translated, for their language; none of a stream, which can be read once."""
+    from dragoman.translation.batch.lines import read_lines
+
+    if documents:
+        yield from sample_texts(documents, arguments)
+    elif texts:
+        yield from texts
+    elif input_path is not None and input_path.is_file():
+        yield from read_lines(input_path)
+
+
+def _list_directions(server: str | None, model: list[str] | None) -> "Sequence[Direction]":
+    """The directions of the model, or of all models of a server if none is named."""
+    if server is not None:
+        from dragoman.server.client.batch_source import remote_directions
+
+        return remote_directions(server, model[0] if model else None)
+    from dragoman.model.bundle import find_bundle, read_config
+
+    return read_config(find_bundle(model[0] if model else DEFAULT_BUNDLE)).directions
 
 
 def _with_warnings(open_source: "OpenSource") -> "OpenSource":

@@ -5,12 +5,33 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
+from dragoman.model.config import Direction
 from dragoman.translation.batch.source import Task, TranslationSource
+
+if TYPE_CHECKING:
+    from dragoman.server.client import Client
 
 TOKEN_VARIABLE, CA_VARIABLE = "DRAGOMAN_TOKEN", "DRAGOMAN_TLS_CA"
 """Environment variables: the bearer token; the file of authorities that verify the server's certificate, or "system"
 for gRPC's own."""
+
+
+def remote_directions(server: str, model: str | None) -> list[Direction]:
+    """The directions of a server's model, or of all its models. Raises ServerError if it cannot be reached."""
+    with _connect(server) as client:
+        served = [one for one in client.list_models() if model in (None, one.name)]
+    return list(dict.fromkeys(direction for one in served for direction in one.directions))
+
+
+def _connect(server: str) -> "Client":
+    """Connect with the token and authorities from the environment."""
+    from dragoman.server.client import Client, Tls
+
+    authority = os.environ.get(CA_VARIABLE)
+    tls = Tls(root_certificates=None if authority == "system" else authority) if authority else None
+    return Client(server, token=os.environ.get(TOKEN_VARIABLE) or None, tls=tls)
 
 
 @contextmanager
@@ -20,7 +41,7 @@ def remote_source(server: str, model: str | None, task: Task) -> Iterator[Transl
     server: HOST:PORT, or another address that gRPC resolves. model: name on the server; None lets the server choose,
     and then none of its models may change. Raises ServerError if the server cannot be reached.
     """
-    from dragoman.server.client import Client, Search, Tls
+    from dragoman.server.client import Search
 
     search: Search = {
         **asdict(task.options),  # type: ignore[typeddict-item]
@@ -35,9 +56,7 @@ def remote_source(server: str, model: str | None, task: Task) -> Iterator[Transl
         "return_alignment": task.with_alignment,
         "return_attention": task.with_attention,
     }
-    authority = os.environ.get(CA_VARIABLE)
-    tls = Tls(root_certificates=None if authority == "system" else authority) if authority else None
-    with Client(server, token=os.environ.get(TOKEN_VARIABLE) or None, tls=tls) as client:
+    with _connect(server) as client:
         revisions = {served.name: served.revision for served in client.list_models() if model in (None, served.name)}
         parameters = task.parameters
         parameters |= {"source_language": task.source_language, "model": model, "to": task.to}

@@ -213,6 +213,17 @@ def test_translate_takes_names_and_tags_of_languages(run: Run, tiny_bundle: Path
     assert_refused(run("translate", "--model", tiny_bundle, "--to", "Klingon", "a"), 'does not translate to "Klingon"')
 
 
+def test_translate_finds_the_target_language(run: Run, tiny_bundle: Path, tmp_path: Path) -> None:
+    translate = ["translate", "--model", tiny_bundle]
+    texts = ["what is the weather", "where are you"]
+    expected = run(*translate, "--to", "de", *texts).output
+    assert run(*translate, *texts).output == expected
+    source, output = tmp_path / "in.txt", tmp_path / "out.txt"
+    write_lines(source, *texts)
+    assert run(*translate, "--input", source, "--output", output).status == 0
+    assert output.read_text("utf-8") == expected
+
+
 def test_translate_says_on_request_what_may_be_wrong(run: Run, tiny_bundle: Path, tmp_path: Path) -> None:
     translate = ["translate", "--model", tiny_bundle, "--to", "de", "--max-target-length", "2"]
     quiet, loud = run(*translate, "a small house"), run(*translate, "--warnings", "a small house")

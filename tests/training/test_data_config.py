@@ -47,6 +47,17 @@ def test_a_corpus_has_files_and_a_number_of_repeats(path: Path) -> None:
 BOTH_WAYS = CONFIG.replace('directions = ["en-de"]', 'directions = ["en-de", "de-en"]', 1)
 
 
+def test_languages_have_names_in_any_case(path: Path) -> None:
+    plain = load_run_config(path, ["data.train.1.directions=['en→de']"])
+    path.write_text(
+        CONFIG.replace('"en-de"', '"English→DE"').replace("\nen =", "\nEnglish =").replace("\nde =", "\nDE =")
+    )
+    assert load_run_config(path, ["data.train.1.directions=['english-german']"]).data.model_dump() == {
+        **plain.data.model_dump(),
+        "directions": ("en→de",),
+    }
+
+
 def test_a_corpus_may_be_for_some_of_the_directions(path: Path) -> None:
     path.write_text(BOTH_WAYS.replace("repeat = 3", 'directions = ["de-en"]'), encoding="utf-8")
     data = load_run_config(path).data

@@ -8,7 +8,9 @@ import pytest
 from dragoman.model.errors import DragomanError, InvalidInputError
 from dragoman.translation.languages import (
     LanguageIdentifier,
+    as_tag,
     canonical_language,
+    english_name,
     find_language,
     means_language,
     primary_subtag,
@@ -25,6 +27,9 @@ from dragoman.translation.languages import (
         ("zh-Hant-TW", ["zh", "zh-Hant"], "zh-Hant"),
         ("German", ["en", "de"], "de"),
         ("LUXEMBOURGISH", ["lb"], "lb"),
+        ("deutsch", ["en", "de"], "de"),
+        ("Русский", ["en", "ru"], "ru"),
+        ("Português", ["pt-BR"], None),
         ("German", ["de", "German"], "German"),  # the very same
         ("plain_german_text", ["plain_german_text"], "plain_german_text"),
         ("German-", ["de"], None),
@@ -39,6 +44,30 @@ def test_a_language_is_found_by_tag_or_name_in_any_case(wanted: str, known: list
 
 def test_the_language_of_a_tag_or_a_name() -> None:
     assert [primary_subtag(wanted) for wanted in ("zh-Hant-TW", "pt_BR", "Chinese")] == ["zh", "pt", "zh"]
+
+
+@pytest.mark.parametrize(
+    ("written", "tag"),
+    [
+        ("EN", "en"),
+        ("en-us", "en-US"),
+        ("PT_br", "pt_BR"),  # as gettext has it
+        ("zh-hANT-tw", "zh-Hant-TW"),
+        ("German", "de"),
+        ("DEUTSCH", "de"),
+        ("日本語", "ja"),
+        ("eng", "eng"),  # a corpus may be named so
+        ("Klingon", "Klingon"),
+        ("", ""),
+    ],
+)
+def test_a_tag_is_written_in_the_usual_case(written: str, tag: str) -> None:
+    assert as_tag(written) == tag
+    assert as_tag(tag) == tag
+
+
+def test_the_english_name_of_a_language() -> None:
+    assert [english_name(tag) for tag in ("de", "DEU", "pt-BR", "tlh")] == ["German", "German", "pt-BR", "tlh"]
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ from dragoman.model.bundle import find_bundle, read_config
 from dragoman.model.errors import InvalidInputError
 from dragoman.model.known_words import KnownWords, write_known_words
 from dragoman.training.corpus.pairs import read_parallel
+from dragoman.translation.languages import find_language
 
 _WORD = re.compile(r"[^\W\d_]+")
 
@@ -41,12 +42,15 @@ def add_known_words(bundle: str, corpora: Sequence[tuple[Path, Path]], languages
     """
     folder = find_bundle(bundle)
     info = read_config(folder)
+    known = {language for direction in info.directions for language in (direction.source, direction.target)}
+    first, second = (find_language(language, known) or language for language in languages)
+    languages = first, second
     if not any({direction.source, direction.target} == set(languages) for direction in info.directions):
         raise InvalidInputError(f"{info.name} does not translate between {languages[0]} and {languages[1]}")
     words: dict[str, set[str]] = {language: set() for language in languages}
     for paths in corpora:
-        first, second = read_parallel(paths)
-        words[languages[0]].update(taught_words(first, second))
-        words[languages[1]].update(taught_words(second, first))
+        sides = read_parallel(paths)
+        words[first].update(taught_words(*sides))
+        words[second].update(taught_words(*reversed(sides)))
     write_known_words(folder, KnownWords.of(words))
     return {language: len(some) for language, some in words.items()}

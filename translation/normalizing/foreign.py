@@ -23,7 +23,7 @@ wurde sind haben kann wird werden zum habe hatte mir mich dir dich ihm ihn uns e
 deine seine ihre unser unsere kein keine was wer wo warum wann hier dort sehr schon immer nie nichts etwas
 alle alles dieser diese dieses bitte danke ja nein muss soll will können müssen gibt geht macht heute morgen
 gestern jetzt dann weil über unter zwischen ohne gegen seit während bin bist seid hast habt in so also doch
-mal
+mal hallo guten guter
 """,
     "fr": """
 le la les de des du et est un une que qui dans pour pas ce il elle sur se ne au aux plus par je nous vous avec

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from dragoman.model.errors import InvalidInputError
+from dragoman.translation.languages import primary_subtag
 
 KEPT = "="
 """In place of a term's forms: they are those of the other language, so the term is not translated."""
@@ -93,11 +94,6 @@ def forms_in(entry: Entry, language: str) -> tuple[str, ...]:
         if given.lower() == wanted:
             return forms
     for given, forms in entry.forms.items():
-        if primary_language(given) == primary_language(wanted):
+        if primary_subtag(given) == primary_subtag(wanted):
             return forms
     return ()
-
-
-def primary_language(language: str) -> str:
-    """A language without its region."""
-    return language.lower().replace("_", "-").partition("-")[0]

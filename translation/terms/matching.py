@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from dragoman.translation.terms.glossary import Entry, Glossary, forms_in, primary_language
+from dragoman.translation.languages import primary_subtag
+from dragoman.translation.terms.glossary import Entry, Glossary, forms_in
 
 _TOKEN = re.compile(r"\w+|[^\w\s]")
 
@@ -65,8 +66,8 @@ class TermFinder:
 
     def __init__(self, glossary: Glossary, source_language: str, target_language: str) -> None:
         """Languages as in a model; a glossary's "de" counts for "de-DE", and its "de-DE" for "de"."""
-        self._suffixes = SUFFIXES.get(primary_language(source_language), ())
-        self._inflects_all = primary_language(source_language) not in ("en", "nl")
+        self._suffixes = SUFFIXES.get(primary_subtag(source_language), ())
+        self._inflects_all = primary_subtag(source_language) not in ("en", "nl")
         self._target = target_language
         self._phrases: dict[str, list[_Phrase]] = {}  # by the first word in lower case
         known: set[tuple[tuple[str, ...], bool]] = set()

@@ -9,6 +9,7 @@ from typing import Any
 from xml.parsers import expat
 
 from dragoman.model.errors import InvalidInputError, NotFoundError
+from dragoman.translation.languages import as_tag
 from dragoman.translation.terms.glossary import KEPT, Entry, Glossary, check_forms, make_entry
 
 MAX_BYTES = 16 * 1024 * 1024
@@ -75,7 +76,7 @@ def _read_table(content: bytes, delimiter: str, origin: str) -> Iterator[Entry]:
 
 
 def _read_header(row: Sequence[str], delimiter: str) -> list[str]:
-    columns = [cell.strip().lower() for cell in row]
+    columns = [as_tag(cell.strip()).lower() for cell in row]
     languages = [column for column in columns if column not in (CASE_COLUMN, *NOTE_COLUMNS)]
     if len(languages) < 2 or not all(map(_LANGUAGE.fullmatch, languages)):
         example = delimiter.join(("en", "de"))

@@ -50,6 +50,11 @@ def test_what_is_not_translated_is_the_same_in_all_languages() -> None:
     )
 
 
+def test_columns_may_have_names_of_languages() -> None:
+    (entry,) = parse("English\tDE-at\ncar\tAuto\n").entries
+    assert entry.forms == {"en": ("car",), "de-at": ("Auto",)}
+
+
 def test_a_csv_file_may_quote() -> None:
     assert parse('en,de\n"a, b","c ""d"""\n', "terms.csv").entries == (Entry({"en": ("a, b",), "de": ('c "d"',)}),)
 
