@@ -27,7 +27,7 @@ from dragoman.translation.normalizing.wording import Normalizer, heading_end
 from dragoman.translation.protecting.dividing import Fragment, Part, divide
 from dragoman.translation.protecting.hiding import Hidden, Hiding, hide, is_hidden
 from dragoman.translation.protecting.names import NameFinder
-from dragoman.translation.protecting.spans import Span, find_spans, merge_spans
+from dragoman.translation.protecting.spans import Span, merge_spans, remembered_spans
 from dragoman.translation.protecting.stand_ins import DEFAULT_STAND_INS, Replacement, StandIns, replace_hidden
 from dragoman.translation.scoring.scored import encode_pair
 from dragoman.translation.sentences import split_sentences, split_to_fit
@@ -69,6 +69,7 @@ class Preparer:
         self._fluent_length = fluent_length
         self._normalizer = Normalizer(vocabulary)
         self._vocabulary = vocabulary
+        self._frame = cache(vocabulary.frame)
         self._max_source_length = max_source_length
         self._max_target_length = max_target_length
         self._shortlist = shortlist
@@ -85,7 +86,7 @@ class Preparer:
         terms: TermFinder | None = None,
     ) -> PreparedText:
         """See `Translator.prepare`."""
-        frame = self._vocabulary.frame(direction)
+        frame = self._frame(direction)
         hidden = hide(text, self._find_spans(text, direction.source) if protect else ())
         target_prefix = (*frame.target, *self._prefix_ids(options.target_prefix))
         suppressed_ids = tuple(map(self._suppressed_id, options.suppressed_pieces))
@@ -103,9 +104,9 @@ class Preparer:
             )
         return prepared
 
-    def _find_spans(self, text: str, language: str) -> list[Span]:
+    def _find_spans(self, text: str, language: str) -> Sequence[Span]:
         """What must survive, names included."""
-        spans = find_spans(text)
+        spans = remembered_spans(text)
         names = list(self._name_finder(language).find(text))
         return merge_spans(spans, names) if names else spans
 

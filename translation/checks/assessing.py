@@ -10,7 +10,7 @@ from dragoman.model.decoding.request import TokenHypothesis
 from dragoman.translation.checks.quality import estimate_quality, lowered_by
 from dragoman.translation.checks.sentence import check_sentence
 from dragoman.translation.drafts import Draft, PreparedText
-from dragoman.translation.protecting.spans import find_spans
+from dragoman.translation.protecting.spans import remembered_spans
 from dragoman.translation.results import Hypothesis, TranslationWarning
 
 
@@ -45,7 +45,7 @@ def find_warnings(
 def _check(
     source: str, target: str, source_language: str, target_language: str, are_spans_checked: bool, is_cut_off: bool
 ) -> tuple[TranslationWarning, ...]:
-    spans = find_spans(source) if are_spans_checked else ()
+    spans = remembered_spans(source) if are_spans_checked else ()
     kept = [(span.begin, span.end) for span in spans if span.kind not in _CONVERTED]
     return check_sentence(source, target, source_language, target_language, kept=kept, is_cut_off=is_cut_off)
 

@@ -155,12 +155,16 @@ def find_repeats(sentence: str) -> tuple[str, int] | None:
     words = sentence.split()
     if len(words) < MIN_REPEATS or len(set(words)) > 2 * MAX_REPEATED_WORDS:
         return None
-    bare = [word.strip(".,;!?…").lower() for word in words]
+    first = words[0].strip(_PUNCTUATION).lower()
+    if first and sentence.lower().count(first) < MIN_REPEATS:
+        return None
+    bare = [word.strip(_PUNCTUATION).lower() for word in words]
     for length in range(1, MAX_REPEATED_WORDS + 1):
         if len(words) >= MIN_REPEATS * length and all(a == b for a, b in zip(bare, bare[length:], strict=False)):
             return " ".join(words[:length]), len(words) // length
     return None
 
 
+_PUNCTUATION = ".,;!?…"
 MIN_REPEATS = 4
 MAX_REPEATED_WORDS = 4

@@ -55,6 +55,7 @@ _BEFORE_NOUN = re.compile(
 )
 """What stands before a German noun: an article, or a word that ends like an adjective."""
 
+_FORMS_OF_ADDRESS = ("Herr", "Frau", "Dr", "Prof", "Mr", "Ms", "Miss", "Sir", "Familie")
 _TITLE = re.compile(r"\b(?:Herrn?|Frau|Dr|Prof|Mr|Mrs|Ms|Miss|Sir|Familie)\.?\s$")
 _NAMING = re.compile(r"\b(?:heiße|heißt|heißen|namens|named|called|name is|Name ist)\s$")
 _OFFICES = re.compile(
@@ -146,6 +147,7 @@ class NameFinder:
     def _find_unknown(self, text: str) -> Iterator[Span]:
         if not self._has_words:
             return
+        has_title = any(form in text for form in _FORMS_OF_ADDRESS)  # few texts have one
         for match in _CAPITALIZED.finditer(text):
             word, begin, end = match[0], match.start(), match.end()
             is_genitive = False
@@ -159,7 +161,7 @@ class NameFinder:
                 yield Span(begin, end, Role.NAME, "name" if is_name else "word")
             elif self._has_capitals and _PLACE.search(word) and not self._knows(word.casefold()):
                 yield Span(begin, end, Role.NAME, "word")
-            elif _TITLE.search(before) and not _OFFICES.search(word):
+            elif has_title and _TITLE.search(before) and not _OFFICES.search(word):
                 yield Span(begin, end, Role.NAME, "surname")
 
     def _is_name(self, before: str, word: str, after: str) -> bool:

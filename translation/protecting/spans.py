@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import Enum, auto
-from functools import cache
+from functools import cache, lru_cache
 
 from dragoman.translation.protecting import addresses, code, figures, placeholders, symbols
 from dragoman.translation.protecting.snippets import find_snippets, keep_whole
@@ -117,6 +117,9 @@ def _compile(kinds: str) -> re.Pattern[str]:
     return re.compile("|".join(f"(?P<{kind}>{pattern})" for kind, pattern in _PATTERNS.items() if kind in wanted))
 
 
+MAX_REMEMBERED = 4096
+"""Texts whose spans are remembered: more than are translated at a time."""
+
 _TRIMMED = frozenset(("url", "path", "host", "file", "handle", "hash"))
 _BLOCK = re.compile(r"\{\{[#^/~]|\{%|<%|<\?|\[%")
 _TAG_NAME = re.compile(r"[<\[](/?)([\w.:-]*)")
@@ -134,6 +137,12 @@ def find_spans(text: str) -> list[Span]:
     if snippets := keep_whole(list(find_snippets(text)), [(span.begin, span.end) for span in found]):
         found = merge_spans([Span(begin, end, Role.NAME, "snippet") for begin, end in snippets], found)
     return _pair(text, _join(found)) if found else []
+
+
+@lru_cache(maxsize=MAX_REMEMBERED)
+def remembered_spans(text: str) -> tuple[Span, ...]:
+    """`find_spans` of a text that will be asked for again soon: a sentence is prepared, and its translation checked."""
+    return tuple(find_spans(text))
 
 
 def _find_in_tokens(text: str) -> list[Span]:
