@@ -15,7 +15,7 @@ PROTOC = .venv/bin/python -m grpc_tools.protoc -Iproto \
 SHOW_PROGRESS = if [ -t 1 ]; \
 	then while read -r line; do printf '\r\033[K  %.100s' "$$line"; done; printf '\r\033[K'; \
 	else while read -r word name _; do case "$$word" in \
-		Collecting|Processing) name="$${name\#\#*/}"; printf '%s ' "$${name%%[<>=!~]*}";; \
+		Collecting|Processing) name="$${name\#\#*/}"; name="$${name%%[<>=!~]*}"; printf '%s ' "$${name%%-[0-9]*}";; \
 		Installing) [ "$$name" = collected ] && printf '... installing';; \
 	esac; done; echo; fi
 
@@ -26,6 +26,9 @@ help: ## Show this list
 
 demo: .venv/.base ## Start a server with the bundled model, call it, show the answers
 	@.venv/bin/dragoman demo
+	@echo
+	@echo 'Now on your own:  .venv/bin/dragoman translate "Guten Morgen"'
+	@echo 'In this shell, `source .venv/bin/activate` makes it `dragoman`; `dragoman --help` lists the commands.'
 
 serve: .venv/.base ## Serve the bundled model over gRPC until Ctrl-C
 	@.venv/bin/dragoman serve
@@ -98,9 +101,9 @@ PIP_INSTALL = { PIP_BUILD_CONSTRAINT=constraints.txt PIP_DISABLE_PIP_VERSION_CHE
 .venv/.base: pyproject.toml constraints.txt
 	@$(PREPARE_VENV); \
 	echo 'installing the versions of constraints.txt into .venv'; $(call PIP_INSTALL,.); \
-	echo 'compiling the kernels'; \
 	.venv/bin/python -m dragoman.model.decoding.decoders.native.build >/dev/null \
-		|| { echo 'the kernels cannot be compiled: installing torch, which is slower'; $(call PIP_INSTALL,.[train]); }; \
+		|| { echo 'installing torch in their place, up to gigabytes, with which translating takes three to ten times as long'; \
+			echo '(Ctrl-C; apt-get install g++; make demo: without torch)'; $(call PIP_INSTALL,.[train]); }; \
 	touch $@
 
 .venv/.installed: pyproject.toml constraints.txt

@@ -72,8 +72,8 @@ class Kernels:
         return sorted(path for folder in (self.folder, *self.includes) for path in folder.iterdir())
 
 
-# Measured with the bundled model on one core: 4 times for many texts at once, 8.5 times for single ones.
-DECODING = Kernels("kernels", Path(__file__).parent / "kernels", "translating", "takes four to nine times as long")
+# Measured with the bundled model on one core: 3 to 4 times for many texts at once, 6 to 10 times for single ones.
+DECODING = Kernels("kernels", Path(__file__).parent / "kernels", "translating", "takes three to ten times as long")
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,14 +151,9 @@ def find_library(kernels: Kernels, *, unusable: Collection[Path] = ()) -> Path |
         if compiler is None:
             logger.warning("%s: %s with torch alone, which %s", NO_COMPILER, kernels.purpose, kernels.without)
             return None
-        for folder in folders:
-            try:
-                return compile_library(variant, compiler, folder, kernels)
-            except UnwritableError as error:
-                reason: OSError = error
-                logger.warning("compiled kernels cannot be kept in %s: %s", folder, error)
         if folders:
-            raise reason
+            return _compile_into_first(variant, compiler, folders, kernels)
+        logger.warning("no folder is left for compiled kernels; name one for programs in $%s", FOLDER_VARIABLE)
     except FAILURES as error:
         logger.warning(
             "the kernels are not compiled: %s with torch alone, which %s: %s",
@@ -167,6 +162,20 @@ def find_library(kernels: Kernels, *, unusable: Collection[Path] = ()) -> Path |
             failure_reason(error),
         )
     return None
+
+
+def _compile_into_first(variant: Variant, compiler: list[str], folders: Sequence[Path], kernels: Kernels) -> Path:
+    """Compiles into the first folder that can be written; the log names those that cannot. folders: at least one.
+
+    Raises what `compile_library` raises.
+    """
+    for folder in folders:
+        try:
+            return compile_library(variant, compiler, folder, kernels)
+        except UnwritableError as error:
+            logger.warning("compiled kernels cannot be kept in %s: %s", folder, error)
+            reason = error
+    raise reason
 
 
 def _folders() -> list[Path]:
@@ -338,13 +347,16 @@ def main(arguments: list[str] | None = None) -> int:
     is_x86 = platform.machine() in ("x86_64", "AMD64")
     of_family = [variant for variant in VARIANTS if is_x86 or not variant.features]
     try:
-        folder, compiler = kernel_folder(), find_compiler()
+        # A folder that was named must be the one: an image takes its kernels from there.
+        folders = [kernel_folder()] if os.environ.get(FOLDER_VARIABLE) else _folders()
+        compiler = find_compiler()
         for variant in of_family if is_for_all else [best_variant()]:
-            library = folder / library_name(variant, DECODING)
-            if not is_whole(library):
+            name = library_name(variant, DECODING)
+            library = next((folder / name for folder in folders if is_whole(folder / name)), None)
+            if library is None:
                 if compiler is None:
                     raise OSError(NO_COMPILER)
-                compile_library(variant, compiler, folder, DECODING)
+                library = _compile_into_first(variant, compiler, folders, DECODING)
             print(library)
     except FAILURES as error:
         print(failure_reason(error), file=sys.stderr)

@@ -180,7 +180,7 @@ def test_without_a_compiler(
     assert_unavailable(
         caplog,
         "there is no C++ compiler: install g++ (apt-get install g++) or clang++, or name one in $CXX: translating with "
-        "torch alone, which takes four to nine times as long",
+        "torch alone, which takes three to ten times as long",
     )
     assert not kernels.exists()
 
@@ -377,6 +377,19 @@ def test_the_command_tells_why_it_fails(
     monkeypatch.setattr(shutil, "which", lambda _: None)
     assert main([]) == 1
     assert "there is no C++ compiler" in capsys.readouterr().err
+
+
+def test_the_command_takes_the_private_folder_too_unless_one_is_named(
+    sources: Path, kernels: Path, private: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fill_up(kernels)
+    assert main([]) == 1
+    assert "File exists" in capsys.readouterr().err
+    monkeypatch.delenv(build.FOLDER_VARIABLE)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(kernels))
+    for _ in range(2):
+        assert main([]) == 0
+        assert capsys.readouterr().out == f"{private / library_name(best_variant(), build.DECODING)}\n"
 
 
 def test_the_command_runs_as_a_module() -> None:
