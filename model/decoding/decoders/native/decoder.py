@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from dragoman.model.config import ArchitectureConfig, VocabularyShape
 from dragoman.model.decoding import decoder as contract
 from dragoman.model.decoding.decoders.native.library import (
+    ACTIVATIONS,
     INVALID,
     Admission,
     Given,
@@ -27,7 +28,7 @@ from dragoman.model.decoding.decoders.native.library import (
     load_library,
 )
 from dragoman.model.errors import DragomanError, InvalidInputError
-from dragoman.model.parameters import describe_parameters, position_encodings
+from dragoman.model.parameters import describe_parameters, learnt_positions, position_encodings
 from dragoman.model.weights import StoredTensor, check_shape
 
 Precision = Literal["float32", "int8"]
@@ -61,7 +62,6 @@ class NativeDecoder:
         self._library = load_library()
         if self._library is None:
             raise DragomanError("the kernels could not be compiled on this machine; the log says why")
-        _check_computable(architecture)
         self._architecture = architecture
         self._vocabulary = vocabulary
         self._max_slots = max_slots
@@ -77,6 +77,13 @@ class NativeDecoder:
             num_encoder_layers=architecture.num_encoder_layers,
             num_decoder_layers=architecture.num_decoder_layers,
             is_pre_norm=architecture.normalization == "pre",
+            has_final_norm=architecture.final_norm,
+            has_embedding_norm=architecture.embedding_norm,
+            activation=ACTIVATIONS.index(architecture.activation),
+            scales_embeddings=architecture.scale_embeddings,
+            has_output_bias=architecture.output_bias,
+            starts_with_zeros=architecture.decoder_start == "zero",
+            has_ssru=architecture.decoder_mixer == "ssru",
             source_vocab_size=vocabulary.source_size,
             target_vocab_size=vocabulary.target_size,
             eos_id=vocabulary.eos_id,
@@ -87,10 +94,16 @@ class NativeDecoder:
         for parameter in parameters:
             if parameter.name in tensors:  # the kernels name what is missing
                 check_shape(parameter, tensors[parameter.name].values, "the weights")
-        encodings = StoredTensor(position_encodings(architecture))
+        if architecture.positions == "learnt":
+            names = [learnt_positions(stack) for stack in ("encoder", "decoder")]
+            if missing := [name for name in names if name not in tensors]:
+                raise InvalidInputError(f"the weights: lacks the tensor {missing[0]}")
+            positions = [tensors[name] for name in names]
+        else:
+            positions = [StoredTensor(position_encodings(architecture))] * 2
         is_forbidden = np.zeros(vocabulary.target_size, dtype=np.uint8)
         is_forbidden[list(forbidden_ids)] = 1
-        given = [(one.name, tensors[one.name]) for one in parameters if one.name in tensors]
+        given = [(one.name, tensors[one.name]) for one in parameters if one.name in tensors and one.role != "position"]
         stored = (Tensor * len(given))(*(_tensor(name, tensor) for name, tensor in given))
         handle = ctypes.c_void_p()
         failed = self._library.dragoman_new(
@@ -98,7 +111,7 @@ class NativeDecoder:
             precision == "int8",
             stored,
             len(given),
-            _tensor("position_encodings", encodings),
+            *(_tensor("positions", one) for one in positions),
             is_forbidden.ctypes.data,
             max_slots,
             ctypes.byref(handle),
@@ -255,25 +268,6 @@ class NativeDecoder:
         if failed:
             error = InvalidInputError if failed == INVALID else MemoryError
             raise error(prefix + self._library.dragoman_message().decode())
-
-
-def _check_computable(architecture: ArchitectureConfig) -> None:
-    """Raises InvalidInputError for a variant that the kernels lack."""
-    pre_norm = architecture.normalization == "pre"
-    computed = {
-        "activation": "relu",
-        "final_norm": pre_norm,
-        "embedding_norm": False,
-        "scale_embeddings": True,
-        "output_bias": False,
-        "decoder_start": "piece",
-        "decoder_mixer": "attention",
-    }
-    for key, value in computed.items():
-        if (found := getattr(architecture, key)) != value:
-            raise InvalidInputError(f"the kernels cannot compute architecture.{key} = {found} yet")
-    if architecture.positions == "learnt":
-        raise InvalidInputError("the kernels cannot compute architecture.positions = learnt yet")
 
 
 def _tensor(name: str, tensor: StoredTensor) -> Tensor:

@@ -4,11 +4,16 @@ from ctypes import POINTER, Structure, c_char_p, c_float, c_int, c_int32, c_int6
 from functools import cache
 from typing import Any
 
+from dragoman.model.config import Activation
 from dragoman.model.decoding.decoders.native import build
 from dragoman.model.decoding.decoders.native.build import Signatures, find_and_open
 
 INVALID = 1
 """A function's result for invalid arguments; 0 means success."""
+
+
+ACTIVATIONS: tuple[Activation, ...] = ("relu", "swish", "gelu", "gelu-tanh", "gelu-sigmoid")
+"""In the order of the library's numbers."""
 
 
 class Shape(Structure):
@@ -25,6 +30,13 @@ class Shape(Structure):
             "num_encoder_layers",
             "num_decoder_layers",
             "is_pre_norm",
+            "has_final_norm",
+            "has_embedding_norm",
+            "activation",
+            "scales_embeddings",
+            "has_output_bias",
+            "starts_with_zeros",
+            "has_ssru",
             "source_vocab_size",
             "target_vocab_size",
             "eos_id",
@@ -110,7 +122,17 @@ SIGNATURES: Signatures = {
     "sizes": (c_int, [POINTER(c_int64)]),
     "new": (
         c_int,
-        [POINTER(Shape), c_int, POINTER(Tensor), c_int, POINTER(Tensor), c_void_p, c_int, POINTER(c_void_p)],
+        [
+            POINTER(Shape),
+            c_int,
+            POINTER(Tensor),
+            c_int,
+            POINTER(Tensor),
+            POINTER(Tensor),
+            c_void_p,
+            c_int,
+            POINTER(c_void_p),
+        ],
     ),
     "replicate": (c_int, [c_void_p, c_int, POINTER(c_void_p)]),
     "free": (None, [c_void_p]),

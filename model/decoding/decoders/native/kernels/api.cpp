@@ -41,14 +41,17 @@ int dragoman_sizes(int64_t* sizes) {
 }
 
 int dragoman_new(const Shape* shape, int is_int8, const Tensor* tensors, int num_tensors,
-                 const Tensor* position_encodings, const uint8_t* is_forbidden, int max_slots, Decoder** decoder) {
+                 const Tensor* source_positions, const Tensor* target_positions, const uint8_t* is_forbidden,
+                 int max_slots, Decoder** decoder) {
     return guarded([&] {
         check_index("maximum of slots", max_slots - 1, INT32_MAX);
-        if (position_encodings->num_columns != shape->d_model) refuse("the positions have the wrong width");
+        for (const Tensor* positions : {source_positions, target_positions})
+            if (positions->num_columns != shape->d_model) refuse("the positions have the wrong width");
+        if (source_positions->num_rows < shape->max_source_length) refuse("there are too few positions");
         const TensorTable table(tensors, num_tensors);
         const auto make = [&]<class Precision>(Precision) -> Decoder* {
             const auto weights =
-                std::make_shared<const Weights<Precision>>(*shape, table, *position_encodings, is_forbidden);
+                std::make_shared<const Weights<Precision>>(*shape, table, *source_positions, *target_positions, is_forbidden);
             return new PreciseDecoder<Precision>(weights, max_slots);
         };
         *decoder = is_int8 ? make(Int8()) : make(Float32());

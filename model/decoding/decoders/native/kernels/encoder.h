@@ -43,22 +43,33 @@ public:
                                         store(to, load(to) + load(tile.values + r * PANEL + v * LANES));
                                     }
                             });
-        if (!shape_.is_pre_norm)
-            for (int r = 0; r < num_rows_; ++r)
-                norm.apply(states + static_cast<size_t>(r) * stride, states + static_cast<size_t>(r) * stride);
+        finish(norm);
+    }
+
+    // In post-norm, normalizes the sum that the sublayer has made.
+    void finish(const LayerNorm& norm) {
+        if (!shape_.is_pre_norm) normalize(norm);
+    }
+
+    void normalize(const LayerNorm& norm) {
+        float* states = space_.states.data();
+        for (int r = 0; r < num_rows_; ++r, states += shape_.width()) norm.apply(states, states);
     }
 
     void feed_forward(const FeedForwardWeights<Precision>& weights) {
         prepare_inputs(weights.norm);
         const int width = shape_.hidden_width();
         float* hidden = space_.hidden.reserve(static_cast<size_t>(num_rows_) * width);
-        multiply<Precision>(space_.inputs, num_rows_, weights.inner,
-                            [&](int first, int count, int output, int vectors, const Tile& tile) {
-                                for (int r = 0; r < count; ++r)
-                                    for (int v = 0; v < vectors; ++v)
-                                        store(hidden + static_cast<size_t>(first + r) * width + output + v * LANES,
-                                              maximum(load(tile.values + r * PANEL + v * LANES), Vec{}));
-                            });
+        switch (shape_.activation) {
+            case RELU: activate(weights.inner, hidden, [](Vec x) { return maximum(x, Vec{}); }); break;
+            case SWISH: activate(weights.inner, hidden, [](Vec x) { return x * sigmoid(x); }); break;
+            case GELU: activate(weights.inner, hidden, [](Vec x) { return x * normal_cumulative(x); }); break;
+            case GELU_TANH:  // √(8 / π)
+                activate(weights.inner, hidden,
+                         [](Vec x) { return x * sigmoid(fma(x * x * 0.044715f, x, x) * 1.59576912f); });
+                break;
+            default: activate(weights.inner, hidden, [](Vec x) { return x * sigmoid(x * 1.702f); });
+        }
         add_output(weights.norm, weights.outer, hidden, width);
     }
 
@@ -77,6 +88,18 @@ private:
     const Shape& shape_;
     Workspace<Precision>& space_;
     const int num_rows_;
+
+    // hidden = function(rows · matrixᵀ) of what space.inputs holds. The function of 0 is 0.
+    template <class Function> void activate(const Matrix& matrix, float* hidden, Function function) {
+        const int width = shape_.hidden_width();
+        multiply<Precision>(space_.inputs, num_rows_, matrix,
+                            [&](int first, int count, int output, int vectors, const Tile& tile) {
+                                for (int r = 0; r < count; ++r)
+                                    for (int v = 0; v < vectors; ++v)
+                                        store(hidden + static_cast<size_t>(first + r) * width + output + v * LANES,
+                                              function(load(tile.values + r * PANEL + v * LANES)));
+                            });
+    }
 
     void prepare_inputs(const LayerNorm& norm) {
         const int width = shape_.width();
@@ -125,13 +148,14 @@ void encode(const Weights<Precision>& weights, const std::vector<Sentence>& sent
     int num_rows = 0;
     for (const Sentence& sentence : sentences) num_rows += sentence.length;
     float* states = space.states.reserve(static_cast<size_t>(num_rows) * width);
-    const float factor = std::sqrt(static_cast<float>(shape.d_model));
     float* row = states;
     for (const Sentence& sentence : sentences)
         for (int i = 0; i < sentence.length; ++i, row += width)
-            weights.source_embedding->look_up(sentence.source_ids[i], factor, weights.position(i), row);
+            weights.source_embedding->look_up(sentence.source_ids[i], shape.embedding_factor(), weights.source_position(i),
+                                              row);
 
     Sublayers<Precision> sublayers(shape, space, num_rows);
+    if (shape.has_embedding_norm) sublayers.normalize(weights.encoder_embedding_norm);
     float* contexts = space.contexts.reserve(static_cast<size_t>(num_rows) * values_width);
     for (const EncoderLayer<Precision>& layer : weights.encoder) {
         const int stride = 2 * keys_width + values_width;
@@ -155,9 +179,7 @@ void encode(const Weights<Precision>& weights, const std::vector<Sentence>& sent
         sublayers.add_output(layer.attention.norm, layer.attention.output, contexts, values_width);
         sublayers.feed_forward(layer.feed_forward);
     }
-    if (shape.is_pre_norm)
-        for (int r = 0; r < num_rows; ++r)
-            weights.encoder_norm.apply(states + static_cast<size_t>(r) * width, states + static_cast<size_t>(r) * width);
+    if (shape.has_final_norm) sublayers.normalize(weights.encoder_norm);
 
     space.inputs.prepare(states, num_rows, width);
     const int stride = keys_width + values_width;

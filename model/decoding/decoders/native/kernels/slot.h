@@ -37,7 +37,8 @@ template <class Precision> struct Slot {
     int beam_size = 0;
     bool keep_attention = false;
     Buffer<Cached> source;  // [layer]: keys [num_heads][d_key][padded length], then values [padded length][all heads' width]
-    std::vector<Buffer<Cached>> pages;  // [layer][position in the page][beam]: keys, then values, of all heads
+    // [layer][position in the page][beam]: keys, then values, of all heads; or of an SSRU the state, in floats
+    std::vector<Buffer<Cached>> pages;
     std::vector<float> attention;  // [position][beam][source_length]
     std::vector<int32_t> allowed_ids;  // empty: all pieces
     typename Precision::Matrix allowed_output;
@@ -55,13 +56,20 @@ template <class Precision> struct Slot {
     }
 
     // One position's keys and values of one beam lie side by side: this many numbers.
-    static size_t entry_size(const Shape& shape) { return shape.keys_width() + shape.values_width(); }
+    static size_t entry_size(const Shape& shape) {
+        if (shape.has_ssru) return shape.width() * sizeof(float) / sizeof(Cached);
+        return shape.keys_width() + shape.values_width();
+    }
     size_t page_size(const Shape& shape) const {
         return static_cast<size_t>(shape.num_decoder_layers) * PAGE_POSITIONS * beam_size * entry_size(shape);
     }
     Cached* entry(const Shape& shape, int layer, int position, int beam) {
         const size_t place = (static_cast<size_t>(layer) * PAGE_POSITIONS + position % PAGE_POSITIONS) * beam_size + beam;
         return pages[position / PAGE_POSITIONS].data() + place * entry_size(shape);
+    }
+
+    float* state(const Shape& shape, int layer, int position, int beam) {
+        return reinterpret_cast<float*>(entry(shape, layer, position, beam));
     }
 
     // Makes room for a position.

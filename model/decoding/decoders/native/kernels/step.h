@@ -48,18 +48,24 @@ public:
         const int width = shape_.width(), values_width = shape_.values_width();
         float* states = space_.states.reserve(static_cast<size_t>(num_rows_) * width);
         embed(states);
+        if (shape_.has_embedding_norm) sublayers.normalize(weights_.decoder_embedding_norm);
         float* contexts = space_.contexts.reserve(static_cast<size_t>(num_rows_) * values_width);
         for (int index = 0; index < shape_.num_decoder_layers; ++index) {
             const DecoderLayer<Precision>& layer = weights_.decoder[index];
             const AttentionWeights<Precision>&self = layer.self_attention, &cross = layer.cross_attention;
-            attend_to_target(index, sublayers.project_inputs(self.norm, self.inputs), contexts);
-            sublayers.add_output(self.norm, self.output, contexts, values_width);
+            if (shape_.has_ssru) {
+                recur(index, sublayers.project_inputs(layer.ssru.norm, layer.ssru.inputs), states);
+                sublayers.finish(layer.ssru.norm);
+            } else {
+                attend_to_target(index, sublayers.project_inputs(self.norm, self.inputs), contexts);
+                sublayers.add_output(self.norm, self.output, contexts, values_width);
+            }
             attend_to_source(index, sublayers.project_inputs(cross.norm, cross.inputs), contexts);
             sublayers.add_output(cross.norm, cross.output, contexts, values_width);
             sublayers.feed_forward(layer.feed_forward);
         }
         for (int r = 0; r < num_rows_; ++r, states += width, results += width) {
-            if (shape_.is_pre_norm)
+            if (shape_.has_final_norm)
                 weights_.decoder_norm.apply(states, results);
             else
                 std::memcpy(results, states, width * sizeof(float));
@@ -83,11 +89,36 @@ private:
     int beam(int row) const { return feed_ == Feed::GIVEN ? 0 : row; }
 
     void embed(float* states) const {
-        const float factor = std::sqrt(static_cast<float>(shape_.d_model));
+        const float factor = shape_.embedding_factor();
         for (int i = 0; i < rows_.num_slots; ++i)
-            for (int row = 0; row < num_fed(i); ++row, states += shape_.width())
-                weights_.target_embedding->look_up(rows_.token_ids[rows_.offsets[i] + row], factor,
-                                                   weights_.position(position(i, row)), states);
+            for (int row = 0; row < num_fed(i); ++row, states += shape_.width()) {
+                const float* place = weights_.target_position(position(i, row));
+                if (shape_.starts_with_zeros && position(i, row) == 0)
+                    std::memcpy(states, place, shape_.width() * sizeof(float));
+                else
+                    weights_.target_embedding->look_up(rows_.token_ids[rows_.offsets[i] + row], factor, place, states);
+            }
+    }
+
+    // projected: what the gates come from, and the inputs, of every row. The state of a row is kept where self-attention
+    // keeps keys and values; the state before it is its last ancestor's.
+    void recur(int layer, const float* projected, float* states) const {
+        const int width = shape_.width();
+        for (int i = 0; i < rows_.num_slots; ++i) {
+            Slot<Precision>& slot = slots_[rows_.slots[i]];
+            for (int row = 0; row < num_fed(i); ++row, projected += 2 * width, states += width) {
+                const int t = position(i, row);
+                float* state = slot.state(shape_, layer, t, beam(row));
+                const float* last = nullptr;  // 0
+                if (t) last = slot.state(shape_, layer, t - 1, feed_ == Feed::GIVEN ? 0 : rows_.ancestors(i, row)[t - 1]);
+                for (int j = 0; j < width; j += LANES) {
+                    const Vec gate = sigmoid(load(projected + j)), input = load(projected + width + j);
+                    const Vec next = fma(gate, (last ? load(last + j) : Vec{}) - input, input);
+                    store(state + j, next);
+                    store(states + j, load(states + j) + maximum(next, Vec{}));
+                }
+            }
+        }
     }
 
     // projected: queries, keys and values of every row.

@@ -21,10 +21,14 @@ struct Tensor {
     int32_t num_rows, num_columns;
 };
 
-// The architecture; mirrored in library.py.
+enum Activation { RELU, SWISH, GELU, GELU_TANH, GELU_SIGMOID };
+
+// The architecture; mirrored in library.py. activation: an Activation.
 struct Shape {
     int32_t d_model, d_ff, num_heads, d_key, d_value;
-    int32_t num_encoder_layers, num_decoder_layers, is_pre_norm;
+    int32_t num_encoder_layers, num_decoder_layers;
+    int32_t is_pre_norm, has_final_norm, has_embedding_norm, activation, scales_embeddings, has_output_bias;
+    int32_t starts_with_zeros, has_ssru;
     int32_t source_vocab_size, target_vocab_size;
     int32_t eos_id, max_source_length;
     float layer_norm_epsilon;
@@ -37,6 +41,7 @@ struct Shape {
     int value_width() const { return padded(d_value); }
     int keys_width() const { return num_heads * key_width(); }  // of all heads
     int values_width() const { return num_heads * value_width(); }
+    float embedding_factor() const { return scales_embeddings ? std::sqrt(static_cast<float>(d_model)) : 1.0f; }
 };
 
 // Python has compared the shapes with the table of parameters; here nothing is read or written beyond an array's end.
@@ -170,7 +175,13 @@ template <class Precision> struct EncoderLayer {
     FeedForwardWeights<Precision> feed_forward;
 };
 
+template <class Precision> struct SsruWeights {
+    LayerNorm norm;
+    typename Precision::Matrix inputs;  // what the gates come from, and the inputs, side by side
+};
+
 template <class Precision> struct DecoderLayer {
+    SsruWeights<Precision> ssru;  // either this or self-attention
     AttentionWeights<Precision> self_attention, cross_attention;
     typename Precision::Matrix source;  // the source's keys and values for cross-attention, side by side
     FeedForwardWeights<Precision> feed_forward;
@@ -181,16 +192,17 @@ public:
     using Matrix = typename Precision::Matrix;
     Shape shape;
     std::shared_ptr<Embedding<Precision>> source_embedding, target_embedding;
-    std::vector<float> positions;  // [longest sentence][width]
-    int num_positions = 0;
+    int num_positions = 0;  // of the target
     std::vector<EncoderLayer<Precision>> encoder;
     std::vector<DecoderLayer<Precision>> decoder;
-    LayerNorm encoder_norm, decoder_norm;  // in pre-norm only
+    LayerNorm encoder_embedding_norm, decoder_embedding_norm, encoder_norm, decoder_norm;  // where there are any
     Matrix output;
     std::shared_ptr<Embedding<Precision>> output_rows;  // the same weights, row by row: for shortlists
     std::vector<uint8_t> is_forbidden;  // [target vocabulary] 1 for what no hypothesis may hold
 
-    Weights(const Shape& s, const TensorTable& table, const Tensor& position_encodings, const uint8_t* forbidden)
+    // source_positions, target_positions: a row for each position; they may be one tensor.
+    Weights(const Shape& s, const TensorTable& table, const Tensor& source_positions, const Tensor& target_positions,
+            const uint8_t* forbidden)
         : shape(s), is_forbidden(forbidden, forbidden + s.target_vocab_size) {
         const Tensor& source = table.at("source_embedding.weight");
         const Tensor& target = table.at("target_embedding.weight");
@@ -205,10 +217,14 @@ public:
         };
         target_embedding = embedding(target, source, source_embedding);
         output_rows = embedding(projection, target, target_embedding);
-        num_positions = position_encodings.num_rows;
-        positions.assign(static_cast<size_t>(num_positions) * s.width(), 0.0f);
-        for (int i = 0; i < num_positions; ++i)
-            TensorTable::read_row(position_encodings, i, &positions[static_cast<size_t>(i) * s.width()], s.width());
+        num_positions = target_positions.num_rows;
+        source_positions_ = positions(source_positions);
+        const bool is_same = source_positions.floats == target_positions.floats;
+        target_positions_ = is_same ? source_positions_ : positions(target_positions);
+        if (s.has_embedding_norm) {
+            encoder_embedding_norm = LayerNorm(table, "encoder_embedding_norm", s);
+            decoder_embedding_norm = LayerNorm(table, "decoder_embedding_norm", s);
+        }
         for (int i = 0; i < s.num_encoder_layers; ++i) {
             const std::string name = "encoder_layers." + std::to_string(i);
             encoder.push_back({attention(table, name + ".self_attention", true), feed_forward(table, name)});
@@ -219,30 +235,43 @@ public:
             Matrix source_matrix(s.keys_width() + s.values_width(), s.width());
             add_heads(source_matrix, 0, table, cross + ".key", s.d_key, s.key_width(), 1.0f);
             add_heads(source_matrix, s.keys_width(), table, cross + ".value", s.d_value, s.value_width(), 1.0f);
-            decoder.push_back({attention(table, name + ".self_attention", true), attention(table, cross, false),
-                               std::move(source_matrix), feed_forward(table, name)});
+            decoder.push_back({s.has_ssru ? ssru(table, name + ".ssru") : SsruWeights<Precision>(),
+                               s.has_ssru ? AttentionWeights<Precision>() : attention(table, name + ".self_attention", true),
+                               attention(table, cross, false), std::move(source_matrix), feed_forward(table, name)});
         }
-        if (s.is_pre_norm) {
+        if (s.has_final_norm) {
             encoder_norm = LayerNorm(table, "encoder_norm", s);
             decoder_norm = LayerNorm(table, "decoder_norm", s);
         }
         output = Matrix(s.target_vocab_size, s.width());
-        add_rows(output, projection, nullptr);
+        add_rows(output, 0, projection, s.has_output_bias ? &table.at("output_projection.bias") : nullptr);
         const std::vector<float> nothing(s.width(), 0.0f);
         for (int i = s.target_vocab_size; i % LANES; ++i) output.set_row(i, nothing.data(), 1.0f, -INFINITE);
         table.check_all_used();
     }
 
-    const float* position(int index) const { return &positions[static_cast<size_t>(index) * shape.width()]; }
+    const float* source_position(int index) const { return &(*source_positions_)[static_cast<size_t>(index) * shape.width()]; }
+    const float* target_position(int index) const { return &(*target_positions_)[static_cast<size_t>(index) * shape.width()]; }
 
 private:
-    void add_rows(Matrix& matrix, const Tensor& weight, const Tensor* bias) const {
-        TensorTable::check_fits(weight, matrix.num_outputs, matrix.num_inputs);
+    std::shared_ptr<std::vector<float>> source_positions_, target_positions_;  // [positions][width]
+
+    std::shared_ptr<std::vector<float>> positions(const Tensor& tensor) const {
+        const int width = shape.width();
+        const auto rows = std::make_shared<std::vector<float>>(static_cast<size_t>(tensor.num_rows) * width, 0.0f);
+        for (int i = 0; i < tensor.num_rows; ++i)
+            TensorTable::read_row(tensor, i, &(*rows)[static_cast<size_t>(i) * width], width);
+        return rows;
+    }
+
+    // Fills the outputs from `start` on.
+    void add_rows(Matrix& matrix, int start, const Tensor& weight, const Tensor* bias) const {
+        TensorTable::check_fits(weight, matrix.num_outputs - start, matrix.num_inputs);
         std::vector<float> row(matrix.num_inputs, 0.0f), biases(weight.num_rows, 0.0f);
         if (bias) TensorTable::read_row(*bias, 0, biases.data(), biases.size());
         for (int i = 0; i < weight.num_rows; ++i) {
             TensorTable::read_row(weight, i, row.data(), row.size());
-            matrix.set_row(i, row.data(), 1.0f, biases[i]);
+            matrix.set_row(start + i, row.data(), 1.0f, biases[i]);
         }
     }
 
@@ -285,13 +314,21 @@ private:
         return weights;
     }
 
+    SsruWeights<Precision> ssru(const TensorTable& table, const std::string& name) const {
+        const int width = shape.width();
+        SsruWeights<Precision> weights{LayerNorm(table, name + "_residual.norm", shape), Matrix(2 * width, width)};
+        add_rows(weights.inputs, 0, table.at(name + ".forget.weight"), &table.at(name + ".forget.bias"));
+        add_rows(weights.inputs, width, table.at(name + ".input.weight"), nullptr);
+        return weights;
+    }
+
     FeedForwardWeights<Precision> feed_forward(const TensorTable& table, const std::string& layer) const {
         const Shape& s = shape;
         const std::string name = layer + ".feed_forward";
         FeedForwardWeights<Precision> weights{LayerNorm(table, name + "_residual.norm", s),
                                               Matrix(s.hidden_width(), s.width()), Matrix(s.width(), s.hidden_width())};
-        add_rows(weights.inner, table.at(name + ".inner.weight"), &table.at(name + ".inner.bias"));
-        add_rows(weights.outer, table.at(name + ".outer.weight"), &table.at(name + ".outer.bias"));
+        add_rows(weights.inner, 0, table.at(name + ".inner.weight"), &table.at(name + ".inner.bias"));
+        add_rows(weights.outer, 0, table.at(name + ".outer.weight"), &table.at(name + ".outer.bias"));
         return weights;
     }
 };

@@ -25,6 +25,7 @@ from tests.model.decoding.decoders.native.networks import (
     make_network,
     make_twin,
 )
+from tests.model.network.variants import VARIANTS
 from tests.pieces import EOS_ID
 
 pytestmark = pytest.mark.skipif(not is_available(), reason="needs a C++ compiler")
@@ -42,6 +43,7 @@ NETWORKS: dict[str, dict[str, object]] = {
     "five heads of whole vectors": {"num_heads": 5, "d_key": 16, "d_value": 32, "d_model": 64, "d_ff": 160},
     "wide values": {"num_heads": 1, "d_key": 2, "d_value": 70, "d_model": 34, "d_ff": 6},
     "a vocabulary of whole panels": {"vocabulary": VocabularyShape(source_size=128, target_size=128, joint=True)},
+    **{f"variant: {name}": changes for name, changes in VARIANTS.items()},
 }
 
 
@@ -157,7 +159,10 @@ def test_what_is_asked_of_one_sentence_changes_no_bit_of_another() -> None:
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
-@pytest.mark.parametrize("kind", ["pre-norm, all tied", "post-norm, none tied", "five heads of whole vectors"])
+@pytest.mark.parametrize(
+    "kind",
+    ["pre-norm, all tied", "post-norm, none tied", "five heads of whole vectors", "variant: Firefox", "variant: mBART"],
+)
 def test_given_translations_score_as_they_decode(kind: str, precision: Precision) -> None:
     network = make_network(**NETWORKS[kind])  # type: ignore[arg-type]
     decoder, chance = make_decoder(network, precision), np.random.default_rng(4)
@@ -234,9 +239,10 @@ def test_if_all_are_equal_the_lowest_come_first(precision: Precision) -> None:
     assert_allclose([one[0] for one in found], -np.log(75), rtol=1e-6)
 
 
+@pytest.mark.parametrize("kind", ["pre-norm, all tied", "variant: Marian"])
 @pytest.mark.parametrize("precision", PRECISIONS)
-def test_a_shortlist_leaves_the_softmax_its_pieces_alone(precision: Precision) -> None:
-    network = make_network()
+def test_a_shortlist_leaves_the_softmax_its_pieces_alone(precision: Precision, kind: str) -> None:
+    network = make_network(**NETWORKS[kind])  # type: ignore[arg-type]
     decoder, twin, play = make_decoder(network, precision), make_twin(network, precision), Play()
     shortlists = [np.array(ids, np.int32) for ids in ([3, 4, 9], [3], range(3, 19), range(0, 75), [*range(3, 74, 3)])]
     sentences = [
@@ -289,10 +295,11 @@ def test_attention_is_that_of_the_torch_decoder(num_heads: int) -> None:
             assert_allclose(found[position, :width].sum(axis=1), 1.0, atol=1e-5)
 
 
+@pytest.mark.parametrize("kind", ["pre-norm, all tied", "variant: Firefox"])
 @pytest.mark.parametrize("precision", PRECISIONS)
-def test_a_slot_remembers_nothing_of_the_sentence_before(precision: Precision) -> None:
+def test_a_slot_remembers_nothing_of_the_sentence_before(precision: Precision, kind: str) -> None:
     """Also where the memory that it is handed was another slot's, or was made for another number of beams."""
-    network = make_network()
+    network = make_network(**NETWORKS[kind])  # type: ignore[arg-type]
     used = make_decoder(network, precision, max_slots=4)
     for round_, beam_sizes in enumerate([(4, 2, 6), (2, 4, 4), (6, 6, 1), (1, 3, 8)]):
         fresh, play = make_decoder(network, precision, max_slots=4), Play(seed=round_)
