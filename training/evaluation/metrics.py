@@ -94,6 +94,12 @@ def bleu_score(hypotheses: Sequence[str], references: Sequence[str], *, tokenize
     return float(_bleu(tokenize).corpus_score(hypotheses, [references]).score)
 
 
+def chrf_score(hypotheses: Sequence[str], references: Sequence[str]) -> float:
+    """Corpus chrF alone, 0 to 100. Raises InvalidInputError as `score_translations` does."""
+    _check_lengths(hypotheses, references, "hypotheses")
+    return float(CHRF().corpus_score(hypotheses, [references]).score)
+
+
 def check_tokenizer_name(name: str) -> None:
     """Raises InvalidInputError for a tokenizer that sacreBLEU does not know."""
     if name not in BLEU.TOKENIZERS:

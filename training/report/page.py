@@ -23,6 +23,7 @@ from dragoman.training.report.dev_set import (
     search_options,
     text_row,
 )
+from dragoman.training.report.errors import find_errors
 from dragoman.training.report.histories import tell_histories
 from dragoman.training.report.run_record import RunRecord
 from dragoman.translation.translator import Translator
@@ -82,6 +83,7 @@ def make_page(record: RunRecord) -> str:
         events=_events(record),
         dev_origin=dev.origin,
         scores=[row for text in dev.texts for row in score_rows(text, record.tokenizer)],
+        errors=find_errors(record, dev.texts),
         lengths=[row for text in dev.texts for row in length_rows(text, record.tokenizer)],
         test_scores=record.bundle.scores if record.bundle is not None else (),
         bootstrap=BOOTSTRAP,
