@@ -31,10 +31,11 @@ _IN_WORDS = {
 
 
 def describe_validation_error(error: ValidationError, known_keys: Sequence[str] = ()) -> str:
-    """One line that names each dotted key at fault, and of an unknown one the nearest of the known keys."""
+    """One line that names each dotted key at fault, and of an unknown one the nearest of the known keys. Places in
+    parentheses, the tags of a union, are no part of a key."""
     problems = []
     for problem in error.errors():
-        key = ".".join(map(str, problem["loc"]))
+        key = ".".join(str(place) for place in problem["loc"] if not str(place).startswith("("))
         message = _IN_WORDS.get(problem["type"]) or problem["msg"].removeprefix("Value error, ")
         if problem["type"] == "extra_forbidden" and (near := _nearest_key(problem["loc"], known_keys)):
             message += f", perhaps {near}"

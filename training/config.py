@@ -2,133 +2,21 @@
 
 import json
 import os
-import re
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from dragoman.model.bundle import CONFIG_FILE
-from dragoman.model.config import ArchitectureConfig, Direction, FilePath, StrictModel
+from dragoman.model.config import ArchitectureConfig, FilePath, StrictModel
 from dragoman.model.config_files import apply_environment, apply_overrides, read_toml, validate_tree
 from dragoman.model.errors import InvalidInputError, NotFoundError
 from dragoman.training.corpus.language_names import name_languages
 from dragoman.training.evaluation.metrics import DEFAULT_TOKENIZER, check_tokenizer_name
 from dragoman.training.presets import complete_by_size
 from dragoman.training.run.initialization import inherit_from_bundle
-from dragoman.training.text_config import AugmentationConfig, SubwordRegularizationConfig, VocabularyConfig
-
-_LANGUAGE_CODE = re.compile(r"[A-Za-z]{1,8}([-_][A-Za-z0-9]{1,8})*")
-"""Subtags have at most 8 characters, as in BCP 47, so that a misspelt option of a corpus is no language."""
-
-
-class CorpusConfig(StrictModel):
-    """A parallel corpus: a file for each language, under the language's code; the files' lines N mean the same."""
-
-    model_config = ConfigDict(extra="allow")
-    __pydantic_extra__: dict[str, FilePath] = Field(init=False)
-
-    repeat: int = Field(
-        1, ge=1, description="Times that an epoch has each pair, for instance 2 for human translations."
-    )
-    directions: tuple[str, ...] = Field(
-        (),
-        strict=False,
-        description="Directions that learn from this corpus (from synthetic text only one should); by default all of "
-        "the run's directions whose languages it has.",
-    )
-
-    @model_validator(mode="after")
-    def _other_keys_are_languages(self) -> Self:
-        for key in self.__pydantic_extra__:
-            if not _LANGUAGE_CODE.fullmatch(key):
-                raise ValueError(f"{key} is neither an option of a corpus nor a language's code")
-        if len(set(self.directions)) < len(self.directions):
-            raise ValueError("directions lists a direction twice")
-        return self
-
-    @property
-    def files(self) -> dict[str, Path]:
-        return dict(self.__pydantic_extra__)
-
-    def taught(self, directions: Sequence[Direction]) -> list[Direction]:
-        """The directions of the run that learn from this corpus."""
-        wanted = [Direction.parse(direction) for direction in self.directions]
-        return [direction for direction in spoken_by(self.files, directions) if not wanted or direction in wanted]
-
-
-def spoken_by(languages: Container[str], directions: Sequence[Direction]) -> list[Direction]:
-    """The directions between these languages."""
-    return [direction for direction in directions if direction.source in languages and direction.target in languages]
-
-
-class DataConfig(StrictModel):
-    """The parallel corpus. Paths are relative to the working directory; .gz files are decompressed as they are read."""
-
-    directions: tuple[str, ...] = Field(
-        min_length=1, strict=False, description='Directions to learn: ["en-de", "de-en"].'
-    )
-    train: tuple[CorpusConfig, ...] = Field((), strict=False, description="Corpora: a file for each language.")
-    dev: dict[str, FilePath] = Field({}, description="Held-out sentences for validation: a file for each language.")
-    max_length: int = Field(128, ge=1, description="Pairs with more pieces on a side are dropped and counted.")
-    shuffle_pairs: int = Field(262_144, ge=1024, description="Pairs that are held in memory and shuffled together.")
-    sampling_temperature: float = Field(
-        1.0,
-        ge=1,
-        allow_inf_nan=False,
-        description="1: an epoch has every pair once. Above 1: corpora and directions get shares of the epoch in "
-        "proportion to size^(1/temperature), which favours small ones.",
-    )
-
-    @property
-    def parsed_directions(self) -> tuple[Direction, ...]:
-        return tuple(Direction.parse(direction) for direction in self.directions)
-
-    @property
-    def languages(self) -> tuple[str, ...]:
-        """All languages of all directions, sorted."""
-        return tuple(
-            sorted({code for direction in self.parsed_directions for code in (direction.source, direction.target)})
-        )
-
-    @model_validator(mode="after")
-    def _directions_are_clear_and_have_files(self) -> Self:
-        try:
-            directions = self.parsed_directions
-        except InvalidInputError as error:
-            raise ValueError(str(error)) from error
-        for number, direction in enumerate(directions):
-            if direction in directions[:number]:
-                raise ValueError(f"{direction} is listed twice")
-        for number, corpus in enumerate(self.train):
-            _check_directions(corpus, directions, f"train.{number}")
-        for direction in directions:
-            if not any(spoken_by(corpus.files, [direction]) for corpus in self.train):
-                raise ValueError(f"no corpus in train has both languages of {direction}")
-            if not any(direction in corpus.taught(directions) for corpus in self.train):
-                raise ValueError(
-                    f"every corpus in train that has both languages of {direction} is for other directions"
-                )
-            if not spoken_by(self.dev, [direction]):
-                raise ValueError(f"dev lacks a language of {direction}")
-        for number, corpus in enumerate(self.train):
-            if not spoken_by(corpus.files, directions):
-                raise ValueError(f"train.{number} lacks both languages of every direction")
-        return self
-
-
-def _check_directions(corpus: CorpusConfig, directions: Sequence[Direction], name: str) -> None:
-    """Raises ValueError unless a corpus's own directions are among the run's and the corpus has their languages."""
-    for wanted in corpus.directions:
-        try:
-            direction = Direction.parse(wanted)
-        except InvalidInputError as error:
-            raise ValueError(f"{name}.directions: {error}") from error
-        if direction not in directions:
-            raise ValueError(f"{name}.directions: {direction} is not one of the run's directions")
-        if not spoken_by(corpus.files, [direction]):
-            raise ValueError(f"{name} lacks a language of {direction}")
+from dragoman.training.text_config import AugmentationConfig, DataConfig, SubwordRegularizationConfig, VocabularyConfig
 
 
 class OptimizationConfig(StrictModel):

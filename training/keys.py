@@ -12,6 +12,9 @@ _TYPES = {"integer": "whole number", "number": "number", "boolean": "true or fal
 _FILE_OF_LANGUAGE = "LANGUAGE"
 """In a key's name: the code of any language."""
 
+_NAME = "NAME"
+"""In a key's name: any name, of a table among several of a kind."""
+
 _HEAD = """\
 # Keys of a training configuration
 
@@ -51,7 +54,12 @@ def _keys(table: Mapping[str, Any], definitions: Mapping[str, Any], prefix: str)
         elif "properties" in inner:
             yield from _keys(inner, definitions, f"{prefix}{name}[].")
         elif isinstance(more := item.get("additionalProperties"), dict):
-            yield _key(f"{prefix}{name}.{_FILE_OF_LANGUAGE}", more, item.get("description", ""))
+            for choice in more.get("oneOf", [more]):
+                found = _resolved(choice, definitions)
+                if "properties" in found:
+                    yield from _keys(found, definitions, f"{prefix}{name}.{_NAME}.")
+                else:
+                    yield _key(f"{prefix}{name}.{_FILE_OF_LANGUAGE}", found, item.get("description", ""))
         else:
             yield _key(f"{prefix}{name}", item, item.get("description", ""))
     if isinstance(more := table.get("additionalProperties"), dict) and "properties" in table:

@@ -1,10 +1,210 @@
-"""The configuration of what a run does with its text before the network learns from it."""
+"""The configuration of a run's text: corpora and dev sets, and what happens to text before the network learns it."""
 
-from typing import Literal, Self
+import re
+from collections.abc import Container, Sequence
+from pathlib import Path
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
 
-from dragoman.model.config import FilePath, StrictModel
+from dragoman.model.config import Direction, FilePath, StrictModel
+from dragoman.model.config_files import find_repeated
+from dragoman.model.errors import InvalidInputError
+
+_LANGUAGE_CODE = re.compile(r"[A-Za-z]{1,8}([-_][A-Za-z0-9]{1,8})*")
+"""Subtags have at most 8 characters, as in BCP 47, so that a misspelt option of a corpus is no language."""
+
+_SET_NAME = re.compile(r"\w[\w.-]*")
+
+
+class _TextFiles(StrictModel):
+    """A file for each language, under the language's code; the files' lines N mean the same."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, FilePath] = Field(init=False)
+
+    directions: tuple[str, ...] = Field((), strict=False)
+
+    @model_validator(mode="after")
+    def _other_keys_are_languages(self) -> Self:
+        for key in self.__pydantic_extra__:
+            if not _LANGUAGE_CODE.fullmatch(key):
+                raise ValueError(f"{key} is neither an option of a corpus nor a language's code")
+        if len(set(self.directions)) < len(self.directions):
+            raise ValueError("directions lists a direction twice")
+        return self
+
+    @property
+    def files(self) -> dict[str, Path]:
+        return dict(self.__pydantic_extra__)
+
+    def taught(self, directions: Sequence[Direction]) -> list[Direction]:
+        """The directions of the run that use these files."""
+        wanted = [Direction.parse(direction) for direction in self.directions]
+        return [direction for direction in spoken_by(self.files, directions) if not wanted or direction in wanted]
+
+
+class CorpusConfig(_TextFiles):
+    """A parallel corpus: a file for each language, under the language's code; the files' lines N mean the same."""
+
+    name: str | None = Field(
+        None, min_length=1, description="Name under which the run shows this corpus's loss; by default that of a file."
+    )
+    repeat: int = Field(
+        1, ge=1, description="Times that an epoch has each pair, for instance 2 for human translations."
+    )
+    directions: tuple[str, ...] = Field(
+        (),
+        strict=False,
+        description="Directions that learn from this corpus (from synthetic text only one should); by default all of "
+        "the run's directions whose languages it has.",
+    )
+
+
+class DevSetConfig(_TextFiles):
+    """One of several dev sets: a file for each language, under the language's code."""
+
+    weight: float = Field(
+        1.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="Weight of this set's BLEU, the mean of its directions', in the BLEU that decides which weights "
+        "are the best. 0: the set is measured and does not decide.",
+    )
+    directions: tuple[str, ...] = Field(
+        (),
+        strict=False,
+        description="Directions that this set measures; by default all of the run's directions whose languages it has.",
+    )
+
+
+def spoken_by(languages: Container[str], directions: Sequence[Direction]) -> list[Direction]:
+    """The directions between these languages."""
+    return [direction for direction in directions if direction.source in languages and direction.target in languages]
+
+
+def _tag(entry: object) -> str:
+    return "(set)" if isinstance(entry, dict | DevSetConfig) else "(file)"
+
+
+_DevEntry = Annotated[
+    Annotated[FilePath, Tag("(file)")] | Annotated[DevSetConfig, Tag("(set)")],
+    Discriminator(_tag),
+]
+
+
+class DataConfig(StrictModel):
+    """The parallel corpus. Paths are relative to the working directory; .gz files are decompressed as they are read."""
+
+    directions: tuple[str, ...] = Field(
+        min_length=1, strict=False, description='Directions to learn: ["en-de", "de-en"].'
+    )
+    train: tuple[CorpusConfig, ...] = Field((), strict=False, description="Corpora: a file for each language.")
+    dev: dict[str, _DevEntry] = Field(
+        {},
+        description="Held-out sentences for validation: a file for each language; or several such sets by name, "
+        "[data.dev.general] and [data.dev.domain].",
+    )
+    max_length: int = Field(128, ge=1, description="Pairs with more pieces on a side are dropped and counted.")
+    shuffle_pairs: int = Field(262_144, ge=1024, description="Pairs that are held in memory and shuffled together.")
+    sampling_temperature: float = Field(
+        1.0,
+        ge=1,
+        allow_inf_nan=False,
+        description="1: an epoch has every pair once. Above 1: corpora and directions get shares of the epoch in "
+        "proportion to size^(1/temperature), which favours small ones.",
+    )
+
+    @property
+    def parsed_directions(self) -> tuple[Direction, ...]:
+        return tuple(Direction.parse(direction) for direction in self.directions)
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """All languages of all directions, sorted."""
+        return tuple(
+            sorted({code for direction in self.parsed_directions for code in (direction.source, direction.target)})
+        )
+
+    @property
+    def dev_sets(self) -> dict[str, DevSetConfig]:
+        """The dev sets by name; a single set may have none, which is "" here."""
+        files = {code: entry for code, entry in self.dev.items() if isinstance(entry, Path)}
+        named = {name: entry for name, entry in self.dev.items() if isinstance(entry, DevSetConfig)}
+        return named or {"": DevSetConfig.model_validate(files)}
+
+    @property
+    def corpus_names(self) -> tuple[str, ...]:
+        """A name for each of `train`, all different: its own, or that of its first file, with as much of the path as
+        it takes to tell it from the others."""
+        paths = [next(iter(corpus.files.values())) for corpus in self.train]
+        names = [corpus.name or path.name for corpus, path in zip(self.train, paths, strict=True)]
+        for longer in (map(str, paths), [f"{path} ({number})" for number, path in enumerate(paths, 1)]):
+            names = [
+                long if corpus.name is None and names.count(name) > 1 else name
+                for corpus, name, long in zip(self.train, names, longer, strict=True)
+            ]
+        return tuple(names)
+
+    @model_validator(mode="after")
+    def _directions_are_clear_and_have_files(self) -> Self:
+        try:
+            directions = self.parsed_directions
+        except InvalidInputError as error:
+            raise ValueError(str(error)) from error
+        for number, direction in enumerate(directions):
+            if direction in directions[:number]:
+                raise ValueError(f"{direction} is listed twice")
+        for number, corpus in enumerate(self.train):
+            _check_directions(corpus, directions, f"train.{number}")
+        for direction in directions:
+            if not any(spoken_by(corpus.files, [direction]) for corpus in self.train):
+                raise ValueError(f"no corpus in train has both languages of {direction}")
+            if not any(direction in corpus.taught(directions) for corpus in self.train):
+                raise ValueError(
+                    f"every corpus in train that has both languages of {direction} is for other directions"
+                )
+        for number, corpus in enumerate(self.train):
+            if not spoken_by(corpus.files, directions):
+                raise ValueError(f"train.{number} lacks both languages of every direction")
+        return self
+
+    @model_validator(mode="after")
+    def _dev_sets_measure_all(self) -> Self:
+        if len({isinstance(entry, Path) for entry in self.dev.values()}) > 1:
+            raise ValueError("dev has files and named sets: put the files into a set with a name, too")
+        directions, sets = self.parsed_directions, self.dev_sets
+        for name, dev in sets.items():
+            if name and not _SET_NAME.fullmatch(name):
+                raise ValueError(f'dev: "{name}" is no name of a set: use letters, digits and any of . _ -')
+            _check_directions(dev, directions, f"dev.{name}")
+            if name and not dev.taught(directions):
+                raise ValueError(f"dev.{name} lacks both languages of every direction")
+        for direction in directions:
+            if not any(direction in dev.taught(directions) for dev in sets.values()):
+                raise ValueError(f"dev lacks a language of {direction}")
+        if not any(dev.weight for dev in sets.values()):
+            raise ValueError("dev: a set must have a weight above 0")
+        return self
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> Self:
+        if repeated := find_repeated(corpus.name for corpus in self.train if corpus.name is not None):
+            raise ValueError(f'train: two corpora have the name "{repeated}"')
+        return self
+
+
+def _check_directions(text: CorpusConfig | DevSetConfig, directions: Sequence[Direction], name: str) -> None:
+    """Raises ValueError unless a text's own directions are among the run's and the text has their languages."""
+    for wanted in text.directions:
+        try:
+            direction = Direction.parse(wanted)
+        except InvalidInputError as error:
+            raise ValueError(f"{name}.directions: {error}") from error
+        if direction not in directions:
+            raise ValueError(f"{name}.directions: {direction} is not one of the run's directions")
+        if not spoken_by(text.files, [direction]):
+            raise ValueError(f"{name} lacks a language of {direction}")
 
 
 class SubwordRegularizationConfig(StrictModel):

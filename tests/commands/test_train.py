@@ -1,9 +1,12 @@
 """`dragoman train`."""
 
+import json
+import re
 from pathlib import Path
 
 import pytest
 
+from dragoman.training.grammar import write_corpus
 from tests.commands.running import Run, assert_refused, write_lines
 
 
@@ -93,3 +96,62 @@ def test_the_last_screen_has_what_was_kept_and_the_next_commands(run: Run, tiny_
 
 def test_a_dev_set_from_the_training_set_is_warned_of(run: Run, tiny_config: Path) -> None:
     assert "warning: 3 of the dev set's 3 pairs are in " in run("train", tiny_config).errors
+
+
+TUNED = """
+[initialization]
+bundle = "{folder}/run/best"
+[data]
+directions = ["en-de"]
+max_length = 20
+[[data.train]]
+en = "{folder}/corpus/train.en"
+de = "{folder}/corpus/train.de"
+[[data.train]]
+name = "news"
+en = "{folder}/train.en"
+de = "{folder}/train.de"
+[data.dev.general]
+en = "{folder}/corpus/dev.en"
+de = "{folder}/corpus/dev.de"
+[data.dev.news]
+en = "{folder}/train.en"
+de = "{folder}/train.de"
+weight = 3
+[optimization]
+max_updates = 2
+log_every = 1
+"""
+
+
+def test_several_dev_sets_and_corpora_each_have_their_scores(run: Run, tiny_config: Path, tmp_path: Path) -> None:
+    """From the configuration to the screen, the log, the bundle and the report; the model of update 0 counts, too."""
+    write_corpus(tmp_path / "corpus", num_train=200, num_held_out=10, seed=1)
+    files = [f"data.train.0.{code}={tmp_path}/corpus/train.{code}" for code in ("en", "de")]
+    sets = [argument for file in files for argument in ("--set", file)]
+    assert run("train", tiny_config, *sets, "--set", "vocabulary.size=400").status == 0
+    tuned = tmp_path / "tuned.toml"
+    tuned.write_text(TUNED.format(folder=tmp_path), encoding="utf-8")
+    folder = tmp_path / "tuned"
+    outcome = run("train", tuned, "--set", f"run_folder={folder}")
+    assert outcome.status == 0, outcome
+
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text("utf-8").splitlines()]
+    validations = [line for line in lines if line["kind"] == "validation"]
+    assert [line["update"] for line in validations] == [0, 2]
+    for line in validations:
+        assert line["bleu"] == (line["bleu general en→de"] + 3 * line["bleu news en→de"]) / 4
+        assert line["loss general en→de"] > 0 < line["loss news en→de"]
+    own = [name for name in lines[-2] if name.startswith("negative_log_likelihood ")]
+    assert own == ["negative_log_likelihood train.en", "negative_log_likelihood news"]
+    assert re.search(r"update 0: dev BLEU general en→de \d+\.\d  news en→de \d+\.\d, all \d+\.\d; loss", outcome.errors)
+    assert re.search(r"loss \d\.\d+ \(unsmoothed: train\.en \d\.\d+, news \d\.\d+\)", outcome.errors)
+    kept = json.loads((folder / "best" / "config.json").read_bytes())["provenance"]
+    assert set(kept["dev_scores"]) == {
+        f"{score} {name} en→de" for score in ("bleu", "loss") for name in ("general", "news")
+    }
+    assert run("report", folder).status == 0
+    page = (folder / "report.html").read_text("utf-8")
+    assert "<h3>news en→de</h3>" in page
+    assert "Loss of each corpus, without smoothing" in page
+    assert "dev BLEU news en→de" in run("compare", folder).output.replace("\n", " ")

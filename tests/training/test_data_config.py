@@ -148,3 +148,87 @@ def test_a_mistake_is_told_with_its_key(path: Path, override: str, key: str, rea
         load_run_config(path, [override])
     assert str(caught.value).startswith(f"{path}: {key}: ")
     assert reason in str(caught.value)
+
+
+SETS = CONFIG.replace(
+    """[data.dev]
+en = "dev.en"
+de = "dev.de"
+""",
+    """[data.dev.general]
+en = "general.en"
+de = "general.de"
+[data.dev.domain]
+en = "domain.en"
+de = "domain.de"
+weight = 3
+""",
+)
+
+
+def test_a_dev_set_without_a_name_is_one_set(path: Path) -> None:
+    sets = load_run_config(path).data.dev_sets
+    assert {name: (dev.files, dev.weight) for name, dev in sets.items()} == {
+        "": ({"en": Path("dev.en"), "de": Path("dev.de")}, 1.0)
+    }
+
+
+def test_several_dev_sets_have_names_and_weights(path: Path) -> None:
+    path.write_text(SETS, encoding="utf-8")
+    config = load_run_config(path, ["data.dev.general.weight=0.5"])
+    sets = config.data.dev_sets
+    assert {name: dev.weight for name, dev in sets.items()} == {"general": 0.5, "domain": 3.0}
+    assert sets["domain"].files == {"en": Path("domain.en"), "de": Path("domain.de")}
+    assert RunConfig.model_validate_json(config.model_dump_json()) == config
+
+
+def test_a_dev_set_may_measure_some_of_the_directions(path: Path) -> None:
+    config = SETS.replace('directions = ["en-de"]', 'directions = ["en-de", "de-en"]', 1)
+    path.write_text(config.replace("weight = 3", 'directions = ["de-en"]'), encoding="utf-8")
+    data = load_run_config(path).data
+    directions = [dev.taught(data.parsed_directions) for dev in data.dev_sets.values()]
+    assert directions == [[Direction("en", "de"), Direction("de", "en")], [Direction("de", "en")]]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("weight = 3", "weight = -1", r"data\.dev\.domain\.weight: Input should be greater than or equal to 0"),
+        ("weight = 3", "wieght = 3", r"data\.dev\.domain\.wieght: should be a path"),
+        ("weight = 3", 'directions = ["en-fr"]', r"dev\.domain\.directions: en→fr is not one of the run's directions"),
+        ('de = "domain.de"', 'fr = "domain.fr"', r"dev\.domain lacks both languages of every direction"),
+        ("[data.dev.general]", '[data.dev."a b"]', r'dev: "a b" is no name of a set'),
+        ("[data.dev.general]", "[data.dev]", r"dev has files and named sets"),
+        ('de = "general.de"', "de = 5", r"data\.dev\.general\.de: should be a path"),
+        (SETS[SETS.index("[data.dev.g") : SETS.index("[arch")], "", r"dev lacks a language of en→de"),
+    ],
+)
+def test_a_dev_set_s_mistakes_are_named(path: Path, old: str, new: str, message: str) -> None:
+    assert old in SETS
+    path.write_text(SETS.replace(old, new), encoding="utf-8")
+    with pytest.raises(InvalidInputError, match=message):
+        load_run_config(path)
+
+
+def test_sets_without_any_weight_decide_nothing(path: Path) -> None:
+    path.write_text(SETS, encoding="utf-8")
+    with pytest.raises(InvalidInputError, match="dev: a set must have a weight above 0"):
+        load_run_config(path, ["data.dev.general.weight=0", "data.dev.domain.weight=0"])
+
+
+@pytest.mark.parametrize(
+    ("overrides", "names"),
+    [
+        ((), ("a.en", "b.en")),
+        (("data.train.1.name=news",), ("a.en", "news")),
+        (("data.train.0.en=x/train.en", "data.train.1.en=y/train.en"), ("x/train.en", "y/train.en")),
+        (("data.train.1.en=a.en",), ("a.en (1)", "a.en (2)")),
+    ],
+)
+def test_each_corpus_has_a_name_of_its_own(path: Path, overrides: tuple[str, ...], names: tuple[str, ...]) -> None:
+    assert load_run_config(path, overrides).data.corpus_names == names
+
+
+def test_two_corpora_cannot_have_one_name(path: Path) -> None:
+    with pytest.raises(InvalidInputError, match='train: two corpora have the name "news"'):
+        load_run_config(path, ["data.train.0.name=news", "data.train.1.name=news"])

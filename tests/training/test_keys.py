@@ -6,6 +6,7 @@ from typing import Any
 import dragoman.training
 from dragoman.training.config import RunConfig
 from dragoman.training.keys import keys_page, list_keys
+from dragoman.training.text_config import DataConfig, DevSetConfig
 from tests.training.tiny import FILES
 
 
@@ -30,9 +31,13 @@ def test_every_key_of_a_run_is_listed(tmp_path: Path) -> None:
             "architecture": {},
         }
     )
-    languages = {f"{table}.{code}" for table in ("data.train[]", "data.dev") for code in FILES}
+    sets = DataConfig(directions=("en-de",), train=config.data.train, dev={"NAME": DevSetConfig.model_validate(FILES)})
+    tables = ("data.train[]", "data.dev", "data.dev.NAME")
+    written = flat(config.model_dump(mode="json")) | flat(sets.model_dump(mode="json"), "data.")
+    languages = {f"{table}.{code}" for table in tables for code in FILES}
     listed = {key.name for key in list_keys()}
-    assert flat(config.model_dump(mode="json")) - languages == listed - {"data.train[].LANGUAGE", "data.dev.LANGUAGE"}
+    assert {f"{table}.LANGUAGE" for table in tables} <= listed
+    assert written - languages == listed - {f"{table}.LANGUAGE" for table in tables}
 
 
 def test_every_key_has_a_description_and_a_type() -> None:

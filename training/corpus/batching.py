@@ -21,6 +21,7 @@ class Batch:
     source: [N, S] int64; source_mask: [N, S], True at real pieces.
     target_input: [N, T] int64, beginning of sentence first; labels: [N, T], the pieces to predict, end included.
     label_mask: [N, T], True at real labels.
+    corpora: [N] int64, the number of each pair's corpus, below num_corpora.
     """
 
     source: Tensor
@@ -28,6 +29,8 @@ class Batch:
     target_input: Tensor
     labels: Tensor
     label_mask: Tensor
+    corpora: Tensor
+    num_corpora: int
     num_target_tokens: int
 
     def to(self, device: torch.device) -> "Batch":
@@ -37,6 +40,8 @@ class Batch:
             target_input=self.target_input.to(device, non_blocking=True),
             labels=self.labels.to(device, non_blocking=True),
             label_mask=self.label_mask.to(device, non_blocking=True),
+            corpora=self.corpora.to(device, non_blocking=True),
+            num_corpora=self.num_corpora,
             num_target_tokens=self.num_target_tokens,
         )
 
@@ -70,6 +75,15 @@ class PlannedBatch:
 
     def make(self) -> Batch:
         return make_batch(self.pool, self.indices)
+
+    def target_tokens_by_corpus(self) -> dict[str, int]:
+        """Target pieces of each corpus, by its name."""
+        pool = self.pool
+        if pool.corpora is None:
+            return {pool.names[0]: self.num_target_tokens}
+        lengths = pool.target.lengths[self.indices]
+        counts = np.bincount(pool.corpora[self.indices], weights=lengths, minlength=len(pool.names))
+        return {name: int(count) for name, count in zip(pool.names, counts, strict=True)}
 
 
 class PoolBatches:
@@ -179,11 +193,14 @@ def make_batch(corpus: EncodedCorpus, indices: npt.NDArray[np.int64]) -> Batch:
         for ids, side in ((source, corpus.source), (labels, corpus.target))
     )
     beginnings = torch.full((len(indices), 1), special.start_id)
+    corpora = np.zeros(len(indices), np.int64) if corpus.corpora is None else corpus.corpora[indices]
     return Batch(
         source=source,
         source_mask=source_mask,
         target_input=torch.cat((beginnings, labels[:, :-1]), dim=1),
         labels=labels,
         label_mask=label_mask,
+        corpora=torch.from_numpy(corpora),
+        num_corpora=len(corpus.names),
         num_target_tokens=int(label_mask.sum()),
     )

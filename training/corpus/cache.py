@@ -19,24 +19,31 @@ import numpy.typing as npt
 from dragoman.model.codec import Codec, Side
 from dragoman.model.config import Direction
 from dragoman.model.errors import InvalidInputError
-from dragoman.training.config import DataConfig
 from dragoman.training.corpus.augmentation import Augmenter
 from dragoman.training.corpus.encoded_file import FORMAT, EncodedFile, write_encoded
 from dragoman.training.corpus.epoch_plan import Span, part_quotas, plan_epoch
 from dragoman.training.corpus.pairs import EncodedCorpus, EncodedSide, SkippedPairs
 from dragoman.training.corpus.segmentation_sampling import SegmentationSampler
 from dragoman.training.corpus.text_file import TextFile
-from dragoman.training.text_config import TERM_MARKS, AugmentationConfig, SubwordRegularizationConfig, stand_in
+from dragoman.training.text_config import (
+    TERM_MARKS,
+    AugmentationConfig,
+    DataConfig,
+    SubwordRegularizationConfig,
+    stand_in,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class ParallelFiles:
-    """A corpus in one direction. repeat: how often an epoch has each of its pairs."""
+    """A corpus in one direction. repeat: how often an epoch has each of its pairs. name: of the corpus, the same in all
+    of its directions."""
 
     direction: Direction
     source: TextFile
     target: TextFile
     repeat: int = 1
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +90,7 @@ class CachedCorpus:
                 f"the corpus is empty: {self.skipped.blank} pairs have a blank side, "
                 f"{self.skipped.too_long} have more than {data.max_length} pieces on a side"
             )
+        self.names = tuple(dict.fromkeys(part.files.name for part in parts))
         self.quotas = part_quotas([len(part) * part.files.repeat for part in parts], data.sampling_temperature)
 
     def __len__(self) -> int:
@@ -112,11 +120,14 @@ class CachedCorpus:
 
     def _read(self, pool: Sequence[Span], seed: tuple[int, int, int]) -> EncodedCorpus:
         sides = [self._read_span(span, Random(repr((*seed, place)))) for place, span in enumerate(pool)]
+        corpora = [self.names.index(self.parts[span.part].files.name) for span in pool]
         return EncodedCorpus(
             EncodedSide.concatenate([source for source, _ in sides]),
             EncodedSide.concatenate([target for _, target in sides]),
             self.skipped,
             self._shape,
+            self.names,
+            np.repeat(corpora, [len(source) for source, _ in sides]) if len(self.names) > 1 else None,
         )
 
     def _read_span(self, span: Span, random: Random) -> tuple[EncodedSide, EncodedSide]:

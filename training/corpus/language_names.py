@@ -23,6 +23,7 @@ def name_languages(tree: dict[str, Any]) -> None:
         _name_files(dev, "data.dev")
         for name, files in dev.items():
             if isinstance(files, dict):
+                _name_directions(files)
                 _name_files(files, f"data.dev.{name}")
 
 

@@ -35,11 +35,18 @@ def check_same_length(first: tuple[Path, int], other: tuple[Path, int]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class ParallelText:
-    """Sentences of one direction: line N of the source, line N of the target."""
+    """Sentences of one direction: line N of the source, line N of the target. set_name: of their dev set, "" if it has
+    none."""
 
     direction: Direction
     source: list[str]
     target: list[str]
+    set_name: str = ""
+
+    @property
+    def label(self) -> str:
+        """Such as "en→de", or "domain en→de" in a named set."""
+        return f"{self.set_name} {self.direction}".lstrip()
 
 
 @dataclass(slots=True)
@@ -62,6 +69,9 @@ class EncodedSide:
         lengths = np.fromiter(map(len, sequences), np.int64, len(sequences))
         pieces = np.fromiter((piece for sequence in sequences for piece in sequence), np.int32, int(lengths.sum()))
         return cls(pieces, np.concatenate(([0], lengths.cumsum())))
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
 
     @property
     def lengths(self) -> npt.NDArray[np.int64]:
@@ -112,15 +122,19 @@ class EncodedCorpus:
     """Training pairs as pieces. Sources carry the language tag and the end of sentence, targets the end of sentence.
 
     vocabulary: of the pieces; its special ids pad and begin the sequences of a batch.
+    names:      of the corpora from which the pairs come.
+    corpora:    [pairs], the place of each pair's corpus in `names`; None if there is only one.
     """
 
     source: EncodedSide
     target: EncodedSide
     skipped: SkippedPairs
     vocabulary: VocabularyShape
+    names: tuple[str, ...] = ("",)
+    corpora: npt.NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
-        return len(self.source.offsets) - 1
+        return len(self.source)
 
     def pools(self, *, seed: int, epoch: int) -> "list[Callable[[], EncodedCorpus]]":
         """See `training.corpus.batching.PooledCorpus`: a corpus in memory is one pool."""

@@ -18,7 +18,7 @@ BEST_FILE = "best.translations.jsonl"
 """All dev sentences of the best validation, likewise."""
 
 NUM_SAMPLES = 6
-"""Sentences of each direction in SAMPLES_FILE."""
+"""Sentences of each dev set and direction in SAMPLES_FILE."""
 
 Value = TypeVar("Value")
 
@@ -29,17 +29,24 @@ class DevTranslation:
 
     update:    the update that was validated.
     averaged:  the updates of the checkpoints whose mean was validated instead; empty if none was.
+    set_name:  of its dev set; "" if there is only one, without a name.
     direction: such as "en→de".
-    sentence:  its number among the validated dev sentences, from 1.
+    sentence:  its number among the validated sentences of its set and direction, from 1.
     """
 
     update: int
     averaged: tuple[int, ...] = ()
+    set_name: str = ""
     direction: str
     sentence: int
     source: str
     reference: str
     hypothesis: str
+
+    @property
+    def label(self) -> str:
+        """See `ParallelText.label`."""
+        return f"{self.set_name} {self.direction}".lstrip()
 
 
 class DevTranslations:
@@ -50,8 +57,8 @@ class DevTranslations:
         self._folder = folder
         self._dev = dev
         self._samples = {
-            str(text.direction): set(
-                random.Random(f"{seed} {text.direction}").sample(
+            text.label: set(
+                random.Random(f"{seed} {text.label}").sample(
                     range(1, len(text.source) + 1), min(NUM_SAMPLES, len(text.source))
                 )
             )
@@ -71,7 +78,7 @@ class DevTranslations:
     def write(
         self, update: int, hypotheses: Mapping[str, Sequence[str]], *, averaged: Sequence[int] = (), is_best: bool
     ) -> None:
-        """hypotheses: by direction, for all of dev. averaged: see `DevTranslation`.
+        """hypotheses: by the texts' labels, for all of dev. averaged: see `DevTranslation`.
 
         Raises DragomanError as `forget_after` does; older lines then stay.
         """
@@ -79,6 +86,7 @@ class DevTranslations:
             DevTranslation(
                 update=update,
                 averaged=tuple(averaged),
+                set_name=text.set_name,
                 direction=str(text.direction),
                 sentence=number,
                 source=source,
@@ -87,7 +95,7 @@ class DevTranslations:
             )
             for text in self._dev
             for number, (source, reference, hypothesis) in enumerate(
-                zip(text.source, text.target, hypotheses[str(text.direction)], strict=True), 1
+                zip(text.source, text.target, hypotheses[text.label], strict=True), 1
             )
         ]
         if is_best:
@@ -95,7 +103,7 @@ class DevTranslations:
         path = self._folder / SAMPLES_FILE
         here = (update, bool(averaged))
         earlier = [line for line in read_dev_translations(path) if (line.update, bool(line.averaged)) < here]
-        samples = [line for line in lines if line.sentence in self._samples[line.direction]]
+        samples = [line for line in lines if line.sentence in self._samples[line.label]]
         write_atomically(path, _to_json_lines([*earlier, *samples]))
 
 
@@ -127,7 +135,7 @@ def read_json_lines(path: Path, parse: Callable[[dict[str, Any]], Value]) -> lis
 
 def _from_json(values: dict[str, Any]) -> DevTranslation:
     translation = DevTranslation(**values)
-    texts = (translation.direction, translation.source, translation.reference, translation.hypothesis)
+    texts = (translation.label, translation.source, translation.reference, translation.hypothesis)
     if not isinstance(translation.update, int) or not all(isinstance(text, str) for text in texts):
         raise TypeError("update is a number, the others are texts")
     return replace(translation, averaged=tuple(translation.averaged))

@@ -1,12 +1,13 @@
-"""BLEU on the dev set during training, measured as the model will be served."""
+"""BLEU and loss on the dev sets during training; BLEU is measured as the model will be served."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from statistics import fmean
 
 from dragoman.model.bundle import BundleConfig
-from dragoman.model.codec import Codec
-from dragoman.model.decoding.engines.engine import Engine
-from dragoman.model.decoding.loading import make_decoder
+from dragoman.model.codec import Codec, joined_ids
+from dragoman.model.decoding.engines.making import default_threads, make_engine
+from dragoman.model.decoding.loading import default_slots, make_decoder
 from dragoman.model.decoding.search_options import SearchOptions
 from dragoman.model.errors import InvalidInputError
 from dragoman.model.network.storage import pack_weights
@@ -14,66 +15,118 @@ from dragoman.model.network.transformer import Transformer
 from dragoman.model.weights import parse_weights
 from dragoman.training.config import ValidationConfig
 from dragoman.training.corpus.pairs import ParallelText
+from dragoman.training.evaluation.dev_loss import DevLoss
 from dragoman.training.evaluation.metrics import bleu_score
 from dragoman.translation.translator import Translator
 
+DECISIVE = "bleu"
+"""Name of the value of a validation that decides which network is the best."""
+
+BLEU, LOSS = f"{DECISIVE} ", "loss "
+"""Prefixes of the names of a validation's other values; the label of a text follows, see `ParallelText.label`."""
+
 
 class Validator:
-    """Scores a network on the first sentences of the dev set, in every direction."""
+    """Scores a network on the first sentences of each dev set, in every direction."""
 
     def __init__(
-        self, options: ValidationConfig, info: BundleConfig, vocabulary: Codec, dev: Sequence[ParallelText]
+        self,
+        options: ValidationConfig,
+        info: BundleConfig,
+        vocabulary: Codec,
+        dev: Sequence[ParallelText],
+        *,
+        weights: Mapping[str, float] | None = None,
+        low_precision: bool = False,
     ) -> None:
-        """dev: sentences that the model cannot take, being blank or too long, are left out of the score.
+        """dev: sentences that the model cannot take, being blank or too long, are left out of the score. weights: of
+        the dev sets by name; None if all weigh the same. low_precision: of the loss, see `DevLoss`.
 
-        Raises InvalidInputError if that leaves none of a direction.
+        Raises InvalidInputError if no sentence of a text is left.
         """
         self.tokenize = options.tokenize
         self.precision = options.precision
         self.search = SearchOptions(beam_size=options.beam_size, length_penalty=options.length_penalty)
         self.info = info
         self.vocabulary = vocabulary
+        self.weights = dict.fromkeys((text.set_name for text in dev), 1.0) if weights is None else weights
         limit = info.architecture.max_source_length
         self.dev = [
             ParallelText(
                 text.direction,
                 *first_usable(text, vocabulary, max_source_length=limit, max_sentences=options.max_sentences),
+                text.set_name,
             )
             for text in dev
         ]
         self.hypotheses: dict[str, list[str]] = {}
-        """The last call's translations of the dev sentences, by direction."""
+        """The last call's translations of the dev sentences, by the texts' labels."""
         for text in self.dev:
             if not text.source:
+                key = ".".join(filter(None, ("data.dev", text.set_name)))
                 raise InvalidInputError(
-                    f"data.dev has no sentence for {text.direction}: all are blank or have more than {limit - 2} pieces"
+                    f"{key} has no sentence for {text.direction}: all are blank or have more than {limit - 2} pieces"
                 )
+        self.dev_loss = DevLoss(self.dev, vocabulary, info.architecture, low_precision=low_precision)
 
     def __call__(self, network: Transformer) -> dict[str, float]:
-        """BLEU (cased) by direction of the network's bundle, decoded as it will be served: with the weights rounded as
-        stored, the same kernels and the same precision.
+        """The values of a validation by name: BLEU (cased) of each text and, under DECISIVE, their weighted mean; and
+        the loss of each text, in nats per target piece.
+
+        BLEU is that of the network's bundle, decoded as it will be served: with the weights rounded as stored, the same
+        kernels and the same precision. network: in evaluation mode.
 
         Raises InvalidInputError for weights that are NaN or infinite, and for a precision that the device lacks.
         """
+        self.hypotheses = self._translate(network)
+        bleu = {
+            text.label: bleu_score(self.hypotheses[text.label], text.target, tokenize=self.tokenize)
+            for text in self.dev
+        }
+        return {
+            **{f"{BLEU}{label}": score for label, score in bleu.items()},
+            DECISIVE: weighted_mean(((text.set_name, bleu[text.label]) for text in self.dev), self.weights),
+            **{f"{LOSS}{label}": loss for label, loss in self.dev_loss(network).items()},
+        }
+
+    def _translate(self, network: Transformer) -> dict[str, list[str]]:
         content = pack_weights(network, self.info.storage)
+        device = str(next(network.parameters()).device)
+        num_threads = default_threads()
+        max_slots = default_slots(device, num_threads)
         decoder = make_decoder(
             lambda: parse_weights(content, self.info, Path("the network under validation")),
             self.info,
             precision=self.precision,
-            device=str(next(network.parameters()).device),
+            device=device,
             forbidden_ids=self.vocabulary.forbidden_ids(),
+            max_slots=max_slots,
         )
-        translator = Translator(self.info, self.vocabulary, Engine(decoder))
-        self.hypotheses = {
-            str(text.direction): [
-                translation.text for translation in translator.stream(text.source, text.direction, self.search)
-            ]
-            for text in self.dev
-        }
-        return {
-            direction: bleu_score(hypotheses, text.target, tokenize=self.tokenize)
-            for (direction, hypotheses), text in zip(self.hypotheses.items(), self.dev, strict=True)
-        }
+        engine = make_engine(
+            decoder, num_threads=num_threads, max_slots=max_slots, joined_ids=joined_ids(self.vocabulary.target)
+        )
+        translator = Translator(self.info, self.vocabulary, engine)
+        try:
+            return {
+                text.label: [
+                    translation.text for translation in translator.stream(text.source, text.direction, self.search)
+                ]
+                for text in self.dev
+            }
+        finally:
+            translator.close()
+
+
+def weighted_mean(scores: Iterable[tuple[str, float]], weights: Mapping[str, float]) -> float:
+    """The weighted mean of the sets' scores, of which each is the mean of its texts'.
+
+    scores: of the texts, each with the name of its set. weights: of the sets by name; at least one is above 0.
+    """
+    by_set: dict[str, list[float]] = {}
+    for name, score in scores:
+        by_set.setdefault(name, []).append(score)
+    total = sum(weights[name] for name in by_set)
+    return sum(weights[name] * fmean(own) for name, own in by_set.items()) / total
 
 
 def first_usable(

@@ -9,6 +9,9 @@ from torch import Tensor
 BLOCK_ROWS = 512
 """Target positions per block: block logits of a vocabulary of 8,000 stay within a processor's cache."""
 
+Groups = tuple[Tensor, int] | None
+"""The group of each position, [rows] int64, and the number of groups; None if all positions are one group."""
+
 _SMALLEST = torch.finfo(torch.float32).tiny
 """Bounds the reported loss of a label at 87 nats if its probability underflows; its gradient is not bounded."""
 
@@ -37,6 +40,21 @@ class _Gradients:
             self.weight -= smoothing / self.weight.shape[0] * self._rows.sum(dim=0, dtype=self.weight.dtype)
 
 
+class _LikelihoodSums:
+    """The negative log-likelihood, summed over all positions, or over those of each group."""
+
+    def __init__(self, states: Tensor, groups: Groups) -> None:
+        self._groups = None if groups is None else groups[0]
+        self.negative = states.new_zeros(() if groups is None else (groups[1],), dtype=torch.float32)
+
+    def add(self, block: slice, log_probs: Tensor) -> None:
+        """log_probs: [rows of the block, 1], of the labels."""
+        if self._groups is None:
+            self.negative -= log_probs.sum()
+        else:
+            self.negative.index_add_(0, self._groups[block], log_probs.squeeze(1), alpha=-1)
+
+
 def _blocks(rows: int) -> Iterator[slice]:
     return (slice(start, start + BLOCK_ROWS) for start in range(0, rows, BLOCK_ROWS))
 
@@ -45,12 +63,14 @@ class _ProjectedCrossEntropy(torch.autograd.Function):
     """See `projected_cross_entropy`. The forward pass computes the gradients while a block's logits are in memory."""
 
     @staticmethod
-    def forward(ctx: Any, states: Tensor, weight: Tensor, labels: Tensor, smoothing: float) -> tuple[Tensor, Tensor]:
+    def forward(
+        ctx: Any, states: Tensor, weight: Tensor, labels: Tensor, smoothing: float, groups: Groups
+    ) -> tuple[Tensor, Tensor]:
         product_weight = weight.to(states.dtype)
         mean_weight = weight.mean(dim=0)  # [d_model]: the mean logit of a position is its state times this
         gradients = _Gradients(states, weight, product_weight) if any(ctx.needs_input_grad) else None
         smoothed_loss = states.new_zeros((), dtype=torch.float32)
-        negative_log_likelihood = states.new_zeros((), dtype=torch.float32)
+        likelihood = _LikelihoodSums(states, groups)
         for block in _blocks(states.shape[0]):
             block_labels = labels[block].unsqueeze(1)
             logits = states[block] @ product_weight.T  # [rows, V]
@@ -58,17 +78,17 @@ class _ProjectedCrossEntropy(torch.autograd.Function):
             label_log_probs = probabilities.gather(1, block_labels).float().clamp(min=_SMALLEST).log()
             log_normalizer = logits.gather(1, block_labels).float() - label_log_probs
             mean_log_probs = (states[block].to(weight.dtype) @ mean_weight).unsqueeze(1) - log_normalizer
-            negative_log_likelihood -= label_log_probs.sum()
+            likelihood.add(block, label_log_probs)
             smoothed_loss -= ((1 - smoothing) * label_log_probs + smoothing * mean_log_probs).sum()
             if gradients is not None:
                 gradients.add(block, _minus_at(probabilities, block_labels, 1 - smoothing).to(states.dtype))
         _save(ctx, gradients, smoothing, mean_weight)
-        ctx.mark_non_differentiable(negative_log_likelihood)
-        return smoothed_loss, negative_log_likelihood
+        ctx.mark_non_differentiable(likelihood.negative)
+        return smoothed_loss, likelihood.negative
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None, None]:
-        return *_scaled(ctx, gradients[0]), None, None
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
+        return *_scaled(ctx, gradients[0]), None, None, None
 
 
 class _ProjectedRDrop(torch.autograd.Function):
@@ -76,14 +96,20 @@ class _ProjectedRDrop(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, states: Tensor, weight: Tensor, labels: Tensor, smoothing: float, strength: float
+        ctx: Any,
+        states: Tensor,
+        weight: Tensor,
+        labels: Tensor,
+        smoothing: float,
+        strength: float,
+        groups: Groups,
     ) -> tuple[Tensor, Tensor]:
         rows = labels.shape[0]
         product_weight = weight.to(states.dtype)
         mean_weight = weight.mean(dim=0)
         gradients = _Gradients(states, weight, product_weight) if any(ctx.needs_input_grad) else None
         total = states.new_zeros((), dtype=torch.float32)
-        negative_log_likelihood = states.new_zeros((), dtype=torch.float32)
+        likelihood = _LikelihoodSums(states, groups)
         for first in _blocks(rows):
             first = slice(first.start, min(first.stop, rows))
             second = slice(rows + first.start, rows + first.stop)
@@ -96,7 +122,7 @@ class _ProjectedRDrop(torch.autograd.Function):
             total += strength / 4 * (forward_divergence + backward_divergence).sum()
             for values in log_probs:
                 label_log_probs = values.gather(1, block_labels)
-                negative_log_likelihood -= label_log_probs.sum() / 2
+                likelihood.add(first, label_log_probs / 2)
                 total -= ((1 - smoothing) * label_log_probs.sum() + smoothing * values.mean(dim=1).sum()) / 2
             if gradients is None:
                 continue
@@ -110,12 +136,12 @@ class _ProjectedRDrop(torch.autograd.Function):
                 _minus_at(logits_gradient, block_labels, 1 - smoothing)
                 gradients.add(block, logits_gradient.mul_(0.5).to(states.dtype))
         _save(ctx, gradients, smoothing / 2, mean_weight)
-        ctx.mark_non_differentiable(negative_log_likelihood)
-        return total, negative_log_likelihood
+        ctx.mark_non_differentiable(likelihood.negative)
+        return total, likelihood.negative
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
-        return *_scaled(ctx, gradients[0]), None, None, None
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None, None, None, None]:
+        return *_scaled(ctx, gradients[0]), None, None, None, None
 
 
 def _minus_at(values: Tensor, columns: Tensor, amount: float) -> Tensor:
@@ -135,20 +161,23 @@ def _scaled(ctx: Any, scale: Tensor) -> tuple[Tensor, Tensor]:
     return states_gradient * scale.to(states_gradient.dtype), weight_gradient * scale
 
 
-def projected_cross_entropy(states: Tensor, weight: Tensor, labels: Tensor, smoothing: float) -> tuple[Tensor, Tensor]:
+def projected_cross_entropy(
+    states: Tensor, weight: Tensor, labels: Tensor, smoothing: float, groups: Groups = None
+) -> tuple[Tensor, Tensor]:
     """Sums over all positions of the label-smoothed cross-entropy (Szegedy et al. 2016) and of the plain negative
     log-likelihood, both in nats, of the logits `states @ weight.T`.
 
     states: [rows, d_model] in any float type, which the matrix products use; probabilities and sums are in float32.
     weight: [V, d_model]; labels: [rows], no padding among them; smoothing: mass spread evenly over all V pieces.
-    Only the first of the two returned scalars can be differentiated.
+    Returns two scalars, or with groups a scalar and the likelihoods of the groups, [number]; only the first can be
+    differentiated.
     """
-    sums: tuple[Tensor, Tensor] = _ProjectedCrossEntropy.apply(states, weight, labels, smoothing)  # type: ignore[no-untyped-call]
+    sums: tuple[Tensor, Tensor] = _ProjectedCrossEntropy.apply(states, weight, labels, smoothing, groups)  # type: ignore[no-untyped-call]
     return sums
 
 
 def projected_r_drop(
-    states: Tensor, weight: Tensor, labels: Tensor, smoothing: float, strength: float
+    states: Tensor, weight: Tensor, labels: Tensor, smoothing: float, strength: float, groups: Groups = None
 ) -> tuple[Tensor, Tensor]:
     """R-Drop (Wu et al. 2021): the loss of two passes of the same positions under different dropout, plus the
     divergence of their predictions p and q.
@@ -156,7 +185,8 @@ def projected_r_drop(
     states: [2 · rows, d_model], the second pass after the first; weight, labels [rows] and smoothing as for
     `projected_cross_entropy`. strength: α of the paper, of ½ (KL(p ‖ q) + KL(q ‖ p)).
     Returns half of the paper's loss, so that a position counts as much as without R-Drop, and the mean negative
-    log-likelihood of both passes; sums in nats. Only the first can be differentiated.
+    log-likelihood of both passes, by group if there are groups of labels; sums in nats. Only the first can be
+    differentiated.
     """
-    sums: tuple[Tensor, Tensor] = _ProjectedRDrop.apply(states, weight, labels, smoothing, strength)  # type: ignore[no-untyped-call]
+    sums: tuple[Tensor, Tensor] = _ProjectedRDrop.apply(states, weight, labels, smoothing, strength, groups)  # type: ignore[no-untyped-call]
     return sums

@@ -14,10 +14,10 @@ from dragoman.training.learning.native.operations import fastest_operations
 
 
 class LossSums(NamedTuple):
-    """Sums over the target tokens of a batch, in nats, scalars in float32."""
+    """Sums over the target tokens of a batch, in nats, in float32."""
 
-    total: Tensor  # the loss; only this one can be differentiated
-    negative_log_likelihood: Tensor
+    total: Tensor  # a scalar, the loss; only this one can be differentiated
+    negative_log_likelihood: Tensor  # [corpora], each corpus's own
 
 
 class Objective(nn.Module):
@@ -62,10 +62,11 @@ class Objective(nn.Module):
         if network.config.output_bias:  # as the weight of one more number of every state, which is 1
             states = torch.cat((states, states.new_ones(len(states), 1)), dim=1)
             weight = torch.cat((weight, network.output_projection.bias.unsqueeze(1)), dim=1)
+        groups = batch.corpora.unsqueeze(1).expand_as(batch.labels)[batch.label_mask], batch.num_corpora
         if options.r_drop:
-            sums = projected_r_drop(states, weight, labels, options.label_smoothing, options.r_drop)
+            sums = projected_r_drop(states, weight, labels, options.label_smoothing, options.r_drop, groups)
         else:
-            sums = projected_cross_entropy(states, weight, labels, options.label_smoothing)
+            sums = projected_cross_entropy(states, weight, labels, options.label_smoothing, groups)
         total, negative_log_likelihood = sums
         if self.alignment_prior is not None:
             prior = self.alignment_prior.of(batch)

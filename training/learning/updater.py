@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -22,10 +23,10 @@ from dragoman.training.learning.optimizer import learning_rate, make_optimizer
 class Gradients:
     """The measures of an update before it is made; the same in all processes."""
 
-    loss: float  # sums over its target tokens, in nats
-    negative_log_likelihood: float
+    loss: float  # sum over its target tokens, in nats
+    likelihoods: dict[str, float]  # the negative log-likelihood of each corpus, likewise
     norm: float  # of the gradient of the mean loss, before it is clipped
-    num_tokens: int
+    tokens: dict[str, int]  # target tokens of each corpus
     is_stopping: bool  # a process was asked to end the run
 
 
@@ -60,7 +61,8 @@ class Updater:
         """
         num_tokens = sum(batch.num_target_tokens for batch in batches)
         own = list(enumerate(batches))[self.world.rank :: self.world.size]
-        loss = negative_log_likelihood = torch.zeros((), device=self.world.device)
+        loss = torch.zeros((), device=self.world.device)
+        likelihoods = torch.zeros(len(batches[0].pool.names), device=self.world.device)
         for number, batch in own:
             torch.manual_seed(_mix(self.seed, update, number))
             with gradient_exchange(self.module, is_last=number == own[-1][0]):
@@ -68,10 +70,20 @@ class Updater:
                 # The processes' gradients are averaged, but the loss is a mean over tokens.
                 (sums.total / (num_tokens / self.world.size)).backward()
             loss = loss + sums.total.detach()
-            negative_log_likelihood = negative_log_likelihood + sums.negative_log_likelihood.detach()
+            likelihoods = likelihoods + sums.negative_log_likelihood.detach()
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.options.clip_norm or math.inf)
-        totals = self.world.sum([loss.item(), negative_log_likelihood.item(), gather(norm).item(), float(is_stopping)])
-        return Gradients(totals[0], totals[1], totals[2] / self.world.size, num_tokens, totals[3] > 0)
+        measured = [loss.item(), gather(norm).item(), float(is_stopping), *likelihoods.tolist()]
+        total_loss, total_norm, num_stopping, *total_likelihoods = self.world.sum(measured)
+        tokens = Counter[str]()
+        for batch in batches:
+            tokens.update(batch.target_tokens_by_corpus())
+        return Gradients(
+            total_loss,
+            dict(zip(batches[0].pool.names, total_likelihoods, strict=True)),
+            total_norm / self.world.size,
+            dict(tokens),
+            num_stopping > 0,
+        )
 
     def step(self, update: int) -> None:
         """Updates the weights with the gradient of `accumulate`."""

@@ -25,6 +25,9 @@ ROUND = (1, 2, 5, 10)
 """Numbers between two labels of an axis, and their multiples by powers of ten."""
 
 LOSSES = ("loss", "negative_log_likelihood")
+OWN_LOSS = "negative_log_likelihood "
+"""Prefix of the names of the corpora's own losses, where there are several."""
+
 DRAWN_APART = {"epoch", "perplexity", *LOSSES, "learning_rate", "tokens_per_second", "gradient_norm"}
 
 Point = tuple[int, float]
@@ -70,12 +73,24 @@ def draw_curves(record: RunRecord) -> list[Chart]:
     training, validations = record.of_kind("training"), record.of_kind("validation")
     likelihood = _points(training, "negative_log_likelihood")
     scores = dict.fromkeys(name for line in validations for name in line.values if name.startswith("bleu "))
-    others = dict.fromkeys(name for line in training for name in line.values if name not in DRAWN_APART)
+    losses = dict.fromkeys(name for line in validations for name in line.values if name.startswith("loss "))
+    own = dict.fromkeys(name for line in training for name in line.values if name.startswith(OWN_LOSS))
+    others = dict.fromkeys(name for line in training for name in line.values if name not in {*DRAWN_APART, *own})
     wanted = [
         Curves(
             title="Loss, in nats per target piece",
             unit="nats per piece",
             series={_words(name): _points(training, name) for name in LOSSES},
+        ),
+        Curves(
+            title="Loss of each corpus, without smoothing",
+            unit="nats per piece",
+            series={name.removeprefix(OWN_LOSS): _points(training, name) for name in own},
+        ),
+        Curves(
+            title="Loss on the dev set, without smoothing",
+            unit="nats per piece",
+            series={name.removeprefix("loss "): _points(validations, name) for name in losses},
         ),
         Curves(
             title="Perplexity of the training data",

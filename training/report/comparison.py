@@ -19,7 +19,7 @@ from dragoman.training.report.run_record import RunRecord
 _NO_CHOICES = ("run_folder", "seed", "bundle.", "optimization.warmup_share")
 """Prefixes of keys whose values do not distinguish experiments, or follow from another's (warmup_updates)."""
 
-_PLAIN_CORPUS = {"repeat": 1, "directions": []}
+_PLAIN_CORPUS = {"repeat": 1, "directions": [], "name": None}
 """Default options of a corpus, which runs of older versions lack."""
 
 _OLD_TOKENIZER = {"validation.tokenize": DEFAULT_TOKENIZER}
@@ -53,20 +53,20 @@ class ComparedRun:
 
     @cached_property
     def bleu(self) -> dict[str, float]:
-        """BLEU of its best translations of the dev set, by direction; empty before the first validation."""
+        """BLEU of its best translations, by dev set and direction; empty before the first validation."""
         return {
-            direction: bleu_score(
+            label: bleu_score(
                 [line.hypothesis for line in lines],
                 [line.reference for line in lines],
                 tokenize=self.record.tokenizer,
             )
-            for direction, group in groupby(self.record.best_translations, key=lambda line: line.direction)
+            for label, group in groupby(self.record.best_translations, key=lambda line: line.label)
             for lines in [list(group)]
         }
 
     @cached_property
     def last_bleu(self) -> dict[str, float]:
-        """BLEU of its last validation, by direction: fine-tuning may end with less than it began with."""
+        """BLEU of its last validation, by dev set and direction: fine-tuning may end with less than it began with."""
         validations = self.record.of_kind("validation")
         values = validations[-1].values if validations else {}
         return {name.removeprefix(_BLEU): value for name, value in values.items() if name.startswith(_BLEU)}
@@ -148,7 +148,7 @@ def _choices(record: RunRecord) -> dict[str, Any]:
         else:
             flat[key] = value
     flat = {key: _without_plain_options(value) for key, value in flat.items() if not key.startswith(_NO_CHOICES)}
-    sentences = sorted((line.direction, line.source, line.reference) for line in record.best_translations)
+    sentences = sorted((line.label, line.source, line.reference) for line in record.best_translations)
     digest = hashlib.sha256(json.dumps(sentences).encode()).hexdigest() if sentences else None
     return flat | {_DEV_SET: digest}
 

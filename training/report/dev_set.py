@@ -4,8 +4,8 @@ confidence intervals, scores by length, and the sentences' lengths."""
 import statistics
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
-from typing import Any
 
 from dragoman.model.bundle import BundleConfig, read_vocabulary
 from dragoman.model.config import Direction
@@ -36,12 +36,19 @@ BOOTSTRAP = f"sacreBLEU's bootstrap with {NUM_BOOTSTRAP_SAMPLES:,} resamples"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TranslatedText:
-    """Dev sentences of one direction, with their references and the best bundle's translations."""
+    """Dev sentences of one direction, with their references and the best bundle's translations. set_name: of their
+    dev set, "" if it has none."""
 
+    set_name: str = ""
     direction: Direction
     source: tuple[str, ...]
     reference: tuple[str, ...]
     hypothesis: tuple[str, ...]
+
+    @property
+    def label(self) -> str:
+        """See `ParallelText.label`."""
+        return f"{self.set_name} {self.direction}".lstrip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +79,11 @@ def find_translations(record: RunRecord, translator: Translator | None) -> Trans
 
 
 def _kept_texts(record: RunRecord) -> Iterator[TranslatedText]:
-    for name in dict.fromkeys(line.direction for line in record.best_translations):
-        lines = [line for line in record.best_translations if line.direction == name]
+    for label in dict.fromkeys(line.label for line in record.best_translations):
+        lines = [line for line in record.best_translations if line.label == label]
         yield TranslatedText(
-            direction=Direction.parse(name),
+            set_name=lines[0].set_name,
+            direction=Direction.parse(lines[0].direction),
             source=tuple(line.source for line in lines),
             reference=tuple(line.reference for line in lines),
             hypothesis=tuple(line.hypothesis for line in lines),
@@ -84,28 +92,29 @@ def _kept_texts(record: RunRecord) -> Iterator[TranslatedText]:
 
 def _read_dev_set(record: RunRecord, info: BundleConfig) -> list[ParallelText]:
     """The sentences that the run validates. Raises NotFoundError or InvalidInputError for missing or invalid files."""
-    dev: Any = record.option("data", "dev") or {}
+    sets = record.dev_files
     if record.option("data", "grammar") is not None:
-        dev = {code: record.folder / "corpus" / f"dev.{code}" for code in ("en", "de")}
+        sets = {"": {code: str(record.folder / "corpus" / f"dev.{code}") for code in ("en", "de")}}
     limit = int(record.option("validation", "max_sentences") or DEFAULT_SENTENCES)
     vocabulary = read_vocabulary(record.bundle_folder, info)
     texts = []
-    for direction in info.directions:
-        if not {direction.source, direction.target} <= dev.keys():
+    for (name, files), direction in product(sets.items(), info.directions):
+        if not {direction.source, direction.target} <= files.keys():
             continue
-        sides = [list(read_lines(Path(dev[code]))) for code in (direction.source, direction.target)]
-        text = ParallelText(direction, *(side[: min(map(len, sides))] for side in sides))
+        source, target = (list(read_lines(Path(files[code]))) for code in (direction.source, direction.target))
+        length = min(len(source), len(target))
+        text = ParallelText(direction, source[:length], target[:length], name)
         longest = info.architecture.max_source_length
-        texts.append(
-            ParallelText(direction, *first_usable(text, vocabulary, max_source_length=longest, max_sentences=limit))
-        )
+        source, target = first_usable(text, vocabulary, max_source_length=longest, max_sentences=limit)
+        texts.append(ParallelText(direction, source, target, name))
     return [text for text in texts if text.source]
 
 
 def _translate(record: RunRecord, translator: Translator, text: ParallelText) -> TranslatedText:
     stream = translator.stream(text.source, text.direction, search_options(record))
-    translations = track_on_terminal(stream, f"dev set {text.direction}", len(text.source))
+    translations = track_on_terminal(stream, f"dev set {text.label}", len(text.source))
     return TranslatedText(
+        set_name=text.set_name,
         direction=text.direction,
         source=tuple(text.source),
         reference=tuple(text.target),
@@ -126,7 +135,7 @@ def search_options(record: RunRecord, *, return_attention: bool = False) -> Sear
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScoreRow:
-    """One metric of one direction. low, high: the 95 % confidence interval."""
+    """One metric of one direction of a dev set. low, high: the 95 % confidence interval."""
 
     direction: str
     num_sentences: int
@@ -176,7 +185,7 @@ def score_rows(text: TranslatedText, tokenize: str = DEFAULT_TOKENIZER) -> list[
         low, high = score.comparison.confidence_interval
         rows.append(
             ScoreRow(
-                direction=str(text.direction),
+                direction=text.label,
                 num_sentences=report.num_sentences,
                 metric=name,
                 score=score.score,
@@ -196,7 +205,7 @@ def length_rows(text: TranslatedText, tokenize: str = DEFAULT_TOKENIZER) -> list
         groups.setdefault(sum(words >= limit for limit in LENGTH_LIMITS), []).append(number)
     return [
         LengthRow(
-            direction=str(text.direction),
+            direction=text.label,
             words=_name_group(group),
             num_sentences=len(numbers),
             bleu=bleu_score(
@@ -219,7 +228,7 @@ def _name_group(group: int) -> str:
 def text_row(text: TranslatedText) -> TextRow:
     num_reference_words = _num_words(text.reference)
     return TextRow(
-        direction=str(text.direction),
+        direction=text.label,
         num_sentences=len(text.source),
         source=_lengths(text.source),
         reference=_lengths(text.reference),

@@ -38,6 +38,7 @@ class Version:
 class History:
     """A dev sentence and its versions, newest first. num_left_out: number of older versions left out."""
 
+    label: str
     direction: str
     sentence: int
     source: str
@@ -47,7 +48,7 @@ class History:
 
 
 def tell_histories(samples: Sequence[DevTranslation], best: Sequence[DevTranslation] = ()) -> list[History]:
-    """One for each sentence of each direction, in their order.
+    """One for each sentence of each dev set and direction, in their order.
 
     best: the translations of the bundle. A mean of checkpoints that has made other ones was not kept: it is named so,
     and never the newest.
@@ -55,7 +56,7 @@ def tell_histories(samples: Sequence[DevTranslation], best: Sequence[DevTranslat
     kept = {translation.averaged for translation in best}
     by_sentence: dict[tuple[str, int], list[DevTranslation]] = {}
     for sample in samples:
-        by_sentence.setdefault((sample.direction, sample.sentence), []).append(sample)
+        by_sentence.setdefault((sample.label, sample.sentence), []).append(sample)
     return [_tell_history(translations, kept) for translations in by_sentence.values()]
 
 
@@ -76,6 +77,7 @@ def _tell_history(translations: Sequence[DevTranslation], kept: Set[tuple[int, .
     ]
     newest = translations[-1]
     return History(
+        label=newest.label,
         direction=newest.direction,
         sentence=newest.sentence,
         source=newest.source,

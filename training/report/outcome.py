@@ -3,7 +3,6 @@
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from dragoman.training.report.run_record import RunRecord
 
@@ -51,8 +50,8 @@ def next_commands(record: RunRecord) -> list[str]:
     """The three commands that most people want now."""
     best = shlex.quote(str(record.bundle_folder))
     source, target = _first_direction(record)
-    files = record.option("data", "dev") or {}
-    test = [_test_file(files, language) for language in (source, target)]
+    sets = [files for files in record.dev_files.values() if {source, target} <= files.keys()]
+    test = [_test_file(sets[0] if sets else {}, language) for language in (source, target)]
     return [
         f"dragoman report {shlex.quote(str(record.folder))}",
         f"dragoman evaluate {best} --from {source} --to {target} --source {test[0]} --reference {test[1]}",
@@ -67,10 +66,10 @@ def _first_direction(record: RunRecord) -> tuple[str, str]:
     return "SOURCE", "TARGET"
 
 
-def _test_file(files: Mapping[str, Any], language: str) -> str:
+def _test_file(files: Mapping[str, str], language: str) -> str:
     """The test file beside the dev file, if there is one, or a name in its place."""
     if language in files:
-        dev = Path(str(files[language]))
+        dev = Path(files[language])
         beside = dev.with_name(dev.name.replace("dev", "test"))
         if beside != dev and beside.exists():
             return shlex.quote(str(beside))

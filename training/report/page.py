@@ -88,8 +88,9 @@ def make_page(record: RunRecord) -> str:
         test_scores=record.bundle.scores if record.bundle is not None else (),
         bootstrap=BOOTSTRAP,
         histories=[
-            (Direction.parse(name), list(group))
-            for name, group in groupby(histories, key=lambda history: history.direction)
+            (label, Direction.parse(histories[0].direction), histories)
+            for label, group in groupby(histories, key=lambda history: history.label)
+            for histories in [list(group)]
         ],
         pictures=pictures,
         no_pictures=problem or no_pictures,
@@ -160,7 +161,7 @@ def _load_translator(record: RunRecord) -> tuple[Translator | None, str]:
 
 def _picture(
     record: RunRecord, translator: Translator | None, dev: TranslatedDevSet
-) -> tuple[list[tuple[Direction, list[AttentionPicture]]], str]:
+) -> tuple[list[tuple[str, list[AttentionPicture]]], str]:
     """Pictures of the samples, and the reason if there are none."""
     if translator is None:
         return [], ""
@@ -168,12 +169,11 @@ def _picture(
     options = search_options(record, return_attention=True)
     try:
         for text in dev.texts:
-            name = str(text.direction)
-            samples = dict.fromkeys(sample.source for sample in record.samples if sample.direction == name)
+            samples = dict.fromkeys(sample.source for sample in record.samples if sample.label == text.label)
             sources = list(samples) or text.source
             drawn = list(picture_attention(translator, text.direction, sources, options))
             if drawn:
-                pictures.append((text.direction, drawn))
+                pictures.append((text.label, drawn))
     except DragomanError as error:
         return [], f"The best bundle cannot translate the dev sentences: {error}"
     return pictures, "There is no dev sentence short enough for a picture."

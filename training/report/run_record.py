@@ -81,6 +81,17 @@ class RunRecord:
         return name
 
     @property
+    def dev_files(self) -> dict[str, dict[str, str]]:
+        """The files of each dev set, by its name and their language; the name is "" for a single set without one."""
+        dev = self.option("data", "dev")
+        sets = dev if isinstance(dev, dict) else {}
+        named = {name: files for name, files in sets.items() if isinstance(files, dict)}
+        return {
+            name: {code: path for code, path in files.items() if isinstance(path, str)}
+            for name, files in (named or {"": sets}).items()
+        }
+
+    @property
     def update(self) -> int:
         """The last measured update; 0 before the first."""
         return self.measurements[-1].update if self.measurements else 0

@@ -12,6 +12,7 @@ from dragoman.model.network.storage import pack_weights
 from dragoman.model.network.transformer import Transformer, num_parameters
 from dragoman.training.card import model_card
 from dragoman.training.config import RunConfig
+from dragoman.training.evaluation.validation import DECISIVE
 from dragoman.training.run.progress import Progress
 
 
@@ -52,8 +53,9 @@ class BestBundle:
         except (InvalidInputError, KeyError, TypeError, ValueError):
             return -1.0
 
-    def offer(self, network: Transformer, progress: Progress, bleu: float, averaged: list[int]) -> bool:
+    def offer(self, network: Transformer, progress: Progress, values: dict[str, float], averaged: list[int]) -> bool:
         """See `training.run.trainer.Offer`. Raises DragomanError when the bundle cannot be written."""
+        bleu = values[DECISIVE]
         if bleu <= self.bleu:
             return False
         options = self.config.bundle
@@ -62,6 +64,7 @@ class BestBundle:
             "data": options.data,
             "licence": options.licence,
             "dev_bleu": bleu,
+            "dev_scores": {name: value for name, value in values.items() if name != DECISIVE},
             "sentence_pairs": self.num_pairs,
             "updates": progress.update,
             "target_tokens": progress.target_tokens,

@@ -36,19 +36,19 @@ def find_contradictions(text: RunText) -> list[str]:
     found = []
     for part in _once(text.train):
         found += _judge_sides(part)
-    for dev in {frozenset((dev.direction.source, dev.direction.target)): dev for dev in text.dev}.values():
+    pairs = {(dev.set_name, frozenset((dev.direction.source, dev.direction.target))): dev for dev in text.dev}
+    for dev in pairs.values():
         found += _find_dev_in_train(dev, [part for part in text.train if part.direction == dev.direction])
     files = {path: language for part in text.train for path, language in _languages(part)}
     found += filter(None, (_judge_language(str(path), _sample(path), language) for path, language in files.items()))
     sides = {
-        language: sentences
+        (dev.set_name, language): sentences
         for dev in text.dev
         for language, sentences in ((dev.direction.source, dev.source), (dev.direction.target, dev.target))
     }
-    found += filter(
-        None,
-        (_judge_language(f"data.dev.{code}", sentences[:SAMPLE_LINES], code) for code, sentences in sides.items()),
-    )
+    for (name, code), sentences in sides.items():
+        key = ".".join(filter(None, ("data.dev", name, code)))
+        found += filter(None, [_judge_language(key, sentences[:SAMPLE_LINES], code)])
     return list(dict.fromkeys(found))
 
 
@@ -93,8 +93,8 @@ def _find_dev_in_train(dev: ParallelText, parts: Sequence[ParallelFiles]) -> lis
                     known.add(pair)
         if len(known) >= _KNOWN_SHARE * len(wanted) > 0:
             warnings.append(
-                f"{len(known):,} of the dev set's {len(wanted):,} pairs are in {part.source.path}, too: dev BLEU is "
-                "higher than that of new text, and says less about when to stop"
+                f"{len(known):,} of the {f'dev set {dev.set_name}'.rstrip()}'s {len(wanted):,} pairs are in "
+                f"{part.source.path}, too: dev BLEU is higher than that of new text, and says less about when to stop"
             )
     return warnings
 

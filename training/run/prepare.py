@@ -1,7 +1,7 @@
 """From a configuration to the trainer's material: the corpora as text, the vocabulary and the dev set."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -12,13 +12,13 @@ from dragoman.model.config import Direction
 from dragoman.model.errors import InvalidInputError, NotFoundError
 from dragoman.model.files import read_bytes, write_atomically
 from dragoman.model.vocabulary import PieceModel, PieceModelOptions, Vocabulary, train_piece_model
-from dragoman.training.config import CorpusConfig, RunConfig, spoken_by
+from dragoman.training.config import RunConfig
 from dragoman.training.corpus.cache import ParallelFiles
 from dragoman.training.corpus.pairs import ParallelText, check_same_length, read_parallel
 from dragoman.training.corpus.text_file import TextFile, inspect_text
 from dragoman.training.evaluation.metrics import tokenizer_warning
 from dragoman.training.learning.lexicon import learn_lexicon
-from dragoman.training.text_config import VocabularyConfig
+from dragoman.training.text_config import CorpusConfig, DevSetConfig, VocabularyConfig
 from dragoman.training.vocabulary.extension import extend_piece_model
 from dragoman.training.vocabulary.normalization import nfc_rules, write_rules
 from dragoman.translation.batch.lines import read_lines
@@ -45,11 +45,17 @@ def read_run_text(config: RunConfig) -> RunText:
     data = config.data
     directions = data.parsed_directions
     inspected: dict[Path, TextFile] = {}
-    train = [part for corpus in data.train for part in _find_parts(corpus, directions, inspected)]
+    train = [
+        part
+        for name, corpus in zip(data.corpus_names, data.train, strict=True)
+        for part in _find_parts(name, corpus, directions, inspected)
+    ]
+    dev = [text for name, files in data.dev_sets.items() for text in _read_dev_set(name, files, directions)]
     checksums = {str(path): file.checksum for path, file in inspected.items()}
-    for code in _languages(spoken_by(data.dev, directions)):
-        checksums[str(data.dev[code])] = inspect_text(data.dev[code]).checksum
-    return RunText(train=train, dev=_read_corpus(data.dev, directions), checksums=dict(sorted(checksums.items())))
+    for files in data.dev_sets.values():
+        for code in _languages(files.taught(directions)):
+            checksums[str(files.files[code])] = inspect_text(files.files[code]).checksum
+    return RunText(train=train, dev=dev, checksums=dict(sorted(checksums.items())))
 
 
 def _languages(directions: Sequence[Direction]) -> list[str]:
@@ -57,7 +63,7 @@ def _languages(directions: Sequence[Direction]) -> list[str]:
 
 
 def _find_parts(
-    corpus: CorpusConfig, directions: Sequence[Direction], inspected: dict[Path, TextFile]
+    name: str, corpus: CorpusConfig, directions: Sequence[Direction], inspected: dict[Path, TextFile]
 ) -> list[ParallelFiles]:
     """The corpus in each direction that learns from it. inspected: the files inspected so far, each once."""
     files, taught = corpus.files, corpus.taught(directions)
@@ -69,17 +75,21 @@ def _find_parts(
         first = inspected[files[languages[0]]]
         check_same_length((first.path, first.num_lines), (path, inspected[path].num_lines))
     return [
-        ParallelFiles(direction, inspected[files[direction.source]], inspected[files[direction.target]], corpus.repeat)
+        ParallelFiles(
+            direction, inspected[files[direction.source]], inspected[files[direction.target]], corpus.repeat, name
+        )
         for direction in taught
     ]
 
 
-def _read_corpus(files: Mapping[str, Path], directions: Sequence[Direction]) -> list[ParallelText]:
-    """A text for each direction between the corpus's languages; each file is read once."""
-    taught = spoken_by(files, directions)
+def _read_dev_set(name: str, dev: DevSetConfig, directions: Sequence[Direction]) -> list[ParallelText]:
+    """A text for each direction that the set measures; each file is read once."""
+    files, taught = dev.files, dev.taught(directions)
     languages = _languages(taught)
     sentences = dict(zip(languages, read_parallel([files[language] for language in languages]), strict=True))
-    return [ParallelText(direction, sentences[direction.source], sentences[direction.target]) for direction in taught]
+    return [
+        ParallelText(direction, sentences[direction.source], sentences[direction.target], name) for direction in taught
+    ]
 
 
 def make_vocabulary(config: RunConfig, train: Sequence[ParallelFiles], initial: Codec | None = None) -> Codec:

@@ -2,11 +2,14 @@
 
 import json
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from dragoman.training.corpus.batching import Position
 from dragoman.training.learning.stability import Stability
 from dragoman.training.learning.updater import Gradients
+
+OWN_LOSS = "negative_log_likelihood "
+"""Prefix of the names of the corpora's own losses in metrics.jsonl."""
 
 
 @dataclass(slots=True)
@@ -19,15 +22,27 @@ class Window:
     loss: float = 0.0
     negative_log_likelihood: float = 0.0
     gradient_norm: float = 0.0
+    corpora: dict[str, list[float]] = field(default_factory=dict)  # of each: negative log-likelihood, tokens
 
     def means(self) -> dict[str, float]:
-        """Means per target token, of the norm per update; there must have been an update."""
+        """Means per target token, of the norm per update; there must have been an update. Of several corpora also each
+        one's own."""
+        own = self.corpora.items() if len(self.corpora) > 1 else ()
         return {
             "loss": self.loss / self.tokens,
             "negative_log_likelihood": self.negative_log_likelihood / self.tokens,
+            **{f"{OWN_LOSS}{name}": likelihood / tokens for name, (likelihood, tokens) in own if tokens},
             "gradient_norm": self.gradient_norm / self.updates,
             "tokens_per_second": self.tokens / max(self.seconds, 1e-9),
         }
+
+
+class Validation(NamedTuple):
+    """What a validation measured: `bleu` decides which network is the best, `values` has all, see `Validator`."""
+
+    update: int
+    bleu: float
+    values: dict[str, float]
 
 
 @dataclass(slots=True)
@@ -39,7 +54,7 @@ class Progress:
     num_batches: int = 0  # per update, of all processes; 0 before the first
     seconds: float = 0.0  # spent training, over all resumptions
     target_tokens: int = 0  # trained on
-    validations: list[tuple[int, float]] = field(default_factory=list)  # (update, mean BLEU)
+    validations: list[Validation] = field(default_factory=list)
     stability: Stability = field(default_factory=Stability)
     window: Window = field(default_factory=Window)
     awaits_checkpoint: bool = False  # one is due
@@ -47,18 +62,23 @@ class Progress:
     stops: list[int] = field(default_factory=list)  # updates whose checkpoint a signal, not the schedule, requested
 
     @property
-    def best(self) -> tuple[int, float] | None:
+    def best(self) -> Validation | None:
         """The best validation so far, the earliest among equals."""
-        return max(self.validations, key=lambda validation: (validation[1], -validation[0]), default=None)
+        return max(self.validations, key=lambda validation: (validation.bleu, -validation.update), default=None)
 
     def count(self, gradients: Gradients) -> None:
         """Adds a good update."""
-        self.target_tokens += gradients.num_tokens
+        num_tokens = sum(gradients.tokens.values())
+        self.target_tokens += num_tokens
         window = self.window
         window.updates += 1
-        window.tokens += gradients.num_tokens
+        window.tokens += num_tokens
         window.loss += gradients.loss
-        window.negative_log_likelihood += gradients.negative_log_likelihood
+        window.negative_log_likelihood += sum(gradients.likelihoods.values())
+        for name, likelihood in gradients.likelihoods.items():
+            sums = window.corpora.setdefault(name, [0.0, 0])
+            sums[0] += likelihood
+            sums[1] += gradients.tokens[name]
         window.gradient_norm += gradients.norm
 
     def count_seconds(self, seconds: float) -> None:
@@ -72,5 +92,7 @@ class Progress:
         values["position"] = Position(**values["position"])
         values["stability"] = Stability(**values["stability"])
         values["window"] = Window(**values["window"])
-        values["validations"] = [(update, bleu) for update, bleu in values["validations"]]
+        values["validations"] = [  # an older version kept update and BLEU alone
+            Validation(update, bleu, *more or [{}]) for update, bleu, *more in values["validations"]
+        ]
         return cls(**values)

@@ -13,7 +13,9 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from dragoman.model.errors import DragomanError
 from dragoman.model.files import write_atomically
+from dragoman.training.evaluation.validation import BLEU, DECISIVE, LOSS
 from dragoman.training.run.event_file import EventFile, write_whole
+from dragoman.training.run.progress import OWN_LOSS
 
 
 class TrainingDisplay:
@@ -52,9 +54,12 @@ class TrainingDisplay:
     def advance(self, update: int) -> None:
         self._bar.update(self._task, completed=update)
 
-    def measured(self, update: int, *, loss: float, tokens_per_second: float) -> None:
-        """loss: per target piece, in nats."""
-        measured = f"{tokens_per_second:,.0f} tokens/s  loss {loss:.3f}  "
+    def measured(
+        self, update: int, *, loss: float, tokens_per_second: float, own: Mapping[str, float] | None = None
+    ) -> None:
+        """loss: per target piece, in nats. own: that of each of several corpora, without smoothing."""
+        corpora = ", ".join(f"{name} {value:.3f}" for name, value in (own or {}).items())
+        measured = f"{tokens_per_second:,.0f} tokens/s  loss {loss:.3f}{f' (unsmoothed: {corpora})' * bool(corpora)}  "
         self._bar.update(self._task, completed=update, measured=measured)
         if not self._live:
             left = (time.monotonic() - self._start) / max(1, update - self._first) * (self._total - update)
@@ -63,11 +68,16 @@ class TrainingDisplay:
                 soft_wrap=True,
             )
 
-    def validated(self, update: int, bleu: dict[str, float], *, is_best: bool) -> None:
-        """bleu: by direction."""
-        scores = "  ".join(f"{direction} {score:.1f}" for direction, score in bleu.items())
-        self._bar.update(self._task, bleu=f"BLEU {scores}")
-        self.say(f"update {update:,}: dev BLEU {scores}{'  (best so far)' if is_best else ''}")
+    def validated(self, update: int, values: Mapping[str, float], *, is_best: bool) -> None:
+        """values: what a `Validator` measured."""
+        scores, losses = (_under(prefix, values) for prefix in (BLEU, LOSS))
+        shown = "  ".join(f"{label} {score:.1f}" for label, score in scores.items())
+        self._bar.update(self._task, bleu=f"BLEU {shown}")
+        if len({label.rpartition(" ")[0] for label in scores}) > 1:
+            shown += f", all {values[DECISIVE]:.1f}"
+        if losses:
+            shown += f"; loss {', '.join(f'{loss:.3f}' for loss in losses.values())}"
+        self.say(f"update {update:,}: dev BLEU {shown}{'  (best so far)' if is_best else ''}")
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -156,6 +166,11 @@ def _parse(line: bytes) -> dict[str, Any] | None:
     return values
 
 
+def _under(prefix: str, values: Mapping[str, float]) -> dict[str, float]:
+    """The values whose names have the prefix, by the rest of their names."""
+    return {name.removeprefix(prefix): value for name, value in values.items() if name.startswith(prefix)}
+
+
 class Reporter:
     """The display and the log of a run. On a full disk it shows the error, and training goes on."""
 
@@ -172,14 +187,18 @@ class Reporter:
 
     def trained(self, update: int, values: Mapping[str, float]) -> None:
         """values: as logged, with "loss" and "tokens_per_second"."""
-        self.display.measured(update, loss=values["loss"], tokens_per_second=values["tokens_per_second"])
+        self.display.measured(
+            update,
+            loss=values["loss"],
+            tokens_per_second=values["tokens_per_second"],
+            own=_under(OWN_LOSS, values),
+        )
         self._write("training", update, values)
 
-    def validated(self, update: int, bleu: dict[str, float], *, mean: float, is_best: bool) -> None:
-        """bleu: by direction."""
-        self.display.validated(update, bleu, is_best=is_best)
-        scores = {f"bleu {direction}": score for direction, score in bleu.items()}
-        self._write("validation", update, {**scores, "bleu": mean})
+    def validated(self, update: int, values: Mapping[str, float], *, is_best: bool) -> None:
+        """values: what a `Validator` measured."""
+        self.display.validated(update, values, is_best=is_best)
+        self._write("validation", update, values)
 
     def left_out(self, update: int, fault: str) -> None:
         """Reports an update that was skipped. fault: the reason."""

@@ -10,20 +10,21 @@ from dragoman.model.errors import DragomanError
 from dragoman.model.network.transformer import Transformer
 from dragoman.training.config import RunConfig
 from dragoman.training.corpus.batching import BatchStream, PlannedBatch, PooledCorpus
+from dragoman.training.evaluation.validation import DECISIVE
 from dragoman.training.learning.guided_alignment import AlignmentPrior
 from dragoman.training.learning.optimizer import learning_rate
 from dragoman.training.learning.updater import Gradients, Updater
 from dragoman.training.run.checkpoint import CheckpointFolder
 from dragoman.training.run.interruption import Interrupted, StopSignals
-from dragoman.training.run.progress import Progress, Window
+from dragoman.training.run.progress import Progress, Validation, Window
 from dragoman.training.run.reporting import MetricsLog, Reporter, TrainingDisplay
 
 Validate = Callable[[Transformer], dict[str, float]]
-"""BLEU by direction of a network in evaluation mode."""
+"""Measures a network in evaluation mode; see `training.evaluation.validation.Validator`."""
 
-Offer = Callable[[Transformer, Progress, float, list[int]], bool]
-"""Takes a validated network, the run's progress, the network's mean BLEU and, for a mean of checkpoints, their updates.
-Keeps the network and returns True if it is the best so far."""
+Offer = Callable[[Transformer, Progress, dict[str, float], list[int]], bool]
+"""Takes a validated network, the run's progress, what was measured and, for a mean of checkpoints, their updates. Keeps
+the network and returns True if it is the best so far."""
 
 
 class Trainer:
@@ -112,10 +113,10 @@ class Trainer:
         if self.candidate is None or self.config.averaging.checkpoints == 1 or len(updates) < 2:
             return
         self.checkpoints.average(updates, self.candidate)
-        bleu = self._score()
-        is_best = self._offer(_mean(bleu), updates)
+        values = self._measure()
+        is_best = self._offer(values, updates)
         display.say(f"the mean of the checkpoints {', '.join(map(str, updates))}:")
-        display.validated(self.progress.update, bleu, is_best=is_best)
+        display.validated(self.progress.update, values, is_best=is_best)
 
     def _train_on(self, batches: list[PlannedBatch], reporter: Reporter, signals: StopSignals) -> Gradients:
         """Makes an update, unless it is bad."""
@@ -205,32 +206,31 @@ class Trainer:
         progress = self.progress
         self.updater.copy_weights_to(self.candidate)
 
-        def score() -> dict[str, float]:
+        def measure() -> dict[str, float]:
             with signals.ending_at_once(progress.update):
-                return self._score()
+                return self._measure()
 
-        bleu = self.world.on_main(score)
-        mean = _mean(bleu)
-        progress.validations.append((progress.update, mean))
-        is_best = self.world.on_main(lambda: self._offer_unless_full(mean, reporter))
-        reporter.validated(progress.update, bleu, mean=mean, is_best=is_best)
+        values = self.world.on_main(measure)
+        progress.validations.append(Validation(progress.update, values[DECISIVE], values))
+        is_best = self.world.on_main(lambda: self._offer_unless_full(values, reporter))
+        reporter.validated(progress.update, values, is_best=is_best)
         if self._has_stalled():
             reporter.say(f"no better BLEU in {self.config.validation.patience} validations: stopping early")
 
-    def _score(self) -> dict[str, float]:
-        """BLEU of the candidate, by direction. This and the following methods are for the main process alone."""
+    def _measure(self) -> dict[str, float]:
+        """Validates the candidate. This and the following methods are for the main process alone."""
         assert self.candidate is not None
         assert self.validate is not None
         return self.validate(self.candidate)
 
-    def _offer(self, bleu: float, averaged: list[int]) -> bool:
+    def _offer(self, values: dict[str, float], averaged: list[int]) -> bool:
         assert self.candidate is not None
         assert self.offer is not None
-        return self.offer(self.candidate, self.progress, bleu, averaged)
+        return self.offer(self.candidate, self.progress, values, averaged)
 
-    def _offer_unless_full(self, bleu: float, reporter: Reporter) -> bool:
+    def _offer_unless_full(self, values: dict[str, float], reporter: Reporter) -> bool:
         try:
-            return self._offer(bleu, [])
+            return self._offer(values, [])
         except DragomanError as error:
             if self.progress.update == self.config.optimization.max_updates:
                 raise
@@ -241,7 +241,7 @@ class Trainer:
         best = self.progress.best
         if best is None:
             return False
-        later = sum(update > best[0] for update, _ in self.progress.validations)
+        later = sum(validation.update > best.update for validation in self.progress.validations)
         return later >= self.config.validation.patience
 
     def _scheduled_checkpoints(self) -> list[int]:
@@ -259,9 +259,5 @@ class Trainer:
         existing = [update for update in self._scheduled_checkpoints() if update > 0]
         if options.select == "last":
             return existing[-options.checkpoints :]
-        ranked = sorted(self.progress.validations, key=lambda validation: validation[1], reverse=True)
-        return sorted([update for update, _ in ranked if update in existing][: options.checkpoints])
-
-
-def _mean(bleu: dict[str, float]) -> float:
-    return sum(bleu.values()) / len(bleu)
+        ranked = sorted(self.progress.validations, key=lambda validation: validation.bleu, reverse=True)
+        return sorted([one.update for one in ranked if one.update in existing][: options.checkpoints])

@@ -19,7 +19,7 @@ from dragoman.training.corpus.cache import CachedCorpus, ParallelFiles, open_cor
 from dragoman.training.display import show_phase
 from dragoman.training.evaluation.dev_translations import DevTranslations
 from dragoman.training.evaluation.metrics import check_tokenizer
-from dragoman.training.evaluation.validation import Validator
+from dragoman.training.evaluation.validation import DECISIVE, Validator
 from dragoman.training.learning.distributed import World, join_world
 from dragoman.training.report.run_record import WARNINGS_FILE
 from dragoman.training.run.best_bundle import BestBundle
@@ -50,12 +50,12 @@ class _Results:
     validate: Validator
     translations: DevTranslations
 
-    def offer(self, network: Transformer, progress: Progress, bleu: float, averaged: list[int]) -> bool:
+    def offer(self, network: Transformer, progress: Progress, values: dict[str, float], averaged: list[int]) -> bool:
         """See `training.run.trainer.Offer`. Keeps the dev set's translations, too."""
         # Before the bundle, so that a kill between the two does not leave a bundle with another one's translations.
-        is_best = bleu > self.best.bleu
+        is_best = values[DECISIVE] > self.best.bleu
         self.translations.write(progress.update, self.validate.hypotheses, averaged=averaged, is_best=is_best)
-        return self.best.offer(network, progress, bleu, averaged)
+        return self.best.offer(network, progress, values, averaged)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +125,7 @@ def _train(config: RunConfig, world: World, *, resume: bool) -> Path:
             record_start(
                 config.run_folder, world, seed=config.seed, checksums=results.best.checksums, update=progress.update
             )
-            validated = max((update for update, _ in progress.validations), default=0)
+            validated = max((validation.update for validation in progress.validations), default=0)
             results.translations.forget_after(progress.update)
             log = MetricsLog(config.run_folder, resumed_update=progress.update, validated_update=validated)
         with log or nullcontext():
@@ -178,7 +178,14 @@ def _make_material(config: RunConfig, world: World, *, resume: bool) -> _Materia
     best = BestBundle(
         config, vocabulary, network, num_pairs=len(corpus), checksums=checksums, start=circumstances(world)
     )
-    validate = Validator(config.validation, best.info, vocabulary, text.dev)
+    validate = Validator(
+        config.validation,
+        best.info,
+        vocabulary,
+        text.dev,
+        weights={name: dev.weight for name, dev in config.data.dev_sets.items()},
+        low_precision=config.optimization.precision == "bfloat16",
+    )
     if not resume:
         save_vocabulary(config, vocabulary)
         write_atomically(config.run_folder / CHECKSUMS_FILE, json.dumps(checksums, indent=2) + "\n")

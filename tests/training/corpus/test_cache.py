@@ -13,12 +13,11 @@ import pytest
 from dragoman.model.config import Direction
 from dragoman.model.errors import DragomanError, InvalidInputError
 from dragoman.model.vocabulary import PieceModelOptions, Vocabulary, train_piece_model
-from dragoman.training.config import DataConfig
 from dragoman.training.corpus.batching import BatchStream, Position
 from dragoman.training.corpus.cache import CachedCorpus, ParallelFiles, open_corpus
 from dragoman.training.corpus.pairs import EncodedCorpus, encode_corpus
 from dragoman.training.corpus.text_file import inspect_text
-from dragoman.training.text_config import AugmentationConfig, SubwordRegularizationConfig
+from dragoman.training.text_config import AugmentationConfig, DataConfig, SubwordRegularizationConfig
 from tests.training.tiny import FILES
 
 EN_DE, DE_EN = Direction("en", "de"), Direction("de", "en")

@@ -13,7 +13,8 @@ from dragoman.model.errors import InvalidInputError
 from dragoman.model.network.storage import load_network, pack_weights
 from dragoman.training.config import ValidationConfig
 from dragoman.training.corpus.pairs import ParallelText
-from dragoman.training.evaluation.validation import Validator
+from dragoman.training.evaluation.validation import Validator, weighted_mean
+from dragoman.translation.scoring.scorer import Scorer
 from dragoman.translation.translator import Translator
 
 EN_DE, DE_EN = Direction("en", "de"), Direction("de", "en")
@@ -46,9 +47,11 @@ def test_what_is_scored_is_what_the_bundle_translates_when_it_is_served(
     bundle = tmp_path / "bundle"
     write_bundle(bundle, info, read_vocabulary(tiny_bundle, info), pack_weights(network, storage), card="")
 
-    assert validator(bundle, dev, beam_size=3, tokenize="none", precision=precision)(network) == {
-        "en→de": 10.0,
-        "de→en": 20.0,
+    values = validator(bundle, dev, beam_size=3, tokenize="none", precision=precision)(network)
+    assert {name: value for name, value in values.items() if name.startswith("bleu")} == {
+        "bleu en→de": 10.0,
+        "bleu de→en": 20.0,
+        "bleu": 15.0,
     }
 
     search = SearchOptions(beam_size=3)
@@ -62,7 +65,7 @@ def test_what_is_scored_is_what_the_bundle_translates_when_it_is_served(
 def test_bleu_of_a_random_network_is_low(tiny_bundle: Path) -> None:
     network = load_network(tiny_bundle, read_config(tiny_bundle))
     scores = validator(tiny_bundle, [ParallelText(EN_DE, SOURCES, TARGETS)])(network)
-    assert 0.0 <= scores["en→de"] < 10.0  # random weights
+    assert 0.0 <= scores["bleu en→de"] < 10.0  # random weights
 
 
 def test_sentences_that_the_model_cannot_take_are_left_out(tiny_bundle: Path) -> None:
@@ -84,6 +87,40 @@ def test_a_dev_set_without_a_usable_sentence_is_refused_before_training(tiny_bun
         InvalidInputError, match=r"data\.dev has no sentence for de→en: all are blank or have more than"
     ):
         validator(tiny_bundle, dev)
+
+
+def test_sets_weigh_as_they_are_told_however_many_directions_they_have() -> None:
+    scores = [("general", 10.0), ("general", 30.0), ("domain", 50.0)]
+    assert weighted_mean(scores, {"general": 1.0, "domain": 1.0}) == 35.0
+    assert weighted_mean(scores, {"general": 3.0, "domain": 1.0}) == 27.5
+    assert weighted_mean(scores, {"general": 0.0, "domain": 0.5}) == 50.0
+
+
+def test_each_set_has_its_own_scores_and_hypotheses(tiny_bundle: Path) -> None:
+    network = load_network(tiny_bundle, read_config(tiny_bundle))
+    dev = [
+        ParallelText(EN_DE, SOURCES, TARGETS, "general"),
+        ParallelText(DE_EN, TARGETS, SOURCES, "general"),
+        ParallelText(EN_DE, SOURCES[:1], TARGETS[:1], "domain"),
+    ]
+    validate = validator(tiny_bundle, dev)
+    values = validate(network)
+    labels = ["general en→de", "general de→en", "domain en→de"]
+    assert list(values) == [*(f"bleu {label}" for label in labels), "bleu", *(f"loss {label}" for label in labels)]
+    assert list(validate.hypotheses) == labels
+    assert [len(texts) for texts in validate.hypotheses.values()] == [3, 3, 1]
+
+
+def test_the_loss_is_the_likelihood_of_the_references_a_piece(tiny_bundle: Path) -> None:
+    info = read_config(tiny_bundle)
+    network = load_network(tiny_bundle, info).eval()
+    loss = validator(tiny_bundle, [ParallelText(EN_DE, SOURCES, TARGETS)])(network)["loss en→de"]
+
+    scorer = Scorer.load(tiny_bundle, precision="float32")
+    scored = scorer.score(zip(SOURCES, TARGETS, strict=True), to="de")
+    total = -sum(one.log_prob for one in scored)
+    num_pieces = sum(len(one.token_log_probs) for one in scored)
+    assert loss == pytest.approx(total / num_pieces, rel=1e-3)
 
 
 def test_the_hypotheses_of_the_last_call_are_kept(tiny_bundle: Path) -> None:

@@ -39,7 +39,7 @@ def test_what_is_validated_and_offered_is_the_average(tmp_path: Path) -> None:
 
     def validate(network: Transformer) -> dict[str, float]:
         validated.append({name: weight.detach().clone() for name, weight in network.named_parameters()})
-        return {"en→de": 0.0}
+        return {"bleu": 0.0}
 
     config = tiny_config(tmp_path, optimization={"max_updates": 3}, averaging={"ema_decay": 0.9, "checkpoints": 1})
     trainer = Trainer(

@@ -172,3 +172,26 @@ def test_r_drop_of_two_equal_passes_is_the_cross_entropy() -> None:
     twice = projected_r_drop(torch.cat((states, states)), weight, labels, 0.1, 5.0)
     for value, expected_value in zip(twice, projected_cross_entropy(states, weight, labels, 0.1), strict=True):
         torch.testing.assert_close(value, expected_value)
+
+
+@pytest.mark.parametrize("r_drop", [False, True])
+def test_the_likelihood_of_groups_is_that_of_each_alone(r_drop: bool) -> None:
+    rows = BLOCK_ROWS + 3
+    states, weight, labels = inputs(2 * rows if r_drop else rows, torch.float32)
+    labels = labels[:rows]
+    groups = torch.arange(rows) % 3
+
+    def measure(chosen: Tensor, *grouping: tuple[Tensor, int]) -> tuple[Tensor, Tensor]:
+        if r_drop:
+            own = torch.cat((states[:rows][chosen], states[rows:][chosen]))
+            return projected_r_drop(own, weight, labels[chosen], 0.1, 2.0, *grouping)
+        return projected_cross_entropy(states[chosen], weight, labels[chosen], 0.1, *grouping)
+
+    everything = torch.ones(rows, dtype=torch.bool)
+    loss, likelihoods = measure(everything, (groups, 4))
+    plain_loss, total = measure(everything)
+    assert loss.item() == plain_loss.item()
+    torch.testing.assert_close(likelihoods.sum(), total)
+    for number in range(3):
+        torch.testing.assert_close(likelihoods[number], measure(groups == number)[1])
+    assert likelihoods[3] == 0

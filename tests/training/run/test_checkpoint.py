@@ -16,7 +16,7 @@ from dragoman.training.corpus.batching import Position
 from dragoman.training.learning.averaging import MovingAverage
 from dragoman.training.learning.stability import Stability
 from dragoman.training.run.checkpoint import CheckpointFolder, DamagedCheckpointError, load_weights
-from dragoman.training.run.progress import Progress, Window
+from dragoman.training.run.progress import Progress, Validation, Window
 from tests.training.tiny import small_disk
 
 
@@ -69,7 +69,7 @@ def test_a_restored_run_goes_on_as_if_nothing_had_happened(folder: CheckpointFol
         num_batches=2,
         seconds=0.1 + 0.2,
         target_tokens=77,
-        validations=[(2, 1 / 3)],
+        validations=[Validation(2, 1 / 3, {"bleu": 1 / 3, "loss en→de": 2.5})],
         stability=Stability(norms=[0.1, 1e-30], bad_updates=1, rollbacks=2),
         window=Window(updates=1, tokens=7, loss=2 / 3),
         awaits_validation=True,
@@ -163,7 +163,8 @@ def test_the_average_of_one_is_itself(folder: CheckpointFolder) -> None:
 
 def test_the_best_validation_is_the_earliest_among_equals() -> None:
     assert Progress().best is None
-    assert Progress(validations=[(1, 3.0), (2, 5.0), (3, 5.0), (4, 4.0)]).best == (2, 5.0)
+    validations = [Validation(update, bleu, {}) for update, bleu in enumerate([3.0, 5.0, 5.0, 4.0], 1)]
+    assert Progress(validations=validations).best == validations[1]
 
 
 @pytest.mark.parametrize("kept", [0.0, 0.001, 0.5, 0.99])

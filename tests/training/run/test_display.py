@@ -26,13 +26,26 @@ def test_each_measurement_is_a_line_on_standard_error(capsys: pytest.CaptureFixt
 
 def test_a_validation_is_a_line(capsys: pytest.CaptureFixture[str]) -> None:
     with TrainingDisplay(total_updates=10, done_updates=0) as display:
-        display.validated(5, {"en→de": 34.56, "de→en": 41.0}, is_best=True)
-        display.validated(10, {"en→de": 33.0, "de→en": 41.04}, is_best=False)
+        display.validated(5, {"bleu": 37.8, "bleu en→de": 34.56, "bleu de→en": 41.0}, is_best=True)
+        display.validated(
+            10,
+            {"bleu": 37.0, "bleu en→de": 33.0, "bleu de→en": 41.04, "loss en→de": 2, "loss de→en": 2.1},
+            is_best=False,
+        )
 
     assert capsys.readouterr().err.splitlines() == [
         "update 5: dev BLEU en→de 34.6  de→en 41.0  (best so far)",
-        "update 10: dev BLEU en→de 33.0  de→en 41.0",
+        "update 10: dev BLEU en→de 33.0  de→en 41.0; loss 2.000, 2.100",
     ]
+
+
+def test_several_dev_sets_are_shown_by_their_names_and_with_what_decides(capsys: pytest.CaptureFixture[str]) -> None:
+    with TrainingDisplay(total_updates=10, done_updates=0) as display:
+        values = {"bleu": 30.04, "bleu general en→de": 40.0, "bleu domain en→de": 20.0, "loss general en→de": 2.0}
+        display.validated(5, values, is_best=True)
+    assert capsys.readouterr().err == (
+        "update 5: dev BLEU general en→de 40.0  domain en→de 20.0, all 30.0; loss 2.000  (best so far)\n"
+    )
 
 
 def test_what_is_said_stays_whole(capsys: pytest.CaptureFixture[str]) -> None:
@@ -52,7 +65,7 @@ def test_on_a_terminal_a_bar_shows_it_all(capsys: pytest.CaptureFixture[str], mo
     monkeypatch.setenv("TTY_COMPATIBLE", "1")
     monkeypatch.setenv("COLUMNS", "150")
     with TrainingDisplay(total_updates=9000, done_updates=100) as display:
-        display.validated(1000, {"en→de": 34.56}, is_best=True)
+        display.validated(1000, {"bleu": 34.56, "bleu en→de": 34.56}, is_best=True)
         display.measured(1150, loss=3.14159, tokens_per_second=4321.9)
         display.advance(1160)
 

@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -29,13 +30,13 @@ from tests.training.tiny import copy_corpus, tiny_config, tiny_network
 
 
 def no_validation(network: Transformer) -> dict[str, float]:
-    return {"en→de": 0.0}
+    return {"bleu": 0.0}
 
 
 def scripted(scores: Sequence[float]) -> Validate:
     """Validations that give the scores one after the other."""
     remaining = iter(scores)
-    return lambda network: {"en→de": next(remaining)}
+    return lambda network: {"bleu": next(remaining)}
 
 
 class Runner:
@@ -52,7 +53,7 @@ class Runner:
         seed: int = 1,
         checkpoints: CheckpointFolder | None = None,
         validate: Validate = no_validation,
-        offer: Offer = lambda network, progress, bleu, averaged: False,
+        offer: Offer = lambda network, progress, values, averaged: False,
         **tables: Any,
     ) -> Trainer:
         """tables: see `tiny_config`."""
@@ -230,7 +231,7 @@ def test_random_numbers_drawn_by_others_change_nothing(runner: Runner) -> None:
 
     def validate(network: Transformer) -> dict[str, float]:
         torch.rand(7)
-        return {"en→de": 0.0}
+        return {"bleu": 0.0}
 
     runs = [weights_of(runner.run(runner.trainer(corpus, validate=v, **DISTURBED))) for v in (no_validation, validate)]
     assert_bit_equal(*runs)
@@ -259,9 +260,9 @@ def test_two_accumulated_batches_equal_one_twice_as_large(runner: Runner) -> Non
 def test_training_stops_when_bleu_no_longer_rises(runner: Runner, capsys: pytest.CaptureFixture[str]) -> None:
     offered: list[tuple[int, float]] = []
 
-    def offer(network: Transformer, progress: Progress, bleu: float, averaged: list[int]) -> bool:
+    def offer(network: Transformer, progress: Progress, values: dict[str, float], averaged: list[int]) -> bool:
         assert averaged == []
-        offered.append((progress.update, bleu))
+        offered.append((progress.update, values["bleu"]))
         return False
 
     trainer = runner.run(
@@ -286,8 +287,12 @@ def test_training_stops_when_bleu_no_longer_rises(runner: Runner, capsys: pytest
     assert resumed.progress.update == 10, "a run that stopped early stays stopped"
 
 
-def test_bleu_of_several_directions_counts_by_its_mean(runner: Runner) -> None:
-    scores = iter([{"en→de": 10.0, "de→en": 30.0}, {"en→de": 25.0, "de→en": 14.0}])
+def test_all_that_is_measured_is_kept_and_one_value_decides(runner: Runner) -> None:
+    measured = [
+        {"bleu": 20.0, "bleu general en→de": 30.0, "bleu domain en→de": 10.0, "loss domain en→de": 3.5},
+        {"bleu": 19.5, "bleu general en→de": 14.0, "bleu domain en→de": 25.0, "loss domain en→de": 3.0},
+    ]
+    scores = iter(measured)
     trainer = runner.run(
         runner.trainer(
             copy_corpus(40),
@@ -296,9 +301,36 @@ def test_bleu_of_several_directions_counts_by_its_mean(runner: Runner) -> None:
             validation={"every": 1},
         )
     )
-    assert trainer.progress.validations == [(1, 20.0), (2, 19.5)]
-    assert trainer.progress.best == (1, 20.0)
-    assert metrics(trainer, "validation")[1]["bleu de→en"] == 14.0
+    assert trainer.progress.validations == [(1, 20.0, measured[0]), (2, 19.5, measured[1])]
+    assert trainer.progress.best == (1, 20.0, measured[0])
+    assert metrics(trainer, "validation") == [
+        {"kind": "validation", "update": update, **values} for update, values in enumerate(measured, 1)
+    ]
+
+
+def test_each_of_several_corpora_has_a_loss_of_its_own(runner: Runner, capsys: pytest.CaptureFixture[str]) -> None:
+    one = copy_corpus(200)
+    is_second = np.arange(len(one)) % 4 == 0
+    targets = [[*sequence[-2::-1], EOS_ID] for sequence in one.source.sequences()]
+    mixed = [
+        target if second else source
+        for source, target, second in zip(one.source.sequences(), targets, is_second, strict=True)
+    ]
+    names = ("copied", "reversed")
+    corpus = replace(one, target=EncodedSide.pack(mixed), names=names, corpora=is_second.astype(np.int64))
+    options = {"max_updates": 60, "log_every": 20, "learning_rate": 1e-2, "batch_tokens": 128}
+    trainer = runner.run(runner.trainer(corpus, optimization=options))
+    alone = runner.run(runner.trainer(replace(corpus, names=("",), corpora=None), optimization=options))
+
+    assert_bit_equal(weights_of(trainer), weights_of(alone))
+    own = [{name: line[f"negative_log_likelihood {name}"] for name in names} for line in metrics(trainer)]
+    for losses, line, total in zip(own, metrics(trainer), metrics(alone), strict=True):
+        assert line["negative_log_likelihood"] == pytest.approx(total["negative_log_likelihood"], rel=1e-5)
+        assert min(losses.values()) < line["negative_log_likelihood"] < max(losses.values())
+    assert own[-1]["copied"] < own[-1]["reversed"]
+    assert "negative_log_likelihood copied" not in metrics(alone)[-1]
+    shown = ", ".join(f"{name} {own[-1][name]:.3f}" for name in names)
+    assert f"(unsmoothed: {shown})" in capsys.readouterr().err
 
 
 def test_the_network_is_validated_without_dropout_and_trained_with_it(runner: Runner) -> None:
@@ -306,7 +338,7 @@ def test_the_network_is_validated_without_dropout_and_trained_with_it(runner: Ru
 
     def validate(network: Transformer) -> dict[str, float]:
         modes.append(network.training)
-        return {"en→de": 1.0}
+        return {"bleu": 1.0}
 
     trainer = runner.run(
         runner.trainer(copy_corpus(40), validate=validate, optimization={"max_updates": 3}, validation={"every": 2})
