@@ -108,11 +108,14 @@ def test_the_page_shows_all_of_it(finished: Path) -> None:
         assert text in page.text, text
     assert "100.0" in page.text  # BLEU of hypotheses that are their references
     assert "sieht das Haus" in page.text.split("Sample translations")[1]
+    assert "with a name" not in page.text
+    assert "Worst translations" in page.text.split("Where it errs")[1]
     assert len(page.named("ins")) > 1
     assert "<2de>" in page.text  # attention's columns begin with the tag
     assert [attributes["id"] for attributes in page.named("section")] == [
         "curves",
         "scores",
+        "errors",
         "samples",
         "attention",
         "data",
