@@ -18,6 +18,7 @@ from dragoman.commands.demo import demo
 from dragoman.commands.evaluate import evaluate
 from dragoman.commands.export import export
 from dragoman.commands.grammar import grammar
+from dragoman.commands.import_ import import_
 from dragoman.commands.init import init
 from dragoman.commands.keys import keys
 from dragoman.commands.models import models
@@ -42,7 +43,7 @@ COMMANDS = {
     "Serve": (serve,),
     "Train": (init, clean, train, report, compare, shortlist, words, average, synthesize, keys),
     "Measure": (evaluate, score),
-    "Convert": (export,),
+    "Convert": (import_, export),
 }
 """The commands by panel of --help, in its order."""
 
@@ -98,7 +99,8 @@ for _panel, _commands in COMMANDS.items():
     for _command in _commands:
         # Each paragraph as one line: the terminal breaks it.
         _paragraphs = [" ".join(paragraph.split()) for paragraph in (_command.__doc__ or "").split("\n\n")]
-        app.command(cls=_Command, rich_help_panel=_panel, help="\n\n".join(_paragraphs))(_command)
+        _name = _command.__name__.rstrip("_")  # import is a word of Python's
+        app.command(_name, cls=_Command, rich_help_panel=_panel, help="\n\n".join(_paragraphs))(_command)
 app.command(cls=_Command, hidden=True)(demo)
 app.command(cls=_Command, hidden=True)(grammar)
 

@@ -13,6 +13,7 @@ import json
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
@@ -153,8 +154,15 @@ def read_file(path: Path, max_bytes: int = MAX_BYTES) -> bytes:
         raise InvalidInputError(f"{path}: the bundle lacks this file") from error
 
 
-def write_bundle(folder: Path, info: BundleConfig, vocabulary: Codec, weights: bytes, card: str) -> None:
-    """Writes a bundle aside, then replaces an older one by it.
+def write_bundle(
+    folder: Path,
+    info: BundleConfig,
+    vocabulary: Codec,
+    weights: bytes,
+    card: str,
+    more: Mapping[str, bytes] = MappingProxyType({}),
+) -> None:
+    """Writes a bundle aside, then replaces an older one by it. more: optional files, such as a shortlist, by name.
 
     Raises DragomanError if it cannot be written; an older bundle then stays.
     """
@@ -165,6 +173,7 @@ def write_bundle(folder: Path, info: BundleConfig, vocabulary: Codec, weights: b
         WEIGHTS_FILE: weights,
         CARD_FILE: card,
         **vocabulary.files(),
+        **more,
     }
     try:
         with new_folder(folder) as aside:

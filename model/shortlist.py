@@ -97,13 +97,17 @@ class Shortlist:
 
     def write(self, folder: Path) -> None:
         """Writes the shortlist into a bundle's folder. Raises DragomanError if it cannot be written."""
+        write_atomically(folder / SHORTLIST_FILE, self.pack())
+
+    def pack(self) -> bytes:
+        """The content of the shortlist's file."""
         id_type = np.uint16 if self.shape.target_size <= 2**16 else np.uint32
         arrays: dict[str, NDArray[np.generic]] = {}
         for direction, candidates in self.lists.items():
             arrays[f"{direction}.always"] = candidates.always.astype(id_type)
             arrays[f"{direction}.offsets"] = candidates.offsets.astype(np.uint32)
             arrays[f"{direction}.pieces"] = candidates.pieces.astype(id_type)
-        write_atomically(folder / SHORTLIST_FILE, save(arrays))
+        return save(arrays)
 
 
 def _mask(ids: NDArray[np.int64], shape: VocabularyShape) -> NDArray[np.bool_]:

@@ -20,7 +20,7 @@ def model_card(info: BundleConfig) -> str:
         "## Data and licence",
         "",
         str(facts.get("data") or "Not stated."),
-        f"{_number(facts.get('sentence_pairs'))} pairs after encoding, all directions together.",
+        *_pairs_lines(facts),
         "",
         str(facts.get("licence") or "Licence: not stated."),
         "",
@@ -43,11 +43,16 @@ def model_card(info: BundleConfig) -> str:
         *_training_lines(facts),
         f"| date | {facts.get('date', '')} |",
         "",
-        f"The whole configuration of {'each run' if 'mean_of' in facts else 'the run'}, with checksums of its data, is "
-        "in config.json under `provenance`.",
-        "",
+        *_last_lines(facts),
     ]
     return "\n".join(lines)
+
+
+def _last_lines(facts: Mapping[str, Any]) -> list[str]:
+    if "imported" in facts:
+        return [line for note in facts["imported"]["notes"] for line in (note, "")]
+    runs = "each run" if "mean_of" in facts else "the run"
+    return [f"The whole configuration of {runs}, with checksums of its data, is in config.json under `provenance`.", ""]
 
 
 def _number(value: Any) -> str:
@@ -55,7 +60,17 @@ def _number(value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) else "0"
 
 
+def _pairs_lines(facts: Mapping[str, Any]) -> list[str]:
+    if "imported" in facts:  # what it learnt from, only its makers know
+        return []
+    return [f"{_number(facts.get('sentence_pairs'))} pairs after encoding, all directions together."]
+
+
 def _training_lines(facts: Mapping[str, Any]) -> list[str]:
+    if "imported" in facts:
+        source = facts["imported"]
+        checksums = [f"| SHA-256 of {name} | `{checksum}` |" for name, checksum in source["checksums"].items()]
+        return [f"| converted from | {source['source']}, {source['format']} |", *checksums]
     if "mean_of" in facts:
         return [f"| mean of the weights of | {', '.join(part['bundle'] for part in facts['mean_of'])} |"]
     lines = [
