@@ -14,6 +14,7 @@ The weights are the same, and in float32 CTranslate2 4.8.5 finds the same hypoth
 - CTranslate2 silently truncates a source beyond `max_input_length`; one beyond the model's positions is an error.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -21,13 +22,15 @@ import numpy as np
 
 from dragoman.model.bundle import BundleConfig, read_config, read_vocabulary
 from dragoman.model.codec import Codec
-from dragoman.model.config import ArchitectureConfig, Direction
+from dragoman.model.config import Activation, ArchitectureConfig, Direction
 from dragoman.model.errors import DragomanError, InvalidInputError
 from dragoman.model.files import new_folder, write_atomically
 from dragoman.model.parameters import (
+    OUTPUT_BIAS,
     OUTPUT_PROJECTION,
     SOURCE_EMBEDDING,
     TARGET_EMBEDDING,
+    learnt_positions,
     position_encodings,
 )
 from dragoman.model.shortlist import read_shortlist, write_vmap
@@ -38,6 +41,15 @@ if TYPE_CHECKING:
 
 Quantization = Literal["float32", "float16", "bfloat16", "int16", "int8"]
 """How CTranslate2 stores the matrices. It can convert again when it loads them (`compute_type`)."""
+
+_ACTIVATIONS: Mapping[Activation, str] = {
+    "relu": "RELU",
+    "swish": "SWISH",
+    "gelu": "GELU",
+    "gelu-tanh": "GELUTanh",
+    "gelu-sigmoid": "GELUSigmoid",
+}
+"""CTranslate2's names."""
 
 MODEL_FILE = "model.bin"
 """The file that identifies a CTranslate2 model folder."""
@@ -101,19 +113,9 @@ def _check_expressible(architecture: ArchitectureConfig) -> None:
             f"CTranslate2 cannot express this model: its heads have keys of d_key {architecture.d_key} and values of "
             f"d_value {architecture.d_value}, which must be equal there"
         )
-    default = ArchitectureConfig(
-        d_key=architecture.d_key, d_value=architecture.d_value, normalization=architecture.normalization
-    )
-    for key in ("activation", "final_norm", "embedding_norm", "scale_embeddings", "output_bias", "decoder_start"):
-        if getattr(architecture, key) != getattr(default, key):
-            raise InvalidInputError(
-                f"models with architecture.{key} = {getattr(architecture, key)} are not exported yet"
-            )
-    if architecture.positions == "learnt":
-        raise InvalidInputError("models with architecture.positions = learnt are not exported yet")
     if architecture.decoder_mixer != "attention":
         raise InvalidInputError(
-            f"CTranslate2 cannot express this model: its decoder has an {architecture.decoder_mixer}"
+            "CTranslate2 cannot express this model: its decoder has an SSRU, which is not known there"
         )
 
 
@@ -123,23 +125,34 @@ Weights = dict[str, StoredTensor]
 
 def _build_spec(architecture: ArchitectureConfig, weights: Weights, vocabulary: Codec) -> "TransformerSpec":
     try:
-        from ctranslate2.specs import TransformerDecoderSpec, TransformerEncoderSpec, TransformerSpec
+        from ctranslate2.specs import TransformerDecoderSpec, TransformerEncoderSpec, TransformerSpec, common_spec
     except ImportError as error:
         raise DragomanError(
             "exporting to CTranslate2 needs the package ctranslate2: pip install 'dragoman[ctranslate2]'"
         ) from error
     a = architecture
-    common = {"num_heads": a.num_heads, "pre_norm": a.normalization == "pre", "head_dim": a.d_key}
+    common = {
+        "num_heads": a.num_heads,
+        "pre_norm": True,  # only then is a final norm declared
+        "no_final_norm": not a.final_norm,
+        "layernorm_embedding": a.embedding_norm,
+        "activation": common_spec.Activation[_ACTIVATIONS[a.activation]],
+        "head_dim": a.d_key,
+    }
     spec = TransformerSpec(
         TransformerEncoderSpec(a.num_encoder_layers, **common),
         # The attention that it returns is averaged over the last layer's first alignment_heads: here, over all.
         TransformerDecoderSpec(a.num_decoder_layers, alignment_heads=a.num_heads, **common),
     )
+    spec.encoder.pre_norm = spec.decoder.pre_norm = a.normalization == "pre"
+    spec.decoder.start_from_zero_embedding = a.decoder_start == "zero"
     _set_stack(spec.encoder, "encoder", architecture, weights)
     spec.encoder.embeddings[0].weight = weights.pop(SOURCE_EMBEDDING).as_floats()
     _set_stack(spec.decoder, "decoder", architecture, weights)
     spec.decoder.embeddings.weight = weights.pop(TARGET_EMBEDDING).as_floats()
     spec.decoder.projection.weight = weights.pop(OUTPUT_PROJECTION).as_floats()
+    if a.output_bias:
+        spec.decoder.projection.bias = weights.pop(OUTPUT_BIAS).as_floats()
     if weights:
         raise InvalidInputError(f"CTranslate2 cannot express this model: it has no place for {', '.join(weights)}")
     _set_vocabulary(spec, vocabulary)
@@ -166,8 +179,14 @@ def _set_vocabulary(spec: Any, vocabulary: Codec) -> None:
 
 def _set_stack(spec: Any, stack: str, architecture: ArchitectureConfig, weights: Weights) -> None:
     """Sets all of the encoder or the decoder except the matrices of the vocabulary's size."""
-    spec.position_encodings.encodings = position_encodings(architecture)
-    if architecture.normalization == "pre":
+    spec.scale_embeddings = architecture.scale_embeddings
+    if architecture.positions == "learnt":
+        spec.position_encodings.encodings = weights.pop(learnt_positions(stack)).as_floats()
+    else:
+        spec.position_encodings.encodings = position_encodings(architecture)
+    if architecture.embedding_norm:
+        _set_norm(spec.layernorm_embedding, f"{stack}_embedding_norm", weights)
+    if architecture.final_norm:
         _set_norm(spec.layer_norm, f"{stack}_norm", weights)
     for index, layer in enumerate(spec.layer):
         name = f"{stack}_layers.{index}"

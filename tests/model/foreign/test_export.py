@@ -23,6 +23,7 @@ from dragoman.model.network.transformer import Transformer, num_parameters
 from dragoman.model.shortlist import read_shortlist
 from dragoman.model.vocabulary import PieceModelOptions, Vocabulary, train_piece_model
 from dragoman.model.weights import StoredTensor, read_weights
+from tests.model.network.variants import VARIANTS
 from tests.pieces import BOS_ID, EOS_ID, encode_source
 from tests.reference_beam import reference_beam_search
 
@@ -54,9 +55,9 @@ def first_end_log_prob(network: Transformer, source_ids: Sequence[int]) -> float
     return float(torch.log1p(-logits[0, 0].softmax(dim=0)[EOS_ID]))
 
 
-def assert_same(ours: NBest, theirs: NBest) -> None:
+def assert_same(ours: NBest, theirs: NBest, *, error: float = 1e-4) -> None:
     assert [pieces for pieces, _ in ours] == [pieces for pieces, _ in theirs]
-    assert [score for _, score in ours] == pytest.approx([score for _, score in theirs], abs=1e-4)
+    assert [score for _, score in ours] == pytest.approx([score for _, score in theirs], abs=error)
 
 
 def write_random_bundle(folder: Path, vocabulary: Vocabulary, **shape: Any) -> Transformer:
@@ -80,7 +81,9 @@ def write_random_bundle(folder: Path, vocabulary: Vocabulary, **shape: Any) -> T
     return network
 
 
-def assert_finds_the_same(bundle: Path, model: Path, network: Transformer, texts: Sequence[str]) -> None:
+def assert_finds_the_same(
+    bundle: Path, model: Path, network: Transformer, texts: Sequence[str], *, error: float = 1e-4
+) -> None:
     """CTranslate2 and the oracle, which our engine is compared with elsewhere, both without forbidden pieces."""
     vocabulary = read_vocabulary(bundle, read_config(bundle))
     theirs = translate_there(
@@ -97,7 +100,7 @@ def assert_finds_the_same(bundle: Path, model: Path, network: Transformer, texts
         shared = first_end_log_prob(network, source_ids)
         hypotheses = reference_beam_search(network, source_ids, options, 12)
         ours = [(list(vocabulary.target.pieces(each.token_ids)), each.score - shared) for each in hypotheses]
-        assert_same(ours, their_n_best)
+        assert_same(ours, their_n_best, error=error)
 
 
 def test_the_tiny_bundle_finds_the_same_hypotheses(
@@ -141,6 +144,34 @@ def test_every_shape_finds_the_same_hypotheses(
     )
     export_ctranslate2(tmp_path / "bundle", tmp_path / "model")
     assert_finds_the_same(tmp_path / "bundle", tmp_path / "model", network, tiny_sentences[:10])
+
+
+@pytest.mark.parametrize("name", [name for name, changes in VARIANTS.items() if changes.get("decoder_mixer") != "ssru"])
+def test_every_variant_finds_the_same_hypotheses(
+    name: str, tiny_vocabulary: Vocabulary, tiny_sentences: list[str], tmp_path: Path
+) -> None:
+    sizes = {"num_heads": 2, "d_key": 8, "d_value": 8, "num_decoder_layers": 1}
+    joint = Vocabulary(tiny_vocabulary.source, tiny_vocabulary.source)
+    network = write_random_bundle(tmp_path / "bundle", joint, **sizes, **VARIANTS[name])
+    export_ctranslate2(tmp_path / "bundle", tmp_path / "model")
+    error = 1e-4 if network.config.final_norm or network.config.normalization == "post" else 2e-3  # of large logits
+    assert_finds_the_same(tmp_path / "bundle", tmp_path / "model", network, tiny_sentences[:5], error=error)
+
+
+def test_an_ssru_cannot_be_expressed(tiny_vocabulary: Vocabulary, tmp_path: Path) -> None:
+    write_random_bundle(
+        tmp_path / "bundle",
+        tiny_vocabulary,
+        num_heads=2,
+        d_key=8,
+        d_value=8,
+        num_decoder_layers=1,
+        decoder_mixer="ssru",
+        tied_embeddings="none",
+    )
+    with pytest.raises(InvalidInputError, match="CTranslate2 cannot express this model: its decoder has an SSRU"):
+        export_ctranslate2(tmp_path / "bundle", tmp_path / "model")
+    assert not (tmp_path / "model").exists()
 
 
 SHIPPED_TEXTS = [
