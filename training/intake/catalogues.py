@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from dragoman.model.errors import InvalidInputError
+from dragoman.training.intake.encodings import is_utf8
 from dragoman.training.intake.inputs import InputFile
 from dragoman.training.intake.request import PairTexts, Request, never_empty, one_line
 
@@ -23,13 +24,13 @@ def read_po(file: InputFile, request: Request) -> Iterator[PairTexts]:
     if len(content) > MAX_CATALOGUE_BYTES:
         raise InvalidInputError(f"{file.name}: has more than {MAX_CATALOGUE_BYTES:,} bytes")
     try:
-        catalogue = polib.pofile(_decode(content))
-    except (OSError, ValueError, UnicodeDecodeError) as error:
+        catalogue = polib.pofile(_decode(content, file, request))
+    except (OSError, ValueError) as error:
         raise InvalidInputError(f"{file.name}: is no gettext catalogue: {error}") from error
-    language = catalogue.metadata.get("Language", "").strip() or file.path.stem.rpartition(".")[2]
-    side = request.side_of(language)
-    if side is None and catalogue.metadata.get("Language", "").strip():
-        raise request.lacks(file.name, {language})
+    named = catalogue.metadata.get("Language", "").strip()
+    side = request.side_of(named or file.path.stem.rpartition(".")[2])
+    if side is None and named:
+        raise request.lacks(file.name, {named})
     num_fuzzy = sum(entry.fuzzy for entry in catalogue)
     if num_fuzzy:
         request.note(f"{file.name}: {num_fuzzy:,} fuzzy messages are left out")
@@ -45,14 +46,18 @@ def read_po(file: InputFile, request: Request) -> Iterator[PairTexts]:
                 if all(pair):
                     yield pair[::-1] if side == 0 else pair
 
-    return never_empty(pairs(), file.name, request, {language})
+    found = {request.source, request.target} if side is not None else {named} if named else set()
+    return never_empty(pairs(), file.name, request, found)
 
 
-def _decode(content: bytes) -> str:
-    """The text, in the charset that the header names."""
+def _decode(content: bytes, file: InputFile, request: Request) -> str:
+    """The text: UTF-8 if it can be, whatever the header says; otherwise in the charset that the header names, or as
+    the languages suggest."""
+    if is_utf8(content):
+        return content.decode("utf-8-sig", "ignore")
     head = content[:4096].decode("ascii", "ignore")
-    charset = head.partition("charset=")[2].partition("\\n")[0].split('"')[0].strip() or "utf-8"
+    charset = head.partition("charset=")[2].partition("\\n")[0].split('"')[0].strip()
     try:
-        return content.decode("utf-8-sig" if charset in ("CHARSET", "utf-8", "UTF-8") else charset)
-    except LookupError as error:
-        raise ValueError(f"unknown charset {charset}") from error
+        return content.decode(charset)
+    except (LookupError, UnicodeDecodeError):
+        return content.decode(file.find_encoding(request), "replace")

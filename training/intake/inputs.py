@@ -12,9 +12,12 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO, TextIO, cast
 
 from dragoman.model.errors import InvalidInputError, NotFoundError
+from dragoman.training.intake.encodings import find_encoding
+from dragoman.training.intake.request import Request
 
 _DECIDING_BYTES = 1 << 20
-_MARKS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
+_ARCHIVES = frozenset((".zip", ".mqxlz", ".xlz", ".sdlppx", ".sdlrpx"))
+"""Extensions of archives; all but the first are packages of translators' tools."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,26 +53,24 @@ class InputFile:
             reason = getattr(error, "strerror", None) or error
             raise InvalidInputError(f"{self.name}: cannot be read: {reason}") from error
 
-    @contextmanager
-    def open_text(self, note: Callable[[str], None]) -> Iterator[TextIO]:
-        """Its content as text, line ends as they are: UTF-8, UTF-16 by its mark, or Windows' western encoding with a
-        note. Raises InvalidInputError for other bytes, as late as they come."""
+    def find_encoding(self, request: Request) -> str:
+        """The encoding of its text, with a note if that is none of Unicode's. Raises InvalidInputError like `open`."""
         with self.open() as file:
-            begin = file.read(_DECIDING_BYTES)
-        encoding = next((name for mark, name in _MARKS if begin.startswith(mark)), None)
-        if encoding is None:
-            encoding = "utf-8"
-            try:
-                begin.decode()
-            except UnicodeDecodeError as error:
-                if error.start < len(begin) - 4:  # not just cut within a character
-                    encoding = "cp1252"
-                    note(f"{self.name} is not UTF-8: read as Windows-1252")
-        with self.open() as file, io.TextIOWrapper(file, encoding, newline="") as text:
-            try:
-                yield text
-            except UnicodeDecodeError as error:
-                raise InvalidInputError(f"{self.name}: is not {encoding.upper()}: {error.reason}") from error
+            part = file.read(_DECIDING_BYTES)
+            while part.isascii() and not part.count(0) and (more := file.read(_DECIDING_BYTES)):
+                part = part[-1:] + more  # plain ASCII decides nothing
+        name = find_encoding(part, request)
+        if not name.startswith("utf"):
+            request.note(f"{self.name} is not UTF-8: read as {name}")
+        return name
+
+    @contextmanager
+    def open_text(self, request: Request) -> Iterator[TextIO]:
+        """Its content as text, line ends as they are; damaged characters become U+FFFD. Raises InvalidInputError like
+        `open`."""
+        name = self.find_encoding(request)
+        with self.open() as file, io.TextIOWrapper(file, name, errors="replace", newline="") as text:
+            yield text
 
 
 def list_inputs(paths: Sequence[Path]) -> list[InputFile]:
@@ -92,7 +93,7 @@ def list_inputs(paths: Sequence[Path]) -> list[InputFile]:
 
 def _unpacked(path: Path, *, is_named: bool) -> Iterator[InputFile]:
     place = PurePosixPath(path.as_posix())
-    if path.suffix.lower() != ".zip":
+    if path.suffix.lower() not in _ARCHIVES:
         yield _with_gzip(str(path), place, path.stat().st_size, is_named, lambda: path.open("rb"))
         return
     try:

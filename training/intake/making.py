@@ -17,7 +17,7 @@ from dragoman.training.cleaning.filters import Filter
 from dragoman.training.cleaning.options import CleaningOptions
 from dragoman.training.cleaning.pairs import MAX_BLOCK_PAIRS, Pair
 from dragoman.training.display import track_on_terminal
-from dragoman.training.intake.request import PairTexts, Request
+from dragoman.training.intake.request import NoPairError, PairTexts, Request
 from dragoman.training.intake.sources import Source
 from dragoman.training.intake.split import DEV, TEST, TRAIN, fold, held_out_size, split
 from dragoman.training.intake.survey import Survey
@@ -89,7 +89,7 @@ def make_corpus(
         removed.write(encode_line("filter\tfault\tsource\ttarget"))
         keys = (array("q"), array("q"))
         with open_together(kept) as (one, two):
-            for block in _blocks(_tracked(sources, made)):
+            for block in _blocks(_tracked(sources, request, made)):
                 for pair, charge in zip(block, apply_filters(filters, block), strict=True):
                     if charge is not None:
                         made.removed[charge[0].name] += 1
@@ -139,12 +139,20 @@ def _filters(sources: Sequence[Source], request: Request, made: Made, *, is_clea
     return filters if is_cleaned else [filter_ for filter_ in filters if filter_.name == "blank"]
 
 
-def _tracked(sources: Sequence[Source], made: Made) -> Iterator[PairTexts]:
+def _tracked(sources: Sequence[Source], request: Request, made: Made) -> Iterator[PairTexts]:
+    """The pairs of all sources. A source without any is left out, with a note, if another has some."""
+    refusal: NoPairError | None = None
     for source in sources:
         made.pairs.setdefault(source.name, 0)
-        for pair in track_on_terminal(source.read(), f"reading {source.name}", None):
-            made.pairs[source.name] += 1
-            yield pair
+        try:
+            for pair in track_on_terminal(source.read(), f"reading {source.name}", None):
+                made.pairs[source.name] += 1
+                yield pair
+        except NoPairError as error:
+            refusal = refusal or error
+            request.note(f"{error}: left out")
+    if refusal is not None and not made.num_read:
+        raise refusal
 
 
 def _blocks(pairs: Iterator[PairTexts]) -> Iterator[list[Pair]]:

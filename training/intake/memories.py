@@ -3,14 +3,17 @@
 Inline elements lose their native code and keep the text that a reader would see; a placeholder such as `%s` stays.
 """
 
+import codecs
 import re
 from collections import Counter
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from dragoman.model.errors import InvalidInputError
+from dragoman.training.intake.encodings import is_utf8
 from dragoman.training.intake.inputs import InputFile
 from dragoman.training.intake.request import PairTexts, Request, never_empty, one_line
+from dragoman.training.intake.xml_text import ReadableXml
 
 if TYPE_CHECKING:
     from lxml import etree
@@ -21,6 +24,11 @@ _CODES = frozenset(("bpt", "ept", "ph", "it", "ut", "sub", "x", "bx", "ex", "sc"
 _PAIRED = frozenset(("bpt", "ept", "bx", "ex", "sc", "ec", "sm", "em"))
 """Those that are format within a word, often: no space takes their place."""
 _PLACEHOLDER = re.compile(r"%[\d$.+-]*[a-zA-Z@]|\{[^{}<>\s]*\}|\$\{?\w+\}?|%\([a-zA-Z_]\w*\)[a-z]")
+_DECLARED = re.compile(rb"""\s*<\?xml[^>]*encoding\s*=\s*["']([\w.:-]+)""")
+_DECLARED_BYTES = 200
+_DECIDING_BYTES = 1 << 20
+_REJECTED = frozenset(("NotStarted", "Rejected", "RejectedTranslation", "RejectedSignOff"))
+"""States of memoQ and Trados whose target is no translation, or a wrong one."""
 _UNTRANSLATED = frozenset(("new", "needs-translation", "needs-l10n", "needs-adaptation", "initial"))
 """States of XLIFF whose target is no translation yet."""
 
@@ -78,7 +86,7 @@ def read_xliff(file: InputFile, request: Request) -> Iterator[PairTexts]:
             if target is None or not _text_of(target):
                 untranslated["without"] += 1
                 continue
-            if (target.get("state") or element.get("state")) in _UNTRANSLATED:
+            if (target.get("state") or element.get("state")) in _UNTRANSLATED or _state(element, "status") in _REJECTED:
                 untranslated["not yet translated"] += 1
                 continue
             for source_text, target_text in _segments(element, target):
@@ -92,19 +100,27 @@ def read_xliff(file: InputFile, request: Request) -> Iterator[PairTexts]:
 def _segments(unit: "etree._Element", target: "etree._Element") -> Iterator[PairTexts]:
     """A unit's segments: marked ones by their number, or the unit as one."""
     segmented = unit.find("{*}seg-source")
+    rejected = {
+        segment.get("id") for segment in unit.iterfind("{*}seg-defs/{*}seg") if _state(segment, "conf") in _REJECTED
+    }
     if segmented is not None:
         marked = {mark.get("mid"): _text_of(mark) for mark in segmented.iter("{*}mrk") if mark.get("mtype") == "seg"}
         pairs = [
             (marked.get(mark.get("mid"), ""), _text_of(mark))
             for mark in target.iter("{*}mrk")
-            if mark.get("mtype") == "seg"
+            if mark.get("mtype") == "seg" and mark.get("mid") not in rejected
         ]
-        if pairs:
+        if marked:
             yield from (pair for pair in pairs if all(pair))
             return
     source = unit.find("{*}source")
     if source is not None and (text := _text_of(source)):
         yield text, _text_of(target)
+
+
+def _state(element: "etree._Element", name: str) -> str | None:
+    """An attribute of this name in any namespace."""
+    return next((value for key, value in element.items() if key.rpartition("}")[2] == name), None)
 
 
 def _elements(
@@ -116,9 +132,10 @@ def _elements(
     """
     from lxml import etree
 
+    encoding = _encoding_of(file, request)
     with file.open() as stream:
         parser = etree.iterparse(
-            stream,
+            cast(BinaryIO, ReadableXml(stream, encoding)),
             events=("start", "end"),
             tag=[f"{{*}}{name}" for name in (*starts, *ends)],
             resolve_entities=False,
@@ -126,6 +143,7 @@ def _elements(
             load_dtd=False,
             huge_tree=True,
             recover=True,
+            encoding="utf-8",
             remove_comments=True,
             remove_pis=True,
         )
@@ -149,6 +167,21 @@ def _elements(
             )
 
 
+def _encoding_of(file: InputFile, request: Request) -> str:
+    """The encoding as the bytes show it; as declared if they are neither Unicode nor contradict it."""
+    with file.open() as stream:
+        declared = _DECLARED.match(stream.read(_DECLARED_BYTES))
+    if declared is not None:
+        try:
+            name = codecs.lookup(declared[1].decode()).name
+        except LookupError:
+            name = ""
+        if name and not name.startswith("utf") and not name.startswith("ascii"):
+            with file.open() as stream:
+                return "utf-8" if not (part := stream.read(_DECIDING_BYTES)).isascii() and is_utf8(part) else name
+    return file.find_encoding(request)
+
+
 def _name(element: "etree._Element") -> str:
     return str(element.tag).rpartition("}")[2]
 
@@ -165,7 +198,9 @@ def _pieces(element: "etree._Element") -> Iterator[str]:
             name = _name(child)
             if name not in _CODES:
                 yield from _pieces(child)
-            elif _PLACEHOLDER.fullmatch(code := one_line("".join(child.itertext()) or child.get("equiv-text") or "")):
+            elif name not in _PAIRED and _PLACEHOLDER.fullmatch(
+                code := one_line("".join(child.itertext()) or child.get("equiv-text") or "")
+            ):
                 yield code
             elif name not in _PAIRED and _is_between_words(child):
                 yield " "

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
 
 from dragoman.model.errors import InvalidInputError
 from dragoman.translation.languages import LanguageIdentifier, means_language
@@ -12,6 +13,15 @@ PairTexts = tuple[str, str]
 
 _BREAKS = re.compile(r"[\x00-\x20\x7f-\x9f\u2028\u2029]+")
 _SHOWN_LANGUAGES = 8
+
+
+@cache
+def _load_identifier() -> LanguageIdentifier:
+    return LanguageIdentifier()
+
+
+class NoPairError(InvalidInputError):
+    """A file of a known format without a pair of the wanted languages."""
 
 
 @dataclass(slots=True)
@@ -25,14 +35,11 @@ class Request:
     target: str
     columns: tuple[str, ...] = ()
     notes: list[str] = field(default_factory=list)
-    _identifier: LanguageIdentifier | None = None
 
     @property
     def identifier(self) -> LanguageIdentifier:
-        """Loaded on first use."""
-        if self._identifier is None:
-            self._identifier = LanguageIdentifier()
-        return self._identifier
+        """Loaded on first use, once."""
+        return _load_identifier()
 
     def side_of(self, label: str | None) -> int | None:
         """0 for a name of the source language, 1 for one of the target language, None for anything else."""
@@ -45,10 +52,12 @@ class Request:
         if text not in self.notes:
             self.notes.append(text)
 
-    def lacks(self, name: str, found: set[str]) -> InvalidInputError:
+    def lacks(self, name: str, found: set[str]) -> NoPairError:
         """The error for a file without pairs of the wanted languages; found: the languages that it has."""
-        shown = ", ".join(sorted(found)[:_SHOWN_LANGUAGES]) or "no language"
-        return InvalidInputError(f"{name}: has no pair of {self.source} and {self.target}; it has {shown}")
+        if {self.side_of(language) for language in found} >= {0, 1}:
+            return NoPairError(f"{name}: has {self.source} and {self.target}, but no text with its translation")
+        shown = ", ".join(sorted(filter(None, found))[:_SHOWN_LANGUAGES]) or "no language"
+        return NoPairError(f"{name}: has no pair of {self.source} and {self.target}; it has {shown}")
 
 
 def one_line(text: str) -> str:

@@ -26,9 +26,9 @@ _READERS = {
     ".csv": ("CSV", "tables", "read_csv"),
     ".xlsx": ("XLSX", "tables", "read_xlsx"),
     ".xlsm": ("XLSX", "tables", "read_xlsx"),
-    ".jsonl": ("JSON lines", "tables", "read_json_lines"),
-    ".ndjson": ("JSON lines", "tables", "read_json_lines"),
-    ".json": ("JSON lines", "tables", "read_json_lines"),
+    ".jsonl": ("JSON lines", "tables", "read_json"),
+    ".ndjson": ("JSON lines", "tables", "read_json"),
+    ".json": ("JSON", "tables", "read_json"),
 }
 """By extension: the format's name, and the module and function that read it, imported when they are needed."""
 
@@ -137,7 +137,7 @@ def _in_order(first: InputFile, second: InputFile, request: Request) -> tuple[In
 
 
 def _first_lines(file: InputFile, request: Request) -> list[str]:
-    with file.open_text(request.note) as text:
+    with file.open_text(request) as text:
         return [line[:_MAX_LINE] for line in islice(text, _SAMPLE_LINES)]
 
 
@@ -150,7 +150,7 @@ def _has_tabs(file: InputFile, request: Request) -> bool:
 def _plain(source: InputFile, target: InputFile, request: Request) -> Source:
     def read() -> Iterator[PairTexts]:
         number = 0
-        with source.open_text(request.note) as sources, target.open_text(request.note) as targets:
+        with source.open_text(request) as sources, target.open_text(request) as targets:
             pairs = zip_longest(_lines(sources), _lines(targets))
             for number, (source_line, target_line) in enumerate(pairs, start=1):
                 if source_line is None or target_line is None:

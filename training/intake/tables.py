@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
-from typing import Any
+from typing import Any, TextIO
 from zipfile import BadZipFile
 
 from dragoman.model.errors import InvalidInputError
@@ -15,6 +15,9 @@ from dragoman.training.intake.request import PairTexts, Request, never_empty, on
 
 SAMPLE_ROWS = 200
 """Rows by which columns are judged."""
+
+MAX_JSON_CHARACTERS = 256 << 20
+"""A list is held in memory."""
 
 _MAX_CELL = 1 << 20
 _SOURCE_WORDS = frozenset(("source", "src"))
@@ -27,7 +30,7 @@ Row = Sequence[str]
 
 def read_tsv(file: InputFile, request: Request) -> Iterator[PairTexts]:
     """The pairs of a table with tabs. Quotes are text, except around a cell that doubles those within."""
-    with file.open_text(request.note) as text:
+    with file.open_text(request) as text:
         rows = ([_unquote(cell) for cell in line.rstrip("\r\n").split("\t")] for line in text)
         yield from _pairs_of_rows(rows, file.name, request)
 
@@ -35,7 +38,7 @@ def read_tsv(file: InputFile, request: Request) -> Iterator[PairTexts]:
 def read_csv(file: InputFile, request: Request) -> Iterator[PairTexts]:
     """The pairs of a table with commas, semicolons, bars or tabs."""
     csv.field_size_limit(_MAX_CELL)
-    with file.open_text(request.note) as text:
+    with file.open_text(request) as text:
         sample = list(islice(text, SAMPLE_ROWS))
         delimiter = _find_delimiter(sample)
         try:
@@ -70,28 +73,45 @@ def read_xlsx(file: InputFile, request: Request) -> Iterator[PairTexts]:
             request.note(f"{refusal}: left out")
 
 
-def read_json_lines(file: InputFile, request: Request) -> Iterator[PairTexts]:
-    """The pairs of a file with a JSON object a line; the names of nested objects are joined by dots."""
-    with file.open_text(request.note) as text:
-        objects = (_flatten(_read_object(line, file.name, number)) for number, line in _numbered(text))
+def read_json(file: InputFile, request: Request) -> Iterator[PairTexts]:
+    """The pairs of a file with a JSON object a line, or with one list of objects, which is held in memory; the names of
+    nested objects are joined by dots."""
+    with file.open_text(request) as text:
+        is_list = next((line for line in text if line.strip()), "").lstrip().startswith("[")
+    with file.open_text(request) as text:
+        objects = map(_flatten, _read_list(text, file.name) if is_list else _read_lines(text, file.name))
         sample = list(islice(objects, SAMPLE_ROWS))
         names = list(dict.fromkeys(name for item in sample for name in item))
         rows = ([item.get(name, "") for name in names] for item in chain(sample, objects))
         yield from _pairs_of_rows(chain([names], rows), file.name, request, has_header=True)
 
 
-def _numbered(lines: Iterable[str]) -> Iterator[tuple[int, str]]:
-    return ((number, line) for number, line in enumerate(lines, start=1) if line.strip())
-
-
-def _read_object(line: str, name: str, number: int) -> Mapping[str, Any]:
+def _read_list(text: TextIO, name: str) -> list[Mapping[str, Any]]:
+    content = text.read(MAX_JSON_CHARACTERS + 1)
+    if len(content) > MAX_JSON_CHARACTERS:
+        raise InvalidInputError(f"{name}: is too large for one list; write an object a line")
     try:
-        value = json.loads(line)
+        items = json.loads(content)
     except ValueError as error:
-        raise InvalidInputError(f"{name}, line {number}: is no JSON; each line should be an object") from error
-    if not isinstance(value, dict):
-        raise InvalidInputError(f"{name}, line {number}: should be an object, with a text of each language")
-    return value
+        raise InvalidInputError(f"{name}: is no JSON: {error}") from error
+    if not items or not all(isinstance(item, dict) for item in items):
+        raise InvalidInputError(f"{name}: should be a list of objects, each with a text of each language")
+    return list(items)
+
+
+def _read_lines(lines: Iterable[str], name: str) -> Iterator[Mapping[str, Any]]:
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            value = json.loads(line)
+        except ValueError as error:
+            raise InvalidInputError(
+                f"{name}, line {number}: is no JSON; there should be an object a line, or one list of objects"
+            ) from error
+        if not isinstance(value, dict):
+            raise InvalidInputError(f"{name}, line {number}: should be an object, with a text of each language")
+        yield value
 
 
 def _flatten(value: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
