@@ -25,6 +25,7 @@ from dragoman.training.report.dev_set import (
 )
 from dragoman.training.report.errors import find_errors
 from dragoman.training.report.histories import tell_histories
+from dragoman.training.report.outcome import describe_outcome
 from dragoman.training.report.run_record import RunRecord
 from dragoman.translation.translator import Translator
 
@@ -78,6 +79,7 @@ def make_page(record: RunRecord) -> str:
         folder=str(record.folder),
         written=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
         status=tell_status(record),
+        outcome=describe_outcome(record),
         facts=_facts(record),
         charts=draw_curves(record),
         events=_events(record),

@@ -95,6 +95,7 @@ def test_the_page_shows_all_of_it(finished: Path) -> None:
         "Target tokens a second",
         "Norm of the gradient",
         "at update 4, the best",
+        "Kept: ",
         "As validated at update 4.",
         "nrefs:1|bs:1000",
         "made-up",  # the recorded test set
