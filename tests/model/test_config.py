@@ -59,6 +59,11 @@ def test_head_sizes_that_are_left_out(given_values: dict[str, object], d_key: in
         ({"num_decoder_layers": 10**9}, "num_decoder_layers", "less than or equal to 256"),
         ({"max_target_length": 10**9}, "max_target_length", "less than or equal to 65536"),
         ({"num_heads": 1024, "d_key": 1, "d_value": 65}, "d_value", "1024 heads of 65 are wider than 65,536"),
+        ({"first_position": 3}, "first_position", "less than or equal to 2"),
+        ({"positions": "learnt", "first_position": 2}, "", "first_position must be 0 if positions are learnt"),
+        ({"d_model": 2, "num_heads": 1, "position_exponent": "half-minus-one"}, "", "needs d_model = 4 or more"),
+        ({"norm_epsilon": 0.0}, "norm_epsilon", "greater than 0"),
+        ({"activation": "tanh"}, "activation", "Input should be 'relu', 'swish', 'gelu', 'gelu-tanh' or"),
         ({"d_model": 8192, "max_source_length": 32769}, "max_source_length", "more than 268,435,456 numbers"),
     ],
 )
@@ -66,6 +71,28 @@ def test_refused_with_the_key(values: dict[str, object], key: str, message: str)
     found_key, found_message = error_of(values)
     assert found_key == key
     assert message in found_message
+
+
+@pytest.mark.parametrize(
+    ("values", "final_norm"),
+    [
+        ({}, True),
+        ({"normalization": "pre"}, True),
+        ({"normalization": "post"}, False),
+        ({"normalization": "post", "final_norm": True}, True),
+        ({"normalization": "pre", "final_norm": False}, False),
+    ],
+)
+def test_the_final_norm_that_is_left_out(values: dict[str, object], final_norm: bool) -> None:
+    assert ArchitectureConfig.model_validate(values).final_norm == final_norm
+
+
+@pytest.mark.parametrize("tied", ["all", "source"])
+def test_a_shared_source_matrix_needs_shared_pieces(tied: str) -> None:
+    config = ArchitectureConfig.model_validate({"tied_embeddings": tied})
+    config.check_vocabulary(joint=True)
+    with pytest.raises(ValueError, match=f'tied_embeddings = "{tied}" needs vocabulary.joint = true'):
+        config.check_vocabulary(joint=False)
 
 
 def test_frozen() -> None:

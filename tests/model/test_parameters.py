@@ -35,6 +35,13 @@ def test_positions_equal_the_formula(length: int, half: int) -> None:
             assert found[position, 2 * i + 1].item() == pytest.approx(math.cos(angle), abs=1e-7)
 
 
+def test_golden_positions_of_other_toolkits() -> None:
+    # Of position 2: all sines, then all cosines; the last frequency is 1/10000.
+    found = sinusoidal_positions(1, 6, first=2, is_split=True, reaches_the_end=True)[0]
+    angles = [2.0, 2 / 100, 2 / 10000]
+    np.testing.assert_allclose(found, [*map(math.sin, angles), *map(math.cos, angles)], rtol=1e-6)
+
+
 def test_golden_positions() -> None:
     golden = [[0.0, 1.0, 0.0, 1.0], [0.84147098, 0.54030231, 0.00999983, 0.99995000]]
     np.testing.assert_allclose(sinusoidal_positions(2, 4), golden, rtol=1e-5)

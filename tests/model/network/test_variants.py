@@ -1,5 +1,6 @@
 """Every variant against the twin in NumPy, its gradients, and its way into a bundle and back."""
 
+import json
 from pathlib import Path
 from typing import get_args
 
@@ -12,6 +13,7 @@ from dragoman.model.config import ArchitectureConfig, Direction, VocabularyShape
 from dragoman.model.network.storage import load_network, pack_weights
 from dragoman.model.network.transformer import Transformer, num_parameters
 from dragoman.model.parameters import describe_parameters
+from tests.model.network.golden.weights import SOURCES, TARGETS, made_up
 from tests.model.network.numpy_network import logits_of
 from tests.model.network.variants import VARIANTS
 
@@ -49,6 +51,44 @@ def test_logits_are_those_of_the_formulas(name: str) -> None:
         sources, mask = torch.tensor([source]), torch.ones(1, len(source), dtype=torch.bool)
         found = network(sources, mask, torch.tensor([target]))[0].numpy()
         np.testing.assert_allclose(found, logits_of(network.config, weights, source, target), rtol=1e-5, atol=2e-6)
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes"),
+    [
+        (
+            "Marian",
+            {
+                "normalization": "post",
+                "activation": "swish",
+                "output_bias": True,
+                "positions": "half-split",
+            },
+        ),
+        ("M2M100", VARIANTS["M2M100"]),
+        ("mBART", VARIANTS["mBART"] | {"scale_embeddings": False, "output_bias": True}),
+    ],
+)
+@torch.no_grad()
+def test_logits_are_those_of_transformers(kind: str, changes: dict[str, object]) -> None:
+    sizes = {
+        "d_model": 16,
+        "d_ff": 24,
+        "num_heads": 2,
+        "num_encoder_layers": 2,
+        "num_decoder_layers": 2,
+        "max_source_length": 12,
+        "max_target_length": 12,
+    }
+    network = Transformer(ArchitectureConfig.model_validate(sizes | changes), VOCABULARY).eval()
+    for name, parameter in network.named_parameters():
+        parameter.copy_(torch.from_numpy(made_up(name, tuple(parameter.shape))))
+    network.double()
+    due = json.loads((Path(__file__).parent / "golden" / "transformers.json").read_text())[kind]
+    for source, target, logits in zip(SOURCES, TARGETS, due, strict=True):
+        mask = torch.ones(1, len(source), dtype=torch.bool)
+        found = network(torch.tensor([source]), mask, torch.tensor([target]))[0].numpy()
+        np.testing.assert_allclose(found, logits, atol=2e-5)
 
 
 @pytest.mark.parametrize("name", VARIANTS)
