@@ -1,11 +1,12 @@
 """The words that a model met in training, so that others, such as rare names, can be told from them. Free of torch.
 
 words.safetensors, an optional file of a bundle, holds for each language the CRC-32 of its words in small letters, as
-ascending uint32. One of 40,000 unknown words is taken for a known one.
+ascending uint32: "de" those that the model learnt to translate, "de names", "de proper" and "de phrases" others, see
+`KnownWords`. One of 40,000 unknown words is taken for a known one.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from zlib import crc32
 
@@ -22,25 +23,64 @@ WORDS_FILE = "words.safetensors"
 
 @dataclass(frozen=True, slots=True)
 class KnownWords:
-    """digests: those of each language's words."""
+    """Digests by language.
+
+    digests: of the words that are translated.
+    names:   of the words that translations copy; frequent ones are among the others as well.
+    proper:  of the translated words that begin with a capital within a sentence, such as "French"; none of a language
+             that writes most words so.
+    phrases: of pairs of words that both begin with a capital there and are translated, such as "prime minister".
+    """
 
     digests: Mapping[str, frozenset[int]]
+    names: Mapping[str, frozenset[int]] = field(default_factory=dict)
+    proper: Mapping[str, frozenset[int]] = field(default_factory=dict)
+    phrases: Mapping[str, frozenset[int]] = field(default_factory=dict)
 
     def has(self, language: str) -> bool:
         """Whether the words of a language are known at all."""
         return bool(self.digests.get(language))
 
+    def has_proper(self, language: str) -> bool:
+        """Whether it is known which words of a language begin with a capital."""
+        return bool(self.proper.get(language))
+
     def knows(self, word: str, language: str) -> bool:
         """Whether a word, in any case, is among those of a language."""
         return _digest(word) in self.digests[language]
 
+    def copies(self, word: str, language: str) -> bool:
+        """Whether a word is a name in a language."""
+        return _digest(word) in self.names.get(language, ())
+
+    def is_proper(self, word: str, language: str) -> bool:
+        """Whether a word always begins with a capital."""
+        return _digest(word) in self.proper.get(language, ())
+
+    def translates_phrase(self, phrase: str, language: str) -> bool:
+        """Whether two words with capitals, and a space between them, are translated."""
+        return _digest(phrase) in self.phrases.get(language, ())
+
     @classmethod
-    def of(cls, words: Mapping[str, Iterable[str]]) -> "KnownWords":
+    def of(
+        cls,
+        words: Mapping[str, Iterable[str]],
+        names: Mapping[str, Iterable[str]] | None = None,
+        proper: Mapping[str, Iterable[str]] | None = None,
+        phrases: Mapping[str, Iterable[str]] | None = None,
+    ) -> "KnownWords":
         """From the words of each language."""
-        return cls({language: frozenset(map(_digest, some)) for language, some in words.items()})
+        return cls(
+            *(
+                {key: frozenset(map(_digest, some)) for key, some in (kind or {}).items()}
+                for kind in (words, names, proper, phrases)
+            )
+        )
 
 
 NO_KNOWN_WORDS = KnownWords({})
+
+_KINDS = ("names", "proper", "phrases")
 
 
 def _digest(word: str) -> int:
@@ -58,10 +98,21 @@ def read_known_words(folder: Path) -> KnownWords:
         raise InvalidInputError(f"{path}: no safetensors file: {error}") from error
     if any(array.dtype != np.uint32 or array.ndim != 1 for array in arrays.values()):
         raise InvalidInputError(f"{path}: must have one list of 32-bit numbers for each language")
-    return KnownWords({language: frozenset(array.tolist()) for language, array in arrays.items()})
+    kinds: dict[str, dict[str, frozenset[int]]] = {kind: {} for kind in ("", *_KINDS)}
+    for key, array in arrays.items():
+        language, _, kind = key.partition(" ")
+        if kind in kinds:
+            kinds[kind][language] = frozenset(array.tolist())
+    return KnownWords(*kinds.values())
 
 
 def write_known_words(folder: Path, words: KnownWords) -> None:
     """Writes them into a bundle."""
-    arrays = {language: np.array(sorted(some), np.uint32) for language, some in words.digests.items()}
+    arrays = {
+        f"{language} {kind}".rstrip(): np.array(sorted(some), np.uint32)
+        for kind, by_language in zip(
+            ("", *_KINDS), (words.digests, words.names, words.proper, words.phrases), strict=True
+        )
+        for language, some in by_language.items()
+    }
     write_atomically(folder / WORDS_FILE, save(arrays))

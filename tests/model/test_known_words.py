@@ -9,7 +9,9 @@ from dragoman.model.known_words import NO_KNOWN_WORDS, WORDS_FILE, KnownWords, r
 
 
 def test_words_come_back_from_a_file(tmp_path: Path) -> None:
-    words = KnownWords.of({"en": ["dog", "Straße"], "de": []})
+    words = KnownWords.of(
+        {"en": ["dog", "Straße"], "de": []}, {"en": ["Tom"]}, {"en": ["French"]}, {"de": ["Deutsche Bahn"]}
+    )
     write_known_words(tmp_path, words)
     assert read_known_words(tmp_path) == words
     assert words.knows("STRASSE", "en")

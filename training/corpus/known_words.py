@@ -2,7 +2,8 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from dragoman.model.bundle import find_bundle, read_config
@@ -12,27 +13,86 @@ from dragoman.training.corpus.pairs import read_parallel
 from dragoman.translation.languages import find_language
 
 _WORD = re.compile(r"[^\W\d_]+")
+_PAIR = re.compile(r"(?<=[a-zß-öø-ÿ,] )([^\W\d_a-zß-öø-ÿ][^\W\d_]+)(?= ([^\W\d_a-zß-öø-ÿ][^\W\d_]+))")
+"""Two words with capitals within a sentence."""
 
 MIN_COPIED = 0.8
 """Share of a word's translations that hold it unchanged, if it is a name."""
 
+MIN_COPIED_RARE, MIN_COUNTED = 0.3, 10
+"""The same for a word in fewer than MIN_COUNTED sentences, which a model hardly learns."""
+
 MIN_FREQUENT = 50
 """Sentences in which even a name is learnt."""
 
+MIN_CAPITALIZED = 0.8
+"""Share of a proper word's places within sentences where it begins with a capital."""
 
-def taught_words(sources: Iterable[str], targets: Iterable[str]) -> Iterator[str]:
-    """The words of the sources, in small letters, that a model learns to translate."""
-    total: Counter[str] = Counter()
-    copied: Counter[str] = Counter()
-    for source, target in zip(sources, targets, strict=True):
-        there = set(_WORD.findall(target))
-        for word in set(_WORD.findall(source)):
-            small = word.casefold()
-            total[small] += 1
-            copied[small] += word in there and word[0].isupper()
-    for word, count in total.items():
-        if count >= MIN_FREQUENT or copied[word] < MIN_COPIED * count:
-            yield word
+MAX_CAPITALIZED = 0.2
+"""Share of a language's words that may be proper; of one with more, such as German, this says nothing."""
+
+MIN_NAME_LENGTH = 3
+
+
+@dataclass(slots=True)
+class TaughtWords:
+    """What one side of parallel texts has, counted in small letters by sentences.
+
+    total:  the sentences of each word. copied: those whose translations hold it unchanged, with a capital.
+    within: those that it does not begin. raised: of these, those where it has a capital.
+    phrases: pairs of words with capitals that the translation does not have.
+    """
+
+    total: Counter[str] = field(default_factory=Counter)
+    copied: Counter[str] = field(default_factory=Counter)
+    within: Counter[str] = field(default_factory=Counter)
+    raised: Counter[str] = field(default_factory=Counter)
+    phrases: set[str] = field(default_factory=set)
+
+    def count(self, sources: Iterable[str], targets: Iterable[str]) -> None:
+        """Count the words of the sources, each translated by its target."""
+        for source, target in zip(sources, targets, strict=True):
+            there = set(_WORD.findall(target))
+            for place, word in enumerate(dict.fromkeys(_WORD.findall(source))):
+                small = word.casefold()
+                self.total[small] += 1
+                self.copied[small] += word in there and word[0].isupper()
+                self.within[small] += place > 0
+                self.raised[small] += place > 0 and word[0].isupper()
+            for first, second in _PAIR.findall(source):
+                if first not in there or second not in there:
+                    self.phrases.add(f"{first} {second}".casefold())
+
+    def words(self) -> Iterator[str]:
+        """Those that a model learns to translate."""
+        return (one for one, count in self.total.items() if count >= MIN_FREQUENT or not self._is_copied(one))
+
+    def names(self) -> Iterator[str]:
+        """Those that a model learns to copy."""
+        return (word for word in self.total if len(word) >= MIN_NAME_LENGTH and self._is_copied(word))
+
+    def proper(self) -> list[str]:
+        """Those that are translated, but have a capital within sentences; none if most have."""
+        found = [
+            word
+            for word, count in self.raised.items()
+            if count and count >= MIN_CAPITALIZED * self.within[word] and not self._is_copied(word)
+        ]
+        return found if len(found) <= MAX_CAPITALIZED * len(self.total) else []
+
+    def _is_copied(self, word: str) -> bool:
+        least = MIN_COPIED if self.total[word] >= MIN_COUNTED else MIN_COPIED_RARE
+        return self.copied[word] >= least * self.total[word]
+
+
+def known_words(counted: Mapping[str, TaughtWords]) -> KnownWords:
+    """What a bundle keeps of the words of each language."""
+    return KnownWords.of(
+        {language: words.words() for language, words in counted.items()},
+        {language: words.names() for language, words in counted.items()},
+        {language: words.proper() for language, words in counted.items()},
+        {language: words.phrases for language, words in counted.items()},
+    )
 
 
 def add_known_words(bundle: str, corpora: Sequence[tuple[Path, Path]], languages: tuple[str, str]) -> dict[str, int]:
@@ -47,10 +107,11 @@ def add_known_words(bundle: str, corpora: Sequence[tuple[Path, Path]], languages
     languages = first, second
     if not any({direction.source, direction.target} == set(languages) for direction in info.directions):
         raise InvalidInputError(f"{info.name} does not translate between {languages[0]} and {languages[1]}")
-    words: dict[str, set[str]] = {language: set() for language in languages}
+    counted = {language: TaughtWords() for language in languages}
     for paths in corpora:
         sides = read_parallel(paths)
-        words[first].update(taught_words(*sides))
-        words[second].update(taught_words(*reversed(sides)))
-    write_known_words(folder, KnownWords.of(words))
-    return {language: len(some) for language, some in words.items()}
+        counted[first].count(*sides)
+        counted[second].count(*reversed(sides))
+    words = known_words(counted)
+    write_known_words(folder, words)
+    return {language: len(words.digests[language]) for language in languages}

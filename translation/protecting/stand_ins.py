@@ -111,7 +111,8 @@ class Replacement:
             placed = Placement([TextPair(self.text, target, weights)]).place(self.elements)
             target = "".join(piece if isinstance(piece, str) else piece.raw for piece in placed)
         for character, word in self.words:
-            found = list(_occurrences(word, target, is_inflected=character in self.inflected))
+            is_glued = not self._is_apart(word)
+            found = list(_occurrences(word, target, is_inflected=character in self.inflected, is_glued=is_glued))
             if len(found) != 1:
                 return None
             begin = found[0].start()
@@ -119,6 +120,11 @@ class Replacement:
         if len(self.ordered) > 1 and [one for one in target if one in self.ordered] != list(self.ordered):
             return None
         return target
+
+    def _is_apart(self, word: str) -> bool:
+        """Whether a stand-in does not touch the words beside it in the source."""
+        begin = self.text.find(word)
+        return not self.text[begin - 1 : begin].isalpha() and not self.text[begin + len(word) :][:1].isalpha()
 
     def _is_garbled(self, target: str) -> bool:
         """Whether the translation has words that are none, nor stand in the source."""
@@ -135,10 +141,12 @@ def _has_word(word: str, text: str) -> bool:
     return re.search(rf"(?<!\w){re.escape(word)}(?!(?!s\b)\w)", text) is not None
 
 
-def _occurrences(word: str, text: str, *, is_inflected: bool) -> Iterable[re.Match[str]]:
-    """Where a word is, not as a part of another."""
-    before, after = r"(?<!\w)" if word[0].isalnum() else "", r"(?!\w)" if word[-1].isalnum() else ""
-    if is_inflected and word[-1].isalpha():
+def _occurrences(word: str, text: str, *, is_inflected: bool, is_glued: bool) -> Iterable[re.Match[str]]:
+    """Where a word is, not as a part of another. is_inflected: whether it may have an s. is_glued: whether signs that
+    stand for something may touch letters."""
+    before = r"(?<!\w)" if word[0].isalnum() or not is_glued else ""
+    after = r"(?!\w)" if word[-1].isalnum() or not is_glued else ""
+    if after and is_inflected and not word[-1].isdigit():
         after = r"(?!(?!s\b)\w)"
     if word.isdigit():
         before, after = rf"(?<!\d[.,:]){before}", rf"{after}(?![.,:]\d)"

@@ -9,8 +9,8 @@ from dragoman.translation.protecting.names import NameFinder
 from dragoman.translation.protecting.spans import find_spans, merge_spans
 from dragoman.translation.protecting.stand_ins import DEFAULT_STAND_INS, replace_hidden
 
-ENGLISH = "the dog we met in summer and her house is it was ask about doctor work i fish"
-GERMAN = "burg der die und den hund wir haben uns im sommer haus tür ist das frag nach herr arzt karte fisch"
+ENGLISH = "click the dog we met in summer and her house is it was ask about doctor work i fish"
+GERMAN = "deutsche burg der die und den hund wir haben uns im sommer haus tür ist das frag nach herr arzt karte fisch"
 WORDS = KnownWords.of({"en": ENGLISH.split(), "de": GERMAN.split()})
 
 
@@ -56,8 +56,22 @@ def test_english_names_are_unknown_words_with_a_capital(
     ("text", "due"),
     [
         ("Wir haben uns nach Mumbai.", [("Mumbai", "name")]),
-        ("Frag den Zwilch.", [("Zwilch", "word")]),
-        ("Frag nach Zwilcher.", [("Zwilcher", "word")]),
+        ("Frag den Zwilch.", [("Zwilch", "name")]),
+        ("Frag nach Zwilcher.", [("Zwilcher", "name")]),
+        ("Frag den Somnmer.", [("Somnmer", "word")]),
+        ("Zwilcher.", [("Zwilcher", "word")]),
+        ("Frag die ZWIL im Sommer.", [("ZWIL", "name")]),
+        ("FRAG DIE ZWIL IM SOMMER.", [("ZWIL", "name")]),
+        ("Frag Zwilchs Hund.", [("Zwilch", "name")]),
+        ("Frag nach Angelas Hund.", [("Angela", "name")]),
+        ("Das Zwilch-Haus ist das.", [("Zwilch", "name")]),
+        ("Wir haben Thomas Fischer.", [("Thomas Fischer", "name")]),
+        ("Wir haben Frau von der Zwilch.", [("von der Zwilch", "name")]),
+        ("Haben wir Herrn van Zwilch?", [("van Zwilch", "name")]),
+        ("Wir haben Johann Wolfgang von Zwilch.", [("Johann Wolfgang von Zwilch", "name")]),
+        ("Wir haben uns in Zwilchburg ob der Tuber.", [("Zwilchburg ob der Tuber", "name")]),
+        ("Das ist die Deutsche Karte.", [("Deutsche Karte", "name")]),
+        ("Am 3. Zwilch.", []),
         ("Frag nach Zwilchung.", []),
         ("Zwilcho ist das.", [("Zwilcho", "name")]),
         ("Frag Zwilcho Gumsen.", [("Zwilcho Gumsen", "name")]),
@@ -71,6 +85,33 @@ def test_german_names_stand_without_what_belongs_to_a_noun(
     german: NameFinder, text: str, due: list[tuple[str, str]]
 ) -> None:
     assert found(german, text) == due
+
+
+@pytest.mark.parametrize(
+    ("text", "due"),
+    [
+        ("we work in Dog House about it", [("Dog House", "name")]),
+        ("we work in Doctor House about it", []),
+        ("Click Dog House", []),
+        ("we ask about the Dog House button", []),
+        ("we ask about Pylo House in summer", [("Pylo House", "name")]),
+        ("Pylo House was in it", [("Pylo House", "name")]),
+        ("Pylo and Fish work", [("Pylo", "name"), ("Fish", "name")]),
+        ("we ask the Summer Dog", []),
+        ("we ask about Jay-Fish in it", [("Jay-Fish", "name")]),
+    ],
+)
+def test_common_english_words_with_capitals_are_names_if_nothing_speaks_against_it(
+    tiny_vocabulary: Vocabulary, text: str, due: list[tuple[str, str]]
+) -> None:
+    words = KnownWords.of({"en": ENGLISH.split()}, {}, {"en": ["summer"]}, {"en": ["doctor house"]})
+    assert found(NameFinder(tiny_vocabulary, words, "en"), text) == due
+
+
+def test_a_name_of_training_is_none_of_its_parts(tiny_vocabulary: Vocabulary) -> None:
+    words = KnownWords.of({"de": GERMAN.split()}, {"de": ["Hundhaus"]})
+    assert found(NameFinder(tiny_vocabulary, words, "de"), "Wir sind in Hundhaus.") == [("Hundhaus", "name")]
+    assert found(NameFinder(tiny_vocabulary, WORDS, "de"), "Wir sind in Hundhaus.") == []
 
 
 def test_without_known_words_only_what_cannot_be_spelt_is_a_name(tiny_vocabulary: Vocabulary) -> None:

@@ -1,0 +1,89 @@
+"""What people are called: first names, and families that are called like things.
+
+Few of them are in a corpus, and many look like a German word or like one that is made of two.
+"""
+
+
+def as_words(listed: str) -> frozenset[str]:
+    """The words of a list with white space between them."""
+    return frozenset(listed.split())
+
+
+GIVEN_NAMES = as_words(
+    """
+    adam adelheid adrian ahmed albert aleksandra alessandro alexander alexandra alfred ali alina alois amelie
+    amir amy andrea andreas andrew andrzej angela angelika anja anke ann anna anne annegret anneliese annette
+    annika anthony anton antonia arne arthur astrid axel barack barbara beate beatrice ben benedikt benjamin
+    bernd bernhard bettina birgit bjarne björn boris brian brigitte britta bruno burkhard bärbel carl carla
+    carlos carmen carol caroline carsten catherine cem chantal charles charlotte chloe chris christa christel
+    christiane christina christine christof christoph christopher clara claudia claus clemens colin cornelia
+    craig dagmar daniel daniela david deborah denis dennis detlef diana dieter dietmar dietrich dirk dmitri
+    dominik donald donna doris dorothea eberhard eckart eckhard edith eduard edward egon elena elisabeth
+    elizabeth elke ellen emil emilia emily emma emmanuel enno eric erich erik erika erwin esra esther eugen eva
+    fabian fatima felicitas felix ferdinand finn florian francesco franz franziska fred frederik frieda
+    friederike friedrich fritz gabi gabriel gabriele gareth geoffrey georg george gerald gerd gerda gerhard
+    gertrud gisela giuseppe gordon graham gregor greta gudrun guido gunnar gustav günter günther hanna hannah
+    hannelore hannes hans harald harriet harry hartmut hassan hauke heike heiko heiner heinrich heinz helen
+    helena helene helga helmut hendrik henning henrik henry herbert hermann hilde hildegard holger horst howard
+    hubert hugo ian igor ilona ilse ines inga inge ingeborg ingo ingrid ioannis irene iris irmgard isabel
+    isabella ivan iwan jack jacob jakob james jan jana jane janine jannik jason jean jeff jeffrey jennifer jenny
+    jens jeremy jerome jessica jessie joachim joan joanna jochen johan johann johanna johannes john jonas
+    jonathan josef joseph joshua juan judith julia julian juliane julie jutta jörg jörn jürgen karin karl karla
+    karsten kaspar katharina kathrin katja katrin kenneth kerstin kevin kimberly kirsten klaus konrad konstantin
+    kristina kurt lara larissa lars laura lea lena leni leonard leonardo leonhard leonie leopold levent liam
+    lieselotte linda lisa lisbeth lorenz lothar louis louise lucas lucia lucy ludwig luigi luis luisa lukas lutz
+    luzie magdalena maike malte manfred manuel manuela marc marcel marco marcus margaret margarete margit margot
+    maria marianne marie marina mario marion marius marlene martin martina matilda mats matthew matthias max
+    maximilian maya mehmet melanie merle mette mia michael michaela michelle miguel mike miriam mirko mohamed
+    mohammed moritz murat mustafa nadine nadja nancy natalia natalie natascha nele nicholas nick nicola nicolas
+    nicole niklas nikola nikolai nils nina noah nora norbert olaf ole olga oliver olivia oscar oskar otto pablo
+    pamela patricia patrick paul paula pauline pavel pedro peter petra philip philipp pia pierre pieter
+    priscilla priya rachel rahel rainer ralf ralph ramona raphael rebecca regina reiner reinhard reinhold renate
+    rené ricarda richard rita robert roberta roberto robin roger roland rolf roman ronald ronja rosa rosemarie
+    rudolf rupert russell ruth rüdiger sabine sabrina samuel sandra sandro sara sarah sascha saskia sebastian
+    selina serena sergej sergey sibylle siegfried siegmund sigrid silke silvia simon simone sofia sonia sonja
+    sophia sophie stefan stefanie steffen stephan stephanie stephen steven stuart sue susan susanne svante sven
+    svenja svetlana swantje sylvia tamara tanja tatjana ted teresa thea theo theodor theresa therese thilo
+    thomas thorsten till tilman tim timo timothy tina tobias tom torben torsten ulf ulrich ulrike umberto ursula
+    uschi ute uwe valentin valeria vanessa vera verena veronika vicky victor victoria viktor viktoria vincent
+    viola vladimir volker volodymyr walter waltraud werner wiebke wilfried wilhelm william willy winfried
+    winston wladimir wolfgang wolfram xavier yannick yusuf yvonne zoe
+    """
+)
+"""In small letters; of those that are a word, too, such as Ernst or Grace, see `COMMON_GIVEN_NAMES`."""
+
+COMMON_GIVEN_NAMES = as_words(
+    """
+    april august christian dawn dick earnest ernst faith falk frank grace grant heide hope jasmin joy kai lily
+    linde mark melody olive page pat peg rose ruby rusty sky sonny sunday sunny victor will wolf wolff
+    """
+)
+"""First names that are common words: only a family behind them shows what they are."""
+
+FAMILIES = as_words(
+    """
+    adler ahrens albrecht arnold bach bachmann bader bauer baum baumann baumgartner beck becker beckmann behrens
+    berg berger bergmann bernhard binder birk bischof block blum born brand brandt braun breuer brinkmann bruch
+    brunner buchholz busch böhm böhme decker dietz dorn ebert eder ehlers eich engel ernst esser falk fiedler
+    fink fischer fleischer frank franke freitag freund frey fricke fritsch fröhlich fuchs funk förster gabriel
+    gebhardt geiger gerber gerlach glaser graf grass greiner grimm groß gärtner göbel götz günther haas haase
+    habeck hahn hammer hansen hartmann hartwig hecht heller henkel herbst hermann herrmann herzog hess hirsch
+    hofer hoffmann hofmann holz holzmann horn huber hummel hübner jahn jung jäger kaiser karl keil keller kern
+    kessler kirchner kirsch klein klose kluge kluth knecht knopf koch kohl kolb kopp korn kraft kramer kraus
+    krause krebs kremer kretschmer kruse krämer kröger krüger kuhn kunz kurz köhler könig lang lange langer
+    lauer lehmann lehner lenz lindemann linder lindner link lorenz ludwig lutz löffler maas maier mann marquardt
+    marx maurer may mayer meier meister menzel merkel mertens merz metzger meyer michel moritz moser möller
+    müller münch nagel naumann neubauer neuer neumann nolte nowak opitz ott otto pabst paul peter peters
+    petersen pfeifer pfeiffer pfister pohl preuß rau raub rausch reich reichert reimann reinhardt reuter richter
+    rieger ritter rode roth rothe rudolph runge rupp sander sauer sauter schade scharf schenk scherer schiller
+    schilling schindler schlegel schlosser schlüter schmid schmidt schmitt schmitz schneider scholz schreiber
+    schreiner schröder schröter schubert schuler schulte schultz schulz schulze schumacher schumann schuster
+    schwab schwarz schäfer schön schütz schütze seidel seifert seitz sieber siebert siegel simon singer sommer
+    sonntag specht spengler sprenger stadler stahl stark steffen stein steiner stern stock stolz straub strauch
+    strauß struck stumpf sturm thiel thiele thomas tiefensee ulrich unger urban vetter vogel vogt voigt volk
+    voss wagner walter weber wegener wegner weidner weigel weinert weise weiß wendt wenzel werner westphal
+    wiegand wieland wiese wild wilhelm wimmer winkler winter wirth witt wittmann wolf wolff wolter wulf
+    wunderlich wächter zander zeller ziegler zimmer zimmermann zoller
+    """
+)
+"""German families, in small letters, most of which are called like a thing or like what somebody does."""
