@@ -100,8 +100,9 @@ def init(
     made = make_corpus(sources, request, folder, is_cleaned=is_cleaned, held_out=held_out, seed=seed)
     identified = [made.survey.identified(side, request.identifier) for side in (0, 1)]
     _describe(made, request, [source.format for source in sources], identified)
-    if mix_up := find_mix_up((identified[0], identified[1]), languages):
-        typer.echo(f"warning: {mix_up}; look at {folder} before you train", err=True)
+    mix_up = find_mix_up((identified[0], identified[1]), languages)
+    for warning in (*made.warnings, *filter(None, (mix_up,))):
+        typer.echo(f"warning: {warning}; look at {folder} before you train", err=True)
     preset = choose_preset(made.counts["train"])
     text = write_toml(
         name=name,

@@ -16,6 +16,7 @@ from dragoman.training.cleaning.cleaner import apply_filters, make_filters
 from dragoman.training.cleaning.filters import Filter
 from dragoman.training.cleaning.options import CleaningOptions
 from dragoman.training.cleaning.pairs import MAX_BLOCK_PAIRS, Pair
+from dragoman.training.corpus.alignment import LineLengths
 from dragoman.training.display import track_on_terminal
 from dragoman.training.intake.request import NoPairError, PairTexts, Request
 from dragoman.training.intake.sources import Source
@@ -31,6 +32,9 @@ MIN_PAIRS = 100
 LARGE_BYTES = 256 << 20
 """Size of the files from which the language of each pair is not identified, since it would take long."""
 
+MAX_COMPARED = 5_000_000
+"""Most pairs of a source whose lengths are compared, to see whether its sides are shifted."""
+
 REMOVED = "removed.tsv"
 
 
@@ -39,7 +43,8 @@ class Made:
     """What was read and written. removed: pairs by the filter that rejected them, in the filters' order.
 
     pairs: by source, as read. counts: by part, as written. num_alike: held-out pairs that differ from another one in
-    case or punctuation alone, which are left out.
+    case or punctuation alone, which are left out. warnings: sentences for people, about sources whose sides seem not to
+    belong together.
     """
 
     survey: Survey
@@ -47,6 +52,7 @@ class Made:
     removed: dict[str, int] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
     num_alike: int = 0
+    warnings: list[str] = field(default_factory=list)
 
     @property
     def num_read(self) -> int:
@@ -144,13 +150,19 @@ def _tracked(sources: Sequence[Source], request: Request, made: Made) -> Iterato
     refusal: NoPairError | None = None
     for source in sources:
         made.pairs.setdefault(source.name, 0)
+        lengths = LineLengths()
         try:
             for pair in track_on_terminal(source.read(), f"reading {source.name}", None):
                 made.pairs[source.name] += 1
+                if len(lengths) < MAX_COMPARED:
+                    lengths.add(len(pair[0]), len(pair[1]))
                 yield pair
         except NoPairError as error:
             refusal = refusal or error
             request.note(f"{error}: left out")
+        if (misalignment := lengths.find_misalignment()) is not None:
+            found = misalignment.describe(f"the {request.source} side", f"the {request.target} side")
+            made.warnings.append(f"{source.name}: {found}")
     if refusal is not None and not made.num_read:
         raise refusal
 

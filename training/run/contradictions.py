@@ -1,12 +1,13 @@
 """Contradictions between a run's corpora and what its configuration says of them, found before hours are spent."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from itertools import islice
 from pathlib import Path
 
 from dragoman.model.errors import InvalidInputError
+from dragoman.training.corpus.alignment import LineLengths
 from dragoman.training.corpus.cache import ParallelFiles
 from dragoman.training.corpus.pairs import ParallelText
 from dragoman.training.run.prepare import RunText
@@ -23,21 +24,25 @@ _MIN_LETTERS = 1000
 """Of a sample, for its language to be judged."""
 
 _MANY_COPIES = 0.5
+_MANY_BLANK = 0.1
 _KNOWN_SHARE = 0.01
 """Of a dev set: fewer of its pairs in the training set are normal among short sentences."""
 
 
 def find_contradictions(text: RunText) -> list[str]:
-    """A sentence, for people, about each dev set that is in the training set, each file in another language than its
-    name, and each corpus whose sides are largely equal.
+    """A sentence, for people, about each dev set that is in the training set or has blank sides, each file in another
+    language than its name, and each corpus that is listed twice, whose sides are largely equal, whose lines do not
+    belong together, or of which many sides are blank.
 
     Raises InvalidInputError for a corpus whose two sides are one text.
     """
-    found = []
+    found = _find_repeated(text.train)
     for part in _once(text.train):
         found += _judge_sides(part)
+        found += _judge_lines(part)
     pairs = {(dev.set_name, frozenset((dev.direction.source, dev.direction.target))): dev for dev in text.dev}
     for dev in pairs.values():
+        found += _find_blank(dev)
         found += _find_dev_in_train(dev, [part for part in text.train if part.direction == dev.direction])
     files = {path: language for part in text.train for path, language in _languages(part)}
     found += filter(None, (_judge_language(str(path), _sample(path), language) for path, language in files.items()))
@@ -75,6 +80,49 @@ def _judge_sides(part: ParallelFiles) -> list[str]:
     ]
 
 
+def _find_repeated(parts: Sequence[ParallelFiles]) -> list[str]:
+    """Corpora with the same content, by their checksums."""
+    contents = Counter((part.direction, part.source.checksum, part.target.checksum) for part in parts)
+    again = [part for part in parts if contents[part.direction, part.source.checksum, part.target.checksum] > 1]
+    names = list(dict.fromkeys(str(part.source.path) for part in again))
+    if not names:
+        return []
+    return [f"data.train has the same corpus more than once ({', '.join(names)}): repeat = 2 says so"]
+
+
+def _judge_lines(part: ParallelFiles) -> list[str]:
+    source, target = part.source.path, part.target.path
+    lengths = LineLengths()
+    for one, other in islice(_pairs(part), MAX_SEARCHED):
+        lengths.add(len(one.strip()), len(other.strip()))
+    found = []
+    if (misalignment := lengths.find_misalignment()) is not None:
+        found.append(misalignment.describe(str(source), str(target)))
+    if lengths.num_blank > _MANY_BLANK * len(lengths):
+        found.append(
+            f"{lengths.num_blank:,} of {len(lengths):,} pairs of {source} and {target} have a blank side and are left "
+            "out: are they translated?"
+        )
+    return found
+
+
+def _pairs(part: ParallelFiles) -> Iterator[tuple[bytes, bytes]]:
+    with (
+        LineInput(part.source.path.absolute(), max_line_bytes=None) as sources,
+        LineInput(part.target.path.absolute(), max_line_bytes=None) as targets,
+    ):
+        yield from zip(sources, targets, strict=False)
+
+
+def _find_blank(dev: ParallelText) -> list[str]:
+    blank = sum(not (one.strip() and other.strip()) for one, other in zip(dev.source, dev.target, strict=True))
+    if not blank:
+        return []
+    return [
+        f"{blank:,} of the dev set's {len(dev.source):,} pairs have a blank side: dev BLEU is lower than it should be"
+    ]
+
+
 def _find_dev_in_train(dev: ParallelText, parts: Sequence[ParallelFiles]) -> list[str]:
     wanted = {
         (source.strip().encode(), target.strip().encode())
@@ -84,13 +132,9 @@ def _find_dev_in_train(dev: ParallelText, parts: Sequence[ParallelFiles]) -> lis
     warnings = []
     for part in parts:
         known = set()
-        with (
-            LineInput(part.source.path.absolute(), max_line_bytes=None) as source_lines,
-            LineInput(part.target.path.absolute(), max_line_bytes=None) as target_lines,
-        ):
-            for source, target in islice(zip(source_lines, target_lines, strict=False), MAX_SEARCHED):
-                if (stripped := source.strip()) in sources and (pair := (stripped, target.strip())) in wanted:
-                    known.add(pair)
+        for source, target in islice(_pairs(part), MAX_SEARCHED):
+            if (stripped := source.strip()) in sources and (pair := (stripped, target.strip())) in wanted:
+                known.add(pair)
         if len(known) >= _KNOWN_SHARE * len(wanted) > 0:
             warnings.append(
                 f"{len(known):,} of the {f'dev set {dev.set_name}'.rstrip()}'s {len(wanted):,} pairs are in "
