@@ -4,9 +4,9 @@ import importlib.util
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from dragoman.model.bundle import shipped_bundles
 from dragoman.model.config import FilePath, StrictModel
@@ -14,59 +14,11 @@ from dragoman.model.config_files import apply_environment, apply_overrides, find
 from dragoman.model.decoding.loading import Precision
 from dragoman.model.decoding.search_options import MAX_BEAM_SIZE
 from dragoman.model.errors import InvalidInputError
+from dragoman.server.access.addresses import DEFAULT_LISTEN, Address, ListenAddress
 from dragoman.server.scheduling.scheduler import MAX_WAITING, MAX_WAITING_BYTES, QueueLimits
 
 DEFAULT_LOAD_SECONDS, DEFAULT_MAX_RETIRED = 600.0, 4
 """See `ServingConfig`."""
-
-DEFAULT_LISTEN = "127.0.0.1:50051"
-"""Loopback only: without a certificate and tokens, a connection is neither encrypted nor authenticated."""
-
-MAX_SOCKET_PATH_BYTES = 107
-"""The kernel's limit, less the final NUL byte."""
-
-
-def parse_address(address: str) -> tuple[str, int]:
-    """Split HOST:PORT; an IPv6 host keeps its brackets. Raises InvalidInputError for any other form."""
-    host, _, port = address.rpartition(":")
-    if not host or not port.isascii() or not port.isdecimal() or int(port) > 65535:
-        raise InvalidInputError(f'cannot listen on "{address}": write HOST:PORT, such as {DEFAULT_LISTEN}')
-    if ":" in host and not (host.startswith("[") and host.endswith("]")):
-        hint = f"[{host}]:{port}"
-        raise InvalidInputError(f'cannot listen on "{address}": write an IPv6 host in brackets, such as {hint}')
-    return host, int(port)
-
-
-def find_socket_path(address: str) -> Path | None:
-    """The path of "unix:PATH", a Unix socket; None for HOST:PORT. Raises InvalidInputError for an empty or too long
-    path."""
-    scheme, _, path = address.partition(":")
-    if scheme != "unix":
-        return None
-    if not path or len(path.encode()) > MAX_SOCKET_PATH_BYTES:
-        raise InvalidInputError(
-            f'cannot listen on "{address}": write unix:PATH, with a path of at most {MAX_SOCKET_PATH_BYTES} bytes'
-        )
-    return Path(path)
-
-
-def _check_address(address: str) -> str:
-    try:
-        parse_address(address)
-    except InvalidInputError as error:
-        raise ValueError(str(error)) from error
-    return address
-
-
-def _check_listen(address: str) -> str:
-    try:
-        return address if find_socket_path(address) is not None else _check_address(address)
-    except InvalidInputError as error:
-        raise ValueError(str(error)) from error
-
-
-Address = Annotated[str, AfterValidator(_check_address)]
-ListenAddress = Annotated[str, AfterValidator(_check_listen)]
 
 
 class LoadingConfig(StrictModel):
@@ -253,6 +205,25 @@ class MetricsConfig(StrictModel):
     )
 
 
+class HttpConfig(StrictModel):
+    """HTTP: LibreTranslate's and DeepL's methods, this server's own, and the page."""
+
+    listen: Address | None = Field(None, description='HOST:PORT, such as "127.0.0.1:5000"; by default no HTTP.')
+    page: bool = Field(True, description="Serve the page at /.")
+    cors_origins: tuple[str, ...] = Field(
+        (), strict=False, description='Origins whose pages may call, such as "https://example.org"; "*" for all.'
+    )
+    max_file_bytes: int = Field(32 * 1024 * 1024, ge=1024, lt=2**31, description="Bytes of one document.")
+    files: FilePath | None = Field(
+        None,
+        description="Folder of this server alone that keeps documents and usage over a restart; by default a temporary "
+        "one, which ends with the server.",
+    )
+    keep_seconds: float = Field(
+        3600.0, ge=60, le=30 * 86400, description="Time after which a translated document is deleted."
+    )
+
+
 class LogConfig(StrictModel):
     """The log on standard error."""
 
@@ -279,6 +250,7 @@ class ServerConfig(StrictModel):
     tls: TlsConfig = TlsConfig()
     access: AccessConfig = AccessConfig()
     metrics: MetricsConfig = MetricsConfig()
+    http: HttpConfig = HttpConfig()
     log: LogConfig = LogConfig()
     traces: TracesConfig = TracesConfig()
 
@@ -303,6 +275,8 @@ class ServerConfig(StrictModel):
             raise ValueError("traces.endpoint: needs opentelemetry: pip install 'dragoman[telemetry]'")
         if self.metrics.listen == self.server.listen and not self.server.listen.endswith(":0"):
             raise ValueError(f"metrics.listen: {self.metrics.listen} is server.listen, too; it needs its own port")
+        if self.http.listen is not None and not (_is_installed("starlette") and _is_installed("uvicorn")):
+            raise ValueError("http.listen: needs starlette and uvicorn: pip install 'dragoman[http]'")
         name = find_repeated(model.name or model.bundle for model in self.models)
         if name is not None:
             raise ValueError(f'models: two are called "{name}"; every served model needs a name of its own')
@@ -376,6 +350,7 @@ _PATHS = (
     ("tls", "key"),
     ("tls", "client_ca"),
     ("access", "tokens"),
+    ("http", "files"),
 )
 
 

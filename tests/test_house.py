@@ -274,7 +274,7 @@ def test_the_checker_finds(module: str, source: str, violation: str) -> None:
         ("dragoman.training.trainer", "from dragoman.model.decoding.engines.engine import Engine"),
         ("dragoman.server.scheduling.worker", "from dragoman.model.decoding import engines"),
         ("dragoman.server.scheduling.worker", "import torchlike, grpclike"),  # a name that only begins alike
-        ("dragoman.server.grpc.app", "import grpc\nfrom dragoman.v1 import translation_pb2_grpc"),
+        ("dragoman.server.app", "import grpc\nfrom dragoman.v1 import translation_pb2_grpc"),
         ("dragoman.v1.translation_pb2_grpc", "import grpc"),
         (
             "dragoman.model.decoding.decoders.torch_decoder",

@@ -32,6 +32,7 @@ vietnamese vi welsh cy xhosa xh yiddish yi yoruba yo zulu zu
 _words = _NAMES_AND_CODES.split()
 _CODES = dict(zip(_words[::2], _words[1::2], strict=True))
 """By English name."""
+_NAMES = {code: name for name, code in _CODES.items()}
 
 _NAMES = {code: name.title() for name, code in _CODES.items()}
 
@@ -92,6 +93,15 @@ def as_tag(tag_or_name: str) -> str:
 def english_name(tag: str) -> str:
     """A language's name in English, such as "German"; the tag itself if the name is not known, or with a region."""
     return _NAMES.get(_normalize(tag), tag)
+
+
+def name_of_language(tag: str) -> str:
+    """The English name of a language with its script and region: "Portuguese (BR)"; the tag if it is unknown."""
+    first, *rest = _normalize(tag).split("-")
+    name = _NAMES.get(first)
+    if name is None:
+        return tag
+    return f"{name.title()} ({'-'.join(tag.replace('_', '-').split('-')[1:])})" if rest else name.title()
 
 
 def find_language(tag_or_name: str, known: Iterable[str]) -> str | None:

@@ -46,6 +46,13 @@ def serve(
             help="Address to listen on; port 0 takes a free one; unix:PATH is a socket.",
         ),
     ] = None,
+    http: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT",
+            help="Also serve HTTP there: LibreTranslate's and DeepL's methods and JSON; by default no HTTP.",
+        ),
+    ] = None,
     replicas: Annotated[
         int | None,
         typer.Option(
@@ -77,7 +84,7 @@ def serve(
     device: DeviceIfGiven = None,
     use_shortlist: UseShortlistIfGiven = None,
 ) -> None:
-    """Serve bundles over gRPC until Ctrl-C or SIGTERM; running calls then finish.
+    """Serve bundles over gRPC, and HTTP if wanted, until Ctrl-C or SIGTERM; running calls then finish.
 
     Options override the configuration file.
 
@@ -104,7 +111,11 @@ def serve(
     def read() -> "ServerConfig":
         given = {key: value for key, value in options.items() if value is not None}
         return load_server_config(
-            config, overrides or (), bundles=bundles or (), options=given, default_bundle=DEFAULT_BUNDLE
+            config,
+            [*(overrides or ()), *([] if http is None else [f"http.listen={http}"])],
+            bundles=bundles or (),
+            options=given,
+            default_bundle=DEFAULT_BUNDLE,
         )
 
     found = read()
@@ -114,6 +125,6 @@ def serve(
         for line in check_server(found):
             typer.echo(line)
         return
-    from dragoman.server.grpc.app import serve as run_server
+    from dragoman.server.app import serve as run_server
 
     run_server(found, path=config, reread=read)

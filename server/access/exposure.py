@@ -4,7 +4,8 @@ import ipaddress
 import stat
 from pathlib import Path
 
-from dragoman.server.config import AccessConfig, TlsConfig, find_socket_path, parse_address
+from dragoman.server.access.addresses import find_socket_path, parse_address
+from dragoman.server.config import AccessConfig, TlsConfig
 
 
 def warnings_of(listen: str, tls: TlsConfig, access: AccessConfig) -> list[str]:

@@ -104,6 +104,15 @@ class Quotas:
             bucket.level -= num_characters
         return seconds
 
+    def require(self, token: Token | None, num_characters: int) -> None:
+        """Count characters that a token sends. Raises QuotaError if it may not send them now."""
+        seconds = self.charge(token, num_characters)
+        if seconds:
+            assert token is not None
+            allowed = token.characters_per_minute
+            message = f"the limit of {allowed} characters per minute is used up: try again later"
+            raise QuotaError("characters", message, seconds)
+
 
 @dataclass(frozen=True, slots=True)
 class CallerAllowance:

@@ -11,10 +11,11 @@ from typing import Any, TypeAlias
 import grpc
 
 from dragoman.model.errors import InvalidInputError
+from dragoman.server.access.admission import Admission
 from dragoman.server.access.quotas import CallerAllowance, QuotaError, Quotas
-from dragoman.server.access.tokens import Token, TokenFile
+from dragoman.server.access.tokens import Token
 from dragoman.server.call_context import UNKNOWN_METHOD, CallContext, Priority
-from dragoman.server.config import AccessConfig, LimitsConfig
+from dragoman.server.config import LimitsConfig
 from dragoman.server.grpc.call_metadata import REQUEST_ID, choose_request_id, current_call, read_metadata
 from dragoman.server.grpc.counting import count_request, note_model
 from dragoman.server.grpc.statuses import Context, abort
@@ -40,17 +41,6 @@ FoundHandler: TypeAlias = "grpc.RpcMethodHandler[Any, Any] | None"
 logger = logging.getLogger(__name__)
 
 
-def make_guard(access: AccessConfig, limits: LimitsConfig, monitor: Monitor) -> "Guard":
-    """The interceptor for `grpc.aio.server`. Raises NotFoundError or InvalidInputError for a faulty token file."""
-    tokens = None if access.tokens is None else TokenFile(access.tokens)
-    return Guard(tokens, make_quotas(limits), make_watch_quotas(limits), monitor)
-
-
-def make_quotas(limits: LimitsConfig) -> Quotas:
-    """Quotas of all calls except health checks."""
-    return Quotas(limits.max_concurrent_calls, limits.max_concurrent_calls_per_client)
-
-
 def make_watch_quotas(limits: LimitsConfig) -> Quotas:
     """Quotas of Health.Watch, which needs no token and never ends by itself."""
     return Quotas(limits.max_health_watches, max(1, limits.max_health_watches // 4))
@@ -65,24 +55,16 @@ class Guard(grpc.aio.ServerInterceptor):
 
     def __init__(
         self,
-        tokens: TokenFile | None,
-        quotas: Quotas,
+        admission: Admission,
         watch_quotas: Quotas,
         monitor: Monitor,
         *,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        """tokens: None lets everybody in."""
-        self._tokens = tokens
-        self._quotas = quotas
+        self._admission = admission
         self._watch_quotas = watch_quotas
         self._monitor = monitor
         self._sleep = sleep
-        self._running = _Running()
-
-    async def wait_until_idle(self) -> None:
-        """Return when no call is running, but for those of gRPC's own services."""
-        await self._running.idle.wait()
 
     async def intercept_service(
         self,
@@ -92,27 +74,9 @@ class Guard(grpc.aio.ServerInterceptor):
         """See `grpc.aio.ServerInterceptor`."""
         handler = await continuation(handler_call_details)
         is_watch = handler_call_details.method == _WATCH
-        quotas = self._watch_quotas if is_watch else self._quotas
-        visit = _Visit(self._tokens, quotas, self._monitor, self._sleep, self._running, handler_call_details, handler)
+        quotas = self._watch_quotas if is_watch else self._admission.quotas
+        visit = _Visit(self._admission, quotas, self._monitor, self._sleep, handler_call_details, handler)
         return visit.handler
-
-
-class _Running:
-    """Counts calls."""
-
-    def __init__(self) -> None:
-        self.idle = asyncio.Event()
-        self.idle.set()
-        self._number = 0
-
-    def enter(self) -> None:
-        self._number += 1
-        self.idle.clear()
-
-    def leave(self) -> None:
-        self._number -= 1
-        if not self._number:
-            self.idle.set()
 
 
 class _Visit:
@@ -120,19 +84,17 @@ class _Visit:
 
     def __init__(
         self,
-        tokens: TokenFile | None,
+        admission: Admission,
         quotas: Quotas,
         monitor: Monitor,
         sleep: Callable[[float], Awaitable[None]],
-        running: _Running,
         details: grpc.HandlerCallDetails,
         method: FoundHandler,
     ) -> None:
-        self._tokens = tokens
+        self._admission = admission
         self._quotas = quotas
         self._monitor = monitor
         self._sleep = sleep
-        self._running = running
         self._path: str = details.method
         self._is_health_check = self._path.startswith(_HEALTH)
         self._metadata = read_metadata(details.invocation_metadata)
@@ -190,10 +152,10 @@ class _Visit:
 
     def _identify(self) -> bool:
         """Find the token, if one is required. Returns whether the call may go on."""
-        if self._tokens is None or self._is_health_check:
+        if not self._admission.needs_token or self._is_health_check:
             return True
         scheme, _, presented = self._metadata.get("authorization", "").partition(" ")
-        self._token = self._tokens.find(presented.strip()) if scheme.lower() == "bearer" else None
+        self._token = self._admission.find(presented) if scheme.lower() == "bearer" else None
         return self._token is not None
 
     async def _serve(self, requests: AsyncIterator[Any], context: Context, client: str) -> Any:
@@ -203,7 +165,7 @@ class _Visit:
         is_lasting = self._path.startswith(_OF_GRPC)
         has_entered = False
         if not is_lasting:
-            self._running.enter()
+            self._admission.running.enter()
         try:
             if is_counted:
                 self._quotas.enter(client, self._token)
@@ -217,7 +179,7 @@ class _Visit:
             if has_entered:
                 self._quotas.leave(client)
             if not is_lasting:
-                self._running.leave()
+                self._admission.running.leave()
 
     async def _answer(self, requests: AsyncIterator[Any], context: Context) -> Any:
         method, behaviour = self._method, self._behaviour
@@ -242,15 +204,7 @@ class _Visit:
         request = await (_read_soon(context) if self._is_health_check else context.read())
         if request is grpc.aio.EOF:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "the call brought no message")
-        seconds = self._quotas.charge(self._token, self._call.num_characters - before)
-        if seconds:
-            assert self._token is not None
-            allowed = self._token.characters_per_minute
-            raise QuotaError(
-                "characters",
-                f"the limit of {allowed} characters per minute is used up: try again later",
-                seconds,
-            )
+        self._quotas.require(self._token, self._call.num_characters - before)
         return request
 
     async def _paced(self, requests: AsyncIterator[Any]) -> AsyncIterator[Any]:

@@ -12,7 +12,8 @@ from typing import Any
 import grpc
 
 from dragoman.model.errors import DragomanError
-from dragoman.server.config import LimitsConfig, find_socket_path, parse_address
+from dragoman.server.access.addresses import find_socket_path, parse_address
+from dragoman.server.config import LimitsConfig
 
 HANDSHAKE_SECONDS = 10
 """Time after which a connection without a finished handshake is closed."""

@@ -8,14 +8,22 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 from wsgiref.simple_server import WSGIServer
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, start_http_server
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    generate_latest,
+    start_http_server,
+)
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from dragoman.model.decoding.statistics import EngineStatistics
 from dragoman.model.errors import DragomanError
+from dragoman.server.access.addresses import parse_address
 from dragoman.server.call_context import CallContext
-from dragoman.server.config import parse_address
 
 REQUEST_SECONDS = 10.0
 """Time after which a connection to the metrics' port without a request is closed."""
@@ -105,6 +113,10 @@ class Metrics:
         self._of_methods: dict[str, _OfMethod] = {}
         registry.register(_EngineCollector(statistics))
         ProcessCollector(registry=registry)
+
+    def write(self) -> bytes:
+        """The text of a scrape."""
+        return generate_latest(self.registry)
 
     def call_started(self, call: CallContext) -> None:
         """A call has started."""

@@ -55,6 +55,10 @@ class Monitor:
         self._log = LogWriter(log.format, log.level, log_stream, on_dropped=self._metrics.log_line_dropped)
         self._tracer: Tracer | None = make_tracer(traces, span_exporter)
 
+    def write_metrics(self) -> bytes:
+        """All metrics as a scrape gets them; for any thread."""
+        return self._metrics.write()
+
     @property
     def metrics_address(self) -> str:
         """HOST:PORT of the metrics with the actual port, after `start`; empty without metrics."""

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from dragoman.server.app import TranslationServer
 from dragoman.server.config import ModelConfig, ServerConfig
-from dragoman.server.grpc.app import TranslationServer
 from dragoman.server.scheduling.interfaces import ServedTranslator
 from dragoman.server.scheduling.worker import Worker
 

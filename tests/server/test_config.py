@@ -6,13 +6,12 @@ from pathlib import Path
 import pytest
 
 from dragoman.model.errors import InvalidInputError, NotFoundError
+from dragoman.server.access.addresses import find_socket_path, parse_address
 from dragoman.server.config import (
     LimitsConfig,
     ModelConfig,
     ServerConfig,
-    find_socket_path,
     load_server_config,
-    parse_address,
 )
 
 CONFIG = """

@@ -356,6 +356,6 @@ def test_a_stream_can_be_tied_to_known_weights(client: Client, translator: FakeT
 
 
 def test_the_client_imports_no_torch() -> None:
-    modules = "dragoman.server.client, dragoman.server.grpc.app, dragoman.translation.batch.job"
+    modules = "dragoman.server.client, dragoman.server.app, dragoman.translation.batch.job"
     code = f"import sys, {modules}; sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

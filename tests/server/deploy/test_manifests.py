@@ -11,10 +11,11 @@ import yaml  # type: ignore[import-untyped]
 from dragoman.model.config import StrictModel
 from dragoman.model.config_files import validate_tree
 from dragoman.model.decoding.statistics import EngineStatistics
+from dragoman.server.access.addresses import parse_address
 from dragoman.server.call_context import Priority
-from dragoman.server.config import ModelConfig, ServerConfig, load_server_config, parse_address
-from dragoman.server.grpc.app import FLUSH_SECONDS
+from dragoman.server.config import ModelConfig, ServerConfig, load_server_config
 from dragoman.server.grpc.health_service import SERVICE_NAME
+from dragoman.server.grpc.port import FLUSH_SECONDS
 from dragoman.server.telemetry.metrics import Metrics
 
 ROOT = Path(__file__).parents[3]

@@ -13,12 +13,13 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from opentelemetry.sdk.trace.export import SpanExporter
 
+from dragoman.server.access.admission import Admission, make_admission
 from dragoman.server.access.quotas import Quotas
 from dragoman.server.access.tokens import TokenFile
 from dragoman.server.call_context import CallContext
-from dragoman.server.config import LimitsConfig, LogConfig, MetricsConfig, TracesConfig
+from dragoman.server.config import AccessConfig, LimitsConfig, LogConfig, MetricsConfig, TracesConfig
 from dragoman.server.grpc.call_metadata import current_call
-from dragoman.server.grpc.interceptors import Guard, make_quotas, make_watch_quotas
+from dragoman.server.grpc.interceptors import Guard, make_watch_quotas
 from dragoman.server.grpc.transport import server_options
 from dragoman.server.telemetry import Monitor
 from dragoman.v1 import translation_pb2 as pb
@@ -131,7 +132,8 @@ async def serving(
 ) -> AsyncIterator[Serving]:
     """With encryption the channel is of no use: make one with the right certificates. stream: what the log goes to."""
     limits = limits or LimitsConfig()
-    quotas = quotas or make_quotas(limits)
+    admission = make_admission(AccessConfig(), limits)
+    admission = Admission(tokens, quotas or admission.quotas)
     monitor = WatchedMonitor(
         log or LogConfig(format="json"),
         io.StringIO() if stream is None else stream,
@@ -139,7 +141,7 @@ async def serving(
         exporter,
     )
     service = ObedientService()
-    guard = Guard(tokens, quotas, make_watch_quotas(limits), monitor, sleep=sleep)
+    guard = Guard(admission, make_watch_quotas(limits), monitor, sleep=sleep)
     server = grpc.aio.server(interceptors=[guard], options=server_options(limits))
     translation_pb2_grpc.add_TranslationServiceServicer_to_server(service, server)
     health_pb2_grpc.add_HealthServicer_to_server(health.aio.HealthServicer(), server)

@@ -14,13 +14,13 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2_grpc
 
+from dragoman.server.access.admission import make_admission
 from dragoman.server.access.quotas import Quotas
 from dragoman.server.access.tokens import TokenFile
 from dragoman.server.call_context import Priority
-from dragoman.server.config import AccessConfig, LimitsConfig, LogConfig, MetricsConfig, TracesConfig
+from dragoman.server.config import AccessConfig, LimitsConfig
 from dragoman.server.grpc import interceptors
-from dragoman.server.grpc.interceptors import is_past, make_guard
-from dragoman.server.telemetry import Monitor
+from dragoman.server.grpc.interceptors import is_past
 from dragoman.v1 import translation_pb2 as pb
 from tests.server.fakes import PATIENCE
 from tests.server.grpc.messages import bring
@@ -482,13 +482,11 @@ def test_a_call_that_failed_before_its_answer_can_be_retried() -> None:
     run(test())
 
 
-def test_the_guard_follows_the_configuration(tmp_path: Path) -> None:
+def test_admission_follows_the_configuration(tmp_path: Path) -> None:
     path = tmp_path / "tokens.toml"
     path.write_text(TOKENS)
-    monitor = Monitor(MetricsConfig(), LogConfig(), TracesConfig(), lambda: [])
     for access in (AccessConfig(), AccessConfig(tokens=path)):
-        guard = make_guard(access, LimitsConfig(), monitor)
-        assert (guard._tokens is None) == (access.tokens is None)
+        assert make_admission(access, LimitsConfig()).needs_token == (access.tokens is not None)
 
 
 def test_a_question_for_health_that_never_comes_is_not_waited_for(

@@ -18,9 +18,9 @@ from google.protobuf.message_factory import GetMessageClass
 from grpc_health.v1 import health_pb2
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from dragoman.server.app import TranslationServer
 from dragoman.server.call_context import CallContext
 from dragoman.server.config import LogConfig, MetricsConfig, TracesConfig
-from dragoman.server.grpc.app import TranslationServer
 from dragoman.server.grpc.google.handlers import TRANSLATION
 from dragoman.server.telemetry import Monitor
 from dragoman.server.telemetry.monitor import without_quotations

@@ -15,7 +15,7 @@ from tests.server.running import make_server
 def test_a_server_without_google_imports_none_of_its_packages() -> None:
     code = """
 import sys
-import dragoman.server.grpc.app
+import dragoman.server.app
 from dragoman.server.config import load_server_config
 load_server_config(None, default_bundle="en-de")
 loaded = [name for name in sys.modules if name.startswith(("google.cloud", "google.api_core", "google.longrunning"))]

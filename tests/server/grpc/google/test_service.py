@@ -14,7 +14,7 @@ from google.protobuf.descriptor_pool import DescriptorPool
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
 from dragoman.model.config import Direction
-from dragoman.server.grpc.app import TranslationServer
+from dragoman.server.app import TranslationServer
 from dragoman.server.translating import contents
 from dragoman.server.translating.detection import Candidate, LanguageDetector
 from tests.server.fakes import EN_DE, PATIENCE, AligningTranslator, FakeTranslator
@@ -102,7 +102,7 @@ class FakeDetector(LanguageDetector):
 
 
 def test_each_content_s_language_is_detected_among_the_possible(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dragoman.server.grpc.app.LanguageDetector", FakeDetector)
+    monkeypatch.setattr("dragoman.server.app.LanguageDetector", FakeDetector)
     texts = ["oui <b>a</b>", "yes b", "42", "oui c", "ja <i>d</i>"]
 
     async def test(google: Google) -> None:
@@ -243,7 +243,7 @@ def test_a_call_without_a_model_is_waited_for_too(monkeypatch: pytest.MonkeyPatc
         await start(server)
 
     monkeypatch.setattr(TranslationServer, "start", note)
-    monkeypatch.setattr("dragoman.server.grpc.app.LanguageDetector", SlowDetector)
+    monkeypatch.setattr("dragoman.server.app.LanguageDetector", SlowDetector)
 
     async def test(google: Google) -> None:
         response = await google.call("DetectLanguage", parent=PARENT, content="a", mime_type="text/plain")

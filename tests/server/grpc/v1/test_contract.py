@@ -32,7 +32,7 @@ class FakeDetector(LanguageDetector):
 
 @pytest.fixture
 def knows_words(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dragoman.server.grpc.app.LanguageDetector", FakeDetector)
+    monkeypatch.setattr("dragoman.server.app.LanguageDetector", FakeDetector)
 
 
 def texts_of(translations: Sequence[pb.Translation]) -> list[str]:

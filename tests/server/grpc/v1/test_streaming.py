@@ -9,9 +9,10 @@ import grpc
 import pytest
 
 from dragoman.model.decoding.request import TokenHypothesis
+from dragoman.server.app import TranslationServer
 from dragoman.server.contract import streaming
 from dragoman.server.contract.streaming import Window
-from dragoman.server.grpc.app import TranslationServer
+from dragoman.server.grpc.v1.service import TranslationService
 from dragoman.translation.drafts import PreparedText
 from dragoman.translation.results import Hypothesis, Translation
 from dragoman.v1 import translation_pb2 as pb
@@ -299,7 +300,7 @@ def test_the_tags_of_a_text_count_for_the_window(monkeypatch: pytest.MonkeyPatch
         translator.engine.gate.clear()
         await call.write(bring([pb.TranslateStreamItem(id=number, text="a" + 333 * "<i>") for number in range(9)]))
         await wait_for(translator.engine.held)
-        (stream,) = server._service._streams
+        (stream,) = service_of(server)._streams
         assert stream._window._num_bytes >= 64 * 1000
         assert stream._window._num_texts < 9
         translator.engine.gate.set()
@@ -396,7 +397,7 @@ def test_a_server_that_shuts_down_answers_what_it_has_read_and_says_so() -> None
         await call.write(item(1, "a b"))
         assert (await call.read()).HasField("started")
         await wait_for(translator.engine.held)
-        server._service.drain()
+        service_of(server).drain()
         translator.engine.gate.set()
         assert (await call.read()).results[0].translation.hypotheses[0].text == "b a"
         code, details = await fail(call)
@@ -412,9 +413,9 @@ def test_a_stream_that_has_not_begun_does_not_hold_up_a_server_that_shuts_down()
     async def test(stub: Stub, server: TranslationServer) -> None:
         call = stub.TranslateStream()
         opening = asyncio.ensure_future(call.initial_metadata())  # the call is on its way, its first message is not
-        while server._guard._running.idle.is_set():
+        while server._admission.running.idle.is_set():
             await asyncio.sleep(0)
-        server._service.drain()
+        service_of(server).drain()
         code, details = await fail(call)
         assert code is Code.UNAVAILABLE
         assert details.startswith("the server is shutting down")
@@ -455,6 +456,11 @@ def test_bytes_that_are_no_message_are_refused_in_the_middle_too() -> None:
                 assert (await fail(raw(iter(requests))))[0] is Code.INVALID_ARGUMENT
 
     serve(test, FakeTranslator())
+
+
+def service_of(server: TranslationServer) -> TranslationService:
+    assert server._grpc is not None
+    return server._grpc._service
 
 
 def live(texts: Iterable[pb.TranslateLiveResponse]) -> list[tuple[str, str]]:

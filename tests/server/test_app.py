@@ -22,9 +22,9 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
 from dragoman.model.errors import DragomanError, InvalidInputError
+from dragoman.server.app import TranslationServer, serve
 from dragoman.server.client import AsyncClient, Client, ServerError
 from dragoman.server.config import ModelConfig
-from dragoman.server.grpc.app import TranslationServer, serve
 from dragoman.server.grpc.health_service import SERVICE_NAME
 from dragoman.server.scheduling.interfaces import ServedTranslator
 from dragoman.v1 import translation_pb2 as pb
@@ -165,7 +165,7 @@ def test_shutdown_lets_streams_end_in_order(ends_by_itself: bool, monkeypatch: p
     translator = FakeTranslator()
     translator.engine.gate.clear()
     if not ends_by_itself:
-        monkeypatch.setattr("dragoman.server.grpc.app.STREAM_SHARE", 0.0)
+        monkeypatch.setattr("dragoman.server.app.STREAM_SHARE", 0.0)
 
     async def main() -> None:
         async with started(translator) as server, grpc.aio.insecure_channel(server.address) as channel:
@@ -307,9 +307,9 @@ def test_an_address_that_cannot_be_bound_is_one_clear_line(capfd: pytest.Capture
 
 def test_a_server_looks_for_garbage_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("exit_on_stop_signals", "ignore_reload_signal"):
-        monkeypatch.setattr(f"dragoman.server.grpc.app.{name}", lambda: None)
+        monkeypatch.setattr(f"dragoman.server.app.{name}", lambda: None)
     found = []
-    monkeypatch.setattr("dragoman.server.grpc.app.run_until_stopped", lambda *_: found.append(gc.get_threshold()))
+    monkeypatch.setattr("dragoman.server.app.run_until_stopped", lambda *_: found.append(gc.get_threshold()))
     usual = gc.get_threshold()
     gc.set_threshold(700, 10, 10)  # whatever a server that ran in this process before has left
     try:
@@ -340,7 +340,7 @@ def test_what_cannot_be_loaded_leaves_nothing_behind() -> None:
 
 SERVE = """
 import sys, threading
-from dragoman.server.grpc.app import run_until_stopped
+from dragoman.server.app import run_until_stopped
 from dragoman.server.signals import exit_on_stop_signals
 from tests.server.fakes import FakeTranslator
 from tests.server.running import make_server
@@ -399,11 +399,11 @@ def _read_line(process: "subprocess.Popen[str]") -> str:
 
 HANG = """
 import signal, sys, threading
-import dragoman.server.grpc.app
+import dragoman.server.app
 from tests.server.fakes import FakeTranslator
 from tests.server.running import make_config, trust
 
-dragoman.server.grpc.app.LATE_SECONDS = 0.1
+dragoman.server.app.LATE_SECONDS = 0.1
 loaded = []
 
 def load(model):
@@ -420,10 +420,10 @@ def hang():
 
 config = make_config("en-de", server={"drain_seconds": 0.1})
 states = iter(range(1000))
-found = dragoman.server.grpc.app.TranslationServer(config, load=load, try_out=trust)
+found = dragoman.server.app.TranslationServer(config, load=load, try_out=trust)
 found._upkeep._state_of = lambda bundle: BundleState(str(next(states)), ())
 from dragoman.server.watching import BundleState
-dragoman.server.grpc.app.run_until_stopped(found, lambda line: print(line, flush=True))
+dragoman.server.app.run_until_stopped(found, lambda line: print(line, flush=True))
 """
 
 

@@ -1,4 +1,4 @@
-"""The gRPC server as a process: its services, its port, and its shutdown."""
+"""The server as a process: its models, its ports, and its shutdown."""
 
 import asyncio
 import gc
@@ -7,27 +7,19 @@ import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
-
-import grpc
-from grpc_channelz.v1 import channelz  # type: ignore[import-untyped]
-from grpc_health.v1 import health, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
+from typing import TYPE_CHECKING, Self
 
 from dragoman.model.decoding.statistics import EngineStatistics
 from dragoman.model.errors import DragomanError
+from dragoman.server.access.admission import make_admission
 from dragoman.server.access.exposure import warnings_of
 from dragoman.server.background import run_on_own_thread
 from dragoman.server.catalogue.catalogue import Catalogue
 from dragoman.server.catalogue.loading import load_translator, try_worker
 from dragoman.server.catalogue.upkeep import Upkeep
-from dragoman.server.config import ModelConfig, ServerConfig, find_socket_path, parse_address
+from dragoman.server.config import ModelConfig, ServerConfig
 from dragoman.server.contract.methods import Methods
-from dragoman.server.grpc.credentials import make_credentials
-from dragoman.server.grpc.health_service import SERVICE_NAME, ServingHealth
-from dragoman.server.grpc.interceptors import make_guard
-from dragoman.server.grpc.transport import Registrar, refuse_unusable_address, server_options
-from dragoman.server.grpc.v1.service import TranslationService
+from dragoman.server.grpc.port import FLUSH_SECONDS, GrpcPort
 from dragoman.server.scheduling.interfaces import ServedTranslator
 from dragoman.server.scheduling.worker import Worker
 from dragoman.server.signals import (
@@ -41,13 +33,9 @@ from dragoman.server.telemetry import Monitor
 from dragoman.server.translating.detection import LanguageDetector
 from dragoman.server.translating.glossaries import Glossaries
 from dragoman.server.translating.translating import Translating
-from dragoman.v1 import translation_pb2_grpc
 
 if TYPE_CHECKING:
-    from dragoman.server.grpc.google.handlers import GoogleFacade
-
-FLUSH_SECONDS = 1.0
-"""Time for the last answers to be sent while a client keeps a stream open, such as Health.Watch."""
+    from dragoman.server.http.port import HttpPort
 
 STREAM_SHARE = 0.5
 """Share of drain_seconds that streams have to end by themselves; then the server ends them between two texts."""
@@ -59,13 +47,11 @@ COLLECTED_EVERY = 10_000
 """Threshold of Python's garbage collection. Calls leave hardly any cycles; with the default, repeated scans of the
 objects of running calls are a tenth of a call's cost."""
 
-CHANNELZ_NAME = "grpc.channelz.v1.Channelz"
-
 logger = logging.getLogger(__name__)
 
 
 class TranslationServer:
-    """TranslationService, health and the configured services on one port, with the models of the configuration.
+    """The models of the configuration, served over gRPC and, if configured, HTTP.
 
     An asynchronous context manager; leaving it stops the server gracefully.
     """
@@ -103,13 +89,10 @@ class TranslationServer:
             self._catalogue, config.limits, LanguageDetector(), glossaries, config.server.pivot
         )
         self._methods = Methods(self._translating, self._catalogue)
-        self._service = TranslationService(self._methods)
-        self._health = ServingHealth()
-        self._google: GoogleFacade | None = None
+        self._grpc: GrpcPort | None = None
+        self._http: HttpPort | None = None
         self._telling: set[asyncio.Task[None]] = set()
         self._stopped = False
-        self.address = ""
-        """HOST:PORT with the actual port, or unix:PATH, after `start`."""
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -117,6 +100,16 @@ class TranslationServer:
 
     async def __aexit__(self, *_: object) -> None:
         await self.stop()
+
+    @property
+    def address(self) -> str:
+        """gRPC's HOST:PORT with the actual port, or unix:PATH, after `start`."""
+        return "" if self._grpc is None else self._grpc.address
+
+    @property
+    def http_address(self) -> str:
+        """HOST:PORT of HTTP with the actual port, after `start`; empty without HTTP."""
+        return "" if self._http is None else self._http.address
 
     @property
     def metrics_address(self) -> str:
@@ -138,7 +131,6 @@ class TranslationServer:
 
     async def start(self) -> None:
         """Load the models, bind the port and serve. Raises DragomanError if any of these fails."""
-        refuse_unusable_address(self._config.server.listen)
         self._monitor.start()
         try:
             await self._start()
@@ -149,82 +141,54 @@ class TranslationServer:
 
     async def _start(self) -> None:
         config = self._config
-        credentials = make_credentials(config.tls, self._monitor.certificate_loaded)
-        self._guard = make_guard(config.access, config.limits, self._monitor)
-        self._server = grpc.aio.server(
-            interceptors=[self._guard],
-            options=[
-                ("grpc.so_reuseport", 0),  # otherwise a second server would silently take half of the calls
-                ("grpc.enable_channelz", int(config.server.channelz)),
-                *server_options(config.limits),
-            ],
-        )
+        self._admission = make_admission(config.access, config.limits)
+        self._grpc = GrpcPort(config, self._methods, self._admission, self._monitor)
+        if config.http.listen is not None:
+            from dragoman.server.http.port import HttpPort  # needs the extra
+
+            self._http = HttpPort(config, self._methods, self._admission, self._monitor, self._catalogue.works)
         await self._upkeep.load()
-        self._add_services()
-        try:
-            if credentials is None:
-                port = self._server.add_insecure_port(config.server.listen)
-            else:
-                port = self._server.add_secure_port(config.server.listen, credentials)
-        except RuntimeError as error:
-            raise DragomanError(f"cannot listen on {config.server.listen}") from error
-        for warning in warnings_of(config.server.listen, config.tls, config.access):
+        addresses = [config.server.listen] if config.http.listen is None else [config.server.listen, config.http.listen]
+        for warning in dict.fromkeys(w for a in addresses for w in warnings_of(a, config.tls, config.access)):
             logger.warning(warning.removeprefix("WARNING: "))
-        await self._health.report(self._catalogue.works())
-        await self._server.start()
+        await self._grpc.report(self._catalogue.works())
+        await self._grpc.start()
+        if self._http is not None:
+            await self._http.start()
         self._upkeep.start()
-        listen = config.server.listen
-        self.address = listen if find_socket_path(listen) else f"{parse_address(listen)[0]}:{port}"
-
-    def _add_services(self) -> None:
-        config = self._config.server
-        names = [SERVICE_NAME, health.SERVICE_NAME]
-        server: Any = Registrar(self._server)  # has the methods that generated code calls
-        translation_pb2_grpc.add_TranslationServiceServicer_to_server(self._service, server)
-        health_pb2_grpc.add_HealthServicer_to_server(self._health.servicer, server)
-        if config.google:
-            from dragoman.server.grpc.google.handlers import add_to_server
-
-            self._google = add_to_server(server, self._translating, config.google_files, config.google_operations)
-            self._health.add_services(self._google.service_names)
-            self._methods.features += self._google.service_names
-            names += self._google.service_names
-        if config.channelz:
-            channelz.add_channelz_servicer(self._server)
-            names.append(CHANNELZ_NAME)
-        if config.reflection:
-            reflection.enable_server_reflection((*names, reflection.SERVICE_NAME), self._server)
 
     async def stop(self) -> None:
         """Report NOT_SERVING, refuse new calls, let running calls finish within drain_seconds, and end."""
         if self._stopped:
             return
         self._stopped = True
+        assert self._grpc is not None
         drain_seconds = self.drain_seconds
         logger.info("stopping: new calls are refused, running ones have %g s", drain_seconds)
-        await self._health.shut_down()
+        await self._grpc.shut_down()
         upkeep = asyncio.ensure_future(self._upkeep.stop())
-        stopping = asyncio.ensure_future(self._server.stop(drain_seconds))
+        stopping = asyncio.ensure_future(self._stop_ports(drain_seconds))
         idle = asyncio.ensure_future(self._wait_until_idle())
         either = asyncio.FIRST_COMPLETED
         _, running = await asyncio.wait((stopping, idle), timeout=drain_seconds * STREAM_SHARE, return_when=either)
         if len(running) == 2:
-            self._service.drain()
-            if self._google is not None:
-                self._google.drain()
+            self._grpc.drain()
             await asyncio.wait((stopping, idle), return_when=either)
         idle.cancel()
-        await self._server.stop(min(drain_seconds, FLUSH_SECONDS))
+        await self._stop_ports(min(drain_seconds, FLUSH_SECONDS))
         await stopping
         await upkeep
-        if self._google is not None:
-            await self._google.close()
+        await self._grpc.close()
         await self._catalogue.close()
         logger.info("stopped")
         await run_on_own_thread(self._monitor.stop, "dragoman-stop")
 
+    async def _stop_ports(self, drain_seconds: float) -> None:
+        ports = [port for port in (self._grpc, self._http) if port is not None]
+        await asyncio.gather(*(port.stop(drain_seconds) for port in ports))
+
     async def _wait_until_idle(self) -> None:
-        await self._guard.wait_until_idle()
+        await self._admission.running.idle.wait()
         await self._catalogue.wait_until_idle()  # Google's operations go on after their calls
 
     def _on_change(self) -> None:
@@ -235,7 +199,8 @@ class TranslationServer:
         telling.add_done_callback(self._telling.discard)
 
     async def _tell_health(self) -> None:
-        await self._health.report(self._catalogue.works())
+        if self._grpc is not None:
+            await self._grpc.report(self._catalogue.works())
 
     def _statistics(self) -> Iterator[tuple[str, EngineStatistics, int]]:
         """Statistics for a scrape, on its thread."""
@@ -287,7 +252,8 @@ async def _run_until_stopped(
     async with server:
         stop = catch_stop_signal()
         catch_reload_signal(server.reload)
-        announce(f"Dragoman serves {', '.join(server.model_names())} on {server.address}")
+        page = f", and over HTTP on http://{server.http_address}" if server.http_address else ""
+        announce(f"Dragoman serves {', '.join(server.model_names())} on {server.address}{page}")
         await stop.wait()
         last_resort.arm(server.drain_seconds + LATE_SECONDS)
 

@@ -1,0 +1,220 @@
+"""The contract of proto/ as JSON: /v1/METHOD takes a method's request and gives its response, as protobuf's JSON."""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from google.protobuf import json_format
+from google.protobuf.message import Message
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from dragoman.model.errors import InvalidInputError
+from dragoman.server.call_context import CallContext, Priority
+from dragoman.server.contract.methods import Methods
+from dragoman.server.contract.requests import read_order
+from dragoman.server.contract.streaming import TextStream
+from dragoman.server.http.bodies import Body
+from dragoman.server.http.gate import Gate, Visit
+from dragoman.server.translating.faults import UNFORESEEN, Fault, fault_of
+from dragoman.v1 import translation_pb2 as pb
+
+Answer: TypeAlias = Callable[[Any, CallContext], Awaitable[Message]]
+
+EVENTS = "text/event-stream"
+
+
+@dataclass(frozen=True, slots=True)
+class JsonMethod:
+    """A method with one request and one response. verb: HTTP's."""
+
+    path: str
+    request: type[Message]
+    answer: Answer
+    verb: str = "POST"
+
+
+class ContractApi:
+    """The methods. Their errors are objects with an "error" that has code, message and, if known, field."""
+
+    name = "json"
+    has_body_tokens = False
+
+    def __init__(self, methods: Methods, gate: Gate) -> None:
+        self._methods = methods
+        self._gate = gate
+        self._limits = methods.translating.limits
+
+    def methods(self) -> list[JsonMethod]:
+        """All methods but those that answer by events."""
+        m = self._methods
+        return [
+            JsonMethod("/v1/translate", pb.TranslateRequest, m.translate),
+            JsonMethod("/v1/score", pb.ScoreRequest, m.score),
+            JsonMethod("/v1/detectLanguage", pb.DetectLanguageRequest, m.detect_language),
+            JsonMethod("/v1/models", pb.ListModelsRequest, m.list_models, "GET"),
+            JsonMethod("/v1/models/{name}", pb.GetModelRequest, m.get_model, "GET"),
+            JsonMethod("/v1/glossaries", pb.CreateGlossaryRequest, m.create_glossary),
+            JsonMethod("/v1/glossaries", pb.ListGlossariesRequest, m.list_glossaries, "GET"),
+            JsonMethod("/v1/glossaries/{name}", pb.GetGlossaryRequest, m.get_glossary, "GET"),
+            JsonMethod("/v1/glossaries/{name}", pb.DeleteGlossaryRequest, m.delete_glossary, "DELETE"),
+            JsonMethod("/v1/server", pb.GetServerRequest, m.get_server, "GET"),
+        ]
+
+    def routes(self) -> list[Route]:
+        """The routes of all methods."""
+        most = self._limits.max_message_bytes
+        found = [
+            Route(
+                method.path,
+                self._gate.endpoint(self, method.path.split("/")[2], self._handler(method), most),
+                methods=[method.verb],
+            )
+            for method in self.methods()
+        ]
+        live = self._gate.endpoint(self, "translateLive", self.translate_live, most)
+        stream = self._gate.endpoint(self, "translateStream", self.translate_stream, most)
+        return [
+            *found,
+            Route("/v1/translateLive", live, methods=["POST"]),
+            Route("/v1/translateStream", stream, methods=["POST"]),
+        ]
+
+    def present(self, request: Request, body: Body | None) -> str:
+        """A bearer token."""
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        return token if scheme.lower() == "bearer" else ""
+
+    def write_fault(self, fault: Fault, status: int) -> Response:
+        """The fault as an object."""
+        return JSONResponse(describe_fault(fault), status)
+
+    def _handler(self, method: JsonMethod) -> Callable[[Visit], Awaitable[Response]]:
+        async def handle(visit: Visit) -> Response:
+            request = read_message(visit, method.request)
+            visit.count(texts_of(request))
+            response = await method.answer(request, visit.call)
+            visit.call.model = getattr(response, "model", "") if isinstance(getattr(response, "model", ""), str) else ""
+            return Response(await _write_soon(response), media_type="application/json")
+
+        return handle
+
+    async def translate_live(self, visit: Visit) -> Response:
+        """POST /v1/translateLive: the translation so far, as server-sent events."""
+        request = read_message(visit, pb.TranslateLiveRequest)
+        visit.count([request.text])
+        states = self._methods.translate_live(request, visit.call)
+        first = await anext(states)  # raises before anything is sent
+        visit.call.model = first.started.model
+        return StreamingResponse(_write_events(first, states), media_type=EVENTS, headers={"cache-control": "no-store"})
+
+    async def translate_stream(self, visit: Visit) -> Response:
+        """POST /v1/translateStream: {"config": …, "items": […]}; results as server-sent events, each when it is
+        ready."""
+        fields = dict(visit.body.values)
+        config = parse_fields(fields.pop("config", {}), pb.TranslateStreamConfig)
+        items = parse_fields(fields, pb.TranslateStreamItems)
+        visit.count([item.text for item in items.items])
+        order = read_order(config, default_priority=Priority.BATCH)
+        results: asyncio.Queue[pb.TranslateStreamResponse | Exception | None] = asyncio.Queue(maxsize=4)
+
+        async def requests() -> AsyncIterator[pb.TranslateStreamRequest]:
+            most = self._limits.max_texts
+            for begin in range(0, len(items.items), most):
+                part = items.items[begin : begin + most]
+                yield pb.TranslateStreamRequest(items=pb.TranslateStreamItems(items=part))
+
+        async def run() -> None:
+            try:
+                with self._methods.translating.open(order) as session:
+                    await TextStream(requests(), results.put, session, visit.call).run()
+                await results.put(None)
+            except Exception as error:
+                await results.put(error)
+
+        running = asyncio.create_task(run())
+        try:
+            first = await results.get()
+        except BaseException:
+            running.cancel()
+            raise
+        if isinstance(first, Exception):
+            raise first
+        assert first is not None  # the model, before any result
+        visit.call.model = first.started.model
+
+        async def rest() -> AsyncGenerator[pb.TranslateStreamResponse, None]:
+            try:
+                while (result := await results.get()) is not None:
+                    if isinstance(result, Exception):
+                        raise result
+                    yield result
+            finally:
+                running.cancel()
+
+        return StreamingResponse(_write_events(first, rest()), media_type=EVENTS, headers={"cache-control": "no-store"})
+
+
+def read_message(visit: Visit, kind: type[Message]) -> Any:
+    """The message of a request: its JSON, or for GET the fields of its address. Raises InvalidInputError."""
+    values = dict(visit.body.values)
+    if visit.body.is_form:
+        if visit.request.method == "POST" and visit.body.raw:
+            raise InvalidInputError("the body must be a JSON object: set content-type: application/json")
+        values = {name: given[-1] for name, given in values.items()}
+    return parse_fields(values | visit.request.path_params, kind)
+
+
+def parse_fields(values: Any, kind: type[Message]) -> Any:
+    """A message from the object of its fields. Raises InvalidInputError that names the faulty field."""
+    if not isinstance(values, dict):
+        raise InvalidInputError(f"{kind.DESCRIPTOR.name}: must be a JSON object")
+    try:
+        return json_format.ParseDict(values, kind(), max_recursion_depth=16)
+    except (json_format.ParseError, ValueError, TypeError, RecursionError) as error:
+        raise InvalidInputError(f"the request is no {kind.DESCRIPTOR.name}: {error}") from error
+
+
+def texts_of(request: Any) -> list[str]:
+    """The texts of a request, which are counted."""
+    if isinstance(request, pb.TranslateRequest | pb.DetectLanguageRequest):
+        return list(request.texts)
+    if isinstance(request, pb.ScoreRequest):
+        return [text for pair in request.pairs for text in (pair.source, pair.target)]
+    return []
+
+
+def describe_fault(fault: Fault) -> dict[str, Any]:
+    """A fault as JSON."""
+    known = {"code": fault.code, "reason": fault.reason, "message": fault.message, "field": fault.field}
+    return {"error": {name: value for name, value in known.items() if value}}
+
+
+def write_message(message: Message) -> str:
+    """A message as one line of JSON, with all fields that a client may look at."""
+    return json.dumps(
+        json_format.MessageToDict(message, always_print_fields_with_no_presence=False), ensure_ascii=False
+    )
+
+
+async def _write_soon(message: Message) -> str:
+    """`write_message`, off the event loop if it takes a while."""
+    return await asyncio.to_thread(write_message, message) if message.ByteSize() > 65_536 else write_message(message)
+
+
+async def _write_events(first: Message, rest: AsyncGenerator[Any, None]) -> AsyncIterator[str]:
+    """Messages as server-sent events; at last "done", or the fault as "error"."""
+    yield f"data: {write_message(first)}\n\n"
+    try:
+        async with aclosing(rest):
+            async for message in rest:
+                yield f"data: {await _write_soon(message)}\n\n"
+    except Exception as error:
+        fault = fault_of(error) or Fault("INTERNAL", UNFORESEEN, "INTERNAL")
+        yield f"event: error\ndata: {json.dumps(describe_fault(fault))}\n\n"
+    else:
+        yield "event: done\ndata: {}\n\n"

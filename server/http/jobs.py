@@ -1,0 +1,293 @@
+"""Documents that are translated for callers, in a folder with a table in SQLite, which survives a restart."""
+
+import asyncio
+import json
+import logging
+import re
+import secrets
+import shutil
+import sqlite3
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from dragoman.model.errors import DragomanError, InvalidInputError
+from dragoman.model.files import write_atomically
+from dragoman.server.call_context import CallContext
+from dragoman.server.http.bodies import UploadedFile
+from dragoman.server.http.gate import Visit
+from dragoman.server.translating.documents import translate_file
+from dragoman.server.translating.faults import UNFORESEEN, fault_of
+from dragoman.server.translating.orders import TranslationOrder
+from dragoman.server.translating.translating import Translating
+from dragoman.translation.documents.opening import find_format
+
+MAX_RUNNING = 2
+"""Documents translated at once; the others wait."""
+
+MAX_KEPT = 10_000
+"""Most documents of all callers."""
+
+SWEEP_SECONDS = 60.0
+
+QUEUED, TRANSLATING, DONE, FAILED = "queued", "translating", "done", "error"
+
+_TABLE = """CREATE TABLE IF NOT EXISTS documents (
+    id TEXT PRIMARY KEY, key TEXT, owner TEXT, client TEXT, name TEXT, task TEXT, state TEXT, created REAL,
+    num_characters INTEGER, message TEXT)"""
+
+_UNSAFE = re.compile(r"[^\w.-]+")
+
+logger = logging.getLogger(__name__)
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A document.
+
+    key:            a secret that only the caller has who sent it.
+    owner:          the caller's identity; empty for everybody.
+    client:         the caller's name for fair shares.
+    name:           of the file, with letters, digits, ".", "-" and "_" alone.
+    task:           the fields of the order, as JSON.
+    created:        in seconds since 1970.
+    num_characters: translated.
+    message:        why it failed.
+    """
+
+    id: str
+    key: str
+    owner: str
+    client: str
+    name: str
+    task: str
+    state: str
+    created: float
+    num_characters: int = 0
+    message: str = ""
+
+    @property
+    def download_name(self) -> str:
+        """A name under which everybody who knows it can get the translation."""
+        return f"{self.id}-{self.key}.{self.name}"
+
+
+class Jobs:
+    """The documents of a port. For the event loop alone, between `open` and `close`."""
+
+    def __init__(
+        self,
+        folder: Path | None,
+        translating: Translating,
+        keep_seconds: float,
+        *,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """folder: None for a temporary one. keep_seconds: time after which a document is deleted."""
+        self._wanted_folder = folder
+        self._translating = translating
+        self._keep_seconds = keep_seconds
+        self._clock = clock
+        self._folder = Path()
+        self._table: sqlite3.Connection | None = None
+        self._using = threading.Lock()
+        self._slots = asyncio.Semaphore(MAX_RUNNING)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._sweeping: asyncio.Task[None] | None = None
+
+    async def open(self) -> None:
+        """Open the folder, and go on with what was not finished. Raises DragomanError if it cannot be used."""
+        try:
+            if self._wanted_folder is None:
+                self._folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="dragoman-http-"))
+            else:
+                self._folder = self._wanted_folder
+                self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._table = sqlite3.connect(self._folder / "documents.sqlite", check_same_thread=False)
+            self._table.execute("PRAGMA journal_mode=WAL")
+            self._table.execute(_TABLE)
+            self._table.commit()
+        except (OSError, sqlite3.Error) as error:
+            raise DragomanError(f"http.files: {self._folder} cannot be used: {error}") from error
+        for job in await self._select("state IN (?, ?)", QUEUED, TRANSLATING):
+            self._begin(job, CallContext(job.client, job.id, identity=job.owner))
+        self._sweeping = asyncio.create_task(self._sweep())
+
+    async def close(self) -> None:
+        """End what runs; it begins again at the next `open`."""
+        tasks = [*self._tasks, *([self._sweeping] if self._sweeping else [])]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        with self._using:
+            if self._table is not None:
+                self._table.close()
+                self._table = None
+        if self._wanted_folder is None and self._folder != Path():
+            await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
+
+    async def submit(self, visit: Visit, order: TranslationOrder, file: UploadedFile) -> Job:
+        """Take a document, whose translation then begins. Raises InvalidInputError for an unknown format or languages,
+        and QuotaError if the caller has too many."""
+        if not file.content:
+            raise InvalidInputError("file: is empty")
+        if find_format(file.name, file.content) is None:
+            raise InvalidInputError(f"file: the format of {Path(file.name).suffix or 'a file without name'} is unknown")
+        with self._translating.open(order):  # raises if it is not possible
+            pass
+        if len(await self._select("1")) >= MAX_KEPT:
+            raise InvalidInputError("file: the server has too many documents; try again later")
+        call = visit.call.detach()
+        call.allowance.enter()
+        try:
+            job = Job(
+                id=secrets.token_hex(16).upper(),
+                key=secrets.token_hex(32).upper(),
+                owner=call.identity,
+                client=call.client,
+                name=_UNSAFE.sub("_", Path(file.name.replace("\\", "/")).name)[-100:],
+                task=json.dumps(_pack(order)),
+                state=QUEUED,
+                created=self._clock(),
+            )
+            await asyncio.to_thread(write_atomically, self._folder / f"{job.id}.in", file.content)
+            await self._insert(job)
+        except BaseException:
+            call.allowance.leave()
+            raise
+        self._begin(job, call, call.allowance.leave)
+        return job
+
+    async def run(self, visit: Visit, order: TranslationOrder, file: UploadedFile) -> Job:
+        """`submit`, and wait for the translation. Raises InvalidInputError with the reason if it fails."""
+        job = await self.submit(visit, order, file)
+        task = next(task for task in self._tasks if task.get_name() == job.id)
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            task.cancel()
+            raise
+        (done,) = await self._select("id = ?", job.id)
+        visit.call.num_characters += done.num_characters
+        if done.state == FAILED:
+            raise InvalidInputError(done.message)
+        return done
+
+    async def find(self, job_id: str, key: str, identity: str) -> Job | None:
+        """A caller's document; None if there is none with this id and key."""
+        found = await self._select("id = ?", job_id)
+        if not found or not secrets.compare_digest(found[0].key, key) or found[0].owner != identity:
+            return None
+        return found[0]
+
+    async def take(self, job: Job) -> bytes:
+        """A finished document's translation, which is deleted."""
+        content = await asyncio.to_thread((self._folder / f"{job.id}.out").read_bytes)
+        await self._delete(job)
+        return content
+
+    async def find_by_name(self, name: str) -> tuple[str, bytes] | None:
+        """A finished document by its `Job.download_name`: its name and its translation; None if there is none."""
+        job_id, _, rest = name.partition("-")
+        found = await self._select("id = ?", job_id)
+        if not found or not secrets.compare_digest(found[0].download_name.encode(), name.encode()):
+            return None
+        if found[0].state != DONE:
+            return None
+        return rest.partition(".")[2], await asyncio.to_thread((self._folder / f"{job_id}.out").read_bytes)
+
+    def _begin(self, job: Job, call: CallContext, on_end: Callable[[], None] = lambda: None) -> None:
+        task = asyncio.create_task(self._translate(job, call), name=job.id)
+        self._tasks.add(task)
+
+        def end(_: "asyncio.Task[None]") -> None:
+            self._tasks.discard(task)
+            on_end()
+
+        task.add_done_callback(end)
+
+    async def _translate(self, job: Job, call: CallContext) -> None:
+        async with self._slots:
+            await self._update(replace(job, state=TRANSLATING))
+            try:
+                content = await asyncio.to_thread((self._folder / f"{job.id}.in").read_bytes)
+                order = _unpack(json.loads(job.task))
+                translated, num_characters = await translate_file(self._translating, order, content, job.name, call)
+                await asyncio.to_thread(write_atomically, self._folder / f"{job.id}.out", translated)
+                await self._update(replace(job, state=DONE, num_characters=num_characters))
+            except Exception as error:
+                fault = fault_of(error)
+                if fault is None:
+                    logger.error("document %s cannot be translated", job.id, exc_info=error)
+                await self._update(replace(job, state=FAILED, message=fault.message if fault else UNFORESEEN))
+            await asyncio.to_thread(_unlink, self._folder / f"{job.id}.in")
+
+    async def _sweep(self) -> None:
+        """Delete old documents now and then."""
+        while True:
+            for job in await self._select(
+                "created < ? AND state IN (?, ?)", self._clock() - self._keep_seconds, DONE, FAILED
+            ):
+                await self._delete(job)
+            await asyncio.sleep(SWEEP_SECONDS)
+
+    async def _delete(self, job: Job) -> None:
+        await self._execute("DELETE FROM documents WHERE id = ?", job.id)
+        for end in ("in", "out"):
+            await asyncio.to_thread(_unlink, self._folder / f"{job.id}.{end}")
+
+    async def _insert(self, job: Job) -> None:
+        fields = asdict(job)
+        places = ", ".join("?" * len(fields))
+        await self._execute(f"INSERT INTO documents ({', '.join(fields)}) VALUES ({places})", *fields.values())
+
+    async def _update(self, job: Job) -> None:
+        await self._execute(
+            "UPDATE documents SET state = ?, num_characters = ?, message = ? WHERE id = ?",
+            job.state,
+            job.num_characters,
+            job.message,
+            job.id,
+        )
+
+    async def _select(self, condition: str, *values: Any) -> list[Job]:
+        names = list(Job.__dataclass_fields__)
+        rows = await self._execute(f"SELECT {', '.join(names)} FROM documents WHERE {condition}", *values)
+        return [Job(*row) for row in rows]
+
+    async def _execute(self, statement: str, *values: Any) -> list[Any]:
+        def execute() -> list[Any]:
+            with self._using:
+                if self._table is None:
+                    return []
+                rows = self._table.execute(statement, values).fetchall()
+                self._table.commit()
+                return rows
+
+        return await asyncio.to_thread(execute)
+
+
+def _pack(order: TranslationOrder) -> dict[str, Any]:
+    """The fields of an order that a document may have."""
+    return {
+        "target_language": order.target_language,
+        "source_language": order.source_language,
+        "glossary": order.glossary,
+        "protect": order.protect,
+    }
+
+
+def _unpack(fields: dict[str, Any]) -> TranslationOrder:
+    return TranslationOrder(**fields)
+
+
+def _unlink(path: Path) -> None:
+    with suppress(OSError):
+        path.unlink()

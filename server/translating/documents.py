@@ -1,0 +1,113 @@
+"""Whole documents, translated by sessions: the document's own code runs on a thread, its texts in the engines."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from dragoman.model.errors import InvalidInputError
+from dragoman.server.call_context import CallContext, Priority
+from dragoman.server.scheduling.worker import TextFailure
+from dragoman.server.translating.orders import AUTO, TranslationOrder, Wanted
+from dragoman.server.translating.session import Session
+from dragoman.server.translating.translating import Translating
+from dragoman.translation.documents.document import Document, DocumentOptions
+from dragoman.translation.documents.opening import open_document
+from dragoman.translation.documents.translating import join_streams, translate_segments
+from dragoman.translation.results import Translation
+
+MAX_EXAMINED = 50
+"""Segments by which a document's language is detected."""
+
+_BYTES = 2**31 - 1
+
+_T = TypeVar("_T")
+
+
+async def translate_file(
+    translating: Translating, order: TranslationOrder, content: bytes, name: str, call: CallContext
+) -> tuple[bytes, int]:
+    """The translation of a file, and the number of characters that were translated. name: of the file, for its format
+    and for messages.
+
+    Raises InvalidInputError for a broken file, and the errors of `Translating`.
+    """
+    document = await asyncio.to_thread(open_document, content, None, name, _options(order, order.source_language))
+    source = await find_source(translating, order, document)
+    if source != order.source_language:  # formats want to know it
+        document = await asyncio.to_thread(open_document, content, None, name, _options(order, source))
+    order = replace(order, source_language=source, priority=Priority.BATCH)
+    return await translate_opened(translating, order, document, call)
+
+
+async def translate_opened(
+    translating: Translating, order: TranslationOrder, document: Document, call: CallContext
+) -> tuple[bytes, int]:
+    """`translate_file` for a document that is open, of a known source language."""
+    # What is translated at once is bounded by its segments; its answers never become a message.
+    limits = translating.limits.model_copy(update={"max_message_bytes": _BYTES})
+    with (
+        translating.open(order, limits=limits) as plain,
+        translating.open(replace(order, wanted=Wanted(attention=True)), limits=limits) as aligned,
+    ):
+        bridge = _Bridge(call)
+        texts = join_streams(bridge.stream(plain), bridge.stream(aligned))
+
+        def translate() -> bytes:
+            return document.render(list(translate_segments(document.segments, texts, plain.source_language)))
+
+        try:
+            return await asyncio.to_thread(translate), bridge.num_characters
+        finally:
+            bridge.end()
+
+
+async def find_source(translating: Translating, order: TranslationOrder, document: Document) -> str:
+    """The order's source language, or the one that is detected in the document if it has none."""
+    if order.source_language and order.source_language != AUTO:
+        return order.source_language
+    texts = [segment.text for segment in document.segments if not segment.is_kept][:MAX_EXAMINED]
+    (found,) = await translating.detect(["\n".join(texts)[: translating.limits.max_text_length]], 1)
+    if isinstance(found, TextFailure) or not found:
+        return ""
+    return found[0].language
+
+
+def _options(order: TranslationOrder, source: str) -> DocumentOptions:
+    return DocumentOptions("" if source == AUTO else source, order.target_language)
+
+
+class _Bridge:
+    """Lets a thread wait for what the event loop does; `end` makes it stop."""
+
+    def __init__(self, call: CallContext) -> None:
+        self.num_characters = 0
+        self._call = call
+        self._loop = asyncio.get_running_loop()
+        self._ended = threading.Event()
+
+    def end(self) -> None:
+        """The thread's next text is refused."""
+        self._ended.set()
+
+    def stream(self, session: Session) -> Callable[[Sequence[str]], Iterator[Translation]]:
+        """Translates texts on the event loop, for another thread."""
+        most = session.limits.max_texts
+
+        def translate(texts: Sequence[str]) -> Iterator[Translation]:
+            for begin in range(0, len(texts), most):
+                part = texts[begin : begin + most]
+                self.num_characters += sum(map(len, part))
+                for text, outcome in zip(part, self._wait(session.translate(part, self._call)), strict=True):
+                    if isinstance(outcome, TextFailure):
+                        raise InvalidInputError(f'"{text[:50]}": {outcome.reason}')
+                    yield outcome.translation
+
+        return translate
+
+    def _wait(self, work: Coroutine[Any, Any, _T]) -> _T:
+        if self._ended.is_set():
+            work.close()
+            raise InvalidInputError("the call has ended")
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
