@@ -48,10 +48,16 @@ RULES = (
     Rule(
         who=("dragoman",),
         never=("grpc", "grpc_channelz", "grpc_health", "grpc_reflection", "grpc_status", "google", "dragoman.v1"),
-        except_in=("dragoman.server.grpc", "dragoman.server.client", "dragoman.v1", "dragoman.server.contract"),
+        except_in=(
+            "dragoman.server.grpc",
+            "dragoman.server.client",
+            "dragoman.server.contract",
+            "dragoman.server.http.contract",
+            "dragoman.v1",
+        ),
     ),
-    # The contract's messages are protobuf's; what carries them is the transport's.
-    Rule(who=("dragoman.server.contract",), never=("grpc", "dragoman.v1.translation_pb2_grpc")),
+    # The contract's messages are protobuf's; what carries them is the transport's. HTTP's does without gRPC.
+    Rule(who=("dragoman.server.contract", "dragoman.server.http"), never=("grpc", "dragoman.v1.translation_pb2_grpc")),
     Rule(who=("dragoman.server", *FACE), never=("torch", "dragoman.model.network")),
     # Decoding runs on the host: only the torch decoder and the scorer compute with torch, and only loading knows it.
     Rule(
@@ -274,7 +280,7 @@ def test_the_checker_finds(module: str, source: str, violation: str) -> None:
         ("dragoman.training.trainer", "from dragoman.model.decoding.engines.engine import Engine"),
         ("dragoman.server.scheduling.worker", "from dragoman.model.decoding import engines"),
         ("dragoman.server.scheduling.worker", "import torchlike, grpclike"),  # a name that only begins alike
-        ("dragoman.server.app", "import grpc\nfrom dragoman.v1 import translation_pb2_grpc"),
+        ("dragoman.server.grpc.port", "import grpc\nfrom dragoman.v1 import translation_pb2_grpc"),
         ("dragoman.v1.translation_pb2_grpc", "import grpc"),
         (
             "dragoman.model.decoding.decoders.torch_decoder",
