@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-_Format = Literal["bergamot", "marian"]
+_Format = Literal["ctranslate2", "argos", "marian", "bergamot"]
 
 
 def import_(
@@ -24,6 +24,13 @@ def import_(
     format_: Annotated[
         _Format | None,
         typer.Option("--format", help="Of the model, if it is not found by looking."),
+    ] = None,
+    pieces: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE",
+            help="SentencePiece's model, if the folder lacks it; given twice: of the source, of the target.",
+        ),
     ] = None,
     name: Annotated[str | None, typer.Option(help="Of the bundle; the folder's if not given.")] = None,
     storage: Annotated[
@@ -48,7 +55,12 @@ def import_(
     info = import_model(
         source,
         output,
-        ImportOptions(sources=languages(sources), targets=languages(targets), tag=canonical_language),
+        ImportOptions(
+            sources=languages(sources),
+            targets=languages(targets),
+            piece_models=tuple(pieces or ()),
+            tag=canonical_language,
+        ),
         model_card,
         wanted=format_,
         name=name,

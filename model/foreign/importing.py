@@ -8,13 +8,15 @@ from typing import Literal, get_args
 from dragoman.model.bundle import BundleConfig, Storage, write_bundle
 from dragoman.model.errors import InvalidInputError, NotFoundError
 from dragoman.model.foreign.bergamot import is_bergamot, read_bergamot
+from dragoman.model.foreign.ctranslate2 import MODEL_FILE, read_argos, read_ctranslate2
+from dragoman.model.foreign.ctranslate2_variables import is_ctranslate2
 from dragoman.model.foreign.files import Files, Folder
 from dragoman.model.foreign.marian_npz import read_marian
 from dragoman.model.foreign.model import ForeignModel, ImportOptions
 from dragoman.model.shortlist import SHORTLIST_FILE, Shortlist
 from dragoman.model.weights import count_parameters, pack_tensors
 
-Format = Literal["bergamot", "marian"]
+Format = Literal["ctranslate2", "argos", "marian", "bergamot"]
 """The formats by the names that the command line gives them."""
 
 _HEAD_BYTES = 16
@@ -39,8 +41,12 @@ def find_format(source: Path, wanted: Format | None = None) -> Found:
     if wanted is not None:
         return Found(wanted, folder, main)
     names = [main] if main else folder.names()
+    if main is not None and main.endswith((".argosmodel", ".zip")):
+        return Found("argos", folder, main)
     if any(name.endswith(".npz") for name in names):
         return Found("marian", folder, main)
+    if MODEL_FILE in names and is_ctranslate2(_head(folder.origin / MODEL_FILE)):
+        return Found("ctranslate2", folder)
     candidates = [name for name in names if name.endswith(".bin")]
     for name in candidates:
         if is_bergamot(_head(source / name if main is None else source)):
@@ -58,6 +64,12 @@ def _head(path: Path) -> bytes:
 
 def read_foreign(found: Found, options: ImportOptions) -> ForeignModel:
     """The model of a format. Raises InvalidInputError naming what is wrong."""
+    if found.format == "ctranslate2":
+        return read_ctranslate2(found.files, options)
+    if found.format == "argos":
+        if found.main is None:
+            raise InvalidInputError(f"{found.files.origin}: name the file, .argosmodel")
+        return read_argos(found.files.origin / found.main, options)
     read = {"bergamot": read_bergamot, "marian": read_marian}[found.format]
     return read(found.files, options, found.main)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -25,12 +26,14 @@ class ImportOptions:
     sources, targets: its languages, as bundles name them; empty: those that the files name.
     positions:        "marian": OPUS-MT's models get the positions that they were trained with, instead of those with
                       which transformers computes.
+    piece_models:     SentencePiece's models of the source and the target, if the folder lacks them.
     tag:              the name that bundles give to a language, of a toolkit's own name for it.
     """
 
     sources: tuple[str, ...] = ()
     targets: tuple[str, ...] = ()
     positions: Literal["transformers", "marian"] = "transformers"
+    piece_models: tuple[Path, ...] = ()
     tag: Callable[[str], str] = str
 
 
