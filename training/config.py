@@ -147,8 +147,8 @@ class InitializationConfig(StrictModel):
         None,
         min_length=1,
         description="Folder of a bundle or name of a shipped one, which gives weights, vocabulary and architecture. "
-        "Dropout may differ. There may be fewer layers: some of the bundle's, evenly spread; or, in pre-norm, more "
-        "layers and a larger d_ff, which compute nothing new at first.",
+        "Dropout and decoder_mixer may differ. There may be fewer layers: some of the bundle's, evenly spread; or, in "
+        "pre-norm, more layers and a larger d_ff, which compute nothing new at first.",
     )
     vocabulary: Literal["keep", "extend", "replace"] = Field(
         "keep",

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 _FREE_KEYS = {"dropout", "attention_dropout", "feed_forward_dropout"}
 """Keys of the architecture that change no weight's shape or meaning."""
 
+_MIXER = "decoder_mixer"
+"""The key of the sublayer that may be replaced by another one, which begins with random weights."""
+
 _DEPTHS = {"encoder_layers": "num_encoder_layers", "decoder_layers": "num_decoder_layers"}
 """Prefix of a stack's weights → the key of its depth, which may be less than the bundle's."""
 
@@ -43,7 +46,7 @@ def inherit_from_bundle(tree: Mapping[str, Any]) -> dict[str, Any]:
     info = read_config(_find(name))
     inherited = info.architecture.model_dump()
     for key, value in architecture.items():
-        if key not in inherited or key in _FREE_KEYS or value == inherited[key]:
+        if key not in inherited or key in {*_FREE_KEYS, _MIXER} or value == inherited[key]:
             continue
         grows = info.architecture.normalization == "pre" and key in {*_DEPTHS.values(), "d_ff"}
         shrinks = key in _DEPTHS.values()
@@ -107,7 +110,8 @@ class InitialBundle:
         network: of random weights. It has the bundle's architecture, or fewer layers, some of the bundle's (see
         `spread_evenly`), or more layers or a larger d_ff, which add nothing to the bundle's function yet: a new layer
         is a copy of the one before, whose output projections are zero, and new units of a layer's feed-forward network
-        are random, but their output is zero. vocabulary: the network's; see `transfer_embeddings` if it is another one.
+        are random, but their output is zero. Its decoder may mix by an SSRU instead of self-attention, or the other way
+        round: those sublayers are random. vocabulary: the network's; see `transfer_embeddings` if it is another one.
         """
         from dragoman.model.network.storage import load_network
         from dragoman.training.vocabulary.transfer import transfer_embeddings
@@ -123,7 +127,8 @@ class InitialBundle:
             layer, is_new = find_layer(
                 int(match[2]), getattr(self.info.architecture, key), getattr(network.config, key)
             )
-            weight = _widen(theirs[f"{match[1]}.{layer}.{match[3]}"], initial, match[3])
+            there = f"{match[1]}.{layer}.{match[3]}"
+            weight = _widen(theirs[there], initial, match[3]) if there in theirs else initial
             weights[name] = weight.new_zeros(weight.shape) if is_new and match[3].startswith(_OUTPUTS) else weight
         sides = {"source_embedding": "source", "target_embedding": "target", "output_projection": "target"}
         if vocabulary.files() != self.vocabulary.files():

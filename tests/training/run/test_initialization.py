@@ -108,6 +108,19 @@ def test_a_shallower_run_begins_with_some_of_the_bundle_s_layers(deep_bundle: Pa
         torch.testing.assert_close(weight, theirs[there], rtol=0, atol=1e-6)
 
 
+def test_an_ssru_in_the_place_of_self_attention_begins_at_random(deep_bundle: Path, tmp_path: Path) -> None:
+    config = load_run_config(write_config(tmp_path, deep_bundle, '[architecture]\ndecoder_mixer = "ssru"'))
+    initial = InitialBundle(str(deep_bundle))
+    torch.manual_seed(1)
+    network = Transformer(config.architecture, initial.vocabulary.shape).eval()
+    before = {name: weight.clone() for name, weight in network.state_dict().items()}
+    network.load_state_dict(initial.initial_weights(network, initial.vocabulary, seed=1))
+    theirs = load_network(deep_bundle, initial.info).state_dict()
+    for name, weight in network.state_dict().items():
+        assert torch.equal(weight, before[name] if ".ssru" in name else theirs[name])
+    assert sum(".ssru" in name for name in before) == 3 * 5
+
+
 @pytest.mark.parametrize("deeper", ["num_encoder_layers = 5", "num_decoder_layers = 4", "d_ff = 48"])
 def test_a_larger_run_begins_with_the_bundle_s_function(deep_bundle: Path, tmp_path: Path, deeper: str) -> None:
     config = load_run_config(write_config(tmp_path, deep_bundle, f"[architecture]\n{deeper}"))
