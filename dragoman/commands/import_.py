@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-_Format = Literal["ctranslate2", "argos", "marian", "bergamot"]
+_Format = Literal["ctranslate2", "argos", "huggingface", "marian", "bergamot"]
 
 
 def import_(
@@ -32,6 +32,10 @@ def import_(
             help="SentencePiece's model, if the folder lacks it; given twice: of the source, of the target.",
         ),
     ] = None,
+    positions: Annotated[
+        Literal["transformers", "marian"],
+        typer.Option(help="Of MarianMTModel: as transformers computes them, or as in Marian, where it was trained."),
+    ] = "transformers",
     name: Annotated[str | None, typer.Option(help="Of the bundle; the folder's if not given.")] = None,
     storage: Annotated[
         Literal["int8", "float16", "float32"] | None,
@@ -59,6 +63,7 @@ def import_(
             sources=languages(sources),
             targets=languages(targets),
             piece_models=tuple(pieces or ()),
+            positions=positions,
             tag=canonical_language,
         ),
         model_card,

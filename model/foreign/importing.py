@@ -11,12 +11,13 @@ from dragoman.model.foreign.bergamot import is_bergamot, read_bergamot
 from dragoman.model.foreign.ctranslate2 import MODEL_FILE, read_argos, read_ctranslate2
 from dragoman.model.foreign.ctranslate2_variables import is_ctranslate2
 from dragoman.model.foreign.files import Files, Folder
+from dragoman.model.foreign.huggingface import read_huggingface
 from dragoman.model.foreign.marian_npz import read_marian
 from dragoman.model.foreign.model import ForeignModel, ImportOptions
 from dragoman.model.shortlist import SHORTLIST_FILE, Shortlist
 from dragoman.model.weights import count_parameters, pack_tensors
 
-Format = Literal["ctranslate2", "argos", "marian", "bergamot"]
+Format = Literal["ctranslate2", "argos", "huggingface", "marian", "bergamot"]
 """The formats by the names that the command line gives them."""
 
 _HEAD_BYTES = 16
@@ -47,11 +48,40 @@ def find_format(source: Path, wanted: Format | None = None) -> Found:
         return Found("marian", folder, main)
     if MODEL_FILE in names and is_ctranslate2(_head(folder.origin / MODEL_FILE)):
         return Found("ctranslate2", folder)
+    if "config.json" in names:
+        _refuse_by_name(folder)
+        return Found("huggingface", folder)
+    for name in names:
+        if name.endswith((".pt", ".pth")):
+            raise InvalidInputError(
+                f"{source}: {name}: checkpoints of OpenNMT-py and fairseq are not supported; convert them with "
+                "CTranslate2, whose folders are"
+            )
     candidates = [name for name in names if name.endswith(".bin")]
     for name in candidates:
         if is_bergamot(_head(source / name if main is None else source)):
             return Found("bergamot", folder, main)
     raise InvalidInputError(f"{source}: no model of a known format; known are {', '.join(get_args(Format))}")
+
+
+_REFUSED = {
+    "fsmt": "FSMT (fairseq's models of WMT19)",
+    "nllb-moe": "NLLB with a mixture of experts",
+    "t5": "T5",
+    "mt5": "mT5",
+}
+
+
+def _refuse_by_name(folder: Folder) -> None:
+    """Raises InvalidInputError for a folder with a config.json that is none of those that are read."""
+    config = folder.read_object("config.json")
+    kind = config.get("model_type")
+    if kind in _REFUSED:
+        raise InvalidInputError(f"{folder.origin}: {_REFUSED[kind]} is not supported")
+    if kind is None:
+        is_eole = {"model", "training", "transforms"} & config.keys()
+        name = "a model of Eole is not supported" if is_eole else "its config.json names no model_type"
+        raise InvalidInputError(f"{folder.origin}: {name}")
 
 
 def _head(path: Path) -> bytes:
@@ -70,6 +100,8 @@ def read_foreign(found: Found, options: ImportOptions) -> ForeignModel:
         if found.main is None:
             raise InvalidInputError(f"{found.files.origin}: name the file, .argosmodel")
         return read_argos(found.files.origin / found.main, options)
+    if found.format == "huggingface":
+        return read_huggingface(found.files, options)
     read = {"bergamot": read_bergamot, "marian": read_marian}[found.format]
     return read(found.files, options, found.main)
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from dragoman.model.errors import InvalidInputError
 from dragoman.model.foreign_vocabulary import SOURCE_LANGUAGE, TARGET_LANGUAGE
 
 
@@ -50,11 +51,19 @@ def find_languages(pieces: Iterable[str], tag: Callable[[str], str]) -> Language
 
 
 def tag_all(named: dict[str, str], tag: Callable[[str], str]) -> dict[str, str]:
-    """The pieces by tags instead of a family's names; a script that distinguishes nothing is left out."""
-    tags = {name: tag(name) for name in named}
-    plain = {name: re.sub(r"-[A-Z][a-z]{3}$", "", one) for name, one in tags.items()}
+    """The pieces by tags instead of a family's names; a script or country that distinguishes nothing is left out."""
+    tags = {name: found for name in named if (found := _tag(name, tag))}
+    plain = {name: re.sub(r"-([A-Z][a-z]{3}|[A-Z]{2})$", "", one) for name, one in tags.items()}
     counts: dict[str, int] = {}
     for one in plain.values():
         counts[one] = counts.get(one, 0) + 1
-    chosen = {name: plain[name] if counts[plain[name]] == 1 else tags[name] for name in named}
-    return {chosen[name]: piece for name, piece in named.items()}
+    chosen = {name: plain[name] if counts[plain[name]] == 1 else tags[name] for name in tags}
+    return {chosen[name]: named[name] for name in tags}
+
+
+def _tag(name: str, tag: Callable[[str], str]) -> str | None:
+    """None for what is no language, such as a name of a toolkit's own."""
+    try:
+        return tag(name)
+    except InvalidInputError:
+        return None
