@@ -1,12 +1,17 @@
 """Sizes and settings that fit the number of sentence pairs, for keys that a configuration leaves out."""
 
 import gzip
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dragoman.model.config import Direction
+from dragoman.model.errors import InvalidInputError
 from dragoman.model.files import is_packed
+from dragoman.training.evaluation.metrics import DEFAULT_TOKENIZER, fitting_tokenizer
+from dragoman.translation.languages import primary_subtag
 
 _CHUNK_BYTES = 1 << 20
 
@@ -179,6 +184,10 @@ _GIVEN_WITH = {
 """Keys whose value makes sense beside certain values of others alone: where one of these is given, the key has its
 plain default."""
 
+_MANY_CHARACTERS = frozenset(("ja", "ko", "wuu", "yue", "zh"))
+_MIN_PIECES_FOR_MANY = 4_000
+"""For languages with thousands of characters. Not measured."""
+
 _NUM_VALIDATIONS = 16
 _MIN_UPDATES_BETWEEN = 50
 
@@ -188,10 +197,13 @@ def choose_preset(num_pairs: int) -> Preset:
     return min(PRESETS, key=lambda preset: max(preset.pairs, num_pairs) / max(1, min(preset.pairs, num_pairs)))
 
 
-def values_for(num_pairs: int) -> dict[str, dict[str, Any]]:
-    """The preset's values, by table and key, with a vocabulary that the pairs can fill."""
+def values_for(num_pairs: int, languages: Iterable[str] = ()) -> dict[str, dict[str, Any]]:
+    """The preset's values, by table and key, with a vocabulary that the pairs can fill, and that has room for the
+    characters of the languages."""
     values = {table: dict(keys) for table, keys in choose_preset(num_pairs).values.items()}
-    values["vocabulary"]["size"] = min(values["vocabulary"]["size"], _largest_vocabulary(num_pairs))
+    size = min(values["vocabulary"]["size"], _largest_vocabulary(num_pairs))
+    many = any(primary_subtag(language) in _MANY_CHARACTERS for language in languages)
+    values["vocabulary"]["size"] = max(size, _MIN_PIECES_FOR_MANY) if many else size
     return values
 
 
@@ -216,12 +228,16 @@ def complete_by_size(tree: dict[str, Any]) -> str:
     tables = [tree.get(name, {}) for name in (*PRESETS[0].values, "validation")]
     if num_pairs is None or not all(isinstance(table, dict) for table in tables):
         return ""
+    sources, targets = _languages(tree)
     chosen = {
         f"{table}.{key}": value
-        for table, keys in values_for(num_pairs).items()
+        for table, keys in values_for(num_pairs, (*sources, *targets)).items()
         for key, value in keys.items()
         if not _is_given(tree, f"{table}.{key}")
     }
+    tokenizer = fitting_tokenizer(targets)
+    if tokenizer != DEFAULT_TOKENIZER and not _is_given(tree, "validation.tokenize"):
+        chosen["validation.tokenize"] = tokenizer
     updates = chosen.get("optimization.max_updates", tree.get("optimization", {}).get("max_updates"))
     if isinstance(updates, int) and updates > 0:
         every = validation_interval(updates)
@@ -249,6 +265,15 @@ def _listed(chosen: Mapping[str, Any]) -> str:
         table, key = name.split(".")
         tables.setdefault(table, []).append(f"{key} {value}")
     return "; ".join(f"[{table}] {', '.join(keys)}" for table, keys in tables.items())
+
+
+def _languages(tree: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+    """The source and the target languages of the directions that can be read."""
+    directions = []
+    for written in tree["data"].get("directions", ()):
+        with suppress(InvalidInputError, AttributeError, TypeError):
+            directions.append(Direction.parse(written))
+    return [direction.source for direction in directions], [direction.target for direction in directions]
 
 
 def _count_pairs(tree: Mapping[str, Any]) -> int | None:

@@ -24,6 +24,9 @@ UNSPACED_CHARACTERS_PER_PIECE = 1.5
 SHORTEST_PIECES = 1.5
 """Characters of a piece where pieces are short, as in a small vocabulary: no sentence should be too long by mistake."""
 
+BUSY = 1.5
+"""Ratio of the time of an update to its undisturbed time above which other programs are named."""
+
 MAX_LENGTH = 250
 """Longest sentence of a configuration, in pieces: the default architecture has places for 254."""
 
@@ -73,6 +76,7 @@ def init(
     XML, workbooks and catalogues need the extra `documents`; the estimate needs the extra `train`.
     """
     from dragoman.model.config import Direction
+    from dragoman.training.evaluation.metrics import DEFAULT_TOKENIZER, fitting_tokenizer
     from dragoman.training.intake.configuration import write_toml
     from dragoman.training.intake.making import make_corpus, output_files
     from dragoman.training.intake.request import Request
@@ -121,8 +125,10 @@ def init(
     best = shlex.quote(f"runs/{name}/best")
     test = [shlex.quote(str(folder / f"test.{language}")) for language in languages]
     typer.echo(f"  dragoman train {shlex.quote(str(config))}")
+    tokenizer = fitting_tokenizer(languages[1:])
     typer.echo(
         f"  dragoman evaluate {best} --from {languages[0]} --to {languages[1]} --source {test[0]} --reference {test[1]}"
+        + (f" --tokenize {tokenizer}" if tokenizer != DEFAULT_TOKENIZER else "")
     )
     typer.echo(f"  dragoman serve {best}")
 
@@ -199,6 +205,11 @@ def _estimate(config: Path, made: "Made", *, seconds: float) -> None:
         f"{_duration(speed.seconds * updates)} for {updates:,} updates, and validations on top; "
         f"a tenth of the updates shows in {_duration(speed.seconds * updates / 10)} whether it learns"
     )
+    if speed.seconds > BUSY * speed.undisturbed:
+        typer.echo(
+            "      other programs are using the processors; without them it would be about "
+            f"{_duration(speed.undisturbed * updates)}"
+        )
 
 
 def _duration(seconds: float) -> str:

@@ -96,3 +96,10 @@ def test_nothing_is_chosen_where_the_size_is_not_known_or_not_asked_for(tree: di
     before = repr(tree)
     assert complete_by_size(tree) == ""
     assert repr(tree) == before
+
+
+def test_languages_of_many_characters_get_room_for_them_and_a_tokenizer(path: Path) -> None:
+    config = load_run_config(path, ['data.directions=["en-zh"]', "data.dev.zh=d.zh", "data.train.0.zh=t.zh"])
+    assert config.vocabulary.size == 4000
+    assert config.validation.tokenize == "zh"
+    assert load_run_config(path).validation.tokenize == "13a"

@@ -76,13 +76,34 @@ def silence_sacrebleu() -> None:
 def tokenizer_warning(tokenize: str, languages: Iterable[str]) -> str | None:
     """A warning if the default tokenizer does not find the words of a target language; otherwise None."""
     for language in languages if tokenize == DEFAULT_TOKENIZER else ():
-        better = _TOKENIZERS.get(primary_subtag(language), "char" if not has_spaces(language) else None)
-        if better is not None:
+        if (better := tokenizer_for(language)) != DEFAULT_TOKENIZER:
             return (
                 f"BLEU with sacreBLEU's tokenizer {DEFAULT_TOKENIZER} means little for {language}, whose words it does "
                 f'not find; use tokenize "{better}"'
             )
     return None
+
+
+def tokenizer_for(language: str) -> str:
+    """The name of sacreBLEU's tokenizer that finds a language's words, or its characters."""
+    default = DEFAULT_TOKENIZER if has_spaces(language) else "char"
+    return _TOKENIZERS.get(primary_subtag(language), default)
+
+
+def fitting_tokenizer(languages: Iterable[str]) -> str:
+    """The tokenizer for a run's target languages, of those that are installed: one that fits all of them, or the
+    default."""
+    names = set()
+    for language in languages:
+        name = tokenizer_for(language)
+        try:
+            check_tokenizer(name)
+        except InvalidInputError:
+            name = "char"
+        names.add(name)
+    if names == {DEFAULT_TOKENIZER, "zh"}:
+        return "zh"  # it treats text with spaces as the default does
+    return names.pop() if len(names) == 1 else DEFAULT_TOKENIZER
 
 
 def bleu_score(hypotheses: Sequence[str], references: Sequence[str], *, tokenize: str = DEFAULT_TOKENIZER) -> float:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from dragoman.model.config import Direction
+from dragoman.training.evaluation.metrics import DEFAULT_TOKENIZER, fitting_tokenizer
 from dragoman.training.presets import choose_preset, validation_interval, values_for
 
 _ABOUT_TABLES = {"architecture": "a larger network learns more and needs more pairs and more time"}
@@ -35,7 +36,7 @@ def write_toml(
         paths = (f"{language} = {_quote((folder / f'{part}.{language}').as_posix())}" for language in languages)
         return "\n".join(paths)
 
-    preset, values = choose_preset(counts["train"]), values_for(counts["train"])
+    preset, values = choose_preset(counts["train"]), values_for(counts["train"], languages)
     every = validation_interval(preset.max_updates)
     values["optimization"] |= {"checkpoint_every": every, "keep_checkpoints": 4}
     codes = ", ".join(map(_direction, directions))
@@ -64,6 +65,7 @@ max_length = {max_length} # longest sentence in pieces; longer pairs are left ou
 [validation]
 every = {every}
 max_sentences = {min(counts["dev"], 500)}
+{_tokenizer(directions)}\
 patience = 8 # validations without a better BLEU before the run ends
 
 [bundle]
@@ -72,6 +74,11 @@ description = "" # for the model card
 data = ""        # where the sentences are from, and the attribution that their licence asks for
 licence = ""
 """
+
+
+def _tokenizer(directions: Sequence[Direction]) -> str:
+    name = fitting_tokenizer(direction.target for direction in directions)
+    return "" if name == DEFAULT_TOKENIZER else f"tokenize = {_quote(name)} # for BLEU: finds words, or characters\n"
 
 
 def _table(name: str, values: Mapping[str, object]) -> str:

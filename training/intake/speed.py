@@ -20,9 +20,11 @@ _NUM_SENTENCES = 2000
 
 @dataclass(frozen=True, slots=True)
 class Speed:
-    """seconds: of an update, the median of a few. num_parameters: of the network."""
+    """seconds: of an update, the median of a few. undisturbed: the same if no other program used the processors, as far
+    as the processor's own time shows. num_parameters: of the network."""
 
     seconds: float
+    undisturbed: float
     num_parameters: int
 
 
@@ -37,17 +39,21 @@ def measure_speed(config: RunConfig, *, mean_length: float, seconds: float, seed
     updater = Updater(config, network, world)
     batches = PoolBatches(_sentences(shape, mean_length, config, seed), config.optimization.batch_tokens, seed=[seed])
     times: list[float] = []
+    busy: list[float] = []
     start, update, place = time.monotonic(), 0, 0
     while len(times) < 2 or time.monotonic() - start < seconds:
         update += 1
         planned = [batches[(place + i) % len(batches)] for i in range(updater.num_batches)]
         place += updater.num_batches
-        before = time.monotonic()
+        before, before_busy = time.monotonic(), time.process_time()
         updater.accumulate(update, planned)
         updater.step(update)
         if update > 1:  # the first prepares: kernels, memory
             times.append(time.monotonic() - before)
-    return Speed(float(np.median(times)), num_parameters(network))
+            busy.append(time.process_time() - before_busy)
+    seconds = float(np.median(times))
+    shared = float(np.median(busy)) / max(1, torch.get_num_threads())
+    return Speed(seconds, seconds if world.device.type == "cuda" else min(seconds, shared), num_parameters(network))
 
 
 def _sentences(shape: VocabularyShape, mean_length: float, config: RunConfig, seed: int) -> EncodedCorpus:

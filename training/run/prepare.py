@@ -19,6 +19,7 @@ from dragoman.training.corpus.text_file import TextFile, inspect_text
 from dragoman.training.evaluation.metrics import tokenizer_warning
 from dragoman.training.learning.lexicon import learn_lexicon
 from dragoman.training.text_config import CorpusConfig, DevSetConfig, VocabularyConfig
+from dragoman.training.vocabulary.coverage import find_rare_characters
 from dragoman.training.vocabulary.extension import extend_piece_model
 from dragoman.training.vocabulary.normalization import nfc_rules, write_rules
 from dragoman.translation.batch.lines import read_lines
@@ -166,7 +167,11 @@ def _read_piece_model(path: Path) -> PieceModel:
 def _train(
     options: VocabularyConfig, languages: tuple[str, ...], train: Sequence[ParallelFiles], sides: tuple[str, ...]
 ) -> PieceModel:
-    return train_piece_model(_distinct_texts(train, sides), _piece_model_options(options), languages=languages)
+    chosen = _piece_model_options(options)
+    texts: Iterator[str] = _distinct_texts(train, sides)
+    if rare := find_rare_characters(chosen, _distinct_texts(train, sides), num_tags=len(languages)):
+        texts = (text.translate(rare) for text in texts)
+    return train_piece_model(texts, chosen, languages=languages)
 
 
 def _piece_model_options(options: VocabularyConfig) -> PieceModelOptions:

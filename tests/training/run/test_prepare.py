@@ -163,10 +163,17 @@ def test_separate_vocabularies_are_learnt_from_a_side_each(tmp_path: Path, files
 
 
 def test_a_vocabulary_that_the_corpus_cannot_give_is_named(tmp_path: Path, files: dict[str, Path]) -> None:
-    files["en"].write_text("".join(map(chr, range(0x4E00, 0x4E60))) + "\nmore characters than places\n", "utf-8")
-    config = config_of(tmp_path, files, size=300)
+    files["en"].write_text("".join(map(chr, range(0x4E00, 0x4F80))) + "\nmore characters than places\n", "utf-8")
+    config = config_of(tmp_path, files, size=300, byte_fallback=False)
     with pytest.raises(InvalidInputError, match=r"vocabulary\.size 300 does not fit the corpus"):
         make_vocabulary(config, read_run_text(config).train)
+
+
+def test_characters_without_room_are_spelt_in_bytes(tmp_path: Path, files: dict[str, Path]) -> None:
+    files["en"].write_text("".join(map(chr, range(0x4E00, 0x4F80))) + "\nmore characters than places\n", "utf-8")
+    config = config_of(tmp_path, files, size=330)
+    vocabulary = make_vocabulary(config, read_run_text(config).train)
+    assert vocabulary.source.decode(vocabulary.source.encode("\u4f7f")) == "\u4f7f"
 
 
 @pytest.mark.parametrize("joint", [True, False])
