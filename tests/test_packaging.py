@@ -14,6 +14,7 @@ from zipfile import ZipFile
 import pytest
 
 from dragoman.command_line import EXTRAS
+from dragoman.model.decoding.decoders.native.build import find_compiler
 from tests.test_house import iterate_sources, read_imports
 
 ROOT = Path(__file__).parents[1]
@@ -139,7 +140,8 @@ def test_modules_of_the_user_do_not_matter(site: Path, own_folder: Path) -> None
     translation, place = done.stdout.splitlines()
     assert place == str(site / "dragoman" / "__init__.py")
     done = run(site, own_folder, "-m", "dragoman", "translate", "--to", "de", "Good morning.")
-    assert (done.stdout, done.stderr) == (f"{translation}\n", "")
+    said = [line for line in done.stderr.splitlines() if "compil" not in line]  # the kernels are, or cannot be
+    assert (done.stdout, said) == (f"{translation}\n", [])
     done = run(site, own_folder, "-m", "dragoman", "serve", "--check")
     assert f"from {site}" in done.stdout
     assert run(site, own_folder, "-m", "dragoman", "--version").stdout == "dragoman 0.1.0\n"
@@ -147,6 +149,8 @@ def test_modules_of_the_user_do_not_matter(site: Path, own_folder: Path) -> None
 
 NOT_LOOKED_AT = {"dragoman", "google", "typing_extensions"}
 """Ourselves, a name that many share, and what type checkers alone import."""
+
+NEEDS_COMPILER = pytest.mark.skipif(not find_compiler(), reason="without torch, translating needs a C++ compiler")
 
 TRAIN_PACKAGES = ("torch", "jinja2", "matplotlib", "tensorboard")
 
@@ -157,9 +161,11 @@ TRAIN_PACKAGES = ("torch", "jinja2", "matplotlib", "tensorboard")
         "models",
         "serve --check",
         "evaluate --hypothesis a --reference a",
-        "translate --to de --input a --output b",
-        "score en-de --to de --source a --target a",
-        "synthesize --model en-de --to de --input a --output-source c --output-target d",
+        pytest.param("translate --to de --input a --output b", marks=NEEDS_COMPILER),
+        pytest.param("score en-de --to de --source a --target a", marks=NEEDS_COMPILER),
+        pytest.param(
+            "synthesize --model en-de --to de --input a --output-source c --output-target d", marks=NEEDS_COMPILER
+        ),
     ],
 )
 def test_commands_that_need_no_torch(site: Path, tmp_path: Path, command: str) -> None:
