@@ -25,6 +25,7 @@ from dragoman.model.codec import Codec
 from dragoman.model.config import Activation, ArchitectureConfig, Direction
 from dragoman.model.errors import DragomanError, InvalidInputError
 from dragoman.model.files import new_folder, write_atomically
+from dragoman.model.foreign_vocabulary import ForeignSide
 from dragoman.model.parameters import (
     OUTPUT_BIAS,
     OUTPUT_PROJECTION,
@@ -83,13 +84,13 @@ def export_ctranslate2(
     _check_expressible(info.architecture)
     vocabulary = read_vocabulary(bundle, info)
     lists = read_shortlist(bundle, info) if shortlist is not None else None
-    spec = _build_spec(info.architecture, read_weights(bundle, info), vocabulary)
+    spec = _build_spec(info, read_weights(bundle, info), vocabulary)
     spec.validate()
     spec.optimize(quantization=quantization)
     try:
         with new_folder(output) as folder:
             spec.save(str(folder))
-            for name, content in vocabulary.files().items():
+            for name, content in _piece_models(vocabulary).items():
                 write_atomically(folder / name, content)
             if lists is not None and shortlist is not None:
                 write_vmap(folder / VMAP_FILE, lists, shortlist, vocabulary)
@@ -123,14 +124,14 @@ Weights = dict[str, StoredTensor]
 """Weights by name; those that went into the specification are removed."""
 
 
-def _build_spec(architecture: ArchitectureConfig, weights: Weights, vocabulary: Codec) -> "TransformerSpec":
+def _build_spec(info: BundleConfig, weights: Weights, vocabulary: Codec) -> "TransformerSpec":
     try:
         from ctranslate2.specs import TransformerDecoderSpec, TransformerEncoderSpec, TransformerSpec, common_spec
     except ImportError as error:
         raise DragomanError(
             "exporting to CTranslate2 needs the package ctranslate2: pip install 'dragoman[ctranslate2]'"
         ) from error
-    a = architecture
+    a = architecture = info.architecture
     common = {
         "num_heads": a.num_heads,
         "pre_norm": True,  # only then is a final norm declared
@@ -155,7 +156,7 @@ def _build_spec(architecture: ArchitectureConfig, weights: Weights, vocabulary: 
         spec.decoder.projection.bias = weights.pop(OUTPUT_BIAS).as_floats()
     if weights:
         raise InvalidInputError(f"CTranslate2 cannot express this model: it has no place for {', '.join(weights)}")
-    _set_vocabulary(spec, vocabulary)
+    _set_vocabulary(spec, info, vocabulary)
     spec.config.layer_norm_epsilon = architecture.norm_epsilon
     return spec
 
@@ -164,9 +165,10 @@ def _build_spec(architecture: ArchitectureConfig, weights: Weights, vocabulary: 
 # that was forgotten.
 
 
-def _set_vocabulary(spec: Any, vocabulary: Codec) -> None:
+def _set_vocabulary(spec: Any, info: BundleConfig, vocabulary: Codec) -> None:
     source_pieces, target_pieces = (
-        list(model.pieces(range(model.size))) for model in (vocabulary.source, vocabulary.target)
+        model.own_pieces() if isinstance(model, ForeignSide) else list(model.pieces(range(model.size)))
+        for model in (vocabulary.source, vocabulary.target)
     )
     spec.register_source_vocabulary(source_pieces)
     spec.register_target_vocabulary(target_pieces)
@@ -174,7 +176,7 @@ def _set_vocabulary(spec: Any, vocabulary: Codec) -> None:
     spec.config.unk_token = target_pieces[shape.unk_id]
     spec.config.bos_token = spec.config.decoder_start_token = target_pieces[shape.start_id]
     spec.config.eos_token = target_pieces[shape.eos_id]
-    spec.config.add_source_eos = True
+    spec.config.add_source_eos = _ends_alone(info, vocabulary)
 
 
 def _set_stack(spec: Any, stack: str, architecture: ArchitectureConfig, weights: Weights) -> None:
@@ -215,47 +217,90 @@ def _set_norm(spec: Any, name: str, weights: Weights) -> None:
     spec.gamma, spec.beta = weights.pop(f"{name}.weight").as_floats(), weights.pop(f"{name}.bias").as_floats()
 
 
+def _piece_models(vocabulary: Codec) -> dict[str, bytes]:
+    """SentencePiece's models by their files' names, the source's first; none if spaces separate pieces."""
+    return {name: content for name, content in vocabulary.files().items() if name.endswith(".model")}
+
+
+def _ends_alone(info: BundleConfig, vocabulary: Codec) -> bool:
+    """Whether the end of sentence, which CTranslate2 can add, is all that follows every source."""
+    end = (vocabulary.shape.eos_id,)
+    return all(vocabulary.frame(direction).after == end for direction in info.directions)
+
+
 def _readme(info: BundleConfig, vocabulary: Codec, quantization: str, shortlist: Direction | None) -> str:
-    files = list(vocabulary.files())
-    source_file, target_file = files[0], files[-1]
-    directions = ", ".join(map(str, info.directions))
-    limits = info.architecture
-    tags = list(dict.fromkeys(_tag(vocabulary, direction) for direction in info.directions))
-    tag_list = ", ".join(f"`{tag}`" for tag in tags)
-    return f"""# {info.name} for CTranslate2
+    directions = ", ".join(map(str, info.directions[:20])) + (" …" if len(info.directions) > 20 else "")
+    frame, limits = vocabulary.frame(info.directions[0]), info.architecture
+    ends_alone = _ends_alone(info, vocabulary)
+    before, target = vocabulary.source.pieces(frame.before), vocabulary.target.pieces(frame.target)
+    after = () if ends_alone else vocabulary.source.pieces(frame.after)
+    start = vocabulary.target.pieces([vocabulary.shape.start_id])[0]
+    models = list(_piece_models(vocabulary))
+    encode, decode = ("text.split()", '" ".join(result.hypotheses[0])')
+    if models:
+        encode = "source_pieces.encode(text, out_type=str)"
+        decode = "target_pieces.decode(result.hypotheses[0]" + ("[1:])" if target else ")")
+    framed = ", ".join([*(f'"{piece}"' for piece in before), f"*{encode}", *(f'"{piece}"' for piece in after)])
+    prefix = f" target_prefix=[{list(target)}] * len(texts)," if target else ""
+    lines = [
+        f"# {info.name} for CTranslate2",
+        "",
+        f'Made from the Dragoman bundle "{info.name}" ({directions}); weights in {quantization}.',
+        "Needs `ctranslate2` and `sentencepiece`. In this folder:",
+        "",
+        "```python",
+        "import ctranslate2",
+        *(
+            [
+                "import sentencepiece",
+                "",
+                f'source_pieces = sentencepiece.SentencePieceProcessor(model_file="{models[0]}")',
+                f'target_pieces = sentencepiece.SentencePieceProcessor(model_file="{models[-1]}")',
+            ]
+            if models
+            else [""]
+        ),
+        'translator = ctranslate2.Translator(".")',
+        "",
+        'texts = ["Good morning."]',
+        f"sources = [[{framed}] for text in texts]",
+        f"results = translator.translate_batch(sources,{prefix} beam_size=4, "
+        f"max_decoding_length={limits.max_target_length})",
+        "for result in results:",
+        f"    print({decode})",
+        "```",
+        "",
+        *_frame_lines(info, vocabulary),
+        *(
+            ["- CTranslate2 adds the end of sentence, `</s>`, to a source itself: do not add another."]
+            if ends_alone
+            else []
+        ),
+        f"- A source has at most {limits.max_source_length - frame.num_source} pieces beside tag and end; split longer "
+        "texts into sentences.",
+        f"- Decoding begins with `{start}`, which CTranslate2 adds, too.",
+    ]
+    return "\n".join(lines) + "\n" + _vmap_line(shortlist)
 
-Made from the Dragoman bundle "{info.name}" ({directions}); weights in {quantization}. Needs `ctranslate2` and
-`sentencepiece`. In this folder:
 
-```python
-import ctranslate2
-import sentencepiece
+_END_LINE = "- CTranslate2 adds the end of sentence, `</s>`, to a source itself: do not add another."
 
-source_pieces = sentencepiece.SentencePieceProcessor(model_file="{source_file}")
-target_pieces = sentencepiece.SentencePieceProcessor(model_file="{target_file}")
-translator = ctranslate2.Translator(".")
 
-texts = ["Good morning."]
-sources = [["{tags[0]}", *source_pieces.encode(text, out_type=str)] for text in texts]
-results = translator.translate_batch(sources, beam_size=4, max_decoding_length={limits.max_target_length})
-for result in results:
-    print(target_pieces.decode(result.hypotheses[0]))
-```
-
-- A source begins with the tag of the language to translate into: {tag_list}.
-- CTranslate2 adds the end of sentence, `</s>`, to a source itself: do not add another.
-- A source has at most {limits.max_source_length - 2} pieces beside tag and end; split longer texts into sentences.
-- Decoding begins with `<s>`, which CTranslate2 adds, too.
-{_vmap_line(shortlist)}"""
+def _frame_lines(info: BundleConfig, vocabulary: Codec) -> list[str]:
+    """How a source and its translation begin in each direction, as far as the directions differ."""
+    frames = [vocabulary.frame(direction) for direction in info.directions]
+    source = list(dict.fromkeys(vocabulary.source.pieces(frame.before) for frame in frames))
+    target = list(dict.fromkeys(vocabulary.target.pieces(frame.target) for frame in frames))
+    lines = []
+    if any(source) and any(target):
+        lines.append("- A source has the tag of its own language; `target_prefix` has that of the other.")
+    elif any(source):
+        tags = ", ".join(f"`{' '.join(pieces)}`" for pieces in source)
+        lines.append(f"- A source begins with the tag of the language to translate into: {tags}.")
+    return lines
 
 
 def _vmap_line(shortlist: Direction | None) -> str:
     if shortlist is None:
         return ""
     return f"- `use_vmap=True` is faster for {shortlist}, and for that alone: with the pieces of `{VMAP_FILE}`.\n"
-
-
-def _tag(vocabulary: Codec, direction: Direction) -> str:
-    """The piece that requests a target language."""
-    (tag,) = vocabulary.source.pieces(vocabulary.frame(direction).before)
-    return tag

@@ -50,6 +50,15 @@ def find_languages(pieces: Iterable[str], tag: Callable[[str], str]) -> Language
     return NO_LANGUAGES
 
 
+_PAIRS = (
+    "als sq arb ar azj az cmn zh ekk et gaz om khk mn kmr ku lvs lv nob nb npi ne ory or pbt ps pes fa plt mg "
+    "prs fa-AF quy qu swh sw uzn uz ydd yi zsm ms"
+)
+_words = _PAIRS.split()
+_USUAL = dict(zip(_words[::2], _words[1::2], strict=True))
+"""The usual tag of a language for which NLLB and OPUS-MT have a narrower one (ISO 639-3)."""
+
+
 def tag_all(named: dict[str, str], tag: Callable[[str], str]) -> dict[str, str]:
     """The pieces by tags instead of a family's names; a script or country that distinguishes nothing is left out."""
     tags = {name: found for name in named if (found := _tag(name, tag))}
@@ -63,7 +72,8 @@ def tag_all(named: dict[str, str], tag: Callable[[str], str]) -> dict[str, str]:
 
 def _tag(name: str, tag: Callable[[str], str]) -> str | None:
     """None for what is no language, such as a name of a toolkit's own."""
+    first, joint, rest = name.partition("_")
     try:
-        return tag(name)
+        return tag(_USUAL.get(first, first) + joint + rest)
     except InvalidInputError:
         return None

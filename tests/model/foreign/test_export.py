@@ -18,14 +18,19 @@ from dragoman.model.config import ArchitectureConfig, Direction
 from dragoman.model.decoding.search_options import SearchOptions
 from dragoman.model.errors import DragomanError, InvalidInputError
 from dragoman.model.foreign.export import export_ctranslate2
+from dragoman.model.foreign.importing import import_model
+from dragoman.model.foreign.model import ImportOptions
 from dragoman.model.network.storage import load_network, pack_weights
 from dragoman.model.network.transformer import Transformer, num_parameters
 from dragoman.model.shortlist import read_shortlist
 from dragoman.model.vocabulary import PieceModelOptions, Vocabulary, train_piece_model
 from dragoman.model.weights import StoredTensor, read_weights
+from dragoman.training.card import model_card
+from dragoman.translation.languages import canonical_language
+from tests.model.foreign.huggingface_models import write_model
 from tests.model.network.variants import VARIANTS
 from tests.pieces import BOS_ID, EOS_ID, encode_source
-from tests.reference_beam import reference_beam_search
+from tests.reference_beam import reference_beam_search, reference_search
 
 EN_DE = Direction("en", "de")
 SUMS = 1e-9
@@ -341,3 +346,41 @@ def test_a_model_with_a_parameter_that_has_no_place_there_is_refused(
     monkeypatch.setattr("dragoman.model.foreign.export.read_weights", lambda *_: weights)
     with pytest.raises(InvalidInputError, match=r"this model: it has no place for output_projection\.bias$"):
         export_ctranslate2(tiny_bundle, tmp_path / "model")
+
+
+@pytest.mark.parametrize("kind", ["marian-targets", "m2m100", "nllb-legacy"])
+def test_imported_models_are_exported_with_their_framing(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ImportOptions(sources=("en",), targets=("fr", "de"), tag=canonical_language)
+    import_model(write_model(tmp_path / "source", kind), tmp_path / "bundle", options, model_card)
+    export_ctranslate2(tmp_path / "bundle", tmp_path / "model")
+    readme = (tmp_path / "model" / "README.md").read_text(encoding="utf-8")
+    _, code, _ = readme.replace("```python", "```").split("```")
+    monkeypatch.chdir(tmp_path / "model")
+    exec(compile(code, "README.md", "exec"), {})
+    assert capsys.readouterr().out
+    info, network = (
+        read_config(tmp_path / "bundle"),
+        load_network(tmp_path / "bundle", read_config(tmp_path / "bundle")),
+    )
+    vocabulary = read_vocabulary(tmp_path / "bundle", info)
+    frame = vocabulary.frame(Direction("en", "de"))
+    source = frame.enclose(vocabulary.source.encode("the sea is calm"))
+    pieces = list(vocabulary.source.pieces(source))
+    theirs = translate_there(
+        tmp_path / "model",
+        [pieces if kind == "nllb-legacy" else pieces[:-1]],
+        target_prefix=[list(vocabulary.target.pieces(frame.target))],
+        beam_size=3,
+        num_hypotheses=3,
+        length_penalty=SUMS,
+        max_decoding_length=8,
+        suppress_sequences=[[piece] for piece in vocabulary.target.pieces(vocabulary.forbidden_ids())],
+    )
+    for hypothesis, _ in theirs[0]:
+        assert hypothesis[: len(frame.target)] == list(vocabulary.target.pieces(frame.target))
+    best = [vocabulary.target.piece_id(piece) for piece in theirs[0][0][0]]
+    search = SearchOptions(beam_size=3, length_penalty=0.0, min_target_length=1 + len(frame.target))
+    (ours,) = reference_search(network, source, search, 8, vocabulary.forbidden_ids(), prefix_ids=frame.target)
+    assert list(ours.token_ids) == best
