@@ -52,7 +52,7 @@ def test_help_groups_the_commands_by_what_a_user_does(run: Run) -> None:
         "Serve": "serve",
         "Train": "init",
         "Measure": "evaluate",
-        "Convert": "export",
+        "Convert": "import",
     }
 
 

@@ -23,6 +23,9 @@ _FREE_KEYS = {"dropout", "attention_dropout", "feed_forward_dropout"}
 _MIXER = "decoder_mixer"
 """The key of the sublayer that may be replaced by another one, which begins with random weights."""
 
+_LEAST_PIECES = 300
+"""The least vocabulary.size; an imported vocabulary, of letters perhaps, may have fewer, and is not learnt."""
+
 _DEPTHS = {"encoder_layers": "num_encoder_layers", "decoder_layers": "num_decoder_layers"}
 """Prefix of a stack's weights → the key of its depth, which may be less than the bundle's."""
 
@@ -71,7 +74,7 @@ def inherit_from_bundle(tree: Mapping[str, Any]) -> dict[str, Any]:
         raise InvalidInputError(
             f"vocabulary.joint: is {own['joint']}, but the bundle {name} has {shape.joint}: leave the key out"
         )
-    own = {"size": shape.source_size} if keeps else own
+    own = {"size": max(shape.source_size, _LEAST_PIECES)} if keeps else own
     return {**tree, "architecture": inherited | architecture, "vocabulary": {**own, "joint": shape.joint}}
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from dragoman.model.config import Direction
 from dragoman.model.errors import InvalidInputError
+from dragoman.model.foreign_vocabulary import ForeignSide, make_foreign_vocabulary
 from dragoman.model.vocabulary import PieceModelOptions, Vocabulary, train_piece_model
 from dragoman.training.corpus.pairs import EncodedSide, encode_corpus, read_parallel
 from tests.pieces import EOS_ID, PAD_ID, encode_source
@@ -99,6 +100,24 @@ def test_encoding_frames_each_side(vocabulary: Vocabulary) -> None:
     assert corpus.target.pieces.tolist() == [piece for _, target in pairs for piece in target]
     first_pieces = corpus.source.pieces[corpus.source.offsets[:-1]].tolist()
     assert first_pieces == [vocabulary.source.tag_id(language) for language in ("de", "de", "en")]
+
+
+def test_a_translation_begins_with_the_pieces_that_its_frame_forces() -> None:
+    side = ForeignSide(None, ["</s>", "<unk>", "a", "b", "__de__", "__en__"], unk_id=1, reserved=(0, 1, 4, 5))
+    foreign = make_foreign_vocabulary(
+        side,
+        side,
+        pad_id=0,
+        start_id=0,
+        eos_id=0,
+        before=["{source}"],
+        after=["</s>"],
+        target_prefix=["{target}"],
+        languages={"de": "__de__", "en": "__en__"},
+    )
+    corpus = encode_corpus([(Direction("en", "de"), ["a b"], ["b a"])], foreign, max_length=100)
+    assert corpus.source.pieces.tolist() == [5, 2, 3, 0]
+    assert corpus.target.pieces.tolist() == [4, 3, 2, 0]
 
 
 def test_blank_pairs_are_left_out_and_counted(vocabulary: Vocabulary) -> None:
