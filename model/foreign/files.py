@@ -1,12 +1,14 @@
 """The files of a model: of a folder, of a zip, or one alone, each read once and never written."""
 
 import fnmatch
+import gzip
 import hashlib
 import json
 import zipfile
-from collections.abc import Iterable
+import zlib
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import IO, Any, cast
 
 from dragoman.model.errors import InvalidInputError, NotFoundError
 from dragoman.model.files import read_bytes
@@ -16,6 +18,10 @@ MAX_MODEL_BYTES = 64 << 30
 
 MAX_TEXT_BYTES = 256 << 20
 """Most bytes of one configuration or vocabulary."""
+
+
+_PACKED = ".gz"
+_CHUNK_BYTES = 1 << 24
 
 
 class Files:
@@ -29,10 +35,6 @@ class Files:
 
     def read(self, name: str, max_bytes: int = MAX_TEXT_BYTES) -> bytes:
         """The content of a file. Raises InvalidInputError if it is missing or has more than max_bytes."""
-        raise NotImplementedError
-
-    def size(self, name: str) -> int:
-        """The bytes of a file that exists."""
         raise NotImplementedError
 
     def __contains__(self, name: str) -> bool:
@@ -79,29 +81,44 @@ class Files:
 
 
 class Folder(Files):
-    """A folder's files."""
+    """A folder's files; those that are packed, with .gz behind their names, as if they were not."""
 
-    def __init__(self, folder: Path, only: Iterable[str] | None = None) -> None:
-        """only: the names of those that belong to the model, if not all do."""
+    def __init__(self, folder: Path) -> None:
         self.origin = folder
-        self._only = None if only is None else frozenset(only)
 
     def names(self) -> list[str]:
-        found = (path.name for path in self.origin.iterdir() if path.is_file())
-        return sorted(name for name in found if self._only is None or name in self._only)
+        return sorted({path.name.removesuffix(_PACKED) for path in self.origin.iterdir() if path.is_file()})
 
     def read(self, name: str, max_bytes: int = MAX_TEXT_BYTES) -> bytes:
+        path = self._path(name)
+        if path.name == name:
+            return read_bytes(path, max_bytes)
         try:
-            return read_bytes(self.origin / name, max_bytes)
-        except NotFoundError as error:
-            raise InvalidInputError(f"{self.origin}: lacks {name}") from error
-
-    def size(self, name: str) -> int:
-        return (self.origin / name).stat().st_size
+            with gzip.open(path) as file:
+                content = b"".join(_chunks(cast(IO[bytes], file), max_bytes + 1))
+        except (OSError, EOFError, zlib.error) as error:
+            raise InvalidInputError(f"{path}: no gzip, or damaged: {error}") from error
+        if len(content) > max_bytes:
+            raise InvalidInputError(f"{path}: unpacks to more than the {max_bytes:,} bytes that it can need")
+        return content
 
     def checksum(self, name: str) -> str:
-        with (self.origin / name).open("rb") as file:
+        """Of the file as it lies there, packed or not."""
+        with self._path(name).open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
+
+    def _path(self, name: str) -> Path:
+        for path in (self.origin / name, self.origin / f"{name}{_PACKED}"):
+            if path.is_file():
+                return path
+        raise InvalidInputError(f"{self.origin}: lacks {name}")
+
+
+def _chunks(file: IO[bytes], most: int) -> Iterator[bytes]:
+    """The content of a file, at most so many bytes; a single read would take memory for all of them."""
+    while most > 0 and (chunk := file.read(min(most, _CHUNK_BYTES))):
+        most -= len(chunk)
+        yield chunk
 
 
 class Zip(Files):
@@ -144,9 +161,6 @@ class Zip(Files):
         if len(content) > max_bytes:
             raise InvalidInputError(f"{self.origin}: {name} has more bytes than it says")
         return content
-
-    def size(self, name: str) -> int:
-        return self._infos[name].file_size
 
 
 class Bytes:

@@ -5,7 +5,7 @@ vocabularies are read in `huggingface_vocabulary`.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -219,8 +219,3 @@ class _Reader:
     def left(self) -> list[str]:
         """Sinusoids apart, which older versions store."""
         return sorted(name for name in self._left if "embed_positions" not in name)
-
-
-def is_huggingface(config: Mapping[str, Any], names: Iterable[str]) -> bool:
-    """Whether a folder with this config.json holds a model of transformers."""
-    return "model_type" in config and any(name.endswith((".safetensors", ".bin", ".index.json")) for name in names)

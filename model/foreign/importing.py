@@ -1,5 +1,7 @@
 """From another toolkit's files to a bundle: finding the format, reading it, describing where the model comes from."""
 
+import gzip
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,7 +40,7 @@ def find_format(source: Path, wanted: Format | None = None) -> Found:
     if not source.exists():
         raise NotFoundError(f"{source}: no such file or folder")
     folder = Folder(source if source.is_dir() else source.parent)
-    main = None if source.is_dir() else source.name
+    main = None if source.is_dir() else source.name.removesuffix(".gz")
     if wanted is not None:
         return Found(wanted, folder, main)
     names = [main] if main else folder.names()
@@ -46,10 +48,9 @@ def find_format(source: Path, wanted: Format | None = None) -> Found:
         return Found("argos", folder, main)
     if any(name.endswith(".npz") for name in names):
         return Found("marian", folder, main)
-    if MODEL_FILE in names and is_ctranslate2(_head(folder.origin / MODEL_FILE)):
+    if MODEL_FILE in names and is_ctranslate2(_head(folder, MODEL_FILE)):
         return Found("ctranslate2", folder)
-    if "config.json" in names:
-        _refuse_by_name(folder)
+    if "config.json" in names and _is_huggingface(folder):
         return Found("huggingface", folder)
     for name in names:
         if name.endswith((".pt", ".pth")):
@@ -59,7 +60,7 @@ def find_format(source: Path, wanted: Format | None = None) -> Found:
             )
     candidates = [name for name in names if name.endswith(".bin")]
     for name in candidates:
-        if is_bergamot(_head(source / name if main is None else source)):
+        if is_bergamot(_head(folder, name)):
             return Found("bergamot", folder, main)
     raise InvalidInputError(f"{source}: no model of a known format; known are {', '.join(get_args(Format))}")
 
@@ -72,24 +73,24 @@ _REFUSED = {
 }
 
 
-def _refuse_by_name(folder: Folder) -> None:
-    """Raises InvalidInputError for a folder with a config.json that is none of those that are read."""
+def _is_huggingface(folder: Folder) -> bool:
+    """Whether config.json is one of transformers. Raises InvalidInputError for a kind that is known and not read."""
     config = folder.read_object("config.json")
     kind = config.get("model_type")
     if kind in _REFUSED:
         raise InvalidInputError(f"{folder.origin}: {_REFUSED[kind]} is not supported")
-    if kind is None:
-        is_eole = {"model", "training", "transforms"} & config.keys()
-        name = "a model of Eole is not supported" if is_eole else "its config.json names no model_type"
-        raise InvalidInputError(f"{folder.origin}: {name}")
+    if {"model", "transforms"} <= config.keys():
+        raise InvalidInputError(f"{folder.origin}: a model of Eole is not supported")
+    return kind is not None
 
 
-def _head(path: Path) -> bytes:
+def _head(folder: Folder, name: str) -> bytes:
+    path = folder.origin / name
     try:
-        with path.open("rb") as file:
+        with path.open("rb") if path.exists() else gzip.open(f"{path}.gz") as file:
             return file.read(_HEAD_BYTES)
-    except OSError as error:
-        raise InvalidInputError(f"{path}: cannot be read: {error.strerror}") from error
+    except (OSError, EOFError, zlib.error) as error:
+        raise InvalidInputError(f"{path}: cannot be read: {error}") from error
 
 
 def read_foreign(found: Found, options: ImportOptions) -> ForeignModel:

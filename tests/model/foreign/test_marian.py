@@ -1,5 +1,6 @@
 """Models of Marian, in both of its formats, compute what Marian computes."""
 
+import gzip
 import json
 import struct
 from collections.abc import Callable, Mapping, Sequence
@@ -279,6 +280,21 @@ def test_a_language_that_no_file_names_must_be_given(tmp_path: Path) -> None:
     named = write_marian(tmp_path / "opus-2020.en-de")
     import_model(named, tmp_path / "bundle", ImportOptions(), model_card)
     assert read_config(find_bundle(str(tmp_path / "bundle"))).directions == (EN_DE,)
+
+
+def test_packed_files_are_read_as_they_lie_in_firefox_s_repository(tmp_path: Path) -> None:
+    write_student(tmp_path / "student")
+    import_model(tmp_path / "student", tmp_path / "bundle", ImportOptions(), model_card)
+    for path in list((tmp_path / "student").iterdir()):
+        path.with_name(f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes()))
+        path.unlink()
+    import_model(tmp_path / "student", tmp_path / "other", ImportOptions(), model_card)
+    weights = "weights.safetensors"
+    assert (tmp_path / "other" / weights).read_bytes() == (tmp_path / "bundle" / weights).read_bytes()
+    assert (tmp_path / "other" / "shortlist.safetensors").exists()
+    (tmp_path / "student" / "vocab.ende.spm.gz").write_bytes(b"no gzip")
+    with pytest.raises(InvalidInputError, match="no gzip, or damaged"):
+        import_model(tmp_path / "student", tmp_path / "third", ImportOptions(), model_card)
 
 
 def test_a_file_may_be_named(tmp_path: Path) -> None:
