@@ -200,6 +200,9 @@ class RunConfig(StrictModel):
             raise ValueError(
                 'initialization.vocabulary = "extend" goes with neither vocabulary.source_file nor joint = false'
             )
+        limited = [name for name, dev in self.data.dev_sets.items() if dev.max_loss is not None]
+        if limited and begin.bundle is None:
+            raise ValueError(f"data.dev.{limited[0]}.max_loss needs initialization.bundle, whose BLEU it is about")
         architecture.check_vocabulary(joint=self.vocabulary.joint)
         room = min(architecture.max_source_length - 2, architecture.max_target_length - 1)
         if self.data.max_length > room:

@@ -71,6 +71,13 @@ class DevSetConfig(_TextFiles):
         description="Weight of this set's BLEU, the mean of its directions', in the BLEU that decides which weights "
         "are the best. 0: the set is measured and does not decide.",
     )
+    max_loss: float | None = Field(
+        None,
+        ge=0,
+        allow_inf_nan=False,
+        description="BLEU that the set may lose against the bundle that the run begins with; each point more costs ten "
+        "in the BLEU that decides. By default no limit.",
+    )
     directions: tuple[str, ...] = Field(
         (),
         strict=False,

@@ -232,3 +232,9 @@ def test_each_corpus_has_a_name_of_its_own(path: Path, overrides: tuple[str, ...
 def test_two_corpora_cannot_have_one_name(path: Path) -> None:
     with pytest.raises(InvalidInputError, match='train: two corpora have the name "news"'):
         load_run_config(path, ["data.train.0.name=news", "data.train.1.name=news"])
+
+
+def test_a_dev_set_s_limit_needs_a_bundle_to_begin_with(path: Path) -> None:
+    path.write_text(SETS, encoding="utf-8")
+    with pytest.raises(InvalidInputError, match=r"data\.dev\.general\.max_loss needs initialization\.bundle"):
+        load_run_config(path, ["data.dev.general.max_loss=0.5"])

@@ -25,6 +25,9 @@ DECISIVE = "bleu"
 BLEU, LOSS = f"{DECISIVE} ", "loss "
 """Prefixes of the names of a validation's other values; the label of a text follows, see `ParallelText.label`."""
 
+COST_BEYOND = 10.0
+"""Of a BLEU point that a dev set loses beyond its limit: more than other sets may gain by it."""
+
 
 class Validator:
     """Scores a network on the first sentences of each dev set, in every direction."""
@@ -127,6 +130,21 @@ def weighted_mean(scores: Iterable[tuple[str, float]], weights: Mapping[str, flo
         by_set.setdefault(name, []).append(score)
     total = sum(weights[name] for name in by_set)
     return sum(weights[name] * fmean(own) for name, own in by_set.items()) / total
+
+
+def with_limits(
+    values: Mapping[str, float], first: Mapping[str, float], limits: Mapping[str, float]
+) -> dict[str, float]:
+    """The values of a validation, where the one that decides is lowered for each set that lost more than it may.
+
+    first: the values at the beginning. limits: the BLEU points that sets may lose, by name.
+    """
+    lost: dict[str, list[float]] = {}
+    for name, score in values.items():
+        if name.startswith(BLEU) and name in first:
+            lost.setdefault(name.removeprefix(BLEU).rpartition(" ")[0], []).append(first[name] - score)
+    beyond = sum(max(0.0, fmean(lost[name]) - limit) for name, limit in limits.items() if name in lost)
+    return {**values, DECISIVE: values[DECISIVE] - COST_BEYOND * beyond}
 
 
 def first_usable(

@@ -10,7 +10,7 @@ from dragoman.model.errors import DragomanError
 from dragoman.model.network.transformer import Transformer
 from dragoman.training.config import RunConfig
 from dragoman.training.corpus.batching import BatchStream, PlannedBatch, PooledCorpus
-from dragoman.training.evaluation.validation import DECISIVE
+from dragoman.training.evaluation.validation import DECISIVE, with_limits
 from dragoman.training.learning.guided_alignment import AlignmentPrior
 from dragoman.training.learning.optimizer import learning_rate
 from dragoman.training.learning.updater import Gradients, Updater
@@ -221,7 +221,9 @@ class Trainer:
         """Validates the candidate. This and the following methods are for the main process alone."""
         assert self.candidate is not None
         assert self.validate is not None
-        return self.validate(self.candidate)
+        values, earlier = self.validate(self.candidate), self.progress.validations
+        limits = {name: dev.max_loss for name, dev in self.config.data.dev_sets.items() if dev.max_loss is not None}
+        return with_limits(values, earlier[0].values, limits) if earlier else values
 
     def _offer(self, values: dict[str, float], averaged: list[int]) -> bool:
         assert self.candidate is not None

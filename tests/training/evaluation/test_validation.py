@@ -13,7 +13,7 @@ from dragoman.model.errors import InvalidInputError
 from dragoman.model.network.storage import load_network, pack_weights
 from dragoman.training.config import ValidationConfig
 from dragoman.training.corpus.pairs import ParallelText
-from dragoman.training.evaluation.validation import Validator, weighted_mean
+from dragoman.training.evaluation.validation import Validator, weighted_mean, with_limits
 from dragoman.translation.scoring.scorer import Scorer
 from dragoman.translation.translator import Translator
 
@@ -133,3 +133,13 @@ def test_the_hypotheses_of_the_last_call_are_kept(tiny_bundle: Path) -> None:
     for direction, sources in ((EN_DE, SOURCES), (DE_EN, TARGETS)):
         expected = [translation.text for translation in translator.stream(sources, direction, validate.search)]
         assert validate.hypotheses[str(direction)] == expected
+
+
+def test_a_set_that_loses_more_than_it_may_costs_more_than_others_gain() -> None:
+    first = {"bleu general en→de": 40.0, "bleu domain en→de": 20.0, "bleu": 30.0}
+    within = {"bleu general en→de": 39.6, "bleu domain en→de": 25.0, "bleu": 32.3}
+    beyond = {"bleu general en→de": 38.5, "bleu domain en→de": 30.0, "bleu": 34.25}
+    limits = {"general": 0.5}
+    assert with_limits(within, first, limits) == within
+    assert with_limits(beyond, first, limits) == beyond | {"bleu": pytest.approx(34.25 - 10 * 1.0)}
+    assert with_limits(beyond, first, {}) == beyond
