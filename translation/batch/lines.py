@@ -23,6 +23,9 @@ MAX_LINE_BYTES = 1 << 20
 
 _CHUNK_BYTES = 1 << 16
 
+_SIGNAL_SECONDS = 0.2
+"""Longest time until Ctrl-C is seen while nothing arrives."""
+
 
 class LineInput:
     """Reads lines as bytes, with their "\\n" if they have one. Nothing else ends a line, neither U+2028 nor a lone
@@ -135,6 +138,9 @@ class _ArrivingLines:
         return True
 
     def _read(self) -> None:
+        # A signal that comes just before a read would wait for its end: Python looks at signals between two calls.
+        while not select.select([self._descriptor], [], [], _SIGNAL_SECONDS)[0]:
+            pass
         chunk = os.read(self._descriptor, _CHUNK_BYTES)
         self._buffer += chunk
         self._has_ended = not chunk

@@ -27,6 +27,7 @@ ALONE = (
     'optimization.precision="float32"',  # in which two ways to add up differ little
     "optimization.adam_epsilon=1e-3",  # tiny gradients are noise, which Adam would blow up
     "optimization.clip_norm=0.5",
+    "optimization.learning_rate=1e-3",
     "optimization.log_every=1",
     'optimization.schedule="inverse_square_root"',  # which does not depend on when the run ends
     "averaging.checkpoints=1",
