@@ -11,9 +11,9 @@ Item = TypeVar("Item")
 
 
 @contextmanager
-def show_phase(name: str) -> Iterator[None]:
+def show_phase(name: str, *, is_shown: bool = True) -> Iterator[None]:
     """Shows the name of a phase: a spinner on a terminal, a line elsewhere."""
-    console = Console(stderr=True, highlight=False)
+    console = Console(stderr=True, highlight=False, quiet=not is_shown)
     if console.is_terminal:
         with console.status(name):
             yield
@@ -26,3 +26,11 @@ def track_on_terminal(items: Iterable[Item], title: str, total: int | None) -> I
     """The same items, with a bar on standard error if that is a terminal. total: their number, if known."""
     console = Console(stderr=True)
     yield from track(items, title, total, console=console, disable=not console.is_terminal)
+
+
+def describe_duration(seconds: float) -> str:
+    """Such as "40 s", "12 min" or "3 h 05 min"."""
+    minutes = round(seconds / 60)
+    if minutes < 1:
+        return f"{seconds:.0f} s"
+    return f"{minutes // 60} h {minutes % 60:02} min" if minutes >= 60 else f"{minutes} min"

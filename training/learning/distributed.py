@@ -1,12 +1,13 @@
 """Several processes, started by `torchrun` on one host or many, that train one network together."""
 
+import gc
 import json
 import os
 import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Literal, NoReturn, TypeVar
 from uuid import uuid4
@@ -15,7 +16,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 from torch._C._distributed_c10d import PrefixStore, Store
-from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 from torch.distributed.fsdp import FSDPModule, fully_shard
 from torch.distributed.rendezvous import rendezvous
 from torch.distributed.tensor import DTensor, distribute_tensor
@@ -44,6 +45,7 @@ class World:
     device: torch.device = torch.device("cpu")  # noqa: RUF009 - immutable
     launcher: str | None = None  # identifies the torchrun that started this process; None without one
     restarts: int = 0  # times that torchrun has restarted the run
+    meshes: list[DeviceMesh] = field(default_factory=list)  # of the sharded networks
 
     @property
     def is_main(self) -> bool:
@@ -118,16 +120,27 @@ def join_world() -> Iterator[World]:
         world_size=size,
         timeout=LONGEST_WAIT,
     )
+    world = World(
+        rank=dist.get_rank(),
+        size=dist.get_world_size(),
+        device=device,
+        launcher=f"{os.environ['TORCHELASTIC_RUN_ID']} {socket.gethostname()} {os.getppid()}",
+        restarts=int(os.environ["TORCHELASTIC_RESTART_COUNT"]),
+    )
     try:
-        yield World(
-            rank=dist.get_rank(),
-            size=dist.get_world_size(),
-            device=device,
-            launcher=f"{os.environ['TORCHELASTIC_RUN_ID']} {socket.gethostname()} {os.getppid()}",
-            restarts=int(os.environ["TORCHELASTIC_RESTART_COUNT"]),
-        )
+        yield world
     finally:
         dist.destroy_process_group()
+        _end_threads(world)
+
+
+def _end_threads(world: World) -> None:
+    """Ends gloo's threads, which a sharded network's mesh keeps alive: DTensor's caches hold the mesh, and the mesh the
+    process group. A thread that meets the end of the interpreter while it releases a tensor aborts the process
+    ("terminate called without an active exception")."""
+    for mesh in world.meshes:
+        mesh._pg_registry.clear()
+    gc.collect()  # modules with hooks are cycles, which hold the process group as well
 
 
 def _meet(store: Store, rank: int, size: int) -> Store:
@@ -163,6 +176,7 @@ def distribute(objective: Objective, world: World, sharding: Literal["none", "fu
     if sharding == "none":
         return DistributedDataParallel(objective, forward_sync_buffers=False, gradient_as_bucket_view=True)
     mesh = init_device_mesh(world.device.type, (world.size,))
+    world.meshes.append(mesh)
     network = objective.network
     for layer in (*network.encoder_layers, *network.decoder_layers):
         fully_shard(layer, mesh=mesh)

@@ -12,6 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from dragoman.model.config import Direction
 from dragoman.model.errors import DragomanError
 from dragoman.training.config import BundleOptions
+from dragoman.training.display import describe_duration
 from dragoman.training.report.attention_picture import AttentionPicture, picture_attention
 from dragoman.training.report.charts import best_validation, draw_curves, format_value, perplexity
 from dragoman.training.report.dev_set import (
@@ -207,7 +208,9 @@ def _facts(record: RunRecord) -> list[Fact]:
             facts.append(Fact("target tokens a second", f"{median(speeds):,.0f}", "median"))
     seconds, tokens = record.progress.get("seconds"), record.progress.get("target_tokens")
     if isinstance(seconds, int | float):
-        facts.append(Fact("training time", _duration(seconds), "validations left out, to the newest checkpoint"))
+        facts.append(
+            Fact("training time", describe_duration(seconds), "validations left out, to the newest checkpoint")
+        )
     if isinstance(tokens, int):
         facts.append(Fact("target tokens trained on", f"{tokens:,}"))
     if record.bundle is not None:
@@ -226,13 +229,6 @@ def _bleu_facts(record: RunRecord) -> Iterator[Fact]:
     averaged = record.provenance.get("averaged_checkpoints")
     if isinstance(kept, int | float) and isinstance(averaged, list) and averaged:
         yield Fact("dev BLEU of the bundle", f"{kept:.1f}", f"mean of {len(averaged)} checkpoints")
-
-
-def _duration(seconds: float) -> str:
-    minutes = round(seconds / 60)
-    if minutes < 1:
-        return f"{seconds:.0f} s"
-    return f"{minutes // 60} h {minutes % 60:02} min" if minutes >= 60 else f"{minutes} min"
 
 
 def _data_facts(record: RunRecord) -> Rows:

@@ -13,9 +13,13 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from dragoman.model.errors import DragomanError
 from dragoman.model.files import write_atomically
+from dragoman.training.display import describe_duration
 from dragoman.training.evaluation.validation import BLEU, DECISIVE, LOSS
 from dragoman.training.run.event_file import EventFile, write_whole
 from dragoman.training.run.progress import OWN_LOSS
+
+FEW_UPDATES = 3
+"""Updates after which a run that shows plain lines first says how long it will take."""
 
 
 class TrainingDisplay:
@@ -28,6 +32,7 @@ class TrainingDisplay:
         self._total = total_updates
         self._first = done_updates
         self._start = time.monotonic()
+        self._has_measured = False
         self._bar = Progress(
             TextColumn("update {task.completed:,}/{task.total:,}"),
             BarColumn(),
@@ -53,6 +58,18 @@ class TrainingDisplay:
 
     def advance(self, update: int) -> None:
         self._bar.update(self._task, completed=update)
+        if update - self._first == FEW_UPDATES and not self._has_measured and not self._live:
+            self.say(
+                f"the first {FEW_UPDATES} updates are done: about {self._time_left(update)} left, without validations"
+            )
+
+    def validating(self) -> None:
+        """A validation begins, which may take long."""
+        self._bar.update(self._task, bleu="validating …")
+
+    def _time_left(self, update: int) -> str:
+        seconds = (time.monotonic() - self._start) / max(1, update - self._first)
+        return describe_duration(seconds * (self._total - update))
 
     def measured(
         self, update: int, *, loss: float, tokens_per_second: float, own: Mapping[str, float] | None = None
@@ -61,12 +78,9 @@ class TrainingDisplay:
         corpora = ", ".join(f"{name} {value:.3f}" for name, value in (own or {}).items())
         measured = f"{tokens_per_second:,.0f} tokens/s  loss {loss:.3f}{f' (unsmoothed: {corpora})' * bool(corpora)}  "
         self._bar.update(self._task, completed=update, measured=measured)
+        self._has_measured = True
         if not self._live:
-            left = (time.monotonic() - self._start) / max(1, update - self._first) * (self._total - update)
-            self.console.print(
-                f"update {update:,}/{self._total:,}  {measured}{left / 60:.0f} min left",
-                soft_wrap=True,
-            )
+            self.say(f"update {update:,}/{self._total:,}  {measured}{self._time_left(update)} left")
 
     def validated(self, update: int, values: Mapping[str, float], *, is_best: bool) -> None:
         """values: what a `Validator` measured."""
@@ -199,6 +213,9 @@ class Reporter:
         """values: what a `Validator` measured."""
         self.display.validated(update, values, is_best=is_best)
         self._write("validation", update, values)
+
+    def validating(self) -> None:
+        self.display.validating()
 
     def left_out(self, update: int, fault: str) -> None:
         """Reports an update that was skipped. fault: the reason."""

@@ -10,12 +10,14 @@ from dragoman.model.errors import DragomanError
 from dragoman.model.network.transformer import Transformer
 from dragoman.training.config import RunConfig
 from dragoman.training.corpus.batching import BatchStream, PlannedBatch, PooledCorpus
+from dragoman.training.display import show_phase
 from dragoman.training.evaluation.validation import DECISIVE, with_limits
 from dragoman.training.learning.guided_alignment import AlignmentPrior
 from dragoman.training.learning.optimizer import learning_rate
 from dragoman.training.learning.updater import Gradients, Updater
 from dragoman.training.run.checkpoint import CheckpointFolder
 from dragoman.training.run.interruption import Interrupted, StopSignals
+from dragoman.training.run.outlook import describe_outlook
 from dragoman.training.run.progress import Progress, Validation, Window
 from dragoman.training.run.reporting import MetricsLog, Reporter, TrainingDisplay
 
@@ -62,7 +64,8 @@ class Trainer:
         )  # the network that is validated and kept
         prior = None
         if config.objective.guided_alignment:
-            prior = AlignmentPrior.learn(corpus.pools(seed=config.seed, epoch=0)[0]())
+            with show_phase("learning word alignments", is_shown=self.world.is_main):
+                prior = AlignmentPrior.learn(corpus.pools(seed=config.seed, epoch=0)[0]())
         self.updater = Updater(config, network, self.world, prior)
 
     def resume(self, update: int) -> None:
@@ -205,6 +208,7 @@ class Trainer:
     def _validate(self, reporter: Reporter, signals: StopSignals) -> None:
         progress = self.progress
         self.updater.copy_weights_to(self.candidate)
+        reporter.validating()
 
         def measure() -> dict[str, float]:
             with signals.ending_at_once(progress.update):
@@ -214,8 +218,11 @@ class Trainer:
         progress.validations.append(Validation(progress.update, values[DECISIVE], values))
         is_best = self.world.on_main(lambda: self._offer_unless_full(values, reporter))
         reporter.validated(progress.update, values, is_best=is_best)
+        last_update, patience = self.config.optimization.max_updates, self.config.validation.patience
         if self._has_stalled():
-            reporter.say(f"no better BLEU in {self.config.validation.patience} validations: stopping early")
+            reporter.say(f"no better BLEU in {patience} validations: stopping early")
+        elif outlook := describe_outlook(progress.validations, last_update=last_update, patience=patience):
+            reporter.say(f"  {outlook}")
 
     def _measure(self) -> dict[str, float]:
         """Validates the candidate. This and the following methods are for the main process alone."""

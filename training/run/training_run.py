@@ -1,72 +1,22 @@
-"""A whole training run: corpus, vocabulary, network, training, averaging, bundle."""
+"""A whole training run: from its material to the best bundle."""
 
-import json
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import torch
-from pydantic import TypeAdapter
 
 from dragoman.model.bundle import CONFIG_FILE
-from dragoman.model.codec import Codec
-from dragoman.model.errors import InvalidInputError
 from dragoman.model.files import exclusive_lock, write_atomically
-from dragoman.model.network.transformer import Transformer, num_parameters
+from dragoman.model.network.transformer import num_parameters
 from dragoman.training.config import RunConfig
-from dragoman.training.corpus.cache import CachedCorpus, ParallelFiles, open_corpus
-from dragoman.training.display import show_phase
-from dragoman.training.evaluation.dev_translations import DevTranslations
-from dragoman.training.evaluation.metrics import check_tokenizer
-from dragoman.training.evaluation.validation import DECISIVE, Validator
 from dragoman.training.learning.distributed import World, join_world
 from dragoman.training.report.run_record import WARNINGS_FILE
-from dragoman.training.run.best_bundle import BestBundle
 from dragoman.training.run.checkpoint import CheckpointFolder
-from dragoman.training.run.contradictions import find_contradictions
-from dragoman.training.run.folder import CHECKSUMS_FILE, check_same_corpus, circumstances, is_resumption, record_start
-from dragoman.training.run.initialization import InitialBundle
-from dragoman.training.run.prepare import (
-    find_departures,
-    learn_lexicons,
-    load_vocabulary,
-    make_vocabulary,
-    read_run_text,
-    save_vocabulary,
-)
+from dragoman.training.run.folder import is_resumption, record_start
+from dragoman.training.run.material import Material, Results, gather_material
+from dragoman.training.run.prepare import find_departures
 from dragoman.training.run.progress import Progress
 from dragoman.training.run.reporting import MetricsLog, TrainingDisplay
 from dragoman.training.run.trainer import Trainer
-
-_PARALLEL_FILES = TypeAdapter(list[ParallelFiles])
-
-
-@dataclass(frozen=True, slots=True)
-class _Results:
-    """A run's results, kept by the main process."""
-
-    best: BestBundle
-    validate: Validator
-    translations: DevTranslations
-
-    def offer(self, network: Transformer, progress: Progress, values: dict[str, float], averaged: list[int]) -> bool:
-        """See `training.run.trainer.Offer`. Keeps the dev set's translations, too."""
-        # Before the bundle, so that a kill between the two does not leave a bundle with another one's translations.
-        is_best = values[DECISIVE] > self.best.bleu
-        self.translations.write(progress.update, self.validate.hypotheses, averaged=averaged, is_best=is_best)
-        return self.best.offer(network, progress, values, averaged)
-
-
-@dataclass(frozen=True, slots=True)
-class _Material:
-    """The data, network and results of a process. results: None except in the main process, as contradictions, of
-    which the others have none."""
-
-    corpus: CachedCorpus
-    network: Transformer
-    results: _Results | None = None
-    contradictions: tuple[str, ...] = ()
 
 
 def train(config: RunConfig, *, resume: bool = False) -> Path:
@@ -89,136 +39,59 @@ def train(config: RunConfig, *, resume: bool = False) -> Path:
 
 
 def _train(config: RunConfig, world: World, *, resume: bool) -> Path:
-    material = _gather_material(config, world, resume=resume)
-    network, results = material.network, material.results
+    material = gather_material(config, world, resume=resume)
+    results = material.results
     checkpoints = CheckpointFolder(config.run_folder / "checkpoints", world)
     trainer = Trainer(
         config,
-        network,
+        material.network,
         material.corpus,
         checkpoints,
         validate=results.validate if results is not None else None,
         offer=results.offer if results is not None else None,
     )
-    total = config.optimization.max_updates
-    with TrainingDisplay(total_updates=total, is_shown=world.is_main) as display:
+    with TrainingDisplay(total_updates=config.optimization.max_updates, is_shown=world.is_main) as display:
         newest = world.on_main(lambda: checkpoints.newest_whole(display.say) if resume else None)
         if newest is not None:
             trainer.resume(newest)
-        progress = trainer.progress
-        display.begin(progress.update)
-        display.say(_summary(network, material.corpus))
-        if newest is not None:
-            display.say(f"goes on after update {newest:,} of {total:,}")
-        elif resume:
-            display.say("there is no checkpoint to go on from: begins anew")
-        if world.size > 1:
-            display.say(f"{world.size} processes, which share the {trainer.updater.num_batches} batches of each update")
         warnings = [*find_departures(config, material.corpus.vocabulary), *material.contradictions]
-        for warning in warnings:
-            display.say(f"warning: {warning}")
-        log = None
-        if results is not None:
-            # Only now is the input known to be good.
-            write_atomically(config.run_folder / CONFIG_FILE, config.model_dump_json(indent=2) + "\n")
-            write_atomically(config.run_folder / WARNINGS_FILE, "".join(f"{warning}\n" for warning in warnings))
-            record_start(
-                config.run_folder, world, seed=config.seed, checksums=results.best.checksums, update=progress.update
-            )
-            validated = max((validation.update for validation in progress.validations), default=0)
-            results.translations.forget_after(progress.update)
-            log = MetricsLog(config.run_folder, resumed_update=progress.update, validated_update=validated)
+        display.begin(trainer.progress.update)
+        for line in _introduce(material, trainer, newest, resume=resume, warnings=warnings):
+            display.say(line)
+        log = None if results is None else _begin_record(config, world, results, trainer.progress, warnings)
         with log or nullcontext():
             trainer.run(display, log)
             world.on_main(lambda: trainer.average(display))
     return config.run_folder / "best"
 
 
-def _gather_material(config: RunConfig, world: World, *, resume: bool) -> _Material:
-    """The main process prepares the material while the others wait; these then read it from the run folder."""
-    material: _Material | None = None
-
-    def make() -> Any:
-        nonlocal material
-        material = _make_material(config, world, resume=resume)
-        return _PARALLEL_FILES.dump_python([part.files for part in material.corpus.parts], mode="json")
-
-    train = world.on_main(make)
-    if material is None:
-        vocabulary = load_vocabulary(config)
-        corpus = _open_corpus(config, _PARALLEL_FILES.validate_python(train), vocabulary)
-        material = _Material(corpus, _make_network(config, vocabulary, world.device))
-    return material
-
-
-def _make_material(config: RunConfig, world: World, *, resume: bool) -> _Material:
-    """Writes vocabulary and checksums into the run folder as soon as the input is known to be good."""
-    check_tokenizer(config.validation.tokenize)
-    if config.validation.precision == "int8" and world.device.type != "cpu":
-        raise InvalidInputError(f"validation.precision: int8 cannot be computed on the device {world.device.type}")
-    name = config.initialization.bundle
-    initial = InitialBundle(name) if name is not None else None
-    if initial is not None:
-        initial.check_directions(config.data.parsed_directions)
-    with show_phase("reading the corpus"):
-        text = read_run_text(config)
-        contradictions = find_contradictions(text)
-    checksums = text.checksums | (initial.checksum() if initial is not None else {})
-    if resume:
-        check_same_corpus(config.run_folder, checksums)
-        vocabulary = load_vocabulary(config)
-    elif initial is not None and config.initialization.vocabulary == "keep":
-        vocabulary = initial.vocabulary
-    else:
-        with show_phase("preparing the vocabulary"):
-            vocabulary = make_vocabulary(config, text.train, None if initial is None else initial.vocabulary)
-    with show_phase("encoding the corpus"):
-        corpus = _open_corpus(config, text.train, vocabulary)
-    network = _make_network(config, vocabulary, world.device)
-    best = BestBundle(
-        config, vocabulary, network, num_pairs=len(corpus), checksums=checksums, start=circumstances(world)
-    )
-    validate = Validator(
-        config.validation,
-        best.info,
-        vocabulary,
-        text.dev,
-        weights={name: dev.weight for name, dev in config.data.dev_sets.items()},
-        low_precision=config.optimization.precision == "bfloat16",
-    )
-    if not resume:
-        save_vocabulary(config, vocabulary)
-        write_atomically(config.run_folder / CHECKSUMS_FILE, json.dumps(checksums, indent=2) + "\n")
-    translations = DevTranslations(config.run_folder, validate.dev, seed=config.seed)
-    return _Material(corpus, network, _Results(best, validate, translations), tuple(contradictions))
-
-
-def _open_corpus(config: RunConfig, train: list[ParallelFiles], vocabulary: Codec) -> CachedCorpus:
-    lexicons = learn_lexicons(train) if config.augmentation.terms else {}
-    return open_corpus(
-        config.run_folder / "corpus cache",
-        train,
-        vocabulary,
-        config.data,
-        config.subword_regularization,
-        config.augmentation,
-        lexicons,
-    )
-
-
-def _make_network(config: RunConfig, vocabulary: Codec, device: torch.device) -> Transformer:
-    """A run's initial network, the same in all processes."""
-    torch.manual_seed(config.seed)
-    network = Transformer(config.architecture, vocabulary.shape)
-    if config.initialization.bundle is not None:
-        initial = InitialBundle(config.initialization.bundle)
-        network.load_state_dict(initial.initial_weights(network, vocabulary, seed=config.seed))
-    return network.to(device)
-
-
-def _summary(network: Transformer, corpus: CachedCorpus) -> str:
-    skipped = corpus.skipped
-    return (
-        f"{num_parameters(network):,} parameters; {len(corpus):,} sentence pairs; "
+def _introduce(
+    material: Material, trainer: Trainer, newest: int | None, *, resume: bool, warnings: Sequence[str]
+) -> Iterator[str]:
+    """What a person should know before the first update. newest: the update of the checkpoint to go on from."""
+    corpus, skipped = material.corpus, material.corpus.skipped
+    yield (
+        f"{num_parameters(material.network):,} parameters; {len(corpus):,} sentence pairs; "
         f"left out: {skipped.blank:,} with a blank side, {skipped.too_long:,} too long{corpus.shares_table()}"
     )
+    if newest is not None:
+        yield f"goes on after update {newest:,} of {trainer.config.optimization.max_updates:,}"
+    elif resume:
+        yield "there is no checkpoint to go on from: begins anew"
+    if trainer.world.size > 1:
+        num_batches = trainer.updater.num_batches
+        yield f"{trainer.world.size} processes, which share the {num_batches} batches of each update"
+    yield from (f"warning: {warning}" for warning in warnings)
+
+
+def _begin_record(
+    config: RunConfig, world: World, results: Results, progress: Progress, warnings: Sequence[str]
+) -> MetricsLog:
+    """Writes into the run folder what determines the run; only now is the input known to be good."""
+    folder = config.run_folder
+    write_atomically(folder / CONFIG_FILE, config.model_dump_json(indent=2) + "\n")
+    write_atomically(folder / WARNINGS_FILE, "".join(f"{warning}\n" for warning in warnings))
+    record_start(folder, world, seed=config.seed, checksums=results.best.checksums, update=progress.update)
+    results.translations.forget_after(progress.update)
+    validated = max((validation.update for validation in progress.validations), default=0)
+    return MetricsLog(folder, resumed_update=progress.update, validated_update=validated)

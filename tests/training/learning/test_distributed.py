@@ -119,7 +119,10 @@ def test_sharded_processes_survive_a_kill_and_train_as_one(config_path: Path, al
 def test_muon_trains_sharded_as_it_does_alone(config_path: Path) -> None:
     faster = ("optimization.learning_rate=0.02", "optimization.warmup_updates=1")
     muon = ('optimization.optimizer="muon"', *faster, UNTIL.format(4))
-    run_with_torchrun(config_path, "muon-sharded", 'optimization.sharding="full"', *muon)
+    module = ("tests.training.learning.left_threads",)
+    errors = run_with_torchrun(config_path, "muon-sharded", 'optimization.sharding="full"', *muon, module=module)
+    assert errors.count("threads at the end: ") == 2
+    assert "gloo" not in errors, "a thread that meets the interpreter's end may abort the process"
     train(configured(config_path, "muon-alone", "optimization.accumulation=2", *muon))
 
     sharded, alone = (losses_of(configured(config_path, run, *muon)) for run in ("muon-sharded", "muon-alone"))

@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from dragoman.training.display import describe_duration
 from dragoman.training.run.reporting import TrainingDisplay
 
 
@@ -21,7 +22,7 @@ def test_each_measurement_is_a_line_on_standard_error(capsys: pytest.CaptureFixt
 
     output, errors = capsys.readouterr()
     assert output == ""
-    assert re.fullmatch(r"update 1,150/9,000  4,322 tokens/s  loss 3\.142  \d+ min left\n", errors)
+    assert re.fullmatch(r"update 1,150/9,000  4,322 tokens/s  loss 3\.142  \d+ s left\n", errors)
 
 
 def test_a_validation_is_a_line(capsys: pytest.CaptureFixture[str]) -> None:
@@ -89,3 +90,25 @@ def test_the_bar_shows_no_number_before_one_is_measured(
     with TrainingDisplay(total_updates=10) as display:
         display.measured(5, loss=3.14159, tokens_per_second=4321.9)
     assert "4,322 tokens/s  loss 3.142" in capsys.readouterr().err
+
+
+def test_the_first_updates_say_how_long_all_will_take(capsys: pytest.CaptureFixture[str]) -> None:
+    with TrainingDisplay(total_updates=9000, done_updates=100) as display:
+        for update in range(101, 110):
+            display.advance(update)
+    [line] = capsys.readouterr().err.splitlines()
+    assert re.fullmatch(r"the first 3 updates are done: about \d+ s left, without validations", line)
+
+
+def test_what_is_measured_at_once_needs_no_such_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with TrainingDisplay(total_updates=9000) as display:
+        display.measured(1, loss=1.0, tokens_per_second=1.0)
+        display.advance(3)
+    assert "first" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(0.4, "0 s"), (29, "29 s"), (90, "2 min"), (3599, "1 h 00 min"), (11_100, "3 h 05 min")]
+)
+def test_durations_are_told_in_the_units_of_people(seconds: float, words: str) -> None:
+    assert describe_duration(seconds) == words

@@ -182,7 +182,7 @@ def test_a_run_killed_while_it_learns_its_vocabulary_may_be_resumed(
     config = configured(config_path, "run")
     with monkeypatch.context() as patch:
         patch.setattr(
-            "dragoman.training.run.training_run.make_vocabulary", lambda *arguments: pytest.skip("stands for a kill")
+            "dragoman.training.run.material.make_vocabulary", lambda *arguments: pytest.skip("stands for a kill")
         )
         with pytest.raises(pytest.skip.Exception):
             train(config)

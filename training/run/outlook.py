@@ -1,0 +1,44 @@
+"""Whether a run still gains, and what it would keep if it was stopped now; for people."""
+
+from collections.abc import Sequence
+
+from dragoman.training.run.progress import Validation
+
+SPAN = 3
+"""Validations over which the gain is judged: fewer differ by chance."""
+
+CLEAR_GAIN, SMALL_GAIN = 1.0, 0.2
+"""BLEU."""
+
+
+def describe_outlook(validations: Sequence[Validation], *, last_update: int, patience: int) -> str:
+    """A line on the course of the validations so far, in the order of their updates; empty before the second one.
+
+    last_update: of the run. patience: validations without a better BLEU before the run stops.
+    """
+    if len(validations) < 2 or validations[-1].update >= last_update:
+        return ""
+    best = max(validations, key=lambda validation: (validation.bleu, -validation.update))
+    if best.update == 0:
+        kept = f"stopped now, it keeps the bundle that it began with (BLEU {best.bleu:.1f})"
+    else:
+        kept = f"stopped now, it keeps update {best.update:,} (BLEU {best.bleu:.1f})"
+    return f"{_describe_course(validations, best, patience)}; {kept}"
+
+
+def _describe_course(validations: Sequence[Validation], best: Validation, patience: int) -> str:
+    num_later = sum(validation.update > best.update for validation in validations)
+    left = patience - num_later
+    if num_later and left <= 0:
+        return f"no gain in {num_later} validations"
+    if num_later:
+        lost = best.bleu - validations[-1].bleu
+        return (
+            f"{lost:.1f} BLEU below update {best.update:,}: it stops early after {left} more "
+            f"validation{'s' * (left != 1)} without a better BLEU"
+        )
+    before = validations[: -min(SPAN, len(validations) - 1)]
+    start = max(before, key=lambda validation: validation.bleu)
+    gain = best.bleu - start.bleu
+    words = "still gaining" if gain >= CLEAR_GAIN else "gaining slowly" if gain >= SMALL_GAIN else "hardly gaining"
+    return f"{words}: {gain:+.1f} BLEU since update {start.update:,}"
