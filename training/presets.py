@@ -63,8 +63,10 @@ PRESETS = (
             },
             "averaging": {"checkpoints": 1, "ema_decay": 0.99},
         },
-        origin="not measured yet; a small vocabulary and much dropout, as Sennrich and Zhang (2019) advise",
-        reached="not measured; so few pairs alone seldom give a useful model: fine-tune one ([initialization] bundle)",
+        origin="measured for 1,400 updates with ema_decay 0.998; a small vocabulary and much dropout, as Sennrich and "
+        "Zhang (2019) advise",
+        reached="2,000 short everyday sentences reached 7 (chrF 25) into German in four minutes of one core; so few "
+        "pairs alone seldom give a useful model: fine-tune one ([initialization] bundle)",
     ),
     Preset(
         20_000,
@@ -87,9 +89,10 @@ PRESETS = (
             },
             "averaging": {"checkpoints": 1, "ema_decay": 0.998},
         },
-        origin="close to configs/multi30k-en-de.toml, which was measured with 29,000 pairs, 10,000 pieces and 12,000 "
-        "updates; these sizes themselves were not",
-        reached="29,000 picture captions reached 40 BLEU into German; varied text of this size reaches much less",
+        origin="measured for 710 updates; whole runs only with configs/multi30k-en-de.toml: 29,000 pairs, 10,000 "
+        "pieces, 12,000 updates",
+        reached="20,000 short everyday sentences reached 16 (chrF 35) into German in five minutes of one core; 29,000 "
+        "picture captions reached 40 in a whole run",
     ),
     Preset(
         200_000,
