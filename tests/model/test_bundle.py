@@ -380,8 +380,8 @@ def test_when_the_new_bundle_cannot_take_the_place_the_older_one_stays(
 
 def test_no_pickle_on_the_load_path() -> None:
     """No module of the room imports pickle or calls what unpickles; safetensors and SentencePiece hold data alone. What
-    a process and those that it started itself tell each other is not loaded from anywhere. Importing a foreign format is
-    not loading a bundle: there NumPy and torch read arrays, and must be told to refuse everything else."""
+    a process and those that it started itself tell each other is not loaded from anywhere. Importing a foreign format
+    is not loading a bundle: there NumPy and torch read arrays, and must be told to refuse everything else."""
     room = Path(dragoman.model.bundle.__file__).parent
     for path in set(room.rglob("*.py")) - set((room / "decoding" / "engines" / "replicas").glob("*.py")):
         tree = ast.parse(path.read_text("utf-8"))
