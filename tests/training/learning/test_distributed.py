@@ -89,7 +89,8 @@ def assert_alike(one: RunConfig, other: RunConfig) -> None:
     weights, expected = weights_of(one), weights_of(other)
     assert weights.keys() == expected.keys()
     for name, weight in weights.items():
-        torch.testing.assert_close(weight, expected[name], rtol=1e-4, atol=1e-6)
+        # Rounding alone: a gradient of another batch would move a weight by some 1e-3 in every update.
+        torch.testing.assert_close(weight, expected[name], rtol=1e-4, atol=5e-6)
 
 
 def test_two_processes_train_as_one_with_twice_the_accumulation_and_one_may_go_on_alone(
