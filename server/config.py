@@ -206,17 +206,16 @@ class MetricsConfig(StrictModel):
 
 
 class HttpConfig(StrictModel):
-    """HTTP: LibreTranslate's and DeepL's methods, this server's own, and the page."""
+    """HTTP: LibreTranslate's and DeepL's methods, and the contract as JSON."""
 
     listen: Address | None = Field(None, description='HOST:PORT, such as "127.0.0.1:5000"; by default no HTTP.')
-    page: bool = Field(True, description="Serve the page at /.")
     cors_origins: tuple[str, ...] = Field(
         (), strict=False, description='Origins whose pages may call, such as "https://example.org"; "*" for all.'
     )
     max_file_bytes: int = Field(32 * 1024 * 1024, ge=1024, lt=2**31, description="Bytes of one document.")
     files: FilePath | None = Field(
         None,
-        description="Folder of this server alone that keeps documents and usage over a restart; by default a temporary "
+        description="Folder of this server alone that keeps documents over a restart; by default a temporary "
         "one, which ends with the server.",
     )
     keep_seconds: float = Field(

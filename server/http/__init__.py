@@ -1,1 +1,1 @@
-"""HTTP: LibreTranslate's and DeepL's methods, the contract as JSON, and the page."""
+"""HTTP: LibreTranslate's and DeepL's methods, and the contract as JSON."""

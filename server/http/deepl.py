@@ -1,4 +1,4 @@
-"""DeepL's API, version 2, for its clients as they are: texts, documents, languages, usage."""
+"""DeepL's API, version 2, for its clients as they are: texts, documents, languages."""
 
 from dataclasses import replace
 from typing import Any
@@ -26,9 +26,6 @@ REFUSED = ("style_id", "custom_instructions", "translation_memory_id")
 """Fields that ask for what this server does not have."""
 
 FORMALITIES = ("default", "prefer_more", "prefer_less", "more", "less")
-
-UNLIMITED = 1_000_000_000_000
-"""The limit of usage where there is none, as DeepL's API writes it."""
 
 _SECONDS_REMAINING = 1
 
@@ -61,7 +58,6 @@ class DeepL:
             read("/v2/document/{id}", "document_status", self.document_status),
             read("/v2/document/{id}/result", "document_result", self.document_result),
             read("/v2/languages", "languages", self.languages),
-            read("/v2/usage", "usage", self.usage),
         ]
 
     def present(self, request: Request, body: Body | None) -> str:
@@ -150,10 +146,6 @@ class DeepL:
         return JSONResponse(
             [{"language": code, "name": name_of_language(code), "supports_formality": False} for code in names]
         )
-
-    async def usage(self, visit: Visit) -> Response:
-        """GET /v2/usage."""
-        return JSONResponse({"character_count": 0, "character_limit": UNLIMITED})
 
     async def _translate_xml(
         self, visit: Visit, order: TranslationOrder, text: str, options: XmlOptions
