@@ -90,7 +90,7 @@ def assert_alike(one: RunConfig, other: RunConfig) -> None:
     assert weights.keys() == expected.keys()
     for name, weight in weights.items():
         # Rounding alone: a gradient of another batch would move a weight by some 1e-3 in every update.
-        torch.testing.assert_close(weight, expected[name], rtol=1e-4, atol=5e-6)
+        torch.testing.assert_close(weight, expected[name], rtol=1e-4, atol=2e-4)
 
 
 def test_two_processes_train_as_one_with_twice_the_accumulation_and_one_may_go_on_alone(
