@@ -11,6 +11,7 @@ from dragoman.model.config import Direction
 from dragoman.model.errors import InvalidInputError
 from dragoman.model.files import is_packed
 from dragoman.training.evaluation.metrics import DEFAULT_TOKENIZER, fitting_tokenizer
+from dragoman.training.text_config import CorpusConfig
 from dragoman.translation.languages import primary_subtag
 
 _CHUNK_BYTES = 1 << 20
@@ -31,13 +32,26 @@ class Preset:
         return int(self.values["optimization"]["max_updates"])
 
 
-def _network(width: int, inner: int, heads: int, encoder_layers: int, decoder_layers: int) -> dict[str, Any]:
+def _network(
+    width: int,
+    inner: int,
+    heads: int,
+    encoder_layers: int,
+    decoder_layers: int,
+    *,
+    dropout: float,
+    inner_dropout: float,
+) -> dict[str, Any]:
+    """inner_dropout: of attention weights and within the feed-forward layers."""
     return {
         "d_model": width,
         "d_ff": inner,
         "num_heads": heads,
         "num_encoder_layers": encoder_layers,
         "num_decoder_layers": decoder_layers,
+        "dropout": dropout,
+        "attention_dropout": inner_dropout,
+        "feed_forward_dropout": inner_dropout,
     }
 
 
@@ -46,12 +60,7 @@ PRESETS = (
         2_000,
         {
             "vocabulary": {"size": 1_000, "type": "bpe"},
-            "architecture": {
-                **_network(128, 256, 4, 3, 3),
-                "dropout": 0.3,
-                "attention_dropout": 0.1,
-                "feed_forward_dropout": 0.1,
-            },
+            "architecture": _network(128, 256, 4, 3, 3, dropout=0.3, inner_dropout=0.1),
             "optimization": {
                 "optimizer": "muon",
                 "max_updates": 3_000,
@@ -72,12 +81,7 @@ PRESETS = (
         20_000,
         {
             "vocabulary": {"size": 8_000, "type": "bpe"},
-            "architecture": {
-                **_network(128, 256, 4, 4, 4),
-                "dropout": 0.3,
-                "attention_dropout": 0.1,
-                "feed_forward_dropout": 0.1,
-            },
+            "architecture": _network(128, 256, 4, 4, 4, dropout=0.3, inner_dropout=0.1),
             "optimization": {
                 "optimizer": "muon",
                 "max_updates": 8_000,
@@ -98,12 +102,7 @@ PRESETS = (
         200_000,
         {
             "vocabulary": {"size": 8_000, "type": "bpe"},
-            "architecture": {
-                **_network(256, 1_024, 4, 6, 3),
-                "dropout": 0.1,
-                "attention_dropout": 0.0,
-                "feed_forward_dropout": 0.0,
-            },
+            "architecture": _network(256, 1_024, 4, 6, 3, dropout=0.1, inner_dropout=0.0),
             "optimization": {
                 "optimizer": "muon",
                 "max_updates": 5_000,
@@ -122,12 +121,7 @@ PRESETS = (
         2_000_000,
         {
             "vocabulary": {"size": 16_000, "type": "bpe"},
-            "architecture": {
-                **_network(512, 2_048, 8, 6, 6),
-                "dropout": 0.1,
-                "attention_dropout": 0.0,
-                "feed_forward_dropout": 0.0,
-            },
+            "architecture": _network(512, 2_048, 8, 6, 6, dropout=0.1, inner_dropout=0.0),
             "optimization": {
                 "optimizer": "adamw",
                 "max_updates": 50_000,
@@ -146,12 +140,7 @@ PRESETS = (
         20_000_000,
         {
             "vocabulary": {"size": 32_000, "type": "bpe"},
-            "architecture": {
-                **_network(512, 2_048, 8, 6, 6),
-                "dropout": 0.1,
-                "attention_dropout": 0.0,
-                "feed_forward_dropout": 0.0,
-            },
+            "architecture": _network(512, 2_048, 8, 6, 6, dropout=0.1, inner_dropout=0.0),
             "optimization": {
                 "optimizer": "adamw",
                 "max_updates": 100_000,
@@ -169,6 +158,9 @@ PRESETS = (
 )
 """Smallest first."""
 
+_OF_ADAM = tuple(f"optimization.{key}" for key in ("learning_rate", "adam_beta1", "adam_beta2", "adam_epsilon"))
+"""Settings that are made for AdamW unless an optimizer is named: Muon's learning rate is several times as high."""
+
 _GIVEN_WITH = {
     "vocabulary.size": ("vocabulary.source_file",),
     "vocabulary.type": ("vocabulary.source_file",),
@@ -176,7 +168,8 @@ _GIVEN_WITH = {
     "architecture.num_heads": ("architecture.d_model",),
     "architecture.attention_dropout": ("architecture.dropout",),
     "architecture.feed_forward_dropout": ("architecture.dropout",),
-    "optimization.learning_rate": ("optimization.optimizer",),
+    "optimization.optimizer": _OF_ADAM,
+    "optimization.learning_rate": ("optimization.optimizer", *_OF_ADAM),
     "optimization.accumulation": ("optimization.batch_tokens",),
     "optimization.warmup_share": ("optimization.warmup_updates",),
     "optimization.checkpoint_every": ("validation.every",),
@@ -223,21 +216,25 @@ def validation_interval(max_updates: int) -> int:
 def complete_by_size(tree: dict[str, Any]) -> str:
     """Sets the keys of a run's configuration that nobody has given and that depend on the corpus's size. Returns a
     sentence, for people, that lists them; "" if there are none, if the run begins with a bundle, which has its own
-    sizes, or if a file of the corpus is missing or a table malformed, which is for others to report."""
+    sizes, or if a file of the corpus whose size is needed is missing or a table malformed, which is for others to
+    report."""
     begin = tree.get("initialization")
     if isinstance(begin, dict) and begin.get("bundle") is not None:
         return ""
-    num_pairs = _count_pairs(tree)
     tables = [tree.get(name, {}) for name in (*PRESETS[0].values, "validation")]
-    if num_pairs is None or not all(isinstance(table, dict) for table in tables):
+    if not all(isinstance(table, dict) for table in tables):
+        return ""
+    by_size = [f"{table}.{key}" for table, keys in PRESETS[0].values.items() for key in keys]
+    missing = [name for name in by_size if not _is_given(tree, name)]
+    num_pairs = _count_pairs(tree) if missing else 0  # a large corpus takes minutes to read
+    if num_pairs is None:
         return ""
     sources, targets = _languages(tree)
-    chosen = {
-        f"{table}.{key}": value
-        for table, keys in values_for(num_pairs, (*sources, *targets)).items()
-        for key, value in keys.items()
-        if not _is_given(tree, f"{table}.{key}")
-    }
+    values = values_for(num_pairs, (*sources, *targets))
+    chosen: dict[str, Any] = {}
+    for name in missing:
+        table, key = name.split(".")
+        chosen[name] = values[table][key]
     tokenizer = fitting_tokenizer(targets)
     if tokenizer != DEFAULT_TOKENIZER and not _is_given(tree, "validation.tokenize"):
         chosen["validation.tokenize"] = tokenizer
@@ -251,7 +248,8 @@ def complete_by_size(tree: dict[str, Any]) -> str:
         tree.setdefault(table, {})[key] = value
     if not chosen:
         return ""
-    return f"not configured, so chosen for {num_pairs:,} pairs: {_listed(chosen)}"
+    reason = f" for {num_pairs:,} pairs" if missing else ""
+    return f"not configured, so chosen{reason}: {_listed(chosen)}"
 
 
 def _is_given(tree: Mapping[str, Any], name: str) -> bool:
@@ -290,7 +288,7 @@ def _count_pairs(tree: Mapping[str, Any]) -> int | None:
 def _first_files(tree: Mapping[str, Any]) -> Iterator[Path]:
     """A file of each corpus."""
     for corpus in tree["data"]["train"]:
-        files = [value for key, value in corpus.items() if key not in ("repeat", "directions")]
+        files = [value for key, value in corpus.items() if key not in CorpusConfig.model_fields]
         yield Path(files[0])
 
 

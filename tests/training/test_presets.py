@@ -69,6 +69,24 @@ def test_what_is_given_stays_and_decides_about_what_belongs_to_it(path: Path) ->
     assert (config.validation.every, config.optimization.checkpoint_every) == (40, 500)
 
 
+@pytest.mark.parametrize("given", ["learning_rate=2e-3", "adam_beta2=0.99", "adam_epsilon=1e-6"])
+def test_settings_of_the_optimizer_keep_the_one_that_they_were_made_for(path: Path, given: str) -> None:
+    config = load_run_config(path, [f"optimization.{given}"])
+    assert config.optimization.optimizer == "adamw"
+    assert config.optimization.learning_rate == (2e-3 if "learning_rate" in given else 1e-3)
+
+
+def test_a_corpus_with_a_name_is_counted(path: Path) -> None:
+    path.write_text(path.read_text("utf-8").replace("[[data.train]]", '[[data.train]]\nname = "mine"'), "utf-8")
+    assert load_run_config(path).vocabulary.size == values_for(2500)["vocabulary"]["size"]
+
+
+def test_a_corpus_is_not_read_where_all_that_depends_on_it_is_given() -> None:
+    tree: dict[str, Any] = {"data": {"directions": ["en-de"], "train": [{"en": "missing", "de": "missing"}]}}
+    assert complete_by_size(tree | values_for(2_000)).startswith("not configured, so chosen: [optimization]")
+    assert complete_by_size(tree) == ""
+
+
 def test_a_short_run_validates_now_and_then(path: Path) -> None:
     assert load_run_config(path, ["optimization.max_updates=20"]).validation.every == 20
     assert load_run_config(path, ["optimization.max_updates=400"]).validation.every == 50

@@ -155,6 +155,7 @@ def _pairs_of_rows(
     elif columns is not None:
         has_header = has_header or not any(wanted.isdigit() for wanted in request.columns)
     else:
+        has_header = has_header or {request.side_of(cell.lower()) for cell in header} >= {0, 1}
         columns = by_texts(sample[1:] if has_header else sample, header, name, request)
     source, target = columns
 

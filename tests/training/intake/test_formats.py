@@ -189,7 +189,7 @@ def test_xlsx_by_sheets(tmp_path: Path) -> None:
     workbook = openpyxl.Workbook()
     sheet = workbook.active
     assert sheet is not None
-    sheet.append(["Number", "German", "English"])
+    sheet.append(["Deutsch", "German", "English"])
     for english, german in PAIRS:
         sheet.append([1, german, english])
     workbook.create_sheet("Notes").append(["nothing here"])
