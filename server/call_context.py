@@ -2,14 +2,29 @@
 end."""
 
 import enum
+import random
+import re
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 UNKNOWN_METHOD = "unknown"
 """The method under which calls of nonexistent methods are counted: callers could invent any number of names."""
 
+MAX_KEPT_CHARACTERS = 10_000
+"""Maximal number of characters of a call's texts in the log: a stream has any number of texts."""
+
+_SANE_REQUEST_ID = re.compile(r"[\x20-\x7e]{1,128}")
+
 HEALTH_SERVICE = "grpc.health.v1.Health"
+
+
+def choose_request_id(given: str) -> str:
+    """The caller's request id if it is printable and short, otherwise a new one."""
+    if _SANE_REQUEST_ID.fullmatch(given):
+        return given
+    return f"{random.getrandbits(64):016x}"  # no secret: os.urandom takes longer
 
 
 class Priority(enum.Enum):
@@ -109,6 +124,15 @@ class CallContext:
     texts: list[str] | None = None
     timing: CallTiming = field(default_factory=CallTiming)
     span: Any = field(default=None, repr=False)
+
+    def count(self, texts: Sequence[str]) -> int:
+        """Count texts that were received. Returns their characters (code points)."""
+        num_characters = sum(map(len, texts))
+        self.num_texts += len(texts)
+        self.num_characters += num_characters
+        if self.texts is not None and self.num_characters <= MAX_KEPT_CHARACTERS:
+            self.texts.extend(texts)
+        return num_characters
 
     def limit(self, priority: Priority) -> Priority:
         """The priority of a request that asks for `priority`, within the caller's rights."""

@@ -10,9 +10,6 @@ MAX_COUNTED_TEXTS = 65_536
 """Maximal number of a message's texts that are counted one by one: millions of empty texts would block the event loop
 for seconds."""
 
-MAX_KEPT_CHARACTERS = 10_000
-"""Maximal number of characters of a call's texts in the log: a stream has any number of texts."""
-
 
 def count_request(call: CallContext, request: Any, num_bytes: int) -> int:
     """Count the texts of a request of `num_bytes`. Returns their characters (code points), or the bytes if there are
@@ -25,13 +22,7 @@ def count_request(call: CallContext, request: Any, num_bytes: int) -> int:
         call.num_texts += num_texts
         call.num_characters += num_bytes
         return num_bytes
-    texts = read_texts(request)
-    num_characters = sum(map(len, texts))
-    call.num_texts += len(texts)
-    call.num_characters += num_characters
-    if call.texts is not None and call.num_characters <= MAX_KEPT_CHARACTERS:
-        call.texts.extend(texts)
-    return num_characters
+    return call.count(read_texts(request))
 
 
 def note_model(call: CallContext, response: Any) -> None:

@@ -14,9 +14,9 @@ from dragoman.model.errors import InvalidInputError
 from dragoman.server.access.admission import Admission
 from dragoman.server.access.quotas import CallerAllowance, QuotaError, Quotas
 from dragoman.server.access.tokens import Token
-from dragoman.server.call_context import UNKNOWN_METHOD, CallContext, Priority
+from dragoman.server.call_context import UNKNOWN_METHOD, CallContext, Priority, choose_request_id
 from dragoman.server.config import LimitsConfig
-from dragoman.server.grpc.call_metadata import REQUEST_ID, choose_request_id, current_call, read_metadata
+from dragoman.server.grpc.call_metadata import REQUEST_ID, current_call, read_metadata
 from dragoman.server.grpc.counting import count_request, note_model
 from dragoman.server.grpc.statuses import Context, abort
 from dragoman.server.telemetry import Monitor
@@ -116,7 +116,7 @@ class _Visit:
         begun = time.monotonic()
         remaining: float | None = context.time_remaining()
         deadline = None if remaining is None else begun + remaining
-        request_id = choose_request_id(self._metadata)
+        request_id = choose_request_id(self._metadata.get(REQUEST_ID, ""))
         context.set_trailing_metadata(((REQUEST_ID, request_id),))
         is_identified = self._identify()
         identity = self._token.name if self._token is not None else _name_in_certificate(context)

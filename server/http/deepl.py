@@ -7,7 +7,6 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from dragoman.model.config import Direction
 from dragoman.model.errors import InvalidInputError, NotFoundError
 from dragoman.server.http.bodies import Body
 from dragoman.server.http.deepl_xml import XmlOptions, translate_xml
@@ -211,8 +210,3 @@ def _read_outcome(place: int, outcome: Outcome) -> tuple[str, str]:
 def code_of(language: str, *, keeps_region: bool = False) -> str:
     """A language as DeepL writes it: "DE", or "PT-BR" with its region."""
     return language.upper() if keeps_region else language.split("-")[0].upper()
-
-
-def directions_of(translating: Translating) -> set[Direction]:
-    """All directions, in DeepL's codes."""
-    return {Direction(code_of(d.source), code_of(d.target)) for d in translating.directions(None)}

@@ -1,5 +1,6 @@
 """DeepL's handling of XML: which tags part texts, which stand within them, and which hold what is not translated."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -11,10 +12,14 @@ from dragoman.server.translating.translating import Translating
 from dragoman.translation.documents.document import make_segment
 from dragoman.translation.documents.spliced import Place, SplicedDocument
 from dragoman.translation.documents.xml_places import Element, Text, escape, parse_xml
+from dragoman.translation.languages import means_language
 from dragoman.translation.markup.content import Content, Role, Tag
 
 ROOT = "<dragoman>", "</dragoman>"
 """Around a text, which may be a fragment."""
+
+PROLOG = re.compile(r"\s*(<\?xml\b[^>]*>\s*)?(<!DOCTYPE\b[^>\[]*>)?")
+"""What may stand before the root element, and nowhere else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +37,14 @@ async def translate_xml(
     translating: Translating, order: TranslationOrder, text: str, options: XmlOptions, call: CallContext
 ) -> tuple[str, str]:
     """The translation of a text, and its language. Raises InvalidInputError for a text that is not well-formed."""
-    document = open_xml(text, options)
+    prolog = PROLOG.match(text)
+    begin = prolog.end() if prolog else 0
+    document = open_xml(text[begin:], options)
     source = await find_source(translating, order, document)
+    if means_language(source, order.target_language):
+        return text, source
     content, _ = await translate_opened(translating, replace(order, source_language=source), document, call)
-    return content.decode()[len(ROOT[0]) : -len(ROOT[1])], source
+    return text[:begin] + content.decode()[len(ROOT[0]) : -len(ROOT[1])], source
 
 
 def open_xml(text: str, options: XmlOptions) -> SplicedDocument:

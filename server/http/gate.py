@@ -4,8 +4,6 @@ client is gone. It is to HTTP what the guard is to gRPC."""
 import asyncio
 import logging
 import math
-import random
-import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias, TypeVar
@@ -17,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 from dragoman.server.access.admission import Admission
 from dragoman.server.access.quotas import CallerAllowance, QuotaError
 from dragoman.server.access.tokens import Token
-from dragoman.server.call_context import CallContext, Priority
+from dragoman.server.call_context import CallContext, Priority, choose_request_id
 from dragoman.server.http.bodies import Body, BodyTooLargeError, read_body
 from dragoman.server.telemetry import Monitor
 from dragoman.server.translating.faults import UNFORESEEN, Fault, TooLargeError, fault_of
@@ -37,12 +35,8 @@ STATUSES = {
 }
 """HTTP's status by gRPC's code; 500 for all others."""
 
-MAX_KEPT_CHARACTERS = 10_000
-"""Most characters of a call's texts in the log."""
-
 logger = logging.getLogger(__name__)
 
-_SANE_REQUEST_ID = re.compile(r"[\x20-\x7e]{1,128}")
 _T = TypeVar("_T")
 
 
@@ -81,13 +75,7 @@ class Visit:
 
     def count(self, texts: Sequence[str]) -> None:
         """Count the call's texts. Raises QuotaError if the caller may not send so many characters now."""
-        num_characters = sum(map(len, texts))
-        call = self.call
-        call.num_texts += len(texts)
-        call.num_characters += num_characters
-        if call.texts is not None and call.num_characters <= MAX_KEPT_CHARACTERS:
-            call.texts.extend(texts)
-        self.admission.quotas.require(self.token, num_characters)
+        self.admission.quotas.require(self.token, self.call.count(texts))
 
 
 Handler: TypeAlias = Callable[[Visit], Awaitable[Response]]
@@ -121,7 +109,7 @@ class Endpoint:
         request = Request(scope, receive)
         call = CallContext(
             client=request.client.host if request.client else "unknown",
-            request_id=_choose_request_id(request),
+            request_id=choose_request_id(request.headers.get(REQUEST_ID, "")),
             method=self._method,
         )
         self._monitor.call_started(call, dict(request.headers))
@@ -239,8 +227,3 @@ def _describe(error: Exception) -> Fault | None:
     if isinstance(error, BodyTooLargeError):
         return Fault("RESOURCE_EXHAUSTED", str(error), "REQUEST_TOO_LARGE")
     return fault_of(error)
-
-
-def _choose_request_id(request: Request) -> str:
-    given = request.headers.get(REQUEST_ID, "")
-    return given if _SANE_REQUEST_ID.fullmatch(given) else f"{random.getrandbits(64):016x}"

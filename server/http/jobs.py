@@ -99,7 +99,7 @@ class Jobs:
         self._table: sqlite3.Connection | None = None
         self._using = threading.Lock()
         self._slots = asyncio.Semaphore(MAX_RUNNING)
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[str, asyncio.Task[None]] = {}  # by document
         self._sweeping: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
@@ -122,7 +122,7 @@ class Jobs:
 
     async def close(self) -> None:
         """End what runs; it begins again at the next `open`."""
-        tasks = [*self._tasks, *([self._sweeping] if self._sweeping else [])]
+        tasks = [*self._tasks.values(), *([self._sweeping] if self._sweeping else [])]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -139,10 +139,12 @@ class Jobs:
         if not file.content:
             raise InvalidInputError("file: is empty")
         if find_format(file.name, file.content) is None:
-            raise InvalidInputError(f"file: the format of {Path(file.name).suffix or 'a file without name'} is unknown")
+            extension = Path(file.name).suffix
+            raise InvalidInputError(f'file: the file extension "{extension}" is unknown')
         with self._translating.open(order):  # raises if it is not possible
             pass
-        if len(await self._select("1")) >= MAX_KEPT:
+        ((num_kept,),) = await self._execute("SELECT count(*) FROM documents")
+        if num_kept >= MAX_KEPT:
             raise InvalidInputError("file: the server has too many documents; try again later")
         call = visit.call.detach()
         call.allowance.enter()
@@ -168,7 +170,7 @@ class Jobs:
     async def run(self, visit: Visit, order: TranslationOrder, file: UploadedFile) -> Job:
         """`submit`, and wait for the translation. Raises InvalidInputError with the reason if it fails."""
         job = await self.submit(visit, order, file)
-        task = next(task for task in self._tasks if task.get_name() == job.id)
+        task = self._tasks[job.id]
         try:
             await asyncio.shield(task)
         except asyncio.CancelledError:
@@ -204,11 +206,11 @@ class Jobs:
         return rest.partition(".")[2], await asyncio.to_thread((self._folder / f"{job_id}.out").read_bytes)
 
     def _begin(self, job: Job, call: CallContext, on_end: Callable[[], None] = lambda: None) -> None:
-        task = asyncio.create_task(self._translate(job, call), name=job.id)
-        self._tasks.add(task)
+        task = asyncio.create_task(self._translate(job, call))
+        self._tasks[job.id] = task
 
         def end(_: "asyncio.Task[None]") -> None:
-            self._tasks.discard(task)
+            del self._tasks[job.id]
             on_end()
 
         task.add_done_callback(end)

@@ -27,9 +27,6 @@ IDLE_SECONDS = 75
 MAX_HEADER_BYTES = 32 * 1024
 
 
-logging.getLogger("uvicorn").setLevel(logging.WARNING)  # it reports every start
-
-
 class _Server(uvicorn.Server):
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -50,6 +47,7 @@ class HttpPort:
     ) -> None:
         """works: by name of model, whether it translates. Raises DragomanError for an address that cannot be used."""
         assert config.http.listen is not None
+        logging.getLogger("uvicorn").setLevel(logging.WARNING)  # it reports every start
         host, port = parse_address(config.http.listen)
         try:
             address = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)[0]

@@ -15,6 +15,7 @@ from dragoman.server.translating.translating import Translating
 from dragoman.translation.documents.document import Document, DocumentOptions
 from dragoman.translation.documents.opening import open_document
 from dragoman.translation.documents.translating import join_streams, translate_segments
+from dragoman.translation.languages import means_language
 from dragoman.translation.results import Translation
 
 MAX_EXAMINED = 50
@@ -35,6 +36,8 @@ async def translate_file(
     """
     document = await asyncio.to_thread(open_document, content, None, name, _options(order, order.source_language))
     source = await find_source(translating, order, document)
+    if means_language(source, order.target_language):
+        raise InvalidInputError(f"Source and target language are the same: the document is in {source}")
     if source != order.source_language:  # formats want to know it
         document = await asyncio.to_thread(open_document, content, None, name, _options(order, source))
     order = replace(order, source_language=source, priority=Priority.BATCH)
@@ -64,14 +67,12 @@ async def translate_opened(
 
 
 async def find_source(translating: Translating, order: TranslationOrder, document: Document) -> str:
-    """The order's source language, or the one that is detected in the document if it has none."""
+    """The order's source language, or of those that a model has the likeliest of the document if it has none; the
+    target language for a document that is in it."""
     if order.source_language and order.source_language != AUTO:
         return order.source_language
     texts = [segment.text for segment in document.segments if not segment.is_kept][:MAX_EXAMINED]
-    (found,) = await translating.detect(["\n".join(texts)[: translating.limits.max_text_length]], 1)
-    if isinstance(found, TextFailure) or not found:
-        return ""
-    return found[0].language
+    return await translating.choose_source("\n".join(texts), order)
 
 
 def _options(order: TranslationOrder, source: str) -> DocumentOptions:

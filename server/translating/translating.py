@@ -153,6 +153,13 @@ class Translating:
         found = iter(await self._detector.detect(examined, max_candidates or 1))
         return [next(found) if len(text) <= most else too_long(text, most) for text in texts]
 
+    async def choose_source(self, text: str, order: TranslationOrder) -> str:
+        """The likeliest language of a text among those that can be translated into the order's target, or the target
+        itself; without letters in it, the first."""
+        sources, target = find_sources(self.directions(order.model), "", order.target_language)
+        examined = text[: self.limits.max_text_length]
+        return await asyncio.to_thread(self._detector.choose, examined, sources, target) or sources[0]
+
     def directions(self, model: str | None) -> frozenset[Direction]:
         """The directions of a model; without one those of all models, and those through the pivot. Raises
         NotFoundError."""

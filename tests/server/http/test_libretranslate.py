@@ -15,7 +15,8 @@ def test_a_form_and_json_say_the_same() -> None:
         fields = {"q": "a b", "source": "en", "target": "de"}
         for answer in (server.send("/translate", fields), server.send_form("/translate", fields)):
             assert (answer.status, answer.json) == (200, {"translatedText": "b a"})
-        assert server.call("POST", "/translate?q=a+b&source=en&target=de").json == {"translatedText": "b a"}
+        for verb in ("POST", "GET"):
+            assert server.call(verb, "/translate?q=a+b&source=en&target=de").json == {"translatedText": "b a"}
 
 
 def test_several_texts_have_several_answers() -> None:
@@ -97,7 +98,7 @@ def test_a_file_is_translated_and_downloaded() -> None:
         assert server.get(path[:-5]).status == 404
         assert server.get("/download_file/..%2f..%2fetc%2fpasswd").status == 404
         refused = server.send_file("/translate_file", EN_DE, "picture.jpeg", b"abc")
-        assert (refused.status, refused.json) == (400, {"error": "file: the format of .jpeg is unknown"})
+        assert (refused.status, refused.json) == (400, {"error": 'file: the file extension ".jpeg" is unknown'})
         broken = server.send_file("/translate_file", EN_DE, "broken.json", b"{")
         assert broken.status == 400
         assert "broken.json" in broken.json["error"]

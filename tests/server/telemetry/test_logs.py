@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dragoman.server.call_context import MAX_KEPT_CHARACTERS
 from dragoman.server.config import LogConfig, MetricsConfig, TracesConfig
-from dragoman.server.grpc.counting import MAX_KEPT_CHARACTERS, count_request
+from dragoman.server.grpc.counting import count_request
 from dragoman.server.telemetry import Monitor
 from dragoman.server.telemetry import logs as logs_module
 from dragoman.server.telemetry.logs import JsonFormatter, LogWriter, TextFormatter
