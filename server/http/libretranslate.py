@@ -43,9 +43,8 @@ class LibreTranslate:
         most = self._translating.limits.max_message_bytes
         endpoint = self._gate.endpoint
         return [
-            # GET, since deep-translator calls so.
-            Route("/translate", endpoint(self, "translate", self.translate, most), methods=["GET", "POST"]),
-            Route("/detect", endpoint(self, "detect", self.detect, most), methods=["GET", "POST"]),
+            Route("/translate", endpoint(self, "translate", self.translate, most), methods=["POST"]),
+            Route("/detect", endpoint(self, "detect", self.detect, most), methods=["POST"]),
             Route(
                 "/translate_file",
                 endpoint(self, "translate_file", self.translate_file, self._max_file_bytes),
@@ -71,7 +70,7 @@ class LibreTranslate:
         return JSONResponse({"error": message}, {401: 403, 404: 400}.get(status, status))
 
     async def translate(self, visit: Visit) -> Response:
-        """POST /translate, or GET with the fields in the address."""
+        """POST /translate, with the fields in the body or the address."""
         body = visit.body
         is_batch = isinstance(body.values.get("q"), list) and not body.is_form
         texts = body.texts("q") if is_batch else [body.text("q")]

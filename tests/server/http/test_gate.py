@@ -78,7 +78,7 @@ def test_bodies_are_bounded() -> None:
 def test_what_is_not_there_is_said() -> None:
     with http_server(FakeTranslator()) as server:
         assert (server.get("/nothing").status, server.get("/nothing").json) == (404, {"error": "there is no /nothing"})
-        assert server.get("/translate_file").status == 405
+        assert server.get("/translate").status == 405
 
 
 def test_a_client_that_leaves_frees_its_slot() -> None:
