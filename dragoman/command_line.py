@@ -5,6 +5,8 @@ import io
 import os
 import sys
 from collections import Counter
+from collections.abc import Callable, Collection, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -46,6 +48,9 @@ COMMANDS = {
     "Convert": (import_, export),
 }
 """The commands by panel of --help, in its order."""
+
+HIDDEN: tuple[Callable[..., Any], ...] = (demo, grammar)
+"""The commands that --help does not list."""
 
 EXTRAS = {
     "ctranslate2": "ctranslate2",
@@ -89,22 +94,6 @@ class _Command(TyperCommand):
             ) from error
 
 
-app = typer.Typer(
-    help="Neural machine translation that a team owns whole: train, evaluate, translate, serve.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
-for _panel, _commands in COMMANDS.items():
-    for _command in _commands:
-        # Each paragraph as one line: the terminal breaks it.
-        _paragraphs = [" ".join(paragraph.split()) for paragraph in (_command.__doc__ or "").split("\n\n")]
-        _name = _command.__name__.rstrip("_")  # import is a word of Python's
-        app.command(_name, cls=_Command, rich_help_panel=_panel, help="\n\n".join(_paragraphs))(_command)
-app.command(cls=_Command, hidden=True)(demo)
-app.command(cls=_Command, hidden=True)(grammar)
-
-
 def _print_version(is_wanted: bool) -> None:
     if is_wanted:
         from importlib.metadata import PackageNotFoundError, version
@@ -116,11 +105,44 @@ def _print_version(is_wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def _options(
     version: bool = typer.Option(False, "--version", callback=_print_version, is_eager=True, help="Show the version."),
 ) -> None:
     """Options before the command."""
+
+
+def _name(command: Callable[..., Any]) -> str:
+    return command.__name__.rstrip("_")  # import is a word of Python's
+
+
+def make_app(names: Collection[str] | None = None) -> typer.Typer:
+    """The command line, with the commands of these names alone; None: with all."""
+    made = typer.Typer(
+        help="Neural machine translation that a team owns whole: train, evaluate, translate, serve.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+    )
+    made.callback()(_options)
+    for panel, commands in COMMANDS.items():
+        for command in commands:
+            if names is None or _name(command) in names:
+                # Each paragraph as one line: the terminal breaks it.
+                paragraphs = [" ".join(paragraph.split()) for paragraph in (command.__doc__ or "").split("\n\n")]
+                made.command(_name(command), cls=_Command, rich_help_panel=panel, help="\n\n".join(paragraphs))(command)
+    for hidden in HIDDEN:
+        if names is None or _name(hidden) in names:
+            made.command(cls=_Command, hidden=True)(hidden)
+    return made
+
+
+app = make_app()
+
+
+def _app_for(arguments: Sequence[str]) -> typer.Typer:
+    """The command line with the one command that comes first, if it is one: building all takes a tenth of a second."""
+    known = {_name(command) for command in (*HIDDEN, *chain.from_iterable(COMMANDS.values()))}
+    return make_app(arguments[:1]) if arguments and arguments[0] in known else app
 
 
 class _StandardStream(io.FileIO):
@@ -179,7 +201,7 @@ def main() -> None:
     _guard_standard_streams()
     try:
         try:
-            app(prog_name="dragoman")
+            _app_for(sys.argv[1:])(prog_name="dragoman")
         finally:
             sys.stdout.flush()
     except DragomanError as error:

@@ -131,9 +131,9 @@ def joined_ids(side: Side) -> list[int]:
     """The pieces, ascending, that continue a word where they follow another piece: those that begin with a letter, a
     mark or a digit instead of a space."""
     pieces = side.pieces(range(side.size))
-    return [piece_id for piece_id, piece in enumerate(pieces) if piece in _LETTER_BYTES or _continues(piece)]
+    letters = set(filter(_continues, {piece[:1] for piece in pieces}))
+    return [piece_id for piece_id, piece in enumerate(pieces) if piece in _LETTER_BYTES or piece[:1] in letters]
 
 
-def _continues(piece: str) -> bool:
-    first = piece[:1]
+def _continues(first: str) -> bool:
     return bool(first) and unicodedata.category(first)[0] in "LMN" and not _WITHOUT_SPACES.match(first)

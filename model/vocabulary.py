@@ -56,6 +56,7 @@ class PieceModel:
                 f"but must have {(_PAD_ID, _UNK_ID, _BOS_ID, _EOS_ID)}"
             )
         self._decode = lru_cache(MAX_REMEMBERED)(lambda ids: str(processor.decode(list(ids))))
+        self._unprintable: list[int] | None = None
         self._pieces: list[str] = processor.id_to_piece(list(range(processor.get_piece_size())))
 
     @property
@@ -118,15 +119,17 @@ class PieceModel:
     def unprintable_ids(self) -> list[int]:
         """Ids that no translation may contain: reserved pieces and tags, except the end of sentence, and the bytes of
         control characters; a line feed, for instance, would break a file with one translation a line."""
-        processor = self._processor
-        controls = {f"<0x{byte:02X}>" for byte in (*range(0x20), 0x7F)}
-        return [
-            piece_id
-            for piece_id in range(self.size)
-            if (processor.is_control(piece_id) and piece_id != _EOS_ID)
-            or processor.is_unknown(piece_id)
-            or (processor.is_byte(piece_id) and processor.id_to_piece(piece_id) in controls)
-        ]
+        if self._unprintable is None:
+            processor = self._processor
+            controls = {f"<0x{byte:02X}>" for byte in (*range(0x20), 0x7F)}
+            self._unprintable = [
+                piece_id
+                for piece_id, piece in enumerate(self._pieces)
+                if (processor.is_control(piece_id) and piece_id != _EOS_ID)
+                or piece_id == _UNK_ID
+                or (piece in controls and processor.is_byte(piece_id))
+            ]
+        return list(self._unprintable)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,8 @@ from dragoman.model.bundle import BundleConfig
 from dragoman.model.codec import Codec, joined_ids
 from dragoman.model.config import Direction
 from dragoman.model.decoding.engines.fleet import Fleet
+from dragoman.model.decoding.engines.lanes import STALL_SECONDS
 from dragoman.model.decoding.engines.making import default_threads, make_engine
-from dragoman.model.decoding.engines.replicas.messages import ReplicaSetup
-from dragoman.model.decoding.engines.replicas.replica import STALL_SECONDS
 from dragoman.model.decoding.limits import EngineLimits
 from dragoman.model.decoding.loading import Precision, default_slots, open_model
 from dragoman.model.decoding.request import Partial, TokenHypothesis
@@ -109,6 +108,8 @@ class Translator:
         model = open_model(names, use_shortlist=use_shortlist)
         engine: AnyEngine
         if num_replicas:
+            from dragoman.model.decoding.engines.replicas.messages import ReplicaSetup  # takes long to import
+
             setup = ReplicaSetup(
                 model.folders, model.weights_revision, precision, device, num_threads, max_slots, max_cached_positions
             )

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from dragoman.translation.batch.progress import Scalar
     from dragoman.translation.batch.source import Task, TranslationSource
     from dragoman.translation.results import Translation
+    from dragoman.translation.terms.glossary import Glossary
     from dragoman.translation.translator import Translator
 
     OpenSource: TypeAlias = Callable[[Task], AbstractContextManager[TranslationSource]]
@@ -124,7 +125,6 @@ def translate(
     """
     from dragoman.translation.batch.job import translate_lines
     from dragoman.translation.batch.source import Task
-    from dragoman.translation.terms.reading import read_glossary
 
     arguments = DocumentArguments(document_format, tuple(filter(None, (columns or "").split(","))), retranslate, fuzzy)
     documents = find_documents(texts or (), arguments)
@@ -156,7 +156,7 @@ def translate(
         split_sentences=split,
         join_lines=join_lines,
         protect=protect,
-        terms=None if terms is None else read_glossary(terms),
+        terms=None if terms is None else _read_terms(terms),
         with_pieces=as_json,
         with_alignment=alignment,
         with_attention=attention,
@@ -179,6 +179,12 @@ def translate(
                 output.writelines(map(encode, name_unchanged(source.translate_stream(texts), to, known)))
             else:
                 translate_lines(lines, output, source.translate_stream, encode)
+
+
+def _read_terms(path: Path) -> "Glossary":
+    from dragoman.translation.terms.reading import read_glossary
+
+    return read_glossary(path)
 
 
 def _sample(
@@ -234,11 +240,12 @@ def _source_opener(
     server: str | None, model: list[str] | None, precision: "Precision", device: str, use_shortlist: bool
 ) -> "OpenSource":
     """Opens sources of translations on a server, or with bundles that are loaded with the first."""
-    from dragoman.server.client.batch_source import remote_source
-    from dragoman.translation.batch.source import local_source
-
     if server is not None:
+        from dragoman.server.client.batch_source import remote_source
+
         return lambda task: remote_source(server, model[0] if model else None, task)
+
+    from dragoman.translation.batch.source import local_source
 
     @cache
     def load() -> "Translator":

@@ -20,10 +20,13 @@ from dragoman.training.learning.translation_table import learn_translation_table
 from tests.benchmarks.bench import Bench
 from tests.benchmarks.measuring import Measurement, alternate
 
-NUM_PAIRS = 60_000
+NUM_PAIRS = 30_000
 """Pairs of the training corpus from which the alignment is learnt."""
 
-NUM_ITERATIONS = 5
+NUM_ITERATIONS = 3
+NUM_SENTENCES = 600
+"""Sentences with a term that are translated, at most, into each language."""
+
 LEAST_PROBABILITY = 0.1
 MOST_FREQUENT = 0.004
 """Share of sentences with a word above which it is no term."""
@@ -44,7 +47,7 @@ def run(bench: Bench) -> list[Measurement]:
         for source, to in (("en", "de"), ("de", "en")):
             sources, references = _read(bench.inputs.data, source), _read(bench.inputs.data, to)
             drawn = draw_terms(bench.inputs.data, source, to, sources, references)
-            chosen = [number for number, term in enumerate(drawn) if term is not None]
+            chosen = [number for number, term in enumerate(drawn) if term is not None][:NUM_SENTENCES]
             texts, due = [sources[number] for number in chosen], [references[number] for number in chosen]
             terms = [drawn[number] for number in chosen]
             measurements += _measure(bench, side, to, texts, due, terms)

@@ -31,7 +31,7 @@ def learn_translation_table(corpus: EncodedCorpus, num_iterations: int) -> Trans
     chunks = list(_chunks(corpus))
     keys = np.zeros(0, dtype=np.int64)  # source · num_targets + target of all co-occurring pieces, ascending
     for chunk in chunks:
-        keys = np.union1d(keys, _links(corpus, chunk, num_targets).keys)
+        keys = _distinct(np.concatenate((keys, _links(corpus, chunk, num_targets).keys)))
     sources = keys // num_targets
     probabilities = np.ones(len(keys))
     for _ in range(num_iterations):
@@ -44,6 +44,14 @@ def learn_translation_table(corpus: EncodedCorpus, num_iterations: int) -> Trans
             counts += np.bincount(entries, weights, minlength=len(keys))
         probabilities = counts / np.bincount(sources, counts)[sources]
     return TranslationTable(sources, keys % num_targets, probabilities)
+
+
+def _distinct(keys: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Ascending. Sorting takes a fifth of the time of numpy's unique."""
+    keys = np.sort(keys)
+    is_first = np.ones(len(keys), dtype=bool)
+    is_first[1:] = keys[1:] != keys[:-1]
+    return keys[is_first]
 
 
 @dataclass(frozen=True, slots=True)

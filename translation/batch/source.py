@@ -9,7 +9,6 @@ from dragoman.model.decoding.search_options import SearchOptions
 from dragoman.translation.batch.job import TranslateStream
 from dragoman.translation.batch.progress import Parameters, Scalar
 from dragoman.translation.terms.glossary import Glossary
-from dragoman.translation.terms.reading import write_table
 
 if TYPE_CHECKING:
     from dragoman.translation.translator import Translator
@@ -49,6 +48,8 @@ class Task:
             "protect": self.protect,
         }
         if self.terms is not None:
+            from dragoman.translation.terms.reading import write_table
+
             own["terms"] = hashlib.sha256(write_table(self.terms).encode()).hexdigest()
         return search | own
 

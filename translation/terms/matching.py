@@ -70,6 +70,7 @@ class TermFinder:
         self._inflects_all = primary_subtag(source_language) not in ("en", "nl")
         self._target = target_language
         self._phrases: dict[str, list[_Phrase]] = {}  # by the first word in lower case
+        self._begins: set[str] = set()  # of these words: their first two characters, which every form shares
         known: set[tuple[tuple[str, ...], bool]] = set()
         for entry in glossary.entries:
             phrases = forms_in(entry, source_language)
@@ -81,7 +82,9 @@ class TermFinder:
                 words = tuple(_TOKEN.findall(phrase if is_exact else phrase.lower()))
                 if words and (words, is_exact) not in known:
                     known.add((words, is_exact))
-                    self._phrases.setdefault(words[0].lower(), []).append(_Phrase(words, entry, is_exact))
+                    first = words[0].lower()
+                    self._phrases.setdefault(first, []).append(_Phrase(words, entry, is_exact))
+                    self._begins.add(first[:2])
 
     def find(self, sentence: str) -> tuple[WantedTerm, ...]:
         """The terms in a sentence, each once, in its order. Where two overlap, the longer one counts."""
@@ -90,7 +93,10 @@ class TermFinder:
         tokens = [(match[0], match.start(), match.end()) for match in _TOKEN.finditer(sentence)]
         words = [token for token, _, _ in tokens]
         lower = [word.lower() for word in words]
-        matches = [match for place in range(len(words)) for match in self._match(words, lower, place)]
+        likely = [place for place, word in enumerate(lower) if word[:2] in self._begins or word.endswith("ies")]
+        matches = [match for place in likely for match in self._match(words, lower, place)]
+        if not matches:
+            return ()
         matches.sort(key=lambda match: (match.first - match.last, match.first))
         taken: set[int] = set()
         kept: list[_Match] = []

@@ -276,7 +276,7 @@ class Engine:
             scored.append((score, ending, attention if options.return_attention else None))
         scored.sort(key=lambda found: -found[0])  # stable: of equal scores, the one that finished first comes first
         if self._rules.has_terms(slot):
-            scored.sort(key=lambda found: self._rules.num_unmet(slot, self._search.trace(slot, found[1]).token_ids))
+            scored.sort(key=lambda found: self._rules.num_unmet(slot, self._search.pieces(slot, found[1])))
         hypotheses = []
         for score, ending, attention in scored[: options.n_best]:
             path = self._search.trace(slot, ending)

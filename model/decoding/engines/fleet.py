@@ -14,16 +14,19 @@ import weakref
 from collections.abc import Sequence
 from concurrent.futures import FIRST_EXCEPTION, wait
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from dragoman.model.decoding.engines.engine import Engine
-from dragoman.model.decoding.engines.lanes import Lane, Room, ThreadLane
-from dragoman.model.decoding.engines.replicas.messages import ReplicaSetup
-from dragoman.model.decoding.engines.replicas.replica import COMMAND, NUM_LOOKS, STALL_SECONDS, Replica
+from dragoman.model.decoding.engines.lanes import NUM_LOOKS, STALL_SECONDS, Lane, Room, ThreadLane
 from dragoman.model.decoding.engines.suspects import Suspects, fatal
 from dragoman.model.decoding.limits import EngineLimits, num_cached_positions
 from dragoman.model.decoding.request import Event, Finished, Lost, Partial, Request
 from dragoman.model.decoding.statistics import EngineStatistics, RequestCounts, make_statistics
 from dragoman.model.errors import DragomanError, InvalidInputError, StalledError
+
+if TYPE_CHECKING:  # few need processes, and they take long to import
+    from dragoman.model.decoding.engines.replicas.messages import ReplicaSetup
+    from dragoman.model.decoding.engines.replicas.replica import Replica
 
 EVENT_SECONDS = 0.002
 """Seconds that a step waits for events: meanwhile the caller can neither admit nor cancel."""
@@ -92,17 +95,20 @@ class Fleet:
     @classmethod
     def of_processes(
         cls,
-        setup: ReplicaSetup,
+        setup: "ReplicaSetup",
         limits: EngineLimits,
         num_replicas: int,
         *,
-        command: Sequence[str] = COMMAND,
+        command: Sequence[str] | None = None,
         stall_seconds: float = STALL_SECONDS,
     ) -> "Fleet":
-        """Returns when all processes are ready. setup: for each process.
+        """Returns when all processes are ready. setup: for each process. command: starts one; None: `COMMAND`.
 
         Raises the DragomanError of the first process that cannot load, or one that says how the process ended.
         """
+        from dragoman.model.decoding.engines.replicas.replica import COMMAND, Replica
+
+        command = command or COMMAND
         fleet = cls(limits, stall_seconds=stall_seconds)
         fleet._replicas = [Replica(number, setup, fleet, command, stall_seconds) for number in range(num_replicas)]
         fleet._take_lanes(fleet._replicas)

@@ -11,6 +11,13 @@ from dragoman.model.decoding.engines.step_loop import StepLoop
 from dragoman.model.decoding.request import Event, Request
 from dragoman.model.decoding.statistics import StepCounts
 
+STALL_SECONDS = 30.0
+"""A process that has had work for this long and reported nothing meanwhile counts as stuck and is killed, by default. A
+working process reports its steps ten times a second, so only a single step could take this long."""
+
+NUM_LOOKS = 30
+"""How often in that time the front checks whether the process has work."""
+
 
 class Room:
     """The cached positions taken in one engine, or in all engines that share their memory."""

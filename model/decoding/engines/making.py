@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dragoman.model.decoding.decoder import Decoder
 from dragoman.model.decoding.engines.engine import Engine
 from dragoman.model.decoding.engines.fleet import Fleet
-from dragoman.model.decoding.engines.replicas.replica import STALL_SECONDS
+from dragoman.model.decoding.engines.lanes import STALL_SECONDS
 
 
 def make_engine(

@@ -2,7 +2,7 @@
 forms end there, and which it could still complete."""
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +13,8 @@ MAX_TERMS = 63
 
 Masks = NDArray[np.int64]
 """Sets of terms: bit t stands for term t."""
+
+_NEVER = np.iinfo(np.int32).max
 
 Forms = tuple[tuple[int, ...], ...]
 """A term as the forms of which one must appear, each as its pieces."""
@@ -25,6 +27,7 @@ class Automaton:
     A node stands for the longest beginning of a form with which the hypothesis ends.
 
     pieces:    [A] ascending.
+    columns:   the number of each of them.
     moves:     [N, A + 1] the node after each of these pieces; in the last column, after any other piece: 0.
     completes: [N, most] for each form that ends at the node, the terms that have it; 0 for none.
     begun:     [N] the terms of which a form has begun that does not end here.
@@ -35,6 +38,7 @@ class Automaton:
     """
 
     pieces: NDArray[np.int32]
+    columns: Mapping[int, int]
     moves: NDArray[np.int32]
     completes: Masks
     begun: Masks
@@ -55,36 +59,36 @@ class Automaton:
         fails = _suffixes(children)
         pieces = sorted({piece for node in children for piece in node})
         columns = {piece: column for column, piece in enumerate(pieces)}
-        num_nodes, num_terms = len(children), len(terms)
-        moves = np.zeros((num_nodes, len(pieces) + 1), np.int32)
-        remaining = np.full((num_nodes, num_terms), np.iinfo(np.int32).max, np.int32)
+        # Lists, since arrays this small take longer to touch than to make.
+        moves = [[0] * (len(pieces) + 1) for _ in children]
+        remaining = [[_NEVER] * len(terms) for _ in children]
         through = _continuations(terms, children, remaining)
         completes: list[list[int]] = [[] for _ in children]
         leads: list[dict[int, int]] = [{} for _ in children]
-        begun = np.zeros(num_nodes, np.int64)
-        depths = np.zeros(num_nodes, np.int32)
+        begun, depths = [0] * len(children), [0] * len(children)
         for node in _by_depth(children):  # a suffix is shorter, so it comes first
             suffix = fails[node]
             completes[node] = [mask for mask in (ends[node],) if mask]
             if node:
-                moves[node] = moves[suffix]
+                moves[node] = moves[suffix][:]
                 completes[node] += completes[suffix]
                 leads[node] = dict(leads[suffix])
                 begun[node] = through[node] | begun[suffix]
-                np.minimum(remaining[node], remaining[suffix], out=remaining[node])
+                remaining[node] = list(map(min, remaining[node], remaining[suffix]))
             for piece, child in children[node].items():
-                moves[node, columns[piece]] = child
+                moves[node][columns[piece]] = child
                 depths[child] = depths[node] + 1
                 leads[node][piece] = leads[node].get(piece, 0) | through[child] | ends[child]
         listed = [(piece, mask) for node in leads for piece, mask in sorted(node.items())]
         most = max(map(len, completes))
         return cls(
             pieces=np.array(pieces, np.int32),
-            moves=moves,
+            columns=columns,
+            moves=np.array(moves, np.int32),
             completes=np.array([[*masks, *[0] * (most - len(masks))] for masks in completes], np.int64),
-            begun=begun,
-            depths=depths,
-            remaining=remaining,
+            begun=np.array(begun, np.int64),
+            depths=np.array(depths, np.int32),
+            remaining=np.array(remaining, np.int32),
             offsets=np.cumsum([0, *map(len, leads)], dtype=np.int32),
             advancing=np.array([piece for piece, _ in listed], np.int32),
             leads=np.array([mask for _, mask in listed], np.int64),
@@ -92,11 +96,10 @@ class Automaton:
 
     def count_unmet(self, token_ids: Sequence[int]) -> int:
         """The number of terms without a form among these pieces."""
-        columns = {piece: column for column, piece in enumerate(self.pieces.tolist())}
         moves, completes = self.moves.tolist(), self.completes.tolist()
         node = met = 0
         for piece in token_ids:
-            node = moves[node][columns.get(piece, -1)]
+            node = moves[node][self.columns.get(piece, -1)]
             for mask in completes[node]:
                 met |= first_term(mask & ~met)
         return self.num_terms - met.bit_count()
@@ -135,7 +138,7 @@ def _trie(terms: Sequence[Forms]) -> tuple[list[dict[int, int]], list[int]]:
     return children, ends
 
 
-def _continuations(terms: Sequence[Forms], children: list[dict[int, int]], remaining: NDArray[np.int32]) -> list[int]:
+def _continuations(terms: Sequence[Forms], children: list[dict[int, int]], remaining: list[list[int]]) -> list[int]:
     """By node, the terms of which a form runs through it. Writes to `remaining` [N, T] how far their ends are."""
     through = [0] * len(children)
     for number, forms in enumerate(terms):
@@ -143,7 +146,7 @@ def _continuations(terms: Sequence[Forms], children: list[dict[int, int]], remai
             node = 0
             for depth, piece in enumerate(form):
                 through[node] |= 1 << number
-                remaining[node, number] = min(remaining[node, number], len(form) - depth)
+                remaining[node][number] = min(remaining[node][number], len(form) - depth)
                 node = children[node][piece]
     return through
 

@@ -1,6 +1,7 @@
 """The state of the search of all slots, on the host: the live hypotheses and their history."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -134,14 +135,17 @@ class Search:
         """The finished hypotheses of a slot, in the order in which they finished."""
         return self._endings[slot]
 
+    def pieces(self, slot: int, ending: Ending) -> tuple[int, ...]:
+        """The pieces of a finished hypothesis, without the end of sentence."""
+        beams = ending.beams
+        last = [] if ending.token_id == self._eos_id else [ending.token_id]
+        return (*self._pieces[slot, beams[1:], np.arange(1, len(beams))].tolist(), *last)
+
     def trace(self, slot: int, ending: Ending) -> Path:
         """The path of a finished hypothesis."""
-        beams, length = ending.beams, len(ending.beams)
-        positions = np.arange(length)
-        fed = self._pieces[slot, beams, positions][1:].tolist()
-        totals = np.append(self._log_probs[slot, beams, positions], ending.log_prob)
-        last = [] if ending.token_id == self._eos_id else [ending.token_id]
-        return Path((*fed, *last), tuple(np.diff(totals).tolist()))
+        totals = self._log_probs[slot, ending.beams, np.arange(len(ending.beams))].tolist()
+        totals.append(ending.log_prob)
+        return Path(self.pieces(slot, ending), tuple(after - before for before, after in pairwise(totals)))
 
     def live_pieces(self, slot: int) -> Ints:
         """[live hypotheses, pieces so far] of a slot."""

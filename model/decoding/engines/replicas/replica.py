@@ -18,7 +18,7 @@ from pathlib import Path
 
 import msgspec
 
-from dragoman.model.decoding.engines.lanes import Owner, Room
+from dragoman.model.decoding.engines.lanes import NUM_LOOKS, STALL_SECONDS, Owner, Room
 from dragoman.model.decoding.engines.replicas.messages import (
     VERSION,
     Failed,
@@ -43,13 +43,6 @@ ROOT = Path(__file__).parents[5]
 
 EXIT_SECONDS = 5.0
 """Seconds that a process may take to end after the connection is closed; then it is killed."""
-
-STALL_SECONDS = 30.0
-"""A process that has had work for this long and reported nothing meanwhile counts as stuck and is killed, by default. A
-working process reports its steps ten times a second, so only a single step could take this long."""
-
-NUM_LOOKS = 30
-"""How often in that time the front checks whether the process has work."""
 
 STEADY_SECONDS = 60.0
 """A process that lived this long is restarted at once when it ends; before younger ones the pause grows."""

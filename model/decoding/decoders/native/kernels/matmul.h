@@ -6,6 +6,7 @@
 #pragma once
 
 #include <algorithm>
+#include <vector>
 
 #include "buffer.h"
 #include "vector.h"
@@ -130,6 +131,18 @@ struct Float32 {
 // Weights are quantized once, a scale for each output; inputs on the fly, a scale for each row: v ≈ scale · q with q in
 // -127 … 127. Sums of products of integers are exact, so that nothing but the row itself decides its result.
 struct Int8 {
+    // Quantizes a row of weights, whose length is a multiple of LANES, and returns its scale.
+    static float quantize_weights(const float* row, int count, int8_t* quantized) {
+        Vec largest = Vec{};
+        for (int i = 0; i < count; i += LANES) largest = maximum(largest, absolute(load(row + i)));
+        const float scale = std::max(greatest(largest) / 127.0f, std::numeric_limits<float>::min());
+        for (int i = 0; i < count; i += LANES) {
+            const ByteVec bytes = low_bytes((IntVec)(load(row + i) / splat(scale) + splat(ROUNDER)));
+            std::memcpy(quantized + i, &bytes, sizeof bytes);
+        }
+        return scale;
+    }
+
     using Input = uint8_t;
     using Cached = Bfloat16;
 
@@ -178,12 +191,16 @@ struct Int8 {
 
         // Quantizes one output's weights, factor · row, and sets its bias.
         void set_row(int output, const float* row, float factor, float bias) {
-            float limit = 0;
-            for (int i = 0; i < num_inputs; ++i) limit = std::max(limit, std::fabs(row[i]));
-            const float scale = std::max(limit / 127.0f, std::numeric_limits<float>::min());
-            for (int i = 0; i < num_inputs; ++i)
-                weights_.data()[place(output, i)] = static_cast<int8_t>(std::nearbyint(row[i] / scale));
-            finish_row(output, scale * factor, bias);
+            quantized_.resize(num_inputs);
+            const float scale = quantize_weights(row, num_inputs, quantized_.data());
+            int8_t* to = weights_.data() + place(output, 0);
+            const int stride = panel_vectors(output / PANEL) * LANES * 4;
+            int32_t total = 0;
+            for (int i = 0; i < num_inputs; ++i) total += quantized_[i];
+            for (int i = 0; i < num_inputs; i += 4, to += stride) std::memcpy(to, &quantized_[i], 4);
+            scales_.data()[output] = scale * factor;
+            bias_.data()[output] = bias;
+            offsets_.data()[output] = -128 * total;
         }
 
         // Becomes the outputs `ids` of another matrix, whose rows lie one after the other in `rows` as well. A panel is
@@ -219,6 +236,7 @@ struct Int8 {
     private:
         Buffer<int8_t> weights_;  // [panel][num_inputs / 4][output in the panel][4]
         Buffer<float> scales_, bias_;
+        std::vector<int8_t> quantized_;  // scratch of set_row
         Buffer<int32_t> offsets_;  // -128 · the sum of each output's weights, which undoes the inputs' + 128
 
         static int rounded_up(int outputs) { return (outputs + LANES - 1) / LANES * LANES; }
@@ -226,13 +244,6 @@ struct Int8 {
             const int panel = output / PANEL;
             return static_cast<size_t>(panel) * PANEL * num_inputs +
                    static_cast<size_t>(input / 4) * panel_vectors(panel) * LANES * 4 + output % PANEL * 4 + input % 4;
-        }
-        void finish_row(int output, float scale, float bias) {
-            int32_t total = 0;
-            for (int i = 0; i < num_inputs; ++i) total += weights_.data()[place(output, i)];
-            scales_.data()[output] = scale;
-            bias_.data()[output] = bias;
-            offsets_.data()[output] = -128 * total;
         }
 
         template <int VECTORS>

@@ -69,8 +69,10 @@ public:
         if (row >= tensor.num_rows || tensor.num_columns > static_cast<int64_t>(size))
             throw std::invalid_argument("the tensor " + std::string(tensor.name) + " has the wrong shape");
         const size_t start = static_cast<size_t>(row) * tensor.num_columns;
-        for (int i = 0; i < tensor.num_columns; ++i)
-            values[i] = tensor.floats ? tensor.floats[start + i] : tensor.bytes[start + i] * tensor.scales[row];
+        if (tensor.floats)
+            std::copy_n(tensor.floats + start, tensor.num_columns, values);
+        else
+            for (int i = 0; i < tensor.num_columns; ++i) values[i] = tensor.bytes[start + i] * tensor.scales[row];
     }
     std::vector<float> vector(const std::string& name, int padded_size) const {
         std::vector<float> values(padded_size, 0.0f);
@@ -139,11 +141,7 @@ public:
         std::vector<float> row(width, 0.0f);
         for (int i = 0; i < tensor.num_rows; ++i) {
             TensorTable::read_row(tensor, i, row.data(), row.size());
-            float limit = 0;
-            for (const float value : row) limit = std::max(limit, std::fabs(value));
-            scales_[i] = std::max(limit / 127.0f, std::numeric_limits<float>::min());
-            for (int j = 0; j < width; ++j)
-                rows_[static_cast<size_t>(i) * width + j] = static_cast<int8_t>(std::nearbyint(row[j] / scales_[i]));
+            scales_[i] = Int8::quantize_weights(row.data(), width, &rows_[static_cast<size_t>(i) * width]);
         }
     }
     void look_up(int id, float factor, const float* addend, float* result) const {
