@@ -30,8 +30,10 @@ demo: .venv/.base ## Start a server with the bundled model, call it, show the an
 	@echo 'Now on your own:  .venv/bin/dragoman translate "Guten Morgen"'
 	@echo 'In this shell, `source .venv/bin/activate` makes it `dragoman`; `dragoman --help` lists the commands.'
 
-serve: .venv/.base ## Serve the bundled model over gRPC until Ctrl-C
-	@.venv/bin/dragoman serve
+serve: .venv/.base ## Serve the bundled model over gRPC and HTTP, with a page, until Ctrl-C
+	@.venv/bin/python -c 'import python_multipart, starlette, uvicorn' 2>/dev/null \
+		|| .venv/bin/python -m pip install -q -c constraints.txt -e '.[http]'
+	@.venv/bin/dragoman serve --http 127.0.0.1:5000
 
 test: .venv/.installed ## Run the tests
 	.venv/bin/python -m pytest

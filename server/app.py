@@ -252,7 +252,7 @@ async def _run_until_stopped(
     async with server:
         stop = catch_stop_signal()
         catch_reload_signal(server.reload)
-        page = f", and over HTTP on http://{server.http_address}" if server.http_address else ""
+        page = f"; the page is http://{server.http_address}" if server.http_address else ""
         announce(f"Dragoman serves {', '.join(server.model_names())} on {server.address}{page}")
         await stop.wait()
         last_resort.arm(server.drain_seconds + LATE_SECONDS)

@@ -19,6 +19,7 @@ from dragoman.server.http.deepl import DeepL
 from dragoman.server.http.gate import Gate
 from dragoman.server.http.jobs import Jobs
 from dragoman.server.http.libretranslate import LibreTranslate
+from dragoman.server.http.page.page import Page
 from dragoman.server.telemetry import Monitor
 
 
@@ -60,6 +61,7 @@ def make_app(
             Route("/healthz", is_alive, methods=["GET"]),
             Route("/readyz", is_ready, methods=["GET"]),
             Route("/metrics", metrics, methods=["GET"]),
+            *Page(translating, gate).routes(),
             *ContractApi(methods, gate).routes(),
             *LibreTranslate(translating, gate, jobs, config.http.max_file_bytes).routes(),
             *DeepL(translating, gate, jobs, config.http.max_file_bytes).routes(),

@@ -1,0 +1,243 @@
+/** Languages, swap, clear, undo, copy, theme and keys; choices are remembered. */
+
+import { call } from "./api.js";
+import { emit, on, recall, remember, state, update } from "./state.js";
+import { countCodePoints, directionOf } from "./text.js";
+
+const find = (id) => document.getElementById(id);
+const MAX_STEPS = 100;
+const steps = [];
+
+/** Replaces the text and perhaps languages, as one step that Undo takes back. */
+export function setText(text, { source = state.source, target = state.target } = {}) {
+  keepStep();
+  show({ text, source, target });
+}
+
+/** Notes the present text and languages as what Undo returns to. extra: called by it. */
+export function keepStep(restore = null) {
+  const { text, source, target } = state;
+  steps.push({ text, source, target, restore });
+  if (steps.length > MAX_STEPS) steps.shift();
+  find("undo").disabled = false;
+}
+
+/** Starts the controls, with the choices that were remembered. */
+export function startControls() {
+  const [source, target] = [find("source"), find("target")];
+  update({ languages: readLanguages() });
+  const address = new URLSearchParams(location.search);
+  const chosen = address.get("source") ?? recall("source", "auto");
+  update({ source: has(source, chosen) ? chosen : "auto" });
+  const into = address.get("target") ?? recall("target", "");
+  update({ target: has(target, into) ? into : target.value });
+  showLanguages();
+
+  source.addEventListener("change", () => choose({ source: source.value }));
+  target.addEventListener("change", () => choose({ target: target.value }));
+  find("swap").addEventListener("click", swap);
+  find("clear").addEventListener("click", clear);
+  find("undo").addEventListener("click", undo);
+  find("copy").addEventListener("click", copy);
+  find("translator").addEventListener("submit", (event) => event.preventDefault());
+  document.addEventListener("keydown", press);
+  startTheme();
+
+  on("result", showLanguages);
+  on("text", showButtons);
+  on("server", (server) => server === "up" && refreshLanguages());
+  on("fault", showNotice);
+  on("server", showNotice);
+  on("result", showNotice);
+  update({ text: find("text").value });
+  showButtons();
+}
+
+function readLanguages() {
+  const sources = [...find("source").options].filter((one) => one.value !== "auto");
+  return sources.map((one) => ({ code: one.value, name: one.text, targets: one.dataset.targets.split(" ") }));
+}
+
+async function refreshLanguages() {
+  let found;
+  try {
+    found = await call("GET", "/languages");
+  } catch {
+    return;
+  }
+  const names = new Map(found.map((one) => [one.code, one.name]));
+  const languages = found
+    .map((one) => ({ ...one, targets: one.targets.filter((code) => code !== one.code) }))
+    .filter((one) => one.targets.length);
+  const byName = (a, b) => names.get(a).localeCompare(names.get(b));
+  const targets = [...new Set(languages.flatMap((one) => one.targets))].sort(byName);
+  const sources = languages.map((one) => one.code).sort(byName);
+  const option = (code) => new Option(names.get(code), code);
+  find("source").replaceChildren(find("source").options[0], ...sources.map(option));
+  find("target").replaceChildren(...targets.map(option));
+  update({ languages });
+  if (!has(find("source"), state.source)) update({ source: "auto" });
+  if (!has(find("target"), state.target)) update({ target: targets[0] ?? "" });
+  showLanguages();
+}
+
+const has = (select, code) => [...select.options].some((one) => one.value === code);
+const nameOf = (code) => [...find("target").options, ...find("source").options].find((one) => one.value === code)?.text ?? code;
+
+/** The codes of the languages that translate into one. */
+const sourcesOf = (target) => state.languages.filter((one) => one.targets.includes(target)).map((one) => one.code);
+
+/** Changes a language; the other one gives way if no model translates between the two. */
+function choose(changes) {
+  let { source, target } = { ...state, ...changes };
+  const targets = state.languages.find((one) => one.code === source)?.targets;
+  if (targets && !targets.includes(target)) {
+    if (changes.source) target = targets.includes(state.source) ? state.source : targets[0];
+    else source = sourcesOf(target).includes(state.target) ? state.target : "auto";
+  }
+  update({ source, target });
+  remember("source", source);
+  remember("target", target);
+  showLanguages();
+}
+
+function showLanguages() {
+  const { result, source, target } = state;
+  const auto = find("source").options[0];
+  const isKnown = source === "auto" && result?.source && state.text.trim();
+  const label = isKnown ? `${nameOf(result.source)} (detected)` : "Detect the language";
+  if (auto.text !== label) auto.text = label;
+  find("source").value = source;
+  find("target").value = target;
+  const from = source === "auto" ? result?.source : source;
+  find("swap").disabled = !from || !sourcesOf(from).includes(target);
+  find("text").dir = directionOf(source);
+  find("mirror").dir = directionOf(source);
+  if (source === "auto") {
+    find("text").removeAttribute("lang");
+  } else {
+    find("text").lang = source;
+  }
+}
+
+function swap() {
+  const { result, source, target } = state;
+  const from = source === "auto" ? result?.source : source;
+  if (!from || find("swap").disabled) return;
+  const text = result?.isComplete ? result.stable : state.text;
+  setText(text, { source: target, target: from });
+}
+
+function clear() {
+  if (!state.text) return;
+  setText("");
+  find("text").focus();
+}
+
+function undo() {
+  const step = steps.pop();
+  if (!step) return;
+  find("undo").disabled = !steps.length;
+  show(step);
+  step.restore?.();
+}
+
+function show({ text, source, target }) {
+  find("text").value = text;
+  const isNew = source !== state.source || target !== state.target;
+  if (isNew) {
+    remember("source", source);
+    remember("target", target);
+  }
+  Object.assign(state, { source, target }); // without an event of their own: one translation, not three
+  state.text = text;
+  emit("text", text);
+  showLanguages();
+}
+
+async function copy() {
+  const text = state.result?.stable;
+  if (!text) return;
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {
+    const range = document.createRange(); // without HTTPS there is no clipboard
+    range.selectNodeContents(find("translation"));
+    getSelection().removeAllRanges();
+    getSelection().addRange(range);
+    document.execCommand("copy");
+  }
+  say("Copied.");
+  find("copy").textContent = "Copied";
+  setTimeout(() => (find("copy").textContent = "Copy"), 1500);
+}
+
+/** Says something to those who hear the page. */
+export function say(words) {
+  find("announcement").textContent = words;
+}
+
+function press(event) {
+  if (event.defaultPrevented || event.ctrlKey === event.altKey && !["Escape"].includes(event.key)) return;
+  const inText = document.activeElement === find("text");
+  if (event.altKey && event.code === "KeyS") swap();
+  else if (event.altKey && event.code === "KeyC") copy();
+  else if (event.key === "Escape" && inText && !event.isComposing) clear();
+  else return;
+  event.preventDefault();
+}
+
+function showButtons() {
+  const length = countCodePoints(state.text);
+  const most = Number(document.body.dataset.maxLength);
+  find("clear").disabled = !state.text;
+  find("count").textContent = length ? `${length.toLocaleString("en")} / ${most.toLocaleString("en")}` : "";
+  find("count").classList.toggle("over", length > most);
+  find("copy").disabled = !state.text.trim();
+}
+
+function showNotice() {
+  const notice = find("notice");
+  const { fault, server, result } = state;
+  notice.classList.toggle("fault", server === "down" || Boolean(fault));
+  if (server === "down") {
+    notice.textContent = "The server does not answer. The page goes on when it does.";
+  } else if (fault) {
+    notice.textContent = fault.message;
+    if (fault.status === 401 || fault.status === 403) addButton("Enter a token", () => find("open-access").click());
+  } else if (result?.isUnchanged) {
+    notice.textContent = `The text is in ${nameOf(result.source)} already.`;
+    const other = state.languages.find((one) => one.code === result.source)?.targets[0];
+    if (other) addButton(`Translate into ${nameOf(other)}`, () => choose({ target: other }));
+  } else {
+    notice.textContent = "";
+  }
+}
+
+function addButton(label, act) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.textContent = label;
+  button.addEventListener("click", act);
+  find("notice").append(button);
+}
+
+const THEMES = ["system", "light", "dark"];
+
+function startTheme() {
+  const button = find("theme");
+  find("top-tools").hidden = false;
+  const apply = (theme) => {
+    if (theme === "system") delete document.documentElement.dataset.theme;
+    else document.documentElement.dataset.theme = theme;
+    const words = theme === "system" ? "as the system" : theme;
+    button.setAttribute("aria-label", `Colours: ${words}`);
+    button.title = `Colours: ${words}`;
+  };
+  apply(recall("theme", "system"));
+  button.addEventListener("click", () => {
+    const theme = THEMES[(THEMES.indexOf(recall("theme", "system")) + 1) % THEMES.length];
+    remember("theme", theme === "system" ? null : theme);
+    apply(theme);
+  });
+}

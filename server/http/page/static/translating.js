@@ -1,0 +1,154 @@
+/** Keeps `state.result` the translation of `state.text`. */
+
+import { ApiError, events } from "./api.js";
+import { emit, on, state, update } from "./state.js";
+import { fromCodePoints } from "./text.js";
+
+const SHORT = 400;
+/** Characters up to which every keystroke is translated at once. */
+
+const LONGEST_WAIT_MS = 400;
+/** Longest pause after a keystroke in a long text. */
+
+const MAX_ATTEMPTS = 4;
+
+const contributions = [];
+let running = null;
+let timer = 0;
+let milliseconds = 60; // of the last long translation
+
+/** Calls `change` with the body of each request of a translation, to which it may add fields. */
+export function contribute(change) {
+  contributions.push(change);
+}
+
+/** The body of POST /v1/translateLive for a text. */
+export function describeRequest(text) {
+  const request = {
+    text,
+    targetLanguageCode: state.target,
+    returnOptions: { alignment: true, pieces: true, tokenLogProbs: true },
+  };
+  if (state.source) request.sourceLanguageCode = state.source;
+  for (const change of contributions) change(request);
+  return request;
+}
+
+/** Translates the text as it is now. */
+export function retranslate() {
+  clearTimeout(timer);
+  running?.abort();
+  running = null;
+  if (!state.text.trim() || !state.target) {
+    update({ result: null, fault: null, busy: false });
+    return;
+  }
+  running = new AbortController();
+  run(running);
+}
+
+/** Starts to keep the result up to date. */
+export function startTranslating() {
+  on("text", soon);
+  on("source", retranslate);
+  on("target", retranslate);
+  on("token", retranslate);
+  on("server", (server) => {
+    if (server === "up" && (state.fault || state.busy)) retranslate();
+  });
+}
+
+function soon() {
+  clearTimeout(timer);
+  if (state.text.length <= SHORT) {
+    retranslate();
+    return;
+  }
+  running?.abort();
+  timer = setTimeout(retranslate, Math.min(milliseconds, LONGEST_WAIT_MS));
+}
+
+async function run(controller) {
+  const begin = performance.now();
+  const { text } = state;
+  update({ busy: true, fault: null });
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await translate(text, controller);
+      break;
+    } catch (error) {
+      if (controller.signal.aborted) return;
+      if (!(error instanceof ApiError)) throw error;
+      const mayRetry = (error.status === 429 || error.status === 503) && attempt < MAX_ATTEMPTS;
+      update({ fault: error });
+      if (!mayRetry) {
+        update({ busy: false });
+        return;
+      }
+      await new Promise((resolve) => setTimeout(resolve, 1000 * (error.retryAfter || attempt)));
+      if (controller.signal.aborted) return;
+    }
+  }
+  if (text.length > SHORT) milliseconds = performance.now() - begin;
+  update({ busy: false, fault: null });
+  emit("translated", state.result);
+}
+
+async function translate(text, controller) {
+  const request = describeRequest(text);
+  const result = {
+    text,
+    source: state.source === "auto" ? "" : state.source,
+    target: state.target,
+    wasDetected: state.source === "auto",
+    isUnchanged: false,
+    stable: "",
+    unstable: "",
+    isComplete: false,
+    request,
+  };
+  for await (const message of events("/v1/translateLive", request, { signal: controller.signal })) {
+    if (controller.signal.aborted) return;
+    const { started, translation } = message;
+    if (started) {
+      result.source ||= started.sourceLanguageCode ?? "";
+      Object.assign(result, { model: started.model ?? "", revision: started.revision ?? "" });
+    }
+    if (translation?.error) throw new ApiError(translation.error.message, { status: 400 });
+    if (translation) complete(result, translation);
+    else Object.assign(result, { stable: message.stableText ?? "", unstable: message.unstableText ?? "" });
+    if (!translation && !message.stableText && !message.unstableText) continue; // the old translation stays meanwhile
+    state.result = result;
+    emit("result", result);
+  }
+  if (!result.isComplete) throw new ApiError("The server ended without a translation.", { status: 503 });
+}
+
+/** Adds to a result what its last message brings. */
+export function complete(result, translation) {
+  const hypothesis = translation.hypotheses?.[0] ?? {};
+  Object.assign(result, {
+    translation,
+    hypothesis,
+    isComplete: true,
+    isUnchanged: Boolean(translation.alreadyInTargetLanguage),
+    source: translation.detectedLanguageCode || result.source,
+    model: translation.model || result.model,
+    revision: translation.revision || result.revision,
+    stable: hypothesis.text ?? "",
+    unstable: "",
+  });
+  const inSource = fromCodePoints(result.text);
+  const inTarget = fromCodePoints(result.stable);
+  const span = (found, convert) => [convert(found?.begin ?? 0), convert(found?.end ?? 0)];
+  const both = (pair) => ({ source: span(pair.source, inSource), target: span(pair.target, inTarget) });
+  result.alignment = (hypothesis.alignment ?? []).map(both);
+  result.sentences = (hypothesis.sentences ?? []).map(both);
+  result.warnings = (hypothesis.warnings ?? []).map((one) => ({ kind: one.kind ?? "", ...both(one) }));
+  result.terms = (hypothesis.terms ?? []).map((one) => ({
+    source: one.source ?? "",
+    target: one.target ?? "",
+    span: one.span ? span(one.span, inTarget) : null,
+    reason: one.reason ?? "",
+  }));
+}
