@@ -155,6 +155,7 @@ class TranslationServer:
         await self._grpc.start()
         if self._http is not None:
             await self._http.start()
+        self._admission.quotas.usage.start()
         self._upkeep.start()
 
     async def stop(self) -> None:
@@ -180,6 +181,7 @@ class TranslationServer:
         await upkeep
         await self._grpc.close()
         await self._catalogue.close()
+        await self._admission.quotas.usage.stop()
         logger.info("stopped")
         await run_on_own_thread(self._monitor.stop, "dragoman-stop")
 

@@ -7,7 +7,10 @@ import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from dragoman.server.access.usage import Period
 
 UNKNOWN_METHOD = "unknown"
 """The method under which calls of nonexistent methods are counted: callers could invent any number of names."""
@@ -76,15 +79,22 @@ class Allowance(Protocol):
     def leave(self) -> None:
         """End an operation that `enter` counted."""
 
-    def charge(self, num_characters: int) -> float:
-        """Count characters and return 0, or return the seconds after which they may be sent."""
+    def charge(self, num_characters: int, num_calls: int = 0) -> float:
+        """Count characters and return 0, or return the seconds after which they may be sent. Raises
+        `server.access.quotas.ExhaustedError` if the caller's day or month does not allow them."""
+
+    def usage(self) -> "Sequence[Period]":
+        """What the caller has used of this day and of this month; nothing for one whose use is not counted."""
 
 
 class _Unlimited:
     def enter(self) -> None: ...
     def leave(self) -> None: ...
-    def charge(self, num_characters: int) -> float:
+    def charge(self, num_characters: int, num_calls: int = 0) -> float:
         return 0.0
+
+    def usage(self) -> "Sequence[Period]":
+        return ()
 
 
 UNLIMITED: Allowance = _Unlimited()

@@ -195,6 +195,11 @@ class AccessConfig(StrictModel):
     """Who may call."""
 
     tokens: FilePath | None = Field(None, description="File of bearer tokens; without it everybody may call.")
+    usage: FilePath | None = Field(
+        None,
+        description="SQLite file of this server alone that keeps over a restart what each token uses by day and month; "
+        "without it a restart forgets it.",
+    )
 
 
 class MetricsConfig(StrictModel):

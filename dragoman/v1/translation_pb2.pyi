@@ -1,3 +1,6 @@
+import datetime
+
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
@@ -604,6 +607,34 @@ class GetModelResponse(_message.Message):
     MODEL_FIELD_NUMBER: _ClassVar[int]
     model: Model
     def __init__(self, model: _Optional[_Union[Model, _Mapping]] = ...) -> None: ...
+
+class GetUsageRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class GetUsageResponse(_message.Message):
+    __slots__ = ("day", "month")
+    DAY_FIELD_NUMBER: _ClassVar[int]
+    MONTH_FIELD_NUMBER: _ClassVar[int]
+    day: UsagePeriod
+    month: UsagePeriod
+    def __init__(self, day: _Optional[_Union[UsagePeriod, _Mapping]] = ..., month: _Optional[_Union[UsagePeriod, _Mapping]] = ...) -> None: ...
+
+class UsagePeriod(_message.Message):
+    __slots__ = ("start_time", "end_time", "character_count", "call_count", "character_limit", "call_limit")
+    START_TIME_FIELD_NUMBER: _ClassVar[int]
+    END_TIME_FIELD_NUMBER: _ClassVar[int]
+    CHARACTER_COUNT_FIELD_NUMBER: _ClassVar[int]
+    CALL_COUNT_FIELD_NUMBER: _ClassVar[int]
+    CHARACTER_LIMIT_FIELD_NUMBER: _ClassVar[int]
+    CALL_LIMIT_FIELD_NUMBER: _ClassVar[int]
+    start_time: _timestamp_pb2.Timestamp
+    end_time: _timestamp_pb2.Timestamp
+    character_count: int
+    call_count: int
+    character_limit: int
+    call_limit: int
+    def __init__(self, start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., character_count: _Optional[int] = ..., call_count: _Optional[int] = ..., character_limit: _Optional[int] = ..., call_limit: _Optional[int] = ...) -> None: ...
 
 class GetServerRequest(_message.Message):
     __slots__ = ()

@@ -44,7 +44,8 @@ class TranslationServiceStub:
     RESOURCE_EXHAUSTED  the queue is full (QUEUE_FULL), or the caller's quota is used up (QUOTA_EXCEEDED, with a
     QuotaFailure). Retry after the milliseconds in the trailing metadata `grpc-retry-pushback-ms`
     (gRFC A6), which a RetryInfo repeats. If they are negative or missing, the message is too large
-    (ANSWER_TOO_LARGE), and a retry would fail as well.
+    (ANSWER_TOO_LARGE), or the token's day or month does not allow the call (QUOTA_EXHAUSTED, with
+    a RetryInfo that says when it ends), and a retry would fail as well.
     DEADLINE_EXCEEDED   the call's deadline has passed; the server has stopped working on it.
     UNAVAILABLE         the server is shutting down (SHUTTING_DOWN), it lost the process that worked on the call
     (REPLICA_LOST), its engine failed and restarts (ENGINE_FAILED), or it cannot be reached: retry.
@@ -114,6 +115,11 @@ class TranslationServiceStub:
                 request_serializer=dragoman_dot_v1_dot_translation__pb2.DeleteGlossaryRequest.SerializeToString,
                 response_deserializer=dragoman_dot_v1_dot_translation__pb2.DeleteGlossaryResponse.FromString,
                 _registered_method=True)
+        self.GetUsage = channel.unary_unary(
+                '/dragoman.v1.TranslationService/GetUsage',
+                request_serializer=dragoman_dot_v1_dot_translation__pb2.GetUsageRequest.SerializeToString,
+                response_deserializer=dragoman_dot_v1_dot_translation__pb2.GetUsageResponse.FromString,
+                _registered_method=True)
         self.GetServer = channel.unary_unary(
                 '/dragoman.v1.TranslationService/GetServer',
                 request_serializer=dragoman_dot_v1_dot_translation__pb2.GetServerRequest.SerializeToString,
@@ -140,7 +146,8 @@ class TranslationServiceServicer:
     RESOURCE_EXHAUSTED  the queue is full (QUEUE_FULL), or the caller's quota is used up (QUOTA_EXCEEDED, with a
     QuotaFailure). Retry after the milliseconds in the trailing metadata `grpc-retry-pushback-ms`
     (gRFC A6), which a RetryInfo repeats. If they are negative or missing, the message is too large
-    (ANSWER_TOO_LARGE), and a retry would fail as well.
+    (ANSWER_TOO_LARGE), or the token's day or month does not allow the call (QUOTA_EXHAUSTED, with
+    a RetryInfo that says when it ends), and a retry would fail as well.
     DEADLINE_EXCEEDED   the call's deadline has passed; the server has stopped working on it.
     UNAVAILABLE         the server is shutting down (SHUTTING_DOWN), it lost the process that worked on the call
     (REPLICA_LOST), its engine failed and restarts (ENGINE_FAILED), or it cannot be reached: retry.
@@ -240,6 +247,14 @@ class TranslationServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetUsage(self, request, context):
+        """Returns what the caller's token has used of this day and of this month; on a server without tokens, what all callers
+        together have used.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetServer(self, request, context):
         """Returns the server's version, limits and features.
         """
@@ -305,6 +320,11 @@ def add_TranslationServiceServicer_to_server(servicer, server):
                     request_deserializer=dragoman_dot_v1_dot_translation__pb2.DeleteGlossaryRequest.FromString,
                     response_serializer=dragoman_dot_v1_dot_translation__pb2.DeleteGlossaryResponse.SerializeToString,
             ),
+            'GetUsage': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetUsage,
+                    request_deserializer=dragoman_dot_v1_dot_translation__pb2.GetUsageRequest.FromString,
+                    response_serializer=dragoman_dot_v1_dot_translation__pb2.GetUsageResponse.SerializeToString,
+            ),
             'GetServer': grpc.unary_unary_rpc_method_handler(
                     servicer.GetServer,
                     request_deserializer=dragoman_dot_v1_dot_translation__pb2.GetServerRequest.FromString,
@@ -337,7 +357,8 @@ class TranslationService:
     RESOURCE_EXHAUSTED  the queue is full (QUEUE_FULL), or the caller's quota is used up (QUOTA_EXCEEDED, with a
     QuotaFailure). Retry after the milliseconds in the trailing metadata `grpc-retry-pushback-ms`
     (gRFC A6), which a RetryInfo repeats. If they are negative or missing, the message is too large
-    (ANSWER_TOO_LARGE), and a retry would fail as well.
+    (ANSWER_TOO_LARGE), or the token's day or month does not allow the call (QUOTA_EXHAUSTED, with
+    a RetryInfo that says when it ends), and a retry would fail as well.
     DEADLINE_EXCEEDED   the call's deadline has passed; the server has stopped working on it.
     UNAVAILABLE         the server is shutting down (SHUTTING_DOWN), it lost the process that worked on the call
     (REPLICA_LOST), its engine failed and restarts (ENGINE_FAILED), or it cannot be reached: retry.
@@ -633,6 +654,33 @@ class TranslationService:
             '/dragoman.v1.TranslationService/DeleteGlossary',
             dragoman_dot_v1_dot_translation__pb2.DeleteGlossaryRequest.SerializeToString,
             dragoman_dot_v1_dot_translation__pb2.DeleteGlossaryResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetUsage(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dragoman.v1.TranslationService/GetUsage',
+            dragoman_dot_v1_dot_translation__pb2.GetUsageRequest.SerializeToString,
+            dragoman_dot_v1_dot_translation__pb2.GetUsageResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -1,10 +1,11 @@
-"""Quotas of callers: concurrent calls, and characters over time."""
+"""Quotas of callers: concurrent calls, characters over time, and what a day and a month allow."""
 
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from dragoman.server.access.tokens import Token
+from dragoman.server.access.usage import Period, Usage
 
 CONCURRENCY_RETRY_SECONDS = 0.5
 """Retry pause for a caller with too many calls: about the duration of a call."""
@@ -21,6 +22,10 @@ class QuotaError(Exception):
         super().__init__(message)
         self.reason = reason
         self.retry_after = retry_after
+
+
+class ExhaustedError(QuotaError):
+    """A call beyond what the caller's day or month allows; retrying helps only when that is over."""
 
 
 @dataclass(slots=True)
@@ -46,9 +51,15 @@ class Quotas:
     """
 
     def __init__(
-        self, max_calls: int, max_calls_per_client: int, *, clock: Callable[[], float] = time.monotonic
+        self,
+        max_calls: int,
+        max_calls_per_client: int,
+        usage: Usage | None = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """clock: seconds."""
+        """usage: counts by day and month; by default in memory. clock: seconds."""
+        self.usage = usage or Usage()
         self._max_calls = max_calls
         self._max_calls_per_client = max_calls_per_client
         self._clock = clock
@@ -86,13 +97,28 @@ class Quotas:
         else:
             del self._num_calls_by_client[client]  # otherwise every past connection would stay in memory
 
-    def charge(self, token: Token | None, num_characters: int) -> float:
-        """Count characters that a token sends and return 0, or return the seconds after which it may send them.
+    def charge(self, token: Token | None, num_characters: int, num_calls: int = 0) -> float:
+        """Count characters, and calls, that a token sends and return 0, or return the seconds after which it may send
+        them. Raises ExhaustedError if its day or month does not allow them; they are not counted then.
 
         While the bucket holds one character, a text of any length may overdraw it, and later texts wait until it is
         filled again. So no text is ever too long, and in the long run the rate holds exactly.
         """
-        if token is None or token.characters_per_minute is None or not num_characters:
+        if not num_characters:
+            return 0.0
+        exceeded = self.usage.find_exceeded(token, num_characters, num_calls)
+        if exceeded is not None:
+            kind, period = exceeded.kind, exceeded.period
+            message = f"the quota of {exceeded.limit} {kind} per {period} does not allow this call"
+            raise ExhaustedError(f"{kind}_per_{period}", message, exceeded.seconds)
+        seconds = self._fill(token, num_characters)
+        if not seconds:
+            self.usage.add(token, num_characters, num_calls)
+        return seconds
+
+    def _fill(self, token: Token | None, num_characters: int) -> float:
+        """`charge` of the token's rate."""
+        if token is None or token.characters_per_minute is None:
             return 0.0
         now = self._clock()
         bucket = self._buckets.get(token.name)
@@ -105,8 +131,8 @@ class Quotas:
         return seconds
 
     def require(self, token: Token | None, num_characters: int) -> None:
-        """Count characters that a token sends. Raises QuotaError if it may not send them now."""
-        seconds = self.charge(token, num_characters)
+        """Count a call with characters that a token sends. Raises QuotaError if it may not send them now."""
+        seconds = self.charge(token, num_characters, 1)
         if seconds:
             assert token is not None
             allowed = token.characters_per_minute
@@ -135,6 +161,10 @@ class CallerAllowance:
         """See `Quotas.leave`."""
         self.quotas.leave(self._name)
 
-    def charge(self, num_characters: int) -> float:
+    def charge(self, num_characters: int, num_calls: int = 0) -> float:
         """See `Quotas.charge`."""
-        return self.quotas.charge(self.token, num_characters)
+        return self.quotas.charge(self.token, num_characters, num_calls)
+
+    def usage(self) -> tuple[Period, Period]:
+        """See `Usage.of`."""
+        return self.quotas.usage.of(self.token)

@@ -36,6 +36,10 @@ class TokenEntry(StrictModel):
     characters_per_minute: int | None = Field(
         None, ge=1, description="Characters of source texts; by default no limit."
     )
+    characters_per_day: int | None = Field(None, ge=1, description="The same, by day in UTC; a quota.")
+    characters_per_month: int | None = Field(None, ge=1, description="The same, by month in UTC; a quota.")
+    calls_per_day: int | None = Field(None, ge=1, description="Calls with texts, by day in UTC; a quota.")
+    calls_per_month: int | None = Field(None, ge=1, description="The same, by month in UTC; a quota.")
     max_priority: Literal["interactive", "batch"] = Field("interactive", description="The highest priority allowed.")
 
     @model_validator(mode="after")
@@ -75,6 +79,16 @@ class Token:
     max_concurrent_calls: int | None = None
     characters_per_minute: int | None = None
     max_priority: Priority = Priority.INTERACTIVE
+    characters_per_day: int | None = None
+    characters_per_month: int | None = None
+    calls_per_day: int | None = None
+    calls_per_month: int | None = None
+
+    @property
+    def has_quota(self) -> bool:
+        """Whether a day or a month has a limit."""
+        quotas = (self.characters_per_day, self.characters_per_month, self.calls_per_day, self.calls_per_month)
+        return any(quota is not None for quota in quotas)
 
 
 class TokenFile:
@@ -124,6 +138,10 @@ class TokenFile:
                 entry.max_concurrent_calls,
                 entry.characters_per_minute,
                 Priority.BATCH if entry.max_priority == "batch" else Priority.INTERACTIVE,
+                entry.characters_per_day,
+                entry.characters_per_month,
+                entry.calls_per_day,
+                entry.calls_per_month,
             )
             for entry in entries
         }

@@ -13,6 +13,8 @@ from dragoman.server.client.results import (
     ServerDescription,
     ServerLimits,
     TextError,
+    UsageDescription,
+    UsagePeriod,
 )
 from dragoman.server.client.stream_state import STREAM_WINDOW
 
@@ -34,4 +36,6 @@ __all__ = [
     "ServerLimits",
     "TextError",
     "Tls",
+    "UsageDescription",
+    "UsagePeriod",
 ]

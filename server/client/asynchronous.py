@@ -20,6 +20,7 @@ from dragoman.server.client.connection import (
     explain_silence,
     new_request_id,
 )
+from dragoman.server.client.descriptions import AsyncDescriptionCalls
 from dragoman.server.client.glossaries import AsyncGlossaryCalls
 from dragoman.server.client.queries import Query, Scoring, Search
 from dragoman.server.client.stream_state import MAX_GROUP_LENGTH, MAX_GROUP_SIZE, STREAM_WINDOW, StreamState, pack
@@ -35,7 +36,7 @@ Value = TypeVar("Value")
 Texts = Iterable[str] | AsyncIterable[str]
 
 
-class AsyncClient(AsyncGlossaryCalls):
+class AsyncClient(AsyncDescriptionCalls, AsyncGlossaryCalls):
     """`Client` for asyncio; use it with `async with`, on one event loop. Cancelling a task cancels its call."""
 
     def __init__(
@@ -127,22 +128,6 @@ class AsyncClient(AsyncGlossaryCalls):
     ) -> list[list[results.LanguageCandidate]]:
         """See `Client.detect_language`."""
         return await self._ask(queries.detect_language(texts, max_candidates))
-
-    async def list_models(self) -> list[results.ModelDescription]:
-        """See `Client.list_models`."""
-        models, page_token = await self._ask(queries.list_models(""))
-        while page_token:
-            page, page_token = await self._ask(queries.list_models(page_token))
-            models += page
-        return models
-
-    async def get_model(self, name: str) -> results.ModelDescription:
-        """See `Client.get_model`."""
-        return await self._ask(queries.get_model(name))
-
-    async def get_server(self) -> results.ServerDescription:
-        """See `Client.get_server`."""
-        return await self._ask(queries.get_server())
 
     async def _ask(self, query: Query[Answer]) -> Answer:
         request_id = new_request_id()

@@ -20,14 +20,13 @@ from dragoman.server.client.connection import (
     explain_silence,
     new_request_id,
 )
+from dragoman.server.client.descriptions import DescriptionCalls
 from dragoman.server.client.glossaries import GlossaryCalls
 from dragoman.server.client.queries import Query, Scoring, Search
 from dragoman.server.client.results import (
     LanguageCandidate,
     LiveTranslation,
-    ModelDescription,
     ScoreResult,
-    ServerDescription,
     TranslationResult,
     require,
     require_all,
@@ -41,7 +40,7 @@ from dragoman.v1 import translation_pb2_grpc
 Answer = TypeVar("Answer")
 
 
-class Client(GlossaryCalls):
+class Client(DescriptionCalls, GlossaryCalls):
     """A connection to a server; a context manager. Threads may share it.
 
     Every method raises InvalidInputError for a wrong request, NotFoundError for an unknown model or language, and
@@ -154,22 +153,6 @@ class Client(GlossaryCalls):
     def detect_language(self, texts: str | Iterable[str], *, max_candidates: int = 1) -> list[list[LanguageCandidate]]:
         """The most likely languages of each text, at most `max_candidates`; none for a text without letters."""
         return self._ask(queries.detect_language(texts, max_candidates))
-
-    def list_models(self) -> list[ModelDescription]:
-        """The loaded models, without their cards."""
-        models, page_token = self._ask(queries.list_models(""))
-        while page_token:
-            page, page_token = self._ask(queries.list_models(page_token))
-            models += page
-        return models
-
-    def get_model(self, name: str) -> ModelDescription:
-        """One model with its card."""
-        return self._ask(queries.get_model(name))
-
-    def get_server(self) -> ServerDescription:
-        """The server's version, limits and features."""
-        return self._ask(queries.get_server())
 
     def _ask(self, query: Query[Answer]) -> Answer:
         request_id = new_request_id()

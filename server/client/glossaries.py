@@ -1,17 +1,14 @@
 """The server's named glossaries, in the clients."""
 
-from collections.abc import Awaitable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 from dragoman.model.errors import InvalidInputError, NotFoundError
-from dragoman.server.client.queries import Query
+from dragoman.server.client.queries import Asks, AsksLater, Query
 from dragoman.translation.terms.glossary import Glossary
 from dragoman.translation.terms.reading import parse_glossary
 from dragoman.v1 import translation_pb2 as pb
-
-Answer = TypeVar("Answer")
 
 _FORMATS = {
     "tsv": pb.GLOSSARY_FORMAT_TSV,
@@ -63,18 +60,10 @@ def _read(message: Any) -> GlossaryDescription:
     return GlossaryDescription(message.name, tuple(message.language_codes), message.entry_count)
 
 
-class _Asks(Protocol):
-    def _ask(self, query: Query[Answer]) -> Answer: ...
-
-
-class _AsksLater(Protocol):
-    def _ask(self, query: Query[Answer]) -> Awaitable[Answer]: ...
-
-
 class GlossaryCalls:
     """The blocking client's methods."""
 
-    def create_glossary(self: _Asks, name: str, path: str | Path) -> GlossaryDescription:
+    def create_glossary(self: Asks, name: str, path: str | Path) -> GlossaryDescription:
         """Store a file's glossary on the server, for all of its callers; see `translation.terms.reading`.
 
         Raises NotFoundError for a file that cannot be read, InvalidInputError for what is wrong in it, ServerError
@@ -82,15 +71,15 @@ class GlossaryCalls:
         """
         return self._ask(_create(name, Path(path)))
 
-    def get_glossary(self: _Asks, name: str) -> Glossary:
+    def get_glossary(self: Asks, name: str) -> Glossary:
         """A glossary of the server. Raises NotFoundError."""
         return self._ask(_get(name))
 
-    def list_glossaries(self: _Asks) -> list[GlossaryDescription]:
+    def list_glossaries(self: Asks) -> list[GlossaryDescription]:
         """The server's glossaries, by name."""
         return self._ask(_list())
 
-    def delete_glossary(self: _Asks, name: str) -> None:
+    def delete_glossary(self: Asks, name: str) -> None:
         """Delete a glossary of the server. Raises NotFoundError."""
         self._ask(_delete(name))
 
@@ -98,18 +87,18 @@ class GlossaryCalls:
 class AsyncGlossaryCalls:
     """The asynchronous client's methods."""
 
-    async def create_glossary(self: _AsksLater, name: str, path: str | Path) -> GlossaryDescription:
+    async def create_glossary(self: AsksLater, name: str, path: str | Path) -> GlossaryDescription:
         """See `Client.create_glossary`."""
         return await self._ask(_create(name, Path(path)))
 
-    async def get_glossary(self: _AsksLater, name: str) -> Glossary:
+    async def get_glossary(self: AsksLater, name: str) -> Glossary:
         """See `Client.get_glossary`."""
         return await self._ask(_get(name))
 
-    async def list_glossaries(self: _AsksLater) -> list[GlossaryDescription]:
+    async def list_glossaries(self: AsksLater) -> list[GlossaryDescription]:
         """See `Client.list_glossaries`."""
         return await self._ask(_list())
 
-    async def delete_glossary(self: _AsksLater, name: str) -> None:
+    async def delete_glossary(self: AsksLater, name: str) -> None:
         """See `Client.delete_glossary`."""
         await self._ask(_delete(name))

@@ -1,8 +1,8 @@
 """The queries of both clients: requests from keyword arguments, and the reading of responses."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, Literal, TypedDict, TypeVar
+from typing import Any, Generic, Literal, Protocol, TypedDict, TypeVar
 
 from dragoman.model.decoding.search_options import SEARCH_OPTION_NAMES, LengthNormalization, SearchArguments
 from dragoman.model.errors import InvalidInputError, InvalidRequestError
@@ -13,12 +13,14 @@ from dragoman.server.client.results import (
     ScoreResult,
     ServerDescription,
     TranslationResult,
+    UsageDescription,
     read_detections,
     read_live,
     read_model,
     read_result,
     read_score_result,
     read_server,
+    read_usage,
 )
 from dragoman.translation.terms.glossary import Glossary, forms_in
 from dragoman.v1 import translation_pb2 as pb
@@ -86,6 +88,18 @@ class Query(Generic[Answer]):
     method: str
     request: Any
     read: Callable[[Any], Answer]
+
+
+class Asks(Protocol):
+    """The blocking client, for its methods in other files."""
+
+    def _ask(self, query: Query[Answer]) -> Answer: ...
+
+
+class AsksLater(Protocol):
+    """The asynchronous client."""
+
+    def _ask(self, query: Query[Answer]) -> Awaitable[Answer]: ...
 
 
 def translate(texts: str | Iterable[str], to: str, search: Mapping[str, Any]) -> Query[list[TranslationResult]]:
@@ -160,6 +174,11 @@ def get_model(name: str) -> Query[ModelDescription]:
 def get_server() -> Query[ServerDescription]:
     """The query of GetServer."""
     return Query("GetServer", pb.GetServerRequest(), read_server)
+
+
+def get_usage() -> Query[UsageDescription]:
+    """The query of GetUsage."""
+    return Query("GetUsage", pb.GetUsageRequest(), read_usage)
 
 
 def _text_list(texts: str | Iterable[str]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TypeAlias, TypeVar, get_args
 
 import numpy as np
@@ -118,6 +119,26 @@ class ServerDescription:
     version: str
     limits: ServerLimits
     features: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class UsagePeriod:
+    """A day or a month in UTC, with the characters and calls of it; the limits are None if there is none."""
+
+    begin: datetime
+    end: datetime
+    num_characters: int
+    num_calls: int
+    max_characters: int | None
+    max_calls: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class UsageDescription:
+    """What a token has used."""
+
+    day: UsagePeriod
+    month: UsagePeriod
 
 
 TranslationResult: TypeAlias = Translation | TextError
@@ -246,6 +267,22 @@ def read_server(response: pb.GetServerResponse) -> ServerDescription:
         response.version,
         ServerLimits(limits.max_texts, limits.max_text_length, limits.max_sentences, limits.max_message_bytes),
         frozenset(response.features),
+    )
+
+
+def read_usage(response: pb.GetUsageResponse) -> UsageDescription:
+    """As it was sent."""
+    return UsageDescription(_read_period(response.day), _read_period(response.month))
+
+
+def _read_period(period: pb.UsagePeriod) -> UsagePeriod:
+    return UsagePeriod(
+        period.start_time.ToDatetime(UTC),
+        period.end_time.ToDatetime(UTC),
+        period.character_count,
+        period.call_count,
+        period.character_limit if period.HasField("character_limit") else None,
+        period.call_limit if period.HasField("call_limit") else None,
     )
 
 

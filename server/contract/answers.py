@@ -10,6 +10,7 @@ from google.protobuf.message import Message
 from numpy.typing import NDArray
 
 from dragoman.model.config import Direction
+from dragoman.server.access.usage import Period
 from dragoman.server.config import LimitsConfig
 from dragoman.server.scheduling.interfaces import ServedTranslator
 from dragoman.server.scheduling.worker import TextFailure
@@ -203,6 +204,20 @@ def _text(value: object) -> str:
 def write_direction(direction: Direction) -> pb.LanguagePair:
     """The message of a direction."""
     return pb.LanguagePair(source_language_code=direction.source, target_language_code=direction.target)
+
+
+def write_usage(periods: Sequence[Period]) -> pb.GetUsageResponse:
+    """A caller's day and month; empty for one whose use is not counted."""
+    response = pb.GetUsageResponse()
+    for message, period in zip((response.day, response.month), periods, strict=False):
+        message.start_time.FromSeconds(round(period.begin))
+        message.end_time.FromSeconds(round(period.end))
+        message.character_count, message.call_count = period.characters, period.calls
+        if period.max_characters is not None:
+            message.character_limit = period.max_characters
+        if period.max_calls is not None:
+            message.call_limit = period.max_calls
+    return response
 
 
 def write_server(limits: LimitsConfig, features: Sequence[str]) -> pb.GetServerResponse:

@@ -16,6 +16,7 @@ from dragoman.server.contract.answers import (
     write_outcomes,
     write_scores,
     write_server,
+    write_usage,
 )
 from dragoman.server.contract.requests import read_order, read_score_order
 from dragoman.server.contract.streaming import write_started
@@ -154,6 +155,10 @@ class Methods:
         with self._catalogue.get(request.name) as lease:
             response = pb.GetModelResponse(model=write_model(lease.translator, lease.card))
         return check_size(response, self._limits)
+
+    async def get_usage(self, _: pb.GetUsageRequest, call: CallContext) -> pb.GetUsageResponse:
+        """What the caller has used."""
+        return write_usage(call.allowance.usage())
 
     async def get_server(self, _: pb.GetServerRequest, __: CallContext) -> pb.GetServerResponse:
         """Describe the server; constant while it runs."""

@@ -209,12 +209,13 @@ class _Visit:
 
     async def _paced(self, requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
         """Read a stream no faster than the caller's rate of characters allows."""
-        before = self._call.num_characters
+        before, num_calls = self._call.num_characters, 1
         async for request in requests:
             num_characters = self._call.num_characters - before
             before = self._call.num_characters
-            while seconds := self._quotas.charge(self._token, num_characters):
+            while seconds := self._quotas.charge(self._token, num_characters, num_calls):
                 await self._sleep(seconds)
+            num_calls = 0 if num_characters else num_calls
             yield request
 
     def _read(self, raw: bytes) -> Any:

@@ -62,6 +62,7 @@ class ContractApi:
             JsonMethod("/v1/glossaries", pb.ListGlossariesRequest, m.list_glossaries, "GET"),
             JsonMethod("/v1/glossaries/{name}", pb.GetGlossaryRequest, m.get_glossary, "GET"),
             JsonMethod("/v1/glossaries/{name}", pb.DeleteGlossaryRequest, m.delete_glossary, "DELETE"),
+            JsonMethod("/v1/usage", pb.GetUsageRequest, m.get_usage, "GET"),
             JsonMethod("/v1/server", pb.GetServerRequest, m.get_server, "GET"),
         ]
 

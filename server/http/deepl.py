@@ -1,6 +1,7 @@
 """DeepL's API, version 2, for its clients as they are: texts, documents, languages."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 from starlette.requests import Request
@@ -13,7 +14,7 @@ from dragoman.server.http.deepl_xml import XmlOptions, translate_xml
 from dragoman.server.http.gate import Gate, Visit
 from dragoman.server.http.jobs import DONE, FAILED, QUEUED, TRANSLATING, Job, Jobs
 from dragoman.server.scheduling.worker import TextFailure
-from dragoman.server.translating.faults import Fault
+from dragoman.server.translating.faults import QUOTA_EXHAUSTED, Fault
 from dragoman.server.translating.orders import AUTO, Outcome, TranslationOrder
 from dragoman.server.translating.translating import Translating
 from dragoman.translation.languages import find_language, name_of_language
@@ -25,6 +26,9 @@ REFUSED = ("style_id", "custom_instructions", "translation_memory_id")
 """Fields that ask for what this server does not have."""
 
 FORMALITIES = ("default", "prefer_more", "prefer_less", "more", "less")
+
+UNLIMITED_CHARACTERS = 10**12
+"""What DeepL gives as the limit of an account without one."""
 
 _SECONDS_REMAINING = 1
 
@@ -57,6 +61,7 @@ class DeepL:
             read("/v2/document/{id}", "document_status", self.document_status),
             read("/v2/document/{id}/result", "document_result", self.document_result),
             read("/v2/languages", "languages", self.languages),
+            read("/v2/usage", "usage", self.usage),
         ]
 
     def present(self, request: Request, body: Body | None) -> str:
@@ -68,7 +73,7 @@ class DeepL:
         """DeepL answers 403 to unknown keys, without a body, and 456 if a quota is used up."""
         if status == 401:
             return JSONResponse({"message": "Forbidden"}, 403)
-        return JSONResponse({"message": fault.message}, status)
+        return JSONResponse({"message": fault.message}, 456 if fault.reason == QUOTA_EXHAUSTED else status)
 
     async def translate(self, visit: Visit) -> Response:
         """POST /v2/translate."""
@@ -146,6 +151,20 @@ class DeepL:
             [{"language": code, "name": name_of_language(code), "supports_formality": False} for code in names]
         )
 
+    async def usage(self, visit: Visit) -> Response:
+        """GET /v2/usage: of the month, or of the day if that alone has a limit."""
+        day, month = visit.admission.quotas.usage.of(visit.token)
+        is_daily = month.max_characters is None and day.max_characters is not None
+        period = day if is_daily else month
+        return JSONResponse(
+            {
+                "character_count": period.characters,
+                "character_limit": period.max_characters or UNLIMITED_CHARACTERS,
+                "start_time": _write_time(period.begin),
+                "end_time": _write_time(period.end),
+            }
+        )
+
     async def _translate_xml(
         self, visit: Visit, order: TranslationOrder, text: str, options: XmlOptions
     ) -> tuple[str, str]:
@@ -210,3 +229,7 @@ def _read_outcome(place: int, outcome: Outcome) -> tuple[str, str]:
 def code_of(language: str, *, keeps_region: bool = False) -> str:
     """A language as DeepL writes it: "DE", or "PT-BR" with its region."""
     return language.upper() if keeps_region else language.split("-")[0].upper()
+
+
+def _write_time(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

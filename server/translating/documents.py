@@ -29,10 +29,10 @@ _T = TypeVar("_T")
 async def translate_file(
     translating: Translating, order: TranslationOrder, content: bytes, name: str, call: CallContext
 ) -> tuple[bytes, int]:
-    """The translation of a file, and the number of characters that were translated. name: of the file, for its format
-    and for messages.
+    """The translation of a file, and the number of characters that were translated, with which the caller is charged.
+    name: of the file, for its format and for messages.
 
-    Raises InvalidInputError for a broken file, and the errors of `Translating`.
+    Raises InvalidInputError for a broken file, `server.access.quotas.ExhaustedError`, and the errors of `Translating`.
     """
     document = await asyncio.to_thread(open_document, content, None, name, _options(order, order.source_language))
     source = await find_source(translating, order, document)
@@ -40,6 +40,9 @@ async def translate_file(
         raise InvalidInputError(f"Source and target language are the same: the document is in {source}")
     if source != order.source_language:  # formats want to know it
         document = await asyncio.to_thread(open_document, content, None, name, _options(order, source))
+    num_characters = sum(len(segment.text) for segment in document.segments if not segment.is_kept)
+    while seconds := call.allowance.charge(num_characters, 1):
+        await asyncio.sleep(seconds)
     order = replace(order, source_language=source, priority=Priority.BATCH)
     return await translate_opened(translating, order, document, call)
 

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 
 from dragoman.model.errors import DragomanError, InvalidInputError, InvalidRequestError, NotFoundError
-from dragoman.server.access.quotas import QuotaError
+from dragoman.server.access.quotas import ExhaustedError, QuotaError
 from dragoman.server.scheduling.scheduler import QueueFullError
 from dragoman.server.scheduling.worker import DeadlineError, EngineError, ReplicaLostError, WorkerClosedError
 from dragoman.server.translating.glossaries import GlossariesFullError, GlossaryExistsError, NoGlossariesError
@@ -14,6 +14,9 @@ MAX_MESSAGE_BYTES = 1024
 
 UNFORESEEN = "the server failed; its log has the reason"
 """Message of an unexpected error."""
+
+QUOTA_EXHAUSTED = "QUOTA_EXHAUSTED"
+"""Reason of a call beyond what its caller's day or month allows."""
 
 _FIELD = re.compile(r"([a-z][a-z0-9_]*(?:\[[^\]]*\])?(?:\.[a-z0-9_]+)*): ")
 """Name of the faulty field, at the beginning of a message."""
@@ -45,6 +48,7 @@ _KINDS: tuple[tuple[type[Exception], str, str], ...] = (
     (InvalidInputError, "INVALID_ARGUMENT", ""),
     (NotFoundError, "NOT_FOUND", ""),
     (QueueFullError, "RESOURCE_EXHAUSTED", "QUEUE_FULL"),
+    (ExhaustedError, "RESOURCE_EXHAUSTED", QUOTA_EXHAUSTED),
     (QuotaError, "RESOURCE_EXHAUSTED", "QUOTA_EXCEEDED"),
     (TooLargeError, "RESOURCE_EXHAUSTED", "ANSWER_TOO_LARGE"),
     (GlossariesFullError, "RESOURCE_EXHAUSTED", "GLOSSARIES_FULL"),

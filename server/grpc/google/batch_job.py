@@ -100,6 +100,7 @@ class BatchJob:
         self._submitted = _now()
         self._literal_rows: dict[Path, list[int]] = {}
         self._num_total = self._num_translated = self._num_failed = 0
+        self._num_calls = 1  # yet to be counted
 
     def metadata(self) -> Message:
         """types.BatchTranslateMetadata."""
@@ -181,8 +182,9 @@ class BatchJob:
         async with aclosing(self._windows(item)) as windows:
             async for window in windows:
                 num_characters = sum(len(row.text) for row in window)
-                while seconds := self._caller.allowance.charge(num_characters):
+                while seconds := self._caller.allowance.charge(num_characters, self._num_calls):
                     await asyncio.sleep(seconds)
+                self._num_calls = 0
                 yield window
 
     async def _translate_file(self, item: Input, target: Target) -> None:

@@ -84,6 +84,10 @@ class TranslationService(translation_pb2_grpc.TranslationServiceServicer):
         """Delete a glossary."""
         return await self._answer(context, "DeleteGlossary", self._methods.delete_glossary, request)
 
+    async def GetUsage(self, request: pb.GetUsageRequest, context: Context) -> pb.GetUsageResponse:
+        """What the caller has used."""
+        return await self._answer(context, "GetUsage", self._methods.get_usage, request)
+
     async def GetServer(self, request: pb.GetServerRequest, context: Context) -> pb.GetServerResponse:
         """Describe the server."""
         return await self._answer(context, "GetServer", self._methods.get_server, request)

@@ -1,6 +1,7 @@
 """DeepL's methods as its clients call them."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -109,3 +110,39 @@ def test_languages_are_those_of_the_models() -> None:
         assert [one["language"] for one in server.get("/v2/languages?type=source").json] == ["DE", "EN"]
         assert [one["language"] for one in server.get("/v2/languages?type=target").json] == ["EN-GB", "EN-US", "PT-BR"]
         assert server.get("/v2/languages?type=other").status == 400
+
+
+def test_usage_is_the_months_and_an_exhausted_quota_is_456(tmp_path: Path) -> None:
+    tokens = tmp_path / "tokens.toml"
+    tokens.write_text('[[tokens]]\nname = "a"\ntoken = "one"\ncharacters_per_month = 10\n')
+    key = {"authorization": "DeepL-Auth-Key one"}
+    access = {"tokens": str(tokens), "usage": str(tmp_path / "usage.sqlite")}
+    with http_server(FakeTranslator(), access=access) as server:
+        order = {"text": ["a b c"], "target_lang": "DE", "source_lang": "EN"}
+        assert server.send("/v2/translate", order, **key).status == 200
+        found = server.get("/v2/usage", **key).json
+        assert (found["character_count"], found["character_limit"]) == (5, 10)
+        assert found["start_time"].endswith("-01T00:00:00Z")
+        refused = server.send("/v2/translate", order | {"text": ["a b c d"]}, **key)
+        assert (refused.status, refused.json["message"]) == (
+            456,
+            "the quota of 10 characters per month does not allow this call",
+        )
+        same = server.send("/translate", {"q": "a b c d", "source": "en", "target": "de", "api_key": "one"})
+        assert (same.status, "retry-after" in same.headers) == (429, True)
+    with http_server(FakeTranslator(), access=access) as server:
+        usage = server.get("/v1/usage", authorization="Bearer one").json
+        assert (usage["month"]["characterCount"], usage["month"]["characterLimit"]) == ("5", "10")
+        assert usage["day"]["callCount"] == "1"
+        document = server.send_file("/v2/document", {"target_lang": "DE"}, "a.txt", ENGLISH.encode(), **key).json
+        path, body = f"/v2/document/{document['document_id']}", {"document_key": document["document_key"]}
+        while (state := server.send(path, body, **key).json)["status"] not in ("done", "error"):
+            pass
+        assert state["message"].startswith("the quota of 10 characters per month")
+
+
+def test_usage_without_a_quota_has_deepls_largest_limit() -> None:
+    with http_server(FakeTranslator()) as server:
+        server.send("/v2/translate", {"text": ["a b"], "target_lang": "DE", "source_lang": "EN"})
+        found = server.get("/v2/usage").json
+        assert (found["character_count"], found["character_limit"]) == (3, 10**12)
