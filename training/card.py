@@ -80,6 +80,8 @@ def _training_lines(facts: Mapping[str, Any]) -> list[str]:
     origin = facts.get("run", {}).get("initialization", {}).get("bundle")
     if origin:  # whose data and licence count, too
         lines.append(f"| began with | {origin} |")
+    if share := facts.get("initial_share"):
+        lines.append(f"| share of those weights | {share:.0%} |")
     averaged = ", ".join(map(str, facts.get("averaged_checkpoints", [])))
     return [*lines, f"| averaged checkpoints | {averaged or 'none'} |"]
 

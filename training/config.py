@@ -4,7 +4,7 @@ import json
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -138,6 +138,13 @@ class AveragingConfig(StrictModel):
     ema_decay: float = Field(
         0.0, ge=0, lt=1, description="Decay of the moving average after its warm-up, such as 0.999; 0: no average."
     )
+    initial_shares: tuple[Annotated[float, Field(ge=0, lt=1)], ...] = Field(
+        (),
+        strict=False,
+        description="Shares of the initial bundle's weights in means with the run's, such as [0.5, 0.3, 0]. "
+        "Validations measure the mean with the first share; the end of the run tries the others. The bundle's share "
+        "keeps what it knew (Wortsman et al. 2022).",
+    )
 
 
 class InitializationConfig(StrictModel):
@@ -200,6 +207,8 @@ class RunConfig(StrictModel):
             raise ValueError(
                 'initialization.vocabulary = "extend" goes with neither vocabulary.source_file nor joint = false'
             )
+        if self.averaging.initial_shares and begin.bundle is None:
+            raise ValueError("averaging.initial_shares needs initialization.bundle, whose weights they are of")
         limited = [name for name, dev in self.data.dev_sets.items() if dev.max_loss is not None]
         if limited and begin.bundle is None:
             raise ValueError(f"data.dev.{limited[0]}.max_loss needs initialization.bundle, whose BLEU it is about")

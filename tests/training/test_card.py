@@ -50,6 +50,13 @@ def test_the_card_tells_what_the_configuration_knows() -> None:
         assert line in lines
 
 
+def test_a_blend_tells_the_initial_bundle_s_share() -> None:
+    begun = {"run": {"initialization": {"bundle": "en-de"}}, "initial_share": 0.3}
+    lines = model_card(bundle_config(provenance=begun)).splitlines()
+    assert "| began with | en-de |" in lines
+    assert "| share of those weights | 30% |" in lines
+
+
 def test_a_mean_of_bundles_tells_whose() -> None:
     provenance = {"mean_of": [{"bundle": "a", "revision": "01"}, {"bundle": "runs/b/best", "revision": "02"}]}
     lines = model_card(bundle_config(provenance=provenance)).splitlines()

@@ -64,6 +64,18 @@ def mean_of(weights: Iterable[Mapping[str, Tensor]]) -> dict[str, Tensor]:
     return {name: (tensor / count).float() for name, tensor in total.items()}
 
 
+def network_weights(network: nn.Module) -> list[Tensor]:
+    """Copies of a network's weights, in its own order."""
+    return [weight.detach().clone() for weight in network.parameters()]
+
+
+@torch.no_grad()
+def blend_weights(network: nn.Module, first: Iterable[Tensor], last: Iterable[Tensor], share: float) -> None:
+    """Gives a network the mean of two networks' weights, in its own order. share: of the first, 0 to 1."""
+    for weight, one, other in zip(network.parameters(), first, last, strict=True):
+        weight.copy_(other.lerp(one, share))
+
+
 def average_bundles(names_or_paths: Sequence[str], output: Path, storage: Storage) -> BundleConfig:
     """Writes a bundle with the mean of several bundles' weights: a model soup (Wortsman et al. 2022). It is useful only
     for models fine-tuned from the same one.

@@ -18,7 +18,9 @@ def describe_outcome(record: RunRecord) -> list[str]:
     validations = [(one.update, one.values["bleu"]) for one in record.of_kind("validation") if "bleu" in one.values]
     update, bleu = kept.get("updates", 0), kept.get("dev_bleu", 0.0)
     averaged = kept.get("averaged_checkpoints") or []
-    if averaged:
+    if share := kept.get("initial_share"):
+        lines = [f"Kept: update {update:,} with {share:.0%} of the initial bundle's weights, dev BLEU {bleu:.1f}"]
+    elif averaged:
         lines = [f"Kept: the mean of {len(averaged)} checkpoints, dev BLEU {bleu:.1f}, better than each validation's"]
     elif update == 0:
         lines = [f"Kept: the bundle that the run began with, dev BLEU {bleu:.1f}: no update made it better"]

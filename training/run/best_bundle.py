@@ -53,7 +53,14 @@ class BestBundle:
         except (InvalidInputError, KeyError, TypeError, ValueError):
             return -1.0
 
-    def offer(self, network: Transformer, progress: Progress, values: dict[str, float], averaged: list[int]) -> bool:
+    def offer(
+        self,
+        network: Transformer,
+        progress: Progress,
+        values: dict[str, float],
+        averaged: list[int],
+        share: float = 0.0,
+    ) -> bool:
         """See `training.run.trainer.Offer`. Raises DragomanError when the bundle cannot be written."""
         bleu = values[DECISIVE]
         if bleu <= self.bleu:
@@ -70,6 +77,7 @@ class BestBundle:
             "target_tokens": progress.target_tokens,
             "hours": round(progress.seconds / 3600, 2),
             "averaged_checkpoints": averaged,
+            **({"initial_share": share} if share else {}),
             "date": time.strftime("%Y-%m-%d"),
             **self.start,
             "seed": self.config.seed,

@@ -42,12 +42,19 @@ class Results:
     validate: Validator
     translations: DevTranslations
 
-    def offer(self, network: Transformer, progress: Progress, values: dict[str, float], averaged: list[int]) -> bool:
+    def offer(
+        self,
+        network: Transformer,
+        progress: Progress,
+        values: dict[str, float],
+        averaged: list[int],
+        share: float = 0.0,
+    ) -> bool:
         """See `training.run.trainer.Offer`. Keeps the dev set's translations, too."""
         # Before the bundle, so that a kill between the two does not leave a bundle with another one's translations.
         is_best = values[DECISIVE] > self.best.bleu
         self.translations.write(progress.update, self.validate.hypotheses, averaged=averaged, is_best=is_best)
-        return self.best.offer(network, progress, values, averaged)
+        return self.best.offer(network, progress, values, averaged, share)
 
 
 @dataclass(frozen=True, slots=True)

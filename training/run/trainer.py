@@ -12,6 +12,7 @@ from dragoman.training.config import RunConfig
 from dragoman.training.corpus.batching import BatchStream, PlannedBatch, PooledCorpus
 from dragoman.training.display import show_phase
 from dragoman.training.evaluation.validation import DECISIVE, with_limits
+from dragoman.training.learning.averaging import blend_weights, network_weights
 from dragoman.training.learning.guided_alignment import AlignmentPrior
 from dragoman.training.learning.optimizer import learning_rate
 from dragoman.training.learning.updater import Gradients, Updater
@@ -24,9 +25,9 @@ from dragoman.training.run.reporting import MetricsLog, Reporter, TrainingDispla
 Validate = Callable[[Transformer], dict[str, float]]
 """Measures a network in evaluation mode; see `training.evaluation.validation.Validator`."""
 
-Offer = Callable[[Transformer, Progress, dict[str, float], list[int]], bool]
-"""Takes a validated network, the run's progress, what was measured and, for a mean of checkpoints, their updates. Keeps
-the network and returns True if it is the best so far."""
+Offer = Callable[[Transformer, Progress, dict[str, float], list[int], float], bool]
+"""Takes a validated network, the run's progress, what was measured, the updates of a mean of checkpoints, and the share
+of the initial weights in a mean with them. Keeps the network and returns True if it is the best so far."""
 
 
 class Trainer:
@@ -62,6 +63,7 @@ class Trainer:
         self.candidate = (
             copy.deepcopy(network).eval() if self.world.is_main else None
         )  # the network that is validated and kept
+        self._initial = network_weights(network) if config.averaging.initial_shares and self.world.is_main else []
         prior = None
         if config.objective.guided_alignment:
             with show_phase("learning word alignments", is_shown=self.world.is_main):
@@ -109,9 +111,12 @@ class Trainer:
                 self._save_and_validate_if_due(reporter, signals)
                 if gradients.is_stopping:
                     self._stop(signals)
+        self.updater.copy_weights_to(self.candidate)
 
     def average(self, display: TrainingDisplay) -> None:
-        """Validates the mean of the checkpoints that the averaging options choose. Only the main process calls it."""
+        """Validates the means that the averaging options ask for: of the last weights with other shares of the initial
+        ones, and of checkpoints. Only the main process calls it, after `run`."""
+        self._blend(display)
         updates = self.updates_to_average()
         if self.candidate is None or self.config.averaging.checkpoints == 1 or len(updates) < 2:
             return
@@ -120,6 +125,17 @@ class Trainer:
         is_best = self._offer(values, updates)
         display.say(f"the mean of the checkpoints {', '.join(map(str, updates))}:")
         display.validated(self.progress.update, values, is_best=is_best)
+
+    def _blend(self, display: TrainingDisplay) -> None:
+        if self.candidate is None or not self._initial:
+            return
+        last = network_weights(self.candidate)
+        for share in self.config.averaging.initial_shares[1:]:
+            blend_weights(self.candidate, self._initial, last, share)
+            values = self._measure()
+            is_best = self._offer(values, [], share)
+            display.say(f"with {share:.0%} of the initial bundle's weights:")
+            display.validated(self.progress.update, values, is_best=is_best)
 
     def _train_on(self, batches: list[PlannedBatch], reporter: Reporter, signals: StopSignals) -> Gradients:
         """Makes an update, unless it is bad."""
@@ -208,6 +224,9 @@ class Trainer:
     def _validate(self, reporter: Reporter, signals: StopSignals) -> None:
         progress = self.progress
         self.updater.copy_weights_to(self.candidate)
+        share = self.config.averaging.initial_shares[0] if self._initial and progress.update else 0.0
+        if self.candidate is not None and share:
+            blend_weights(self.candidate, self._initial, network_weights(self.candidate), share)
         reporter.validating()
 
         def measure() -> dict[str, float]:
@@ -216,7 +235,7 @@ class Trainer:
 
         values = self.world.on_main(measure)
         progress.validations.append(Validation(progress.update, values[DECISIVE], values))
-        is_best = self.world.on_main(lambda: self._offer_unless_full(values, reporter))
+        is_best = self.world.on_main(lambda: self._offer_unless_full(values, share, reporter))
         reporter.validated(progress.update, values, is_best=is_best)
         last_update, patience = self.config.optimization.max_updates, self.config.validation.patience
         if self._has_stalled():
@@ -232,14 +251,14 @@ class Trainer:
         limits = {name: dev.max_loss for name, dev in self.config.data.dev_sets.items() if dev.max_loss is not None}
         return with_limits(values, earlier[0].values, limits) if earlier else values
 
-    def _offer(self, values: dict[str, float], averaged: list[int]) -> bool:
+    def _offer(self, values: dict[str, float], averaged: list[int], initial_share: float = 0.0) -> bool:
         assert self.candidate is not None
         assert self.offer is not None
-        return self.offer(self.candidate, self.progress, values, averaged)
+        return self.offer(self.candidate, self.progress, values, averaged, initial_share)
 
-    def _offer_unless_full(self, values: dict[str, float], reporter: Reporter) -> bool:
+    def _offer_unless_full(self, values: dict[str, float], initial_share: float, reporter: Reporter) -> bool:
         try:
-            return self._offer(values, [])
+            return self._offer(values, [], initial_share)
         except DragomanError as error:
             if self.progress.update == self.config.optimization.max_updates:
                 raise

@@ -48,7 +48,7 @@ def test_what_is_validated_and_offered_is_the_average(tmp_path: Path) -> None:
         copy_corpus(40),
         CheckpointFolder(tmp_path),
         validate=validate,
-        offer=lambda network, progress, bleu, averaged: False,
+        offer=lambda network, progress, bleu, averaged, share: False,
     )
     trainer.run(TrainingDisplay(total_updates=3), None)
 

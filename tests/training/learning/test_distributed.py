@@ -137,7 +137,7 @@ def test_a_run_cannot_go_on_with_processes_that_do_not_share_its_batches(tmp_pat
         copy_corpus(40),
         CheckpointFolder(config.run_folder),
         validate=lambda network: {},
-        offer=lambda network, progress, bleu, averaged: False,
+        offer=lambda network, progress, bleu, averaged, share: False,
     )
     trainer.checkpoints.save(trainer.network, trainer.updater.optimizer, Progress(update=1, num_batches=2))
     trainer.world = World(size=3)

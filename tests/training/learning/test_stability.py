@@ -104,7 +104,7 @@ class Runs:
             copy_corpus(400),
             CheckpointFolder(self.folder / "checkpoints"),
             validate=lambda network: {"bleu": 0.0},
-            offer=lambda network, progress, bleu, averaged: False,
+            offer=lambda network, progress, bleu, averaged, share: False,
         )
         return self.trainer
 

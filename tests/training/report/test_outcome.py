@@ -68,9 +68,13 @@ def ended(*bleu: float, kept: int, **provenance: Any) -> RunRecord:
             ended(3.0, kept=100, averaged_checkpoints=[50, 100]),
             ["Kept: the mean of 2 checkpoints, dev BLEU 3.0, better than each validation's"],
         ),
+        (
+            ended(3.0, kept=100, initial_share=0.3),
+            ["Kept: update 100 with 30% of the initial bundle's weights, dev BLEU 3.0"],
+        ),
         (ended(3.0, kept=0), ["Kept: the bundle that the run began with, dev BLEU 3.0: no update made it better"]),
     ],
-    ids=["nothing", "one", "overfitted", "still-gaining", "mean", "base"],
+    ids=["nothing", "one", "overfitted", "still-gaining", "mean", "blend", "base"],
 )
 def test_what_was_kept_and_why(record: RunRecord, lines: list[str]) -> None:
     assert describe_outcome(record) == lines

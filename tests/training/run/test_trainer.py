@@ -53,7 +53,7 @@ class Runner:
         seed: int = 1,
         checkpoints: CheckpointFolder | None = None,
         validate: Validate = no_validation,
-        offer: Offer = lambda network, progress, values, averaged: False,
+        offer: Offer = lambda network, progress, values, averaged, share: False,
         **tables: Any,
     ) -> Trainer:
         """tables: see `tiny_config`."""
@@ -260,7 +260,9 @@ def test_two_accumulated_batches_equal_one_twice_as_large(runner: Runner) -> Non
 def test_training_stops_when_bleu_no_longer_rises(runner: Runner, capsys: pytest.CaptureFixture[str]) -> None:
     offered: list[tuple[int, float]] = []
 
-    def offer(network: Transformer, progress: Progress, values: dict[str, float], averaged: list[int]) -> bool:
+    def offer(
+        network: Transformer, progress: Progress, values: dict[str, float], averaged: list[int], share: float
+    ) -> bool:
         assert averaged == []
         offered.append((progress.update, values["bleu"]))
         return False

@@ -269,6 +269,46 @@ def test_the_mean_of_checkpoints_is_the_best_bundle_if_it_scores_best(
         torch.testing.assert_close(weight.detach(), (parts[0][f"network.{name}"] + parts[1][f"network.{name}"]) / 2)
 
 
+@pytest.mark.parametrize(
+    ("scores", "update", "share"),
+    [((2.0, 3.0, 3.5, 2.5), 8, 0.25), ((3.0, 2.0, 2.5, 2.5), 4, 0.5), ((2.0, 3.0, 3.0, 3.5), 8, None)],
+    ids=["another-share-at-the-end", "the-first-share-on-the-way", "without-the-initial-weights"],
+)
+def test_the_best_mean_with_the_initial_weights_is_kept(
+    config_path: Path, monkeypatch: pytest.MonkeyPatch, scores: tuple[float, ...], update: int, share: float | None
+) -> None:
+    first = train(configured(config_path, "first"))
+    config_path.write_text(config_path.read_text("utf-8").replace("[vocabulary]\nsize = 400\n", ""), encoding="utf-8")
+    # At updates 0, 4 and 8, and of the other shares.
+    script_validations(monkeypatch, 1.0, *scores)
+    tuned = configured(
+        config_path,
+        "tuned",
+        f"initialization.bundle={first}",
+        "averaging.initial_shares=[0.5, 0.25, 0]",
+    )
+    best = train(tuned)
+
+    info = read_config(best)
+    assert info.provenance["updates"] == update
+    assert info.provenance.get("initial_share") == share
+    initial = dict(load_network(first, read_config(first)).named_parameters())
+    last = checkpoint_of(tuned, update)
+    for name, weight in load_network(best, info).named_parameters():
+        mean = torch.lerp(last[f"network.{name}"], initial[name].detach(), share or 0.0)
+        torch.testing.assert_close(weight.detach(), mean, rtol=1e-5, atol=1e-6)
+
+
+def test_the_initial_bundle_has_no_share_of_itself(config_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = train(configured(config_path, "first"))
+    config_path.write_text(config_path.read_text("utf-8").replace("[vocabulary]\nsize = 400\n", ""), encoding="utf-8")
+    script_validations(monkeypatch, 3.0, 1.0, 2.0)
+    tuned = configured(config_path, "tuned", f"initialization.bundle={first}", "averaging.initial_shares=[0.5]")
+    provenance = read_config(train(tuned)).provenance
+    assert provenance["updates"] == 0
+    assert "initial_share" not in provenance
+
+
 def test_the_best_single_checkpoint_stays_if_the_mean_is_worse(
     config_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
