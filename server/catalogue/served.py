@@ -51,6 +51,8 @@ class ModelLease:
         self.worker = model.worker
         self.card = model.card
         """Its bundle's README.md, in Markdown; empty if there is none."""
+        self.config = model.config
+        """The configuration that it was loaded from."""
         model.num_leases += 1
 
     def __enter__(self) -> Self:

@@ -21,6 +21,7 @@ from dragoman.server.contract.answers import (
 from dragoman.server.contract.requests import read_order, read_score_order
 from dragoman.server.contract.streaming import write_started
 from dragoman.server.scheduling.worker import TextFailure
+from dragoman.server.translating.explaining import Explaining
 from dragoman.server.translating.translating import Translating
 from dragoman.translation.terms.reading import write_table
 from dragoman.v1 import translation_pb2 as pb
@@ -48,6 +49,7 @@ class Methods:
         """features: of the server, in addition to these methods'."""
         self.features = (*FEATURES, *features)
         self.translating = translating
+        self.explaining = Explaining(catalogue)
         self._catalogue = catalogue
         self._limits = translating.limits
 

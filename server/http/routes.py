@@ -14,6 +14,7 @@ from starlette.routing import Route
 from dragoman.server.access.admission import Admission
 from dragoman.server.config import ServerConfig
 from dragoman.server.contract.methods import Methods
+from dragoman.server.http.attention import AttentionApi
 from dragoman.server.http.contract import ContractApi
 from dragoman.server.http.deepl import DeepL
 from dragoman.server.http.gate import Gate
@@ -33,6 +34,7 @@ def make_app(
     """The application; `state.open` and `state.close` bracket its life. works: by name of model, whether it
     translates."""
     gate = Gate(admission, monitor)
+    contract = ContractApi(methods, gate)
     translating = methods.translating
     jobs = Jobs(config.http.files, translating, config.http.keep_seconds)
 
@@ -62,7 +64,8 @@ def make_app(
             Route("/readyz", is_ready, methods=["GET"]),
             Route("/metrics", metrics, methods=["GET"]),
             *Page(translating, gate).routes(),
-            *ContractApi(methods, gate).routes(),
+            *contract.routes(),
+            *AttentionApi(methods.explaining, gate, contract, config.limits.max_message_bytes).routes(),
             *LibreTranslate(translating, gate, jobs, config.http.max_file_bytes).routes(),
             *DeepL(translating, gate, jobs, config.http.max_file_bytes).routes(),
         ],
