@@ -22,6 +22,7 @@ from dragoman.commands.export import export
 from dragoman.commands.grammar import grammar
 from dragoman.commands.import_ import import_
 from dragoman.commands.init import init
+from dragoman.commands.join import join
 from dragoman.commands.keys import keys
 from dragoman.commands.models import models
 from dragoman.commands.report import report
@@ -41,7 +42,7 @@ BROKEN_PIPE = 141
 """Exit code when the reader of the output is gone: a shell's code for a program that SIGPIPE ended."""
 
 COMMANDS = {
-    "Translate": (translate, combine, models),
+    "Translate": (translate, join, combine, models),
     "Serve": (serve,),
     "Train": (init, clean, train, report, compare, shortlist, words, average, synthesize, keys),
     "Measure": (evaluate, score),

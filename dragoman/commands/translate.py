@@ -1,6 +1,7 @@
 """`dragoman translate`."""
 
 import itertools
+import os
 import sys
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from dragoman.model.config import Direction
     from dragoman.model.decoding.search_options import SearchOptions
     from dragoman.translation.batch.progress import Scalar
+    from dragoman.translation.batch.shards import Shard
     from dragoman.translation.batch.source import Task, TranslationSource
     from dragoman.translation.results import Translation
     from dragoman.translation.terms.glossary import Glossary
@@ -67,6 +69,14 @@ def translate(
         typer.Option("--output", "-o", metavar="FILE", help="Write here; may be .gz; - is standard output."),
     ] = None,
     overwrite: Overwrite = False,
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            metavar="I/N",
+            help="Translate part I of N of --input; auto/N takes I from Kubernetes or Slurm. dragoman join puts the "
+            "parts together.",
+        ),
+    ] = None,
     as_json: AsJson = False,
     alignment: WithAlignment = False,
     attention: WithAttention = False,
@@ -124,6 +134,7 @@ def translate(
     If the output is a file, the same command continues an interrupted job.
     """
     from dragoman.translation.batch.job import translate_lines
+    from dragoman.translation.batch.shards import read_shard
     from dragoman.translation.batch.source import Task
 
     arguments = DocumentArguments(document_format, tuple(filter(None, (columns or "").split(","))), retranslate, fuzzy)
@@ -137,6 +148,8 @@ def translate(
             raise InvalidInputError(f"TEXT {number}: is not UTF-8")
     if (alignment or attention) and not as_json:
         raise InvalidInputError("--alignment and --attention need --json")
+    if shard is not None and (input_path is None or output_path is None):
+        raise InvalidInputError("--shard needs --input FILE and --output FILE")
     is_job = not texts and output_path is not None and not is_stream(output_path)
     if is_job and options.n_best > 1 and not as_json:
         raise InvalidInputError(
@@ -170,7 +183,8 @@ def translate(
     with open_source(task) as source:
         lines = input_path or STANDARD_STREAM
         if is_job and output_path is not None:
-            _translate_file(source, lines, output_path, task, as_json=as_json, overwrite=overwrite)
+            part = None if shard is None else read_shard(shard, os.environ)
+            _translate_file(source, lines, output_path, task, as_json=as_json, overwrite=overwrite, shard=part)
             return
         encode = _encoder(task, as_json=as_json, keep_breaks=bool(texts))
         with open_output(output_path) as output:
@@ -281,7 +295,14 @@ def _encoder(task: "Task", *, as_json: bool, keep_breaks: bool) -> "Callable[[Tr
 
 
 def _translate_file(
-    source: "TranslationSource", input_path: Path, output_path: Path, task: "Task", *, as_json: bool, overwrite: bool
+    source: "TranslationSource",
+    input_path: Path,
+    output_path: Path,
+    task: "Task",
+    *,
+    as_json: bool,
+    overwrite: bool,
+    shard: "Shard | None",
 ) -> None:
     from dragoman.translation.batch.formats import translation_to_json
     from dragoman.translation.batch.job import run_batch_job, show_progress
@@ -298,7 +319,9 @@ def _translate_file(
             parameters=source.parameters | written,
             write=write,
             overwrite=overwrite,
+            shard=shard,
             on_progress=on_progress,
         )
     resumed = f", {summary.num_resumed:,} of them before" if summary.num_resumed else ""
-    typer.echo(f"{output_path}: {summary.num_lines:,} lines translated{resumed}", err=True)
+    written_path = output_path if shard is None else shard.path(output_path)
+    typer.echo(f"{written_path}: {summary.num_lines:,} lines translated{resumed}", err=True)

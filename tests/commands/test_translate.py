@@ -49,6 +49,27 @@ def test_translate_file_goes_on_after_its_input_is_mended(run: Run, tiny_bundle:
     assert other.read_text() == expected
 
 
+def test_shards_are_translated_apart_and_joined(
+    run: Run, tiny_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, whole, output = tmp_path / "in.en", tmp_path / "whole.de", tmp_path / "out.de"
+    write_lines(source, *(f"sentence {number}" for number in range(20)))
+    command = ["translate", "--model", tiny_bundle, "--to", "de", "--input", source, "--output"]
+    assert run(*command, whole).status == 0
+    assert_refused(run(*command, output, "--shard", "4/3"), "shard 4 of 3")
+    assert_refused(run("translate", "--shard", "1/3", "hello"), "--shard needs --input FILE and --output FILE")
+    for index in range(2):
+        monkeypatch.setenv("JOB_COMPLETION_INDEX", str(index))
+        outcome = run(*command, output, "--shard", "auto/3")
+        assert outcome.status == 0, outcome
+        assert f"out.de-0000{index + 1}-of-00003: " in outcome.errors
+    assert_refused(run("join", output), "out.de", "1 of 3 shards (3/3)")
+    assert run(*command, output, "--shard", "3/3").status == 0
+    assert run("join", output, "--remove").output == f"{output}: 20 lines\n"
+    assert output.read_bytes() == whole.read_bytes()
+    assert sorted(path.name for path in tmp_path.glob("out.de*")) == ["out.de"]
+
+
 def test_translate_lists_hypotheses(run: Run, tiny_bundle: Path) -> None:
     command = ["translate", "--model", tiny_bundle, "--to", "de", "--n-best", "3", "a small house", "", "tree"]
     rows = [line.split("\t") for line in run(*command).output.splitlines()]

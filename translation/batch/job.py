@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from dragoman.model.errors import DragomanError, InvalidInputError, InvalidRequestError, InvalidTextError
 from dragoman.translation.batch.lines import LineInput, encode_line
 from dragoman.translation.batch.progress import JobFiles, Journal, Parameters
+from dragoman.translation.batch.shards import Receipt, Shard, read_receipt, write_receipt
 from dragoman.translation.results import Translation
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ def run_batch_job(
     parameters: Parameters,
     write: Callable[[Translation], str] = lambda translation: translation.text,
     overwrite: bool = False,
+    shard: Shard | None = None,
     make_output: Callable[[Path], None] | None = None,
     on_progress: Callable[[JobProgress], None] | None = None,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
@@ -63,6 +65,8 @@ def run_batch_job(
     parameters:  everything that the output depends on; a job is continued only with the same.
     write:       the line for a translation; by default its best hypothesis. Line breaks in it become spaces.
     overwrite:   replace an existing output, at the end; otherwise it is refused.
+    shard:       translate this part alone, into a file of its own, see `Shard.path`, with a receipt for `join_shards`.
+                 A finished shard stays as it is, so that a scheduler may start it again.
     make_output: called with the file of all lines, from which it makes the output; after a kill it is called again.
     on_progress: called after every line, on the caller's thread.
 
@@ -73,7 +77,12 @@ def run_batch_job(
     InvalidRequestError among it; DragomanError if the disk is full.
     """
     with ExitStack() as stack:
-        source = stack.enter_context(LineInput(input_path))
+        source = stack.enter_context(LineInput(input_path, shard=shard))
+        if shard is not None:
+            output_path = shard.path(output_path)
+            receipt = read_receipt(output_path) if output_path.exists() and not overwrite else None
+            if receipt is not None:
+                return _keep_finished(output_path, receipt, source, parameters)
         if source.is_resumable and output_path.exists() and output_path.samefile(input_path):
             raise InvalidInputError(f"{output_path}: is the input as well; choose another name for the output")
         files = stack.enter_context(
@@ -81,6 +90,7 @@ def run_batch_job(
         )
         job = _BatchJob(
             source,
+            shard,
             files,
             translate_stream,
             lambda translation: encode_line(write(translation)),
@@ -89,8 +99,21 @@ def run_batch_job(
         )
         job.skip_translated(files)
         job.translate_rest()
+        if shard is not None:
+            write_receipt(output_path, job.receipt(parameters))
         files.complete(make_output)
     return JobSummary(job.num_lines, job.num_resumed)
+
+
+def _keep_finished(output_path: Path, receipt: Receipt, source: LineInput, parameters: Parameters) -> JobSummary:
+    """The summary of a finished shard; InvalidInputError if it is of another job."""
+    checksum = hashlib.sha256()
+    for line in source:
+        checksum.update(line)
+    now = Receipt(receipt.num_lines, checksum.hexdigest(), source.num_file_bytes, dict(parameters))
+    if now != receipt:
+        raise InvalidInputError(f"{output_path}: exists already, of another input or with other options; overwrite it")
+    return JobSummary(receipt.num_lines, receipt.num_lines)
 
 
 def translate_lines(
@@ -103,7 +126,7 @@ def translate_lines(
     Raises what `run_batch_job` raises for its input.
     """
     with LineInput(input_path) as source:
-        job = _BatchJob(source, _Stream(output), translate_stream, encode, None, CHECKPOINT_SECONDS)
+        job = _BatchJob(source, None, _Stream(output), translate_stream, encode, None, CHECKPOINT_SECONDS)
         job.translate_rest()
 
 
@@ -127,6 +150,7 @@ class _BatchJob:
     def __init__(
         self,
         source: LineInput,
+        shard: Shard | None,
         files: JobFiles | _Stream,
         translate_stream: TranslateStream,
         encode: Callable[[Translation], bytes],
@@ -136,6 +160,7 @@ class _BatchJob:
         self.num_lines = 0
         self.num_resumed = 0
         self._source = source
+        self._shard = shard
         self._lines = iter(source)
         self._files = files
         self._translate_stream = translate_stream
@@ -167,6 +192,10 @@ class _BatchJob:
             raise
         self._checkpoint()
 
+    def receipt(self, parameters: Parameters) -> Receipt:
+        """Of the finished job."""
+        return Receipt(self.num_lines, self._checksum.hexdigest(), self._source.num_file_bytes, dict(parameters))
+
     def _translate_stream_of_texts(self) -> None:
         try:
             while not self._has_read_all:
@@ -183,7 +212,7 @@ class _BatchJob:
 
     def _refuse_other_input(self, journal: Journal, remedy: str) -> None:
         checksum = hashlib.sha256()
-        with LineInput(self._source.path) as source:
+        with LineInput(self._source.path, shard=self._shard) as source:
             for line in islice(source, journal.num_lines):
                 checksum.update(line)
         if checksum.hexdigest() != journal.input_sha256:

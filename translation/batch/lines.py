@@ -13,10 +13,13 @@ import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import BinaryIO, Self
+from typing import TYPE_CHECKING, BinaryIO, Self
 
 from dragoman.model.errors import DragomanError, InvalidInputError, NotFoundError
 from dragoman.model.files import STANDARD_STREAM, is_packed
+
+if TYPE_CHECKING:
+    from dragoman.translation.batch.shards import Shard
 
 MAX_LINE_BYTES = 1 << 20
 """Longest line of a batch job in bytes; a longer one is no sentence, and might not fit into memory."""
@@ -36,8 +39,11 @@ class LineInput:
     Raises NotFoundError for a missing file and InvalidInputError for an unreadable one.
     """
 
-    def __init__(self, path: Path, *, max_line_bytes: int | None = MAX_LINE_BYTES) -> None:
-        """max_line_bytes: a longer line is an error; None takes lines of any length."""
+    def __init__(
+        self, path: Path, *, max_line_bytes: int | None = MAX_LINE_BYTES, shard: "Shard | None" = None
+    ) -> None:
+        """max_line_bytes: a longer line is an error; None takes lines of any length. shard: takes only its lines, not
+        of a compressed file."""
         self.name = "standard input" if path == STANDARD_STREAM else str(path)
         """Its name in error messages."""
         self.is_resumable = path != STANDARD_STREAM and path.is_file()
@@ -45,6 +51,8 @@ class LineInput:
         self.path = path
         self._max_line_bytes = max_line_bytes
         self._stack = ExitStack()
+        if shard is not None and path.exists() and (not self.is_resumable or is_packed(path)):
+            raise InvalidInputError(f"{self.name}: only a file that is not compressed can be divided into shards")
         try:
             if path == STANDARD_STREAM:
                 if sys.stdin is None:
@@ -62,6 +70,13 @@ class LineInput:
         elif not self.is_resumable and _arrives_in_time(self._raw):
             self._lines = _ArrivingLines(self._raw)
         self._number = 0
+        self._position = 0
+        self._first = 0
+        self._end: int | None = None
+        if shard is not None:
+            self._first, self._end = shard.span(self.num_file_bytes)
+            self.name = f"{self.name}, shard {shard}"
+            self._seek_line(self._first)
 
     def __enter__(self) -> Self:
         return self
@@ -70,13 +85,22 @@ class LineInput:
         self._stack.close()
 
     @property
+    def num_file_bytes(self) -> int:
+        """Size of the whole file on the disk."""
+        return os.fstat(self._raw.fileno()).st_size
+
+    @property
     def num_bytes(self) -> int | None:
-        """Size of the file on the disk; None for a pipe."""
-        return os.fstat(self._raw.fileno()).st_size if self.is_resumable else None
+        """Size of the file on the disk, or of its shard; None for a pipe."""
+        if self._end is not None:
+            return self._end - self._first
+        return self.num_file_bytes if self.is_resumable else None
 
     @property
     def num_bytes_read(self) -> int:
         """Bytes read so far out of `num_bytes`, the read-ahead included; 0 for a pipe."""
+        if self._end is not None:
+            return max(0, min(self._position, self._end) - self._first)
         return self._raw.tell() if self.is_resumable else 0
 
     def __iter__(self) -> Iterator[bytes]:
@@ -94,11 +118,13 @@ class LineInput:
     def decode(self, line: bytes, number: int) -> str:
         """The text of line `number`, which counts from 1. Raises InvalidInputError naming file and line."""
         try:
-            return decode_line(line, is_first=number == 1)
+            return decode_line(line, is_first=number == 1 and self._first == 0)
         except InvalidInputError as error:
             raise InvalidInputError(f"{self.name}, line {number}: {error}") from error
 
     def _read_line(self) -> bytes:
+        if self._end is not None and self._position >= self._end:
+            return b""
         self._number += 1
         limit = self._max_line_bytes
         try:
@@ -110,7 +136,19 @@ class LineInput:
             raise DragomanError(f"{self.name}, line {self._number}: cannot be read: {reason}") from error
         if limit is not None and len(line) > limit:
             raise InvalidInputError(f"{self.name}, line {self._number}: is longer than {limit} bytes")
+        self._position += len(line)
         return line
+
+    def _seek_line(self, position: int) -> None:
+        """Goes to the first line that begins at this byte or after it."""
+        if position == 0:
+            return
+        self._raw.seek(position - 1)
+        self._position = position - 1
+        while chunk := self._raw.readline(_CHUNK_BYTES):
+            self._position += len(chunk)
+            if chunk.endswith(b"\n"):
+                return
 
 
 class _ArrivingLines:

@@ -1,6 +1,7 @@
 """What is deployed agrees with the code: ports, probes, configuration, metrics, times."""
 
 import re
+import subprocess
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from dragoman.server.config import ModelConfig, ServerConfig, load_server_config
 from dragoman.server.grpc.health_service import SERVICE_NAME
 from dragoman.server.grpc.port import FLUSH_SECONDS
 from dragoman.server.telemetry.metrics import Metrics
+from dragoman.translation.batch.shards import Shard, read_shard
 
 ROOT = Path(__file__).parents[3]
 DEPLOY = ROOT / "server" / "deploy"
@@ -256,3 +258,27 @@ def test_documented_tokens_are_as_the_code_reads_them() -> None:
     (block,) = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
     keys = {key for table in tomllib.loads(block)["tokens"] for key in table}
     assert keys <= set(TokenEntry.model_fields)
+
+
+def test_the_batch_job_divides_its_input_into_as_many_parts_as_it_has_pods() -> None:
+    job = read_yaml("translate-job.yaml")
+    (container,) = job["spec"]["template"]["spec"]["containers"]
+    arguments = container["args"]
+    shard = read_shard(arguments[arguments.index("--shard") + 1], {"JOB_COMPLETION_INDEX": "7"})
+    assert shard == Shard(8, 8)
+    assert job["spec"]["completions"] == shard.count
+    assert job["spec"]["completionMode"] == "Indexed"
+    mounts = {mount["name"] for mount in container["volumeMounts"]}
+    assert mounts == {volume["name"] for volume in job["spec"]["template"]["spec"]["volumes"]}
+
+
+def test_the_slurm_array_runs_a_command_for_each_task(tmp_path: Path) -> None:
+    called = tmp_path / "dragoman"
+    called.write_text('#!/bin/sh\necho "$OMP_NUM_THREADS $@"\n')
+    called.chmod(0o755)
+    environment = {"PATH": f"{tmp_path}:/usr/bin:/bin", "SLURM_CPUS_PER_TASK": "4"}
+    script = DEPLOY / "translate-array.sbatch"
+    done = subprocess.run(
+        ["bash", script, "a.en", "a.de", "de"], env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "4 translate --to de --input a.en --output a.de --shard auto\n"
