@@ -3,16 +3,17 @@
 import asyncio
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from google.cloud.translate_v3 import types
 
 from dragoman.model.errors import DragomanError, InvalidInputError
 from dragoman.server.call_context import CallContext, Priority
-from dragoman.server.grpc.google.api import HTML, PLAIN, UnsupportedError, read_mime_type, read_model
+from dragoman.server.grpc.google.api import HTML, PLAIN, read_mime_type, read_model
 from dragoman.server.grpc.google.batch_job import BatchJob, Input, Target
 from dragoman.server.grpc.google.files import AllowedFolder, InputFile, UriStyle
+from dragoman.server.grpc.google.glossaries import read_name
 from dragoman.server.translating.orders import TranslationOrder
 from dragoman.server.translating.translating import Translating
 
@@ -47,8 +48,6 @@ class BatchTranslator:
 
         Raises InvalidInputError, NotFoundError, UnsupportedError, QuotaError.
         """
-        if request.glossaries:
-            raise UnsupportedError("glossaries: there are none here")
         targets = self._find_targets(request)
         loop = asyncio.get_running_loop()
         inputs = await loop.run_in_executor(self._disk, self._find_inputs, request.input_configs)
@@ -80,15 +79,22 @@ class BatchTranslator:
             raise InvalidInputError(f"target_language_codes: must be 1 to {MAX_TARGETS}")
         if len(set(codes)) < len(codes):
             raise InvalidInputError("target_language_codes: one is there twice")
-        for code in request.models:
-            if code not in codes:
-                raise InvalidInputError(f'models: has "{code}", which is none of target_language_codes')
+        for field, by_code in (("models", request.models), ("glossaries", request.glossaries)):
+            for code in by_code:
+                if code not in codes:
+                    raise InvalidInputError(f'{field}: has "{code}", which is none of target_language_codes')
         targets = []
         for code in codes:
             model = read_model(request.models.get(code, ""), f'models["{code}"]')
-            target = Target(code, TranslationOrder(code, request.source_language_code, model, priority=Priority.BATCH))
-            with self._translating.open(target.order):  # raises if the target is not possible
-                targets.append(target)
+            orders = [TranslationOrder(code, request.source_language_code, model, priority=Priority.BATCH)]
+            if code in request.glossaries:
+                config = request.glossaries[code]
+                _, name = read_name(config.glossary, f'glossaries["{code}"].glossary')
+                orders.append(replace(orders[0], glossary=name, ignores_case=config.ignore_case))
+            for order in orders:
+                with self._translating.open(order):  # raises if the target is not possible
+                    pass
+            targets.append(Target(code, orders))
         return targets
 
     def _find_inputs(self, configs: Sequence[types.InputConfig]) -> list[Input]:

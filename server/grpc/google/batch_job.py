@@ -1,13 +1,15 @@
-"""Translates files into a folder: for each file and language a file of translations and one of errors, and an index."""
+"""Translates files into a folder: for each file and language a file of translations and one of errors, another two for
+the translations with a glossary, and an index. A table has the latter in a column of its own."""
 
 import asyncio
 import sys
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import Executor
-from contextlib import aclosing, suppress
+from contextlib import ExitStack, aclosing, suppress
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
@@ -42,14 +44,21 @@ SLICE_SENTENCES = 256
 MAX_TRIES = 3
 """Tries of a slice whose engine process is lost."""
 
-INDEX_NAME = "index.csv"
+INDEX_NAME, NUM_INDEX_FILES = "index.csv", 4
+"""The index's name, and the number of its columns that name outputs."""
+
+TABLE_SUFFIX = ".tsv"
 
 MAX_WARNED_ROWS = 10
 """Maximal number of rows named in a warning."""
 
 State = types.BatchTranslateMetadata.State
 
-Translated: TypeAlias = tuple[Row, str | TextFailure]
+Translated: TypeAlias = tuple[Row, Sequence[str | TextFailure]]
+"""A row and its results, one for each order of the target."""
+
+Outputs: TypeAlias = tuple[OutputFile, OutputFile]
+"""Of translations and of errors."""
 
 Item = TypeVar("Item")
 Found = TypeVar("Found")
@@ -57,10 +66,10 @@ Found = TypeVar("Found")
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A target language, by the request's code, and its order."""
+    """A target language, by the request's code, and its orders: without a glossary, and with one if it has any."""
 
     code: str
-    order: TranslationOrder
+    orders: Sequence[TranslationOrder]
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,11 +186,11 @@ class BatchJob:
         finally:
             reader.close()
 
-    async def _paced_windows(self, item: Input) -> AsyncGenerator[list[Row]]:
+    async def _paced_windows(self, item: Input, num_orders: int) -> AsyncGenerator[list[Row]]:
         """The windows of a file, no faster than the caller's rate of characters allows."""
         async with aclosing(self._windows(item)) as windows:
             async for window in windows:
-                num_characters = sum(len(row.text) for row in window)
+                num_characters = sum(len(row.text) for row in window) * num_orders
                 while seconds := self._caller.allowance.charge(num_characters, self._num_calls):
                     await asyncio.sleep(seconds)
                 self._num_calls = 0
@@ -189,56 +198,73 @@ class BatchJob:
 
     async def _translate_file(self, item: Input, target: Target) -> None:
         """Write all of a file's outputs, or none if the task is cancelled."""
-        names = [item.file.output_name(target.code, kind) for kind in ("translations", "errors")]
-        translations, errors = (OutputFile(self._folder / name) for name in names)
+        is_table = item.file.path.suffix == TABLE_SUFFIX
+        prefixes = [""] if len(target.orders) == 1 or is_table else ["", "glossary_"]
+        outputs = [self._open_outputs(item, target, prefix) for prefix in prefixes]
         num_before = self._num_translated
         try:
             try:
-                if not await self._translate_rows(item, target, translations, errors):
-                    await self._on_thread(translations.discard)
+                with_any = await self._translate_rows(item, target, outputs)
+                for number, (translations, _) in enumerate(outputs):
+                    if not with_any or (not is_table and number not in with_any):
+                        await self._on_thread(translations.discard)
             except InvalidInputError as error:  # a faulty file: write none of its translations, go on with the others
                 self._num_failed += self._num_translated - num_before
                 self._num_translated = num_before
-                await self._on_thread(translations.discard)
-                await self._on_thread(partial(errors.write, f"{error}\n"))
-            outputs = (translations, errors)
-            are_there = await self._on_thread(lambda: [output.finish() for output in outputs])
+                for translations, errors in outputs:
+                    await self._on_thread(translations.discard)
+                    await self._on_thread(partial(errors.write, f"{error}\n"))
+            files = list(chain.from_iterable(outputs))
+            are_there = await self._on_thread(lambda: [file.finish() for file in files])
             uris = [
-                self._style.write(output.path) if is_there else ""
-                for output, is_there in zip(outputs, are_there, strict=True)
+                self._style.write(file.path) if is_there else ""
+                for file, is_there in zip(files, are_there, strict=True)
             ]
-            columns = [item.file.uri, target.code, *uris, "", "", *_warnings(self._literal_rows[item.file.path])]
+            padding = [""] * (NUM_INDEX_FILES - len(uris))
+            columns = [item.file.uri, target.code, *uris, *padding, *_warnings(self._literal_rows[item.file.path])]
             await self._on_thread(partial(append_index_row, self._folder / INDEX_NAME, columns))
         finally:
-            translations.discard()
-            errors.discard()
+            for file in chain.from_iterable(outputs):
+                file.discard()
 
-    async def _translate_rows(self, item: Input, target: Target, translations: OutputFile, errors: OutputFile) -> bool:
-        """Translate the rows of a file. Returns whether any could be translated."""
-        is_any_translated = False
-        order = replace(target.order, text_format=format_of(item.mime_type))
+    def _open_outputs(self, item: Input, target: Target, prefix: str) -> Outputs:
+        names = (item.file.output_name(target.code, prefix + kind) for kind in ("translations", "errors"))
+        translations, errors = (OutputFile(self._folder / name) for name in names)
+        return translations, errors
+
+    async def _translate_rows(self, item: Input, target: Target, outputs: Sequence[Outputs]) -> set[int]:
+        """Translate the rows of a file. Returns the numbers of the orders by which any could be translated."""
+        with_any: set[int] = set()
         # The reader applies the limits of texts; a job has no other limits, because it has no answer.
         bounds = {"max_text_length": MAX_HTML_LENGTH}
         bounds |= dict.fromkeys(("max_texts", "max_sentences", "max_message_bytes"), sys.maxsize)
         limits = self._translating.limits.model_copy(update=bounds)
-        with self._translating.open(order, limits=limits) as session:
-            found = _in_order(partial(self._translate_window, session), self._paced_windows(item))
+        with ExitStack() as stack:
+            orders = [replace(order, text_format=format_of(item.mime_type)) for order in target.orders]
+            sessions = [stack.enter_context(self._translating.open(order, limits=limits)) for order in orders]
+            paced = self._paced_windows(item, len(sessions))
+            found = _in_order(partial(self._translate_window, sessions), paced)
             async with aclosing(found) as windows:
                 async for window in windows:
-                    write = partial(_write, item.file.path.suffix == ".tsv", window, translations, errors)
+                    write = partial(_write, item.file.path.suffix == TABLE_SUFFIX, window, outputs)
                     await self._on_thread(write)
-                    for row, result in window:
-                        if isinstance(result, TextFailure):
+                    for row, results in window:
+                        done = [number for number, result in enumerate(results) if isinstance(result, str)]
+                        with_any.update(done)
+                        if len(done) < len(results):
                             self._num_failed += len(row.text)
                         else:
                             self._num_translated += len(row.text)
-                            is_any_translated = True
-        return is_any_translated
+        return with_any
 
-    async def _translate_window(self, session: Session, rows: Sequence[Row]) -> list[Translated]:
+    async def _translate_window(self, sessions: Sequence[Session], rows: Sequence[Row]) -> list[Translated]:
         texts = [row.text for row in rows if not row.error]
-        outcomes = iter(await session.translate(texts, self._caller, submit=self._translate))
-        return [(row, TextFailure(row.error) if row.error else _text_of(next(outcomes))) for row in rows]
+        by_session = [await session.translate(texts, self._caller, submit=self._translate) for session in sessions]
+        found = zip(*by_session, strict=True)
+        return [
+            (row, [TextFailure(row.error)] * len(sessions) if row.error else list(map(_text_of, next(found))))
+            for row in rows
+        ]
 
     async def _translate(self, worker: Worker, prepared: Sequence[PreparedText]) -> list[Translation | TextFailure]:
         found: list[Translation | TextFailure] = []
@@ -297,16 +323,22 @@ def _slices(prepared: Sequence[PreparedText]) -> Iterator[list[PreparedText]]:
         yield part
 
 
-def _write(is_table: bool, window: Sequence[Translated], translations: OutputFile, errors: OutputFile) -> None:
-    """Write a window's rows; a failed text leaves an empty translation."""
-    for row, result in window:
-        text = "" if isinstance(result, TextFailure) else result
+def _write(is_table: bool, window: Sequence[Translated], outputs: Sequence[Outputs]) -> None:
+    """Write a window's rows; a failed text leaves an empty translation. outputs: one for each result; a table has one
+    for all."""
+    for row, results in window:
+        texts = ["" if isinstance(result, TextFailure) else result for result in results]
+        reasons = [result.reason if isinstance(result, TextFailure) else "" for result in results]
         if is_table:
-            translations.write_row(row.id, row.text, text)
-        else:
+            ((translations, errors),) = outputs
+            translations.write_row(row.id, row.text, *texts)
+            if any(reasons):
+                errors.write_row(row.id, row.text, *reasons)
+            continue
+        for (translations, errors), text, reason in zip(outputs, texts, reasons, strict=True):
             translations.write(text + row.end)
-        if isinstance(result, TextFailure):
-            errors.write_row(row.id, row.text, result.reason)
+            if reason:
+                errors.write_row(row.id, row.text, reason)
 
 
 async def _in_order(

@@ -70,6 +70,49 @@ def test_a_glossary_from_its_making_to_its_end(translator: Translator, tmp_path:
     serve(test, translator, files=tmp_path, tables=tables(tmp_path))  # type: ignore[arg-type]
 
 
+def test_files_are_translated_without_and_with_a_glossary(translator: Translator, tmp_path: Path) -> None:
+    (tmp_path / "terms.csv").write_text('house,"Gebäude"\n', "utf-8")
+    (tmp_path / "a.txt").write_text("The house is big.\n\nYesterday I saw the House.\n", "utf-8")
+    (tmp_path / "b.tsv").write_text(f"7\tThe house is big.\n8\t{'long ' * 40}\n9\tGood morning!\n", "utf-8")
+    (tmp_path / "c.txt").write_bytes(b"\xff")
+
+    async def test(google: Google) -> None:
+        await google.wait(await google.call("CreateGlossary", **glossary_of("terms.csv")))
+        request: dict[str, Any] = {
+            "parent": PARENT,
+            "source_language_code": "en",
+            "target_language_codes": ["de"],
+            "input_configs": [{"gcs_source": {"input_uri": name}} for name in ("a.txt", "b.tsv", "c.txt")],
+        }
+        for output, config in (("exact/", {}), ("any/", {"ignore_case": True})):
+            request["output_config"] = {"gcs_destination": {"output_uri_prefix": output}}
+            request["glossaries"] = {"de": {"glossary": NAME} | config}
+            operation = await google.wait(await google.call("BatchTranslateText", **request))
+            assert operation.HasField("response"), operation.error
+
+    serve(test, translator, files=tmp_path, tables=tables(tmp_path), max_text_length=100)  # type: ignore[arg-type]
+    written = {path.name: path.read_text("utf-8") for path in (tmp_path / "exact").iterdir()}
+    assert written.pop("index.csv").splitlines() == [
+        "a.txt,de,exact/a_de_translations.txt,,exact/a_de_glossary_translations.txt,",
+        "b.tsv,de,exact/b_de_translations.tsv,exact/b_de_errors.tsv,,",
+        "c.txt,de,,exact/c_de_errors.txt,,exact/c_de_glossary_errors.txt",
+    ]
+    plain, terms = (written.pop(f"a_de_{kind}.txt").splitlines() for kind in ("translations", "glossary_translations"))
+    assert (len(plain), plain[1], terms[1], plain[2]) == (3, "", "", terms[2])
+    assert ("Gebäude" in plain[0], "Gebäude" in terms[0]) == (False, True)
+    with_any_case = (tmp_path / "any/a_de_glossary_translations.txt").read_text("utf-8").splitlines()
+    assert "Gebäude" in with_any_case[0]
+    assert "Gebäude" in with_any_case[2]
+    house, long, morning = (row.split("\t") for row in written.pop("b_de_translations.tsv").splitlines())
+    assert house == ["7", "The house is big.", plain[0], terms[0]]
+    assert long[2:] == ["", ""]
+    assert len(morning) == 4
+    assert morning[2] == morning[3] != ""
+    (failed,) = (row.split("\t") for row in written.pop("b_de_errors.tsv").splitlines())
+    assert failed[2] == failed[3] == "has 200 characters, but at most 100 are allowed"
+    assert written == dict.fromkeys(("c_de_errors.txt", "c_de_glossary_errors.txt"), "c.txt: is not in UTF-8\n")
+
+
 def test_a_table_of_several_languages_names_them(translator: Translator, tmp_path: Path) -> None:
     (tmp_path / "terms.tsv").write_text("en\tfr\tde\tpos\nhouse\tmaison\tGebäude\tnoun\n", "utf-8")
 
