@@ -12,17 +12,17 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal, Self
-
-from pydantic import Field, ValidationError, model_validator
+from typing import Any, Literal
 
 from dragoman.model.codec import Codec
-from dragoman.model.config import ArchitectureConfig, Direction, StrictModel, VocabularyShape, describe_validation_error
+from dragoman.model.config import ArchitectureConfig, Direction, VocabularyShape
 from dragoman.model.errors import DragomanError, InvalidInputError, NotFoundError
 from dragoman.model.files import MAX_BYTES, new_folder, read_bytes, write_atomically
 from dragoman.model.foreign_vocabulary import is_foreign, read_foreign_vocabulary
+from dragoman.model.tables import TABLE, check_fields, read_table, told
 from dragoman.model.vocabulary import Vocabulary
 
 SHIPPED_BUNDLES = Path(__file__).parent / "bundles"
@@ -33,38 +33,49 @@ CONFIG_FILE, WEIGHTS_FILE, CARD_FILE = "config.json", "weights.safetensors", "RE
 Storage = Literal["int8", "float16", "float32"]
 
 
-class BundleScore(StrictModel):
+@dataclass(frozen=True, kw_only=True)
+class BundleScore:
     """A score that `dragoman evaluate` reproduces."""
 
     direction: Direction
-    test_set: str
-    metric: str = Field(description='Such as "BLEU".')
-    score: float
-    signature: str = Field(description="sacreBLEU's, which states how the score was computed.")
-    beam_size: int = Field(4, description="Of the search that made the translations.")
-    length_penalty: float = Field(1.0, description="Likewise.")
+    test_set: str = field(metadata=told())
+    metric: str = field(metadata=told('Such as "BLEU".'))
+    score: float = field(metadata=told())
+    signature: str = field(metadata=told("sacreBLEU's, which states how the score was computed."))
+    beam_size: int = field(default=4, metadata=told("Of the search that made the translations."))
+    length_penalty: float = field(default=1.0, metadata=told("Likewise."))
+
+    __pydantic_config__ = TABLE
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
 
-class BundleConfig(StrictModel):
+@dataclass(frozen=True, kw_only=True)
+class BundleConfig:
     """config.json."""
 
     format_version: Literal[1] = 1
-    name: str
-    directions: tuple[Direction, ...] = Field(min_length=1)
+    name: str = field(metadata=told())
+    directions: tuple[Direction, ...] = field(metadata=told(min_length=1))
     architecture: ArchitectureConfig
     vocabulary: VocabularyShape
     storage: Storage
-    num_parameters: int = Field(gt=0)
-    scores: tuple[BundleScore, ...] = ()
-    fluent_length: int | None = Field(
-        None, gt=0, description="Pieces of a source sentence up to which no clause is lost; longer ones are cut."
+    num_parameters: int = field(metadata=told(gt=0))
+    scores: tuple[BundleScore, ...] = field(default=(), metadata=told())
+    fluent_length: int | None = field(
+        default=None,
+        metadata=told("Pieces of a source sentence up to which no clause is lost; longer ones are cut.", gt=0),
     )
-    provenance: dict[str, Any] = Field({}, description="How it was trained; for people, read by no program.")
+    provenance: dict[str, Any] = field(
+        default_factory=dict, metadata=told("How it was trained; for people, read by no program.")
+    )
 
-    @model_validator(mode="after")
-    def _tied_sides_are_joint(self) -> Self:
+    __pydantic_config__ = TABLE
+
+    def __post_init__(self) -> None:
+        check_fields(self)
         self.architecture.check_vocabulary(joint=self.vocabulary.joint)
-        return self
 
     def find_direction(self, source_language: str | None, target_language: str) -> Direction:
         """The direction into a language. The source language may be omitted if only one leads there.
@@ -110,10 +121,7 @@ def shipped_bundles() -> list[Path]:
 def read_config(folder: Path) -> BundleConfig:
     """Raises InvalidInputError naming the file and key at fault."""
     path = folder / CONFIG_FILE
-    try:
-        return BundleConfig.model_validate_json(read_file(path))
-    except ValidationError as error:
-        raise InvalidInputError(f"{path}: {describe_validation_error(error)}") from error
+    return read_table(BundleConfig, read_file(path), path)
 
 
 def read_vocabulary(folder: Path, info: BundleConfig) -> Codec:
@@ -185,7 +193,7 @@ def write_bundle(
 
 def config_json(info: BundleConfig) -> str:
     """The content of config.json."""
-    return json.dumps(info.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(asdict(info), indent=2, ensure_ascii=False) + "\n"
 
 
 def bundle_revision(folder: Path) -> str:

@@ -9,16 +9,18 @@ codec.json       `CodecConfig`: special ids, framing, the languages' pieces
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import sentencepiece
-from pydantic import Field, TypeAdapter, ValidationError
 
 from dragoman.model.codec import Frame
-from dragoman.model.config import Direction, StrictModel, VocabularyShape, describe_validation_error
+from dragoman.model.config import Direction, VocabularyShape
 from dragoman.model.errors import InvalidInputError, NotFoundError
+from dragoman.model.tables import TABLE, check_fields, read_table, told
 
 CODEC_FILE = "codec.json"
 
@@ -32,34 +34,46 @@ _SPACE = "▁"
 _CONTROLS = frozenset(f"<0x{byte:02X}>" for byte in (*range(0x20), 0x7F))
 
 
-class SideConfig(StrictModel):
+@dataclass(frozen=True, kw_only=True)
+class SideConfig:
     """One side of codec.json."""
 
-    model: Literal["vocabulary.model", "source.model", "target.model"] | None = Field(
-        description="SentencePiece's model; none: the pieces of a text are separated by spaces."
+    model: Literal["vocabulary.model", "source.model", "target.model"] | None = field(
+        metadata={"description": "SentencePiece's model; none: the pieces of a text are separated by spaces."}
     )
-    pieces: Literal["vocabulary.pieces.json", "source.pieces.json", "target.pieces.json"] | None = Field(
-        description="The list of all pieces; none: the ids are those of SentencePiece's model."
+    pieces: Literal["vocabulary.pieces.json", "source.pieces.json", "target.pieces.json"] | None = field(
+        metadata={"description": "The list of all pieces; none: the ids are those of SentencePiece's model."}
     )
-    unk_id: int = Field(ge=0, description="The piece for what has none.")
-    reserved: tuple[int, ...] = Field(description="Ids that stand for no text.")
+    unk_id: int = field(metadata=told("The piece for what has none.", ge=0))
+    reserved: tuple[int, ...] = field(metadata=told("Ids that stand for no text."))
+
+    __pydantic_config__ = TABLE
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
 
-class CodecConfig(StrictModel):
+@dataclass(frozen=True, kw_only=True)
+class CodecConfig:
     """codec.json. before, after, target: see `Frame`; each is a piece, "{source}" or "{target}"."""
 
     format_version: Literal[1] = 1
     source: SideConfig
     target: SideConfig
-    joint: bool = Field(description="Source and target have the same pieces, though perhaps other models.")
-    pad_id: int = Field(ge=0)
-    start_id: int = Field(ge=0)
-    eos_id: int = Field(ge=0)
-    banned: tuple[int, ...] = Field((), description="Target ids that no translation may contain.")
-    before: tuple[str, ...] = ()
-    after: tuple[str, ...] = ()
-    target_prefix: tuple[str, ...] = ()
-    languages: dict[str, str] = Field({}, description="The piece of each language that has one.")
+    joint: bool = field(metadata=told("Source and target have the same pieces, though perhaps other models."))
+    pad_id: int = field(metadata=told(ge=0))
+    start_id: int = field(metadata=told(ge=0))
+    eos_id: int = field(metadata=told(ge=0))
+    banned: tuple[int, ...] = field(default=(), metadata=told("Target ids that no translation may contain."))
+    before: tuple[str, ...] = field(default=(), metadata=told())
+    after: tuple[str, ...] = field(default=(), metadata=told())
+    target_prefix: tuple[str, ...] = field(default=(), metadata=told())
+    languages: dict[str, str] = field(default_factory=dict, metadata=told("The piece of each language that has one."))
+
+    __pydantic_config__ = TABLE
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
 
 class ForeignSide:
@@ -237,7 +251,7 @@ class ForeignVocabulary:
 
     def files(self) -> dict[str, bytes]:
         """See `Codec`."""
-        files = {CODEC_FILE: _as_json(self.config.model_dump(mode="json"))}
+        files = {CODEC_FILE: _as_json(asdict(self.config))}
         for side, config in ((self.source, self.config.source), (self.target, self.config.target)):
             if config.model is not None and side.model is not None:
                 files[config.model] = side.model
@@ -254,28 +268,25 @@ def is_foreign(folder: Path) -> bool:
 def read_foreign_vocabulary(folder: Path, read_file: Callable[[Path], bytes]) -> ForeignVocabulary:
     """The vocabulary in a folder. Raises what read_file raises, and InvalidInputError that names a damaged file."""
     path = folder / CODEC_FILE
-    try:
-        config = CodecConfig.model_validate_json(read_file(path))
-    except ValidationError as error:
-        raise InvalidInputError(f"{path}: {describe_validation_error(error)}") from error
+    config = read_table(CodecConfig, read_file(path), path)
     sides = [_read_side(folder, side, read_file) for side in (config.source, config.target)]
     if config.source == config.target:
         sides[1] = sides[0]
     try:
         return ForeignVocabulary(sides[0], sides[1], config)
-    except (InvalidInputError, ValidationError) as error:
-        reason = describe_validation_error(error) if isinstance(error, ValidationError) else error
-        raise InvalidInputError(f"{path}: {reason}") from error
+    except (InvalidInputError, ValueError) as error:
+        raise InvalidInputError(f"{path}: {error}") from error
 
 
 def _read_side(folder: Path, config: SideConfig, read_file: Callable[[Path], bytes]) -> ForeignSide:
-    pieces = None
+    pieces: Any = None
     if config.pieces is not None:
         path = folder / config.pieces
-        try:
-            pieces = TypeAdapter(list[str]).validate_json(read_file(path))
-        except ValidationError as error:
-            raise InvalidInputError(f"{path}: no list of pieces in JSON") from error
+        content = read_file(path)
+        with suppress(ValueError, RecursionError):
+            pieces = json.loads(content)
+        if not isinstance(pieces, list) or not all(isinstance(piece, str) for piece in pieces):
+            raise InvalidInputError(f"{path}: no list of pieces in JSON")
     return ForeignSide(
         None if config.model is None else read_file(folder / config.model),
         pieces,
@@ -307,15 +318,14 @@ def make_foreign_vocabulary(
     one_list = joint and source.has_own_pieces and target.has_own_pieces
 
     def describe(side: ForeignSide, name: Literal["source", "target"]) -> SideConfig:
-        model: Literal["vocabulary", "source", "target"] = "vocabulary" if one_model else name
-        pieces: Literal["vocabulary", "source", "target"] = "vocabulary" if one_list else name
-        return SideConfig.model_validate(
-            {
-                "model": None if side.model is None else f"{model}.model",
-                "pieces": f"{pieces}.pieces.json" if side.has_own_pieces else None,
-                "unk_id": side.unk_id,
-                "reserved": tuple(sorted(side.reserved)),
-            }
+        files: dict[str, Any] = {
+            "model": None if side.model is None else f"{'vocabulary' if one_model else name}.model",
+            "pieces": f"{'vocabulary' if one_list else name}.pieces.json" if side.has_own_pieces else None,
+        }
+        return SideConfig(
+            **files,
+            unk_id=side.unk_id,
+            reserved=tuple(sorted(side.reserved)),
         )
 
     config = CodecConfig(

@@ -9,8 +9,15 @@ from typing import Any, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from dragoman.model.bundle import shipped_bundles
-from dragoman.model.config import FilePath, StrictModel
-from dragoman.model.config_files import apply_environment, apply_overrides, find_repeated, read_toml, validate_tree
+from dragoman.model.config_files import (
+    FilePath,
+    StrictModel,
+    apply_environment,
+    apply_overrides,
+    find_repeated,
+    read_toml,
+    validate_tree,
+)
 from dragoman.model.decoding.loading import Precision
 from dragoman.model.decoding.search_options import MAX_BEAM_SIZE
 from dragoman.model.errors import InvalidInputError

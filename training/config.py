@@ -9,8 +9,15 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from dragoman.model.bundle import CONFIG_FILE
-from dragoman.model.config import ArchitectureConfig, FilePath, StrictModel
-from dragoman.model.config_files import apply_environment, apply_overrides, read_toml, validate_tree
+from dragoman.model.config import ArchitectureConfig
+from dragoman.model.config_files import (
+    FilePath,
+    StrictModel,
+    apply_environment,
+    apply_overrides,
+    read_toml,
+    validate_tree,
+)
 from dragoman.model.errors import InvalidInputError, NotFoundError
 from dragoman.training.corpus.language_names import name_languages
 from dragoman.training.evaluation.metrics import DEFAULT_TOKENIZER, check_tokenizer_name
@@ -189,7 +196,7 @@ class RunConfig(StrictModel):
     vocabulary: VocabularyConfig = VocabularyConfig()
     augmentation: AugmentationConfig = AugmentationConfig()
     subword_regularization: SubwordRegularizationConfig = SubwordRegularizationConfig()
-    architecture: ArchitectureConfig = ArchitectureConfig.model_validate({})
+    architecture: ArchitectureConfig = ArchitectureConfig()
     objective: ObjectiveConfig = ObjectiveConfig()
     optimization: OptimizationConfig = OptimizationConfig()
     validation: ValidationConfig = ValidationConfig()

@@ -7,8 +7,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
 
-from dragoman.model.config import Direction, FilePath, StrictModel
-from dragoman.model.config_files import find_repeated
+from dragoman.model.config import Direction
+from dragoman.model.config_files import FilePath, StrictModel, find_repeated
 from dragoman.model.errors import InvalidInputError
 
 _LANGUAGE_CODE = re.compile(r"[A-Za-z]{1,8}([-_][A-Za-z0-9]{1,8})*")

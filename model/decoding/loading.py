@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Literal, get_args
@@ -139,14 +139,13 @@ def _ensemble_info(folders: Sequence[Path], infos: Sequence[BundleConfig]) -> Bu
         name: min(getattr(info.architecture, name) for info in infos)
         for name in ("max_source_length", "max_target_length")
     }
-    return infos[0].model_copy(
-        update={
-            "name": "+".join(info.name for info in infos),
-            "directions": directions,
-            "architecture": infos[0].architecture.model_copy(update=limits),
-            "num_parameters": sum(info.num_parameters for info in infos),
-            "scores": (),
-        }
+    return replace(
+        infos[0],
+        name="+".join(info.name for info in infos),
+        directions=directions,
+        architecture=replace(infos[0].architecture, **limits),
+        num_parameters=sum(info.num_parameters for info in infos),
+        scores=(),
     )
 
 

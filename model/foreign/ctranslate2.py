@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import ValidationError
 
-from dragoman.model.config import MAX_LAYERS, ArchitectureConfig, describe_validation_error
+from dragoman.model.config import MAX_LAYERS, ArchitectureConfig
+from dragoman.model.config_files import validate_tree
 from dragoman.model.errors import InvalidInputError
 from dragoman.model.foreign.ctranslate2_variables import NEWEST_VERSION, VariableReader, parse_variables
 from dragoman.model.foreign.ctranslate2_vocabulary import make_codec, read_vocabulary
@@ -135,23 +135,21 @@ def _read_network(
     reader.check_left()
     common = {key: value for key, value in facts[0].items() if key not in ("layers", "length")}
     epsilon = settings.get("layer_norm_epsilon")
-    try:
-        architecture = ArchitectureConfig.model_validate(
-            {
-                "d_model": d_model,
-                **common,
-                "num_encoder_layers": facts[0]["layers"],
-                "num_decoder_layers": facts[1]["layers"],
-                "norm_epsilon": 1e-5 if epsilon is None else epsilon,
-                "tied_embeddings": tied,
-                "output_bias": has_bias,
-                "decoder_start": "zero" if begins_with_zeros else "piece",
-                "max_source_length": facts[0]["length"],
-                "max_target_length": facts[1]["length"],
-            }
-        )
-    except ValidationError as error:
-        raise InvalidInputError(describe_validation_error(error)) from error
+    architecture = validate_tree(
+        ArchitectureConfig,
+        {
+            "d_model": d_model,
+            **common,
+            "num_encoder_layers": facts[0]["layers"],
+            "num_decoder_layers": facts[1]["layers"],
+            "norm_epsilon": 1e-5 if epsilon is None else epsilon,
+            "tied_embeddings": tied,
+            "output_bias": has_bias,
+            "decoder_start": "zero" if begins_with_zeros else "piece",
+            "max_source_length": facts[0]["length"],
+            "max_target_length": facts[1]["length"],
+        },
+    )
     return architecture, weights
 
 
@@ -172,11 +170,10 @@ def _untie(
     architecture: ArchitectureConfig, weights: dict[str, StoredTensor]
 ) -> tuple[ArchitectureConfig, dict[str, StoredTensor]]:
     """A network whose source and target share a matrix, but no vocabulary, with a matrix for each."""
-    loose = {"all": "target", "source": "none"}.get(architecture.tied_embeddings)
-    if loose is None:
+    if architecture.tied_embeddings not in ("all", "source"):
         return architecture, weights
     weights = weights | {TARGET_EMBEDDING: weights[SOURCE_EMBEDDING]}
-    return architecture.model_copy(update={"tied_embeddings": loose}), weights
+    return replace(architecture, tied_embeddings="target" if architecture.tied_embeddings == "all" else "none"), weights
 
 
 def _read_stack(reader: VariableReader, stack: str, d_model: int, weights: dict[str, StoredTensor]) -> dict[str, Any]:
@@ -316,7 +313,7 @@ def read_argos(archive: Path, options: ImportOptions) -> ForeignModel:
     codec, prefix = model.codec, facts.get("target_prefix")
     if prefix:
         codec = ForeignVocabulary(
-            codec.source, codec.target, codec.config.model_copy(update={"target_prefix": tuple(str(prefix).split())})
+            codec.source, codec.target, replace(codec.config, target_prefix=tuple(str(prefix).split()))
         )
     return replace(
         model,

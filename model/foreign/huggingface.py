@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ValidationError
 
-from dragoman.model.config import MAX_LAYERS, ArchitectureConfig, describe_validation_error
+from dragoman.model.config import MAX_LAYERS, ArchitectureConfig
+from dragoman.model.config_files import validate_tree
 from dragoman.model.errors import InvalidInputError
 from dragoman.model.foreign.files import Files
 from dragoman.model.foreign.huggingface_vocabulary import read_vocabulary
@@ -119,28 +119,27 @@ def _read_architecture(
             "position_exponent": "half-minus-one" if reaches else "half",
             "first_position": config.get("pad_token_id", 1) + 1 if kind == "m2m_100" else 0,
         }
-    try:
-        return ArchitectureConfig.model_validate(
-            {
-                "d_model": config.get("d_model", 1024),
-                "d_ff": widths[0],
-                "num_heads": heads[0],
-                "num_encoder_layers": config.get("encoder_layers", 12),
-                "num_decoder_layers": config.get("decoder_layers", 12),
-                "normalization": "post" if is_marian else "pre",
-                "final_norm": not is_marian,
-                "embedding_norm": kind == "mbart",
-                "norm_epsilon": _MARIAN_EPSILON if trained else 1e-5,
-                "activation": _ACTIVATIONS[activation],
-                "scale_embeddings": bool(config.get("scale_embedding", kind == "m2m_100")),
-                "max_source_length": length,
-                "max_target_length": length,
-                **positions,
-                **facts,
-            }
-        )
-    except ValidationError as error:
-        raise InvalidInputError(f"config.json: {describe_validation_error(error)}") from error
+    return validate_tree(
+        ArchitectureConfig,
+        {
+            "d_model": config.get("d_model", 1024),
+            "d_ff": widths[0],
+            "num_heads": heads[0],
+            "num_encoder_layers": config.get("encoder_layers", 12),
+            "num_decoder_layers": config.get("decoder_layers", 12),
+            "normalization": "post" if is_marian else "pre",
+            "final_norm": not is_marian,
+            "embedding_norm": kind == "mbart",
+            "norm_epsilon": _MARIAN_EPSILON if trained else 1e-5,
+            "activation": _ACTIVATIONS[activation],
+            "scale_embeddings": bool(config.get("scale_embedding", kind == "m2m_100")),
+            "max_source_length": length,
+            "max_target_length": length,
+            **positions,
+            **facts,
+        },
+        origin="config.json",
+    )
 
 
 def _read_weights(tensors: Arrays, config: Config, kind: str) -> tuple[dict[str, StoredTensor], dict[str, Any]]:

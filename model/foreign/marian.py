@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ValidationError
 
-from dragoman.model.config import MAX_LAYERS, ArchitectureConfig, describe_validation_error
+from dragoman.model.config import MAX_LAYERS, ArchitectureConfig
+from dragoman.model.config_files import validate_tree
 from dragoman.model.errors import InvalidInputError
 from dragoman.model.foreign.files import Files
 from dragoman.model.foreign.model import fit_pieces, floats, integers, unused_ids
@@ -184,31 +184,30 @@ def read_architecture(options: Options, tensors: MarianTensors) -> ArchitectureC
         tied = "all" if is_tied else "target" if options.get("tied-embeddings") == "true" else "none"
     if tied == "all" and "Wemb" not in tensors:
         tied = "target"
-    try:
-        return ArchitectureConfig.model_validate(
-            {
-                "d_model": _number(options, "dim-emb", 512),
-                "d_ff": _number(options, "transformer-dim-ffn", 2048),
-                "num_heads": _number(options, "transformer-heads", 8),
-                "num_encoder_layers": _number(options, "enc-depth", 6),
-                "num_decoder_layers": _number(options, "dec-depth", 6),
-                "normalization": normalization,
-                "final_norm": "n" in top,
-                "embedding_norm": "n" in embedding,
-                "norm_epsilon": EPSILON,
-                "activation": "gelu" if is_exact else _ACTIVATIONS[activation],
-                "tied_embeddings": tied,
-                "output_bias": options.get("output-omit-bias", "false") != "true",
-                "positions": "half-split",
-                "position_exponent": "half-minus-one",
-                "decoder_start": "zero",
-                "decoder_mixer": "ssru" if mixer == "rnn" else "attention",
-                "max_source_length": MAX_LENGTH,
-                "max_target_length": MAX_LENGTH,
-            }
-        )
-    except ValidationError as error:
-        raise InvalidInputError(f"{OPTIONS_TENSOR}: {describe_validation_error(error)}") from error
+    return validate_tree(
+        ArchitectureConfig,
+        {
+            "d_model": _number(options, "dim-emb", 512),
+            "d_ff": _number(options, "transformer-dim-ffn", 2048),
+            "num_heads": _number(options, "transformer-heads", 8),
+            "num_encoder_layers": _number(options, "enc-depth", 6),
+            "num_decoder_layers": _number(options, "dec-depth", 6),
+            "normalization": normalization,
+            "final_norm": "n" in top,
+            "embedding_norm": "n" in embedding,
+            "norm_epsilon": EPSILON,
+            "activation": "gelu" if is_exact else _ACTIVATIONS[activation],
+            "tied_embeddings": tied,
+            "output_bias": options.get("output-omit-bias", "false") != "true",
+            "positions": "half-split",
+            "position_exponent": "half-minus-one",
+            "decoder_start": "zero",
+            "decoder_mixer": "ssru" if mixer == "rnn" else "attention",
+            "max_source_length": MAX_LENGTH,
+            "max_target_length": MAX_LENGTH,
+        },
+        origin=OPTIONS_TENSOR,
+    )
 
 
 def _version(options: Options) -> tuple[int, ...]:

@@ -10,8 +10,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from dragoman.model.config import StrictModel
-from dragoman.model.config_files import find_repeated, read_toml, validate_tree
+from dragoman.model.config_files import StrictModel, find_repeated, read_toml, validate_tree
 from dragoman.model.errors import DragomanError
 from dragoman.server.call_context import Priority
 from dragoman.server.watching import FileWatch

@@ -4,7 +4,7 @@ import asyncio
 import math
 import time
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dragoman.model.bundle import CARD_FILE, find_bundle
 from dragoman.model.decoding.search_options import SearchOptions
@@ -49,7 +49,7 @@ def load_translator(model: ModelConfig) -> ServedTranslator:
         stall_seconds=model.stall_seconds,
     )
     if model.name is not None:
-        translator.info = translator.info.model_copy(update={"name": model.name})
+        translator.info = replace(translator.info, name=model.name)
     return translator
 
 

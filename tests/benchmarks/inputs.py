@@ -68,7 +68,7 @@ class Inputs:
         if not folder.exists():
             model = _numbers_as_pieces(BASE_VOCAB_SIZE)
             vocabulary = Vocabulary(model, model)
-            architecture = ArchitectureConfig.model_validate({})  # its defaults are the base model
+            architecture = ArchitectureConfig()  # its defaults are the base model
             torch.manual_seed(1)
             network = Transformer(architecture, vocabulary.shape)
             config = BundleConfig(

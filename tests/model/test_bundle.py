@@ -4,6 +4,7 @@ import ast
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -68,10 +69,8 @@ def test_separate_vocabularies(tiny_bundle: Path, tiny_sentences: list[str], tmp
     target = train_piece_model(tiny_sentences[1::2], PieceModelOptions(size=305), languages=[])
     vocabulary = Vocabulary(source, target)
     whole = read_config(tiny_bundle)
-    architecture = whole.architecture.model_copy(update={"tied_embeddings": "target"})
-    config = whole.model_copy(
-        update={"vocabulary": vocabulary.shape, "directions": (EN_DE,), "architecture": architecture}
-    )
+    architecture = replace(whole.architecture, tied_embeddings="target")
+    config = replace(whole, vocabulary=vocabulary.shape, directions=(EN_DE,), architecture=architecture)
     write_bundle(tmp_path / "two", config, vocabulary, b"", "")
     assert names(tmp_path / "two") == {CONFIG_FILE, WEIGHTS_FILE, CARD_FILE, "source.model", "target.model"}
     found = read_vocabulary(tmp_path / "two", read_config(tmp_path / "two"))
@@ -108,7 +107,7 @@ def test_find_direction(tiny_bundle: Path) -> None:
     ]:
         with pytest.raises(NotFoundError, match=f'"tiny" does not translate {wanted}; it knows en→de, de→en'):
             config.find_direction(source, target)
-    several = config.model_copy(update={"directions": (EN_DE, Direction("fr", "de"))})
+    several = replace(config, directions=(EN_DE, Direction("fr", "de")))
     with pytest.raises(InvalidInputError, match='"tiny" translates to "de" from several languages: en→de, fr→de'):
         several.find_direction(None, "de")
     assert several.find_direction("fr", "de") == Direction("fr", "de")

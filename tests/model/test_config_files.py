@@ -5,8 +5,7 @@ from typing import Any
 
 import pytest
 
-from dragoman.model.config import StrictModel
-from dragoman.model.config_files import apply_environment, apply_overrides, read_toml, validate_tree
+from dragoman.model.config_files import StrictModel, apply_environment, apply_overrides, read_toml, validate_tree
 from dragoman.model.errors import InvalidInputError
 
 

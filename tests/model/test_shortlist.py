@@ -1,5 +1,6 @@
 """Lexical shortlists: what a sentence allows, the file in the bundle and its damages, and CTranslate2's form."""
 
+import dataclasses
 import shutil
 import subprocess
 import sys
@@ -90,7 +91,7 @@ def folder(tiny_bundle: Path, tmp_path: Path) -> Path:
 @pytest.mark.parametrize("target_size", [40, 2**16, 2**16 + 1])
 def test_round_trip(target_size: int, folder: Path) -> None:
     shape = VocabularyShape(source_size=12, target_size=target_size, joint=False)
-    config = read_config(folder).model_copy(update={"vocabulary": shape})
+    config = dataclasses.replace(read_config(folder), vocabulary=shape)
     lists = {EN_DE: make_random(shape, 1), Direction("zh-Hant", "pt-BR"): make_random(shape, 2)}
     lists[EN_DE].always[-1] = target_size - 1
     assert not has_shortlist(folder)

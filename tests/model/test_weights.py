@@ -4,6 +4,7 @@ tested in test_storage.py, where the network itself is read by the same module."
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
@@ -17,6 +18,7 @@ from safetensors.torch import save
 
 from dragoman.model.bundle import WEIGHTS_FILE, BundleConfig, Storage, read_config
 from dragoman.model.config import ArchitectureConfig, Direction, VocabularyShape
+from dragoman.model.config_files import validate_tree
 from dragoman.model.errors import InvalidInputError
 from dragoman.model.network.storage import load_network, pack_weights
 from dragoman.model.network.transformer import Transformer, num_parameters
@@ -37,7 +39,8 @@ ROOT = Path(__file__).parents[2]
 def architectures(draw: st.DrawFn) -> tuple[ArchitectureConfig, VocabularyShape]:
     small = st.integers(1, 5)
     tied = draw(st.sampled_from(["all", "target", "source", "none"]))
-    architecture = ArchitectureConfig.model_validate(
+    architecture = validate_tree(
+        ArchitectureConfig,
         {
             "d_model": 2 * draw(small),
             "d_ff": draw(small),
@@ -48,7 +51,7 @@ def architectures(draw: st.DrawFn) -> tuple[ArchitectureConfig, VocabularyShape]
             "num_decoder_layers": draw(st.integers(1, 3)),
             "normalization": draw(st.sampled_from(["pre", "post"])),
             "tied_embeddings": tied,
-        }
+        },
     )
     source_size, target_size = draw(st.integers(8, 20)), draw(st.integers(8, 20))
     joint = tied in ("all", "source")
@@ -90,7 +93,8 @@ def store(network: Transformer, shape: VocabularyShape, storage: Storage, folder
 @pytest.mark.parametrize("normalization", ["pre", "post"])
 def test_numbers_are_those_of_the_network(normalization: str, tied: str, storage: Storage, tmp_path: Path) -> None:
     torch.manual_seed(0)
-    architecture = ArchitectureConfig.model_validate(
+    architecture = validate_tree(
+        ArchitectureConfig,
         {
             "d_model": 8,
             "d_ff": 12,
@@ -101,7 +105,7 @@ def test_numbers_are_those_of_the_network(normalization: str, tied: str, storage
             "num_decoder_layers": 1,
             "normalization": normalization,
             "tied_embeddings": tied,
-        }
+        },
     )
     shape = VocabularyShape(source_size=30, target_size=30, joint=True)
     network = Transformer(architecture, shape)
@@ -124,7 +128,8 @@ def test_numbers_are_those_of_the_network(normalization: str, tied: str, storage
 
 def named_arrays(tied: str) -> tuple[dict[str, StoredTensor], BundleConfig]:
     """Random ones for a small network, and the configuration of its bundle."""
-    architecture = ArchitectureConfig.model_validate(
+    architecture = validate_tree(
+        ArchitectureConfig,
         {
             "d_model": 8,
             "d_ff": 12,
@@ -132,7 +137,7 @@ def named_arrays(tied: str) -> tuple[dict[str, StoredTensor], BundleConfig]:
             "num_encoder_layers": 1,
             "num_decoder_layers": 1,
             "tied_embeddings": tied,
-        }
+        },
     )
     shape = VocabularyShape(source_size=30, target_size=30, joint=True)
     chance, arrays = np.random.default_rng(1), {}
@@ -213,9 +218,9 @@ assert "torch" not in sys.modules, "torch was imported"
 
 def test_a_bundle_of_another_architecture_is_told(tiny_bundle: Path) -> None:
     config = read_config(tiny_bundle)
-    deeper = config.architecture.model_copy(update={"num_decoder_layers": 2})
+    deeper = replace(config.architecture, num_decoder_layers=2)
     with pytest.raises(InvalidInputError, match=r"lacks the tensor decoder_layers\.1\.self_attention\.query\.weight"):
-        read_weights(tiny_bundle, config.model_copy(update={"architecture": deeper}))
+        read_weights(tiny_bundle, replace(config, architecture=deeper))
 
 
 def test_numbers_of_a_kind_that_numpy_lacks_are_told(tiny_bundle: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -100,8 +101,7 @@ def network() -> Transformer:
 
 @pytest.fixture(scope="module")
 def info(network: Transformer, tiny_bundle: Path) -> BundleConfig:
-    update = {"architecture": network.config, "vocabulary": SHAPE, "directions": (EN_DE,)}
-    return read_config(tiny_bundle).model_copy(update=update)
+    return replace(read_config(tiny_bundle), architecture=network.config, vocabulary=SHAPE, directions=(EN_DE,))
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 import itertools
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -120,7 +121,7 @@ def test_translate_finds_the_direction(translator: Translator) -> None:
 
 
 def test_a_language_reached_from_several_needs_its_source(translator: Translator) -> None:
-    info = translator.info.model_copy(update={"directions": (EN_DE, Direction("fr", "de"))})
+    info = replace(translator.info, directions=(EN_DE, Direction("fr", "de")))
     several = Translator(info, translator.vocabulary, translator.engine)
     with pytest.raises(InvalidInputError, match="from several languages: en→de, fr→de"):
         several.translate(["The dog"], to="de")
@@ -320,10 +321,10 @@ def test_wrapped_lines_are_translated_as_one_and_wrapped_again(translator: Trans
 
 def test_a_bundle_says_which_sentences_are_long(translator: Translator) -> None:
     text = "The dog sees the house, and the woman likes the bridge, but the child looks for the tree."
-    info = translator.info.model_copy(update={"fluent_length": 100})
+    info = replace(translator.info, fluent_length=100)
     patient = Translator(info, translator.vocabulary, translator.engine)
     assert len(patient.prepare(text, EN_DE, QUICK).drafts) == 1
-    info = translator.info.model_copy(update={"fluent_length": 6})
+    info = replace(translator.info, fluent_length=6)
     hasty = Translator(info, translator.vocabulary, translator.engine)
     sources = [draft.source for draft in hasty.prepare(text, EN_DE, QUICK).drafts]
     assert sources == ["The dog sees the house", "and the woman likes the bridge", "but the child looks for the tree."]

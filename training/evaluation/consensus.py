@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, Field, ValidationError
 
-from dragoman.model.config import describe_validation_error
+from dragoman.model.config_files import describe_validation_error
 from dragoman.model.errors import InvalidInputError
 from dragoman.translation.batch.lines import read_lines
 

@@ -1,6 +1,7 @@
 """Translating a test set with a bundle, and writing its scores into the bundle."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from dragoman.model.bundle import CARD_FILE, CONFIG_FILE, BundleScore, config_json, find_bundle, read_config
@@ -111,7 +112,7 @@ def record_scores(
     ]
     kept = [score for score in config.scores if (score.direction, score.test_set) != (direction, test_set)]
     scores = sorted([*kept, *new], key=lambda score: (score.test_set, score.direction, score.metric))
-    config = config.model_copy(update={"scores": tuple(scores)})
+    config = replace(config, scores=tuple(scores))
     write_atomically(folder / CONFIG_FILE, config_json(config))
     write_atomically(folder / CARD_FILE, model_card(config))
     return folder

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -101,13 +102,12 @@ def average_bundles(names_or_paths: Sequence[str], output: Path, storage: Storag
     with torch.no_grad():
         for name, parameter in mean.named_parameters():
             parameter.copy_(weights[name])
-    info = model.info.model_copy(
-        update={
-            "name": model.infos[0].name,
-            "storage": storage,
-            "num_parameters": num_parameters(mean),
-            "provenance": _provenance(names_or_paths, model.folders, model.infos),
-        }
+    info = replace(
+        model.info,
+        name=model.infos[0].name,
+        storage=storage,
+        num_parameters=num_parameters(mean),
+        provenance=_provenance(names_or_paths, model.folders, model.infos),
     )
     write_bundle(output, info, model.vocabulary, pack_weights(mean, storage), model_card(info))
     return info
@@ -136,8 +136,8 @@ def _check_apart(output: Path, folder: Path) -> None:
 
 
 def _check_alike(first: Path, expected: ArchitectureConfig, other: Path, found: ArchitectureConfig) -> None:
-    for key, value in expected.model_dump(exclude=_NO_SHAPE).items():
-        if getattr(found, key) != value:
+    for key, value in asdict(expected).items():
+        if key not in _NO_SHAPE and getattr(found, key) != value:
             raise InvalidInputError(
                 f"{first} and {other} have no mean: architecture.{key} is {value} and {getattr(found, key)}"
             )

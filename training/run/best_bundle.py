@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from dragoman.model.bundle import BundleConfig, read_config, write_bundle
@@ -84,7 +85,7 @@ class BestBundle:
             "data_checksums": self.checksums,
             "run": json.loads(self.config.model_dump_json()),
         }
-        info = self.info.model_copy(update={"provenance": provenance})
+        info = replace(self.info, provenance=provenance)
         write_bundle(self.folder, info, self.vocabulary, pack_weights(network, options.storage), model_card(info))
         self.bleu = bleu
         return True

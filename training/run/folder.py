@@ -13,7 +13,7 @@ import torch
 from pydantic import ValidationError
 
 from dragoman.model.bundle import CONFIG_FILE
-from dragoman.model.config import describe_validation_error
+from dragoman.model.config_files import describe_validation_error
 from dragoman.model.errors import InvalidInputError, NotFoundError
 from dragoman.model.files import write_atomically
 from dragoman.training.config import RunConfig

@@ -3,6 +3,7 @@
 import re
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,7 +48,7 @@ def inherit_from_bundle(tree: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(table, dict) or not isinstance(name, str) or not isinstance(architecture, dict):
         return dict(tree)  # nothing to inherit, or a wrong type, which reading the configuration reports
     info = read_config(_find(name))
-    inherited = info.architecture.model_dump()
+    inherited = asdict(info.architecture)
     for key, value in architecture.items():
         if key not in inherited or key in {*_FREE_KEYS, _MIXER} or value == inherited[key]:
             continue

@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
 
@@ -111,7 +112,7 @@ def test_an_ensemble_does_what_all_of_it_do(tiny_bundle: Path, tmp_path: Path) -
         tmp_path / "other",
         name="other",
         directions=[{"source": "fr", "target": "de"}, {"source": "en", "target": "de"}],
-        scores=[score.model_dump(mode="json")],
+        scores=[asdict(score)],
     )
     first = read_config(tiny_bundle)
     model = open_model([tiny_bundle, other])

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from dragoman.model.config import ArchitectureConfig
+from dragoman.model.config_files import validate_tree
 from dragoman.model.network.transformer import MultiHeadAttention
 
 Array = NDArray[np.float64]
@@ -18,7 +19,7 @@ Array = NDArray[np.float64]
 
 def make_attention(**shape: object) -> MultiHeadAttention:
     """Random weights and biases in float64."""
-    config = ArchitectureConfig.model_validate({"d_model": 12, "num_heads": 3, "d_key": 5, "d_value": 2} | shape)
+    config = validate_tree(ArchitectureConfig, {"d_model": 12, "num_heads": 3, "d_key": 5, "d_value": 2} | shape)
     attention = MultiHeadAttention(config).double().eval()
     with torch.no_grad():
         for parameter in attention.parameters():

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from dragoman.model.config import ArchitectureConfig, VocabularyShape
+from dragoman.model.config_files import validate_tree
 from dragoman.model.network.quantization import CachedLinear, QuantizedLinear, quantize_network, quantize_rows
 from dragoman.model.network.transformer import Transformer
 
@@ -107,7 +108,8 @@ def test_keys_and_values_are_the_nearest_numbers_of_16_bits() -> None:
 
 def make_network(tied_embeddings: str) -> Transformer:
     torch.manual_seed(0)
-    architecture = ArchitectureConfig.model_validate(
+    architecture = validate_tree(
+        ArchitectureConfig,
         {
             "d_model": 16,
             "d_ff": 24,
@@ -115,7 +117,7 @@ def make_network(tied_embeddings: str) -> Transformer:
             "num_encoder_layers": 1,
             "num_decoder_layers": 2,
             "tied_embeddings": tied_embeddings,
-        }
+        },
     )
     return Transformer(architecture, VocabularyShape(source_size=30, target_size=30, joint=True)).eval()
 

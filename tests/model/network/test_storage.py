@@ -16,6 +16,7 @@ from torch import Tensor
 
 from dragoman.model.bundle import WEIGHTS_FILE, BundleConfig, Storage, read_config
 from dragoman.model.config import ArchitectureConfig, Direction, VocabularyShape
+from dragoman.model.config_files import validate_tree
 from dragoman.model.errors import InvalidInputError
 from dragoman.model.network.quantization import quantize_rows
 from dragoman.model.network.storage import load_network, pack_weights
@@ -35,7 +36,7 @@ def make_network(tied: str = "all", seed: int = 0) -> Transformer:
         "tied_embeddings": tied,
     }
     torch.manual_seed(seed)
-    network = Transformer(ArchitectureConfig.model_validate(shape), VOCABULARY).eval()
+    network = Transformer(validate_tree(ArchitectureConfig, shape), VOCABULARY).eval()
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.add_(0.1 * torch.randn_like(parameter))

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from dragoman.model.config import ArchitectureConfig, VocabularyShape
+from dragoman.model.config_files import validate_tree
 from dragoman.model.network.transformer import (
     DecoderLayer,
     EncoderLayer,
@@ -43,7 +44,7 @@ def make_network(*, joint: bool = False, noise: float = 0.3, **shape: object) ->
         source_size=TARGET_SIZE if joint else SOURCE_SIZE, target_size=TARGET_SIZE, joint=joint
     )
     torch.manual_seed(0)
-    network = Transformer(ArchitectureConfig.model_validate(values), vocabulary).double().eval()
+    network = Transformer(validate_tree(ArchitectureConfig, values), vocabulary).double().eval()
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.add_(noise * torch.randn_like(parameter))

@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from dragoman.model.bundle import WEIGHTS_FILE, BundleConfig, Storage
+from dragoman.model.bundle import WEIGHTS_FILE, BundleConfig, Storage, config_json
 from dragoman.model.config import ArchitectureConfig, Direction, VocabularyShape
+from dragoman.model.config_files import validate_tree
 from dragoman.model.network.storage import load_network, pack_weights
 from dragoman.model.network.transformer import Transformer, num_parameters
 from dragoman.model.parameters import describe_parameters
+from dragoman.model.tables import read_table
 from tests.model.network.golden.weights import SOURCES, TARGETS, made_up
 from tests.model.network.numpy_network import logits_of
 from tests.model.network.variants import VARIANTS
@@ -33,7 +35,7 @@ VOCABULARY = VocabularyShape(source_size=23, target_size=23, joint=True)
 
 def make_network(name: str) -> Transformer:
     torch.manual_seed(0)
-    network = Transformer(ArchitectureConfig.model_validate(SHAPE | VARIANTS[name]), VOCABULARY).eval()
+    network = Transformer(validate_tree(ArchitectureConfig, SHAPE | VARIANTS[name]), VOCABULARY).eval()
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.add_(0.3 * torch.randn_like(parameter))
@@ -80,7 +82,7 @@ def test_logits_are_those_of_transformers(kind: str, changes: dict[str, object])
         "max_source_length": 12,
         "max_target_length": 12,
     }
-    network = Transformer(ArchitectureConfig.model_validate(sizes | changes), VOCABULARY).eval()
+    network = Transformer(validate_tree(ArchitectureConfig, sizes | changes), VOCABULARY).eval()
     for name, parameter in network.named_parameters():
         parameter.copy_(torch.from_numpy(made_up(name, tuple(parameter.shape))))
     network.double()
@@ -114,7 +116,7 @@ def test_a_bundle_keeps_the_variant(name: str, storage: Storage, tmp_path: Path)
         storage=storage,
         num_parameters=num_parameters(network),
     )
-    info = BundleConfig.model_validate_json(info.model_dump_json())
+    info = read_table(BundleConfig, config_json(info).encode(), "config.json")
     (tmp_path / WEIGHTS_FILE).write_bytes(pack_weights(network, storage))
     loaded = load_network(tmp_path, info)
     described = describe_parameters(info.architecture, info.vocabulary)

@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 import yaml  # type: ignore[import-untyped]
 
-from dragoman.model.config import StrictModel
-from dragoman.model.config_files import validate_tree
+from dragoman.model.config_files import StrictModel, validate_tree
 from dragoman.model.decoding.statistics import EngineStatistics
 from dragoman.server.access.addresses import parse_address
 from dragoman.server.call_context import Priority

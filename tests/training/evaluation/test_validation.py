@@ -1,5 +1,6 @@
 """BLEU on the dev set: the score of what the bundle itself translates, over the sentences that it can take."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,7 @@ def test_what_is_scored_is_what_the_bundle_translates_when_it_is_served(
     monkeypatch.setattr("dragoman.training.evaluation.validation.bleu_score", score)
     dev = [ParallelText(EN_DE, SOURCES, TARGETS), ParallelText(DE_EN, TARGETS, SOURCES)]
     network = load_network(tiny_bundle, read_config(tiny_bundle))
-    info = read_config(tiny_bundle).model_copy(update={"storage": storage})
+    info = replace(read_config(tiny_bundle), storage=storage)
     bundle = tmp_path / "bundle"
     write_bundle(bundle, info, read_vocabulary(tiny_bundle, info), pack_weights(network, storage), card="")
 

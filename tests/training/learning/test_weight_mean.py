@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -34,10 +35,10 @@ def variant(tiny_bundle: Path, tmp_path: Path) -> Variant:
         **changes: Any,
     ) -> str:
         info = read_config(tiny_bundle)
-        shape = info.architecture.model_copy(update=architecture or {})
+        shape = replace(info.architecture, **(architecture or {}))
         torch.manual_seed(seed)
         weights = pack_weights(Transformer(shape, info.vocabulary), packed)
-        changed = info.model_copy(update={"name": name, "architecture": shape, "storage": packed} | changes)
+        changed = replace(info, name=name, architecture=shape, storage=packed, **changes)
         folder = tmp_path / name
         write_bundle(folder, changed, read_vocabulary(tiny_bundle, info), weights, f"# {name}\n")
         return str(folder)
@@ -123,7 +124,7 @@ def test_whether_they_were_fine_tuned_from_the_same(tiny_bundle: Path) -> None:
     def tuned(bundle: str, checksum: str) -> BundleConfig:
         run = {"initialization": {"bundle": bundle}}
         checksums = {f"{bundle}/weights.safetensors": checksum}
-        return read_config(tiny_bundle).model_copy(update={"provenance": {"run": run, "data_checksums": checksums}})
+        return replace(read_config(tiny_bundle), provenance={"run": run, "data_checksums": checksums})
 
     assert share_their_origin([tuned("base", "01"), tuned("base", "01")])
     assert not share_their_origin([tuned("base", "01"), tuned("base", "02")])

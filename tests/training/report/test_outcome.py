@@ -8,6 +8,7 @@ import pytest
 
 from dragoman.model.bundle import BundleConfig
 from dragoman.model.config import ArchitectureConfig, Direction
+from dragoman.model.config_files import validate_tree
 from dragoman.training.report.outcome import describe_outcome, next_commands
 from dragoman.training.report.run_record import Measurement, RunRecord
 from tests.training.tiny import VOCABULARY
@@ -36,7 +37,7 @@ def ended(*bleu: float, kept: int, **provenance: Any) -> RunRecord:
     bundle = BundleConfig(
         name="my",
         directions=(Direction("en", "de"),),
-        architecture=ArchitectureConfig.model_validate({"d_model": 16, "num_heads": 2}),
+        architecture=validate_tree(ArchitectureConfig, {"d_model": 16, "num_heads": 2}),
         vocabulary=VOCABULARY,
         storage="float32",
         num_parameters=1,

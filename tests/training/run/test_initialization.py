@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -59,7 +60,7 @@ def write_config(folder: Path, bundle: Path, tables: str = "", directions: str =
 def test_a_run_begins_with_the_bundle_s_weights_and_keeps_its_vocabulary(bundle: Path, tmp_path: Path) -> None:
     config = load_run_config(write_config(tmp_path, bundle, "[architecture]\ndropout = 0.3"))
     info = read_config(bundle)
-    assert config.architecture == info.architecture.model_copy(update={"dropout": 0.3})
+    assert config.architecture == replace(info.architecture, dropout=0.3)
 
     best = train(config)
 
@@ -82,10 +83,10 @@ def test_a_run_begins_with_the_bundle_s_weights_and_keeps_its_vocabulary(bundle:
 def deep_bundle(bundle: Path) -> Path:
     """Three layers on each side, no two alike."""
     info = read_config(bundle)
-    architecture = info.architecture.model_copy(update={"num_encoder_layers": 3, "num_decoder_layers": 3})
+    architecture = replace(info.architecture, num_encoder_layers=3, num_decoder_layers=3)
     torch.manual_seed(3)
     network = Transformer(architecture, info.vocabulary)
-    config = info.model_copy(update={"architecture": architecture, "num_parameters": num_parameters(network)})
+    config = replace(info, architecture=architecture, num_parameters=num_parameters(network))
     write_bundle(bundle, config, read_vocabulary(bundle, info), pack_weights(network, "int8"), "# deep\n")
     return bundle
 
@@ -94,9 +95,7 @@ def test_a_shallower_run_begins_with_some_of_the_bundle_s_layers(deep_bundle: Pa
     tables = "[architecture]\nnum_encoder_layers = 2\nnum_decoder_layers = 1"
     config = load_run_config(write_config(tmp_path, deep_bundle, tables))
     info = read_config(deep_bundle)
-    assert config.architecture == info.architecture.model_copy(
-        update={"num_encoder_layers": 2, "num_decoder_layers": 1}
-    )
+    assert config.architecture == replace(info.architecture, num_encoder_layers=2, num_decoder_layers=1)
 
     best = train(config)
 

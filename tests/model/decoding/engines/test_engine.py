@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dragoman.model.config import ArchitectureConfig, VocabularyShape
+from dragoman.model.config_files import validate_tree
 from dragoman.model.decoding.decoders.torch_decoder import TorchDecoder
 from dragoman.model.decoding.engines.engine import Engine
 from dragoman.model.decoding.limits import num_cached_positions
@@ -39,7 +40,7 @@ def tiny_network(seed: int = 0, **changes: object) -> Transformer:
         "max_target_length": 24,
     } | changes
     vocabulary = VocabularyShape(source_size=VOCAB_SIZE, target_size=VOCAB_SIZE, joint=True)
-    network = Transformer(ArchitectureConfig.model_validate(shape), vocabulary).double().eval()
+    network = Transformer(validate_tree(ArchitectureConfig, shape), vocabulary).double().eval()
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.add_(0.3 * torch.randn_like(parameter))

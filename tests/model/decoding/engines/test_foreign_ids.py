@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from dragoman.model.config import ArchitectureConfig, VocabularyShape
+from dragoman.model.config_files import validate_tree
 from dragoman.model.decoding.decoder import Decoder
 from dragoman.model.decoding.decoders.ensemble import EnsembleDecoder
 from dragoman.model.decoding.decoders.native import decoder as native
@@ -24,7 +25,7 @@ FORBIDDEN = (1, 2, 38, 39)
 
 def make_network() -> Transformer:
     torch.manual_seed(3)
-    network = Transformer(ArchitectureConfig.model_validate(ODD_SIZES), SHAPE).eval()
+    network = Transformer(validate_tree(ArchitectureConfig, ODD_SIZES), SHAPE).eval()
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.add_(0.2 * torch.randn_like(parameter))

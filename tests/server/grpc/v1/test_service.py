@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import grpc
@@ -489,7 +490,7 @@ def test_detects_languages() -> None:
 def test_tells_all_about_a_model() -> None:
     translator = FakeTranslator()
     provenance = {"description": "For tests.", "data": "None.", "licence": 7}
-    translator.info = translator.info.model_copy(update={"provenance": provenance})
+    translator.info = replace(translator.info, provenance=provenance)
 
     async def test(stub: Stub) -> None:
         response = await stub.GetModel(pb.GetModelRequest(name="en-de"))

@@ -10,6 +10,7 @@ from numpy.testing import assert_array_equal
 from numpy.typing import NDArray
 
 from dragoman.model.config import ArchitectureConfig, VocabularyShape
+from dragoman.model.config_files import validate_tree
 from dragoman.model.decoding.decoder import Admission, Decoder, Extensions, Floats, PieceLists, Rows
 from dragoman.model.decoding.decoders.native.decoder import NativeDecoder, Precision
 from dragoman.model.network.quantization import quantize_network
@@ -39,7 +40,7 @@ ODD_SIZES: dict[str, object] = {
 def make_network(*, seed: int = 0, vocabulary: VocabularyShape = VOCABULARY, **changes: object) -> Transformer:
     """Random weights in float32, sharp enough for hypotheses to differ; biases and norms are random too."""
     torch.manual_seed(seed)
-    network = Transformer(ArchitectureConfig.model_validate(ODD_SIZES | changes), vocabulary).eval()
+    network = Transformer(validate_tree(ArchitectureConfig, ODD_SIZES | changes), vocabulary).eval()
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.add_(0.2 * torch.randn_like(parameter))
