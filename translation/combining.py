@@ -134,18 +134,17 @@ def _wrap(hypothesis: Hypothesis, source: str, wrapping: Wrapping) -> Hypothesis
     if alignment:
         of_source, of_target = word_places(wrapping.text, source), word_places(hypothesis.text, text)
         alignment = tuple((of_source[word], of_target[other]) for word, other in alignment)
-    to_text = _mover(hypothesis.text, text) if hypothesis.terms or hypothesis.warnings else None
-    terms, warnings = hypothesis.terms, hypothesis.warnings
-    if to_text is not None:
-        terms = tuple(
-            outcome if outcome.span is None else replace(outcome, span=to_text(outcome.span)) for outcome in terms
-        )
-    if to_text is not None and warnings:
-        to_source = _mover(wrapping.text, source)
-        warnings = tuple(
-            replace(warning, source=to_source(warning.source), target=to_text(warning.target)) for warning in warnings
-        )
-    return replace(hypothesis, text=text, alignment=alignment, terms=terms, warnings=warnings)
+    to_text, to_source = _mover(hypothesis.text, text), _mover(wrapping.text, source)
+    terms = tuple(
+        outcome if outcome.span is None else replace(outcome, span=to_text(outcome.span))
+        for outcome in hypothesis.terms
+    )
+    warnings = tuple(
+        replace(warning, source=to_source(warning.source), target=to_text(warning.target))
+        for warning in hypothesis.warnings
+    )
+    sentences = tuple((to_source(one), to_text(other)) for one, other in hypothesis.sentences)
+    return replace(hypothesis, text=text, alignment=alignment, terms=terms, warnings=warnings, sentences=sentences)
 
 
 def _mover(joined: str, wrapped: str) -> Callable[[Span], Span]:
@@ -169,7 +168,9 @@ def _combine(prepared: PreparedText, found: Sequence[Sequence[TokenHypothesis]],
         for draft, pieces, hypotheses in zip(prepared.drafts, source_pieces, found, strict=True)
     ]
     if len(sentences) == 1 and prepared.gaps == ("", ""):
-        return Translation(prepared.text, tuple(sentences[0]), tuple(source_pieces[0]))
+        whole = len(prepared.drafts[0].source)
+        alone = [replace(one, sentences=(((0, whole), (0, len(one.text))),)) for one in sentences[0]]
+        return Translation(prepared.text, tuple(alone), tuple(source_pieces[0]))
     ranks = range(max(map(len, sentences)))
     hypotheses = tuple(
         _join(prepared, [sentence[min(rank, len(sentence) - 1)] for sentence in sentences]) for rank in ranks
@@ -237,9 +238,10 @@ def _join(prepared: PreparedText, parts: Sequence[Hypothesis]) -> Hypothesis:
     text = join_sentences([part.text for part in parts], sources, prepared.gaps, prepared.direction.target)
     warnings = _join_warnings(prepared, sources, parts) if any(part.warnings for part in parts) else ()
     outcomes = _join_outcomes(prepared, sources, parts) if any(part.terms for part in parts) else ()
+    spans = _join_sentences(prepared, sources, parts)
     if len(parts) == 1:
         alignment = _join_alignments(prepared, sources, parts, text)
-        return replace(parts[0], text=text, alignment=alignment, warnings=warnings, terms=outcomes)
+        return replace(parts[0], text=text, alignment=alignment, warnings=warnings, terms=outcomes, sentences=spans)
     lengths = [len(segment.source_ids) for segment in prepared.segments]
     score = sum(part.score * length for part, length in zip(parts, lengths, strict=True)) / sum(lengths)
     return Hypothesis(
@@ -254,6 +256,18 @@ def _join(prepared: PreparedText, parts: Sequence[Hypothesis]) -> Hypothesis:
         warnings,
         _join_qualities(parts, lengths),
         outcomes,
+        spans,
+    )
+
+
+def _join_sentences(
+    prepared: PreparedText, sources: Sequence[str], parts: Sequence[Hypothesis]
+) -> tuple[tuple[Span, Span], ...]:
+    """The span of each part in the text and in its translation."""
+    begins = zip(_begins(sources, prepared.gaps), _target_begins(prepared, sources, parts), strict=True)
+    return tuple(
+        ((begin, begin + len(source)), (target_begin, target_begin + len(part.text)))
+        for source, part, (begin, target_begin) in zip(sources, parts, begins, strict=True)
     )
 
 

@@ -67,6 +67,7 @@ class Hypothesis:
     quality:         an estimate between 0 and 1 of how good it is, see `translation.checks.quality`; None if unknown.
 
     terms:           the outcome of each term of the text; empty without a glossary.
+    sentences:       the parts of source and text that were translated by themselves; empty if they are not known.
 
     `translation.combining` describes the hypotheses of a text of several sentences.
     """
@@ -81,6 +82,7 @@ class Hypothesis:
     warnings: tuple[TranslationWarning, ...] = field(default=(), compare=False)
     quality: float | None = field(default=None, compare=False)
     terms: tuple[TermOutcome, ...] = field(default=(), compare=False)
+    sentences: tuple[tuple[tuple[int, int], tuple[int, int]], ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)

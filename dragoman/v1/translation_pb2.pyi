@@ -145,16 +145,18 @@ class SearchOptions(_message.Message):
     def __init__(self, beam_size: _Optional[int] = ..., n_best: _Optional[int] = ..., length_penalty: _Optional[float] = ..., max_target_length: _Optional[int] = ..., length_normalization: _Optional[_Union[LengthNormalization, str]] = ..., coverage_penalty: _Optional[float] = ..., min_target_length: _Optional[int] = ..., no_repeat_ngram_size: _Optional[int] = ..., target_prefix: _Optional[str] = ..., suppressed_pieces: _Optional[_Iterable[str]] = ..., sampling_temperature: _Optional[float] = ..., sampling_top_k: _Optional[int] = ..., sampling_top_p: _Optional[float] = ..., seed: _Optional[int] = ..., max_retries: _Optional[int] = ...) -> None: ...
 
 class ReturnOptions(_message.Message):
-    __slots__ = ("pieces", "token_log_probs", "attention", "alignment")
+    __slots__ = ("pieces", "token_log_probs", "attention", "alignment", "sentences")
     PIECES_FIELD_NUMBER: _ClassVar[int]
     TOKEN_LOG_PROBS_FIELD_NUMBER: _ClassVar[int]
     ATTENTION_FIELD_NUMBER: _ClassVar[int]
     ALIGNMENT_FIELD_NUMBER: _ClassVar[int]
+    SENTENCES_FIELD_NUMBER: _ClassVar[int]
     pieces: bool
     token_log_probs: bool
     attention: bool
     alignment: bool
-    def __init__(self, pieces: _Optional[bool] = ..., token_log_probs: _Optional[bool] = ..., attention: _Optional[bool] = ..., alignment: _Optional[bool] = ...) -> None: ...
+    sentences: bool
+    def __init__(self, pieces: _Optional[bool] = ..., token_log_probs: _Optional[bool] = ..., attention: _Optional[bool] = ..., alignment: _Optional[bool] = ..., sentences: _Optional[bool] = ...) -> None: ...
 
 class TranslateResponse(_message.Message):
     __slots__ = ("translations", "model", "source_language_code", "revision")
@@ -411,7 +413,7 @@ class LanguageCandidate(_message.Message):
     def __init__(self, language_code: _Optional[str] = ..., confidence: _Optional[float] = ...) -> None: ...
 
 class Hypothesis(_message.Message):
-    __slots__ = ("text", "score", "pieces", "token_log_probs", "attention", "alignment", "finish_reason", "warnings", "quality", "terms")
+    __slots__ = ("text", "score", "pieces", "token_log_probs", "attention", "alignment", "finish_reason", "warnings", "quality", "terms", "sentences")
     TEXT_FIELD_NUMBER: _ClassVar[int]
     SCORE_FIELD_NUMBER: _ClassVar[int]
     PIECES_FIELD_NUMBER: _ClassVar[int]
@@ -422,6 +424,7 @@ class Hypothesis(_message.Message):
     WARNINGS_FIELD_NUMBER: _ClassVar[int]
     QUALITY_FIELD_NUMBER: _ClassVar[int]
     TERMS_FIELD_NUMBER: _ClassVar[int]
+    SENTENCES_FIELD_NUMBER: _ClassVar[int]
     text: str
     score: float
     pieces: _containers.RepeatedScalarFieldContainer[str]
@@ -432,7 +435,8 @@ class Hypothesis(_message.Message):
     warnings: _containers.RepeatedCompositeFieldContainer[TranslationWarning]
     quality: float
     terms: _containers.RepeatedCompositeFieldContainer[TermOutcome]
-    def __init__(self, text: _Optional[str] = ..., score: _Optional[float] = ..., pieces: _Optional[_Iterable[str]] = ..., token_log_probs: _Optional[_Iterable[float]] = ..., attention: _Optional[_Union[Attention, _Mapping]] = ..., alignment: _Optional[_Iterable[_Union[AlignedSpans, _Mapping]]] = ..., finish_reason: _Optional[_Union[FinishReason, str]] = ..., warnings: _Optional[_Iterable[_Union[TranslationWarning, _Mapping]]] = ..., quality: _Optional[float] = ..., terms: _Optional[_Iterable[_Union[TermOutcome, _Mapping]]] = ...) -> None: ...
+    sentences: _containers.RepeatedCompositeFieldContainer[AlignedSpans]
+    def __init__(self, text: _Optional[str] = ..., score: _Optional[float] = ..., pieces: _Optional[_Iterable[str]] = ..., token_log_probs: _Optional[_Iterable[float]] = ..., attention: _Optional[_Union[Attention, _Mapping]] = ..., alignment: _Optional[_Iterable[_Union[AlignedSpans, _Mapping]]] = ..., finish_reason: _Optional[_Union[FinishReason, str]] = ..., warnings: _Optional[_Iterable[_Union[TranslationWarning, _Mapping]]] = ..., quality: _Optional[float] = ..., terms: _Optional[_Iterable[_Union[TermOutcome, _Mapping]]] = ..., sentences: _Optional[_Iterable[_Union[AlignedSpans, _Mapping]]] = ...) -> None: ...
 
 class Term(_message.Message):
     __slots__ = ("source", "targets", "do_not_translate", "match_case")

@@ -31,7 +31,7 @@ PriorityName = Literal["interactive", "batch"]
 
 _PRIORITIES = {None: pb.PRIORITY_UNSPECIFIED, "interactive": pb.PRIORITY_INTERACTIVE, "batch": pb.PRIORITY_BATCH}
 _FORMATS = {None: pb.TEXT_FORMAT_UNSPECIFIED, "plain": pb.TEXT_FORMAT_PLAIN, "html": pb.TEXT_FORMAT_HTML}
-_RETURNED = ("pieces", "token_log_probs", "alignment", "attention")
+_RETURNED = ("pieces", "token_log_probs", "alignment", "attention", "sentences")
 
 
 class Search(SearchArguments, total=False):
@@ -48,8 +48,8 @@ class Search(SearchArguments, total=False):
     glossary:         name of a glossary of the server, whose terms apply after those.
     text_format:      "html" keeps tags in their places; by default "plain".
     priority:         "interactive" goes before "batch"; by default "batch" for streams, otherwise "interactive".
-    return_pieces, return_token_log_probs, return_alignment: whether hypotheses have these fields, like
-                      return_attention; otherwise they are empty.
+    return_pieces, return_token_log_probs, return_alignment, return_sentences: whether hypotheses have these fields,
+                      like return_attention; otherwise they are empty.
     """
 
     source_language: str | None
@@ -64,6 +64,7 @@ class Search(SearchArguments, total=False):
     return_pieces: bool
     return_token_log_probs: bool
     return_alignment: bool
+    return_sentences: bool
 
 
 class Scoring(TypedDict, total=False):

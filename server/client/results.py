@@ -173,6 +173,9 @@ def _read_hypothesis(source: str, message: pb.Hypothesis) -> Hypothesis:
         warnings=tuple(_read_warning(warning) for warning in message.warnings if warning.kind in _WARNING_KINDS),
         quality=message.quality if message.HasField("quality") else None,
         terms=tuple(_read_term(outcome) for outcome in message.terms),
+        sentences=tuple(
+            ((one.source.begin, one.source.end), (one.target.begin, one.target.end)) for one in message.sentences
+        ),
     )
 
 

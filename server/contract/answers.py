@@ -1,7 +1,7 @@
 """The contract's responses from outcomes; large ones are made off the event loop."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import TypeVar
 
@@ -17,7 +17,7 @@ from dragoman.server.scheduling.worker import TextFailure
 from dragoman.server.translating.faults import TooLargeError
 from dragoman.server.translating.glossaries import StoredGlossary
 from dragoman.server.translating.orders import Outcome, Wanted
-from dragoman.translation.markup.alignment import Alignment, aligned_spans
+from dragoman.translation.markup.alignment import Alignment, Span, aligned_spans
 from dragoman.translation.results import Hypothesis, Translation, TranslationWarning
 from dragoman.translation.scoring.scored import ScoredTranslation
 from dragoman.translation.terms.outcomes import TermOutcome
@@ -93,6 +93,8 @@ def _write_hypothesis(translation: Translation, found: Hypothesis, wanted: Wante
     )
     if wanted.is_large:
         _add_details(message, translation.source, found.text, found, wanted)
+        if wanted.sentences:
+            message.sentences.extend(_write_spans(found.sentences))
     return message
 
 
@@ -143,9 +145,13 @@ def _add_details(
 
 
 def _write_alignment(source: str, target: str, pieces: Sequence[str], alignment: Alignment) -> list[pb.AlignedSpans]:
+    return _write_spans(aligned_spans(source, target, pieces, alignment))
+
+
+def _write_spans(pairs: Iterable[tuple[Span, Span]]) -> list[pb.AlignedSpans]:
     return [
         pb.AlignedSpans(source=pb.Span(begin=begin, end=end), target=pb.Span(begin=target_begin, end=target_end))
-        for (begin, end), (target_begin, target_end) in aligned_spans(source, target, pieces, alignment)
+        for (begin, end), (target_begin, target_end) in pairs
     ]
 
 

@@ -95,7 +95,7 @@ def read_score_order(request: pb.ScoreRequest) -> ScoreOrder:
 
 def read_wanted(message: pb.ReturnOptions) -> Wanted:
     """The requested contents of each hypothesis."""
-    return Wanted(message.pieces, message.token_log_probs, message.attention, message.alignment)
+    return Wanted(message.pieces, message.token_log_probs, message.attention, message.alignment, message.sentences)
 
 
 def read_search_options(message: pb.SearchOptions) -> SearchOptions:

@@ -23,11 +23,12 @@ class Wanted:
     token_log_probs: bool = False
     attention: bool = False
     alignment: bool = False
+    sentences: bool = False
 
     @property
     def is_large(self) -> bool:
         """Whether an answer may be megabytes large."""
-        return self.pieces or self.token_log_probs or self.attention or self.alignment
+        return any((self.pieces, self.token_log_probs, self.attention, self.alignment, self.sentences))
 
     @property
     def needs_attention(self) -> bool:

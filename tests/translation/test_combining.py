@@ -57,6 +57,23 @@ def test_the_rank_of_each_sentence_makes_the_rank_of_the_text(tiny_vocabulary: V
     assert third.score == pytest.approx((-3.0 * one - 4.0 * two) / (one + two))
 
 
+def parts(source: str, hypothesis: Hypothesis) -> list[tuple[str, str]]:
+    return [(source[begin:end], hypothesis.text[first:last]) for (begin, end), (first, last) in hypothesis.sentences]
+
+
+def test_a_hypothesis_says_which_part_became_which(tiny_vocabulary: Vocabulary) -> None:
+    dogs, houses = found(tiny_vocabulary, ("Hund.", -1.0), ("Hunde.", -2.0)), found(tiny_vocabulary, ("Haus.", -1.0))
+    source = " The dog.  The house.\n"
+    both = combine(prepare(tiny_vocabulary, source), [dogs, houses], tiny_vocabulary).hypotheses
+    assert [parts(source, one) for one in both] == [
+        [("The dog.", "Hund."), ("The house.", "Haus.")],
+        [("The dog.", "Hunde."), ("The house.", "Haus.")],
+    ]
+    (alone, _) = combine(prepare(tiny_vocabulary, "The dog."), [dogs], tiny_vocabulary).hypotheses
+    assert parts("The dog.", alone) == [("The dog.", "Hund.")]
+    assert combine(prepare(tiny_vocabulary, " "), [], tiny_vocabulary).hypotheses[0].sentences == ()
+
+
 def test_hypotheses_that_read_as_nothing_are_left_out(tiny_vocabulary: Vocabulary) -> None:
     blank = TokenHypothesis((), -0.1)
     (hund,) = found(tiny_vocabulary, ("Hund", -0.5))
@@ -209,3 +226,7 @@ def test_warnings_find_their_parts_in_a_wrapped_text(tiny_vocabulary: Vocabulary
     warning = translation.warnings[0]
     assert (warning.kind, text[slice(*warning.source)]) == ("figure_differs", "3")
     assert translation.text[slice(*warning.target)] == "Die 4 Bäume hier!"
+    assert parts(text, translation.hypotheses[0]) == [
+        ("The dog sees the house of the cat!", "Der Hund sieht das Haus der\nKatze!"),
+        ("The 3 trees that I see are not large\nat all!", "Die 4 Bäume hier!"),
+    ]

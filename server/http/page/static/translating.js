@@ -27,7 +27,7 @@ export function describeRequest(text) {
   const request = {
     text,
     targetLanguageCode: state.target,
-    returnOptions: { alignment: true, pieces: true, tokenLogProbs: true },
+    returnOptions: { alignment: true, pieces: true, tokenLogProbs: true, sentences: true },
   };
   if (state.source) request.sourceLanguageCode = state.source;
   for (const change of contributions) change(request);

@@ -17,7 +17,7 @@ from dragoman.translation.results import Hypothesis, Translation
 from dragoman.v1 import translation_pb2 as pb
 
 NOTHING = Wanted()
-ALL = Wanted(pieces=True, token_log_probs=True, attention=True, alignment=True)
+ALL = Wanted(pieces=True, token_log_probs=True, attention=True, alignment=True, sentences=True)
 
 OTHERS = SearchOptions(
     beam_size=7,
@@ -99,6 +99,7 @@ def test_what_the_wire_cannot_carry() -> None:
 def make_translation() -> Translation:
     attention = np.array([[0.5, 0.25, 0.25], [0, 0.75, 0.25]], np.float32)
     best = Hypothesis("Haus", -0.1, ("▁Haus",), (-0.25, -0.5), attention, ((0, 0), (1, 0)))
+    best = replace(best, sentences=(((0, 9), (0, 4)),))
     return Translation("big house", (best, Hypothesis("Häuser", -0.75)), ("<2de>", "▁big", "▁house", "</s>"))
 
 
@@ -110,6 +111,7 @@ def test_a_translation_arrives_with_all_that_is_wanted() -> None:
     assert found.source_pieces == translation.source_pieces
     best, other = found.hypotheses
     assert (best.pieces, best.token_log_probs, best.alignment) == (("▁Haus",), (-0.25, -0.5), ((0, 0), (1, 0)))
+    assert (best.sentences, other.sentences) == ((((0, 9), (0, 4)),), ())
     np.testing.assert_array_equal(best.attention, translation.hypotheses[0].attention)
     assert (other.pieces, other.token_log_probs, other.attention, other.alignment) == ((), (), None, ())
 
@@ -119,7 +121,7 @@ def test_what_is_not_wanted_takes_no_room() -> None:
     (text_and_score, _) = write_translation(translation, NOTHING).hypotheses
     assert {field.name for field, _ in text_and_score.ListFields()} == {"text", "score"}
     assert not write_translation(translation, Wanted(alignment=True)).source_pieces
-    for name in ("pieces", "token_log_probs", "attention", "alignment"):
+    for name in ("pieces", "token_log_probs", "attention", "alignment", "sentences"):
         message = write_translation(translation, Wanted(**{name: True})).hypotheses[0]
         assert {field.name for field, _ in message.ListFields()} == {"text", "score", name}
 
