@@ -62,6 +62,7 @@ EXTRAS = {
     "matplotlib": "train",
     "openpyxl": "documents",
     "polib": "documents",
+    "pyarrow": "parquet",
     "ruamel": "documents",
     "tensorboard": "train",
     "torch": "train",

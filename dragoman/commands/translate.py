@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from dragoman.model.config import Direction
     from dragoman.model.decoding.search_options import SearchOptions
     from dragoman.translation.batch.progress import Scalar
+    from dragoman.translation.batch.records import Columns
     from dragoman.translation.batch.shards import Shard
     from dragoman.translation.batch.source import Task, TranslationSource
     from dragoman.translation.results import Translation
@@ -88,8 +89,20 @@ def translate(
     ] = None,
     columns: Annotated[
         str | None,
-        typer.Option(metavar="NAME,…", help="Columns of a table, by name or number.", rich_help_panel=DOCUMENTS),
+        typer.Option(
+            metavar="NAME,…",
+            help="Columns of a table, by name or number; of JSON lines and Parquet as --input, the one of the texts.",
+            rich_help_panel=DOCUMENTS,
+        ),
     ] = None,
+    into: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="New column of JSON lines and Parquet, for the translations.",
+            rich_help_panel=DOCUMENTS,
+        ),
+    ] = "translation",
     retranslate: Annotated[
         bool, typer.Option("--retranslate", help="Replace existing translations.", rich_help_panel=DOCUMENTS)
     ] = False,
@@ -134,10 +147,13 @@ def translate(
     If the output is a file, the same command continues an interrupted job.
     """
     from dragoman.translation.batch.job import translate_lines
+    from dragoman.translation.batch.records import is_parquet
     from dragoman.translation.batch.shards import read_shard
     from dragoman.translation.batch.source import Task
 
-    arguments = DocumentArguments(document_format, tuple(filter(None, (columns or "").split(","))), retranslate, fuzzy)
+    records = _columns_of_records(input_path, output_path, columns, into)
+    names = tuple(filter(None, (columns or "").split(","))) if records is None else ()
+    arguments = DocumentArguments(document_format, names, retranslate, fuzzy)
     documents = find_documents(texts or (), arguments)
     if texts and input_path is not None:
         raise InvalidInputError("give either TEXT to translate, or --input FILE")
@@ -150,6 +166,10 @@ def translate(
         raise InvalidInputError("--alignment and --attention need --json")
     if shard is not None and (input_path is None or output_path is None):
         raise InvalidInputError("--shard needs --input FILE and --output FILE")
+    if records is not None and (as_json or options.n_best > 1):
+        raise InvalidInputError("--json and --n-best do not go with records: a column holds one translation")
+    if shard is not None and input_path is not None and is_parquet(input_path):
+        raise InvalidInputError("--shard divides files of lines, not Parquet")
     is_job = not texts and output_path is not None and not is_stream(output_path)
     if is_job and options.n_best > 1 and not as_json:
         raise InvalidInputError(
@@ -161,7 +181,8 @@ def translate(
         raise InvalidInputError("--precision, --device, --shortlist and a second --model do not go with --server")
     list_directions = cache(lambda: _list_directions(server, model))
     if to is None:
-        to = choose_target(list_directions(), source_language, _sample(texts or (), documents, arguments, input_path))
+        sample = _sample(texts or (), documents, arguments, input_path, records)
+        to = choose_target(list_directions(), source_language, sample)
     task = Task(
         to=to,
         source_language=source_language,
@@ -184,7 +205,11 @@ def translate(
         lines = input_path or STANDARD_STREAM
         if is_job and output_path is not None:
             part = None if shard is None else read_shard(shard, os.environ)
-            _translate_file(source, lines, output_path, task, as_json=as_json, overwrite=overwrite, shard=part)
+            if records is not None and is_parquet(lines):
+                _translate_parquet(source, lines, output_path, records, overwrite=overwrite)
+                return
+            job = _FileJob(lines, output_path, task, as_json, overwrite, records, part)
+            _translate_file(source, job)
             return
         encode = _encoder(task, as_json=as_json, keep_breaks=bool(texts))
         with open_output(output_path) as output:
@@ -202,15 +227,22 @@ def _read_terms(path: Path) -> "Glossary":
 
 
 def _sample(
-    texts: Sequence[str], documents: Sequence[Path], arguments: DocumentArguments, input_path: Path | None
+    texts: Sequence[str],
+    documents: Sequence[Path],
+    arguments: DocumentArguments,
+    input_path: Path | None,
+    columns: "Columns | None",
 ) -> Iterator[str]:
     """Texts to be translated, for their language; none of a stream, which can be read once."""
     from dragoman.translation.batch.lines import read_lines
+    from dragoman.translation.batch.records import sample_records
 
     if documents:
         yield from sample_texts(documents, arguments)
     elif texts:
         yield from texts
+    elif input_path is not None and columns is not None:
+        yield from sample_records(input_path, columns)
     elif input_path is not None and input_path.is_file():
         yield from read_lines(input_path)
 
@@ -294,34 +326,82 @@ def _encoder(task: "Task", *, as_json: bool, keep_breaks: bool) -> "Callable[[Tr
     return encode
 
 
-def _translate_file(
-    source: "TranslationSource",
-    input_path: Path,
-    output_path: Path,
-    task: "Task",
-    *,
-    as_json: bool,
-    overwrite: bool,
-    shard: "Shard | None",
-) -> None:
+@dataclass(frozen=True, slots=True)
+class _FileJob:
+    """A batch job as the command line asks for it."""
+
+    input_path: Path
+    output_path: Path
+    task: "Task"
+    as_json: bool
+    overwrite: bool
+    columns: "Columns | None"
+    shard: "Shard | None"
+
+
+def _translate_file(source: "TranslationSource", job: _FileJob) -> None:
     from dragoman.translation.batch.formats import translation_to_json
     from dragoman.translation.batch.job import run_batch_job, show_progress
 
-    def write(translation: "Translation") -> str:
-        return translation_to_json(translation, attention=task.with_attention) if as_json else translation.text
+    task, columns = job.task, job.columns
 
-    written = {"as_json": as_json, "with_alignment": task.with_alignment, "with_attention": task.with_attention}
+    def write(translation: "Translation") -> str:
+        return translation_to_json(translation, attention=task.with_attention) if job.as_json else translation.text
+
+    written: dict[str, Scalar] = {
+        "as_json": job.as_json,
+        "with_alignment": task.with_alignment,
+        "with_attention": task.with_attention,
+    }
+    if columns is not None:
+        written |= {"column": columns.source, "into": columns.target}
     with show_progress() as on_progress:
         summary = run_batch_job(
-            input_path,
-            output_path,
+            job.input_path,
+            job.output_path,
             source.translate_stream,
             parameters=source.parameters | written,
             write=write,
-            overwrite=overwrite,
-            shard=shard,
+            overwrite=job.overwrite,
+            columns=columns,
+            shard=job.shard,
             on_progress=on_progress,
         )
     resumed = f", {summary.num_resumed:,} of them before" if summary.num_resumed else ""
-    written_path = output_path if shard is None else shard.path(output_path)
-    typer.echo(f"{written_path}: {summary.num_lines:,} lines translated{resumed}", err=True)
+    output_path = job.output_path if job.shard is None else job.shard.path(job.output_path)
+    typer.echo(f"{output_path}: {summary.num_lines:,} lines translated{resumed}", err=True)
+
+
+def _columns_of_records(
+    input_path: Path | None, output_path: Path | None, columns: str | None, into: str
+) -> "Columns | None":
+    """The columns to read and to write if the input is JSON lines or Parquet."""
+    from dragoman.translation.batch.records import Columns, is_json_lines, is_parquet
+
+    if input_path is None or not (is_json_lines(input_path) or is_parquet(input_path)):
+        return None
+    if not columns:
+        raise InvalidInputError(f"{input_path}: name the column of its texts, such as --columns text")
+    if output_path is None or is_stream(output_path):
+        raise InvalidInputError(f"{input_path}: needs --output FILE")
+    return Columns(columns, into)
+
+
+def _translate_parquet(
+    source: "TranslationSource", input_path: Path, output_path: Path, columns: "Columns", *, overwrite: bool
+) -> None:
+    from dragoman.translation.batch.job import JobProgress, show_progress
+    from dragoman.translation.batch.records import translate_parquet
+
+    if output_path.exists() and output_path.samefile(input_path):
+        raise InvalidInputError(f"{output_path}: is the input as well; choose another name for the output")
+    if not overwrite:
+        refuse_to_replace(output_path)
+    with show_progress(unit="rows") as on_progress:
+
+        def show(num_rows: int, total: int) -> None:
+            if on_progress is not None:
+                on_progress(JobProgress(num_rows, 0, num_rows, total))
+
+        num_rows = translate_parquet(input_path, output_path, source.translate_stream, columns, show)
+    typer.echo(f"{output_path}: {num_rows:,} rows translated", err=True)

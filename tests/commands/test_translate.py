@@ -70,6 +70,22 @@ def test_shards_are_translated_apart_and_joined(
     assert sorted(path.name for path in tmp_path.glob("out.de*")) == ["out.de"]
 
 
+def test_records_get_a_column(run: Run, tiny_bundle: Path, tmp_path: Path) -> None:
+    source, output = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    write_lines(source, *(json.dumps({"id": number, "text": f"sentence {number}"}) for number in range(9)))
+    command = ["translate", "--model", tiny_bundle, "--input", source]
+    assert_refused(run(*command), "in.jsonl", "--columns text")
+    assert_refused(run(*command, "--columns", "text"), "in.jsonl", "--output")
+    assert_refused(run(*command, "--columns", "txt", "--to", "de", "-o", output), "line 1", 'no "txt"')
+    for shard in ("1/2", "2/2"):
+        assert run(*command, "--columns", "text", "--to", "de", "-o", output, "--shard", shard).status == 0
+    assert run("join", output).status == 0
+    found = [json.loads(line) for line in output.read_text().splitlines()]
+    expected = run("translate", "--model", tiny_bundle, "--to", "de", *(record["text"] for record in found)).output
+    assert [record["id"] for record in found] == list(range(9))
+    assert [record["translation"] for record in found] == expected.splitlines()
+
+
 def test_translate_lists_hypotheses(run: Run, tiny_bundle: Path) -> None:
     command = ["translate", "--model", tiny_bundle, "--to", "de", "--n-best", "3", "a small house", "", "tree"]
     rows = [line.split("\t") for line in run(*command).output.splitlines()]

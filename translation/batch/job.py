@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from dragoman.model.errors import DragomanError, InvalidInputError, InvalidRequestError, InvalidTextError
-from dragoman.translation.batch.lines import LineInput, encode_line
+from dragoman.translation.batch.lines import LineInput, decode_line, encode_line
 from dragoman.translation.batch.progress import JobFiles, Journal, Parameters
+from dragoman.translation.batch.records import Columns, read_text, write_record
 from dragoman.translation.batch.shards import Receipt, Shard, read_receipt, write_receipt
 from dragoman.translation.results import Translation
 
@@ -52,6 +53,7 @@ def run_batch_job(
     parameters: Parameters,
     write: Callable[[Translation], str] = lambda translation: translation.text,
     overwrite: bool = False,
+    columns: Columns | None = None,
     shard: Shard | None = None,
     make_output: Callable[[Path], None] | None = None,
     on_progress: Callable[[JobProgress], None] | None = None,
@@ -65,6 +67,7 @@ def run_batch_job(
     parameters:  everything that the output depends on; a job is continued only with the same.
     write:       the line for a translation; by default its best hypothesis. Line breaks in it become spaces.
     overwrite:   replace an existing output, at the end; otherwise it is refused.
+    columns:     of an input of JSON lines, whose lines get the translation as a column; `write` is not used.
     shard:       translate this part alone, into a file of its own, see `Shard.path`, with a receipt for `join_shards`.
                  A finished shard stays as it is, so that a scheduler may start it again.
     make_output: called with the file of all lines, from which it makes the output; after a kill it is called again.
@@ -96,6 +99,7 @@ def run_batch_job(
             lambda translation: encode_line(write(translation)),
             on_progress,
             checkpoint_seconds,
+            columns,
         )
         job.skip_translated(files)
         job.translate_rest()
@@ -156,6 +160,7 @@ class _BatchJob:
         encode: Callable[[Translation], bytes],
         on_progress: Callable[[JobProgress], None] | None,
         checkpoint_seconds: float,
+        columns: Columns | None = None,
     ) -> None:
         self.num_lines = 0
         self.num_resumed = 0
@@ -165,6 +170,7 @@ class _BatchJob:
         self._files = files
         self._translate_stream = translate_stream
         self._encode = encode
+        self._columns = columns
         self._on_progress = on_progress
         self._checkpoint_seconds = checkpoint_seconds
         self._checksum = hashlib.sha256()
@@ -231,11 +237,25 @@ class _BatchJob:
                     self._has_read_all = True
                     return
                 has_begun = True
-                text = self._source.decode(line, self.num_lines + len(self._pending) + 1)
+                text = self._read_text(line, self.num_lines + len(self._pending) + 1)
                 self._pending.append((line, text))
                 yield text
         except DragomanError as error:
             self._read_error, self._has_read_all = error, True
+
+    def _read_text(self, line: bytes, number: int) -> str:
+        text = self._source.decode(line, number)
+        if self._columns is None:
+            return text
+        try:
+            return read_text(text, self._columns)
+        except InvalidInputError as error:
+            raise InvalidInputError(f"{self._source.name}, line {number}: {error}") from error
+
+    def _write_line(self, line: bytes, translation: Translation) -> bytes:
+        if self._columns is None:
+            return self._encode(translation)
+        return write_record(decode_line(line, is_first=True), translation, self._columns).encode() + b"\n"
 
     def _append(self, translations: Iterator[Translation]) -> None:
         """Appends the translations of the texts that are pending, in order."""
@@ -244,7 +264,7 @@ class _BatchJob:
                 line, text = self._pending.popleft()
                 if translation.source != text:
                     raise RuntimeError(f"the translator mixed up its texts at line {self.num_lines + 1}")
-                self._files.append(self._encode(translation))
+                self._files.append(self._write_line(line, translation))
                 self._checksum.update(line)
                 self.num_lines += 1
                 if time.monotonic() >= self._next_checkpoint:
