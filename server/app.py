@@ -32,6 +32,7 @@ from dragoman.server.signals import (
 from dragoman.server.telemetry import Monitor
 from dragoman.server.translating.detection import LanguageDetector
 from dragoman.server.translating.glossaries import Glossaries
+from dragoman.server.translating.owned_glossaries import OwnedGlossaries
 from dragoman.server.translating.translating import Translating
 
 if TYPE_CHECKING:
@@ -84,9 +85,13 @@ class TranslationServer:
             max_retired=config.server.max_retired_models,
         )
         self._upkeep = Upkeep(self._catalogue, config, path=path, reread=reread)
-        glossaries = Glossaries(config.server.glossaries)
         self._translating = Translating(
-            self._catalogue, config.limits, LanguageDetector(), glossaries, config.server.pivot
+            self._catalogue,
+            config.limits,
+            LanguageDetector(),
+            Glossaries(config.server.glossaries),
+            config.server.pivot,
+            OwnedGlossaries(config.server.glossaries),
         )
         self._methods = Methods(self._translating, self._catalogue)
         self._grpc: GrpcPort | None = None

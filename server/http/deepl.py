@@ -1,4 +1,4 @@
-"""DeepL's API, version 2, for its clients as they are: texts, documents, languages."""
+"""DeepL's API for its clients as they are: texts, documents, languages, usage."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -10,6 +10,7 @@ from starlette.routing import Route
 
 from dragoman.model.errors import InvalidInputError, NotFoundError
 from dragoman.server.http.bodies import Body
+from dragoman.server.http.deepl_glossaries import DeepLGlossaries
 from dragoman.server.http.deepl_xml import XmlOptions, translate_xml
 from dragoman.server.http.gate import Gate, Visit
 from dragoman.server.http.jobs import DONE, FAILED, QUEUED, TRANSLATING, Job, Jobs
@@ -62,6 +63,7 @@ class DeepL:
             read("/v2/document/{id}/result", "document_result", self.document_result),
             read("/v2/languages", "languages", self.languages),
             read("/v2/usage", "usage", self.usage),
+            *DeepLGlossaries(self._translating, self._gate, self).routes(),
         ]
 
     def present(self, request: Request, body: Body | None) -> str:
@@ -81,7 +83,7 @@ class DeepL:
         texts = body.texts("text")
         if not texts:
             raise InvalidInputError("Parameter 'text' not specified.")
-        order = self._read_order(body)
+        order = self._read_order(visit)
         visit.count(texts)
         if body.text("tag_handling") == "xml":
             options = XmlOptions(
@@ -110,7 +112,7 @@ class DeepL:
         """POST /v2/document."""
         file = visit.body.file()
         name = visit.body.text("filename") or file.name
-        order = self._read_order(visit.body)
+        order = self._read_order(visit)
         job = await self._jobs.submit(visit, order, replace(file, name=name))
         return JSONResponse({"document_id": job.id, "document_key": job.key})
 
@@ -177,7 +179,8 @@ class DeepL:
             raise NotFoundError("Document not found")
         return job
 
-    def _read_order(self, body: Body) -> TranslationOrder:
+    def _read_order(self, visit: Visit) -> TranslationOrder:
+        body = visit.body
         directions = self._translating.directions(None)
         target = body.text("target_lang")
         if not target:
@@ -201,12 +204,19 @@ class DeepL:
         if tags not in ("", "xml", "html"):
             raise InvalidInputError("Value for 'tag_handling' not supported.")
         split = _read_split(body, tags)
+        glossary = body.text("glossary_id")
+        if glossary:
+            if not source:
+                raise InvalidInputError("Parameter 'source_lang' must be specified with 'glossary_id'.")
+            self._translating.owned_glossaries.get(visit.call.identity, glossary).dictionary(source, found)
         return TranslationOrder(
             found,
             find_language(source, sources) or AUTO if source else AUTO,
             text_format="html" if tags == "html" else "plain",
             split_sentences=split != "0",
             join_lines=split == "nonewlines",
+            glossary=glossary,
+            glossary_owner=visit.call.identity if glossary else None,
         )
 
 

@@ -282,6 +282,7 @@ def _pack(order: TranslationOrder) -> dict[str, Any]:
         "target_language": order.target_language,
         "source_language": order.source_language,
         "glossary": order.glossary,
+        "glossary_owner": order.glossary_owner,
         "protect": order.protect,
     }
 

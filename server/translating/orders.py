@@ -93,6 +93,7 @@ class TranslationOrder(ScoreOrder):
     terms:           with given translations; they go before those of the glossary.
     glossary:        name of a stored glossary; empty for none. ignores_case: whether its terms are found in any
                      capitals, even those that are exact.
+    glossary_owner:  if not None, `glossary` is the id of a glossary of this caller, see `owned_glossaries`.
     """
 
     priority: Priority = Priority.INTERACTIVE
@@ -103,6 +104,7 @@ class TranslationOrder(ScoreOrder):
     terms: tuple[GivenTerm, ...] = ()
     glossary: str = ""
     ignores_case: bool = False
+    glossary_owner: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,9 +15,10 @@ from dragoman.server.config import LimitsConfig
 from dragoman.server.scheduling.worker import TextFailure
 from dragoman.server.translating.contents import plain_text
 from dragoman.server.translating.detection import Candidate, LanguageDetector
-from dragoman.server.translating.glossaries import Glossaries
+from dragoman.server.translating.glossaries import Glossaries, StoredGlossary
 from dragoman.server.translating.languages import find_sources
 from dragoman.server.translating.orders import AUTO, ScoreOrder, TextFormat, TranslationOrder
+from dragoman.server.translating.owned_glossaries import OwnedGlossaries
 from dragoman.server.translating.pivoting import check_pivoted, kept_terms, pivot_directions
 from dragoman.server.translating.preparing import check_answer_size, check_number, prepare_all, prepare_item, too_long
 from dragoman.server.translating.session import Session
@@ -62,9 +63,11 @@ class Translating:
         detector: LanguageDetector,
         glossaries: Glossaries | None = None,
         pivot: str | None = None,
+        owned_glossaries: OwnedGlossaries | None = None,
     ) -> None:
         """pivot: a language through which directions go that no model has."""
         self.limits = limits
+        self.owned_glossaries = owned_glossaries or OwnedGlossaries()
         self.glossaries = glossaries or Glossaries()
         self._catalogue = catalogue
         self._detector = detector
@@ -99,7 +102,7 @@ class Translating:
     def _terms(self, order: TranslationOrder, source: str, target: str, pivot: str = "") -> TermFinder | None:
         """The order's terms in texts of a source language; with a pivot, those of the first leg. Raises NotFoundError
         for an unknown glossary."""
-        stored = self.glossaries.get(order.glossary) if order.glossary else None
+        stored = self._find_glossary(order, source, target)
         if not order.terms:
             if stored is None:
                 return None
@@ -109,6 +112,13 @@ class Translating:
         if pivot:
             glossary = kept_terms(glossary, source, pivot, target)
         return TermFinder(glossary, source, pivot or target)
+
+    def _find_glossary(self, order: TranslationOrder, source: str, target: str) -> StoredGlossary | None:
+        if not order.glossary:
+            return None
+        if order.glossary_owner is None:
+            return self.glossaries.get(order.glossary)
+        return self.owned_glossaries.get(order.glossary_owner, order.glossary).dictionary(source, target).stored
 
     async def score(self, order: ScoreOrder, pairs: Sequence[Pair], call: CallContext) -> Scores:
         """Score given translations, each pair as one sentence."""
