@@ -25,6 +25,7 @@ from dragoman.commands.init import init
 from dragoman.commands.join import join
 from dragoman.commands.keys import keys
 from dragoman.commands.models import models
+from dragoman.commands.probe import probe
 from dragoman.commands.report import report
 from dragoman.commands.score import score
 from dragoman.commands.serve import serve
@@ -44,7 +45,7 @@ BROKEN_PIPE = 141
 COMMANDS = {
     "Translate": (translate, join, combine, models),
     "Serve": (serve,),
-    "Train": (init, clean, train, report, compare, shortlist, words, average, synthesize, keys),
+    "Train": (init, clean, train, report, compare, shortlist, words, probe, average, synthesize, keys),
     "Measure": (evaluate, score),
     "Convert": (import_, export),
 }

@@ -52,6 +52,33 @@ class BundleScore:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CopiedWord:
+    """A word that a model copies."""
+
+    word: str = field(metadata=told(min_length=1))
+    rate: float = field(metadata=told("Share of sentences from whose translation it came out exactly once."))
+
+    __pydantic_config__ = TABLE
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeasuredCopying:
+    """The words that a model copies in a direction, best first: they stand in for what it must not change."""
+
+    direction: Direction
+    names: tuple[CopiedWord, ...] = field(default=(), metadata=told("Those that stand like a name."))
+    numbers: tuple[CopiedWord, ...] = field(default=(), metadata=told("Those that stand like a number."))
+
+    __pydantic_config__ = TABLE
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+
+
+@dataclass(frozen=True, kw_only=True)
 class BundleConfig:
     """config.json."""
 
@@ -66,6 +93,9 @@ class BundleConfig:
     fluent_length: int | None = field(
         default=None,
         metadata=told("Pieces of a source sentence up to which no clause is lost; longer ones are cut.", gt=0),
+    )
+    copying: tuple[MeasuredCopying, ...] = field(
+        default=(), metadata=told("The words that it copies, as `dragoman probe` found.")
     )
     provenance: dict[str, Any] = field(
         default_factory=dict, metadata=told("How it was trained; for people, read by no program.")

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache, partial
 
+from dragoman.model.bundle import MeasuredCopying
 from dragoman.model.codec import Codec
 from dragoman.model.config import Direction
 from dragoman.model.decoding.request import UNNUMBERED, Request, TokenHypothesis
@@ -28,7 +29,7 @@ from dragoman.translation.protecting.dividing import Fragment, Part, divide
 from dragoman.translation.protecting.hiding import Hidden, Hiding, hide, is_hidden
 from dragoman.translation.protecting.names import NameFinder
 from dragoman.translation.protecting.spans import Span, merge_spans, remembered_spans
-from dragoman.translation.protecting.stand_ins import DEFAULT_STAND_INS, Replacement, StandIns, replace_hidden
+from dragoman.translation.protecting.stand_ins import Replacement, measured_stand_ins, replace_hidden
 from dragoman.translation.scoring.scored import encode_pair
 from dragoman.translation.sentences import split_sentences, split_to_fit
 from dragoman.translation.terms.matching import TermFinder
@@ -56,16 +57,16 @@ class Preparer:
         max_source_length: int,
         max_target_length: int,
         shortlist: Shortlist | None = None,
-        stand_ins: StandIns = DEFAULT_STAND_INS,
+        copying: Sequence[MeasuredCopying] = (),
         fluent_length: int = DEFAULT_FLUENT_LENGTH,
         known_words: KnownWords = NO_KNOWN_WORDS,
     ) -> None:
         """max_source_length, max_target_length: the model's, tag and ends of sentence included. shortlist: limits
-        the target pieces of each sentence. stand_ins, known_words: for protecting what must survive. fluent_length:
+        the target pieces of each sentence. copying, known_words: for protecting what must survive. fluent_length:
         pieces of a sentence up to which it is not cut."""
         self._name_finder = cache(partial(NameFinder, vocabulary, known_words))
         self._known_words = known_words
-        self._stand_ins = stand_ins.of(vocabulary.source)
+        self._stand_ins = cache(lambda direction: measured_stand_ins(copying, direction).of(vocabulary.source))
         self._fluent_length = fluent_length
         self._normalizer = Normalizer(vocabulary)
         self._vocabulary = vocabulary
@@ -197,7 +198,7 @@ class Preparer:
         if not hidden.spans:
             return Replacement((), text)
         is_strange = self._name_finder(direction.target).is_strange if self._known_words.has(direction.target) else None
-        return replace_hidden(text, hidden, self._stand_ins, attempt, is_strange)
+        return replace_hidden(text, hidden, self._stand_ins(direction), attempt, is_strange)
 
     def _count_pieces(self, text: str, hidden: Hidden, attempt: int, direction: Direction) -> int:
         replacement = self._replace(text, hidden, attempt, direction)

@@ -62,6 +62,7 @@ class Translator:
             shortlist=shortlist,
             known_words=known_words,
             fluent_length=info.fluent_length or DEFAULT_FLUENT_LENGTH,
+            copying=info.copying,
         )
 
     @classmethod

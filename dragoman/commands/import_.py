@@ -52,6 +52,7 @@ def import_(
     from dragoman.model.foreign.model import ImportOptions
     from dragoman.training.card import model_card
     from dragoman.translation.languages import canonical_language
+    from dragoman.translation.protecting.probing import add_copying
 
     def languages(given: list[str] | None) -> tuple[str, ...]:
         return tuple(dict.fromkeys(map(canonical_language, given or ())))
@@ -75,3 +76,7 @@ def import_(
     )
     directions = ", ".join(map(str, info.directions[:6])) + (" …" if len(info.directions) > 6 else "")
     typer.echo(f"{output}: written, {info.num_parameters / 1e6:.1f} M parameters in {info.storage}; {directions}")
+    for measured in add_copying(output):
+        typer.echo(
+            f"{measured.direction}: copies {', '.join(one.word for one in measured.names[:5]) or 'no name tried'}"
+        )

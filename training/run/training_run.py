@@ -5,6 +5,7 @@ from contextlib import nullcontext
 from pathlib import Path
 
 from dragoman.model.bundle import CONFIG_FILE
+from dragoman.model.codec import Codec
 from dragoman.model.files import exclusive_lock, write_atomically
 from dragoman.model.network.transformer import num_parameters
 from dragoman.training.config import RunConfig
@@ -17,6 +18,8 @@ from dragoman.training.run.prepare import find_departures
 from dragoman.training.run.progress import Progress
 from dragoman.training.run.reporting import MetricsLog, TrainingDisplay
 from dragoman.training.run.trainer import Trainer
+from dragoman.translation.protecting.probing import add_copying
+from dragoman.translation.protecting.stand_ins import DEFAULT_STAND_INS
 
 
 def train(config: RunConfig, *, resume: bool = False) -> Path:
@@ -62,7 +65,14 @@ def _train(config: RunConfig, world: World, *, resume: bool) -> Path:
         with log or nullcontext():
             trainer.run(display, log)
             world.on_main(lambda: trainer.average(display))
+            world.on_main(lambda: _probe(config.run_folder / "best", material.corpus.vocabulary))
     return config.run_folder / "best"
+
+
+def _probe(bundle: Path, vocabulary: Codec) -> None:
+    """Finds the words that the best network copies, unless it has learnt stand-ins or there is no network."""
+    if not DEFAULT_STAND_INS.of(vocabulary.source).learnt and (bundle / CONFIG_FILE).exists():
+        add_copying(bundle)
 
 
 def _introduce(

@@ -4,7 +4,9 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
+from dragoman.model.bundle import MeasuredCopying
 from dragoman.model.codec import Side
+from dragoman.model.config import Direction
 from dragoman.translation.markup.content import Role as TagRole
 from dragoman.translation.markup.content import Tag, read_content
 from dragoman.translation.markup.placement import Placement, TextPair
@@ -61,6 +63,25 @@ class StandIns:
         return chosen
 
 
+def measured_stand_ins(measured: Sequence[MeasuredCopying], direction: Direction) -> StandIns:
+    """Those that were found to be copied in a direction, or else the default; the default's behind them, if only one or
+    two were found."""
+    for one in measured:
+        if one.direction == direction:
+            names, numbers = (tuple(word.word for word in words) for words in (one.names, one.numbers))
+            return StandIns(_fill(names, DEFAULT_STAND_INS.names), _fill(numbers, DEFAULT_STAND_INS.numbers))
+    return DEFAULT_STAND_INS
+
+
+def _fill(measured: tuple[str, ...], others: tuple[str, ...]) -> tuple[str, ...]:
+    if len(measured) >= MIN_MEASURED:
+        return measured
+    return tuple(dict.fromkeys((*measured, *others)))
+
+
+MIN_MEASURED = 3
+"""Stand-ins of a kind that a direction needs."""
+
 DEFAULT_STAND_INS = StandIns(
     ("Boston", "Tom", "London", "Paris", "Einstein", "Mozart", "Chicago", "Esperanto", "Shakespeare", "Facebook"),
     ("40", "1950", "35", "60", "70", "2013", "90", "25", "15", "80", "2010", "30", "1945", "2005"),
@@ -112,7 +133,7 @@ class Replacement:
             target = "".join(piece if isinstance(piece, str) else piece.raw for piece in placed)
         for character, word in self.words:
             is_glued = not self._is_apart(word)
-            found = list(_occurrences(word, target, is_inflected=character in self.inflected, is_glued=is_glued))
+            found = list(occurrences(word, target, is_inflected=character in self.inflected, is_glued=is_glued))
             if len(found) != 1:
                 return None
             begin = found[0].start()
@@ -134,6 +155,8 @@ class Replacement:
 
 
 _WORD = re.compile(r"[^\W\d_]{3,}(?:['’-][^\W\d_]+)*")
+_LETTER = "[^\\W\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff]"
+"""A letter or digit of a script that puts spaces between words, or, for Korean, endings that are no part of them."""
 
 
 def _has_word(word: str, text: str) -> bool:
@@ -141,13 +164,13 @@ def _has_word(word: str, text: str) -> bool:
     return re.search(rf"(?<!\w){re.escape(word)}(?!(?!s\b)\w)", text) is not None
 
 
-def _occurrences(word: str, text: str, *, is_inflected: bool, is_glued: bool) -> Iterable[re.Match[str]]:
+def occurrences(word: str, text: str, *, is_inflected: bool, is_glued: bool) -> Iterable[re.Match[str]]:
     """Where a word is, not as a part of another. is_inflected: whether it may have an s. is_glued: whether signs that
     stand for something may touch letters."""
-    before = r"(?<!\w)" if word[0].isalnum() or not is_glued else ""
-    after = r"(?!\w)" if word[-1].isalnum() or not is_glued else ""
+    before = rf"(?<!{_LETTER})" if word[0].isalnum() or not is_glued else ""
+    after = rf"(?!{_LETTER})" if word[-1].isalnum() or not is_glued else ""
     if after and is_inflected and not word[-1].isdigit():
-        after = r"(?!(?!s\b)\w)"
+        after = rf"(?!(?!s\b){_LETTER})"
     if word.isdigit():
         before, after = rf"(?<!\d[.,:]){before}", rf"{after}(?![.,:]\d)"
     return re.finditer(f"{before}{re.escape(word)}{after}", text)
