@@ -33,7 +33,7 @@ from dragoman.translation.protecting.stand_ins import Replacement, measured_stan
 from dragoman.translation.scoring.scored import encode_pair
 from dragoman.translation.sentences import split_sentences, split_to_fit
 from dragoman.translation.terms.matching import TermFinder
-from dragoman.translation.terms.pieces import encode_terms, wide_enough
+from dragoman.translation.terms.pieces import GivenText, encode_terms, wide_enough
 
 DEFAULT_FLUENT_LENGTH = 24
 """Pieces of a source sentence up to which a bundle that says nothing of it loses no clause: of a model trained on
@@ -211,7 +211,10 @@ class Preparer:
         read = draft.text if draft.last is None else draft.source
         wanted = () if assembly.terms is None else assembly.terms.find(read)
         terms: tuple[Forms, ...] = ()
-        if wanted:
+        is_term = len(wanted) == 1 and wanted[0].alone and wanted[0].source == draft.source
+        if is_term and prefix_ids == assembly.frame.target:  # the search, which must not choose, would add words
+            draft = replace(draft, terms=wanted, changes=(GivenText(wanted[0].alone), *draft.changes))
+        elif wanted:
             room = max_target_length - len(prefix_ids) - 1
             # What a stand-in hides comes back by itself.
             shown = [term for term in wanted if term.source.lower() in draft.text.lower()]

@@ -37,12 +37,14 @@ class WantedTerm:
     forms:  the texts of which one is due in the translation.
     leads:  marks that may stand before it without a space.
     reason: why no translation can have it; empty if one can.
+    alone:  the translation of a sentence that is nothing but this term; empty if the term is inflected there.
     """
 
     source: str
     forms: tuple[str, ...]
     leads: str = ""
     reason: str = ""
+    alone: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,7 @@ class TermFinder:
         """Languages as in a model; a glossary's "de" counts for "de-DE", and its "de-DE" for "de"."""
         self._suffixes = SUFFIXES.get(primary_subtag(source_language), ())
         self._inflects_all = primary_subtag(source_language) not in ("en", "nl")
-        self._target = target_language
+        self._source, self._target = source_language, target_language
         self._phrases: dict[str, list[_Phrase]] = {}  # by the first word in lower case
         self._begins: set[str] = set()  # of these words: their first two characters, which every form shares
         known: set[tuple[tuple[str, ...], bool]] = set()
@@ -115,11 +117,16 @@ class TermFinder:
 
     def _want(self, entry: Entry, source: str, leads: str) -> WantedTerm:
         if entry.is_kept:
-            return WantedTerm(source, (source,), leads)
+            return WantedTerm(source, (source,), leads, alone=source)
         forms = forms_in(entry, self._target)
         # At the beginning of a sentence.
         capitalized = [form[0].upper() + form[1:] for form in forms]
-        return WantedTerm(source, tuple(dict.fromkeys((*forms, *capitalized))), leads)
+        alone, phrases = "", forms_in(entry, self._source)
+        if source in phrases:
+            alone = forms[0]
+        elif source.lower() in map(str.lower, phrases):
+            alone = capitalized[0] if source[0].isupper() else forms[0]
+        return WantedTerm(source, tuple(dict.fromkeys((*forms, *capitalized))), leads, alone=alone)
 
     def _match(self, words: Sequence[str], lower: Sequence[str], place: int) -> Iterator[_Match]:
         for stem in self._stems(lower[place]):

@@ -1,7 +1,7 @@
 """The terms of a sentence as pieces, as the search wants them."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from dragoman.model.codec import Side
 from dragoman.model.decoding.limits import MAX_TERM_PIECES
@@ -11,6 +11,17 @@ from dragoman.translation.terms.outcomes import NO_PIECES, NO_ROOM, TOO_MANY
 
 MIN_BEAM, MAX_BEAM = 4, 12
 """Bounds of the beam's width that terms need: a narrower one puts them where they do not belong."""
+
+
+@dataclass(frozen=True, slots=True)
+class GivenText:
+    """The translation of a sentence that is a term and nothing else, whatever the model writes. A `Change`."""
+
+    text: str
+
+    def undo(self, _: str) -> str:
+        """The given text."""
+        return self.text
 
 
 def encode_terms(

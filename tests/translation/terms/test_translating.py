@@ -68,3 +68,13 @@ def test_a_term_without_room_or_pieces_is_reported(translator: Translator) -> No
 def test_terms_and_sampling_exclude_each_other(translator: Translator) -> None:
     with pytest.raises(InvalidInputError, match="terms need beam search"):
         translator.translate("The house", to="de", terms=GLOSSARY, sampling_temperature=1.0)
+
+
+def test_a_sentence_that_is_a_term_is_translated_as_the_glossary_has_it(translator: Translator) -> None:
+    terms = parse_glossary(b"en\tde\tcase\nprize\tgewinn\t\nApple\tapfel\t\nSpelt\t=\t\n", "a.tsv", "a.tsv")
+    text = "prize\nPrize\nApple\nSpelt"
+    (found,) = translator.translate([text], "de", source_language="en", terms=terms)
+    assert found.text == "gewinn\nGewinn\napfel\nSpelt"
+    assert [one.span for one in found.hypotheses[0].terms] == [(0, 6), (7, 13), (14, 19), (20, 25)]
+    (begun,) = translator.translate(["prize"], "de", source_language="en", terms=terms, target_prefix="Der")
+    assert begun.text.startswith("Der")
