@@ -18,6 +18,7 @@ from dragoman.commands.combine import combine
 from dragoman.commands.compare import compare
 from dragoman.commands.demo import demo
 from dragoman.commands.evaluate import evaluate
+from dragoman.commands.explain import explain
 from dragoman.commands.export import export
 from dragoman.commands.grammar import grammar
 from dragoman.commands.import_ import import_
@@ -46,7 +47,7 @@ COMMANDS = {
     "Translate": (translate, join, combine, models),
     "Serve": (serve,),
     "Train": (init, clean, train, report, compare, shortlist, words, probe, average, synthesize, keys),
-    "Measure": (evaluate, score),
+    "Measure": (evaluate, score, explain),
     "Convert": (import_, export),
 }
 """The commands by panel of --help, in its order."""
