@@ -7,18 +7,20 @@ import { countCodePoints, directionOf } from "./text.js";
 const find = (id) => document.getElementById(id);
 const MAX_STEPS = 100;
 const steps = [];
+let isStepLast = false; // and nothing was typed since
 
 /** Replaces the text and perhaps languages, as one step that Undo takes back. */
 export function setText(text, { source = state.source, target = state.target } = {}) {
-  keepStep();
+  const before = { text: state.text, source: state.source, target: state.target };
+  keepStep(() => show(before));
   show({ text, source, target });
 }
 
-/** Notes the present text and languages as what Undo returns to. extra: called by it. */
-export function keepStep(restore = null) {
-  const { text, source, target } = state;
-  steps.push({ text, source, target, restore });
+/** Notes a step that has been taken. back: takes it back. */
+export function keepStep(back) {
+  steps.push(back);
   if (steps.length > MAX_STEPS) steps.shift();
+  isStepLast = true;
   find("undo").disabled = false;
 }
 
@@ -29,7 +31,8 @@ export function startControls() {
   const address = new URLSearchParams(location.search);
   const chosen = address.get("source") ?? recall("source", "auto");
   update({ source: has(source, chosen) ? chosen : "auto" });
-  const into = address.get("target") ?? recall("target", "");
+  const own = navigator.languages.map((one) => one.split("-")[0]).find((one) => has(target, one));
+  const into = address.get("target") ?? recall("target", own ?? "");
   update({ target: has(target, into) ? into : target.value });
   showLanguages();
 
@@ -41,9 +44,11 @@ export function startControls() {
   find("copy").addEventListener("click", copy);
   find("translator").addEventListener("submit", (event) => event.preventDefault());
   document.addEventListener("keydown", press);
+  find("text").addEventListener("input", () => (isStepLast = false));
   startTheme();
 
   on("result", showLanguages);
+  on("translated", turn);
   on("text", showButtons);
   on("server", (server) => server === "up" && refreshLanguages());
   on("fault", showNotice);
@@ -101,6 +106,14 @@ function choose(changes) {
   showLanguages();
 }
 
+/** Turns to another language if the text is in the target language, and nobody has chosen that one. */
+function turn(result) {
+  if (!result.isUnchanged || recall("target") !== null) return;
+  const other = state.languages.find((one) => one.code === result.source)?.targets[0];
+  if (other) update({ target: other });
+  showLanguages();
+}
+
 function showLanguages() {
   const { result, source, target } = state;
   const auto = find("source").options[0];
@@ -135,11 +148,9 @@ function clear() {
 }
 
 function undo() {
-  const step = steps.pop();
-  if (!step) return;
+  const back = steps.pop();
   find("undo").disabled = !steps.length;
-  show(step);
-  step.restore?.();
+  back?.();
 }
 
 function show({ text, source, target }) {
@@ -178,14 +189,20 @@ export function say(words) {
 }
 
 function press(event) {
-  if (event.defaultPrevented || event.ctrlKey === event.altKey && !["Escape"].includes(event.key)) return;
+  if (event.defaultPrevented || event.isComposing) return;
   const inText = document.activeElement === find("text");
-  if (event.altKey && event.code === "KeyS") swap();
-  else if (event.altKey && event.code === "KeyC") copy();
-  else if (event.key === "Escape" && inText && !event.isComposing) clear();
+  const isBare = !event.altKey && !event.ctrlKey && !event.metaKey && !event.shiftKey;
+  const isAlt = event.altKey && !event.ctrlKey && !event.metaKey;
+  const isUndo = (event.ctrlKey || event.metaKey) && !event.altKey && !event.shiftKey && event.key.toLowerCase() === "z";
+  if (isAlt && event.code === "KeyS") swap();
+  else if (isAlt && event.code === "KeyC") copy();
+  else if (isBare && event.key === "Escape" && inText && state.text) clear();
+  else if (isUndo && steps.length && isStepLast && (inText || !isField(document.activeElement))) undo();
   else return;
   event.preventDefault();
 }
+
+const isField = (element) => element?.matches("input, textarea, select") ?? false;
 
 function showButtons() {
   const length = countCodePoints(state.text);

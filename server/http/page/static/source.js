@@ -1,6 +1,6 @@
 /** The pane of the source: what is typed, pasted and marked in it. */
 
-import { update } from "./state.js";
+import { on, update } from "./state.js";
 import { textOfNode } from "./text.js";
 
 const text = document.getElementById("text");
@@ -15,6 +15,9 @@ const policy = globalThis.trustedTypes?.createPolicy("dragoman-paste", { createH
 export function startSource() {
   text.addEventListener("input", () => update({ text: text.value }));
   text.addEventListener("paste", paste);
+  on("text", (value) => {
+    mirrored.data = value;
+  });
 }
 
 /** A program that puts only HTML on the clipboard: its text, with its paragraphs. */

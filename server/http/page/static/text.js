@@ -29,11 +29,24 @@ export function countCodePoints(text) {
   return count;
 }
 
-const WORD = /[\p{L}\p{N}\p{M}](?:[\p{L}\p{N}\p{M}\u00ad\u200d]|['’‑.,:/@_-](?=[\p{L}\p{N}]))*/gu;
+const WORD = /[\p{L}\p{N}\p{M}]+(?:['’][\p{L}\p{N}\p{M}]+)*/gu;
 
-/** The [begin, end] of each word of a text. */
-export function wordsOf(text) {
-  return Array.from(text.matchAll(WORD), (found) => [found.index, found.index + found[0].length]);
+/** The [begin, end] of each word of a text, also in languages that write none apart. */
+export function wordsOf(text, language) {
+  if (!Intl.Segmenter) return Array.from(text.matchAll(WORD), (found) => [found.index, found.index + found[0].length]);
+  const found = [];
+  for (const { segment, index, isWordLike } of segmenterOf(language).segment(text)) {
+    if (isWordLike) found.push([index, index + segment.length]);
+  }
+  return found;
+}
+
+function segmenterOf(language) {
+  try {
+    return new Intl.Segmenter(language || undefined, { granularity: "word" });
+  } catch {
+    return new Intl.Segmenter(undefined, { granularity: "word" }); // a tag that the browser does not take
+  }
 }
 
 /** The first of some ascending spans that contains an offset, or null. */

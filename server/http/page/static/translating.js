@@ -2,6 +2,7 @@
 
 import { ApiError, events } from "./api.js";
 import { emit, on, state, update } from "./state.js";
+import { unsureWords } from "./marks.js";
 import { fromCodePoints } from "./text.js";
 
 const SHORT = 400;
@@ -138,17 +139,27 @@ export function complete(result, translation) {
     stable: hypothesis.text ?? "",
     unstable: "",
   });
-  const inSource = fromCodePoints(result.text);
-  const inTarget = fromCodePoints(result.stable);
+  Object.assign(result, details(hypothesis, result.text));
+}
+
+/** What a hypothesis says about itself, with JavaScript's offsets. source: the text that it translates. */
+export function details(hypothesis, source) {
+  const target = hypothesis.text ?? "";
+  const inSource = fromCodePoints(source);
+  const inTarget = fromCodePoints(target);
   const span = (found, convert) => [convert(found?.begin ?? 0), convert(found?.end ?? 0)];
   const both = (pair) => ({ source: span(pair.source, inSource), target: span(pair.target, inTarget) });
-  result.alignment = (hypothesis.alignment ?? []).map(both);
-  result.sentences = (hypothesis.sentences ?? []).map(both);
-  result.warnings = (hypothesis.warnings ?? []).map((one) => ({ kind: one.kind ?? "", ...both(one) }));
-  result.terms = (hypothesis.terms ?? []).map((one) => ({
-    source: one.source ?? "",
-    target: one.target ?? "",
-    span: one.span ? span(one.span, inTarget) : null,
-    reason: one.reason ?? "",
-  }));
+  return {
+    alignment: (hypothesis.alignment ?? []).map(both),
+    sentences: (hypothesis.sentences ?? []).map(both),
+    warnings: (hypothesis.warnings ?? []).map((one) => ({ kind: one.kind ?? "", ...both(one) })),
+    terms: (hypothesis.terms ?? []).map((one) => ({
+      source: one.source ?? "",
+      target: one.target ?? "",
+      span: one.span ? span(one.span, inTarget) : null,
+      reason: one.reason ?? "",
+    })),
+    unsure: unsureWords(target, hypothesis.pieces, hypothesis.tokenLogProbs),
+    quality: hypothesis.quality,
+  };
 }
