@@ -22,7 +22,20 @@ STATIC = Path(__file__).parent / "static"
 
 MEDIA_TYPES = {".css": "text/css", ".html": "text/html", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
-FIRST_MODULES = tuple(
+FIRST_MODULES = (
+    "state",
+    "api",
+    "text",
+    "marks",
+    "translating",
+    "controls",
+    "source",
+    "target",
+    "linking",
+    "alternatives",
+    "access",
+    "panels",
+)
     "state api text marks translating controls source target linking alternatives access panels".split()
 )
 """Modules that the page needs at once: a browser that loads them side by side paints sooner."""

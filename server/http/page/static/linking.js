@@ -23,7 +23,7 @@ export function startLinking() {
     if (word && getSelection().isCollapsed) choose(word, true);
   });
   pane.addEventListener("keydown", press);
-  pane.addEventListener("blur", () => light(null));
+  pane.addEventListener("blur", (event) => event.relatedTarget?.id === "alternatives" || light(null));
   on("text", forget);
   on("result", forget);
 }
