@@ -22,22 +22,7 @@ STATIC = Path(__file__).parent / "static"
 
 MEDIA_TYPES = {".css": "text/css", ".html": "text/html", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
-FIRST_MODULES = (
-    "state",
-    "api",
-    "text",
-    "marks",
-    "translating",
-    "controls",
-    "source",
-    "target",
-    "linking",
-    "alternatives",
-    "access",
-    "panels",
-)
-    "state api text marks translating controls source target linking alternatives access panels".split()
-)
+FIRST_MODULES = sorted({path.stem for path in STATIC.glob("*.js")} - {"main", "theme"})
 """Modules that the page needs at once: a browser that loads them side by side paints sooner."""
 
 HEADERS = {
