@@ -34,6 +34,7 @@ from dragoman.commands.shortlist import shortlist
 from dragoman.commands.synthesize import synthesize
 from dragoman.commands.train import train
 from dragoman.commands.translate import translate
+from dragoman.commands.tune import tune
 from dragoman.commands.words import words
 from dragoman.model.errors import DragomanError, InvalidInputError
 
@@ -46,7 +47,7 @@ BROKEN_PIPE = 141
 COMMANDS = {
     "Translate": (translate, join, combine, models),
     "Serve": (serve,),
-    "Train": (init, clean, train, report, compare, shortlist, words, probe, average, synthesize, keys),
+    "Train": (init, clean, train, tune, report, compare, shortlist, words, probe, average, synthesize, keys),
     "Measure": (evaluate, score, explain),
     "Convert": (import_, export),
 }

@@ -88,9 +88,7 @@ def init(
     languages = canonical_language(source_language), canonical_language(target_language)
     if means_language(*languages):
         raise InvalidInputError(f"--from {source_language} and --to {target_language} are one language")
-    chosen = tuple(part.strip() for part in columns.split(",")) if columns is not None else ()
-    if chosen and (len(chosen) != 2 or not all(chosen) or chosen[0] == chosen[1]):
-        raise InvalidInputError(f"--columns {columns}: name two columns, as in 1,2 or English,German")
+    chosen = parse_columns(columns)
     name = name if name is not None else "-".join(languages)
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
         raise InvalidInputError(f"--name {name}: use letters, digits, dots, underscores and hyphens")
@@ -103,7 +101,7 @@ def init(
     sources = find_sources(corpora, request)
     made = make_corpus(sources, request, folder, is_cleaned=is_cleaned, held_out=held_out, seed=seed)
     identified = [made.survey.identified(side, request.identifier) for side in (0, 1)]
-    _describe(made, request, [source.format for source in sources], identified)
+    describe_corpus(made, request, [source.format for source in sources], identified)
     mix_up = find_mix_up((identified[0], identified[1]), languages)
     for warning in (*made.warnings, *filter(None, (mix_up,))):
         typer.echo(f"warning: {warning}; look at {folder} before you train", err=True)
@@ -133,7 +131,17 @@ def init(
     typer.echo(f"  dragoman serve {best}")
 
 
-def _describe(made: "Made", request: "Request", formats: list[str], identified: list[list[tuple[str, float]]]) -> None:
+def parse_columns(columns: str | None) -> tuple[str, ...]:
+    """The two columns named, source first; none for None. Raises InvalidInputError for another number of them."""
+    chosen = tuple(part.strip() for part in columns.split(",")) if columns is not None else ()
+    if chosen and (len(chosen) != 2 or not all(chosen) or chosen[0] == chosen[1]):
+        raise InvalidInputError(f"--columns {columns}: name two columns, as in 1,2 or English,German")
+    return chosen
+
+
+def describe_corpus(
+    made: "Made", request: "Request", formats: list[str], identified: list[list[tuple[str, float]]]
+) -> None:
     """Prints what was read and written."""
     from rich.console import Console
     from rich.table import Table
