@@ -1,7 +1,9 @@
 """The command `dragoman`."""
 
 import errno
+import importlib
 import io
+import keyword
 import os
 import sys
 from collections import Counter
@@ -10,32 +12,8 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import typer
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 
-from dragoman.commands.average import average
-from dragoman.commands.clean import clean
-from dragoman.commands.combine import combine
-from dragoman.commands.compare import compare
-from dragoman.commands.demo import demo
-from dragoman.commands.evaluate import evaluate
-from dragoman.commands.explain import explain
-from dragoman.commands.export import export
-from dragoman.commands.grammar import grammar
-from dragoman.commands.import_ import import_
-from dragoman.commands.init import init
-from dragoman.commands.join import join
-from dragoman.commands.keys import keys
-from dragoman.commands.models import models
-from dragoman.commands.probe import probe
-from dragoman.commands.report import report
-from dragoman.commands.score import score
-from dragoman.commands.serve import serve
-from dragoman.commands.shortlist import shortlist
-from dragoman.commands.synthesize import synthesize
-from dragoman.commands.train import train
-from dragoman.commands.translate import translate
-from dragoman.commands.tune import tune
-from dragoman.commands.words import words
 from dragoman.model.errors import DragomanError, InvalidInputError
 
 if TYPE_CHECKING:
@@ -45,15 +23,18 @@ BROKEN_PIPE = 141
 """Exit code when the reader of the output is gone: a shell's code for a program that SIGPIPE ended."""
 
 COMMANDS = {
-    "Translate": (translate, join, combine, models),
-    "Serve": (serve,),
-    "Train": (init, clean, train, tune, report, compare, shortlist, words, probe, average, synthesize, keys),
-    "Measure": (evaluate, score, explain),
-    "Convert": (import_, export),
+    "Translate": ("translate", "join", "combine", "models"),
+    "Serve": ("serve",),
+    "Train": (
+        *("init", "clean", "train", "tune", "report", "compare"),
+        *("shortlist", "words", "probe", "average", "synthesize", "keys"),
+    ),
+    "Measure": ("evaluate", "score", "explain"),
+    "Convert": ("import", "export"),
 }
-"""The commands by panel of --help, in its order."""
+"""The commands by panel of --help, in its order. Each has a module of its name in `dragoman.commands`."""
 
-HIDDEN: tuple[Callable[..., Any], ...] = (demo, grammar)
+HIDDEN = ("demo", "grammar")
 """The commands that --help does not list."""
 
 EXTRAS = {
@@ -73,15 +54,47 @@ EXTRAS = {
 """The extra that installs each optional package."""
 
 
+def _keep_texts(parameter: Any, is_given: bool) -> None:
+    """Take a text that is given, and a default, as they are: Typer would read them with Pydantic, whose import takes
+    longer than a sentence to translate. parameter: one of Typer's; other values are read by it."""
+    read, kind = parameter.process_value, getattr(parameter.type_descriptor, "annotation", None)
+
+    def process(context: Any, value: Any) -> Any:
+        if parameter.required and value is None:
+            return read(context, value)
+        if parameter.nargs == 1 and not parameter.multiple:
+            if is_given and (kind is not str or not isinstance(value, str)):
+                return read(context, value)
+        elif kind == list[str]:
+            value = () if value is None else [*value]
+        else:
+            return read(context, value)
+        return value if parameter.callback is None else parameter.callback(context, parameter, value)
+
+    parameter.process_value = process
+
+
+class _Group(TyperGroup):
+    """All commands; see `_keep_texts`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        given = self.make_parser(ctx).parse_args(list(args))[2] if args else ()
+        for parameter in self.get_params(ctx):
+            _keep_texts(parameter, parameter in given)
+        return super().parse_args(ctx, args)
+
+
 class _Command(TyperCommand):
     """A command that refuses a repeated option unless it is a list (Typer would take the last), and that names the
-    extra of a missing package."""
+    extra of a missing package. See `_keep_texts`, too."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         _, _, given = self.make_parser(ctx).parse_args(list(args))
         for parameter, times in Counter[Any](given).items():
             if times > 1 and not parameter.multiple:
                 raise InvalidInputError(f"{parameter.opts[0]} is given {times} times, but may be given once")
+        for parameter in self.get_params(ctx):
+            _keep_texts(parameter, parameter in given)
         return super().parse_args(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
@@ -116,13 +129,17 @@ def _options(
     """Options before the command."""
 
 
-def _name(command: Callable[..., Any]) -> str:
-    return command.__name__.rstrip("_")  # import is a word of Python's
+def _find(name: str) -> Callable[..., Any]:
+    """The function of a command. Its module is imported now: all of them take a tenth of a second."""
+    function = f"{name}_" if keyword.iskeyword(name) else name
+    found: Callable[..., Any] = getattr(importlib.import_module(f"dragoman.commands.{function}"), function)
+    return found
 
 
 def make_app(names: Collection[str] | None = None) -> typer.Typer:
     """The command line, with the commands of these names alone; None: with all."""
     made = typer.Typer(
+        cls=_Group,
         help="Neural machine translation that a team owns whole: train, evaluate, translate, serve.",
         no_args_is_help=True,
         add_completion=False,
@@ -130,24 +147,22 @@ def make_app(names: Collection[str] | None = None) -> typer.Typer:
     )
     made.callback()(_options)
     for panel, commands in COMMANDS.items():
-        for command in commands:
-            if names is None or _name(command) in names:
+        for name in commands:
+            if names is None or name in names:
+                command = _find(name)
                 # Each paragraph as one line: the terminal breaks it.
                 paragraphs = [" ".join(paragraph.split()) for paragraph in (command.__doc__ or "").split("\n\n")]
-                made.command(_name(command), cls=_Command, rich_help_panel=panel, help="\n\n".join(paragraphs))(command)
-    for hidden in HIDDEN:
-        if names is None or _name(hidden) in names:
-            made.command(cls=_Command, hidden=True)(hidden)
+                made.command(name, cls=_Command, rich_help_panel=panel, help="\n\n".join(paragraphs))(command)
+    for name in HIDDEN:
+        if names is None or name in names:
+            made.command(name, cls=_Command, hidden=True)(_find(name))
     return made
 
 
-app = make_app()
-
-
 def _app_for(arguments: Sequence[str]) -> typer.Typer:
-    """The command line with the one command that comes first, if it is one: building all takes a tenth of a second."""
-    known = {_name(command) for command in (*HIDDEN, *chain.from_iterable(COMMANDS.values()))}
-    return make_app(arguments[:1]) if arguments and arguments[0] in known else app
+    """The command line with the one command that comes first, if it is one."""
+    known = {*HIDDEN, *chain.from_iterable(COMMANDS.values())}
+    return make_app(arguments[:1] if arguments and arguments[0] in known else None)
 
 
 class _StandardStream(io.FileIO):

@@ -1,5 +1,7 @@
 """The command line as a whole, and the public names."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -63,3 +65,18 @@ def test_version(run: Run) -> None:
 def test_a_list_may_be_given_twice(run: Run) -> None:
     again = ["--suppress", "a", "--suppress", "b"]
     assert_refused(run("translate", "--to", "de", "text", "--input", "none", *again), "give either TEXT")
+
+
+def test_a_translation_imports_nothing_that_takes_long() -> None:
+    code = """
+import sys
+import dragoman.command_line
+sys.argv = ["dragoman", "translate", "12", "--to", "de"]
+dragoman.command_line.main()
+loaded = set(sys.modules)
+slow = {"argparse", "email", "google", "grpc", "pydantic", "rich", "sacrebleu", "subprocess", "torch"} & loaded
+assert not slow, slow
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "12\n"

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from dragoman.command_line import app
+from dragoman.command_line import make_app
 from dragoman.model.errors import DragomanError, InvalidInputError
 from dragoman.training.config import RunConfig
 from dragoman.training.evaluation.dev_translations import BEST_FILE, SAMPLES_FILE, read_dev_translations
@@ -29,7 +29,7 @@ def real_run(folder: Path, *, max_updates: int) -> RunConfig:
 
 
 def report(*arguments: str | Path) -> str:
-    outcome = CliRunner().invoke(app, ["report", *map(str, arguments)])
+    outcome = CliRunner().invoke(make_app(), ["report", *map(str, arguments)])
     if isinstance(outcome.exception, DragomanError):
         raise outcome.exception
     assert outcome.exit_code == 0, outcome.output

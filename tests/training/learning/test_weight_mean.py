@@ -10,7 +10,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from dragoman.command_line import app
+from dragoman.command_line import make_app
 from dragoman.model.bundle import BundleConfig, Storage, read_config, read_vocabulary, write_bundle
 from dragoman.model.config import Direction
 from dragoman.model.errors import InvalidInputError
@@ -144,10 +144,10 @@ def test_what_has_no_mean(variant: Variant, tmp_path: Path) -> None:
 def test_the_command(variant: Variant, tiny_bundle: Path, tmp_path: Path) -> None:
     shutil.copytree(tiny_bundle, tmp_path / "there")
     command = ["average", variant("a", 1), variant("b", 2), "--output", str(tmp_path / "there")]
-    refused = CliRunner().invoke(app, command)
+    refused = CliRunner().invoke(make_app(), command)
     assert isinstance(refused.exception, InvalidInputError)
     assert "there: exists already; choose another name, or --overwrite it" in str(refused.exception)
-    outcome = CliRunner().invoke(app, [*command, "--overwrite"])
+    outcome = CliRunner().invoke(make_app(), [*command, "--overwrite"])
     assert outcome.exit_code == 0, outcome.output
     assert outcome.stdout == f"{tmp_path / 'there'}: a, the mean of 2 bundles\n"
     assert "the bundles name no common origin" in outcome.stderr

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from dragoman.command_line import app
+from dragoman.command_line import make_app
 from dragoman.model.config import Direction
 from dragoman.model.errors import InvalidInputError
 from dragoman.model.files import exclusive_lock
@@ -195,7 +195,7 @@ def test_odd_provenance_is_not_known(tmp_path: Path, starts: str) -> None:
 
 def test_the_command_prints_a_table_in_markdown(tmp_path: Path) -> None:
     base, other = made_up(tmp_path / "base", TARGETS), made_up(tmp_path / "a|b\nc", validation={"every": 3})
-    outcome = CliRunner().invoke(app, ["compare", str(base), str(other)])
+    outcome = CliRunner().invoke(make_app(), ["compare", str(base), str(other)])
     assert outcome.exit_code == 0, outcome.output
     head, rule, *rows = outcome.output.splitlines()
     assert set(rule) == {"|", "-"}
@@ -205,7 +205,7 @@ def test_the_command_prints_a_table_in_markdown(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_no_run_is_named(tmp_path: Path) -> None:
-    outcome = CliRunner().invoke(app, ["compare", str(made_up(tmp_path / "base")), str(tmp_path)])
+    outcome = CliRunner().invoke(make_app(), ["compare", str(made_up(tmp_path / "base")), str(tmp_path)])
     assert isinstance(outcome.exception, InvalidInputError)
     assert str(tmp_path) in str(outcome.exception)
 

@@ -16,7 +16,7 @@ from safetensors.torch import load
 from torch import Tensor
 from typer.testing import CliRunner
 
-from dragoman.command_line import app
+from dragoman.command_line import make_app
 from dragoman.model.errors import DragomanError, InvalidInputError, NotFoundError
 from dragoman.training.config import RunConfig, load_run_config
 from dragoman.training.learning.updater import Updater
@@ -229,7 +229,7 @@ def test_a_signal_ends_a_run_with_all_it_has_learnt(
     with monkeypatch.context() as patch:
         raise_signal_in_update(patch, 2, getattr(signal, name))  # is seen in the update after it
         arguments = ["train", str(config_path), "--set", f"run_folder={config.run_folder}"]
-        ended = CliRunner().invoke(app, arguments)
+        ended = CliRunner().invoke(make_app(), arguments)
     assert ended.exit_code == code
     assert f"stopped by {name} after update 3; all is saved: go on with --resume" in ended.stderr
     assert CheckpointFolder(config.run_folder / "checkpoints").updates() == [2, 3]

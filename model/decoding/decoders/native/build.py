@@ -6,7 +6,6 @@ would kill the process. `python -m dragoman.model.decoding.decoders.native.build
 machine, or with --all for all machines of its family: for an image without a compiler.
 """
 
-import argparse
 import contextlib
 import ctypes
 import errno
@@ -16,7 +15,6 @@ import os
 import platform
 import shlex
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -49,6 +47,10 @@ MAX_STRUCTURES = 16
 """The functions of every library."""
 
 logger = logging.getLogger(__name__)
+
+
+class CompilerError(RuntimeError):
+    """A compiler that failed or took too long. Its message is one line."""
 
 
 class UnwritableError(OSError):
@@ -97,8 +99,8 @@ VARIANTS = (
 """Best first; the last one runs on any processor."""
 
 
-FAILURES = (OSError, RuntimeError, ValueError, subprocess.SubprocessError)
-"""The errors of compiling: see `failure_reason`."""
+FAILURES = (OSError, RuntimeError, ValueError)
+"""The errors of compiling."""
 
 
 def find_and_open(kernels: Kernels, signatures: Signatures, structures: Structures) -> Any:
@@ -159,7 +161,7 @@ def find_library(kernels: Kernels, *, unusable: Collection[Path] = ()) -> Path |
             "the kernels are not compiled: %s with torch alone, which %s: %s",
             kernels.purpose,
             kernels.without,
-            failure_reason(error),
+            error,
         )
     return None
 
@@ -238,8 +240,7 @@ def find_compiler() -> list[str] | None:
 def compile_library(variant: Variant, compiler: list[str], folder: Path, kernels: Kernels) -> Path:
     """Compiles one variant into the folder, unless another process has done so meanwhile.
 
-    Raises UnwritableError if the folder is not writable, OSError for another reason, or SubprocessError with the
-    compiler's output.
+    Raises UnwritableError if the folder is not writable, OSError for another reason, or CompilerError.
     """
     library = folder / library_name(variant, kernels)
     with _locked(folder):
@@ -266,6 +267,8 @@ def compile_library(variant: Variant, compiler: list[str], folder: Path, kernels
 
 def _compile(variant: Variant, compiler: list[str], kernels: Kernels, output: Path) -> None:
     flags = [*FLAGS, *kernels.flags, *variant.flags, *(f"-I{include}" for include in kernels.includes)]
+    import subprocess  # few processes compile
+
     command = [*compiler, *flags, str(kernels.folder / "api.cpp"), "-o", str(output)]
     environment = os.environ | {"LC_ALL": "C"}
     try:
@@ -281,7 +284,9 @@ def _compile(variant: Variant, compiler: list[str], kernels: Kernels, output: Pa
     except subprocess.CalledProcessError as error:
         if os.strerror(errno.ENOSPC) in error.stderr:
             raise UnwritableError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(output.parent.parent)) from error
-        raise
+        raise CompilerError(_first_error(error.stderr, f"{compiler[0]} ended with {error.returncode}")) from error
+    except subprocess.TimeoutExpired as error:
+        raise CompilerError(f"{compiler[0]} took longer than {COMPILE_SECONDS} seconds") from error
 
 
 def is_whole(library: Path) -> bool:
@@ -326,19 +331,17 @@ def _unwritable() -> Iterator[None]:
         raise UnwritableError(*error.args[:2], *([error.filename] if error.filename else [])) from error
 
 
-def failure_reason(error: Exception) -> str:
+def _first_error(output: str, ending: str) -> str:
     """One line: the compiler's first error, but not that the linker failed, which gives no reason."""
-    if isinstance(error, subprocess.TimeoutExpired):
-        return f"{error.cmd[0]} took longer than {COMPILE_SECONDS} seconds"
-    if not isinstance(error, subprocess.CalledProcessError):
-        return str(error)
-    lines = [line for line in error.stderr.splitlines() if not line.startswith("collect2: ")]
+    lines = [line for line in output.splitlines() if not line.startswith("collect2: ")]
     of_errors = [line for line in lines if "error:" in line]
-    return next(iter(of_errors or lines), f"{error.cmd[0]} ended with {error.returncode} and said nothing")
+    return next(iter(of_errors or lines), f"{ending} and said nothing")
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Compiles ahead of time; see the module. Prints the paths of the libraries."""
+    import argparse
+
     parser = argparse.ArgumentParser(
         prog="python -m dragoman.model.decoding.decoders.native.build", description="Compiles the kernels."
     )
@@ -359,7 +362,7 @@ def main(arguments: list[str] | None = None) -> int:
                 library = _compile_into_first(variant, compiler, folders, DECODING)
             print(library)
     except FAILURES as error:
-        print(failure_reason(error), file=sys.stderr)
+        print(error, file=sys.stderr)
         return 1
     return 0
 
