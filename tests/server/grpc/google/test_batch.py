@@ -366,7 +366,7 @@ def test_an_operation_is_held_to_the_limits_of_its_token(tmp_path: Path, monkeyp
     tokens.write_text(TOKENS)
     charged: list[tuple[str, int]] = []
 
-    def charge(allowance: CallerAllowance, num_characters: int) -> float:
+    def charge(allowance: CallerAllowance, num_characters: int, num_calls: int = 0) -> float:
         charged.append((allowance.client, num_characters))
         return 1e-9 if len(charged) % 2 else 0.0
 
