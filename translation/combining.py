@@ -92,7 +92,7 @@ def _partial_text(
         stable = _visible_text(partial.token_ids[: partial.num_stable], vocabulary.target)
         unstable = _visible_text(partial.token_ids, vocabulary.target)[len(stable) :]
     sources = [draft.source for draft in prepared.drafts[: len(done) + 1]]
-    gaps = (*prepared.gaps[: len(sources)], "")  # the gap after the unfinished sentence is not shown yet
+    gaps = (*prepared.target_gaps[: len(sources)], "")  # the gap after the unfinished sentence is not shown yet
     return join_sentences([*texts, stable], sources, gaps, prepared.direction.target), unstable
 
 
@@ -161,7 +161,9 @@ def _mover(joined: str, wrapped: str) -> Callable[[Span], Span]:
 
 def _combine(prepared: PreparedText, found: Sequence[Sequence[TokenHypothesis]], vocabulary: Codec) -> Translation:
     if not prepared.segments:
-        return Translation(prepared.text, (Hypothesis(prepared.text, 0.0),))
+        figures = prepared.figures
+        text = prepared.text if figures is None else figures.convert_gap(prepared.text)
+        return Translation(prepared.text, (Hypothesis(text, 0.0),))
     source_pieces = [vocabulary.source.pieces(segment.source_ids) for segment in prepared.segments]
     sentences = [
         _sentence_hypotheses(prepared, draft, pieces, hypotheses, vocabulary)
@@ -235,7 +237,7 @@ def _sentence_hypotheses(
 def _join(prepared: PreparedText, parts: Sequence[Hypothesis]) -> Hypothesis:
     """One hypothesis of the text from one of each sentence."""
     sources = [draft.source for draft in prepared.drafts]
-    text = join_sentences([part.text for part in parts], sources, prepared.gaps, prepared.direction.target)
+    text = join_sentences([part.text for part in parts], sources, prepared.target_gaps, prepared.direction.target)
     warnings = _join_warnings(prepared, sources, parts) if any(part.warnings for part in parts) else ()
     outcomes = _join_outcomes(prepared, sources, parts) if any(part.terms for part in parts) else ()
     spans = _join_sentences(prepared, sources, parts)
@@ -293,7 +295,9 @@ def _join_outcomes(
 
 def _target_begins(prepared: PreparedText, sources: Sequence[str], parts: Sequence[Hypothesis]) -> list[int]:
     """The place of each part in the translation."""
-    return _begins([part.text for part in parts], translated_gaps(sources, prepared.gaps, prepared.direction.target))
+    return _begins(
+        [part.text for part in parts], translated_gaps(sources, prepared.target_gaps, prepared.direction.target)
+    )
 
 
 def _begins(sentences: Sequence[str], gaps: Sequence[str]) -> list[int]:

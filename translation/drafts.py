@@ -10,6 +10,7 @@ from dragoman.model.config import Direction
 from dragoman.model.decoding.request import Request, TokenHypothesis
 from dragoman.model.decoding.search_options import SearchOptions
 from dragoman.translation.markup.word_weights import Weights, sentence_weights
+from dragoman.translation.normalizing.notation import Localization
 from dragoman.translation.normalizing.wrapping import Wrapping
 from dragoman.translation.terms.matching import TermFinder, WantedTerm
 
@@ -88,6 +89,7 @@ class PreparedText:
     frame:     the pieces that the codec added to every segment.
     wrapping:  how the text was wrapped, if its lines were joined.
     terms:     finds the terms of a sentence that its translation should have.
+    figures:   those to be written in the target's notation.
     """
 
     text: str
@@ -99,6 +101,13 @@ class PreparedText:
     frame: Frame = NO_FRAME
     wrapping: Wrapping | None = None
     terms: TermFinder | None = None
+    figures: Localization | None = None
+
+    @property
+    def target_gaps(self) -> tuple[str, ...]:
+        """The gaps as they stand in the translation."""
+        figures = self.figures
+        return self.gaps if figures is None else tuple(map(figures.convert_gap, self.gaps))
 
     @property
     def num_bytes(self) -> int:
@@ -190,6 +199,7 @@ class Assembly:
         prefix_ids: tuple[int, ...],
         suppressed_ids: tuple[int, ...],
         terms: TermFinder | None = None,
+        figures: Localization | None = None,
         *,
         normalize: bool,
     ) -> None:
@@ -201,6 +211,7 @@ class Assembly:
         self.prefix_ids = prefix_ids
         self.suppressed_ids = suppressed_ids
         self.terms = terms
+        self.figures = figures
         self._segments: list[Request] = []
         self._drafts: list[Draft] = []
         self._gaps: list[str] = []
@@ -210,6 +221,8 @@ class Assembly:
         self._gap.append(text)
 
     def add_segment(self, segment: Request, draft: Draft) -> None:
+        if self.figures is not None and self.figures.concerns(draft.source):
+            draft = replace(draft, changes=(self.figures, *draft.changes))
         self._segments.append(segment)
         self._drafts.append(draft)
         self._gaps.append("".join(self._gap))
@@ -219,7 +232,17 @@ class Assembly:
     def finish(self, text: str) -> PreparedText:
         gaps = (*self._gaps, "".join(self._gap))
         segments, drafts = tuple(self._segments), tuple(self._drafts)
-        return PreparedText(text, segments, drafts, gaps, self.options, self.direction, self.frame, terms=self.terms)
+        return PreparedText(
+            text,
+            segments,
+            drafts,
+            gaps,
+            self.options,
+            self.direction,
+            self.frame,
+            terms=self.terms,
+            figures=self.figures,
+        )
 
 
 def restore(

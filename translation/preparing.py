@@ -24,6 +24,7 @@ from dragoman.translation.drafts import (
     restore,
 )
 from dragoman.translation.normalizing.clauses import Clause, cut
+from dragoman.translation.normalizing.notation import find_localization
 from dragoman.translation.normalizing.wording import Normalizer, heading_end
 from dragoman.translation.protecting.dividing import Fragment, Part, divide
 from dragoman.translation.protecting.hiding import Hidden, Hiding, hide, is_hidden
@@ -84,6 +85,7 @@ class Preparer:
         *,
         split: bool,
         protect: bool = False,
+        localize_figures: bool = False,
         terms: TermFinder | None = None,
     ) -> PreparedText:
         """See `Translator.prepare`."""
@@ -91,7 +93,8 @@ class Preparer:
         hidden = hide(text, self._find_spans(text, direction.source) if protect else ())
         target_prefix = (*frame.target, *self._prefix_ids(options.target_prefix))
         suppressed_ids = tuple(map(self._suppressed_id, options.suppressed_pieces))
-        assembly = Assembly(options, direction, frame, target_prefix, suppressed_ids, terms, normalize=protect)
+        figures = find_localization(text, direction.source, direction.target) if localize_figures else None
+        assembly = Assembly(options, direction, frame, target_prefix, suppressed_ids, terms, figures, normalize=protect)
         if split:
             self._add_sentences(assembly, hidden)
         else:
@@ -264,6 +267,7 @@ class Preparer:
             segment.prefix_ids,
             segment.suppressed_ids,
             prepared.terms,
+            prepared.figures,
             normalize=True,
         )
         clause = next((change for change in draft.changes if isinstance(change, Clause)), None)

@@ -165,6 +165,7 @@ class Translator:
         *,
         split_sentences: bool = True,
         protect: bool = True,
+        localize_figures: bool = False,
         join_lines: bool = True,
         terms: TermFinder | None = None,
     ) -> PreparedText:
@@ -174,6 +175,7 @@ class Translator:
         split_sentences: whether to translate sentences, and the parts of too long ones, one by one and keep the white
         space around them, see `translation.sentences`; otherwise the text counts as one sentence.
         protect: whether to let through what must not be translated, see `translation.protecting`.
+        localize_figures: whether to write figures in the target's notation, see `translation.normalizing.notation`.
         join_lines: whether to join the lines of wrapped paragraphs before splitting, and to wrap their translations
         likewise, see `translation.normalizing.wrapping`; otherwise a line break always ends a sentence.
         terms: finds the terms whose translation is given; a sentence that has any is searched with a beam of 4 at
@@ -185,7 +187,13 @@ class Translator:
         wrapping = unwrap(text, self._count_source_pieces) if split_sentences and join_lines else None
         flowing = text if wrapping is None else wrapping.text
         prepared = self._preparer.prepare(
-            flowing, direction, options, split=split_sentences, protect=protect, terms=terms
+            flowing,
+            direction,
+            options,
+            split=split_sentences,
+            protect=protect,
+            localize_figures=localize_figures,
+            terms=terms,
         )
         if wrapping is not None:
             prepared = replace(prepared, text=text, wrapping=wrapping)
@@ -273,14 +281,15 @@ class Translator:
         source_language: str | None = None,
         split_sentences: bool = True,
         protect: bool = True,
+        localize_figures: bool = False,
         join_lines: bool = True,
         terms: Glossary | None = None,
         **search: Unpack[SearchArguments],
     ) -> list[Translation]:
         """Translates one text or several, of any length. Returns a Translation for each, in order.
 
-        split_sentences, protect, join_lines: see `prepare`. terms: a glossary; each hypothesis says what became of its
-        terms. search: the fields of `SearchOptions`.
+        split_sentences, protect, localize_figures, join_lines: see `prepare`. terms: a glossary; each hypothesis says
+        what became of its terms. search: the fields of `SearchOptions`.
 
         Raises NotFoundError for an unknown language, and InvalidInputError for a text or option that `prepare` refuses.
         """
@@ -293,6 +302,7 @@ class Translator:
                 options,
                 split_sentences=split_sentences,
                 protect=protect,
+                localize_figures=localize_figures,
                 join_lines=join_lines,
                 terms=terms,
             )
@@ -306,6 +316,7 @@ class Translator:
         *,
         split_sentences: bool = True,
         protect: bool = True,
+        localize_figures: bool = False,
         join_lines: bool = True,
         terms: Glossary | None = None,
     ) -> Generator[Translation]:
@@ -324,6 +335,7 @@ class Translator:
                 split_sentences=split_sentences,
                 join_lines=join_lines,
                 protect=protect,
+                localize_figures=localize_figures,
                 terms=None if terms is None else TermFinder(terms, direction.source, direction.target),
             )
             finish = partial(combine, vocabulary=self.vocabulary)

@@ -76,6 +76,14 @@ Protect = Annotated[
         rich_help_panel=MODEL,
     ),
 ]
+LocalizeFigures = Annotated[
+    bool,
+    typer.Option(
+        "--localize-figures/--keep-figures",
+        help="Write figures in the target's notation where they are clear, 1,234.5 as 1.234,5, or as they are.",
+        rich_help_panel=MODEL,
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Write JSON lines with all details.", rich_help_panel=OUTPUT)]
 WithAlignment = Annotated[
     bool, typer.Option("--alignment", help="Add the source word of each target word.", rich_help_panel=OUTPUT)

@@ -81,7 +81,7 @@ FINISH_REASON_END_OF_SENTENCE: FinishReason
 FINISH_REASON_LENGTH: FinishReason
 
 class TranslateRequest(_message.Message):
-    __slots__ = ("texts", "source_language_code", "target_language_code", "model", "search_options", "return_options", "split_sentences", "priority", "text_format", "join_lines", "protect", "terms", "glossary")
+    __slots__ = ("texts", "source_language_code", "target_language_code", "model", "search_options", "return_options", "split_sentences", "priority", "text_format", "join_lines", "protect", "localize_figures", "terms", "glossary")
     TEXTS_FIELD_NUMBER: _ClassVar[int]
     SOURCE_LANGUAGE_CODE_FIELD_NUMBER: _ClassVar[int]
     TARGET_LANGUAGE_CODE_FIELD_NUMBER: _ClassVar[int]
@@ -93,6 +93,7 @@ class TranslateRequest(_message.Message):
     TEXT_FORMAT_FIELD_NUMBER: _ClassVar[int]
     JOIN_LINES_FIELD_NUMBER: _ClassVar[int]
     PROTECT_FIELD_NUMBER: _ClassVar[int]
+    LOCALIZE_FIGURES_FIELD_NUMBER: _ClassVar[int]
     TERMS_FIELD_NUMBER: _ClassVar[int]
     GLOSSARY_FIELD_NUMBER: _ClassVar[int]
     texts: _containers.RepeatedScalarFieldContainer[str]
@@ -106,9 +107,10 @@ class TranslateRequest(_message.Message):
     text_format: TextFormat
     join_lines: bool
     protect: bool
+    localize_figures: bool
     terms: _containers.RepeatedCompositeFieldContainer[Term]
     glossary: str
-    def __init__(self, texts: _Optional[_Iterable[str]] = ..., source_language_code: _Optional[str] = ..., target_language_code: _Optional[str] = ..., model: _Optional[str] = ..., search_options: _Optional[_Union[SearchOptions, _Mapping]] = ..., return_options: _Optional[_Union[ReturnOptions, _Mapping]] = ..., split_sentences: _Optional[bool] = ..., priority: _Optional[_Union[Priority, str]] = ..., text_format: _Optional[_Union[TextFormat, str]] = ..., join_lines: _Optional[bool] = ..., protect: _Optional[bool] = ..., terms: _Optional[_Iterable[_Union[Term, _Mapping]]] = ..., glossary: _Optional[str] = ...) -> None: ...
+    def __init__(self, texts: _Optional[_Iterable[str]] = ..., source_language_code: _Optional[str] = ..., target_language_code: _Optional[str] = ..., model: _Optional[str] = ..., search_options: _Optional[_Union[SearchOptions, _Mapping]] = ..., return_options: _Optional[_Union[ReturnOptions, _Mapping]] = ..., split_sentences: _Optional[bool] = ..., priority: _Optional[_Union[Priority, str]] = ..., text_format: _Optional[_Union[TextFormat, str]] = ..., join_lines: _Optional[bool] = ..., protect: _Optional[bool] = ..., localize_figures: _Optional[bool] = ..., terms: _Optional[_Iterable[_Union[Term, _Mapping]]] = ..., glossary: _Optional[str] = ...) -> None: ...
 
 class SearchOptions(_message.Message):
     __slots__ = ("beam_size", "n_best", "length_penalty", "max_target_length", "length_normalization", "coverage_penalty", "min_target_length", "no_repeat_ngram_size", "target_prefix", "suppressed_pieces", "sampling_temperature", "sampling_top_k", "sampling_top_p", "seed", "max_retries")
@@ -211,7 +213,7 @@ class TranslateStreamItems(_message.Message):
     def __init__(self, items: _Optional[_Iterable[_Union[TranslateStreamItem, _Mapping]]] = ...) -> None: ...
 
 class TranslateStreamConfig(_message.Message):
-    __slots__ = ("source_language_code", "target_language_code", "model", "search_options", "return_options", "split_sentences", "priority", "text_format", "join_lines", "protect", "terms", "glossary")
+    __slots__ = ("source_language_code", "target_language_code", "model", "search_options", "return_options", "split_sentences", "priority", "text_format", "join_lines", "protect", "localize_figures", "terms", "glossary")
     SOURCE_LANGUAGE_CODE_FIELD_NUMBER: _ClassVar[int]
     TARGET_LANGUAGE_CODE_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
@@ -222,6 +224,7 @@ class TranslateStreamConfig(_message.Message):
     TEXT_FORMAT_FIELD_NUMBER: _ClassVar[int]
     JOIN_LINES_FIELD_NUMBER: _ClassVar[int]
     PROTECT_FIELD_NUMBER: _ClassVar[int]
+    LOCALIZE_FIGURES_FIELD_NUMBER: _ClassVar[int]
     TERMS_FIELD_NUMBER: _ClassVar[int]
     GLOSSARY_FIELD_NUMBER: _ClassVar[int]
     source_language_code: str
@@ -234,9 +237,10 @@ class TranslateStreamConfig(_message.Message):
     text_format: TextFormat
     join_lines: bool
     protect: bool
+    localize_figures: bool
     terms: _containers.RepeatedCompositeFieldContainer[Term]
     glossary: str
-    def __init__(self, source_language_code: _Optional[str] = ..., target_language_code: _Optional[str] = ..., model: _Optional[str] = ..., search_options: _Optional[_Union[SearchOptions, _Mapping]] = ..., return_options: _Optional[_Union[ReturnOptions, _Mapping]] = ..., split_sentences: _Optional[bool] = ..., priority: _Optional[_Union[Priority, str]] = ..., text_format: _Optional[_Union[TextFormat, str]] = ..., join_lines: _Optional[bool] = ..., protect: _Optional[bool] = ..., terms: _Optional[_Iterable[_Union[Term, _Mapping]]] = ..., glossary: _Optional[str] = ...) -> None: ...
+    def __init__(self, source_language_code: _Optional[str] = ..., target_language_code: _Optional[str] = ..., model: _Optional[str] = ..., search_options: _Optional[_Union[SearchOptions, _Mapping]] = ..., return_options: _Optional[_Union[ReturnOptions, _Mapping]] = ..., split_sentences: _Optional[bool] = ..., priority: _Optional[_Union[Priority, str]] = ..., text_format: _Optional[_Union[TextFormat, str]] = ..., join_lines: _Optional[bool] = ..., protect: _Optional[bool] = ..., localize_figures: _Optional[bool] = ..., terms: _Optional[_Iterable[_Union[Term, _Mapping]]] = ..., glossary: _Optional[str] = ...) -> None: ...
 
 class TranslateStreamItem(_message.Message):
     __slots__ = ("id", "text")
@@ -273,7 +277,7 @@ class TranslateStreamResult(_message.Message):
     def __init__(self, id: _Optional[int] = ..., translation: _Optional[_Union[Translation, _Mapping]] = ...) -> None: ...
 
 class TranslateLiveRequest(_message.Message):
-    __slots__ = ("text", "source_language_code", "target_language_code", "model", "search_options", "return_options", "split_sentences", "priority", "text_format", "join_lines", "protect", "terms", "glossary")
+    __slots__ = ("text", "source_language_code", "target_language_code", "model", "search_options", "return_options", "split_sentences", "priority", "text_format", "join_lines", "protect", "localize_figures", "terms", "glossary")
     TEXT_FIELD_NUMBER: _ClassVar[int]
     SOURCE_LANGUAGE_CODE_FIELD_NUMBER: _ClassVar[int]
     TARGET_LANGUAGE_CODE_FIELD_NUMBER: _ClassVar[int]
@@ -285,6 +289,7 @@ class TranslateLiveRequest(_message.Message):
     TEXT_FORMAT_FIELD_NUMBER: _ClassVar[int]
     JOIN_LINES_FIELD_NUMBER: _ClassVar[int]
     PROTECT_FIELD_NUMBER: _ClassVar[int]
+    LOCALIZE_FIGURES_FIELD_NUMBER: _ClassVar[int]
     TERMS_FIELD_NUMBER: _ClassVar[int]
     GLOSSARY_FIELD_NUMBER: _ClassVar[int]
     text: str
@@ -298,9 +303,10 @@ class TranslateLiveRequest(_message.Message):
     text_format: TextFormat
     join_lines: bool
     protect: bool
+    localize_figures: bool
     terms: _containers.RepeatedCompositeFieldContainer[Term]
     glossary: str
-    def __init__(self, text: _Optional[str] = ..., source_language_code: _Optional[str] = ..., target_language_code: _Optional[str] = ..., model: _Optional[str] = ..., search_options: _Optional[_Union[SearchOptions, _Mapping]] = ..., return_options: _Optional[_Union[ReturnOptions, _Mapping]] = ..., split_sentences: _Optional[bool] = ..., priority: _Optional[_Union[Priority, str]] = ..., text_format: _Optional[_Union[TextFormat, str]] = ..., join_lines: _Optional[bool] = ..., protect: _Optional[bool] = ..., terms: _Optional[_Iterable[_Union[Term, _Mapping]]] = ..., glossary: _Optional[str] = ...) -> None: ...
+    def __init__(self, text: _Optional[str] = ..., source_language_code: _Optional[str] = ..., target_language_code: _Optional[str] = ..., model: _Optional[str] = ..., search_options: _Optional[_Union[SearchOptions, _Mapping]] = ..., return_options: _Optional[_Union[ReturnOptions, _Mapping]] = ..., split_sentences: _Optional[bool] = ..., priority: _Optional[_Union[Priority, str]] = ..., text_format: _Optional[_Union[TextFormat, str]] = ..., join_lines: _Optional[bool] = ..., protect: _Optional[bool] = ..., localize_figures: _Optional[bool] = ..., terms: _Optional[_Iterable[_Union[Term, _Mapping]]] = ..., glossary: _Optional[str] = ...) -> None: ...
 
 class TranslateLiveResponse(_message.Message):
     __slots__ = ("stable_text", "unstable_text", "translation", "started")

@@ -50,6 +50,7 @@ def remote_source(server: str, model: str | None, task: Task) -> Iterator[Transl
         "split_sentences": task.split_sentences,
         "join_lines": task.join_lines,
         "protect": task.protect,
+        "localize_figures": task.localize_figures,
         "terms": task.terms,
         "return_pieces": task.with_pieces,
         "return_token_log_probs": task.with_pieces,

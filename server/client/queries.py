@@ -44,6 +44,7 @@ class Search(SearchArguments, total=False):
     split_sentences:  whether to translate each text sentence by sentence; a text may then be of any length.
     join_lines:       whether to join the lines of wrapped paragraphs, as of e-mail, and to wrap their translations.
     protect:          whether to keep placeholders, addresses, code, figures, emoji and names from translation.
+    localize_figures: whether to write figures in the target's notation where they are clear, 1,234.5 as 1.234,5.
     terms:            a glossary, of which at most 1000 terms may fit the languages.
     glossary:         name of a glossary of the server, whose terms apply after those.
     text_format:      "html" keeps tags in their places; by default "plain".
@@ -57,6 +58,7 @@ class Search(SearchArguments, total=False):
     split_sentences: bool
     join_lines: bool
     protect: bool
+    localize_figures: bool
     terms: Glossary | None
     glossary: str | None
     text_format: Literal["plain", "html"]
@@ -204,6 +206,7 @@ def _translating_fields(to: str, search: Mapping[str, Any]) -> dict[str, Any]:
         "split_sentences": rest.pop("split_sentences", None),
         "join_lines": rest.pop("join_lines", None),
         "protect": rest.pop("protect", None),
+        "localize_figures": rest.pop("localize_figures", None),
         "terms": [] if terms is None else write_terms(terms, rest.get("source_language"), to),
         "glossary": rest.pop("glossary", None) or "",
         "text_format": _number_of(_FORMATS, "text_format", rest),

@@ -57,6 +57,7 @@ def read_order(request: TranslatingRequest, *, default_priority: Priority = Prio
         split_sentences=request.split_sentences if request.HasField("split_sentences") else True,
         join_lines=request.join_lines if request.HasField("join_lines") else True,
         protect=request.protect if request.HasField("protect") else True,
+        localize_figures=request.localize_figures,
         text_format=_FORMATS[request.text_format],
         terms=read_terms(request.terms) if request.terms else (),
         glossary=request.glossary,

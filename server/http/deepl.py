@@ -217,6 +217,8 @@ class DeepL:
             join_lines=split == "nonewlines",
             glossary=glossary,
             glossary_owner=visit.call.identity if glossary else None,
+            protect=body.flag("protect", True),
+            localize_figures=body.flag("localize_figures"),
         )
 
 

@@ -284,6 +284,7 @@ def _pack(order: TranslationOrder) -> dict[str, Any]:
         "glossary": order.glossary,
         "glossary_owner": order.glossary_owner,
         "protect": order.protect,
+        "localize_figures": order.localize_figures,
     }
 
 

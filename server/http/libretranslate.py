@@ -184,6 +184,8 @@ class LibreTranslate:
             AUTO if body.text("source") == "auto" else body.text("source"),
             options=SearchOptions(n_best=n_best, beam_size=max(SearchOptions().beam_size, n_best)),
             text_format="html" if text_format == "html" else "plain",
+            protect=body.flag("protect", True),
+            localize_figures=body.flag("localize_figures"),
         )
 
     async def _describe_sources(

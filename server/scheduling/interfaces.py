@@ -147,6 +147,7 @@ class ServedTranslator(Protocol):
         *,
         split_sentences: bool = True,
         protect: bool = True,
+        localize_figures: bool = False,
         join_lines: bool = True,
         terms: TermFinder | None = None,
     ) -> PreparedText:

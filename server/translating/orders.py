@@ -90,6 +90,7 @@ class TranslationOrder(ScoreOrder):
     split_sentences: whether to split texts into sentences.
     join_lines:      whether to join the lines of wrapped paragraphs before.
     protect:         whether to keep placeholders, addresses, names and their like from translation.
+    localize_figures: whether to write figures in the target's notation.
     terms:           with given translations; they go before those of the glossary.
     glossary:        name of a stored glossary; empty for none. ignores_case: whether its terms are found in any
                      capitals, even those that are exact.
@@ -100,6 +101,7 @@ class TranslationOrder(ScoreOrder):
     split_sentences: bool = True
     join_lines: bool = True
     protect: bool = True
+    localize_figures: bool = False
     text_format: TextFormat = "plain"
     terms: tuple[GivenTerm, ...] = ()
     glossary: str = ""

@@ -248,6 +248,7 @@ class Session:
             options,
             split_sentences=order.split_sentences,
             protect=order.protect,
+            localize_figures=order.localize_figures,
             join_lines=order.join_lines and not self._is_html,
             terms=self._finders.get(lease.direction.source),
         )

@@ -32,6 +32,21 @@ def test_a_document_is_translated_beside_itself(run: Run, tiny_bundle: Path, tmp
     assert run(*command, "-o", "-").output == written
 
 
+def test_options_of_texts_hold_for_documents(run: Run, tmp_path: Path) -> None:
+    document = tmp_path / "prices.md"
+    document.write_text("It costs 1,234.50 euros.\n\n| € 2,500 | Python 3.11 |\n")
+    command = ["translate", "--to", "de", document, "--output"]
+    for name, options in (("plain", ()), ("figures", ("--localize-figures",)), ("bare", ("--no-protect",))):
+        outcome = run(*command, tmp_path / f"{name}.md", *options)
+        assert outcome.status == 0, outcome
+    plain, figures = ((tmp_path / f"{name}.md").read_text() for name in ("plain", "figures"))
+    assert "1,234.50" in plain
+    assert "3.11" in figures
+    assert figures == plain.replace("1,234.50", "1.234,50").replace("2,500", "2.500")
+    begun = (tmp_path / "bare.md").read_text()
+    assert "1,234.50" not in begun  # the model has read it
+
+
 def test_a_document_in_an_unfit_place_is_refused(run: Run, tmp_path: Path) -> None:
     (tmp_path / "a.po").write_text("nonsense")
     (tmp_path / "b.txt").write_text("Text")

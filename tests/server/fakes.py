@@ -242,6 +242,7 @@ class FakeTranslator:
         *,
         split_sentences: bool = True,
         protect: bool = True,
+        localize_figures: bool = False,
         join_lines: bool = True,
         terms: object = None,
     ) -> PreparedText:
@@ -331,6 +332,7 @@ class FakeTranslator:
         *,
         split_sentences: bool = True,
         protect: bool = True,
+        localize_figures: bool = False,
         join_lines: bool = True,
         terms: object = None,
     ) -> Iterator[Translation]:

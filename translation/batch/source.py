@@ -28,6 +28,7 @@ class Task:
     split_sentences: bool = True
     join_lines: bool = True
     protect: bool = True
+    localize_figures: bool = False
     terms: Glossary | None = None
     with_pieces: bool = False
     with_alignment: bool = False
@@ -47,6 +48,8 @@ class Task:
             "join_lines": self.join_lines,
             "protect": self.protect,
         }
+        if self.localize_figures:
+            own["localize_figures"] = True
         if self.terms is not None:
             from dragoman.translation.terms.reading import write_table
 
@@ -81,6 +84,7 @@ def local_source(translator: "Translator", task: Task, loaded_with: Parameters) 
             split_sentences=task.split_sentences,
             join_lines=task.join_lines,
             protect=task.protect,
+            localize_figures=task.localize_figures,
             terms=task.terms,
         ),
         parameters,

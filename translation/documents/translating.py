@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, Unpack
 
@@ -14,6 +15,7 @@ from dragoman.translation.markup.content import Content
 from dragoman.translation.markup.document import MarkupText, TranslatedText, place_elements, split_marked
 from dragoman.translation.markup.word_weights import word_weights
 from dragoman.translation.results import Translation
+from dragoman.translation.terms.glossary import Glossary
 
 if TYPE_CHECKING:
     from dragoman.translation.translator import Translator
@@ -35,12 +37,16 @@ def translate_document(
     columns: Sequence[str] = (),
     mark_fuzzy: bool = False,
     retranslate: bool = False,
+    protect: bool = True,
+    localize_figures: bool = False,
+    terms: Glossary | None = None,
     **search: Unpack[SearchArguments],
 ) -> bytes:
     """The translated document, given as a path or as its bytes.
 
     document_format: see `opening.FORMATS`; None finds it by a path's name.
     columns, mark_fuzzy: see `DocumentOptions`. retranslate: whether to replace translations that the document has.
+    protect, localize_figures, terms: see `Translator.translate`.
 
     Raises InvalidInputError with place and reason for a broken document, and what `Translator.translate` raises.
     """
@@ -53,13 +59,12 @@ def translate_document(
     described = DocumentOptions(direction.source, as_tag(to), mark_fuzzy, tuple(columns))
     opened = open_document(content, document_format, name, described)
 
-    def translate(texts: Sequence[str]) -> Iterator[Translation]:
-        return translator.stream(texts, direction, options)
-
-    def translate_aligned(texts: Sequence[str]) -> Iterator[Translation]:
-        return translator.stream(texts, direction, replace(options, return_attention=True))
-
-    texts = join_streams(translate, translate_aligned)
+    stream = partial(
+        translator.stream, direction=direction, protect=protect, localize_figures=localize_figures, terms=terms
+    )
+    texts = join_streams(
+        partial(stream, options=options), partial(stream, options=replace(options, return_attention=True))
+    )
     return opened.render(list(translate_segments(opened.segments, texts, direction.source, retranslate=retranslate)))
 
 

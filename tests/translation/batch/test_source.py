@@ -35,6 +35,7 @@ def test_every_option_of_a_task_is_a_parameter_of_its_job() -> None:
     plain, other = TASK.parameters, changed.parameters
     assert set(plain) == {*SEARCH_OPTION_NAMES, "split_sentences", "join_lines", "protect"}
     assert all(plain[name] != other[name] for name in plain)
+    assert replace(TASK, localize_figures=True).parameters == plain | {"localize_figures": True}
     assert all(isinstance(value, str | int | float | bool | None) for value in other.values())
 
 

@@ -304,6 +304,7 @@ class Counting(FakeTranslator):
         *,
         split_sentences: bool = True,
         protect: bool = True,
+        localize_figures: bool = False,
         join_lines: bool = True,
         terms: object = None,
     ) -> PreparedText:
@@ -351,6 +352,7 @@ class PickyTranslator(FakeTranslator):
         *,
         split_sentences: bool = True,
         protect: bool = True,
+        localize_figures: bool = False,
         join_lines: bool = True,
         terms: object = None,
     ) -> PreparedText:
