@@ -30,8 +30,10 @@ from dragoman.server.signals import (
     ignore_reload_signal,
 )
 from dragoman.server.telemetry import Monitor
+from dragoman.server.translating.approved import read_approved
 from dragoman.server.translating.detection import LanguageDetector
 from dragoman.server.translating.glossaries import Glossaries
+from dragoman.server.translating.memory import Memory
 from dragoman.server.translating.owned_glossaries import OwnedGlossaries
 from dragoman.server.translating.translating import Translating
 
@@ -92,6 +94,7 @@ class TranslationServer:
             Glossaries(config.server.glossaries),
             config.server.pivot,
             OwnedGlossaries(config.server.glossaries),
+            Memory(config.memory.max_bytes, read_approved(config.memory.approved), self._monitor.memory_hit),
         )
         self._methods = Methods(self._translating, self._catalogue)
         self._grpc: GrpcPort | None = None

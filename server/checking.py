@@ -13,6 +13,7 @@ from dragoman.server.access.certificates import CertificateFiles
 from dragoman.server.access.exposure import warnings_of
 from dragoman.server.access.tokens import TokenFile
 from dragoman.server.config import ModelConfig, ServerConfig
+from dragoman.server.translating.approved import read_approved
 
 
 def check_server(config: ServerConfig) -> list[str]:
@@ -45,6 +46,7 @@ def _describe_listening(config: ServerConfig) -> Iterator[str]:
     if config.tls.client_ca is not None:
         whom += " with a certificate"
     yield f"listens on {config.server.listen}, {encrypted}, for {whom}"
+    read_approved(config.memory.approved)
     folder = config.server.google_files
     if folder is not None and not folder.is_dir():
         raise NotFoundError(f"server.google_files: {folder}: there is no such folder")

@@ -23,6 +23,7 @@ from dragoman.model.decoding.search_options import MAX_BEAM_SIZE
 from dragoman.model.errors import InvalidInputError
 from dragoman.server.access.addresses import DEFAULT_LISTEN, Address, ListenAddress
 from dragoman.server.scheduling.scheduler import MAX_WAITING, MAX_WAITING_BYTES, QueueLimits
+from dragoman.server.translating.approved import MemoryConfig
 
 DEFAULT_LOAD_SECONDS, DEFAULT_MAX_RETIRED = 600.0, 4
 """See `ServingConfig`."""
@@ -262,6 +263,7 @@ class ServerConfig(StrictModel):
     access: AccessConfig = AccessConfig()
     metrics: MetricsConfig = MetricsConfig()
     http: HttpConfig = HttpConfig()
+    memory: MemoryConfig = MemoryConfig()
     log: LogConfig = LogConfig()
     traces: TracesConfig = TracesConfig()
 
@@ -361,6 +363,7 @@ _PATHS = (
     ("tls", "key"),
     ("tls", "client_ca"),
     ("access", "tokens"),
+    ("access", "usage"),
     ("http", "files"),
 )
 
@@ -377,6 +380,11 @@ def _anchor_paths(tree: dict[str, Any], folder: Path) -> None:
         bundle = model.get("bundle") if isinstance(model, dict) else None
         if isinstance(bundle, str) and bundle and bundle not in shipped:
             model["bundle"] = str(folder / bundle)
+    memory = tree.get("memory")
+    approved = memory.get("approved") if isinstance(memory, dict) else None
+    for table in approved if isinstance(approved, list) else ():
+        if isinstance(table, dict) and isinstance(table.get("file"), str):
+            table["file"] = str(folder / table["file"])
 
 
 def _is_installed(module: str) -> bool:

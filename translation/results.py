@@ -93,6 +93,7 @@ class Translation:
                        the hypotheses' attention. Empty if unknown.
     detected_language: the language of the text, if it was detected.
     is_unchanged:      whether the text was returned untranslated, because it is in the target language already.
+    is_approved:       whether a server had it among its approved translations.
     """
 
     source: str
@@ -100,6 +101,7 @@ class Translation:
     source_pieces: tuple[str, ...] = field(default=(), compare=False)
     detected_language: str = field(default="", compare=False)
     is_unchanged: bool = field(default=False, compare=False)
+    is_approved: bool = field(default=False, compare=False)
 
     @property
     def text(self) -> str:

@@ -173,7 +173,7 @@ class TranslateResponse(_message.Message):
     def __init__(self, translations: _Optional[_Iterable[_Union[Translation, _Mapping]]] = ..., model: _Optional[str] = ..., source_language_code: _Optional[str] = ..., revision: _Optional[str] = ...) -> None: ...
 
 class Translation(_message.Message):
-    __slots__ = ("hypotheses", "source_pieces", "error", "detected_language_code", "already_in_target_language", "model", "revision")
+    __slots__ = ("hypotheses", "source_pieces", "error", "detected_language_code", "already_in_target_language", "model", "revision", "approved")
     HYPOTHESES_FIELD_NUMBER: _ClassVar[int]
     SOURCE_PIECES_FIELD_NUMBER: _ClassVar[int]
     ERROR_FIELD_NUMBER: _ClassVar[int]
@@ -181,6 +181,7 @@ class Translation(_message.Message):
     ALREADY_IN_TARGET_LANGUAGE_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     REVISION_FIELD_NUMBER: _ClassVar[int]
+    APPROVED_FIELD_NUMBER: _ClassVar[int]
     hypotheses: _containers.RepeatedCompositeFieldContainer[Hypothesis]
     source_pieces: _containers.RepeatedScalarFieldContainer[str]
     error: TextError
@@ -188,7 +189,8 @@ class Translation(_message.Message):
     already_in_target_language: bool
     model: str
     revision: str
-    def __init__(self, hypotheses: _Optional[_Iterable[_Union[Hypothesis, _Mapping]]] = ..., source_pieces: _Optional[_Iterable[str]] = ..., error: _Optional[_Union[TextError, _Mapping]] = ..., detected_language_code: _Optional[str] = ..., already_in_target_language: _Optional[bool] = ..., model: _Optional[str] = ..., revision: _Optional[str] = ...) -> None: ...
+    approved: bool
+    def __init__(self, hypotheses: _Optional[_Iterable[_Union[Hypothesis, _Mapping]]] = ..., source_pieces: _Optional[_Iterable[str]] = ..., error: _Optional[_Union[TextError, _Mapping]] = ..., detected_language_code: _Optional[str] = ..., already_in_target_language: _Optional[bool] = ..., model: _Optional[str] = ..., revision: _Optional[str] = ..., approved: _Optional[bool] = ...) -> None: ...
 
 class TextError(_message.Message):
     __slots__ = ("code", "message")

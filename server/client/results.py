@@ -158,6 +158,7 @@ def read_translation(source: str, message: pb.Translation) -> Translation:
         tuple(message.source_pieces),
         message.detected_language_code,
         message.already_in_target_language,
+        message.approved,
     )
 
 

@@ -55,6 +55,7 @@ def _write_outcome(outcome: Outcome, wanted: Wanted, names_model: bool) -> pb.Tr
     if outcome.is_detected:
         message.detected_language_code = outcome.source_language
         message.already_in_target_language = outcome.is_unchanged
+    message.approved = outcome.is_approved
     if names_model:
         message.model, message.revision = outcome.model, outcome.revision
     return message

@@ -96,6 +96,9 @@ class Metrics:
             ["model"],
             registry=registry,
         )
+        self._memory = Counter(
+            "dragoman_memory_hits", "Texts that needed no model, as repeats or approved.", ["kind"], registry=registry
+        )
         self._model = Gauge("dragoman_model_info", "1 for each model served.", ["model", "revision"], registry=registry)
         self._reloads = Counter(
             "dragoman_model_reloads", "Attempts to load a changed bundle.", ["model", "outcome"], registry=registry
@@ -167,6 +170,10 @@ class Metrics:
     def warned(self, model: str, kind: str) -> None:
         """A translation has a warning."""
         self._warnings.labels(model, kind).inc()
+
+    def memory_hit(self, kind: str) -> None:
+        """A text needed no model."""
+        self._memory.labels(kind).inc()
 
     def retried(self, model: str, number: int) -> None:
         """number: of sentences, or parts of them, that are translated in another way."""

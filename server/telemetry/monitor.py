@@ -134,6 +134,10 @@ class Monitor:
         """number: of sentences, or parts of them, that are translated in another way."""
         self._metrics.retried(model, number)
 
+    def memory_hit(self, kind: str) -> None:
+        """A text needed no model. kind: "repeat" or "approved". On any thread."""
+        self._metrics.memory_hit(kind)
+
     # The server's own events.
 
     def model_loaded(self, model: str, revision: str) -> None:

@@ -1,5 +1,6 @@
 """The server's named glossaries, in a folder of this server alone; they survive a restart."""
 
+import itertools
 import re
 import threading
 from dataclasses import dataclass, field, replace
@@ -37,11 +38,12 @@ class NoGlossariesError(DragomanError):
 
 @dataclass(frozen=True, slots=True)
 class StoredGlossary:
-    """A glossary with its name. created: when it was stored, in seconds since 1970."""
+    """A glossary with its name. created: when it was stored, in seconds since 1970. serial: differs for each one."""
 
     name: str
     glossary: Glossary
     created: float
+    serial: int = field(default_factory=itertools.count().__next__, compare=False)
     _finders: dict[tuple[str, str, str, bool], TermFinder] = field(default_factory=dict, compare=False)
 
     def finder(

@@ -116,6 +116,7 @@ class Translated:
     model, revision: of the model that translated; empty for an unchanged text.
     is_detected:     whether the source language was detected.
     is_unchanged:    whether the text is in the target language and is returned unchanged.
+    is_approved:     whether it is one of the team's own translations.
     """
 
     translation: Translation
@@ -124,6 +125,7 @@ class Translated:
     revision: str
     is_detected: bool = False
     is_unchanged: bool = False
+    is_approved: bool = False
 
 
 Outcome: TypeAlias = Translated | TextFailure

@@ -9,7 +9,7 @@ from dragoman.model.errors import InvalidInputError, InvalidRequestError
 from dragoman.server.catalogue.catalogue import Lease
 from dragoman.server.config import LimitsConfig
 from dragoman.server.scheduling.worker import TextFailure
-from dragoman.server.translating.orders import Wanted
+from dragoman.server.translating.orders import Translated, Wanted
 from dragoman.translation.drafts import PreparedText
 from dragoman.translation.markup.document import Document
 
@@ -35,13 +35,14 @@ Ready = TypeVar("Ready")
 @dataclass(slots=True)  # frozen ones take thrice as long to make
 class ReadyText:
     """A text that is ready for a worker. lease: of its model; None for a text in the target language. document: of
-    HTML, whose texts are the parts."""
+    HTML, whose texts are the parts. known: its translation, if it needs no worker; it then has no parts."""
 
     text: str
     source_language: str
     lease: Lease | None
     parts: Sequence[PreparedText]
     document: Document | None = None
+    known: Translated | None = None
 
     @property
     def num_bytes(self) -> int:

@@ -16,6 +16,7 @@ from dragoman.server.config import LimitsConfig
 from dragoman.server.scheduling.worker import TextFailure, Worker
 from dragoman.server.translating import contents
 from dragoman.server.translating.detection import LanguageDetector, examination_work
+from dragoman.server.translating.memory import NO_RECALL, Recall
 from dragoman.server.translating.orders import Outcome, Translated, TranslationOrder
 from dragoman.server.translating.pivoting import first_leg, join, join_names
 from dragoman.server.translating.preparing import (
@@ -59,10 +60,11 @@ class Session:
         field: str,
         finders: Mapping[str, TermFinder | None] = MappingProxyType({}),
         onward: Mapping[str, "Session"] = MappingProxyType({}),
+        recall: Recall = NO_RECALL,
     ) -> None:
         """leases: by source language; the first is for texts whose language cannot be detected. detector: None for a
         fixed source language. finders: of terms, by source language. onward: by source language whose lease translates
-        into a pivot language, the session of the second leg.
+        into a pivot language, the session of the second leg. recall: what was translated before.
         Raises InvalidInputError for options that HTML does not allow."""
         self.order = order
         self.limits = limits
@@ -73,6 +75,7 @@ class Session:
         self._field = field
         self._finders = finders
         self._onward = onward
+        self._recall = recall
         self._is_html = order.text_format == "html"
         self._options = order.search
         self._leg_options = first_leg(self._options) if onward else self._options
@@ -143,10 +146,12 @@ class Session:
 
     async def translate_when_room(self, ready: ReadyText, call: CallContext) -> Outcome:
         """Translate a text from `prepare_each`, see `Worker.translate_when_room`."""
-        if ready.lease is not None and not self._is_html and not self._onward:  # the fast path of streams
+        if ready.lease is not None and not (ready.known or self._is_html or self._onward):  # the fast path of streams
             translate = ready.lease.worker.translate_when_room
             (result,) = await translate(ready.parts, caller=call, priority=self.order.priority)
-            return self._outcome(ready, result)
+            outcome = self._outcome(ready, result)
+            self._recall.store(ready, outcome)
+            return outcome
         (outcome,) = await self._finish([ready], self._submit_for(call, when_room=True))
         return outcome
 
@@ -155,9 +160,13 @@ class Session:
         if self._is_html:
             raise InvalidInputError("text_format: HTML has no live translation; translate it as a whole")
         self._check_room(bool(text.strip()), call)
+        self._recall = self._recall.approved_only()  # what is shown live must not depend on earlier calls
         (ready,) = await self.prepare_each([text])
         if isinstance(ready, TextFailure):
             raise InvalidInputError(f"text: {ready.reason}")
+        if ready.known is not None:
+            yield LiveOutcome(ready.known.translation.text, "", ready.known)
+            return
         if ready.lease is None:
             yield LiveOutcome(text, "", self._outcome(ready, _unchanged(text)))
             return
@@ -231,6 +240,9 @@ class Session:
             if source == self._target:
                 return ReadyText(text, source, None, ())
         lease = self._leases[source]
+        known = self._recall.find(source, text)
+        if known is not None:
+            return ReadyText(text, source, lease, (), known=known)
         if not self._is_html:
             return ReadyText(text, source, lease, (self._encode(lease, text),))
         document = Document(text, source)
@@ -262,6 +274,11 @@ class Session:
         return self._encode(lease, part.text)
 
     async def _finish(self, ready: Sequence[ReadyText], submit: Submit) -> list[Outcome]:
+        places = self._recall.places_of_distinct(ready)
+        found = await self._finish_unknown([ready[group[0]] for group in places.values()], submit) if places else []
+        return self._recall.spread(ready, places, found, is_detected=self._detector is not None)
+
+    async def _finish_unknown(self, ready: Sequence[ReadyText], submit: Submit) -> list[Outcome]:
         outcomes = await self._finish_here(ready, submit)
         if self._onward:
             await _run_all([self._go_on(source, ready, outcomes, submit) for source in self._onward])

@@ -2,7 +2,7 @@
 submits them to workers, and assembles the outcomes."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import Protocol, TypeAlias
@@ -17,6 +17,7 @@ from dragoman.server.translating.contents import plain_text
 from dragoman.server.translating.detection import Candidate, LanguageDetector
 from dragoman.server.translating.glossaries import Glossaries, StoredGlossary
 from dragoman.server.translating.languages import find_sources
+from dragoman.server.translating.memory import Memory
 from dragoman.server.translating.orders import AUTO, ScoreOrder, TextFormat, TranslationOrder
 from dragoman.server.translating.owned_glossaries import OwnedGlossaries
 from dragoman.server.translating.pivoting import check_pivoted, kept_terms, pivot_directions
@@ -64,8 +65,10 @@ class Translating:
         glossaries: Glossaries | None = None,
         pivot: str | None = None,
         owned_glossaries: OwnedGlossaries | None = None,
+        memory: Memory | None = None,
     ) -> None:
-        """pivot: a language through which directions go that no model has."""
+        """pivot: a language through which directions go that no model has. memory: by default nothing is kept."""
+        self._memory = memory or Memory()
         self.limits = limits
         self.owned_glossaries = owned_glossaries or OwnedGlossaries()
         self.glossaries = glossaries or Glossaries()
@@ -87,17 +90,24 @@ class Translating:
             leases: dict[str, Lease] = {}
             finders: dict[str, TermFinder | None] = {}
             onward: dict[str, Session] = {}
+            legs: dict[str, list[Lease]] = {}
+            stored: dict[str, Hashable] = {}
             for source in sources:
                 pivot = "" if self._pivot is None or Direction(source, target) in direct else self._pivot
                 leases[source] = stack.enter_context(self._catalogue.find(order.model, source, pivot or target))
                 finders[source] = self._terms(order, source, target, pivot)
+                legs[source] = [leases[source]]
+                glossary = self._find_glossary(order, source, target)
+                stored[source] = None if glossary is None else glossary.serial
                 if pivot:
                     check_pivoted(order, pivot)
                     second = stack.enter_context(self._catalogue.find(None, pivot, target))
+                    legs[source].append(second)
                     terms = {pivot: self._terms(order, source, target)}
                     rest = replace(order, source_language=pivot, join_lines=False)
                     onward[source] = Session(rest, {pivot: second}, target, self.limits, None, field, terms)
-            yield Session(order, leases, target, limits or self.limits, detector, field, finders, onward)
+            recall = self._memory.open(order, legs, target, stored)
+            yield Session(order, leases, target, limits or self.limits, detector, field, finders, onward, recall)
 
     def _terms(self, order: TranslationOrder, source: str, target: str, pivot: str = "") -> TermFinder | None:
         """The order's terms in texts of a source language; with a pivot, those of the first leg. Raises NotFoundError

@@ -21,6 +21,7 @@ async def trust(worker: Worker) -> None:
 
 def make_config(*names: str, **tables: dict[str, Any]) -> ServerConfig:
     """A server of models of these names; tables: what a configuration's file may have beside them."""
+    tables = {"memory": {"max_bytes": 0}} | tables  # a test counts what its engine does
     server = {"listen": "127.0.0.1:0", "drain_seconds": PATIENCE, "reload_seconds": 0.0} | tables.pop("server", {})
     return ServerConfig.model_validate(tables | {"server": server, "models": [{"bundle": name} for name in names]})
 

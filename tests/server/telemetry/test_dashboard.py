@@ -41,6 +41,7 @@ def samples() -> Samples:
         monitor.dropped("en-de", "lost")
         monitor.warned("en-de", "figure_differs")
         monitor.retried("en-de", 1)
+        monitor.memory_hit("repeat")
         monitor.model_loaded("en-de", "01")
         monitor.reload_ended("en-de", "failed")
         return scrape(monitor.metrics_address)
