@@ -16,17 +16,8 @@ class ServerSide:
         """Serves a bundle on a free port of the loopback interface and connects to it."""
         self._server = subprocess.Popen(
             # Without the memory of repeats: the texts come again and again.
-            [
-                sys.executable,
-                "-m",
-                "dragoman",
-                "serve",
-                bundle,
-                "--listen",
-                "127.0.0.1:0",
-                "--set",
-                "memory.max_bytes=0",
-            ],
+            [sys.executable, "-m", "dragoman", "serve", bundle]
+            + ["--listen", "127.0.0.1:0", "--set", "memory.max_bytes=0"],
             stdout=subprocess.PIPE,
             text=True,
         )

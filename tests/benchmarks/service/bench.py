@@ -47,9 +47,9 @@ class Bench:
         """A server of the bundle, or of what the configuration says; its files are in a folder called `name`."""
         folder = self.folder / name
         shutil.rmtree(folder, ignore_errors=True)
-        models: Tables = {"models": [{"bundle": str(find_bundle(self.bundle))}]}
+        models = [{"bundle": str(find_bundle(self.bundle))}]
         # Without the memory of repeats: the texts come again and again.
-        return ServerProcess(folder, models | {"memory": {"max_bytes": 0}} | (tables or {}))
+        return ServerProcess(folder, {"models": models, "memory": {"max_bytes": 0}, **(tables or {})})
 
     def write_reference(self, path: Path, bundle: Path | None = None, pairs_of: Path | None = None) -> Path:
         """What the bundle, or another one, answers; see `BareSide.write_reference`."""
