@@ -14,10 +14,10 @@ class ServerSide:
 
     def start(self, bundle: str) -> None:
         """Serves a bundle on a free port of the loopback interface and connects to it."""
+        # Without the memory of repeats: the texts come again and again.
+        options = ("--listen", "127.0.0.1:0", "--set", "memory.max_bytes=0")
         self._server = subprocess.Popen(
-            # Without the memory of repeats: the texts come again and again.
-            [sys.executable, "-m", "dragoman", "serve", bundle]
-            + ["--listen", "127.0.0.1:0", "--set", "memory.max_bytes=0"],
+            [sys.executable, "-m", "dragoman", "serve", bundle, *options],
             stdout=subprocess.PIPE,
             text=True,
         )
