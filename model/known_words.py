@@ -61,6 +61,22 @@ class KnownWords:
         """Whether two words with capitals, and a space between them, are translated."""
         return _digest(phrase) in self.phrases.get(language, ())
 
+    def joined(self, later: "KnownWords") -> "KnownWords":
+        """These words and those of a later training, which may have taught to translate what was copied."""
+
+        def unite(
+            ours: Mapping[str, frozenset[int]], theirs: Mapping[str, frozenset[int]]
+        ) -> dict[str, frozenset[int]]:
+            return {key: ours.get(key, frozenset()) | theirs.get(key, frozenset()) for key in {**ours, **theirs}}
+
+        still = {key: some - later.digests.get(key, frozenset()) for key, some in self.names.items()}
+        return KnownWords(
+            unite(self.digests, later.digests),
+            unite(still, later.names),
+            unite(self.proper, later.proper),
+            unite(self.phrases, later.phrases),
+        )
+
     @classmethod
     def of(
         cls,

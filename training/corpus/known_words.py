@@ -4,12 +4,14 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import permutations
 from pathlib import Path
 
 from dragoman.model.bundle import find_bundle, read_config
 from dragoman.model.errors import InvalidInputError
-from dragoman.model.known_words import KnownWords, write_known_words
+from dragoman.model.known_words import KnownWords, read_known_words, write_known_words
 from dragoman.training.corpus.pairs import read_parallel
+from dragoman.translation.batch.lines import read_lines
 from dragoman.translation.languages import find_language
 
 _WORD = re.compile(r"[^\W\d_]+")
@@ -115,3 +117,16 @@ def add_known_words(bundle: str, corpora: Sequence[tuple[Path, Path]], languages
     words = known_words(counted)
     write_known_words(folder, words)
     return {language: len(words.digests[language]) for language in languages}
+
+
+def inherit_known_words(begun_with: Path, bundle: Path, corpora: Iterable[Mapping[str, Path]]) -> None:
+    """Write the words of the bundle that a run began with into the run's bundle, and those of the run's corpora; do
+    nothing if it has none. corpora: each with a file of each of two languages, of equal length."""
+    before = read_known_words(begun_with)
+    if not before.digests:
+        return
+    counted: dict[str, TaughtWords] = {}
+    for files in corpora:
+        for (language, own), (_, other) in permutations(files.items()):
+            counted.setdefault(language, TaughtWords()).count(read_lines(own), read_lines(other))
+    write_known_words(bundle, before.joined(known_words(counted)))

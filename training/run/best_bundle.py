@@ -29,8 +29,10 @@ class BestBundle:
         num_pairs: int,
         checksums: Mapping[str, str],
         start: Mapping[str, Any],
+        fluent_length: int | None = None,
     ) -> None:
-        """num_pairs: training pairs; checksums: of the data; start: see `training.run.folder.circumstances`."""
+        """num_pairs: training pairs; checksums: of the data; start: see `training.run.folder.circumstances`.
+        fluent_length: of the bundle that the run begins with."""
         self.config = config
         self.vocabulary = vocabulary
         self.num_pairs = num_pairs
@@ -44,6 +46,7 @@ class BestBundle:
             vocabulary=vocabulary.shape,
             storage=config.bundle.storage,
             num_parameters=num_parameters(network),
+            fluent_length=fluent_length,
         )
         self.bleu = self._kept_bleu()
 

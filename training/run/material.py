@@ -110,7 +110,13 @@ def _make_material(config: RunConfig, world: World, *, resume: bool) -> Material
         corpus = _open_corpus(config, text.train, vocabulary)
     network = _make_network(config, vocabulary, world.device)
     best = BestBundle(
-        config, vocabulary, network, num_pairs=len(corpus), checksums=checksums, start=circumstances(world)
+        config,
+        vocabulary,
+        network,
+        num_pairs=len(corpus),
+        checksums=checksums,
+        start=circumstances(world),
+        fluent_length=None if initial is None else initial.info.fluent_length,
     )
     validate = Validator(
         config.validation,
