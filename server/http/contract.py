@@ -20,22 +20,25 @@ from dragoman.server.contract.requests import read_order
 from dragoman.server.contract.streaming import TextStream
 from dragoman.server.http.bodies import Body
 from dragoman.server.http.gate import Gate, Visit
+from dragoman.server.http.openapi import EVENTS, describe_contract
 from dragoman.server.translating.faults import UNFORESEEN, Fault, fault_of
 from dragoman.v1 import translation_pb2 as pb
 
 Answer: TypeAlias = Callable[[Any, CallContext], Awaitable[Message]]
 
-EVENTS = "text/event-stream"
-
 
 @dataclass(frozen=True, slots=True)
 class JsonMethod:
-    """A method with one request and one response. verb: HTTP's."""
+    """A method with one request. verb: HTTP's. summary: one line. is_stream: whether it answers with events, each of
+    which has a response."""
 
     path: str
     request: type[Message]
-    answer: Answer
-    verb: str = "POST"
+    response: type[Message]
+    answer: Answer | None
+    verb: str
+    summary: str
+    is_stream: bool = False
 
 
 class ContractApi:
@@ -52,19 +55,86 @@ class ContractApi:
     def methods(self) -> list[JsonMethod]:
         """All methods but those that answer by events."""
         m = self._methods
-        return [
-            JsonMethod("/v1/translate", pb.TranslateRequest, m.translate),
-            JsonMethod("/v1/score", pb.ScoreRequest, m.score),
-            JsonMethod("/v1/detectLanguage", pb.DetectLanguageRequest, m.detect_language),
-            JsonMethod("/v1/models", pb.ListModelsRequest, m.list_models, "GET"),
-            JsonMethod("/v1/models/{name}", pb.GetModelRequest, m.get_model, "GET"),
-            JsonMethod("/v1/glossaries", pb.CreateGlossaryRequest, m.create_glossary),
-            JsonMethod("/v1/glossaries", pb.ListGlossariesRequest, m.list_glossaries, "GET"),
-            JsonMethod("/v1/glossaries/{name}", pb.GetGlossaryRequest, m.get_glossary, "GET"),
-            JsonMethod("/v1/glossaries/{name}", pb.DeleteGlossaryRequest, m.delete_glossary, "DELETE"),
-            JsonMethod("/v1/usage", pb.GetUsageRequest, m.get_usage, "GET"),
-            JsonMethod("/v1/server", pb.GetServerRequest, m.get_server, "GET"),
+        found: list[tuple[str, str, type[Message], type[Message], Answer, str]] = [
+            ("POST", "translate", pb.TranslateRequest, pb.TranslateResponse, m.translate, "Translate a batch of texts"),
+            ("POST", "score", pb.ScoreRequest, pb.ScoreResponse, m.score, "Score given translations"),
+            (
+                "POST",
+                "detectLanguage",
+                pb.DetectLanguageRequest,
+                pb.DetectLanguageResponse,
+                m.detect_language,
+                "Detect the languages of texts",
+            ),
+            ("GET", "models", pb.ListModelsRequest, pb.ListModelsResponse, m.list_models, "List the models"),
+            ("GET", "models/{name}", pb.GetModelRequest, pb.GetModelResponse, m.get_model, "Describe a model"),
+            (
+                "POST",
+                "glossaries",
+                pb.CreateGlossaryRequest,
+                pb.CreateGlossaryResponse,
+                m.create_glossary,
+                "Store a glossary",
+            ),
+            (
+                "GET",
+                "glossaries",
+                pb.ListGlossariesRequest,
+                pb.ListGlossariesResponse,
+                m.list_glossaries,
+                "List the glossaries",
+            ),
+            (
+                "GET",
+                "glossaries/{name}",
+                pb.GetGlossaryRequest,
+                pb.GetGlossaryResponse,
+                m.get_glossary,
+                "Return a glossary with its terms",
+            ),
+            (
+                "DELETE",
+                "glossaries/{name}",
+                pb.DeleteGlossaryRequest,
+                pb.DeleteGlossaryResponse,
+                m.delete_glossary,
+                "Delete a glossary",
+            ),
+            ("GET", "usage", pb.GetUsageRequest, pb.GetUsageResponse, m.get_usage, "Return what the caller has used"),
+            ("GET", "server", pb.GetServerRequest, pb.GetServerResponse, m.get_server, "Describe the server"),
         ]
+        return [
+            JsonMethod(f"/v1/{path}", request, response, answer, verb, summary)
+            for verb, path, request, response, answer, summary in found
+        ]
+
+    def describe(self) -> dict[str, Any]:
+        """The OpenAPI document of all methods."""
+        live = JsonMethod(
+            "/v1/translateLive",
+            pb.TranslateLiveRequest,
+            pb.TranslateLiveResponse,
+            None,
+            "POST",
+            "Translate a text and show its translation while the search goes on",
+            is_stream=True,
+        )
+        stream = JsonMethod(
+            "/v1/translateStream",
+            pb.TranslateStreamRequest,
+            pb.TranslateStreamResponse,
+            None,
+            "POST",
+            "Translate any number of texts; results come as they are ready",
+            is_stream=True,
+        )
+        needs_token = self._gate.admission.needs_token
+        document = describe_contract([*self.methods(), live, stream], needs_token=needs_token)
+        # Over HTTP one request has the configuration and all items.
+        schemas = document["components"]["schemas"]
+        items = schemas["TranslateStreamItems"]["properties"]["items"]
+        schemas["TranslateStreamRequest"]["properties"]["items"] = items
+        return document
 
     def routes(self) -> list[Route]:
         """The routes of all methods."""
@@ -77,12 +147,17 @@ class ContractApi:
             )
             for method in self.methods()
         ]
+
+        async def describe(_: Request) -> Response:
+            return JSONResponse(self.describe())
+
         live = self._gate.endpoint(self, "translateLive", self.translate_live, most)
         stream = self._gate.endpoint(self, "translateStream", self.translate_stream, most)
         return [
             *found,
             Route("/v1/translateLive", live, methods=["POST"]),
             Route("/v1/translateStream", stream, methods=["POST"]),
+            Route("/v1/openapi.json", describe, methods=["GET"]),
         ]
 
     def present(self, request: Request, body: Body | None) -> str:
@@ -95,10 +170,13 @@ class ContractApi:
         return JSONResponse(describe_fault(fault), status)
 
     def _handler(self, method: JsonMethod) -> Callable[[Visit], Awaitable[Response]]:
+        assert method.answer is not None
+        answer = method.answer
+
         async def handle(visit: Visit) -> Response:
             request = read_message(visit, method.request)
             visit.count(texts_of(request))
-            response = await method.answer(request, visit.call)
+            response = await answer(request, visit.call)
             visit.call.model = getattr(response, "model", "") if isinstance(getattr(response, "model", ""), str) else ""
             return Response(await _write_soon(response), media_type="application/json")
 

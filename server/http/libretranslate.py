@@ -12,6 +12,7 @@ from dragoman.model.errors import InvalidInputError
 from dragoman.server.http.bodies import Body
 from dragoman.server.http.gate import Gate, Visit
 from dragoman.server.http.jobs import Jobs
+from dragoman.server.http.openapi import describe_libretranslate
 from dragoman.server.scheduling.worker import TextFailure
 from dragoman.server.translating.detection import Candidate
 from dragoman.server.translating.faults import Fault
@@ -52,6 +53,7 @@ class LibreTranslate:
             ),
             Route("/languages", self.languages, methods=["GET"]),
             Route("/frontend/settings", self.settings, methods=["GET"]),
+            Route("/spec", self.spec, methods=["GET"]),
             Route("/health", self.health, methods=["GET"]),
             Route("/suggest", endpoint(self, "suggest", self.suggest, most), methods=["POST"]),
             Route("/download_file/{name}", self.download, methods=["GET"]),
@@ -155,6 +157,10 @@ class LibreTranslate:
                 },
             }
         )
+
+    async def spec(self, _: Request) -> Response:
+        """GET /spec: the OpenAPI document."""
+        return JSONResponse(describe_libretranslate())
 
     async def health(self, _: Request) -> Response:
         """GET /health."""
