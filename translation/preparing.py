@@ -69,7 +69,7 @@ class Preparer:
         self._known_words = known_words
         self._stand_ins = cache(lambda direction: measured_stand_ins(copying, direction).of(vocabulary.source))
         self._fluent_length = fluent_length
-        self._normalizer = Normalizer(vocabulary)
+        self._normalizer = Normalizer(vocabulary, known_words.has)
         self._vocabulary = vocabulary
         self._frame = cache(vocabulary.frame)
         self._max_source_length = max_source_length

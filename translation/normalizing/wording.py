@@ -63,7 +63,9 @@ class Repeated:
 class Normalizer:
     """Writes sentences as a model's corpus had them. Safe to use from several threads."""
 
-    def __init__(self, vocabulary: Codec) -> None:
+    def __init__(self, vocabulary: Codec, lowers_titles: Callable[[str], bool] = lambda language: True) -> None:
+        """lowers_titles: whether headings of a language are lowered: where no names are known, they are better left."""
+        self._lowers_titles = lowers_titles
         source, target = vocabulary.source, vocabulary.target
         self._source = source
         self._cleaner: Callable[[str], Cleaner] = lru_cache(lambda language: Cleaner(source, language))
@@ -108,7 +110,8 @@ class Normalizer:
                 changes.append(Lowered(direction.target))
         else:
             is_capital = is_title(text, direction.source)
-            text = caser.lower_title(text) if is_capital else caser.lower_emphasis(text)
+            lower = caser.lower_emphasis if not is_capital else caser.lower_title
+            text = lower(text) if not is_capital or self._lowers_titles(direction.source) else text
         if clause is not None:
             if not clause.is_first:
                 text, conjunction = split_conjunction(text, direction)

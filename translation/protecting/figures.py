@@ -1,6 +1,7 @@
 """Patterns of figures: numbers, amounts, dates, times, measures, codes; and finding a figure in a translation."""
 
 import re
+from functools import lru_cache
 
 _UNIT = (
     r"(?:km/h|m/s|l/100\s?km|kg/m³|[KMG]B/s|[kcmdµn]?m[²³23]?|[kcmµ]?[gl]|dl|hl|ml|[kMGT]i?B|[kMGT]bit|[kM]bps|[kMG]?Hz|[kMG]?Wh?|m?A|mAh|k?V|k?J|kcal|hPa|[km]?Pa|bar"
@@ -46,19 +47,55 @@ def is_easy(figure: str) -> bool:
 
 
 def count_figure(figure: str, text: str) -> int:
-    """How often an easy figure is in a text, in digits: 10 in "10th", 3:30 p.m. in "15.30 Uhr"."""
-    match = _EASY.fullmatch(figure)
-    if match is None or figure.isdigit():
-        return len(re.findall(rf"(?<![\w:])(?<!\d[.,]){re.escape(figure)}(?:st|nd|rd|th)?(?![\w:]|[.,]\d)", text))
-    hour, minute = (int(match[1]), match[2]) if match[1] else (int(match[4]), match[5])
+    """How often a figure is in a text, in digits and in any notation: 10 in "10th", 3:30 p.m. in "15.30 Uhr", $1,000 in
+    "1.000 $"."""
+    return len(re.findall(_in_any_notation(figure), text))
+
+
+@lru_cache(maxsize=1024)
+def _in_any_notation(figure: str) -> str:
+    """A pattern of a figure as other languages write it; of a date, a score and the like, as it is."""
+    if figure.isdigit():
+        return rf"(?<![\w:])(?<!\d[.,]){figure}(?:st|nd|rd|th)?(?![\w:]|[.,]\d)"
+    if match := _CLOCK.fullmatch(figure):
+        time = _clock(int(match[1] or match[3] or match[5]), match[2] or match[4], match[6])
+        return rf"{time}|{_amount(figure)}" if match[3] and not match[6] else time
+    if _AMOUNT.fullmatch(figure):
+        return _amount(figure)
+    return rf"(?<![\w.,-]){re.escape(figure)}(?![\w-]|[.,]\d)"
+
+
+_CLOCK = re.compile(r"(?:(\d{1,2}):(\d\d)|(\d{1,2})\.(\d\d)|(\d{1,2})(?=\s?[ap]))(?:\s?([ap])\.?m\.?)?")
+
+
+def _clock(hour: int, minute: str | None, half: str | None) -> str:
+    """A pattern of a time of day. half: "a" or "p" of twelve hours."""
     night = 0 if hour == 12 else hour % 12
     forms = {  # the hour, and what must follow the minute
         None: [(hour, ""), *([(hour - 12, _AFTERNOON)] if hour > 12 else [])],
         "a": [(night, ""), (hour, "")],
         "p": [(night + 12 if hour < 12 else 12, ""), (hour, _AFTERNOON)],
-    }[match[3]]
-    either = "|".join(f"0?{hour}[:.]{minute}(?![\\d:]|[.,]\\d){after}" for hour, after in forms)
-    return len(re.findall(rf"(?<![\d.,:])(?:{either})", text))
+    }[half]
+    minutes = rf"\s?[:.h]\s?{minute}(?![\d:]|[.,]\d)" if minute else r"(?:\s?[:.h]\s?00)?(?![\d:]|[.,]\d)"
+    return rf"(?<![\d.,:])(?:{'|'.join(f'0?{hour}{minutes}{after}' for hour, after in forms)})"
 
 
 _AFTERNOON = r"(?=\s?(?i:p\.?\s?m))"
+
+_AMOUNT = re.compile(rf"([-+−±~≈<>≤≥]?\s?)({_CURRENCY})?\s?({_NUMBER})(?:\s?({_CURRENCY}|{_UNIT}))?")
+_MARK = re.compile(r"([.,'’\u00a0\u202f ])(\d+)")
+
+
+def _amount(figure: str) -> str:
+    """A pattern of an amount with other marks between its digits and the currency on the other side."""
+    match = _AMOUNT.fullmatch(figure)
+    assert match is not None
+    sign, currency, number, unit = (part or "" for part in match.groups())
+    digits = _MARK.sub(lambda mark: rf"[.,'’\u00a0\u202f ]{'?' if len(mark[2]) == 3 else ''}{mark[2]}", number)
+    digits = rf"(?<!\d)(?<!\d[.,]){digits}(?!\d|[.,]\d)"
+    sign = re.escape(sign.strip())
+    beside = re.escape(currency or unit)
+    if not beside:
+        return rf"(?<![\w]){sign}{digits}(?!\w)"
+    behind = rf"{sign}{digits}\s?{beside}(?!\w)"
+    return behind if not re.fullmatch(_CURRENCY, currency or unit) else rf"{sign}{beside}\s?{digits}|{behind}"

@@ -1,5 +1,6 @@
 """Trying which words a model copies: they stand in for what it must not change, see `stand_ins`."""
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -48,7 +49,7 @@ def probe_copying(translate: Translate, direction: Direction) -> MeasuredCopying
     return MeasuredCopying(
         direction=direction,
         names=_measure(translate, direction, NAMES, carriers.names, carriers.pairs),
-        numbers=_measure(translate, direction, NUMBERS, carriers.numbers),
+        numbers=_measure(translate, direction, NUMBERS, carriers.numbers, _join_neighbours(carriers.numbers)),
     )
 
 
@@ -74,6 +75,15 @@ def _measure(
     found = [(word, rates[word]) for word in good if rates[word] >= MIN_RATE]
     found.sort(key=lambda one: -one[1])  # stable: of equal ones, the likelier come first
     return tuple(CopiedWord(word=word, rate=round(rate, 3)) for word, rate in found[:MAX_WORDS])
+
+
+def _join_neighbours(carriers: Sequence[str]) -> list[str]:
+    """Sentences of two carriers each: with places for two words."""
+    neighbours = itertools.pairwise(carriers)
+    return [f"{first.rstrip(_STOPS)}, {second[0].lower()}{second[1:]}" for first, second in neighbours]
+
+
+_STOPS = ".!?。"
 
 
 def _rates(

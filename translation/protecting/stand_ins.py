@@ -27,16 +27,28 @@ class StandIns:
     learnt:  pieces that it has learnt to copy.
     names:   for what stands like a name.
     numbers: for what stands like a number.
+    count_pieces: in how many pieces a model that has learnt none reads a word; None if unknown.
     """
 
     names: tuple[str, ...]
     numbers: tuple[str, ...]
     learnt: tuple[str, ...] = ()
+    count_pieces: Callable[[str], int] | None = field(default=None, compare=False)
 
     def of(self, side: Side) -> "StandIns":
         """Those of a model with this vocabulary, with the learnt ones, if it has them."""
         pieces = (f"⟦{number}⟧" for number in range(1, NUM_LEARNT + 1))
-        return replace(self, learnt=tuple(piece for piece in pieces if side.piece_id(piece) is not None))
+        learnt = tuple(piece for piece in pieces if side.piece_id(piece) is not None)
+        return replace(self, learnt=learnt, count_pieces=lambda word: len(side.encode(word)))
+
+    def reads(self, kind: str, raw: str) -> bool:
+        """Whether the model is shown a figure or a brand itself: to one that has learnt no stand-ins, it says more than
+        another word in its place, and most copy it. What is spelt in many pieces is hard to copy."""
+        if self.learnt:
+            return False
+        if kind == "figure":
+            return True
+        return kind in ("camel", "figure_code") and self.count_pieces is not None and self.count_pieces(raw) < 4
 
     def choose(self, text: str, spans: Sequence[tuple[Role, str]], attempt: int) -> list[str] | None:
         """A word for each span, all different and none of them in the text; None if there are too few.
@@ -100,6 +112,7 @@ class Replacement:
     left:     the figures that the model reads as they are.
     doubtful: the words that the model reads as they are, though they may be names.
     surnames: the names that the model reads as they are.
+    copied:   what else it reads as it is.
     inflected: the characters of what may get an s in a genitive.
     is_strange: whether a word of the target language is none; None if unknown.
     """
@@ -111,6 +124,7 @@ class Replacement:
     left: tuple[str, ...] = ()
     doubtful: tuple[str, ...] = ()
     surnames: tuple[str, ...] = ()
+    copied: tuple[str, ...] = ()
     inflected: str = ""
     is_strange: Callable[[str], bool] | None = field(default=None, compare=False)
 
@@ -123,6 +137,8 @@ class Replacement:
         """A translation with the private characters; None if a stand-in is not there exactly once, or a figure that
         was left is not there as often as in the source."""
         if any(count_figure(figure, target) != self.left.count(figure) for figure in self.left):
+            return None
+        if any(_count_word(word, target) != self.copied.count(word) for word in self.copied):
             return None
         if not all(_has_word(word, target) for word in self.surnames):
             return None
@@ -161,7 +177,12 @@ _LETTER = "[^\\W\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9ff
 
 def _has_word(word: str, text: str) -> bool:
     """Whether a word is in a text, not as the begin of another, but for a genitive."""
-    return re.search(rf"(?<!\w){re.escape(word)}(?!(?!s\b)\w)", text) is not None
+    return _count_word(word, text) > 0
+
+
+def _count_word(word: str, text: str) -> int:
+    """How often a word is in a text, likewise."""
+    return len(re.findall(rf"(?<!\w){re.escape(word)}(?!(?!s\b)\w)", text))
 
 
 def occurrences(word: str, text: str, *, is_inflected: bool, is_glued: bool) -> Iterable[re.Match[str]]:
@@ -185,7 +206,9 @@ def replace_hidden(
 ) -> Replacement | None:
     """The change of a sentence with private characters; None if there are not enough stand-ins."""
     characters = [character for character in text if is_hidden(character)]
-    kinds = {one: _left_kind(hidden, one) for one in characters} if attempt == 0 else {}
+    kinds = {}
+    if attempt == 0:
+        kinds = {one: _left_kind(hidden, one, text, stand_ins) for one in characters}
     left = {one: hidden.reveal(one) for one, kind in kinds.items() if kind}
     standing = [one for one in characters if one not in left and hidden.span(one).role in (Role.NAME, Role.NUMBER)]
     spans = [(hidden.span(one).role, hidden.reveal(one)) for one in standing]
@@ -217,22 +240,36 @@ def replace_hidden(
     ordered = [one for one in standing if _POSITIONAL.match(hidden.reveal(one))]
     if len({hidden.reveal(one) for one in ordered}) < 2:
         ordered = []
-    figures, doubtful, surnames = (
-        tuple(left[one] for one, kind in kinds.items() if kind == wanted) for wanted in ("figure", "word", "surname")
+    figures, doubtful, surnames, copied = (
+        tuple(left[one] for one, kind in kinds.items() if kind == wanted)
+        for wanted in ("figure", "word", "surname", "copied")
     )
     inflected = "".join(
         one for one in standing if hidden.span(one).kind in _NAMES or not hidden.reveal(one)[-1].isalnum()
     )
-    return Replacement(pairs, plain, elements, "".join(ordered), figures, doubtful, surnames, inflected, is_strange)
+    return Replacement(
+        pairs, plain, elements, "".join(ordered), figures, doubtful, surnames, copied, inflected, is_strange
+    )
 
 
 _NAMES = ("name", "surname", "word", "camel")
 
 
-def _left_kind(hidden: Hidden, character: str) -> str:
+def _left_kind(hidden: Hidden, character: str, text: str, stand_ins: StandIns) -> str:
     """The kind of a span that the model may read as it is; empty if it needs a stand-in."""
-    kind = hidden.span(character).kind
-    return kind if kind in ("word", "surname") or (kind == "figure" and is_easy(hidden.reveal(character))) else ""
+    kind, raw = hidden.span(character).kind, hidden.reveal(character)
+    if kind in ("word", "surname"):
+        return kind
+    if kind == "figure":
+        begin, _, end = text.partition(character)
+        if "." in raw and _VERSIONED.search(begin) is not None and not end.startswith(" Uhr"):
+            return ""
+        return kind if is_easy(raw) or stand_ins.reads(kind, raw) else ""
+    return "copied" if stand_ins.reads(kind, raw) else ""
+
+
+_VERSIONED = re.compile(r"(?:[^\W\d_]\w*\s|\b[vV]\.?\s?)[A-ZÀ-Þ][\w-]*\s$|\b(?i:version|release|section|kernel)\s$")
+"""What stands before a number that is no amount: "macOS Ventura 13.4", "version 2.10"."""
 
 
 _POSITIONAL = re.compile(r"%[^%({<$]*[a-zA-Z@]|\{\}")

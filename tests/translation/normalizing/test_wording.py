@@ -33,6 +33,12 @@ def test_a_heading_without_a_stop_gets_none(normalizer: Normalizer) -> None:
     assert undone(normalizer, "The dog and the house", "Der Hund und das Haus.") == "Der Hund und das Haus."
 
 
+def test_a_heading_is_left_where_no_names_are_known(tiny_vocabulary: Vocabulary) -> None:
+    normalizer = Normalizer(tiny_vocabulary, lambda language: False)
+    assert normalizer.normalize("The Dog Sees the House", EN_DE)[0] == "The Dog Sees the House"
+    assert Normalizer(tiny_vocabulary).normalize("The Dog Sees the House", EN_DE)[0] == "The dog sees the house"
+
+
 def test_repeated_words_are_translated_once(normalizer: Normalizer) -> None:
     assert normalizer.normalize("the dog, the dog, the dog, the dog!", EN_DE)[0] == "the dog"
     assert undone(normalizer, "the dog, the dog, the dog, the dog!", "Der Hund.") == (

@@ -1,5 +1,7 @@
 """Hiding spans, dividing sentences, and standing in: what a model copies comes back as it was."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -51,7 +53,7 @@ def test_what_is_copied_comes_back(text: str) -> None:
         assert not any(map(is_hidden, change.text))
         restored = change.undo(change.text)
         if restored is not None:
-            found = [*filter(is_hidden, restored), *change.left]
+            found = [*filter(is_hidden, restored), *change.left, *change.copied]
             assert len(found) == sum(map(is_hidden, hidden.text))
             assert sorted(map(hidden.reveal, found)) == sorted(hidden.raw)
 
@@ -157,3 +159,49 @@ def test_learnt_stand_ins_come_first() -> None:
     words = StandIns(("Boston",), ("40",), ("⟦1⟧", "⟦2⟧"))
     texts = [change.text for attempt in range(2) if (change := replace_hidden(hidden.text, hidden, words, attempt))]
     assert texts == ["⟦1⟧ has ⟦2⟧", "Boston has 40"]
+
+
+@pytest.mark.parametrize(
+    ("text", "target", "is_kept"),
+    [
+        ("The quake had 7.5 points.", "O sismo teve 7,5 pontos.", True),
+        ("The quake had 7.5 points.", "O sismo teve 75 pontos.", False),
+        ("It has 20,000 lines.", "Tem 20.000 linhas.", True),
+        ("It has 20,000 lines.", "Tem 2.000 linhas.", False),
+        ("It costs $350,000.", "Custa 350.000 $.", True),
+        ("It costs $350,000.", "Custa 350 mil euros.", False),
+        ("We won 31-27.", "Vencemos por 31-27.", True),
+        ("We won 31-27.", "Vencemos por 27.", False),
+        ("Come at 7 a.m. on Friday.", "Venha às 7 da manhã na sexta.", True),
+        ("Come at 4.40 pm today.", "Venha às 16h40 hoje.", True),
+        ("Come at 4.40 pm today.", "Venha às 4h40 hoje.", False),
+        ("I saw it on YouTube.", "Vi no YouTube.", True),
+        ("I saw it on YouTube.", "Vi no Youtube.", False),
+    ],
+)
+def test_a_model_without_stand_ins_of_its_own_reads_figures_and_brands(text: str, target: str, is_kept: bool) -> None:
+    hidden = hide(text, find_spans(text))
+    stand_ins = replace(DEFAULT_STAND_INS, count_pieces=lambda word: 2)
+    change = replace_hidden(hidden.text, hidden, stand_ins, 0)
+    assert change is not None
+    assert change.text == text
+    assert (change.undo(target) is not None) is is_kept
+    taught = replace_hidden(hidden.text, hidden, StandIns((), (), ("⟦1⟧",)), 0)
+    assert taught is not None
+    assert "⟦1⟧" in taught.text
+
+
+def test_a_word_of_many_pieces_has_a_stand_in() -> None:
+    text = "I saw it on YouTube."
+    hidden = hide(text, find_spans(text))
+    change = replace_hidden(hidden.text, hidden, replace(DEFAULT_STAND_INS, count_pieces=len), 0)
+    assert change is not None
+    assert "YouTube" not in change.text
+
+
+def test_a_version_keeps_its_notation() -> None:
+    text = "Install version 3.10 now."
+    hidden = hide(text, find_spans(text))
+    change = replace_hidden(hidden.text, hidden, DEFAULT_STAND_INS, 0)
+    assert change is not None
+    assert "3.10" not in change.text
