@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from dragoman.model.errors import InvalidInputError
+from dragoman.model.errors import InvalidInputError, NotFoundError
 from dragoman.server.http.bodies import Body
 from dragoman.server.http.gate import Gate, Visit
 from dragoman.server.scheduling.worker import TextFailure
@@ -114,8 +114,9 @@ class Page:
             with self._translating.open(TranslationOrder(target, source), field="text") as session:
                 (outcome,) = await session.translate([text], visit.call)
                 visit.call.model = session.model[0]
-        except InvalidInputError as error:
-            return self._write(text, source, target, notice=f"{error}.", status=400)
+        except (InvalidInputError, NotFoundError) as error:  # with the text, which would otherwise be gone
+            status = 404 if isinstance(error, NotFoundError) else 400
+            return self._write(text, source, target, notice=f"{error}.", status=status)
         if isinstance(outcome, TextFailure):
             return self._write(text, source, target, notice=f"{outcome.reason}.", status=400)
         notice = f"The text is in {name_of_language(outcome.source_language)}." if outcome.is_detected else ""

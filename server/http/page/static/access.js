@@ -11,6 +11,7 @@ export function startAccess() {
     find("keep-token").checked = keepsToken();
     dialog.showModal();
   });
+  find("cancel-access").addEventListener("click", () => dialog.close());
   dialog.addEventListener("close", () => {
     if (dialog.returnValue === "use") setToken(find("token").value.trim(), find("keep-token").checked);
     find("token").value = "";
