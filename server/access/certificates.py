@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from dragoman.model.errors import InvalidInputError
 from dragoman.server.watching import FileWatch
@@ -21,6 +22,31 @@ class Certificates:
     chain: bytes
     key: bytes
     authorities: bytes | None
+
+
+class FollowingContext(ssl.SSLContext):
+    """A context of OpenSSL's whose new connections follow the files; broken ones change nothing."""
+
+    _files: "CertificateFiles"
+    _current: ssl.SSLContext
+
+    @classmethod
+    def of(cls, files: "CertificateFiles") -> "FollowingContext":
+        """Raises InvalidInputError that names a faulty file."""
+        context = cls(ssl.PROTOCOL_TLS_SERVER)
+        context._files = files
+        files.load()
+        context._current = files.make_context()
+        return context
+
+    def wrap_bio(self, *arguments: Any, **options: Any) -> ssl.SSLObject:
+        """See `ssl.SSLContext`. Event loops call it for every connection."""
+        if self._files.load_changed() is not None:
+            try:
+                self._current = self._files.make_context()
+            except (ssl.SSLError, OSError) as error:  # they were replaced again
+                logger.error("the old certificate stays in use: %s", error)
+        return self._current.wrap_bio(*arguments, **options)
 
 
 class CertificateFiles:
@@ -68,6 +94,16 @@ class CertificateFiles:
                 return None
         logger.warning("%s was reloaded", self._certificate)
         return loaded
+
+    def make_context(self) -> ssl.SSLContext:
+        """A server's context with the files as they are. Raises ssl.SSLError or OSError for broken ones."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.load_cert_chain(self._certificate, self._key, password="")
+        if self._client_ca is not None:
+            context.load_verify_locations(self._client_ca)
+            context.verify_mode = ssl.CERT_REQUIRED
+        return context
 
     def _check_pair(self) -> None:
         """Check by OpenSSL that the key belongs to the certificate; otherwise gRPC would fail every handshake."""

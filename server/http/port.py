@@ -13,6 +13,7 @@ from starlette.types import ASGIApp
 from dragoman.model.errors import DragomanError
 from dragoman.server.access.addresses import parse_address
 from dragoman.server.access.admission import Admission
+from dragoman.server.access.certificates import CertificateFiles, FollowingContext
 from dragoman.server.config import ServerConfig
 from dragoman.server.contract.methods import Methods
 from dragoman.server.http.routes import make_app
@@ -45,7 +46,8 @@ class HttpPort:
         monitor: Monitor,
         works: Callable[[], Mapping[str, bool]],
     ) -> None:
-        """works: by name of model, whether it translates. Raises DragomanError for an address that cannot be used."""
+        """works: by name of model, whether it translates. Raises DragomanError for an address or a certificate that
+        cannot be used."""
         assert config.http.listen is not None
         logging.getLogger("uvicorn").setLevel(logging.WARNING)  # it reports every start
         host, port = parse_address(config.http.listen)
@@ -60,6 +62,10 @@ class HttpPort:
         """HOST:PORT with the actual port."""
         self._app: Starlette = make_app(config, methods, admission, monitor, works)
         app: ASGIApp = self._app
+        tls = config.tls
+        context: FollowingContext | None = None
+        if tls.certificate is not None and tls.key is not None:
+            context = FollowingContext.of(CertificateFiles(tls.certificate, tls.key, tls.client_ca))
         self._server = _Server(
             uvicorn.Config(
                 app,
@@ -72,10 +78,7 @@ class HttpPort:
                 ws="none",
                 timeout_keep_alive=IDLE_SECONDS,
                 h11_max_incomplete_event_size=MAX_HEADER_BYTES,
-                ssl_certfile=config.tls.certificate,
-                ssl_keyfile=config.tls.key,
-                ssl_ca_certs=None if config.tls.client_ca is None else str(config.tls.client_ca),
-                ssl_cert_reqs=0 if config.tls.client_ca is None else 2,
+                ssl_context_factory=None if context is None else lambda *_: context,
             )
         )
         self._serving: asyncio.Task[None] | None = None
