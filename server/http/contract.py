@@ -22,9 +22,12 @@ from dragoman.server.http.bodies import Body
 from dragoman.server.http.gate import Gate, Visit
 from dragoman.server.http.openapi import EVENTS, describe_contract
 from dragoman.server.translating.faults import UNFORESEEN, Fault, fault_of
+from dragoman.server.translating.orders import TranslationOrder
 from dragoman.v1 import translation_pb2 as pb
 
 Answer: TypeAlias = Callable[[Any, CallContext], Awaitable[Message]]
+
+DOCUMENT_FIELDS = ("targetLanguageCode", "sourceLanguageCode", "model", "glossary")
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,6 +259,18 @@ def parse_fields(values: Any, kind: type[Message]) -> Any:
         return json_format.ParseDict(values, kind(), max_recursion_depth=16)
     except (json_format.ParseError, ValueError, TypeError, RecursionError) as error:
         raise InvalidInputError(f"the request is no {kind.DESCRIPTOR.name}: {error}") from error
+
+
+def read_document_order(body: Body) -> TranslationOrder:
+    """The order of a form with a file: its fields targetLanguageCode, sourceLanguageCode, model and glossary, and terms
+    as JSON. Raises InvalidInputError."""
+    fields: dict[str, Any] = {name: body.text(name) for name in DOCUMENT_FIELDS if body.text(name)}
+    if terms := body.text("terms"):
+        try:
+            fields["terms"] = json.loads(terms)
+        except (ValueError, RecursionError) as error:
+            raise InvalidInputError("terms: must be a JSON list of terms") from error
+    return read_order(parse_fields(fields, pb.TranslateRequest))
 
 
 def texts_of(request: Any) -> list[str]:

@@ -13,7 +13,7 @@ from dragoman.server.http.bodies import Body
 from dragoman.server.http.deepl_glossaries import DeepLGlossaries
 from dragoman.server.http.deepl_xml import XmlOptions, translate_xml
 from dragoman.server.http.gate import Gate, Visit
-from dragoman.server.http.jobs import DONE, FAILED, QUEUED, TRANSLATING, Job, Jobs
+from dragoman.server.http.jobs import DONE, FAILED, QUEUED, TRANSLATING, Job, Jobs, offer_download
 from dragoman.server.scheduling.worker import TextFailure
 from dragoman.server.translating.faults import QUOTA_EXHAUSTED, Fault
 from dragoman.server.translating.orders import AUTO, Outcome, TranslationOrder
@@ -135,8 +135,8 @@ class DeepL:
             raise InvalidInputError(job.message)
         if job.state != DONE:
             return JSONResponse({"message": "Document is not ready"}, 503)
-        headers = {"content-disposition": f'attachment; filename="{job.name}"', "x-content-type-options": "nosniff"}
-        return Response(await self._jobs.take(job), media_type="application/octet-stream", headers=headers)
+        content = await self._jobs.take(job)
+        return Response(content, media_type="application/octet-stream", headers=offer_download(job.name))
 
     async def languages(self, visit: Visit) -> Response:
         """GET /v2/languages?type=source|target."""

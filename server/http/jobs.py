@@ -15,6 +15,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 from dragoman.model.errors import DragomanError, InvalidInputError
 from dragoman.model.files import write_atomically
@@ -23,7 +24,7 @@ from dragoman.server.http.bodies import UploadedFile
 from dragoman.server.http.gate import Visit
 from dragoman.server.translating.documents import translate_file
 from dragoman.server.translating.faults import UNFORESEEN, fault_of
-from dragoman.server.translating.orders import TranslationOrder
+from dragoman.server.translating.orders import GivenTerm, TranslationOrder
 from dragoman.server.translating.translating import Translating
 from dragoman.translation.documents.opening import find_format
 
@@ -79,6 +80,13 @@ class Job:
         return f"{self.id}-{self.key}.{self.name}"
 
 
+def offer_download(name: str) -> dict[str, str]:
+    """Headers under which a browser keeps a file by its name, whatever letters that has."""
+    plain = name.encode("ascii", "replace").decode().replace("?", "_")
+    disposition = f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name)}"
+    return {"content-disposition": disposition, "x-content-type-options": "nosniff"}
+
+
 class Jobs:
     """The documents of a port. For the event loop alone, between `open` and `close`."""
 
@@ -100,6 +108,7 @@ class Jobs:
         self._using = threading.Lock()
         self._slots = asyncio.Semaphore(MAX_RUNNING)
         self._tasks: dict[str, asyncio.Task[None]] = {}  # by document
+        self._progress: dict[str, float] = {}  # likewise, of those that are being translated
         self._sweeping: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
@@ -185,13 +194,28 @@ class Jobs:
     async def find(self, job_id: str, key: str, identity: str) -> Job | None:
         """A caller's document; None if there is none with this id and key."""
         found = await self._select("id = ?", job_id)
-        if not found or not secrets.compare_digest(found[0].key, key) or found[0].owner != identity:
+        if not found or not secrets.compare_digest(found[0].key.encode(), key.encode()) or found[0].owner != identity:
             return None
         return found[0]
 
+    def progress(self, job: Job) -> float:
+        """The share of a document that is translated, between 0 and 1."""
+        return 1.0 if job.state == DONE else self._progress.get(job.id, 0.0)
+
+    async def read(self, job: Job) -> bytes:
+        """A finished document's translation."""
+        return await asyncio.to_thread((self._folder / f"{job.id}.out").read_bytes)
+
+    async def discard(self, job: Job) -> None:
+        """Delete a document; its translation ends."""
+        if task := self._tasks.get(job.id):
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+        await self._delete(job)
+
     async def take(self, job: Job) -> bytes:
         """A finished document's translation, which is deleted."""
-        content = await asyncio.to_thread((self._folder / f"{job.id}.out").read_bytes)
+        content = await self.read(job)
         await self._delete(job)
         return content
 
@@ -221,7 +245,13 @@ class Jobs:
             try:
                 content = await asyncio.to_thread((self._folder / f"{job.id}.in").read_bytes)
                 order = _unpack(json.loads(job.task))
-                translated, num_characters = await translate_file(self._translating, order, content, job.name, call)
+
+                def note(share: float) -> None:
+                    self._progress[job.id] = share
+
+                translated, num_characters = await translate_file(
+                    self._translating, order, content, job.name, call, note
+                )
                 await asyncio.to_thread(write_atomically, self._folder / f"{job.id}.out", translated)
                 await self._update(replace(job, state=DONE, num_characters=num_characters))
             except Exception as error:
@@ -229,6 +259,8 @@ class Jobs:
                 if fault is None:
                     logger.error("document %s cannot be translated", job.id, exc_info=error)
                 await self._update(replace(job, state=FAILED, message=fault.message if fault else UNFORESEEN))
+            finally:
+                self._progress.pop(job.id, None)
             await asyncio.to_thread(_unlink, self._folder / f"{job.id}.in")
 
     async def _sweep(self) -> None:
@@ -285,11 +317,14 @@ def _pack(order: TranslationOrder) -> dict[str, Any]:
         "glossary_owner": order.glossary_owner,
         "protect": order.protect,
         "localize_figures": order.localize_figures,
+        "model": order.model,
+        "terms": [asdict(term) for term in order.terms],
     }
 
 
 def _unpack(fields: dict[str, Any]) -> TranslationOrder:
-    return TranslationOrder(**fields)
+    terms = [GivenTerm(**term | {"targets": tuple(term["targets"])}) for term in fields.pop("terms", ())]
+    return TranslationOrder(**fields, terms=tuple(terms))
 
 
 def _unlink(path: Path) -> None:

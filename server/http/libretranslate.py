@@ -11,7 +11,7 @@ from dragoman.model.decoding.search_options import MAX_BEAM_SIZE, SearchOptions
 from dragoman.model.errors import InvalidInputError
 from dragoman.server.http.bodies import Body
 from dragoman.server.http.gate import Gate, Visit
-from dragoman.server.http.jobs import Jobs
+from dragoman.server.http.jobs import Jobs, offer_download
 from dragoman.server.http.openapi import describe_libretranslate
 from dragoman.server.scheduling.worker import TextFailure
 from dragoman.server.translating.detection import Candidate
@@ -122,8 +122,7 @@ class LibreTranslate:
         if found is None:
             return JSONResponse({"error": "Invalid filename"}, 404)
         name, content = found
-        headers = {"content-disposition": f'attachment; filename="{name}"', "x-content-type-options": "nosniff"}
-        return Response(content, media_type="application/octet-stream", headers=headers)
+        return Response(content, media_type="application/octet-stream", headers=offer_download(name))
 
     async def languages(self, _: Request) -> Response:
         """GET /languages."""

@@ -17,6 +17,7 @@ from dragoman.server.contract.methods import Methods
 from dragoman.server.http.attention import AttentionApi
 from dragoman.server.http.contract import ContractApi
 from dragoman.server.http.deepl import DeepL
+from dragoman.server.http.documents import DocumentsApi
 from dragoman.server.http.gate import Gate
 from dragoman.server.http.jobs import Jobs
 from dragoman.server.http.libretranslate import LibreTranslate
@@ -66,6 +67,7 @@ def make_app(
             *Page(translating, gate).routes(),
             *contract.routes(),
             *AttentionApi(methods.explaining, gate, contract, config.limits.max_message_bytes).routes(),
+            *DocumentsApi(jobs, gate, contract, config.http.max_file_bytes).routes(),
             *LibreTranslate(translating, gate, jobs, config.http.max_file_bytes).routes(),
             *DeepL(translating, gate, jobs, config.http.max_file_bytes).routes(),
         ],
