@@ -66,6 +66,7 @@ async function search(result, sentence, word, signal) {
     const { text, ...request } = describeRequest(result.text.slice(...sentence.source));
     request.texts = [text];
     request.sourceLanguageCode = result.source;
+    request.returnOptions.alignment = true;
     const searchOptions = { ...request.searchOptions, beamSize: NUM_HYPOTHESES, nBest: NUM_HYPOTHESES, ...more };
     if (prefix.trim()) searchOptions.targetPrefix = prefix.trimEnd();
     request.searchOptions = searchOptions;
@@ -211,7 +212,7 @@ export function splice(result, sentence, hypothesis) {
     warnings: join("warnings"),
     sentences: [
       ...result.sentences.filter((one) => one !== sentence).map(moved),
-      { source: sentence.source, target: [begin, begin + hypothesis.text.length] },
+      { source: sentence.source, target: [begin, begin + hypothesis.text.length], isAligned: true },
     ].sort((one, other) => one.target[0] - other.target[0]),
     unsure: [...result.unsure.filter(isElsewhere).map(move), ...found.unsure.map((one) => shift(one, begin))].sort(
       (one, other) => one[0] - other[0],

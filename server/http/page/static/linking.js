@@ -1,11 +1,13 @@
 /** Hover a word, on either side, or walk over the translation with the arrow keys: its counterpart lights up. */
 
 import { openAlternatives } from "./alternatives.js";
+import { call } from "./api.js";
 import { say } from "./controls.js";
 import { mark, rangeOf, remarksAt } from "./marks.js";
 import { mirrored } from "./source.js";
 import { on, state } from "./state.js";
 import { shown } from "./target.js";
+import { details } from "./translating.js";
 import { overlap, spanAt, wordsOf } from "./text.js";
 
 const pane = document.getElementById("translation");
@@ -43,9 +45,39 @@ function forget() {
   light(null);
 }
 
+/** Adds the alignment of the sentence with a place, which a long text comes without, and then does `after`. */
+async function align(result, side, [begin], after) {
+  const isThere = (one) => one[side][0] <= begin && begin < one[side][1];
+  const sentence = result.isAligned ? null : result.sentences.find(isThere);
+  if (!sentence || sentence.isAligned) return;
+  sentence.isAligned = true; // or about to be
+  const [source, target] = [result.text.slice(...sentence.source), result.stable.slice(...sentence.target)];
+  let score;
+  try {
+    ({ scores: [score] } = await call("POST", "/v1/score", {
+      pairs: [{ source, target }],
+      sourceLanguageCode: result.source,
+      targetLanguageCode: result.target,
+      model: result.model,
+      returnOptions: { alignment: true },
+      priority: "PRIORITY_INTERACTIVE",
+    }));
+  } catch {
+    sentence.isAligned = false;
+    return;
+  }
+  const found = details({ ...score, text: target }, source).alignment.map((pair) => ({
+    source: pair.source.map((offset) => offset + sentence.source[0]),
+    target: pair.target.map((offset) => offset + sentence.target[0]),
+  }));
+  result.alignment = [...result.alignment, ...found].sort((one, other) => one.target[0] - other.target[0]);
+  if (result === ready()) after();
+}
+
 /** Marks a word of the translation, and what it comes from. */
 function light(word) {
   const result = ready();
+  if (word && result) align(result, "target", word, () => (word === pointed || word === current) && light(word));
   const pairs = word && result ? result.alignment.filter((one) => overlap(one.target, word)) : [];
   mark("word", { target: word ? [word] : [] });
   mark("counterpart", { source: pairs.map((one) => one.source) });
@@ -64,6 +96,7 @@ function pointTarget(event) {
 function pointSource(event) {
   const result = ready();
   const offset = result ? offsetAt(mirrored, text, event) : -1;
+  if (offset >= 0) align(result, "source", [offset], () => pointSource(event));
   const pairs = offset < 0 ? [] : result.alignment.filter((one) => one.source[0] <= offset && offset < one.source[1]);
   const word = pairs[0]?.source ?? null;
   if (word === pointed) return;

@@ -5,6 +5,9 @@ import { emit, on, state, update } from "./state.js";
 import { unsureWords } from "./marks.js";
 import { fromCodePoints } from "./text.js";
 
+const MAX_ALIGNED = 2000;
+/** Characters of texts whose alignment is asked for at once; that of longer ones comes sentence by sentence. */
+
 const SHORT = 400;
 /** Characters up to which every keystroke is translated at once. */
 
@@ -23,12 +26,12 @@ export function contribute(change) {
   contributions.push(change);
 }
 
-/** The body of POST /v1/translateLive for a text. */
+/** The body of POST /v1/translateLive for a text. Without an alignment: of long texts the server refuses it. */
 export function describeRequest(text) {
   const request = {
     text,
     targetLanguageCode: state.target,
-    returnOptions: { alignment: true, pieces: true, tokenLogProbs: true, sentences: true },
+    returnOptions: { pieces: true, tokenLogProbs: true, sentences: true },
   };
   if (state.source) request.sourceLanguageCode = state.source;
   for (const change of contributions) change(request);
@@ -72,13 +75,18 @@ function soon() {
 async function run(controller) {
   const begin = performance.now();
   const { text } = state;
-  update({ busy: true, fault: null });
+  let isAligned = text.length <= MAX_ALIGNED;
+  update({ busy: true });
   for (let attempt = 1; ; attempt++) {
     try {
-      await translate(text, controller);
+      await translate(text, controller, isAligned);
       break;
     } catch (error) {
       if (controller.signal.aborted) return;
+      if (isAligned && error.code === "INVALID_ARGUMENT") {
+        isAligned = false; // perhaps it has too many pieces
+        continue;
+      }
       if (!(error instanceof ApiError)) throw error;
       const mayRetry = (error.status === 429 || error.status === 503) && attempt < MAX_ATTEMPTS;
       update({ fault: error });
@@ -95,8 +103,9 @@ async function run(controller) {
   emit("translated", state.result);
 }
 
-async function translate(text, controller) {
+async function translate(text, controller, isAligned) {
   const request = describeRequest(text);
+  if (isAligned) request.returnOptions.alignment = true;
   const result = {
     text,
     source: state.source === "auto" ? "" : state.source,
@@ -132,6 +141,7 @@ export function complete(result, translation) {
     translation,
     hypothesis,
     isComplete: true,
+    isAligned: Boolean(result.request.returnOptions.alignment),
     isUnchanged: Boolean(translation.alreadyInTargetLanguage),
     source: translation.detectedLanguageCode || result.source,
     model: translation.model || result.model,
