@@ -120,6 +120,11 @@ class TranslationServer:
         return "" if self._http is None else self._http.address
 
     @property
+    def page_url(self) -> str:
+        """Where a browser on this machine finds the page; empty without HTTP."""
+        return "" if self._http is None else self._http.page_url
+
+    @property
     def metrics_address(self) -> str:
         """HOST:PORT of the metrics, after `start`; empty without metrics."""
         return self._monitor.metrics_address
@@ -262,7 +267,7 @@ async def _run_until_stopped(
     async with server:
         stop = catch_stop_signal()
         catch_reload_signal(server.reload)
-        page = f"; the page is http://{server.http_address}" if server.http_address else ""
+        page = f"; the page is {server.page_url}" if server.page_url else ""
         announce(f"Dragoman serves {', '.join(server.model_names())} on {server.address}{page}")
         await stop.wait()
         last_resort.arm(server.drain_seconds + LATE_SECONDS)

@@ -50,7 +50,7 @@ def serve(
         str | None,
         typer.Option(
             metavar="HOST:PORT",
-            help="Also serve HTTP there: LibreTranslate's and DeepL's methods and JSON; by default no HTTP.",
+            help="Also serve HTTP there: a page for browsers, LibreTranslate's and DeepL's methods, JSON.",
         ),
     ] = None,
     replicas: Annotated[

@@ -27,12 +27,20 @@ IDLE_SECONDS = 75
 
 MAX_HEADER_BYTES = 32 * 1024
 
+ALL_ADDRESSES = ("0.0.0.0", "[::]", "::", "")
+
 
 class _Server(uvicorn.Server):
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Leave the signals to the process."""
         yield
+
+
+def url_of(address: str, *, is_secure: bool) -> str:
+    """The URL by which a browser on this machine reaches HOST:PORT; HOST may mean all of the machine's addresses."""
+    host, _, port = address.rpartition(":")
+    return f"{'https' if is_secure else 'http'}://{'localhost' if host in ALL_ADDRESSES else host}:{port}/"
 
 
 class HttpPort:
@@ -60,6 +68,7 @@ class HttpPort:
             raise DragomanError(f"http.listen: cannot listen on {config.http.listen}: {error.strerror}") from error
         self.address = f"{host}:{self._socket.getsockname()[1]}"
         """HOST:PORT with the actual port."""
+        self.page_url = url_of(self.address, is_secure=config.tls.certificate is not None)
         self._app: Starlette = make_app(config, methods, admission, monitor, works)
         app: ASGIApp = self._app
         tls = config.tls

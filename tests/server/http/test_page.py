@@ -8,6 +8,7 @@ import pytest
 
 from dragoman.model.config import Direction
 from dragoman.server.http.page.page import STATIC, direction_of
+from dragoman.server.http.port import url_of
 from tests.server.fakes import DE_EN, EN_DE, FakeTranslator
 from tests.server.http.calling import Answer, HttpServer, http_server
 
@@ -194,6 +195,19 @@ def test_the_plain_form_takes_a_token_where_one_is_wanted(tmp_path: Path) -> Non
         assert [found for _, found in read(refused).elements if found.get("name") == "token"]
         assert read(server.send_form("/", fields | {"token": TOKEN})).texts["translation"] == "b a"
         assert TOKEN not in server.send_form("/", fields | {"token": TOKEN}).content.decode()
+
+
+@pytest.mark.parametrize(
+    ("address", "is_secure", "url"),
+    [
+        ("127.0.0.1:5000", False, "http://127.0.0.1:5000/"),
+        ("0.0.0.0:5000", False, "http://localhost:5000/"),
+        ("[::]:443", True, "https://localhost:443/"),
+        ("mt.example.org:443", True, "https://mt.example.org:443/"),
+    ],
+)
+def test_a_browser_finds_the_page_by_what_the_server_says(address: str, is_secure: bool, url: str) -> None:
+    assert url_of(address, is_secure=is_secure) == url
 
 
 @pytest.mark.parametrize(

@@ -118,7 +118,7 @@ function showLanguages() {
   const { result, source, target } = state;
   const auto = find("source").options[0];
   const isKnown = source === "auto" && result?.source && state.text.trim();
-  const label = isKnown ? `${nameOf(result.source)} (detected)` : "Detect the language";
+  const label = isKnown ? nameFound(result.source) : "Detect the language";
   if (auto.text !== label) auto.text = label;
   find("source").value = source;
   find("target").value = target;
@@ -132,6 +132,9 @@ function showLanguages() {
     find("text").lang = source;
   }
 }
+
+const nameFound = (code) =>
+  matchMedia("(max-width: 30rem)").matches ? `Auto: ${nameOf(code)}` : `${nameOf(code)} (detected)`;
 
 function swap() {
   const { result, source, target } = state;
