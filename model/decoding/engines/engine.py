@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from dragoman.model.decoding.decoder import Admission, Decoder, Extensions, Given, GivenScore, Rows
+from dragoman.model.decoding.decoder import Admission, Decoder, Extensions, Given, GivenScore, Rows, SearchingDecoder
 from dragoman.model.decoding.limits import EngineLimits, num_cached_positions
 from dragoman.model.decoding.request import Event, Finished, Request, TokenHypothesis
 from dragoman.model.decoding.search.beam import join_extensions
@@ -49,6 +49,7 @@ class Engine:
         max_target_length. None: no bound but the slots. joined_ids: the pieces that continue a word, so that none
         follows a term. clock: times the reports of followed requests."""
         self.decoder = decoder
+        self._searching_decoder = decoder if isinstance(decoder, SearchingDecoder) else None
         self.max_slots = min(max_slots or decoder.max_slots, decoder.max_slots)
         self.limits = EngineLimits.of_decoder(decoder, max_cached_positions)
         self.step_counts = StepCounts()
@@ -169,6 +170,10 @@ class Engine:
 
     def _advance(self) -> list[int]:
         """Decodes one position of every sentence being searched. Returns the slots whose search is over."""
+        least_lengths = self._rules.least_lengths
+        if self._searching_decoder is not None and least_lengths is not None and not self._sampler:
+            over: list[int] = self._search.step(self._searching_decoder, least_lengths).tolist()
+            return over
         rows = self._rules.apply(self._search.rows())
         self.decoder.advance(rows)
         extensions = self._extend(rows)

@@ -190,6 +190,11 @@ class Rules:
             rule.applies[slots] = False
         self._has_others = any(rule.num_slots for rule in self._others)
 
+    @property
+    def least_lengths(self) -> Ints | None:
+        """By slot, the pieces before which no hypothesis ends, if no other rule applies anywhere; else None."""
+        return None if self._has_others else self._least.lengths
+
     def apply(self, rows: Rows) -> Rows:
         """The rows with the pieces that the rules exclude and want. A slot within its prefix asks for no extension."""
         is_short = rows.positions < self._least.lengths[rows.slots]

@@ -2,13 +2,12 @@
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dragoman.model.config import VocabularyShape
-from dragoman.model.decoding.decoder import Extensions, Floats, Ints, Rows
+from dragoman.model.decoding.decoder import Extensions, Floats, Ints, Rows, SearchArrays, SearchingDecoder
 from dragoman.model.decoding.search.beam import BeamStep, beam_step
 
 GROWTH = 32
@@ -38,15 +37,6 @@ class Path:
     token_log_probs: tuple[float, ...]
 
 
-class _Active(NamedTuple):
-    """The active slots, ascending, and the options of each; [n] each."""
-
-    slots: Ints
-    beam_sizes: Ints
-    num_extensions: Ints
-    max_lengths: Ints
-
-
 class Search:
     """Beam search in up to `max_slots` fixed slots; a slot's number is the same from `begin` to `remove`.
 
@@ -59,15 +49,8 @@ class Search:
         self.max_slots = max_slots
         self._start_id, self._eos_id = vocabulary.start_id, vocabulary.eos_id
         self._is_active = np.zeros(max_slots, np.bool_)
-        self._options = np.zeros((max_slots, 3), np.int32)  # by slot: the fields of _Active after the first
-        self._active: _Active | None = None  # None after slots came or went
-        # Where a slot stands
-        self._positions, self._num_live, self._num_finished = np.zeros((3, max_slots), np.int32)
-        self._endings: list[list[Ending]] = [[] for _ in range(max_slots)]
-        # By slot, beam and position: the piece fed there, the hypothesis' log probability there, and the ancestry.
-        self._pieces: Ints = np.zeros((max_slots, 1, GROWTH), np.int32)
-        self._log_probs: Floats = np.zeros((max_slots, 1, GROWTH), np.float64)
-        self._ancestry: NDArray[np.uint8] = np.zeros((max_slots, 1, GROWTH), np.uint8)
+        self._active: Ints | None = None  # slots, ascending; None after some came or went
+        self._arrays = SearchArrays.empty(max_slots, 1, GROWTH)
 
     @property
     def num_active(self) -> int:
@@ -82,10 +65,11 @@ class Search:
         num_extensions: extensions requested at every step; max_length: most pieces, the end of sentence included.
         """
         self._reserve(beam_size, max_length)
-        self._options[slot] = beam_size, num_extensions, max_length
-        self._positions[slot], self._num_live[slot], self._num_finished[slot] = 0, 1, 0
-        self._endings[slot] = []
-        self._pieces[slot, 0, 0], self._log_probs[slot, 0, 0] = self._start_id, 0.0
+        arrays = self._arrays
+        arrays.beam_sizes[slot], arrays.num_extensions[slot] = beam_size, num_extensions
+        arrays.max_lengths[slot] = max_length
+        arrays.positions[slot], arrays.num_live[slot], arrays.num_finished[slot] = 0, 1, 0
+        arrays.token_ids[slot, 0, 0], arrays.log_probs[slot, 0, 0] = self._start_id, 0.0
         self._is_active[slot] = True
         self._active = None
 
@@ -93,18 +77,17 @@ class Search:
         """Ends searches and forgets them."""
         self._is_active[slots] = False
         self._active = None
-        for slot in slots:
-            self._endings[slot] = []
+        self._arrays.num_finished[slots] = 0
 
     def rows(self) -> Rows:
         """The live hypotheses of all active slots; at least one slot must be active."""
-        active = self._find_active()
-        slots, num_slots = active.slots, len(active.slots)
-        counts, positions = self._num_live[slots], self._positions[slots]
+        arrays, slots = self._arrays, self._find_active()
+        num_slots = len(slots)
+        counts, positions = arrays.num_live[slots], arrays.positions[slots]
         offsets = np.zeros(num_slots + 1, np.int32)
         counts.cumsum(out=offsets[1:])
         owners = np.arange(num_slots).repeat(counts)  # [R] index of each row's slot
-        _, width, length = self._pieces.shape
+        _, width, length = arrays.token_ids.shape
         # Of beam b: slot · width · length + b · length + position, where b is the row less the slot's first row.
         places = ((slots * width - offsets[:-1]) * length + positions)[owners]
         places += np.arange(0, len(owners) * length, length, dtype=np.int32)
@@ -112,82 +95,97 @@ class Search:
             slots=slots,
             offsets=offsets,
             positions=positions,
-            token_ids=self._pieces.take(places),
-            log_probs=self._log_probs.take(places),
-            ancestry=self._ancestry,
-            num_extensions=active.num_extensions,
+            token_ids=arrays.token_ids.take(places),
+            log_probs=arrays.log_probs.take(places),
+            ancestry=arrays.ancestry,
+            num_extensions=arrays.num_extensions[slots],
         )
 
     def advance(self, rows: Rows, extensions: Extensions) -> BeamStep:
         """Advances by one piece. rows: the present rows of this search; extensions: of these rows."""
-        active, slots = self._find_active(), rows.slots
+        arrays, slots = self._arrays, rows.slots
         positions = rows.positions + np.int32(1)
-        is_last = positions >= active.max_lengths
-        step = beam_step(extensions, active.beam_sizes, self._num_finished[slots], is_last, self._eos_id)
+        is_last = positions >= arrays.max_lengths[slots]
+        beam_sizes, num_finished = arrays.beam_sizes[slots], arrays.num_finished[slots]
+        step = beam_step(extensions, beam_sizes, num_finished, is_last, self._eos_id)
         if np.count_nonzero(step.finishes):
             self._finish(rows, extensions, step.finishes)
         self._grow(rows, extensions, step.lives)
-        self._num_finished[slots] = step.num_finished
-        self._positions[slots] = positions
+        arrays.num_finished[slots] = step.num_finished
+        arrays.positions[slots] = positions
         return step
+
+    def step(self, decoder: SearchingDecoder, least_lengths: Ints) -> Ints:
+        """`rows` and `advance` with the decoder's extensions, all of it in the decoder. least_lengths: by slot, pieces
+        before which no hypothesis ends. Returns the slots whose search is over."""
+        return decoder.search_step(self._arrays, self._find_active(), least_lengths)
 
     def endings(self, slot: int) -> list[Ending]:
         """The finished hypotheses of a slot, in the order in which they finished."""
-        return self._endings[slot]
+        arrays, count = self._arrays, int(self._arrays.num_finished[slot])
+        found = zip(
+            arrays.final_log_probs[slot, :count].tolist(),
+            arrays.last_ids[slot, :count].tolist(),
+            arrays.lengths[slot, :count].tolist(),
+            strict=True,
+        )
+        return [
+            Ending(log_prob, last_id, arrays.beams[slot, number, :length])
+            for number, (log_prob, last_id, length) in enumerate(found)
+        ]
 
     def pieces(self, slot: int, ending: Ending) -> tuple[int, ...]:
         """The pieces of a finished hypothesis, without the end of sentence."""
         beams = ending.beams
         last = [] if ending.token_id == self._eos_id else [ending.token_id]
-        return (*self._pieces[slot, beams[1:], np.arange(1, len(beams))].tolist(), *last)
+        return (*self._arrays.token_ids[slot, beams[1:], np.arange(1, len(beams))].tolist(), *last)
 
     def trace(self, slot: int, ending: Ending) -> Path:
         """The path of a finished hypothesis."""
-        totals = self._log_probs[slot, ending.beams, np.arange(len(ending.beams))].tolist()
+        totals = self._arrays.log_probs[slot, ending.beams, np.arange(len(ending.beams))].tolist()
         totals.append(ending.log_prob)
         return Path(self.pieces(slot, ending), tuple(after - before for before, after in pairwise(totals)))
 
     def live_pieces(self, slot: int) -> Ints:
         """[live hypotheses, pieces so far] of a slot."""
-        position, num_live = int(self._positions[slot]), int(self._num_live[slot])
+        arrays = self._arrays
+        position, num_live = int(arrays.positions[slot]), int(arrays.num_live[slot])
         beams = np.empty((num_live, position + 1), np.uint8)
-        beams[:, :position] = self._ancestry[slot, :num_live, :position]
+        beams[:, :position] = arrays.ancestry[slot, :num_live, :position]
         beams[:, position] = np.arange(num_live)
-        return self._pieces[slot, beams, np.arange(position + 1)][:, 1:]
+        return arrays.token_ids[slot, beams, np.arange(position + 1)][:, 1:]
 
     def live_log_probs(self, slot: int) -> Floats:
         """[live hypotheses] of a slot."""
-        return self._log_probs[slot, : self._num_live[slot], self._positions[slot]]
+        arrays = self._arrays
+        return arrays.log_probs[slot, : arrays.num_live[slot], arrays.positions[slot]]
 
-    def _find_active(self) -> _Active:
+    def _find_active(self) -> Ints:
         if self._active is None:
-            slots = np.flatnonzero(self._is_active)
-            self._active = _Active(slots.astype(np.int32), *np.ascontiguousarray(self._options[slots].T))
+            self._active = np.flatnonzero(self._is_active).astype(np.int32)
         return self._active
 
     def _finish(self, rows: Rows, extensions: Extensions, finishes: NDArray[np.bool_]) -> None:
-        owners = finishes.nonzero()[0]
-        for slot, position, beam, token_id, log_prob in zip(
-            rows.slots[owners].tolist(),
-            rows.positions[owners].tolist(),
-            extensions.parents[finishes].tolist(),
-            extensions.token_ids[finishes].tolist(),
-            extensions.log_probs[finishes].tolist(),
-            strict=True,
-        ):
-            beams = self._ancestry[slot, beam, : position + 1].copy()
-            beams[position] = beam
-            self._endings[slot].append(Ending(log_prob, token_id, beams))
+        arrays, owners = self._arrays, finishes.nonzero()[0]
+        numbers = np.arange(len(owners)) - np.searchsorted(owners, owners)  # of each slot's, in this step
+        slots, positions, parents = rows.slots[owners], rows.positions[owners], extensions.parents[finishes]
+        numbers += arrays.num_finished[slots]
+        arrays.last_ids[slots, numbers] = extensions.token_ids[finishes]
+        arrays.final_log_probs[slots, numbers] = extensions.log_probs[finishes]
+        arrays.lengths[slots, numbers] = positions + 1
+        longest = int(positions.max())
+        arrays.beams[slots, numbers, :longest] = arrays.ancestry[slots, parents, :longest]
+        arrays.beams[slots, numbers, positions] = parents
 
     def _grow(self, rows: Rows, extensions: Extensions, lives: NDArray[np.bool_]) -> None:
         """Makes the surviving extensions the live hypotheses."""
-        slots = rows.slots
+        arrays, slots = self._arrays, rows.slots
         counts = np.add.reduce(lives, axis=1, dtype=np.int32)
-        self._num_live[slots] = counts
+        arrays.num_live[slots] = counts
         chosen = lives.ravel().nonzero()[0]
         owners = chosen // lives.shape[1]
         parents = extensions.parents.take(chosen)
-        _, width, length = self._ancestry.shape
+        _, width, length = arrays.ancestry.shape
         # Rows of the arrays by slot and beam: where each hypothesis will stand, and where its parent stands.
         first_beams = slots * width
         beams = (first_beams - counts.cumsum() + counts)[owners]
@@ -196,19 +194,15 @@ class Search:
         places = beams * length + rows.positions[owners]
 
         longest = int(np.maximum.reduce(rows.positions))
-        ancestry = self._ancestry.reshape(-1, length)[:, :longest]
+        ancestry = arrays.ancestry.reshape(-1, length)[:, :longest]
         ancestry[beams] = ancestry[parent_beams]
-        self._ancestry.reshape(-1)[places] = parents
+        arrays.ancestry.reshape(-1)[places] = parents
         places += 1  # the position to come
-        self._pieces.reshape(-1)[places] = extensions.token_ids.take(chosen)
-        self._log_probs.reshape(-1)[places] = extensions.log_probs.take(chosen)
+        arrays.token_ids.reshape(-1)[places] = extensions.token_ids.take(chosen)
+        arrays.log_probs.reshape(-1)[places] = extensions.log_probs.take(chosen)
 
     def _reserve(self, beam_size: int, max_length: int) -> None:
         """Grows the arrays to beam_size beams and max_length positions."""
-        _, width, length = self._pieces.shape
-        missing = (max(beam_size - width, 0), max(-(-(max_length - length) // GROWTH) * GROWTH, 0))
-        if any(missing):
-            padding = ((0, 0), (0, missing[0]), (0, missing[1]))
-            self._pieces = np.pad(self._pieces, padding)
-            self._log_probs = np.pad(self._log_probs, padding)
-            self._ancestry = np.pad(self._ancestry, padding)
+        _, width, length = self._arrays.token_ids.shape
+        if beam_size > width or max_length > length:
+            self._arrays = self._arrays.grown(max(beam_size, width), max(-(-max_length // GROWTH) * GROWTH, length))

@@ -7,6 +7,7 @@ meanwhile.
 
 import copy
 import ctypes
+import dataclasses
 import weakref
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Self
@@ -23,6 +24,7 @@ from dragoman.model.decoding.decoders.native.library import (
     Given,
     PieceLists,
     Rows,
+    SearchArrays,
     Shape,
     Tensor,
     load_library,
@@ -68,6 +70,7 @@ class NativeDecoder:
         self._widths: dict[int, tuple[int, int]] = {}  # beams and source length of the slots that keep attention
         self._positions = np.zeros(max_slots, dtype=np.int32)  # by slot: positions fed so far
         self._fed: tuple[contract.Rows, Rows] | None = None  # by the last step
+        self._searched: tuple[contract.SearchArrays, SearchArrays] | None = None
         shape = Shape(
             d_model=architecture.d_model,
             d_ff=architecture.d_ff,
@@ -124,7 +127,7 @@ class NativeDecoder:
         replica = copy.copy(self)
         replica._widths = {}
         replica._positions = np.zeros_like(self._positions)
-        replica._fed = None
+        replica._fed = replica._searched = None
         handle = ctypes.c_void_p()
         self._check(self._library.dragoman_replicate(self._handle, self._max_slots, ctypes.byref(handle)))
         replica._own(handle)
@@ -199,6 +202,27 @@ class NativeDecoder:
         )
         self._check(failed)
         return contract.Extensions(log_probs, parents, token_ids, wanted)
+
+    def search_step(
+        self, arrays: contract.SearchArrays, slots: contract.Ints, least_lengths: contract.Ints
+    ) -> contract.Ints:
+        """See `model.decoding.decoder.SearchingDecoder`."""
+        if self._searched is None or self._searched[0] is not arrays:
+            self._searched = arrays, _search_arrays(arrays)
+        self._fed = None
+        over, num_over = np.empty(len(slots), np.int32), ctypes.c_int32()
+        failed = self._library.dragoman_search_step(
+            self._handle,
+            self._searched[1],
+            _address(slots, "<i4", len(slots)),
+            len(slots),
+            _address(least_lengths, "<i4", len(arrays.positions)),
+            _data(over),
+            ctypes.byref(num_over),
+        )
+        self._check(failed)
+        self._positions[slots] = arrays.positions[slots]
+        return over[: num_over.value]
 
     def _structure(self, rows: contract.Rows) -> Rows:
         """The rows as a C structure, made once for each step."""
@@ -314,6 +338,21 @@ def _rows(rows: contract.Rows) -> Rows:
     )
 
 
+def _search_arrays(arrays: contract.SearchArrays) -> SearchArrays:
+    """Pointers into `arrays`, which must outlive them, and their sizes. Raises InvalidInputError as `_rows` does."""
+    num_slots, num_beams, num_positions = arrays.token_ids.shape
+    by_place, by_ending = (num_slots, num_beams, num_positions), (num_slots, 2 * num_beams)
+    shapes: dict[str, tuple[int, ...]] = {"token_ids": by_place, "log_probs": by_place, "ancestry": by_place}
+    shapes |= {"last_ids": by_ending, "final_log_probs": by_ending, "lengths": by_ending}
+    shapes["beams"] = (*by_ending, num_positions)
+    types = {"log_probs": "<f8", "final_log_probs": "<f8", "ancestry": "|u1", "beams": "|u1"}
+    names = [part.name for part in dataclasses.fields(arrays)]
+    addresses = [
+        _address(getattr(arrays, name), types.get(name, "<i4"), *shapes.get(name, (num_slots,))) for name in names
+    ]
+    return SearchArrays(*addresses, num_slots, num_beams, num_positions)
+
+
 def _piece_lists(lists: contract.PieceLists | None, num_rows: int) -> PieceLists:
     if lists is None:
         return PieceLists()
@@ -325,11 +364,13 @@ def _piece_lists(lists: contract.PieceLists | None, num_rows: int) -> PieceLists
     )
 
 
-def _address(array: NDArray[Any], type_: str, length: int) -> int:
-    """The address of the numbers of a contiguous array of this type and length."""
+def _address(array: NDArray[Any], type_: str, *shape: int) -> int:
+    """The address of the numbers of a contiguous array of this type and shape."""
     interface = array.__array_interface__
-    if (interface["typestr"], interface["shape"], interface["strides"]) != (type_, (length,), None):
-        raise InvalidInputError(f"an array of {length} {type_} is due, not {array.shape} {array.dtype.str}")
+    if (interface["typestr"], interface["shape"], interface["strides"]) != (type_, shape, None):
+        raise InvalidInputError(
+            f"an array of {' × '.join(map(str, shape))} {type_} is due, not {array.shape} {array.dtype.str}"
+        )
     address: int = interface["data"][0]
     return address
 

@@ -1,10 +1,12 @@
 """The C++ library's functions and structures as ctypes sees them; mirrors kernels/api.cpp."""
 
 from ctypes import POINTER, Structure, c_char_p, c_float, c_int, c_int32, c_int64, c_void_p
+from dataclasses import fields
 from functools import cache
 from typing import Any
 
 from dragoman.model.config import Activation
+from dragoman.model.decoding import decoder as contract
 from dragoman.model.decoding.decoders.native import build
 from dragoman.model.decoding.decoders.native.build import Signatures, find_and_open
 
@@ -114,7 +116,18 @@ class Given(Structure):
     ]
 
 
-STRUCTURES = (Shape, Tensor, Admission, PieceLists, Rows, Given)
+class SearchArrays(Structure):
+    """See `model.decoding.decoder.SearchArrays`, whose fields come first."""
+
+    _fields_ = [
+        *((part.name, c_void_p) for part in fields(contract.SearchArrays)),
+        ("num_slots", c_int32),
+        ("num_beams", c_int32),
+        ("num_positions", c_int32),
+    ]
+
+
+STRUCTURES = (Shape, Tensor, Admission, PieceLists, Rows, Given, SearchArrays)
 
 
 SIGNATURES: Signatures = {
@@ -139,6 +152,10 @@ SIGNATURES: Signatures = {
     "admit": (c_int, [c_void_p, POINTER(Admission), c_int]),
     "advance": (c_int, [c_void_p, POINTER(Rows)]),
     "extend": (c_int, [c_void_p, POINTER(Rows), c_void_p, c_int, c_int, c_void_p, c_void_p, c_void_p, c_void_p]),
+    "search_step": (
+        c_int,
+        [c_void_p, POINTER(SearchArrays), c_void_p, c_int, c_void_p, c_void_p, POINTER(c_int32)],
+    ),
     "log_probs": (c_int, [c_void_p, POINTER(Rows), c_void_p, c_int, c_void_p]),
     "score": (c_int, [c_void_p, POINTER(Given), c_int, c_void_p, c_void_p]),
     "attention": (c_int, [c_void_p, c_int, c_int64, c_void_p]),

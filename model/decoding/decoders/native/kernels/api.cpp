@@ -35,7 +35,8 @@ const char* dragoman_message() { return message.c_str(); }
 
 // The sizes of the structures that library.py mirrors, in its order.
 int dragoman_sizes(int64_t* sizes) {
-    const size_t found[] = {sizeof(Shape), sizeof(Tensor), sizeof(Admission), sizeof(PieceLists), sizeof(Rows), sizeof(Given)};
+    const size_t found[] = {sizeof(Shape), sizeof(Tensor), sizeof(Admission), sizeof(PieceLists), sizeof(Rows), sizeof(Given),
+                            sizeof(SearchArrays)};
     std::copy(std::begin(found), std::end(found), sizes);
     return static_cast<int>(std::size(found));
 }
@@ -78,6 +79,11 @@ int dragoman_advance(Decoder* decoder, const Rows* rows) {
 int dragoman_extend(Decoder* decoder, const Rows* rows, const int32_t* which, int count, int capacity,
                     double* log_probs, int32_t* parents, int32_t* token_ids, double* wanted) {
     return guarded([&] { decoder->extend(*rows, which, count, capacity, log_probs, parents, token_ids, wanted); });
+}
+
+int dragoman_search_step(Decoder* decoder, const SearchArrays* arrays, const int32_t* slots, int count,
+                         const int32_t* least_lengths, int32_t* over, int32_t* num_over) {
+    return guarded([&] { *num_over = decoder->search_step(*arrays, slots, count, least_lengths, over); });
 }
 
 int dragoman_log_probs(Decoder* decoder, const Rows* rows, const int32_t* which, int count, float* results) {

@@ -2,7 +2,9 @@
 // threads have a replica each, which shares its weights and waits for nobody.
 #pragma once
 
-#include "checks.h"
+#include <numeric>
+
+#include "search.h"
 
 namespace dragoman {
 
@@ -17,6 +19,8 @@ public:
     virtual void advance(const Rows& rows) = 0;
     virtual void extend(const Rows& rows, const int32_t* which, int count, int capacity, double* log_probs,
                         int32_t* parents, int32_t* token_ids, double* wanted) = 0;
+    virtual int search_step(const SearchArrays& arrays, const int32_t* slots, int count, const int32_t* least_lengths,
+                            int32_t* over) = 0;
     virtual void log_probs(const Rows& rows, const int32_t* which, int count, float* results) = 0;
     virtual void score(const Given* given, int count, double* log_probs, float* attention) = 0;
     virtual void attention(int slot, int64_t size, float* results) const = 0;
@@ -80,6 +84,26 @@ public:
         }
     }
 
+    // Writes the slots whose search is over, and returns their number.
+    int search_step(const SearchArrays& arrays, const int32_t* slots, int count, const int32_t* least_lengths,
+                    int32_t* over) override {
+        check_search(arrays, slots, count, shape_.target_vocab_size);
+        search_rows_.gather(arrays, slots, count, least_lengths, shape_.eos_id);
+        const Rows& rows = search_rows_.rows;
+        advance(rows);
+        numbers_.resize(count);
+        std::iota(numbers_.begin(), numbers_.end(), 0);
+        find(rows, numbers_.data(), count);
+        fed_slots_.clear();  // the search has moved on
+        int num_over = 0;
+        for (int i = 0; i < count; ++i) {
+            merge_candidates(candidates_.data() + rows.offsets[i], rows.log_probs + rows.offsets[i], num_rows(rows, i),
+                             rows.num_extensions[i], shape_.eos_id, extensions_);
+            if (beam_step_.take(arrays, slots[i], extensions_, shape_.eos_id)) over[num_over++] = slots[i];
+        }
+        return num_over;
+    }
+
     void log_probs(const Rows& rows, const int32_t* which, int count, float* results) override {
         check_fed(rows, which, count, fed_slots_, fed_offsets_);
         const int vocab_size = shape_.target_vocab_size;
@@ -127,6 +151,9 @@ private:
     Workspace<Precision> space_;
     std::vector<RowCandidates> candidates_;
     std::vector<Extension> extensions_;
+    SearchRows search_rows_;
+    BeamStep beam_step_;
+    std::vector<int32_t> numbers_;
 
     static int num_rows(const Rows& rows, int i) { return rows.offsets[i + 1] - rows.offsets[i]; }
 
