@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,6 +22,8 @@ MAX_FIELDS = 10_000
 """Most fields of a form."""
 
 JSON, FORM, MULTIPART = "application/json", "application/x-www-form-urlencoded", "multipart/form-data"
+
+_SURROGATE = re.compile(rb"\\\\u[dD][89a-fA-F]")
 
 TRUE, FALSE = ("1", "true", "yes"), ("0", "false", "no", "")
 
@@ -49,6 +52,15 @@ class Body:
     is_form: bool = False
     files: Mapping[str, UploadedFile] = field(default_factory=dict)
     raw: bytes = b""
+
+    def check_pairs(self) -> None:
+        """Raise InvalidInputError for half a surrogate pair anywhere in a JSON object."""
+        if _SURROGATE.search(self.raw) is None:
+            return
+        try:
+            json.dumps(self.values, ensure_ascii=False).encode()
+        except UnicodeEncodeError as error:
+            raise InvalidInputError("the body holds half a surrogate pair, which is no text") from error
 
     def text(self, name: str, default: str = "") -> str:
         """A field that is one string. Raises InvalidInputError for anything else."""
@@ -142,12 +154,16 @@ async def read_body(request: Request, max_bytes: int) -> Body:
     if not raw.strip():
         return Body(address, True)
     try:
-        found = json.loads(raw)
+        found = json.loads(raw, parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
         raise InvalidInputError("the body is neither a JSON object nor a form") from error
     if not isinstance(found, dict):
         raise InvalidInputError("the body must be a JSON object")
     return Body(found, raw=raw)
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON")
 
 
 def _check_length(request: Request, max_bytes: int) -> None:

@@ -197,6 +197,7 @@ class ContractApi:
     async def translate_stream(self, visit: Visit) -> Response:
         """POST /v1/translateStream: {"config": …, "items": […]}; results as server-sent events, each when it is
         ready."""
+        visit.body.check_pairs()
         fields = dict(visit.body.values)
         config = parse_fields(fields.pop("config", {}), pb.TranslateStreamConfig)
         items = parse_fields(fields, pb.TranslateStreamItems)
@@ -243,6 +244,7 @@ class ContractApi:
 
 def read_message(visit: Visit, kind: type[Message]) -> Any:
     """The message of a request: its JSON, or for GET the fields of its address. Raises InvalidInputError."""
+    visit.body.check_pairs()  # protobuf would fail
     values = dict(visit.body.values)
     if visit.body.is_form:
         if visit.request.method == "POST" and visit.body.raw:
@@ -257,7 +259,7 @@ def parse_fields(values: Any, kind: type[Message]) -> Any:
         raise InvalidInputError(f"{kind.DESCRIPTOR.name}: must be a JSON object")
     try:
         return json_format.ParseDict(values, kind(), max_recursion_depth=16)
-    except (json_format.ParseError, ValueError, TypeError, RecursionError) as error:
+    except (json_format.ParseError, ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise InvalidInputError(f"the request is no {kind.DESCRIPTOR.name}: {error}") from error
 
 

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias, TypeVar
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -138,8 +138,8 @@ class Endpoint:
                 visit = await self._admit(request, call, entered)
                 await answer(await _while_connected(self._handler(visit), receive))
             except Exception as error:
-                if isinstance(error, _ClientGoneError):
-                    raise
+                if isinstance(error, _ClientGoneError | ClientDisconnect):
+                    raise _ClientGoneError from error
                 if isinstance(error, QuotaError):
                     self._monitor.call_refused(error.reason)
                 if isinstance(error, UnknownTokenError):

@@ -77,8 +77,8 @@ def fault_of(error: BaseException) -> Fault | None:
 
 
 def shorten(message: str) -> str:
-    """The message as one line of bounded length."""
-    line = " ".join(message[: 2 * MAX_MESSAGE_BYTES].split())
+    """The message as one line of bounded length, in UTF-8: it may quote what the caller sent."""
+    line = " ".join(message[: 2 * MAX_MESSAGE_BYTES].split()).encode("utf-8", "replace").decode()
     if len(line.encode("utf-8", "replace")) <= MAX_MESSAGE_BYTES:
         return line
     return line.encode("utf-8", "replace")[: MAX_MESSAGE_BYTES - 3].decode("utf-8", "ignore") + "…"

@@ -7,6 +7,7 @@ prints how often each status came, and the requests that got status 500, or no a
 
 import argparse
 import asyncio
+import copy
 import json
 import random
 from collections import Counter
@@ -16,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlencode
 
-SECONDS = 20.0
+SECONDS = 120.0
 """Longest time for an answer."""
 
 CONNECTIONS = 16
@@ -198,10 +199,10 @@ def mutate_fields(chance: random.Random, fields: dict[str, Any]) -> dict[str, An
             if chance.random() < 0.2:
                 del place[key]
             else:
-                place[key] = chance.choice(STRANGE)
+                place[key] = copy.deepcopy(chance.choice(STRANGE))
             break
         if chance.random() < 0.1:
-            changed[chance.choice(("nonsense", "", "__proto__", "q\x00"))] = chance.choice(STRANGE)
+            changed[chance.choice(("nonsense", "", "__proto__", "q\x00"))] = copy.deepcopy(chance.choice(STRANGE))
     return changed
 
 

@@ -89,3 +89,20 @@ def test_the_number_of_results_and_pairs_is_that_of_grpc() -> None:
         found = server.send("/v1/detectLanguage", {"texts": ["The weather is lovely this morning.", "..."]}).json
         assert found["detections"][0]["candidates"][0]["languageCode"] == "en"
         assert found["detections"][1] == {}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"texts": ["a"], "targetLanguageCode": "de", "searchOptions": {"beamSize": 1e999}}',
+        '{"texts": ["a"], "targetLanguageCode": "de", "searchOptions": {"beamSize": NaN}}',
+        '{"texts": ["a"], "targetLanguageCode": "de", "searchOptions": {"lengthPenalty": 1%s}}' % ("0" * 400),
+        '{"texts": ["a"], "targetLanguageCode": "de", "searchOptions": {"lengthPenalty": 1e999}}',
+        '{"texts": ["a"], "targetLanguageCode": "de", "searchOptions": "\\ud800"}',
+    ],
+)
+def test_what_is_no_number_and_no_text_is_the_callers_fault(body: str) -> None:
+    with http_server(FakeTranslator()) as server:
+        answer = server.call("POST", "/v1/translate", body, {"content-type": "application/json"})
+        assert answer.status == 400
+        assert answer.json["error"]["code"] == "INVALID_ARGUMENT"

@@ -4,6 +4,8 @@ import json
 import socket
 from pathlib import Path
 
+import pytest
+
 from tests.server.fakes import PATIENCE, FakeTranslator
 from tests.server.http.calling import http_server
 
@@ -93,6 +95,17 @@ def test_a_client_that_leaves_frees_its_slot() -> None:
             assert translator.engine.occupied.wait(PATIENCE)
         assert server.send("/translate", {"q": "a b", **EN_DE}).json == {"translatedText": "b a"}
         assert translator.engine.cancelled
+
+
+def test_a_client_that_leaves_before_its_body_has_arrived_is_no_fault(caplog: pytest.LogCaptureFixture) -> None:
+    with http_server(FakeTranslator()) as server:
+        host, _, port = server.address.rpartition(":")
+        with socket.create_connection((host, int(port)), timeout=PATIENCE) as connection:
+            connection.sendall(b"POST /translate HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\n\r\n{")
+            connection.shutdown(socket.SHUT_WR)
+            assert connection.recv(1) == b""
+        assert server.get("/health").status == 200
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
 
 
 def test_other_pages_may_call_only_where_they_are_allowed() -> None:
