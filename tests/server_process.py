@@ -75,7 +75,7 @@ class ServerProcess:
         if not line:
             self.process.stdout.close()
             raise ServerProcessError(f"the server ended with status {self.process.wait()}: {self.last_words()}")
-        self.address = line.split()[-1]
+        self.address = line.split(" on ")[1].split(";")[0]
         # What else it prints must not fill the pipe.
         self._reading = threading.Thread(target=self._read_on, daemon=True)
         self._reading.start()
