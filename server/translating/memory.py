@@ -70,8 +70,8 @@ class Memory:
             for source, legs in leases.items():
                 workers = tuple(weakref.ref(lease.worker) for lease in legs)
                 contexts[source] = (source, same, workers, terms.get(source))
-        is_plain = not (order.wanted.is_large or order.options.target_prefix)
-        approved = {source: self._approved.of(source, target) for source in leases} if is_plain else {}
+        asks_model = order.wanted.attention or order.options.target_prefix  # what only a network has
+        approved = {} if asks_model else {source: self._approved.of(source, target) for source in leases}
         return Recall(self, contexts, approved)
 
     def find(self, key: Hashable) -> Translated | None:

@@ -158,6 +158,16 @@ def test_a_click_shows_what_the_search_has_instead(open_page: Open, address: str
     expect_text(page, "#translation", before)
 
 
+def test_a_word_of_a_long_text_has_its_counterpart_too(open_page: Open, address: str) -> None:
+    page = open_page(address)
+    translate(page, f"The bridge is old. {60 * f'{SENTENCE} '}", re.compile("zum See. $"))
+    page.evaluate("scrollTo(0, 0)")
+    page.mouse.move(*page.evaluate(MIDDLE_OF, ["translation", "Brücke"]))
+    wait_until(page, "[...(CSS.highlights.get('counterpart') ?? [])].join() === 'bridge'")
+    page.mouse.move(*page.evaluate(MIDDLE_OF, ["mirror", "weather"]))
+    wait_until(page, "[...(CSS.highlights.get('counterpart') ?? [])].join() === 'Wetter'")
+
+
 def test_all_of_it_works_from_the_keyboard(open_page: Open, address: str) -> None:
     page = open_page(address)
     translate(page, SENTENCE, re.compile("Das Wetter"))
@@ -267,6 +277,19 @@ def test_languages_without_a_model_between_them_give_way(open_page: Open) -> Non
         assert (page.input_value("#source"), page.input_value("#target")) == ("de", "en")
         page.select_option("#source", "fr")
         assert page.is_disabled("#swap")
+
+
+def test_a_direction_through_a_pivot_has_no_details(open_page: Open) -> None:
+    legs = FakeTranslator("de-en", directions=(DE_EN,)), FakeTranslator("en-fr", directions=(Direction("en", "fr"),))
+    with http_server(*legs, server={"pivot": "en"}) as server:
+        page = open_page(server.address)
+        page.select_option("#source", "de")
+        page.select_option("#target", "fr")
+        page.locator("#text").fill("a b")
+        expect_text(page, "#translation", "a b")
+        page.locator("#text").fill("a b c")
+        expect_text(page, "#translation", "a b c")
+        expect_text(page, "#notice", "")
 
 
 def test_right_to_left_languages_are_written_so(open_page: Open) -> None:

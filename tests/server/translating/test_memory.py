@@ -151,6 +151,15 @@ def test_approved_translations_win_and_say_so(tmp_path: Path) -> None:
         assert hits == ['dragoman_memory_hits_total{kind="approved"} 4.0']
 
 
+def test_approved_translations_win_where_details_are_wanted_but_for_what_only_a_network_has(tmp_path: Path) -> None:
+    with running_server(FakeTranslator(), memory=approve(tmp_path, "a b\tÄ B\n")) as address, Client(address) as client:
+        (known,) = client.translate("a b", to="de", return_pieces=True, return_alignment=True, return_sentences=True)
+        assert (known.text, known.hypotheses[0].pieces, known.hypotheses[0].sentences) == ("Ä B", (), ())
+        for wanted in ({"return_attention": True}, {"beam_size": 4, "target_prefix": "b"}):
+            (asked,) = client.translate("a b", to="de", **wanted)
+            assert not asked.is_approved
+
+
 def test_the_client_knows_approved_translations(tmp_path: Path) -> None:
     with running_server(FakeTranslator(), memory=approve(tmp_path, TMX, "a.tmx")) as address, Client(address) as client:
         known, unknown = client.translate(["a b", "a"], to="de", source_language="en")

@@ -66,7 +66,7 @@ async function search(result, sentence, word, signal) {
     const { text, ...request } = describeRequest(result.text.slice(...sentence.source));
     request.texts = [text];
     request.sourceLanguageCode = result.source;
-    request.returnOptions.alignment = true;
+    request.returnOptions = { ...request.returnOptions, alignment: true };
     const searchOptions = { ...request.searchOptions, beamSize: NUM_HYPOTHESES, nBest: NUM_HYPOTHESES, ...more };
     if (prefix.trim()) searchOptions.targetPrefix = prefix.trimEnd();
     request.searchOptions = searchOptions;

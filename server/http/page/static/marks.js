@@ -88,8 +88,7 @@ function show(result) {
     mark("doubt", {});
     mark("unsure", {});
   }
-  const quality = isComplete && !result.isUnchanged ? result.quality : undefined;
-  find("quality").textContent = quality === undefined ? "" : `Estimated quality ${Math.round(100 * quality)} %`;
+  find("quality").textContent = isComplete ? describeQuality(result) : "";
   const count = warnings.length + missed.length;
   find("doubts").hidden = !count;
   if (!count && find("doubt-list").matches(":popover-open")) find("doubt-list").hidePopover();
@@ -98,6 +97,11 @@ function show(result) {
     ...warnings.map((one) => item(describe(one), excerpt(result, one))),
     ...missed.map((one) => item(`The term “${one.source}” is missing`, one.reason)),
   );
+}
+
+function describeQuality({ isApproved, isUnchanged, quality }) {
+  if (isApproved) return "An approved translation";
+  return isUnchanged || quality === undefined ? "" : `Estimated quality ${Math.round(100 * quality)} %`;
 }
 
 function excerpt(result, { source, target }) {

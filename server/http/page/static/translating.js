@@ -16,7 +16,11 @@ const LONGEST_WAIT_MS = 400;
 
 const MAX_ATTEMPTS = 4;
 
+const [PLAIN, DETAILED, ALIGNED] = [0, 1, 2];
+/** How much is asked for beside a translation. Of a long text the server refuses the alignment, and through a pivot all. */
+
 const contributions = [];
+const plainDirections = new Set(); // those that have no details
 let running = null;
 let timer = 0;
 let milliseconds = 60; // of the last long translation
@@ -26,13 +30,16 @@ export function contribute(change) {
   contributions.push(change);
 }
 
-/** The body of POST /v1/translateLive for a text. Without an alignment: of long texts the server refuses it. */
+const direction = () => `${state.source} ${state.target}`;
+
+/** The body of POST /v1/translateLive for a text, without the alignment. */
 export function describeRequest(text) {
   const request = {
     text,
     targetLanguageCode: state.target,
     returnOptions: { pieces: true, tokenLogProbs: true, sentences: true },
   };
+  if (plainDirections.has(direction())) delete request.returnOptions;
   if (state.source) request.sourceLanguageCode = state.source;
   for (const change of contributions) change(request);
   return request;
@@ -75,16 +82,16 @@ function soon() {
 async function run(controller) {
   const begin = performance.now();
   const { text } = state;
-  let isAligned = text.length <= MAX_ALIGNED;
+  let details = plainDirections.has(direction()) ? PLAIN : text.length <= MAX_ALIGNED ? ALIGNED : DETAILED;
   update({ busy: true });
   for (let attempt = 1; ; attempt++) {
     try {
-      await translate(text, controller, isAligned);
+      await translate(text, controller, details);
       break;
     } catch (error) {
       if (controller.signal.aborted) return;
-      if (isAligned && error.code === "INVALID_ARGUMENT") {
-        isAligned = false; // perhaps it has too many pieces
+      if (details !== PLAIN && error.code === "INVALID_ARGUMENT") {
+        details--;
         continue;
       }
       if (!(error instanceof ApiError)) throw error;
@@ -98,14 +105,16 @@ async function run(controller) {
       if (controller.signal.aborted) return;
     }
   }
+  if (details === PLAIN) plainDirections.add(direction());
   if (text.length > SHORT) milliseconds = performance.now() - begin;
   update({ busy: false, fault: null });
   emit("translated", state.result);
 }
 
-async function translate(text, controller, isAligned) {
+async function translate(text, controller, details) {
   const request = describeRequest(text);
-  if (isAligned) request.returnOptions.alignment = true;
+  if (details === ALIGNED) request.returnOptions.alignment = true;
+  if (details === PLAIN) delete request.returnOptions;
   const result = {
     text,
     source: state.source === "auto" ? "" : state.source,
@@ -141,8 +150,9 @@ export function complete(result, translation) {
     translation,
     hypothesis,
     isComplete: true,
-    isAligned: Boolean(result.request.returnOptions.alignment),
+    isAligned: Boolean(result.request.returnOptions?.alignment),
     isUnchanged: Boolean(translation.alreadyInTargetLanguage),
+    isApproved: Boolean(translation.approved),
     source: translation.detectedLanguageCode || result.source,
     model: translation.model || result.model,
     revision: translation.revision || result.revision,
