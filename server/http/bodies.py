@@ -23,7 +23,7 @@ MAX_FIELDS = 10_000
 
 JSON, FORM, MULTIPART = "application/json", "application/x-www-form-urlencoded", "multipart/form-data"
 
-_SURROGATE = re.compile(rb"\\\\u[dD][89a-fA-F]")
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 TRUE, FALSE = ("1", "true", "yes"), ("0", "false", "no", "")
 
