@@ -124,6 +124,11 @@ def read_known_words(folder: Path) -> KnownWords:
 
 def write_known_words(folder: Path, words: KnownWords) -> None:
     """Writes them into a bundle."""
+    write_atomically(folder / WORDS_FILE, pack_known_words(words))
+
+
+def pack_known_words(words: KnownWords) -> bytes:
+    """The content of words.safetensors."""
     arrays = {
         f"{language} {kind}".rstrip(): np.array(sorted(some), np.uint32)
         for kind, by_language in zip(
@@ -131,4 +136,4 @@ def write_known_words(folder: Path, words: KnownWords) -> None:
         )
         for language, some in by_language.items()
     }
-    write_atomically(folder / WORDS_FILE, save(arrays))
+    return save(arrays)

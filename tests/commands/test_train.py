@@ -3,9 +3,11 @@
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from dragoman.model.bundle import read_config
 from dragoman.training.grammar import write_corpus
 from tests.commands.running import Run, assert_refused, write_lines
 
@@ -155,3 +157,62 @@ def test_several_dev_sets_and_corpora_each_have_their_scores(run: Run, tiny_conf
     assert "<h3>news en→de</h3>" in page
     assert "Loss of each corpus, without smoothing" in page
     assert "dev BLEU news en→de" in run("compare", folder).output.replace("\n", " ")
+
+
+DEV = {
+    "en": [
+        "My name is Priya and I live in Mumbai.",
+        "GOOD MORNING!",
+        "It costs $1,234.50 on https://example.org.",
+        "I like dogs, but my sister likes cats, and my brother likes birds, because he has a garden with many trees.",
+        "Tom is sleeping.",
+        "Where is the station?",
+    ],
+    "de": [
+        "Mein Name ist Priya und ich wohne in Mumbai.",
+        "GUTEN MORGEN!",
+        "Es kostet $1,234.50 auf https://example.org.",
+        "Ich mag Hunde, aber meine Schwester mag Katzen, und mein Bruder mag Vögel, denn er hat einen Garten.",
+        "Tom schläft.",
+        "Wo ist der Bahnhof?",
+    ],
+}
+
+
+def test_bleu_of_a_validation_is_that_of_evaluate_to_the_digit(run: Run, tmp_path: Path) -> None:
+    for language, lines in DEV.items():
+        (tmp_path / f"dev.{language}").write_text("\n".join(lines) + "\n", "utf-8")
+    files = ", ".join(f'{language} = "{tmp_path}/dev.{language}"' for language in DEV)
+    config = tmp_path / "fine.toml"
+    config.write_text(
+        f"""
+        run_folder = "{tmp_path}/run"
+        initialization.bundle = "en-de"
+        averaging.checkpoints = 1
+        bundle.storage = "int8"
+        [data]
+        directions = ["en-de"]
+        max_length = 60
+        train = [{{ {files} }}]
+        dev = {{ {files} }}
+        [optimization]
+        max_updates = 1
+        learning_rate = 1e-6
+        [validation]
+        beam_size = 3
+        length_penalty = 0.8
+        """,
+        "utf-8",
+    )
+    outcome = run("train", config)
+    assert outcome.status == 0, outcome
+    best = tmp_path / "run/best"
+    arguments: list[Any] = ["--from", "en", "--to", "de", "--beam-size", 3, "--length-penalty", 0.8]
+    arguments += ["--source", tmp_path / "dev.en", "--reference", tmp_path / "dev.de", "--json"]
+    measured = json.loads(run("evaluate", best, *arguments).output)["bleu"]["score"]
+    provenance = read_config(best).provenance
+    assert measured == provenance["dev_bleu"]
+    assert measured > 20
+    logged = [json.loads(line) for line in (tmp_path / "run/metrics.jsonl").read_text().splitlines()]
+    validations = {line["update"]: line["bleu"] for line in logged if line["kind"] == "validation"}
+    assert validations[provenance["updates"]] == measured

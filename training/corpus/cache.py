@@ -108,6 +108,19 @@ class CachedCorpus:
         ]
         return "".join(lines)
 
+    def length_of_share(self, share: float) -> int:
+        """Pieces of a source sentence, without those that the codec adds, that this share of an epoch's pairs does not
+        exceed. Reading lengths may raise DragomanError."""
+        counts = np.zeros(self.data.max_length + 1)
+        for part, quota in zip(self.parts, self.quotas, strict=True):
+            found = np.zeros_like(counts)
+            for block in range(part.source.num_blocks):
+                lengths = part.source.lengths(block)
+                usable = _is_usable(lengths, part.target.lengths(block), self.data.max_length)
+                found += np.bincount(lengths[usable], minlength=len(counts))
+            counts += found * (quota / max(1, len(part)))
+        return int(np.searchsorted(counts.cumsum(), share * counts.sum() * (1 - 1e-9)))
+
     def pools(self, *, seed: int, epoch: int) -> list[Callable[[], EncodedCorpus]]:
         """See `training.corpus.batching.PooledCorpus`; reading a pool may raise DragomanError."""
         plan = plan_epoch(

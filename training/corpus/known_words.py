@@ -1,15 +1,17 @@
 """Which words a parallel corpus teaches: all but the rare ones that its translations copy, which are names."""
 
+import math
 import re
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import permutations
+from itertools import islice
 from pathlib import Path
 
 from dragoman.model.bundle import find_bundle, read_config
 from dragoman.model.errors import InvalidInputError
-from dragoman.model.known_words import KnownWords, read_known_words, write_known_words
+from dragoman.model.known_words import KnownWords, write_known_words
+from dragoman.training.corpus.cache import ParallelFiles
 from dragoman.training.corpus.pairs import read_parallel
 from dragoman.translation.batch.lines import read_lines
 from dragoman.translation.languages import find_language
@@ -34,6 +36,9 @@ MAX_CAPITALIZED = 0.2
 """Share of a language's words that may be proper; of one with more, such as German, this says nothing."""
 
 MIN_NAME_LENGTH = 3
+
+MAX_COUNTED = 2_000_000
+"""Pairs whose words are counted: that takes 25 µs a pair."""
 
 
 @dataclass(slots=True)
@@ -97,6 +102,30 @@ def known_words(counted: Mapping[str, TaughtWords]) -> KnownWords:
     )
 
 
+def count_pairs(train: Sequence[ParallelFiles]) -> int:
+    """The pairs of a run's corpora, each once."""
+    return sum(files.source.num_lines for files in _in_one_direction(train))
+
+
+def _in_one_direction(train: Sequence[ParallelFiles]) -> Collection[ParallelFiles]:
+    return {frozenset((files.source.path, files.target.path)): files for files in reversed(train)}.values()
+
+
+def count_words(train: Sequence[ParallelFiles]) -> KnownWords:
+    """The words of a run's corpora, evenly thinned out to MAX_COUNTED pairs."""
+    step = math.ceil(count_pairs(train) / MAX_COUNTED)
+    counted: dict[str, TaughtWords] = defaultdict(TaughtWords)
+    for files in _in_one_direction(train):
+        first, second = files.direction.source, files.direction.target
+        for language, other, sides in (
+            (first, second, (files.source.path, files.target.path)),
+            (second, first, (files.target.path, files.source.path)),
+        ):
+            if language != other:
+                counted[language].count(*(islice(read_lines(path), 0, None, step) for path in sides))
+    return known_words(counted)
+
+
 def add_known_words(bundle: str, corpora: Sequence[tuple[Path, Path]], languages: tuple[str, str]) -> dict[str, int]:
     """Write the words of parallel texts into a bundle. Returns their number by language.
 
@@ -117,16 +146,3 @@ def add_known_words(bundle: str, corpora: Sequence[tuple[Path, Path]], languages
     words = known_words(counted)
     write_known_words(folder, words)
     return {language: len(words.digests[language]) for language in languages}
-
-
-def inherit_known_words(begun_with: Path, bundle: Path, corpora: Iterable[Mapping[str, Path]]) -> None:
-    """Write the words of the bundle that a run began with into the run's bundle, and those of the run's corpora; do
-    nothing if it has none. corpora: each with a file of each of two languages, of equal length."""
-    before = read_known_words(begun_with)
-    if not before.digests:
-        return
-    counted: dict[str, TaughtWords] = {}
-    for files in corpora:
-        for (language, own), (_, other) in permutations(files.items()):
-            counted.setdefault(language, TaughtWords()).count(read_lines(own), read_lines(other))
-    write_known_words(bundle, before.joined(known_words(counted)))

@@ -10,6 +10,7 @@ from dragoman.model.decoding.engines.making import default_threads, make_engine
 from dragoman.model.decoding.loading import default_slots, make_decoder
 from dragoman.model.decoding.search_options import SearchOptions
 from dragoman.model.errors import InvalidInputError
+from dragoman.model.known_words import NO_KNOWN_WORDS, KnownWords
 from dragoman.model.network.storage import pack_weights
 from dragoman.model.network.transformer import Transformer
 from dragoman.model.weights import parse_weights
@@ -41,9 +42,11 @@ class Validator:
         *,
         weights: Mapping[str, float] | None = None,
         low_precision: bool = False,
+        known_words: KnownWords = NO_KNOWN_WORDS,
     ) -> None:
         """dev: sentences that the model cannot take, being blank or too long, are left out of the score. weights: of
         the dev sets by name; None if all weigh the same. low_precision: of the loss, see `DevLoss`.
+        known_words: of the bundle.
 
         Raises InvalidInputError if no sentence of a text is left.
         """
@@ -52,6 +55,7 @@ class Validator:
         self.search = SearchOptions(beam_size=options.beam_size, length_penalty=options.length_penalty)
         self.info = info
         self.vocabulary = vocabulary
+        self.known_words = known_words
         self.weights = dict.fromkeys((text.set_name for text in dev), 1.0) if weights is None else weights
         limit = info.architecture.max_source_length
         self.dev = [
@@ -108,7 +112,7 @@ class Validator:
         engine = make_engine(
             decoder, num_threads=num_threads, max_slots=max_slots, joined_ids=joined_ids(self.vocabulary.target)
         )
-        translator = Translator(self.info, self.vocabulary, engine)
+        translator = Translator(self.info, self.vocabulary, engine, known_words=self.known_words)
         try:
             return {
                 text.label: [

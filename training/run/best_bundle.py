@@ -9,6 +9,7 @@ from typing import Any
 from dragoman.model.bundle import BundleConfig, read_config, write_bundle
 from dragoman.model.codec import Codec
 from dragoman.model.errors import InvalidInputError
+from dragoman.model.known_words import NO_KNOWN_WORDS, WORDS_FILE, KnownWords, pack_known_words
 from dragoman.model.network.storage import pack_weights
 from dragoman.model.network.transformer import Transformer, num_parameters
 from dragoman.training.card import model_card
@@ -30,14 +31,16 @@ class BestBundle:
         checksums: Mapping[str, str],
         start: Mapping[str, Any],
         fluent_length: int | None = None,
+        known_words: KnownWords = NO_KNOWN_WORDS,
     ) -> None:
         """num_pairs: training pairs; checksums: of the data; start: see `training.run.folder.circumstances`.
-        fluent_length: of the bundle that the run begins with."""
+        fluent_length, known_words: see `training.run.lessons`."""
         self.config = config
         self.vocabulary = vocabulary
         self.num_pairs = num_pairs
         self.checksums = checksums
         self.start = start
+        self.known_words = known_words
         self.folder = config.run_folder / "best"
         self.info = BundleConfig(
             name=config.bundle.name,
@@ -89,6 +92,9 @@ class BestBundle:
             "run": json.loads(self.config.model_dump_json()),
         }
         info = replace(self.info, provenance=provenance)
-        write_bundle(self.folder, info, self.vocabulary, pack_weights(network, options.storage), model_card(info))
+        has_words = any(map(self.known_words.has, self.known_words.digests))
+        more = {WORDS_FILE: pack_known_words(self.known_words)} if has_words else {}
+        weights = pack_weights(network, options.storage)
+        write_bundle(self.folder, info, self.vocabulary, weights, model_card(info), more)
         self.bleu = bleu
         return True

@@ -11,6 +11,7 @@ from dragoman.model.bundle import WEIGHTS_FILE, BundleConfig, file_revision, fin
 from dragoman.model.codec import Codec
 from dragoman.model.config import Direction
 from dragoman.model.errors import InvalidInputError, NotFoundError
+from dragoman.model.known_words import read_known_words
 from dragoman.model.parameters import OUTPUT_BIAS
 
 if TYPE_CHECKING:
@@ -95,6 +96,7 @@ class InitialBundle:
         self.folder = _find(name)
         self.info: BundleConfig = read_config(self.folder)
         self.vocabulary: Codec = read_vocabulary(self.folder, self.info)
+        self.known_words = read_known_words(self.folder)
 
     def check_directions(self, directions: Sequence[Direction]) -> None:
         """Raises InvalidInputError for a direction into a language that the vocabulary has no tag for."""

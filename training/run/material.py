@@ -22,6 +22,7 @@ from dragoman.training.run.best_bundle import BestBundle
 from dragoman.training.run.contradictions import find_contradictions
 from dragoman.training.run.folder import CHECKSUMS_FILE, check_same_corpus, circumstances
 from dragoman.training.run.initialization import InitialBundle
+from dragoman.training.run.lessons import learn_fluent_length, learn_words
 from dragoman.training.run.prepare import (
     learn_lexicons,
     load_vocabulary,
@@ -109,6 +110,8 @@ def _make_material(config: RunConfig, world: World, *, resume: bool) -> Material
     with show_phase("encoding the corpus"):
         corpus = _open_corpus(config, text.train, vocabulary)
     network = _make_network(config, vocabulary, world.device)
+    with show_phase("counting words"):
+        known_words = learn_words(text.train, initial)
     best = BestBundle(
         config,
         vocabulary,
@@ -116,7 +119,8 @@ def _make_material(config: RunConfig, world: World, *, resume: bool) -> Material
         num_pairs=len(corpus),
         checksums=checksums,
         start=circumstances(world),
-        fluent_length=None if initial is None else initial.info.fluent_length,
+        fluent_length=learn_fluent_length(corpus, initial),
+        known_words=known_words,
     )
     validate = Validator(
         config.validation,
@@ -125,6 +129,7 @@ def _make_material(config: RunConfig, world: World, *, resume: bool) -> Material
         text.dev,
         weights={name: dev.weight for name, dev in config.data.dev_sets.items()},
         low_precision=config.optimization.precision == "bfloat16",
+        known_words=known_words,
     )
     if not resume:
         save_vocabulary(config, vocabulary)

@@ -4,12 +4,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
-from dragoman.model.bundle import CONFIG_FILE, find_bundle
+from dragoman.model.bundle import CONFIG_FILE
 from dragoman.model.codec import Codec
 from dragoman.model.files import exclusive_lock, write_atomically
 from dragoman.model.network.transformer import num_parameters
 from dragoman.training.config import RunConfig
-from dragoman.training.corpus.known_words import inherit_known_words
 from dragoman.training.learning.distributed import World, join_world
 from dragoman.training.report.run_record import WARNINGS_FILE
 from dragoman.training.run.checkpoint import CheckpointFolder
@@ -67,7 +66,6 @@ def _train(config: RunConfig, world: World, *, resume: bool) -> Path:
             trainer.run(display, log)
             world.on_main(lambda: trainer.average(display))
             world.on_main(lambda: _probe(config.run_folder / "best", material.corpus.vocabulary))
-            world.on_main(lambda: _inherit_words(config, material))
     return config.run_folder / "best"
 
 
@@ -75,17 +73,6 @@ def _probe(bundle: Path, vocabulary: Codec) -> None:
     """Finds the words that the best network copies, unless it has learnt stand-ins or there is no network."""
     if not DEFAULT_STAND_INS.of(vocabulary.source).learnt and (bundle / CONFIG_FILE).exists():
         add_copying(bundle)
-
-
-def _inherit_words(config: RunConfig, material: Material) -> None:
-    """Fine-tuning: the words that the initial bundle knows are still known, and those of the corpora, too."""
-    bundle = config.run_folder / "best"
-    if config.initialization.bundle is not None and (bundle / CONFIG_FILE).exists():
-        corpora = {}
-        for files in (part.files for part in material.corpus.parts):
-            paths = {files.direction.source: files.source.path, files.direction.target: files.target.path}
-            corpora[frozenset(paths.values())] = paths  # once, though both directions learn from it
-        inherit_known_words(find_bundle(config.initialization.bundle), bundle, corpora.values())
 
 
 def _introduce(

@@ -313,6 +313,16 @@ def test_a_corpus_without_a_usable_pair_is_refused(tmp_path: Path, tiny_vocabula
         opened(tmp_path, files, tiny_vocabulary)
 
 
+def test_the_length_that_a_share_of_an_epoch_does_not_exceed(tmp_path: Path, tiny_vocabulary: Vocabulary) -> None:
+    short, long = ("house", "Haus"), ("house " * 8, "Haus")
+    lengths = [len(tiny_vocabulary.source.encode(source)) for source, _ in (short, long)]
+    many = parallel_files(tmp_path / "a", [short] * 90 + [("", "leer"), ("house " * 200, "lang")])
+    few = parallel_files(tmp_path / "b", [long] * 5, repeat=2)
+    corpus = opened(tmp_path, [*many, *few], tiny_vocabulary)
+    assert corpus.quotas == [90, 10]
+    assert [corpus.length_of_share(share) for share in (0.5, 0.9, 0.91, 1.0)] == [lengths[0]] * 2 + [lengths[1]] * 2
+
+
 def test_repeats_and_temperature_change_how_often_pairs_come(
     tmp_path: Path, pairs: list[tuple[str, str]], tiny_vocabulary: Vocabulary
 ) -> None:

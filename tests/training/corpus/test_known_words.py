@@ -6,12 +6,11 @@ from pathlib import Path
 import pytest
 
 from dragoman.model.errors import InvalidInputError
-from dragoman.model.known_words import NO_KNOWN_WORDS, KnownWords, read_known_words, write_known_words
+from dragoman.model.known_words import read_known_words
 from dragoman.training.corpus.known_words import (
     MIN_FREQUENT,
     TaughtWords,
     add_known_words,
-    inherit_known_words,
     known_words,
 )
 
@@ -65,22 +64,3 @@ def test_words_go_into_a_bundle(tiny_bundle: Path, tmp_path: Path) -> None:
     assert read_known_words(bundle).knows("Katze", "de")
     with pytest.raises(InvalidInputError, match="between en and fr"):
         add_known_words(str(bundle), [(source, target)], ("en", "fr"))
-
-
-def test_a_tuned_bundle_knows_the_words_of_both_trainings(tiny_bundle: Path, tmp_path: Path) -> None:
-    bundle = shutil.copytree(tiny_bundle, tmp_path / "bundle")
-    files = {"en": tmp_path / "a.en", "de": tmp_path / "a.de"}
-    files["en"].write_text("The dog of Docker and Priya.\n")
-    files["de"].write_text("Der Hund von Hafenarbeiter und Priya.\n")
-    inherit_known_words(tiny_bundle, bundle, [files])
-    assert read_known_words(bundle) == read_known_words(tiny_bundle) == NO_KNOWN_WORDS  # nothing to add to
-
-    first = shutil.copytree(tiny_bundle, tmp_path / "first")
-    write_known_words(first, KnownWords.of({"en": ["house"]}, {"en": ["Docker", "Tom"]}, {"en": ["French"]}))
-    inherit_known_words(first, bundle, [files])
-    words = read_known_words(bundle)
-    assert words.knows("house", "en")
-    assert words.knows("dog", "en")
-    assert words.knows("Hafenarbeiter", "de")
-    assert [words.copies(name, "en") for name in ("Tom", "Priya", "Docker")] == [True, True, False]
-    assert words.is_proper("French", "en")
