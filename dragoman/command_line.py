@@ -47,6 +47,7 @@ EXTRAS = {
     "openpyxl": "documents",
     "polib": "documents",
     "pyarrow": "parquet",
+    "ray": "ray",
     "ruamel": "documents",
     "tensorboard": "train",
     "torch": "train",

@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
@@ -13,6 +13,13 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 import typer
 
 from dragoman.commands.documents import DocumentArguments, find_documents, sample_texts, translate_documents
+from dragoman.commands.file_jobs import (
+    FileJob,
+    columns_of_records,
+    translate_file,
+    translate_on_ray,
+    translate_parquet_file,
+)
 from dragoman.commands.options import (
     DOCUMENTS,
     MODEL,
@@ -42,7 +49,6 @@ if TYPE_CHECKING:
     from dragoman.model.decoding.search_options import SearchOptions
     from dragoman.translation.batch.progress import Scalar
     from dragoman.translation.batch.records import Columns
-    from dragoman.translation.batch.shards import Shard
     from dragoman.translation.batch.source import Task, TranslationSource
     from dragoman.translation.results import Translation
     from dragoman.translation.terms.glossary import Glossary
@@ -122,6 +128,14 @@ def translate(
         str | None,
         typer.Option(metavar="HOST:PORT", help="Translate with a running server.", rich_help_panel=MODEL),
     ] = None,
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Translate on a Ray cluster, or local: --input is a pattern of files, --output a folder of parts.",
+            rich_help_panel=MODEL,
+        ),
+    ] = None,
     precision: Precision = "auto",
     device: Device = "cpu",
     use_shortlist: UseShortlist = False,
@@ -153,7 +167,7 @@ def translate(
     from dragoman.translation.batch.shards import read_shard
     from dragoman.translation.batch.source import Task
 
-    records = _columns_of_records(input_path, output_path, columns, into)
+    records = columns_of_records(input_path, output_path, columns, into)
     names = tuple(filter(None, (columns or "").split(","))) if records is None else ()
     arguments = DocumentArguments(document_format, names, retranslate, fuzzy)
     documents = find_documents(texts or (), arguments)
@@ -181,6 +195,12 @@ def translate(
         refuse_to_replace(output_path)
     if server is not None and (precision != "auto" or device != "cpu" or use_shortlist or len(model or ()) > 1):
         raise InvalidInputError("--precision, --device, --shortlist and a second --model do not go with --server")
+    if ray is not None and (
+        server is not None or shard is not None or as_json or warnings or options.n_best > 1 or texts
+    ):
+        raise InvalidInputError("--ray does not go with TEXT, --server, --shard, --json, --n-best and --warnings")
+    if ray is not None and to is None:
+        raise InvalidInputError("--ray needs --to LANGUAGE")
     list_directions = cache(lambda: _list_directions(server, model))
     if to is None:
         sample = _sample(texts or (), documents, arguments, input_path, records)
@@ -198,6 +218,10 @@ def translate(
         with_alignment=alignment,
         with_attention=attention,
     )
+    if ray is not None:
+        loading = {"precision": precision, "device": device, "use_shortlist": use_shortlist}
+        translate_on_ray(ray, input_path, output_path, model or [DEFAULT_BUNDLE], records, task, loading)
+        return
     open_source = _source_opener(server, model, precision, device, use_shortlist)
     if warnings:
         open_source = _with_warnings(open_source)
@@ -209,10 +233,10 @@ def translate(
         if is_job and output_path is not None:
             part = None if shard is None else read_shard(shard, os.environ)
             if records is not None and is_parquet(lines):
-                _translate_parquet(source, lines, output_path, records, overwrite=overwrite)
+                translate_parquet_file(source, lines, output_path, records, overwrite=overwrite)
                 return
-            job = _FileJob(lines, output_path, task, as_json, overwrite, records, part)
-            _translate_file(source, job)
+            job = FileJob(lines, output_path, task, as_json, overwrite, records, part)
+            translate_file(source, job)
             return
         encode = _encoder(task, as_json=as_json, keep_breaks=bool(texts))
         with open_output(output_path) as output:
@@ -327,84 +351,3 @@ def _encoder(task: "Task", *, as_json: bool, keep_breaks: bool) -> "Callable[[Tr
         return f"{line}\n".encode()
 
     return encode
-
-
-@dataclass(frozen=True, slots=True)
-class _FileJob:
-    """A batch job as the command line asks for it."""
-
-    input_path: Path
-    output_path: Path
-    task: "Task"
-    as_json: bool
-    overwrite: bool
-    columns: "Columns | None"
-    shard: "Shard | None"
-
-
-def _translate_file(source: "TranslationSource", job: _FileJob) -> None:
-    from dragoman.translation.batch.formats import translation_to_json
-    from dragoman.translation.batch.job import run_batch_job, show_progress
-
-    task, columns = job.task, job.columns
-
-    def write(translation: "Translation") -> str:
-        return translation_to_json(translation, attention=task.with_attention) if job.as_json else translation.text
-
-    written: dict[str, Scalar] = {
-        "as_json": job.as_json,
-        "with_alignment": task.with_alignment,
-        "with_attention": task.with_attention,
-    }
-    if columns is not None:
-        written |= {"column": columns.source, "into": columns.target}
-    with show_progress() as on_progress:
-        summary = run_batch_job(
-            job.input_path,
-            job.output_path,
-            source.translate_stream,
-            parameters=source.parameters | written,
-            write=write,
-            overwrite=job.overwrite,
-            columns=columns,
-            shard=job.shard,
-            on_progress=on_progress,
-        )
-    resumed = f", {summary.num_resumed:,} of them before" if summary.num_resumed else ""
-    output_path = job.output_path if job.shard is None else job.shard.path(job.output_path)
-    typer.echo(f"{output_path}: {summary.num_lines:,} lines translated{resumed}", err=True)
-
-
-def _columns_of_records(
-    input_path: Path | None, output_path: Path | None, columns: str | None, into: str
-) -> "Columns | None":
-    """The columns to read and to write if the input is JSON lines or Parquet."""
-    from dragoman.translation.batch.records import Columns, is_json_lines, is_parquet
-
-    if input_path is None or not (is_json_lines(input_path) or is_parquet(input_path)):
-        return None
-    if not columns:
-        raise InvalidInputError(f"{input_path}: name the column of its texts, such as --columns text")
-    if output_path is None or is_stream(output_path):
-        raise InvalidInputError(f"{input_path}: needs --output FILE")
-    return Columns(columns, into)
-
-
-def _translate_parquet(
-    source: "TranslationSource", input_path: Path, output_path: Path, columns: "Columns", *, overwrite: bool
-) -> None:
-    from dragoman.translation.batch.job import JobProgress, show_progress
-    from dragoman.translation.batch.records import translate_parquet
-
-    if output_path.exists() and output_path.samefile(input_path):
-        raise InvalidInputError(f"{output_path}: is the input as well; choose another name for the output")
-    if not overwrite:
-        refuse_to_replace(output_path)
-    with show_progress(unit="rows") as on_progress:
-
-        def show(num_rows: int, total: int) -> None:
-            if on_progress is not None:
-                on_progress(JobProgress(num_rows, 0, num_rows, total))
-
-        num_rows = translate_parquet(input_path, output_path, source.translate_stream, columns, show)
-    typer.echo(f"{output_path}: {num_rows:,} rows translated", err=True)

@@ -1,0 +1,57 @@
+"""Translation on Ray: actors add a column, and the files of a folder are translated in their order."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("ray", reason="the extra ray is not installed")
+pyarrow = pytest.importorskip("pyarrow", reason="the extra parquet is not installed")
+
+from dragoman.model.errors import NotFoundError  # noqa: E402
+from dragoman.ray import Translate  # noqa: E402
+from tests.commands.running import Run, assert_refused, write_lines  # noqa: E402
+
+
+def test_an_actor_adds_a_column(run: Run, tiny_bundle: Path) -> None:
+    actor = Translate(model=str(tiny_bundle), to="de", column="body", into="german")
+    table = pyarrow.table({"id": [1, 2, 3], "body": ["a small house", None, ""]})
+    found = actor(table)
+    expected = run("translate", "--model", tiny_bundle, "--to", "de", "a small house").output
+    assert found.column("german").to_pylist() == [expected.removesuffix("\n"), None, ""]
+    assert found.drop_columns(["german"]).equals(table)
+    with pytest.raises(NotFoundError):
+        Translate(model=str(tiny_bundle), to="fr")
+
+
+def test_files_are_translated_in_their_order(run: Run, tiny_bundle: Path, tmp_path: Path) -> None:
+    folder, parts = tmp_path / "in", tmp_path / "parts"
+    folder.mkdir()
+    for name in "ba":
+        write_lines(
+            folder / f"{name}.jsonl", *(json.dumps({"id": f"{name}{n}", "text": f"{name} {n}"}) for n in range(9))
+        )
+    command = ["translate", "--model", tiny_bundle, "--to", "de", "--ray", "local", "--output", parts]
+    assert_refused(run(*command), "--ray needs --input")
+    assert_refused(run(*command, "--input", tmp_path / "*.txt"), "there are no such files")
+    assert_refused(
+        run(*command, "--input", folder / "*", "--json"), "--ray does not go with TEXT, --server, --shard, --json"
+    )
+    assert_refused(run("translate", "--ray", "local", "--input", folder / "*", "--output", parts), "needs --to")
+    done = subprocess.run(
+        [sys.executable, "-m", "dragoman", *map(str, command), "--input", folder / "*.jsonl", "--columns", "text"],
+        env=os.environ | {"RAY_DATA_DISABLE_PROGRESS_BARS": "1", "RAY_USAGE_STATS_ENABLED": "0"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "18 rows translated" in done.stderr
+    records = [json.loads(line) for path in sorted(parts.iterdir()) for line in path.read_text().splitlines()]
+    assert [record["id"] for record in records] == [f"{name}{n}" for name in "ab" for n in range(9)]
+    expected = run("translate", "--model", tiny_bundle, "--to", "de", *(record["text"] for record in records)).output
+    assert [record["translation"] for record in records] == expected.splitlines()
+    assert_refused(run(*command, "--input", folder / "*.jsonl", "--columns", "text"), "parts", "exists already")
