@@ -1,5 +1,7 @@
 """The bundle that ships with the package: whole, small, measured, and able to translate."""
 
+import unicodedata
+
 import pytest
 
 from dragoman.model.bundle import CARD_FILE, find_bundle, read_config, shipped_bundles, size_on_disk
@@ -40,3 +42,12 @@ def test_its_card_states_attribution_and_scores() -> None:
 def test_it_translates_both_ways(text: str, to: str, due: str) -> None:
     hypotheses = Translator.load("en-de").translate(text, to, n_best=4)[0].hypotheses
     assert due in [hypothesis.text for hypothesis in hypotheses]
+
+
+def test_a_word_is_known_whatever_nobody_sees_in_it() -> None:
+    translator = Translator.load("en-de")
+    text = "Tom nahm sich einen Stuhl und ging durch das Gebäude."
+    due = translator.translate(text, "en")[0].text
+    broken = [text.replace("Stuhl", f"Stu{sign}hl") for sign in "\0\u00ad\u034f\u200b\u200d\u202b\u3164\ufeff"]
+    broken.append(unicodedata.normalize("NFD", text))
+    assert {translation.text for translation in translator.translate(broken, "en")} == {due}

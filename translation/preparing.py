@@ -23,6 +23,7 @@ from dragoman.translation.drafts import (
     replace_sentences,
     restore,
 )
+from dragoman.translation.normalizing.characters import as_seen
 from dragoman.translation.normalizing.clauses import Clause, cut
 from dragoman.translation.normalizing.notation import find_localization
 from dragoman.translation.normalizing.wording import Normalizer, heading_end
@@ -111,8 +112,18 @@ class Preparer:
     def _find_spans(self, text: str, language: str) -> Sequence[Span]:
         """What must survive, names included."""
         spans = remembered_spans(text)
-        names = list(self._name_finder(language).find(text))
+        names = self._find_names(text, language)
         return merge_spans(spans, names) if names else spans
+
+    def _find_names(self, text: str, language: str) -> list[Span]:
+        """Names are words that the model does not know, so they are sought in the text as a reader sees it: a soft
+        hyphen or an accent apart makes no unknown word."""
+        find = self._name_finder(language).find
+        seen = as_seen(text)
+        if seen is None:
+            return list(find(text))
+        places = ((span, seen.original(span.begin, span.end)) for span in find(seen.text))
+        return [replace(span, begin=begin, end=end) for span, (begin, end) in places]
 
     def _add_sentences(self, assembly: Assembly, hidden: Hidden) -> None:
         place = 0

@@ -7,7 +7,8 @@ and the word around them is lost. Whatever normalization the vocabulary has of i
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from dragoman.model.codec import Side
 from dragoman.translation.languages import has_spaces, primary_subtag
@@ -92,6 +93,41 @@ class Cleaner:
     def word_origins(self, text: str) -> tuple[int, ...]:
         """For each word of the cleaned text the word of the text that it was; white space separates words."""
         return tuple(number for number, word in enumerate(text.split()) for _ in self.clean(word).split())
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A text as its reader sees it, and for each of its characters where the original has it, as [begin, end)."""
+
+    text: str
+    places: Sequence[tuple[int, int]]
+
+    def original(self, begin: int, end: int) -> tuple[int, int]:
+        """Where the original has what is not empty from `begin` to before `end`."""
+        return self.places[begin][0], self.places[end - 1][1]
+
+
+def as_seen(text: str) -> Seen | None:
+    """The text without characters that are not seen, with plain apostrophes, and letters and their accents as one
+    character; None if it is so already."""
+    if not _UNUSUAL.search(text):
+        return None
+    plain = _APOSTROPHE.sub("'", text)
+    unseen = {place for match in _UNSEEN.finditer(text) if match["kept"] is None for place in range(*match.span())}
+    characters: list[str] = []
+    places: list[tuple[int, int]] = []
+    for place, character in enumerate(plain):
+        if place in unseen:
+            continue
+        if characters and unicodedata.combining(character):
+            composed = unicodedata.normalize("NFC", characters[-1] + character)
+            if len(composed) == 1:
+                characters[-1], places[-1] = composed, (places[-1][0], place + 1)
+                continue
+        characters.append(character)
+        places.append((place, place + 1))
+    seen = "".join(characters)
+    return None if seen == text else Seen(seen, places)
 
 
 def _keep(match: re.Match[str]) -> str:

@@ -231,7 +231,7 @@ def test_the_readme_shows_a_working_example(
     _, code, _ = readme.replace("```python", "```").split("```")
     monkeypatch.chdir(shipped_model)
     exec(compile(code, "README.md", "exec"), {})
-    assert capsys.readouterr().out == "Guten Morgen.\n"
+    assert capsys.readouterr().out == "Guten Morgen!\n"
 
 
 def test_the_folder_holds_the_piece_models_of_the_bundle(shipped_model: Path, tmp_path: Path) -> None:

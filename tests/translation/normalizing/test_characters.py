@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dragoman.model.vocabulary import Vocabulary
-from dragoman.translation.normalizing.characters import Cleaner
+from dragoman.translation.normalizing.characters import Cleaner, as_seen
 
 
 @pytest.fixture(scope="module")
@@ -83,3 +83,32 @@ def test_signs_that_the_vocabulary_lacks_become_plain(tiny_vocabulary: Vocabular
 def test_words_are_counted_as_the_user_counts_them(cleaner: Cleaner) -> None:
     assert cleaner.clean("a \u200b b\u00a0c d\u00ade") == "a  b c de"
     assert cleaner.word_origins("a \u200b b\u00a0c d\u00ade") == (0, 2, 3, 4)
+
+
+@pytest.mark.parametrize(
+    ("text", "seen", "places"),
+    [
+        ("Mo\u00adntag", "Montag", [(0, 1), (1, 2), (3, 4), (4, 5), (5, 6), (6, 7)]),
+        ("\ufeffA\0", "A", [(1, 2)]),
+        ("Fru\u0308h", "Früh", [(0, 1), (1, 2), (2, 4), (4, 5)]),
+        ("o\u0302\u0301!", "\u1ed1!", [(0, 3), (3, 4)]),
+        ("geht\u02bcs", "geht's", [(place, place + 1) for place in range(6)]),
+        ("\u0308", None, None),
+        ("Früh 👩\u200d👧", None, None),
+        ("Stuhl", None, None),
+    ],
+)
+def test_a_text_as_it_is_seen_and_where_the_original_has_it(
+    text: str, seen: str | None, places: list[tuple[int, int]] | None
+) -> None:
+    found = as_seen(text)
+    assert (seen, places) == (None, None) if found is None else (found.text, list(found.places)) == (seen, places)
+
+
+@given(text=st.text(st.sampled_from("Ab\u00ad\u0308\u200d\ufe0f´' 👩u\0")))
+def test_places_of_what_is_seen_follow_each_other(text: str) -> None:
+    found = as_seen(text)
+    if found is not None:
+        assert len(found.text) == len(found.places)
+        ends = [0, *(end for _, end in found.places)]
+        assert all(end <= begin for end, (begin, _) in zip(ends, found.places, strict=False))

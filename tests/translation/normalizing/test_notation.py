@@ -107,13 +107,13 @@ def translator() -> Translator:
 
 
 def test_translations_have_the_notation_if_asked(translator: Translator) -> None:
-    text = "It costs $1,234,567.50 at 3:30 p.m. Use Python 3.11.\n€ 1,234.50\nThe price is 1,234.50."
+    text = "It costs $1,234,567.50 at 3:30 p.m. today. Use Python 3.11.\n€ 1,234.50\nThe price is 1,234.50."
     (as_it_is,) = translator.translate(text, "de", source_language="en")
     assert as_it_is.text == translator.translate(text, "de", source_language="en", localize_figures=False)[0].text
     assert "$1,234,567.50" in as_it_is.text
     (localized,) = translator.translate(text, "de", source_language="en", localize_figures=True, return_attention=True)
     first, second, third = localized.text.split("\n")
-    for part in ("$1.234.567,50", "15:30 Uhr.", " 3.11"):
+    for part in ("$1.234.567,50", "15:30 Uhr", " 3.11"):
         assert part in first
     assert (second, "1.234,50" in third) == ("€ 1.234,50", True)
     assert not localized.warnings
