@@ -1,5 +1,6 @@
 """The page at /, its files, and its plain form for browsers without JavaScript."""
 
+import asyncio
 import hashlib
 from html import escape
 from pathlib import Path
@@ -58,6 +59,7 @@ class Page:
     def __init__(self, translating: Translating, gate: Gate) -> None:
         self._translating = translating
         self._gate = gate
+        self._warming: asyncio.Task[object] | None = None
         self._template = Template((STATIC / "index.html").read_text("utf-8"))
         self._files = {
             path.relative_to(STATIC).as_posix(): _StaticFile(path.read_bytes(), MEDIA_TYPES[path.suffix])
@@ -90,6 +92,8 @@ class Page:
 
     async def show(self, request: Request) -> Response:
         """GET /, perhaps with ?text=…&source=…&target=…, which fill in the form."""
+        if self._warming is None:  # the first detection reads a model, which takes longer than a keystroke may
+            self._warming = asyncio.create_task(self._translating.detect(["a"], 1))
         given = request.query_params
         return self._write(given.get("text", ""), given.get("source", AUTO), given.get("target", ""))
 

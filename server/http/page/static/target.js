@@ -17,6 +17,7 @@ let last = ""; // the newest complete translation
 export function startTarget() {
   on("result", show);
   on("text", (text) => text.trim() || show(null));
+  on("busy", (busy) => pane.setAttribute("aria-busy", String(busy)));
 }
 
 function show(result) {
