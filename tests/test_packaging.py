@@ -98,7 +98,8 @@ def source_files() -> set[str]:
     for name in ("dragoman", *ROOMS):
         for path in (ROOT / name).rglob("*"):
             relative = path.relative_to(ROOT)
-            if path.is_file() and "__pycache__" not in relative.parts and relative.name not in ("README.md", "page.png"):
+            is_read = relative.name in ("README.md", "page.png")
+            if path.is_file() and "__pycache__" not in relative.parts and not is_read:
                 found.add(str(relative if name == "dragoman" else "dragoman" / relative))
     found.add("dragoman/model/bundles/en-de/README.md")  # the model's card
     return {name for name in found if not name.startswith("dragoman/server/deploy/")}

@@ -138,7 +138,7 @@ function place(range) {
   const { left, bottom, top } = range.getBoundingClientRect();
   const { offsetWidth, offsetHeight } = menu;
   const isBelow = bottom + offsetHeight + 8 < innerHeight || top < offsetHeight;
-  menu.style.setProperty("left", `${Math.max(8, Math.min(left, document.documentElement.clientWidth - offsetWidth - 12))}px`);
+  menu.style.setProperty("left", `${Math.max(8, Math.min(left, document.body.clientWidth - offsetWidth - 12))}px`);
   menu.style.setProperty("top", `${isBelow ? bottom + 6 : top - offsetHeight - 6}px`);
 }
 

@@ -72,7 +72,7 @@ export function startMarks() {
   find("doubts").addEventListener("click", () => {
     const { left, top } = find("doubts").getBoundingClientRect();
     list.showPopover();
-    list.style.setProperty("left", `${Math.max(8, Math.min(left, document.documentElement.clientWidth - list.offsetWidth - 12))}px`);
+    list.style.setProperty("left", `${Math.max(8, Math.min(left, document.body.clientWidth - list.offsetWidth - 12))}px`);
     list.style.setProperty("top", `${Math.max(8, top - list.offsetHeight - 8)}px`);
   });
 }
