@@ -127,9 +127,11 @@ class Explainer:
             max_target_length=architecture.max_target_length,
         )
         read = (shape.start_id, *pair.frame.target, *pair.target_ids)
-        for side, ids in (("source", pair.source_ids), ("target", read)):
+        for side, name, ids in (("source", "text", pair.source_ids), ("target", "translation", read)):
             if len(ids) > MAX_PIECES:
-                raise InvalidInputError(f"{side}: has {len(ids)} pieces, but at most {MAX_PIECES} can be shown")
+                raise InvalidInputError(
+                    f"{side}: the {name} has {len(ids)} pieces, but at most {MAX_PIECES} can be shown"
+                )
         found = trace(architecture, self._weights, pair.source_ids, read)
         written = (*read[1:], shape.eos_id)
         return Explanation(

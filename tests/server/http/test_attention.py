@@ -47,7 +47,7 @@ def test_a_pair_is_explained() -> None:
         ({"source": ""}, 400, "the source is blank: there is nothing to score"),
         ({"source": 1}, 400, "source: must be a string"),
         ({"target": "\ud800"}, 400, "target: is no text: half a surrogate pair at character 0"),
-        ({"target": 200 * "Hund "}, 400, "target: has 201 pieces, but at most 100 can be shown"),
+        ({"target": 200 * "Hund "}, 400, "target: the translation has 201 pieces, but at most 100 can be shown"),
         ({"targetLanguageCode": ""}, 400, "target_language_code: is empty; name the language to translate into"),
         ({"targetLanguageCode": "fr"}, 404, 'target_language_code: nothing translates into "fr"; there is de, en'),
         ({"model": "other"}, 404, 'model: there is no "other"; there is en-de'),

@@ -56,8 +56,8 @@ def test_fields_are_plain_numbers_of_every_head(explainer: Explainer) -> None:
     [
         (" ", "Hund", "the source is blank"),
         ("dog", "", "the target is blank"),
-        (MAX_PIECES * "dog ", "Hund", "source: has 102 pieces, but at most 100 can be shown"),
-        ("dog", MAX_PIECES * "Hund ", "target: has 101 pieces, but at most 100 can be shown"),
+        (MAX_PIECES * "dog ", "Hund", "source: the text has 102 pieces, but at most 100 can be shown"),
+        ("dog", MAX_PIECES * "Hund ", "target: the translation has 101 pieces, but at most 100 can be shown"),
     ],
 )
 def test_what_cannot_be_shown_is_refused(explainer: Explainer, source: str, target: str, message: str) -> None:
