@@ -8,6 +8,7 @@ codec.json       `CodecConfig`: special ids, framing, the languages' pieces
 """
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -31,6 +32,7 @@ MAX_REMEMBERED = 1024
 """Texts of pieces that are remembered."""
 
 _SPACE = "▁"
+_CONTROL = re.compile("[\\x00-\\x1f\\x7f]")
 _CONTROLS = frozenset(f"<0x{byte:02X}>" for byte in (*range(0x20), 0x7F))
 
 
@@ -100,17 +102,21 @@ class ForeignSide:
                 self._processor = sentencepiece.SentencePieceProcessor(model_proto=serialized)
             except RuntimeError as error:
                 raise InvalidInputError(f"{prefix}not a SentencePiece model") from error
-        models: list[str] = []
-        if self._processor is not None:
-            models = self._processor.id_to_piece(list(range(self._processor.get_piece_size())))
-        elif pieces is None:
+        # Without a list, all is left to the model: copies of its pieces would take as much memory as the model.
+        self._pieces, self._ids = None if pieces is None else list(pieces), dict[str, int]()
+        self._from_model: list[int] | None = None
+        if self._pieces is not None:
+            for piece_id, piece in enumerate(self._pieces):
+                self._ids.setdefault(piece, piece_id)
+            self._from_model = [self._ids.get(piece, unk_id) for piece in self._model_pieces()]
+            self.size = len(self._pieces)
+        elif self._processor is None:
             raise InvalidInputError(f"{prefix}has neither a SentencePiece model nor a list of pieces")
-        self._pieces = models if pieces is None else list(pieces)
-        self._ids = {piece: piece_id for piece_id, piece in reversed(list(enumerate(self._pieces)))}
+        else:
+            self.size = int(self._processor.get_piece_size())
         self.unk_id, self.reserved = unk_id, frozenset(reserved)
-        if beyond := [piece for piece in (unk_id, *self.reserved) if not 0 <= piece < len(self._pieces)]:
-            raise InvalidInputError(f"{prefix}has {len(self._pieces)} pieces, but none with the id {beyond[0]}")
-        self._from_model = None if pieces is None else [self._ids.get(piece, unk_id) for piece in models]
+        if beyond := [piece for piece in (unk_id, *self.reserved) if not 0 <= piece < self.size]:
+            raise InvalidInputError(f"{prefix}has {self.size} pieces, but none with the id {beyond[0]}")
         self._decode = lru_cache(MAX_REMEMBERED)(self._join)
 
     @property
@@ -118,9 +124,12 @@ class ForeignSide:
         """What distinguishes it from other vocabularies."""
         return (self.model or b"") + (json.dumps(self._pieces).encode() if self.has_own_pieces else b"")
 
-    @property
-    def size(self) -> int:
-        return len(self._pieces)
+    def _model_pieces(self) -> list[str]:
+        """Those of the model, by its ids."""
+        if self._processor is None:
+            return []
+        pieces: list[str] = self._processor.id_to_piece(list(range(self._processor.get_piece_size())))
+        return pieces
 
     def encode(self, text: str) -> list[int]:
         """See `Side`."""
@@ -148,28 +157,39 @@ class ForeignSide:
         return [self._join(ids) for ids in sequences]
 
     def _join(self, ids: Sequence[int]) -> str:
-        pieces = [self._pieces[piece_id] for piece_id in ids if piece_id not in self.reserved]
+        pieces = self._written([piece_id for piece_id in ids if piece_id not in self.reserved])
         if self._processor is None:
             return " ".join(pieces)
         return str(self._processor.decode(pieces)) if pieces else ""
 
     def pieces(self, ids: Sequence[int]) -> tuple[str, ...]:
         """See `Side`."""
+        written = self._written(ids)
         if self._processor is None:
             return tuple(
                 [
-                    self._pieces[piece_id] if piece_id in self.reserved else _SPACE + self._pieces[piece_id]
-                    for piece_id in ids
+                    piece if piece_id in self.reserved else _SPACE + piece
+                    for piece_id, piece in zip(ids, written, strict=True)
                 ]
             )
-        return tuple([self._pieces[piece_id] for piece_id in ids])
+        return tuple(written)
+
+    def _written(self, ids: Sequence[int]) -> list[str]:
+        """Pieces as their toolkit writes them."""
+        if self._pieces is not None:
+            return [self._pieces[piece_id] for piece_id in ids]
+        pieces: list[str] = self._processor.id_to_piece([*ids]) if self._processor is not None and len(ids) else []
+        return pieces
 
     def own_pieces(self) -> list[str]:
         """All pieces as their toolkit writes them, by id."""
-        return list(self._pieces)
+        return self._model_pieces() if self._pieces is None else list(self._pieces)
 
     def piece_id(self, piece: str) -> int | None:
         """See `Side`."""
+        if self._pieces is None and self._processor is not None:
+            known = int(self._processor.piece_to_id(_without_surrogates(piece)))
+            return known if self._written([known]) == [piece] else None
         found = self._ids.get(piece)
         if found is None and self._processor is None:
             found = self._ids.get(piece.removeprefix(_SPACE))
@@ -185,16 +205,17 @@ class ForeignSide:
 
     def unprintable_ids(self) -> frozenset[int]:
         """Ids that no translation may contain: reserved ones, the unknown piece and those of control characters."""
-        controls = {piece_id for piece, piece_id in self._ids.items() if piece in _CONTROLS or _has_control(piece)}
+        pieces = self.own_pieces()
+        controls = {piece_id for piece_id, piece in enumerate(pieces) if piece in _CONTROLS or _CONTROL.search(piece)}
         if self._processor is not None:
-            names = self._processor.id_to_piece(
-                [
-                    number
-                    for number in range(self._processor.get_piece_size())
-                    if self._processor.is_control(number) or self._processor.is_unused(number)
-                ]
-            )
-            controls |= {self._ids[piece] for piece in names if piece in self._ids}
+            numbers = list(range(self._processor.get_piece_size()))
+            kinds = zip(self._processor.is_control(numbers), self._processor.is_unused(numbers), strict=True)
+            silent = [number for number, kind in enumerate(kinds) if any(kind)]
+            if self._pieces is None:
+                controls.update(silent)
+            else:
+                names = self._processor.id_to_piece(silent) if silent else []
+                controls |= {self._ids[piece] for piece in names if piece in self._ids}
         return self.reserved | controls | {self.unk_id}
 
 
@@ -205,7 +226,7 @@ class ForeignVocabulary:
         """Raises InvalidInputError for a framing with a piece that does not exist."""
         self.source, self.target, self.config = source, target, config
         self.joint = config.joint
-        if config.joint and source.own_pieces() != target.own_pieces():
+        if config.joint and source is not target and source.own_pieces() != target.own_pieces():
             raise InvalidInputError("joint = true, but source and target have different pieces")
         self.shape = VocabularyShape(
             source_size=source.size,
@@ -269,11 +290,10 @@ def read_foreign_vocabulary(folder: Path, read_file: Callable[[Path], bytes]) ->
     """The vocabulary in a folder. Raises what read_file raises, and InvalidInputError that names a damaged file."""
     path = folder / CODEC_FILE
     config = read_table(CodecConfig, read_file(path), path)
-    sides = [_read_side(folder, side, read_file) for side in (config.source, config.target)]
-    if config.source == config.target:
-        sides[1] = sides[0]
+    source = _read_side(folder, config.source, read_file)
+    target = source if config.source == config.target else _read_side(folder, config.target, read_file)
     try:
-        return ForeignVocabulary(sides[0], sides[1], config)
+        return ForeignVocabulary(source, target, config)
     except (InvalidInputError, ValueError) as error:
         raise InvalidInputError(f"{path}: {error}") from error
 
@@ -346,10 +366,6 @@ def make_foreign_vocabulary(
 
 def _as_json(content: object) -> bytes:
     return (json.dumps(content, ensure_ascii=False, indent=None if isinstance(content, list) else 2) + "\n").encode()
-
-
-def _has_control(piece: str) -> bool:
-    return any(character < " " or character == "\x7f" for character in piece)
 
 
 def _without_surrogates(text: str) -> str:

@@ -5,20 +5,43 @@ ascending uint32: "de" those that the model learnt to translate, "de names", "de
 `KnownWords`. One of 40,000 unknown words is taken for a known one.
 """
 
-from collections.abc import Iterable, Mapping
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from zlib import crc32
 
 import numpy as np
-from safetensors import SafetensorError
-from safetensors.numpy import load, save
+from numpy.typing import NDArray
+from safetensors.numpy import save
 
 from dragoman.model.bundle import read_file
 from dragoman.model.errors import InvalidInputError
 from dragoman.model.files import write_atomically
+from dragoman.model.weights import view_tensors
 
 WORDS_FILE = "words.safetensors"
+
+
+class _Digests(Set[int]):
+    """Numbers in an array. A set of Python's takes ten times the memory and as long to make as a sentence to
+    translate."""
+
+    def __init__(self, numbers: NDArray[np.uint32]) -> None:
+        is_ascending = bool((numbers[1:] > numbers[:-1]).all())
+        self._numbers = (numbers if is_ascending else np.unique(numbers)).data
+
+    def __contains__(self, number: object) -> bool:
+        if not isinstance(number, int):
+            return False
+        place = bisect_left(self._numbers, number)
+        return place < len(self._numbers) and self._numbers[place] == number
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._numbers)
+
+    def __len__(self) -> int:
+        return len(self._numbers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +55,10 @@ class KnownWords:
     phrases: of pairs of words that both begin with a capital there and are translated, such as "prime minister".
     """
 
-    digests: Mapping[str, frozenset[int]]
-    names: Mapping[str, frozenset[int]] = field(default_factory=dict)
-    proper: Mapping[str, frozenset[int]] = field(default_factory=dict)
-    phrases: Mapping[str, frozenset[int]] = field(default_factory=dict)
+    digests: Mapping[str, Set[int]]
+    names: Mapping[str, Set[int]] = field(default_factory=dict)
+    proper: Mapping[str, Set[int]] = field(default_factory=dict)
+    phrases: Mapping[str, Set[int]] = field(default_factory=dict)
 
     def has(self, language: str) -> bool:
         """Whether the words of a language are known at all."""
@@ -109,16 +132,16 @@ def read_known_words(folder: Path) -> KnownWords:
     if not path.exists():
         return NO_KNOWN_WORDS
     try:
-        arrays = load(read_file(path))
-    except SafetensorError as error:
+        arrays = view_tensors(read_file(path))
+    except ValueError as error:
         raise InvalidInputError(f"{path}: no safetensors file: {error}") from error
     if any(array.dtype != np.uint32 or array.ndim != 1 for array in arrays.values()):
         raise InvalidInputError(f"{path}: must have one list of 32-bit numbers for each language")
-    kinds: dict[str, dict[str, frozenset[int]]] = {kind: {} for kind in ("", *_KINDS)}
+    kinds: dict[str, dict[str, Set[int]]] = {kind: {} for kind in ("", *_KINDS)}
     for key, array in arrays.items():
         language, _, kind = key.partition(" ")
         if kind in kinds:
-            kinds[kind][language] = frozenset(array.tolist())
+            kinds[kind][language] = _Digests(array)
     return KnownWords(*kinds.values())
 
 

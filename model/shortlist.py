@@ -15,36 +15,42 @@ en→de.pieces   ids, ascending for each source piece; uint16 where that suffice
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.numpy import load, save
+from safetensors.numpy import save
 
 from dragoman.model.bundle import BundleConfig, read_file
 from dragoman.model.codec import Codec
 from dragoman.model.config import Direction, VocabularyShape
 from dragoman.model.errors import InvalidInputError, NotFoundError
 from dragoman.model.files import write_atomically
+from dragoman.model.weights import UnknownKindError, view_tensors
 
 SHORTLIST_FILE = "shortlist.safetensors"
 ARRAYS = ("always", "offsets", "pieces")
+
+
+Ids = NDArray[np.integer]
 
 
 @dataclass(frozen=True, slots=True)
 class CandidateLists:
     """One direction's candidates.
 
-    always:  [A] int64, target pieces that are always possible, ascending, the end of sentence among them.
-    offsets: [source pieces + 1] int64, ascending from 0.
-    pieces:  [offsets[-1]] int64: the candidates of source piece s are pieces[offsets[s] : offsets[s + 1]], ascending.
+    Arrays of any integers.
+
+    always:  [A] target pieces that are always possible, ascending, the end of sentence among them.
+    offsets: [source pieces + 1] ascending from 0.
+    pieces:  [offsets[-1]] the candidates of source piece s are pieces[offsets[s] : offsets[s + 1]], ascending.
     """
 
-    always: NDArray[np.int64]
-    offsets: NDArray[np.int64]
-    pieces: NDArray[np.int64]
+    always: Ids
+    offsets: Ids
+    pieces: Ids
 
-    def of(self, source_piece: int) -> NDArray[np.int64]:
+    def of(self, source_piece: int) -> Ids:
         """The candidates of a source piece."""
         return self.pieces[self.offsets[source_piece] : self.offsets[source_piece + 1]]
 
@@ -56,7 +62,7 @@ class CandidateLists:
             raise ValueError(
                 f"it has lists for {len(self.offsets) - 1} source pieces, but the vocabulary has {shape.source_size}"
             )
-        if self.offsets[0] != 0 or self.offsets[-1] != len(self.pieces) or (np.diff(self.offsets) < 0).any():
+        if self.offsets[0] != 0 or self.offsets[-1] != len(self.pieces) or (self.offsets[1:] < self.offsets[:-1]).any():
             raise ValueError("its offsets do not divide its pieces")
         for ids in (self.always, self.pieces):
             if len(ids) and not 0 <= int(ids.min()) <= int(ids.max()) < shape.target_size:
@@ -75,8 +81,8 @@ class Shortlist:
         self.lists = dict(lists)
         self.shape = shape
         self._masks = {direction: _mask(candidates.always, shape) for direction, candidates in lists.items()}
-        # Plain lists are faster to look into one by one than arrays.
-        self._offsets = {direction: candidates.offsets.tolist() for direction, candidates in lists.items()}
+        # A view is faster to look into number by number than an array.
+        self._offsets = {direction: candidates.offsets.data for direction, candidates in lists.items()}
 
     def allowed_ids(self, source_ids: Sequence[int], direction: Direction) -> NDArray[np.int32]:
         """The target pieces, ascending, that the translation of a sentence may consist of.
@@ -110,7 +116,7 @@ class Shortlist:
         return save(arrays)
 
 
-def _mask(ids: NDArray[np.int64], shape: VocabularyShape) -> NDArray[np.bool_]:
+def _mask(ids: Ids, shape: VocabularyShape) -> NDArray[np.bool_]:
     """[target pieces] True at the ids."""
     mask = np.zeros(shape.target_size, dtype=np.bool_)
     mask[ids] = True
@@ -128,26 +134,29 @@ def read_shortlist(folder: Path, info: BundleConfig) -> Shortlist:
     path = folder / SHORTLIST_FILE
     if not has_shortlist(folder):
         raise InvalidInputError(f"{path}: the bundle has no shortlist; `dragoman shortlist` learns one")
+    content = read_file(path)
     try:
-        return Shortlist(_split(load(read_file(path))), info.vocabulary)
-    except SafetensorError as error:
+        arrays = view_tensors(content)
+    except UnknownKindError as error:
+        raise InvalidInputError(f"{path}: holds numbers of the type {error}") from error
+    except ValueError as error:
         raise InvalidInputError(f"{path}: damaged or cut short: {error}") from error
-    except KeyError as error:  # numpy has no such type
-        raise InvalidInputError(f"{path}: holds numbers of the type {error.args[0]}") from error
+    try:
+        return Shortlist(_split(arrays), info.vocabulary)
     except ValueError as error:
         raise InvalidInputError(f"{path}: {error}") from error
 
 
-def _split(arrays: Mapping[str, NDArray[np.generic]]) -> dict[Direction, CandidateLists]:
+def _split(arrays: Mapping[str, NDArray[Any]]) -> dict[Direction, CandidateLists]:
     """By direction. Raises ValueError if an array is missing, has an unknown name or does not hold integers."""
     lists = {}
     for name in sorted({name.rpartition(".")[0] for name in arrays}):
-        parts = {}
+        parts: dict[str, Ids] = {}
         for part in ARRAYS:
             array = arrays.get(f"{name}.{part}")
             if array is None or array.dtype.kind not in "iu":
                 raise ValueError(f"{name}.{part} must be there and hold integers")
-            parts[part] = array.astype(np.int64)
+            parts[part] = array
         try:
             lists[Direction.parse(name)] = CandidateLists(**parts)
         except InvalidInputError as error:
@@ -170,7 +179,7 @@ def write_vmap(path: Path, shortlist: Shortlist, direction: Direction, vocabular
     source_pieces = vocabulary.source.pieces(range(vocabulary.source.size))
     target_pieces = vocabulary.target.pieces(range(vocabulary.target.size))
 
-    def line(key: str, ids: NDArray[np.int64]) -> str:
+    def line(key: str, ids: Ids) -> str:
         return f"{key}\t{' '.join(target_pieces[piece] for piece in ids)}\n"
 
     lines = [line("", candidates.always)]

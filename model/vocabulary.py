@@ -122,10 +122,11 @@ class PieceModel:
         if self._unprintable is None:
             processor = self._processor
             controls = {f"<0x{byte:02X}>" for byte in (*range(0x20), 0x7F)}
+            reserved = processor.is_control(list(range(self.size)))
             self._unprintable = [
                 piece_id
                 for piece_id, piece in enumerate(self._pieces)
-                if (processor.is_control(piece_id) and piece_id != _EOS_ID)
+                if (reserved[piece_id] and piece_id != _EOS_ID)
                 or piece_id == _UNK_ID
                 or (piece in controls and processor.is_byte(piece_id))
             ]

@@ -13,6 +13,7 @@ A bundle is made of an architecture, a codec and named arrays like this:
 `describe_parameters` lists the names and shapes.
 """
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,8 +22,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.numpy import load, save
+from safetensors.numpy import save
 
 from dragoman.model.bundle import WEIGHTS_FILE, BundleConfig, Storage, read_file
 from dragoman.model.config import ArchitectureConfig, VocabularyShape
@@ -33,6 +33,16 @@ SCALE_SUFFIX = ".scale"
 
 _DESCRIPTION_BYTES = 4096
 """Bytes allowed for a tensor's entry in a safetensors header, its scales' included: many times what it takes."""
+
+
+_METADATA = "__metadata__"
+"""The entry of a header that is no array."""
+
+_KINDS = {
+    "BOOL": "?", "U8": "u1", "I8": "i1", "U16": "<u2", "I16": "<i2", "F16": "<f2", "U32": "<u4", "I32": "<i4",
+    "F32": "<f4", "U64": "<u8", "I64": "<i8", "F64": "<f8",
+}  # fmt: skip
+"""NumPy's names of safetensors' kinds of numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +76,13 @@ def read_weights(folder: Path, info: BundleConfig) -> dict[str, StoredTensor]:
 def parse_weights(content: bytes, info: BundleConfig, path: Path) -> dict[str, StoredTensor]:
     """See `read_weights`. content: of a safetensors file; path: its name in errors."""
     try:
-        tensors = load(content)
-    except (SafetensorError, ValueError) as error:
-        raise InvalidInputError(f"{path}: damaged or cut short: {error}") from error
-    except KeyError as error:  # bfloat16 is the likely one
-        kind = error.args[0]
+        tensors = view_tensors(content)
+    except UnknownKindError as error:  # bfloat16 is the likely one
         raise InvalidInputError(
-            f"{path}: holds numbers of the kind {kind}; float32, float16 or int8 are due"
+            f"{path}: holds numbers of the kind {error}; float32, float16 or int8 are due"
         ) from error
+    except ValueError as error:
+        raise InvalidInputError(f"{path}: damaged or cut short: {error}") from error
     parameters = describe_parameters(info.architecture, info.vocabulary)
     found = {
         parameter.name: _stored(tensors, parameter, path)
@@ -81,6 +90,48 @@ def parse_weights(content: bytes, info: BundleConfig, path: Path) -> dict[str, S
         if parameter.stored_as == parameter.name
     }
     return {parameter.name: found[parameter.stored_as] for parameter in parameters}
+
+
+class UnknownKindError(ValueError):
+    """A kind of numbers that NumPy has not."""
+
+
+def view_tensors(content: bytes) -> dict[str, NDArray[Any]]:
+    """The arrays of a safetensors file by name, as views of its content: safetensors' own reader copies each one.
+
+    Raises ValueError if it is damaged, UnknownKindError for a kind of numbers that NumPy has not.
+    """
+    start = 8 + int.from_bytes(content[:8], "little")
+    if len(content) < 8 or start > len(content):
+        raise ValueError("its header is longer than the file")
+    try:
+        header = json.loads(content[8:start])
+    except RecursionError as error:
+        raise ValueError("its header is no table") from error
+    if not isinstance(header, dict):
+        raise ValueError("its header is no table")
+    views = {name: _view(content, start, name, entry) for name, entry in header.items() if name != _METADATA}
+    if sum(view.nbytes for view in views.values()) != len(content) - start:
+        raise ValueError("its arrays are not all of its content")
+    return views
+
+
+def _view(content: bytes, start: int, name: str, entry: Any) -> NDArray[Any]:
+    try:
+        kind, shape, (first, last) = entry["dtype"], tuple(entry["shape"]), entry["data_offsets"]
+        if kind not in _KINDS:
+            raise UnknownKindError(kind)
+        dtype, count = np.dtype(_KINDS[kind]), math.prod(shape)
+        if (
+            not 0 <= first <= last <= len(content) - start
+            or last - first != count * dtype.itemsize
+            or min(shape, default=0) < 0
+        ):
+            raise ValueError(f"{name} reaches beyond the file, or has another size than its shape")
+        array = np.frombuffer(content, dtype, count, start + first).reshape(shape)
+    except (TypeError, LookupError, OverflowError) as error:
+        raise ValueError(f"{name} is not described as it should be") from error
+    return np.require(array, requirements="A")
 
 
 def pack_tensors(

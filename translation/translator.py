@@ -1,6 +1,6 @@
 """From text to text with one model's vocabulary and engine. Imports no torch, though the decoder may."""
 
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -42,7 +42,7 @@ class Translator:
         vocabulary: Codec,
         engine: AnyEngine,
         *,
-        revision: str = "",
+        revision: str | Callable[[], str] = "",
         shortlist: Shortlist | None = None,
         known_words: KnownWords = NO_KNOWN_WORDS,
     ) -> None:
@@ -53,7 +53,7 @@ class Translator:
         self.info = info
         self.vocabulary = vocabulary
         self.engine = engine
-        self.revision = revision
+        self._revision = revision
         self.is_streaming = False
         self._preparer = Preparer(
             vocabulary,
@@ -133,10 +133,17 @@ class Translator:
             model.info,
             model.vocabulary,
             engine,
-            revision=model.revision,
+            revision=lambda: model.revision,
             shortlist=model.shortlist,
             known_words=model.known_words,
         )
+
+    @property
+    def revision(self) -> str:
+        """Distinguishes these weights from others of the same name; computed when it is asked for."""
+        if not isinstance(self._revision, str):
+            self._revision = self._revision()
+        return self._revision
 
     @property
     def name(self) -> str:

@@ -135,7 +135,7 @@ def translate_documents(
                 with open_output(output) as stream:
                     stream.write(document.render(found))
                 continue
-            parameters = plain.parameters | {
+            parameters = plain.find_parameters() | {
                 "format": arguments.document_format,
                 "columns": ",".join(arguments.columns),
                 "fuzzy": arguments.mark_fuzzy,

@@ -54,7 +54,7 @@ def translate_file(source: "TranslationSource", job: FileJob) -> None:
             job.input_path,
             job.output_path,
             source.translate_stream,
-            parameters=source.parameters | written,
+            parameters=source.find_parameters() | written,
             write=write,
             overwrite=job.overwrite,
             columns=columns,

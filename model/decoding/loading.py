@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -55,24 +55,35 @@ def device_of_replica(device: str, number: int) -> str:
     return f"{device}:{number % count}" if count else device
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class OpenedModel:
     """A model without its weights: one bundle, or an ensemble as if it were one.
 
-    folders:          of the bundles, absolute.
-    weights_revision: see `bundle_revision`.
-    revision:         weights_revision, combined with those of the shortlist and the known words if there are any.
-    known_words:      those of the first bundle.
+    folders:     of the bundles, absolute.
+    known_words: those of the first bundle.
     """
 
     folders: tuple[Path, ...]
     infos: tuple[BundleConfig, ...]
     info: BundleConfig
     vocabulary: Codec
-    weights_revision: str
-    revision: str
     shortlist: Shortlist | None = None
     known_words: KnownWords = NO_KNOWN_WORDS
+
+    @cached_property
+    def weights_revision(self) -> str:
+        """See `bundle_revision`. Computed when it is asked for: that takes as long as reading the weights."""
+        return _combine_revisions(self._weights_revisions)
+
+    @cached_property
+    def revision(self) -> str:
+        """The weights' revision, combined with those of the shortlist and the known words if there are any."""
+        more = [SHORTLIST_FILE] * (self.shortlist is not None) + [WORDS_FILE] * (self.known_words != NO_KNOWN_WORDS)
+        return _combine_revisions([*self._weights_revisions, *(file_revision(self.folders[0] / name) for name in more)])
+
+    @cached_property
+    def _weights_revisions(self) -> list[str]:
+        return [bundle_revision(folder) for folder in self.folders]
 
     def load_decoder(
         self, *, precision: Precision = "auto", device: str = "cpu", max_slots: int = DEFAULT_SLOTS
@@ -109,19 +120,9 @@ def open_model(names_or_paths: Sequence[str | Path], *, use_shortlist: bool = Fa
         if other.files() != vocabularies[0].files():
             raise InvalidInputError(f"{folders[0]} and {folder} have different vocabularies: they do not go together")
     info = infos[0] if len(infos) == 1 else _ensemble_info(folders, infos)
-    revisions = [bundle_revision(folder) for folder in folders]
-    weights_revision = _combine_revisions(revisions)
-    shortlist = None
-    if use_shortlist:
-        shortlist = read_shortlist(folders[0], infos[0])
-        revisions.append(file_revision(folders[0] / SHORTLIST_FILE))
+    shortlist = read_shortlist(folders[0], infos[0]) if use_shortlist else None
     known_words = read_known_words(folders[0])
-    if known_words != NO_KNOWN_WORDS:
-        revisions.append(file_revision(folders[0] / WORDS_FILE))
-    revision = _combine_revisions(revisions)
-    return OpenedModel(
-        tuple(folders), tuple(infos), info, vocabularies[0], weights_revision, revision, shortlist, known_words
-    )
+    return OpenedModel(tuple(folders), tuple(infos), info, vocabularies[0], shortlist, known_words)
 
 
 def _combine_revisions(revisions: Sequence[str]) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import torch
 
 from dragoman.model.bundle import BundleConfig, Storage
@@ -43,7 +44,8 @@ def make_network(tensors: Mapping[str, StoredTensor], info: BundleConfig) -> Tra
     network = Transformer(info.architecture, info.vocabulary)
     with torch.no_grad():
         for name, parameter in network.named_parameters():
-            parameter.copy_(torch.from_numpy(tensors[name].as_floats()))
+            values = np.require(tensors[name].as_floats(), requirements="W")  # torch warns of others
+            parameter.copy_(torch.from_numpy(values))
     return network.eval()
 
 

@@ -64,6 +64,6 @@ def remote_source(server: str, model: str | None, task: Task) -> Iterator[Transl
         parameters |= {"revisions": json.dumps(revisions, sort_keys=True)}
         yield TranslationSource(
             lambda texts: client.translate_stream(texts, task.to, revisions=revisions, **search),
-            parameters,
+            lambda: parameters,
             task.source_language or "",
         )

@@ -1,6 +1,7 @@
 """The weights as NumPy arrays: the same numbers and shapes as the network's, read without torch. How damage is told is
 tested in test_storage.py, where the network itself is read by the same module."""
 
+import json
 import shutil
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
+from safetensors import numpy as safetensors_numpy
 from safetensors.torch import save
 
 from dragoman.model.bundle import WEIGHTS_FILE, BundleConfig, Storage, read_config
@@ -30,6 +32,7 @@ from dragoman.model.weights import (
     parse_weights,
     quantize,
     read_weights,
+    view_tensors,
 )
 
 ROOT = Path(__file__).parents[2]
@@ -228,3 +231,46 @@ def test_numbers_of_a_kind_that_numpy_lacks_are_told(tiny_bundle: Path, tmp_path
     (folder / WEIGHTS_FILE).write_bytes(save({"source_embedding.weight": torch.zeros(2, 2).bfloat16()}))
     with pytest.raises(InvalidInputError, match=r"weights\.safetensors: holds numbers of the kind BF16"):
         read_weights(folder, read_config(folder))
+
+
+def safetensors_of(header: object, data: bytes = bytes(8)) -> bytes:
+    text = header if isinstance(header, bytes) else json.dumps(header).encode()
+    return len(text).to_bytes(8, "little") + text + data
+
+
+def test_views_are_what_safetensors_reads() -> None:
+    arrays = {"a": np.arange(6, dtype=np.int8).reshape(2, 3), "b": np.zeros((0, 4), np.float32), "c": np.array(2.5)}
+    content = safetensors_numpy.save(arrays, {"format": "pt"})
+    views = view_tensors(content)
+    assert views.keys() == arrays.keys()
+    for name, array in safetensors_numpy.load(content).items():
+        assert views[name].dtype == array.dtype
+        assert_array_equal(views[name], array)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        bytes(7),
+        (1 << 62).to_bytes(8, "little"),
+        safetensors_of(b"{"),
+        safetensors_of(b"\xff"),
+        safetensors_of([]),
+        safetensors_of({"a": []}),
+        safetensors_of({"a": {"dtype": "F32", "shape": [2]}}),
+        safetensors_of({"a": {"dtype": "F32", "shape": [2], "data_offsets": [0, 4]}}),
+        safetensors_of({"a": {"dtype": "F32", "shape": [2], "data_offsets": [4, 12]}}),
+        safetensors_of({"a": {"dtype": "F32", "shape": [2], "data_offsets": [-8, 0]}}),
+        safetensors_of({"a": {"dtype": "F32", "shape": [-1, -2], "data_offsets": [0, 8]}}),
+        safetensors_of({"a": {"dtype": "F32", "shape": ["2"], "data_offsets": [0, 8]}}),
+        safetensors_of({"a": {"dtype": "F32", "shape": [1.0, 2], "data_offsets": [0, 8]}}),
+        safetensors_of({"a": {"dtype": "F32", "shape": [1 << 70], "data_offsets": [0, 1 << 72]}}),
+        safetensors_of({"a": {"dtype": "BF16", "shape": [4], "data_offsets": [0, 8]}}),
+        safetensors_of({"a": {"dtype": ["F32"], "shape": [2], "data_offsets": [0, 8]}}),
+        safetensors_of(b"[" * 100_000),
+    ],
+)
+def test_no_view_reaches_beyond_a_damaged_file(content: bytes) -> None:
+    with pytest.raises(ValueError, match=r"header|described|size|beyond|BF16|column|utf-8"):
+        view_tensors(content)

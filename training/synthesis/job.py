@@ -138,7 +138,7 @@ class Synthesis:
                 input_path,
                 self._files.provenance,
                 self._source.translate_stream,
-                parameters=self._source.parameters,
+                parameters=self._source.find_parameters(),
                 write=write_record,
                 overwrite=True,  # `prepare` has refused outputs that may not be replaced
                 make_output=make_output,
@@ -157,7 +157,7 @@ class Synthesis:
             checksums = [output.finish(overwrite=self._overwrite) for output in (source, target)]
         provenance = {
             "bundles": self._bundles,
-            "translation": self._source.parameters,
+            "translation": self._source.find_parameters(),
             "filters": asdict(self._filters),
             "keep": self._chooser.keep,
             "tokenize": self._chooser.tokenize if self._chooser.keep == "nearest" else None,

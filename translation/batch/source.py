@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -59,11 +60,11 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class TranslationSource:
-    """parameters: must be unchanged when a job is continued, and between the calls of a job. source_language: empty if
-    it is not known beforehand."""
+    """find_parameters: gives what must be unchanged when a job is continued, and between the calls of a job.
+    source_language: empty if it is not known beforehand."""
 
     translate_stream: TranslateStream
-    parameters: dict[str, Scalar]
+    find_parameters: Callable[[], dict[str, Scalar]]
     source_language: str = ""
 
 
@@ -73,9 +74,11 @@ def local_source(translator: "Translator", task: Task, loaded_with: Parameters) 
     Raises NotFoundError for languages between which the bundle does not translate.
     """
     direction = translator.find_direction(task.source_language, task.to)
-    parameters = task.parameters
-    parameters |= {"model": translator.name, "revision": translator.revision, "direction": str(direction)}
-    parameters |= loaded_with
+
+    def find_parameters() -> dict[str, Scalar]:
+        known = {"model": translator.name, "revision": translator.revision, "direction": str(direction)}
+        return {**task.parameters, **known, **loaded_with}
+
     return TranslationSource(
         lambda texts: translator.stream(
             texts,
@@ -87,6 +90,6 @@ def local_source(translator: "Translator", task: Task, loaded_with: Parameters) 
             localize_figures=task.localize_figures,
             terms=task.terms,
         ),
-        parameters,
+        find_parameters,
         direction.source,
     )

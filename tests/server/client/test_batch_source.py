@@ -24,11 +24,11 @@ def test_a_server_with_the_model_that_is_named_or_all_that_it_has() -> None:
     with running_server(FakeTranslator("one", (EN_DE,)), FakeTranslator("two")) as address:
         with remote_source(address, "one", TASK) as source:
             assert texts_of(source, "a b", "c d") == ["b a", "d c"]
-            assert source.parameters["revisions"] == '{"one": "0123456789abcdef"}'
-            assert (source.parameters["model"], source.parameters["to"]) == ("one", "de")
+            assert source.find_parameters()["revisions"] == '{"one": "0123456789abcdef"}'
+            assert (source.find_parameters()["model"], source.find_parameters()["to"]) == ("one", "de")
         with remote_source(address, None, replace(TASK, to="en", source_language=None)) as source:
             assert texts_of(source, "a b") == ["b a"]
-            assert source.parameters["revisions"] == '{"one": "0123456789abcdef", "two": "0123456789abcdef"}'
+            assert source.find_parameters()["revisions"] == '{"one": "0123456789abcdef", "two": "0123456789abcdef"}'
 
 
 def test_all_options_reach_the_server() -> None:

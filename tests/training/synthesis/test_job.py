@@ -80,7 +80,7 @@ class Workshop:
         parameters: dict[str, Any] | None = None,
         overwrite: bool = False,
     ) -> SynthesisCounts:
-        source = TranslationSource(stream, parameters or {"n_best": 3})
+        source = TranslationSource(stream, lambda: parameters or {"n_best": 3})
         job = Synthesis(
             source, files or self.files, filters, Chooser(keep), bundles=[str(self.bundle)], overwrite=overwrite
         )

@@ -50,6 +50,6 @@ def test_a_local_translator() -> None:
     source = local_source(translator, TASK, {"precision": "int8"})  # type: ignore[arg-type]
     assert [translation.text for translation in source.translate_stream(["a b", "c d"])] == ["b a", "d c"]
     known = {"model": "one", "revision": "0123456789abcdef", "direction": "en→de", "precision": "int8"}
-    assert source.parameters == TASK.parameters | known
+    assert source.find_parameters() == TASK.parameters | known
     with pytest.raises(NotFoundError):
         local_source(translator, replace(TASK, to="xx"), {})  # type: ignore[arg-type]

@@ -164,7 +164,7 @@ private:
         if (!admission.allowed_ids) return;
         slot.allowed_ids.assign(admission.allowed_ids, admission.allowed_ids + admission.num_allowed);
         slot.allowed_output = typename Precision::Matrix(admission.num_allowed, shape_.width());
-        slot.allowed_output.take(weights_->output, weights_->output_rows->rows(), slot.allowed_ids.data());
+        slot.allowed_output.take(weights_->outline, weights_->output_rows->rows(), slot.allowed_ids.data());
         const std::vector<float> nothing(shape_.width(), 0.0f);
         for (int i = admission.num_allowed; i % LANES; ++i)
             slot.allowed_output.set_row(i, nothing.data(), 1.0f, -INFINITE);
@@ -204,7 +204,7 @@ private:
                 const int32_t* next = given[i].target_ids + t;
                 candidates_[row].start(0, nullptr, {}, {next, next + 1}, shape_.eos_id, {});
             }
-        find_candidates<Precision>(space_.inputs, rows.num_rows, weights_->output, nullptr, candidates_.data());
+        find_candidates<Precision>(space_.inputs, rows.num_rows, weights_->output(), nullptr, candidates_.data());
         for (int row = 0; row < rows.num_rows; ++row)
             *log_probs++ = candidates_[row].wanted()[0] - candidates_[row].log_normalizer();
         for (Slot<Precision>& slot : slots) {
@@ -263,7 +263,7 @@ private:
             prepare_states(rows, which, i, end);
             int num_own = 0;
             for (; i < end; ++i) num_own += num_rows(rows, which[i]);
-            find_candidates<Precision>(space_.inputs, num_own, is_whole ? weights_->output : slot.allowed_output,
+            find_candidates<Precision>(space_.inputs, num_own, is_whole ? weights_->output() : slot.allowed_output,
                                        is_whole ? nullptr : slot.allowed_ids.data(), own);
             own += num_own;
         }
@@ -275,7 +275,7 @@ private:
         prepare_states(rows, which, 0, 1);
         const bool is_whole = slot.allowed_ids.empty();
         if (!is_whole) std::fill(results, results + static_cast<size_t>(count) * vocab_size, -INFINITE);
-        const typename Precision::Matrix& matrix = is_whole ? weights_->output : slot.allowed_output;
+        const typename Precision::Matrix& matrix = is_whole ? weights_->output() : slot.allowed_output;
         multiply<Precision>(space_.inputs, count, matrix,
                             [&](int first, int rows_of_tile, int output, int vectors, const Tile& tile) {
                                 const int last = std::min(output + vectors * LANES, matrix.num_outputs);

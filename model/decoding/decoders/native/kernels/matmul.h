@@ -40,15 +40,18 @@ struct Float32 {
         int num_outputs = 0, num_inputs = 0;
 
         Matrix() = default;
-        Matrix(int outputs, int inputs)
+        // is_outline: without the weights, for `take`.
+        Matrix(int outputs, int inputs, bool is_outline = false)
             : num_outputs(outputs), num_inputs(inputs),
-              weights_(static_cast<size_t>(rounded_up(outputs)) * inputs), bias_(rounded_up(outputs)) {}
+              weights_(is_outline ? 0 : static_cast<size_t>(rounded_up(outputs)) * inputs), bias_(rounded_up(outputs)) {}
 
         // Sets one output's weights: factor · row, and its bias.
         void set_row(int output, const float* row, float factor, float bias) {
             for (int i = 0; i < num_inputs; ++i) weights_.data()[place(output, i)] = row[i] * factor;
-            bias_.data()[output] = bias;
+            outline_row(output, row, factor, bias);
         }
+        // What a matrix has of an output besides its weights.
+        void outline_row(int output, const float*, float, float bias) { bias_.data()[output] = bias; }
 
         // Becomes the outputs `ids` of another matrix, whose rows lie one after the other in `rows` as well.
         void take(const Matrix& from, const float* rows, const int32_t* ids) {
@@ -184,21 +187,30 @@ struct Int8 {
         int num_outputs = 0, num_inputs = 0;
 
         Matrix() = default;
-        Matrix(int outputs, int inputs)
+        // is_outline: without the weights, for `take`.
+        Matrix(int outputs, int inputs, bool is_outline = false)
             : num_outputs(outputs), num_inputs(inputs),
-              weights_(static_cast<size_t>(rounded_up(outputs)) * inputs), scales_(rounded_up(outputs)),
+              weights_(is_outline ? 0 : static_cast<size_t>(rounded_up(outputs)) * inputs), scales_(rounded_up(outputs)),
               bias_(rounded_up(outputs)), offsets_(rounded_up(outputs)) {}
 
         // Quantizes one output's weights, factor · row, and sets its bias.
         void set_row(int output, const float* row, float factor, float bias) {
             quantized_.resize(num_inputs);
             const float scale = quantize_weights(row, num_inputs, quantized_.data());
+            set_row(output, quantized_.data(), scale * factor, bias);
+        }
+        // The same of weights that are quantized already: scale · row.
+        void set_row(int output, const int8_t* row, float scale, float bias) {
             int8_t* to = weights_.data() + place(output, 0);
             const int stride = panel_vectors(output / PANEL) * LANES * 4;
+            for (int i = 0; i < num_inputs; i += 4, to += stride) std::memcpy(to, row + i, 4);
+            outline_row(output, row, scale, bias);
+        }
+        // What a matrix has of an output besides its weights.
+        void outline_row(int output, const int8_t* row, float scale, float bias) {
             int32_t total = 0;
-            for (int i = 0; i < num_inputs; ++i) total += quantized_[i];
-            for (int i = 0; i < num_inputs; i += 4, to += stride) std::memcpy(to, &quantized_[i], 4);
-            scales_.data()[output] = scale * factor;
+            for (int i = 0; i < num_inputs; ++i) total += row[i];
+            scales_.data()[output] = scale;
             bias_.data()[output] = bias;
             offsets_.data()[output] = -128 * total;
         }

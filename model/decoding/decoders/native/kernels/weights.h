@@ -2,6 +2,8 @@
 #pragma once
 
 #include <memory>
+#include <mutex>
+#include <numeric>
 #include <set>
 #include <stdexcept>
 #include <string>
@@ -128,6 +130,7 @@ public:
         for (int i = 0; i < width_; i += LANES) store(result + i, fma(load(row + i), splat(factor), load(addend + i)));
     }
     const float* rows() const { return rows_.data(); }
+    float scale(int) const { return 1.0f; }
 
 private:
     int width_;
@@ -138,12 +141,20 @@ template <> class Embedding<Int8> {
 public:
     Embedding(const Tensor& tensor, int width)
         : width_(width), rows_(static_cast<size_t>(tensor.num_rows) * width), scales_(tensor.num_rows) {
+        TensorTable::check_fits(tensor, tensor.num_rows, width);
         std::vector<float> row(width, 0.0f);
         for (int i = 0; i < tensor.num_rows; ++i) {
-            TensorTable::read_row(tensor, i, row.data(), row.size());
-            scales_[i] = Int8::quantize_weights(row.data(), width, &rows_[static_cast<size_t>(i) * width]);
+            int8_t* to = &rows_[static_cast<size_t>(i) * width];
+            if (tensor.bytes) {
+                std::memcpy(to, tensor.bytes + static_cast<size_t>(i) * tensor.num_columns, tensor.num_columns);
+                scales_[i] = tensor.scales[i];
+            } else {
+                TensorTable::read_row(tensor, i, row.data(), row.size());
+                scales_[i] = Int8::quantize_weights(row.data(), width, to);
+            }
         }
     }
+    float scale(int id) const { return scales_[id]; }
     void look_up(int id, float factor, const float* addend, float* result) const {
         const int8_t* row = &rows_[static_cast<size_t>(id) * width_];
         const Vec scale = splat(scales_[id] * factor);
@@ -194,8 +205,8 @@ public:
     std::vector<EncoderLayer<Precision>> encoder;
     std::vector<DecoderLayer<Precision>> decoder;
     LayerNorm encoder_embedding_norm, decoder_embedding_norm, encoder_norm, decoder_norm;  // where there are any
-    Matrix output;
-    std::shared_ptr<Embedding<Precision>> output_rows;  // the same weights, row by row: for shortlists
+    Matrix outline;  // of the output projection
+    std::shared_ptr<Embedding<Precision>> output_rows;  // its weights, row by row
     std::vector<uint8_t> is_forbidden;  // [target vocabulary] 1 for what no hypothesis may hold
 
     // source_positions, target_positions: a row for each position; they may be one tensor.
@@ -241,17 +252,34 @@ public:
             encoder_norm = LayerNorm(table, "encoder_norm", s);
             decoder_norm = LayerNorm(table, "decoder_norm", s);
         }
-        output = Matrix(s.target_vocab_size, s.width());
-        add_rows(output, 0, projection, s.has_output_bias ? &table.at("output_projection.bias") : nullptr);
-        const std::vector<float> nothing(s.width(), 0.0f);
-        for (int i = s.target_vocab_size; i % LANES; ++i) output.set_row(i, nothing.data(), 1.0f, -INFINITE);
+        std::vector<float> biases(s.target_vocab_size, 0.0f);
+        if (s.has_output_bias) TensorTable::read_row(table.at("output_projection.bias"), 0, biases.data(), biases.size());
+        outline = Matrix(s.target_vocab_size, s.width(), true);
+        for (int i = 0; i < s.target_vocab_size; ++i)
+            outline.outline_row(i, output_rows->rows() + static_cast<size_t>(i) * s.width(), output_rows->scale(i), biases[i]);
         table.check_all_used();
+    }
+
+    // The output projection into all pieces, made when it is first needed: with shortlists it never is.
+    const Matrix& output() const {
+        std::call_once(is_output_made_, [this] {
+            std::vector<int32_t> ids(shape.target_vocab_size);
+            std::iota(ids.begin(), ids.end(), 0);
+            Matrix made(shape.target_vocab_size, shape.width());
+            made.take(outline, output_rows->rows(), ids.data());
+            const std::vector<float> nothing(shape.width(), 0.0f);
+            for (int i = shape.target_vocab_size; i % LANES; ++i) made.set_row(i, nothing.data(), 1.0f, -INFINITE);
+            output_ = std::move(made);
+        });
+        return output_;
     }
 
     const float* source_position(int index) const { return &(*source_positions_)[static_cast<size_t>(index) * shape.width()]; }
     const float* target_position(int index) const { return &(*target_positions_)[static_cast<size_t>(index) * shape.width()]; }
 
 private:
+    mutable std::once_flag is_output_made_;
+    mutable Matrix output_;
     std::shared_ptr<std::vector<float>> source_positions_, target_positions_;  // [positions][width]
 
     std::shared_ptr<std::vector<float>> positions(const Tensor& tensor) const {
@@ -262,15 +290,50 @@ private:
         return rows;
     }
 
+    // A row on its way from a tensor into a matrix. What has 8 bits and goes where 8 bits are stays as it is.
+    class Row {
+    public:
+        // Each `group` numbers take `padded` places.
+        Row(int width, int group = 1, int padded = 1)
+            : group_(group), padded_(padded), floats_(width, 0.0f), bytes_(width, 0) {}
+
+        void set(Matrix& matrix, int output, const Tensor& tensor, int row, float factor, float bias) {
+            if (row >= tensor.num_rows || (tensor.num_columns - 1) / group_ * padded_ + group_ > matrix.num_inputs)
+                throw std::invalid_argument("the tensor " + std::string(tensor.name) + " has the wrong shape");
+            const size_t start = static_cast<size_t>(row) * tensor.num_columns;
+            if constexpr (std::is_same_v<Precision, Int8>)
+                if (tensor.bytes) {
+                    spread(tensor.bytes + start, tensor.num_columns, bytes_.data());
+                    return matrix.set_row(output, bytes_.data(), tensor.scales[row] * factor, bias);
+                }
+            if (tensor.floats)
+                spread(tensor.floats + start, tensor.num_columns, floats_.data());
+            else
+                for (int j = 0; j < tensor.num_columns; ++j)
+                    floats_[j / group_ * padded_ + j % group_] = tensor.bytes[start + j] * tensor.scales[row];
+            matrix.set_row(output, floats_.data(), factor, bias);
+        }
+
+    private:
+        int group_, padded_;
+        std::vector<float> floats_;
+        std::vector<int8_t> bytes_;
+
+        template <class Number> void spread(const Number* from, int count, Number* to) const {
+            if (group_ == padded_) std::copy_n(from, count, to);
+            else
+                for (int j = 0; j < count; j += group_)
+                    std::copy_n(from + j, std::min(group_, count - j), to + j / group_ * padded_);
+        }
+    };
+
     // Fills the outputs from `start` on.
     void add_rows(Matrix& matrix, int start, const Tensor& weight, const Tensor* bias) const {
         TensorTable::check_fits(weight, matrix.num_outputs - start, matrix.num_inputs);
-        std::vector<float> row(matrix.num_inputs, 0.0f), biases(weight.num_rows, 0.0f);
+        std::vector<float> biases(weight.num_rows, 0.0f);
         if (bias) TensorTable::read_row(*bias, 0, biases.data(), biases.size());
-        for (int i = 0; i < weight.num_rows; ++i) {
-            TensorTable::read_row(weight, i, row.data(), row.size());
-            matrix.set_row(start + i, row.data(), 1.0f, biases[i]);
-        }
+        Row row(matrix.num_inputs);
+        for (int i = 0; i < weight.num_rows; ++i) row.set(matrix, start + i, weight, i, 1.0f, biases[i]);
     }
 
     // A projection into heads of width d, each of which takes `padded` outputs from `start` on.
@@ -278,12 +341,11 @@ private:
                    float factor) const {
         const Tensor& weight = table.at(name + ".weight");
         TensorTable::check_fits(weight, shape.num_heads * d, shape.d_model);
-        std::vector<float> row(matrix.num_inputs, 0.0f), biases(weight.num_rows);
+        std::vector<float> biases(weight.num_rows);
         TensorTable::read_row(table.at(name + ".bias"), 0, biases.data(), biases.size());
-        for (int i = 0; i < weight.num_rows; ++i) {
-            TensorTable::read_row(weight, i, row.data(), row.size());
-            matrix.set_row(start + i / d * padded + i % d, row.data(), factor, biases[i] * factor);
-        }
+        Row row(matrix.num_inputs);
+        for (int i = 0; i < weight.num_rows; ++i)
+            row.set(matrix, start + i / d * padded + i % d, weight, i, factor, biases[i] * factor);
     }
 
     AttentionWeights<Precision> attention(const TensorTable& table, const std::string& name, bool is_self) const {
@@ -302,13 +364,8 @@ private:
         const Tensor& weight = table.at(name + ".output.weight");
         TensorTable::check_fits(weight, s.d_model, s.num_heads * s.d_value);
         const std::vector<float> bias = table.vector(name + ".output.bias", s.width());
-        std::vector<float> row(weight.num_columns), padded(s.values_width(), 0.0f);
-        for (int i = 0; i < s.d_model; ++i) {
-            TensorTable::read_row(weight, i, row.data(), row.size());
-            for (int j = 0; j < weight.num_columns; ++j)
-                padded[j / s.d_value * s.value_width() + j % s.d_value] = row[j];
-            weights.output.set_row(i, padded.data(), 1.0f, bias[i]);
-        }
+        Row row(s.values_width(), s.d_value, s.value_width());
+        for (int i = 0; i < s.d_model; ++i) row.set(weights.output, i, weight, i, 1.0f, bias[i]);
         return weights;
     }
 
