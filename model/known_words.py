@@ -31,6 +31,10 @@ class _Digests(Set[int]):
         is_ascending = bool((numbers[1:] > numbers[:-1]).all())
         self._numbers = (numbers if is_ascending else np.unique(numbers)).data
 
+    @classmethod
+    def _from_iterable(cls, numbers: Iterable[int]) -> frozenset[int]:  # type: ignore[override]
+        return frozenset(numbers)  # unions and differences are made in training alone
+
     def __contains__(self, number: object) -> bool:
         if not isinstance(number, int):
             return False
@@ -87,9 +91,7 @@ class KnownWords:
     def joined(self, later: "KnownWords") -> "KnownWords":
         """These words and those of a later training, which may have taught to translate what was copied."""
 
-        def unite(
-            ours: Mapping[str, frozenset[int]], theirs: Mapping[str, frozenset[int]]
-        ) -> dict[str, frozenset[int]]:
+        def unite(ours: Mapping[str, Set[int]], theirs: Mapping[str, Set[int]]) -> dict[str, Set[int]]:
             return {key: ours.get(key, frozenset()) | theirs.get(key, frozenset()) for key in {**ours, **theirs}}
 
         still = {key: some - later.digests.get(key, frozenset()) for key, some in self.names.items()}

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -239,7 +239,11 @@ def safetensors_of(header: object, data: bytes = bytes(8)) -> bytes:
 
 
 def test_views_are_what_safetensors_reads() -> None:
-    arrays = {"a": np.arange(6, dtype=np.int8).reshape(2, 3), "b": np.zeros((0, 4), np.float32), "c": np.array(2.5)}
+    arrays: dict[str, Any] = {
+        "a": np.arange(6, dtype=np.int8).reshape(2, 3),
+        "b": np.zeros((0, 4), np.float32),
+        "c": np.array(2.5),
+    }
     content = safetensors_numpy.save(arrays, {"format": "pt"})
     views = view_tensors(content)
     assert views.keys() == arrays.keys()
