@@ -1,5 +1,6 @@
 """The page in a real Chromium, with the bundled model, and with a translator that can be held where that matters."""
 
+import json
 import re
 import shutil
 from collections.abc import Callable, Iterator
@@ -140,6 +141,65 @@ def test_a_word_s_counterpart_lights_up_on_either_side(open_page: Open, address:
     wait_until(page, "[...(CSS.highlights.get('counterpart') ?? [])].join().startsWith('See')")
     page.mouse.move(5, 5)
     wait_until(page, "!CSS.highlights.has('word')")
+
+
+def test_offsets_count_characters_as_the_browser_does_not(open_page: Open, address: str) -> None:
+    page = open_page(address)
+    translate(page, "😀😀 Good morning!", re.compile("Guten Morgen"))
+    page.mouse.move(*page.evaluate(MIDDLE_OF, ["translation", "Morgen"]))
+    wait_until(page, "[...(CSS.highlights.get('counterpart') ?? [])].join() === 'morning!'")
+
+
+def test_doubts_are_marked_where_they_are_and_listed(open_page: Open) -> None:
+    hypothesis = {
+        "text": "Es sind 4 Hunde.",
+        "quality": 0.4,
+        "pieces": ["▁Es", "▁sind", "▁", "4", "▁Hunde", "."],
+        "tokenLogProbs": [-0.1, -0.2, -0.1, -1.5, -0.1, -0.1, -0.1],
+        "warnings": [
+            {
+                "kind": "WARNING_KIND_FIGURE_DIFFERS",
+                "source": {"begin": 10, "end": 11},
+                "target": {"begin": 8, "end": 9},
+            }
+        ],
+        "terms": [{"source": "dogs", "reason": "no room for it"}],
+    }
+    messages = [
+        {"started": {"model": "m", "sourceLanguageCode": "en"}, "unstableText": "Es"},
+        {"stableText": hypothesis["text"], "translation": {"hypotheses": [hypothesis]}},
+    ]
+    events = [f"data: {json.dumps(message)}\n\n" for message in messages]
+    with http_server(FakeTranslator()) as server:
+        page = open_page(server.address)
+        answer = {"content_type": "text/event-stream", "body": "".join([*events, "event: done\ndata: {}\n\n"])}
+        page.route("**/v1/translateLive", lambda route: route.fulfill(**answer))
+        translate(page, "There are 3 dogs.", "Es sind 4 Hunde.")
+        assert page.evaluate(HIGHLIGHTS, "doubt") == ["3", "4"]
+        assert page.evaluate(HIGHLIGHTS, "unsure") == ["4"]
+        expect_text(page, "#quality", "Estimated quality 40 %")
+        page.get_by_role("button", name="2 doubts").click()
+        expect_text(page, "#doubt-list", re.compile("A figure differs: 4.*“dogs” is missing: no room for it"))
+        page.keyboard.press("Escape")
+        page.mouse.move(*page.evaluate(MIDDLE_OF, ["translation", "4"]))
+        wait_until(page, "document.getElementById('translation').title.startsWith('A figure differs; The model was')")
+
+
+def test_a_fault_amid_a_translation_is_said(open_page: Open) -> None:
+    fault = {"error": {"code": "UNAVAILABLE", "message": "the engine failed and restarts"}}
+    with http_server(FakeTranslator()) as server:
+        page = open_page(server.address)
+        body = (
+            f"data: {json.dumps({'started': {}, 'unstableText': 'a'})}\n\nevent: error\ndata: {json.dumps(fault)}\n\n"
+        )
+        answer = {"content_type": "text/event-stream", "body": body}
+        page.route("**/v1/translateLive", lambda route: route.fulfill(**answer))
+        page.locator("#text").fill("a b")
+        expect_text(page, "#notice", "The engine failed and restarts.")
+        page.unroute("**/v1/translateLive")
+        page.locator("#text").fill("a b c")
+        expect_text(page, "#translation", "c b a")
+        expect_text(page, "#notice", "")
 
 
 def test_a_click_shows_what_the_search_has_instead(open_page: Open, address: str) -> None:

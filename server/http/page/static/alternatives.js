@@ -206,7 +206,6 @@ export function splice(result, sentence, hypothesis) {
   const terms = result.terms.filter((one) => one.span && isElsewhere(one.span));
   return {
     ...result,
-    hypothesis: { ...result.hypothesis, text: undefined },
     stable: result.stable.slice(0, begin) + hypothesis.text + result.stable.slice(end),
     alignment: join("alignment"),
     warnings: join("warnings"),

@@ -150,7 +150,7 @@ export function complete(result, translation) {
     translation,
     hypothesis,
     isComplete: true,
-    isAligned: Boolean(result.request.returnOptions?.alignment),
+    isAligned: Boolean(hypothesis.alignment?.length), // there is none of a long text, nor if some words stayed as they are
     isUnchanged: Boolean(translation.alreadyInTargetLanguage),
     isApproved: Boolean(translation.approved),
     source: translation.detectedLanguageCode || result.source,
