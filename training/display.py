@@ -1,5 +1,6 @@
 """Phases and long loops, shown on a terminal."""
 
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
@@ -8,6 +9,11 @@ from rich.console import Console
 from rich.progress import track
 
 Item = TypeVar("Item")
+
+
+def is_main_process() -> bool:
+    """Like `World.is_main`, before and after there is a world, and without torch."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 @contextmanager

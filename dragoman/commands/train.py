@@ -33,22 +33,25 @@ def train(
     RUN needs neither the configuration nor its --set again.
     """
     from dragoman.training.config import load_begun_config, load_run_config
-    from dragoman.training.evaluation.metrics import silence_sacrebleu
-    from dragoman.training.learning.allocator import keep_freed_memory
-    from dragoman.training.learning.distributed import PeerError, is_main_process
-    from dragoman.training.report.outcome import describe_outcome, next_commands
-    from dragoman.training.report.run_record import read_run
-    from dragoman.training.run.interruption import Interrupted
-    from dragoman.training.run.training_run import train as run_training
+    from dragoman.training.display import is_main_process, show_phase
 
-    silence_sacrebleu()
-    keep_freed_memory()
     if config.is_dir() and not resume:
         raise InvalidInputError(f"{config}: is a folder; to go on with a run: dragoman train --resume {config}")
     if config.is_dir():
         run = load_begun_config(config, overrides or ())
     else:
         run = load_run_config(config, overrides or (), say=_say if is_main_process() else None)
+    with show_phase("loading PyTorch", is_shown=is_main_process()):  # takes seconds, with a cold disk many
+        from dragoman.training.evaluation.metrics import silence_sacrebleu
+        from dragoman.training.learning.allocator import keep_freed_memory
+        from dragoman.training.learning.distributed import PeerError
+        from dragoman.training.report.outcome import describe_outcome, next_commands
+        from dragoman.training.report.run_record import read_run
+        from dragoman.training.run.interruption import Interrupted
+        from dragoman.training.run.training_run import train as run_training
+
+    silence_sacrebleu()
+    keep_freed_memory()
     try:
         folder = run_training(run, resume=resume)
     except PeerError as error:

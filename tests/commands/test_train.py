@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,21 @@ def test_train_gives_a_bundle_that_translates(run: Run, tiny_config: Path, tmp_p
         "weights.safetensors",
     }
     assert run("translate", "--model", best, "--to", "de", "a house").output.strip()
+
+
+def test_a_run_says_something_before_torch_is_there_and_a_wrong_key_needs_none(tiny_config: Path) -> None:
+    code = "import sys; sys.modules['torch'] = None; from dragoman.command_line import main; main()"
+
+    def train(*options: str) -> list[str]:
+        command = [sys.executable, "-c", code, "train", str(tiny_config), *options]
+        return subprocess.run(command, capture_output=True, text=True, check=False).stderr.splitlines()
+
+    *_, word, complaint = train()
+    assert word == "loading PyTorch"
+    assert complaint.startswith("dragoman: dragoman train needs the package torch")
+    errors = train("--set", "optimization.max_update=3")
+    assert "optimization.max_update" in errors[-1]
+    assert word not in errors
 
 
 def test_train_refuses_sides_of_different_length(run: Run, tiny_config: Path, tmp_path: Path) -> None:

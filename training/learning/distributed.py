@@ -97,11 +97,6 @@ class World:
         raise DragomanError(message) if self.is_main else PeerError(message)
 
 
-def is_main_process() -> bool:
-    """Like `World.is_main`, after the world has ended."""
-    return os.environ.get("RANK", "0") == "0"
-
-
 @contextmanager
 def join_world() -> Iterator[World]:
     """Finds the other processes if torchrun started this one: gloo connects processors, NCCL accelerators."""
