@@ -51,6 +51,11 @@ class Approved:
         """by_direction: see `read_approved`."""
         self._by_direction = by_direction
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether there are none at all."""
+        return not self._by_direction
+
     def of(self, source: str, target: str) -> Mapping[str, str]:
         """The translations of a direction; regions count only if the file has them for the same direction."""
         exact = self._by_direction.get((source.lower(), target.lower()))

@@ -5,27 +5,49 @@ import threading
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Literal, TypeAlias
 
-from dragoman.server.call_context import Priority
 from dragoman.server.catalogue.catalogue import Lease
 from dragoman.server.translating.approved import Approved
-from dragoman.server.translating.orders import AUTO, Outcome, Translated, TranslationOrder
+from dragoman.server.translating.orders import Outcome, Translated, TranslationOrder
 from dragoman.server.translating.preparing import ReadyText
 from dragoman.translation.results import Hypothesis, Translation
 
-ENTRY_BYTES, HYPOTHESIS_BYTES = 1000, 500
+ENTRY_BYTES, HYPOTHESIS_BYTES = 400, 400
 """Memory of an entry, and of each hypothesis in it, beside their texts."""
 
 MAX_SHARE = 0.01
 """Largest share of the memory for one entry."""
+
+SHARED = tuple(
+    one.name
+    for one in fields(TranslationOrder)
+    if one.name not in ("source_language", "target_language", "model", "priority", "glossary", "glossary_owner")
+)
+"""Fields of an order that repeats share; what the others mean is known by the models, languages and terms found."""
 
 HitKind: TypeAlias = Literal["repeat", "approved"]
 
 
 def _ignore(kind: HitKind) -> None:
     """Count nothing."""
+
+
+class Context:
+    """What repeats share beside the text, with its hash, which is looked up for every text."""
+
+    __slots__ = ("_hash", "_parts")
+
+    def __init__(self, parts: tuple[Hashable, ...]) -> None:
+        self._parts = parts
+        self._hash = hash(parts)
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or (isinstance(other, Context) and self._parts == other._parts)
 
 
 class Memory:
@@ -56,22 +78,16 @@ class Memory:
     ) -> "Recall":
         """The memory for one order. leases: of one leg or two, by source language. terms: identities of the stored
         glossaries, by source language."""
-        contexts: dict[str, Hashable] = {}
+        contexts: dict[str, Context] = {}
         if self._max_bytes and not order.wanted.is_large:
-            same = replace(
-                order,
-                source_language=AUTO,
-                target_language=target,
-                model=None,
-                glossary="",
-                glossary_owner=None,
-                priority=Priority.BATCH,
-            )
+            same = tuple([getattr(order, name) for name in SHARED])
             for source, legs in leases.items():
-                workers = tuple(weakref.ref(lease.worker) for lease in legs)
-                contexts[source] = (source, same, workers, terms.get(source))
+                workers = tuple([weakref.ref(lease.worker) for lease in legs])
+                contexts[source] = Context((source, target, same, workers, terms.get(source)))
+        approved: Mapping[str, Mapping[str, str]] = {}
         asks_model = order.wanted.attention or order.options.target_prefix  # what only a network has
-        approved = {} if asks_model else {source: self._approved.of(source, target) for source in leases}
+        if not (self._approved.is_empty or asks_model):
+            approved = {source: self._approved.of(source, target) for source in leases}
         return Recall(self, contexts, approved)
 
     def find(self, key: Hashable) -> Translated | None:
@@ -108,7 +124,7 @@ class Recall:
     approved: by source language, translations by text."""
 
     memory: Memory
-    contexts: Mapping[str, Hashable]
+    contexts: Mapping[str, Context]
     approved: Mapping[str, Mapping[str, str]]
 
     def approved_only(self) -> "Recall":
