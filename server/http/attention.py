@@ -11,6 +11,7 @@ from starlette.routing import Route
 from dragoman.model.errors import InvalidInputError
 from dragoman.server.http.contract import ContractApi
 from dragoman.server.http.gate import Gate, Visit
+from dragoman.server.http.openapi import describe_operation
 from dragoman.server.translating.explaining import Explained, Explaining
 from dragoman.server.translating.orders import ScoreOrder
 from dragoman.translation.scoring.explaining import KINDS, VectorsOf
@@ -19,6 +20,59 @@ FIELDS = ("source", "target", "sourceLanguageCode", "targetLanguageCode", "model
 
 SNAKE = {"source_language_code": "sourceLanguageCode", "target_language_code": "targetLanguageCode"}
 """Names that the contract's JSON takes, too."""
+
+_STRING, _NUMBERS = {"type": "string"}, {"type": "array", "items": {"type": "number"}}
+_PIECES = {"type": "array", "items": _STRING}
+_HEADS = {"type": "array", "items": {"type": "array", "items": {"type": "array", "items": _NUMBERS}}}
+_VECTORS_OF = {
+    "type": "object",
+    "properties": {
+        "kind": {"type": "string", "enum": list(KINDS)},
+        "layer": {"type": "integer", "minimum": 0},
+        "head": {"type": "integer", "minimum": 0},
+    },
+    "required": ["kind", "layer", "head"],
+    "additionalProperties": False,
+}
+_NEXT = {
+    "type": "object",
+    "properties": {"piece": _STRING, "probability": {"type": "number"}},
+    "required": ["piece", "probability"],
+}
+_ANSWER: dict[str, Any] = {
+    "model": _STRING,
+    "revision": _STRING,
+    "sourceLanguageCode": _STRING,
+    "targetLanguageCode": _STRING,
+    "sourcePieces": _PIECES,
+    "read": _PIECES,
+    "written": _PIECES,
+    "probabilities": _NUMBERS,
+    "next": {"type": "array", "items": {"type": "array", "items": _NEXT}},
+    **dict.fromkeys(KINDS, _HEADS),
+    "vectors": {
+        "type": "object",
+        "properties": {key: {"type": "array", "items": _NUMBERS} for key in ("queries", "keys", "values")},
+        "required": ["queries", "keys", "values"],
+    },
+}
+
+PATHS = {
+    "/v1/attention": {
+        "post": describe_operation(
+            "Explain what the network computes between a text and its translation",
+            {
+                "type": "object",
+                "properties": _ANSWER,
+                "required": [name for name in _ANSWER if name != "vectors"],
+                "additionalProperties": False,
+            },
+            fields={name: _VECTORS_OF if name == "vectors" else _STRING for name in FIELDS},
+            required=("source", "target", "targetLanguageCode"),
+        )
+    }
+}
+"""OpenAPI's description; attentions are [layer][head][query][key]."""
 
 
 class AttentionApi:

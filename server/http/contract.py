@@ -2,9 +2,10 @@
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, TypeAlias
 
 from google.protobuf import json_format
@@ -50,9 +51,11 @@ class ContractApi:
     name = "json"
     has_body_tokens = False
 
-    def __init__(self, methods: Methods, gate: Gate) -> None:
+    def __init__(self, methods: Methods, gate: Gate, more_paths: Mapping[str, Any] = MappingProxyType({})) -> None:
+        """more_paths: OpenAPI's descriptions of methods beside the contract's, with the same tokens and errors."""
         self._methods = methods
         self._gate = gate
+        self._more_paths = more_paths
         self._limits = methods.translating.limits
 
     def methods(self) -> list[JsonMethod]:
@@ -137,6 +140,7 @@ class ContractApi:
         schemas = document["components"]["schemas"]
         items = schemas["TranslateStreamItems"]["properties"]["items"]
         schemas["TranslateStreamRequest"]["properties"]["items"] = items
+        document["paths"].update(self._more_paths)
         return document
 
     def routes(self) -> list[Route]:

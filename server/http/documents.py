@@ -6,12 +6,58 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from dragoman.model.errors import InvalidInputError, NotFoundError
-from dragoman.server.http.contract import ContractApi, read_document_order
+from dragoman.server.http.bodies import MULTIPART
+from dragoman.server.http.contract import DOCUMENT_FIELDS, ContractApi, read_document_order
 from dragoman.server.http.gate import Gate, Visit
-from dragoman.server.http.jobs import DONE, FAILED, Job, Jobs, offer_download
+from dragoman.server.http.jobs import DONE, FAILED, QUEUED, TRANSLATING, Job, Jobs, offer_download
+from dragoman.server.http.openapi import describe_operation
 
 MAX_QUERY_BYTES = 1024
 """Of a body where none is due."""
+
+_STRING: dict[str, Any] = {"type": "string"}
+_FILE = _STRING | {"format": "binary"}
+_STATE = {
+    "name": _STRING,
+    "state": {"type": "string", "enum": [QUEUED, TRANSLATING, DONE, FAILED]},
+    "progress": {"type": "number", "minimum": 0, "maximum": 1},
+    "numCharacters": {"type": "integer"},
+    "message": _STRING,
+}
+
+
+def _described(**more: Any) -> dict[str, Any]:
+    required = ["name", "state", "progress", *more]
+    return {"type": "object", "properties": more | _STATE, "required": required, "additionalProperties": False}
+
+
+_OF_ONE = {"id": "path", "key": "query"}
+
+PATHS = {
+    "/v1/documents": {
+        "post": describe_operation(
+            "Send a document; terms are a JSON list of the contract's Term",
+            _described(id=_STRING, key=_STRING),
+            fields={"file": {"type": "string", "format": "binary"}}
+            | dict.fromkeys((*DOCUMENT_FIELDS, "terms"), _STRING),
+            required=("file", "targetLanguageCode"),
+            media=MULTIPART,
+        )
+    },
+    "/v1/documents/{id}": {
+        "get": describe_operation("Say how far a document is", _described(), parameters=_OF_ONE),
+        "delete": describe_operation("Delete a document", {"type": "object"}, parameters=_OF_ONE),
+    },
+    "/v1/documents/{id}/result": {
+        "get": describe_operation(
+            "Give the translation of a document",
+            _FILE,
+            parameters=_OF_ONE,
+            answer_media="application/octet-stream",
+        )
+    },
+}
+"""OpenAPI's descriptions."""
 
 
 class DocumentsApi:

@@ -49,6 +49,42 @@ def describe_contract(methods: Iterable[Described], *, needs_token: bool) -> Sch
     return document
 
 
+def describe_operation(
+    summary: str,
+    answer: Schema,
+    *,
+    fields: Mapping[str, Schema] | None = None,
+    required: Iterable[str] = (),
+    media: str = "application/json",
+    parameters: Mapping[str, str] | None = None,
+    answer_media: str = "application/json",
+) -> Schema:
+    """A method of the contract's kind that is not the contract's. fields, required: of its body, in `media`.
+    parameters: names of strings, by where they stand, "path" or "query"."""
+    fault = {"application/json": {"schema": {"$ref": f"{REFERENCE}Error"}}}
+    found: Schema = {
+        "summary": summary,
+        "responses": {
+            "200": {"description": "The answer.", "content": {answer_media: {"schema": answer}}},
+            "default": {"description": "A fault.", "content": fault},
+        },
+    }
+    if fields is not None:
+        body: Schema = {
+            "type": "object",
+            "properties": dict(fields),
+            "required": list(required),
+            "additionalProperties": False,
+        }
+        found["requestBody"] = {"required": True, "content": {media: {"schema": body}}}
+    if parameters:
+        found["parameters"] = [
+            {"name": name, "in": place, "required": True, "schema": {"type": "string"}}
+            for name, place in parameters.items()
+        ]
+    return found
+
+
 def find_version() -> str:
     """The package's version; empty in a checkout."""
     try:

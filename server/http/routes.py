@@ -14,10 +14,9 @@ from starlette.routing import Route
 from dragoman.server.access.admission import Admission
 from dragoman.server.config import ServerConfig
 from dragoman.server.contract.methods import Methods
-from dragoman.server.http.attention import AttentionApi
+from dragoman.server.http import attention, documents
 from dragoman.server.http.contract import ContractApi
 from dragoman.server.http.deepl import DeepL
-from dragoman.server.http.documents import DocumentsApi
 from dragoman.server.http.gate import Gate
 from dragoman.server.http.jobs import Jobs
 from dragoman.server.http.libretranslate import LibreTranslate
@@ -35,7 +34,7 @@ def make_app(
     """The application; `state.open` and `state.close` bracket its life. works: by name of model, whether it
     translates."""
     gate = Gate(admission, monitor)
-    contract = ContractApi(methods, gate)
+    contract = ContractApi(methods, gate, attention.PATHS | documents.PATHS)
     translating = methods.translating
     jobs = Jobs(config.http.files, translating, config.http.keep_seconds)
 
@@ -66,8 +65,8 @@ def make_app(
             Route("/metrics", metrics, methods=["GET"]),
             *Page(translating, gate).routes(),
             *contract.routes(),
-            *AttentionApi(methods.explaining, gate, contract, config.limits.max_message_bytes).routes(),
-            *DocumentsApi(jobs, gate, contract, config.http.max_file_bytes).routes(),
+            *attention.AttentionApi(methods.explaining, gate, contract, config.limits.max_message_bytes).routes(),
+            *documents.DocumentsApi(jobs, gate, contract, config.http.max_file_bytes).routes(),
             *LibreTranslate(translating, gate, jobs, config.http.max_file_bytes).routes(),
             *DeepL(translating, gate, jobs, config.http.max_file_bytes).routes(),
         ],

@@ -39,12 +39,29 @@ CALLS: dict[tuple[str, str], tuple[str, Any]] = {
     ("get", "/v1/usage"): ("/v1/usage", None),
     ("get", "/v1/server"): ("/v1/server", None),
     ("post", "/v1/translateLive"): ("/v1/translateLive", {"text": "a b c", "targetLanguageCode": "de"}),
+    ("post", "/v1/attention"): (
+        "/v1/attention",
+        {
+            "source": "The dog.",
+            "target": "Der Hund.",
+            "targetLanguageCode": "de",
+            "vectors": {"kind": "encoder", "layer": 0, "head": 1},
+        },
+    ),
     ("post", "/v1/translateStream"): (
         "/v1/translateStream",
         {"config": {"targetLanguageCode": "de"}, "items": [{"id": 7, "text": "a b"}, {"id": 8, "text": "refused"}]},
     ),
 }
 """A call of each operation, in an order in which all succeed."""
+
+FORMS_AND_FILES = {
+    ("post", "/v1/documents"),
+    ("get", "/v1/documents/{id}"),
+    ("delete", "/v1/documents/{id}"),
+    ("get", "/v1/documents/{id}/result"),
+}
+"""Operations that need more than JSON."""
 
 LIBRETRANSLATE: dict[tuple[str, str], Any] = {
     ("post", "/translate"): {"q": ["a b"], "source": "auto", "target": "de", "alternatives": 1},
@@ -84,7 +101,7 @@ def data_of(answer: Answer) -> Iterator[Any]:
 def test_requests_and_answers_are_as_the_document_says(server: HttpServer) -> None:
     document = server.get("/v1/openapi.json").json
     described = {(verb, path) for path, verbs in document["paths"].items() for verb in verbs}
-    assert described == CALLS.keys()
+    assert described == CALLS.keys() | FORMS_AND_FILES
     for (verb, path), (address, fields) in CALLS.items():
         operation = document["paths"][path][verb]
         if fields is not None:
@@ -96,6 +113,27 @@ def test_requests_and_answers_are_as_the_document_says(server: HttpServer) -> No
         assert found
         for value in found:
             validate(document, content["schema"], value)
+
+
+def test_documents_are_as_the_document_says(server: HttpServer) -> None:
+    document = server.get("/v1/openapi.json").json
+
+    def check(verb: str, path: str, answer: Answer) -> Any:
+        assert answer.status == 200
+        (content,) = document["paths"][path][verb]["responses"]["200"]["content"].values()
+        validate(document, content["schema"], answer.json)
+        return answer.json
+
+    fields = {"sourceLanguageCode": "en", "targetLanguageCode": "de", "terms": '[{"source": "a", "targets": ["b"]}]'}
+    body = document["paths"]["/v1/documents"]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
+    validate(document, body, fields | {"file": ""})
+    for content in (b'{"x": "a b"}', b"{"):
+        sent = check("post", "/v1/documents", server.send_file("/v1/documents", fields, "a.json", content))
+        one = "/v1/documents/{id}"
+        address = f"/v1/documents/{sent['id']}?key={sent['key']}"
+        while check("get", one, server.get(address))["state"] in ("queued", "translating"):
+            pass
+        check("delete", one, server.call("DELETE", address))
 
 
 def test_faults_are_as_the_document_says(server: HttpServer) -> None:
