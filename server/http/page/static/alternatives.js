@@ -136,6 +136,7 @@ function note(words) {
 function place(range) {
   if (!menu.matches(":popover-open")) menu.showPopover();
   const { left, bottom, top } = range.getBoundingClientRect();
+  menu.style.setProperty("left", "8px"); // its width depends on the room to its right
   const { offsetWidth, offsetHeight } = menu;
   const isBelow = bottom + offsetHeight + 8 < innerHeight || top < offsetHeight;
   menu.style.setProperty("left", `${Math.max(8, Math.min(left, document.body.clientWidth - offsetWidth - 12))}px`);
