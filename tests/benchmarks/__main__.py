@@ -22,6 +22,7 @@ from tests.benchmarks.processes import SideError
 
 WORKLOADS = (
     "base",
+    "opus",
     "bundled",
     "shortlist",
     "latency",

@@ -1,7 +1,9 @@
 """Throughput at the base shape with random weights: 256 sources of 10 to 40 pieces, 25 target pieces forced."""
 
+from pathlib import Path
+
 from tests.benchmarks.bench import Bench, rate
-from tests.benchmarks.inputs import BASE_SENTENCES, BASE_TARGET_PIECES
+from tests.benchmarks.inputs import BASE_SENTENCES, BASE_TARGET_PIECES, BASE_VOCAB_SIZE
 from tests.benchmarks.measuring import Measurement, alternate
 from tests.benchmarks.processes import Side, SideError
 
@@ -9,7 +11,12 @@ FORCED = {"min_target_length": BASE_TARGET_PIECES, "max_target_length": BASE_TAR
 
 
 def run(bench: Bench) -> list[Measurement]:
-    texts = bench.inputs.base_texts()
+    return compare("base", bench, bench.inputs.base, BASE_VOCAB_SIZE)
+
+
+def compare(workload: str, bench: Bench, bundle: Path, vocab_size: int) -> list[Measurement]:
+    """Rounds over the forced sentences. bundle: one of `Inputs`, with pieces that are numbers."""
+    texts = bench.inputs.number_texts(vocab_size)
 
     def measure(side: Side) -> float:
         outcome = side.call("translate", texts=texts, to="target", **FORCED)
@@ -17,7 +24,6 @@ def run(bench: Bench) -> list[Measurement]:
             raise SideError(f"{side.name}: {outcome['num_pieces']} pieces")
         return rate(outcome)
 
-    bundle = bench.inputs.base
     with bench.dragoman(bundle, "base") as ours, bench.ctranslate2(bundle, "base") as theirs:
         values = alternate(bench.num_rounds, lambda: measure(ours), lambda: measure(theirs))
-    return [Measurement("base", "int8, beam 4", "target pieces/s", *values, goal="≥ 2.0")]
+    return [Measurement(workload, "int8, beam 4", "target pieces/s", *values, goal="≥ 2.0")]

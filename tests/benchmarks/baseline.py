@@ -8,6 +8,7 @@ from typing import Any
 from dragoman.model.errors import InvalidInputError
 from tests.benchmarks.base import FORCED
 from tests.benchmarks.bench import Bench, rate
+from tests.benchmarks.inputs import BASE_VOCAB_SIZE
 from tests.benchmarks.measuring import Measurement, alternate
 from tests.benchmarks.processes import Side
 
@@ -21,7 +22,9 @@ def run(bench: Bench) -> list[Measurement]:
     into_german = bench.inputs.dev_set("de").sources
     measurements = []
     with _both(bench, bench.inputs.base, "base") as sides:
-        measurements.append(_throughput("base, int8", bench, sides, bench.inputs.base_texts(), "target", FORCED))
+        measurements.append(
+            _throughput("base, int8", bench, sides, bench.inputs.number_texts(BASE_VOCAB_SIZE), "target", FORCED)
+        )
     with _both(bench, bench.inputs.bundled, "bundled") as sides:
         measurements += [
             _throughput("bundled, int8", bench, sides, into_german, "de", {}),

@@ -18,6 +18,7 @@ from dragoman.model.network.transformer import Transformer, num_parameters
 from dragoman.model.vocabulary import PieceModel, Vocabulary, language_tag
 
 BASE_VOCAB_SIZE = 32_000
+OPUS_VOCAB_SIZE = 58_000
 BASE_SENTENCES = 256
 BASE_TARGET_PIECES = 25
 BUNDLED = "en-de"
@@ -64,22 +65,38 @@ class Inputs:
     @cached_property
     def base(self) -> Path:
         """A bundle of base shape with random weights, whose pieces are the numbers from 0."""
-        folder = self.cache / "base"
+        return self._random_bundle("base", BASE_VOCAB_SIZE)
+
+    @cached_property
+    def opus(self) -> Path:
+        """A bundle of an OPUS-MT model's shape, likewise."""
+        marian = {
+            "normalization": "post",
+            "activation": "swish",
+            "output_bias": True,
+            "positions": "half-split",
+            "decoder_start": "zero",
+        }
+        return self._random_bundle("opus", OPUS_VOCAB_SIZE, **marian)
+
+    def _random_bundle(self, name: str, vocab_size: int, **architecture_changes: Any) -> Path:
+        """architecture_changes: from the defaults, which are the base model."""
+        folder = self.cache / name
         if not folder.exists():
-            model = _numbers_as_pieces(BASE_VOCAB_SIZE)
+            model = _numbers_as_pieces(vocab_size)
             vocabulary = Vocabulary(model, model)
-            architecture = ArchitectureConfig()  # its defaults are the base model
+            architecture = ArchitectureConfig(**architecture_changes)
             torch.manual_seed(1)
             network = Transformer(architecture, vocabulary.shape)
             config = BundleConfig(
-                name="base",
+                name=name,
                 directions=(Direction("source", "target"),),
                 architecture=architecture,
                 vocabulary=vocabulary.shape,
                 storage="float32",
                 num_parameters=num_parameters(network),
             )
-            write_bundle(folder, config, vocabulary, pack_weights(network, config.storage), "# base\n")
+            write_bundle(folder, config, vocabulary, pack_weights(network, config.storage), f"# {name}\n")
         return folder
 
     def ctranslate2(self, bundle: Path, shortlist: Direction | None = None) -> Path:
@@ -94,10 +111,10 @@ class Inputs:
             export_ctranslate2(bundle, folder, shortlist=shortlist)
         return folder
 
-    def base_texts(self) -> list[str]:
-        """Sentences of 10 to 40 pieces."""
+    def number_texts(self, vocab_size: int) -> list[str]:
+        """Sentences of 10 to 40 pieces, which are numbers."""
         draw = random.Random(1)
-        largest = BASE_VOCAB_SIZE - len(_reserved_pieces())
+        largest = vocab_size - len(_reserved_pieces())
         return [
             " ".join(str(draw.randrange(largest)) for _ in range(draw.randint(10, 40))) for _ in range(BASE_SENTENCES)
         ]

@@ -9,6 +9,7 @@ from dragoman.model.config import Direction
 from dragoman.model.files import write_atomically
 from tests.benchmarks.base import FORCED
 from tests.benchmarks.bench import NUM_PROCESSORS, Bench, rate
+from tests.benchmarks.inputs import BASE_VOCAB_SIZE
 from tests.benchmarks.measuring import Measurement
 
 MAX_SLOTS = (16, 32, 64, 128)
@@ -52,7 +53,7 @@ def _rate(bench: Bench, model: str, side_name: str, settings: dict[str, Any]) ->
     """Target pieces a second: the better of NUM_RUNS, after one to warm up."""
     inputs = bench.inputs
     bundle = inputs.base if model == "base" else inputs.bundled
-    job: dict[str, Any] = {"texts": inputs.base_texts(), "to": "target", **FORCED}
+    job: dict[str, Any] = {"texts": inputs.number_texts(BASE_VOCAB_SIZE), "to": "target", **FORCED}
     if model != "base":
         job = {"texts": inputs.dev_set().sources, "to": "de"}
     if side_name == "dragoman":
