@@ -15,8 +15,8 @@ def run(bench: Bench) -> list[Measurement]:
 
 
 def compare(workload: str, bench: Bench, bundle: Path, vocab_size: int) -> list[Measurement]:
-    """Rounds over the forced sentences. bundle: one of `Inputs`, with pieces that are numbers."""
-    texts = bench.inputs.number_texts(vocab_size)
+    """Rounds over the forced sentences. bundle: one of `Inputs`, with pieces that are made-up words."""
+    texts = bench.inputs.nonsense(vocab_size)
 
     def measure(side: Side) -> float:
         outcome = side.call("translate", texts=texts, to="target", **FORCED)

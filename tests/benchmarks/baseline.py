@@ -23,7 +23,7 @@ def run(bench: Bench) -> list[Measurement]:
     measurements = []
     with _both(bench, bench.inputs.base, "base") as sides:
         measurements.append(
-            _throughput("base, int8", bench, sides, bench.inputs.number_texts(BASE_VOCAB_SIZE), "target", FORCED)
+            _throughput("base, int8", bench, sides, bench.inputs.nonsense(BASE_VOCAB_SIZE), "target", FORCED)
         )
     with _both(bench, bench.inputs.bundled, "bundled") as sides:
         measurements += [

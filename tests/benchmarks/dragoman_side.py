@@ -31,9 +31,22 @@ class DragomanSide:
         self._translator = Translator.load(bundle, **settings)
 
     def translate(self, texts: Sequence[str], to: str, **search: Any) -> dict[str, Any]:
-        """One sentence a text. Returns seconds, the pieces of the best hypotheses with their ends, and the texts."""
+        """One sentence a text. Returns seconds, the pieces of the best hypotheses with their ends, and the texts.
+
+        Translations of a given length are nonsense: nothing is protected, and nothing searched again for looking wrong.
+        """
+        translator, options = self._translator, SearchOptions(**_options(search))
+        direction = translator.find_direction(None, to)
+
+        def prepare(text: str) -> PreparedText:
+            return translator.prepare(text, direction, options, split_sentences=False, protect=False)
+
         started = time.perf_counter()
-        translations = self._translator.translate(texts, to, split_sentences=False, **_options(search))
+        if "min_target_length" in search:
+            loop = OfflineLoop(translator.engine, texts, prepare, lambda *_: None, translator.finish)
+            translations = list(loop.run())
+        else:
+            translations = translator.translate(texts, to, split_sentences=False, **_options(search))
         return {
             "seconds": time.perf_counter() - started,
             "num_pieces": sum(len(translation.hypotheses[0].token_log_probs) for translation in translations),

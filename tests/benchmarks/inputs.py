@@ -64,7 +64,7 @@ class Inputs:
 
     @cached_property
     def base(self) -> Path:
-        """A bundle of base shape with random weights, whose pieces are the numbers from 0."""
+        """A bundle of base shape with random weights, whose pieces are made-up words."""
         return self._random_bundle("base", BASE_VOCAB_SIZE)
 
     @cached_property
@@ -81,9 +81,9 @@ class Inputs:
 
     def _random_bundle(self, name: str, vocab_size: int, **architecture_changes: Any) -> Path:
         """architecture_changes: from the defaults, which are the base model."""
-        folder = self.cache / name
+        folder = self.cache / f"{name}-words"
         if not folder.exists():
-            model = _numbers_as_pieces(vocab_size)
+            model = _words_as_pieces(vocab_size)
             vocabulary = Vocabulary(model, model)
             architecture = ArchitectureConfig(**architecture_changes)
             torch.manual_seed(1)
@@ -111,12 +111,13 @@ class Inputs:
             export_ctranslate2(bundle, folder, shortlist=shortlist)
         return folder
 
-    def number_texts(self, vocab_size: int) -> list[str]:
-        """Sentences of 10 to 40 pieces, which are numbers."""
+    def nonsense(self, vocab_size: int) -> list[str]:
+        """Sentences of 10 to 40 pieces, which are made-up words."""
         draw = random.Random(1)
         largest = vocab_size - len(_reserved_pieces())
         return [
-            " ".join(str(draw.randrange(largest)) for _ in range(draw.randint(10, 40))) for _ in range(BASE_SENTENCES)
+            " ".join(made_up_word(draw.randrange(largest)) for _ in range(draw.randint(10, 40)))
+            for _ in range(BASE_SENTENCES)
         ]
 
 
@@ -124,8 +125,17 @@ def _reserved_pieces() -> list[str]:
     return ["<pad>", "<unk>", "<s>", "</s>", language_tag("target")]
 
 
-def _numbers_as_pieces(size: int) -> PieceModel:
-    """A vocabulary without training: each number is one piece, so that texts of any length in pieces can be made."""
+def made_up_word(number: int) -> str:
+    """A word of syllables, another for each number: of figures there would be nothing to translate."""
+    syllables = ""
+    while number or not syllables:
+        number, digit = divmod(number, 100)
+        syllables += "bcdfghjklmnpqrstvwxz"[digit // 5] + "aeiou"[digit % 5]
+    return syllables
+
+
+def _words_as_pieces(size: int) -> PieceModel:
+    """A vocabulary without training: each made-up word is one piece, so that texts can have any length in pieces."""
     proto: Any = sentencepiece_model_pb2  # generated, without types
     model = proto.ModelProto()
     kinds = proto.ModelProto.SentencePiece
@@ -136,7 +146,7 @@ def _numbers_as_pieces(size: int) -> PieceModel:
     for reserved in _reserved_pieces():
         add(reserved, kinds.UNKNOWN if reserved == "<unk>" else kinds.CONTROL)
     for number in range(size - len(model.pieces)):
-        add(f"▁{number}", kinds.NORMAL, -1.0)
+        add(f"▁{made_up_word(number)}", kinds.NORMAL, -1.0)
     spec = model.trainer_spec
     spec.model_type = proto.TrainerSpec.UNIGRAM
     spec.vocab_size = size

@@ -10,7 +10,7 @@ NUM_SENTENCES, BATCH_SIZE, NUM_ROUNDS = 64, 32, 2
 
 
 def run(bench: Bench) -> list[Measurement]:
-    texts = bench.inputs.number_texts(BASE_VOCAB_SIZE)[:NUM_SENTENCES]
+    texts = bench.inputs.nonsense(BASE_VOCAB_SIZE)[:NUM_SENTENCES]
     with bench.dragoman(bench.inputs.base, "base") as ours:
         return [_compare(bench, texts, ours, dtype) for dtype in ("float32", "bfloat16")]
 

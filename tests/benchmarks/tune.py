@@ -53,7 +53,7 @@ def _rate(bench: Bench, model: str, side_name: str, settings: dict[str, Any]) ->
     """Target pieces a second: the better of NUM_RUNS, after one to warm up."""
     inputs = bench.inputs
     bundle = inputs.base if model == "base" else inputs.bundled
-    job: dict[str, Any] = {"texts": inputs.number_texts(BASE_VOCAB_SIZE), "to": "target", **FORCED}
+    job: dict[str, Any] = {"texts": inputs.nonsense(BASE_VOCAB_SIZE), "to": "target", **FORCED}
     if model != "base":
         job = {"texts": inputs.dev_set().sources, "to": "de"}
     if side_name == "dragoman":
