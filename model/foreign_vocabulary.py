@@ -3,6 +3,7 @@
 Files of a bundle:
 
 codec.json       `CodecConfig`: special ids, framing, the languages' pieces
+*.codes          subword-nmt's merges, if there are Moses' tokens
 *.model          SentencePiece's models, as they were; none if the pieces of a text are separated by spaces
 *.pieces.json    every piece in the order of its id, where that is not SentencePiece's
 """
@@ -14,7 +15,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import sentencepiece
 
@@ -22,6 +23,9 @@ from dragoman.model.codec import Frame
 from dragoman.model.config import Direction, VocabularyShape
 from dragoman.model.errors import InvalidInputError, NotFoundError
 from dragoman.model.tables import TABLE, check_fields, read_table, told
+
+if TYPE_CHECKING:
+    from dragoman.model.foreign.moses import MosesWords
 
 CODEC_FILE = "codec.json"
 
@@ -48,6 +52,11 @@ class SideConfig:
     )
     unk_id: int = field(metadata=told("The piece for what has none.", ge=0))
     reserved: tuple[int, ...] = field(metadata=told("Ids that stand for no text."))
+    codes: Literal["vocabulary.codes", "source.codes", "target.codes"] | None = field(
+        default=None,
+        metadata={"description": "subword-nmt's merges, by which tokens of Moses are split; none: there are none."},
+    )
+    moses: str | None = field(default=None, metadata=told("The language whose rules Moses' tokenizer follows."))
 
     __pydantic_config__ = TABLE
 
@@ -88,13 +97,15 @@ class ForeignSide:
         *,
         unk_id: int,
         reserved: Iterable[int],
+        words: "MosesWords | None" = None,
         origin: str = "",
     ) -> None:
         """serialized: SentencePiece's model, None if spaces separate pieces. pieces: in the order of their ids, None
-        for SentencePiece's own. reserved: ids that stand for no text.
+        for SentencePiece's own. reserved: ids that stand for no text. words: cuts and joins texts in place of spaces.
 
         Raises InvalidInputError, which begins with `origin`, for a damaged model, repeated pieces, or ids beyond."""
         prefix = f"{origin}: " if origin else ""
+        self.words = words
         self.model, self.has_own_pieces = serialized, pieces is not None
         self._processor = None
         if serialized is not None:
@@ -122,19 +133,19 @@ class ForeignSide:
     @property
     def serialized(self) -> bytes:
         """What distinguishes it from other vocabularies."""
-        return (self.model or b"") + (json.dumps(self._pieces).encode() if self.has_own_pieces else b"")
+        codes = b"" if self.words is None else self.words.codes
+        return (self.model or b"") + codes + (json.dumps(self._pieces).encode() if self.has_own_pieces else b"")
 
     def _model_pieces(self) -> list[str]:
         """Those of the model, by its ids."""
-        if self._processor is None:
-            return []
-        pieces: list[str] = self._processor.id_to_piece(list(range(self._processor.get_piece_size())))
-        return pieces
+        found = self._processor
+        return [] if found is None else list(found.id_to_piece(list(range(found.get_piece_size()))))
 
     def encode(self, text: str) -> list[int]:
         """See `Side`."""
         if self._processor is None:
-            return [self._ids.get(piece, self.unk_id) for piece in text.split()]
+            pieces = text.split() if self.words is None else self.words.split(_without_surrogates(text))
+            return [self._ids.get(piece, self.unk_id) for piece in pieces]
         return self._own_ids(self._processor.encode(_without_surrogates(text)))
 
     def encode_all(self, texts: Sequence[str]) -> list[list[int]]:
@@ -159,7 +170,7 @@ class ForeignSide:
     def _join(self, ids: Sequence[int]) -> str:
         pieces = self._written([piece_id for piece_id in ids if piece_id not in self.reserved])
         if self._processor is None:
-            return " ".join(pieces)
+            return " ".join(pieces) if self.words is None else self.words.join(pieces)
         return str(self._processor.decode(pieces)) if pieces else ""
 
     def pieces(self, ids: Sequence[int]) -> tuple[str, ...]:
@@ -272,10 +283,16 @@ class ForeignVocabulary:
 
     def files(self) -> dict[str, bytes]:
         """See `Codec`."""
-        files = {CODEC_FILE: _as_json(asdict(self.config))}
+        described = asdict(self.config)
+        for table in (described["source"], described["target"]):  # what few have is not in the others' files
+            if table["codes"] is None:
+                del table["codes"], table["moses"]
+        files = {CODEC_FILE: _as_json(described)}
         for side, config in ((self.source, self.config.source), (self.target, self.config.target)):
             if config.model is not None and side.model is not None:
                 files[config.model] = side.model
+            if config.codes is not None and side.words is not None:
+                files[config.codes] = side.words.codes
             if config.pieces is not None:
                 files[config.pieces] = _as_json(side.own_pieces())
         return files
@@ -307,11 +324,17 @@ def _read_side(folder: Path, config: SideConfig, read_file: Callable[[Path], byt
             pieces = json.loads(content)
         if not isinstance(pieces, list) or not all(isinstance(piece, str) for piece in pieces):
             raise InvalidInputError(f"{path}: no list of pieces in JSON")
+    words = None
+    if config.codes is not None:
+        from dragoman.model.foreign.moses import MosesWords
+
+        words = MosesWords(read_file(folder / config.codes), config.moses or "en", str(folder / config.codes))
     return ForeignSide(
         None if config.model is None else read_file(folder / config.model),
         pieces,
         unk_id=config.unk_id,
         reserved=config.reserved,
+        words=words,
         origin=str(folder / (config.model or config.pieces or CODEC_FILE)),
     )
 
@@ -335,11 +358,14 @@ def make_foreign_vocabulary(
     if joint is None:
         joint = source is target or source.own_pieces() == target.own_pieces()
     one_model = source.model == target.model
+    one_merging = source.words is not None and target.words is not None and source.words.codes == target.words.codes
     one_list = joint and source.has_own_pieces and target.has_own_pieces
 
     def describe(side: ForeignSide, name: Literal["source", "target"]) -> SideConfig:
         files: dict[str, Any] = {
             "model": None if side.model is None else f"{'vocabulary' if one_model else name}.model",
+            "codes": None if side.words is None else f"{'vocabulary' if one_merging else name}.codes",
+            "moses": None if side.words is None else side.words.language,
             "pieces": f"{'vocabulary' if one_list else name}.pieces.json" if side.has_own_pieces else None,
         }
         return SideConfig(

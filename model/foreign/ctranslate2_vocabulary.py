@@ -9,6 +9,7 @@ from dragoman.model.files import read_bytes
 from dragoman.model.foreign.files import Files
 from dragoman.model.foreign.languages import find_languages
 from dragoman.model.foreign.model import ImportOptions, fit_pieces
+from dragoman.model.foreign.moses import MosesWords
 from dragoman.model.foreign_vocabulary import ForeignSide, ForeignVocabulary, make_foreign_vocabulary
 
 _SPECIAL = frozenset(("<s>", "</s>", "<pad>", "<blank>", "<unk>", "<mask>", "<bos>", "<eos>"))
@@ -47,7 +48,8 @@ def read_vocabulary(
         if name is None:
             raise InvalidInputError(f"{files.origin}: has no {('source', 'target')[place]}_vocabulary")
         model, model_name = _piece_model(beside, place, options)
-        if place and name == names[0] and model == sides[0].model:
+        words, codes_name = (None, None) if model is not None else _words(beside, place, options)
+        if place and name == names[0] and model == sides[0].model and words is None:
             sides.append(sides[0])
             continue
         pieces = _listed(files, name)
@@ -63,8 +65,9 @@ def read_vocabulary(
             if number >= known or piece in special or piece in languages or piece.startswith("madeupword")
         ]
         unk = pieces.index(settings["unk_token"])
-        sides.append(ForeignSide(model, pieces, unk_id=unk, reserved=reserved, origin=str(files.origin / name)))
-        used += [name, *([model_name] if model_name else [])]
+        origin = str(files.origin / name)
+        sides.append(ForeignSide(model, pieces, unk_id=unk, reserved=reserved, words=words, origin=origin))
+        used += filter(None, (name, model_name, codes_name))
     return Vocabularies(sides[0], sides[1], tuple(dict.fromkeys(name for name in used if name in files)))
 
 
@@ -74,12 +77,18 @@ def _piece_model(beside: Files, place: int, options: ImportOptions) -> tuple[byt
         path = options.piece_models[min(place, len(options.piece_models) - 1)]
         return read_bytes(path), None
     name = beside.first(_PIECE_MODELS[place])
-    if name is None and (splitter := beside.first(_SPLITTERS)):
-        raise InvalidInputError(
-            f"{beside.origin}: {splitter}: texts that were tokenized and split by subword-nmt are not supported; "
-            "SentencePiece is"
-        )
     return (None, None) if name is None else (beside.read(name), name)
+
+
+def _words(beside: Files, place: int, options: ImportOptions) -> tuple[MosesWords | None, str | None]:
+    """What cuts the texts of the source or the target, and the name of its codes; None if there are none."""
+    name = beside.first(_SPLITTERS)
+    if name is None:
+        return None, None
+    if not (languages := (options.sources, options.targets)[place]):
+        flag = ("--from", "--to")[place]
+        raise InvalidInputError(f"{beside.origin}: {name}: the files do not say what language {flag} is: give {flag}")
+    return MosesWords(beside.read(name), languages[0], str(beside.origin / name)), name
 
 
 def _listed(files: Files, name: str) -> list[str]:
