@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from shutil import rmtree
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -255,20 +256,26 @@ def _exist(files: Mapping[str, Path]) -> bool:
 
 
 def _claim(folder: Path, request: Mapping[str, Any]) -> None:
-    """Makes the run's folder. Raises InvalidInputError if it is in use for something else."""
+    """Makes the run's folder. Until there is a configuration, a corrected request begins anew.
+
+    Raises InvalidInputError if the folder is in use for something else."""
     path = folder / REQUEST_FILE
     if path.exists():
         begun = json.loads(path.read_bytes())
-        for key, value in request.items():
-            if begun.get(key) != value:
-                raise InvalidInputError(
-                    f"{folder}: was begun with {key} {begun.get(key)}, not {value}; name another folder by --output"
-                )
+        differing = [key for key, value in request.items() if begun.get(key) != value]
+        if not differing:
+            return
+        if (folder / CONFIG_FILE).exists():
+            key = differing[0]
+            raise InvalidInputError(
+                f"{folder}: was begun with {key} {begun.get(key)}, not {request[key]}; name another folder by --output"
+            )
+        for made in ("corpus", "general"):
+            rmtree(folder / made, ignore_errors=True)
     elif folder.exists() and any(folder.iterdir()):
         raise InvalidInputError(f"{folder}: is not empty; name another folder by --output")
-    else:
-        folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, json.dumps(request, indent=2) + "\n")
+    folder.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, json.dumps(request, indent=2) + "\n")
 
 
 def _describe(plan: "Plan", *, has_general: bool) -> None:

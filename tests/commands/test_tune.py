@@ -199,6 +199,10 @@ def test_tune_refuses_what_it_cannot_do(run: Run, here: Path) -> None:
     write_lines(here / "full" / "notes.txt", "mine")
     assert_refused(run("tune", "base/best", "memory.tsv", "--output", "full"), "full: is not empty")
     write_lines(here / "few.tsv", "English\tGerman", *lines_of(here / "general.tsv")[1:40])
-    refused = run("tune", "base/best", "memory.tsv", "--general", "few.tsv")
-    assert refused.status == 2
-    assert "at least 100 are needed" in refused.errors
+    # Nothing has begun yet, so a corrected request may follow.
+    for corpus in ("memory.tsv", "general.tsv"):
+        refused = run("tune", "base/best", corpus, "--general", "few.tsv", "--output", "mine")
+        assert refused.status == 2
+        assert "at least 100 are needed" in refused.errors
+        assert json.loads(Path("mine/tune.json").read_text("utf-8"))["corpora"] == [corpus]
+        assert lines_of(Path("mine/corpus/train.en"))

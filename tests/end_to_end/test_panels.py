@@ -70,8 +70,8 @@ def test_the_attention_picture_shows_the_networks_numbers(open_page: Open, addre
     panel.get_by_role("combobox", name="By").select_option("false")  # piece
     columns = panel.locator("thead th")
     playwright.expect(columns).to_have_count(len(found.source_pieces), timeout=MILLISECONDS)
-    panel.get_by_role("combobox", name="Layer").select_option(label="2")
-    panel.get_by_role("combobox", name="Head").select_option(label="4")
+    panel.get_by_role("combobox", name="Layer").select_option(value="1")
+    panel.get_by_role("combobox", name="Head").select_option(value="3")
     panel.locator("tbody button", has_text="Hund").click()
     row = found.written.index("▁Hund")
     weights = found.trace.cross[1].weights[3, row]
@@ -120,7 +120,7 @@ def test_the_page_of_explain_needs_nothing_else(browser: Any, tmp_path: Path) ->
     page.on("console", lambda said: asked.append(said.text))
     page.goto(path.as_uri())
     page.locator("td[data-row]").first.wait_for()
-    page.get_by_role("combobox", name="Head").select_option(label="1")
+    page.get_by_role("combobox", name="Head").select_option(value="0")
     playwright.expect(page.locator(".attention-vectors rect")).to_have_count(3 * 64)
     assert page.locator("#texts p").nth(1).text_content() == HOSTILE
     assert page.locator("img").count() == 0
@@ -302,24 +302,6 @@ def test_the_server_shows_its_models_and_its_load(open_page: Open, address: str)
     assert int(facts["Sentences since the start"]) >= 1
     metrics = '\'# HELP a_b x\\na_b{model="x 1"} 2.0\\na_b{model="y"} 1e1\\nnan NaN\\n\''
     assert function_of(page, "server", f"readMetrics({metrics}).get('a_b')") == 12
-
-
-def test_pieces_become_words(open_page: Open, address: str) -> None:
-    page = open_page(address)
-    pieces = ["<2de>", "▁The", "▁ele", "phant", "s", "▁(", "<0xC3>", "<0xA9>", ")", "<unk>", "狐", "狸", "</s>"]
-
-    def labels(by_word: str) -> list[str]:
-        groups = function_of(page, "attention-words", f"groupPieces({json.dumps(pieces)}, {by_word})")
-        assert [group["begin"] for group in groups[1:]] == [group["end"] for group in groups[:-1]]
-        return [group["label"] for group in groups]
-
-    words = ["into de", "The", "elephants", "(", "<0xC3><0xA9>", ")", "<unk>", "狐", "狸", "end"]
-    assert labels("true") == words
-    assert labels("false")[2:5] == ["ele", "·phant", "·s"]
-    grouped = (
-        "groupMatrix([[0.5, 0.25, 0.25], [0, 1, 0]], [{begin: 0, end: 2}], [{begin: 0, end: 1}, {begin: 1, end: 3}])"
-    )
-    assert function_of(page, "attention-words", grouped) == [[0.25, 0.75]]
 
 
 def test_names_of_translated_files(open_page: Open, address: str) -> None:
