@@ -84,7 +84,7 @@ def export_ctranslate2(
     _check_expressible(info.architecture)
     vocabulary = read_vocabulary(bundle, info)
     lists = read_shortlist(bundle, info) if shortlist is not None else None
-    spec = _build_spec(info, read_weights(bundle, info), vocabulary)
+    spec = _build_spec(info, _copied(read_weights(bundle, info)), vocabulary)
     spec.validate()
     spec.optimize(quantization=quantization)
     try:
@@ -121,6 +121,14 @@ def _check_expressible(architecture: ArchitectureConfig) -> None:
 
 
 Weights = dict[str, StoredTensor]
+
+
+def _copied(weights: Weights) -> Weights:
+    """Tensors that may be written to, as torch wants it, in which CTranslate2 computes other types."""
+    copies = {id(one): StoredTensor(one.values.copy(), one.scales) for one in weights.values()}
+    return {name: copies[id(one)] for name, one in weights.items()}
+
+
 """Weights by name; those that went into the specification are removed."""
 
 
