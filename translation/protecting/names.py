@@ -7,7 +7,7 @@ such nouns in 4,800 sentences, it translated 2.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -15,6 +15,7 @@ from dragoman.model.codec import Codec
 from dragoman.model.known_words import KnownWords
 from dragoman.translation.languages import primary_subtag
 from dragoman.translation.protecting.familiar import CAPITALIZED_NOUNS, MAX_REMEMBERED, Familiarity
+from dragoman.translation.protecting.neighbours import COMMON_NOUN, FIRST_PARTS, PLACE, Neighbours, Word
 from dragoman.translation.protecting.people import COMMON_GIVEN_NAMES, FAMILIES, GIVEN_NAMES
 from dragoman.translation.protecting.spans import Role, Span
 
@@ -23,11 +24,6 @@ _CAPITALIZED = re.compile(r"(?<![\w'’-])[^\W\d_a-zß-öø-ÿ][^\W\d_]+(?:['’
 _BEGIN = re.compile(r"(?:^|[.!?:…\n])[\s\"'“”„‚‘’«»(\[]*$|[-–—*•]\s$")
 """What stands before the first word of a sentence."""
 
-_NOUN = re.compile(
-    r"(?:ung|heit|keit|schaft|tion|tät|chen|lein|ismus|ling|nis|tum|werk|zeug|stoff|gerät|age|ment|ik|ie|eur|or|ant|ent|ens?|ern?"
-    r"|um|anz|enz|ei|ur|ose|itis|graf|loge|phon|gramm)(?:e|en|s|es|n)?$"
-)
-"""How German nouns end that are made or borrowed."""
 
 _CERTAIN_NOUN = re.compile(
     r"(?:ung|heit|keit|schaft|tion|tät|ismus|werk|zeug|gerät|stoff)(?:e|en|s|es|n)?$|(?:chen|nis|ment|ling)(?:e|es|s|se)?$"
@@ -37,10 +33,6 @@ _CERTAIN_NOUN = re.compile(
 _CELTIC = re.compile(r"(?:[OD]|d|Mc|Mac)['’]?[A-ZÀ-Þ]")
 """How families with a particle begin: O'Brien, d'Arcy, McCall."""
 
-_PARTICLE = re.compile(
-    r" (?:van|von|de|del|della|di|du|da|dos|la|le|bin|ibn|al|ten|ter|zu)(?: (?:der|den|het|la|las|los))? "
-)
-_PLACE_PARTICLE = re.compile(r" (?:ob der|an der|am|im|upon|on|under) ")
 _SINGULAR = re.compile(r" (?:und [A-ZÄÖÜ]|(?:ist|war|hat|hatte|wird|kann|will|muss|soll|darf|[a-zäöüß]{2,}t)\b)")
 """A verb in the singular, or another noun, behind the first word of a German sentence."""
 
@@ -76,12 +68,16 @@ _VERB = re.compile(
 _COMMON = re.compile(r"(?:s|ion|ment|ness|ing|ed|ly|ist|ism|ity|ous|al|ful)$")
 """Behind a name at the begin of an English sentence, and how common words end there."""
 
+_DRUG = re.compile(
+    r"\w{2}(?:profen|cillin|mycin|micin|floxacin|cyclin|oxetin|formin|gliptin|gliflozin|statin|sartan|prazol|dipin|olol"
+    r"|azepam|zolam|zodon|xaban|gatran|parin|triptan|setron|conazol|nidazol|bendazol|[aou]vir|tinib|[iu]mab|barbital"
+    r"|(?:do|ro|pi|pro)cain|dronat|lukast|tidin|codein|fenac|coxib|oxicam|cetamol|trexat|rubicin|taxel|thiazid|semid"
+    r"|zosin)e?$"
+)
+"""Stems of drugs' international names, which the World Health Organization gives to classes of them."""
+
 _TITLES = frozenset(("Mr", "Mrs", "Ms", "Dr", "Prof", "Miss", "Sir", "Herr", "Herrn", "Frau"))
 
-_PLACE = re.compile(
-    r"(?:burg|stein|dorf|heim|hausen|berg|stadt|bach|furt|brück|ingen|kirchen|münster|wald|feld|hagen|werth)$"
-)
-"""How places and families are often called in German."""
 
 _CONTROL_BEFORE = re.compile(r"\b(?i:click|select|choose|press|tap|hit|check|tick)\b[^.!?]{0,40}[\"'“„ ]$|[\"“„‘'>→]$")
 _CONTROL_BEHIND = re.compile(
@@ -108,27 +104,13 @@ _PART = re.compile(
 """The end of a name that is no genitive, since no noun follows."""
 
 _MAX_ACRONYM = 6
+_BEGINNING = re.compile(
+    r"^(?:I|You|He|She|It|We|They|The|A|An|My|Your|His|Her|Our|Their|This|That|There|Is|Are|Was|Do|Did)\b"
+)
+"""The first word of a sentence, which says nothing of how the others are written."""
+
 _BESIDE = (" and ", " or ", ", ", " & ")
 _COMPASS = frozenset(("north", "south", "east", "west", "northern", "southern", "eastern", "western"))
-
-
-@dataclass(frozen=True, slots=True)
-class _Word:
-    """A capitalized word.
-
-    kind:        "name", or "word" if it may be none, for what the model cannot know; otherwise "surname" behind a
-                 title, "given" for a name that the model may know, "common" for a first name that is a common word,
-                 "family" for a family that is one, "short", "adjective", "foreign", "noun" for other German words,
-                 "proper" and "raised" for those of other languages, which write many or few of them with a capital.
-    is_frequent: whether the model has often met it.
-    ends:        whether nothing that follows can belong to it.
-    """
-
-    begin: int
-    end: int
-    kind: str
-    is_frequent: bool = False
-    ends: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +122,7 @@ class _Known:
     is_name:    whether it is a first name.
     is_unknown: whether a model cannot know it.
     named_part: its begin, if this is a name before a common noun.
-    kind:       that of a `_Word`, if nothing else speaks for one.
+    kind:       that of a `Word`, if nothing else speaks for one.
     """
 
     is_noun: bool
@@ -163,6 +145,7 @@ class NameFinder:
         self._has_words = known_words.has(language)
         self._has_proper = known_words.has_proper(language)
         self._has_capitals = primary_subtag(language) in CAPITALIZED_NOUNS
+        self._neighbours = Neighbours(known_words, language)
         self._familiarity = Familiarity(known_words, language)
         self.is_strange = self._familiarity.is_strange
         self._know = lru_cache(MAX_REMEMBERED)(self._look_up)
@@ -173,58 +156,15 @@ class NameFinder:
     def find(self, text: str) -> Iterator[Span]:
         """Names, and as kind "word" what may be one, in the text's order."""
         found = sorted((*self._find_unspellable(text), *self._find_words(text)), key=lambda word: word.begin)
-        groups: list[list[_Word]] = []
-        for word in found:
-            if not groups or word.begin >= groups[-1][-1].end:
-                if groups and self._is_one(groups[-1], word, text):
-                    groups[-1].append(word)
-                else:
-                    groups.append([word])
         last: Span | None = None
-        for group in groups:
+        for group in self._neighbours.join(found, text):
             is_beside = last is not None and last.kind == "name" and text[last.end : group[0].begin] in _BESIDE
             if is_beside and [word.kind for word in group] == ["raised"]:  # "Skype and Zoom"
                 group = [replace(group[0], kind="name")]
             for last in self._judge(group, text):
                 yield last
 
-    def _is_one(self, group: Sequence[_Word], word: _Word, text: str) -> bool:
-        """Whether a word belongs to the same name as those before it."""
-        last = group[-1]
-        between = text[last.end : word.begin]
-        if last.ends:
-            return False
-        if between != " ":
-            is_place = last.kind in ("name", "word") and _PLACE.search(text[last.begin : last.end]) is not None
-            pattern = _PLACE_PARTICLE if is_place and word.kind in ("name", "word") else _PARTICLE
-            return (
-                last.kind in ("name", "given", "surname", "word")
-                and word.kind in ("name", "given", "surname", "word", "family")
-                and pattern.fullmatch(between) is not None
-            )
-        pair = text[last.begin : word.end]
-        match word.kind:
-            case "short" | "proper":
-                return last.kind == "name"
-            case "raised":
-                if last.kind in ("proper", "common") and len(group) == 1:
-                    return False
-                return not self._words.translates_phrase(pair, self._language)
-            case "foreign":
-                return (
-                    last.kind in ("name", "given", "foreign")
-                    and text[group[0].begin : group[0].end].casefold() not in GIVEN_NAMES
-                )
-            case "noun" | "adjective":
-                return last.kind == "adjective" and not self._words.translates_phrase(pair, self._language)
-            case "name" | "word":
-                if last.kind not in ("name", "word", "given", "surname", "common", "adjective") and len(group) == 1:
-                    return False
-                # "Mag Tom Cheeseburger?"
-                return not (self._has_capitals and last.is_frequent and _NOUN.search(text[word.begin : word.end]))
-        return last.kind in ("name", "given", "common", "surname", "family")
-
-    def _judge(self, group: list[_Word], text: str) -> Iterator[Span]:
+    def _judge(self, group: list[Word], text: str) -> Iterator[Span]:
         """The span of words that belong together, if they are a name."""
         kinds = [word.kind for word in group]
         while kinds and kinds[-1] == "common":  # nothing came behind it
@@ -253,28 +193,29 @@ class NameFinder:
         """Whether common words with capitals are a name: not if most words have one, nor for a part of a program."""
         if not self._has_proper or _CONTROL_BEFORE.search(text, 0, begin) or _CONTROL_BEHIND.match(text, end):
             return False
-        rest = [match[0] for match in _WORD.finditer(text[max(0, begin - 80) : begin] + " " + text[end : end + 80])]
+        before = _BEGINNING.sub("", text[max(0, begin - 80) : begin])
+        rest = [match[0] for match in _WORD.finditer(before + " " + text[end : end + 80])]
         return 2 * sum(map(str.islower, rest)) > len(rest)
 
-    def _find_unspellable(self, text: str) -> Iterator[_Word]:
+    def _find_unspellable(self, text: str) -> Iterator[Word]:
         if not self._unspellable.search(text):
             return
         for match in _WORD.finditer(text):
             if self._unspellable.search(match[0]) and self._is_spelt_in_bytes(match[0]):
-                yield _Word(match.start(), match.end(), "name")
+                yield Word(match.start(), match.end(), "name")
 
     def _is_spelt_in_bytes(self, word: str) -> bool:
         ids = self._side.encode(word)
         return self._unknown_id in ids or any(piece.startswith("<0x") for piece in self._side.pieces(ids))
 
-    def _find_words(self, text: str) -> Iterator[_Word]:
+    def _find_words(self, text: str) -> Iterator[Word]:
         if self._has_words:
             has_title = any(form in text for form in _FORMS_OF_ADDRESS)  # few texts have one
             for match in _CAPITALIZED.finditer(text):
                 if match[0] not in _TITLES and (word := self._describe(text, match, has_title)) is not None:
                     yield word
 
-    def _describe(self, text: str, match: re.Match[str], has_title: bool) -> _Word | None:
+    def _describe(self, text: str, match: re.Match[str], has_title: bool) -> Word | None:
         """A word as a part of a name; None if it cannot be one. has_title: whether the text may have a title."""
         word, begin, end = match[0], match.start(), match.end()
         ends = False
@@ -288,37 +229,40 @@ class NameFinder:
         if known.is_noun and not is_titled:
             return None
         if known.named_part:
-            return _Word(begin, begin + len(known.named_part), "name", ends=True)
+            return Word(begin, begin + len(known.named_part), "name", ends=True)
         if _is_acronym(word, before, after):
-            return None if known.is_known else _Word(begin, end, "name", ends=True)
+            return None if known.is_known else Word(begin, end, "name", ends=True)
         if self._has_capitals and word[-1] == "s" and self._is_genitive(word, after):
             if word[:-1].casefold() in FAMILIES:
-                return _Word(begin, end - 1, "family", ends=True)
+                return Word(begin, end - 1, "family", ends=True)
             if known.is_unknown:
-                return _Word(begin, end - 1, "name", ends=True)
+                return Word(begin, end - 1, "name", ends=True)
         is_first = _BEGIN.search(before) is not None or not before.strip()
         if known.is_unknown:
             is_name = known.is_name or ends or is_titled or self._is_name(before, word, after, is_first=is_first)
-            return _Word(begin, end, "name" if is_name else "word", ends=ends)
+            return Word(begin, end, "name" if is_name else "word", ends=ends)
         is_called = self._has_capitals and after[:1] in ".!,;" and _CALLED.search(before) is not None
+        is_called = is_called or (known.kind == "family" and before.endswith("bei "))
         if (is_titled or is_called) and not _OFFICES.search(word):
-            return _Word(begin, end, "surname", ends=ends)
+            return Word(begin, end, "surname", ends=ends)
         if known.is_name or known.is_copied:
-            return _Word(begin, end, "given", is_frequent=known.is_known, ends=ends)
+            return Word(begin, end, "given", is_frequent=known.is_known, ends=ends)
         kind = known.kind if not is_first or known.kind in ("word", "short") else ""
-        return _Word(begin, end, kind, ends=ends) if kind else None
+        return Word(begin, end, kind, ends=ends) if kind else None
 
     def _look_up(self, word: str) -> _Known:
         """See `_Known`."""
         small = word.casefold()
         is_copied, is_known = self._familiarity.is_copied(small), self._familiarity.knows(small)
-        is_name = small in GIVEN_NAMES or _is_double(word)
+        is_strange = self._familiarity.is_unknown(word)
+        is_drug = _DRUG.search(word) is not None
+        is_name = is_drug or small in GIVEN_NAMES or _is_double(word) or _is_place(small)
         return _Known(
             is_noun=len(word) < 2 or (self._has_capitals and not is_copied and _is_certain_noun(word)),
             is_copied=is_copied,
             is_known=is_known,
             is_name=is_name,
-            is_unknown=len(word) > 2 and (self._familiarity.is_unknown(word) or (is_name and not is_known)),
+            is_unknown=is_drug or (len(word) > 2 and (is_strange or (is_name and not is_known))),
             named_part=self._named_part(word) if self._has_capitals and "-" in word else "",
             kind=self._common_kind(word, small, is_known=is_known),
         )
@@ -333,7 +277,7 @@ class NameFinder:
             return "family"
         if small in COMMON_GIVEN_NAMES:
             return "common"
-        if not is_known and _PLACE.search(word):
+        if not is_known and PLACE.search(word):
             return "word"
         if len(word) < 4 and not word.isupper():
             return "short"
@@ -355,7 +299,7 @@ class NameFinder:
             return True
         if is_first:
             if self._has_capitals:
-                return bool(_SINGULAR.match(after)) and not _NOUN.search(word)
+                return bool(_SINGULAR.match(after)) and not COMMON_NOUN.search(word)
             is_led = after[:1] == " " and after[1:2].isupper()
             return is_led or (bool(_VERB.match(after)) and not _COMMON.search(word))
         return not (self._has_capitals and _BEFORE_NOUN.search(before) and self._familiarity.is_slip(word))
@@ -373,6 +317,8 @@ class NameFinder:
         first, _, last = word.rpartition("-")
         if len(first) < 2 or last.casefold() in FAMILIES or not last[:1].isupper():
             return ""
+        if word.partition("-")[0].casefold() in FIRST_PARTS:  # Notre-Dame
+            return ""
         is_name = self._familiarity.is_unknown(first) or (
             first.isupper() and not self._familiarity.knows(first.casefold())
         )
@@ -380,7 +326,7 @@ class NameFinder:
 
 
 def _is_certain_noun(word: str) -> bool:
-    return bool(_CERTAIN_NOUN.search(word)) and not _PLACE.search(word)
+    return bool(_CERTAIN_NOUN.search(word)) and not PLACE.search(word)
 
 
 def _is_acronym(word: str, before: str, after: str) -> bool:
@@ -395,3 +341,8 @@ def _is_double(word: str) -> bool:
     """Whether a word consists of a first name and another, or of the same word twice."""
     first, _, second = word.partition("-")
     return first == second or (first.casefold() in GIVEN_NAMES and second[:1].isupper() and len(second) < 8)
+
+
+def _is_place(word: str) -> bool:
+    """Whether a word with a hyphen begins like a place."""
+    return "-" in word and word.partition("-")[0] in FIRST_PARTS
