@@ -14,7 +14,7 @@ from dragoman.commands.explain import make_page
 from dragoman.model.config import Direction
 from dragoman.model.decoding.loading import open_model
 from dragoman.translation.scoring.explaining import Explainer
-from tests.end_to_end.test_page import (  # fixtures, and the reasons to be skipped
+from tests.end_to_end.in_chromium import (  # fixtures, and the reasons to be skipped
     HOSTILE,
     MILLISECONDS,
     Open,
