@@ -32,7 +32,6 @@ from dragoman.translation.protecting.hiding import Hidden, Hiding, hide, is_hidd
 from dragoman.translation.protecting.names import NameFinder
 from dragoman.translation.protecting.spans import Span, merge_spans, remembered_spans
 from dragoman.translation.protecting.stand_ins import Replacement, measured_stand_ins, replace_hidden
-from dragoman.translation.scoring.scored import encode_pair
 from dragoman.translation.sentences import split_sentences, split_to_fit
 from dragoman.translation.terms.matching import TermFinder
 from dragoman.translation.terms.pieces import GivenText, encode_terms, wide_enough
@@ -299,6 +298,8 @@ class Preparer:
 
     def prepare_score(self, source: str, target: str, direction: Direction, options: SearchOptions) -> PreparedText:
         """See `Translator.prepare_score`."""
+        from dragoman.translation.scoring.scored import encode_pair  # for scores alone
+
         pair = encode_pair(
             self._vocabulary,
             source,

@@ -4,7 +4,7 @@ from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Unpack
+from typing import TYPE_CHECKING, Unpack
 
 from dragoman.model.bundle import BundleConfig
 from dragoman.model.codec import Codec, joined_ids
@@ -27,9 +27,11 @@ from dragoman.translation.normalizing.wrapping import unwrap
 from dragoman.translation.offline import AnyEngine, OfflineLoop
 from dragoman.translation.preparing import DEFAULT_FLUENT_LENGTH, Preparer
 from dragoman.translation.results import Translation
-from dragoman.translation.scoring.scored import Pair, ScoredTranslation, describe_pair
 from dragoman.translation.terms.glossary import Glossary
 from dragoman.translation.terms.matching import TermFinder
+
+if TYPE_CHECKING:
+    from dragoman.translation.scoring.scored import ScoredTranslation
 
 
 class Translator:
@@ -261,11 +263,13 @@ class Translator:
             self.engine.check(segment)
         return prepared
 
-    def finish_score(self, prepared: PreparedText, found: Found) -> ScoredTranslation:
+    def finish_score(self, prepared: PreparedText, found: Found) -> "ScoredTranslation":
         """The score of a pair from `prepare_score`, from the one hypothesis of its one segment.
 
         Raises NoTranslationError if there is none.
         """
+        from dragoman.translation.scoring.scored import Pair, describe_pair  # for scores alone
+
         (segment,), (hypotheses,) = prepared.segments, found
         if not hypotheses:
             raise NoTranslationError("the model has no probabilities for this pair")

@@ -37,6 +37,8 @@ def find_documents(texts: Sequence[str], arguments: DocumentArguments) -> list[P
     Raises InvalidInputError if some are, if options of documents go with texts, and for the name of a document that is
     not there: a mistyped name must not pass as a text.
     """
+    if arguments.is_empty and not any(Path(text).suffix for text in texts):
+        return []
     from dragoman.translation.documents.opening import find_format
 
     def is_document(text: str) -> bool:

@@ -70,9 +70,11 @@ def columns_of_records(
     input_path: Path | None, output_path: Path | None, columns: str | None, into: str
 ) -> "Columns | None":
     """The columns to read and to write if the input is JSON lines or Parquet."""
+    if input_path is None:
+        return None
     from dragoman.translation.batch.records import Columns, is_json_lines, is_parquet
 
-    if input_path is None or not (is_json_lines(input_path) or is_parquet(input_path)):
+    if not (is_json_lines(input_path) or is_parquet(input_path)):
         return None
     if not columns:
         raise InvalidInputError(f"{input_path}: name the column of its texts, such as --columns text")

@@ -162,9 +162,6 @@ def translate(
 
     If the output is a file, the same command continues an interrupted job.
     """
-    from dragoman.translation.batch.job import translate_lines
-    from dragoman.translation.batch.records import is_parquet
-    from dragoman.translation.batch.shards import read_shard
     from dragoman.translation.batch.source import Task
 
     records = columns_of_records(input_path, output_path, columns, into)
@@ -184,8 +181,11 @@ def translate(
         raise InvalidInputError("--shard needs --input FILE and --output FILE")
     if records is not None and (as_json or options.n_best > 1):
         raise InvalidInputError("--json and --n-best do not go with records: a column holds one translation")
-    if shard is not None and input_path is not None and is_parquet(input_path):
-        raise InvalidInputError("--shard divides files of lines, not Parquet")
+    if shard is not None and input_path is not None:
+        from dragoman.translation.batch.records import is_parquet
+
+        if is_parquet(input_path):
+            raise InvalidInputError("--shard divides files of lines, not Parquet")
     is_job = not texts and output_path is not None and not is_stream(output_path)
     if is_job and options.n_best > 1 and not as_json:
         raise InvalidInputError(
@@ -231,6 +231,9 @@ def translate(
     with open_source(task) as source:
         lines = input_path or STANDARD_STREAM
         if is_job and output_path is not None:
+            from dragoman.translation.batch.records import is_parquet
+            from dragoman.translation.batch.shards import read_shard
+
             part = None if shard is None else read_shard(shard, os.environ)
             if records is not None and is_parquet(lines):
                 translate_parquet_file(source, lines, output_path, records, overwrite=overwrite)
@@ -244,6 +247,8 @@ def translate(
                 known = list_directions() if server is None else ()
                 output.writelines(map(encode, name_unchanged(source.translate_stream(texts), to, known)))
             else:
+                from dragoman.translation.batch.job import translate_lines
+
                 translate_lines(lines, output, source.translate_stream, encode)
 
 

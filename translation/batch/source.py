@@ -7,11 +7,11 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 from dragoman.model.decoding.search_options import SearchOptions
-from dragoman.translation.batch.job import TranslateStream
-from dragoman.translation.batch.progress import Parameters, Scalar
-from dragoman.translation.terms.glossary import Glossary
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # a translation of few words does not wait for what batch jobs import
+    from dragoman.translation.batch.job import TranslateStream
+    from dragoman.translation.batch.progress import Parameters, Scalar
+    from dragoman.translation.terms.glossary import Glossary
     from dragoman.translation.translator import Translator
 
 
@@ -30,7 +30,7 @@ class Task:
     join_lines: bool = True
     protect: bool = True
     localize_figures: bool = False
-    terms: Glossary | None = None
+    terms: "Glossary | None" = None
     with_pieces: bool = False
     with_alignment: bool = False
     with_attention: bool = False
@@ -41,7 +41,7 @@ class Task:
         return replace(self.options, return_attention=self.with_alignment or self.with_attention)
 
     @property
-    def parameters(self) -> dict[str, Scalar]:
+    def parameters(self) -> "dict[str, Scalar]":
         """Everything that the translations depend on, as JSON scalars."""
         search = asdict(self.search) | {"suppressed_pieces": json.dumps(self.options.suppressed_pieces)}
         own: dict[str, Scalar] = {
@@ -63,19 +63,19 @@ class TranslationSource:
     """find_parameters: gives what must be unchanged when a job is continued, and between the calls of a job.
     source_language: empty if it is not known beforehand."""
 
-    translate_stream: TranslateStream
-    find_parameters: Callable[[], dict[str, Scalar]]
+    translate_stream: "TranslateStream"
+    find_parameters: "Callable[[], dict[str, Scalar]]"
     source_language: str = ""
 
 
-def local_source(translator: "Translator", task: Task, loaded_with: Parameters) -> TranslationSource:
+def local_source(translator: "Translator", task: Task, loaded_with: "Parameters") -> TranslationSource:
     """loaded_with: the options of loading that change translations.
 
     Raises NotFoundError for languages between which the bundle does not translate.
     """
     direction = translator.find_direction(task.source_language, task.to)
 
-    def find_parameters() -> dict[str, Scalar]:
+    def find_parameters() -> "dict[str, Scalar]":
         known = {"model": translator.name, "revision": translator.revision, "direction": str(direction)}
         return {**task.parameters, **known, **loaded_with}
 
