@@ -1,5 +1,6 @@
 """DeepL's API for its clients as they are: texts, documents, languages, usage."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -27,6 +28,14 @@ REFUSED = ("style_id", "custom_instructions", "translation_memory_id")
 """Fields that ask for what this server does not have."""
 
 FORMALITIES = ("default", "prefer_more", "prefer_less", "more", "less")
+
+RESOURCES: Mapping[str, tuple[str, ...] | None] = {
+    "translate_text": ("tag_handling", "glossary"),
+    "translate_document": ("glossary",),
+    "glossary": (),
+    **dict.fromkeys(("voice", "write", "style_rules", "translation_memory")),
+}
+"""What DeepL can do, with the features that every language has; None for what this server does not do."""
 
 UNLIMITED_CHARACTERS = 10**12
 """What DeepL gives as the limit of an account without one."""
@@ -62,6 +71,7 @@ class DeepL:
             read("/v2/document/{id}", "document_status", self.document_status),
             read("/v2/document/{id}/result", "document_result", self.document_result),
             read("/v2/languages", "languages", self.languages),
+            read("/v3/languages", "languages", self.languages_of),
             read("/v2/usage", "usage", self.usage),
             *DeepLGlossaries(self._translating, self._gate, self).routes(),
         ]
@@ -151,6 +161,32 @@ class DeepL:
         names = sorted(name for code in targets for name in VARIANTS.get(code, (code,)))
         return JSONResponse(
             [{"language": code, "name": name_of_language(code), "supports_formality": False} for code in names]
+        )
+
+    async def languages_of(self, visit: Visit) -> Response:
+        """GET /v3/languages?resource=…: none for what this server does not do."""
+        resource = visit.body.text("resource")
+        if resource not in RESOURCES:
+            raise InvalidInputError("Value for 'resource' not supported.")
+        names = RESOURCES[resource]
+        if names is None:
+            return JSONResponse([])
+        directions = self._translating.directions(None)
+        sources = {direction.source.split("-")[0] for direction in directions}
+        targets = {direction.target for direction in directions}
+        features = {name: {"status": "stable"} for name in names}
+        return JSONResponse(
+            [
+                {
+                    "lang": language,
+                    "name": name_of_language(language),
+                    "usable_as_source": language in sources,
+                    "usable_as_target": language in targets,
+                    "status": "stable",
+                    "features": features,
+                }
+                for language in sorted(sources | targets)
+            ]
         )
 
     async def usage(self, visit: Visit) -> Response:

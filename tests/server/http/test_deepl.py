@@ -112,6 +112,19 @@ def test_languages_are_those_of_the_models() -> None:
         assert server.get("/v2/languages?type=other").status == 400
 
 
+def test_languages_by_what_they_are_for() -> None:
+    with http_server(FakeTranslator(directions=(Direction("de", "en"), Direction("en", "pt-BR")))) as server:
+        found = server.get("/v3/languages?resource=translate_text").json
+        assert [(one["lang"], one["usable_as_source"], one["usable_as_target"]) for one in found] == [
+            ("de", True, False),
+            ("en", True, True),
+            ("pt-BR", False, True),
+        ]
+        assert found[0]["features"] == {"tag_handling": {"status": "stable"}, "glossary": {"status": "stable"}}
+        assert server.get("/v3/languages?resource=voice").json == []
+        assert server.get("/v3/languages").status == 400
+
+
 def test_usage_is_the_months_and_an_exhausted_quota_is_456(tmp_path: Path) -> None:
     tokens = tmp_path / "tokens.toml"
     tokens.write_text('[[tokens]]\nname = "a"\ntoken = "one"\ncharacters_per_month = 10\n')
