@@ -1,7 +1,6 @@
 """The interface of a vocabulary: text to piece ids and back. `model.vocabulary` implements the one that Dragoman
 trains, `model.foreign_vocabulary` those of other toolkits."""
 
-import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -120,8 +119,8 @@ class Codec(Protocol):
         ...
 
 
-_WITHOUT_SPACES = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u31ff\u3400-\u9fff\uf900-\ufaff]")
-"""Letters of scripts that write words without spaces between them."""
+_WITHOUT_SPACES = ("\u0e00\u0eff", "\u1000\u109f", "\u1780\u17ff", "\u2e80\u31ff", "\u3400\u9fff", "\uf900\ufaff")
+"""The first and the last letters of scripts that write words without spaces between them."""
 
 _LETTER_BYTES = {f"<0x{byte:02X}>" for byte in range(0xC3, 0xE0)}
 """First bytes of the letters of alphabets, which a piece of their own may lack. Those of symbols are others."""
@@ -136,4 +135,6 @@ def joined_ids(side: Side) -> list[int]:
 
 
 def _continues(first: str) -> bool:
-    return bool(first) and unicodedata.category(first)[0] in "LMN" and not _WITHOUT_SPACES.match(first)
+    if not first or unicodedata.category(first)[0] not in "LMN":
+        return False
+    return not any(span[0] <= first <= span[1] for span in _WITHOUT_SPACES)

@@ -3,6 +3,7 @@ source's language, and thousands of times as fast as an identifier of languages.
 
 import re
 from collections.abc import Set
+from functools import cache
 
 from dragoman.translation.languages import primary_subtag
 
@@ -56,13 +57,18 @@ _SCRIPTS = {
     "han": (("zh", "yue", "ja", "ko"), "\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff"),
 }
 _SCRIPT_OF = {language: script for script, (languages, _) in _SCRIPTS.items() for language in languages}
-_LETTERS = {script: re.compile(f"[{letters}]") for script, (_, letters) in _SCRIPTS.items()}
-_LETTERS["latin"] = re.compile(r"[A-Za-z\u00c0-\u024f]")
+_LETTERS = {script: letters for script, (_, letters) in _SCRIPTS.items()} | {"latin": "A-Za-z\u00c0-\u024f"}
 _BEYOND_LATIN = re.compile(r"[^\x00-\u024f]")
 _EITHER_SCRIPT = frozenset(("sr", "kk", "tg", "mn", "ug", "sd"))
 """Languages that are also written in another script than the one above."""
 
 _FEW_LETTERS = 5
+
+
+@cache
+def _letters_of(script: str) -> re.Pattern[str]:
+    """Few texts need any of these."""
+    return re.compile(f"[{_LETTERS[script]}]")
 
 
 def is_in_wrong_language(source: str, target: str, source_language: str, target_language: str) -> bool:
@@ -101,11 +107,11 @@ def _speaks_for(listed: Set[str], words: Set[str]) -> bool:
 
 def _is_in_other_script(source: str, target: str, script: str) -> bool:
     """Whether most letters, but for those of words copied from the source, are of another script."""
-    if script != "latin" and len(_LETTERS[script].findall(target)) > 0:
+    if script != "latin" and len(_letters_of(script).findall(target)) > 0:
         return False
     copied = set(source.split())
     rest = " ".join(word for word in target.split() if word not in copied)
-    counts = {name: len(letters.findall(rest)) for name, letters in _LETTERS.items()}
+    counts = {name: len(_letters_of(name).findall(rest)) for name in _LETTERS}
     own = counts.pop(script)
     return max(counts.values()) > max(own, _FEW_LETTERS)
 
