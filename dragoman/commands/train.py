@@ -56,6 +56,13 @@ def train(
         folder = run_training(run, resume=resume)
     except PeerError as error:
         raise typer.Exit(2) from error  # the process that failed says why
+    except KeyboardInterrupt:
+        if is_main_process() and (run.run_folder / "config.json").exists():
+            folder_name = shlex.quote(str(run.run_folder))
+            typer.echo(
+                f"dragoman: to go on from the newest checkpoint: dragoman train --resume {folder_name}", err=True
+            )
+        raise
     except Interrupted as end:
         if is_main_process():
             for line in describe_outcome(read_run(run.run_folder)):

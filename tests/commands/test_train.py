@@ -43,6 +43,21 @@ def test_a_run_says_something_before_torch_is_there_and_a_wrong_key_needs_none(t
     assert word not in errors
 
 
+def test_a_second_signal_says_how_to_go_on(
+    run: Run, tiny_config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("dragoman.training.learning.updater.Updater.step", interrupt)
+        outcome = run("train", tiny_config)
+    *_, advice, last = outcome.errors.splitlines()
+    assert (outcome.status, last) == (130, "dragoman: interrupted")
+    assert advice.endswith(f"go on from the newest checkpoint: dragoman train --resume {tmp_path}/run")
+    assert run("train", "--resume", tmp_path / "run").status == 0
+
+
 def test_train_refuses_sides_of_different_length(run: Run, tiny_config: Path, tmp_path: Path) -> None:
     write_lines(tmp_path / "train.de", "nur ein Satz")
     assert_refused(run("train", tiny_config), "train.de has 1 lines", "train.en has 60")

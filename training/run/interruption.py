@@ -1,13 +1,18 @@
 """Ending a run by a signal."""
 
+import os
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType, TracebackType
 from typing import Any, Self
 
 from dragoman.model.errors import DragomanError
+from dragoman.training.display import is_main_process
+
+ANSWER = b"\ndragoman: ends after this update and saves it; a second signal ends at once\n"
+"""What a signal is answered that does not end the run at once."""
 
 
 class Interrupted(DragomanError):
@@ -25,7 +30,8 @@ class Interrupted(DragomanError):
 class StopSignals:
     """Within this context, SIGTERM and SIGINT do not end the process at once: `received` has the signal.
 
-    A second signal acts as usual. Outside the main thread, where signals cannot be caught, none is.
+    The first one is answered by a line on standard error, a second acts as usual. Outside the main thread, where
+    signals cannot be caught, none is.
     """
 
     CAUGHT = (signal.SIGTERM, signal.SIGINT)
@@ -67,3 +73,6 @@ class StopSignals:
         self._restore()
         if self._saved_update is not None:
             raise Interrupted(number, self._saved_update)
+        if is_main_process():  # not through sys.stderr, in which the signal may have come
+            with suppress(OSError):
+                os.write(2, ANSWER)

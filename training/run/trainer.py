@@ -204,11 +204,12 @@ class Trainer:
             self._save(reporter)  # again, with what was measured
 
     def _save(self, reporter: Reporter) -> None:
-        """Saves a checkpoint; on a full disk it reports the error, and the next checkpoint may find room."""
+        """Saves a checkpoint; on a full disk it reports the error, and the next checkpoint may find room. That of the
+        last update raises it, but after the validation: the best bundle is smaller, and may find room."""
         try:
             self.checkpoints.save(self.network, self.updater.optimizer, self.progress, self.updater.average)
         except DragomanError as error:
-            if self.progress.update == self.config.optimization.max_updates:
+            if self.progress.update == self.config.optimization.max_updates and not self.progress.awaits_validation:
                 raise
             reporter.say(f"{error}; training goes on without this checkpoint")
         if self.world.is_main:

@@ -8,11 +8,12 @@ import pytest
 from dragoman.training.run.interruption import Interrupted, StopSignals
 
 
-def test_a_signal_is_noted_and_only_the_next_ends_the_process() -> None:
+def test_a_signal_is_answered_and_only_the_next_ends_the_process(capfd: pytest.CaptureFixture[str]) -> None:
     before = signal.getsignal(signal.SIGINT)
     with StopSignals() as signals:
         assert signals.received == 0
         signal.raise_signal(signal.SIGINT)
+        assert "ends after this update and saves it" in capfd.readouterr().err
         assert signals.received == signal.SIGINT
         assert signal.getsignal(signal.SIGINT) is before
     assert signal.getsignal(signal.SIGINT) is before

@@ -17,6 +17,7 @@ from dragoman.model.decoding.decoders.torch_decoder import TorchDecoder
 from dragoman.model.decoding.engines.engine import Engine
 from dragoman.model.decoding.request import Request
 from dragoman.model.decoding.search_options import SearchOptions
+from dragoman.model.errors import DragomanError
 from dragoman.model.network.transformer import Transformer
 from dragoman.training.corpus.batching import PoolBatches
 from dragoman.training.corpus.pairs import EncodedCorpus, EncodedSide, SkippedPairs
@@ -399,3 +400,25 @@ def test_too_few_checkpoints_are_all_averaged(runner: Runner) -> None:
             )
         )
         assert trainer.updates_to_average() == [1, 2]
+
+
+def test_without_room_for_the_last_checkpoint_the_last_network_is_offered_still(
+    runner: Runner, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    offered: list[int] = []
+
+    def offer(network: Transformer, progress: Progress, *_: Any) -> bool:
+        offered.append(progress.update)
+        return True
+
+    def refuse(*_: Any) -> None:
+        raise DragomanError("4.safetensors: cannot be written: No space left on device")
+
+    trainer = runner.trainer(
+        copy_corpus(40), offer=offer, optimization={"max_updates": 4}, validation={"every": 2, "max_sentences": 1}
+    )
+    monkeypatch.setattr(CheckpointFolder, "save", refuse)
+    with pytest.raises(DragomanError, match="No space left"):
+        runner.run(trainer)
+    assert offered == [2, 4]
+    assert "training goes on without this checkpoint" in capsys.readouterr().err
