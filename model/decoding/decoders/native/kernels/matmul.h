@@ -215,15 +215,22 @@ struct Int8 {
             offsets_.data()[output] = -128 * total;
         }
 
-        // Becomes the outputs `ids` of another matrix, whose rows lie one after the other in `rows` as well. A panel is
-        // written from its start to its end, while its rows are in the cache.
+        // Becomes the outputs `ids` of another matrix, whose rows lie one after the other in `rows` as well.
         void take(const Matrix& from, const int8_t* rows, const int32_t* ids) {
-            for (int first = 0; first < num_outputs; first += PANEL) {
-                const int count = std::min(PANEL, num_outputs - first), stride = panel_vectors(first / PANEL) * LANES * 4;
+            const int num_whole = num_inputs / (4 * LANES) * (4 * LANES);
+            const auto row = [&](int output) { return rows + static_cast<size_t>(ids[output]) * num_inputs; };
+            for (int first = 0; first < num_outputs; first += LANES) {
+                const int count = std::min(LANES, num_outputs - first);
+                const int stride = panel_vectors(first / PANEL) * LANES * 4;
                 int8_t* to = weights_.data() + place(first, 0);
-                for (int i = 0; i < num_inputs; i += 4, to += stride)
-                    for (int r = 0; r < count; ++r)
-                        std::memcpy(to + 4 * r, rows + static_cast<size_t>(ids[first + r]) * num_inputs + i, 4);
+                for (int i = 0; i < num_whole; i += 4 * LANES) {  // a square of four inputs each
+                    Vec square[LANES];
+                    for (int r = 0; r < LANES; ++r) square[r] = r < count ? load_as<Vec>(row(first + r) + i) : Vec{};
+                    transpose(square);
+                    for (int k = 0; k < LANES; ++k, to += stride) std::memcpy(to, &square[k], sizeof(Vec));
+                }
+                for (int i = num_whole; i < num_inputs; i += 4, to += stride)
+                    for (int r = 0; r < count; ++r) std::memcpy(to + 4 * r, row(first + r) + i, 4);
             }
             for (int output = 0; output < num_outputs; ++output) {
                 scales_.data()[output] = from.scales_.data()[ids[output]];
