@@ -93,7 +93,8 @@ def test_a_file_is_translated_and_downloaded() -> None:
         path = url.removeprefix(f"http://{server.address}")
         found = server.get(path)
         assert (found.status, found.content) == (200, b'{"x": "b a", "y": ["d c"]}')
-        assert found.headers["content-disposition"] == 'attachment; filename="my_notes.json"'
+        offered = "attachment; filename=\"my_notes.json\"; filename*=UTF-8''my_notes.json"
+        assert found.headers["content-disposition"] == offered
         assert server.get(path[:-5]).status == 404
         assert server.get("/download_file/..%2f..%2fetc%2fpasswd").status == 404
         refused = server.send_file("/translate_file", EN_DE, "picture.jpeg", b"abc")
