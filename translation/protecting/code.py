@@ -46,4 +46,28 @@ CAMEL = (
 )
 ESCAPE = r"\\(?:[nrt0](?![A-Za-z]{3})|u[0-9A-Fa-f]{4}|x[0-9A-Fa-f]{2})"
 
-CODE = "|".join((CALL, SCOPED, SNAKE, DOTTED, OPTION, ASSIGNMENT, KEYS, ESCAPE))
+UTILITY = r"(?<![\w-])(?:[a-z]{2,10}:){0,3}[a-z]{1,20}(?:-[a-z]{1,20}){1,4}-\d{1,4}(?!\w)"
+"""A class of a style sheet: text-amber-700, dark:text-amber-300."""
+FOLDER = (
+    r"(?<![\w/])(?:src|lib|libs|packages|apps?|docs|tests?|dist|build|node_modules|public|assets|bin|etc|usr|var|opt|components"
+    r"|modules|vendor|scripts|include)/[\w@.-]{1,60}(?<!\.)(?:/[\w@.-]{1,60}(?<!\.)){0,12}/?"
+)
+MEDIA_TYPE = (
+    r"(?<![\w/])(?:application|text|image|audio|video|font|multipart)/(?!(?:image|audio|video|text)s?\b)"
+    r"[a-z][\w.+-]{1,60}\w"
+)
+INDEXED = r"(?<![\w.])[a-z]\w{0,60}(?:\.\w{1,60}){0,8}\[\d{1,5}\](?:\.\w{1,60}|\[\d{1,5}\]){1,8}"
+
+CODE = "|".join((CALL, SCOPED, INDEXED, SNAKE, DOTTED, OPTION, ASSIGNMENT, KEYS, ESCAPE, UTILITY, FOLDER, MEDIA_TYPE))
+
+MEMBER = r"\"[\w.$-]{1,60}\":\s?(?:true|false|null|-?\d{1,20}(?:\.\d{1,20})?|\"[^\"\n]{0,80}\")"
+LEVEL = (
+    r"\[(?:INFO|WARN|WARNING|ERROR|DEBUG|TRACE|FATAL|NOTICE|CRITICAL|OK|FAIL|FAILED|info|warn|warning|error|debug|trace|fatal"
+    r"|notice|crit|alert|emerg)\]"
+)
+HEADER = r"(?<![\w-])(?:[A-Z][a-z]{1,20}-){1,3}[A-Z][a-z]{1,20}:\s[a-z]{2,20}/[\w.+-]{1,60}\w"
+EXCEPTION = rf"(?<![\w.])(?:\w{{1,40}}\.){{0,6}}[A-Z]\w{{0,40}}(?:Error|Exception):\s(?:{_QUOTED})"
+PROMPT = r"(?<!\S)\w{1,30}@[\w.-]{1,60}:[~/][\w/.~-]{0,80}[$#%](?!\w)|(?<!\w)-?(?:bash|zsh|sh|fish): [\w./-]{1,60}:"
+
+LINES = "|".join((MEMBER, LEVEL, HEADER, EXCEPTION, PROMPT))
+"""Of data, logs and shells: with spaces in them."""

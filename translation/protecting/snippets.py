@@ -8,6 +8,8 @@ import re
 from collections.abc import Iterator, Sequence
 from functools import cache
 
+from dragoman.translation.protecting.code import LINES
+
 _QUOTED = r"(?:\"[^\"\n]{0,120}\"|'[^'\n]{0,120}'|“[^”\n]{0,120}”)"
 _END = r"(?=[.,;:!?)\]\"'”’]*(?:\s|$))"
 
@@ -35,6 +37,7 @@ _COMMAND = (
     r"|stash(?:\s(?:pop|list|apply|drop))?|remote\s(?:add|remove|set-url)\s\w{1,60}|submodule\s\w{1,60}|config"
     r"|commit|status|log|diff|add|init|clone"
     r"|bisect|blame|branch|clean|mv|reset|restore|rm|show|tag)"
+    r"|(?:gh|glab)\s(?:auth|pr|repo|issue|run|workflow|release|gist|mr|ci)\s[a-z]{2,20}(?!\w)"
     rf"|(?:npm|pnpm|yarn|bun)\s(?:(?:run|exec)\s[\w:.-]{{1,60}}(?<!\.)|(?:install|add|remove|uninstall"
     rf"|i)(?!\w){_PACKAGE}"
     r"|(?:start|test|ci|build|publish|init|update|audit|login)(?!\w)(?:\sfix)?)"
@@ -209,7 +212,7 @@ PLACE = r"(?<![\w/])[\w./-]{1,60}\.[a-z]{1,5}:\d{1,6}(?::\d{1,5})?(?!\w)"
 
 _HAS_CODE = re.compile(
     r"[=<>{}\[$\\&|+*%^_#;]|(?=[-\d(?:.!])(?:\d[a-f]|(?<=[a-f])\d|(?<=\w)\(|\?[\w?]|(?<=\w)\.[a-zA-Z*]"
-    r"|(?<=[a-z]):\s?[#\da-z]|--|!important"
+    r"|(?<=[a-z]):\s?[#\da-z]|(?<=\"):\s|(?<=[rn]):\s['\"]|--|!important"
     r"|(?<= )-\s)"
 )
 _WORDS = re.compile(r"[a-z][\w+.-]{1,60}")
@@ -346,7 +349,7 @@ _PROGRAMS = frozenset(
 )
 """The first words of commands, by which most sentences are passed over."""
 
-_SNIPPET = "|".join((QUERY, DATA, STYLE, FORMULA, GLOB, EXPRESSIONS, EXPRESSION, CALLED, HASH, PLACE, OPERATOR))
+_SNIPPET = "|".join((QUERY, LINES, DATA, STYLE, FORMULA, GLOB, EXPRESSIONS, EXPRESSION, CALLED, HASH, PLACE, OPERATOR))
 
 _compile = cache(re.compile)  # when a text needs it: these patterns take long to compile
 

@@ -44,7 +44,7 @@ class Span:
 _SIGNS = re.compile(r"[^A-Za-zÀ-ÖØ-öø-ÿ\s.,?!'\"“”„‚‘’:;()«»–—-]")
 _PAIRS = re.compile(
     r"(?=[A-Z.(:;\-–—>»›])(?:(?<=[a-zäöüß])[A-Z]|[A-Z]{2}[a-z]|(?<=\w)\.\w|(?<=\w)\(|[:;][-'^o]?[)(DPpO]|:[a-z]"
-    r"|(?<!\S)[-–—»›.])"
+    r"|(?<!\S)[-–—»›.]|(?<=\w)-(?:[A-Z]|F\d{1,2}|Entf|Del|Tab|Esc)(?!\w))"
 )
 """What every span has, and few sentences have: signs other than the usual ones, or such neighbours."""
 

@@ -32,6 +32,13 @@ def found(text: str) -> list[str]:
         ("The pattern ^[a-z]+\\d*$ matches.", ["^[a-z]+\\d*$"]),
         ("Die Dateien in src/**/*.ts und data_??.csv.", ["src/**/*.ts", "data_??.csv"]),
         ("Commit 9f2c1ab at Main.java:17.", ["9f2c1ab", "Main.java:17"]),
+        ("Run gh auth login first.", ["gh auth login"]),
+        ('Set "strict": true in it.', ['"strict": true']),
+        ("It prints [INFO] at the end.", ["[INFO]"]),
+        ("Content-Type: application/json is missing.", ["Content-Type: application/json"]),
+        ("It ends with KeyError: 'name'.", ["KeyError: 'name'"]),
+        ("My shell says bash: foo: command not found.", ["bash: foo"]),
+        ("Type it behind me@host:~$ now.", ["me@host:~$"]),
     ],
 )
 def test_code_is_found_as_a_whole(text: str, due: list[str]) -> None:
@@ -65,3 +72,20 @@ def test_units_belong_to_placeholders() -> None:
     text = "It took %.3fs for %1$dMB and {n}px, ``a `b` c``, ⌘+Q."
     spans = [text[span.begin : span.end] for span in find_spans(text)]
     assert spans == ["%.3fs", "%1$dMB", "{n}px", "``a `b` c``", "⌘+Q"]
+
+
+@pytest.mark.parametrize(
+    ("text", "due"),
+    [
+        ("The class text-amber-700 is orange.", ["text-amber-700"]),
+        ("Use dark:text-amber-300 there.", ["dark:text-amber-300"]),
+        ("See packages/web for it.", ["packages/web"]),
+        ("Send it as application/json, please.", ["application/json"]),
+        ("The field spec.containers[0].image is new.", ["spec.containers[0].image"]),
+        ("Mit Strg-C kann man es beenden.", ["Strg-C"]),
+        ("He buys audio/video devices and/or films.", []),
+        ("A well-known, state-of-the-art E-Mail.", []),
+    ],
+)
+def test_words_of_code_are_found(text: str, due: list[str]) -> None:
+    assert [text[span.begin : span.end] for span in find_spans(text)] == due
