@@ -268,14 +268,16 @@ def parse_fields(values: Any, kind: type[Message]) -> Any:
 
 
 def read_document_order(body: Body) -> TranslationOrder:
-    """The order of a form with a file: its fields targetLanguageCode, sourceLanguageCode, model and glossary, and terms
-    as JSON. Raises InvalidInputError."""
+    """The order of a form with a file: its fields targetLanguageCode, sourceLanguageCode, model and glossary,
+    protect and localizeFigures, and terms as JSON. Raises InvalidInputError."""
     fields: dict[str, Any] = {name: body.text(name) for name in DOCUMENT_FIELDS if body.text(name)}
     if terms := body.text("terms"):
         try:
             fields["terms"] = json.loads(terms)
         except (ValueError, RecursionError) as error:
             raise InvalidInputError("terms: must be a JSON list of terms") from error
+    fields["protect"] = body.flag("protect", True)
+    fields["localizeFigures"] = body.flag("localizeFigures")
     return read_order(parse_fields(fields, pb.TranslateRequest))
 
 

@@ -39,7 +39,8 @@ PATHS = {
             "Send a document; terms are a JSON list of the contract's Term",
             _described(id=_STRING, key=_STRING),
             fields={"file": {"type": "string", "format": "binary"}}
-            | dict.fromkeys((*DOCUMENT_FIELDS, "terms"), _STRING),
+            | dict.fromkeys((*DOCUMENT_FIELDS, "terms"), _STRING)
+            | {name: {"type": "boolean"} for name in ("protect", "localizeFigures")},
             required=("file", "targetLanguageCode"),
             media=MULTIPART,
         )
@@ -84,8 +85,8 @@ class DocumentsApi:
         ]
 
     async def send(self, visit: Visit) -> Response:
-        """POST /v1/documents: a form with file, targetLanguageCode and perhaps sourceLanguageCode, model, glossary, and
-        terms as JSON."""
+        """POST /v1/documents: a form with file, targetLanguageCode and perhaps sourceLanguageCode, model, glossary,
+        protect, localizeFigures, and terms as JSON."""
         job = await self._jobs.submit(visit, read_document_order(visit.body), visit.body.file())
         return JSONResponse({"id": job.id, "key": job.key} | self._describe(job))
 

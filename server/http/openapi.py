@@ -176,6 +176,8 @@ _LANGUAGE = {
     "properties": {"confidence": {"type": "number"}, "language": {"type": "string"}},
 }
 _KEY = {"api_key": {"type": "string"}}
+_OF_TEXTS = {"protect": {"type": "boolean"}, "localize_figures": {"type": "boolean"}}
+"""This server's own."""
 _PAIR = {"source": {"type": "string"}, "target": {"type": "string"}}
 
 LIBRETRANSLATE: Mapping[str, tuple[str, str, Schema, tuple[str, ...], Schema]] = {
@@ -187,6 +189,7 @@ LIBRETRANSLATE: Mapping[str, tuple[str, str, Schema, tuple[str, ...], Schema]] =
             **_PAIR,
             "format": {"type": "string", "enum": ["text", "html"]},
             "alternatives": {"type": "integer"},
+            **_OF_TEXTS,
             **_KEY,
         },
         ("q", "source", "target"),
@@ -228,7 +231,7 @@ LIBRETRANSLATE: Mapping[str, tuple[str, str, Schema, tuple[str, ...], Schema]] =
     "/translate_file": (
         "POST",
         "Translate a document",
-        {"file": {"type": "string", "format": "binary"}, **_PAIR, **_KEY},
+        {"file": {"type": "string", "format": "binary"}, **_PAIR, **_OF_TEXTS, **_KEY},
         ("file", "source", "target"),
         {"type": "object", "required": ["translatedFileUrl"], "properties": {"translatedFileUrl": {"type": "string"}}},
     ),

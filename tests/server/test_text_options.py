@@ -85,3 +85,9 @@ def test_http_has_them_for_texts_and_documents() -> None:
         while server.send(path, key).json["status"] in ("queued", "translating"):
             pass
         assert translator.take() == {(False, True)}
+
+        v1_chosen = {"targetLanguageCode": "de", "protect": "false", "localizeFigures": "true"}
+        sent = server.send_file("/v1/documents", v1_chosen, "a.json", content).json
+        while server.get(f"/v1/documents/{sent['id']}?key={sent['key']}").json["state"] in ("queued", "translating"):
+            pass
+        assert translator.take() == {(False, True)}
