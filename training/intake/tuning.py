@@ -24,11 +24,11 @@ PASSES = 2
 
 MIN_UPDATES, MAX_UPDATES = 150, 1_000
 
-SHARES = (0.5, 0.8, 0.7, 0.6, 0.4, 0.3, 0.15, 0.0)
+SHARES = (0.7, 0.8, 0.6, 0.5, 0.4, 0.3, 0.15, 0.0)
 """Shares of the bundle's weights in the means that are tried, if general text says how much each forgets. Validations
 on the way measure the first."""
 
-BLIND_SHARES = (0.5,)
+BLIND_SHARES = (0.7,)
 """The same without general text: the share is not chosen, since the domain alone would choose the least."""
 
 MAX_LOSS = 0.5
