@@ -242,7 +242,8 @@ def test_an_error_in_the_engine_frees_all_slots(
         raise RuntimeError("out of memory")
 
     with monkeypatch.context() as patch:
-        patch.setattr(type(decoder_of(translator.engine)), "advance", fail)
+        for name in ("advance", "search_step"):
+            patch.setattr(type(decoder_of(translator.engine)), name, fail, raising=False)
         with pytest.raises(RuntimeError, match="out of memory"):
             texts_of(translator, english)
     assert_all_free(translator)
