@@ -231,7 +231,7 @@ def test_every_package_that_is_imported_is_asked_for() -> None:
         imported |= read_imports(path.read_text("utf-8"), module=module, is_package=path.name == "__init__.py")
     missing = {}
     for name in {name.split(".")[0] for name in imported} - sys.stdlib_module_names - NOT_LOOKED_AT:
-        bringing = {canonical_name(found) for found in packages_distributions().get(name, [])}
+        bringing = {canonical_name(found) for found in packages_distributions().get(name, [name])}
         if not bringing & asked_names:
             missing[name] = bringing
     assert missing == {}

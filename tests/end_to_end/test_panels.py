@@ -72,8 +72,8 @@ def test_the_attention_picture_shows_the_networks_numbers(open_page: Open, addre
     panel.get_by_role("combobox", name="By").select_option("false")  # piece
     columns = panel.locator("thead th")
     playwright.expect(columns).to_have_count(len(found.source_pieces), timeout=MILLISECONDS)
-    panel.get_by_role("combobox", name="Layer").select_option(value="1")
-    panel.get_by_role("combobox", name="Head").select_option(value="3")
+    panel.get_by_role("combobox", name="Layer").select_option(index=1)
+    panel.get_by_role("combobox", name="Head").select_option(index=4)  # behind the mean
     panel.locator("tbody button", has_text="Hund").click()
     row = found.written.index("▁Hund")
     weights = found.trace.cross[1].weights[3, row]

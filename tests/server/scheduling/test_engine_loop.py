@@ -286,13 +286,13 @@ def test_the_real_engine_goes_on_after_an_error(tiny_bundle: Path, monkeypatch: 
         (before,) = await translate(worker, "a b c")
         engine: Any = translator.engine
         decoder = decoder_of(engine)
-        advance = decoder.advance
+        search_step = decoder.search_step
 
         def fail_once(*arguments: Any) -> None:
-            monkeypatch.setattr(decoder, "advance", advance)
+            monkeypatch.setattr(decoder, "search_step", search_step)
             raise RuntimeError("a kernel failed")
 
-        monkeypatch.setattr(decoder, "advance", fail_once)
+        monkeypatch.setattr(decoder, "search_step", fail_once)
         with pytest.raises(EngineError, match="RuntimeError"):
             await translate(worker, "a b c")
         (after,) = await translate(worker, "a b c")
