@@ -290,7 +290,9 @@ class BatchJob:
         try:
             return await asyncio.shield(call)
         except asyncio.CancelledError:
-            await asyncio.wait((call,))
+            while not call.done():  # a second cancellation, by the end of the server, must not end the waiting
+                with suppress(asyncio.CancelledError):
+                    await asyncio.wait((call,))
             raise
 
 

@@ -5,8 +5,10 @@ import pytest
 pytest.importorskip("google.cloud.translate_v3", reason="needs google-cloud-translate: pip install 'dragoman[google]'")
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import grpc
@@ -552,3 +554,26 @@ def test_a_full_disk_ends_the_operation(tmp_path: Path, monkeypatch: pytest.Monk
         assert "cannot be written" in operation.error.message
 
     serve(test, files=tmp_path)
+
+
+def test_a_second_cancellation_waits_for_the_thread_as_well() -> None:
+    began, release = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        began.set()
+        assert release.wait(PATIENCE)
+
+    async def main() -> None:
+        job: Any = SimpleNamespace(_disk=None)
+        task = asyncio.create_task(batch_job.BatchJob._on_thread(job, hold))
+        await wait_for(began)
+        for _ in range(2):
+            task.cancel()
+            for _ in range(3):
+                await asyncio.sleep(0)
+            assert not task.done()
+        release.set()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(main())
