@@ -285,7 +285,7 @@ def test_the_real_engine_goes_on_after_an_error(tiny_bundle: Path, monkeypatch: 
     async def main(worker: Worker) -> None:
         (before,) = await translate(worker, "a b c")
         engine: Any = translator.engine
-        decoder = decoder_of(engine)
+        decoder: Any = decoder_of(engine)
         search_step = decoder.search_step
 
         def fail_once(*arguments: Any) -> None:
