@@ -19,7 +19,7 @@ from ray.data import ActorPoolStrategy, DataContext
 from ray.data.datasource import BlockBasedFileDatasink, FileBasedDatasource, FilenameProvider
 
 from dragoman.model.decoding.search_options import SearchOptions
-from dragoman.model.errors import InvalidInputError
+from dragoman.model.errors import DragomanError, InvalidInputError
 from dragoman.translation.batch.lines import decode_line, encode_line
 from dragoman.translation.batch.records import Columns, is_json_lines, is_parquet, read_text, write_record
 from dragoman.translation.translator import Translator
@@ -112,10 +112,14 @@ def translate_files(
     num_cpus:   processors of an actor. max_actors: at most so many; by default as many as the cluster has room for.
     arguments:  of `Translate`.
 
-    Raises InvalidInputError for files of several formats; RayTaskError for what the actors raise.
+    Raises InvalidInputError for files of several formats; DragomanError if there is no cluster; RayTaskError for what
+    the actors raise.
     """
     suffix = _common_suffix(paths)
-    ray.init(address=None if address == "local" else address, ignore_reinit_error=True, log_to_driver=False)
+    try:
+        ray.init(address=None if address == "local" else address, ignore_reinit_error=True, log_to_driver=False)
+    except ConnectionError as error:
+        raise DragomanError(f"--ray {address}: no Ray cluster can be reached there: {error}") from error
     DataContext.get_current().execution_options.preserve_order = True
     how: dict[str, Any] = {
         "batch_format": "pyarrow",

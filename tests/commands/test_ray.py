@@ -11,8 +11,8 @@ import pytest
 pytest.importorskip("ray", reason="the extra ray is not installed")
 pyarrow = pytest.importorskip("pyarrow", reason="the extra parquet is not installed")
 
-from dragoman.model.errors import NotFoundError  # noqa: E402
-from dragoman.ray import Translate  # noqa: E402
+from dragoman.model.errors import DragomanError, NotFoundError  # noqa: E402
+from dragoman.ray import Translate, translate_files  # noqa: E402
 from tests.commands.running import Run, assert_refused, write_lines  # noqa: E402
 
 
@@ -25,6 +25,15 @@ def test_an_actor_adds_a_column(run: Run, tiny_bundle: Path) -> None:
     assert found.drop_columns(["german"]).equals(table)
     with pytest.raises(NotFoundError):
         Translate(model=str(tiny_bundle), to="fr")
+
+
+def test_a_cluster_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(**_: object) -> None:
+        raise ConnectionError("Failed to connect")
+
+    monkeypatch.setattr("ray.init", fail)  # Ray itself tries for a minute
+    with pytest.raises(DragomanError, match=r"--ray 10\.0\.0\.1:6379: no Ray cluster can be reached there"):
+        translate_files(["in.txt"], "out", address="10.0.0.1:6379", to="de")
 
 
 def test_files_are_translated_in_their_order(run: Run, tiny_bundle: Path, tmp_path: Path) -> None:
