@@ -51,7 +51,7 @@ class LibreTranslate:
                 endpoint(self, "translate_file", self.translate_file, self._max_file_bytes),
                 methods=["POST"],
             ),
-            Route("/languages", self.languages, methods=["GET"]),
+            Route("/languages", self.languages, methods=["GET", "POST"]),
             Route("/frontend/settings", self.settings, methods=["GET"]),
             Route("/spec", self.spec, methods=["GET"]),
             Route("/health", self.health, methods=["GET"]),
@@ -125,7 +125,7 @@ class LibreTranslate:
         return Response(content, media_type="application/octet-stream", headers=offer_download(name))
 
     async def languages(self, _: Request) -> Response:
-        """GET /languages."""
+        """GET /languages, and POST as argostranslate's client sends it."""
         targets = self._targets()
         codes = sorted(set(targets) | {target for found in targets.values() for target in found})
         return JSONResponse(

@@ -77,6 +77,7 @@ def test_languages_have_names_and_targets() -> None:
             {"code": "en", "name": "English", "targets": ["en", "pt-BR"]},
             {"code": "pt-BR", "name": "Portuguese (BR)", "targets": ["pt-BR"]},
         ]
+        assert server.send("/languages", {}).json == server.get("/languages").json  # as argostranslate's client asks
         settings = server.get("/frontend/settings").json
         assert settings["charLimit"] == 100_000
         assert ".docx" in settings["supportedFilesFormat"]
