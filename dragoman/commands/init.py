@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,6 +15,7 @@ from dragoman.model.files import refuse_to_replace, write_atomically
 if TYPE_CHECKING:
     from dragoman.training.intake.making import Made
     from dragoman.training.intake.request import Request
+    from dragoman.training.intake.speed import Speed
 
 CHARACTERS_PER_PIECE = 3.5
 """About what vocabularies of some thousand pieces give for European languages; for the estimate of the time."""
@@ -26,6 +28,11 @@ SHORTEST_PIECES = 1.5
 
 BUSY = 1.5
 """Ratio of the time of an update to its undisturbed time above which other programs are named."""
+
+UPDATES_SHARE = 0.85
+"""Of the time of a run, which its updates take; validations and the beginning take the rest."""
+
+MIN_UPDATES = 50
 
 MAX_LENGTH = 250
 """Longest sentence of a configuration, in pieces: the default architecture has places for 254."""
@@ -64,6 +71,12 @@ def init(
     measure: Annotated[
         float, typer.Option(min=0, max=60, help="Seconds for measuring this machine; 0: no estimate.")
     ] = 5.0,
+    minutes: Annotated[
+        float | None,
+        typer.Option(
+            min=1, help="Fit the training into about so many minutes on this machine; by default it is whole."
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed for drawing dev and test.", rich_help_panel=OUTPUT)] = 1,
     overwrite: Overwrite = False,
 ) -> None:
@@ -82,9 +95,11 @@ def init(
     from dragoman.training.intake.request import Request
     from dragoman.training.intake.sources import find_sources
     from dragoman.training.intake.survey import find_mix_up
-    from dragoman.training.presets import choose_preset
+    from dragoman.training.presets import QUICK, choose_preset, is_too_slow, shorten, values_for
     from dragoman.translation.languages import canonical_language, means_language
 
+    if minutes is not None and not measure:
+        raise InvalidInputError("--minutes needs the speed of this machine: leave out --measure 0")
     languages = canonical_language(source_language), canonical_language(target_language)
     if means_language(*languages):
         raise InvalidInputError(f"--from {source_language} and --to {target_language} are one language")
@@ -106,7 +121,9 @@ def init(
     for warning in (*made.warnings, *filter(None, (mix_up,))):
         typer.echo(f"warning: {warning}; look at {folder} before you train", err=True)
     preset = choose_preset(made.counts["train"])
-    text = write_toml(
+    values = values_for(made.counts["train"], languages)
+    write = partial(
+        write_toml,
         name=name,
         folder=folder,
         languages=languages,
@@ -114,11 +131,19 @@ def init(
         counts=made.counts,
         max_length=_max_length(made),
     )
-    write_atomically(config, text)
+    write_atomically(config, write(preset=preset, values=values))
+    speed = _measure(config, made, seconds=measure) if measure else None
+    if speed is not None and minutes is not None:
+        if is_too_slow(preset, _updates_within(minutes, speed)):
+            preset, values = QUICK, values_for(made.counts["train"], languages, QUICK)
+            write_atomically(config, write(preset=preset, values=values))
+            speed = _measure(config, made, seconds=measure) or speed
+        shorten(values, max(MIN_UPDATES, _updates_within(minutes, speed)))
+        write_atomically(config, write(preset=preset, values=values))
     typer.echo(f"\n{config}: sizes for about {preset.pairs:,} pairs ({preset.origin})")
     typer.echo(f"BLEU: {preset.reached}")
-    if measure:
-        _estimate(config, made, seconds=measure)
+    if speed is not None:
+        _print_time(speed, values["optimization"]["max_updates"])
     typer.echo("\nNext:")
     best = shlex.quote(f"runs/{name}/best")
     test = [shlex.quote(str(folder / f"test.{language}")) for language in languages]
@@ -192,8 +217,8 @@ def _mean_pieces(made: "Made") -> float:
     return max(4.0, max(pieces) / survey.num_pairs)
 
 
-def _estimate(config: Path, made: "Made", *, seconds: float) -> None:
-    """Prints the time that training takes on this machine, or why it is not known."""
+def _measure(config: Path, made: "Made", *, seconds: float) -> "Speed | None":
+    """The speed of training on this machine; None, with a line that says why, without the extra `train`."""
     typer.echo("measuring this machine …", err=True)
     try:
         from dragoman.training.config import load_run_config
@@ -203,11 +228,17 @@ def _estimate(config: Path, made: "Made", *, seconds: float) -> None:
         if (error.name or "").split(".")[0] not in ("torch", "tensorboard"):
             raise
         typer.echo("time: not measured without the extra `train`: pip install 'dragoman[train]'")
-        return
+        return None
     keep_freed_memory()
-    run = load_run_config(config)
-    updates = run.optimization.max_updates
-    speed = measure_speed(run, mean_length=_mean_pieces(made), seconds=seconds)
+    return measure_speed(load_run_config(config), mean_length=_mean_pieces(made), seconds=seconds)
+
+
+def _updates_within(minutes: float, speed: "Speed") -> int:
+    """Updates that fit, in tens, with validations beside them."""
+    return int(60 * minutes * UPDATES_SHARE / speed.seconds) // 10 * 10
+
+
+def _print_time(speed: "Speed", updates: int) -> None:
     typer.echo(
         f"time: {speed.seconds:.2f} s an update of {speed.num_parameters:,} parameters here, so about "
         f"{_duration(speed.seconds * updates)} for {updates:,} updates, and validations on top; "

@@ -6,9 +6,12 @@ from xml.sax.saxutils import escape
 
 import pytest
 
+from dragoman.training import presets
 from dragoman.training.config import load_run_config
 from dragoman.training.grammar import write_corpus
+from dragoman.training.intake import speed
 from dragoman.training.intake.split import fold
+from dragoman.training.presets import PRESETS, QUICK
 from tests.commands.running import Run, assert_refused, write_lines
 
 
@@ -75,6 +78,43 @@ def test_init_measures_this_machine(run: Run, memory: Path) -> None:
     outcome = run("init", memory, "--from", "en", "--to", "de", "--measure", 0.01, "--both")
     assert "s an update of" in outcome.output
     assert tomllib.loads(Path("en-de.toml").read_text("utf-8"))["data"]["directions"] == ["en-de", "de-en"]
+
+
+def test_init_fits_the_training_into_the_time_that_there_is(
+    run: Run, memory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seconds = [0.5]
+    monkeypatch.setattr(speed, "measure_speed", lambda run, **options: speed.Speed(seconds[0], seconds[0], 1_000_000))
+    arguments = ("init", memory, "--from", "en", "--to", "de", "--minutes", 10, "--overwrite")
+    outcome = run(*arguments)
+    assert "so about 8.5 minutes for 1,020 updates" in outcome.output, outcome
+    optimization = load_run_config(Path("en-de.toml")).optimization
+    assert optimization.max_updates == 1_020
+    assert optimization.checkpoint_every < 100
+    seconds[0] = 0.001
+    assert run(*arguments).status == 0
+    assert load_run_config(Path("en-de.toml")).optimization.max_updates == PRESETS[0].max_updates
+    assert_refused(run(*arguments, "--measure", 0), "--minutes needs the speed of this machine")
+
+
+def test_init_takes_a_smaller_network_where_many_pairs_have_little_time(
+    run: Run, memory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    large = next(preset for preset in PRESETS if preset.pairs == QUICK.pairs)
+    monkeypatch.setattr(presets, "PRESETS", (large,))
+    monkeypatch.setattr(
+        speed,
+        "measure_speed",
+        lambda run, **options: speed.Speed(0.01 * run.optimization.batch_tokens * run.optimization.accumulation, 1, 1),
+    )
+    arguments = ("init", memory, "--from", "en", "--to", "de", "--overwrite", "--minutes")
+    assert run(*arguments, 2_000).status == 0
+    layers = ("num_encoder_layers", "num_decoder_layers")
+    chosen = load_run_config(Path("en-de.toml")).architecture
+    assert [getattr(chosen, key) for key in layers] == [large.values["architecture"][key] for key in layers]
+    assert run(*arguments, 10).status == 0
+    chosen = load_run_config(Path("en-de.toml")).architecture
+    assert [getattr(chosen, key) for key in layers] == [QUICK.values["architecture"][key] for key in layers]
 
 
 def test_init_warns_of_swapped_sides(run: Run, here: Path) -> None:

@@ -124,7 +124,8 @@ def test_the_last_screen_has_what_was_kept_and_the_next_commands(run: Run, tiny_
     output = run("train", tiny_config).output
     best = tmp_path / "run" / "best"
     assert "Kept: update 2, dev BLEU " in output
-    assert f"dragoman evaluate {best} --from en --to de --source test.en --reference test.de" in output
+    files = "--source TEST.en --reference TEST.de  # with a test set of your own"
+    assert f"dragoman evaluate {best} --from en --to de {files}" in output
     assert f"dragoman serve {best}" in output
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from dragoman.training.config import RunConfig, load_run_config
-from dragoman.training.presets import PRESETS, choose_preset, complete_by_size, values_for
+from dragoman.training.presets import PRESETS, QUICK, choose_preset, complete_by_size, shorten, values_for
 
 DATA = '[data]\ndirections = ["en-de"]\ndev = { en = "d.en", de = "d.de" }\n[[data.train]]\nen = "%s"\nde = "t.de"\n'
 
@@ -28,7 +28,9 @@ def test_the_nearest_preset_by_ratio(pairs: int, size: int) -> None:
     assert choose_preset(pairs).pairs == size
 
 
-@pytest.mark.parametrize("preset", PRESETS, ids=lambda preset: str(preset.pairs))
+@pytest.mark.parametrize(
+    "preset", [*PRESETS, QUICK], ids=lambda preset: str(preset.values["optimization"]["max_updates"])
+)
 def test_each_preset_is_a_configuration(preset: Any, path: Path) -> None:
     config = load_run_config(path)
     tables = {table: dict(keys) for table, keys in preset.values.items()}
@@ -91,6 +93,17 @@ def test_a_short_run_validates_now_and_then(path: Path) -> None:
     assert load_run_config(path, ["optimization.max_updates=20"]).validation.every == 20
     assert load_run_config(path, ["optimization.max_updates=400"]).validation.every == 50
     assert load_run_config(path, ["optimization.max_updates=3200"]).validation.every == 200
+
+
+def test_a_short_run_averages_over_a_fifth_of_it_at_most() -> None:
+    values = values_for(200_000)
+    whole = values["averaging"]["ema_decay"]
+    shorten(values, 10**6)
+    assert (values["optimization"]["max_updates"], values["averaging"]["ema_decay"]) == (5_000, whole)
+    shorten(values, 500)
+    assert (values["optimization"]["max_updates"], values["averaging"]["ema_decay"]) == (500, 0.99)
+    shorten(values, 10)
+    assert values["averaging"]["ema_decay"] == 0.5
 
 
 def test_the_vocabulary_is_no_larger_than_the_pairs_can_fill() -> None:

@@ -4,10 +4,11 @@ import json
 import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from dragoman.model.config import Direction
 from dragoman.training.evaluation.metrics import DEFAULT_TOKENIZER, fitting_tokenizer
-from dragoman.training.presets import choose_preset, validation_interval, values_for
+from dragoman.training.presets import Preset, validation_interval
 
 _ABOUT_TABLES = {"architecture": "a larger network learns more and needs more pairs and more time"}
 _ABOUT_KEYS = {
@@ -29,16 +30,19 @@ def write_toml(
     directions: Sequence[Direction],
     counts: Mapping[str, int],
     max_length: int,
+    preset: Preset,
+    values: Mapping[str, Mapping[str, Any]],
 ) -> str:
-    """A configuration whose sizes fit the corpus. counts: pairs of train, dev and test. max_length: in pieces."""
+    """A configuration with a preset's values, which the caller may have changed. counts: pairs of train, dev and test.
+    max_length: in pieces."""
 
     def files(part: str) -> str:
         paths = (f"{language} = {_quote((folder / f'{part}.{language}').as_posix())}" for language in languages)
         return "\n".join(paths)
 
-    preset, values = choose_preset(counts["train"]), values_for(counts["train"], languages)
-    every = validation_interval(preset.max_updates)
-    values["optimization"] |= {"checkpoint_every": every, "keep_checkpoints": 4}
+    every = validation_interval(values["optimization"]["max_updates"])
+    optimization = {**values["optimization"], "checkpoint_every": every, "keep_checkpoints": 4}
+    tables = {**values, "optimization": optimization}
     codes = ", ".join(map(_direction, directions))
     sizes = f"The sizes are those for about {preset.pairs:,} pairs: {preset.origin}. BLEU: {preset.reached}."
     about = textwrap.fill(sizes, 110, initial_indent="# ", subsequent_indent="# ", break_on_hyphens=False)
@@ -61,7 +65,7 @@ max_length = {max_length} # longest sentence in pieces; longer pairs are left ou
 {files("dev")}
 # {counts["test"]:,} more pairs are in test.*: for `dragoman evaluate`, once, at the end.
 
-{"".join(map(_table, values, values.values()))}\
+{"".join(map(_table, tables, tables.values()))}\
 [validation]
 every = {every}
 max_sentences = {min(counts["dev"], 500)}

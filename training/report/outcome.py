@@ -9,6 +9,9 @@ from dragoman.training.report.run_record import RunRecord
 _ENOUGH_VALIDATIONS = 3
 """Fewer say nothing about the course of a run."""
 
+_UNKNOWN = "TEST"
+"""Stands for a test set that is not beside the dev set."""
+
 
 def describe_outcome(record: RunRecord) -> list[str]:
     """What is in the run's `best`, why it is that, and whether more updates would help; a line each."""
@@ -56,7 +59,8 @@ def next_commands(record: RunRecord) -> list[str]:
     test = [_test_file(sets[0] if sets else {}, language) for language in (source, target)]
     return [
         f"dragoman report {shlex.quote(str(record.folder))}",
-        f"dragoman evaluate {best} --from {source} --to {target} --source {test[0]} --reference {test[1]}",
+        f"dragoman evaluate {best} --from {source} --to {target} --source {test[0]} --reference {test[1]}"
+        + ("  # with a test set of your own" if test[0].startswith(_UNKNOWN) else ""),
         f"dragoman serve {best}",
     ]
 
@@ -75,4 +79,4 @@ def _test_file(files: Mapping[str, str], language: str) -> str:
         beside = dev.with_name(dev.name.replace("dev", "test"))
         if beside != dev and beside.exists():
             return shlex.quote(str(beside))
-    return f"test.{language}"
+    return f"{_UNKNOWN}.{language}"
