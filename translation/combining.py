@@ -23,9 +23,7 @@ from dragoman.translation.drafts import Draft, PreparedText, restore
 from dragoman.translation.markup.alignment import (
     Span,
     first_words,
-    matching_words,
-    translate_alignment,
-    word_alignment,
+    sentence_alignment,
     word_spans,
 )
 from dragoman.translation.normalizing.wrapping import Wrapping, word_places
@@ -133,7 +131,7 @@ def _wrap(hypothesis: Hypothesis, source: str, wrapping: Wrapping) -> Hypothesis
     alignment = hypothesis.alignment
     if alignment:
         of_source, of_target = word_places(wrapping.text, source), word_places(hypothesis.text, text)
-        alignment = tuple((of_source[word], of_target[other]) for word, other in alignment)
+        alignment = tuple(sorted({(of_source[word], of_target[other]) for word, other in alignment}))
     to_text, to_source = _mover(hypothesis.text, text), _mover(wrapping.text, source)
     terms = tuple(
         outcome if outcome.span is None else replace(outcome, span=to_text(outcome.span))
@@ -201,14 +199,11 @@ def _sentence_hypotheses(
             continue
         pieces = vocabulary.target.pieces(hypothesis.token_ids)
         attention = hypothesis.attention if prepared.options.return_attention else None
-        alignment = () if attention is None else word_alignment(source_pieces, pieces, attention, prepared.frame)
-        if alignment and (draft.changes or draft.text != draft.source):
-            read = vocabulary.target.decode(hypothesis.token_ids)
-            alignment = translate_alignment(
-                alignment,
-                matching_words(draft.text.split(), draft.source.split()),
-                matching_words(read.split(), text.split()),
-            )
+        alignment = (
+            ()
+            if attention is None
+            else sentence_alignment(draft.source, text, source_pieces, pieces, attention, prepared.frame)
+        )
         reason: FinishReason = "length" if hypothesis.is_cut_off else "end_of_sentence"
         warnings, quality = assess(prepared, draft, text, hypothesis, len(source_pieces))
         hypotheses.append(
@@ -332,14 +327,16 @@ def _join_attention(parts: Sequence[Hypothesis]) -> NDArray[np.float32] | None:
 def _join_alignments(
     prepared: PreparedText, sources: Sequence[str], parts: Sequence[Hypothesis], text: str
 ) -> tuple[tuple[int, int], ...]:
-    """The alignment of the text, words counted from its beginning, those of the gaps included."""
+    """The alignment of the text, words counted from its beginning, those of the gaps included. Two parts may share a
+    word, where no white space is between them."""
     if not any(part.alignment for part in parts):
         return ()
-    pairs = zip_longest(prepared.gaps, sources, fillvalue="")
-    source_starts = first_words("".join(chain.from_iterable(pairs)), _begins(sources, prepared.gaps))
+    whole = "".join(chain.from_iterable(zip_longest(prepared.gaps, sources, fillvalue="")))
+    source_starts = first_words(whole, _begins(sources, prepared.gaps))
     target_starts = first_words(text, _target_begins(prepared, sources, parts))
-    return tuple(
+    pairs = {
         (source_start + source, target_start + target)
         for part, source_start, target_start in zip(parts, source_starts, target_starts, strict=True)
         for source, target in part.alignment
-    )
+    }
+    return tuple(sorted(pairs))

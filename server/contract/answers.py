@@ -17,7 +17,7 @@ from dragoman.server.scheduling.worker import TextFailure
 from dragoman.server.translating.faults import TooLargeError
 from dragoman.server.translating.glossaries import StoredGlossary
 from dragoman.server.translating.orders import Outcome, Wanted
-from dragoman.translation.markup.alignment import Alignment, Span, aligned_spans
+from dragoman.translation.markup.alignment import Span, aligned_spans
 from dragoman.translation.results import Hypothesis, Translation, TranslationWarning
 from dragoman.translation.scoring.scored import ScoredTranslation
 from dragoman.translation.terms.outcomes import TermOutcome
@@ -142,11 +142,7 @@ def _add_details(
     if wanted.attention and found.attention is not None:
         message.attention.CopyFrom(_write_attention(found.attention))
     if wanted.alignment:
-        message.alignment.extend(_write_alignment(source, target, found.pieces, found.alignment))
-
-
-def _write_alignment(source: str, target: str, pieces: Sequence[str], alignment: Alignment) -> list[pb.AlignedSpans]:
-    return _write_spans(aligned_spans(source, target, pieces, alignment))
+        message.alignment.extend(_write_spans(aligned_spans(source, target, found.alignment)))
 
 
 def _write_spans(pairs: Iterable[tuple[Span, Span]]) -> list[pb.AlignedSpans]:

@@ -53,17 +53,42 @@ def word_spans(text: str) -> list[Span]:
     return [match.span() for match in re.finditer(r"\S+", text)]
 
 
-def aligned_spans(
-    source: str, target: str, target_pieces: Sequence[str], alignment: Alignment
-) -> list[tuple[Span, Span]]:
-    """The spans of the aligned words, source first; empty if the words of the translation are not those of its
-    pieces."""
+def words_of(pieces: Sequence[str]) -> list[str]:
+    """The words that pieces write, as `word_indices` counts them."""
+    words: list[str] = []
+    for index, piece in zip(word_indices(pieces), pieces, strict=True):
+        if index == len(words):
+            words.append("")
+        words[index] += piece.replace(WORD_START, "")
+    return words
+
+
+def sentence_alignment(
+    source: str,
+    target: str,
+    source_pieces: Sequence[str],
+    target_pieces: Sequence[str],
+    attention: NDArray[np.float32],
+    frame: Frame,
+) -> Alignment:
+    """The alignment of a sentence's words as its user writes them and of those of its translation, though the model
+    may have read and written others; see `word_alignment`."""
+    alignment = word_alignment(source_pieces, target_pieces, attention, frame)
+    if not alignment:
+        return ()
+    read, written = words_of(source_pieces[frame.inner(len(source_pieces))]), words_of(target_pieces)
+    own, translated = source.split(), target.split()
+    if (read, written) == (own, translated):
+        return alignment
+    return translate_alignment(alignment, matching_words(read, own), matching_words(written, translated))
+
+
+def aligned_spans(source: str, target: str, alignment: Alignment) -> list[tuple[Span, Span]]:
+    """The spans of the aligned words of a text and its translation, source first."""
     if not alignment:
         return []
     of_source, of_target = word_spans(source), word_spans(target)
-    if len(of_target) != word_indices(target_pieces)[-1] + 1:
-        return []
-    return [(of_source[word], of_target[other]) for word, other in alignment if word < len(of_source)]
+    return [(of_source[word], of_target[other]) for word, other in alignment]
 
 
 def matching_words(words: Sequence[str], others: Sequence[str]) -> list[range]:

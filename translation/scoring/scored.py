@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from dragoman.model.codec import NO_FRAME, Codec, Frame
 from dragoman.model.config import Direction
 from dragoman.model.errors import InvalidInputError
-from dragoman.translation.markup.alignment import Alignment, word_alignment
+from dragoman.translation.markup.alignment import Alignment, sentence_alignment
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,5 +99,7 @@ def describe_pair(
         pieces=pieces,
         token_log_probs=tuple(token_log_probs),
         attention=attention,
-        alignment=() if attention is None else word_alignment(source_pieces, pieces, attention, pair.frame),
+        alignment=()
+        if attention is None
+        else sentence_alignment(source, target, source_pieces, pieces, attention, pair.frame),
     )

@@ -4,13 +4,16 @@ import numpy as np
 
 from dragoman.model.codec import Frame
 from dragoman.translation.markup.alignment import (
+    Alignment,
     aligned_spans,
     first_words,
     format_alignment,
     matching_words,
+    sentence_alignment,
     translate_alignment,
     word_alignment,
     word_indices,
+    words_of,
 )
 
 SOURCE = ["<2de>", "▁the", "▁key", "▁of", "▁the", "▁house", "</s>"]
@@ -60,15 +63,28 @@ def test_the_pharaoh_format() -> None:
 
 
 def test_aligned_words_stand_at_spans_of_the_texts() -> None:
-    pieces = ["▁Haus", "schlüssel", "▁", "!"]
-    alignment = ((1, 0), (3, 1))
-    assert aligned_spans("the  key of\nit", "Hausschlüssel !", pieces, alignment) == [
+    assert aligned_spans("the  key of\nit", "Hausschlüssel !", ((1, 0), (3, 1))) == [
         ((5, 8), (0, 13)),
         ((12, 14), (14, 15)),
     ]
-    assert aligned_spans("the key", "Hausschlüssel !", pieces, alignment) == [((4, 7), (0, 13))]
-    assert aligned_spans("the key of it", "Haus schlüssel !", pieces, alignment) == []  # other words than its pieces'
-    assert aligned_spans("a", "b", [], ()) == []
+    assert aligned_spans("a", "b", ()) == []
+
+
+def test_words_are_those_of_the_user_where_the_model_reads_and_writes_others() -> None:
+    def align(source: str, target: str) -> Alignment:
+        return sentence_alignment(source, target, SOURCE, TARGET, attention(5, 2, 4, 4), FRAME)
+
+    assert align("the key of the house", "Hausschlüssel !") == ((1, 0), (3, 1), (4, 0))
+    assert align("\u2060 the key of the house", "\u2060 Hausschlüssel !") == ((2, 1), (4, 2), (5, 1))
+    assert align("the key of the house", "Hausschlüssel!") == ((1, 0), (3, 0), (4, 0))
+    assert align("THE KEY OF THE HOUSE", "HAUSSCHLÜSSEL ?") == ((1, 0), (3, 1), (4, 0))
+    assert align("a", "b") == ((0, 0),)
+
+
+def test_the_words_of_pieces() -> None:
+    assert words_of(TARGET) == ["Hausschlüssel", "!"]
+    assert words_of(["no", "▁", "▁first"]) == ["no", "", "first"]
+    assert words_of([]) == []
 
 
 def test_words_that_were_replaced_are_matched() -> None:
