@@ -1,6 +1,7 @@
 """Aligned words of whole texts with the bundled model, whatever stands around, between and within their sentences."""
 
 import random
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 import pytest
@@ -69,23 +70,27 @@ def word_pairs(translation: Translation) -> list[tuple[str, str]]:
     ]
 
 
-@pytest.mark.parametrize(
-    ("options", "every", "split"),
-    [
-        (OPTIONS, 1, {}),
-        (replace(OPTIONS, beam_size=3, n_best=3), 4, {"localize_figures": True}),
-        (OPTIONS, 4, {"protect": False}),
-        (OPTIONS, 4, {"join_lines": False}),
-        (OPTIONS, 4, {"split_sentences": False}),
-        (replace(OPTIONS, sampling_temperature=1.5, seed=3, n_best=2), 4, {}),  # nonsense, which is searched again
-        (replace(OPTIONS, max_target_length=4), 4, {}),
-    ],
-)
-def test_every_translated_text_has_its_words_aligned(
-    translator: Translator, options: SearchOptions, every: int, split: dict[str, bool]
-) -> None:
-    texts = mixed_texts()[::every]
-    for text, translation in zip(texts, translator.stream(texts, EN_DE, options, **split), strict=True):
+Way = Callable[[Translator, list[str]], Iterable[Translation]]
+
+WAYS: dict[str, Way] = {
+    "as usual": lambda translator, texts: translator.stream(texts, EN_DE, OPTIONS),
+    "several": lambda translator, texts: translator.stream(
+        texts[::4], EN_DE, replace(OPTIONS, beam_size=3, n_best=3), localize_figures=True
+    ),
+    "bare": lambda translator, texts: translator.stream(texts[1::4], EN_DE, OPTIONS, protect=False),
+    "by line": lambda translator, texts: translator.stream(texts[2::4], EN_DE, OPTIONS, join_lines=False),
+    "whole": lambda translator, texts: translator.stream(texts[3::4], EN_DE, OPTIONS, split_sentences=False),
+    "nonsense": lambda translator, texts: translator.stream(
+        texts[::4], EN_DE, replace(OPTIONS, sampling_temperature=1.5, seed=3, n_best=2)
+    ),
+    "cut off": lambda translator, texts: translator.stream(texts[1::4], EN_DE, replace(OPTIONS, max_target_length=4)),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_every_translated_text_has_its_words_aligned(translator: Translator, way: str) -> None:
+    for translation in WAYS[way](translator, mixed_texts()):
+        text = translation.source
         for hypothesis in translation.hypotheses:
             spans = aligned_spans(text, hypothesis.text, hypothesis.alignment)
             assert len(spans) == len(hypothesis.alignment)
