@@ -34,6 +34,9 @@ UPDATES_SHARE = 0.85
 
 MIN_UPDATES = 50
 
+LONG_SECONDS = 3600
+"""Time of a training from which `--minutes` is proposed."""
+
 MAX_LENGTH = 250
 """Longest sentence of a configuration, in pieces: the default architecture has places for 254."""
 
@@ -144,6 +147,8 @@ def init(
     typer.echo(f"BLEU: {preset.reached}")
     if speed is not None:
         _print_time(speed, values["optimization"]["max_updates"])
+        if minutes is None and speed.seconds * values["optimization"]["max_updates"] > LONG_SECONDS:
+            typer.echo("      for a first model in half an hour: the same command with --minutes 30 --overwrite")
     typer.echo("\nNext:")
     best = shlex.quote(f"runs/{name}/best")
     test = [shlex.quote(str(folder / f"test.{language}")) for language in languages]

@@ -91,6 +91,9 @@ def test_init_fits_the_training_into_the_time_that_there_is(
     optimization = load_run_config(Path("en-de.toml")).optimization
     assert optimization.max_updates == 1_020
     assert optimization.checkpoint_every < 100
+    assert "--minutes 30" not in outcome.output
+    seconds[0] = 5
+    assert "with --minutes 30 --overwrite" in run(*arguments[:6], "--overwrite").output
     seconds[0] = 0.001
     assert run(*arguments).status == 0
     assert load_run_config(Path("en-de.toml")).optimization.max_updates == PRESETS[0].max_updates

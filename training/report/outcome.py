@@ -16,7 +16,9 @@ _UNKNOWN = "TEST"
 def describe_outcome(record: RunRecord) -> list[str]:
     """What is in the run's `best`, why it is that, and whether more updates would help; a line each."""
     if record.bundle is None:
-        return [f"Nothing is kept in {record.bundle_folder} yet: the run has not validated"]
+        every = record.option("validation", "every")
+        first = f"; the first validation comes after update {every:,}: go on with --resume" if every else ""
+        return [f"Nothing is kept in {record.bundle_folder} yet: the run has not validated{first}"]
     kept = record.bundle.provenance
     validations = [(one.update, one.values["bleu"]) for one in record.of_kind("validation") if "bleu" in one.values]
     update, bleu = kept.get("updates", 0), kept.get("dev_bleu", 0.0)

@@ -49,7 +49,13 @@ def ended(*bleu: float, kept: int, **provenance: Any) -> RunRecord:
 @pytest.mark.parametrize(
     ("record", "lines"),
     [
-        (RECORD, ["Nothing is kept in runs/my/best yet: the run has not validated"]),
+        (
+            replace(RECORD, config={"validation": {"every": 100}}),
+            [
+                "Nothing is kept in runs/my/best yet: the run has not validated; "
+                "the first validation comes after update 100: go on with --resume"
+            ],
+        ),
         (ended(3.0, kept=100), ["Kept: update 100, dev BLEU 3.0"]),
         (
             ended(3.0, 9.5, 8.0, 7.0, kept=200),
