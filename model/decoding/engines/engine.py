@@ -7,14 +7,17 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from dragoman.model.decoding.decoder import Admission, Decoder, Extensions, Given, GivenScore, Rows, SearchingDecoder
+from dragoman.model.decoding.decoder import Admission, Decoder, Extensions, Given, GivenScore, Rows
 from dragoman.model.decoding.limits import EngineLimits, num_cached_positions
 from dragoman.model.decoding.request import Event, Finished, Request, TokenHypothesis
+from dragoman.model.decoding.search.automaton import Automaton
 from dragoman.model.decoding.search.beam import join_extensions
 from dragoman.model.decoding.search.following import describe_progress
+from dragoman.model.decoding.search.rule import SlotRules
 from dragoman.model.decoding.search.rules import Rules, hypothesis_score
 from dragoman.model.decoding.search.sampling import Sampler
 from dragoman.model.decoding.search.state import Search
+from dragoman.model.decoding.search.stepping import SearchingDecoder
 from dragoman.model.decoding.search_options import SearchOptions
 from dragoman.model.decoding.statistics import EngineStatistics, RequestCounts, StepCounts, make_statistics
 from dragoman.model.errors import InvalidInputError
@@ -55,7 +58,9 @@ class Engine:
         self.step_counts = StepCounts()
         self._request_counts = RequestCounts()
         self._search = Search(self.max_slots, decoder.vocabulary)
-        self._rules = Rules(self.max_slots, decoder.vocabulary, joined_ids)
+        self._rules = Rules(self.max_slots, decoder.vocabulary)
+        self._joined_ids = np.unique(np.array(joined_ids, np.int32))
+        self._automata: dict[int, Automaton] = {}  # by slot with terms
         self._sampler = Sampler(decoder.vocabulary.eos_id)
         self._given: list[int] = []  # slots whose translation is given, to be scored, in order of arrival
         self._clock = clock
@@ -135,13 +140,23 @@ class Engine:
         if self.limits.is_forced(request):
             self._given.append(slot)
             return
+        rules = SlotRules.of_request(request, self._joined_ids)
+        is_sampled = request.options.sampling_temperature is not None
+        delegate = None if is_sampled else self._searching_decoder
         self._search.begin(
             slot,
-            beam_size=request.options.max_hypotheses,
-            num_extensions=min(2 * request.options.max_hypotheses, self.decoder.vocabulary.target_size),
-            max_length=request.max_target_length,
+            beam_size=rules.beam_size,
+            num_extensions=min(2 * rules.beam_size, self.decoder.vocabulary.target_size),
+            max_length=rules.max_length,
+            least_length=rules.least_length,
+            is_delegated=delegate is not None,
         )
-        self._rules.begin(slot, request)
+        if delegate is None:
+            self._rules.begin(slot, rules)
+        elif rules.has_any:
+            delegate.constrain(slot, rules)
+        if rules.automaton is not None:
+            self._automata[slot] = rules.automaton
         self._sampler.begin(slot, request)
         if request.is_followed:
             self._followed.add(slot)
@@ -170,10 +185,14 @@ class Engine:
 
     def _advance(self) -> list[int]:
         """Decodes one position of every sentence being searched. Returns the slots whose search is over."""
-        least_lengths = self._rules.least_lengths
-        if self._searching_decoder is not None and least_lengths is not None and not self._sampler:
-            over: list[int] = self._search.step(self._searching_decoder, least_lengths).tolist()
-            return over
+        ended: list[int] = []
+        if self._search.num_delegated:
+            assert self._searching_decoder is not None
+            ended = self._search.step(self._searching_decoder).tolist()
+        return ended + self._advance_own() if self._search.num_own else ended
+
+    def _advance_own(self) -> list[int]:
+        """`_advance` for the sentences whose steps are taken here: with sampling, or with a decoder that takes none."""
         rows = self._rules.apply(self._search.rows())
         self.decoder.advance(rows)
         extensions = self._extend(rows)
@@ -267,6 +286,8 @@ class Engine:
         self._search.remove(searched)
         self._rules.remove(searched)
         self._sampler.remove(searched)
+        for slot in searched:
+            self._automata.pop(slot, None)
         self.decoder.release(searched)
 
     def _hypotheses(self, slot: int) -> tuple[TokenHypothesis, ...]:
@@ -280,8 +301,8 @@ class Engine:
             score = hypothesis_score(options, ending.log_prob, length, attention)
             scored.append((score, ending, attention if options.return_attention else None))
         scored.sort(key=lambda found: -found[0])  # stable: of equal scores, the one that finished first comes first
-        if self._rules.has_terms(slot):
-            scored.sort(key=lambda found: self._rules.num_unmet(slot, self._search.pieces(slot, found[1])))
+        if slot in self._automata:
+            scored.sort(key=lambda found: self._automata[slot].count_unmet(self._search.pieces(slot, found[1])))
         hypotheses = []
         for score, ending, attention in scored[: options.n_best]:
             path = self._search.trace(slot, ending)

@@ -4,13 +4,64 @@ R rows, N pairs.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dragoman.model.decoding.decoder import Ints
 from dragoman.model.decoding.request import Request
+from dragoman.model.decoding.search.automaton import Automaton, fitting
+
+_NOTHING: Ints = np.zeros(0, np.int32)
+
+
+@dataclass(frozen=True, slots=True)
+class SlotRules:
+    """The rules of one sentence's search, as data.
+
+    beam_size:      most live hypotheses.
+    least_length:   pieces before which no hypothesis ends.
+    max_length:     most pieces, the end of sentence included.
+    prefix_ids:     with which every hypothesis begins.
+    suppressed_ids: ascending, the pieces that never follow.
+    ngram_size:     of sequences that may not occur twice; 0 where all may.
+    automaton:      of the terms that have room; None where there are none.
+    joined_ids:     ascending, of the possible pieces those that continue a word, if there are terms.
+    """
+
+    beam_size: int
+    least_length: int
+    max_length: int
+    prefix_ids: Ints
+    suppressed_ids: Ints
+    ngram_size: int
+    automaton: Automaton | None
+    joined_ids: Ints
+
+    @classmethod
+    def of_request(cls, request: Request, joined_ids: Ints) -> Self:
+        """joined_ids: ascending, all pieces that continue a word."""
+        options = request.options
+        terms = fitting(request.terms, request.max_target_length - len(request.prefix_ids))
+        possible = request.possible_ids if terms else _NOTHING
+        return cls(
+            beam_size=options.max_hypotheses,
+            least_length=options.min_target_length,
+            max_length=request.max_target_length,
+            prefix_ids=np.array(request.prefix_ids, np.int32),
+            suppressed_ids=np.array(sorted({*request.suppressed_ids}), np.int32),
+            ngram_size=options.no_repeat_ngram_size,
+            automaton=Automaton.of_terms(terms) if terms else None,
+            joined_ids=joined_ids if possible is None else np.intersect1d(possible, joined_ids, assume_unique=True),
+        )
+
+    @property
+    def has_any(self) -> bool:
+        """Whether there is any besides the lengths."""
+        has_pieces = len(self.prefix_ids) or len(self.suppressed_ids) or self.ngram_size
+        return bool(has_pieces) or self.automaton is not None
 
 
 class Hypotheses(NamedTuple):
@@ -38,7 +89,7 @@ class Rule:
         self.applies = np.zeros(max_slots, np.bool_)  # by slot
         self.num_slots = 0
 
-    def begin(self, slot: int, request: Request) -> bool:
+    def begin(self, slot: int, rules: SlotRules) -> bool:
         """Takes up a slot with the empty hypothesis; whether the rule applies there."""
         raise NotImplementedError
 

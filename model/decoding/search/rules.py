@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 
 from dragoman.model.config import VocabularyShape
 from dragoman.model.decoding.decoder import Extensions, Ints, PieceLists, Rows
-from dragoman.model.decoding.request import Request
 from dragoman.model.decoding.search.beam import BeamStep
-from dragoman.model.decoding.search.rule import Hypotheses, Pairs, Rule, grown, join
+from dragoman.model.decoding.search.rule import Hypotheses, Pairs, Rule, SlotRules, grown, join
 from dragoman.model.decoding.search.terms import Terms
 from dragoman.model.decoding.search_options import LengthNormalization, SearchOptions
 
@@ -72,8 +71,8 @@ class LeastLength(Rule):
         self._eos_id = eos_id
         self.lengths = np.zeros(max_slots, np.int32)  # by slot
 
-    def begin(self, slot: int, request: Request) -> bool:
-        self.lengths[slot] = request.options.min_target_length
+    def begin(self, slot: int, rules: SlotRules) -> bool:
+        self.lengths[slot] = rules.least_length
         return True
 
     def exclude(self, at: Hypotheses) -> Pairs:
@@ -94,9 +93,9 @@ class SuppressedPieces(Rule):
         super().__init__(max_slots)
         self._token_ids: list[Ints] = [np.zeros(0, np.int32)] * max_slots
 
-    def begin(self, slot: int, request: Request) -> bool:
-        self._token_ids[slot] = np.array(request.suppressed_ids, np.int32)
-        return bool(request.suppressed_ids)
+    def begin(self, slot: int, rules: SlotRules) -> bool:
+        self._token_ids[slot] = rules.suppressed_ids
+        return len(rules.suppressed_ids) > 0
 
     def exclude(self, at: Hypotheses) -> Pairs:
         rows = np.flatnonzero(self.applies[at.slots])
@@ -112,10 +111,10 @@ class BlockedNgrams(Rule):
         self._sizes = np.zeros(max_slots, np.int32)  # by slot
         self._token_ids: Ints = np.zeros((max_slots, 0, 0), np.int32)  # by slot, beam and position
 
-    def begin(self, slot: int, request: Request) -> bool:
-        self._sizes[slot] = request.options.no_repeat_ngram_size
+    def begin(self, slot: int, rules: SlotRules) -> bool:
+        self._sizes[slot] = rules.ngram_size
         if self._sizes[slot]:
-            self._token_ids = grown(self._token_ids, request.options.max_hypotheses, request.max_target_length)
+            self._token_ids = grown(self._token_ids, rules.beam_size, rules.max_length)
         return bool(self._sizes[slot])
 
     def exclude(self, at: Hypotheses) -> Pairs:
@@ -145,10 +144,10 @@ class ForcedPrefix(Rule):
         self.lengths = np.zeros(max_slots, np.int32)  # by slot
         self._token_ids: Ints = np.zeros((max_slots, 1, 0), np.int32)  # by slot and position
 
-    def begin(self, slot: int, request: Request) -> bool:
-        length = len(request.prefix_ids)
+    def begin(self, slot: int, rules: SlotRules) -> bool:
+        length = len(rules.prefix_ids)
         self._token_ids = grown(self._token_ids, 1, length)
-        self.lengths[slot], self._token_ids[slot, 0, :length] = length, request.prefix_ids
+        self.lengths[slot], self._token_ids[slot, 0, :length] = length, rules.prefix_ids
         return bool(length)
 
     def want(self, at: Hypotheses) -> Pairs:
@@ -166,19 +165,18 @@ class Rules:
     count towards lengths, and their log probabilities towards the score; an impossible piece adds nothing.
     """
 
-    def __init__(self, max_slots: int, vocabulary: VocabularyShape, joined_ids: Sequence[int] = ()) -> None:
-        """joined_ids: the pieces that continue a word; see `Terms`."""
+    def __init__(self, max_slots: int, vocabulary: VocabularyShape) -> None:
         self._target_size = vocabulary.target_size
         self._least, self._prefix = LeastLength(max_slots, vocabulary.eos_id), ForcedPrefix(max_slots)
-        self._terms = Terms(max_slots, vocabulary.eos_id, np.array(sorted(joined_ids), np.int32))
+        self._terms = Terms(max_slots, vocabulary.eos_id)
         others = (self._prefix, self._terms, SuppressedPieces(max_slots), BlockedNgrams(max_slots))
         self._others: tuple[Rule, ...] = others
         self._has_others = False  # whether any of these applies anywhere
 
-    def begin(self, slot: int, request: Request) -> None:
-        self._least.begin(slot, request)
+    def begin(self, slot: int, rules: SlotRules) -> None:
+        self._least.begin(slot, rules)
         for rule in self._others:
-            if rule.begin(slot, request):
+            if rule.begin(slot, rules):
                 rule.applies[slot] = self._has_others = True
                 rule.num_slots += 1
 
@@ -189,11 +187,6 @@ class Rules:
             rule.num_slots -= int(np.count_nonzero(rule.applies[slots]))
             rule.applies[slots] = False
         self._has_others = any(rule.num_slots for rule in self._others)
-
-    @property
-    def least_lengths(self) -> Ints | None:
-        """By slot, the pieces before which no hypothesis ends, if no other rule applies anywhere; else None."""
-        return None if self._has_others else self._least.lengths
 
     def apply(self, rows: Rows) -> Rows:
         """The rows with the pieces that the rules exclude and want. A slot within its prefix asks for no extension."""
@@ -231,14 +224,6 @@ class Rules:
             self._terms.constrain(rows, extensions, ~self.is_forced(rows))
         if self._prefix.num_slots and rows.wanted is not None:
             self._force(rows, rows.wanted, extensions)
-
-    def has_terms(self, slot: int) -> bool:
-        """Whether there are terms that the slot's hypotheses should have."""
-        return bool(self._terms.applies[slot])
-
-    def num_unmet(self, slot: int, token_ids: tuple[int, ...]) -> int:
-        """The number of terms that a hypothesis of a slot with terms lacks."""
-        return self._terms.num_unmet(slot, token_ids)
 
     def _force(self, rows: Rows, wanted: PieceLists, extensions: Extensions) -> None:
         forced = np.flatnonzero(self.is_forced(rows))

@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dragoman.model.config import VocabularyShape
-from dragoman.model.decoding.decoder import Extensions, Floats, Ints, Rows, SearchArrays, SearchingDecoder
+from dragoman.model.decoding.decoder import Extensions, Floats, Ints, Rows
 from dragoman.model.decoding.search.beam import BeamStep, beam_step
+from dragoman.model.decoding.search.stepping import SearchArrays, SearchingDecoder
 
 GROWTH = 32
 """Positions by which the arrays grow for a longer target."""
@@ -48,8 +49,9 @@ class Search:
     def __init__(self, max_slots: int, vocabulary: VocabularyShape) -> None:
         self.max_slots = max_slots
         self._start_id, self._eos_id = vocabulary.start_id, vocabulary.eos_id
-        self._is_active = np.zeros(max_slots, np.bool_)
-        self._active: Ints | None = None  # slots, ascending; None after some came or went
+        self._is_active, self._is_delegated = np.zeros((2, max_slots), np.bool_)
+        # The own slots and the delegated ones, ascending; None after some came or went.
+        self._divided: tuple[Ints, Ints] | None = None
         self._arrays = SearchArrays.empty(max_slots, 1, GROWTH)
 
     @property
@@ -59,29 +61,49 @@ class Search:
     def is_active(self, slot: int) -> bool:
         return bool(self._is_active[slot])
 
-    def begin(self, slot: int, *, beam_size: int, num_extensions: int, max_length: int) -> None:
+    def begin(
+        self,
+        slot: int,
+        *,
+        beam_size: int,
+        num_extensions: int,
+        max_length: int,
+        least_length: int = 1,
+        is_delegated: bool = False,
+    ) -> None:
         """Starts a search with one empty hypothesis.
 
         num_extensions: extensions requested at every step; max_length: most pieces, the end of sentence included.
+        is_delegated: whether a decoder takes the steps; least_length is for it.
         """
         self._reserve(beam_size, max_length)
         arrays = self._arrays
         arrays.beam_sizes[slot], arrays.num_extensions[slot] = beam_size, num_extensions
-        arrays.max_lengths[slot] = max_length
+        arrays.least_lengths[slot], arrays.max_lengths[slot] = least_length, max_length
         arrays.positions[slot], arrays.num_live[slot], arrays.num_finished[slot] = 0, 1, 0
         arrays.token_ids[slot, 0, 0], arrays.log_probs[slot, 0, 0] = self._start_id, 0.0
-        self._is_active[slot] = True
-        self._active = None
+        self._is_active[slot], self._is_delegated[slot] = True, is_delegated
+        self._divided = None
 
     def remove(self, slots: list[int]) -> None:
         """Ends searches and forgets them."""
         self._is_active[slots] = False
-        self._active = None
+        self._divided = None
         self._arrays.num_finished[slots] = 0
 
+    @property
+    def num_own(self) -> int:
+        """Active slots whose steps no decoder takes."""
+        return len(self._divide()[0])
+
+    @property
+    def num_delegated(self) -> int:
+        """Active slots whose steps a decoder takes."""
+        return len(self._divide()[1])
+
     def rows(self) -> Rows:
-        """The live hypotheses of all active slots; at least one slot must be active."""
-        arrays, slots = self._arrays, self._find_active()
+        """The live hypotheses of all own slots, of which there must be one at least."""
+        arrays, slots = self._arrays, self._divide()[0]
         num_slots = len(slots)
         counts, positions = arrays.num_live[slots], arrays.positions[slots]
         offsets = np.zeros(num_slots + 1, np.int32)
@@ -115,10 +137,9 @@ class Search:
         arrays.positions[slots] = positions
         return step
 
-    def step(self, decoder: SearchingDecoder, least_lengths: Ints) -> Ints:
-        """`rows` and `advance` with the decoder's extensions, all of it in the decoder. least_lengths: by slot, pieces
-        before which no hypothesis ends. Returns the slots whose search is over."""
-        return decoder.search_step(self._arrays, self._find_active(), least_lengths)
+    def step(self, decoder: SearchingDecoder) -> Ints:
+        """Advances the delegated slots by one piece, all of it in the decoder. Returns those whose search is over."""
+        return decoder.search_step(self._arrays, self._divide()[1])
 
     def endings(self, slot: int) -> list[Ending]:
         """The finished hypotheses of a slot, in the order in which they finished."""
@@ -160,10 +181,11 @@ class Search:
         arrays = self._arrays
         return arrays.log_probs[slot, : arrays.num_live[slot], arrays.positions[slot]]
 
-    def _find_active(self) -> Ints:
-        if self._active is None:
-            self._active = np.flatnonzero(self._is_active).astype(np.int32)
-        return self._active
+    def _divide(self) -> tuple[Ints, Ints]:
+        if self._divided is None:
+            own, delegated = self._is_active & ~self._is_delegated, self._is_active & self._is_delegated
+            self._divided = np.flatnonzero(own).astype(np.int32), np.flatnonzero(delegated).astype(np.int32)
+        return self._divided
 
     def _finish(self, rows: Rows, extensions: Extensions, finishes: NDArray[np.bool_]) -> None:
         arrays, owners = self._arrays, finishes.nonzero()[0]

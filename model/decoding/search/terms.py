@@ -11,9 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dragoman.model.decoding.decoder import Extensions, Ints, Rows
-from dragoman.model.decoding.request import Request
-from dragoman.model.decoding.search.automaton import Automaton, Masks, fitting
-from dragoman.model.decoding.search.rule import Hypotheses, Pairs, Rule, join
+from dragoman.model.decoding.search.automaton import Automaton, Masks
+from dragoman.model.decoding.search.rule import Hypotheses, Pairs, Rule, SlotRules, join
 
 
 class Candidates(NamedTuple):
@@ -86,12 +85,11 @@ class Terms(Rule):
     the later ones first.
     """
 
-    def __init__(self, max_slots: int, eos_id: int, joined_ids: Ints) -> None:
-        """joined_ids: ascending, the pieces that continue a word: none follows a form by which a term was just met."""
+    def __init__(self, max_slots: int, eos_id: int) -> None:
         super().__init__(max_slots)
-        self._eos_id, self._joined_ids = eos_id, joined_ids
+        self._eos_id = eos_id
         self._automata: dict[int, Automaton] = {}  # by slot
-        self._joined: dict[int, Ints] = {}  # by slot: of joined_ids, the possible ones
+        self._joined: dict[int, Ints] = {}  # by slot: the pieces of which none follows a form that has just met a term
         self._beam_sizes, self._last = np.zeros((2, max_slots), np.int32)  # by slot; last: most pieces
         self._all = np.zeros(max_slots, np.int64)  # by slot: the set of its terms
         self._most_needed = np.zeros(max_slots, np.int32)  # by slot: the pieces of the shortest forms of all of them
@@ -101,31 +99,24 @@ class Terms(Rule):
         self._is_new = np.zeros((max_slots, 1), np.bool_)
         self._table: _Table | None = None  # None after slots came or went
 
-    def begin(self, slot: int, request: Request) -> bool:
-        if not request.terms and slot not in self._automata:
+    def begin(self, slot: int, rules: SlotRules) -> bool:
+        if rules.automaton is None and slot not in self._automata:
             return False
         self._table = None
-        terms = fitting(request.terms, request.max_target_length - len(request.prefix_ids))
-        if not terms:
-            self._automata.pop(slot, None)
+        if rules.automaton is None:
+            del self._automata[slot]
             return False
-        self._automata[slot] = Automaton.of_terms(terms)
-        self._all[slot] = (1 << len(terms)) - 1
-        self._most_needed[slot] = sum(min(map(len, forms)) for forms in terms)
-        self._beam_sizes[slot], self._last[slot] = request.options.beam_size, request.max_target_length
-        possible = request.possible_ids
-        self._joined[slot] = self._joined_ids if possible is None else np.intersect1d(possible, self._joined_ids)
-        missing = request.options.beam_size - self._nodes.shape[1]
+        self._automata[slot], self._joined[slot] = rules.automaton, rules.joined_ids
+        self._all[slot] = (1 << rules.automaton.num_terms) - 1
+        self._most_needed[slot] = rules.automaton.remaining[0].sum()
+        self._beam_sizes[slot], self._last[slot] = rules.beam_size, rules.max_length
+        missing = rules.beam_size - self._nodes.shape[1]
         if missing > 0:
             padding = ((0, 0), (0, missing))
             self._nodes, self._met = np.pad(self._nodes, padding), np.pad(self._met, padding)
             self._is_new = np.pad(self._is_new, padding)
         self._nodes[slot, 0], self._met[slot, 0], self._is_new[slot, 0] = 0, 0, False
         return True
-
-    def num_unmet(self, slot: int, token_ids: tuple[int, ...]) -> int:
-        """The number of the slot's terms that a hypothesis lacks, those left out not counted."""
-        return self._automata[slot].count_unmet(token_ids)
 
     def exclude(self, at: Hypotheses) -> Pairs:
         rows = np.flatnonzero(self.applies[at.slots])

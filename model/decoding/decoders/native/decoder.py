@@ -7,28 +7,37 @@ meanwhile.
 
 import copy
 import ctypes
-import dataclasses
 import weakref
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dragoman.model.config import ArchitectureConfig, VocabularyShape
 from dragoman.model.decoding import decoder as contract
+from dragoman.model.decoding.decoders.native.handing import (
+    address,
+    as_int32,
+    as_rows,
+    as_search_arrays,
+    as_slot_rules,
+    as_tensor,
+    data,
+)
 from dragoman.model.decoding.decoders.native.library import (
     ACTIVATIONS,
     INVALID,
     Admission,
     Given,
-    PieceLists,
     Rows,
     SearchArrays,
     Shape,
     Tensor,
     load_library,
 )
+from dragoman.model.decoding.search import stepping
+from dragoman.model.decoding.search.rule import SlotRules
 from dragoman.model.errors import DragomanError, InvalidInputError
 from dragoman.model.parameters import describe_parameters, learnt_positions, position_encodings
 from dragoman.model.weights import StoredTensor, check_shape
@@ -70,7 +79,7 @@ class NativeDecoder:
         self._widths: dict[int, tuple[int, int]] = {}  # beams and source length of the slots that keep attention
         self._positions = np.zeros(max_slots, dtype=np.int32)  # by slot: positions fed so far
         self._fed: tuple[contract.Rows, Rows] | None = None  # by the last step
-        self._searched: tuple[contract.SearchArrays, SearchArrays] | None = None
+        self._searched: tuple[stepping.SearchArrays, SearchArrays] | None = None
         shape = Shape(
             d_model=architecture.d_model,
             d_ff=architecture.d_ff,
@@ -107,14 +116,14 @@ class NativeDecoder:
         is_forbidden = np.zeros(vocabulary.target_size, dtype=np.uint8)
         is_forbidden[list(forbidden_ids)] = 1
         given = [(one.name, tensors[one.name]) for one in parameters if one.name in tensors and one.role != "position"]
-        stored = (Tensor * len(given))(*(_tensor(name, tensor) for name, tensor in given))
+        stored = (Tensor * len(given))(*(as_tensor(name, tensor) for name, tensor in given))
         handle = ctypes.c_void_p()
         failed = self._library.dragoman_new(
             shape,
             precision == "int8",
             stored,
             len(given),
-            *(_tensor("positions", one) for one in positions),
+            *(as_tensor("positions", one) for one in positions),
             is_forbidden.ctypes.data,
             max_slots,
             ctypes.byref(handle),
@@ -156,7 +165,7 @@ class NativeDecoder:
 
     def admit(self, admissions: Sequence[contract.Admission]) -> None:
         """See `model.decoding.decoder.Decoder`."""
-        kept = [_int32(admission.source_ids) for admission in admissions]
+        kept = [as_int32(admission.source_ids) for admission in admissions]
         structures = (Admission * len(admissions))()
         for structure, admission, source_ids in zip(structures, admissions, tuple(kept), strict=True):
             structure.slot = admission.slot
@@ -165,7 +174,7 @@ class NativeDecoder:
             structure.beam_size = admission.beam_size
             structure.keep_attention = admission.keep_attention
             if admission.allowed_ids is not None:
-                allowed_ids = _int32(admission.allowed_ids)
+                allowed_ids = as_int32(admission.allowed_ids)
                 kept.append(allowed_ids)
                 structure.allowed_ids, structure.num_allowed = allowed_ids.ctypes.data, len(allowed_ids)
         self._check(self._library.dragoman_admit(self._handle, structures, len(admissions)))
@@ -176,14 +185,14 @@ class NativeDecoder:
 
     def advance(self, rows: contract.Rows) -> None:
         """See `model.decoding.decoder.Decoder`."""
-        structure = _rows(rows)
+        structure = as_rows(rows)
         self._check(self._library.dragoman_advance(self._handle, structure))
         self._fed = rows, structure
         self._positions[rows.slots] = rows.positions + 1
 
     def extend(self, rows: contract.Rows, which: contract.Ints) -> contract.Extensions:
         """See `model.decoding.decoder.Decoder`."""
-        which = _int32(which)
+        which = as_int32(which)
         capacity = int(np.maximum.reduce(rows.num_extensions[which], initial=1))
         shape = (len(which), capacity)
         log_probs = np.empty(shape, dtype=np.float64)
@@ -192,32 +201,33 @@ class NativeDecoder:
         failed = self._library.dragoman_extend(
             self._handle,
             self._structure(rows),
-            _data(which),
+            data(which),
             len(which),
             capacity,
-            _data(log_probs),
-            _data(parents),
-            _data(token_ids),
-            None if rows.wanted is None else _data(wanted),
+            data(log_probs),
+            data(parents),
+            data(token_ids),
+            None if rows.wanted is None else data(wanted),
         )
         self._check(failed)
         return contract.Extensions(log_probs, parents, token_ids, wanted)
 
-    def search_step(
-        self, arrays: contract.SearchArrays, slots: contract.Ints, least_lengths: contract.Ints
-    ) -> contract.Ints:
-        """See `model.decoding.decoder.SearchingDecoder`."""
+    def constrain(self, slot: int, rules: SlotRules) -> None:
+        """See `model.decoding.search.stepping.SearchingDecoder`."""
+        self._check(self._library.dragoman_constrain(self._handle, slot, as_slot_rules(rules)))
+
+    def search_step(self, arrays: stepping.SearchArrays, slots: contract.Ints) -> contract.Ints:
+        """See `model.decoding.search.stepping.SearchingDecoder`."""
         if self._searched is None or self._searched[0] is not arrays:
-            self._searched = arrays, _search_arrays(arrays)
+            self._searched = arrays, as_search_arrays(arrays)
         self._fed = None
         over, num_over = np.empty(len(slots), np.int32), ctypes.c_int32()
         failed = self._library.dragoman_search_step(
             self._handle,
             self._searched[1],
-            _address(slots, "<i4", len(slots)),
+            address(slots, "<i4", len(slots)),
             len(slots),
-            _address(least_lengths, "<i4", len(arrays.positions)),
-            _data(over),
+            data(over),
             ctypes.byref(num_over),
         )
         self._check(failed)
@@ -226,11 +236,11 @@ class NativeDecoder:
 
     def _structure(self, rows: contract.Rows) -> Rows:
         """The rows as a C structure, made once for each step."""
-        return self._fed[1] if self._fed is not None and self._fed[0] is rows else _rows(rows)
+        return self._fed[1] if self._fed is not None and self._fed[0] is rows else as_rows(rows)
 
     def log_probs(self, rows: contract.Rows, which: contract.Ints) -> contract.Floats:
         """See `model.decoding.decoder.Decoder`."""
-        which = _int32(which)
+        which = as_int32(which)
         if len(which) and not 0 <= int(which.min()) <= int(which.max()) < len(rows.slots):
             raise InvalidInputError(
                 f"there is no fed slot number {int(which[(which < 0) | (which >= len(rows.slots))][0])}"
@@ -258,7 +268,7 @@ class NativeDecoder:
         kept = []
         structures = (Given * len(given))()
         for structure, one in zip(structures, given, strict=True):
-            source_ids, target_ids = _int32(one.source_ids), _int32(one.target_ids)
+            source_ids, target_ids = as_int32(one.source_ids), as_int32(one.target_ids)
             kept += [source_ids, target_ids]
             structure.source_ids, structure.source_length = source_ids.ctypes.data, len(source_ids)
             structure.target_ids, structure.target_length = target_ids.ctypes.data, len(target_ids)
@@ -292,90 +302,3 @@ class NativeDecoder:
         if failed:
             error = InvalidInputError if failed == INVALID else MemoryError
             raise error(prefix + self._library.dragoman_message().decode())
-
-
-def _tensor(name: str, tensor: StoredTensor) -> Tensor:
-    values = tensor.values
-    num_rows, num_columns = values.shape if values.ndim == 2 else (1, len(values))
-    structure = Tensor(name=name.encode(), num_rows=num_rows, num_columns=num_columns)
-    if tensor.scales is None:
-        structure.floats = values.ctypes.data
-    else:
-        structure.bytes, structure.scales = values.ctypes.data, tensor.scales.ctypes.data
-    return structure
-
-
-def _int32(numbers: Sequence[int] | NDArray[np.integer]) -> NDArray[np.int32]:
-    """A caller that takes the address of the result must keep the result, which may be a copy."""
-    return np.ascontiguousarray(numbers, dtype=np.int32)
-
-
-def _rows(rows: contract.Rows) -> Rows:
-    """Pointers into `rows`, which must outlive them. Raises InvalidInputError if an array has another type or length
-    than the kernels take it to have."""
-    num_slots, num_rows = len(rows.slots), len(rows.token_ids)
-    slots, beams, positions = rows.ancestry.shape
-    if rows.ancestry.dtype != np.uint8 or rows.ancestry.strides[2] != 1:
-        raise InvalidInputError("the ancestry must be bytes, the positions side by side")
-    return Rows(
-        slots=_address(rows.slots, "<i4", num_slots),
-        offsets=_address(rows.offsets, "<i4", num_slots + 1),
-        positions=_address(rows.positions, "<i4", num_slots),
-        token_ids=_address(rows.token_ids, "<i4", num_rows),
-        log_probs=_address(rows.log_probs, "<f8", num_rows),
-        ancestry=_data(rows.ancestry),
-        ancestry_slot_stride=rows.ancestry.strides[0],
-        ancestry_beam_stride=rows.ancestry.strides[1],
-        num_extensions=_address(rows.num_extensions, "<i4", num_slots),
-        num_candidates=_address(rows.candidates, "<i4", num_slots),
-        excluded=_piece_lists(rows.excluded, num_rows),
-        wanted=_piece_lists(rows.wanted, num_rows),
-        num_slots=num_slots,
-        num_rows=num_rows,
-        ancestry_slots=slots,
-        ancestry_beams=beams,
-        ancestry_positions=positions,
-    )
-
-
-def _search_arrays(arrays: contract.SearchArrays) -> SearchArrays:
-    """Pointers into `arrays`, which must outlive them, and their sizes. Raises InvalidInputError as `_rows` does."""
-    num_slots, num_beams, num_positions = arrays.token_ids.shape
-    by_place, by_ending = (num_slots, num_beams, num_positions), (num_slots, 2 * num_beams)
-    shapes: dict[str, tuple[int, ...]] = {"token_ids": by_place, "log_probs": by_place, "ancestry": by_place}
-    shapes |= {"last_ids": by_ending, "final_log_probs": by_ending, "lengths": by_ending}
-    shapes["beams"] = (*by_ending, num_positions)
-    types = {"log_probs": "<f8", "final_log_probs": "<f8", "ancestry": "|u1", "beams": "|u1"}
-    names = [part.name for part in dataclasses.fields(arrays)]
-    addresses = [
-        _address(getattr(arrays, name), types.get(name, "<i4"), *shapes.get(name, (num_slots,))) for name in names
-    ]
-    return SearchArrays(*addresses, num_slots, num_beams, num_positions)
-
-
-def _piece_lists(lists: contract.PieceLists | None, num_rows: int) -> PieceLists:
-    if lists is None:
-        return PieceLists()
-    count = len(lists.token_ids)
-    return PieceLists(
-        offsets=_address(lists.offsets, "<i4", num_rows + 1),
-        token_ids=_address(lists.token_ids, "<i4", count),
-        count=count,
-    )
-
-
-def _address(array: NDArray[Any], type_: str, *shape: int) -> int:
-    """The address of the numbers of a contiguous array of this type and shape."""
-    interface = array.__array_interface__
-    if (interface["typestr"], interface["shape"], interface["strides"]) != (type_, shape, None):
-        raise InvalidInputError(
-            f"an array of {' × '.join(map(str, shape))} {type_} is due, not {array.shape} {array.dtype.str}"
-        )
-    address: int = interface["data"][0]
-    return address
-
-
-def _data(array: NDArray[Any]) -> int:
-    """The address of its numbers. A step needs a dozen; array.ctypes.data takes twice as long."""
-    address: int = array.__array_interface__["data"][0]
-    return address

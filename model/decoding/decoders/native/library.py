@@ -6,9 +6,9 @@ from functools import cache
 from typing import Any
 
 from dragoman.model.config import Activation
-from dragoman.model.decoding import decoder as contract
 from dragoman.model.decoding.decoders.native import build
 from dragoman.model.decoding.decoders.native.build import Signatures, find_and_open
+from dragoman.model.decoding.search import stepping
 
 INVALID = 1
 """A function's result for invalid arguments; 0 means success."""
@@ -117,17 +117,49 @@ class Given(Structure):
 
 
 class SearchArrays(Structure):
-    """See `model.decoding.decoder.SearchArrays`, whose fields come first."""
+    """See `model.decoding.search.stepping.SearchArrays`, whose fields come first."""
 
     _fields_ = [
-        *((part.name, c_void_p) for part in fields(contract.SearchArrays)),
+        *((part.name, c_void_p) for part in fields(stepping.SearchArrays)),
         ("num_slots", c_int32),
         ("num_beams", c_int32),
         ("num_positions", c_int32),
     ]
 
 
-STRUCTURES = (Shape, Tensor, Admission, PieceLists, Rows, Given, SearchArrays)
+AUTOMATON_ARRAYS = ("pieces", "moves", "depths", "remaining", "offsets", "advancing", "completes", "begun", "leads")
+"""The arrays of `model.decoding.search.automaton.Automaton` that the library takes, in its order."""
+
+
+class Automaton(Structure):
+    """See `model.decoding.search.automaton.Automaton`."""
+
+    _fields_ = [
+        *((name, c_void_p) for name in AUTOMATON_ARRAYS),
+        ("num_nodes", c_int32),
+        ("num_terms", c_int32),
+        ("num_pieces", c_int32),
+        ("num_completes", c_int32),
+        ("num_advancing", c_int32),
+    ]
+
+
+class SlotRules(Structure):
+    """See `model.decoding.search.rule.SlotRules`."""
+
+    _fields_ = [
+        ("prefix_ids", c_void_p),
+        ("suppressed_ids", c_void_p),
+        ("joined_ids", c_void_p),
+        ("num_prefix", c_int32),
+        ("num_suppressed", c_int32),
+        ("num_joined", c_int32),
+        ("ngram_size", c_int32),
+        ("automaton", Automaton),
+    ]
+
+
+STRUCTURES = (Shape, Tensor, Admission, PieceLists, Rows, Given, SearchArrays, Automaton, SlotRules)
 
 
 SIGNATURES: Signatures = {
@@ -152,10 +184,8 @@ SIGNATURES: Signatures = {
     "admit": (c_int, [c_void_p, POINTER(Admission), c_int]),
     "advance": (c_int, [c_void_p, POINTER(Rows)]),
     "extend": (c_int, [c_void_p, POINTER(Rows), c_void_p, c_int, c_int, c_void_p, c_void_p, c_void_p, c_void_p]),
-    "search_step": (
-        c_int,
-        [c_void_p, POINTER(SearchArrays), c_void_p, c_int, c_void_p, c_void_p, POINTER(c_int32)],
-    ),
+    "constrain": (c_int, [c_void_p, c_int, POINTER(SlotRules)]),
+    "search_step": (c_int, [c_void_p, POINTER(SearchArrays), c_void_p, c_int, c_void_p, POINTER(c_int32)]),
     "log_probs": (c_int, [c_void_p, POINTER(Rows), c_void_p, c_int, c_void_p]),
     "score": (c_int, [c_void_p, POINTER(Given), c_int, c_void_p, c_void_p]),
     "attention": (c_int, [c_void_p, c_int, c_int64, c_void_p]),

@@ -12,6 +12,7 @@ from dragoman.model.config import VocabularyShape
 from dragoman.model.decoding.decoder import Extensions, PieceLists, Rows
 from dragoman.model.decoding.request import Request
 from dragoman.model.decoding.search.beam import BeamStep
+from dragoman.model.decoding.search.rule import SlotRules
 from dragoman.model.decoding.search.rules import Rules, coverage_penalty, length_penalty, repeated_pieces
 from dragoman.model.decoding.search_options import LengthNormalization, SearchOptions
 from tests.pieces import EOS_ID
@@ -103,7 +104,7 @@ def test_rules_follow_their_hypotheses_as_a_twin_that_writes_all_of_them_out(see
                     step, (6,), options, 20, tuple(prefix), tuple(suppressed[: chance.randint(0, 2)])
                 )
                 live[slot] = [[]]
-                rules.begin(slot, requests[slot])
+                rules.begin(slot, SlotRules.of_request(requests[slot], np.zeros(0, np.int32)))
         if not live:
             continue
         rows = make_rows(live)

@@ -36,7 +36,7 @@ const char* dragoman_message() { return message.c_str(); }
 // The sizes of the structures that library.py mirrors, in its order.
 int dragoman_sizes(int64_t* sizes) {
     const size_t found[] = {sizeof(Shape), sizeof(Tensor), sizeof(Admission), sizeof(PieceLists), sizeof(Rows), sizeof(Given),
-                            sizeof(SearchArrays)};
+                            sizeof(SearchArrays), sizeof(Automaton), sizeof(SlotRules)};
     std::copy(std::begin(found), std::end(found), sizes);
     return static_cast<int>(std::size(found));
 }
@@ -81,9 +81,13 @@ int dragoman_extend(Decoder* decoder, const Rows* rows, const int32_t* which, in
     return guarded([&] { decoder->extend(*rows, which, count, capacity, log_probs, parents, token_ids, wanted); });
 }
 
-int dragoman_search_step(Decoder* decoder, const SearchArrays* arrays, const int32_t* slots, int count,
-                         const int32_t* least_lengths, int32_t* over, int32_t* num_over) {
-    return guarded([&] { *num_over = decoder->search_step(*arrays, slots, count, least_lengths, over); });
+int dragoman_constrain(Decoder* decoder, int slot, const SlotRules* rules) {
+    return guarded([&] { decoder->constrain(slot, *rules); });
+}
+
+int dragoman_search_step(Decoder* decoder, const SearchArrays* arrays, const int32_t* slots, int count, int32_t* over,
+                         int32_t* num_over) {
+    return guarded([&] { *num_over = decoder->search_step(*arrays, slots, count, over); });
 }
 
 int dragoman_log_probs(Decoder* decoder, const Rows* rows, const int32_t* which, int count, float* results) {

@@ -19,8 +19,8 @@ public:
     virtual void advance(const Rows& rows) = 0;
     virtual void extend(const Rows& rows, const int32_t* which, int count, int capacity, double* log_probs,
                         int32_t* parents, int32_t* token_ids, double* wanted) = 0;
-    virtual int search_step(const SearchArrays& arrays, const int32_t* slots, int count, const int32_t* least_lengths,
-                            int32_t* over) = 0;
+    virtual void constrain(int slot, const SlotRules& rules) = 0;
+    virtual int search_step(const SearchArrays& arrays, const int32_t* slots, int count, int32_t* over) = 0;
     virtual void log_probs(const Rows& rows, const int32_t* which, int count, float* results) = 0;
     virtual void score(const Given* given, int count, double* log_probs, float* attention) = 0;
     virtual void attention(int slot, int64_t size, float* results) const = 0;
@@ -30,7 +30,7 @@ public:
 template <class Precision> class PreciseDecoder : public Decoder {
 public:
     PreciseDecoder(std::shared_ptr<const Weights<Precision>> weights, int max_slots)
-        : weights_(std::move(weights)), shape_(weights_->shape), slots_(max_slots) {}
+        : weights_(std::move(weights)), shape_(weights_->shape), slots_(max_slots), rules_(max_slots) {}
 
     std::unique_ptr<Decoder> replicate(int max_slots) const override {
         return std::make_unique<PreciseDecoder>(weights_, max_slots);
@@ -84,22 +84,29 @@ public:
         }
     }
 
+    void constrain(int slot, const SlotRules& rules) override {
+        check_index("slot", slot, static_cast<int>(slots_.size()));
+        check_rules(rules, shape_.target_vocab_size);
+        rules_[slot] = std::make_unique<Rules>(rules);
+    }
+
     // Writes the slots whose search is over, and returns their number.
-    int search_step(const SearchArrays& arrays, const int32_t* slots, int count, const int32_t* least_lengths,
-                    int32_t* over) override {
-        check_search(arrays, slots, count, shape_.target_vocab_size);
-        search_rows_.gather(arrays, slots, count, least_lengths, shape_.eos_id);
+    int search_step(const SearchArrays& arrays, const int32_t* slots, int count, int32_t* over) override {
+        check_search(arrays, slots, count, rules_, shape_.target_vocab_size);
+        search_rows_.gather(arrays, slots, count);
         const Rows& rows = search_rows_.rows;
         advance(rows);
+        search_rows_.apply(rules_, arrays, shape_.target_vocab_size, shape_.eos_id);
         numbers_.resize(count);
         std::iota(numbers_.begin(), numbers_.end(), 0);
         find(rows, numbers_.data(), count);
         fed_slots_.clear();  // the search has moved on
         int num_over = 0;
         for (int i = 0; i < count; ++i) {
-            merge_candidates(candidates_.data() + rows.offsets[i], rows.log_probs + rows.offsets[i], num_rows(rows, i),
-                             rows.num_extensions[i], shape_.eos_id, extensions_);
-            if (beam_step_.take(arrays, slots[i], extensions_, shape_.eos_id)) over[num_over++] = slots[i];
+            const int slot = slots[i];
+            find_extensions(rows, i, arrays.max_lengths[slot] - arrays.positions[slot] - 1);
+            if (beam_step_.take(arrays, slot, extensions_, shape_.eos_id)) over[num_over++] = slot;
+            if (rules_[slot]) rules_[slot]->follow(beam_step_.lives());
         }
         return num_over;
     }
@@ -139,6 +146,7 @@ public:
         check_index("slot", slot, static_cast<int>(slots_.size()));
         fed_slots_.clear();
         slots_[slot].release(pages_);
+        rules_[slot].reset();
     }
 
 private:
@@ -151,6 +159,7 @@ private:
     Workspace<Precision> space_;
     std::vector<RowCandidates> candidates_;
     std::vector<Extension> extensions_;
+    AllRules rules_;
     SearchRows search_rows_;
     BeamStep beam_step_;
     std::vector<int32_t> numbers_;
@@ -160,6 +169,7 @@ private:
     void prepare_slot(const Admission& admission) {
         Slot<Precision>& slot = slots_[admission.slot];
         slot.release(pages_);
+        rules_[admission.slot].reset();
         prepare_source(slot, admission.source_length, admission.beam_size, admission.keep_attention);
         if (!admission.allowed_ids) return;
         slot.allowed_ids.assign(admission.allowed_ids, admission.allowed_ids + admission.num_allowed);
@@ -223,6 +233,34 @@ private:
             const float normalizer = candidates->log_normalizer();
             double* to = wanted + rows.wanted.offsets[row];
             for (const float logit : candidates->wanted()) *to++ = rows.log_probs[row] + (logit - normalizer);
+        }
+    }
+
+    // Fills extensions_ for the step of a slot, as its rules will have it. num_left: the pieces for which there will be room.
+    void find_extensions(const Rows& rows, int i, int num_left) {
+        const RowCandidates* candidates = candidates_.data() + rows.offsets[i];
+        const double* log_probs = rows.log_probs + rows.offsets[i];
+        Rules* own = rules_[rows.slots[i]].get();
+        if (own && own->is_forced(rows.positions[i])) {
+            const float logit = candidates->wanted()[0];
+            extensions_ = {own->force(rows.positions[i], *log_probs, *log_probs + (logit - candidates->log_normalizer()))};
+            return;
+        }
+        merge_candidates(candidates, log_probs, num_rows(rows, i), rows.num_extensions[i], shape_.eos_id, extensions_);
+        if (!own || !own->has_terms()) return;
+        for (int beam = 0; beam < num_rows(rows, i); ++beam)
+            add_wanted(candidates[beam], log_probs[beam], beam, rows.wanted.of_row(rows.offsets[i] + beam));
+        own->order(extensions_, num_left, shape_.eos_id);
+    }
+
+    // Adds the possible ones of a row's wanted pieces that are not among the extensions.
+    void add_wanted(const RowCandidates& candidates, double log_prob, int beam, PieceList wanted) {
+        const float normalizer = candidates.log_normalizer();
+        for (const int32_t* id = wanted.first; id != wanted.last; ++id) {
+            const Extension extension = {log_prob + (candidates.wanted()[id - wanted.first] - normalizer), beam, *id};
+            const auto is_same = [&](const Extension& other) { return other.parent == beam && other.token_id == *id; };
+            if (extension.log_prob > -INFINITE && std::none_of(extensions_.begin(), extensions_.end(), is_same))
+                extensions_.push_back(extension);
         }
     }
 
