@@ -18,7 +18,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from dragoman.model.codec import Codec
-from dragoman.model.config import ArchitectureConfig, Direction, VocabularyShape
+from dragoman.model.config import Architecture, Direction, VocabularyShape
 from dragoman.model.errors import DragomanError, InvalidInputError, NotFoundError
 from dragoman.model.files import MAX_BYTES, new_folder, read_bytes, write_atomically
 from dragoman.model.foreign_vocabulary import is_foreign, read_foreign_vocabulary
@@ -85,7 +85,7 @@ class BundleConfig:
     format_version: Literal[1] = 1
     name: str = field(metadata=told())
     directions: tuple[Direction, ...] = field(metadata=told(min_length=1))
-    architecture: ArchitectureConfig
+    architecture: Architecture
     vocabulary: VocabularyShape
     storage: Storage
     num_parameters: int = field(metadata=told(gt=0))

@@ -1,7 +1,8 @@
 """A model's architecture, vocabulary shape and translation directions, as frozen data. Free of torch."""
 
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, ClassVar, Literal
 
 from dragoman.model.errors import InvalidInputError
 from dragoman.model.tables import TABLE, KeyFault, check_fields, told
@@ -44,21 +45,137 @@ MAX_TABLE = 1 << 28
 _COMPUTED: dict[str, Any] = {"default": None}
 """In the schema of a key whose default comes from others."""
 
+_KIND = "transformer: encoder and decoder with attention alone; recurrent: LSTM or GRU."
+
 
 @dataclass(frozen=True, kw_only=True)
-class ArchitectureConfig:
-    """The shape of the encoder–decoder Transformer; the defaults are the base model of Vaswani et al. (2017), but
-    pre-norm, which trains without its care for the learning rate.
+class Architecture:
+    """What networks of every kind have. Every number has a bound, so that a small file cannot take all memory.
 
-    `d_key` and `d_value` are per head and default to `d_model / num_heads`; they need not equal each other.
-    Every number has a bound, so that a small file cannot take all memory.
-
-    The variants are those of models that other toolkits train. What the defaults leave out, older bundles leave out.
-    `normalization` places the layer norms of the sublayers; `final_norm` and `embedding_norm` add some. The decoder's
-    first input is at the first position even where it is a vector of zeros.
+    `kind` says which class describes the network; where it is missing, as in older bundles, the first of `KINDS` does.
     """
 
+    KINDS: ClassVar[dict[str, type["Architecture"]]] = {}
+    """The classes by their kinds."""
+
+    NAME: ClassVar[str] = ""
+    """A class's own kind."""
+
     d_model: int = field(default=512, metadata=told("Width of the states between layers.", gt=0, le=MAX_WIDTH))
+    output_bias: bool = field(default=False, metadata=told("Whether each target piece's logit has a bias."))
+    dropout: float = field(
+        default=0.1, metadata=told("Dropout of embeddings and of every sublayer's output.", ge=0, lt=1)
+    )
+    max_target_length: int = field(
+        default=256, metadata=told("Most target pieces, the end of sentence included.", ge=2, le=MAX_POSITIONS)
+    )
+
+    __pydantic_config__ = TABLE
+
+    def __init_subclass__(cls, kind: str = "") -> None:
+        if kind:
+            cls.NAME = kind
+            cls.KINDS[kind] = cls
+
+    @property
+    def source_limit(self) -> int:
+        """Most source pieces; of a network without a source, those of its text."""
+        return self.max_target_length
+
+    @property
+    def has_attention(self) -> bool:
+        """Whether the decoder looks at the source, so that translations have an alignment."""
+        return False
+
+    def check_vocabulary(self, *, joint: bool) -> None:
+        """Raises ValueError for a vocabulary that the network cannot have."""
+
+    @classmethod
+    def class_of(cls, written: Mapping[str, Any]) -> type["Architecture"]:
+        """The class that describes a table. Raises KeyFault for an unknown kind, and for a key of other kinds alone."""
+        if cls is not Architecture:
+            return cls
+        kind = written.get("kind", next(iter(cls.KINDS)))
+        if not isinstance(kind, str) or kind not in cls.KINDS:
+            raise KeyFault("kind", f"is {kind!r}, but should be {' or '.join(map(repr, cls.KINDS))}")
+        own = {one.name for one in fields(cls.KINDS[kind])}
+        for key in written:
+            others = [f'"{name}"' for name, other in cls.KINDS.items() if key in {one.name for one in fields(other)}]
+            if key not in own and others:
+                raise KeyFault(key, f'is for the kind {" or ".join(others)}, but kind is "{kind}"')
+        return cls.KINDS[kind]
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Callable[[Any], Any]) -> Any:
+        """For pydantic, which knows neither the first kind nor the other kinds' keys."""
+        if cls is not Architecture:
+            return handler(source)
+        from pydantic_core import core_schema
+
+        def check(value: Any) -> Any:
+            if isinstance(value, Mapping):
+                cls.class_of(value)
+            return value
+
+        def tag(value: Any) -> str:
+            kind = (
+                value.get("kind", next(iter(cls.KINDS))) if isinstance(value, Mapping) else getattr(value, "kind", "")
+            )
+            return f"({kind})"
+
+        choices = {f"({kind})": handler(one) for kind, one in cls.KINDS.items()}
+        union = core_schema.tagged_union_schema(
+            choices,
+            tag,
+            custom_error_type="no_architecture",
+            custom_error_message="should be a table, in JSON an object",
+        )
+        return core_schema.no_info_before_validator_function(check, union)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Translating(Architecture):
+    """What networks that read a source have."""
+
+    tied_embeddings: Literal["all", "target", "source", "none"] = field(
+        default="all",
+        metadata={
+            "description": "all: source, target and output share one matrix; target: target and output do; source: "
+            "source and target do. all and source need a joint vocabulary."
+        },
+    )
+    num_encoder_layers: int = field(default=6, metadata=told("Layers that read the source.", ge=1, le=MAX_LAYERS))
+    num_decoder_layers: int = field(
+        default=6, metadata=told("Layers that write the target; fewer make translating faster.", ge=1, le=MAX_LAYERS)
+    )
+    max_source_length: int = field(
+        default=256, metadata=told("Most source pieces, tag and end of sentence included.", ge=2, le=MAX_POSITIONS)
+    )
+
+    @property
+    def source_limit(self) -> int:
+        return self.max_source_length
+
+    @property
+    def has_attention(self) -> bool:
+        return True
+
+    def check_vocabulary(self, *, joint: bool) -> None:
+        """Raises ValueError if source and target share a matrix, but no pieces."""
+        if self.tied_embeddings in ("all", "source") and not joint:
+            raise ValueError(f'architecture.tied_embeddings = "{self.tied_embeddings}" needs vocabulary.joint = true')
+
+
+@dataclass(frozen=True, kw_only=True)
+class TransformerLayers(Architecture):
+    """The layers of a Transformer.
+
+    `d_key` and `d_value` are per head and default to `d_model / num_heads`; they need not equal each other.
+
+    The variants are those of models that other toolkits train. What the defaults leave out, older bundles leave out.
+    `normalization` places the layer norms of the sublayers; `final_norm` and `embedding_norm` add some.
+    """
+
     d_ff: int = field(
         default=2048, metadata=told("Width of the feed-forward networks' hidden layers.", gt=0, le=MAX_WIDTH)
     )
@@ -74,10 +191,6 @@ class ArchitectureConfig:
         metadata=told(
             "Width of a head's values: d_model / num_heads.", gt=0, le=MAX_WIDTH, json_schema_extra=_COMPUTED
         ),
-    )
-    num_encoder_layers: int = field(default=6, metadata=told("Layers that read the source.", ge=1, le=MAX_LAYERS))
-    num_decoder_layers: int = field(
-        default=6, metadata=told("Layers that write the target; fewer make translating faster.", ge=1, le=MAX_LAYERS)
     )
     normalization: Literal["pre", "post"] = field(
         default="pre",
@@ -101,14 +214,6 @@ class ArchitectureConfig:
             "x σ(1.702 x), are its approximations."
         },
     )
-    tied_embeddings: Literal["all", "target", "source", "none"] = field(
-        default="all",
-        metadata={
-            "description": "all: source, target and output share one matrix; target: target and output do; source: "
-            "source and target do. all and source need a joint vocabulary."
-        },
-    )
-    output_bias: bool = field(default=False, metadata=told("Whether each target piece's logit has a bias."))
     scale_embeddings: bool = field(default=True, metadata=told("Whether embeddings are multiplied by √d_model."))
     positions: Literal["interleaved", "half-split", "learnt"] = field(
         default="interleaved",
@@ -127,32 +232,10 @@ class ArchitectureConfig:
     first_position: int = field(
         default=0, metadata=told("Position of the first piece; 0 if positions are learnt.", ge=0, le=2)
     )
-    decoder_start: Literal["piece", "zero"] = field(
-        default="piece",
-        metadata={"description": "Embedding that the decoder begins with: that of a piece, or a vector of zeros."},
-    )
-    decoder_mixer: Literal["attention", "ssru"] = field(
-        default="attention",
-        metadata={
-            "description": "How the decoder looks back on the target: by self-attention, or by a recurrent unit, the "
-            "SSRU (Kim et al. 2019)."
-        },
-    )
-    dropout: float = field(
-        default=0.1, metadata=told("Dropout of embeddings and of every sublayer's output.", ge=0, lt=1)
-    )
     attention_dropout: float = field(default=0.0, metadata=told("On attention weights.", ge=0, lt=1))
     feed_forward_dropout: float = field(
         default=0.0, metadata=told("Dropout of the feed-forward network's hidden layer.", ge=0, lt=1)
     )
-    max_source_length: int = field(
-        default=256, metadata=told("Most source pieces, tag and end of sentence included.", ge=2, le=MAX_POSITIONS)
-    )
-    max_target_length: int = field(
-        default=256, metadata=told("Most target pieces, the end of sentence included.", ge=2, le=MAX_POSITIONS)
-    )
-
-    __pydantic_config__ = TABLE
 
     def __post_init__(self) -> None:
         computed: dict[str, Any] = {"final_norm": self.normalization == "pre"}
@@ -175,8 +258,7 @@ class ArchitectureConfig:
         for key in ("d_key", "d_value"):
             if self.num_heads * getattr(self, key) > MAX_WIDTH:
                 raise KeyFault(key, f"{self.num_heads} heads of {getattr(self, key)} are wider than {MAX_WIDTH:,}")
-        for key in ("max_source_length", "max_target_length"):
-            length = getattr(self, key)
+        for key, length in (("max_source_length", self.source_limit), ("max_target_length", self.max_target_length)):
             if length * self.d_model > MAX_TABLE:
                 raise KeyFault(
                     key, f"{length:,} positions of d_model {self.d_model} have more than {MAX_TABLE:,} numbers"
@@ -186,10 +268,63 @@ class ArchitectureConfig:
         if self.position_exponent == "half-minus-one" and self.d_model < 4:
             raise ValueError('position_exponent = "half-minus-one" needs d_model = 4 or more')
 
-    def check_vocabulary(self, *, joint: bool) -> None:
-        """Raises ValueError if source and target share a matrix, but no pieces."""
-        if self.tied_embeddings in ("all", "source") and not joint:
-            raise ValueError(f'architecture.tied_embeddings = "{self.tied_embeddings}" needs vocabulary.joint = true')
+
+@dataclass(frozen=True, kw_only=True)
+class ArchitectureConfig(_Translating, TransformerLayers, kind="transformer"):
+    """The shape of the encoder–decoder Transformer; the defaults are the base model of Vaswani et al. (2017), but
+    pre-norm, which trains without its care for the learning rate. The decoder's first input is at the first position
+    even where it is a vector of zeros."""
+
+    kind: Literal["transformer"] = field(default="transformer", metadata={"description": _KIND})
+    decoder_start: Literal["piece", "zero"] = field(
+        default="piece",
+        metadata={"description": "Embedding that the decoder begins with: that of a piece, or a vector of zeros."},
+    )
+    decoder_mixer: Literal["attention", "ssru"] = field(
+        default="attention",
+        metadata={
+            "description": "How the decoder looks back on the target: by self-attention, or by a recurrent unit, the "
+            "SSRU (Kim et al. 2019)."
+        },
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecurrentConfig(_Translating, kind="recurrent"):
+    """The shape of a recurrent encoder–decoder: the encoder reads the source in both directions (Bahdanau et al. 2015),
+    and its last hidden state begins the decoder. Without attention nothing else passes (Sutskever et al. 2014)."""
+
+    kind: Literal["recurrent"] = field(metadata={"description": _KIND})
+    num_encoder_layers: int = field(default=1, metadata=told("Layers that read the source.", ge=1, le=MAX_LAYERS))
+    num_decoder_layers: int = field(default=1, metadata=told("Layers that write the target.", ge=1, le=MAX_LAYERS))
+    cell: Literal["lstm", "gru"] = field(
+        default="lstm",
+        metadata={
+            "description": "lstm: long short-term memory (Hochreiter and Schmidhuber 1997); gru: gated recurrent unit "
+            "(Cho et al. 2014)."
+        },
+    )
+    attention: Literal["none", "additive", "multiplicative"] = field(
+        default="additive",
+        metadata={
+            "description": "none: the encoder's last hidden state is all that the decoder gets; additive: as in "
+            "Bahdanau et al. (2015); multiplicative: as in Luong et al. (2015), general, with input feeding."
+        },
+    )
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        if self.d_model % 2:
+            raise KeyFault("d_model", "must be even: each direction of the encoder has one half")
+
+    @property
+    def has_attention(self) -> bool:
+        return self.attention != "none"
+
+    @property
+    def num_states(self) -> int:
+        """Vectors of d_model numbers that a decoder layer keeps: the hidden state and, of an LSTM, the cell's."""
+        return 2 if self.cell == "lstm" else 1
 
 
 @dataclass(frozen=True, kw_only=True)

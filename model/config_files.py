@@ -127,7 +127,8 @@ def _keys_of(kind: Any) -> Iterator[str]:
     """The dotted keys of a table and of its tables, those of lists without an index."""
     kinds = {name: field.annotation for name, field in kind.model_fields.items()} if _is_model(kind) else {}
     if is_dataclass(kind):
-        kinds = {field.name: field.type for field in fields(kind)}
+        classes = (kind, *getattr(kind, "KINDS", {}).values())
+        kinds = {field.name: field.type for one in classes for field in fields(one)}
     for name, annotation in kinds.items():
         yield name
         for inner in (annotation, *get_args(annotation)):

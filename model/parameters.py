@@ -1,22 +1,22 @@
 """The table of the network's parameters, made from the architecture. Weights are read, checked, quantized, passed to
 the kernels and exported by it. Free of torch; `model.network.transformer` computes with the parameters.
 
-A variant of the network is a branch in `describe_parameters`.
+A kind of network is a branch in `describe_parameters`, a variant of it one in the kind's description.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dragoman.model.config import ArchitectureConfig, VocabularyShape
+from dragoman.model.config import Architecture, ArchitectureConfig, RecurrentConfig, TransformerLayers, VocabularyShape
 
-Role = Literal["embedding", "position", "output", "projection", "cached_projection", "bias", "norm"]
+Role = Literal["embedding", "position", "output", "projection", "cached_projection", "bias", "norm", "score"]
 """embedding: a row for each piece; position: a row for each position; output: a row for each piece, for the logits;
 projection: a row for each output; cached_projection: to the keys or values that a decoder caches; norm: scale or shift
-of a layer norm."""
+of a layer norm; score: what an additive attention multiplies by."""
 
 SOURCE_EMBEDDING, TARGET_EMBEDDING, OUTPUT_PROJECTION = (
     "source_embedding.weight",
@@ -59,21 +59,18 @@ class Parameter:
         return self.is_matrix and self.role != "position"
 
 
-def describe_parameters(architecture: ArchitectureConfig, vocabulary: VocabularyShape) -> tuple[Parameter, ...]:
+def describe_parameters(architecture: Architecture, vocabulary: VocabularyShape) -> tuple[Parameter, ...]:
     """Every parameter of the network, tied ones under each of their names."""
-    return tuple(_describe(architecture, vocabulary))
+    match architecture:
+        case ArchitectureConfig():
+            return (*_embeddings(architecture, vocabulary), *_transformer(architecture))
+        case RecurrentConfig():
+            return (*_embeddings(architecture, vocabulary), *_recurrent(architecture))
+        case _:
+            raise TypeError(f"there are no parameters of {type(architecture).__name__}")
 
 
-def _describe(a: ArchitectureConfig, vocabulary: VocabularyShape) -> Iterator[Parameter]:
-    def linear(name: str, num_outputs: int, num_inputs: int, role: Role = "projection") -> Iterator[Parameter]:
-        weight, bias = f"{name}.weight", f"{name}.bias"
-        yield Parameter(weight, role, (num_outputs, num_inputs), weight)
-        yield Parameter(bias, "bias", (num_outputs,), bias)
-
-    def norm(name: str) -> Iterator[Parameter]:
-        for parameter in (f"{name}.weight", f"{name}.bias"):
-            yield Parameter(parameter, "norm", (a.d_model,), parameter)
-
+def _embeddings(a: ArchitectureConfig | RecurrentConfig, vocabulary: VocabularyShape) -> Iterator[Parameter]:
     ties = {
         "all": (SOURCE_EMBEDDING, SOURCE_EMBEDDING),
         "target": (TARGET_EMBEDDING, TARGET_EMBEDDING),
@@ -87,13 +84,30 @@ def _describe(a: ArchitectureConfig, vocabulary: VocabularyShape) -> Iterator[Pa
     yield Parameter(OUTPUT_PROJECTION, "output", target_shape, output_stored_as)
     if a.output_bias:
         yield Parameter(OUTPUT_BIAS, "bias", (vocabulary.target_size,), OUTPUT_BIAS)
+
+
+def _linear(
+    name: str, num_outputs: int, num_inputs: int, role: Role = "projection", *, bias: bool = True
+) -> Iterator[Parameter]:
+    weight = f"{name}.weight"
+    yield Parameter(weight, role, (num_outputs, num_inputs), weight)
+    if bias:
+        yield Parameter(f"{name}.bias", "bias", (num_outputs,), f"{name}.bias")
+
+
+def _norm(name: str, width: int) -> Iterator[Parameter]:
+    for parameter in (f"{name}.weight", f"{name}.bias"):
+        yield Parameter(parameter, "norm", (width,), parameter)
+
+
+def _transformer(a: ArchitectureConfig) -> Iterator[Parameter]:
     lengths = {"encoder": a.max_source_length, "decoder": a.max_target_length}
     for stack, length in lengths.items():
         if a.positions == "learnt":
             name = learnt_positions(stack)
             yield Parameter(name, "position", (length, a.d_model), name)
         if a.embedding_norm:
-            yield from norm(f"{stack}_embedding_norm")
+            yield from _norm(f"{stack}_embedding_norm", a.d_model)
         kept: Role = "cached_projection" if stack == "decoder" else "projection"
         for index in range(a.num_encoder_layers if stack == "encoder" else a.num_decoder_layers):
             layer = f"{stack}_layers.{index}"
@@ -101,29 +115,56 @@ def _describe(a: ArchitectureConfig, vocabulary: VocabularyShape) -> Iterator[Pa
             if stack == "decoder":
                 attentions.append("cross_attention")
                 if a.decoder_mixer == "ssru":
-                    yield from linear(f"{layer}.ssru.forget", a.d_model, a.d_model)
-                    weight = f"{layer}.ssru.input.weight"
-                    yield Parameter(weight, "projection", (a.d_model, a.d_model), weight)
-                    yield from norm(f"{layer}.ssru_residual.norm")
-            for attention in attentions:
-                name = f"{layer}.{attention}"
-                yield from linear(f"{name}.query", a.num_heads * a.d_key, a.d_model)
-                yield from linear(f"{name}.key", a.num_heads * a.d_key, a.d_model, kept)
-                yield from linear(f"{name}.value", a.num_heads * a.d_value, a.d_model, kept)
-                yield from linear(f"{name}.output", a.d_model, a.num_heads * a.d_value)
-                yield from norm(f"{name}_residual.norm")
-            yield from linear(f"{layer}.feed_forward.inner", a.d_ff, a.d_model)
-            yield from linear(f"{layer}.feed_forward.outer", a.d_model, a.d_ff)
-            yield from norm(f"{layer}.feed_forward_residual.norm")
+                    yield from _linear(f"{layer}.ssru.forget", a.d_model, a.d_model)
+                    yield from _linear(f"{layer}.ssru.input", a.d_model, a.d_model, bias=False)
+                    yield from _norm(f"{layer}.ssru_residual.norm", a.d_model)
+            yield from _layer(a, layer, attentions, kept)
         if a.final_norm:
-            yield from norm(f"{stack}_norm")
+            yield from _norm(f"{stack}_norm", a.d_model)
 
 
-def position_encodings(architecture: ArchitectureConfig) -> NDArray[np.float32]:
+def _layer(a: TransformerLayers, layer: str, attentions: Sequence[str], kept: Role) -> Iterator[Parameter]:
+    """A layer's attentions and feed-forward network. kept: the role of projections to keys and values."""
+    for attention in attentions:
+        name = f"{layer}.{attention}"
+        yield from _linear(f"{name}.query", a.num_heads * a.d_key, a.d_model)
+        yield from _linear(f"{name}.key", a.num_heads * a.d_key, a.d_model, kept)
+        yield from _linear(f"{name}.value", a.num_heads * a.d_value, a.d_model, kept)
+        yield from _linear(f"{name}.output", a.d_model, a.num_heads * a.d_value)
+        yield from _norm(f"{name}_residual.norm", a.d_model)
+    yield from _linear(f"{layer}.feed_forward.inner", a.d_ff, a.d_model)
+    yield from _linear(f"{layer}.feed_forward.outer", a.d_model, a.d_ff)
+    yield from _norm(f"{layer}.feed_forward_residual.norm", a.d_model)
+
+
+def _recurrent(a: RecurrentConfig) -> Iterator[Parameter]:
+    width, num_gates = a.d_model, 4 if a.cell == "lstm" else 3
+
+    def cell(name: str, hidden: int) -> Iterator[Parameter]:
+        yield from _linear(f"{name}.input", num_gates * hidden, width)
+        yield from _linear(f"{name}.state", num_gates * hidden, hidden, bias=False)
+
+    for index in range(a.num_encoder_layers):
+        yield from cell(f"encoder_layers.{index}.forwards", width // 2)
+        yield from cell(f"encoder_layers.{index}.backwards", width // 2)
+    for index in range(a.num_decoder_layers):
+        yield from _linear(f"bridges.{index}", a.num_states * width, width)
+        yield from cell(f"decoder_layers.{index}", width)
+    if a.attention == "none":
+        return
+    yield from _linear("attention.key", width, width, "cached_projection", bias=a.attention == "additive")
+    if a.attention == "additive":
+        yield from _linear("attention.query", width, width, bias=False)
+        yield Parameter("attention.score", "score", (width,), "attention.score")
+    yield from _linear("fed", num_gates * width, width, bias=False)
+    yield from _linear("readout", width, 2 * width)
+
+
+def position_encodings(architecture: TransformerLayers) -> NDArray[np.float32]:
     """The fixed positions added to the embeddings, [longest sentence, d_model]; learnt ones are parameters."""
     a = architecture
     return sinusoidal_positions(
-        max(a.max_source_length, a.max_target_length),
+        max(a.source_limit, a.max_target_length),
         a.d_model,
         first=a.first_position,
         is_split=a.positions == "half-split",

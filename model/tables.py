@@ -59,6 +59,7 @@ def _make(kind: Any, value: Any) -> Any:
     """A value from JSON, made into a field's type as far as it goes: the tables' own checks see to the rest."""
     origin, arguments = get_origin(kind), get_args(kind)
     if is_dataclass(kind) and isinstance(kind, type):
+        kind = kind.class_of(value) if hasattr(kind, "class_of") else kind
         kinds = {one.name: one.type for one in fields(kind)}
         made = {name: _make(kinds[name], one) for name, one in value.items()}
         if wrong := [name for name, one in made.items() if not _is_a(one, kinds[name])]:
@@ -89,4 +90,6 @@ def _is_a(value: Any, kind: Any) -> bool:
         )
     if kind is float:
         return type(value) in (int, float)
+    if is_dataclass(kind) and isinstance(kind, type):
+        return isinstance(value, kind)
     return type(value) is kind  # a bool is no int

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import save
 
 from dragoman.model.bundle import WEIGHTS_FILE, BundleConfig, Storage, read_file
-from dragoman.model.config import ArchitectureConfig, VocabularyShape
+from dragoman.model.config import Architecture, VocabularyShape
 from dragoman.model.errors import InvalidInputError
 from dragoman.model.parameters import Parameter, describe_parameters
 
@@ -63,7 +63,7 @@ class StoredTensor:
 
 
 def read_weights(folder: Path, info: BundleConfig) -> dict[str, StoredTensor]:
-    """Every parameter of `model.network.transformer.Transformer` by its name, tied ones under each of their names.
+    """Every parameter of the network by its name, tied ones under each of their names.
 
     Raises InvalidInputError naming the file, and the tensor that is missing or has the wrong shape.
     """
@@ -135,7 +135,7 @@ def _view(content: bytes, start: int, name: str, entry: Any) -> NDArray[Any]:
 
 
 def pack_tensors(
-    tensors: Mapping[str, StoredTensor], architecture: ArchitectureConfig, vocabulary: VocabularyShape, storage: Storage
+    tensors: Mapping[str, StoredTensor], architecture: Architecture, vocabulary: VocabularyShape, storage: Storage
 ) -> bytes:
     """The content of a safetensors file, which `parse_weights` reads.
 
@@ -192,7 +192,7 @@ def quantize(matrix: NDArray[np.float32]) -> StoredTensor:
         return StoredTensor(np.rint(matrix / scales[:, None]).astype(np.int8), scales)
 
 
-def count_parameters(architecture: ArchitectureConfig, vocabulary: VocabularyShape) -> int:
+def count_parameters(architecture: Architecture, vocabulary: VocabularyShape) -> int:
     """The numbers of a network's parameters, tied ones counted once."""
     parameters = describe_parameters(architecture, vocabulary)
     return sum(math.prod(one.shape) for one in parameters if one.stored_as == one.name)

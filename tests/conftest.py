@@ -7,8 +7,9 @@ import torch
 
 from dragoman.model.bundle import BundleConfig, BundleScore, write_bundle
 from dragoman.model.config import ArchitectureConfig, Direction
+from dragoman.model.network.network import num_parameters
 from dragoman.model.network.storage import pack_weights
-from dragoman.model.network.transformer import Transformer, num_parameters
+from dragoman.model.network.transformer import Transformer
 from dragoman.model.vocabulary import PieceModelOptions, Vocabulary, train_piece_model
 from tests.pieces import EOS_ID
 

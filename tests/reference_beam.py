@@ -14,7 +14,7 @@ from torch import Tensor
 
 from dragoman.model.decoding.request import TokenHypothesis
 from dragoman.model.decoding.search_options import SearchOptions
-from dragoman.model.network.transformer import Transformer
+from dragoman.model.network.network import Network
 
 Forms = Sequence[Sequence[int]]
 """A term: the forms of which one must appear."""
@@ -22,7 +22,7 @@ Forms = Sequence[Sequence[int]]
 
 @torch.inference_mode()
 def reference_beam_search(
-    network: Transformer,
+    network: Network,
     source_ids: Sequence[int],
     options: SearchOptions,
     max_target_length: int,
@@ -59,7 +59,7 @@ def reference_beam_search(
 
 @torch.inference_mode()
 def reference_search(
-    network: Transformer | Sequence[Transformer],
+    network: Network | Sequence[Network],
     source_ids: Sequence[int],
     options: SearchOptions,
     max_target_length: int,
@@ -73,7 +73,7 @@ def reference_search(
 ) -> list[TokenHypothesis]:
     """Beam search or sampling with all options. Several networks are an ensemble: the mean of their probabilities."""
     terms = _with_room(terms, max_target_length - len(prefix_ids))
-    networks = [network] if isinstance(network, Transformer) else list(network)
+    networks = [network] if isinstance(network, Network) else list(network)
     eos_id = networks[0].vocabulary.eos_id
 
     def next_piece(tokens: Sequence[int]) -> list[float]:
@@ -287,7 +287,7 @@ def _repeats(tokens: Sequence[int], size: int) -> bool:
 
 
 def _probabilities(
-    network: Transformer, source_ids: Sequence[int], tokens: Sequence[int], allowed_ids: Collection[int] | None
+    network: Network, source_ids: Sequence[int], tokens: Sequence[int], allowed_ids: Collection[int] | None
 ) -> Tensor:
     """[V] of the next piece."""
     source = torch.tensor([list(source_ids)])
@@ -302,12 +302,14 @@ def _probabilities(
     return probabilities
 
 
-def _attention(network: Transformer, source_ids: Sequence[int], tokens: Sequence[int]) -> NDArray[np.float32]:
+def _attention(network: Network, source_ids: Sequence[int], tokens: Sequence[int]) -> NDArray[np.float32]:
     """[target pieces, source pieces] what the last layer looked at when it said each piece, averaged over the heads."""
     source = torch.tensor([list(source_ids)])
     source_mask = torch.ones_like(source, dtype=torch.bool)
     seen: list[Tensor] = []
     encoded = network.encode(source, source_mask)
     network.decode(encoded, source_mask, torch.tensor([[network.vocabulary.start_id, *tokens[:-1]]]), seen.append)
+    if not seen:  # a network without attention, of which nobody asks for any
+        return np.zeros((len(tokens), len(source_ids)), np.float32)
     weights: NDArray[np.float32] = seen[-1][0].mean(dim=0).numpy()
     return weights

@@ -21,6 +21,7 @@ from dragoman.model.decoding.search_options import SearchOptions
 from dragoman.model.weights import read_weights
 from dragoman.translation.drafts import PreparedText
 from dragoman.translation.translator import Translator
+from tests.architectures import transformer_shape
 from tests.model.decoding.engines.engines import finished_by_step
 from tests.pieces import EOS_ID
 
@@ -67,7 +68,7 @@ def load(precision: Precision) -> Translator:
     info = read_config(folder)
     vocabulary = read_vocabulary(folder, info)
     decoder = NativeDecoder(
-        info.architecture,
+        transformer_shape(info.architecture),
         info.vocabulary,
         read_weights(folder, info),
         precision=precision,

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from dragoman.model.bundle import BundleConfig, BundleScore
+from dragoman.model.config import Architecture, ArchitectureConfig, RecurrentConfig, TransformerLayers
 
 
 def model_card(info: BundleConfig) -> str:
     """A bundle's README.md, from its configuration alone."""
     facts: Mapping[str, Any] = info.provenance
-    shape = info.architecture
     lines = [
         f"# {info.name}",
         "",
@@ -33,19 +33,30 @@ def model_card(info: BundleConfig) -> str:
         "| | |",
         "|---|---|",
         f"| parameters | {info.num_parameters:,}, stored as {info.storage} |",
-        f"| layers | {shape.num_encoder_layers} encoder, {shape.num_decoder_layers} decoder |",
-        f"| layer norm | {shape.normalization}-norm |",
-        f"| d_model, d_ff, heads | {shape.d_model}, {shape.d_ff}, {shape.num_heads} of d_key {shape.d_key}, "
-        f"d_value {shape.d_value} |",
+        *_shape_lines(info.architecture),
         f"| vocabulary | {_vocabulary(info)} |",
-        f"| embeddings tied | {shape.tied_embeddings} |",
-        f"| longest source, target | {shape.max_source_length}, {shape.max_target_length} pieces |",
         *_training_lines(facts),
         f"| date | {facts.get('date', '')} |",
         "",
         *_last_lines(facts),
     ]
     return "\n".join(lines)
+
+
+def _shape_lines(shape: Architecture) -> list[str]:
+    facts: dict[str, str] = {}
+    if isinstance(shape, ArchitectureConfig | RecurrentConfig):
+        facts["layers"] = f"{shape.num_encoder_layers} encoder, {shape.num_decoder_layers} decoder"
+    if isinstance(shape, TransformerLayers):
+        facts["layer norm"] = f"{shape.normalization}-norm"
+        heads = f"{shape.num_heads} of d_key {shape.d_key}, d_value {shape.d_value}"
+        facts["d_model, d_ff, heads"] = f"{shape.d_model}, {shape.d_ff}, {heads}"
+    if isinstance(shape, RecurrentConfig):
+        facts["d_model, cell, attention"] = f"{shape.d_model}, {shape.cell.upper()}, {shape.attention}"
+    if isinstance(shape, ArchitectureConfig | RecurrentConfig):
+        facts["embeddings tied"] = shape.tied_embeddings
+        facts["longest source, target"] = f"{shape.max_source_length}, {shape.max_target_length} pieces"
+    return [f"| {name} | {fact} |" for name, fact in facts.items()]
 
 
 def _last_lines(facts: Mapping[str, Any]) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from dragoman.model.bundle import CONFIG_FILE
-from dragoman.model.config import ArchitectureConfig
+from dragoman.model.config import Architecture, ArchitectureConfig
 from dragoman.model.config_files import (
     FilePath,
     StrictModel,
@@ -196,7 +196,7 @@ class RunConfig(StrictModel):
     vocabulary: VocabularyConfig = VocabularyConfig()
     augmentation: AugmentationConfig = AugmentationConfig()
     subword_regularization: SubwordRegularizationConfig = SubwordRegularizationConfig()
-    architecture: ArchitectureConfig = ArchitectureConfig()
+    architecture: Architecture = ArchitectureConfig()
     objective: ObjectiveConfig = ObjectiveConfig()
     optimization: OptimizationConfig = OptimizationConfig()
     validation: ValidationConfig = ValidationConfig()
@@ -219,8 +219,10 @@ class RunConfig(StrictModel):
         limited = [name for name, dev in self.data.dev_sets.items() if dev.max_loss is not None]
         if limited and begin.bundle is None:
             raise ValueError(f"data.dev.{limited[0]}.max_loss needs initialization.bundle, whose BLEU it is about")
+        if self.objective.guided_alignment and not architecture.has_attention:
+            raise ValueError("objective.guided_alignment needs a network with attention to the source")
         architecture.check_vocabulary(joint=self.vocabulary.joint)
-        room = min(architecture.max_source_length - 2, architecture.max_target_length - 1)
+        room = min(architecture.source_limit - 2, architecture.max_target_length - 1)
         if self.data.max_length > room:
             raise ValueError(
                 f"data.max_length {self.data.max_length} does not fit the architecture, with room for {room} pieces"

@@ -2,7 +2,7 @@
 
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from dragoman.training.config import RunConfig
@@ -51,6 +51,9 @@ def _keys(table: Mapping[str, Any], definitions: Mapping[str, Any], prefix: str)
         inner = _resolved(item["items"], definitions) if item.get("type") == "array" and "items" in item else {}
         if "properties" in item:
             yield from _keys(item, definitions, f"{prefix}{name}.")
+        elif "oneOf" in item:
+            kinds = [_resolved(kind, definitions) for kind in item["oneOf"]]
+            yield from _keys_of_kinds(kinds, definitions, prefix + name)
         elif "properties" in inner:
             yield from _keys(inner, definitions, f"{prefix}{name}[].")
         elif isinstance(more := item.get("additionalProperties"), dict):
@@ -64,6 +67,29 @@ def _keys(table: Mapping[str, Any], definitions: Mapping[str, Any], prefix: str)
             yield _key(f"{prefix}{name}", item, item.get("description", ""))
     if isinstance(more := table.get("additionalProperties"), dict) and "properties" in table:
         yield _key(f"{prefix}{_FILE_OF_LANGUAGE}", more, "The file of a language, under its code.")
+
+
+def _keys_of_kinds(kinds: Sequence[Mapping[str, Any]], definitions: Mapping[str, Any], name: str) -> Iterator[Key]:
+    """The keys of a table of several kinds, each once; those of some kinds alone say of which. The key `kind` itself
+    lists them."""
+    names = [kind["properties"]["kind"]["const"] for kind in kinds]
+    kind = kinds[0]["properties"]["kind"]
+    yield replace(_key(f"{name}.kind", kind, kind["description"]), kind=" or ".join(map(_in_toml, names)))
+    keys = [list(_keys(kind, definitions, f"{name}.")) for kind in kinds]
+    written = {f"{name}.kind"}
+    for one in (one for own in keys for one in own):
+        if one.name in written:
+            continue
+        written.add(one.name)
+        alike = [(of, same) for of, own in zip(names, keys, strict=True) for same in own if same.name == one.name]
+        defaults = {same.default for _, same in alike}
+        notes = []
+        if len(alike) < len(kinds):
+            notes.append(f"For {' and '.join(of for of, _ in alike)}.")
+        if len(defaults) > 1:
+            notes += [f"By default {same.default} for {of}." for of, same in alike]
+        default = one.default if len(defaults) == 1 else ""
+        yield replace(one, default=default, description=" ".join((one.description, *notes)).strip())
 
 
 def _resolved(item: Mapping[str, Any], definitions: Mapping[str, Any]) -> Mapping[str, Any]:

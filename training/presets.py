@@ -3,11 +3,11 @@
 import gzip
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from dragoman.model.config import Direction
+from dragoman.model.config import Architecture, ArchitectureConfig, Direction
 from dragoman.model.errors import InvalidInputError
 from dragoman.model.files import is_packed
 from dragoman.training.evaluation.metrics import DEFAULT_TOKENIZER, fitting_tokenizer
@@ -268,7 +268,7 @@ def complete_by_size(tree: dict[str, Any]) -> str:
     if not all(isinstance(table, dict) for table in tables):
         return ""
     by_size = [f"{table}.{key}" for table, keys in PRESETS[0].values.items() for key in keys]
-    missing = [name for name in by_size if not _is_given(tree, name)]
+    missing = [name for name in by_size if not _is_given(tree, name) and _is_of_kind(tree, name)]
     num_pairs = _count_pairs(tree) if missing else 0  # a large corpus takes minutes to read
     if num_pairs is None:
         return ""
@@ -293,6 +293,15 @@ def complete_by_size(tree: dict[str, Any]) -> str:
         return ""
     reason = f" for {num_pairs:,} pairs" if missing else ""
     return f"not configured, so chosen{reason}: {_listed(chosen)}"
+
+
+def _is_of_kind(tree: Mapping[str, Any], name: str) -> bool:
+    """Whether the network's kind has a key. The presets' depths are those of Transformers."""
+    table, key = name.split(".")
+    kind = tree.get("architecture", {}).get("kind", ArchitectureConfig.NAME)
+    if table != "architecture" or kind == ArchitectureConfig.NAME or kind not in Architecture.KINDS:
+        return True
+    return key in {one.name for one in fields(Architecture.KINDS[kind])} and not key.startswith("num_")
 
 
 def _is_given(tree: Mapping[str, Any], name: str) -> bool:

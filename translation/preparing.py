@@ -9,7 +9,7 @@ from dragoman.model.codec import Codec
 from dragoman.model.config import Direction
 from dragoman.model.decoding.request import UNNUMBERED, Request, TokenHypothesis
 from dragoman.model.decoding.search.automaton import Forms
-from dragoman.model.decoding.search_options import SearchOptions
+from dragoman.model.decoding.search_options import SearchOptions, refuse_attention
 from dragoman.model.errors import InvalidInputError, InvalidRequestError
 from dragoman.model.known_words import NO_KNOWN_WORDS, KnownWords
 from dragoman.model.shortlist import Shortlist
@@ -57,14 +57,15 @@ class Preparer:
         *,
         max_source_length: int,
         max_target_length: int,
+        has_attention: bool = True,
         shortlist: Shortlist | None = None,
         copying: Sequence[MeasuredCopying] = (),
         fluent_length: int = DEFAULT_FLUENT_LENGTH,
         known_words: KnownWords = NO_KNOWN_WORDS,
     ) -> None:
-        """max_source_length, max_target_length: the model's, tag and ends of sentence included. shortlist: limits
-        the target pieces of each sentence. copying, known_words: for protecting what must survive. fluent_length:
-        pieces of a sentence up to which it is not cut."""
+        """max_source_length, max_target_length: the model's, tag and ends of sentence included. has_attention: whether
+        its decoder looks at the source. shortlist: limits the target pieces of each sentence. copying, known_words: for
+        protecting what must survive. fluent_length: pieces of a sentence up to which it is not cut."""
         self._name_finder = cache(partial(NameFinder, vocabulary, known_words))
         self._known_words = known_words
         self._stand_ins = cache(lambda direction: measured_stand_ins(copying, direction).of(vocabulary.source))
@@ -74,6 +75,7 @@ class Preparer:
         self._frame = cache(vocabulary.frame)
         self._max_source_length = max_source_length
         self._max_target_length = max_target_length
+        self._has_attention = has_attention
         self._shortlist = shortlist
         self._forbidden_ids = frozenset(vocabulary.forbidden_ids())
 
@@ -89,6 +91,8 @@ class Preparer:
         terms: TermFinder | None = None,
     ) -> PreparedText:
         """See `Translator.prepare`."""
+        if not self._has_attention:
+            refuse_attention(options)
         frame = self._frame(direction)
         hidden = hide(text, self._find_spans(text, direction.source) if protect else ())
         target_prefix = (*frame.target, *self._prefix_ids(options.target_prefix))
@@ -238,7 +242,7 @@ class Preparer:
         if terms and options.sampling_temperature is None:
             options = replace(options, beam_size=wide_enough(options.beam_size, len(terms)))
         allowed_ids = None if self._shortlist is None else self._shortlist.allowed_ids(source_ids, assembly.direction)
-        if draft.needs_weights and not options.return_attention:
+        if draft.needs_weights and self._has_attention:
             options = replace(options, return_attention=True)
         request = Request(
             UNNUMBERED,

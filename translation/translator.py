@@ -61,6 +61,7 @@ class Translator:
             vocabulary,
             max_source_length=engine.limits.max_source_length,
             max_target_length=engine.limits.max_target_length,
+            has_attention=info.architecture.has_attention,
             shortlist=shortlist,
             known_words=known_words,
             fluent_length=info.fluent_length or DEFAULT_FLUENT_LENGTH,

@@ -37,7 +37,7 @@ class EngineLimits:
         """The limits of the bundle's decoder."""
         architecture = info.architecture
         return cls(
-            architecture.max_source_length,
+            architecture.source_limit,
             architecture.max_target_length,
             info.vocabulary,
             max_cached_positions,

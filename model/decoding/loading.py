@@ -16,6 +16,7 @@ from dragoman.model.bundle import (
     read_vocabulary,
 )
 from dragoman.model.codec import Codec
+from dragoman.model.config import ArchitectureConfig
 from dragoman.model.decoding.decoder import Decoder
 from dragoman.model.decoding.decoders.native import decoder as native
 from dragoman.model.errors import DragomanError, InvalidInputError
@@ -26,7 +27,7 @@ from dragoman.model.weights import StoredTensor, read_weights
 Precision = Literal["auto", "float32", "bfloat16", "float16", "int8"]
 """Precision of the network; "auto" is int8 on a processor and bfloat16 elsewhere. On the first en-de int8 is within
 0.15 BLEU of float32, above it in one direction and below it in the other. bfloat16 has the range of float32, so nothing
-overflows."""
+overflows. Networks without kernels have float32 on a processor."""
 
 DEFAULT_SLOTS = 64
 """Default slots of a decoder, and sentences that a thread decodes at once: with more, its matrix products hardly become
@@ -140,6 +141,8 @@ def _ensemble_info(folders: Sequence[Path], infos: Sequence[BundleConfig]) -> Bu
         name: min(getattr(info.architecture, name) for info in infos)
         for name in ("max_source_length", "max_target_length")
     }
+    if len({info.architecture.has_attention for info in infos}) > 1:
+        raise InvalidInputError(f"{' and '.join(map(str, folders))}: one has attention and one has not")
     return replace(
         infos[0],
         name="+".join(info.name for info in infos),
@@ -191,10 +194,17 @@ def make_decoder(
     if max_slots < 1:
         raise InvalidInputError(f"max_slots is {max_slots}, but must be at least 1")
     if precision == "auto":
-        precision = "int8" if device == "cpu" else "bfloat16"
-    if device == "cpu" and precision in ("float32", "int8") and native.is_available():
+        has_kernels = isinstance(info.architecture, ArchitectureConfig)
+        precision = "bfloat16" if device != "cpu" else "int8" if has_kernels else "float32"
+    architecture = info.architecture
+    if (
+        isinstance(architecture, ArchitectureConfig)
+        and device == "cpu"
+        and precision in ("float32", "int8")
+        and native.is_available()
+    ):
         return native.NativeDecoder(
-            info.architecture,
+            architecture,
             info.vocabulary,
             read(),
             precision=precision,
@@ -219,7 +229,9 @@ def _torch_decoder(
     except ModuleNotFoundError as error:
         if error.name != "torch":
             raise
-        if device == "cpu" and precision in ("float32", "int8"):
+        if not isinstance(info.architecture, ArchitectureConfig):
+            wanted = f"{info.name} is a {info.architecture.NAME} network, which needs torch:"
+        elif device == "cpu" and precision in ("float32", "int8"):
             wanted = "translating needs a C++ compiler or torch: install g++ or clang++, or"
         else:
             wanted = f"computing in {precision} on the device {device} needs torch:"

@@ -144,6 +144,14 @@ class SearchOptions:
         return self.beam_size if self.sampling_temperature is None else self.n_best
 
 
+def refuse_attention(options: SearchOptions) -> None:
+    """Raises InvalidInputError for options that need the attention of a network that has none."""
+    if options.return_attention:
+        raise InvalidInputError("the network has no attention, which alignment, attention and marked-up text need")
+    if options.coverage_penalty:
+        raise InvalidInputError("the network has no attention, which coverage_penalty needs")
+
+
 DECLARATIONS: dict[str, Declaration] = {one.name: one.metadata["declaration"] for one in fields(SearchOptions)}
 """The declaration of every option, by its name."""
 

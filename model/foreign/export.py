@@ -22,7 +22,7 @@ import numpy as np
 
 from dragoman.model.bundle import BundleConfig, read_config, read_vocabulary
 from dragoman.model.codec import Codec
-from dragoman.model.config import Activation, ArchitectureConfig, Direction
+from dragoman.model.config import Activation, Architecture, ArchitectureConfig, Direction
 from dragoman.model.errors import DragomanError, InvalidInputError
 from dragoman.model.files import new_folder, write_atomically
 from dragoman.model.foreign_vocabulary import ForeignSide
@@ -81,7 +81,7 @@ def export_ctranslate2(
         )
     _check_output(output, overwrite)
     info = read_config(bundle)
-    _check_expressible(info.architecture)
+    _expressible(info.architecture)
     vocabulary = read_vocabulary(bundle, info)
     lists = read_shortlist(bundle, info) if shortlist is not None else None
     spec = _build_spec(info, _copied(read_weights(bundle, info)), vocabulary)
@@ -108,7 +108,9 @@ def _check_output(output: Path, overwrite: bool) -> None:
         raise InvalidInputError(f"{output}: exists and is no CTranslate2 model: it will not be replaced by one")
 
 
-def _check_expressible(architecture: ArchitectureConfig) -> None:
+def _expressible(architecture: Architecture) -> ArchitectureConfig:
+    if not isinstance(architecture, ArchitectureConfig):
+        raise InvalidInputError("CTranslate2 cannot express this model: it is no Transformer with an encoder")
     if architecture.d_key != architecture.d_value:
         raise InvalidInputError(
             f"CTranslate2 cannot express this model: its heads have keys of d_key {architecture.d_key} and values of "
@@ -118,6 +120,7 @@ def _check_expressible(architecture: ArchitectureConfig) -> None:
         raise InvalidInputError(
             "CTranslate2 cannot express this model: its decoder has an SSRU, which is not known there"
         )
+    return architecture
 
 
 Weights = dict[str, StoredTensor]
@@ -139,7 +142,7 @@ def _build_spec(info: BundleConfig, weights: Weights, vocabulary: Codec) -> "Tra
         raise DragomanError(
             "exporting to CTranslate2 needs the package ctranslate2: pip install 'dragoman[ctranslate2]'"
         ) from error
-    a = architecture = info.architecture
+    a = architecture = _expressible(info.architecture)
     common = {
         "num_heads": a.num_heads,
         "pre_norm": True,  # only then is a final norm declared
@@ -284,7 +287,7 @@ def _readme(info: BundleConfig, vocabulary: Codec, quantization: str, shortlist:
             if ends_alone
             else []
         ),
-        f"- A source has at most {limits.max_source_length - frame.num_source} pieces beside tag and end; split longer "
+        f"- A source has at most {limits.source_limit - frame.num_source} pieces beside tag and end; split longer "
         "texts into sentences.",
         f"- Decoding begins with `{start}`, which CTranslate2 adds, too.",
     ]

@@ -5,11 +5,15 @@ section 2.1, without its outliers). Sums of products of integers are exact, so a
 The keys and values that a decoder keeps have 16 bits.
 """
 
+from typing import TypeVar
+
 import torch
 from torch import Tensor, nn
 
-from dragoman.model.network.transformer import Transformer
+from dragoman.model.network.network import Network
 from dragoman.model.parameters import describe_parameters
+
+AnyNetwork = TypeVar("AnyNetwork", bound=Network)
 
 
 def quantize_rows(matrix: Tensor) -> tuple[Tensor, Tensor]:
@@ -50,7 +54,7 @@ class CachedLinear(QuantizedLinear):
         return super().forward(inputs).bfloat16().float()
 
 
-def quantize_network(network: Transformer) -> Transformer:
+def quantize_network(network: AnyNetwork) -> AnyNetwork:
     """Converts in place every linear layer and embedding of the network to 8 bits, and the decoder's keys and values to
     16. Returns the network, which otherwise computes in float32 and can no longer be trained."""
     with torch.no_grad():

@@ -9,12 +9,13 @@ import torch
 
 from dragoman.model.bundle import BundleConfig, Storage
 from dragoman.model.errors import InvalidInputError
-from dragoman.model.network.transformer import Transformer
+from dragoman.model.network.kinds import new_network
+from dragoman.model.network.network import Network
 from dragoman.model.parameters import describe_parameters
 from dragoman.model.weights import StoredTensor, pack_stored, read_weights
 
 
-def pack_weights(network: Transformer, storage: Storage) -> bytes:
+def pack_weights(network: Network, storage: Storage) -> bytes:
     """The network's parameters, tied ones once, as the content of a safetensors file.
 
     float16 and float32: as they are. int8: each matrix as integers -127 to 127 and, under its name with ".scale", a
@@ -31,7 +32,7 @@ def pack_weights(network: Transformer, storage: Storage) -> bytes:
     return pack_stored(tensors, parameters, storage)
 
 
-def load_network(folder: Path, info: BundleConfig) -> Transformer:
+def load_network(folder: Path, info: BundleConfig) -> Network:
     """The bundle's network in float32, in evaluation mode.
 
     Raises InvalidInputError naming the file, and the tensor that is missing or has the wrong shape.
@@ -39,9 +40,9 @@ def load_network(folder: Path, info: BundleConfig) -> Transformer:
     return make_network(read_weights(folder, info), info)
 
 
-def make_network(tensors: Mapping[str, StoredTensor], info: BundleConfig) -> Transformer:
+def make_network(tensors: Mapping[str, StoredTensor], info: BundleConfig) -> Network:
     """The network of a bundle's weights in float32, in evaluation mode."""
-    network = Transformer(info.architecture, info.vocabulary)
+    network = new_network(info.architecture, info.vocabulary)
     with torch.no_grad():
         for name, parameter in network.named_parameters():
             values = np.require(tensors[name].as_floats(), requirements="W")  # torch warns of others
@@ -49,7 +50,7 @@ def make_network(tensors: Mapping[str, StoredTensor], info: BundleConfig) -> Tra
     return network.eval()
 
 
-def place_network(network: Transformer, device: str, precision: Literal["float32", "bfloat16", "float16"]) -> None:
+def place_network(network: Network, device: str, precision: Literal["float32", "bfloat16", "float16"]) -> None:
     """Moves a network to a device and converts it to a precision.
 
     device: torch's name for it, such as "cuda". Raises InvalidInputError if it cannot be used.

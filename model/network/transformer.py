@@ -1,19 +1,19 @@
 """The encoder–decoder Transformer (Vaswani et al. 2017), readable from top to bottom.
 
 Shapes in comments: N sentences or rows, S source positions, T target positions, V target pieces.
-The network has no notion of beams, requests or the end of a sentence, and keeps no state between calls.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Literal, Protocol, cast
+from typing import Literal, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dragoman.model.config import Activation, ArchitectureConfig, VocabularyShape
+from dragoman.model.network.network import DecoderCache, MemoryShape, Network
 from dragoman.model.network.operations import (
     Dropout,
     Operations,
@@ -32,33 +32,6 @@ ACTIVATIONS: Mapping[Activation, Callable[[Tensor], Tensor]] = {
     "gelu-tanh": partial(F.gelu, approximate="tanh"),
     "gelu-sigmoid": lambda states: states * torch.sigmoid(1.702 * states),
 }
-
-
-class DecoderCache(Protocol):
-    """What `decode_step` reads and appends, held by the caller in a layout of its own: keys and values, or the states
-    of an SSRU. R rows decode at once."""
-
-    def append(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Keeps this step's self-attention keys [R, num_heads, 1, d_key] and values [R, num_heads, 1, d_value] of a
-        layer. Returns all kept so far, [R, num_heads, length, ...], and a mask [R, 1, 1, length], True where kept."""
-        ...
-
-    def last_state(self, layer: int) -> Tensor:
-        """The SSRU's state [R, 1, d_model] of a layer after each row's last position; 0 at the first position."""
-        ...
-
-    def keep_state(self, layer: int, state: Tensor) -> None:
-        """Keeps this step's state, likewise."""
-        ...
-
-    def source(self, layer: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Cross-attention keys [G, num_heads, S, d_key], values [G, num_heads, S, d_value] and mask [G, 1, 1, S], True
-        at real source positions. Row r belongs to source r // (R / G): the rows of a source share one copy."""
-        ...
-
-    def attended(self, layer: int, weights: Tensor) -> None:
-        """Takes a layer's cross-attention weights [G, num_heads, R / G, S]."""
-        ...
 
 
 class MultiHeadAttention(nn.Module):
@@ -241,12 +214,12 @@ class DecoderLayer(nn.Module):
         return self.feed_forward_residual(states, self.feed_forward)
 
 
-class Transformer(nn.Module):
-    """The encoder–decoder network: `encode`, `forward` over whole targets, `decode_step` for one position."""
+class Transformer(Network):
+    """Encoder and decoder with attention alone."""
 
     def __init__(self, config: ArchitectureConfig, vocabulary: VocabularyShape) -> None:
         super().__init__()
-        self.config = config
+        self.config: ArchitectureConfig = config
         self.vocabulary = vocabulary
         self.source_embedding = nn.Embedding(vocabulary.source_size, config.d_model)
         self.target_embedding = nn.Embedding(vocabulary.target_size, config.d_model)
@@ -284,8 +257,20 @@ class Transformer(nn.Module):
         for weight in matrices:
             nn.init.normal_(weight, std=self.config.d_model**-0.5)
 
+    @property
+    def memory(self) -> MemoryShape:
+        """See `Network`."""
+        c = self.config
+        widths = (c.d_model,) * c.num_decoder_layers if c.decoder_mixer == "ssru" else ()
+        return MemoryShape(c.num_decoder_layers, c.num_heads, c.d_key, c.d_value, widths)
+
+    @property
+    def layers(self) -> list[nn.Module]:
+        """See `Network`."""
+        return [*self.encoder_layers, *self.decoder_layers]
+
     def encode(self, source: Tensor, source_mask: Tensor) -> Tensor:
-        """source [N, S] piece ids, source_mask [N, S] True at real pieces -> encoder states [N, S, d_model]."""
+        """See `Network`."""
         positions = self._positions("encoder")[: source.shape[1]]
         states = self._embed(self.source_embedding(source), positions, self.encoder_embedding_norm)
         mask = source_mask[:, None, None, :]
@@ -300,11 +285,7 @@ class Transformer(nn.Module):
         target_input: Tensor,
         attended: Callable[[Tensor], None] | None = None,
     ) -> Tensor:
-        """encoded [N, S, d_model], source_mask [N, S], target_input [N, T] -> decoder states [N, T, d_model].
-        `attended` takes each layer's cross-attention weights [N, num_heads, T, S], from the first to the last.
-
-        No target mask is needed: padding stands at the end, and the causal mask hides it from every real position.
-        """
+        """See `Network`. The causal mask hides padding from every real position."""
         length = target_input.shape[1]
         embedded = self.target_embedding(target_input)
         if self.config.decoder_start == "zero":
@@ -317,25 +298,19 @@ class Transformer(nn.Module):
             states = layer(states, causal_mask, encoded, mask, attended)
         return self.decoder_norm(states)
 
-    def forward(self, source: Tensor, source_mask: Tensor, target_input: Tensor) -> Tensor:
-        """Teacher forcing: source [N, S], source_mask [N, S] True at real pieces, target_input [N, T] beginning with
-        the start id -> logits [N, T, V] of the piece that follows each position."""
-        decoded = self.decode(self.encode(source, source_mask), source_mask, target_input)
-        return self.output_projection(decoded)
-
     def decode_step(self, token_ids: Tensor, positions: Tensor, cache: DecoderCache) -> Tensor:
-        """One position of R rows: token_ids [R], positions [R], each row's own (rows may be at different places)
-        -> logits [R, V]. The cache holds the past and takes this step's."""
+        """See `Network`."""
         embedded = self.target_embedding(token_ids)
         if self.config.decoder_start == "zero":
             embedded = embedded.masked_fill((positions == 0).unsqueeze(1), 0.0)
         states = self._embed(embedded, self._positions("decoder")[positions], self.decoder_embedding_norm).unsqueeze(1)
         for index, layer in enumerate(self.decoder()):
             states = layer.step(states, index, cache)
-        return self.output_projection(self.decoder_norm(states).squeeze(1))
+        logits: Tensor = self.output_projection(self.decoder_norm(states).squeeze(1))
+        return logits
 
     def project_source(self, encoded: Tensor) -> list[tuple[Tensor, Tensor]]:
-        """Every decoder layer's cross-attention keys and values of encoder states [N, S, d_model], computed once."""
+        """See `Network`: of every decoder layer."""
         return [layer.cross_attention.project_keys_values(encoded) for layer in self.decoder()]
 
     def decoder(self) -> list[DecoderLayer]:
@@ -343,7 +318,7 @@ class Transformer(nn.Module):
         return cast("list[DecoderLayer]", list(self.decoder_layers))
 
     def use(self, operations: Operations) -> None:
-        """Replaces the code between the matrix products."""
+        """See `Network`."""
         for module in self.modules():
             if isinstance(module, MultiHeadAttention | Residual):
                 module.operations = operations
@@ -363,14 +338,3 @@ class Transformer(nn.Module):
 
 def _norm(config: ArchitectureConfig, *, exists: bool) -> nn.Module:
     return nn.LayerNorm(config.d_model, config.norm_epsilon) if exists else nn.Identity()
-
-
-def num_parameters(network: nn.Module) -> int:
-    """Trainable numbers, tied matrices counted once."""
-    return sum(parameter.numel() for parameter in network.parameters())
-
-
-def pad_batch(sequences: Sequence[Sequence[int]], pad_id: int) -> Tensor:
-    """Sequences of piece ids -> [num_sequences, longest] int64, padded at the end."""
-    longest = max(map(len, sequences))
-    return torch.tensor([[*ids, *[pad_id] * (longest - len(ids))] for ids in sequences])

@@ -13,8 +13,9 @@ from dragoman.model.bundle import BundleConfig, bundle_revision, find_bundle, wr
 from dragoman.model.config import ArchitectureConfig, Direction
 from dragoman.model.errors import InvalidInputError
 from dragoman.model.foreign.export import export_ctranslate2
+from dragoman.model.network.network import num_parameters
 from dragoman.model.network.storage import pack_weights
-from dragoman.model.network.transformer import Transformer, num_parameters
+from dragoman.model.network.transformer import Transformer
 from dragoman.model.vocabulary import PieceModel, Vocabulary, language_tag
 
 BASE_VOCAB_SIZE = 32_000

@@ -30,6 +30,7 @@ from dragoman.model.errors import DragomanError, InvalidInputError, NotFoundErro
 from dragoman.model.files import write_atomically
 from dragoman.model.vocabulary import PieceModelOptions, Vocabulary, train_piece_model
 from dragoman.translation.translator import Translator
+from tests.architectures import transformer_shape
 
 EN_DE, DE_EN = Direction("en", "de"), Direction("de", "en")
 
@@ -69,7 +70,7 @@ def test_separate_vocabularies(tiny_bundle: Path, tiny_sentences: list[str], tmp
     target = train_piece_model(tiny_sentences[1::2], PieceModelOptions(size=305), languages=[])
     vocabulary = Vocabulary(source, target)
     whole = read_config(tiny_bundle)
-    architecture = replace(whole.architecture, tied_embeddings="target")
+    architecture = replace(transformer_shape(whole.architecture), tied_embeddings="target")
     config = replace(whole, vocabulary=vocabulary.shape, directions=(EN_DE,), architecture=architecture)
     write_bundle(tmp_path / "two", config, vocabulary, b"", "")
     assert names(tmp_path / "two") == {CONFIG_FILE, WEIGHTS_FILE, CARD_FILE, "source.model", "target.model"}

@@ -22,8 +22,9 @@ from dragoman.model.bundle import WEIGHTS_FILE, BundleConfig, Storage, read_conf
 from dragoman.model.config import ArchitectureConfig, Direction, VocabularyShape
 from dragoman.model.config_files import validate_tree
 from dragoman.model.errors import InvalidInputError
+from dragoman.model.network.network import Network, num_parameters
 from dragoman.model.network.storage import load_network, pack_weights
-from dragoman.model.network.transformer import Transformer, num_parameters
+from dragoman.model.network.transformer import Transformer
 from dragoman.model.parameters import describe_parameters
 from dragoman.model.weights import (
     StoredTensor,
@@ -34,6 +35,7 @@ from dragoman.model.weights import (
     read_weights,
     view_tensors,
 )
+from tests.architectures import transformer_shape
 
 ROOT = Path(__file__).parents[2]
 
@@ -62,7 +64,7 @@ def architectures(draw: st.DrawFn) -> tuple[ArchitectureConfig, VocabularyShape]
     return architecture, shape
 
 
-def parameters_of(network: Transformer) -> dict[str, torch.Tensor]:
+def parameters_of(network: Network) -> dict[str, torch.Tensor]:
     """Tied ones under each of their names."""
     return {name: parameter.detach() for name, parameter in network.named_parameters(remove_duplicate=False)}
 
@@ -168,7 +170,7 @@ def test_named_arrays_become_a_bundle_s_weights(tied: str, storage: Storage) -> 
         del once["source_embedding.weight"], once["output_projection.weight"]
     assert pack_tensors(once, info.architecture, info.vocabulary, storage) == content
     found = parse_weights(content, info, Path("weights"))
-    assert info.num_parameters == num_parameters(Transformer(info.architecture, info.vocabulary))
+    assert info.num_parameters == num_parameters(Transformer(transformer_shape(info.architecture), info.vocabulary))
     for name, tensor in found.items():
         due = arrays[name].values
         if storage == "int8" and due.ndim == 2:
@@ -221,7 +223,7 @@ assert "torch" not in sys.modules, "torch was imported"
 
 def test_a_bundle_of_another_architecture_is_told(tiny_bundle: Path) -> None:
     config = read_config(tiny_bundle)
-    deeper = replace(config.architecture, num_decoder_layers=2)
+    deeper = replace(transformer_shape(config.architecture), num_decoder_layers=2)
     with pytest.raises(InvalidInputError, match=r"lacks the tensor decoder_layers\.1\.self_attention\.query\.weight"):
         read_weights(tiny_bundle, replace(config, architecture=deeper))
 

@@ -15,6 +15,7 @@ import dragoman.training
 from dragoman.model.config import Direction
 from dragoman.model.errors import InvalidInputError, NotFoundError
 from dragoman.training.config import RunConfig, load_run_config
+from tests.architectures import transformer_shape
 
 CONFIGS = sorted((Path(dragoman.training.__file__).parent / "configs").glob("*.toml"))
 
@@ -87,7 +88,7 @@ def test_what_is_not_said_has_its_default(path: Path) -> None:
     assert config.data.languages == ("de", "en")
     assert [corpus.files for corpus in config.data.train] == [{"en": Path("train.en"), "de": Path("train.de")}]
     assert config.data.train[0].repeat == 1
-    assert (config.architecture.d_key, config.architecture.d_value) == (8, 8)
+    assert (transformer_shape(config.architecture).d_key, transformer_shape(config.architecture).d_value) == (8, 8)
     assert config.vocabulary.size == 8000
     assert config.optimization.batch_tokens == 4096
 

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import dragoman.training
+from dragoman.model.config import Architecture
 from dragoman.training.config import RunConfig
 from dragoman.training.keys import keys_page, list_keys
 from dragoman.training.text_config import DataConfig, DevSetConfig
@@ -24,16 +25,17 @@ def flat(tree: Any, prefix: str = "") -> set[str]:
 
 
 def test_every_key_of_a_run_is_listed(tmp_path: Path) -> None:
-    config = RunConfig.model_validate(
-        {
-            "run_folder": tmp_path,
-            "data": {"directions": ["en-de"], "train": [FILES], "dev": FILES},
-            "architecture": {},
-        }
-    )
+    data = {"directions": ["en-de"], "train": [FILES], "dev": FILES}
+    configs = [
+        RunConfig.model_validate({"run_folder": tmp_path, "data": data, "architecture": {"kind": kind}})
+        for kind in Architecture.KINDS
+    ]
+    config = configs[0]
     sets = DataConfig(directions=("en-de",), train=config.data.train, dev={"NAME": DevSetConfig.model_validate(FILES)})
     tables = ("data.train[]", "data.dev", "data.dev.NAME")
-    written = flat(config.model_dump(mode="json")) | flat(sets.model_dump(mode="json"), "data.")
+    written = set().union(*(flat(one.model_dump(mode="json")) for one in configs)) | flat(
+        sets.model_dump(mode="json"), "data."
+    )
     languages = {f"{table}.{code}" for table in tables for code in FILES}
     listed = {key.name for key in list_keys()}
     assert {f"{table}.LANGUAGE" for table in tables} <= listed

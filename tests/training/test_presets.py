@@ -8,6 +8,7 @@ import pytest
 
 from dragoman.training.config import RunConfig, load_run_config
 from dragoman.training.presets import PRESETS, QUICK, choose_preset, complete_by_size, shorten, values_for
+from tests.architectures import transformer_shape
 
 DATA = '[data]\ndirections = ["en-de"]\ndev = { en = "d.en", de = "d.de" }\n[[data.train]]\nen = "%s"\nde = "t.de"\n'
 
@@ -55,7 +56,10 @@ def test_a_configuration_with_nothing_but_data_gets_sizes_for_its_pairs(path: Pa
 def test_a_compressed_corpus_is_counted(path: Path, tmp_path: Path) -> None:
     (tmp_path / "t.en.gz").write_bytes(gzip.compress(b"a house\n" * 30_000))
     config = load_run_config(path, [f"data.train.0.en={tmp_path / 't.en.gz'}"])
-    assert config.architecture.num_decoder_layers == values_for(30_000)["architecture"]["num_decoder_layers"]
+    assert (
+        transformer_shape(config.architecture).num_decoder_layers
+        == values_for(30_000)["architecture"]["num_decoder_layers"]
+    )
     assert config.vocabulary.size == values_for(30_000)["vocabulary"]["size"]
 
 
@@ -63,8 +67,9 @@ def test_what_is_given_stays_and_decides_about_what_belongs_to_it(path: Path) ->
     overrides = ("architecture.d_model=64", "optimization.optimizer=adamw", "averaging.checkpoints=3",
                  "optimization.warmup_updates=7", "validation.every=40", "architecture.dropout=0.2")  # fmt: skip
     config = load_run_config(path, overrides)
-    assert (config.architecture.d_model, config.architecture.d_ff, config.architecture.dropout) == (64, 2048, 0.2)
-    assert config.architecture.attention_dropout == 0
+    architecture = transformer_shape(config.architecture)
+    assert (architecture.d_model, architecture.d_ff, architecture.dropout) == (64, 2048, 0.2)
+    assert architecture.attention_dropout == 0
     assert (config.optimization.optimizer, config.optimization.learning_rate) == ("adamw", 1e-3)
     assert config.optimization.warmup_updates == 7
     assert (config.averaging.checkpoints, config.averaging.ema_decay) == (3, 0)

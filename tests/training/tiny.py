@@ -13,6 +13,7 @@ from dragoman.model.network.transformer import Transformer
 from dragoman.training.config import RunConfig
 from dragoman.training.corpus.pairs import EncodedCorpus, EncodedSide, SkippedPairs
 from dragoman.training.grammar import write_corpus
+from tests.architectures import transformer_shape
 from tests.pieces import EOS_ID
 
 NUM_RESERVED, NUM_SYMBOLS = 4, 12
@@ -66,7 +67,7 @@ def copy_corpus(num_pairs: int, *, longest: int = 8, seed: int = 1) -> EncodedCo
 
 
 def tiny_network(config: RunConfig) -> Transformer:
-    return Transformer(config.architecture, VOCABULARY)
+    return Transformer(transformer_shape(config.architecture), VOCABULARY)
 
 
 @contextmanager

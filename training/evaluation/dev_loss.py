@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import torch
 
 from dragoman.model.codec import Codec
-from dragoman.model.config import ArchitectureConfig
+from dragoman.model.config import Architecture
 from dragoman.model.errors import InvalidInputError
-from dragoman.model.network.transformer import Transformer
+from dragoman.model.network.network import Network
 from dragoman.training.config import ObjectiveConfig
 from dragoman.training.corpus.batching import PoolBatches
 from dragoman.training.corpus.pairs import EncodedCorpus, ParallelText, encode_corpus
@@ -27,21 +27,21 @@ class DevLoss:
         self,
         dev: Sequence[ParallelText],
         vocabulary: Codec,
-        architecture: ArchitectureConfig,
+        architecture: Architecture,
         *,
         low_precision: bool,
     ) -> None:
         """Pairs with a side that is too long for the network are left out. low_precision: whether matrix products are
         in bfloat16, as in training."""
         self._low_precision = low_precision
-        room = min(architecture.max_source_length - 2, architecture.max_target_length - 1)
+        room = min(architecture.source_limit - 2, architecture.max_target_length - 1)
         self._batches = {
             text.label: PoolBatches(corpus, _BATCH_TOKENS, seed=())
             for text in dev
             if (corpus := _encode(text, vocabulary, max_length=room)) is not None
         }
 
-    def __call__(self, network: Transformer) -> dict[str, float]:
+    def __call__(self, network: Network) -> dict[str, float]:
         """Nats per target piece, the end of the sentence included, by the texts' labels; none of a text whose pairs are
         all too long. network: in evaluation mode."""
         objective = Objective(network, ObjectiveConfig(), low_precision=self._low_precision)

@@ -11,8 +11,8 @@ from dragoman.model.decoding.loading import default_slots, make_decoder
 from dragoman.model.decoding.search_options import SearchOptions
 from dragoman.model.errors import InvalidInputError
 from dragoman.model.known_words import NO_KNOWN_WORDS, KnownWords
+from dragoman.model.network.network import Network
 from dragoman.model.network.storage import pack_weights
-from dragoman.model.network.transformer import Transformer
 from dragoman.model.weights import parse_weights
 from dragoman.training.config import ValidationConfig
 from dragoman.training.corpus.pairs import ParallelText
@@ -57,7 +57,7 @@ class Validator:
         self.vocabulary = vocabulary
         self.known_words = known_words
         self.weights = dict.fromkeys((text.set_name for text in dev), 1.0) if weights is None else weights
-        limit = info.architecture.max_source_length
+        limit = info.architecture.source_limit
         self.dev = [
             ParallelText(
                 text.direction,
@@ -76,7 +76,7 @@ class Validator:
                 )
         self.dev_loss = DevLoss(self.dev, vocabulary, info.architecture, low_precision=low_precision)
 
-    def __call__(self, network: Transformer) -> dict[str, float]:
+    def __call__(self, network: Network) -> dict[str, float]:
         """The values of a validation by name: BLEU (cased) of each text and, under DECISIVE, their weighted mean; and
         the loss of each text, in nats per target piece.
 
@@ -96,7 +96,7 @@ class Validator:
             **{f"{LOSS}{label}": loss for label, loss in self.dev_loss(network).items()},
         }
 
-    def _translate(self, network: Transformer) -> dict[str, list[str]]:
+    def _translate(self, network: Network) -> dict[str, list[str]]:
         content = pack_weights(network, self.info.storage)
         device = str(next(network.parameters()).device)
         num_threads = default_threads()

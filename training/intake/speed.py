@@ -7,7 +7,8 @@ import numpy as np
 import torch
 
 from dragoman.model.config import VocabularyShape
-from dragoman.model.network.transformer import Transformer, num_parameters
+from dragoman.model.network.kinds import new_network
+from dragoman.model.network.network import num_parameters
 from dragoman.training.config import RunConfig
 from dragoman.training.corpus.batching import PoolBatches
 from dragoman.training.corpus.pairs import EncodedCorpus, EncodedSide, SkippedPairs
@@ -34,7 +35,7 @@ def measure_speed(config: RunConfig, *, mean_length: float, seconds: float, seed
     shape = VocabularyShape(source_size=size, target_size=size, joint=config.vocabulary.joint)
     world = World(device=torch.device("cuda" if torch.cuda.is_available() else "cpu"))
     torch.manual_seed(seed)
-    network = Transformer(config.architecture, shape).to(world.device)
+    network = new_network(config.architecture, shape).to(world.device)
     network.train()
     updater = Updater(config, network, world)
     batches = PoolBatches(_sentences(shape, mean_length, config, seed), config.optimization.batch_tokens, seed=[seed])

@@ -145,7 +145,7 @@ def write_tuning_toml(
 ) -> str:
     """The run's configuration. domain: files of train and dev, by language. general_dev: None without general text."""
     architecture = info.architecture
-    room = min(architecture.max_source_length - 2, architecture.max_target_length - 1)
+    room = min(architecture.source_limit - 2, architecture.max_target_length - 1)
     every = max(50, plan.updates // 8)
     tokenizer = fitting_tokenizer(direction.target for direction in plan.directions)
     tokenize = "" if tokenizer == DEFAULT_TOKENIZER else f"tokenize = {_quote(tokenizer)}\n"

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from dragoman.model.bundle import WEIGHTS_FILE, BundleConfig, Storage, bundle_revision, write_bundle
-from dragoman.model.config import ArchitectureConfig
+from dragoman.model.config import Architecture
 from dragoman.model.decoding.loading import open_model
 from dragoman.model.errors import InvalidInputError
+from dragoman.model.network.network import num_parameters
 from dragoman.model.network.storage import load_network, pack_weights
-from dragoman.model.network.transformer import num_parameters
 from dragoman.training.card import model_card
 from dragoman.training.learning.distributed import scatter_like
 
@@ -135,11 +135,11 @@ def _check_apart(output: Path, folder: Path) -> None:
         raise InvalidInputError(f"{output}: would be written over {folder}, which is needed")
 
 
-def _check_alike(first: Path, expected: ArchitectureConfig, other: Path, found: ArchitectureConfig) -> None:
+def _check_alike(first: Path, expected: Architecture, other: Path, found: Architecture) -> None:
     for key, value in asdict(expected).items():
-        if key not in _NO_SHAPE and getattr(found, key) != value:
+        if key not in _NO_SHAPE and getattr(found, key, None) != value:
             raise InvalidInputError(
-                f"{first} and {other} have no mean: architecture.{key} is {value} and {getattr(found, key)}"
+                f"{first} and {other} have no mean: architecture.{key} is {value} and {getattr(found, key, None)}"
             )
 
 

@@ -173,7 +173,7 @@ def distribute(objective: Objective, world: World, sharding: Literal["none", "fu
     mesh = init_device_mesh(world.device.type, (world.size,))
     world.meshes.append(mesh)
     network = objective.network
-    for layer in (*network.encoder_layers, *network.decoder_layers):
+    for layer in network.layers:
         fully_shard(layer, mesh=mesh)
     fully_shard(objective, mesh=mesh)
     return objective

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from dragoman.model.network.transformer import Transformer
+from dragoman.model.network.network import Network
 from dragoman.training.config import ObjectiveConfig
 from dragoman.training.corpus.batching import Batch
 from dragoman.training.learning.guided_alignment import AlignmentPrior, alignment_loss
@@ -25,7 +25,7 @@ class Objective(nn.Module):
 
     def __init__(
         self,
-        network: Transformer,
+        network: Network,
         options: ObjectiveConfig,
         *,
         low_precision: bool,

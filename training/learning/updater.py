@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from dragoman.model.network.transformer import Transformer
+from dragoman.model.network.network import Network
 from dragoman.training.config import RunConfig
 from dragoman.training.corpus.batching import PlannedBatch
 from dragoman.training.learning.averaging import MovingAverage
@@ -34,7 +34,7 @@ class Updater:
     """Owns the optimizer and the moving average; the processes of a run share each update's batches among them."""
 
     def __init__(
-        self, config: RunConfig, network: Transformer, world: World, alignment_prior: AlignmentPrior | None = None
+        self, config: RunConfig, network: Network, world: World, alignment_prior: AlignmentPrior | None = None
     ) -> None:
         """alignment_prior: the target of guided alignment; None without it."""
         self.options = config.optimization
@@ -98,7 +98,7 @@ class Updater:
         """Discards the gradient of `accumulate`."""
         self.optimizer.zero_grad()
 
-    def copy_weights_to(self, network: Transformer | None) -> None:
+    def copy_weights_to(self, network: Network | None) -> None:
         """Copies the moving average if there is one, otherwise the weights, into a network of the same shape; None in
         processes that need no copy. All processes call it."""
         weights = dict(self.network.named_parameters()) if self.average is None else self.average.tensors()

@@ -104,7 +104,7 @@ def _read_dev_set(record: RunRecord, info: BundleConfig) -> list[ParallelText]:
         source, target = (list(read_lines(Path(files[code]))) for code in (direction.source, direction.target))
         length = min(len(source), len(target))
         text = ParallelText(direction, source[:length], target[:length], name)
-        longest = info.architecture.max_source_length
+        longest = info.architecture.source_limit
         source, target = first_usable(text, vocabulary, max_source_length=longest, max_sentences=limit)
         texts.append(ParallelText(direction, source, target, name))
     return [text for text in texts if text.source]

@@ -10,8 +10,8 @@ from dragoman.model.bundle import BundleConfig, read_config, write_bundle
 from dragoman.model.codec import Codec
 from dragoman.model.errors import InvalidInputError
 from dragoman.model.known_words import NO_KNOWN_WORDS, WORDS_FILE, KnownWords, pack_known_words
+from dragoman.model.network.network import Network, num_parameters
 from dragoman.model.network.storage import pack_weights
-from dragoman.model.network.transformer import Transformer, num_parameters
 from dragoman.training.card import model_card
 from dragoman.training.config import RunConfig
 from dragoman.training.evaluation.validation import DECISIVE
@@ -25,7 +25,7 @@ class BestBundle:
         self,
         config: RunConfig,
         vocabulary: Codec,
-        network: Transformer,
+        network: Network,
         *,
         num_pairs: int,
         checksums: Mapping[str, str],
@@ -62,7 +62,7 @@ class BestBundle:
 
     def offer(
         self,
-        network: Transformer,
+        network: Network,
         progress: Progress,
         values: dict[str, float],
         averaged: list[int],

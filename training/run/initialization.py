@@ -17,7 +17,7 @@ from dragoman.model.parameters import OUTPUT_BIAS
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from dragoman.model.network.transformer import Transformer
+    from dragoman.model.network.network import Network
 
 _FREE_KEYS = {"dropout", "attention_dropout", "feed_forward_dropout"}
 """Keys of the architecture that change no weight's shape or meaning."""
@@ -53,7 +53,7 @@ def inherit_from_bundle(tree: Mapping[str, Any]) -> dict[str, Any]:
     for key, value in architecture.items():
         if key not in inherited or key in {*_FREE_KEYS, _MIXER} or value == inherited[key]:
             continue
-        grows = info.architecture.normalization == "pre" and key in {*_DEPTHS.values(), "d_ff"}
+        grows = getattr(info.architecture, "normalization", "") == "pre" and key in {*_DEPTHS.values(), "d_ff"}
         shrinks = key in _DEPTHS.values()
         if isinstance(value, int) and (grows if value > inherited[key] else shrinks):
             continue  # reading the configuration refuses what is below 1
@@ -110,7 +110,7 @@ class InitialBundle:
                     f'{direction.target}"; it can be fine-tuned for directions into {known}'
                 ) from error
 
-    def initial_weights(self, network: "Transformer", vocabulary: Codec, *, seed: int) -> "dict[str, Tensor]":
+    def initial_weights(self, network: "Network", vocabulary: Codec, *, seed: int) -> "dict[str, Tensor]":
         """The initial state of a network, by name as in its `state_dict()`.
 
         network: of random weights. It has the bundle's architecture, or fewer layers, some of the bundle's (see

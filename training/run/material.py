@@ -10,7 +10,8 @@ from pydantic import TypeAdapter
 from dragoman.model.codec import Codec
 from dragoman.model.errors import InvalidInputError
 from dragoman.model.files import write_atomically
-from dragoman.model.network.transformer import Transformer
+from dragoman.model.network.kinds import new_network
+from dragoman.model.network.network import Network
 from dragoman.training.config import RunConfig
 from dragoman.training.corpus.cache import CachedCorpus, ParallelFiles, open_corpus
 from dragoman.training.display import show_phase
@@ -45,7 +46,7 @@ class Results:
 
     def offer(
         self,
-        network: Transformer,
+        network: Network,
         progress: Progress,
         values: dict[str, float],
         averaged: list[int],
@@ -64,7 +65,7 @@ class Material:
     which the others have none."""
 
     corpus: CachedCorpus
-    network: Transformer
+    network: Network
     results: Results | None = None
     contradictions: tuple[str, ...] = ()
 
@@ -156,10 +157,10 @@ def _open_corpus(
     )
 
 
-def _make_network(config: RunConfig, vocabulary: Codec, device: torch.device) -> Transformer:
+def _make_network(config: RunConfig, vocabulary: Codec, device: torch.device) -> Network:
     """A run's initial network, the same in all processes."""
     torch.manual_seed(config.seed)
-    network = Transformer(config.architecture, vocabulary.shape)
+    network = new_network(config.architecture, vocabulary.shape)
     if config.initialization.bundle is not None:
         initial = InitialBundle(config.initialization.bundle)
         network.load_state_dict(initial.initial_weights(network, vocabulary, seed=config.seed))

@@ -7,7 +7,7 @@ from contextlib import closing
 from itertools import islice
 
 from dragoman.model.errors import DragomanError
-from dragoman.model.network.transformer import Transformer
+from dragoman.model.network.network import Network
 from dragoman.training.config import RunConfig
 from dragoman.training.corpus.batching import BatchStream, PlannedBatch, PooledCorpus
 from dragoman.training.display import show_phase
@@ -22,10 +22,10 @@ from dragoman.training.run.outlook import describe_outlook
 from dragoman.training.run.progress import Progress, Validation, Window
 from dragoman.training.run.reporting import MetricsLog, Reporter, TrainingDisplay
 
-Validate = Callable[[Transformer], dict[str, float]]
+Validate = Callable[[Network], dict[str, float]]
 """Measures a network in evaluation mode; see `training.evaluation.validation.Validator`."""
 
-Offer = Callable[[Transformer, Progress, dict[str, float], list[int], float], bool]
+Offer = Callable[[Network, Progress, dict[str, float], list[int], float], bool]
 """Takes a validated network, the run's progress, what was measured, the updates of a mean of checkpoints, and the share
 of the initial weights in a mean with them. Keeps the network and returns True if it is the best so far."""
 
@@ -40,7 +40,7 @@ class Trainer:
     def __init__(
         self,
         config: RunConfig,
-        network: Transformer,
+        network: Network,
         corpus: PooledCorpus,
         checkpoints: CheckpointFolder,
         *,

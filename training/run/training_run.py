@@ -7,7 +7,7 @@ from pathlib import Path
 from dragoman.model.bundle import CONFIG_FILE
 from dragoman.model.codec import Codec
 from dragoman.model.files import exclusive_lock, write_atomically
-from dragoman.model.network.transformer import num_parameters
+from dragoman.model.network.network import num_parameters
 from dragoman.training.config import RunConfig
 from dragoman.training.learning.distributed import World, join_world
 from dragoman.training.report.run_record import WARNINGS_FILE

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from dragoman.model.codec import Codec
 from dragoman.model.config import Direction
 from dragoman.model.decoding.loading import OpenedModel
-from dragoman.model.decoding.tracing import AttentionKind, Trace, trace
+from dragoman.model.decoding.tracing.parts import AttentionKind, Trace
+from dragoman.model.decoding.tracing.trace import trace
 from dragoman.model.errors import InvalidInputError
 from dragoman.model.weights import StoredTensor, read_weights
 from dragoman.translation.scoring.scored import encode_pair
@@ -109,6 +110,8 @@ class Explainer:
         """Reads the weights. Raises InvalidInputError for an ensemble, and for a damaged bundle."""
         if len(model.folders) > 1:
             raise InvalidInputError("an ensemble has several networks: name one model to explain")
+        if not model.info.architecture.has_attention:
+            raise InvalidInputError(f"{model.info.name} has no attention, so there is nothing to look at")
         self.info = model.info
         self.revision = model.revision
         self._vocabulary: Codec = model.vocabulary
@@ -123,7 +126,7 @@ class Explainer:
             source,
             target,
             direction,
-            max_source_length=architecture.max_source_length,
+            max_source_length=architecture.source_limit,
             max_target_length=architecture.max_target_length,
         )
         read = (shape.start_id, *pair.frame.target, *pair.target_ids)

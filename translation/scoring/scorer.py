@@ -21,7 +21,7 @@ from dragoman.model.decoding.decoder import Decoder, Given, GivenScore
 from dragoman.model.decoding.engines.making import default_threads
 from dragoman.model.decoding.loading import open_model
 from dragoman.model.decoding.search.rules import hypothesis_score
-from dragoman.model.decoding.search_options import LengthNormalization, SearchOptions
+from dragoman.model.decoding.search_options import LengthNormalization, SearchOptions, refuse_attention
 from dragoman.model.errors import InvalidInputError
 from dragoman.translation.languages import find_direction
 from dragoman.translation.scoring.scored import Pair, ScoredTranslation, describe_pair, encode_pair
@@ -91,7 +91,7 @@ class Scorer:
             source,
             target,
             direction,
-            max_source_length=limits.max_source_length,
+            max_source_length=limits.source_limit,
             max_target_length=limits.max_target_length,
         )
 
@@ -167,6 +167,8 @@ class Scorer:
         """The scores of pairs, in order. With torch, pairs scored together may change the last digits; with the
         kernels they change nothing."""
         needs_attention = options.return_attention or options.coverage_penalty > 0
+        if not self.info.architecture.has_attention:
+            refuse_attention(options)
         start, end = self.info.vocabulary.start_id, self.info.vocabulary.eos_id
         targets = [(start, *pair.frame.target, *pair.target_ids, end) for pair in pairs]
         given = [Given(pair.source_ids, target, needs_attention) for pair, target in zip(pairs, targets, strict=True)]

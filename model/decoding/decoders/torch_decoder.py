@@ -1,4 +1,4 @@
-"""The decoder in torch: any float type and device, with the readable Transformer."""
+"""The decoder in torch: any float type and device, with the readable networks."""
 
 import dataclasses
 from collections.abc import Iterator, Sequence
@@ -22,7 +22,7 @@ from dragoman.model.decoding.decoder import (
 )
 from dragoman.model.decoding.decoders.torch_memory import Places, PositionPool, SourceView, StepCache
 from dragoman.model.decoding.search.beam import best_extensions, sort_pieces
-from dragoman.model.network.transformer import Transformer, pad_batch
+from dragoman.model.network.network import Network, pad_batch
 
 MAX_ENCODED_PIECES = 8192
 """Padded source pieces that are encoded at once."""
@@ -48,15 +48,15 @@ class TorchDecoder:
     the softmax is still computed in float32.
     """
 
-    def __init__(self, network: Transformer, *, forbidden_ids: Sequence[int] = (), max_slots: int = 64) -> None:
+    def __init__(self, network: Network, *, forbidden_ids: Sequence[int] = (), max_slots: int = 64) -> None:
         """network: in evaluation mode. forbidden_ids: pieces that no hypothesis may contain, such as language tags."""
         self._network = network
-        like = network.source_embedding.weight  # other weights may be integers
+        like = network.target_embedding.weight  # other weights may be integers
         self._device = like.device
         self._max_slots = max_slots
         self._vocab_size, self._eos_id = network.vocabulary.target_size, network.vocabulary.eos_id
         self._forbidden = torch.tensor(list(forbidden_ids), dtype=torch.int64, device=self._device)
-        self._pool = PositionPool(network.config, like=like)
+        self._pool = PositionPool(network.memory, like=like)
         self._sentences: dict[int, _Sentence] = {}
         self._places: Places = np.zeros((max_slots, 0, 0), np.int32)  # by slot, beam and position, like the ancestry
         # By slot, of its source: the places, the last one repeated to the end, and how many are real.
@@ -79,7 +79,7 @@ class TorchDecoder:
 
     @property
     def max_source_length(self) -> int:
-        return self._network.config.max_source_length
+        return self._network.config.source_limit
 
     @property
     def max_target_length(self) -> int:
@@ -117,7 +117,8 @@ class TorchDecoder:
         source = pad_batch([admission.source_ids for admission in admissions], self.vocabulary.pad_id).to(self._device)
         lengths = torch.tensor([len(admission.source_ids) for admission in admissions], device=self._device)
         source_mask = torch.arange(source.shape[1], device=self._device) < lengths.unsqueeze(1)
-        projections = self._network.project_source(self._network.encode(source, source_mask))
+        encoded = self._network.encode(source, source_mask)
+        projections = self._network.project_source(encoded)
         for admission in admissions:
             new[admission.slot] = _Sentence(
                 self._pool.take(len(admission.source_ids)),
@@ -132,6 +133,9 @@ class TorchDecoder:
             # [m, num_heads, S, d] -> [real pieces, num_heads, d]
             keys, values = (one.transpose(1, 2).flatten(0, 1).index_select(0, real) for one in projected)
             self._pool.write(layer, places, keys, values)
+        firsts = self._tensor(np.array([new[one.slot].source_places[0] for one in admissions], np.int64))
+        for layer, states in enumerate(self._network.initial_states(encoded, source_mask)):
+            self._pool.write_states(layer, firsts, states)
 
     def _excluded(self, admission: Admission) -> Tensor | None:
         if admission.allowed_ids is None:
@@ -161,7 +165,7 @@ class TorchDecoder:
                 self._pool.give_back(places)
             sentence.target_places[position:] = [own[rows.offsets[index] : rows.offsets[index + 1]]]
             if sentence.attention is not None:
-                assert self._attention is not None
+                assert self._attention is not None, "the network has no attention"
                 seen = self._attention[index, : counts[index], : len(sentence.source_places)]
                 sentence.attention[position:] = [seen]
 
@@ -184,6 +188,7 @@ class TorchDecoder:
             is_real=is_real,
             read_places=read_places,
             lengths=positions + 1,
+            first_places=self._source_places[rows.slots, 0].repeat(widest),
             watch=self._watch,
         )
         token_ids = self._tensor(rows.token_ids[row_of].astype(np.int64))
@@ -306,7 +311,7 @@ class TorchDecoder:
 
     def _watch(self, layer: int, weights: Tensor) -> None:
         """Keeps the last layer's weights, averaged over the heads, if any sentence asked for them."""
-        if layer + 1 == self._network.config.num_decoder_layers and any(
+        if layer + 1 == self._network.memory.num_attentions and any(
             sentence.attention is not None for sentence in self._sentences.values()
         ):
             self._attention = weights.float().mean(dim=1).cpu().numpy()

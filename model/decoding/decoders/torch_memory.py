@@ -1,4 +1,4 @@
-"""The torch decoder's keys, values and SSRU states: a pool of positions, and a step's view of it.
+"""The torch decoder's keys, values and recurrent states: a pool of positions, and a step's view of it.
 
 L cached positions that a row attends to, S source positions.
 """
@@ -10,32 +10,34 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dragoman.model.config import ArchitectureConfig
+from dragoman.model.network.network import MemoryShape
 
 Places = NDArray[np.int32]
 
 
 class PositionPool:
-    """Keys and values of all decoder layers for any number of positions, of sources and targets alike; if the decoder
-    mixes by an SSRU, its states instead, for the targets' positions.
+    """Keys and values of all decoder layers for any number of positions, of sources and targets alike; and the states
+    of recurrent layers, for the targets' positions. A source may begin them: its first position has the states before
+    the target's first.
 
     A position keeps its place while it is taken. When no place is free, the pool grows by at least a quarter.
     """
 
-    def __init__(self, config: ArchitectureConfig, *, like: Tensor) -> None:
+    def __init__(self, shape: MemoryShape, *, like: Tensor) -> None:
         """like: a tensor of the wanted device and float type."""
-        self.num_heads = config.num_heads
+        self.num_heads = shape.num_heads
+        self.begins_with_states = shape.begins_with_states
+        self._like = like
         # [capacity · num_heads, d]: with a row for every head a read needs no transposed copy.
-        self._keys = [like.new_zeros(0, config.d_key) for _ in range(config.num_decoder_layers)]
-        self._values = [like.new_zeros(0, config.d_value) for _ in range(config.num_decoder_layers)]
-        widths = [config.d_model] * config.num_decoder_layers if config.decoder_mixer == "ssru" else []
-        self._states = [like.new_zeros(0, width) for width in widths]  # [capacity, d_model]
+        self._keys = [like.new_zeros(0, shape.d_key) for _ in range(shape.num_attentions)]
+        self._values = [like.new_zeros(0, shape.d_value) for _ in range(shape.num_attentions)]
+        self._states = [like.new_zeros(0, width) for width in shape.state_widths]  # [capacity, width]
         self._free: Places = np.zeros(0, np.int32)  # a stack
         self.capacity = 0
 
     @property
     def precision(self) -> torch.dtype:
-        return self._keys[0].dtype
+        return self._like.dtype
 
     @property
     def num_taken(self) -> int:
@@ -64,11 +66,11 @@ class PositionPool:
         return keys.index_select(0, flat).view(*rows.shape, -1), values.index_select(0, flat).view(*rows.shape, -1)
 
     def write_states(self, layer: int, places: Tensor, states: Tensor) -> None:
-        """states: [N, d_model] of N positions; places: [N] int64."""
-        self._states[layer].index_copy_(0, places, states)
+        """states: [N, width] of N positions; places: [N] int64."""
+        self._states[layer].index_copy_(0, places, states.to(self.precision))
 
     def read_states(self, layer: int, places: Tensor) -> Tensor:
-        """[N] places, int64 -> [N, d_model]"""
+        """[N] places, int64 -> [N, width]"""
         return self._states[layer].index_select(0, places)
 
     def rows_of(self, places: Places) -> Tensor:
@@ -77,7 +79,7 @@ class PositionPool:
         return first + torch.arange(self.num_heads, device=first.device).unsqueeze(1)
 
     def _tensor(self, places: Places) -> Tensor:
-        return torch.from_numpy(places.astype(np.int64)).to(self._keys[0].device)
+        return torch.from_numpy(places.astype(np.int64)).to(self._like.device)
 
     def _grow(self, count: int) -> None:
         capacity = self.capacity + count
@@ -106,14 +108,14 @@ class SourceView:
         self._gathered: dict[int, tuple[Tensor, Tensor]] = {}
 
     def read(self, layer: int) -> tuple[Tensor, Tensor, Tensor]:
-        """See `model.network.transformer.DecoderCache.source`."""
+        """See `model.network.network.DecoderCache.source`."""
         if layer not in self._gathered:
             self._gathered[layer] = self._pool.read(layer, self._rows)
         return *self._gathered[layer], self._mask
 
 
 class StepCache:
-    """The `model.network.transformer.DecoderCache` of one step of R rows, padded ones included."""
+    """The `model.network.network.DecoderCache` of one step of R rows, padded ones included."""
 
     def __init__(
         self,
@@ -123,11 +125,13 @@ class StepCache:
         is_real: NDArray[np.bool_],
         read_places: Places,
         lengths: NDArray[np.int32],
+        first_places: Places,
         watch: Callable[[int, Tensor], None],
     ) -> None:
         """is_real: [R] False for padding, which is not written.
 
         read_places: [R, L] the places that each row attends to; the first `lengths` [R], its own among them, are real.
+        first_places: [R] those of the first position of each row's source.
         watch: called with each layer's cross-attention weights.
         """
         self._pool, self._source = pool, source
@@ -135,7 +139,7 @@ class StepCache:
         self._rows = pool.rows_of(read_places)
         device = self._rows.device
         rows = np.arange(len(lengths))
-        last = read_places[rows, np.maximum(lengths - 2, 0)]  # at the first position, anything: it counts as 0
+        last = np.where(lengths == 1, first_places, read_places[rows, np.maximum(lengths - 2, 0)])
         self._last = torch.from_numpy(last.astype(np.int64)).to(device)
         self._begins = torch.from_numpy(lengths == 1).to(device)[:, None, None]
         own = read_places[rows, lengths - 1][is_real]
@@ -145,7 +149,7 @@ class StepCache:
         self._mask = mask[:, None, None, :].to(device)
 
     def append(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """See `model.network.transformer.DecoderCache`."""
+        """See `model.network.network.DecoderCache`."""
         new = (keys.squeeze(2), values.squeeze(2))
         if self._real is not None:
             new = (new[0][self._real], new[1][self._real])
@@ -153,14 +157,15 @@ class StepCache:
         return *self._pool.read(layer, self._rows), self._mask
 
     def last_state(self, layer: int) -> Tensor:
-        """See `model.network.transformer.DecoderCache`."""
-        return self._pool.read_states(layer, self._last).unsqueeze(1).masked_fill(self._begins, 0.0)
+        """See `model.network.network.DecoderCache`."""
+        states = self._pool.read_states(layer, self._last).unsqueeze(1)
+        return states if self._pool.begins_with_states else states.masked_fill(self._begins, 0.0)
 
     def keep_state(self, layer: int, state: Tensor) -> None:
-        """See `model.network.transformer.DecoderCache`."""
-        states = state.squeeze(1).to(self._pool.precision)
+        """See `model.network.network.DecoderCache`."""
+        states = state.squeeze(1)
         self._pool.write_states(layer, self._places, states if self._real is None else states[self._real])
 
     def source(self, layer: int) -> tuple[Tensor, Tensor, Tensor]:
-        """See `model.network.transformer.DecoderCache`."""
+        """See `model.network.network.DecoderCache`."""
         return self._source.read(layer)

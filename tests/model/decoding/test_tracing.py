@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from dragoman.model.decoding.tracing import trace
+from dragoman.model.decoding.tracing.trace import trace
 from dragoman.model.network.operations import Dropout, TorchOperations, attention_weights
 from dragoman.model.network.transformer import Transformer
 from dragoman.model.weights import StoredTensor, quantize

@@ -22,11 +22,13 @@ from dragoman.model.foreign.ctranslate2_variables import parse_variables
 from dragoman.model.foreign.export import export_ctranslate2
 from dragoman.model.foreign.importing import import_model
 from dragoman.model.foreign.model import ImportOptions
+from dragoman.model.network.network import num_parameters
 from dragoman.model.network.storage import load_network, pack_weights
-from dragoman.model.network.transformer import Transformer, num_parameters
+from dragoman.model.network.transformer import Transformer
 from dragoman.model.vocabulary import PieceModelOptions, Vocabulary, train_piece_model
 from dragoman.model.weights import read_weights
 from dragoman.training.card import model_card
+from tests.architectures import transformer_shape
 from tests.model.network.variants import VARIANTS
 from tests.reference_beam import reference_beam_search
 
@@ -67,7 +69,8 @@ def test_there_and_back_is_equal_to_the_bit(name: str, tiny_vocabulary: Vocabula
     before, after = read_config(tmp_path / "bundle"), read_config(tmp_path / "back")
     # Neither dropout nor how far positions would go on is in CTranslate2's files.
     left, right = (
-        replace(info.architecture, dropout=0.1, max_source_length=9, max_target_length=9) for info in (before, after)
+        replace(transformer_shape(info.architecture), dropout=0.1, max_source_length=9, max_target_length=9)
+        for info in (before, after)
     )
     assert left == right
     ours, theirs = read_weights(tmp_path / "bundle", before), read_weights(tmp_path / "back", after)
@@ -254,8 +257,9 @@ def test_old_versions(version: int, tmp_path: Path) -> None:
     (folder / "sentencepiece.model").unlink()
     import_model(folder, tmp_path / "bundle", OPTIONS, model_card)
     info = read_config(tmp_path / "bundle")
-    assert info.architecture.num_heads == {1: 8, 2: 16, 3: 2}[version]
-    assert info.architecture.tied_embeddings == ("target" if version == 3 else "none")
+    architecture = transformer_shape(info.architecture)
+    assert architecture.num_heads == {1: 8, 2: 16, 3: 2}[version]
+    assert architecture.tied_embeddings == ("target" if version == 3 else "none")
     weights = read_weights(tmp_path / "bundle", info)
     fused = variables["encoder/layer_1/self_attention/linear_0/weight"]
     assert np.array_equal(weights["encoder_layers.1.self_attention.value.weight"].values, fused[32:])

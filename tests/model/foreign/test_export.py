@@ -20,8 +20,9 @@ from dragoman.model.errors import DragomanError, InvalidInputError
 from dragoman.model.foreign.export import export_ctranslate2
 from dragoman.model.foreign.importing import import_model
 from dragoman.model.foreign.model import ImportOptions
+from dragoman.model.network.network import Network, num_parameters
 from dragoman.model.network.storage import load_network, pack_weights
-from dragoman.model.network.transformer import Transformer, num_parameters
+from dragoman.model.network.transformer import Transformer
 from dragoman.model.shortlist import read_shortlist
 from dragoman.model.vocabulary import PieceModelOptions, Vocabulary, train_piece_model
 from dragoman.model.weights import StoredTensor, read_weights
@@ -52,7 +53,7 @@ def source_pieces(vocabulary: Codec, texts: Sequence[str]) -> list[list[str]]:
 
 
 @torch.inference_mode()
-def first_end_log_prob(network: Transformer, source_ids: Sequence[int]) -> float:
+def first_end_log_prob(network: Network, source_ids: Sequence[int]) -> float:
     """log(1 - P(end of sentence at the first position)): both searches rule that end out, and CTranslate2 alone shares
     its probability out among the other pieces."""
     source = torch.tensor([list(source_ids)])
@@ -87,7 +88,7 @@ def write_random_bundle(folder: Path, vocabulary: Vocabulary, **shape: Any) -> T
 
 
 def assert_finds_the_same(
-    bundle: Path, model: Path, network: Transformer, texts: Sequence[str], *, error: float = 1e-4
+    bundle: Path, model: Path, network: Network, texts: Sequence[str], *, error: float = 1e-4
 ) -> None:
     """CTranslate2 and the oracle, which our engine is compared with elsewhere, both without forbidden pieces."""
     vocabulary = read_vocabulary(bundle, read_config(bundle))

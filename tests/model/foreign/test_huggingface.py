@@ -22,6 +22,7 @@ from dragoman.model.weights import read_weights
 from dragoman.training.card import model_card
 from dragoman.translation.languages import canonical_language
 from dragoman.translation.translator import Translator
+from tests.architectures import transformer_shape
 from tests.model.foreign.huggingface_models import KINDS, make_tensors, write_json, write_model
 from tests.model.foreign.marian_models import GOLDEN
 from tests.reference_beam import reference_search
@@ -99,7 +100,7 @@ def test_two_hundred_directions_in_one_bundle(tmp_path: Path, monkeypatch: pytes
 def test_positions_of_marian(tmp_path: Path) -> None:
     folder = write_model(tmp_path / "model", "marian")
     options = ImportOptions(sources=("en",), targets=("de",), positions="marian")
-    architecture = read_config(convert(folder, tmp_path / "bundle", options)).architecture
+    architecture = transformer_shape(read_config(convert(folder, tmp_path / "bundle", options)).architecture)
     assert (architecture.position_exponent, architecture.norm_epsilon) == ("half-minus-one", 1e-6)
     assert "of Marian, in which the model was trained" in (tmp_path / "bundle" / "README.md").read_text("utf-8")
 

@@ -19,8 +19,8 @@ from dragoman.model.foreign.files import Folder
 from dragoman.model.foreign.importing import find_format, import_model
 from dragoman.model.foreign.marian import parse_options, read_list
 from dragoman.model.foreign.model import ImportOptions
+from dragoman.model.network.network import Network
 from dragoman.model.network.storage import load_network
-from dragoman.model.network.transformer import Transformer
 from dragoman.model.shortlist import read_shortlist
 from dragoman.model.weights import read_weights
 from dragoman.training.card import model_card
@@ -60,7 +60,7 @@ def convert(source: Path, output: Path) -> Path:
 
 
 @torch.inference_mode()
-def log_prob(network: Transformer, source: Sequence[int], target: Sequence[int]) -> float:
+def log_prob(network: Network, source: Sequence[int], target: Sequence[int]) -> float:
     """Of a whole target, the end of sentence included if it is there."""
     given = torch.tensor([[network.vocabulary.start_id, *target[:-1]]])
     ids = torch.tensor([list(source)])

@@ -18,9 +18,10 @@ from dragoman.model.bundle import WEIGHTS_FILE, BundleConfig, Storage, read_conf
 from dragoman.model.config import ArchitectureConfig, Direction, VocabularyShape
 from dragoman.model.config_files import validate_tree
 from dragoman.model.errors import InvalidInputError
+from dragoman.model.network.network import Network, num_parameters
 from dragoman.model.network.quantization import quantize_rows
 from dragoman.model.network.storage import load_network, pack_weights
-from dragoman.model.network.transformer import Transformer, num_parameters
+from dragoman.model.network.transformer import Transformer
 from dragoman.model.weights import SCALE_SUFFIX
 
 VOCABULARY = VocabularyShape(source_size=30, target_size=30, joint=True)
@@ -43,7 +44,7 @@ def make_network(tied: str = "all", seed: int = 0) -> Transformer:
     return network
 
 
-def store(network: Transformer, storage: Storage, folder: Path) -> BundleConfig:
+def store(network: Network, storage: Storage, folder: Path) -> BundleConfig:
     (folder / WEIGHTS_FILE).write_bytes(pack_weights(network, storage))
     return BundleConfig(
         name="test",

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from dragoman.model.config import ArchitectureConfig, VocabularyShape
 from dragoman.model.config_files import validate_tree
+from dragoman.model.network.network import num_parameters, pad_batch
 from dragoman.model.network.transformer import (
     DecoderLayer,
     EncoderLayer,
@@ -17,8 +18,6 @@ from dragoman.model.network.transformer import (
     MultiHeadAttention,
     Residual,
     Transformer,
-    num_parameters,
-    pad_batch,
 )
 from dragoman.model.parameters import sinusoidal_positions
 from tests.pieces import PAD_ID

@@ -11,10 +11,12 @@ import torch
 from dragoman.model.bundle import WEIGHTS_FILE, BundleConfig, Storage, config_json
 from dragoman.model.config import ArchitectureConfig, Direction, VocabularyShape
 from dragoman.model.config_files import validate_tree
+from dragoman.model.network.network import num_parameters
 from dragoman.model.network.storage import load_network, pack_weights
-from dragoman.model.network.transformer import Transformer, num_parameters
+from dragoman.model.network.transformer import Transformer
 from dragoman.model.parameters import describe_parameters
 from dragoman.model.tables import read_table
+from tests.architectures import transformer_shape
 from tests.model.network.golden.weights import SOURCES, TARGETS, made_up
 from tests.model.network.numpy_network import logits_of
 from tests.model.network.variants import VARIANTS
@@ -125,5 +127,5 @@ def test_a_bundle_keeps_the_variant(name: str, storage: Storage, tmp_path: Path)
     for key, parameter in network.named_parameters(remove_duplicate=False):
         error = (kept[key] - parameter).abs().max()
         assert error <= {"float32": 0.0, "float16": 1e-3, "int8": 0.02}[storage], key
-    if "learnt" in info.architecture.positions and storage == "int8":
+    if "learnt" in transformer_shape(info.architecture).positions and storage == "int8":
         assert torch.equal(kept["encoder_positions.weight"], network.encoder_positions.weight)

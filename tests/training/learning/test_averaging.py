@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from dragoman.model.network.transformer import Transformer
+from dragoman.model.network.network import Network
 from dragoman.training.learning.averaging import MovingAverage
 from dragoman.training.run.checkpoint import CheckpointFolder
 from dragoman.training.run.reporting import TrainingDisplay
@@ -37,7 +37,7 @@ def test_it_is_kept_in_float32() -> None:
 def test_what_is_validated_and_offered_is_the_average(tmp_path: Path) -> None:
     validated: list[dict[str, torch.Tensor]] = []
 
-    def validate(network: Transformer) -> dict[str, float]:
+    def validate(network: Network) -> dict[str, float]:
         validated.append({name: weight.detach().clone() for name, weight in network.named_parameters()})
         return {"bleu": 0.0}
 

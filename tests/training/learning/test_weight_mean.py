@@ -18,6 +18,7 @@ from dragoman.model.network.storage import load_network, pack_weights
 from dragoman.model.network.transformer import Transformer
 from dragoman.training.learning.averaging import average_bundles, share_their_origin
 from dragoman.translation.translator import Translator
+from tests.architectures import transformer_shape
 
 Variant = Callable[..., str]
 
@@ -35,7 +36,7 @@ def variant(tiny_bundle: Path, tmp_path: Path) -> Variant:
         **changes: Any,
     ) -> str:
         info = read_config(tiny_bundle)
-        shape = replace(info.architecture, **(architecture or {}))
+        shape = replace(transformer_shape(info.architecture), **(architecture or {}))
         torch.manual_seed(seed)
         weights = pack_weights(Transformer(shape, info.vocabulary), packed)
         changed = replace(info, name=name, architecture=shape, storage=packed, **changes)
@@ -85,7 +86,7 @@ def test_it_tells_where_it_came_from(variant: Variant, tmp_path: Path) -> None:
 def test_dropout_may_differ_and_the_shorter_limit_holds(variant: Variant, tmp_path: Path) -> None:
     other = variant("b", 2, architecture={"dropout": 0.5, "max_source_length": 32})
     info = average_bundles([variant("a", 1), other], tmp_path / "mean", "float32")
-    assert info.architecture.max_source_length == 32
+    assert info.architecture.source_limit == 32
 
 
 @pytest.mark.parametrize("storage", ["int8", "float16"])

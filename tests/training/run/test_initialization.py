@@ -13,11 +13,13 @@ import torch
 from dragoman.model.bundle import read_config, read_vocabulary, write_bundle
 from dragoman.model.config import Direction
 from dragoman.model.errors import InvalidInputError, NotFoundError
+from dragoman.model.network.network import num_parameters
 from dragoman.model.network.storage import load_network, pack_weights
-from dragoman.model.network.transformer import Transformer, num_parameters
+from dragoman.model.network.transformer import Transformer
 from dragoman.training.config import load_run_config
 from dragoman.training.run.initialization import InitialBundle, find_layer, inherit_from_bundle, spread_evenly
 from dragoman.training.run.training_run import train
+from tests.architectures import transformer_shape
 
 PAIRS = [(f"The number is {number}.", f"Die Zahl ist {number}.") for number in range(40)]
 
@@ -83,7 +85,7 @@ def test_a_run_begins_with_the_bundle_s_weights_and_keeps_its_vocabulary(bundle:
 def deep_bundle(bundle: Path) -> Path:
     """Three layers on each side, no two alike."""
     info = read_config(bundle)
-    architecture = replace(info.architecture, num_encoder_layers=3, num_decoder_layers=3)
+    architecture = replace(transformer_shape(info.architecture), num_encoder_layers=3, num_decoder_layers=3)
     torch.manual_seed(3)
     network = Transformer(architecture, info.vocabulary)
     config = replace(info, architecture=architecture, num_parameters=num_parameters(network))
@@ -95,7 +97,9 @@ def test_a_shallower_run_begins_with_some_of_the_bundle_s_layers(deep_bundle: Pa
     tables = "[architecture]\nnum_encoder_layers = 2\nnum_decoder_layers = 1"
     config = load_run_config(write_config(tmp_path, deep_bundle, tables))
     info = read_config(deep_bundle)
-    assert config.architecture == replace(info.architecture, num_encoder_layers=2, num_decoder_layers=1)
+    assert config.architecture == replace(
+        transformer_shape(info.architecture), num_encoder_layers=2, num_decoder_layers=1
+    )
 
     best = train(config)
 
@@ -111,7 +115,7 @@ def test_an_ssru_in_the_place_of_self_attention_begins_at_random(deep_bundle: Pa
     config = load_run_config(write_config(tmp_path, deep_bundle, '[architecture]\ndecoder_mixer = "ssru"'))
     initial = InitialBundle(str(deep_bundle))
     torch.manual_seed(1)
-    network = Transformer(config.architecture, initial.vocabulary.shape).eval()
+    network = Transformer(transformer_shape(config.architecture), initial.vocabulary.shape).eval()
     before = {name: weight.clone() for name, weight in network.state_dict().items()}
     network.load_state_dict(initial.initial_weights(network, initial.vocabulary, seed=1))
     theirs = load_network(deep_bundle, initial.info).state_dict()
@@ -125,7 +129,7 @@ def test_a_larger_run_begins_with_the_bundle_s_function(deep_bundle: Path, tmp_p
     config = load_run_config(write_config(tmp_path, deep_bundle, f"[architecture]\n{deeper}"))
     initial = InitialBundle(str(deep_bundle))
     torch.manual_seed(1)
-    larger = Transformer(config.architecture, initial.vocabulary.shape).eval()
+    larger = Transformer(transformer_shape(config.architecture), initial.vocabulary.shape).eval()
     larger.load_state_dict(initial.initial_weights(larger, initial.vocabulary, seed=1))
 
     theirs = load_network(deep_bundle, initial.info)

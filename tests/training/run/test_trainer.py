@@ -18,7 +18,7 @@ from dragoman.model.decoding.engines.engine import Engine
 from dragoman.model.decoding.request import Request
 from dragoman.model.decoding.search_options import SearchOptions
 from dragoman.model.errors import DragomanError
-from dragoman.model.network.transformer import Transformer
+from dragoman.model.network.network import Network
 from dragoman.training.corpus.batching import PoolBatches
 from dragoman.training.corpus.pairs import EncodedCorpus, EncodedSide, SkippedPairs
 from dragoman.training.run.checkpoint import CheckpointFolder
@@ -30,7 +30,7 @@ from tests.pieces import EOS_ID, VOCABULARY
 from tests.training.tiny import copy_corpus, tiny_config, tiny_network
 
 
-def no_validation(network: Transformer) -> dict[str, float]:
+def no_validation(network: Network) -> dict[str, float]:
     return {"bleu": 0.0}
 
 
@@ -230,7 +230,7 @@ def test_dropout_hangs_on_the_run_s_seed(runner: Runner) -> None:
 def test_random_numbers_drawn_by_others_change_nothing(runner: Runner) -> None:
     corpus = copy_corpus(45, longest=6)
 
-    def validate(network: Transformer) -> dict[str, float]:
+    def validate(network: Network) -> dict[str, float]:
         torch.rand(7)
         return {"bleu": 0.0}
 
@@ -262,7 +262,7 @@ def test_training_stops_when_bleu_no_longer_rises(runner: Runner, capsys: pytest
     offered: list[tuple[int, float]] = []
 
     def offer(
-        network: Transformer, progress: Progress, values: dict[str, float], averaged: list[int], share: float
+        network: Network, progress: Progress, values: dict[str, float], averaged: list[int], share: float
     ) -> bool:
         assert averaged == []
         offered.append((progress.update, values["bleu"]))
@@ -339,7 +339,7 @@ def test_each_of_several_corpora_has_a_loss_of_its_own(runner: Runner, capsys: p
 def test_the_network_is_validated_without_dropout_and_trained_with_it(runner: Runner) -> None:
     modes: list[bool] = []
 
-    def validate(network: Transformer) -> dict[str, float]:
+    def validate(network: Network) -> dict[str, float]:
         modes.append(network.training)
         return {"bleu": 1.0}
 
@@ -407,7 +407,7 @@ def test_without_room_for_the_last_checkpoint_the_last_network_is_offered_still(
 ) -> None:
     offered: list[int] = []
 
-    def offer(network: Transformer, progress: Progress, *_: Any) -> bool:
+    def offer(network: Network, progress: Progress, *_: Any) -> bool:
         offered.append(progress.update)
         return True
 

@@ -25,6 +25,7 @@ from dragoman.model.network.transformer import DecoderLayer, Transformer
 from dragoman.translation.scoring import scorer as scoring
 from dragoman.translation.scoring.scored import Pair
 from dragoman.translation.scoring.scorer import Scorer, ScoringPrecision
+from tests.architectures import as_transformer
 from tests.model.decoding.engines.engines import finished_by_step
 from tests.pieces import BOS_ID, EOS_ID, encode_source
 
@@ -39,7 +40,7 @@ def torch_scorer(bundle: Path, network: Transformer) -> Scorer:
 
 @pytest.fixture(scope="module")
 def network(tiny_bundle: Path) -> Transformer:
-    return load_network(tiny_bundle, read_config(tiny_bundle))
+    return as_transformer(load_network(tiny_bundle, read_config(tiny_bundle)))
 
 
 @pytest.fixture(scope="module", params=["torch", "kernels"])
@@ -121,7 +122,7 @@ def test_batches_hold_every_pair_once_and_stay_small(pairs: list[Pair], monkeypa
     ],
 )
 def test_scores_what_the_search_found_as_the_search_did(tiny_bundle: Path, options: SearchOptions) -> None:
-    network, most = load_network(tiny_bundle, read_config(tiny_bundle)), 12
+    network, most = as_transformer(load_network(tiny_bundle, read_config(tiny_bundle))), 12
     scorer = torch_scorer(tiny_bundle, network)
     with torch.no_grad():
         network.output_projection.weight[EOS_ID].mul_(6)  # or none would end before it is cut off
@@ -165,7 +166,7 @@ def test_normalizes_as_the_options_say(scorer: Scorer, pairs: list[Pair]) -> Non
 
 
 def test_attention_is_the_last_layer_s_mean_over_its_heads(tiny_bundle: Path) -> None:
-    network = load_network(tiny_bundle, read_config(tiny_bundle))
+    network = as_transformer(load_network(tiny_bundle, read_config(tiny_bundle)))
     scorer = torch_scorer(tiny_bundle, network)
     pair = scorer.prepare("The dog sees the house.", "Der Hund sieht das Haus.", EN_DE)
     (score,) = scorer.score_pairs([pair], OPTIONS)

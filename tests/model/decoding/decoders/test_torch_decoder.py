@@ -16,6 +16,7 @@ from dragoman.model.decoding.decoders.torch_decoder import TorchDecoder
 from dragoman.model.decoding.engines.engine import Engine
 from dragoman.model.decoding.request import Request
 from dragoman.model.decoding.search_options import SearchOptions
+from dragoman.model.network.network import Network
 from dragoman.model.network.quantization import quantize_network
 from dragoman.model.network.transformer import Transformer
 from tests.model.decoding.engines.engines import finished_by_step
@@ -28,7 +29,7 @@ MAX_SLOTS = 4
 class Sentences:
     """A decoder beside the sentences and hypotheses that it should remember: lists of pieces by slot."""
 
-    def __init__(self, network: Transformer, chance: random.Random) -> None:
+    def __init__(self, network: Network, chance: random.Random) -> None:
         self.network, self.chance = network, chance
         self.decoder = TorchDecoder(network, forbidden_ids=FORBIDDEN, max_slots=MAX_SLOTS)
         self.sources: dict[int, list[int]] = {}
@@ -44,7 +45,8 @@ class Sentences:
             allowed = sorted({EOS_ID, *(self.chance.randint(6, VOCAB_SIZE - 1) for _ in range(9))})
             self.allowed[slot] = allowed if self.chance.random() < 0.3 else None
             array = None if self.allowed[slot] is None else np.array(allowed, np.int32)
-            admissions.append(Admission(slot, source, 4, 24, array, keep_attention=self.chance.random() < 0.5))
+            keeps = self.chance.random() < 0.5 and self.network.config.has_attention
+            admissions.append(Admission(slot, source, 4, 24, array, keep_attention=keeps))
             self.sources[slot], self.hypotheses[slot], self.log_probs[slot] = source, [[]], [0.0]
         self.decoder.admit(admissions)
 

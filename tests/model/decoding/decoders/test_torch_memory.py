@@ -16,7 +16,7 @@ def test_places_are_taken_once_and_the_pool_is_little_larger_than_its_fullest_st
     counts: list[int], seed: int
 ) -> None:
     chance = random.Random(seed)
-    pool = PositionPool(NETWORK.config, like=torch.zeros(()))
+    pool = PositionPool(NETWORK.memory, like=torch.zeros(()))
     taken: list[np.ndarray] = []
     most = 0
     for count in counts:
@@ -31,7 +31,7 @@ def test_places_are_taken_once_and_the_pool_is_little_larger_than_its_fullest_st
 
 
 def test_growing_keeps_what_is_stored() -> None:
-    pool = PositionPool(NETWORK.config, like=torch.zeros((), dtype=torch.float64))
+    pool = PositionPool(NETWORK.memory, like=torch.zeros((), dtype=torch.float64))
     stored = []
     for count in (1, 3, 8):
         places = pool.take(count)
@@ -46,7 +46,7 @@ def test_growing_keeps_what_is_stored() -> None:
 
 def test_a_view_of_sources_pads_with_what_is_their_own() -> None:
     """A sentence beside which another has overflowed must not read its infinities, which no mask takes away."""
-    pool = PositionPool(NETWORK.config, like=torch.zeros(()))
+    pool = PositionPool(NETWORK.memory, like=torch.zeros(()))
     broken, sound = pool.take(3), pool.take(1)
     pool.write(0, torch.from_numpy(broken.astype(np.int64)), torch.full((3, 2, 6), torch.inf), torch.zeros(3, 2, 10))
     pool.write(0, torch.from_numpy(sound.astype(np.int64)), torch.ones(1, 2, 6), torch.ones(1, 2, 10))

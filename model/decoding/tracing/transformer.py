@@ -1,21 +1,21 @@
-"""The network's inner numbers for one sentence and its translation, in NumPy: for looking at them, where speed counts
-little. Any processor has them, whatever decodes.
-
-Shapes: S source positions, T target positions, V target pieces.
-"""
+"""The Transformer for one sentence, in NumPy."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
-from dragoman.model.config import Activation, ArchitectureConfig
+from dragoman.model.config import Activation, ArchitectureConfig, TransformerLayers
+from dragoman.model.decoding.tracing.parts import (
+    Attention,
+    Floats,
+    Trace,
+    linear,
+    look_up,
+    next_pieces,
+    sigmoid,
+)
 from dragoman.model.parameters import (
-    OUTPUT_BIAS,
-    OUTPUT_PROJECTION,
     SOURCE_EMBEDDING,
     TARGET_EMBEDDING,
     learnt_positions,
@@ -23,59 +23,14 @@ from dragoman.model.parameters import (
 )
 from dragoman.model.weights import StoredTensor
 
-Floats: TypeAlias = NDArray[np.float32]
 
-AttentionKind = Literal["encoder", "decoder", "cross"]
-
-_ROWS = 4096
-"""Rows of the output's matrix that are in float32 at a time."""
-
-
-@dataclass(frozen=True, slots=True)
-class Attention:
-    """The attention of one layer.
-
-    weights: [num_heads, queries, keys]; each row adds up to 1. queries, keys: [num_heads, positions, d_key]. values:
-    [num_heads, positions, d_value].
-    """
-
-    weights: Floats
-    queries: Floats
-    keys: Floats
-    values: Floats
-
-
-@dataclass(frozen=True, slots=True)
-class Trace:
-    """What the network computes for a source and the beginning of its translation, layer by layer.
-
-    encoder:   self-attention of the source, S to S.
-    decoder:   self-attention of the target, T to T, to no later position; empty for an SSRU, which has none.
-    cross:     attention of the target to the source, T to S.
-    log_probs: [T, V] of the piece that follows each target position.
-    """
-
-    encoder: tuple[Attention, ...]
-    decoder: tuple[Attention, ...]
-    cross: tuple[Attention, ...]
-    log_probs: Floats
-
-    def layers(self, kind: AttentionKind) -> tuple[Attention, ...]:
-        """The attentions of a kind, first layer first."""
-        return {"encoder": self.encoder, "decoder": self.decoder, "cross": self.cross}[kind]
-
-
-def trace(
+def trace_transformer(
     architecture: ArchitectureConfig,
     weights: Mapping[str, StoredTensor],
     source: Sequence[int],
     target: Sequence[int],
 ) -> Trace:
-    """The trace of a pair, in float32 from weights of any storage.
-
-    weights: every parameter by name, as `read_weights` gives them. source: piece ids with the frame. target: the
-    decoder's input, which begins with the start id. Neither is empty or longer than its limit.
-    """
+    """See `tracing.trace.trace`."""
     network = _Network(architecture, weights)
     encoder, decoder, cross = [], [], []
     states = network.embed("encoder", SOURCE_EMBEDDING, source)
@@ -96,32 +51,29 @@ def trace(
         states, attention = network.attend(f"{layer}.cross_attention", states, encoded, is_causal=False)
         cross.append(attention)
         states = network.feed_forward(layer, states)
-    log_probs = network.log_probs(network.final("decoder", states))
+    log_probs = next_pieces(weights, network.final("decoder", states))
     return Trace(tuple(encoder), tuple(decoder), tuple(cross), log_probs)
 
 
 class _Network:
     """The network's parts, as `model.network.transformer` has them, for one sentence."""
 
-    def __init__(self, architecture: ArchitectureConfig, weights: Mapping[str, StoredTensor]) -> None:
+    def __init__(self, architecture: TransformerLayers, weights: Mapping[str, StoredTensor]) -> None:
         self._a = architecture
         self._weights = weights
 
     def embed(self, stack: str, name: str, ids: Sequence[int]) -> Floats:
         """The embeddings of pieces with their positions: [positions, d_model]."""
-        a, matrix = self._a, self._weights[name]
-        rows = list(ids)
-        states = matrix.values[rows].astype(np.float32)
-        if matrix.scales is not None:
-            states *= matrix.scales[rows, None]
-        if stack == "decoder" and a.decoder_start == "zero":
+        a = self._a
+        states = look_up(self._weights[name], ids)
+        if stack == "decoder" and getattr(a, "decoder_start", "piece") == "zero":
             states[0] = 0
         if a.scale_embeddings:
             states *= np.float32(math.sqrt(a.d_model))
         if a.positions == "learnt":
-            states += self._weights[learnt_positions(stack)].as_floats()[: len(rows)]
+            states += self._weights[learnt_positions(stack)].as_floats()[: len(states)]
         else:
-            states += position_encodings(a)[: len(rows)]
+            states += position_encodings(a)[: len(states)]
         return self._norm(f"{stack}_embedding_norm", states) if a.embedding_norm else states
 
     def attend(self, name: str, states: Floats, memory: Floats | None, *, is_causal: bool) -> tuple[Floats, Attention]:
@@ -136,13 +88,13 @@ class _Network:
         weights = np.exp(scores - scores.max(axis=2, keepdims=True))
         weights /= weights.sum(axis=2, keepdims=True)
         contexts = (weights @ values).transpose(1, 0, 2).reshape(len(states), -1)
-        update = self._linear(f"{name}.output", contexts)
+        update = linear(self._weights, f"{name}.output", contexts)
         return self._after(name, states, update), Attention(weights, queries, keys, values)
 
     def recur(self, name: str, states: Floats) -> Floats:
         """The SSRU's sublayer, see `model.network.ssru`."""
         inputs = self._before(name, states)
-        gates = _sigmoid(self._linear(f"{name}.forget", inputs))
+        gates = sigmoid(linear(self._weights, f"{name}.forget", inputs))
         added = (1 - gates) * (inputs @ self._weights[f"{name}.input.weight"].as_floats().T)
         outputs = np.empty_like(added)
         state: Floats = np.zeros(added.shape[1], np.float32)
@@ -154,27 +106,12 @@ class _Network:
     def feed_forward(self, layer: str, states: Floats) -> Floats:
         """The feed-forward sublayer of a layer."""
         name = f"{layer}.feed_forward"
-        hidden = _ACTIVATIONS[self._a.activation](self._linear(f"{name}.inner", self._before(name, states)))
-        return self._after(name, states, self._linear(f"{name}.outer", hidden))
+        hidden = _ACTIVATIONS[self._a.activation](linear(self._weights, f"{name}.inner", self._before(name, states)))
+        return self._after(name, states, linear(self._weights, f"{name}.outer", hidden))
 
     def final(self, stack: str, states: Floats) -> Floats:
         """A stack's result."""
         return self._norm(f"{stack}_norm", states) if self._a.final_norm else states
-
-    def log_probs(self, states: Floats) -> Floats:
-        """[T, d_model] -> [T, V]"""
-        matrix = self._weights[OUTPUT_PROJECTION]
-        logits = np.empty((len(states), len(matrix.values)), np.float32)
-        for begin in range(0, len(matrix.values), _ROWS):
-            part = slice(begin, begin + _ROWS)
-            logits[:, part] = states @ matrix.values[part].astype(np.float32).T
-        if matrix.scales is not None:
-            logits *= matrix.scales
-        if self._a.output_bias:
-            logits += self._weights[OUTPUT_BIAS].as_floats()
-        logits -= logits.max(axis=1, keepdims=True)
-        logits -= np.log(np.exp(logits).sum(axis=1, keepdims=True))
-        return logits
 
     def _before(self, name: str, states: Floats) -> Floats:
         return self._norm(f"{name}_residual.norm", states) if self._a.normalization == "pre" else states
@@ -190,19 +127,10 @@ class _Network:
         normalized: Floats = centred / np.sqrt(variance + np.float32(self._a.norm_epsilon))
         return normalized * scale + shift
 
-    def _linear(self, name: str, inputs: Floats) -> Floats:
-        weight, bias = self._weights[f"{name}.weight"].as_floats(), self._weights[f"{name}.bias"].as_floats()
-        return inputs @ weight.T + bias
-
     def _heads(self, name: str, inputs: Floats) -> Floats:
         """[positions, d_model] -> [num_heads, positions, width]"""
-        projected = self._linear(name, inputs)
+        projected = linear(self._weights, name, inputs)
         return projected.reshape(len(inputs), self._a.num_heads, -1).transpose(1, 0, 2)
-
-
-def _sigmoid(x: Floats) -> Floats:
-    result: Floats = np.float32(0.5) * (1 + np.tanh(x / 2))  # overflows nowhere
-    return result
 
 
 def _gelu(x: Floats) -> Floats:
@@ -227,8 +155,8 @@ def _gelu_tanh(x: Floats) -> Floats:
 
 _ACTIVATIONS: Mapping[Activation, Callable[[Floats], Floats]] = {
     "relu": lambda x: np.maximum(x, 0),
-    "swish": lambda x: x * _sigmoid(x),
+    "swish": lambda x: x * sigmoid(x),
     "gelu": _gelu,
     "gelu-tanh": _gelu_tanh,
-    "gelu-sigmoid": lambda x: x * _sigmoid(np.float32(1.702) * x),
+    "gelu-sigmoid": lambda x: x * sigmoid(np.float32(1.702) * x),
 }
