@@ -22,6 +22,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dragoman.model.decoding.decoders.native.processors import (
+    PLAIN,
+    PROCESSOR_VARIABLE,
+    Variant,
+    best_variant,
+    family,
+    usable_variants,
+    variants_of_family,
+)
+from dragoman.model.errors import InvalidInputError
+
 FOLDER_VARIABLE = "DRAGOMAN_KERNELS"
 """The environment variable that names the folder of compiled kernels."""
 
@@ -32,6 +43,9 @@ NO_COMPILER = "there is no C++ compiler: install g++ (apt-get install g++) or cl
 
 COMPILE_SECONDS = 600
 """A compilation that takes longer is killed."""
+
+_UNKNOWN_FLAG = ("unrecognized command-line option", "unknown argument", "invalid feature modifier")
+"""What GCC and Clang say about a flag that they do not know."""
 
 _SCRATCH = "compiling-"
 """Prefix of the folders in which libraries are compiled."""
@@ -51,6 +65,14 @@ logger = logging.getLogger(__name__)
 
 class CompilerError(RuntimeError):
     """A compiler that failed or took too long. Its message is one line."""
+
+
+class FlagError(CompilerError):
+    """A compiler that is too old for a variant's flags."""
+
+
+class ProcessorError(RuntimeError):
+    """A library with instructions that the processor lacks, whatever the system lists."""
 
 
 class UnwritableError(OSError):
@@ -78,38 +100,34 @@ class Kernels:
 DECODING = Kernels("kernels", Path(__file__).parent / "kernels", "translating", "takes three to ten times as long")
 
 
-@dataclass(frozen=True, slots=True)
-class Variant:
-    """One kind of processor. features: Linux's names of the instructions that it must have; flags: the compiler's."""
-
-    name: str
-    features: frozenset[str]
-    flags: tuple[str, ...]
-
-
-VARIANTS = (
-    Variant(
-        "avx512-vnni",
-        frozenset({"avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512_vnni", "fma"}),
-        ("-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mavx512vnni", "-mfma", "-mprefer-vector-width=512"),
-    ),
-    Variant("avx2", frozenset({"avx2", "fma"}), ("-mavx2", "-mfma")),
-    Variant("plain", frozenset(), ()),
-)
-"""Best first; the last one runs on any processor."""
-
-
 FAILURES = (OSError, RuntimeError, ValueError)
 """The errors of compiling."""
 
 
 def find_and_open(kernels: Kernels, signatures: Signatures, structures: Structures) -> Any:
-    """The library, compiled if necessary; None, with a warning in the log, if that is impossible.
+    """The library of the best variant that compiler and processor can do, compiled if necessary; None, with a warning
+    in the log, if there is none. Raises InvalidInputError if the one that is asked for by name cannot be run.
 
     If libraries of a folder cannot be loaded, for instance from a noexec mount, the private folder is used.
     """
+    variants = usable_variants()
+    for variant in variants:
+        try:
+            library = _find_and_open(variant, kernels, signatures, structures)
+        except (FlagError, ProcessorError) as error:
+            if os.environ.get(PROCESSOR_VARIABLE):
+                raise InvalidInputError(f"${PROCESSOR_VARIABLE} is {variant.name}, but {error}") from error
+            logger.info("the kernels for %s are not used: %s", variant.name, error)
+            continue
+        if library and variant == PLAIN and family() == "x86_64" and not os.environ.get(PROCESSOR_VARIABLE):
+            logger.warning("this processor has no AVX2: %s takes about twice as long as with it", kernels.purpose)
+        return library
+    return None
+
+
+def _find_and_open(variant: Variant, kernels: Kernels, signatures: Signatures, structures: Structures) -> Any:
     unusable: list[Path] = []
-    while (path := find_library(kernels, unusable=unusable)) is not None:
+    while (path := find_library(kernels, variant, unusable=unusable)) is not None:
         try:
             return open_library(path, signatures, structures)
         except (OSError, AttributeError) as error:
@@ -122,9 +140,12 @@ def open_library(path: Path, signatures: Signatures, structures: Structures) -> 
     """structures: in the order of the library's `dragoman_sizes`.
 
     Raises OSError or AttributeError if the file is no library with these functions, or if its structures have other
-    sizes: it would read and write memory that is not its own.
+    sizes: it would read and write memory that is not its own; ProcessorError before the processor meets an instruction
+    that it lacks.
     """
     library = ctypes.CDLL(str(path))
+    if library.dragoman_lacks_instructions():
+        raise ProcessorError("the processor lacks some of its instructions")
     for name, (result, arguments) in signatures.items():
         function = getattr(library, f"dragoman_{name}")
         function.restype, function.argtypes = result, arguments
@@ -136,14 +157,14 @@ def open_library(path: Path, signatures: Signatures, structures: Structures) -> 
     return library
 
 
-def find_library(kernels: Kernels, *, unusable: Collection[Path] = ()) -> Path | None:
-    """The compiled kernels for this processor, compiled now if necessary; None, with a warning in the log, if there is
-    no compiler or it fails.
+def find_library(kernels: Kernels, variant: Variant | None = None, *, unusable: Collection[Path] = ()) -> Path | None:
+    """The compiled kernels of a variant, or the best one for this processor, compiled now if necessary; None, with a
+    warning in the log, if there is no compiler or it fails. Raises FlagError for one that is too old.
 
     unusable: folders to skip. Kernels lie in `kernel_folder`, or if that is not writable in `private_folder`.
     """
+    variant = variant or best_variant()
     try:
-        variant = best_variant()
         name = library_name(variant, kernels)
         folders = [folder for folder in _folders() if folder not in unusable]
         for folder in folders:
@@ -156,6 +177,8 @@ def find_library(kernels: Kernels, *, unusable: Collection[Path] = ()) -> Path |
         if folders:
             return _compile_into_first(variant, compiler, folders, kernels)
         logger.warning("no folder is left for compiled kernels; name one for programs in $%s", FOLDER_VARIABLE)
+    except FlagError:
+        raise
     except FAILURES as error:
         logger.warning(
             "the kernels are not compiled: %s with torch alone, which %s: %s",
@@ -186,22 +209,6 @@ def _folders() -> list[Path]:
         return [kernel_folder(), private_folder()]
     except RuntimeError:
         return [private_folder()]
-
-
-def best_variant() -> Variant:
-    """The first that this processor can run."""
-    return next(variant for variant in VARIANTS if variant.features <= processor_features())
-
-
-def processor_features() -> frozenset[str]:
-    """The instruction sets of this processor, as Linux lists them; empty on other systems."""
-    try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("flags"):
-                return frozenset(line.partition(":")[2].split())
-    except OSError:
-        pass
-    return frozenset()
 
 
 def kernel_folder() -> Path:
@@ -284,7 +291,9 @@ def _compile(variant: Variant, compiler: list[str], kernels: Kernels, output: Pa
     except subprocess.CalledProcessError as error:
         if os.strerror(errno.ENOSPC) in error.stderr:
             raise UnwritableError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(output.parent.parent)) from error
-        raise CompilerError(_first_error(error.stderr, f"{compiler[0]} ended with {error.returncode}")) from error
+        reason = _first_error(error.stderr, f"{compiler[0]} ended with {error.returncode}")
+        is_too_old = any(words in reason for words in _UNKNOWN_FLAG) and any(flag in reason for flag in variant.flags)
+        raise (FlagError if is_too_old else CompilerError)(reason) from error
     except subprocess.TimeoutExpired as error:
         raise CompilerError(f"{compiler[0]} took longer than {COMPILE_SECONDS} seconds") from error
 
@@ -347,21 +356,26 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--all", action="store_true", help="for every kind of processor of this machine's family")
     is_for_all = parser.parse_args(arguments).all
-    is_x86 = platform.machine() in ("x86_64", "AMD64")
-    of_family = [variant for variant in VARIANTS if is_x86 or not variant.features]
     try:
+        variants = variants_of_family() if is_for_all else usable_variants()
         # A folder that was named must be the one: an image takes its kernels from there.
         folders = [kernel_folder()] if os.environ.get(FOLDER_VARIABLE) else _folders()
         compiler = find_compiler()
-        for variant in of_family if is_for_all else [best_variant()]:
+        for variant in variants:
             name = library_name(variant, DECODING)
             library = next((folder / name for folder in folders if is_whole(folder / name)), None)
             if library is None:
                 if compiler is None:
                     raise OSError(NO_COMPILER)
-                library = _compile_into_first(variant, compiler, folders, DECODING)
+                try:
+                    library = _compile_into_first(variant, compiler, folders, DECODING)
+                except FlagError as error:
+                    print(f"not for {variant.name}: {error}", file=sys.stderr)
+                    continue
             print(library)
-    except FAILURES as error:
+            if not is_for_all:
+                break
+    except (*FAILURES, InvalidInputError) as error:
         print(error, file=sys.stderr)
         return 1
     return 0

@@ -2,6 +2,7 @@
 // whether it got it.
 #include "attention.h"
 #include "elementwise.h"
+#include "processor.h"
 
 using namespace dragoman;
 
@@ -21,6 +22,9 @@ template <class Work> int with_memory(Work work) {
 extern "C" {
 
 int dragoman_lanes() { return LANES; }
+
+// To be asked before anything else is called.
+int dragoman_lacks_instructions() { return lacks_instructions(); }
 
 // The sizes of the structures that library.py mirrors.
 int dragoman_sizes(int64_t* sizes) {

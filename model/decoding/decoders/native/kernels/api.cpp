@@ -2,6 +2,7 @@
 // message for the thread that called.
 
 #include "decoder.h"
+#include "processor.h"
 
 using namespace dragoman;
 
@@ -32,6 +33,9 @@ template <class Work> int guarded(Work work) {
 extern "C" {
 
 const char* dragoman_message() { return message.c_str(); }
+
+// To be asked before anything else is called.
+int dragoman_lacks_instructions() { return lacks_instructions(); }
 
 // The sizes of the structures that library.py mirrors, in its order.
 int dragoman_sizes(int64_t* sizes) {

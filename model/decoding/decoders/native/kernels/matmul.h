@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "buffer.h"
-#include "vector.h"
+#include "products.h"
 
 namespace dragoman {
 
@@ -146,7 +146,7 @@ struct Int8 {
         return scale;
     }
 
-    using Input = uint8_t;
+    using Input = InputByte;
     using Cached = Bfloat16;
 
     class Inputs {
@@ -156,25 +156,25 @@ struct Int8 {
         // Quantizes rows [num_rows, num_inputs]; num_inputs is a multiple of LANES.
         void prepare(const float* values, int num_rows, int num_inputs) {
             stride = num_inputs;
-            uint8_t* quantized = quantized_.reserve(static_cast<size_t>(num_rows) * num_inputs);
+            InputByte* quantized = quantized_.reserve(static_cast<size_t>(num_rows) * num_inputs);
             float* scales = scales_.reserve(num_rows);
             for (int row = 0; row < num_rows; ++row, values += num_inputs, quantized += num_inputs)
                 scales[row] = quantize(values, num_inputs, quantized);
         }
-        const uint8_t* row(int index) const { return quantized_.data() + static_cast<size_t>(index) * stride; }
+        const InputByte* row(int index) const { return quantized_.data() + static_cast<size_t>(index) * stride; }
         float scale(int index) const { return scales_.data()[index]; }
 
     private:
-        Buffer<uint8_t> quantized_;  // q + 128: the processor multiplies unsigned inputs with signed weights
+        Buffer<InputByte> quantized_;
         Buffer<float> scales_;
 
-        static float quantize(const float* values, int count, uint8_t* quantized) {
+        static float quantize(const float* values, int count, InputByte* quantized) {
             Vec largest = Vec{};
             for (int i = 0; i < count; i += LANES) largest = maximum(largest, absolute(load(values + i)));
             const float limit = greatest(largest);
             const float inverse = limit > 0 ? 127.0f / limit : 0.0f;
             for (int i = 0; i < count; i += LANES) {
-                const Vec rounded = fma(load(values + i), splat(inverse), splat(ROUNDER + 128.0f));
+                const Vec rounded = fma(load(values + i), splat(inverse), splat(ROUNDER + ZERO));
                 const ByteVec bytes = low_bytes((IntVec)rounded);
                 std::memcpy(quantized + i, &bytes, sizeof bytes);
             }
@@ -202,8 +202,8 @@ struct Int8 {
         // The same of weights that are quantized already: scale · row.
         void set_row(int output, const int8_t* row, float scale, float bias) {
             int8_t* to = weights_.data() + place(output, 0);
-            const int stride = panel_vectors(output / PANEL) * LANES * 4;
-            for (int i = 0; i < num_inputs; i += 4, to += stride) std::memcpy(to, row + i, 4);
+            const int stride = panel_vectors(output / PANEL) * LANES * GROUP;
+            for (int i = 0; i < num_inputs; i += GROUP, to += stride) std::memcpy(to, row + i, GROUP);
             outline_row(output, row, scale, bias);
         }
         // What a matrix has of an output besides its weights.
@@ -212,7 +212,7 @@ struct Int8 {
             for (int i = 0; i < num_inputs; ++i) total += row[i];
             scales_.data()[output] = scale;
             bias_.data()[output] = bias;
-            offsets_.data()[output] = -128 * total;
+            offsets_.data()[output] = -ZERO * total;
         }
 
         // Becomes the outputs `ids` of another matrix, whose rows lie one after the other in `rows` as well.
@@ -221,16 +221,17 @@ struct Int8 {
             const auto row = [&](int output) { return rows + static_cast<size_t>(ids[output]) * num_inputs; };
             for (int first = 0; first < num_outputs; first += LANES) {
                 const int count = std::min(LANES, num_outputs - first);
-                const int stride = panel_vectors(first / PANEL) * LANES * 4;
+                const int stride = panel_vectors(first / PANEL) * LANES * GROUP;
                 int8_t* to = weights_.data() + place(first, 0);
-                for (int i = 0; i < num_whole; i += 4 * LANES) {  // a square of four inputs each
+                for (int i = 0; i < num_whole; i += 4 * LANES) {  // squares of four inputs each
                     Vec square[LANES];
                     for (int r = 0; r < LANES; ++r) square[r] = r < count ? load_as<Vec>(row(first + r) + i) : Vec{};
-                    transpose(square);
-                    for (int k = 0; k < LANES; ++k, to += stride) std::memcpy(to, &square[k], sizeof(Vec));
+                    gather_groups(square);
+                    for (int k = 0; k < LANES; k += GROUP / 4, to += stride)
+                        std::memcpy(to, &square[k], GROUP / 4 * sizeof(Vec));
                 }
-                for (int i = num_whole; i < num_inputs; i += 4, to += stride)
-                    for (int r = 0; r < count; ++r) std::memcpy(to + 4 * r, row(first + r) + i, 4);
+                for (int i = num_whole; i < num_inputs; i += GROUP, to += stride)
+                    for (int r = 0; r < count; ++r) std::memcpy(to + GROUP * r, row(first + r) + i, GROUP);
             }
             for (int output = 0; output < num_outputs; ++output) {
                 scales_.data()[output] = from.scales_.data()[ids[output]];
@@ -253,16 +254,17 @@ struct Int8 {
         }
 
     private:
-        Buffer<int8_t> weights_;  // [panel][num_inputs / 4][output in the panel][4]
+        Buffer<int8_t> weights_;  // [panel][num_inputs / GROUP][output in the panel][GROUP]
         Buffer<float> scales_, bias_;
         std::vector<int8_t> quantized_;  // scratch of set_row
-        Buffer<int32_t> offsets_;  // -128 · the sum of each output's weights, which undoes the inputs' + 128
+        Buffer<int32_t> offsets_;  // -ZERO · the sum of each output's weights, which undoes the inputs' + ZERO
 
         static int rounded_up(int outputs) { return (outputs + LANES - 1) / LANES * LANES; }
         size_t place(int output, int input) const {
             const int panel = output / PANEL;
             return static_cast<size_t>(panel) * PANEL * num_inputs +
-                   static_cast<size_t>(input / 4) * panel_vectors(panel) * LANES * 4 + output % PANEL * 4 + input % 4;
+                   static_cast<size_t>(input / GROUP) * panel_vectors(panel) * LANES * GROUP + output % PANEL * GROUP +
+                   input % GROUP;
         }
 
         template <int VECTORS>
@@ -279,27 +281,9 @@ struct Int8 {
 
         template <int ROWS, int VECTORS>
         __attribute__((noinline)) void run(const Inputs& inputs, int first, int panel, Tile& tile) const {
-            const uint8_t* rows = inputs.row(first);
-            const int stride = inputs.stride;
-            const int8_t* weights = weights_.data() + static_cast<size_t>(panel) * PANEL * num_inputs;
             IntVec sums[ROWS][VECTORS];
-#pragma GCC unroll 6
-            for (int r = 0; r < ROWS; ++r)
-#pragma GCC unroll 4
-                for (int v = 0; v < VECTORS; ++v) sums[r][v] = IntVec{};
-            for (int i = 0; i < num_inputs; i += 4, weights += VECTORS * LANES * 4) {
-                IntVec columns[VECTORS];
-#pragma GCC unroll 4
-                for (int v = 0; v < VECTORS; ++v) std::memcpy(&columns[v], weights + v * LANES * 4, sizeof(IntVec));
-#pragma GCC unroll 6
-                for (int r = 0; r < ROWS; ++r) {
-                    int32_t four;
-                    std::memcpy(&four, rows + static_cast<size_t>(r) * stride + i, sizeof four);
-                    const IntVec input = splat(four);
-#pragma GCC unroll 4
-                    for (int v = 0; v < VECTORS; ++v) sums[r][v] = add_products(sums[r][v], input, columns[v]);
-                }
-            }
+            sum_products<ROWS, VECTORS>(inputs.row(first), inputs.stride,
+                                        weights_.data() + static_cast<size_t>(panel) * PANEL * num_inputs, num_inputs, sums);
 #pragma GCC unroll 4
             for (int v = 0; v < VECTORS; ++v) {
                 const int output = panel * PANEL + v * LANES;

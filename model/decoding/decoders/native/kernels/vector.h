@@ -13,6 +13,8 @@
 
 #if defined(__SSE2__)
 #include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
 #endif
 
 namespace dragoman {
@@ -27,6 +29,12 @@ constexpr int LANES = 8, NUM_REGISTERS = 16;
 constexpr int LANES = 4, NUM_REGISTERS = 16;
 #else
 constexpr int LANES = 4, NUM_REGISTERS = 32;
+#endif
+#if defined(__ARM_FEATURE_MATMUL_INT8)
+#define DRAGOMAN_I8MM
+constexpr int WIDTH_STEP = 8;  // widths are multiples of it
+#else
+constexpr int WIDTH_STEP = LANES;
 #endif
 constexpr float INFINITE = std::numeric_limits<float>::infinity();
 
@@ -43,7 +51,6 @@ typedef uint8_t ByteVec __attribute__((vector_size(LANES)));
 //   maximum: the greater one; b if one of them is no number
 //   lanes_where: a bit for every lane that is true (all ones), the first lane's lowest
 //   low_bytes, low_halves: of every lane; widen: the way back
-//   sum_pairs: of every lane's two products
 #if defined(DRAGOMAN_AVX512)
 
 inline Vec fma(Vec a, Vec b, Vec c) { return (Vec)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c); }
@@ -63,7 +70,29 @@ inline ByteVec low_bytes(IntVec x) { return __builtin_convertvector(x, ByteVec);
 inline HalfVec low_halves(IntVec x) { return __builtin_convertvector(x, HalfVec); }
 inline IntVec widen(SignedByteVec x) { return (IntVec)_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i*)&x)); }
 inline IntVec widen(HalfVec x) { return (IntVec)_mm256_cvtepu16_epi32((__m128i)x); }
-inline IntVec sum_pairs(PairVec a, PairVec b) { return (IntVec)_mm256_madd_epi16((__m256i)a, (__m256i)b); }
+
+#elif defined(__aarch64__)
+
+inline Vec fma(Vec a, Vec b, Vec c) { return (Vec)vfmaq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b); }
+inline Vec maximum(Vec a, Vec b) { return a > b ? a : b; }
+inline uint32_t lanes_where(IntVec is_true) {
+    const uint32x4_t bits = {1, 2, 4, 8};
+    return vaddvq_u32(vandq_u32((uint32x4_t)is_true, bits));
+}
+inline HalfVec low_halves(IntVec x) { return (HalfVec)vmovn_u32((uint32x4_t)x); }
+inline ByteVec low_bytes(IntVec x) {
+    const uint16x4_t halves = (uint16x4_t)low_halves(x);
+    const uint8x8_t twice = vmovn_u16(vcombine_u16(halves, halves));
+    ByteVec bytes;
+    std::memcpy(&bytes, &twice, sizeof bytes);
+    return bytes;
+}
+inline IntVec widen(SignedByteVec x) {
+    int32_t four;
+    std::memcpy(&four, &x, sizeof four);
+    return (IntVec)vmovl_s16(vget_low_s16(vmovl_s8(vreinterpret_s8_s32(vdup_n_s32(four)))));
+}
+inline IntVec widen(HalfVec x) { return (IntVec)vmovl_u16((uint16x4_t)x); }
 
 #else
 
@@ -78,27 +107,8 @@ inline ByteVec low_bytes(IntVec x) { return __builtin_convertvector(x, ByteVec);
 inline HalfVec low_halves(IntVec x) { return __builtin_convertvector(x, HalfVec); }
 inline IntVec widen(SignedByteVec x) { return __builtin_convertvector(x, IntVec); }
 inline IntVec widen(HalfVec x) { return __builtin_convertvector(x, IntVec); }
-inline IntVec sum_pairs(PairVec a, PairVec b) {
-#if defined(__SSE2__)
-    return (IntVec)_mm_madd_epi16((__m128i)a, (__m128i)b);
-#else
-    const IntVec x = (IntVec)a, y = (IntVec)b;
-    return (x << 16 >> 16) * (y << 16 >> 16) + (x >> 16) * (y >> 16);
-#endif
-}
 
 #endif
-
-// sums + the four products of each lane's bytes, those of a without a sign.
-inline IntVec add_products(IntVec sums, IntVec a, IntVec b) {
-#if defined(DRAGOMAN_AVX512)
-    return (IntVec)_mm512_dpbusd_epi32((__m512i)sums, (__m512i)a, (__m512i)b);
-#else  // the bytes of even and of odd places
-    const UnsignedPairVec bytes = (UnsignedPairVec)a;
-    const PairVec even = (PairVec)((UnsignedPairVec)b << 8) >> 8, odd = (PairVec)b >> 8;
-    return sums + sum_pairs((PairVec)(bytes & 255), even) + sum_pairs((PairVec)(bytes >> 8), odd);
-#endif
-}
 
 template <class Vector> inline Vector load_as(const void* from) {
     Vector values;

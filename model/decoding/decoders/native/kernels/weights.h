@@ -35,12 +35,13 @@ struct Shape {
     int32_t eos_id, max_source_length;
     float layer_norm_epsilon;
 
-    // Widths are rounded up to whole vectors; what is added holds zeros throughout.
-    static int padded(int width) { return (width + LANES - 1) / LANES * LANES; }
-    int width() const { return padded(d_model); }
-    int hidden_width() const { return padded(d_ff); }
-    int key_width() const { return padded(d_key); }  // of one head
-    int value_width() const { return padded(d_value); }
+    // Lengths and widths are rounded up to whole vectors; what is added holds zeros throughout.
+    static int padded(int length) { return (length + LANES - 1) / LANES * LANES; }
+    static int padded_width(int width) { return (width + WIDTH_STEP - 1) / WIDTH_STEP * WIDTH_STEP; }
+    int width() const { return padded_width(d_model); }
+    int hidden_width() const { return padded_width(d_ff); }
+    int key_width() const { return padded_width(d_key); }  // of one head
+    int value_width() const { return padded_width(d_value); }
     int keys_width() const { return num_heads * key_width(); }  // of all heads
     int values_width() const { return num_heads * value_width(); }
     float embedding_factor() const { return scales_embeddings ? std::sqrt(static_cast<float>(d_model)) : 1.0f; }

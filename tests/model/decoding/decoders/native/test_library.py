@@ -2,18 +2,20 @@
 
 import logging
 import re
+import subprocess
+from collections.abc import Callable
 from ctypes import sizeof
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from dragoman.model.bundle import read_config
-from dragoman.model.decoding.decoders.native import build, decoder
+from dragoman.model.decoding.decoders.native import build, decoder, processors
 from dragoman.model.decoding.decoders.native.build import (
-    VARIANTS,
-    Variant,
+    ProcessorError,
     compile_library,
     find_compiler,
     kernel_folder,
@@ -21,8 +23,10 @@ from dragoman.model.decoding.decoders.native.build import (
     open_library,
 )
 from dragoman.model.decoding.decoders.native.library import SIGNATURES, STRUCTURES, Rows, load_library
+from dragoman.model.decoding.decoders.native.processors import VARIANTS, Variant, processor_features, variants_of_family
 from dragoman.model.decoding.decoders.torch_decoder import TorchDecoder
 from dragoman.model.decoding.loading import load_decoder
+from dragoman.model.errors import InvalidInputError
 from dragoman.translation.translator import Translator
 from tests.model.decoding.decoders.native.networks import (
     PRECISIONS,
@@ -142,8 +146,77 @@ def test_a_library_with_structures_of_another_size_is_done_without(
 # Kinds of processors
 
 
+@pytest.fixture
+def lacking(stand_in: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Makes the libraries of one variant say that the processor lacks their instructions, though Linux lists all."""
+    monkeypatch.setattr("platform.machine", lambda: "x86_64")
+    every = frozenset(feature for variant in VARIANTS for feature in variant.features)
+    monkeypatch.setattr(processors, "processor_features", lambda: every)
+    monkeypatch.setattr(build, "_compile", compile_for_any)
+    open_really = build.open_library
+
+    def lack(*names: str) -> None:
+        def open_(path: Path, *rest: Any) -> str:
+            name = next(variant.name for variant in VARIANTS if f"-x86_64-{variant.name}-" in path.name)
+            if name in names:
+                raise ProcessorError("the processor lacks some of its instructions")
+            open_really(path, *rest)
+            return name
+
+        monkeypatch.setattr(build, "open_library", open_)
+
+    return lack
+
+
+def compile_for_any(_: Variant, compiler: list[str], kernels: build.Kernels, output: Path) -> None:
+    subprocess.run([*compiler, "-shared", "-fPIC", str(kernels.folder / "api.cpp"), "-o", str(output)], check=True)
+
+
+@pytest.mark.parametrize(
+    ("lacks", "due"),
+    [
+        ((), "avx512-vnni"),
+        (("avx512-vnni",), "avx2-vnni"),
+        (("avx512-vnni", "avx2-vnni"), "avx2"),
+        (("avx512-vnni", "avx2-vnni", "avx2"), "plain"),
+    ],
+)
+def test_the_processor_has_the_last_word(
+    lacks: tuple[str, ...], due: str, lacking: Callable[..., None], caplog: pytest.LogCaptureFixture
+) -> None:
+    """An emulator hands on what its host's processor can do."""
+    lacking(*lacks)
+    caplog.clear()
+    assert load_anew() == due
+    warnings = [record.getMessage() for record in caplog.records if "about ten seconds" not in record.getMessage()]
+    slower = ["this processor has no AVX2: translating takes about twice as long as with it"]
+    assert warnings == (slower if due == "plain" else [])
+
+
+def test_a_variant_that_was_asked_for_by_name_is_the_one_or_none(
+    lacking: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lacking("avx2")
+    monkeypatch.setenv("DRAGOMAN_PROCESSOR", "plain")
+    assert load_anew() == "plain"
+    monkeypatch.setenv("DRAGOMAN_PROCESSOR", "avx2")
+    with pytest.raises(InvalidInputError, match="is avx2, but the processor lacks some of its instructions"):
+        load_anew()
+
+
+def test_a_library_says_whether_the_processor_can_run_it(stand_in: Path) -> None:
+    api = stand_in.parents[1] / "sources" / "api.cpp"
+    lacks = "dragoman_lacks_instructions() { return"
+    assert f"{lacks} 0;" in api.read_text()
+    api.write_text(api.read_text().replace(f"{lacks} 0;", f"{lacks} 1;"))
+    library = build.find_library(build.DECODING)
+    assert library is not None
+    with pytest.raises(ProcessorError, match="lacks some of its instructions"):
+        open_library(library, SIGNATURES, STRUCTURES)
+
+
 def can_run(variant: Variant) -> bool:
-    return variant.features <= build.processor_features()
+    return variant in variants_of_family() and variant.features <= processor_features()
 
 
 @pytest.mark.parametrize(
