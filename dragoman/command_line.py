@@ -217,9 +217,20 @@ def _guard_standard_streams() -> None:
             setattr(sys, name, guarded)
 
 
+def _let_threads_sleep() -> None:
+    """Make the threads of PyTorch's operations sleep while they wait for each other, unless the user decided otherwise.
+    By default they spin: beside other programs one that spins keeps the one that works from its processor. Measured
+    2026-11-29 on two processors with a load of 12: 38 s an update of training, 2.6 s with this.
+
+    OpenMP reads the variable when PyTorch is loaded.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+
 def main() -> None:
     """Run the command line. A DragomanError becomes one line on standard error and exit code 2."""
     _guard_standard_streams()
+    _let_threads_sleep()
     try:
         try:
             _app_for(sys.argv[1:])(prog_name="dragoman")

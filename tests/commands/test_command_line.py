@@ -1,5 +1,6 @@
 """The command line as a whole, and the public names."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import dragoman
+from dragoman.command_line import main
 from tests.commands.running import Run, assert_refused
 
 
@@ -15,6 +17,19 @@ def test_models_lists_what_is_shipped(run: Run) -> None:
     assert outcome.status == 0
     for bundle in sorted(Path("model/bundles").glob("*/config.json")):
         assert bundle.parent.name in outcome.output
+
+
+@pytest.mark.parametrize(("given", "policy"), [({}, "passive"), ({"OMP_WAIT_POLICY": "active"}, "active")])
+def test_threads_sleep_while_they_wait_unless_the_user_decided(
+    given: dict[str, str], policy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "environ", {**os.environ, "OMP_WAIT_POLICY": ""} | given)
+    if not given:
+        del os.environ["OMP_WAIT_POLICY"]
+    monkeypatch.setattr(sys, "argv", ["dragoman", "keys", "no such key"])
+    with pytest.raises(SystemExit):
+        main()
+    assert os.environ["OMP_WAIT_POLICY"] == policy
 
 
 def test_public_names_exist_and_unknown_ones_do_not() -> None:
