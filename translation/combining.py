@@ -73,7 +73,7 @@ def _partial_text(
 ) -> tuple[str, str]:
     done: list[Sequence[TokenHypothesis]] = []
     for found in finished:
-        if found is None or prepared.drafts[len(done)].changes:
+        if found is None or prepared.drafts[len(done)].is_provisional:
             break
         done.append(found)
     if len(done) == len(prepared.segments):
@@ -83,7 +83,7 @@ def _partial_text(
     partial = partials.get(len(done))
     if finished[len(done)] is not None:
         unstable = best_sentence_text(prepared.drafts[len(done)], finished[len(done)] or (), vocabulary)
-    elif partial is not None and prepared.drafts[len(done)].changes:
+    elif partial is not None and prepared.drafts[len(done)].is_provisional:
         text = _visible_text(partial.token_ids, vocabulary.target)
         unstable = prepared.drafts[len(done)].restore(text) or text
     elif partial is not None:

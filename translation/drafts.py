@@ -3,7 +3,7 @@ whose translation failed."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from dragoman.model.codec import NO_FRAME, Codec, Frame
 from dragoman.model.config import Direction
@@ -13,6 +13,9 @@ from dragoman.translation.markup.word_weights import Weights, sentence_weights
 from dragoman.translation.normalizing.notation import Localization
 from dragoman.translation.normalizing.wrapping import Wrapping
 from dragoman.translation.terms.matching import TermFinder, WantedTerm
+
+if TYPE_CHECKING:
+    from dragoman.translation.terms.placing import Placing
 
 
 class Change(Protocol):
@@ -28,6 +31,10 @@ class WeighedChange(Protocol):
     @property
     def needs_weights(self) -> bool:
         """Whether that is so this time."""
+
+    @property
+    def kept_words(self) -> tuple[str, ...]:
+        """The words that the translation must have as the model reads them."""
 
     def undo(self, target: str, weights: Weights | None = None) -> str | None:
         """See `Change`. weights: of the words of `target`, see `markup.word_weights`; None if unknown."""
@@ -46,6 +53,7 @@ class Draft:
              a part of.
     earlier: the hypotheses of these searches; the best of all is the translation.
     terms:   those that the translation should have.
+    placing: how far they are placed; None before the first search.
     """
 
     source: str
@@ -56,6 +64,12 @@ class Draft:
     search: int = 0
     earlier: tuple[TokenHypothesis, ...] = ()
     terms: tuple[WantedTerm, ...] = ()
+    placing: "Placing | None" = None
+
+    @property
+    def is_provisional(self) -> bool:
+        """Whether it may have to be translated in another way, though its translation is sound."""
+        return bool(self.changes or self.terms)
 
     @property
     def needs_weights(self) -> bool:

@@ -8,7 +8,6 @@ from dragoman.model.bundle import MeasuredCopying
 from dragoman.model.codec import Codec
 from dragoman.model.config import Direction
 from dragoman.model.decoding.request import UNNUMBERED, Request, TokenHypothesis
-from dragoman.model.decoding.search.automaton import Forms
 from dragoman.model.decoding.search_options import SearchOptions, refuse_attention
 from dragoman.model.errors import InvalidInputError, InvalidRequestError
 from dragoman.model.known_words import NO_KNOWN_WORDS, KnownWords
@@ -34,7 +33,7 @@ from dragoman.translation.protecting.spans import Span, merge_spans, remembered_
 from dragoman.translation.protecting.stand_ins import Replacement, measured_stand_ins, replace_hidden
 from dragoman.translation.sentences import split_sentences, split_to_fit
 from dragoman.translation.terms.matching import TermFinder
-from dragoman.translation.terms.pieces import GivenText, encode_terms, wide_enough
+from dragoman.translation.terms.pieces import GivenText, encode_terms
 
 DEFAULT_FLUENT_LENGTH = 24
 """Pieces of a source sentence up to which a bundle that says nothing of it loses no clause: of a model trained on
@@ -77,7 +76,7 @@ class Preparer:
         self._max_target_length = max_target_length
         self._has_attention = has_attention
         self._shortlist = shortlist
-        self._forbidden_ids = frozenset(vocabulary.forbidden_ids())
+        self.forbidden_ids = frozenset(vocabulary.forbidden_ids())
 
     def prepare(
         self,
@@ -97,6 +96,8 @@ class Preparer:
         hidden = hide(text, self._find_spans(text, direction.source) if protect else ())
         target_prefix = (*frame.target, *self._prefix_ids(options.target_prefix))
         suppressed_ids = tuple(map(self._suppressed_id, options.suppressed_pieces))
+        if terms is not None and options.sampling_temperature is not None:
+            raise InvalidInputError("terms need beam search: they do not go together with sampling_temperature")
         figures = find_localization(text, direction.source, direction.target) if localize_figures else None
         assembly = Assembly(options, direction, frame, target_prefix, suppressed_ids, terms, figures, normalize=protect)
         if split:
@@ -227,7 +228,6 @@ class Preparer:
         max_target_length = self._resolve_max_target_length(len(source_ids), options, prefix_ids)
         read = draft.text if draft.last is None else draft.source
         wanted = () if assembly.terms is None else assembly.terms.find(read)
-        terms: tuple[Forms, ...] = ()
         is_term = len(wanted) == 1 and wanted[0].alone and wanted[0].source == draft.source
         if is_term and prefix_ids == assembly.frame.target:  # the search, which must not choose, would add words
             draft = replace(draft, terms=wanted, changes=(GivenText(wanted[0].alone), *draft.changes))
@@ -236,11 +236,10 @@ class Preparer:
             # What a stand-in hides comes back by itself.
             shown = [term for term in wanted if term.source.lower() in draft.text.lower()]
             hidden = tuple(term for term in wanted if term not in shown)
-            judged, terms = encode_terms(shown, self._vocabulary.target, self._forbidden_ids, room)
-            wanted = (*judged, *hidden)
-            draft = replace(draft, terms=wanted)
-        if terms and options.sampling_temperature is None:
-            options = replace(options, beam_size=wide_enough(options.beam_size, len(terms)))
+            judged, forms = encode_terms(shown, self._vocabulary.target, self.forbidden_ids, room)
+            draft = replace(draft, terms=(*judged, *hidden))
+            if forms and self._has_attention:  # says where a term belongs that the translation lacks
+                options = replace(options, return_attention=True)
         allowed_ids = None if self._shortlist is None else self._shortlist.allowed_ids(source_ids, assembly.direction)
         if draft.needs_weights and self._has_attention:
             options = replace(options, return_attention=True)
@@ -252,7 +251,6 @@ class Preparer:
             prefix_ids,
             assembly.suppressed_ids,
             allowed_ids,
-            terms,
         )
         assembly.add_segment(request, draft)
 
@@ -261,7 +259,7 @@ class Preparer:
         replacements = {
             index: replacement
             for index, (draft, hypotheses) in enumerate(zip(prepared.drafts, found, strict=True))
-            if (draft.changes or not keeps_unchanged)
+            if (draft.is_provisional or not keeps_unchanged)
             and (replacement := self._retry(prepared, index, draft, hypotheses)) is not None
         }
         return replace_sentences(prepared, found, replacements) if replacements else None
@@ -278,7 +276,7 @@ class Preparer:
             prepared.options,
             prepared.direction,
             prepared.frame,
-            segment.prefix_ids,
+            segment.prefix_ids if draft.placing is None else draft.placing.first.prefix_ids,
             segment.suppressed_ids,
             prepared.terms,
             prepared.figures,
@@ -347,7 +345,7 @@ class Preparer:
         if not prefix:
             return ()
         prefix_ids = tuple(self._vocabulary.target.encode(prefix))
-        if not self._forbidden_ids.isdisjoint(prefix_ids):
+        if not self.forbidden_ids.isdisjoint(prefix_ids):
             raise InvalidRequestError(f'target_prefix "{prefix}" has a character that no translation can hold')
         return prefix_ids
 

@@ -29,6 +29,7 @@ from dragoman.translation.preparing import DEFAULT_FLUENT_LENGTH, Preparer
 from dragoman.translation.results import Translation
 from dragoman.translation.terms.glossary import Glossary
 from dragoman.translation.terms.matching import TermFinder
+from dragoman.translation.terms.placing import place_terms
 
 if TYPE_CHECKING:
     from dragoman.translation.scoring.scored import ScoredTranslation
@@ -221,6 +222,15 @@ class Translator:
         keeps_unchanged: whether a sentence that the model read as it was keeps its translation, because it was shown.
         """
         again = self._preparer.review(prepared, found, keeps_unchanged=keeps_unchanged)
+        if again is not None:
+            return again
+        again = place_terms(
+            prepared,
+            found,
+            self.vocabulary,
+            forbidden_ids=self._preparer.forbidden_ids,
+            check=self.engine.check,
+        )
         if again is not None:
             return again
         return search_again(

@@ -53,9 +53,9 @@ def search_again(
         return None
     replacements: dict[int, PreparedText] = {}
     for index, (draft, hypotheses) in enumerate(zip(prepared.drafts, found, strict=True)):
-        if draft.search >= max_retries or not hypotheses or (keeps_unchanged and not draft.changes):
+        if draft.search >= max_retries or not hypotheses or (keeps_unchanged and not draft.is_provisional):
             continue
-        segment = prepared.segments[index]
+        segment = prepared.segments[index] if draft.placing is None else draft.placing.open_request
         kinds = _kinds_of_best(prepared, index, hypotheses, vocabulary)
         if kinds is not None and not kinds - _expected(prepared.options):
             continue

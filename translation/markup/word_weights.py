@@ -28,11 +28,11 @@ def word_weights(translation: Translation) -> Weights | None:
         return None
     columns, source_words = _source_words(translation.source_pieces)
     source, target = translation.source.split(), best.text.split()
-    weights = _sum_by_word(best.attention, best.pieces, columns, source_words, (len(source), len(target)))
+    weights = sum_by_word(best.attention, best.pieces, columns, source_words, (len(source), len(target)))
     if weights is not None or not columns:
         return weights
     read, written = _words_of([translation.source_pieces[place] for place in columns]), _words_of(best.pieces)
-    weights = _sum_by_word(best.attention, best.pieces, columns, source_words, (len(read), len(written)))
+    weights = sum_by_word(best.attention, best.pieces, columns, source_words, (len(read), len(written)))
     if weights is None:
         return None
     moved = _shares(written, target).T @ weights @ _shares(read, source)
@@ -68,17 +68,19 @@ def sentence_weights(
     inner = frame.inner(len(source_pieces))
     columns = list(range(*inner.indices(len(source_pieces))))
     num_words = len(source.split()), len(target.split())
-    return _sum_by_word(attention, target_pieces, columns, word_indices(source_pieces[inner]), num_words)
+    return sum_by_word(attention, target_pieces, columns, word_indices(source_pieces[inner]), num_words)
 
 
-def _sum_by_word(
+def sum_by_word(
     attention: NDArray[np.float32],
     pieces: Sequence[str],
     columns: Sequence[int],
     source_words: Sequence[int],
     num_words: tuple[int, int],
 ) -> Weights | None:
-    """columns: the places of the source's own pieces; source_words: the word of each; num_words: of both texts."""
+    """The weights from those of pieces; None if the pieces have other numbers of words.
+
+    columns: the places of the source's own pieces; source_words: the word of each; num_words: of both texts."""
     target_words = np.array(word_indices(pieces))
     num_source, num_target = num_words
     if not columns or not pieces or source_words[-1] + 1 != num_source or target_words[-1] + 1 != num_target:

@@ -133,6 +133,11 @@ class Replacement:
         """Whether word weights say where something belongs."""
         return bool(self.elements)
 
+    @property
+    def kept_words(self) -> tuple[str, ...]:
+        """The words that the translation must have as the model reads them."""
+        return (*(word for _, word in self.words), *self.left, *self.doubtful, *self.surnames, *self.copied)
+
     def undo(self, target: str, weights: Weights | None = None) -> str | None:
         """A translation with the private characters; None if a stand-in is not there exactly once, or a figure that
         was left is not there as often as in the source."""

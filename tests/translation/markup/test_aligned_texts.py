@@ -120,6 +120,6 @@ def test_words_are_aligned_to_their_translations(translator: Translator, text: s
 
 def test_words_of_a_given_term_are_aligned(translator: Translator) -> None:
     glossary = Glossary((Entry({"en": ("dog",), "de": ("Vierbeiner",)}),))
-    texts = ["dog", "\U0001f600 dog"]
+    texts = ["\U0001f600 The dog sleeps.", "dog", "\U0001f600 dog"]
     for translation in translator.stream(texts, EN_DE, OPTIONS, terms=glossary):
         assert ("dog", "Vierbeiner") in [(source, target.strip(".")) for source, target in word_pairs(translation)]
