@@ -71,7 +71,17 @@ class CallTiming:
 
 
 class Allowance(Protocol):
-    """A caller's quotas, for work that goes on after its call."""
+    """A caller's quotas, for what is not one call of its transport: operations that go on after their call, and calls
+    that share a stream."""
+
+    def begin_call(self) -> None:
+        """Count another call of the caller; `end_call` must follow. Raises `server.access.quotas.QuotaError`."""
+
+    def end_call(self) -> None:
+        """End a call that `begin_call` counted."""
+
+    def require(self, num_characters: int) -> None:
+        """Count a call with characters. Raises `server.access.quotas.QuotaError` if it may not send them now."""
 
     def enter(self) -> None:
         """Count an operation that begins; `leave` must follow. Raises `server.access.quotas.QuotaError`."""
@@ -88,6 +98,9 @@ class Allowance(Protocol):
 
 
 class _Unlimited:
+    def begin_call(self) -> None: ...
+    def end_call(self) -> None: ...
+    def require(self, num_characters: int) -> None: ...
     def enter(self) -> None: ...
     def leave(self) -> None: ...
     def charge(self, num_characters: int, num_calls: int = 0) -> float:

@@ -278,6 +278,58 @@ class TranslateStreamResult(_message.Message):
     translation: Translation
     def __init__(self, id: _Optional[int] = ..., translation: _Optional[_Union[Translation, _Mapping]] = ...) -> None: ...
 
+class TranslateCallsRequest(_message.Message):
+    __slots__ = ("config", "calls", "cancelled_ids")
+    CONFIG_FIELD_NUMBER: _ClassVar[int]
+    CALLS_FIELD_NUMBER: _ClassVar[int]
+    CANCELLED_IDS_FIELD_NUMBER: _ClassVar[int]
+    config: TranslateStreamConfig
+    calls: _containers.RepeatedCompositeFieldContainer[TranslateCall]
+    cancelled_ids: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, config: _Optional[_Union[TranslateStreamConfig, _Mapping]] = ..., calls: _Optional[_Iterable[_Union[TranslateCall, _Mapping]]] = ..., cancelled_ids: _Optional[_Iterable[int]] = ...) -> None: ...
+
+class TranslateCall(_message.Message):
+    __slots__ = ("id", "text", "request_id", "timeout_milliseconds")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    TIMEOUT_MILLISECONDS_FIELD_NUMBER: _ClassVar[int]
+    id: int
+    text: str
+    request_id: str
+    timeout_milliseconds: int
+    def __init__(self, id: _Optional[int] = ..., text: _Optional[str] = ..., request_id: _Optional[str] = ..., timeout_milliseconds: _Optional[int] = ...) -> None: ...
+
+class TranslateCallsResponse(_message.Message):
+    __slots__ = ("server", "results")
+    SERVER_FIELD_NUMBER: _ClassVar[int]
+    RESULTS_FIELD_NUMBER: _ClassVar[int]
+    server: str
+    results: _containers.RepeatedCompositeFieldContainer[TranslateCallResult]
+    def __init__(self, server: _Optional[str] = ..., results: _Optional[_Iterable[_Union[TranslateCallResult, _Mapping]]] = ...) -> None: ...
+
+class TranslateCallResult(_message.Message):
+    __slots__ = ("id", "response", "error")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    RESPONSE_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    id: int
+    response: TranslateResponse
+    error: CallError
+    def __init__(self, id: _Optional[int] = ..., response: _Optional[_Union[TranslateResponse, _Mapping]] = ..., error: _Optional[_Union[CallError, _Mapping]] = ...) -> None: ...
+
+class CallError(_message.Message):
+    __slots__ = ("code", "message", "reason", "retry_milliseconds")
+    CODE_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    RETRY_MILLISECONDS_FIELD_NUMBER: _ClassVar[int]
+    code: int
+    message: str
+    reason: str
+    retry_milliseconds: int
+    def __init__(self, code: _Optional[int] = ..., message: _Optional[str] = ..., reason: _Optional[str] = ..., retry_milliseconds: _Optional[int] = ...) -> None: ...
+
 class TranslateLiveRequest(_message.Message):
     __slots__ = ("text", "source_language_code", "target_language_code", "model", "search_options", "return_options", "split_sentences", "priority", "text_format", "join_lines", "protect", "localize_figures", "terms", "glossary")
     TEXT_FIELD_NUMBER: _ClassVar[int]

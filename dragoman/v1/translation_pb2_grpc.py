@@ -70,6 +70,11 @@ class TranslationServiceStub:
                 request_serializer=dragoman_dot_v1_dot_translation__pb2.TranslateStreamRequest.SerializeToString,
                 response_deserializer=dragoman_dot_v1_dot_translation__pb2.TranslateStreamResponse.FromString,
                 _registered_method=True)
+        self.TranslateCalls = channel.stream_stream(
+                '/dragoman.v1.TranslationService/TranslateCalls',
+                request_serializer=dragoman_dot_v1_dot_translation__pb2.TranslateCallsRequest.SerializeToString,
+                response_deserializer=dragoman_dot_v1_dot_translation__pb2.TranslateCallsResponse.FromString,
+                _registered_method=True)
         self.TranslateLive = channel.unary_stream(
                 '/dragoman.v1.TranslationService/TranslateLive',
                 request_serializer=dragoman_dot_v1_dot_translation__pb2.TranslateLiveRequest.SerializeToString,
@@ -180,6 +185,17 @@ class TranslationServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def TranslateCalls(self, request_iterator, context):
+        """Carries calls of Translate with one text each and equal options over one stream. Each text is a call of its own, as if
+        it had come by Translate: it has its own name and line in the log, deadline, quota, error and place in the queue, and
+        may be cancelled alone. Only the messages are shared, which makes each call cheaper. Results come when they are ready,
+        in any order. A server that shuts down answers the calls that it has read and ends the stream with UNAVAILABLE: make
+        the calls without a result again, with Translate or in a new stream.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def TranslateLive(self, request, context):
         """Translates one plain text and shows its translation while the search goes on. The last response has the same
         translation as Translate, but for sentences that Translate searches again (`SearchOptions.max_retries`): what was shown
@@ -274,6 +290,11 @@ def add_TranslationServiceServicer_to_server(servicer, server):
                     servicer.TranslateStream,
                     request_deserializer=dragoman_dot_v1_dot_translation__pb2.TranslateStreamRequest.FromString,
                     response_serializer=dragoman_dot_v1_dot_translation__pb2.TranslateStreamResponse.SerializeToString,
+            ),
+            'TranslateCalls': grpc.stream_stream_rpc_method_handler(
+                    servicer.TranslateCalls,
+                    request_deserializer=dragoman_dot_v1_dot_translation__pb2.TranslateCallsRequest.FromString,
+                    response_serializer=dragoman_dot_v1_dot_translation__pb2.TranslateCallsResponse.SerializeToString,
             ),
             'TranslateLive': grpc.unary_stream_rpc_method_handler(
                     servicer.TranslateLive,
@@ -411,6 +432,33 @@ class TranslationService:
             '/dragoman.v1.TranslationService/TranslateStream',
             dragoman_dot_v1_dot_translation__pb2.TranslateStreamRequest.SerializeToString,
             dragoman_dot_v1_dot_translation__pb2.TranslateStreamResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def TranslateCalls(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/dragoman.v1.TranslationService/TranslateCalls',
+            dragoman_dot_v1_dot_translation__pb2.TranslateCallsRequest.SerializeToString,
+            dragoman_dot_v1_dot_translation__pb2.TranslateCallsResponse.FromString,
             options,
             channel_credentials,
             insecure,

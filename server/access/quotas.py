@@ -153,6 +153,18 @@ class CallerAllowance:
     def _name(self) -> str:
         return f"{self.client} operations"  # a token's name holds no space
 
+    def begin_call(self) -> None:
+        """See `Quotas.enter`."""
+        self.quotas.enter(self.client, self.token)
+
+    def end_call(self) -> None:
+        """See `Quotas.leave`."""
+        self.quotas.leave(self.client)
+
+    def require(self, num_characters: int) -> None:
+        """See `Quotas.require`."""
+        self.quotas.require(self.token, num_characters)
+
     def enter(self) -> None:
         """See `Quotas.enter`."""
         self.quotas.enter(self._name, self.token)

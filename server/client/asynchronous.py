@@ -23,6 +23,7 @@ from dragoman.server.client.connection import (
 from dragoman.server.client.descriptions import AsyncDescriptionCalls
 from dragoman.server.client.glossaries import AsyncGlossaryCalls
 from dragoman.server.client.queries import Query, Scoring, Search
+from dragoman.server.client.single_calls.asynchronous import SingleCalls
 from dragoman.server.client.stream_state import MAX_GROUP_LENGTH, MAX_GROUP_SIZE, STREAM_WINDOW, StreamState, pack
 from dragoman.translation.results import Translation
 from dragoman.translation.scoring.scored import ScoredTranslation
@@ -46,6 +47,7 @@ class AsyncClient(AsyncDescriptionCalls, AsyncGlossaryCalls):
         self._connection = Connection(address, timeout, token, tls)
         self._channel = self._connection.open_async_channel()
         self._stub: Any = translation_pb2_grpc.TranslationServiceStub(self._channel)
+        self._single_calls = SingleCalls(self._stub, self._connection, self._ask)
 
     async def __aenter__(self) -> Self:
         return self
@@ -55,6 +57,7 @@ class AsyncClient(AsyncDescriptionCalls, AsyncGlossaryCalls):
 
     async def close(self) -> None:
         """Close the connection and end its calls."""
+        await self._single_calls.close()
         await self._channel.close()
 
     async def translate(self, texts: str | Iterable[str], to: str, **search: Unpack[Search]) -> list[Translation]:
@@ -64,8 +67,11 @@ class AsyncClient(AsyncDescriptionCalls, AsyncGlossaryCalls):
     async def translate_each(
         self, texts: str | Iterable[str], to: str, **search: Unpack[Search]
     ) -> list[results.TranslationResult]:
-        """See `Client.translate_each`."""
-        return await self._ask(queries.translate(texts, to, search))
+        """See `Client.translate_each`. Cancelling one of several calls that share a stream cancels no other."""
+        given = queries.text_list(texts)
+        if len(given) == 1:
+            return [await self._single_calls.translate(given[0], to, search)]
+        return await self._ask(queries.translate(given, to, search))
 
     async def translate_stream(
         self,
@@ -129,10 +135,10 @@ class AsyncClient(AsyncDescriptionCalls, AsyncGlossaryCalls):
         """See `Client.detect_language`."""
         return await self._ask(queries.detect_language(texts, max_candidates))
 
-    async def _ask(self, query: Query[Answer]) -> Answer:
-        request_id = new_request_id()
+    async def _ask(self, query: Query[Answer], *, timeout: float | None = None, request_id: str = "") -> Answer:
+        request_id = request_id or new_request_id()
         try:
-            return query.read(await self._connection.call(self._stub, query, request_id))
+            return query.read(await self._connection.call(self._stub, query, request_id, timeout))
         except grpc.RpcError as error:
             raise explain(error, self._connection, request_id) from None
 
@@ -140,7 +146,9 @@ class AsyncClient(AsyncDescriptionCalls, AsyncGlossaryCalls):
         self, to: str, window: int, revisions: Mapping[str, str] | None, search: Mapping[str, Any]
     ) -> "AsyncStream":
         state = StreamState(window, Weights(revisions))
-        return AsyncStream(self._stub, self._connection, queries.stream_config(to, search), state)
+        return AsyncStream(
+            self._stub, self._connection, pb.TranslateStreamRequest(config=queries.stream_config(to, search)), state
+        )
 
 
 class AsyncStream:

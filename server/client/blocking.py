@@ -31,6 +31,7 @@ from dragoman.server.client.results import (
     require,
     require_all,
 )
+from dragoman.server.client.single_calls.blocking import SingleCalls
 from dragoman.server.client.stream_state import MAX_GROUP_LENGTH, MAX_GROUP_SIZE, STREAM_WINDOW, StreamState, pack
 from dragoman.translation.results import Translation
 from dragoman.translation.scoring.scored import ScoredTranslation
@@ -65,6 +66,7 @@ class Client(DescriptionCalls, GlossaryCalls):
         self._connection = Connection(address, timeout, token, tls)
         self._channel = self._connection.open_channel()
         self._stub: Any = translation_pb2_grpc.TranslationServiceStub(self._channel)
+        self._single_calls = SingleCalls(self._stub, self._connection, self._ask)
 
     def __enter__(self) -> Self:
         return self
@@ -84,8 +86,13 @@ class Client(DescriptionCalls, GlossaryCalls):
         return require_all(self.translate_each(texts, to, **search))
 
     def translate_each(self, texts: str | Iterable[str], to: str, **search: Unpack[Search]) -> list[TranslationResult]:
-        """`translate`, with a TextError for each text that cannot be translated."""
-        return self._ask(queries.translate(texts, to, search))
+        """`translate`, with a TextError for each text that cannot be translated. Calls of one text that run at the same
+        time on several threads, with equal options, share a stream, which makes them cheaper; each remains a call of
+        its own."""
+        given = queries.text_list(texts)
+        if len(given) == 1:
+            return [self._single_calls.translate(given[0], to, search)]
+        return self._ask(queries.translate(given, to, search))
 
     def translate_stream(
         self,
@@ -154,10 +161,10 @@ class Client(DescriptionCalls, GlossaryCalls):
         """The most likely languages of each text, at most `max_candidates`; none for a text without letters."""
         return self._ask(queries.detect_language(texts, max_candidates))
 
-    def _ask(self, query: Query[Answer]) -> Answer:
-        request_id = new_request_id()
+    def _ask(self, query: Query[Answer], *, timeout: float | None = None, request_id: str = "") -> Answer:
+        request_id = request_id or new_request_id()
         try:
-            return query.read(self._connection.call(self._stub, query, request_id))
+            return query.read(self._connection.call(self._stub, query, request_id, timeout))
         except grpc.RpcError as error:
             raise explain(error, self._connection, request_id) from None
 
@@ -165,7 +172,9 @@ class Client(DescriptionCalls, GlossaryCalls):
         self, to: str, window: int, revisions: Mapping[str, str] | None, search: Mapping[str, Any]
     ) -> "BlockingStream":
         state = StreamState(window, Weights(revisions))
-        return BlockingStream(self._stub, self._connection, queries.stream_config(to, search), state)
+        return BlockingStream(
+            self._stub, self._connection, pb.TranslateStreamRequest(config=queries.stream_config(to, search)), state
+        )
 
 
 _ENDED = None

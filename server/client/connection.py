@@ -119,10 +119,10 @@ class Connection:
         named = [] if server_name is None else [("grpc.ssl_target_name_override", server_name)]
         return [*CHANNEL_OPTIONS, *named]
 
-    def call(self, stub: Any, query: "Query[Any]", request_id: str) -> Any:
-        """Start the gRPC call of a query."""
+    def call(self, stub: Any, query: "Query[Any]", request_id: str, timeout: float | None = None) -> Any:
+        """Start the gRPC call of a query. timeout: seconds; by default the connection's."""
         method = getattr(stub, query.method)
-        return method(query.request, timeout=self.timeout, metadata=self.metadata(request_id))
+        return method(query.request, timeout=timeout or self.timeout, metadata=self.metadata(request_id))
 
     def metadata(self, request_id: str) -> tuple[tuple[str, str], ...]:
         """Metadata of a call."""
@@ -153,8 +153,8 @@ class ModelChangedError(ServerError):
     """The server's model was replaced during a stream."""
 
 
-def explain(error: Any, connection: Connection, request_id: str) -> DragomanError:
-    """The DragomanError of a gRPC error, with a message of one line."""
+def explain(error: Any, connection: Connection, request_id: str, reason: str | None = None) -> DragomanError:
+    """The DragomanError of a gRPC error, with a message of one line. reason: of its ErrorInfo, if it is known."""
     code: grpc.StatusCode = error.code()
     details = " ".join((error.details() or "").split())
     if code is grpc.StatusCode.INVALID_ARGUMENT:
@@ -169,7 +169,9 @@ def explain(error: Any, connection: Connection, request_id: str) -> DragomanErro
         grpc.StatusCode.UNAUTHENTICATED: f"the server at {address} does not know the caller: {details}",
     }
     message = messages.get(code, f"the server at {address} answered {code.name}: {details}")
-    return ServerError(message, code=code.name, request_id=request_id, reason=_reason_of(error))
+    return ServerError(
+        message, code=code.name, request_id=request_id, reason=_reason_of(error) if reason is None else reason
+    )
 
 
 def _reason_of(error: Any) -> str:

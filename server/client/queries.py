@@ -26,6 +26,7 @@ from dragoman.translation.terms.glossary import Glossary, forms_in
 from dragoman.v1 import translation_pb2 as pb
 
 Answer = TypeVar("Answer")
+Filled = TypeVar("Filled")
 
 PriorityName = Literal["interactive", "batch"]
 
@@ -108,9 +109,9 @@ class AsksLater(Protocol):
 def translate(texts: str | Iterable[str], to: str, search: Mapping[str, Any]) -> Query[list[TranslationResult]]:
     """The query of Translate. Raises InvalidRequestError for options, or InvalidInputError for a text, that cannot be
     encoded."""
-    sources = _text_list(texts)
+    sources = text_list(texts)
     request = pb.TranslateRequest(**_translating_fields(to, search))
-    _fill(lambda: request.texts.extend(sources))
+    fill(lambda: request.texts.extend(sources))
     return Query(
         "Translate",
         request,
@@ -120,15 +121,15 @@ def translate(texts: str | Iterable[str], to: str, search: Mapping[str, Any]) ->
     )
 
 
-def stream_config(to: str, search: Mapping[str, Any]) -> pb.TranslateStreamRequest:
-    """A stream's first message. Raises InvalidRequestError for options that cannot be encoded."""
-    return pb.TranslateStreamRequest(config=pb.TranslateStreamConfig(**_translating_fields(to, search)))
+def stream_config(to: str, search: Mapping[str, Any]) -> pb.TranslateStreamConfig:
+    """The options of a stream. Raises InvalidRequestError for options that cannot be encoded."""
+    return pb.TranslateStreamConfig(**_translating_fields(to, search))
 
 
 def translate_live(text: str, to: str, search: Mapping[str, Any]) -> Query[LiveTranslation]:
     """The query of TranslateLive. Raises InvalidInputError for a text that cannot be encoded."""
     request = pb.TranslateLiveRequest(**_translating_fields(to, search))
-    _fill(lambda: setattr(request, "text", text))
+    fill(lambda: setattr(request, "text", text))
     return Query("TranslateLive", request, lambda response: read_live(text, response))
 
 
@@ -139,7 +140,7 @@ def score(pairs: Iterable[tuple[str, str]], to: str, scoring: Mapping[str, Any])
     options = {name: rest.pop(name, None) for name in ("length_penalty", "length_normalization", "coverage_penalty")}
     fields = _fields(to, rest, pb.ScoringOptions, "scoring_options", options)
     request = pb.ScoreRequest(**fields)
-    _fill(lambda: request.pairs.extend(pb.TextPair(source=source, target=target) for source, target in given))
+    fill(lambda: request.pairs.extend(pb.TextPair(source=source, target=target) for source, target in given))
     return Query(
         "Score",
         request,
@@ -151,10 +152,10 @@ def score(pairs: Iterable[tuple[str, str]], to: str, scoring: Mapping[str, Any])
 
 def detect_language(texts: str | Iterable[str], max_candidates: int) -> Query[list[list[LanguageCandidate]]]:
     """The query of DetectLanguage. Raises InvalidInputError for a text that cannot be encoded."""
-    given = _text_list(texts)
+    given = text_list(texts)
     request = pb.DetectLanguageRequest()
-    _fill(lambda: setattr(request, "max_candidates", max_candidates))
-    _fill(lambda: request.texts.extend(given))
+    fill(lambda: setattr(request, "max_candidates", max_candidates))
+    fill(lambda: request.texts.extend(given))
     return Query("DetectLanguage", request, lambda response: read_detections(given, response))
 
 
@@ -170,7 +171,7 @@ def list_models(page_token: str) -> Query[tuple[list[ModelDescription], str]]:
 def get_model(name: str) -> Query[ModelDescription]:
     """The query of GetModel. Raises InvalidInputError for a name that cannot be encoded."""
     request = pb.GetModelRequest()
-    _fill(lambda: setattr(request, "name", name))
+    fill(lambda: setattr(request, "name", name))
     return Query("GetModel", request, lambda response: read_model(response.model))
 
 
@@ -184,15 +185,16 @@ def get_usage() -> Query[UsageDescription]:
     return Query("GetUsage", pb.GetUsageRequest(), read_usage)
 
 
-def _text_list(texts: str | Iterable[str]) -> list[str]:
+def text_list(texts: str | Iterable[str]) -> list[str]:
+    """The texts of a call, of which a single one need not be in a list."""
     return [texts] if isinstance(texts, str) else list(texts)
 
 
-def _fill(fill: Callable[[], None]) -> None:
+def fill(write: Callable[[], Filled]) -> Filled:
     """Fill a request. Raises InvalidInputError for a lone surrogate, which UTF-8 cannot encode, or a number out of
     range."""
     try:
-        fill()
+        return write()
     except ValueError as error:
         raise InvalidInputError(f"the request cannot be encoded: {error}") from error
 

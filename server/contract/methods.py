@@ -22,6 +22,7 @@ from dragoman.server.contract.requests import read_order, read_score_order
 from dragoman.server.contract.streaming import write_started
 from dragoman.server.scheduling.worker import TextFailure
 from dragoman.server.translating.explaining import Explaining
+from dragoman.server.translating.orders import TranslationOrder
 from dragoman.server.translating.translating import Translating
 from dragoman.translation.terms.reading import write_table
 from dragoman.v1 import translation_pb2 as pb
@@ -40,7 +41,8 @@ FEATURES = ("html", "language-detection", "terms")
 
 
 class Methods:
-    """The methods that translation.proto describes, except TranslateStream, which is `contract.streaming`'s.
+    """The methods that translation.proto describes, except TranslateStream and TranslateCalls, which are
+    `contract.streaming`'s and `contract.calls`'.
 
     They raise the errors of `Translating`, and TooLargeError for an answer that a message cannot hold.
     """
@@ -55,8 +57,14 @@ class Methods:
 
     async def translate(self, request: pb.TranslateRequest, call: CallContext) -> pb.TranslateResponse:
         """Translate a batch."""
-        with self.translating.open(read_order(request)) as session:
-            outcomes = await session.translate(request.texts, call)
+        return await self.translate_texts(read_order(request), request.texts, call)
+
+    async def translate_texts(
+        self, order: TranslationOrder, texts: Sequence[str], call: CallContext
+    ) -> pb.TranslateResponse:
+        """Translate the texts of a call, whose order is read."""
+        with self.translating.open(order) as session:
+            outcomes = await session.translate(texts, call)
             model, revision = session.model
             response = pb.TranslateResponse(
                 translations=await write_outcomes(outcomes, session.order.wanted, names_models=not model),

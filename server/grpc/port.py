@@ -38,7 +38,7 @@ class GrpcPort:
         refuse_unusable_address(config.server.listen)
         self._config = config
         self._methods = methods
-        self._service = TranslationService(methods)
+        self._service = TranslationService(methods, monitor)
         self._health = ServingHealth()
         self._google: GoogleFacade | None = None
         self._credentials = make_credentials(config.tls, monitor.certificate_loaded)
@@ -72,8 +72,9 @@ class GrpcPort:
         await self._health.report(works)
 
     async def shut_down(self) -> None:
-        """Report NOT_SERVING from now on."""
+        """Report NOT_SERVING from now on, and end the streams of single calls."""
         await self._health.shut_down()
+        self._service.shut_down()
 
     async def stop(self, drain_seconds: float) -> None:
         """Refuse new calls, and end the running ones after drain_seconds; may be called again with less."""

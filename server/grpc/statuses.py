@@ -12,10 +12,9 @@ from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-unty
 from grpc_status import rpc_status
 
 from dragoman.model.errors import DragomanError
-from dragoman.server.access.quotas import ExhaustedError, QuotaError
+from dragoman.server.access.quotas import QuotaError
 from dragoman.server.grpc.call_metadata import REQUEST_ID, RETRY_HINT, current_call
-from dragoman.server.translating.faults import UNFORESEEN, Fault, TooLargeError, fault_of, shorten
-from dragoman.server.translating.glossaries import GlossariesFullError
+from dragoman.server.translating.faults import UNFORESEEN, Fault, fault_of, retry_milliseconds, shorten
 
 DOMAIN = "dragoman"
 """Domain of every ErrorInfo."""
@@ -68,10 +67,9 @@ def _trailing_metadata(code: grpc.StatusCode, fault: Fault, error: Exception) ->
         packed.Pack(detail)
         status.details.append(packed)
     trailing: list[tuple[str, str | bytes]] = [*rpc_status.to_status(status).trailing_metadata]
-    if isinstance(error, TooLargeError | GlossariesFullError | ExhaustedError):
-        trailing.append((RETRY_HINT, "-1"))
-    elif fault.retry_after is not None:
-        trailing.append((RETRY_HINT, str(max(1, round(fault.retry_after * 1000)))))
+    hint = retry_milliseconds(error, fault)
+    if hint is not None:
+        trailing.append((RETRY_HINT, str(hint)))
     trailing.append((REQUEST_ID, current_call.get().request_id))  # abort replaces the guard's metadata
     return tuple(trailing)
 

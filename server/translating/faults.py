@@ -76,6 +76,13 @@ def fault_of(error: BaseException) -> Fault | None:
     return None
 
 
+def retry_milliseconds(error: BaseException, fault: Fault) -> int | None:
+    """After how many milliseconds to try again (gRFC A6): -1 if that would fail as well, None if unknown."""
+    if isinstance(error, TooLargeError | GlossariesFullError | ExhaustedError):
+        return -1
+    return None if fault.retry_after is None else max(1, round(fault.retry_after * 1000))
+
+
 def shorten(message: str) -> str:
     """The message as one line of bounded length, in UTF-8: it may quote what the caller sent."""
     line = " ".join(message[: 2 * MAX_MESSAGE_BYTES].split()).encode("utf-8", "replace").decode()

@@ -9,27 +9,41 @@ import grpc
 
 from dragoman.model.errors import InvalidInputError
 from dragoman.server.call_context import CallContext, Priority
+from dragoman.server.contract.calls import CallStream
 from dragoman.server.contract.methods import Methods
 from dragoman.server.contract.requests import read_order
 from dragoman.server.contract.streaming import TextStream
 from dragoman.server.grpc.call_metadata import current_call
 from dragoman.server.grpc.statuses import Context, abort
 from dragoman.server.scheduling.worker import WorkerClosedError
+from dragoman.server.telemetry import Monitor
 from dragoman.v1 import translation_pb2 as pb
 from dragoman.v1 import translation_pb2_grpc
 
 Request = TypeVar("Request")
 Response = TypeVar("Response")
+First = TypeVar("First", pb.TranslateStreamRequest, pb.TranslateCallsRequest)
 
 
 class TranslationService(translation_pb2_grpc.TranslationServiceServicer):
     """Serves the contract's methods. translation.proto describes them."""
 
-    def __init__(self, methods: Methods) -> None:
+    def __init__(self, methods: Methods, monitor: Monitor) -> None:
+        """monitor: gets the calls that share a stream."""
         self._methods = methods
+        self._monitor = monitor
         self._streams: set[TextStream] = set()
-        self._openings: set[asyncio.Future[pb.TranslateStreamRequest]] = set()  # first messages that are yet to come
+        self._call_streams: set[CallStream] = set()
+        self._openings: set[asyncio.Future[Any]] = set()  # first messages that are yet to come
+        self._is_shut_down = False
         self._is_draining = False
+
+    def shut_down(self) -> None:
+        """End the streams of single calls when the calls that they have read are answered: a new call goes to another
+        server."""
+        self._is_shut_down = True
+        for stream in self._call_streams:
+            stream.stop_reading()
 
     def drain(self) -> None:
         """End the streams, which could go on for hours, with UNAVAILABLE when the texts that they have read are
@@ -47,6 +61,10 @@ class TranslationService(translation_pb2_grpc.TranslationServiceServicer):
     async def TranslateStream(self, requests: AsyncIterator[pb.TranslateStreamRequest], context: Context) -> None:
         """Translate a stream; read no further ahead than the engine needs."""
         await _report(context, "TranslateStream", self._translate_stream(requests, context))
+
+    async def TranslateCalls(self, requests: AsyncIterator[pb.TranslateCallsRequest], context: Context) -> None:
+        """Translate calls that share a stream."""
+        await _report(context, "TranslateCalls", self._translate_calls(requests, context))
 
     async def TranslateLive(self, request: pb.TranslateLiveRequest, context: Context) -> None:
         """Translate one text live."""
@@ -102,7 +120,7 @@ class TranslationService(translation_pb2_grpc.TranslationServiceServicer):
         return await _report(context, name, method(request, current_call.get()))
 
     async def _translate_stream(self, requests: AsyncIterator[pb.TranslateStreamRequest], context: Context) -> None:
-        first = await self._read_first(requests)
+        first = await self._read_first(requests, pb.TranslateStreamRequest())
         if not first.HasField("config"):
             raise InvalidInputError("config: is missing in the first message, or there is no message")
         order = read_order(first.config, default_priority=Priority.BATCH)
@@ -114,8 +132,23 @@ class TranslationService(translation_pb2_grpc.TranslationServiceServicer):
             finally:
                 self._streams.discard(stream)
 
-    async def _read_first(self, requests: AsyncIterator[pb.TranslateStreamRequest]) -> pb.TranslateStreamRequest:
-        opening = asyncio.ensure_future(anext(aiter(requests), pb.TranslateStreamRequest()))
+    async def _translate_calls(self, requests: AsyncIterator[pb.TranslateCallsRequest], context: Context) -> None:
+        first = await self._read_first(requests, pb.TranslateCallsRequest())
+        if self._is_shut_down:
+            raise WorkerClosedError("the server is shutting down")
+        if not first.HasField("config"):
+            raise InvalidInputError("config: is missing in the first message, or there is no message")
+        order = read_order(first.config)
+        stream = CallStream(requests, context.write, order, self._methods, self._monitor, current_call.get())
+        self._call_streams.add(stream)
+        try:
+            await stream.run(first)
+        finally:
+            self._call_streams.discard(stream)
+
+    async def _read_first(self, requests: AsyncIterator[First], nothing: First) -> First:
+        """The first message; nothing: if there is none."""
+        opening = asyncio.ensure_future(anext(aiter(requests), nothing))
         self._openings.add(opening)
         try:
             await asyncio.wait((opening,))
