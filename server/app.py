@@ -16,6 +16,9 @@ from dragoman.server.access.exposure import warnings_of
 from dragoman.server.background import run_on_own_thread
 from dragoman.server.catalogue.catalogue import Catalogue
 from dragoman.server.catalogue.loading import load_translator, try_worker
+from dragoman.server.catalogue.on_demand import DemandLimits
+from dragoman.server.catalogue.opening import describe_bundle
+from dragoman.server.catalogue.served import ShelvedModel
 from dragoman.server.catalogue.upkeep import Upkeep
 from dragoman.server.config import ModelConfig, ServerConfig
 from dragoman.server.contract.methods import Methods
@@ -36,6 +39,7 @@ from dragoman.server.translating.glossaries import Glossaries
 from dragoman.server.translating.memory import Memory
 from dragoman.server.translating.owned_glossaries import OwnedGlossaries
 from dragoman.server.translating.translating import Translating
+from dragoman.server.watching import BundleState
 
 if TYPE_CHECKING:
     from dragoman.server.http.port import HttpPort
@@ -67,8 +71,9 @@ class TranslationServer:
         reread: Callable[[], ServerConfig] | None = None,
         load: Callable[[ModelConfig], ServedTranslator] = load_translator,
         try_out: Callable[[Worker], Awaitable[None]] = try_worker,
+        describe: Callable[[ModelConfig, BundleState], ShelvedModel] = describe_bundle,
     ) -> None:
-        """path: the configuration's file, if any. reread: reads the configuration again. load, try_out: see
+        """path: the configuration's file, if any. reread: reads the configuration again. load, try_out, describe: see
         `Catalogue`.
 
         Raises DragomanError if traces are configured and their packages are missing, or if the folder of glossaries
@@ -79,7 +84,11 @@ class TranslationServer:
         self._catalogue = Catalogue(
             load=load,
             try_out=try_out,
+            describe=describe,
             limits=config.limits.of_queue(),
+            demand=DemandLimits(
+                config.server.max_memory_bytes, config.server.load_wait_seconds, config.server.max_load_waiting
+            ),
             observer=self._monitor,
             worker_observer=self._monitor,
             on_change=self._on_change,

@@ -18,43 +18,18 @@ from dragoman.model.config_files import (
     read_toml,
     validate_tree,
 )
-from dragoman.model.decoding.loading import Precision
 from dragoman.model.decoding.search_options import MAX_BEAM_SIZE
 from dragoman.model.errors import InvalidInputError
 from dragoman.server.access.addresses import DEFAULT_LISTEN, Address, ListenAddress
+from dragoman.server.catalogue.memory import can_measure
+from dragoman.server.catalogue.model_config import LoadingConfig as LoadingConfig
+from dragoman.server.catalogue.model_config import ModelConfig as ModelConfig
 from dragoman.server.scheduling.scheduler import MAX_WAITING, MAX_WAITING_BYTES, QueueLimits
 from dragoman.server.translating.approved import MemoryConfig
 
 DEFAULT_LOAD_SECONDS, DEFAULT_MAX_RETIRED = 600.0, 4
+DEFAULT_LOAD_WAIT, DEFAULT_MAX_LOAD_WAITING = 30.0, 256
 """See `ServingConfig`."""
-
-
-class LoadingConfig(StrictModel):
-    """How a model is loaded."""
-
-    replicas: int = Field(
-        0, ge=0, le=256, description="Engine processes of each model; 0: threads of the server's own process."
-    )
-    max_slots: int | None = Field(
-        None,
-        ge=1,
-        le=4096,
-        description="Sentences that a model decodes at once; by default 64 for each thread, 256 on a GPU.",
-    )
-    max_cached_positions: int | None = Field(
-        None,
-        ge=1,
-        description="Bounds a model's memory: source pieces plus beams times target pieces of all its sentences.",
-    )
-    precision: Precision = Field("auto", description="Number format; auto: int8 on the CPU, bfloat16 on a GPU.")
-    device: str = Field("cpu", min_length=1, description="cpu, or a device of torch, such as cuda.")
-    stall_seconds: float = Field(
-        30.0,
-        gt=0,
-        le=86400,
-        description="An engine that takes longer for one step is given up, and the model is loaded again.",
-    )
-    shortlist: bool = Field(False, description="Use the bundle's lexical shortlist: faster, nearly the same.")
 
 
 class ServingConfig(LoadingConfig):
@@ -86,6 +61,23 @@ class ServingConfig(LoadingConfig):
     load_seconds: float = Field(
         DEFAULT_LOAD_SECONDS, gt=0, le=86400, description="Longest time to load a model; after it the load has failed."
     )
+    max_memory_bytes: int | None = Field(
+        None,
+        ge=64 * 1024 * 1024,
+        lt=2**50,
+        description="Memory of the server and its engine processes beyond which the model that was not used for the "
+        "longest time is unloaded. With it a model is loaded by its first call; by default all are loaded at the start "
+        "and stay.",
+    )
+    load_wait_seconds: float = Field(
+        DEFAULT_LOAD_WAIT,
+        ge=0,
+        le=86400,
+        description="Longest time that a call waits for its model to be loaded; 0: it is refused meanwhile.",
+    )
+    max_load_waiting: int = Field(
+        DEFAULT_MAX_LOAD_WAITING, ge=1, lt=2**31, description="Calls that may wait for models to be loaded."
+    )
     max_retired_models: int = Field(
         DEFAULT_MAX_RETIRED,
         ge=0,
@@ -97,15 +89,6 @@ class ServingConfig(LoadingConfig):
         ge=0,
         allow_inf_nan=False,
         description="Interval of checks for changes of the configuration and the bundles; 0: only on SIGHUP.",
-    )
-
-
-class ModelConfig(LoadingConfig):
-    """A model to serve."""
-
-    bundle: str = Field(min_length=1, description="A bundle's folder, or a shipped bundle's name.")
-    name: str | None = Field(
-        None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$", description="Name for clients; by default the bundle's own."
     )
 
 
@@ -284,6 +267,8 @@ class ServerConfig(StrictModel):
             raise ValueError("server.google_operations: goes with server.google_files")
         if self.tls.certificate is not None and not _is_installed("cryptography"):
             raise ValueError("tls.certificate: needs cryptography: pip install 'dragoman[tls]'")
+        if self.server.max_memory_bytes is not None and not can_measure():
+            raise ValueError("server.max_memory_bytes: this system does not say how much memory a process has")
         if self.traces.endpoint is not None and not _is_installed("opentelemetry.sdk"):
             raise ValueError("traces.endpoint: needs opentelemetry: pip install 'dragoman[telemetry]'")
         if self.metrics.listen == self.server.listen and not self.server.listen.endswith(":0"):

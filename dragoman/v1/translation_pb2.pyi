@@ -53,6 +53,14 @@ class FinishReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     FINISH_REASON_UNSPECIFIED: _ClassVar[FinishReason]
     FINISH_REASON_END_OF_SENTENCE: _ClassVar[FinishReason]
     FINISH_REASON_LENGTH: _ClassVar[FinishReason]
+
+class ModelState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    MODEL_STATE_UNSPECIFIED: _ClassVar[ModelState]
+    MODEL_STATE_LOADED: _ClassVar[ModelState]
+    MODEL_STATE_UNLOADED: _ClassVar[ModelState]
+    MODEL_STATE_LOADING: _ClassVar[ModelState]
+    MODEL_STATE_FAILED: _ClassVar[ModelState]
 PRIORITY_UNSPECIFIED: Priority
 PRIORITY_INTERACTIVE: Priority
 PRIORITY_BATCH: Priority
@@ -79,6 +87,11 @@ WARNING_KIND_UNKNOWN_CHARACTERS: WarningKind
 FINISH_REASON_UNSPECIFIED: FinishReason
 FINISH_REASON_END_OF_SENTENCE: FinishReason
 FINISH_REASON_LENGTH: FinishReason
+MODEL_STATE_UNSPECIFIED: ModelState
+MODEL_STATE_LOADED: ModelState
+MODEL_STATE_UNLOADED: ModelState
+MODEL_STATE_LOADING: ModelState
+MODEL_STATE_FAILED: ModelState
 
 class TranslateRequest(_message.Message):
     __slots__ = ("texts", "source_language_code", "target_language_code", "model", "search_options", "return_options", "split_sentences", "priority", "text_format", "join_lines", "protect", "localize_figures", "terms", "glossary")
@@ -635,7 +648,7 @@ class ListModelsResponse(_message.Message):
     def __init__(self, models: _Optional[_Iterable[_Union[Model, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., pivoted_language_pairs: _Optional[_Iterable[_Union[LanguagePair, _Mapping]]] = ...) -> None: ...
 
 class Model(_message.Message):
-    __slots__ = ("name", "language_pairs", "max_source_length", "parameter_count", "scores", "revision", "description", "data", "license", "card", "max_target_length")
+    __slots__ = ("name", "language_pairs", "max_source_length", "parameter_count", "scores", "revision", "description", "data", "license", "card", "max_target_length", "state")
     NAME_FIELD_NUMBER: _ClassVar[int]
     LANGUAGE_PAIRS_FIELD_NUMBER: _ClassVar[int]
     MAX_SOURCE_LENGTH_FIELD_NUMBER: _ClassVar[int]
@@ -647,6 +660,7 @@ class Model(_message.Message):
     LICENSE_FIELD_NUMBER: _ClassVar[int]
     CARD_FIELD_NUMBER: _ClassVar[int]
     MAX_TARGET_LENGTH_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
     name: str
     language_pairs: _containers.RepeatedCompositeFieldContainer[LanguagePair]
     max_source_length: int
@@ -658,7 +672,8 @@ class Model(_message.Message):
     license: str
     card: str
     max_target_length: int
-    def __init__(self, name: _Optional[str] = ..., language_pairs: _Optional[_Iterable[_Union[LanguagePair, _Mapping]]] = ..., max_source_length: _Optional[int] = ..., parameter_count: _Optional[int] = ..., scores: _Optional[_Iterable[_Union[EvaluationScore, _Mapping]]] = ..., revision: _Optional[str] = ..., description: _Optional[str] = ..., data: _Optional[str] = ..., license: _Optional[str] = ..., card: _Optional[str] = ..., max_target_length: _Optional[int] = ...) -> None: ...
+    state: ModelState
+    def __init__(self, name: _Optional[str] = ..., language_pairs: _Optional[_Iterable[_Union[LanguagePair, _Mapping]]] = ..., max_source_length: _Optional[int] = ..., parameter_count: _Optional[int] = ..., scores: _Optional[_Iterable[_Union[EvaluationScore, _Mapping]]] = ..., revision: _Optional[str] = ..., description: _Optional[str] = ..., data: _Optional[str] = ..., license: _Optional[str] = ..., card: _Optional[str] = ..., max_target_length: _Optional[int] = ..., state: _Optional[_Union[ModelState, str]] = ...) -> None: ...
 
 class GetModelRequest(_message.Message):
     __slots__ = ("name",)

@@ -10,7 +10,7 @@ from dragoman.model.bundle import CARD_FILE, find_bundle
 from dragoman.model.decoding.search_options import SearchOptions
 from dragoman.model.errors import DragomanError, NotFoundError
 from dragoman.server.call_context import CallContext, Priority
-from dragoman.server.config import ModelConfig
+from dragoman.server.catalogue.model_config import ModelConfig
 from dragoman.server.scheduling.engine_loop import prepare_trial
 from dragoman.server.scheduling.interfaces import ServedTranslator
 from dragoman.server.scheduling.worker import TextFailure, Worker

@@ -1,15 +1,21 @@
 """Models in use: choosing one for a call, and leases that keep a model open while calls use it."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Self
+from dataclasses import dataclass, field, replace
+from typing import Literal, Self, TypeAlias, TypeVar
 
+from dragoman.model.bundle import BundleConfig
 from dragoman.model.config import Direction
 from dragoman.model.errors import InvalidInputError, NotFoundError
-from dragoman.server.config import ModelConfig
+from dragoman.server.catalogue.model_config import ModelConfig
 from dragoman.server.scheduling.interfaces import ServedTranslator
 from dragoman.server.scheduling.worker import Worker
 from dragoman.server.watching import BundleState
+from dragoman.translation.languages import find_direction
+
+ModelState: TypeAlias = Literal["loaded", "unloaded", "loading", "failed"]
+"""Whether a model's weights are in memory; those of an unloaded one are loaded by its next call. "failed": they could
+not be loaded, or its engine is broken; the server tries again."""
 
 
 @dataclass(slots=True, eq=False)
@@ -18,7 +24,8 @@ class ServedModel:
 
     config, state: the configuration and files that it was loaded from. loaded_at: by the catalogue's clock. card: see
     `ModelLease.card`. num_attempts: failed attempts with the same files shortly before. worker: owns its engine.
-    num_leases: calls that use it. is_retired: whether it gets no new calls.
+    num_leases: calls that use it. is_retired: whether it gets no new calls. used_at: by the clock, when a call last
+    began or ended. num_bytes: by how much loading it made the process grow.
     """
 
     config: ModelConfig
@@ -29,6 +36,9 @@ class ServedModel:
     worker: Worker = field(init=False)
     num_leases: int = 0
     is_retired: bool = False
+    used_at: float = 0.0
+    num_bytes: int = 0
+    is_closed: bool = False
 
     @property
     def name(self) -> str:
@@ -36,10 +46,99 @@ class ServedModel:
         return self.worker.translator.name
 
     @property
+    def directions(self) -> tuple[Direction, ...]:
+        """The directions in which it translates."""
+        return self.worker.translator.directions
+
+    def find_direction(self, source_language: str | None, target_language: str) -> Direction:
+        """See `ServedTranslator.find_direction`."""
+        return self.worker.translator.find_direction(source_language, target_language)
+
+    @property
     def works(self) -> bool:
         """Whether it translates: its engine has not failed for good, and with engine processes, one is alive."""
         statistics = self.worker.statistics()
         return not self.worker.is_broken and (not statistics.num_replicas or statistics.num_replicas_alive > 0)
+
+    def describe(self) -> "ModelDescription":
+        """Its description."""
+        translator = self.worker.translator
+        state: ModelState = "loaded" if self.works else "failed"
+        info = named(translator.info, translator.name)
+        return ModelDescription(info, translator.revision, translator.max_source_length, self.card, state)
+
+    def shelve(self) -> "ShelvedModel":
+        """What stays of it when it is unloaded."""
+        translator = self.worker.translator
+        length = translator.max_source_length
+        info = named(translator.info, translator.name)
+        return ShelvedModel(self.config, self.state, info, self.card, translator.revision, length, self.num_bytes)
+
+
+@dataclass(slots=True, eq=False)
+class ShelvedModel:
+    """A configured model that is loaded when a call needs it.
+
+    config, state, card: see `ServedModel`. info: of its bundle, under the name for clients. revision: empty until it
+    was loaded. max_source_length: None until then. num_bytes: by how much loading it made the process grow, 0 until
+    then. is_loading: whether it is being loaded. has_failed: whether the last attempt failed.
+    """
+
+    config: ModelConfig
+    state: BundleState
+    info: BundleConfig
+    card: str
+    revision: str = ""
+    max_source_length: int | None = None
+    num_bytes: int = 0
+    is_loading: bool = False
+    has_failed: bool = False
+
+    @property
+    def name(self) -> str:
+        """Its name for clients."""
+        return self.info.name
+
+    @property
+    def directions(self) -> tuple[Direction, ...]:
+        """The directions in which it translates."""
+        return self.info.directions
+
+    def find_direction(self, source_language: str | None, target_language: str) -> Direction:
+        """See `ServedTranslator.find_direction`."""
+        return find_direction(self.info, source_language, target_language)
+
+    @property
+    def expected_bytes(self) -> int:
+        """Memory that it takes: as measured at its last loading, otherwise the size of its largest file."""
+        return self.num_bytes or max((state.size for state in self.state.files if state is not None), default=0)
+
+    @property
+    def works(self) -> bool:
+        """Whether calls for it are expected to succeed."""
+        return not self.has_failed
+
+    def describe(self) -> "ModelDescription":
+        """Its description."""
+        length = self.max_source_length or self.info.architecture.source_limit
+        state: ModelState = "loading" if self.is_loading else "failed" if self.has_failed else "unloaded"
+        return ModelDescription(self.info, self.revision, length, self.card, state)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelDescription:
+    """A model for those who ask what there is. revision: empty if it is not known."""
+
+    info: BundleConfig
+    revision: str
+    max_source_length: int
+    card: str
+    state: ModelState
+
+
+def named(info: BundleConfig, name: str | None) -> BundleConfig:
+    """A bundle's configuration under another name; None: its own."""
+    return info if name is None or name == info.name else replace(info, name=name)
 
 
 class ModelLease:
@@ -47,6 +146,7 @@ class ModelLease:
 
     def __init__(self, model: ServedModel, on_release: Callable[[ServedModel], None]) -> None:
         self._model: ServedModel | None = model
+        self.model = model
         self._on_release = on_release
         self.worker = model.worker
         self.card = model.card
@@ -82,44 +182,47 @@ class Lease(ModelLease):
         self.direction = direction
 
 
-def find_named(workers: Sequence[Worker], model: str) -> Worker:
-    """The worker of the named model. Raises NotFoundError that lists the models."""
-    for worker in workers:
-        if worker.translator.name == model:
-            return worker
-    available = ", ".join(worker.translator.name for worker in workers)
+Entry = TypeVar("Entry", ServedModel, ShelvedModel, ServedModel | ShelvedModel)
+
+
+def find_named(models: Sequence[Entry], model: str) -> Entry:
+    """The named model. Raises NotFoundError that lists the models."""
+    for entry in models:
+        if entry.name == model:
+            return entry
+    available = ", ".join(entry.name for entry in models)
     raise NotFoundError(f'model: there is no "{model}"; there is {available}')
 
 
-def find_worker(
-    workers: Sequence[Worker], model: str | None, source_language: str | None, target_language: str
-) -> tuple[Worker, Direction]:
-    """The worker of the named model, or without a name of the only one that fits, and the direction.
+def find_model(
+    models: Sequence[Entry], model: str | None, source_language: str | None, target_language: str
+) -> tuple[Entry, Direction]:
+    """The named model, or without a name the only one that fits, and the direction.
 
     Raises NotFoundError if no model has the name or the languages, InvalidInputError if several models fit.
     """
     if model is not None:
-        workers = [find_named(workers, model)]
-    if len(workers) == 1:  # the translator's own message is clearer
-        return workers[0], workers[0].translator.find_direction(source_language, target_language)
-    fitting = _fitting(workers, source_language, target_language)
+        models = [find_named(models, model)]
+    if len(models) == 1:  # the model's own message is clearer
+        return models[0], models[0].find_direction(source_language, target_language)
+    fitting = _fitting(models, source_language, target_language)
     if not fitting:
         source = f'"{source_language}"' if source_language else "any language"
-        available = ", ".join(sorted({str(direction) for w in workers for direction in w.translator.directions}))
+        available = ", ".join(sorted({str(direction) for entry in models for direction in entry.directions}))
         raise NotFoundError(f'no model translates from {source} to "{target_language}"; there is {available}')
     if len(fitting) > 1:
-        names = ", ".join(worker.translator.name for worker, _ in fitting)
+        names = ", ".join(entry.name for entry, _ in fitting)
         raise InvalidInputError(f"model: several models fit, name one of them: {names}")
     return fitting[0]
 
 
 def _fitting(
-    workers: Sequence[Worker], source_language: str | None, target_language: str
-) -> list[tuple[Worker, Direction]]:
+    models: Sequence[Entry], source_language: str | None, target_language: str
+) -> list[tuple[Entry, Direction]]:
     fitting = []
-    for worker in workers:
+    for entry in models:
         try:
-            fitting.append((worker, worker.translator.find_direction(source_language, target_language)))
+            fitting.append((entry, entry.find_direction(source_language, target_language)))
         except NotFoundError:
             continue
     return fitting

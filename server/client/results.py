@@ -81,12 +81,13 @@ class ModelScore:
 
 @dataclass(frozen=True, slots=True)
 class ModelDescription:
-    """A loaded model.
+    """A model that the server has.
 
     revision:     digest of its weights; empty if the server does not know it.
     max_source_length, max_target_length: of a sentence, in pieces.
     description, data, license: description, training data and license by the publisher; empty if unknown.
     card:         model card in Markdown; only `get_model` returns it.
+    state:        "loaded", "unloaded" (the next call loads it), "loading" or "failed"; empty from an older server.
     """
 
     name: str
@@ -100,6 +101,7 @@ class ModelDescription:
     data: str = ""
     license: str = ""
     card: str = ""
+    state: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,7 +259,16 @@ def read_model(model: pb.Model) -> ModelDescription:
         data=model.data,
         license=model.license,
         card=model.card,
+        state=_MODEL_STATES.get(model.state, ""),
     )
+
+
+_MODEL_STATES: dict[int, str] = {
+    pb.MODEL_STATE_LOADED: "loaded",
+    pb.MODEL_STATE_UNLOADED: "unloaded",
+    pb.MODEL_STATE_LOADING: "loading",
+    pb.MODEL_STATE_FAILED: "failed",
+}
 
 
 def _read_direction(pair: pb.LanguagePair) -> Direction:

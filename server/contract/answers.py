@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from dragoman.model.config import Direction
 from dragoman.server.access.usage import Period
+from dragoman.server.catalogue.served import ModelDescription
 from dragoman.server.config import LimitsConfig
-from dragoman.server.scheduling.interfaces import ServedTranslator
 from dragoman.server.scheduling.worker import TextFailure
 from dragoman.server.translating.faults import TooLargeError
 from dragoman.server.translating.glossaries import StoredGlossary
@@ -172,14 +172,14 @@ def check_size(response: AnyMessage, limits: LimitsConfig) -> AnyMessage:
     return response
 
 
-def write_model(translator: ServedTranslator, card: str = "") -> pb.Model:
-    """The message of a loaded model."""
-    info = translator.info
+def write_model(model: ModelDescription, card: str = "") -> pb.Model:
+    """The message of a model."""
+    info = model.info
     return pb.Model(
-        name=translator.name,
-        revision=translator.revision,
-        language_pairs=[write_direction(direction) for direction in translator.directions],
-        max_source_length=translator.max_source_length,
+        name=info.name,
+        revision=model.revision,
+        language_pairs=[write_direction(direction) for direction in info.directions],
+        max_source_length=model.max_source_length,
         max_target_length=info.architecture.max_target_length,
         parameter_count=info.num_parameters,
         scores=[
@@ -196,6 +196,7 @@ def write_model(translator: ServedTranslator, card: str = "") -> pb.Model:
         data=_text(info.provenance.get("data")),
         license=_text(info.provenance.get("licence")),
         card=card,
+        state=f"MODEL_STATE_{model.state.upper()}",
     )
 
 

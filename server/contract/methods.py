@@ -79,6 +79,7 @@ class Methods:
     ) -> AsyncGenerator[pb.TranslateLiveResponse, None]:
         """Translate one text live; a slow reader gets only the newest state."""
         with self.translating.open(read_order(request)) as session:
+            await session.borrow()
             response = pb.TranslateLiveResponse(started=write_started(session))
             async with aclosing(session.follow(request.text, call)) as progress:
                 async for live in progress:
@@ -141,29 +142,29 @@ class Methods:
         return pb.DeleteGlossaryResponse()
 
     async def list_models(self, request: pb.ListModelsRequest, _: CallContext) -> pb.ListModelsResponse:
-        """List the loaded models."""
+        """List the models, loaded or not."""
         if not 0 <= request.page_size <= MAX_PAGE_SIZE:
             raise InvalidInputError(f"page_size: is {request.page_size}, but must lie between 0 and {MAX_PAGE_SIZE}")
-        translators = [worker.translator for worker in self._catalogue.workers()]
-        names = [translator.name for translator in translators]
+        models = self._catalogue.descriptions()
+        names = [model.info.name for model in models]
         if request.page_token and request.page_token not in names:
             raise InvalidInputError("page_token: is unknown, or its models are no longer served: start again")
         begin = names.index(request.page_token) + 1 if request.page_token else 0
         end = begin + (request.page_size or PAGE_SIZE)
         pivoted = () if begin else sorted(self.translating.pivoted_directions())
         response = pb.ListModelsResponse(
-            models=[write_model(translator) for translator in translators[begin:end]],
+            models=[write_model(model) for model in models[begin:end]],
             next_page_token=names[end - 1] if end < len(names) else "",
             pivoted_language_pairs=map(write_direction, pivoted),
         )
         return check_size(response, self._limits)
 
     async def get_model(self, request: pb.GetModelRequest, _: CallContext) -> pb.GetModelResponse:
-        """Describe the loaded revision of a model."""
+        """Describe a model, loaded or not."""
         if not request.name:
             raise InvalidInputError("name: is empty; name one of the models that ListModels lists")
-        with self._catalogue.get(request.name) as lease:
-            response = pb.GetModelResponse(model=write_model(lease.translator, lease.card))
+        model = self._catalogue.describe(request.name)
+        response = pb.GetModelResponse(model=write_model(model, model.card))
         return check_size(response, self._limits)
 
     async def get_usage(self, _: pb.GetUsageRequest, call: CallContext) -> pb.GetUsageResponse:

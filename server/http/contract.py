@@ -218,6 +218,7 @@ class ContractApi:
         async def run() -> None:
             try:
                 with self._methods.translating.open(order) as session:
+                    await session.borrow()  # its model is named before any text comes
                     await TextStream(requests(), results.put, session, visit.call).run()
                 await results.put(None)
             except Exception as error:

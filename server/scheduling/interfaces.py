@@ -199,3 +199,25 @@ class ModelObserver(Protocol):
 
     def models_retired(self, number: int) -> None:
         """number: of replaced models that still have calls."""
+
+    def load_ended(self, model: str, seconds: float) -> None:
+        """A model was loaded and tried."""
+
+    def model_evicted(self, model: str) -> None:
+        """A model was unloaded to make room."""
+
+    def memory_measured(self, num_bytes: int) -> None:
+        """num_bytes: of the server and its engine processes; only with a bound."""
+
+
+class _NoModelObserver:
+    def model_loaded(self, model: str, revision: str) -> None: ...
+    def model_unloaded(self, model: str) -> None: ...
+    def reload_ended(self, model: str, outcome: str) -> None: ...
+    def models_retired(self, number: int) -> None: ...
+    def load_ended(self, model: str, seconds: float) -> None: ...
+    def model_evicted(self, model: str) -> None: ...
+    def memory_measured(self, num_bytes: int) -> None: ...
+
+
+NO_MODEL_OBSERVER: ModelObserver = _NoModelObserver()

@@ -103,6 +103,18 @@ class Metrics:
         self._reloads = Counter(
             "dragoman_model_reloads", "Attempts to load a changed bundle.", ["model", "outcome"], registry=registry
         )
+        self._loaded = Gauge("dragoman_models_loaded", "Models whose weights are in memory.", registry=registry)
+        self._load_seconds = Histogram(
+            "dragoman_model_load_seconds", "Time to load and try a model.", buckets=BUCKETS, registry=registry
+        )
+        self._evictions = Counter(
+            "dragoman_model_evictions", "Models unloaded to make room for others.", ["model"], registry=registry
+        )
+        self._bytes = Gauge(
+            "dragoman_memory_bytes",
+            "Memory of the server and its engine processes, as compared with server.max_memory_bytes; 0 without it.",
+            registry=registry,
+        )
         self._retired = Gauge("dragoman_models_retired", "Replaced models that still have calls.", registry=registry)
         self._expiry = Gauge(
             "dragoman_certificate_expiry_timestamp_seconds",
@@ -184,11 +196,25 @@ class Metrics:
         self.model_unloaded(model)
         self._model.labels(model, revision).set(1)
         self._revisions[model] = revision
+        self._loaded.set(len(self._revisions))
 
     def model_unloaded(self, model: str) -> None:
         """A model is no longer served: its series ends."""
         if model in self._revisions:
             self._model.remove(model, self._revisions.pop(model))
+            self._loaded.set(len(self._revisions))
+
+    def load_ended(self, seconds: float) -> None:
+        """A model was loaded."""
+        self._load_seconds.observe(seconds)
+
+    def model_evicted(self, model: str) -> None:
+        """A model was unloaded."""
+        self._evictions.labels(model).inc()
+
+    def memory_measured(self, num_bytes: int) -> None:
+        """num_bytes: of all processes."""
+        self._bytes.set(num_bytes)
 
     def reload_ended(self, model: str, outcome: str) -> None:
         """A changed bundle was tried."""

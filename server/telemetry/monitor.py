@@ -152,6 +152,18 @@ class Monitor:
         """A changed bundle was tried. outcome: "replaced" or "failed"."""
         self._metrics.reload_ended(model, outcome)
 
+    def load_ended(self, model: str, seconds: float) -> None:
+        """A model was loaded and tried."""
+        self._metrics.load_ended(seconds)
+
+    def model_evicted(self, model: str) -> None:
+        """A model was unloaded to make room for others."""
+        self._metrics.model_evicted(model)
+
+    def memory_measured(self, num_bytes: int) -> None:
+        """num_bytes: of the server and its engine processes."""
+        self._metrics.memory_measured(num_bytes)
+
     def models_retired(self, number: int) -> None:
         """number: of replaced models that still have calls."""
         self._metrics.models_retired(number)

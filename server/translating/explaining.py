@@ -44,14 +44,15 @@ class Explaining:
     async def explain(self, order: ScoreOrder, source: str, target: str) -> Explained:
         """Explain a text and its translation. Raises InvalidInputError that names the faulty field, NotFoundError for
         an unknown model or language, and QueueFullError."""
-        sources, language = find_sources(self._directions(order.model), order.source_language, order.target_language)
+        directions = self._catalogue.directions(order.model)
+        sources, language = find_sources(directions, order.source_language, order.target_language)
         if len(sources) > 1:
             raise InvalidInputError(f"source_language_code: is empty; name one of {', '.join(sources)}")
         if self._num_waiting >= MAX_WAITING:
             raise QueueFullError(f"{self._num_waiting} explanations are waiting: try again later")
         self._num_waiting += 1
         try:
-            with self._catalogue.find(order.model, sources[0], language) as lease:
+            with await self._catalogue.lease(order.model, sources[0], language) as lease:
                 async with self._computing:
                     return await asyncio.to_thread(self._compute, lease, source, target)
         finally:
@@ -70,9 +71,3 @@ class Explaining:
         while len(self._kept) > MAX_KEPT:
             self._kept.popitem(last=False)
         return self._kept[key]
-
-    def _directions(self, model: str | None) -> frozenset[Direction]:
-        if model is None:
-            return self._catalogue.directions()
-        with self._catalogue.get(model) as lease:
-            return frozenset(lease.translator.directions)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from dragoman.model.errors import DragomanError, InvalidInputError, InvalidRequestError, NotFoundError
 from dragoman.server.access.quotas import ExhaustedError, QuotaError
+from dragoman.server.catalogue.on_demand import ModelLoadingError, ModelUnavailableError
 from dragoman.server.scheduling.scheduler import QueueFullError
 from dragoman.server.scheduling.worker import DeadlineError, EngineError, ReplicaLostError, WorkerClosedError
 from dragoman.server.translating.glossaries import GlossariesFullError, GlossaryExistsError, NoGlossariesError
@@ -57,6 +58,8 @@ _KINDS: tuple[tuple[type[Exception], str, str], ...] = (
     (DeadlineError, "DEADLINE_EXCEEDED", ""),
     (WorkerClosedError, "UNAVAILABLE", "SHUTTING_DOWN"),
     (ReplicaLostError, "UNAVAILABLE", "REPLICA_LOST"),
+    (ModelLoadingError, "UNAVAILABLE", "MODEL_LOADING"),
+    (ModelUnavailableError, "UNAVAILABLE", "MODEL_UNAVAILABLE"),
     (EngineError, "UNAVAILABLE", "ENGINE_FAILED"),  # the worker logs it and recovers
 )
 """Code by type of error, and the reason if it is not the code."""
@@ -71,7 +74,7 @@ def fault_of(error: BaseException) -> Fault | None:
         message = f"search_options: {error}" if isinstance(error, InvalidRequestError) else str(error)
         message = shorten(message)
         field = _FIELD.match(message) if code == "INVALID_ARGUMENT" else None
-        retry_after = error.retry_after if isinstance(error, QueueFullError | QuotaError) else None
+        retry_after = error.retry_after if isinstance(error, QueueFullError | QuotaError | ModelLoadingError) else None
         return Fault(code, message, reason or code, field[1] if field else "", retry_after)
     return None
 

@@ -127,6 +127,11 @@ class Recall:
     contexts: Mapping[str, Context]
     approved: Mapping[str, Mapping[str, str]]
 
+    def joined(self, other: "Recall") -> "Recall":
+        """Both, of different source languages."""
+        contexts, approved = {**self.contexts, **other.contexts}, {**self.approved, **other.approved}
+        return Recall(other.memory, contexts, approved)
+
     def approved_only(self) -> "Recall":
         """It without repeats."""
         return replace(self, contexts={})

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 from dragoman.model.decoding.search_options import SearchOptions
+from dragoman.model.errors import InvalidInputError
 from dragoman.server.call_context import Priority
 from dragoman.server.scheduling.worker import TextFailure
 from dragoman.translation.results import Translation
@@ -108,6 +109,15 @@ class TranslationOrder(ScoreOrder):
     ignores_case: bool = False
     glossary_owner: str | None = None
 
+    def check_html(self) -> None:
+        """Raise InvalidInputError for options that HTML does not allow."""
+        if self.wanted.is_large:
+            raise InvalidInputError("return_options: only plain text has pieces, attention and alignment")
+        if self.options.n_best > 1:
+            raise InvalidInputError("search_options: n_best must be 1 for HTML")
+        if self.options.target_prefix:
+            raise InvalidInputError("search_options: target_prefix must be empty for HTML")
+
 
 @dataclass(frozen=True, slots=True)
 class Translated:
@@ -129,3 +139,12 @@ class Translated:
 
 
 Outcome: TypeAlias = Translated | TextFailure
+
+
+@dataclass(frozen=True, slots=True)
+class LiveOutcome:
+    """A text's translation so far, see `LiveText`."""
+
+    stable_text: str
+    unstable_text: str
+    outcome: Outcome | None

@@ -1,9 +1,9 @@
 """Preparation of texts for a worker: within limits, off the event loop, with a failure for each faulty text."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from dragoman.model.errors import InvalidInputError, InvalidRequestError
 from dragoman.server.catalogue.catalogue import Lease
@@ -12,6 +12,7 @@ from dragoman.server.scheduling.worker import TextFailure
 from dragoman.server.translating.orders import Translated, Wanted
 from dragoman.translation.drafts import PreparedText
 from dragoman.translation.markup.document import Document
+from dragoman.translation.results import Hypothesis, Translation
 
 MAX_PREPARED_INLINE = 1000
 """Number of characters that are tokenized on the event loop: handing so few to another thread would take longer."""
@@ -83,6 +84,24 @@ def check_number(field: str, number: int, limits: LimitsConfig) -> None:
 def too_long(text: str, max_length: int) -> TextFailure:
     """The failure of a text with more than `max_length` characters."""
     return TextFailure(f"has {len(text)} characters, but at most {max_length} are allowed")
+
+
+def unchanged(text: str) -> Translation:
+    """The translation of a text that stays as it is."""
+    return Translation(text, (Hypothesis(text, 0.0),))
+
+
+async def run_all(tasks: Sequence[Coroutine[Any, Any, None]]) -> None:
+    """Await all at once; if one fails, cancel the others."""
+    if len(tasks) == 1:
+        await tasks[0]
+        return
+    try:
+        async with asyncio.TaskGroup() as group:
+            for task in tasks:
+                group.create_task(task)
+    except BaseExceptionGroup as errors:
+        raise errors.exceptions[0] from None
 
 
 async def prepare_all(

@@ -2,12 +2,11 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from types import MappingProxyType
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from dragoman.model.errors import InvalidInputError
 from dragoman.server.call_context import CallContext
@@ -17,7 +16,7 @@ from dragoman.server.scheduling.worker import TextFailure, Worker
 from dragoman.server.translating import contents
 from dragoman.server.translating.detection import LanguageDetector, examination_work
 from dragoman.server.translating.memory import NO_RECALL, Recall
-from dragoman.server.translating.orders import Outcome, Translated, TranslationOrder
+from dragoman.server.translating.orders import LiveOutcome, Outcome, Translated, TranslationOrder
 from dragoman.server.translating.pivoting import first_leg, join, join_names
 from dragoman.server.translating.preparing import (
     MAX_PREPARED_INLINE,
@@ -27,24 +26,17 @@ from dragoman.server.translating.preparing import (
     estimate_answer,
     prepare_all,
     prepare_item,
+    run_all,
     too_long,
+    unchanged,
 )
 from dragoman.translation.drafts import PreparedText
 from dragoman.translation.markup.document import Document, MarkupText
-from dragoman.translation.results import Hypothesis, Translation
+from dragoman.translation.results import Translation
 from dragoman.translation.terms.matching import TermFinder
 
 Submit: TypeAlias = Callable[[Worker, Sequence[PreparedText]], Awaitable[Sequence[Translation | TextFailure]]]
 """Gives prepared texts to a worker."""
-
-
-@dataclass(frozen=True, slots=True)
-class LiveOutcome:
-    """A text's translation so far, see `LiveText`."""
-
-    stable_text: str
-    unstable_text: str
-    outcome: Outcome | None
 
 
 class Session:
@@ -53,34 +45,64 @@ class Session:
     def __init__(
         self,
         order: TranslationOrder,
-        leases: Mapping[str, Lease],
+        sources: Sequence[str],
         target: str,
         limits: LimitsConfig,
         detector: LanguageDetector | None,
         field: str,
-        finders: Mapping[str, TermFinder | None] = MappingProxyType({}),
-        onward: Mapping[str, "Session"] = MappingProxyType({}),
-        recall: Recall = NO_RECALL,
     ) -> None:
-        """leases: by source language; the first is for texts whose language cannot be detected. detector: None for a
-        fixed source language. finders: of terms, by source language. onward: by source language whose lease translates
-        into a pivot language, the session of the second leg. recall: what was translated before.
-        Raises InvalidInputError for options that HTML does not allow."""
+        """sources: languages; the first is for texts whose language cannot be detected. detector: None for a fixed
+        source language. `equip` gives it models. Raises InvalidInputError for options that HTML does not allow."""
         self.order = order
         self.limits = limits
-        self._leases = leases
-        self._sources = list(leases)
-        self._target = target
+        self.target = target
+        self.field = field
+        self.borrows: Callable[[Collection[str]], Awaitable[None]] | None = None
+        """Gets the models of source languages that have none yet; None if all are there."""
+        self._sources = sources
         self._detector = detector
-        self._field = field
-        self._finders = finders
-        self._onward = onward
-        self._recall = recall
+        self._leases: dict[str, Lease] = {}
+        self._finders: dict[str, TermFinder | None] = {}
+        self._onward: dict[str, Session] = {}
+        self._recall = NO_RECALL
         self._is_html = order.text_format == "html"
         self._options = order.search
-        self._leg_options = first_leg(self._options) if onward else self._options
+        self._leg_options = self._options
         if self._is_html:
-            _check_html(order)
+            order.check_html()
+
+    def equip(
+        self, source: str, lease: Lease, finder: TermFinder | None = None, onward: "Session | None" = None
+    ) -> None:
+        """Give it the model for a source language. finder: of terms. onward: if the model translates into a pivot
+        language, the session of the second leg."""
+        self._leases[source], self._finders[source] = lease, finder
+        if onward is not None:
+            self._onward[source] = onward
+            self._leg_options = first_leg(self._options)
+
+    def remember(self, recall: Recall) -> None:
+        """Give it what was translated before, in addition to what it has."""
+        self._recall = recall if self._recall is NO_RECALL else self._recall.joined(recall)
+
+    async def borrow(self, texts: Sequence[str] = ()) -> None:
+        """Wait for the models that texts need, if they are not there; without texts, for the only one. Raises
+        ModelLoadingError and ModelUnavailableError."""
+        if self.borrows is None or len(self._leases) == len(self._sources):
+            return
+        wanted = {self._sources[0]} if self._detector is None else await asyncio.to_thread(self._sources_of, texts)
+        missing = [source for source in self._sources if source in wanted and source not in self._leases]
+        if missing:
+            await self.borrows(missing)
+
+    def _sources_of(self, texts: Sequence[str]) -> set[str]:
+        return {self._source_of(text) for text in texts if text.strip()}
+
+    def _source_of(self, text: str) -> str:
+        """The likeliest language of a text, or the target's."""
+        assert self._detector is not None
+        examined = contents.plain_text(text) if self._is_html else text
+        return self._detector.choose(examined, self._sources, self.target) or self._sources[0]
 
     @property
     def source_language(self) -> str:
@@ -91,6 +113,8 @@ class Session:
     def model(self) -> tuple[str, str]:
         """Name and revision of the model, both joined by "+" where two make the direction; empty if there are
         several."""
+        if self.borrows is not None and self._detector is not None:
+            return "", ""  # the texts decide
         models = set()
         for source, lease in self._leases.items():
             name, revision = lease.translator.name, lease.translator.revision
@@ -109,8 +133,9 @@ class Session:
         self, texts: Sequence[str], call: CallContext, *, submit: Submit | None = None
     ) -> list[Outcome]:
         """Translate texts; returns an outcome for each. submit: by default `Worker.translate`."""
-        check_number(self._field, len(texts), self.limits)
+        check_number(self.field, len(texts), self.limits)
         given = list(texts)
+        await self.borrow(given)
         if submit is None:
             self._check_room(sum(bool(text) and not text.isspace() for text in given), call)
         outcomes = await prepare_all(
@@ -119,28 +144,28 @@ class Session:
             self.work,
             lambda text: text.num_sentences,
             self.limits.max_sentences,
-            field=self._field,
+            field=self.field,
             is_slow=self._detector is not None,
         )
         ready = [outcome for outcome in outcomes if not isinstance(outcome, TextFailure)]
         parts = [part for text in ready for part in text.parts]
         check_answer_size(parts, self.order.wanted, self.limits)
         if self._is_html and contents.num_weights_bytes(parts) > contents.MAX_WEIGHTS_BYTES:
-            raise InvalidInputError(f"{self._field}: too much text with tags among its words in one call: send less")
+            raise InvalidInputError(f"{self.field}: too much text with tags among its words in one call: send less")
         found = iter(await self._finish(ready, submit or self._submit_for(call)))
         return [outcome if isinstance(outcome, TextFailure) else next(found) for outcome in outcomes]
 
     async def translate_all(self, texts: Sequence[str], call: CallContext) -> list[Translated]:
         """`translate` for callers that need all translations. Raises InvalidInputError for the first failure, if
         possible before any text is translated."""
-        check_number(self._field, len(texts), self.limits)
+        check_number(self.field, len(texts), self.limits)
         for place, text in enumerate(texts):
             if len(text) > self.limits.max_text_length:
-                raise InvalidInputError(f"{self._field}[{place}]: {too_long(text, self.limits.max_text_length).reason}")
+                raise InvalidInputError(f"{self.field}[{place}]: {too_long(text, self.limits.max_text_length).reason}")
         translated = []
         for place, outcome in enumerate(await self.translate(texts, call)):
             if isinstance(outcome, TextFailure):
-                raise InvalidInputError(f"{self._field}[{place}]: {outcome.reason}")
+                raise InvalidInputError(f"{self.field}[{place}]: {outcome.reason}")
             translated.append(outcome)
         return translated
 
@@ -159,6 +184,7 @@ class Session:
         """Yield a text's translation so far whenever it changes, see `Worker.follow`; the last item has the outcome."""
         if self._is_html:
             raise InvalidInputError("text_format: HTML has no live translation; translate it as a whole")
+        await self.borrow([text])
         self._check_room(bool(text.strip()), call)
         self._recall = self._recall.approved_only()  # what is shown live must not depend on earlier calls
         (ready,) = await self.prepare_each([text])
@@ -168,7 +194,7 @@ class Session:
             yield LiveOutcome(ready.known.translation.text, "", ready.known)
             return
         if ready.lease is None:
-            yield LiveOutcome(text, "", self._outcome(ready, _unchanged(text)))
+            yield LiveOutcome(text, "", self._outcome(ready, unchanged(text)))
             return
         if ready.source_language in self._onward:
             async with aclosing(self._follow_onward(ready, call)) as onward:
@@ -200,6 +226,7 @@ class Session:
 
     async def prepare_each(self, texts: Sequence[str]) -> list[ReadyText | TextFailure]:
         """Prepare texts with separate answers, each of which must be within all limits."""
+        await self.borrow(texts)
 
         def prepare() -> list[ReadyText | TextFailure]:
             return [self._prepare_alone(text) for text in texts]
@@ -235,9 +262,8 @@ class Session:
     def _take_apart(self, text: str) -> ReadyText:
         source = self._sources[0]
         if self._detector is not None:
-            examined = contents.plain_text(text) if self._is_html else text
-            source = self._detector.choose(examined, self._sources, self._target) or source
-            if source == self._target:
+            source = self._source_of(text)
+            if source == self.target:
                 return ReadyText(text, source, None, ())
         lease = self._leases[source]
         known = self._recall.find(source, text)
@@ -281,7 +307,7 @@ class Session:
     async def _finish_unknown(self, ready: Sequence[ReadyText], submit: Submit) -> list[Outcome]:
         outcomes = await self._finish_here(ready, submit)
         if self._onward:
-            await _run_all([self._go_on(source, ready, outcomes, submit) for source in self._onward])
+            await run_all([self._go_on(source, ready, outcomes, submit) for source in self._onward])
         return outcomes
 
     async def _go_on(self, source: str, ready: Sequence[ReadyText], outcomes: list[Outcome], submit: Submit) -> None:
@@ -301,7 +327,7 @@ class Session:
     async def translate_first_leg(self, texts: Sequence[str], submit: Submit) -> list[Outcome]:
         """Translate hypotheses of another session, whose texts were within the limits of a call."""
         outcomes = await prepare_all(
-            texts, self._prepare, self.work, lambda text: text.num_sentences, sys.maxsize, field=self._field
+            texts, self._prepare, self.work, lambda text: text.num_sentences, sys.maxsize, field=self.field
         )
         found = iter(await self._finish([text for text in outcomes if isinstance(text, ReadyText)], submit))
         return [outcome if isinstance(outcome, TextFailure) else next(found) for outcome in outcomes]
@@ -318,7 +344,7 @@ class Session:
         async def finish_some(worker: Worker | None, places: Sequence[int]) -> None:
             some = [ready[place] for place in places]
             if worker is None:
-                found = [self._outcome(text, _unchanged(text.text)) for text in some]
+                found = [self._outcome(text, unchanged(text.text)) for text in some]
             elif self._is_html:
                 found = await self._finish_html(worker, some, submit)
             else:
@@ -326,7 +352,7 @@ class Session:
                 found = [self._outcome(text, result) for text, result in zip(some, results, strict=True)]
             outcomes.update(zip(places, found, strict=True))
 
-        await _run_all([finish_some(worker, places) for worker, places in by_worker.items()])
+        await run_all([finish_some(worker, places) for worker, places in by_worker.items()])
         return [outcomes[place] for place in range(len(ready))]
 
     async def _finish_html(self, worker: Worker, some: Sequence[ReadyText], submit: Submit) -> list[Outcome]:
@@ -349,8 +375,9 @@ class Session:
 
     def _check_room(self, num_texts: int, call: CallContext) -> None:
         """Refuse texts that cannot fit the queue, before any work is spent on them."""
-        if num_texts and len(self._leases) == 1:
-            self._leases[self._sources[0]].worker.check_room(num_texts, caller=call, priority=self.order.priority)
+        if num_texts and len(self._leases) == 1 and self.borrows is None:
+            (lease,) = self._leases.values()
+            lease.worker.check_room(num_texts, caller=call, priority=self.order.priority)
 
     def _submit_for(self, call: CallContext, *, when_room: bool = False) -> Submit:
         async def submit(worker: Worker, prepared: Sequence[PreparedText]) -> Sequence[Translation | TextFailure]:
@@ -371,30 +398,3 @@ class Session:
             is_detected=self._detector is not None,
             is_unchanged=translator is None,
         )
-
-
-def _check_html(order: TranslationOrder) -> None:
-    """Raise InvalidInputError for options that HTML does not allow."""
-    if order.wanted.is_large:
-        raise InvalidInputError("return_options: only plain text has pieces, attention and alignment")
-    if order.options.n_best > 1:
-        raise InvalidInputError("search_options: n_best must be 1 for HTML")
-    if order.options.target_prefix:
-        raise InvalidInputError("search_options: target_prefix must be empty for HTML")
-
-
-def _unchanged(text: str) -> Translation:
-    return Translation(text, (Hypothesis(text, 0.0),))
-
-
-async def _run_all(tasks: Sequence[Coroutine[Any, Any, None]]) -> None:
-    """Await all at once; if one fails, cancel the others."""
-    if len(tasks) == 1:
-        await tasks[0]
-        return
-    try:
-        async with asyncio.TaskGroup() as group:
-            for task in tasks:
-                group.create_task(task)
-    except BaseExceptionGroup as errors:
-        raise errors.exceptions[0] from None

@@ -2,7 +2,7 @@
 submits them to workers, and assembles the outcomes."""
 
 import asyncio
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import Protocol, TypeAlias
@@ -10,7 +10,7 @@ from typing import Protocol, TypeAlias
 from dragoman.model.config import Direction
 from dragoman.model.errors import InvalidInputError
 from dragoman.server.call_context import CallContext
-from dragoman.server.catalogue.catalogue import Lease, ModelLease
+from dragoman.server.catalogue.catalogue import Lease
 from dragoman.server.config import LimitsConfig
 from dragoman.server.scheduling.worker import TextFailure
 from dragoman.server.translating.contents import plain_text
@@ -31,13 +31,19 @@ from dragoman.translation.terms.matching import TermFinder
 Pair: TypeAlias = tuple[str, str]
 """A text and its translation."""
 
+Leg: TypeAlias = tuple[str | None, str, str]
+"""What to find in the catalogue: a model's name if one is given, a source and a target language."""
+
 
 class FindsModels(Protocol):
     """The part of `server.catalogue.catalogue.Catalogue` that finds models."""
 
-    def find(self, model: str | None, source_language: str | None, target_language: str) -> Lease: ...
-    def get(self, name: str) -> ModelLease: ...
-    def directions(self) -> frozenset[Direction]: ...
+    @property
+    def loads_on_demand(self) -> bool: ...
+    def find(self, model: str | None, source_language: str | None, target_language: str) -> Lease | None: ...
+    async def lease(self, model: str | None, source_language: str | None, target_language: str) -> Lease: ...
+    def name_of(self, model: str | None, source_language: str | None, target_language: str) -> str: ...
+    def directions(self, name: str | None = None) -> frozenset[Direction]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,33 +87,79 @@ class Translating:
         self, order: TranslationOrder, *, limits: LimitsConfig | None = None, field: str = "texts"
     ) -> Iterator[Session]:
         """Open a session for an order; a context manager. limits: by default the server's. field: the transport's name
-        of the texts, for messages."""
+        of the texts, for messages.
+
+        The session has its models at once if they are loaded. If they are loaded on demand, it gets them when its
+        texts come, and of several models for different source languages only those that the texts need."""
         wanted = "" if order.source_language == AUTO else order.source_language
         sources, target = find_sources(self.directions(order.model), wanted, order.target_language)
         detector = self._detector if order.source_language == AUTO or len(sources) > 1 else None
-        direct = self._own_directions(order.model)
+        legs = self._legs(order, sources, target)
         with ExitStack() as stack:
-            leases: dict[str, Lease] = {}
-            finders: dict[str, TermFinder | None] = {}
-            onward: dict[str, Session] = {}
-            legs: dict[str, list[Lease]] = {}
-            stored: dict[str, Hashable] = {}
-            for source in sources:
-                pivot = "" if self._pivot is None or Direction(source, target) in direct else self._pivot
-                leases[source] = stack.enter_context(self._catalogue.find(order.model, source, pivot or target))
-                finders[source] = self._terms(order, source, target, pivot)
-                legs[source] = [leases[source]]
-                glossary = self._find_glossary(order, source, target)
-                stored[source] = None if glossary is None else glossary.serial
-                if pivot:
-                    check_pivoted(order, pivot)
-                    second = stack.enter_context(self._catalogue.find(None, pivot, target))
-                    legs[source].append(second)
-                    terms = {pivot: self._terms(order, source, target)}
-                    rest = replace(order, source_language=pivot, join_lines=False)
-                    onward[source] = Session(rest, {pivot: second}, target, self.limits, None, field, terms)
-            recall = self._memory.open(order, legs, target, stored)
-            yield Session(order, leases, target, limits or self.limits, detector, field, finders, onward, recall)
+            session = Session(order, sources, target, limits or self.limits, detector, field)
+            if self._needs_few_of_many(legs):
+                leases: dict[str, list[Lease]] = {}
+            else:
+                leases = self._find_loaded(legs, stack)
+            if len(leases) < len(legs):
+
+                async def borrow(wanted: Collection[str]) -> None:
+                    found = {source: [await self._lease(leg, stack) for leg in legs[source]] for source in wanted}
+                    self._equip(session, found)
+
+                session.borrows = borrow
+            self._equip(session, leases)
+            yield session
+
+    def _legs(self, order: TranslationOrder, sources: Sequence[str], target: str) -> dict[str, list[Leg]]:
+        """By source language, the way to the target: one model, or two. Raises NotFoundError for an unknown glossary,
+        and InvalidInputError for options that two models do not allow."""
+        direct = self._own_directions(order.model)
+        legs: dict[str, list[Leg]] = {}
+        for source in sources:
+            self._find_glossary(order, source, target)
+            if self._pivot is None or Direction(source, target) in direct:
+                legs[source] = [(order.model, source, target)]
+            else:
+                check_pivoted(order, self._pivot)
+                legs[source] = [(order.model, source, self._pivot), (None, self._pivot, target)]
+        return legs
+
+    def _needs_few_of_many(self, legs: Mapping[str, Sequence[Leg]]) -> bool:
+        """Whether the texts decide which of several models are needed, and those are loaded by calls."""
+        if not self._catalogue.loads_on_demand or len(legs) == 1:
+            return False
+        return len({tuple(self._catalogue.name_of(*leg) for leg in way) for way in legs.values()}) > 1
+
+    def _find_loaded(self, legs: Mapping[str, Sequence[Leg]], stack: ExitStack) -> dict[str, list[Lease]]:
+        """Leases by source language, of those whose models are all loaded."""
+        leases: dict[str, list[Lease]] = {}
+        for source, way in legs.items():
+            found = [lease for leg in way if (lease := self._catalogue.find(*leg)) is not None]
+            for lease in found:
+                stack.enter_context(lease)
+            if len(found) == len(way):
+                leases[source] = found
+        return leases
+
+    async def _lease(self, leg: Leg, stack: ExitStack) -> Lease:
+        return stack.enter_context(await self._catalogue.lease(*leg))
+
+    def _equip(self, session: Session, leases: Mapping[str, Sequence[Lease]]) -> None:
+        """Give a session its models. leases: by source language, of one leg or two."""
+        order, target = session.order, session.target
+        stored: dict[str, Hashable] = {}
+        for source, (first, *others) in leases.items():
+            pivot = others[0].direction.source if others else ""
+            onward: Session | None = None
+            for second in others:
+                rest = replace(order, source_language=pivot, join_lines=False)
+                onward = Session(rest, [pivot], target, self.limits, None, session.field)
+                onward.equip(pivot, second, self._terms(order, source, target))
+            session.equip(source, first, self._terms(order, source, target, pivot), onward)
+            glossary = self._find_glossary(order, source, target)
+            stored[source] = None if glossary is None else glossary.serial
+        session.remember(self._memory.open(order, leases, target, stored))
 
     def _terms(self, order: TranslationOrder, source: str, target: str, pivot: str = "") -> TermFinder | None:
         """The order's terms in texts of a source language; with a pivot, those of the first leg. Raises NotFoundError
@@ -139,7 +191,7 @@ class Translating:
         if len(sources) > 1:
             raise InvalidInputError(f"source_language_code: is empty; name one of {', '.join(sources)}")
         options, max_length = order.search, self.limits.max_text_length
-        with self._catalogue.find(order.model, sources[0], target) as lease:
+        with await self._catalogue.lease(order.model, sources[0], target) as lease:
             lease.worker.check_room(len(pairs), caller=call, priority=order.priority)
 
             def prepare(pair: Pair) -> PreparedText:
@@ -193,7 +245,4 @@ class Translating:
         return pivot_directions(self._catalogue.directions(), self._pivot)
 
     def _own_directions(self, model: str | None) -> frozenset[Direction]:
-        if model is None:
-            return self._catalogue.directions()
-        with self._catalogue.get(model) as lease:
-            return frozenset(lease.translator.directions)
+        return self._catalogue.directions(model)

@@ -7,9 +7,11 @@ from contextlib import contextmanager
 from typing import Any
 
 from dragoman.server.app import TranslationServer
+from dragoman.server.catalogue.served import ShelvedModel
 from dragoman.server.config import ModelConfig, ServerConfig
 from dragoman.server.scheduling.interfaces import ServedTranslator
 from dragoman.server.scheduling.worker import Worker
+from dragoman.server.watching import BundleState
 
 PATIENCE = 30.0
 """Seconds after which a test that waits for something has failed."""
@@ -33,7 +35,10 @@ def make_server(*translators: ServedTranslator, **tables: dict[str, Any]) -> Tra
     def load(model: ModelConfig) -> ServedTranslator:
         return by_name[model.bundle]
 
-    return TranslationServer(make_config(*by_name, **tables), load=load, try_out=trust)
+    def describe(model: ModelConfig, state: BundleState) -> ShelvedModel:
+        return ShelvedModel(model, state, by_name[model.bundle].info, "")
+
+    return TranslationServer(make_config(*by_name, **tables), load=load, try_out=trust, describe=describe)
 
 
 @contextmanager

@@ -125,6 +125,7 @@ class TranslationService(translation_pb2_grpc.TranslationServiceServicer):
             raise InvalidInputError("config: is missing in the first message, or there is no message")
         order = read_order(first.config, default_priority=Priority.BATCH)
         with self._methods.translating.open(order) as session:
+            await session.borrow()  # its model is named before any text comes
             stream = TextStream(requests, context.write, session, current_call.get())
             self._streams.add(stream)
             try:

@@ -3,70 +3,20 @@
 import asyncio
 import logging
 import threading
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
-from typing import Any
 
 import pytest
 
-from dragoman.model.config import Direction
 from dragoman.model.decoding.search_options import SearchOptions
 from dragoman.model.decoding.statistics import EngineStatistics
-from dragoman.model.errors import DragomanError, InvalidInputError, NotFoundError
+from dragoman.model.errors import DragomanError, NotFoundError
 from dragoman.server.call_context import CallContext, Priority
-from dragoman.server.catalogue.catalogue import Catalogue, Lease, ModelLease
+from dragoman.server.catalogue.catalogue import Catalogue, ModelLease
 from dragoman.server.config import ModelConfig
 from dragoman.server.scheduling.interfaces import ServedTranslator
 from dragoman.server.scheduling.worker import EngineError, ReplicaLostError, Worker, WorkerClosedError
-from dragoman.server.watching import BundleState
+from tests.server.catalogue.shelves import FR_DE, Shelf, make_catalogue, models, names, run, translate
 from tests.server.fakes import DE_EN, EN_DE, PATIENCE, FakeTranslator, wait_for
 from tests.server.running import trust
-
-FR_DE = Direction("fr", "de")
-
-
-@dataclass
-class Shelf:
-    """Bundles that can be loaded, by path; None is a broken one. `version` is what the state of its files tells."""
-
-    bundles: dict[str, FakeTranslator | None] = field(default_factory=dict)
-    versions: dict[str, int] = field(default_factory=dict)
-    loaded: list[str] = field(default_factory=list)
-    events: list[tuple[str, ...]] = field(default_factory=list)
-    retired: list[int] = field(default_factory=list)
-    now: float = 1000.0
-
-    def put(self, bundle: str, translator: FakeTranslator | None) -> FakeTranslator | None:
-        self.bundles[bundle] = translator
-        self.versions[bundle] = self.versions.get(bundle, 0) + 1
-        return translator
-
-    def load(self, model: ModelConfig) -> ServedTranslator:
-        self.loaded.append(model.bundle)
-        found = self.bundles.get(model.bundle)
-        if found is None:
-            raise InvalidInputError(f"{model.bundle}: damaged")
-        if model.name is not None:
-            found.name = model.name
-        return found
-
-    def state_of(self, bundle: str) -> BundleState:
-        return BundleState(f"{bundle}/{self.versions.get(bundle, 0)}", ())
-
-    def clock(self) -> float:
-        return self.now
-
-    def model_loaded(self, model: str, revision: str) -> None:
-        self.events.append(("loaded", model))
-
-    def model_unloaded(self, model: str) -> None:
-        self.events.append(("unloaded", model))
-
-    def models_retired(self, number: int) -> None:
-        self.retired.append(number)
-
-    def reload_ended(self, model: str, outcome: str) -> None:
-        self.events.append((outcome, model))
 
 
 @pytest.fixture
@@ -75,46 +25,6 @@ def shelf() -> Shelf:
     for name, directions in (("small", (EN_DE, DE_EN)), ("large", (EN_DE,)), ("french", (FR_DE,))):
         shelf.put(name, FakeTranslator(name, directions))
     return shelf
-
-
-def make_catalogue(
-    shelf: Shelf,
-    *,
-    try_out: Callable[[Worker], Awaitable[None]] = trust,
-    on_change: Callable[[], None] = lambda: None,
-    **options: float,
-) -> Catalogue:
-    keywords: dict[str, Any] = options
-    return Catalogue(
-        load=shelf.load,
-        try_out=try_out,
-        state_of=shelf.state_of,
-        observer=shelf,
-        on_change=on_change,
-        clock=shelf.clock,
-        **keywords,
-    )
-
-
-def run(main: Callable[[], Awaitable[None]]) -> None:
-    async def bounded() -> None:
-        await asyncio.wait_for(main(), PATIENCE)
-
-    asyncio.run(bounded())
-
-
-def models(*bundles: str) -> list[ModelConfig]:
-    return [ModelConfig(bundle=bundle) for bundle in bundles]
-
-
-def names(catalogue: Catalogue) -> list[str]:
-    return [worker.translator.name for worker in catalogue.workers()]
-
-
-async def translate(lease: Lease, text: str) -> str:
-    prepared = lease.translator.prepare(text, lease.direction, SearchOptions())
-    (found,) = await lease.worker.translate([prepared], caller=CallContext("a", "b"), priority=Priority.INTERACTIVE)
-    return getattr(found, "text", "")
 
 
 async def translate_with(lease: ModelLease) -> str:
@@ -132,15 +42,15 @@ def test_finds_by_name_and_by_languages(shelf: Shelf) -> None:
     async def main() -> None:
         catalogue = make_catalogue(shelf)
         assert await catalogue.apply(models("small", "french")) == []
-        with catalogue.find(None, None, "en") as lease:
+        with await catalogue.lease(None, None, "en") as lease:
             assert (lease.translator.name, lease.direction) == ("small", DE_EN)
             assert await translate(lease, "a b c") == "c b a"
-        with catalogue.get("french") as model:
+        with await catalogue.lease("french", None, "de") as model:
             assert model.translator is shelf.bundles["french"]
         assert catalogue.directions() == {EN_DE, DE_EN, FR_DE}
         assert catalogue.works() == {"small": True, "french": True}
         with pytest.raises(NotFoundError, match=r'^model: there is no "huge"; there is small, french$'):
-            catalogue.get("huge")
+            catalogue.describe("huge")
         await catalogue.close()
 
     run(main)
@@ -182,12 +92,12 @@ def test_a_running_call_ends_on_the_model_that_it_began_with(shelf: Shelf) -> No
     async def main() -> None:
         catalogue = make_catalogue(shelf)
         await catalogue.apply(models("small"))
-        with catalogue.find(None, "en", "de") as lease:
+        with await catalogue.lease(None, "en", "de") as lease:
             running = asyncio.ensure_future(translate(lease, "a b c"))
             await wait_for(old.engine.held)
             new = shelf.put("small", FakeTranslator("small"))
             assert await catalogue.apply(models("small")) == []
-            with catalogue.find(None, "en", "de") as other:
+            with await catalogue.lease(None, "en", "de") as other:
                 assert other.translator is new
                 assert await translate(other, "d e") == "e d"
             assert not old.engine.is_closed
@@ -208,7 +118,7 @@ def test_the_old_model_is_closed_as_soon_as_nobody_uses_it(shelf: Shelf) -> None
     async def main() -> None:
         catalogue = make_catalogue(shelf)
         await catalogue.apply(models("small"))
-        first, second = catalogue.find("small", "en", "de"), catalogue.get("small")
+        first, second = await catalogue.lease("small", "en", "de"), await catalogue.lease("small", "en", "de")
         shelf.put("small", FakeTranslator("small"))
         await catalogue.apply(models("small"))
         first.release()
@@ -232,7 +142,7 @@ def test_only_so_many_replaced_models_keep_their_calls(shelf: Shelf, caplog: pyt
         for version in versions:
             shelf.put("small", version)
             await catalogue.apply(models("small"))
-            leases.append(catalogue.get("small"))
+            leases.append(await catalogue.lease("small", "en", "de"))
         assert shelf.retired == [1, 2, 2]
         while not versions[0].engine.is_closed:
             await asyncio.sleep(0)
@@ -316,7 +226,7 @@ def test_a_broken_bundle_replaces_nothing(shelf: Shelf, bundle: str, caplog: pyt
         (error,) = await catalogue.apply(models(bundle, "french"))
         assert str(error) == f"{bundle}: damaged"
         assert sorted(names(catalogue)) == ["french", "small"]
-        with catalogue.find("small", "en", "de") as lease:
+        with await catalogue.lease("small", "en", "de") as lease:
             assert await translate(lease, "a b") == "b a"
         shelf.put(bundle, FakeTranslator("small"))
         assert await catalogue.apply(models(bundle, "french")) == []
@@ -437,7 +347,7 @@ def break_engine(translator: FakeTranslator | None) -> None:
 
 
 async def meet_the_break(catalogue: Catalogue, model: str) -> None:
-    with catalogue.find(model, "en", "de") as lease, pytest.raises(EngineError):
+    with await catalogue.lease(model, "en", "de") as lease, pytest.raises(EngineError):
         await translate(lease, "a")
     while catalogue.works()[model] or catalogue.seconds_until_retry() is None:
         await asyncio.sleep(0)
@@ -460,7 +370,7 @@ def test_a_model_that_breaks_is_loaded_anew(shelf: Shelf) -> None:
         assert broken.engine.is_closed
         assert changes[-1] == {"small": True, "large": True}
         assert shelf.loaded == ["small", "large", "small"]
-        with catalogue.find("small", "en", "de") as lease:
+        with await catalogue.lease("small", "en", "de") as lease:
             assert await translate(lease, "a b") == "b a"
         await catalogue.close()
 
@@ -542,14 +452,14 @@ def test_a_model_whose_engine_is_stuck_is_loaded_anew(shelf: Shelf) -> None:
         catalogue = make_catalogue(shelf, on_change=changed.set)
         await catalogue.apply(wanted)
         changed.clear()
-        with catalogue.find("small", "en", "de") as lease, pytest.raises(ReplicaLostError, match="is stuck"):
+        with await catalogue.lease("small", "en", "de") as lease, pytest.raises(ReplicaLostError, match="is stuck"):
             await translate(lease, "a b")
         await changed.wait()
         assert catalogue.works() == {"small": False}
         shelf.bundles["small"] = FakeTranslator("small")
         assert await catalogue.apply(wanted, at_once=True) == []  # it does not wait for the stuck thread
         assert catalogue.works() == {"small": True}
-        with catalogue.find("small", "en", "de") as lease:
+        with await catalogue.lease("small", "en", "de") as lease:
             assert await translate(lease, "a b") == "b a"
         await catalogue.close()
 

@@ -7,22 +7,29 @@ import pytest
 
 from dragoman.model.config import Direction
 from dragoman.model.errors import InvalidInputError, NotFoundError
-from dragoman.server.catalogue.served import find_worker
+from dragoman.server.catalogue.served import ServedModel, find_model
+from dragoman.server.config import ModelConfig
 from dragoman.server.scheduling.worker import Worker
+from dragoman.server.watching import BundleState
 from tests.server.fakes import DE_EN, EN_DE, FakeTranslator
 
 FR_DE = Direction("fr", "de")
 
 
 @pytest.fixture
-def workers() -> Iterator[list[Worker]]:
+def models() -> Iterator[list[ServedModel]]:
     translators = [
         FakeTranslator("small", (EN_DE, DE_EN)),
         FakeTranslator("large", (EN_DE,)),
         FakeTranslator("french", (FR_DE,)),
     ]
     with ExitStack() as stack:
-        yield [stack.enter_context(Worker(translator)) for translator in translators]
+        models = []
+        for translator in translators:
+            model = ServedModel(ModelConfig(bundle=translator.name), BundleState("", ()), 0.0, "")
+            model.worker = stack.enter_context(Worker(translator))
+            models.append(model)
+        yield models
 
 
 @pytest.mark.parametrize(
@@ -36,29 +43,30 @@ def workers() -> Iterator[list[Worker]]:
     ],
 )
 def test_finds(
-    workers: list[Worker], model: str | None, source: str | None, target: str, found: tuple[str, Direction]
+    models: list[ServedModel], model: str | None, source: str | None, target: str, found: tuple[str, Direction]
 ) -> None:
-    worker, direction = find_worker(workers, model, source, target)
-    assert (worker.translator.name, direction) == found
+    entry, direction = find_model(models, model, source, target)
+    assert (entry.name, direction) == found
 
 
-def test_an_unknown_model_is_told_what_there_is(workers: list[Worker]) -> None:
+def test_an_unknown_model_is_told_what_there_is(models: list[ServedModel]) -> None:
     with pytest.raises(NotFoundError, match=r'^model: there is no "huge"; there is small, large, french$'):
-        find_worker(workers, "huge", "en", "de")
+        find_model(models, "huge", "en", "de")
 
 
-def test_unknown_languages_are_told_what_there_is(workers: list[Worker]) -> None:
+def test_unknown_languages_are_told_what_there_is(models: list[ServedModel]) -> None:
     with pytest.raises(NotFoundError, match=r'from any language to "xx"; there is de→en, en→de, fr→de$'):
-        find_worker(workers, None, None, "xx")
+        find_model(models, None, None, "xx")
     with pytest.raises(NotFoundError, match="large does not translate"):
-        find_worker(workers, "large", "de", "en")
+        find_model(models, "large", "de", "en")
 
 
-def test_several_fitting_models_must_be_told_apart(workers: list[Worker]) -> None:
+def test_several_fitting_models_must_be_told_apart(models: list[ServedModel]) -> None:
     with pytest.raises(InvalidInputError, match=r"^model: several models fit, name one of them: small, large$"):
-        find_worker(workers, None, "en", "de")
+        find_model(models, None, "en", "de")
 
 
 def test_without_models_nothing_is_found() -> None:
+    none: list[ServedModel] = []
     with pytest.raises(NotFoundError, match='no model translates from "en" to "de"'):
-        find_worker([], None, "en", "de")
+        find_model(none, None, "en", "de")

@@ -173,6 +173,7 @@ DESCRIPTION = ModelDescription(
     7_654_321,
     (ModelScore(EN_DE, "devtest", "BLEU", 37.5, FAKE_SCORE.signature),),
     max_target_length=256,
+    state="loaded",
 )
 
 

@@ -44,6 +44,9 @@ def samples() -> Samples:
         monitor.memory_hit("repeat")
         monitor.model_loaded("en-de", "01")
         monitor.reload_ended("en-de", "failed")
+        monitor.load_ended("en-de", 0.5)
+        monitor.model_evicted("en-de")
+        monitor.memory_measured(1)
         return scrape(monitor.metrics_address)
     finally:
         monitor.stop()

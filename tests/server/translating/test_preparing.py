@@ -2,7 +2,6 @@
 
 import asyncio
 import threading
-from typing import Any
 
 import pytest
 
@@ -110,8 +109,7 @@ def test_long_texts_are_prepared_on_another_thread() -> None:
 
 def test_options_that_cost_something_for_every_text_are_work_too() -> None:
     options = SearchOptions(target_prefix="x" * 100, suppressed_pieces=("y",) * 7)
-    leases: Any = {"en": None}
-    session = Session(TranslationOrder("de", options=options), leases, "de", LimitsConfig(), None, "texts")
+    session = Session(TranslationOrder("de", options=options), ["en"], "de", LimitsConfig(), None, "texts")
     assert session.work("abc") == 110
 
 
