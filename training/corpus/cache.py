@@ -9,7 +9,6 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import count
 from pathlib import Path
 from random import Random
 
@@ -19,19 +18,12 @@ import numpy.typing as npt
 from dragoman.model.codec import Codec, Side
 from dragoman.model.config import Direction
 from dragoman.model.errors import InvalidInputError
-from dragoman.training.corpus.augmentation import Augmenter
 from dragoman.training.corpus.encoded_file import FORMAT, EncodedFile, write_encoded
 from dragoman.training.corpus.epoch_plan import Span, part_quotas, plan_epoch
-from dragoman.training.corpus.pairs import EncodedCorpus, EncodedSide, SkippedPairs
-from dragoman.training.corpus.segmentation_sampling import SegmentationSampler
+from dragoman.training.corpus.finishing import Finisher
+from dragoman.training.corpus.pairs import EncodedCorpus, EncodedSide, SkippedPairs, is_usable
 from dragoman.training.corpus.text_file import TextFile
-from dragoman.training.text_config import (
-    TERM_MARKS,
-    AugmentationConfig,
-    DataConfig,
-    SubwordRegularizationConfig,
-    stand_in,
-)
+from dragoman.training.text_config import AugmentationConfig, DataConfig, SubwordRegularizationConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +51,15 @@ class CorpusPart:
     def __len__(self) -> int:
         return int(self.block_sizes.sum())
 
+    def read(
+        self, block: int, max_length: int, rows: npt.NDArray[np.int64] | slice | None = None
+    ) -> tuple[EncodedSide, EncodedSide]:
+        """The usable pairs of a block, all or those of some rows among them. Raises what reading a block raises."""
+        source, target = self.source.read(block), self.target.read(block)
+        lines = np.flatnonzero(is_usable(source.lengths, target.lengths, max_length))
+        lines = lines if rows is None else lines[rows]
+        return source.choose(lines), target.choose(lines)
+
 
 class CachedCorpus:
     """Training pairs as pieces, in files. Sources carry the language tag and the end of sentence, targets the end of
@@ -79,9 +80,7 @@ class CachedCorpus:
         self.vocabulary = vocabulary
         self._shape = vocabulary.shape
         self.data = data
-        self._source_sampler = _make_sampler(vocabulary.source, regularization.source_alpha)
-        self._target_sampler = _make_sampler(vocabulary.target, regularization.target_alpha)
-        self._augmenters = _make_augmenters(vocabulary, augmentation, data, lexicons or {})
+        self.finisher = Finisher(vocabulary, data, regularization, augmentation, lexicons)
         self.skipped = SkippedPairs(
             blank=sum(part.skipped.blank for part in parts), too_long=sum(part.skipped.too_long for part in parts)
         )
@@ -116,7 +115,7 @@ class CachedCorpus:
             found = np.zeros_like(counts)
             for block in range(part.source.num_blocks):
                 lengths = part.source.lengths(block)
-                usable = _is_usable(lengths, part.target.lengths(block), self.data.max_length)
+                usable = is_usable(lengths, part.target.lengths(block), self.data.max_length)
                 found += np.bincount(lengths[usable], minlength=len(counts))
             counts += found * (quota / max(1, len(part)))
         return int(np.searchsorted(counts.cumsum(), share * counts.sum() * (1 - 1e-9)))
@@ -145,67 +144,8 @@ class CachedCorpus:
 
     def _read_span(self, span: Span, random: Random) -> tuple[EncodedSide, EncodedSide]:
         part = self.parts[span.part]
-        source, target = part.source.read(span.block), part.target.read(span.block)
-        lines = np.flatnonzero(_is_usable(source.lengths, target.lengths, self.data.max_length))
-        if span.rows is not None:
-            lines = lines[span.rows]
-        source, target = source.choose(lines), target.choose(lines)
-        if augmenter := self._augmenters.get(part.files.direction):
-            source, target = self._augment(augmenter, source, target, random)
-        if self._source_sampler is not None:
-            source = self._source_sampler.sample(source, random, max_length=self.data.max_length)
-        if self._target_sampler is not None:
-            target = self._target_sampler.sample(target, random, max_length=self.data.max_length)
-        frame = self.vocabulary.frame(part.files.direction)
-        return source.framed(frame.before, frame.after), target.framed(frame.target, [self._shape.eos_id])
-
-    def _augment(
-        self, augmenter: Augmenter, source: EncodedSide, target: EncodedSide, random: Random
-    ) -> tuple[EncodedSide, EncodedSide]:
-        """The pairs as text, changed and encoded again. A pair stays if it would be blank or too long, or if it has a
-        character that the vocabulary does not know."""
-        models, sides = (self.vocabulary.source, self.vocabulary.target), (source.sequences(), target.sequences())
-        texts = [model.decode_all(side) for model, side in zip(models, sides, strict=True)]
-        pairs = list(zip(*texts, strict=True))
-        changed = augmenter.augment(pairs, random)
-        places = [
-            place
-            for place, (old, new) in enumerate(zip(pairs, changed, strict=True))
-            if old != new and not any(self._shape.unk_id in side[place] for side in sides)
-        ]
-        encoded = [model.encode_all([changed[place][n] for place in places]) for n, model in enumerate(models)]
-        for place, *new in zip(places, *encoded, strict=True):
-            if all(0 < len(pieces) <= self.data.max_length for pieces in new):
-                for side, pieces in zip(sides, new, strict=True):
-                    side[place] = pieces
-        return EncodedSide.pack(sides[0]), EncodedSide.pack(sides[1])
-
-
-def _make_augmenters(
-    vocabulary: Codec,
-    config: AugmentationConfig | None,
-    data: DataConfig,
-    lexicons: Mapping[Direction, Mapping[str, str]],
-) -> dict[Direction, Augmenter]:
-    if config is None or not config.is_on:
-        return {}
-    models = (vocabulary.source, vocabulary.target)
-    number = next(n for n in count() if any(model.piece_id(stand_in(n + 1)) is None for model in models))
-    if config.stand_ins and not number:
-        raise InvalidInputError("augmentation.stand_ins: the vocabulary has no stand-ins: say vocabulary.stand_ins")
-    if config.terms and any(vocabulary.source.piece_id(mark) is None for mark in TERM_MARKS):
-        marks = ", ".join(f'"{mark}"' for mark in TERM_MARKS)
-        raise InvalidInputError(
-            f"augmentation.terms: the vocabulary lacks the marks: say vocabulary.user_defined = [{marks}]"
-        )
-    return {
-        direction: Augmenter(config, num_stand_ins=number, lexicon=lexicons.get(direction))
-        for direction in data.parsed_directions
-    }
-
-
-def _make_sampler(model: Side, alpha: float) -> SegmentationSampler | None:
-    return SegmentationSampler(model, alpha) if alpha else None
+        source, target = part.read(span.block, self.data.max_length, span.rows)
+        return self.finisher.finish(part.files.direction, source, target, random)
 
 
 def open_corpus(
@@ -266,17 +206,8 @@ def _count_pairs(
     sizes = np.zeros(source.num_blocks, np.int64)
     for block in range(source.num_blocks):
         source_lengths, target_lengths = source.lengths(block), target.lengths(block)
-        sizes[block] = np.count_nonzero(_is_usable(source_lengths, target_lengths, max_length))
+        sizes[block] = np.count_nonzero(is_usable(source_lengths, target_lengths, max_length))
         num_blank = int(np.count_nonzero((source_lengths == 0) | (target_lengths == 0)))
         skipped.blank += num_blank
         skipped.too_long += len(source_lengths) - int(sizes[block]) - num_blank
     return sizes, skipped
-
-
-def _is_usable(
-    source_lengths: npt.NDArray[np.int64], target_lengths: npt.NDArray[np.int64], max_length: int
-) -> npt.NDArray[np.bool_]:
-    """[pairs], True where both sides have pieces, but not too many."""
-    shorter, longer = np.minimum(source_lengths, target_lengths), np.maximum(source_lengths, target_lengths)
-    usable: npt.NDArray[np.bool_] = (shorter > 0) & (longer <= max_length)
-    return usable

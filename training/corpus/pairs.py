@@ -117,6 +117,15 @@ class EncodedSide:
         return np.where(real, self.pieces[places], pad_id).astype(np.int64)
 
 
+def is_usable(
+    source_lengths: npt.NDArray[np.int64], target_lengths: npt.NDArray[np.int64], max_length: int
+) -> npt.NDArray[np.bool_]:
+    """[pairs], True where both sides have pieces, but not too many."""
+    shorter, longer = np.minimum(source_lengths, target_lengths), np.maximum(source_lengths, target_lengths)
+    usable: npt.NDArray[np.bool_] = (shorter > 0) & (longer <= max_length)
+    return usable
+
+
 @dataclass(frozen=True, slots=True)
 class EncodedCorpus:
     """Training pairs as pieces. Sources carry the language tag and the end of sentence, targets the end of sentence.
