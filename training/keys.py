@@ -56,8 +56,8 @@ def _keys(table: Mapping[str, Any], definitions: Mapping[str, Any], prefix: str)
             yield from _keys_of_kinds(kinds, definitions, prefix + name)
         elif "properties" in inner:
             yield from _keys(inner, definitions, f"{prefix}{name}[].")
-        elif isinstance(more := item.get("additionalProperties"), dict):
-            for choice in more.get("oneOf", [more]):
+        elif isinstance(more := item.get("additionalProperties"), dict) and "oneOf" in more:
+            for choice in more["oneOf"]:
                 found = _resolved(choice, definitions)
                 if "properties" in found:
                     yield from _keys(found, definitions, f"{prefix}{name}.{_NAME}.")
@@ -114,9 +114,15 @@ def _kind(item: Mapping[str, Any]) -> str:
         return _in_toml(item["const"])
     if "anyOf" in item:
         return " or ".join(_kind(kind) for kind in item["anyOf"] if kind.get("type") != "null")
+    if "oneOf" in item:
+        return " or ".join(map(_kind, item["oneOf"]))
     if item.get("type") == "array":
+        if "prefixItems" in item:
+            return f"[{', '.join(map(_kind, item['prefixItems']))}]"
         inner = item.get("items", {})
         return f"list of {_kind(inner)}" if inner else "list"
+    if item.get("type") == "object":
+        return f"table of {_kind(item['additionalProperties'])}"
     if item.get("format") == "path":
         return "path"
     bounds = ", ".join(f"{sign} {item[key]:g}" for key, sign in _BOUNDS.items() if key in item)

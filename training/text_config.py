@@ -1,67 +1,21 @@
 """The configuration of a run's text: corpora and dev sets, and what happens to text before the network learns it."""
 
 import re
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from dragoman.model.config import Direction
 from dragoman.model.config_files import FilePath, StrictModel, find_repeated
 from dragoman.model.errors import InvalidInputError
-
-_LANGUAGE_CODE = re.compile(r"[A-Za-z]{1,8}([-_][A-Za-z0-9]{1,8})*")
-"""Subtags have at most 8 characters, as in BCP 47, so that a misspelt option of a corpus is no language."""
+from dragoman.training.corpus.corpus_config import CorpusConfig, TextFiles, spoken_by
 
 _SET_NAME = re.compile(r"\w[\w.-]*")
 
 
-class _TextFiles(StrictModel):
-    """A file for each language, under the language's code; the files' lines N mean the same."""
-
-    model_config = ConfigDict(extra="allow")
-    __pydantic_extra__: dict[str, FilePath] = Field(init=False)
-
-    directions: tuple[str, ...] = Field((), strict=False)
-
-    @model_validator(mode="after")
-    def _other_keys_are_languages(self) -> Self:
-        for key in self.__pydantic_extra__:
-            if not _LANGUAGE_CODE.fullmatch(key):
-                raise ValueError(f"{key} is neither an option of a corpus nor a language's code")
-        if len(set(self.directions)) < len(self.directions):
-            raise ValueError("directions lists a direction twice")
-        return self
-
-    @property
-    def files(self) -> dict[str, Path]:
-        return dict(self.__pydantic_extra__)
-
-    def taught(self, directions: Sequence[Direction]) -> list[Direction]:
-        """The directions of the run that use these files."""
-        wanted = [Direction.parse(direction) for direction in self.directions]
-        return [direction for direction in spoken_by(self.files, directions) if not wanted or direction in wanted]
-
-
-class CorpusConfig(_TextFiles):
-    """A parallel corpus: a file for each language, under the language's code; the files' lines N mean the same."""
-
-    name: str | None = Field(
-        None, min_length=1, description="Name under which the run shows this corpus's loss; by default that of a file."
-    )
-    repeat: int = Field(
-        1, ge=1, description="Times that an epoch has each pair, for instance 2 for human translations."
-    )
-    directions: tuple[str, ...] = Field(
-        (),
-        strict=False,
-        description="Directions that learn from this corpus (from synthetic text only one should); by default all of "
-        "the run's directions whose languages it has.",
-    )
-
-
-class DevSetConfig(_TextFiles):
+class DevSetConfig(TextFiles):
     """One of several dev sets: a file for each language, under the language's code."""
 
     weight: float = Field(
@@ -83,11 +37,6 @@ class DevSetConfig(_TextFiles):
         strict=False,
         description="Directions that this set measures; by default all of the run's directions whose languages it has.",
     )
-
-
-def spoken_by(languages: Container[str], directions: Sequence[Direction]) -> list[Direction]:
-    """The directions between these languages."""
-    return [direction for direction in directions if direction.source in languages and direction.target in languages]
 
 
 def _tag(entry: object) -> str:
@@ -121,6 +70,12 @@ class DataConfig(StrictModel):
         description="1: an epoch has every pair once. Above 1: corpora and directions get shares of the epoch in "
         "proportion to size^(1/temperature), which favours small ones.",
     )
+    sample_pairs: int = Field(
+        200_000,
+        ge=1000,
+        description="Pairs of each corpus of shards that are read before the run: from them the vocabulary and "
+        "the known words are learnt, and the corpus is judged.",
+    )
 
     @property
     def parsed_directions(self) -> tuple[Direction, ...]:
@@ -141,10 +96,18 @@ class DataConfig(StrictModel):
         return named or {"": DevSetConfig.model_validate(files)}
 
     @property
+    def is_mixed(self) -> bool:
+        """Whether corpora are drawn from by their weights, without epochs."""
+        return any(corpus.shards is not None or corpus.weight is not None for corpus in self.train)
+
+    @property
     def corpus_names(self) -> tuple[str, ...]:
         """A name for each of `train`, all different: its own, or that of its first file, with as much of the path as
         it takes to tell it from the others."""
-        paths = [next(iter(corpus.files.values())) for corpus in self.train]
+        paths = [
+            Path(next(iter(corpus.patterns.values()))[0]) if corpus.shards else next(iter(corpus.files.values()))
+            for corpus in self.train
+        ]
         names = [corpus.name or path.name for corpus, path in zip(self.train, paths, strict=True)]
         for longer in (map(str, paths), [f"{path} ({number})" for number, path in enumerate(paths, 1)]):
             names = [
@@ -165,14 +128,14 @@ class DataConfig(StrictModel):
         for number, corpus in enumerate(self.train):
             _check_directions(corpus, directions, f"train.{number}")
         for direction in directions:
-            if not any(spoken_by(corpus.files, [direction]) for corpus in self.train):
+            if not any(spoken_by(corpus.languages, [direction]) for corpus in self.train):
                 raise ValueError(f"no corpus in train has both languages of {direction}")
             if not any(direction in corpus.taught(directions) for corpus in self.train):
                 raise ValueError(
                     f"every corpus in train that has both languages of {direction} is for other directions"
                 )
         for number, corpus in enumerate(self.train):
-            if not spoken_by(corpus.files, directions):
+            if not spoken_by(corpus.languages, directions):
                 raise ValueError(f"train.{number} lacks both languages of every direction")
         return self
 
@@ -195,6 +158,21 @@ class DataConfig(StrictModel):
         return self
 
     @model_validator(mode="after")
+    def _mixture_has_weights_alone(self) -> Self:
+        if not self.is_mixed:
+            return self
+        if self.sampling_temperature != 1:
+            raise ValueError("sampling_temperature does not go with a weight or shards: the weights say it")
+        for number, corpus in enumerate(self.train):
+            if corpus.repeat != 1:
+                raise ValueError(f"train.{number}.repeat does not go with a weight or shards: say weight")
+        begins = {begin for corpus in self.train for begin, _ in corpus.steps}
+        for begin in sorted(begins):
+            if not any([weight for start, weight in corpus.steps if start <= begin][-1] for corpus in self.train):
+                raise ValueError(f"train: from {begin:g} of the run on, no corpus has a weight above 0")
+        return self
+
+    @model_validator(mode="after")
     def _names_differ(self) -> Self:
         if repeated := find_repeated(corpus.name for corpus in self.train if corpus.name is not None):
             raise ValueError(f'train: two corpora have the name "{repeated}"')
@@ -210,7 +188,7 @@ def _check_directions(text: CorpusConfig | DevSetConfig, directions: Sequence[Di
             raise ValueError(f"{name}.directions: {error}") from error
         if direction not in directions:
             raise ValueError(f"{name}.directions: {direction} is not one of the run's directions")
-        if not spoken_by(text.files, [direction]):
+        if not spoken_by(text.languages, [direction]):
             raise ValueError(f"{name} lacks a language of {direction}")
 
 
