@@ -74,6 +74,8 @@ def _number(value: Any) -> str:
 def _pairs_lines(facts: Mapping[str, Any]) -> list[str]:
     if "imported" in facts:  # what it learnt from, only its makers know
         return []
+    if facts.get("sentence_pairs", 0) is None:
+        return ["Pairs of a stream, which are not counted."]
     return [f"{_number(facts.get('sentence_pairs'))} pairs after encoding, all directions together."]
 
 

@@ -10,8 +10,8 @@ from typing import Any
 from dragoman.model.config import Architecture, ArchitectureConfig, Direction
 from dragoman.model.errors import InvalidInputError
 from dragoman.model.files import is_packed
+from dragoman.training.corpus.corpus_config import CorpusConfig
 from dragoman.training.evaluation.metrics import DEFAULT_TOKENIZER, fitting_tokenizer
-from dragoman.training.text_config import CorpusConfig
 from dragoman.translation.languages import primary_subtag
 
 _CHUNK_BYTES = 1 << 20
@@ -330,8 +330,11 @@ def _languages(tree: Mapping[str, Any]) -> tuple[list[str], list[str]]:
 
 
 def _count_pairs(tree: Mapping[str, Any]) -> int | None:
-    """Lines of the corpora, each counted in one of its files; None if that cannot be read."""
+    """Lines of the corpora, each counted in one of its files; None if that cannot be read. Shards count as the largest
+    size that there are values for."""
     try:
+        if any("shards" in corpus for corpus in tree["data"]["train"]):
+            return PRESETS[-1].pairs
         return sum(_count_lines(path) for path in _first_files(tree)) or None
     except (OSError, EOFError, TypeError, AttributeError, LookupError):
         return None

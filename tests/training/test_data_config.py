@@ -7,6 +7,7 @@ import pytest
 from dragoman.model.config import Direction
 from dragoman.model.errors import InvalidInputError
 from dragoman.training.config import RunConfig, load_run_config
+from dragoman.training.presets import PRESETS
 
 CONFIG = """
 [data]
@@ -238,3 +239,61 @@ def test_a_dev_set_s_limit_needs_a_bundle_to_begin_with(path: Path) -> None:
     path.write_text(SETS, encoding="utf-8")
     with pytest.raises(InvalidInputError, match=r"data\.dev\.general\.max_loss needs initialization\.bundle"):
         load_run_config(path, ["data.dev.general.max_loss=0.5"])
+
+
+SHARDS = """
+shards = "web/*.tsv"
+columns = {English = 1, de = 2}
+weight = [[0, 1.0], [0.5, 0.2]]
+"""
+
+
+def test_a_corpus_may_be_in_shards_with_a_weight_that_changes(path: Path) -> None:
+    path.write_text(CONFIG.replace('en = "a.en"\nde = "a.de"', SHARDS).replace("repeat = 3", ""), encoding="utf-8")
+    config = load_run_config(path)
+    first, second = config.data.train
+    assert config.data.is_mixed
+    assert config.data.corpus_names == ("*.tsv", "b.en")
+    assert (first.languages, first.patterns, first.files) == (("en", "de"), {"": ("web/*.tsv",)}, {})
+    assert (first.steps, second.steps) == (((0, 1.0), (0.5, 0.2)), ((0, 1.0),))
+    assert RunConfig.model_validate_json(config.model_dump_json()) == config
+    assert config.optimization.max_updates == PRESETS[-1].values["optimization"]["max_updates"]
+    sides = ['data.train.0.shards={EN = "x/*.en", de = ["x/a.de", "x/b.de"]}', "data.train.0.columns={}"]
+    corpus = load_run_config(path, sides).data.train[0]
+    assert corpus.patterns == {"en": ("x/*.en",), "de": ("x/a.de", "x/b.de")}
+    assert corpus.languages == ("en", "de")
+
+
+def test_files_may_have_weights_as_well(path: Path) -> None:
+    assert not load_run_config(path).data.is_mixed
+    config = load_run_config(path, ["data.train.0.weight=2", "data.train.1.repeat=1"])
+    assert config.data.is_mixed
+    assert config.data.train[0].steps == ((0, 2.0),)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["data.train.0.en=a.en"], "train.0: has shards and a file of en: give one of the two"),
+        (["data.train.0.columns={}"], "train.0: shards that have both sides need columns"),
+        (['data.train.0.shards={en="a", de="b"}'], "train.0: columns do not go with shards of one language each"),
+        (["data.train.0.columns={en=1}"], "train.0: shards and columns must name two languages or more"),
+        (["data.train.0.columns={en=1, de=0}"], "train.0.columns: columns are numbered from 1"),
+        (["data.train.0.columns={en=1, thelanguage=2}"], "train.0: thelanguage is no language's code"),
+        (["data.train.0.repeat=2"], "train.0: repeat does not go with shards, which have no epochs: say weight"),
+        (["data.train.1.repeat=2"], "data: train.1.repeat does not go with a weight or shards: say weight"),
+        (["data.sampling_temperature=2"], "data: sampling_temperature does not go with a weight or shards"),
+        (["data.train.0.weight=[[0.1, 1]]"], "train.0.weight: the steps of a weight begin at 0 and rise"),
+        (["data.train.0.weight=[[0, 1], [0, 2]]"], "train.0.weight: the steps of a weight begin at 0 and rise"),
+        (["data.train.0.weight=-1"], "train.0.weight: Input should be greater than or equal to 0"),
+        (
+            ["data.train.0.weight=[[0, 1], [0.5, 0]]", "data.train.1.weight=0"],
+            "data: train: from 0.5 of the run on, no",
+        ),
+    ],
+)
+def test_what_does_not_go_with_shards_is_named(path: Path, overrides: list[str], message: str) -> None:
+    path.write_text(CONFIG.replace('en = "a.en"\nde = "a.de"', SHARDS).replace("repeat = 3", ""), encoding="utf-8")
+    with pytest.raises(InvalidInputError) as told:
+        load_run_config(path, overrides)
+    assert message in str(told.value)

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, replace
-from itertools import count
-from typing import Protocol
+from itertools import count, islice
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -47,12 +48,47 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True)
+class LanePlace:
+    """A lane's place in a mixture, see `training.corpus.mixture`.
+
+    pool: pools done; batch: batches of this pool done; batches: those of all pools before it. share: of the run, when
+    the pool began. cursors: there, in each source.
+    """
+
+    pool: int
+    batch: int
+    batches: int
+    share: float
+    cursors: tuple[tuple[int, int, int], ...]
+
+    @classmethod
+    def beginning(cls, num_sources: int) -> "LanePlace":
+        """Before the first pair."""
+        return cls(0, 0, 0, 0.0, ((0, 0, 0),) * num_sources)
+
+    @classmethod
+    def from_values(cls, values: dict[str, Any]) -> "LanePlace":
+        """The inverse of `dataclasses.asdict`, after JSON."""
+        return cls(**values | {"cursors": tuple(map(tuple, values["cursors"]))})
+
+    def after_batch(self) -> "LanePlace":
+        """Behind one batch more of the same pool."""
+        return replace(self, batch=self.batch + 1)
+
+
+@dataclass(frozen=True, slots=True)
 class Position:
     """A run's place in its endless stream of batches."""
 
     epoch: int = 0
     pool: int = 0  # pools of this epoch done
     batch: int = 0  # batches of this pool done
+    lanes: tuple[LanePlace, ...] = ()  # of a mixture, which has no pools that all share
+
+    @classmethod
+    def from_values(cls, values: dict[str, Any]) -> "Position":
+        """The inverse of `dataclasses.asdict`, after JSON."""
+        return cls(**values | {"lanes": tuple(map(LanePlace.from_values, values.get("lanes", ())))})
 
 
 class PooledCorpus(Protocol):
@@ -136,6 +172,15 @@ class BatchStream:
         self.corpus = corpus
         self.batch_tokens = batch_tokens
         self.seed = seed
+
+    def updates(
+        self, start: Position, num_batches: int, *, rank: int = 0, size: int = 1
+    ) -> Generator[tuple[list[PlannedBatch | None], Position], None, None]:
+        """For each update its batches, and the position after it. Every process plans the batches of all."""
+        with closing(self.batches(start)) as batches:
+            while True:
+                planned = list(islice(batches, num_batches))
+                yield [batch for batch, _ in planned], planned[-1][1]
 
     def batches(self, start: Position) -> Generator[tuple[PlannedBatch, Position], None, None]:
         """The batches from a position on, each with the position after it. Raises what reading a pool raises."""

@@ -96,16 +96,18 @@ class CachedCorpus:
         """Usable pairs of all parts; an epoch may repeat or omit some of them."""
         return sum(map(len, self.parts))
 
-    def shares_table(self) -> str:
-        """The pairs of each part in an epoch, one line each; empty if there is only one part."""
+    def describe(self) -> str:
+        """The number of pairs, and of several parts those of each in an epoch, for people."""
+        whole = f"{len(self):,} sentence pairs; left out: {self.skipped.blank:,} with a blank side, "
+        whole += f"{self.skipped.too_long:,} too long"
         if len(self.parts) == 1:
-            return ""
+            return whole
         lines = [
             f"\n  {part.files.direction}  {part.files.source.path} → {part.files.target.path}: {len(part):,} pairs, "
             f"{quota:,} an epoch, {quota / sum(self.quotas):.1%}"
             for part, quota in zip(self.parts, self.quotas, strict=True)
         ]
-        return "".join(lines)
+        return whole + "".join(lines)
 
     def length_of_share(self, share: float) -> int:
         """Pieces of a source sentence, without those that the codec adds, that this share of an epoch's pairs does not
@@ -162,6 +164,12 @@ def open_corpus(
     Raises NotFoundError and InvalidInputError like reading lines, InvalidInputError if no pair is usable or a
     vocabulary cannot sample segmentations or lacks pieces, and DragomanError if the disk fails.
     """
+    parts = open_parts(folder, train, vocabulary, data)
+    return CachedCorpus(parts, vocabulary, data, regularization, augmentation, lexicons)
+
+
+def open_parts(folder: Path, train: Sequence[ParallelFiles], vocabulary: Codec, data: DataConfig) -> list[CorpusPart]:
+    """Opens corpora, each in its direction; otherwise like `open_corpus`."""
     opened: dict[str, EncodedFile] = {}
 
     def encoded(file: TextFile, model: Side) -> EncodedFile:
@@ -174,10 +182,9 @@ def open_corpus(
     for files in train:
         source, target = encoded(files.source, vocabulary.source), encoded(files.target, vocabulary.target)
         parts.append(CorpusPart(files, source, target, *_count_pairs(source, target, data.max_length)))
-    corpus = CachedCorpus(parts, vocabulary, data, regularization, augmentation, lexicons)
     for path in {*folder.glob("*.pieces")} - {file.path for file in opened.values()}:
         path.unlink(missing_ok=True)
-    return corpus
+    return parts
 
 
 def _fingerprint(file: TextFile, model: Side, max_length: int) -> str:

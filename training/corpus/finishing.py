@@ -36,6 +36,7 @@ class Finisher:
         Raises InvalidInputError if a vocabulary cannot sample segmentations or lacks the pieces that the augmentation
         needs.
         """
+        self.directions = data.parsed_directions
         self._vocabulary = vocabulary
         self._shape = vocabulary.shape
         self._max_length = data.max_length

@@ -19,6 +19,9 @@ def name_languages(tree: dict[str, Any]) -> None:
             if isinstance(corpus, dict):
                 _name_directions(corpus)
                 _name_files(corpus, f"data.train.{number}")
+                for key in ("shards", "columns"):
+                    if isinstance(inner := corpus.get(key), dict):
+                        _name_files(inner, f"data.train.{number}.{key}", kinds=(str, int, list))
     if isinstance(dev := data.get("dev"), dict):
         _name_files(dev, "data.dev")
         for name, files in dev.items():
@@ -41,11 +44,11 @@ def _name_direction(text: str) -> str:
     return text if (source, target) == (direction.source, direction.target) else f"{source}→{target}"
 
 
-def _name_files(files: dict[str, Any], key: str) -> None:
-    """Rename the keys of files, in their order."""
+def _name_files(files: dict[str, Any], key: str, *, kinds: tuple[type, ...] = (str,)) -> None:
+    """Rename the keys of files, in their order. kinds: of the values under languages."""
     named: dict[str, Any] = {}
     for language, path in files.items():
-        code = as_tag(language) if isinstance(path, str) else language
+        code = as_tag(language) if isinstance(path, kinds) else language
         if code in named:
             raise InvalidInputError(f"{key}: has the language {code} twice, the second time as {language}")
         named[code] = path

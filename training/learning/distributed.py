@@ -61,19 +61,23 @@ class World:
             dist.all_reduce(total)
         return total.tolist()
 
-    def share(self, value: Value) -> Value:
-        """Returns the main process's value, which JSON can hold, in all processes."""
+    def share(self, value: Value, root: int = 0) -> Value:
+        """Returns the value of the main process, or of another `root`, which JSON can hold, in all processes."""
         if self.size == 1:
             return value
         content = torch.tensor(list(json.dumps(value).encode()), dtype=torch.uint8)
         length = torch.tensor(len(content))
         with _peers_may_fail():
-            dist.broadcast(length, src=0)
-            if not self.is_main:
+            dist.broadcast(length, src=root)
+            if self.rank != root:
                 content = torch.empty(int(length), dtype=torch.uint8)
-            dist.broadcast(content, src=0)
+            dist.broadcast(content, src=root)
         shared: Value = json.loads(bytes(content.tolist()))
         return shared
+
+    def collect(self, value: Value) -> list[Value]:
+        """Every process's value, which JSON can hold, in the order of their ranks, in all processes."""
+        return [self.share(value, root=rank) for rank in range(self.size)]
 
     def on_main(self, action: Callable[[], Value]) -> Value:
         """Runs an action in the main process while the others wait; all return its result, which JSON can hold.

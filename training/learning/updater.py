@@ -53,16 +53,20 @@ class Updater:
         decay = config.averaging.ema_decay
         self.average = MovingAverage(network, decay) if decay else None
 
-    def accumulate(self, update: int, batches: Sequence[PlannedBatch], *, is_stopping: bool = False) -> Gradients:
-        """Computes the gradient of the mean loss over all `num_batches` batches of an update.
+    def accumulate(
+        self, update: int, batches: Sequence[PlannedBatch | None], *, is_stopping: bool = False
+    ) -> Gradients:
+        """Computes the gradient of the mean loss over all `num_batches` batches of an update. Batches of other
+        processes may be None.
 
         Each batch has random numbers of its own, from the seed, the update and its place among the update's batches. So
         a checkpoint needs no generator's state, and any number of processes computes the same.
         """
-        num_tokens = sum(batch.num_target_tokens for batch in batches)
-        own = list(enumerate(batches))[self.world.rank :: self.world.size]
+        tokens = self._count_tokens(batches)
+        num_tokens = sum(tokens.values())
+        own = [(number, batch) for number, batch in list(enumerate(batches))[self._lanes] if batch is not None]
         loss = torch.zeros((), device=self.world.device)
-        likelihoods = torch.zeros(len(batches[0].pool.names), device=self.world.device)
+        likelihoods = torch.zeros(len(tokens), device=self.world.device)
         for number, batch in own:
             torch.manual_seed(_mix(self.seed, update, number))
             with gradient_exchange(self.module, is_last=number == own[-1][0]):
@@ -74,16 +78,28 @@ class Updater:
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.options.clip_norm or math.inf)
         measured = [loss.item(), gather(norm).item(), float(is_stopping), *likelihoods.tolist()]
         total_loss, total_norm, num_stopping, *total_likelihoods = self.world.sum(measured)
-        tokens = Counter[str]()
-        for batch in batches:
-            tokens.update(batch.target_tokens_by_corpus())
         return Gradients(
             total_loss,
-            dict(zip(batches[0].pool.names, total_likelihoods, strict=True)),
+            dict(zip(tokens, total_likelihoods, strict=True)),
             total_norm / self.world.size,
-            dict(tokens),
+            tokens,
             num_stopping > 0,
         )
+
+    @property
+    def _lanes(self) -> slice:
+        """Of an update's batches, those of this process."""
+        return slice(self.world.rank, None, self.world.size)
+
+    def _count_tokens(self, batches: Sequence[PlannedBatch | None]) -> dict[str, int]:
+        """The target tokens of each corpus in an update's batches, of all processes."""
+        known = [batch for batch in batches if batch is not None]
+        counts = Counter(dict.fromkeys(known[0].pool.names, 0))
+        for batch in known:
+            counts.update(batch.target_tokens_by_corpus())
+        if len(known) == len(batches):
+            return dict(counts)
+        return dict(zip(counts, map(int, self.world.sum([*counts.values()])), strict=True))
 
     def step(self, update: int) -> None:
         """Updates the weights with the gradient of `accumulate`."""

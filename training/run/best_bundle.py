@@ -27,14 +27,14 @@ class BestBundle:
         vocabulary: Codec,
         network: Network,
         *,
-        num_pairs: int,
+        num_pairs: int | None,
         checksums: Mapping[str, str],
         start: Mapping[str, Any],
         fluent_length: int | None = None,
         known_words: KnownWords = NO_KNOWN_WORDS,
     ) -> None:
-        """num_pairs: training pairs; checksums: of the data; start: see `training.run.folder.circumstances`.
-        fluent_length, known_words: see `training.run.lessons`."""
+        """num_pairs: training pairs, None if they are not counted; checksums: of the data; start: see
+        `training.run.folder.circumstances`. fluent_length, known_words: see `training.run.lessons`."""
         self.config = config
         self.vocabulary = vocabulary
         self.num_pairs = num_pairs

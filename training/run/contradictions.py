@@ -36,15 +36,16 @@ def find_contradictions(text: RunText) -> list[str]:
 
     Raises InvalidInputError for a corpus whose two sides are one text.
     """
-    found = _find_repeated(text.train)
-    for part in _once(text.train):
+    train = text.readable
+    found = _find_repeated(train)
+    for part in _once(train):
         found += _judge_sides(part)
         found += _judge_lines(part)
     pairs = {(dev.set_name, frozenset((dev.direction.source, dev.direction.target))): dev for dev in text.dev}
     for dev in pairs.values():
         found += _find_blank(dev)
-        found += _find_dev_in_train(dev, [part for part in text.train if part.direction == dev.direction])
-    files = {path: language for part in text.train for path, language in _languages(part)}
+        found += _find_dev_in_train(dev, [part for part in train if part.direction == dev.direction])
+    files = {path: language for part in train for path, language in _languages(part)}
     found += filter(None, (_judge_language(str(path), _sample(path), language) for path, language in files.items()))
     sides = {
         (dev.set_name, language): sentences

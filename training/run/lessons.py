@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dragoman.model.known_words import NO_KNOWN_WORDS, KnownWords
 from dragoman.training.corpus.cache import CachedCorpus, ParallelFiles
 from dragoman.training.corpus.known_words import count_pairs, count_words
+from dragoman.training.corpus.mixture import Mixture
 from dragoman.training.run.initialization import InitialBundle
 
 MIN_PAIRS = 20_000
@@ -28,7 +29,7 @@ def learn_words(train: Sequence[ParallelFiles], initial: InitialBundle | None) -
     return count_words(train) if count_pairs(train) >= MIN_PAIRS else NO_KNOWN_WORDS
 
 
-def learn_fluent_length(corpus: CachedCorpus, initial: InitialBundle | None) -> int | None:
+def learn_fluent_length(corpus: CachedCorpus | Mixture, initial: InitialBundle | None) -> int | None:
     """Pieces that FLUENT_SHARE of the source sentences do not exceed; in fine-tuning the initial bundle's, which has
     met more text."""
     if initial is not None:

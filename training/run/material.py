@@ -1,6 +1,7 @@
 """The material of a run: corpus, vocabulary, network and, in the main process, dev sets and results."""
 
 import json
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +14,10 @@ from dragoman.model.files import write_atomically
 from dragoman.model.network.kinds import new_network
 from dragoman.model.network.network import Network
 from dragoman.training.config import RunConfig
-from dragoman.training.corpus.cache import CachedCorpus, ParallelFiles, open_corpus
+from dragoman.training.corpus.cache import CachedCorpus, open_corpus, open_parts
+from dragoman.training.corpus.finishing import Finisher
+from dragoman.training.corpus.mixture import Mixture
+from dragoman.training.corpus.sources import CachedSource, Source, StreamSource
 from dragoman.training.display import show_phase
 from dragoman.training.evaluation.dev_translations import DevTranslations
 from dragoman.training.evaluation.metrics import check_tokenizer
@@ -25,6 +29,7 @@ from dragoman.training.run.folder import CHECKSUMS_FILE, check_same_corpus, circ
 from dragoman.training.run.initialization import InitialBundle
 from dragoman.training.run.lessons import learn_fluent_length, learn_words
 from dragoman.training.run.prepare import (
+    TrainingText,
     learn_lexicons,
     load_vocabulary,
     make_vocabulary,
@@ -33,7 +38,7 @@ from dragoman.training.run.prepare import (
 )
 from dragoman.training.run.progress import Progress
 
-_PARALLEL_FILES = TypeAdapter(list[ParallelFiles])
+_TRAINING_TEXT = TypeAdapter(TrainingText)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +69,7 @@ class Material:
     """The data, network and results of a process. results: None except in the main process, as contradictions, of
     which the others have none."""
 
-    corpus: CachedCorpus
+    corpus: CachedCorpus | Mixture
     network: Network
     results: Results | None = None
     contradictions: tuple[str, ...] = ()
@@ -76,18 +81,18 @@ def gather_material(config: RunConfig, world: World, *, resume: bool) -> Materia
 
     def make() -> Any:
         nonlocal material
-        material = _make_material(config, world, resume=resume)
-        return _PARALLEL_FILES.dump_python([part.files for part in material.corpus.parts], mode="json")
+        material, text = _make_material(config, world, resume=resume)
+        return _TRAINING_TEXT.dump_python(text, mode="json")
 
-    train = world.on_main(make)
+    shared = world.on_main(make)
     if material is None:
         vocabulary = load_vocabulary(config)
-        corpus = _open_corpus(config, _PARALLEL_FILES.validate_python(train), vocabulary, is_shown=False)
+        corpus = _open_corpus(config, _TRAINING_TEXT.validate_python(shared), vocabulary, is_shown=False)
         material = Material(corpus, _make_network(config, vocabulary, world.device))
     return material
 
 
-def _make_material(config: RunConfig, world: World, *, resume: bool) -> Material:
+def _make_material(config: RunConfig, world: World, *, resume: bool) -> tuple[Material, TrainingText]:
     """Writes vocabulary and checksums into the run folder as soon as the input is known to be good."""
     check_tokenizer(config.validation.tokenize)
     if config.validation.precision == "int8" and world.device.type != "cpu":
@@ -107,17 +112,17 @@ def _make_material(config: RunConfig, world: World, *, resume: bool) -> Material
         vocabulary = initial.vocabulary
     else:
         with show_phase("preparing the vocabulary"):
-            vocabulary = make_vocabulary(config, text.train, None if initial is None else initial.vocabulary)
+            vocabulary = make_vocabulary(config, text.readable, None if initial is None else initial.vocabulary)
     with show_phase("encoding the corpus"):
-        corpus = _open_corpus(config, text.train, vocabulary)
+        corpus = _open_corpus(config, text, vocabulary)
     network = _make_network(config, vocabulary, world.device)
     with show_phase("counting words"):
-        known_words = learn_words(text.train, initial)
+        known_words = learn_words(text.readable, initial)
     best = BestBundle(
         config,
         vocabulary,
         network,
-        num_pairs=len(corpus),
+        num_pairs=len(corpus) if isinstance(corpus, CachedCorpus) else None,
         checksums=checksums,
         start=circumstances(world),
         fluent_length=learn_fluent_length(corpus, initial),
@@ -136,24 +141,35 @@ def _make_material(config: RunConfig, world: World, *, resume: bool) -> Material
         save_vocabulary(config, vocabulary)
         write_atomically(config.run_folder / CHECKSUMS_FILE, json.dumps(checksums, indent=2) + "\n")
     translations = DevTranslations(config.run_folder, validate.dev, seed=config.seed)
-    return Material(corpus, network, Results(best, validate, translations), tuple(contradictions))
+    material = Material(corpus, network, Results(best, validate, translations), tuple(contradictions))
+    return material, TrainingText(text.train, text.streamed)
 
 
 def _open_corpus(
-    config: RunConfig, train: list[ParallelFiles], vocabulary: Codec, *, is_shown: bool = True
-) -> CachedCorpus:
+    config: RunConfig, text: TrainingText, vocabulary: Codec, *, is_shown: bool = True
+) -> CachedCorpus | Mixture:
     lexicons = {}
+    data, changes = config.data, (config.subword_regularization, config.augmentation)
     if config.augmentation.terms:
         with show_phase("learning a lexicon of terms", is_shown=is_shown):
-            lexicons = learn_lexicons(train)
-    return open_corpus(
-        config.run_folder / "corpus cache",
-        train,
+            lexicons = learn_lexicons(text.readable)
+    folder = config.run_folder / "corpus cache"
+    if not data.is_mixed:
+        return open_corpus(folder, text.train, vocabulary, data, *changes, lexicons)
+    parts = open_parts(folder, text.train, vocabulary, data)
+    num_directions = Counter(part.files.name for part in parts)
+    sources: list[Source] = [CachedSource(part, data.max_length, 1 / num_directions[part.files.name]) for part in parts]
+    for corpus in text.streamed:
+        taught = [part.direction for part in corpus.sample]
+        sources.append(StreamSource(corpus.name, corpus.shards, taught, vocabulary, data.max_length))
+    return Mixture(
+        sources,
+        {name: corpus.steps for name, corpus in zip(data.corpus_names, data.train, strict=True)},
+        Finisher(vocabulary, data, *changes, lexicons),
         vocabulary,
-        config.data,
-        config.subword_regularization,
-        config.augmentation,
-        lexicons,
+        pool_pairs=data.shuffle_pairs,
+        seed=config.seed,
+        max_updates=config.optimization.max_updates,
     )
 
 

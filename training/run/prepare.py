@@ -1,8 +1,11 @@
 """From a configuration to the trainer's material: the corpora as text, the vocabulary and the dev set."""
 
+import hashlib
+import json
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 
@@ -14,11 +17,14 @@ from dragoman.model.files import read_bytes, write_atomically
 from dragoman.model.vocabulary import PieceModel, PieceModelOptions, Vocabulary, train_piece_model
 from dragoman.training.config import RunConfig
 from dragoman.training.corpus.cache import ParallelFiles
+from dragoman.training.corpus.corpus_config import CorpusConfig
 from dragoman.training.corpus.pairs import ParallelText, check_same_length, read_parallel
+from dragoman.training.corpus.streams.records import Shards, find_shards
+from dragoman.training.corpus.streams.sample import write_sample
 from dragoman.training.corpus.text_file import TextFile, inspect_text
 from dragoman.training.evaluation.metrics import tokenizer_warning
 from dragoman.training.learning.lexicon import learn_lexicon
-from dragoman.training.text_config import CorpusConfig, DevSetConfig, VocabularyConfig
+from dragoman.training.text_config import DevSetConfig, VocabularyConfig
 from dragoman.training.vocabulary.coverage import find_rare_characters
 from dragoman.training.vocabulary.extension import extend_piece_model
 from dragoman.training.vocabulary.normalization import nfc_rules, write_rules
@@ -27,18 +33,46 @@ from dragoman.translation.batch.lines import read_lines
 MAX_VOCABULARY_SENTENCES = 2_000_000
 """Most sentences for learning a vocabulary; more take memory and change little."""
 
+_PATH_SIGNS = re.compile(r"[^\w.-]")
+
 MAX_LEXICON_PAIRS = 40_000
 """Most sentence pairs for learning a lexicon of terms: more take longer, and frequent words are enough."""
 
 
 @dataclass(frozen=True, slots=True)
-class RunText:
+class StreamedCorpus:
+    """A corpus in shards. sample: its beginning in each direction that learns from it."""
+
+    name: str
+    shards: Shards
+    sample: list[ParallelFiles]
+
+    def checksum(self) -> str:
+        """The SHA-256 of the shards' names and sizes; their content may be more than a day can read."""
+        listed = json.dumps([self.shards.paths, self.shards.num_bytes, self.shards.columns])
+        return hashlib.sha256(listed.encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingText:
+    """The corpora of a run: files, and shards."""
+
+    train: list[ParallelFiles]
+    streamed: list[StreamedCorpus] = field(default_factory=list)
+
+    @property
+    def readable(self) -> list[ParallelFiles]:
+        """The corpora as files; of streamed ones the samples."""
+        return [*self.train, *(part for corpus in self.streamed for part in corpus.sample)]
+
+
+@dataclass(frozen=True, slots=True)
+class RunText(TrainingText):
     """All text of a run, by direction, and the SHA-256 checksums of its files. Only the dev set, which is small, is in
     memory."""
 
-    train: list[ParallelFiles]
-    dev: list[ParallelText]
-    checksums: dict[str, str]
+    dev: list[ParallelText] = field(default_factory=list)
+    checksums: dict[str, str] = field(default_factory=dict)
 
 
 def read_run_text(config: RunConfig) -> RunText:
@@ -46,17 +80,37 @@ def read_run_text(config: RunConfig) -> RunText:
     data = config.data
     directions = data.parsed_directions
     inspected: dict[Path, TextFile] = {}
-    train = [
-        part
-        for name, corpus in zip(data.corpus_names, data.train, strict=True)
-        for part in _find_parts(name, corpus, directions, inspected)
-    ]
+    train: list[ParallelFiles] = []
+    streamed: list[StreamedCorpus] = []
+    for number, (name, corpus) in enumerate(zip(data.corpus_names, data.train, strict=True)):
+        if corpus.shards is None:
+            train += _find_parts(name, corpus.files, corpus, directions, inspected)
+        else:
+            streamed.append(_find_stream(name, corpus, config, number))
     dev = [text for name, files in data.dev_sets.items() for text in _read_dev_set(name, files, directions)]
     checksums = {str(path): file.checksum for path, file in inspected.items()}
     for files in data.dev_sets.values():
         for code in _languages(files.taught(directions)):
             checksums[str(files.files[code])] = inspect_text(files.files[code]).checksum
-    return RunText(train=train, dev=dev, checksums=dict(sorted(checksums.items())))
+    checksums |= {f"shards of {corpus.name}": corpus.checksum() for corpus in streamed}
+    return RunText(train=train, streamed=streamed, dev=dev, checksums=dict(sorted(checksums.items())))
+
+
+def _find_stream(name: str, corpus: CorpusConfig, config: RunConfig, number: int) -> StreamedCorpus:
+    """Finds the shards, and writes a sample of them into the run folder unless that has one of the same shards."""
+    shards = find_shards(corpus.patterns, corpus.columns)
+    directions = config.data.parsed_directions
+    languages = _languages(corpus.taught(directions))
+    folder = config.run_folder / "stream samples"
+    paths = {language: folder / f"{number} {_PATH_SIGNS.sub('_', name)}.{language}" for language in languages}
+    streamed = StreamedCorpus(name, shards, [])
+    made_of = folder / f"{number}.json"
+    origin = json.dumps([streamed.checksum(), config.data.sample_pairs, languages])
+    if not made_of.exists() or made_of.read_text("utf-8") != origin or not all(map(Path.exists, paths.values())):
+        made_of.unlink(missing_ok=True)
+        write_sample(shards, paths, config.data.sample_pairs)
+        write_atomically(made_of, origin)
+    return replace(streamed, sample=_find_parts(name, paths, corpus, directions, {}))
 
 
 def _languages(directions: Sequence[Direction]) -> list[str]:
@@ -64,10 +118,14 @@ def _languages(directions: Sequence[Direction]) -> list[str]:
 
 
 def _find_parts(
-    name: str, corpus: CorpusConfig, directions: Sequence[Direction], inspected: dict[Path, TextFile]
+    name: str,
+    files: Mapping[str, Path],
+    corpus: CorpusConfig,
+    directions: Sequence[Direction],
+    inspected: dict[Path, TextFile],
 ) -> list[ParallelFiles]:
     """The corpus in each direction that learns from it. inspected: the files inspected so far, each once."""
-    files, taught = corpus.files, corpus.taught(directions)
+    taught = corpus.taught(directions)
     languages = _languages(taught)
     for language in languages:
         path = files[language]

@@ -89,7 +89,7 @@ class Progress:
     def from_json(cls, text: str) -> "Progress":
         """Raises ValueError, TypeError or KeyError for a text that is not a Progress as JSON."""
         values: dict[str, Any] = json.loads(text)
-        values["position"] = Position(**values["position"])
+        values["position"] = Position.from_values(values["position"])
         values["stability"] = Stability(**values["stability"])
         values["window"] = Window(**values["window"])
         values["validations"] = [  # an older version kept update and BLEU alone

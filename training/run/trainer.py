@@ -2,14 +2,15 @@
 
 import copy
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from contextlib import closing
-from itertools import islice
+from dataclasses import asdict, replace
 
 from dragoman.model.errors import DragomanError
 from dragoman.model.network.network import Network
 from dragoman.training.config import RunConfig
-from dragoman.training.corpus.batching import BatchStream, PlannedBatch, PooledCorpus
+from dragoman.training.corpus.batching import BatchStream, LanePlace, PlannedBatch, PooledCorpus, Position
+from dragoman.training.corpus.mixture import MixedStream, Mixture
 from dragoman.training.display import show_phase
 from dragoman.training.evaluation.validation import DECISIVE, with_limits
 from dragoman.training.learning.averaging import blend_weights, network_weights
@@ -94,24 +95,33 @@ class Trainer:
         """
         options = self.config.optimization
         reporter = Reporter(display, log)
-        stream = BatchStream(self.corpus, options.batch_tokens, seed=self.config.seed)
         self.network.train()
-        with closing(stream.batches(self.progress.position)) as batches, StopSignals() as signals:
+        with closing(self._plan()) as updates, StopSignals() as signals:
             self._save_and_validate_if_due(reporter, signals)  # a kill may have come between the two
             while self.progress.update < options.max_updates and not self._has_stalled():
                 clock = time.monotonic()
-                planned = list(islice(batches, self.updater.num_batches))
+                batches, self.progress.position = next(updates)
                 self.progress.update += 1
-                self.progress.position = planned[-1][1]
-                self.progress.num_batches = len(planned)
+                self.progress.num_batches = len(batches)
                 self._note_what_is_due()
-                gradients = self._train_on([batch for batch, _ in planned], reporter, signals)
+                gradients = self._train_on(batches, reporter, signals)
                 self.progress.count_seconds(time.monotonic() - clock)
                 self._report_if_due(reporter)
                 self._save_and_validate_if_due(reporter, signals)
                 if gradients.is_stopping:
                     self._stop(signals)
         self.updater.copy_weights_to(self.candidate)
+
+    def _plan(self) -> Generator[tuple[list[PlannedBatch | None], Position], None, None]:
+        """The batches of each update from the present position on."""
+        corpus, batch_tokens, world = self.corpus, self.config.optimization.batch_tokens, self.world
+        stream = (
+            MixedStream(corpus, batch_tokens)
+            if isinstance(corpus, Mixture)
+            else BatchStream(corpus, batch_tokens, seed=self.config.seed)
+        )
+        position, num_batches = self.progress.position, self.updater.num_batches
+        return stream.updates(position, num_batches, rank=world.rank, size=world.size)
 
     def average(self, display: TrainingDisplay) -> None:
         """Validates the means that the averaging options ask for: of the last weights with other shares of the initial
@@ -137,7 +147,7 @@ class Trainer:
             display.say(f"with {share:.0%} of the initial bundle's weights:")
             display.validated(self.progress.update, values, is_best=is_best)
 
-    def _train_on(self, batches: list[PlannedBatch], reporter: Reporter, signals: StopSignals) -> Gradients:
+    def _train_on(self, batches: list[PlannedBatch | None], reporter: Reporter, signals: StopSignals) -> Gradients:
         """Makes an update, unless it is bad."""
         progress, options = self.progress, self.config.stability
         gradients = self.updater.accumulate(progress.update, batches, is_stopping=bool(signals.received))
@@ -207,7 +217,7 @@ class Trainer:
         """Saves a checkpoint; on a full disk it reports the error, and the next checkpoint may find room. That of the
         last update raises it, but after the validation: the best bundle is smaller, and may find room."""
         try:
-            self.checkpoints.save(self.network, self.updater.optimizer, self.progress, self.updater.average)
+            self._write_checkpoint()
         except DragomanError as error:
             if self.progress.update == self.config.optimization.max_updates and not self.progress.awaits_validation:
                 raise
@@ -215,11 +225,19 @@ class Trainer:
         if self.world.is_main:
             self.checkpoints.prune(self._worth_keeping())
 
+    def _write_checkpoint(self) -> None:
+        if lanes := self.progress.position.lanes:  # each process knows the places of its own
+            known = self.world.collect([asdict(lane) for lane in lanes[self.world.rank :: self.world.size]])
+            size = self.world.size
+            places = [LanePlace.from_values(known[lane % size][lane // size]) for lane in range(len(lanes))]
+            self.progress.position = replace(self.progress.position, lanes=tuple(places))
+        self.checkpoints.save(self.network, self.updater.optimizer, self.progress, self.updater.average)
+
     def _stop(self, signals: StopSignals) -> None:
         update, checkpoints = self.progress.update, self.checkpoints
         if self.world.share(update not in checkpoints.updates()):
             self.progress.stops.append(update)
-            checkpoints.save(self.network, self.updater.optimizer, self.progress, self.updater.average)
+            self._write_checkpoint()
         raise Interrupted(signals.received, update)
 
     def _validate(self, reporter: Reporter, signals: StopSignals) -> None:

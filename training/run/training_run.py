@@ -79,11 +79,7 @@ def _introduce(
     material: Material, trainer: Trainer, newest: int | None, *, resume: bool, warnings: Sequence[str]
 ) -> Iterator[str]:
     """What a person should know before the first update. newest: the update of the checkpoint to go on from."""
-    corpus, skipped = material.corpus, material.corpus.skipped
-    yield (
-        f"{num_parameters(material.network):,} parameters; {len(corpus):,} sentence pairs; "
-        f"left out: {skipped.blank:,} with a blank side, {skipped.too_long:,} too long{corpus.shares_table()}"
-    )
+    yield f"{num_parameters(material.network):,} parameters; {material.corpus.describe()}"
     if newest is not None:
         yield f"goes on after update {newest:,} of {trainer.config.optimization.max_updates:,}"
     elif resume:

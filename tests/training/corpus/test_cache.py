@@ -344,7 +344,7 @@ def test_repeats_and_temperature_change_how_often_pairs_come(
     assert counts.total() == 2600
     assert {counts[pair] for pair in rare} == {17, 18}
     assert len(counts.keys() - rare) == 2167
-    table = warm.shares_table().splitlines()
+    table = warm.describe().splitlines()
     assert table[1:] == [
         f"  en→de  {tmp_path}/a/train.en → {tmp_path}/a/train.de: 2,500 pairs, 2,167 an epoch, 83.3%",
         f"  en→de  {tmp_path}/b/train.en → {tmp_path}/b/train.de: 25 pairs, 433 an epoch, 16.7%",
