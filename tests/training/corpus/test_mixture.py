@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from itertools import islice, pairwise
 from pathlib import Path
@@ -52,7 +52,7 @@ def make_mixture(
     changes: Any = NO_CHANGES,
     *,
     num_shards: int = 3,
-    weights: dict[str, Sequence[Step]] | None = None,
+    weights: Mapping[str, Sequence[Step]] | None = None,
     directions: Sequence[Direction] = (EN_DE,),
     max_updates: int = 100,
 ) -> Mixture:
