@@ -50,6 +50,9 @@ def evaluate(
     record: Annotated[
         str | None, typer.Option(metavar="NAME", help="Write the scores into the bundle, under this test set's name.")
     ] = None,
+    by_length: Annotated[
+        bool, typer.Option("--by-length", help="Add the scores of sources of up to 10, 20, 30, 40 and of more pieces.")
+    ] = False,
     tokenize: Annotated[str, typer.Option(help="sacreBLEU's tokenizer for BLEU.")] = "13a",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     precision: Precision = "auto",
@@ -61,6 +64,7 @@ def evaluate(
 ) -> None:
     """Score a bundle or a file of translations with BLEU, chrF and TER, with their sacreBLEU signatures."""
     from dragoman.model.decoding.search_options import SearchOptions
+    from dragoman.training.evaluation.by_length import format_rows, rows_to_json, score_by_length
     from dragoman.training.evaluation.metrics import (
         format_report,
         report_to_json,
@@ -82,6 +86,8 @@ def evaluate(
             "--record stores only beam size and length penalty: leave out other search options, --shortlist and "
             "--no-split"
         )
+    if by_length and (source is None or not bundles):
+        raise InvalidInputError("--by-length counts the sources' pieces: give a BUNDLE and --source FILE")
     if output == STANDARD_STREAM:
         raise InvalidInputError("--output -: the scores go to standard output; name a file for the translations")
     if output is not None and not overwrite:
@@ -113,7 +119,15 @@ def evaluate(
     hypotheses = translate_with(bundles) if bundles else evaluation_set.read_hypotheses(hypothesis or Path())
     report = score_translations(hypotheses, *evaluation_set.references, baseline=compared, tokenize=tokenize)
     # Print before writing files: a full disk must not cost the result of minutes.
-    typer.echo(json.dumps(report_to_json(report), indent=2) if as_json else format_report(report))
+    rows = []
+    if by_length and bundles:
+        lengths = evaluation_set.count_pieces(bundles[0])
+        rows = score_by_length(lengths, hypotheses, evaluation_set.references[0], tokenize=tokenize)
+    if as_json:
+        added = {"by_length": rows_to_json(rows)} if by_length else {}
+        typer.echo(json.dumps(report_to_json(report) | added, indent=2))
+    else:
+        typer.echo("\n".join([format_report(report), *([format_rows(rows)] if by_length else [])]))
     if output is not None:
         with open_output(output) as lines:
             lines.writelines(map(encode_line, hypotheses))

@@ -49,6 +49,18 @@ def test_evaluate_scores_a_bundle_and_keeps_its_translations(
     assert "BLEU" in compared.output
 
 
+def test_evaluate_by_length(run: Run, tiny_bundle: Path, tmp_path: Path) -> None:
+    source = write_lines(tmp_path / "test.en", "dog", *["The dog sees the house. " * 8] * 2, "")
+    reference = write_lines(tmp_path / "test.de", "Hund", *["Der Hund sieht das Haus. " * 8] * 2, "")
+    command = ["evaluate", tiny_bundle, "--to", "de", "--reference", reference, "--by-length", "--max-target-length", 9]
+    table = run(*command, "--source", source).output.splitlines()
+    assert table[-3].split() == ["pieces", "texts", "BLEU", "chrF"]
+    assert [line.split()[:2] for line in table[-2:]] == [["1–10", "2"], ["40+", "2"]]
+    rows = json.loads(run(*command, "--source", source, "--json").output)["by_length"]
+    assert [(row["least"], row["most"], row["num_texts"]) for row in rows] == [(1, 10, 2), (41, None, 2)]
+    assert_refused(run(*command), "--by-length counts the sources' pieces")
+
+
 def test_evaluate_takes_several_references(run: Run, tmp_path: Path) -> None:
     hypothesis = write_lines(tmp_path / "out.de", "Das Haus ist sehr klein.", "Ein hoher Baum steht dort.")
     first = write_lines(tmp_path / "a.de", "Das Haus ist sehr klein.", "Dort steht ein großer Baum.")

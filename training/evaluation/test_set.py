@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from dragoman.model.bundle import CARD_FILE, CONFIG_FILE, BundleScore, config_json, find_bundle, read_config
-from dragoman.model.decoding.loading import Precision
+from dragoman.model.decoding.loading import Precision, open_model
 from dragoman.model.decoding.search_options import SearchOptions
 from dragoman.model.errors import InvalidInputError
 from dragoman.model.files import write_atomically
@@ -58,14 +58,22 @@ class EvaluationSet:
         Raises InvalidInputError naming file and line for a text that the model refuses, and the errors of loading the
         bundles and reading the file.
         """
-        if self.source is None:
-            raise InvalidInputError("to translate with a bundle, its source sentences are needed: --source FILE")
-        sources = self._as_many_as_references(self.source, list(read_lines(self.source)))
+        sources, path = self._sources()
         translator = Translator.load(bundles, precision=precision, device=device, use_shortlist=use_shortlist)
         direction = translator.find_direction(source_language, target_language)
         stream = translator.stream(sources, direction, options, split_sentences=split_sentences)
-        lines = _one_line_each(stream, self.source)
+        lines = _one_line_each(stream, path)
         return list(track_on_terminal(lines, f"{translator.name} {direction}", len(sources)))
+
+    def count_pieces(self, bundle: str) -> list[int]:
+        """The pieces of each source in a bundle's vocabulary, without tag and end of sentence."""
+        vocabulary = open_model([bundle]).vocabulary
+        return [len(vocabulary.source.encode(line)) for line in self._sources()[0]]
+
+    def _sources(self) -> tuple[list[str], Path]:
+        if self.source is None:
+            raise InvalidInputError("to translate with a bundle, its source sentences are needed: --source FILE")
+        return self._as_many_as_references(self.source, list(read_lines(self.source))), self.source
 
     def _as_many_as_references(self, path: Path, lines: list[str]) -> list[str]:
         if len(lines) != len(self.references[0]):
