@@ -24,7 +24,7 @@ from dragoman.server.access.addresses import DEFAULT_LISTEN, Address, ListenAddr
 from dragoman.server.catalogue.memory import can_measure
 from dragoman.server.catalogue.model_config import LoadingConfig as LoadingConfig
 from dragoman.server.catalogue.model_config import ModelConfig as ModelConfig
-from dragoman.server.scheduling.scheduler import MAX_WAITING, MAX_WAITING_BYTES, QueueLimits
+from dragoman.server.scheduling.scheduler import MAX_WAITING, MAX_WAITING_BYTES, QUARANTINE_SECONDS, QueueLimits
 from dragoman.server.translating.approved import MemoryConfig
 
 DEFAULT_LOAD_SECONDS, DEFAULT_MAX_RETIRED = 600.0, 4
@@ -117,6 +117,12 @@ class LimitsConfig(StrictModel):
         description="Longest time that a call, or one text of a stream, waits and decodes, whatever its deadline; by "
         "default no limit.",
     )
+    quarantine_seconds: float = Field(
+        QUARANTINE_SECONDS,
+        ge=600,
+        le=30 * 86400,
+        description="Time for which a sentence is refused whose decoding ended or hung an engine.",
+    )
     max_concurrent_calls: int = Field(4096, ge=1, description="Concurrent calls of all clients together.")
     max_concurrent_calls_per_client: int = Field(
         1024, ge=1, description="Concurrent calls of one token, or of one connection without a token."
@@ -147,7 +153,12 @@ class LimitsConfig(StrictModel):
     def of_queue(self) -> QueueLimits:
         """The limits of one model's queue."""
         return QueueLimits(
-            self.max_waiting, self.max_waiting_bytes, self.max_beam_size, self.max_n_best, self.max_call_seconds
+            self.max_waiting,
+            self.max_waiting_bytes,
+            self.max_beam_size,
+            self.max_n_best,
+            self.max_call_seconds,
+            self.quarantine_seconds,
         )
 
     @model_validator(mode="before")

@@ -15,6 +15,7 @@ from dragoman.server.catalogue.loading import read_card
 from dragoman.server.catalogue.model_config import ModelConfig
 from dragoman.server.catalogue.served import ServedModel, ShelvedModel, named
 from dragoman.server.scheduling.interfaces import ServedTranslator
+from dragoman.server.scheduling.quarantine import Quarantine
 from dragoman.server.scheduling.scheduler import QueueLimits
 from dragoman.server.scheduling.worker import Worker, WorkerObserver
 from dragoman.server.watching import BundleState
@@ -46,6 +47,7 @@ class Opener:
         self._try_out = try_out
         self._limits = limits
         self._observer = observer
+        self._quarantine = Quarantine(limits.quarantine_seconds)  # kept while models are loaded anew
         self._load_seconds = load_seconds
         self._clock = clock
         self._thread = BackgroundThread("dragoman-load")
@@ -97,6 +99,7 @@ class Opener:
             translator,
             limits=self._limits,
             stall_seconds=model.config.stall_seconds,
+            quarantine=self._quarantine,
             on_broken=partial(_tell_loop, loop, partial(on_broken, model)),
             observer=self._observer,
         )

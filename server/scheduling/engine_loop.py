@@ -9,6 +9,7 @@ import logging
 import math
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from functools import partial
 
 from dragoman.model.decoding.request import Event, Finished, Lost, Request
 from dragoman.model.decoding.search_options import SearchOptions
@@ -23,6 +24,7 @@ from dragoman.server.scheduling.calls import (
     Ticket,
 )
 from dragoman.server.scheduling.interfaces import ServedTranslator, WorkerObserver
+from dragoman.server.scheduling.quarantine import Quarantine
 from dragoman.server.scheduling.request_queue import RequestQueue, Throughput
 from dragoman.translation.drafts import PreparedText
 
@@ -62,6 +64,9 @@ does not count as stuck."""
 SLOTS_SECONDS = 0.05
 """Interval of checks for a free slot while all processes of an engine restart."""
 
+QUARANTINED = "is quarantined: an engine ended or hung when it was translated, so it is refused for a while"
+"""Reason of a refused text."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -75,6 +80,7 @@ class EngineLoop:
         queue: RequestQueue,
         *,
         throughput: Throughput,
+        quarantine: Quarantine,
         on_broken: Callable[[], None] | None,
         observer: WorkerObserver,
         clock: Callable[[], float],
@@ -91,6 +97,8 @@ class EngineLoop:
         self._engine = translator.engine
         self._queue = queue
         self._throughput = throughput
+        self._quarantine = quarantine
+        self._name = f"{translator.name} {translator.revision}"  # a new version may translate what the old one cannot
         self._on_broken = on_broken
         self._observer = observer
         self._clock = clock
@@ -138,6 +146,7 @@ class EngineLoop:
         self.is_abandoned = True
         logger.error("the decoding engine of %s is stuck and is given up", self._translator.name)
         tickets, self._in_flight = list(self._in_flight.values()), {}
+        self._accuse(tickets)
         self._observe_dropped(len(tickets), "failed")
         outbox = Outbox()  # the stuck thread may be using its own
         for call in dict.fromkeys(ticket.call for ticket in tickets):
@@ -189,6 +198,8 @@ class EngineLoop:
         if not tickets:
             return False
         now = self._clock()
+        if not self._quarantine.is_empty:
+            tickets = self._refuse_quarantined(tickets)
         try:
             self._admit(tickets, now)
         except InvalidInputError:  # one request is at fault, and none was admitted: admit them one by one
@@ -197,7 +208,43 @@ class EngineLoop:
                     self._admit_or_refuse(ticket, now)
         return True
 
+    def _refuse_quarantined(self, tickets: Sequence[Ticket]) -> list[Ticket]:
+        """Refuse the texts of quarantined sentences; returns the other tickets."""
+        for ticket in tickets:  # as if they were admitted, so that all parts of a text are refused with it
+            self._in_flight[ticket.request.id] = ticket
+        for ticket in tickets:
+            if ticket.request.id in self._in_flight and self._quarantine.holds(self._name, ticket.request):
+                self._refuse(ticket, QUARANTINED, "quarantined")
+        return [ticket for ticket in tickets if ticket.request.id in self._in_flight]
+
+    def _quarantine_now(self, request: Request, reason: str) -> None:
+        digest = self._quarantine.add(self._name, request)
+        self._observer.quarantined(self._translator.name)
+        logger.error(
+            "%s: a sentence of %d pieces is refused for %g s, digest %s: %s",
+            self._translator.name,
+            len(request.source_ids),
+            self._quarantine.seconds,
+            digest,
+            reason,
+        )
+
+    def _accuse(self, tickets: Sequence[Ticket]) -> None:
+        """Blame the sentences that were decoded when the engine hung."""
+        for request in self._quarantine.accuse(self._name, [ticket.request for ticket in tickets]):
+            self._quarantine_now(request, "the engine hung while it decoded this sentence alone")
+
+    def _isolate(self, requests: Sequence[Request]) -> Sequence[Request]:
+        """Those of the first requests that may be decoded together: a suspect is decoded alone."""
+        is_suspect = partial(self._quarantine.is_suspect, self._name)
+        if any(is_suspect(ticket.request) for ticket in self._in_flight.values()):
+            return ()
+        first = next((place for place, request in enumerate(requests) if is_suspect(request)), len(requests))
+        return requests[: first or (0 if self._in_flight else 1)]
+
     def _count_fitting(self, requests: Sequence[Request]) -> int:
+        if self._quarantine.has_suspects and requests:
+            requests = self._isolate(requests)
         num_fitting = self._engine.count_fitting(requests)
         if requests and not num_fitting and not self._engine.num_active:
             return 1  # too large even for an empty engine: admit it, so that it is refused
@@ -219,9 +266,9 @@ class EngineLoop:
         except InvalidInputError as error:
             self._refuse(ticket, str(error))
 
-    def _refuse(self, ticket: Ticket, reason: str) -> None:
-        """Give up the ticket's text; the other texts of its call continue."""
-        num_left = self._drop(ticket.call.texts[ticket.text], "refused")
+    def _refuse(self, ticket: Ticket, reason: str, kind: str = "refused") -> None:
+        """Give up the ticket's text; the other texts of its call continue. kind: for the observer."""
+        num_left = self._drop(ticket.call.texts[ticket.text], kind)
         ticket.call.refuse(ticket.text, reason, num_left, self._outbox)
 
     def _deliver(self, events: Iterable[Event]) -> int:
@@ -234,11 +281,13 @@ class EngineLoop:
                 continue
             call = ticket.call
             if isinstance(event, Lost) and event.is_at_fault:
+                self._quarantine_now(ticket.request, event.reason)
                 self._refuse(ticket, event.reason)
             elif isinstance(event, Lost):
                 self._fail(call, ReplicaLostError(event.reason), "lost")
             elif isinstance(event, Finished):
                 del self._in_flight[event.id]
+                self._quarantine.clear(self._name, ticket.request)
                 call.deliver(ticket, event.hypotheses, self._outbox)
                 self._observe_finished(ticket, event)
                 num_finished += 1
@@ -268,6 +317,7 @@ class EngineLoop:
         self._observe_dropped(len(in_flight), "failed")
         failure: Exception = EngineError(f"the decoding engine failed: {type(error).__name__}")
         if isinstance(error, StalledError):
+            self._accuse(list(in_flight.values()))
             failure = ReplicaLostError(f"{error}; the model is being loaded again")
         for call in dict.fromkeys(ticket.call for ticket in in_flight.values()):
             self._fail(call, failure, "failed")

@@ -34,8 +34,11 @@ class WorkerObserver(Protocol):
         """A request finished. num_target_pieces: of its best hypothesis."""
 
     def dropped(self, model: str, reason: str) -> None:
-        """A request was given up. reason: "cancelled", "deadline", "failed" (the engine), "lost" (a process) or
-        "refused" (its text)."""
+        """A request was given up. reason: "cancelled", "deadline", "failed" (the engine), "lost" (a process),
+        "refused" (its text) or "quarantined"."""
+
+    def quarantined(self, model: str) -> None:
+        """A request ended or hung an engine and is not decoded again for a while."""
 
     def warned(self, model: str, kind: str) -> None:
         """A translation has a warning. kind: see `translation.results.WarningKind`. On any thread."""
@@ -45,6 +48,9 @@ class WorkerObserver(Protocol):
 
 
 class _NoObserver:
+    def quarantined(self, model: str) -> None:
+        pass
+
     def admitted(self, model: str, priority: str, queue_seconds: float) -> None:
         pass
 

@@ -17,6 +17,10 @@ MAX_WAITING_BYTES = 256 * 1024 * 1024
 """Default limit of the memory of a priority's waiting requests."""
 
 
+QUARANTINE_SECONDS = 3600.0
+"""Time for which a sentence that ended an engine process is refused."""
+
+
 @dataclass(frozen=True, slots=True)
 class QueueLimits:
     """Limits of the queue before one engine.
@@ -24,6 +28,7 @@ class QueueLimits:
     max_waiting, max_waiting_bytes: see `Scheduler`.
     max_beam_size, max_n_best:      of a request.
     max_call_seconds:               longest time that a call, or one text of a stream, waits and decodes; None for none.
+    quarantine_seconds:             see `Quarantine`.
     """
 
     max_waiting: int = MAX_WAITING
@@ -31,6 +36,7 @@ class QueueLimits:
     max_beam_size: int = MAX_BEAM_SIZE
     max_n_best: int = MAX_BEAM_SIZE
     max_call_seconds: float | None = None
+    quarantine_seconds: float = QUARANTINE_SECONDS
 
     def check(self, options: SearchOptions) -> None:
         """Raise InvalidRequestError for search options beyond the limits."""

@@ -25,6 +25,7 @@ from dragoman.server.scheduling.calls import (
 )
 from dragoman.server.scheduling.engine_loop import NUM_LOOKS, EngineLoop
 from dragoman.server.scheduling.interfaces import NO_OBSERVER, ServedTranslator, WorkerObserver
+from dragoman.server.scheduling.quarantine import Quarantine
 from dragoman.server.scheduling.request_queue import RequestQueue, Throughput
 from dragoman.server.scheduling.scheduler import DEFAULT_LIMITS, QueueFullError, QueueLimits
 from dragoman.translation.drafts import PreparedText, Round
@@ -73,11 +74,13 @@ class Worker:
         *,
         limits: QueueLimits = DEFAULT_LIMITS,
         stall_seconds: float = STALL_SECONDS,
+        quarantine: Quarantine | None = None,
         on_broken: Callable[[], None] | None = None,
         observer: WorkerObserver = NO_OBSERVER,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """stall_seconds: if a step takes longer, the engine counts as stuck: all calls fail, and the worker is broken.
+        quarantine: of all workers; by default its own.
         on_broken: called once, on any thread, when the engine has failed for good. clock: the clock of the callers'
         deadlines."""
         self.translator = translator
@@ -85,7 +88,13 @@ class Worker:
         throughput = Throughput()
         self._queue = RequestQueue(limits, clock=clock, retry_after=throughput.retry_after)
         self._loop = EngineLoop(
-            translator, self._queue, throughput=throughput, on_broken=on_broken, observer=observer, clock=clock
+            translator,
+            self._queue,
+            throughput=throughput,
+            quarantine=Quarantine(limits.quarantine_seconds) if quarantine is None else quarantine,
+            on_broken=on_broken,
+            observer=observer,
+            clock=clock,
         )
         self._thread = threading.Thread(target=self._loop.run, name=f"dragoman-{translator.name}", daemon=True)
         self._thread.start()

@@ -87,6 +87,12 @@ class Metrics:
         self._dropped = Counter(
             "dragoman_sentences_dropped", "Sentences given up.", ["model", "reason"], registry=registry
         )
+        self._quarantined = Counter(
+            "dragoman_sentences_quarantined",
+            "Sentences that ended or hung an engine and are refused for a while.",
+            ["model"],
+            registry=registry,
+        )
         self._warnings = Counter(
             "dragoman_translation_warnings", "Warnings of translations.", ["model", "kind"], registry=registry
         )
@@ -178,6 +184,10 @@ class Metrics:
     def dropped(self, model: str, reason: str) -> None:
         """A sentence was given up."""
         self._dropped.labels(model, reason).inc()
+
+    def quarantined(self, model: str) -> None:
+        """A sentence ended or hung an engine."""
+        self._quarantined.labels(model).inc()
 
     def warned(self, model: str, kind: str) -> None:
         """A translation has a warning."""

@@ -123,8 +123,12 @@ class Monitor:
         self._metrics.finished(model, seconds_since_submitted)
 
     def dropped(self, model: str, reason: str) -> None:
-        """A sentence was given up: "cancelled", "deadline", "failed", "lost" or "refused"."""
+        """A sentence was given up: "cancelled", "deadline", "failed", "lost", "refused" or "quarantined"."""
         self._metrics.dropped(model, reason)
+
+    def quarantined(self, model: str) -> None:
+        """A sentence ended or hung an engine."""
+        self._metrics.quarantined(model)
 
     def warned(self, model: str, kind: str) -> None:
         """A translation has a warning. kind: such as "figure_differs"."""

@@ -52,9 +52,9 @@ class Fleet:
 
     When a process ends for any reason, its requests are reported as `Lost`, the other processes go on, and a new one
     takes its place. A lost request that is sent again is decoded alone in its process, so that no other request is
-    suspected; if that process ends too, the request is at fault and is not decoded again. If an engine on a thread
-    fails, `step` raises its error. If a thread is stuck, `step` raises StalledError, and the fleet cannot be used any
-    more.
+    suspected; if that process ends too, or one that had no other request crashes or hangs, the request is at fault and
+    is not decoded for a while, see `Suspects`. If an engine on a thread fails, `step` raises its error. If a thread is
+    stuck, `step` raises StalledError, and the fleet cannot be used any more.
 
     A fleet of threads works in a forked process if nothing was in flight; a fleet of processes does not.
     """
@@ -355,8 +355,8 @@ class Fleet:
         if events:
             self.changed.notify_all()
 
-    def lose(self, lane: Lane, reason: str) -> None:
-        self.deliver(lane, self._suspects.lose(lane.in_flight.items(), reason))
+    def lose(self, lane: Lane, reason: str, *, is_fault: bool = False) -> None:
+        self.deliver(lane, self._suspects.lose(lane.in_flight.items(), reason, is_fault=is_fault))
 
     def fail(self, lane: Lane, error: Exception) -> None:
         if lane.in_flight:

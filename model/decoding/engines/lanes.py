@@ -34,8 +34,8 @@ class Owner(Protocol):
     def deliver(self, lane: "Lane", events: Sequence[Event]) -> None:
         """Takes the events of a step."""
 
-    def lose(self, lane: "Lane", reason: str) -> None:
-        """Records that all of the lane's requests in flight are lost."""
+    def lose(self, lane: "Lane", reason: str, *, is_fault: bool = False) -> None:
+        """Records that all of the lane's requests in flight are lost. is_fault: see `Suspects.lose`."""
 
     def fail(self, lane: "Lane", error: Exception) -> None:
         """Records that the lane's engine has failed; it can go on once its requests are cancelled."""

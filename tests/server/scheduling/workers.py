@@ -44,6 +44,9 @@ class Recorder:
     def dropped(self, model: str, reason: str) -> None:
         self.events.append(("dropped", model, reason))
 
+    def quarantined(self, model: str) -> None:
+        self.events.append(("quarantined", model))
+
     def warned(self, model: str, kind: str) -> None:
         self.events.append(("warned", model, kind))
 

@@ -39,6 +39,7 @@ def samples() -> Samples:
         monitor.first_token("en-de", 0.5)
         monitor.finished("en-de", 0.5, 2, 3)
         monitor.dropped("en-de", "lost")
+        monitor.quarantined("en-de")
         monitor.warned("en-de", "figure_differs")
         monitor.retried("en-de", 1)
         monitor.memory_hit("repeat")

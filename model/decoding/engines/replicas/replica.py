@@ -49,6 +49,9 @@ STEADY_SECONDS = 60.0
 
 MAX_PAUSE = 30.0
 
+KILLED_FROM_OUTSIDE = (0, -signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP)
+"""Exit statuses of processes that a person or the system ended, for instance for lack of memory."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -85,6 +88,7 @@ class Replica:
         self._stall_seconds = stall_seconds
         self._steps, self._earlier_steps = StepCounts(), StepCounts()
         self._failure: Failed | None = None
+        self._is_stuck = False
         self._send_lock = threading.Lock()  # guards what follows: nothing is written after another thread closes
         self._connection: Connection | None = None
         self._is_closing = threading.Event()
@@ -142,7 +146,7 @@ class Replica:
 
     def _live(self) -> None:
         """The life of one process, from its start to its end."""
-        self._failure = None
+        self._failure, self._is_stuck = None, False
         try:
             process, connection = start_process(self._command, self._setup.num_threads)
         except OSError as error:
@@ -180,6 +184,7 @@ class Replica:
                 num_with_work += bool(self.in_flight)  # perhaps with other requests each time, if callers cancel
             if num_with_work >= NUM_LOOKS:
                 logger.error("replica %d has been stuck for %g seconds and is ended", self.number, self._stall_seconds)
+                self._is_stuck = True
                 process.kill()
 
     def _take(self, message: FromReplica) -> None:
@@ -218,7 +223,8 @@ class Replica:
             details = "" if self._failure.error else self._failure.details
             logger.error("replica %d: %s", self.number, "\n".join(filter(None, (self._failure.reason, details))))
         with self._owner.changed:
-            self._owner.lose(self, f"its engine process: {self._failure.reason}")
+            is_fault = self._is_stuck or process.returncode not in KILLED_FROM_OUTSIDE
+            self._owner.lose(self, f"its engine process: {self._failure.reason}", is_fault=is_fault)
 
     def _start_error(self) -> DragomanError:
         assert self._failure is not None, "every end has its reason"

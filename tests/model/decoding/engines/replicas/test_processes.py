@@ -17,6 +17,7 @@ from dragoman.model.config import Direction
 from dragoman.model.decoding.decoders.native.decoder import is_available
 from dragoman.model.decoding.engines.fleet import Fleet
 from dragoman.model.decoding.engines.replicas.replica import ROOT
+from dragoman.model.decoding.engines.suspects import FATAL
 from dragoman.model.decoding.loading import open_model
 from dragoman.model.decoding.request import Event, Finished, Lost, Partial, Request
 from dragoman.model.decoding.search_options import SearchOptions
@@ -362,6 +363,46 @@ def test_one_that_is_stuck_is_ended(tiny_bundle: Path, caplog: pytest.LogCapture
             lost += [event for event in engine.step() if isinstance(event, Lost)]
         assert [event.id for event in lost] == [0]
         assert "replica 0 has been stuck for 0.5 seconds and is ended" in caplog.text
+        assert lost[0].is_at_fault  # it was alone with it
+        wait_for(engine, lambda: engine._replicas[0].is_alive)
+        engine.admit([make_request(0)])
+        assert engine.step() == [replace(lost[0], id=0)]
+        assert set(run(engine, [make_request(1)])) == {1}
+
+
+def test_a_request_that_was_alone_in_a_process_that_crashed_meets_no_other(
+    tiny_bundle: Path, due: Callable[[int], Finished]
+) -> None:
+    command = (sys.executable, "-P", "-m", "tests.model.decoding.engines.replicas.failing_process")
+    with closing(load(tiny_bundle, 1)) as translator:
+        setup, limits = engine_of(translator)._replicas[0]._setup, translator.engine.limits
+    engine = Fleet.of_processes(setup, limits, 1, command=command)
+    try:
+        engine.admit([make_request(1, length=FATAL_LENGTH)])
+        lost: list[Event] = []
+        while engine.num_active:
+            lost += engine.step()
+        assert lost == [Lost(1, FATAL, is_at_fault=True)]
+        wait_for(engine, lambda: engine._replicas[0].is_alive)
+        engine.admit([replace(make_request(1, length=FATAL_LENGTH), id=7)])
+        assert engine.step() == [Lost(7, FATAL, is_at_fault=True)]
+        assert engine.statistics().num_replica_restarts == 1
+        assert run(engine, [make_request(0)]) == {0: due(0)}
+    finally:
+        engine.close()
+
+
+def test_a_request_that_was_alone_in_a_process_that_was_killed_may_come_again(tiny_bundle: Path) -> None:
+    with closing(load(tiny_bundle, 1)) as translator:
+        engine = engine_of(translator)
+        os.kill(pid_of(engine, 0), signal.SIGSTOP)
+        engine.admit([make_request(0)])
+        engine.step()
+        os.kill(pid_of(engine, 0), signal.SIGKILL)
+        lost: list[Event] = []
+        while engine.num_active:
+            lost += engine.step()
+        assert lost == [Lost(0, "its engine process: ended by SIGKILL")]
         wait_for(engine, lambda: engine._replicas[0].is_alive)
         assert set(run(engine, [make_request(0)])) == {0}
 
