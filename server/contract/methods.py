@@ -18,7 +18,7 @@ from dragoman.server.contract.answers import (
     write_server,
     write_usage,
 )
-from dragoman.server.contract.requests import read_order, read_score_order
+from dragoman.server.contract.requests import Orders, read_order, read_score_order
 from dragoman.server.contract.streaming import write_started
 from dragoman.server.scheduling.worker import TextFailure
 from dragoman.server.translating.explaining import Explaining
@@ -54,10 +54,12 @@ class Methods:
         self.explaining = Explaining(catalogue)
         self._catalogue = catalogue
         self._limits = translating.limits
+        self._orders = Orders()
 
     async def translate(self, request: pb.TranslateRequest, call: CallContext) -> pb.TranslateResponse:
         """Translate a batch."""
-        return await self.translate_texts(read_order(request), request.texts, call)
+        order, texts = self._orders.read(request)
+        return await self.translate_texts(order, texts, call)
 
     async def translate_texts(
         self, order: TranslationOrder, texts: Sequence[str], call: CallContext

@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 import grpc
@@ -280,8 +281,12 @@ def _find_behaviour(method: FoundHandler) -> Callable[..., Any] | None:
         behaviour: Any = method.stream_stream if method.response_streaming else method.stream_unary
     else:
         behaviour = method.unary_stream if method.response_streaming else method.unary_unary
-    is_asynchronous = inspect.iscoroutinefunction(behaviour) or inspect.isasyncgenfunction(behaviour)
-    return behaviour if is_asynchronous else None
+    return behaviour if _is_asynchronous(behaviour) else None
+
+
+@lru_cache(256)
+def _is_asynchronous(behaviour: Any) -> bool:
+    return inspect.iscoroutinefunction(behaviour) or inspect.isasyncgenfunction(behaviour)
 
 
 _NAMES = ("peer_uri", "peer_dns", "peer_email", "x509_common_name")

@@ -6,6 +6,7 @@ import logging
 import re
 import sys
 import threading
+import time
 import traceback
 from collections import deque
 from collections.abc import Callable
@@ -70,6 +71,23 @@ class LogWriter:
             logging.getLogger(_GRPC).setLevel(logging.NOTSET)
             collector.end()
             thread.join()
+
+
+def log_call(logger: logging.Logger, level: int, message: str, fields: dict[str, object]) -> None:
+    """Log a call with its fields. As `Logger.log`, but for the search for the caller's line, which no format shows, and
+    for names of threads and processes: a twentieth of a call's cost."""
+    if not logger.isEnabledFor(level):
+        return
+    record = logging.LogRecord.__new__(logging.LogRecord)
+    record.__dict__.update(_CALL_RECORD)
+    record.name, record.levelno, record.levelname, record.msg = logger.name, level, logging.getLevelName(level), message
+    record.created = time.time()
+    record.msecs = record.created % 1 * 1000
+    record.__dict__["call"] = fields
+    logger.handle(record)
+
+
+_CALL_RECORD = {**logging.makeLogRecord({"pathname": __file__, "filename": "logs.py", "module": "logs"}).__dict__}
 
 
 class _Collector(logging.Handler):

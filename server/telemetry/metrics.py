@@ -5,7 +5,7 @@ Labels have few values: existing methods, gRPC's codes, configured models, const
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple
+from functools import cache
 from wsgiref.simple_server import WSGIServer
 
 from prometheus_client import (
@@ -24,6 +24,7 @@ from dragoman.model.decoding.statistics import EngineStatistics
 from dragoman.model.errors import DragomanError
 from dragoman.server.access.addresses import parse_address
 from dragoman.server.call_context import CallContext
+from dragoman.server.telemetry.call_metrics import CallMetrics
 
 REQUEST_SECONDS = 10.0
 """Time after which a connection to the metrics' port without a request is closed."""
@@ -34,35 +35,17 @@ BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.
 Statistics = Callable[[], Iterable[tuple[str, EngineStatistics, int]]]
 
 
-class _OfMethod(NamedTuple):
-    """The metrics of one method, cached: looking them up takes longer than counting."""
-
-    in_flight: Gauge
-    duration: Histogram
-    texts: Counter
-    characters: Counter
-
-
 class Metrics:
     """All metrics, in a registry of their own."""
 
     def __init__(self, statistics: Statistics) -> None:
         """statistics: see `Monitor`."""
         self.registry = registry = CollectorRegistry()
-        self._requests = Counter("dragoman_requests", "Calls that ended.", ["method", "code"], registry=registry)
-        self._duration = Histogram(
-            "dragoman_request_duration_seconds",
-            "From a call's arrival to its status.",
-            ["method"],
-            buckets=BUCKETS,
-            registry=registry,
-        )
-        self._in_flight = Gauge("dragoman_requests_in_flight", "Calls that run.", ["method"], registry=registry)
+        self._calls = CallMetrics(BUCKETS)
+        registry.register(self._calls)
         self._refused = Counter(
             "dragoman_requests_refused", "Calls refused before any work.", ["reason"], registry=registry
         )
-        self._texts = Counter("dragoman_texts", "Texts received.", ["method"], registry=registry)
-        self._characters = Counter("dragoman_characters", "Characters received.", ["method"], registry=registry)
         self._queue = Histogram(
             "dragoman_queue_seconds",
             "Time that sentences waited for a slot.",
@@ -130,8 +113,11 @@ class Metrics:
         self._log_dropped = Counter(
             "dragoman_log_lines_dropped", "Log lines dropped because their reader is too slow.", registry=registry
         )
+        # Finding a metric by its labels takes longer than counting.
+        self._queue_of, self._first_token_of, self._sentence_of = (
+            cache(metric.labels) for metric in (self._queue, self._first_token, self._sentence)
+        )
         self._revisions: dict[str, str] = {}
-        self._of_methods: dict[str, _OfMethod] = {}
         registry.register(_EngineCollector(statistics))
         ProcessCollector(registry=registry)
 
@@ -141,7 +127,7 @@ class Metrics:
 
     def call_started(self, call: CallContext) -> None:
         """A call has started."""
-        self._find(call.method).in_flight.inc()
+        self._calls.started(call)
 
     def call_refused(self, reason: str) -> None:
         """A call was refused."""
@@ -149,37 +135,19 @@ class Metrics:
 
     def call_ended(self, call: CallContext, code: str, seconds: float) -> None:
         """A call that had started ended."""
-        found = self._find(call.method)
-        found.in_flight.dec()
-        found.duration.observe(seconds)
-        if call.num_texts:
-            found.texts.inc(call.num_texts)
-            found.characters.inc(call.num_characters)
-        self._requests.labels(call.method, code).inc()
-
-    def _find(self, method: str) -> "_OfMethod":
-        found = self._of_methods.get(method)
-        if found is None:
-            found = _OfMethod(
-                self._in_flight.labels(method),
-                self._duration.labels(method),
-                self._texts.labels(method),
-                self._characters.labels(method),
-            )
-            self._of_methods[method] = found
-        return found
+        self._calls.ended(call, code, seconds)
 
     def admitted(self, model: str, priority: str, queue_seconds: float) -> None:
         """A sentence left the queue."""
-        self._queue.labels(model, priority).observe(queue_seconds)
+        self._queue_of(model, priority).observe(queue_seconds)
 
     def first_token(self, model: str, seconds: float) -> None:
         """A sentence's first piece is decoded."""
-        self._first_token.labels(model).observe(seconds)
+        self._first_token_of(model).observe(seconds)
 
     def finished(self, model: str, seconds: float) -> None:
         """A sentence is translated."""
-        self._sentence.labels(model).observe(seconds)
+        self._sentence_of(model).observe(seconds)
 
     def dropped(self, model: str, reason: str) -> None:
         """A sentence was given up."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TextIO
 from dragoman.model.decoding.statistics import EngineStatistics
 from dragoman.server.call_context import CallContext
 from dragoman.server.config import LogConfig, MetricsConfig, TracesConfig
-from dragoman.server.telemetry.logs import LogWriter
+from dragoman.server.telemetry.logs import LogWriter, log_call
 from dragoman.server.telemetry.metrics import Metrics, MetricsPort
 from dragoman.server.telemetry.traces import Tracer, make_tracer
 
@@ -102,9 +102,7 @@ class Monitor:
             self._tracer.end(call, code, message)
         level = logging.ERROR if code in _FAULTS else logging.DEBUG if call.is_health_check else logging.INFO
         if logger.isEnabledFor(level):
-            logger.log(
-                level, message[:MAX_MESSAGE_LENGTH] or "answered", extra={"call": _describe(call, code, seconds)}
-            )
+            log_call(logger, level, message[:MAX_MESSAGE_LENGTH] or "answered", _describe(call, code, seconds))
 
     # Sentences, reported by the workers.
 

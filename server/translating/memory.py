@@ -20,6 +20,9 @@ ENTRY_BYTES, HYPOTHESIS_BYTES = 400, 400
 MAX_SHARE = 0.01
 """Largest share of the memory for one entry."""
 
+MAX_CONTEXTS = 64
+"""Most contexts that are kept for the next call with the same order."""
+
 SHARED = tuple(
     one.name
     for one in fields(TranslationOrder)
@@ -67,6 +70,7 @@ class Memory:
         self._lock = threading.Lock()
         self._entries: OrderedDict[Hashable, tuple[Translated, int]] = OrderedDict()
         self._num_bytes = 0
+        self._contexts: dict[Hashable, tuple[TranslationOrder, Context]] = {}  # for the event loop alone
 
     @property
     def num_bytes(self) -> int:
@@ -80,15 +84,25 @@ class Memory:
         glossaries, by source language."""
         contexts: dict[str, Context] = {}
         if self._max_bytes and not order.wanted.is_large:
-            same = tuple([getattr(order, name) for name in SHARED])
             for source, legs in leases.items():
                 workers = tuple([weakref.ref(lease.worker) for lease in legs])
-                contexts[source] = Context((source, target, same, workers, terms.get(source)))
+                contexts[source] = self._context(order, (source, target, workers, terms.get(source)))
         approved: Mapping[str, Mapping[str, str]] = {}
         asks_model = order.wanted.attention or order.options.target_prefix  # what only a network has
         if not (self._approved.is_empty or asks_model):
             approved = {source: self._approved.of(source, target) for source in leases}
         return Recall(self, contexts, approved)
+
+    def _context(self, order: TranslationOrder, rest: tuple[Hashable, ...]) -> Context:
+        """The context of an order's texts; that of the same object, as of the calls of a client, is made once."""
+        key = id(order), rest
+        known = self._contexts.get(key)
+        if known is None:
+            if len(self._contexts) >= MAX_CONTEXTS:
+                self._contexts.clear()
+            same = tuple([getattr(order, name) for name in SHARED])
+            known = self._contexts[key] = order, Context((same, *rest))  # the order, so that its id stays its own
+        return known[1]
 
     def find(self, key: Hashable) -> Translated | None:
         """A repeat."""

@@ -121,12 +121,13 @@ async def prepare_all(
     """
     outcomes: list[Ready | TextFailure] = []
     num_sentences = 0
-    for chunk in chunks(items, work, CHUNK_LENGTH):
+    is_one = len(items) == 1 and not is_slow and work(items[0]) <= MAX_PREPARED_INLINE
+    for chunk in [items] if is_one else chunks(items, work, CHUNK_LENGTH):
 
         def prepare_chunk(chunk: Sequence[Item] = chunk) -> list[Ready | TextFailure]:
             return [prepare(item) for item in chunk]
 
-        is_short = not is_slow and sum(map(work, chunk)) <= MAX_PREPARED_INLINE
+        is_short = is_one or (not is_slow and sum(map(work, chunk)) <= MAX_PREPARED_INLINE)
         prepared = prepare_chunk() if is_short else await asyncio.to_thread(prepare_chunk)
         outcomes += prepared
         num_sentences += sum(count_sentences(item) for item in prepared if not isinstance(item, TextFailure))

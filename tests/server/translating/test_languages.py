@@ -10,9 +10,9 @@ DIRECTIONS = frozenset({Direction("en", "de"), Direction("fr", "de"), Direction(
 
 
 def test_sources_that_are_possible() -> None:
-    assert find_sources(DIRECTIONS, "en", "de") == (["en"], "de")
-    assert find_sources(DIRECTIONS, "fr-CA", "de-DE") == (["fr"], "de")
-    assert find_sources(DIRECTIONS, "", "de") == (["en", "fr"], "de")
+    assert find_sources(DIRECTIONS, "en", "de") == (("en",), "de")
+    assert find_sources(DIRECTIONS, "fr-CA", "de-DE") == (("fr",), "de")
+    assert find_sources(DIRECTIONS, "", "de") == (("en", "fr"), "de")
 
 
 def test_what_is_not_known_is_named_with_what_there_is() -> None:

@@ -11,7 +11,7 @@ from dragoman.model.errors import InvalidInputError
 from dragoman.server.client.queries import write_options
 from dragoman.server.client.results import read_translation
 from dragoman.server.contract.answers import write_translation
-from dragoman.server.contract.requests import read_search_options
+from dragoman.server.contract.requests import Orders, read_order, read_search_options
 from dragoman.server.translating.orders import ScoreOrder, Wanted
 from dragoman.translation.results import Hypothesis, Translation
 from dragoman.v1 import translation_pb2 as pb
@@ -133,3 +133,19 @@ def test_attention_of_nothing_keeps_its_shape() -> None:
         (found,) = read_translation("x", message).hypotheses
         assert found.attention is not None
         assert found.attention.shape == shape
+
+
+def test_remembered_orders_are_those_of_their_options() -> None:
+    orders = Orders()
+    for beam_size in (1, 2, 1, 2):
+        request = pb.TranslateRequest(
+            texts=["a", "b"],
+            target_language_code="de",
+            search_options=pb.SearchOptions(beam_size=beam_size),
+            terms=[pb.Term(source="x", targets=["y"])],
+        )
+        expected = read_order(request)
+        order, texts = orders.read(request)
+        assert (order, texts, list(request.texts)) == (expected, ["a", "b"], [])
+    with pytest.raises(InvalidInputError, match="search_options: beam_size"):
+        orders.read(pb.TranslateRequest(search_options=pb.SearchOptions(beam_size=-1)))
