@@ -9,7 +9,9 @@ Ray starts and ends the actors, repeats the batches of a lost node, and holds re
 Translations do not depend on their batch-mates, so those of a cluster are, to the bit, those of one process.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,18 +19,21 @@ import pyarrow
 import ray
 from ray.data import ActorPoolStrategy, DataContext
 from ray.data.datasource import BlockBasedFileDatasink, FileBasedDatasource, FilenameProvider
+from ray.exceptions import RayTaskError
+from ray.util import ActorPool
 
 from dragoman.model.decoding.search_options import SearchOptions
 from dragoman.model.errors import DragomanError, InvalidInputError
 from dragoman.translation.batch.lines import decode_line, encode_line
 from dragoman.translation.batch.records import Columns, is_json_lines, is_parquet, read_text, write_record
+from dragoman.translation.batch.source import Task, TranslationSource
+from dragoman.translation.results import Translation
 from dragoman.translation.translator import Translator
 
 if TYPE_CHECKING:
     from ray.data.block import BlockAccessor
     from ray.data.datasource import WriteResult
 
-    from dragoman.translation.results import Translation
 
 ROWS = 1024
 """Rows of a batch: some seconds of work, the most that is done again when a node is lost."""
@@ -72,8 +77,80 @@ class Translate:
         written = [None if text is None else translation.text for text, translation in zip(texts, found, strict=True)]
         return batch.append_column(self._columns.target, pyarrow.array(written, pyarrow.string()))
 
-    def _translate(self, texts: Sequence[str]) -> "list[Translation]":
+    def _translate(self, texts: Sequence[str]) -> list[Translation]:
         return list(self._translator.stream(texts, self._direction, self._options, **self._arguments))
+
+
+def on_ray(
+    source: TranslationSource,
+    task: Task,
+    model: Sequence[str],
+    *,
+    address: str,
+    loading: Mapping[str, Any] | None = None,
+    num_cpus: float = 1,
+    max_actors: int | None = None,
+) -> TranslationSource:
+    """A source with the same translations, which the actors of a cluster make.
+
+    address: of the cluster, or "local". num_cpus: processors of an actor. max_actors: at most so many; by default as
+    many as there are processors for. Rows are read and given back in order, as the actors need them; those of a lost
+    node are translated again.
+
+    Raises DragomanError if there is no cluster.
+    """
+    _connect(address)
+    arguments = {
+        "to": task.to,
+        "source_language": task.source_language,
+        "model": list(model),
+        "options": task.search,
+        "loading": loading,
+        "split_sentences": task.split_sentences,
+        "join_lines": task.join_lines,
+        "protect": task.protect,
+        "localize_figures": task.localize_figures,
+        "terms": task.terms,
+    }
+    room = max(1, int(ray.cluster_resources().get("CPU", 1) / num_cpus))
+    count = room if max_actors is None else min(room, max_actors)
+    # A lost actor starts anew on a node that is left, and Ray calls it again with what it had not answered.
+    kind = ray.remote(num_cpus=num_cpus, max_restarts=-1, max_task_retries=-1)(_TranslateTexts)
+    actors: list[Any] = []
+
+    def translate_stream(texts: Iterable[str]) -> Iterator[Translation]:
+        if not actors:
+            actors.extend(kind.remote(**arguments) for _ in range(count))
+        return _translate_in_order(actors, texts)
+
+    return replace(source, translate_stream=translate_stream)
+
+
+def _translate_in_order(actors: Sequence[Any], texts: Iterable[str]) -> Iterator[Translation]:
+    """Each actor has a batch to work at and one that waits; no more of the texts are read."""
+    pool, num_waiting = ActorPool(list(actors)), 0
+    remaining = iter(texts)
+    try:
+        while True:
+            while num_waiting < 2 * len(actors) and (batch := list(islice(remaining, ROWS))):
+                pool.submit(lambda actor, rows: actor.translate.remote(rows), batch)
+                num_waiting += 1
+            if not num_waiting:
+                return
+            found: list[Translation] = pool.get_next()
+            num_waiting -= 1
+            yield from found
+    except RayTaskError as error:
+        cause = error.cause
+        raise cause if isinstance(cause, DragomanError) else error from None
+
+
+class _TranslateTexts(Translate):
+    """Translates texts into whole translations."""
+
+    def translate(self, texts: list[str]) -> list[Translation]:
+        """In their order."""
+        return self._translate(texts)
 
 
 class _TranslateLines(Translate):
@@ -116,10 +193,7 @@ def translate_files(
     the actors raise.
     """
     suffix = _common_suffix(paths)
-    try:
-        ray.init(address=None if address == "local" else address, ignore_reinit_error=True, log_to_driver=False)
-    except ConnectionError as error:
-        raise DragomanError(f"--ray {address}: no Ray cluster can be reached there: {error}") from error
+    _connect(address)
     DataContext.get_current().execution_options.preserve_order = True
     how: dict[str, Any] = {
         "batch_format": "pyarrow",
@@ -139,6 +213,13 @@ def translate_files(
     sink = _WriteLines(output, filename_provider=parts)
     lines.map_batches(_TranslateLines, fn_constructor_kwargs=arguments, **how).write_datasink(sink)
     return sink.num_rows
+
+
+def _connect(address: str) -> None:
+    try:
+        ray.init(address=None if address == "local" else address, ignore_reinit_error=True, log_to_driver=False)
+    except ConnectionError as error:
+        raise DragomanError(f"--ray {address}: no Ray cluster can be reached there: {error}") from error
 
 
 def _common_suffix(paths: Sequence[str]) -> str:

@@ -59,6 +59,9 @@ def evaluate(
     device: Device = "cpu",
     use_shortlist: UseShortlist = False,
     split: Split = True,
+    ray: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Translate on a Ray cluster, or local on all processors.")
+    ] = None,
     *,
     options: "SearchOptions",
 ) -> None:
@@ -109,6 +112,7 @@ def evaluate(
             precision=precision,
             device=device,
             use_shortlist=use_shortlist,
+            ray=ray,
         )
 
     compared = None

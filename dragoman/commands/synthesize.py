@@ -1,6 +1,7 @@
 """`dragoman synthesize`."""
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from dragoman.model.decoding.search_options import SearchOptions
     from dragoman.training.synthesis.job import SynthesisCounts, SynthesisFiles
     from dragoman.translation.batch.progress import Scalar
+
+CLUSTER = "Several machines"
+"""Panel of --help."""
 
 CHOICE = "What is kept"
 """Panel of --help."""
@@ -63,6 +67,26 @@ def synthesize(
         ),
     ] = None,
     overwrite: Overwrite = False,
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            metavar="I/N",
+            help="Translate part I of N of --input alone; auto/N takes I from Kubernetes or Slurm.",
+            rich_help_panel=CLUSTER,
+        ),
+    ] = None,
+    join: Annotated[
+        bool,
+        typer.Option(
+            "--join", help="Make the corpus of the parts of --shard, with the same options.", rich_help_panel=CLUSTER
+        ),
+    ] = False,
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS", help="Translate on a Ray cluster, or local on all processors.", rich_help_panel=CLUSTER
+        ),
+    ] = None,
     keep: Annotated[
         Literal["best", "all", "random", "nearest"],
         typer.Option(
@@ -108,6 +132,7 @@ def synthesize(
     trains both directions, add directions = ["en-de"] to use the corpus for
     that one only. Blank, copied, endless and repeated translations are left
     out and counted. After an interruption the same command continues.
+    On several machines: --shard 1/8 to 8/8, then --join; or --ray.
 
     Back-translation (Sennrich et al. 2016), for a model from en to de:
     --input is genuine German, with --from de --to en; training uses the
@@ -132,6 +157,8 @@ def synthesize(
         raise InvalidInputError("--keep nearest and --reference FILE go together")
     if (output_folder is None) == (output_source is None) or (output_source is None) != (output_target is None):
         raise InvalidInputError("give either --output-folder DIR, or --output-source FILE and --output-target FILE")
+    if sum((shard is not None, join, ray is not None)) > 1:
+        raise InvalidInputError("give one of --shard, --join and --ray")
     silence_sacrebleu()
     if keep == "nearest" and (warning := tokenizer_warning(tokenize, [to])):
         typer.echo(f"dragoman: {warning}", err=True)
@@ -151,15 +178,29 @@ def synthesize(
         assert output_source is not None
         assert output_target is not None
         files = SynthesisFiles(output_source, output_target, output_target.with_name(output_target.name + ".json"))
+    source = local_source(translator, task, loaded_with)
+    if ray is not None:
+        from dragoman.ray import on_ray
+
+        loading = {"precision": precision, "device": device, "use_shortlist": use_shortlist}
+        source = on_ray(source, task, model, address=ray, loading=loading)
     synthesis = Synthesis(
-        local_source(translator, task, loaded_with),
+        source,
         files,
         filters,
         chooser,
         bundles=model,
         overwrite=overwrite,
     )
-    _report(synthesis.run(input_path, reference), files, direction)
+    if shard is not None:
+        from dragoman.translation.batch.shards import read_shard
+
+        part = read_shard(shard, os.environ)
+        summary = synthesis.translate_shard(input_path, part)
+        typer.echo(f"{part.path(files.translated)}: {summary.num_lines:,} lines translated", err=True)
+        return
+    counts = synthesis.join(input_path, reference) if join else synthesis.run(input_path, reference)
+    _report(counts, files, direction)
 
 
 def _report(counts: "SynthesisCounts", files: "SynthesisFiles", direction: "Direction") -> None:

@@ -147,3 +147,30 @@ def test_what_does_not_fit_together_is_refused(run: Run, tiny_bundle: Path, tmp_
     assert_refused(run("synthesize", "--model", "none", *command[3:], *folder), 'there is no bundle "none"')
     assert run(*command, *folder, "--max-ratio", "0.5").status == 2
     assert run("synthesize", "--to", "de", "--input", source, *folder).status == 2  # of which model?
+
+
+SAMPLED = ("--sampling-temperature", "2", "--n-best", "3", "--keep", "random", "--seed", "5")
+
+
+def made_of(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_parts_of_several_machines_make_the_corpus_of_one(run: Run, tiny_bundle: Path, tmp_path: Path) -> None:
+    mono = write_lines(tmp_path / "mono.en", *(f"the small house {number}" for number in range(40)), "", "the tree")
+    command = ["synthesize", "--model", tiny_bundle, "--to", "de", "--input", mono, *SAMPLED]
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    assert run(*command, "--output-folder", whole).status == 0
+    assert_refused(run(*command, "--output-folder", parts, "--shard", "1/3", "--join"), "one of --shard, --join and")
+    assert_refused(run(*command, "--output-folder", parts, "--join"), "there are no shards of it")
+    for number in (3, 1):
+        outcome = run(*command, "--output-folder", parts, "--shard", f"{number}/3")
+        assert outcome.status == 0, outcome
+        assert f"synthesis.json.translated-0000{number}-of-00003: " in outcome.errors
+    assert_refused(run(*command, "--output-folder", parts, "--join"), "not finished: 1 of 3 shards (2/3)")
+    assert run(*command, "--output-folder", parts, "--shard", "2/3").status == 0
+    others = [*command[:-1], "6"]
+    assert_refused(run(*others, "--output-folder", parts, "--join"), "another model or other options than these")
+    outcome = run(*command, "--output-folder", parts, "--join")
+    assert outcome.status == 0, outcome
+    assert made_of(parts) == made_of(whole)

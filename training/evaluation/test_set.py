@@ -14,6 +14,7 @@ from dragoman.training.display import track_on_terminal
 from dragoman.training.evaluation.metrics import ScoreReport
 from dragoman.translation.batch.formats import one_line
 from dragoman.translation.batch.lines import read_lines
+from dragoman.translation.batch.source import Task, local_source
 from dragoman.translation.languages import find_direction
 from dragoman.translation.results import Translation
 from dragoman.translation.translator import Translator
@@ -52,8 +53,11 @@ class EvaluationSet:
         precision: Precision = "auto",
         device: str = "cpu",
         use_shortlist: bool = False,
+        ray: str | None = None,
     ) -> list[str]:
         """The best translation of every source text by a bundle or an ensemble of several; see `Translator.load`.
+
+        ray: the address of a Ray cluster that translates, or "local".
 
         Raises InvalidInputError naming file and line for a text that the model refuses, and the errors of loading the
         bundles and reading the file.
@@ -61,8 +65,17 @@ class EvaluationSet:
         sources, path = self._sources()
         translator = Translator.load(bundles, precision=precision, device=device, use_shortlist=use_shortlist)
         direction = translator.find_direction(source_language, target_language)
-        stream = translator.stream(sources, direction, options, split_sentences=split_sentences)
-        lines = _one_line_each(stream, path)
+        names = [bundles] if isinstance(bundles, str) else list(bundles)
+        task = Task(
+            to=target_language, source_language=source_language, options=options, split_sentences=split_sentences
+        )
+        source = local_source(translator, task, {})
+        if ray is not None:
+            from dragoman.ray import on_ray
+
+            loading = {"precision": precision, "device": device, "use_shortlist": use_shortlist}
+            source = on_ray(source, task, names, address=ray, loading=loading)
+        lines = _one_line_each(source.translate_stream(sources), path)
         return list(track_on_terminal(lines, f"{translator.name} {direction}", len(sources)))
 
     def count_pieces(self, bundle: str) -> list[int]:

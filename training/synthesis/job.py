@@ -27,8 +27,9 @@ from dragoman.training.corpus.text_file import LineOutput, file_checksum
 from dragoman.training.display import track_on_terminal
 from dragoman.training.evaluation.pair_scores import PairFiles
 from dragoman.training.synthesis.choice import Candidate, Chooser, Filters, Reason
-from dragoman.translation.batch.job import run_batch_job, show_progress
+from dragoman.translation.batch.job import JobSummary, run_batch_job, show_progress
 from dragoman.translation.batch.lines import read_lines
+from dragoman.translation.batch.shards import Shard, join_shards, remove_shards
 from dragoman.translation.batch.source import TranslationSource
 from dragoman.translation.results import Translation
 
@@ -73,6 +74,11 @@ class SynthesisFiles:
                 path.parent.mkdir(parents=True, exist_ok=True)
             except OSError as error:
                 raise DragomanError(f"{path.parent}: cannot be made: {error.strerror or error}") from error
+
+    @property
+    def translated(self) -> Path:
+        """The hypotheses of all lines, where parts of the input are translated apart."""
+        return self.provenance.with_name(f"{self.provenance.name}.translated")
 
     @property
     def _is_begun(self) -> bool:
@@ -145,6 +151,34 @@ class Synthesis:
                 on_progress=display.enter_context(show_progress()),
             )
         return found[0]
+
+    def translate_shard(self, input_path: Path, shard: Shard) -> JobSummary:
+        """Translates a part of the input, for `join`. A finished part stays as it is. Raises what `run_batch_job`
+        raises."""
+        self._files.prepare([input_path], overwrite=self._overwrite)
+        with show_progress() as on_progress:
+            return run_batch_job(
+                input_path,
+                self._files.translated,
+                self._source.translate_stream,
+                parameters=self._source.find_parameters(),
+                write=write_record,
+                shard=shard,
+                on_progress=on_progress,
+            )
+
+    def join(self, input_path: Path, reference: Path | None = None) -> SynthesisCounts:
+        """Writes what `run` would have written, from the parts that `translate_shard` has translated, and deletes them.
+
+        Raises NotFoundError if parts are missing, InvalidInputError if they are of another job.
+        """
+        self._files.prepare([path for path in (input_path, reference) if path is not None], overwrite=self._overwrite)
+        translated = self._files.translated
+        join_shards(translated, overwrite=True, parameters=self._source.find_parameters())
+        counts = self._write_corpus(translated, input_path, reference)
+        remove_shards(translated)
+        translated.unlink()
+        return counts
 
     def _write_corpus(self, records: Path, input_path: Path, reference: Path | None) -> SynthesisCounts:
         paths = (self._files.source, self._files.target)

@@ -19,7 +19,7 @@ from typing import BinaryIO, cast
 
 from dragoman.model.errors import InvalidInputError, NotFoundError
 from dragoman.model.files import is_packed, open_output, write_atomically
-from dragoman.translation.batch.progress import Scalar
+from dragoman.translation.batch.progress import Parameters, Scalar
 
 MAX_SHARDS = 99_999
 
@@ -117,10 +117,13 @@ def read_receipt(shard_path: Path) -> Receipt | None:
         raise InvalidInputError(f"{path}: is no receipt of a shard; delete it and the shard") from error
 
 
-def join_shards(output_path: Path, *, overwrite: bool = False, remove: bool = False) -> int:
+def join_shards(
+    output_path: Path, *, overwrite: bool = False, remove: bool = False, parameters: Parameters | None = None
+) -> int:
     """Write the output of which the shards lie beside it, and return its number of lines.
 
-    overwrite: replace an existing output. remove: delete the shards and receipts afterwards.
+    overwrite: replace an existing output. remove: delete the shards and receipts afterwards. parameters: with which the
+    shards must have been made; by default those of the first.
 
     Raises NotFoundError if there are no shards, or naming those that are missing or unfinished; InvalidInputError if
     they are not of one job, if one is not as its receipt says, and if the output exists.
@@ -135,6 +138,10 @@ def join_shards(output_path: Path, *, overwrite: bool = False, remove: bool = Fa
         more = f" and {len(missing) - 10} more" if len(missing) > 10 else ""
         raise NotFoundError(f"{output_path}: not finished: {len(missing)} of {len(shards)} shards ({names}{more})")
     finished = cast(list[Receipt], receipts)
+    if parameters is not None and parameters != finished[0].parameters:
+        raise InvalidInputError(
+            f"{shards[0].path(output_path)}: was made with another model or other options than these"
+        )
     for shard, receipt in zip(shards, finished, strict=True):
         _refuse_other_job(shard.path(output_path), receipt, finished[0])
     with open_output(output_path) as output:
@@ -146,10 +153,15 @@ def join_shards(output_path: Path, *, overwrite: bool = False, remove: bool = Fa
                     "delete it and translate the shard again"
                 )
     if remove:
-        for shard in shards:
-            shard.path(output_path).unlink()
-            receipt_path(shard.path(output_path)).unlink()
+        remove_shards(output_path)
     return sum(receipt.num_lines for receipt in finished)
+
+
+def remove_shards(output_path: Path) -> None:
+    """Delete the shards of an output, and their receipts."""
+    for shard in _find_shards(output_path):
+        shard.path(output_path).unlink(missing_ok=True)
+        receipt_path(shard.path(output_path)).unlink(missing_ok=True)
 
 
 def _find_shards(output_path: Path) -> list[Shard]:
