@@ -45,16 +45,18 @@ class SlotRules:
         """joined_ids: ascending, all pieces that continue a word."""
         options = request.options
         terms = fitting(request.terms, request.max_target_length - len(request.prefix_ids))
-        possible = request.possible_ids if terms else _NOTHING
+        possible = request.possible_ids if terms else None
+        if possible is not None:
+            joined_ids = np.intersect1d(possible, joined_ids, assume_unique=True)
         return cls(
             beam_size=options.max_hypotheses,
             least_length=options.min_target_length,
             max_length=request.max_target_length,
-            prefix_ids=np.array(request.prefix_ids, np.int32),
-            suppressed_ids=np.array(sorted({*request.suppressed_ids}), np.int32),
+            prefix_ids=_array(request.prefix_ids),
+            suppressed_ids=_array(sorted({*request.suppressed_ids})),
             ngram_size=options.no_repeat_ngram_size,
             automaton=Automaton.of_terms(terms) if terms else None,
-            joined_ids=joined_ids if possible is None else np.intersect1d(possible, joined_ids, assume_unique=True),
+            joined_ids=joined_ids if terms else _NOTHING,
         )
 
     @property
@@ -62,6 +64,10 @@ class SlotRules:
         """Whether there is any besides the lengths."""
         has_pieces = len(self.prefix_ids) or len(self.suppressed_ids) or self.ngram_size
         return bool(has_pieces) or self.automaton is not None
+
+
+def _array(token_ids: Sequence[int]) -> Ints:
+    return np.array(token_ids, np.int32) if token_ids else _NOTHING
 
 
 class Hypotheses(NamedTuple):

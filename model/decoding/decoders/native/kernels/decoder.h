@@ -70,8 +70,9 @@ public:
         find(rows, which, count);
         const RowCandidates* candidates = candidates_.data();
         for (int i = 0; i < count; ++i) {
-            merge_candidates(candidates, rows.log_probs + rows.offsets[which[i]], num_rows(rows, which[i]),
-                             rows.num_extensions[which[i]], shape_.eos_id, extensions_);
+            gather_extensions(candidates, rows.log_probs + rows.offsets[which[i]], num_rows(rows, which[i]),
+                              shape_.eos_id, extensions_);
+            keep_best(rows.num_extensions[which[i]], extensions_);
             write_wanted(rows, which[i], candidates, wanted);
             for (int rank = 0; rank < capacity; ++rank) {
                 const bool is_there = rank < static_cast<int>(extensions_.size());
@@ -246,21 +247,19 @@ private:
             extensions_ = {own->force(rows.positions[i], *log_probs, *log_probs + (logit - candidates->log_normalizer()))};
             return;
         }
-        merge_candidates(candidates, log_probs, num_rows(rows, i), rows.num_extensions[i], shape_.eos_id, extensions_);
-        if (!own || !own->has_terms()) return;
+        gather_extensions(candidates, log_probs, num_rows(rows, i), shape_.eos_id, extensions_);
+        if (!own || !own->has_terms()) return keep_best(rows.num_extensions[i], extensions_);
         for (int beam = 0; beam < num_rows(rows, i); ++beam)
             add_wanted(candidates[beam], log_probs[beam], beam, rows.wanted.of_row(rows.offsets[i] + beam));
         own->order(extensions_, num_left, shape_.eos_id);
     }
 
-    // Adds the possible ones of a row's wanted pieces that are not among the extensions.
+    // Adds the possible ones of a row's wanted pieces that are not among its candidates.
     void add_wanted(const RowCandidates& candidates, double log_prob, int beam, PieceList wanted) {
         const float normalizer = candidates.log_normalizer();
         for (const int32_t* id = wanted.first; id != wanted.last; ++id) {
-            const Extension extension = {log_prob + (candidates.wanted()[id - wanted.first] - normalizer), beam, *id};
-            const auto is_same = [&](const Extension& other) { return other.parent == beam && other.token_id == *id; };
-            if (extension.log_prob > -INFINITE && std::none_of(extensions_.begin(), extensions_.end(), is_same))
-                extensions_.push_back(extension);
+            const double total = log_prob + (candidates.wanted()[id - wanted.first] - normalizer);
+            if (total > -INFINITE && !candidates.holds(*id)) extensions_.push_back({total, beam, *id});
         }
     }
 

@@ -50,6 +50,7 @@ public:
     bool is_stuck() const { return capacity_ && !count_ && end_logit_ > -INFINITE; }  // may end whatever the rules say
     float logit(int rank) const { return logits_[rank]; }
     int32_t id(int rank) const { return ids_[rank]; }
+    bool holds(int32_t id) const { return std::find(ids_.begin(), ids_.begin() + count_, id) != ids_.begin() + count_; }
     float end_logit() const { return end_logit_; }
     const std::vector<float>& wanted() const { return wanted_; }  // -∞ for what is impossible
 
@@ -144,8 +145,9 @@ struct Extension {
     }
 };
 
-inline void merge_candidates(const RowCandidates* candidates, const double* log_probs, int beam_size, int num_wanted,
-                             int32_t eos_id, std::vector<Extension>& extensions) {
+// All extensions of a slot by its rows' candidates, in no order.
+inline void gather_extensions(const RowCandidates* candidates, const double* log_probs, int beam_size, int32_t eos_id,
+                              std::vector<Extension>& extensions) {
     extensions.clear();
     for (int beam = 0; beam < beam_size; ++beam) {
         const float normalizer = candidates[beam].log_normalizer();
@@ -156,6 +158,9 @@ inline void merge_candidates(const RowCandidates* candidates, const double* log_
         if (candidates[beam].is_stuck())
             extensions.push_back({log_probs[beam] + (candidates[beam].end_logit() - normalizer), beam, eos_id});
     }
+}
+
+inline void keep_best(int num_wanted, std::vector<Extension>& extensions) {
     const int count = std::min<int>(num_wanted, extensions.size());
     std::partial_sort(extensions.begin(), extensions.begin() + count, extensions.end());
     extensions.resize(count);
