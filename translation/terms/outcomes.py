@@ -1,7 +1,7 @@
 """What became of a sentence's terms in its translation."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from dragoman.translation.terms.matching import WantedTerm
@@ -53,12 +53,37 @@ def find_outcomes(terms: Sequence[WantedTerm], text: str) -> tuple[TermOutcome, 
 def _find(forms: Sequence[str], text: str, taken: Sequence[tuple[int, int]]) -> tuple[int, int] | None:
     """The first place of a form, as whole words, that is not taken; with its capitals if possible."""
     longest_first = sorted(forms, key=len, reverse=True)
-    for flags in (re.NOFLAG, re.IGNORECASE):
+    for find in (_places, _places_in_any_case):
         for form in longest_first:
-            for match in re.finditer(_whole_words(form), text, flags):
-                if all(match.end() <= begin or end <= match.start() for begin, end in taken):
-                    return match.span()
+            for begin, end in find(form, text):
+                if all(end <= first or last <= begin for first, last in taken):
+                    return begin, end
     return None
+
+
+def _places(form: str, text: str) -> Iterator[tuple[int, int]]:
+    if len(form.split()) > 1:
+        yield from (match.span() for match in re.finditer(_whole_words(form), text))
+        return
+    word = form.strip()  # by hand: compiling a pattern takes a twentieth of a sentence's translation
+    begin = text.find(word)
+    while begin >= 0:
+        end = begin + len(word)
+        is_whole = not (
+            (form[:1].isalnum() and _continues_word(text[begin - 1 : begin]))
+            or (form[-1:].isalnum() and _continues_word(text[end : end + 1]))
+        )
+        if is_whole:
+            yield begin, end
+        begin = text.find(word, end if is_whole else begin + 1)
+
+
+def _continues_word(character: str) -> bool:
+    return character.isalnum() or character == "_"
+
+
+def _places_in_any_case(form: str, text: str) -> Iterator[tuple[int, int]]:
+    return (match.span() for match in re.finditer(_whole_words(form), text, re.IGNORECASE))
 
 
 def _whole_words(form: str) -> str:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dragoman.model.decoding.decoder import Admission, Decoder, Extensions, Given, GivenScore, Rows
 from dragoman.model.decoding.limits import EngineLimits, num_cached_positions
@@ -16,7 +17,7 @@ from dragoman.model.decoding.search.following import describe_progress
 from dragoman.model.decoding.search.rule import SlotRules
 from dragoman.model.decoding.search.rules import Rules, hypothesis_score
 from dragoman.model.decoding.search.sampling import Sampler
-from dragoman.model.decoding.search.state import Search
+from dragoman.model.decoding.search.state import Ending, Search
 from dragoman.model.decoding.search.stepping import SearchingDecoder
 from dragoman.model.decoding.search_options import SearchOptions
 from dragoman.model.decoding.statistics import EngineStatistics, RequestCounts, StepCounts, make_statistics
@@ -296,16 +297,16 @@ class Engine:
         weights = self.decoder.attention(slot) if _needs_attention(options) else None  # [positions, beams, source]
         scored = []
         for ending in self._search.endings(slot):
-            length = len(ending.beams)
-            attention = None if weights is None else weights[np.arange(length), ending.beams]
-            score = hypothesis_score(options, ending.log_prob, length, attention)
-            scored.append((score, ending, attention if options.return_attention else None))
+            attention = _attention_of(ending, weights) if options.coverage_penalty else None
+            scored.append((hypothesis_score(options, ending.log_prob, len(ending.beams), attention), ending))
         scored.sort(key=lambda found: -found[0])  # stable: of equal scores, the one that finished first comes first
-        if slot in self._automata:
-            scored.sort(key=lambda found: self._automata[slot].count_unmet(self._search.pieces(slot, found[1])))
+        if slot in self._automata and len(scored) > 1:
+            automaton = self._automata[slot]
+            scored.sort(key=lambda found: automaton.count_unmet(self._search.pieces(slot, found[1])))
         hypotheses = []
-        for score, ending, attention in scored[: options.n_best]:
+        for score, ending in scored[: options.n_best]:
             path = self._search.trace(slot, ending)
+            attention = _attention_of(ending, weights) if options.return_attention else None
             hypotheses.append(TokenHypothesis(path.token_ids, score, path.token_log_probs, attention))
         if not hypotheses:  # the network's probabilities are NaN
             logger.warning("request %d: no translation is possible", self._requests[slot].id)
@@ -314,6 +315,11 @@ class Engine:
 
 def _needs_attention(options: SearchOptions) -> bool:
     return options.return_attention or options.coverage_penalty > 0
+
+
+def _attention_of(ending: Ending, weights: NDArray[np.float32] | None) -> NDArray[np.float32] | None:
+    """[pieces, source pieces] of a finished hypothesis. weights: of all beams, see `Decoder.attention`."""
+    return None if weights is None else weights[np.arange(len(ending.beams)), ending.beams]
 
 
 def _admission(slot: int, request: Request) -> Admission:
