@@ -31,6 +31,14 @@ _SHORT_PARTS = as_words(
 _PREFIXES = as_words("ab an be er ge öl re um un zu")
 """What they have with two."""
 
+DRUG = re.compile(
+    r"\w{2}(?:profen|cillin|mycin|micin|floxacin|cyclin|oxetin|formin|gliptin|gliflozin|statin|sartan|prazol|dipin|olol"
+    r"|azepam|zolam|zodon|xaban|gatran|parin|triptan|setron|conazol|nidazol|bendazol|[aou]vir|tinib|[iu]mab|barbital"
+    r"|(?:do|ro|pi|pro)cain|dronat|lukast|tidin|codein|fenac|coxib|oxicam|cetamol|trexat|rubicin|taxel|thiazid|semid"
+    r"|zosin)e?$"
+)
+"""Stems of drugs' international names, which the World Health Organization gives to classes of them."""
+
 MAX_REMEMBERED = 20_000
 _MAX_COMPOUND = 40
 _MIN_TYPO = 6

@@ -14,9 +14,18 @@ from functools import lru_cache
 from dragoman.model.codec import Codec
 from dragoman.model.known_words import KnownWords
 from dragoman.translation.languages import primary_subtag
-from dragoman.translation.protecting.familiar import CAPITALIZED_NOUNS, MAX_REMEMBERED, Familiarity
-from dragoman.translation.protecting.neighbours import COMMON_NOUN, FIRST_PARTS, PLACE, Neighbours, Word
-from dragoman.translation.protecting.people import COMMON_GIVEN_NAMES, FAMILIES, GIVEN_NAMES
+from dragoman.translation.protecting import people
+from dragoman.translation.protecting.familiar import CAPITALIZED_NOUNS, DRUG, MAX_REMEMBERED, Familiarity
+from dragoman.translation.protecting.neighbours import (
+    COMMON_NOUN,
+    FIRST_PARTS,
+    PLACE,
+    Neighbours,
+    Word,
+    is_acronym,
+    is_certain_noun,
+    is_named_beside,
+)
 from dragoman.translation.protecting.spans import Role, Span
 
 _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
@@ -24,11 +33,6 @@ _CAPITALIZED = re.compile(r"(?<![\w'’-])[^\W\d_a-zß-öø-ÿ][^\W\d_]+(?:['’
 _BEGIN = re.compile(r"(?:^|[.!?:…\n])[\s\"'“”„‚‘’«»(\[]*$|[-–—*•]\s$")
 """What stands before the first word of a sentence."""
 
-
-_CERTAIN_NOUN = re.compile(
-    r"(?:ung|heit|keit|schaft|tion|tät|ismus|werk|zeug|gerät|stoff)(?:e|en|s|es|n)?$|(?:chen|nis|ment|ling)(?:e|es|s|se)?$"
-)
-"""How only nouns end, which are no names, known or not."""
 
 _CELTIC = re.compile(r"(?:[OD]|d|Mc|Mac)['’]?[A-ZÀ-Þ]")
 """How families with a particle begin: O'Brien, d'Arcy, McCall."""
@@ -68,14 +72,6 @@ _VERB = re.compile(
 _COMMON = re.compile(r"(?:s|ion|ment|ness|ing|ed|ly|ist|ism|ity|ous|al|ful)$")
 """Behind a name at the begin of an English sentence, and how common words end there."""
 
-_DRUG = re.compile(
-    r"\w{2}(?:profen|cillin|mycin|micin|floxacin|cyclin|oxetin|formin|gliptin|gliflozin|statin|sartan|prazol|dipin|olol"
-    r"|azepam|zolam|zodon|xaban|gatran|parin|triptan|setron|conazol|nidazol|bendazol|[aou]vir|tinib|[iu]mab|barbital"
-    r"|(?:do|ro|pi|pro)cain|dronat|lukast|tidin|codein|fenac|coxib|oxicam|cetamol|trexat|rubicin|taxel|thiazid|semid"
-    r"|zosin)e?$"
-)
-"""Stems of drugs' international names, which the World Health Organization gives to classes of them."""
-
 _TITLES = frozenset(("Mr", "Mrs", "Ms", "Dr", "Prof", "Miss", "Sir", "Herr", "Herrn", "Frau"))
 
 
@@ -103,7 +99,28 @@ _PART = re.compile(
 )
 """The end of a name that is no genitive, since no noun follows."""
 
-_MAX_ACRONYM = 6
+_GENITIVE = re.compile(r"\s[A-ZÄÖÜ]")
+"""Behind an s with an apostrophe, which makes a genitive in German as well."""
+
+_ARABIC = re.compile(r" (?:al|el|an|ar|as|ad|az|ash|ul)-[A-ZÀ-Þ][\w'’-]*\w")
+_DETERMINED = re.compile(
+    r"\b(?:an?|the|this|that|these|those|my|your|his|her|its|our|their|no|some|any|every|each"
+    r"|d(?:er|ie|as|em|en|es)|k?ein\w*|[mds]ein\w*|ihr\w+|unser\w*|euer|eure\w*|[ia]m|zu[mr]|vom|beim|ins|ohne|neue\w*)\s$",
+    re.IGNORECASE,
+)
+_IN_TOWN = re.compile(r"\b(?:[iI]n|[aA]us) $")
+_SECOND_VERB = re.compile(
+    rf" [A-ZÀ-Þ][\w'’-]+(?:{_VERB.pattern}"
+    r"| (?!(?:heute|bitte|nicht|jetzt|erst|selbst|fast|sonst|mit|seit|dort)\b)"
+    r"(?:ist|war|hat|wird|kann|schrieb|kam|ging|fand|nahm|gab|sprach|verlor|gewann|stand|lief|blieb|starb"
+    r"|[a-zäöüß]{2,}te?)\b)"
+)
+"""A name and a verb behind the first word of a sentence."""
+
+_AT_WHO = re.compile(r"\b(?:by|to|the|from|for|at|of|with) $|^$", re.IGNORECASE)
+"""What stands before the World Health Organization."""
+
+_AUXILIARIES = frozenset(("may", "will"))
 _BEGINNING = re.compile(
     r"^(?:I|You|He|She|It|We|They|The|A|An|My|Your|His|Her|Our|Their|This|That|There|Is|Are|Was|Do|Did)\b"
 )
@@ -181,10 +198,14 @@ class NameFinder:
             kind = "name" if self._is_phrase(text, begin, end) else ""
         elif kinds[0] == "adjective":
             kind = "name" if kinds[1] != "adjective" and _ARTICLE.search(text, max(0, begin - 10), begin) else ""
+        elif not self._has_capitals and kinds[0] == "common":  # "Will Smith"
+            kind = "name" if kinds[-1] in ("raised", "proper") and self._is_phrase(text, begin, end) else ""
         else:
             is_name = kinds[-1] in ("family", "raised", "foreign") or "surname" in kinds
             kind = "name" if is_name and kinds[0] not in ("noun", "foreign", "proper") else ""
         if kind in ("name", "surname", "word"):
+            if kind == "name" and (rest := _ARABIC.match(text, end)) is not None:
+                end = rest.end()
             if (particle := _LED.search(text, max(0, begin - 40), begin)) is not None:
                 begin = particle.start(1)
             yield Span(begin, end, Role.NAME, kind)
@@ -208,6 +229,10 @@ class NameFinder:
         ids = self._side.encode(word)
         return self._unknown_id in ids or any(piece.startswith("<0x") for piece in self._side.pieces(ids))
 
+    def _is_spelt(self, word: str) -> bool:
+        """Whether a word has no piece of its own; one that has was met often and is copied."""
+        return len(self._side.encode(word)) > 1
+
     def _find_words(self, text: str) -> Iterator[Word]:
         if self._has_words:
             has_title = any(form in text for form in _FORMS_OF_ADDRESS)  # few texts have one
@@ -221,7 +246,7 @@ class NameFinder:
         ends = False
         if _ORDINAL.search(text, max(0, begin - 5), begin):  # a month
             return None
-        if word[-2:] in ("'s", "’s") and not _PART.match(text, end - 2):
+        if word[-2:] in ("'s", "’s") and not self._is_whole(word, text, end):
             word, end, ends = word[:-2], end - 2, True
         before, after = text[max(0, begin - 40) : begin], text[match.end() : match.end() + 40]
         is_titled = has_title and _TITLE.search(before) is not None
@@ -230,10 +255,11 @@ class NameFinder:
             return None
         if known.named_part:
             return Word(begin, begin + len(known.named_part), "name", ends=True)
-        if _is_acronym(word, before, after):
-            return None if known.is_known else Word(begin, end, "name", ends=True)
+        if is_acronym(word, before, after):
+            is_word = known.is_known and not (word == "WHO" and _AT_WHO.search(before) and "?" not in after)
+            return None if is_word else Word(begin, end, "name", ends=True)
         if self._has_capitals and word[-1] == "s" and self._is_genitive(word, after):
-            if word[:-1].casefold() in FAMILIES:
+            if word[:-1].casefold() in people.FAMILIES:
                 return Word(begin, end - 1, "family", ends=True)
             if known.is_unknown:
                 return Word(begin, end - 1, "name", ends=True)
@@ -247,22 +273,53 @@ class NameFinder:
             return Word(begin, end, "surname", ends=ends)
         if known.is_name or known.is_copied:
             return Word(begin, end, "given", is_frequent=known.is_known, ends=ends)
-        kind = known.kind if not is_first or known.kind in ("word", "short") else ""
+        small = word.casefold()
+        if small in people.NAMES_LIKE_WORDS and not is_first and not _DETERMINED.search(before):
+            is_name = self._has_capitals or self._is_phrase(text, begin, end)
+            return Word(begin, end, "name", ends=True) if is_name else Word(begin, end, known.kind, ends=ends)
+        if self._has_capitals and small in people.TOWNS_LIKE_WORDS and _IN_TOWN.search(before):
+            return Word(begin, end, "name", ends=True)
+        if (
+            not is_first
+            and known.kind in ("raised", "foreign", "noun")
+            and self._is_called(word, known, text, begin, end)
+        ):
+            return Word(begin, end, "name", ends=True)
+        is_led = known.kind == "common" and small not in _AUXILIARIES and _SECOND_VERB.match(after) is not None
+        kind = known.kind if not is_first or known.kind in ("word", "short") or is_led else ""
         return Word(begin, end, kind, ends=ends) if kind else None
+
+    def _is_called(self, word: str, known: _Known, text: str, begin: int, end: int) -> bool:
+        """Whether a word is a name by what stands beside it; in other languages than German, also a word with a capital
+        that was not met, though its stem was: Todoist."""
+        if not self._is_spelt(word):
+            return False
+        before, after = text[max(0, begin - 40) : begin], text[end : end + 40]
+        is_new = (
+            word.isalpha()
+            and not self._has_capitals
+            and not known.is_known
+            and not self._is_proper(word.removesuffix("s"))
+        )
+        is_named = is_named_beside(before, after, known.kind, self._language, is_known=known.is_known)
+        return (is_new or is_named) and (self._has_capitals or self._is_phrase(text, begin, end))
 
     def _look_up(self, word: str) -> _Known:
         """See `_Known`."""
         small = word.casefold()
         is_copied, is_known = self._familiarity.is_copied(small), self._familiarity.knows(small)
         is_strange = self._familiarity.is_unknown(word)
-        is_drug = _DRUG.search(word) is not None
-        is_name = is_drug or small in GIVEN_NAMES or _is_double(word) or _is_place(small)
+        is_drug = DRUG.search(word) is not None
+        is_listed = small in people.NAMES or small in people.TOWNS or small.replace("’", "'") in people.POSSESSIVE_NAMES
+        is_name = is_drug or is_listed or small in people.GIVEN_NAMES or people.is_double(word) or _is_place(small)
         return _Known(
-            is_noun=len(word) < 2 or (self._has_capitals and not is_copied and _is_certain_noun(word)),
+            is_noun=len(word) < 2 or (not is_listed and self._has_capitals and not is_copied and is_certain_noun(word)),
             is_copied=is_copied,
             is_known=is_known,
             is_name=is_name,
-            is_unknown=is_drug or (len(word) > 2 and (is_strange or (is_name and not is_known))),
+            is_unknown=is_drug
+            or (is_listed and self._is_spelt(word))
+            or (len(word) > 2 and (is_strange or (is_name and not is_known))),
             named_part=self._named_part(word) if self._has_capitals and "-" in word else "",
             kind=self._common_kind(word, small, is_known=is_known),
         )
@@ -272,10 +329,12 @@ class NameFinder:
         if not self._has_capitals:
             if "-" in word and all(one[:1].isupper() and not self._is_proper(one) for one in word.split("-")):
                 return "name"  # Jay-Z
+            if small in people.COMMON_GIVEN_NAMES or (len(word) < 4 and not is_known):
+                return "common"  # "Mark Twain", "Li Xiaoming"
             return "proper" if self._is_proper(small) else "raised"
-        if small in FAMILIES:
+        if small in people.FAMILIES:
             return "family"
-        if small in COMMON_GIVEN_NAMES:
+        if small in people.COMMON_GIVEN_NAMES:
             return "common"
         if not is_known and PLACE.search(word):
             return "word"
@@ -284,6 +343,12 @@ class NameFinder:
         if _ADJECTIVE.fullmatch(word):
             return "adjective"
         return "foreign" if self._is_foreign(small) else "noun"
+
+    def _is_whole(self, word: str, text: str, end: int) -> bool:
+        """Whether a name's s with an apostrophe belongs to it. end: of the word."""
+        if word.casefold().replace("’", "'") in people.POSSESSIVE_NAMES:
+            return True
+        return _GENITIVE.match(text, end) is None if self._has_capitals else _PART.match(text, end - 2) is not None
 
     def _is_proper(self, word: str) -> bool:
         """Whether a word has a capital within any sentence."""
@@ -309,38 +374,20 @@ class NameFinder:
         small = word.casefold()
         if len(word) < 4 or not _OWNED.match(after):
             return False
-        is_owner = small[:-1] in GIVEN_NAMES or self._familiarity.is_copied(small[:-1])
-        return small not in GIVEN_NAMES and (is_owner or not _SIBILANT.search(word))
+        is_owner = small[:-1] in people.GIVEN_NAMES or self._familiarity.is_copied(small[:-1])
+        if not is_owner and (second := _WORD.match(after, 1)) is not None and self._familiarity.is_unknown(second[0]):
+            return False  # "Inês Carvalho"
+        return small not in people.GIVEN_NAMES and (is_owner or not _SIBILANT.search(word))
 
     def _named_part(self, word: str) -> str:
         """What stands before a common noun in a compound with hyphens, if it is unknown; empty if there is none."""
         first, _, last = word.rpartition("-")
-        if len(first) < 2 or last.casefold() in FAMILIES or not last[:1].isupper():
+        if len(first) < 2 or last.casefold() in people.FAMILIES or not last[:1].isupper():
             return ""
         if word.partition("-")[0].casefold() in FIRST_PARTS:  # Notre-Dame
             return ""
-        is_name = self._familiarity.is_unknown(first) or (
-            first.isupper() and not self._familiarity.knows(first.casefold())
-        )
+        is_name = self._know(first).is_unknown or (first.isupper() and not self._familiarity.knows(first.casefold()))
         return first if is_name and self._familiarity.knows(last.casefold()) else ""
-
-
-def _is_certain_noun(word: str) -> bool:
-    return bool(_CERTAIN_NOUN.search(word)) and not PLACE.search(word)
-
-
-def _is_acronym(word: str, before: str, after: str) -> bool:
-    """Whether a word in capitals is none because the text is in capitals."""
-    if not word.isupper() or not word.isalpha() or len(word) > _MAX_ACRONYM:
-        return False
-    beside = _WORD.findall(before)[-2:] + _WORD.findall(after)[:2]
-    return bool(beside) and all(not one.isupper() or len(one) < 2 for one in beside)
-
-
-def _is_double(word: str) -> bool:
-    """Whether a word consists of a first name and another, or of the same word twice."""
-    first, _, second = word.partition("-")
-    return first == second or (first.casefold() in GIVEN_NAMES and second[:1].isupper() and len(second) < 8)
 
 
 def _is_place(word: str) -> bool:

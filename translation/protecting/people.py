@@ -1,4 +1,5 @@
-"""What people are called: first names, and families that are called like things.
+"""What people, firms, programs and towns are called: first names, families that are called like things, and names that
+look like words or that a small model takes apart.
 
 Few of them are in a corpus, and many look like a German word or like one that is made of two.
 """
@@ -54,8 +55,11 @@ GIVEN_NAMES = as_words(
 
 COMMON_GIVEN_NAMES = as_words(
     """
-    april august christian dawn dick earnest ernst faith falk frank grace grant heide hope jasmin joy kai lily
-    linde mark melody olive page pat peg rose ruby rusty sky sonny sunday sunny victor will wolf wolff
+    amber april august autumn bill carol chase christian chuck clay cliff daisy dawn dean dick drew earnest ernst faith
+    falk frank gene ginger glen grace grant guy hazel heath heide holly hope hunter iris ivy jack jasmin jasmine joy
+    june kai lance laurel lee lily linde mark mason may melody miles olive page pat patience pearl peg penny poppy ray
+    rich rob robin rocky rose ruby rusty sandy scarlet sky sonny sterling sue summer sunday sunny terry tim victor
+    violet wade will wolf wolff woody
     """
 )
 """First names that are common words: only a family behind them shows what they are."""
@@ -87,3 +91,75 @@ FAMILIES = as_words(
     """
 )
 """German families, in small letters, most of which are called like a thing or like what somebody does."""
+
+NAMES = as_words(
+    """
+    accenture adidas aldi aliexpress airbnb airbus android ansible asana asus atlassian avira azure basecamp
+    bahlsen beiersdorf bertelsmann biontech bitbucket blackrock boeing bosch burger-king cisco citroën
+    cloudflare commerzbank costco coursera crowdstrike danone databricks datev debian decathlon deichmann
+    deloitte deutsche-bank dhl dji docker dovecot dropbox drupal duolingo ebay edeka elasticsearch epson
+    ericsson eset eurowings evernote facebook fedora ferrero fiat figma firefox fitbit flixbus foodora fortnite
+    fresenius fritzbox garmin gazprom gimp github gitlab glaxosmithkline gmail goldman-sachs google grafana
+    gucci haribo heineken hermès hetzner hewlett-packard honda hornbach huawei hubspot hyundai ikea infineon
+    inkscape instagram intel ionos jägermeister jenkins jetbrains jira joomla kaspersky kaufland keepass kindle
+    klarna kodak krombacher kubernetes lego lenovo leroy-merlin lidl lieferando linkedin linux lufthansa maersk
+    magento mailchimp malwarebytes mastercard mastodon matomo mattermost mercedes michelin microsoft miele milka
+    minecraft minio mongodb monsanto moodle motorola mysql nasdaq nestlé netflix netgear nextcloud nginx nikon
+    nintendo nivea nokia novartis nvidia onenote opel openssl openvpn osram otrs owncloud panasonic payback
+    paypal pepsi pfizer philips photoshop pinterest pirelli playstation podman porsche postgres postgresql
+    powerpoint prometheus pytorch qualcomm quora rabbitmq raspberry reddit redis redmine renault rewe
+    rheinmetall rimowa ritter-sport roblox roche rolex rossmann ryanair samsonite samsung sandisk sennheiser
+    sharepoint shopify siemens skype snapchat sony spotify stackoverflow starbucks steinway subaru sumup
+    swarovski synology tchibo teamviewer telekom telefónica tensorflow terraform tesco tesla tetra-pak texaco
+    thunderbird thyssenkrupp tiktok toyota trello tripadvisor trivago tumblr twilio twitch twitter uber ubuntu
+    unicef unilever vattenfall veracrypt verizon vimeo vmware vodafone volkswagen volvo vonovia walmart
+    wetransfer whatsapp wikipedia wireguard wireshark wordpress xiaomi xing yahoo yamaha youtube zalando zapier
+    zeiss zendesk zotero
+    """
+)
+"""Firms, brands and programs, in small letters, that are called alike everywhere."""
+
+POSSESSIVE_NAMES = as_words(
+    """
+    barclay's bloomingdale's carl's christie's denny's domino's dunkin's hardee's hershey's kellogg's kohl's
+    levi's lloyd's lowe's macy's mcdonald's moody's papa's sainsbury's sotheby's trader's victoria's wendy's
+    woolworth's
+    """
+)
+"""Firms, in small letters, whose s belongs to the name."""
+
+NAMES_LIKE_WORDS = as_words(
+    """
+    amazon apple discord excel meta notion oracle outlook postfix slack stripe target
+    telegram word windows zoom
+    """
+)
+"""Firms and programs, in small letters, that are called like an English word: names where no article stands before."""
+
+TOWNS = as_words(
+    """
+    aachen ansbach augsburg bamberg bayreuth bielefeld bochum bottrop bremerhaven chemnitz coburg cottbus
+    darmstadt dessau detmold dortmund duisburg düren eisenach emden erfurt erlangen esslingen flensburg freiburg
+    friedrichshafen fulda fürth gelsenkirchen gera goslar gotha greifswald gütersloh göppingen göttingen görlitz
+    hameln hanau heidelberg heilbronn herford herne hildesheim ingolstadt iserlohn jena kaiserslautern karlsruhe
+    kassel kempten kiel koblenz konstanz krefeld landshut leipzig leverkusen lingen lippstadt ludwigsburg
+    ludwigshafen lübeck lüdenscheid lüneburg lünen magdeburg mainz mannheim marburg marl memmingen minden moers
+    mönchengladbach neubrandenburg neumünster neuss norderstedt nordhorn oberhausen offenbach offenburg
+    oldenburg osnabrück paderborn passau pforzheim pirmasens plauen potsdam quedlinburg ravensburg
+    recklinghausen remscheid reutlingen rheine rosenheim rostock rüsselsheim saarbrücken salzgitter schweinfurt
+    schwerin siegburg sindelfingen solingen speyer stralsund straubing stuttgart suhl trier troisdorf tuttlingen
+    tübingen ulm unna velbert viersen villingen weiden weimar wetzlar wiesbaden wilhelmshaven witten wittenberg
+    wolfenbüttel wolfsburg wuppertal zwickau bregenz dornbirn eisenstadt graz innsbruck klagenfurt kufstein linz
+    salzburg steyr villach aarau chur olten schaffhausen thun winterthur
+    """
+)
+"""Towns, in small letters, that are called alike in English."""
+
+TOWNS_LIKE_WORDS = as_words("bergen essen gießen halle hamm hof landau singen siegen weiden worms")
+"""Those that are words of German, too: towns behind "in" and "aus"."""
+
+
+def is_double(word: str) -> bool:
+    """Whether a word consists of a first name and another, or of the same word twice."""
+    first, _, second = word.partition("-")
+    return first == second or (first.casefold() in GIVEN_NAMES and second[:1].isupper() and len(second) < 8)

@@ -34,7 +34,8 @@ def found(finder: NameFinder, text: str) -> list[tuple[str, str]]:
         ("We met in Mumbai.", [("Mumbai", "name")]),
         ("We met Priya Anand's dog.", [("Priya Anand", "name")]),
         ("Zwilch is it.", [("Zwilch", "name")]),
-        ("Kubernetes is it.", [("Kubernetes", "word")]),
+        ("Blurnetes is it.", [("Blurnetes", "word")]),
+        ("Kubernetes is it.", [("Kubernetes", "name")]),
         ("Refrigerators.", [("Refrigerators", "word")]),
         ("Ask the Doctors in Summer.", []),
         ("I'm in.", []),
@@ -139,3 +140,61 @@ def test_names_within_other_spans_are_none_of_their_own() -> None:
     spans, names = find_spans(text), find_spans(text)
     assert merge_spans(spans, names) == spans
     assert merge_spans([], names) == names
+
+
+COMMON = KnownWords.of(
+    {
+        "en": (ENGLISH + " use open at the at by an a will said smith siemens mark rose called notion").split(),
+        "de": (GERMAN + " siemens bei gekauft in kauf land schrieb einen brief heißt gates foto firma").split(),
+    },
+    {},
+    {"en": ["smith"]},
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "due"),
+    [
+        ("We met Siemens in Summer.", ["Siemens"]),  # whatever was in training
+        ("Siemens is it.", ["Siemens"]),
+        ("We met Mark Zwilch in Mumbai.", ["Mark Zwilch", "Mumbai"]),
+        ("We met Will Smith in the house.", ["Will Smith"]),
+        ("Rose Smith said it was the dog.", ["Rose Smith"]),
+        ("Will Smith ask the doctor?", []),
+        ("We met Li Zwilming in the house.", ["Li Zwilming"]),
+        ("Ask Fatima al-Zahra about the dog.", ["Fatima al-Zahra"]),
+        ("We use Dog at work.", ["Dog"]),
+        ("We met the Dog at work.", []),
+        ("We met Notion at work.", ["Notion"]),
+        ("We met the Notion at work.", []),
+        ("Open Dog Work Fish.", []),
+        ("We met it at Sainsbury's in summer.", ["Sainsbury's"]),
+        ("We met Angus MacZwilch in the house.", ["Angus MacZwilch"]),
+    ],
+)
+def test_english_names_that_look_like_words(tiny_vocabulary: Vocabulary, text: str, due: list[str]) -> None:
+    finder = NameFinder(tiny_vocabulary, COMMON, "en")
+    spans = merge_spans(find_spans(text), list(finder.find(text)))
+    assert [text[span.begin : span.end] for span in spans] == due
+
+
+@pytest.mark.parametrize(
+    ("text", "due"),
+    [
+        ("Siemens ist das.", ["Siemens"]),
+        ("Wir haben das bei Kaufland gekauft.", ["Kaufland"]),
+        ("Wir haben das im Landhaus gekauft.", []),
+        ("Wir haben das bei Hundkauf gekauft.", ["Hundkauf"]),
+        ("Das ist das Haus Hundkauf.", []),
+        ("Das ist die Firma Hundkauf.", ["Hundkauf"]),
+        ("Wir haben uns in Gießen gekauft.", ["Gießen"]),
+        ("Das ist Sainsbury's gekauft.", ["Sainsbury's"]),
+        ("Das ist Zwilch's Hund.", ["Zwilch"]),
+        ("Frag Zwinês Zwilcharvo nach dem Hund.", ["Zwinês Zwilcharvo"]),
+        ("Frag Gudrun Hundhaus nach dem Hund.", ["Gudrun Hundhaus"]),
+        ("Das Landhaus ist das Haus der Deutschen.", []),
+    ],
+)
+def test_german_names_that_look_like_words(tiny_vocabulary: Vocabulary, text: str, due: list[str]) -> None:
+    finder = NameFinder(tiny_vocabulary, COMMON, "de")
+    assert [text[span.begin : span.end] for span in finder.find(text)] == due
