@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -267,5 +267,16 @@ def load_begun_config(folder: Path, overrides: Sequence[str] = ()) -> RunConfig:
     except (OSError, ValueError) as error:
         raise InvalidInputError(f"{path}: cannot be read: {error}") from error
     tree["run_folder"] = str(folder)
+    planned = _warmup_and_updates(tree)
     apply_overrides(tree, overrides, example="optimization.max_updates=2000")
+    warmup, updates = _warmup_and_updates(tree)
+    if warmup == planned[0] and updates != planned[1]:  # the warm-up is counted anew, as a share of the new number
+        share = tree["optimization"].get("warmup_share")
+        if isinstance(share, float) and warmup == max(1, round(share * planned[1])):
+            del tree["optimization"]["warmup_updates"]
     return validate_tree(RunConfig, tree, origin=str(path))
+
+
+def _warmup_and_updates(tree: Mapping[str, Any]) -> tuple[Any, Any]:
+    options = tree.get("optimization", {})
+    return options.get("warmup_updates"), options.get("max_updates")

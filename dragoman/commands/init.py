@@ -170,9 +170,14 @@ def parse_columns(columns: str | None) -> tuple[str, ...]:
 
 
 def describe_corpus(
-    made: "Made", request: "Request", formats: list[str], identified: list[list[tuple[str, float]]]
+    made: "Made",
+    request: "Request",
+    formats: list[str],
+    identified: list[list[tuple[str, float]]],
+    *,
+    written: str = "written",
 ) -> None:
-    """Prints what was read and written."""
+    """Prints what was read and written. written: "would write" where all is thrown away."""
     from rich.console import Console
     from rich.table import Table
 
@@ -201,7 +206,7 @@ def describe_corpus(
             f"left out by cleaning: {sum(rejected.values()):,} of {made.num_read:,} ({listed})", soft_wrap=True
         )
     counts = ", ".join(f"{part} {count:,}" for part, count in made.counts.items())
-    console.print(f"written: {counts} pairs; no sentence of dev or test is in train", soft_wrap=True)
+    console.print(f"{written}: {counts} pairs; no sentence of dev or test is in train", soft_wrap=True)
     if made.num_alike:
         console.print(f"{made.num_alike:,} more pairs say the same as a held-out one and are in no set", soft_wrap=True)
 

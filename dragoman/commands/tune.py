@@ -1,6 +1,5 @@
 """`dragoman tune`: from a bundle and a team's own texts to a bundle that knows them."""
 
-import json
 import re
 import shlex
 import time
@@ -8,15 +7,13 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from shutil import rmtree
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dragoman.commands.init import describe_corpus
 from dragoman.commands.options import OUTPUT
-from dragoman.model.errors import InvalidInputError
 from dragoman.model.files import write_atomically
 
 if TYPE_CHECKING:
@@ -27,8 +24,11 @@ if TYPE_CHECKING:
     from dragoman.training.evaluation.before_after import Compared
     from dragoman.training.intake.tuning import Plan
 
-REQUEST_FILE, CONFIG_FILE = "tune.json", "tune.toml"
-"""In the run folder: what was asked for, and the run's configuration."""
+LONG_SECONDS = 1200
+"""Time of the whole from which shorter ways are proposed."""
+
+MAX_SEEN = 0.1
+"""Share of a general test set that a bundle may have learnt from, as short sentences are everywhere."""
 
 MEASURED_TEXTS = 64
 """Texts that are translated to estimate the time of all."""
@@ -93,6 +93,7 @@ def tune(
     `dragoman train` takes, too; when it is edited, this command takes it as it is.
     """
     from dragoman.training.evaluation.metrics import silence_sacrebleu
+    from dragoman.training.intake.tuning import claim, refuse_other
     from dragoman.training.learning.allocator import keep_freed_memory
 
     silence_sacrebleu()
@@ -112,16 +113,28 @@ def tune(
     }
     with ExitStack() as stack:
         if is_dry:
+            refuse_other(tuning.folder, request)
             tuning.folder = Path(stack.enter_context(TemporaryDirectory(prefix="dragoman-")))
         else:
-            _claim(tuning.folder, request)
-        tuning.read(corpora, general or [], is_cleaned=is_cleaned, held_out=held_out, seed=seed)
+            claim(tuning.folder, request)
+        tuning.read(
+            corpora,
+            general or [],
+            is_cleaned=is_cleaned,
+            held_out=held_out,
+            seed=seed,
+            written="would write" if is_dry else "written",
+        )
         plan = tuning.plan(updates, seed=seed)
         _describe(plan, has_general=bool(general))
         if is_dry:
             _estimate(tuning, plan)
             return
-        tuning.translate_own(plan)
+        try:
+            tuning.translate_own(plan)
+        except KeyboardInterrupt:
+            typer.echo("dragoman: interrupted: the same command continues", err=True)
+            raise typer.Exit(130) from None
     _train(tuning.folder)
     _conclude(tuning, has_general=bool(general))
 
@@ -147,10 +160,18 @@ class _Tuning:
         return {code: self.folder / set_ / f"{part}.{code}" for code in self.languages}
 
     def read(
-        self, corpora: Sequence[Path], general: Sequence[Path], *, is_cleaned: bool, held_out: int | None, seed: int
+        self,
+        corpora: Sequence[Path],
+        general: Sequence[Path],
+        *,
+        is_cleaned: bool,
+        held_out: int | None,
+        seed: int,
+        written: str,
     ) -> None:
-        """Writes the texts into the folder, unless they are there."""
-        from dragoman.training.intake.general import fold_files, make_general
+        """Writes the texts into the folder, unless they are there. written: what `describe_corpus` says of them."""
+        from dragoman.model.bundle import find_bundle
+        from dragoman.training.intake.general import fold_files, make_general, share_of_training_text
         from dragoman.training.intake.making import make_corpus
         from dragoman.training.intake.request import Request
         from dragoman.training.intake.sources import find_sources
@@ -163,7 +184,7 @@ class _Tuning:
                 sources, request, self.folder / "corpus", is_cleaned=is_cleaned, held_out=held_out, seed=seed
             )
             identified = [made.survey.identified(side, request.identifier) for side in (0, 1)]
-            describe_corpus(made, request, [source.format for source in sources], identified)
+            describe_corpus(made, request, [source.format for source in sources], identified, written=written)
             mix_up = find_mix_up((identified[0], identified[1]), self.languages)
             for warning in (*made.warnings, *filter(None, (mix_up,))):
                 typer.echo(f"warning: {warning}", err=True)
@@ -177,11 +198,20 @@ class _Tuning:
             )
             for note in request.notes:
                 typer.echo(f"note: {note}")
-            typer.echo(f"general text: dev {counts['dev']:,}, test {counts['test']:,}, more {counts['text']:,} pairs")
+            typer.echo(
+                f"general text: dev {counts['dev']:,}, test {counts['test']:,}, more {counts['text']:,} pairs, each "
+                "once, and none of your own text"
+            )
+            if (share := share_of_training_text(find_bundle(self.bundle), self.files("general", "test"))) > MAX_SEEN:
+                typer.echo(
+                    f"warning: {share:.0%} of the general test set is in the bundle's own training text and says too "
+                    "little about what is forgotten: give text that the bundle has not learnt from, as its test set",
+                    err=True,
+                )
 
     def plan(self, updates: int | None, *, seed: int) -> "Plan":
         """The run's plan; writes its configuration, unless there is one."""
-        from dragoman.training.intake.tuning import measure_corpus, plan_tuning, write_tuning_toml
+        from dragoman.training.intake.tuning import CONFIG_FILE, measure_corpus, plan_tuning, write_tuning_toml
 
         domain = measure_corpus(self.files("corpus", "train"), self.vocabulary)
         has_general = _exist(self.files("general", "text"))
@@ -255,29 +285,6 @@ def _exist(files: Mapping[str, Path]) -> bool:
     return all(path.exists() for path in files.values())
 
 
-def _claim(folder: Path, request: Mapping[str, Any]) -> None:
-    """Makes the run's folder. Until there is a configuration, a corrected request begins anew.
-
-    Raises InvalidInputError if the folder is in use for something else."""
-    path = folder / REQUEST_FILE
-    if path.exists():
-        begun = json.loads(path.read_bytes())
-        differing = [key for key, value in request.items() if begun.get(key) != value]
-        if not differing:
-            return
-        if (folder / CONFIG_FILE).exists():
-            key = differing[0]
-            raise InvalidInputError(
-                f"{folder}: was begun with {key} {begun.get(key)}, not {request[key]}; name another folder by --output"
-            )
-        for made in ("corpus", "general"):
-            rmtree(folder / made, ignore_errors=True)
-    elif folder.exists() and any(folder.iterdir()):
-        raise InvalidInputError(f"{folder}: is not empty; name another folder by --output")
-    folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, json.dumps(request, indent=2) + "\n")
-
-
 def _describe(plan: "Plan", *, has_general: bool) -> None:
     directions = " and ".join(map(str, plan.directions))
     typer.echo(
@@ -296,6 +303,7 @@ def _estimate(tuning: _Tuning, plan: "Plan") -> None:
     from dragoman.training.config import load_run_config
     from dragoman.training.display import describe_duration
     from dragoman.training.intake.speed import measure_speed
+    from dragoman.training.intake.tuning import CONFIG_FILE
     from dragoman.training.synthesis.own_translations import measure_translating, spread_lines
 
     typer.echo("measuring this machine …", err=True)
@@ -317,6 +325,9 @@ def _estimate(tuning: _Tuning, plan: "Plan") -> None:
         f"{describe_duration(translating)}, training {describe_duration(training)}, validations "
         f"{describe_duration(validating)}"
     )
+    if translating + training + validating > LONG_SECONDS:
+        one = f"--to {plan.directions[0].target} for one direction, " if len(plan.directions) > 1 else ""
+        typer.echo(f"      for less: {one}--updates {max(1, plan.updates // 4)}")
 
 
 def _count(path: Path) -> int:
@@ -326,6 +337,7 @@ def _count(path: Path) -> int:
 
 def _train(folder: Path) -> None:
     from dragoman.training.config import load_run_config
+    from dragoman.training.intake.tuning import CONFIG_FILE
     from dragoman.training.report.outcome import describe_outcome
     from dragoman.training.report.run_record import read_run
     from dragoman.training.run.interruption import Interrupted
@@ -337,7 +349,7 @@ def _train(folder: Path) -> None:
     except Interrupted as end:
         for line in describe_outcome(read_run(folder)):
             typer.echo(line, err=True)
-        typer.echo(f"dragoman: {end} (the same command continues)", err=True)
+        typer.echo(f"dragoman: {end.place}: the same command continues", err=True)
         raise typer.Exit(end.exit_code) from end
 
 
@@ -345,7 +357,14 @@ def _conclude(tuning: _Tuning, *, has_general: bool) -> None:
     """Prints the scores before and after, what was kept, and the next commands."""
     from rich.console import Console
 
-    from dragoman.training.evaluation.before_after import HeldOutText, before_after_table, compare_bundles
+    from dragoman.model.decoding.search_options import SearchOptions
+    from dragoman.training.evaluation.before_after import (
+        HeldOutText,
+        before_after_table,
+        compare_bundles,
+        describe_gain,
+    )
+    from dragoman.training.evaluation.test_set import record_scores
     from dragoman.training.report.outcome import describe_outcome
     from dragoman.training.report.run_record import read_run
 
@@ -362,6 +381,10 @@ def _conclude(tuning: _Tuning, *, has_general: bool) -> None:
     console = Console(highlight=False, markup=False, emoji=False)
     console.print(before_after_table(compared))
     typer.echo("±: 95 % confidence, by paired bootstrap; p: how likely chance alone makes such a difference")
+    typer.echo(describe_gain(compared))
+    for one in compared:
+        direction = one.text.direction
+        record_scores(str(best), direction.source, direction.target, one.text.name, one.report, SearchOptions())
     for line in describe_outcome(read_run(tuning.folder)):
         typer.echo(line)
     typer.echo(_forgotten(compared, has_general=has_general))

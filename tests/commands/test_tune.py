@@ -116,6 +116,10 @@ def test_general_text_is_measured_limited_and_apart_from_the_domain(run: Run, he
     assert outcome.status == 0, outcome
     assert re.search(r"general en→de +60 +BLEU", outcome.output)
     assert re.search(r"General text (lost|gained) \d+\.\d BLEU on its test set", outcome.output)
+    assert re.search(r"No clear gain|Your text gained clearly", outcome.output)
+    assert "100% of the general test set is in the bundle's own training text" in outcome.errors
+    recorded = {(score.test_set, score.metric) for score in read_config(Path("runs/tiny-memory/best")).scores}
+    assert {("domain", "BLEU"), ("general", "chrF")} <= recorded
     folder = Path("runs/tiny-memory")
     config = load_run_config(folder / "tune.toml")
     assert (config.data.dev_sets["general"].weight, config.data.dev_sets["general"].max_loss) == (0, 0.5)
@@ -129,7 +133,7 @@ def test_general_text_is_measured_limited_and_apart_from_the_domain(run: Run, he
     ]
     assert all(sides)
     assert sum(map(len, sides)) == len(set.union(*sides))
-    assert outcome.errors.count("of the initial bundle's weights:") == len(config.averaging.initial_shares) - 1
+    assert outcome.errors.count("of the initial bundle's weights:") == len(config.averaging.initial_shares)
 
 
 def test_tune_continues_after_an_interruption(run: Run, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -163,6 +167,21 @@ def test_tune_continues_after_an_interruption(run: Run, here: Path, monkeypatch:
     assert_refused(run(*arguments[:-1], 5), "was begun with updates 3, not 5", "--output")
 
 
+def test_own_translations_that_are_interrupted_continue(run: Run, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from dragoman.training.synthesis import own_translations
+
+    def interrupt(*arguments: Any) -> None:
+        raise KeyboardInterrupt
+
+    arguments = ("tune", "base/best", "memory.tsv", "--held-out", 10, "--updates", 2)
+    with monkeypatch.context() as patch:
+        patch.setattr(own_translations, "translate_own", interrupt)
+        outcome = run(*arguments)
+    assert outcome.status == 130
+    assert "interrupted: the same command continues" in outcome.errors
+    assert run(*arguments).status == 0
+
+
 def test_train_takes_the_configuration_and_tune_an_edited_one(run: Run, here: Path) -> None:
     assert run("tune", "base/best", "memory.tsv", "--held-out", 10, "--updates", 3).status == 0
     config = Path("runs/tiny-memory/tune.toml")
@@ -188,8 +207,13 @@ def test_a_dry_run_estimates_and_writes_nothing(run: Run, here: Path, monkeypatc
     outcome = run("tune", "base/best", "memory.tsv", "--dry-run")
     assert outcome.status == 0, outcome
     assert "tuning en→de: 150 updates" in outcome.output
+    assert "would write: train " in outcome.output
+    assert "written: " not in outcome.output
     assert re.search(r"time: about .* on this machine: own translations .*, training .*, validations ", outcome.output)
     assert sorted(here.rglob("*")) == before
+    assert run("tune", "base/best", "memory.tsv", "--held-out", 10, "--updates", 2).status == 0
+    refused = run("tune", "base/best", "memory.tsv", "--held-out", 10, "--updates", 3, "--dry-run")
+    assert_refused(refused, "was begun with updates 2, not 3", "--output")
 
 
 def test_tune_refuses_what_it_cannot_do(run: Run, here: Path) -> None:

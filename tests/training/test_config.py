@@ -14,7 +14,7 @@ from pydantic import ValidationError
 import dragoman.training
 from dragoman.model.config import Direction
 from dragoman.model.errors import InvalidInputError, NotFoundError
-from dragoman.training.config import RunConfig, load_run_config
+from dragoman.training.config import RunConfig, load_begun_config, load_run_config
 from tests.architectures import transformer_shape
 
 CONFIGS = sorted((Path(dragoman.training.__file__).parent / "configs").glob("*.toml"))
@@ -296,3 +296,20 @@ def test_the_warm_up_is_a_share_of_the_run(path: Path) -> None:
     assert load_run_config(path, overrides).optimization.warmup_updates == 50
     assert load_run_config(path, ["optimization.warmup_updates=7"]).optimization.warmup_updates == 7
     assert "optimization.warmup_share: " in refuse(path, "optimization.warmup_share=2")
+
+
+@pytest.mark.parametrize(
+    ("given", "overrides", "warmup"),
+    [
+        ([], ["optimization.max_updates=1000"], 40),
+        ([], ["optimization.max_updates=1000", "optimization.warmup_updates=9"], 9),
+        ([], ["optimization.batch_tokens=512"], 4000),
+        (["optimization.warmup_updates=70"], ["optimization.max_updates=1000"], 70),
+    ],
+)
+def test_a_begun_run_of_another_length_warms_up_for_the_same_share(
+    path: Path, tmp_path: Path, given: list[str], overrides: list[str], warmup: int
+) -> None:
+    config = load_run_config(path, given)
+    (tmp_path / "config.json").write_text(config.model_dump_json(), encoding="utf-8")
+    assert load_begun_config(tmp_path, overrides).optimization.warmup_updates == warmup

@@ -9,7 +9,13 @@ from rich.table import Table
 
 from dragoman.model.config import Direction
 from dragoman.model.decoding.search_options import SearchOptions
-from dragoman.training.evaluation.metrics import MetricScore, ScoreReport, fitting_tokenizer, score_translations
+from dragoman.training.evaluation.metrics import (
+    BaselineComparison,
+    MetricScore,
+    ScoreReport,
+    fitting_tokenizer,
+    score_translations,
+)
 from dragoman.training.evaluation.test_set import EvaluationSet
 
 
@@ -70,8 +76,7 @@ def before_after_table(compared: Sequence[Compared]) -> Table:
 
 
 def _cells(score: MetricScore) -> list[str]:
-    comparison = score.comparison
-    assert comparison is not None
+    comparison = _comparison(score)
     return [
         _with_bounds(comparison.baseline_score, comparison.baseline_confidence_interval),
         _with_bounds(score.score, comparison.confidence_interval),
@@ -82,3 +87,33 @@ def _cells(score: MetricScore) -> list[str]:
 
 def _with_bounds(score: float, interval: tuple[float, float]) -> str:
     return f"{score:.1f} ± {(interval[1] - interval[0]) / 2:.1f}"
+
+
+def describe_gain(compared: Sequence[Compared]) -> str:
+    """Whether the first text gained, in a sentence for people: its direction with the least gain decides."""
+    own = [one.report for one in compared if one.text.name == compared[0].text.name]
+    known = min(_comparison(report.bleu).baseline_score for report in own)
+    if known < MIN_KNOWN and not all(map(_gains, own)):
+        return (
+            f"No clear gain: with BLEU {known:.1f} on your text the bundle knows too little to be fitted. Train it "
+            "longer, or fit one that knows more"
+        )
+    if all(map(_gains, own)):
+        return "Your text gained clearly"
+    return "No clear gain on your text: chance alone may make this difference, so the bundle before is as good"
+
+
+MIN_KNOWN = 5.0
+"""BLEU on a domain below which a bundle rarely has anything to build on."""
+
+_MAX_P = 0.05
+
+
+def _gains(report: ScoreReport) -> bool:
+    bleu, chrf = _comparison(report.bleu), _comparison(report.chrf)
+    return bleu.difference > 0 and chrf.difference > 0 and min(bleu.p_value, chrf.p_value) < _MAX_P
+
+
+def _comparison(score: MetricScore) -> BaselineComparison:
+    assert score.comparison is not None
+    return score.comparison

@@ -24,6 +24,7 @@ DECISIVE = "bleu"
 """Name of the value of a validation that decides which network is the best."""
 
 BLEU, LOSS = f"{DECISIVE} ", "loss "
+TOO_MUCH = "lost beyond the limits"
 """Prefixes of the names of a validation's other values; the label of a text follows, see `ParallelText.label`."""
 
 COST_BEYOND = 10.0
@@ -139,7 +140,8 @@ def weighted_mean(scores: Iterable[tuple[str, float]], weights: Mapping[str, flo
 def with_limits(
     values: Mapping[str, float], first: Mapping[str, float], limits: Mapping[str, float]
 ) -> dict[str, float]:
-    """The values of a validation, where the one that decides is lowered for each set that lost more than it may.
+    """The values of a validation, where the one that decides is lowered for each set that lost more than it may, and
+    `TOO_MUCH` says by how many points.
 
     first: the values at the beginning. limits: the BLEU points that sets may lose, by name.
     """
@@ -148,7 +150,7 @@ def with_limits(
         if name.startswith(BLEU) and name in first:
             lost.setdefault(name.removeprefix(BLEU).rpartition(" ")[0], []).append(first[name] - score)
     beyond = sum(max(0.0, fmean(lost[name]) - limit) for name, limit in limits.items() if name in lost)
-    return {**values, DECISIVE: values[DECISIVE] - COST_BEYOND * beyond}
+    return {**values, DECISIVE: values[DECISIVE] - COST_BEYOND * beyond, **({TOO_MUCH: beyond} if beyond else {})}
 
 
 def first_usable(

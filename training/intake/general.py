@@ -1,12 +1,13 @@
 """General text beside a domain's: test sets for what a model must keep, and sentences for it to translate itself."""
 
 import random
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
-from dragoman.model.errors import InvalidInputError
+from dragoman.model.errors import DragomanError, InvalidInputError
 from dragoman.model.files import open_together
+from dragoman.training.config import load_begun_config
 from dragoman.training.display import track_on_terminal
 from dragoman.training.intake.request import PairTexts, Request, one_line
 from dragoman.training.intake.sources import Source
@@ -68,3 +69,14 @@ def _distinct(pairs: Iterator[PairTexts], known: Collection[int]) -> Iterator[Pa
         if all(pair) and not any(key in seen or key in known for key in keys):
             seen |= keys
             yield pair
+
+
+def share_of_training_text(bundle: Path, test: Mapping[str, Path]) -> float:
+    """The share of a test set's lines that the bundle's run trained on; 0 for a bundle outside its run's folder."""
+    try:
+        corpora = load_begun_config(bundle.parent).data.train
+        known = fold_files([path for corpus in corpora for path in corpus.files.values()])
+    except (DragomanError, OSError):
+        return 0.0
+    lines = [fold_files([path]) for path in test.values()]
+    return max(len(side & known) / len(side) for side in lines)

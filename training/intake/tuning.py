@@ -5,14 +5,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from shutil import rmtree
+from typing import Any
 
 from dragoman.model.bundle import BundleConfig
 from dragoman.model.codec import Codec
 from dragoman.model.config import Direction
 from dragoman.model.errors import InvalidInputError
+from dragoman.model.files import write_atomically
 from dragoman.training.evaluation.metrics import DEFAULT_TOKENIZER, fitting_tokenizer
 from dragoman.translation.batch.lines import read_lines
 from dragoman.translation.languages import find_language
+
+REQUEST_FILE, CONFIG_FILE = "tune.json", "tune.toml"
+"""In the run folder: what was asked for, and the run's configuration."""
 
 BATCH_TOKENS = 2_048
 
@@ -221,3 +227,36 @@ def _code(direction: Direction) -> str:
 
 def _quote(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)
+
+
+def claim(folder: Path, request: Mapping[str, Any]) -> None:
+    """Makes the run's folder. Until there is a configuration, a corrected request begins anew.
+
+    Raises `refuse_other`'s errors."""
+    path = folder / REQUEST_FILE
+    if refuse_other(folder, request):
+        for made in ("corpus", "general"):
+            rmtree(folder / made, ignore_errors=True)
+    elif path.exists():
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, json.dumps(request, indent=2) + "\n")
+
+
+def refuse_other(folder: Path, request: Mapping[str, Any]) -> bool:
+    """Whether the folder's request is another one, of which there is no configuration yet.
+
+    Raises InvalidInputError if the folder is in use for something else."""
+    path = folder / REQUEST_FILE
+    if not path.exists():
+        if folder.exists() and any(folder.iterdir()):
+            raise InvalidInputError(f"{folder}: is not empty; name another folder by --output")
+        return False
+    begun = json.loads(path.read_bytes())
+    differing = [key for key, value in request.items() if begun.get(key) != value]
+    if differing and (folder / CONFIG_FILE).exists():
+        key = differing[0]
+        raise InvalidInputError(
+            f"{folder}: was begun with {key} {begun.get(key)}, not {request[key]}; name another folder by --output"
+        )
+    return bool(differing)

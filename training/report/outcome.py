@@ -27,6 +27,8 @@ def describe_outcome(record: RunRecord) -> list[str]:
         lines = [f"Kept: update {update:,} with {share:.0%} of the initial bundle's weights, dev BLEU {bleu:.1f}"]
     elif averaged:
         lines = [f"Kept: the mean of {len(averaged)} checkpoints, dev BLEU {bleu:.1f}, better than each validation's"]
+    elif update == 0 and len(validations) < 2:
+        lines = [f"Kept: the bundle that the run began with, dev BLEU {bleu:.1f}: no update is validated yet"]
     elif update == 0:
         lines = [f"Kept: the bundle that the run began with, dev BLEU {bleu:.1f}: no update made it better"]
     else:

@@ -22,9 +22,8 @@ class Interrupted(DragomanError):
         """number: the signal's, 0 if another process of the run received it."""
         number = number or signal.SIGTERM
         self.exit_code = 128 + number  # as the shell has it
-        super().__init__(
-            f"stopped by {signal.Signals(number).name} after update {update:,}; all is saved: go on with --resume"
-        )
+        self.place = f"stopped by {signal.Signals(number).name} after update {update:,}; all is saved"
+        super().__init__(f"{self.place}: go on with --resume")
 
 
 class StopSignals:

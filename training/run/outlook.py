@@ -23,20 +23,23 @@ def describe_outlook(validations: Sequence[Validation], *, last_update: int, pat
         kept = f"stopped now, it keeps the bundle that it began with (BLEU {best.bleu:.1f})"
     else:
         kept = f"stopped now, it keeps update {best.update:,} (BLEU {best.bleu:.1f})"
-    return f"{_describe_course(validations, best, patience)}; {kept}"
+    interval = validations[-1].update - validations[-2].update
+    to_come = max(1, last_update - validations[-1].update) // max(1, interval)
+    return f"{_describe_course(validations, best, patience, to_come)}; {kept}"
 
 
-def _describe_course(validations: Sequence[Validation], best: Validation, patience: int) -> str:
+def _describe_course(validations: Sequence[Validation], best: Validation, patience: int, to_come: int) -> str:
+    """to_come: validations until the planned end."""
     num_later = sum(validation.update > best.update for validation in validations)
     left = patience - num_later
     if num_later and left <= 0:
         return f"no gain in {num_later} validations"
     if num_later:
         lost = best.bleu - validations[-1].bleu
-        return (
-            f"{lost:.1f} BLEU below update {best.update:,}: it stops early after {left} more "
-            f"validation{'s' * (left != 1)} without a better BLEU"
-        )
+        course = f"{lost:.1f} BLEU below update {best.update:,}"
+        if left > to_come:
+            return course
+        return f"{course}: it stops early after {left} more validation{'s' * (left != 1)} without a better BLEU"
     before = validations[: -min(SPAN, len(validations) - 1)]
     start = max(before, key=lambda validation: validation.bleu)
     gain = best.bleu - start.bleu

@@ -144,7 +144,7 @@ class Trainer:
             blend_weights(self.candidate, self._initial, last, share)
             values = self._measure()
             is_best = self._offer(values, [], share)
-            display.say(f"with {share:.0%} of the initial bundle's weights:")
+            display.say(_with_share(share))
             display.validated(self.progress.update, values, is_best=is_best)
 
     def _train_on(self, batches: list[PlannedBatch | None], reporter: Reporter, signals: StopSignals) -> Gradients:
@@ -255,6 +255,8 @@ class Trainer:
         values = self.world.on_main(measure)
         progress.validations.append(Validation(progress.update, values[DECISIVE], values))
         is_best = self.world.on_main(lambda: self._offer_unless_full(values, share, reporter))
+        if share:
+            reporter.say(_with_share(share))
         reporter.validated(progress.update, values, is_best=is_best)
         last_update, patience = self.config.optimization.max_updates, self.config.validation.patience
         if self._has_stalled():
@@ -308,3 +310,7 @@ class Trainer:
             return existing[-options.checkpoints :]
         ranked = sorted(self.progress.validations, key=lambda validation: validation.bleu, reverse=True)
         return sorted([one.update for one in ranked if one.update in existing][: options.checkpoints])
+
+
+def _with_share(share: float) -> str:
+    return f"with {share:.0%} of the initial bundle's weights:"

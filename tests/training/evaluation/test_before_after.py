@@ -5,7 +5,13 @@ from pathlib import Path
 from rich.console import Console
 
 from dragoman.model.config import Direction
-from dragoman.training.evaluation.before_after import Compared, HeldOutText, before_after_rows, before_after_table
+from dragoman.training.evaluation.before_after import (
+    Compared,
+    HeldOutText,
+    before_after_rows,
+    before_after_table,
+    describe_gain,
+)
 from dragoman.training.evaluation.metrics import score_translations
 
 TEXT = HeldOutText("general", Direction("en", "de"), Path("test.en"), Path("test.de"))
@@ -34,3 +40,19 @@ def test_the_table_fits_a_terminal_of_80_columns() -> None:
         console.print(before_after_table(compared()))
     assert "…" not in capture.get()
     assert "100.0 ± 0.0" in capture.get()
+
+
+def gained(before: list[str], after: list[str], references: list[str]) -> str:
+    return describe_gain([Compared(TEXT, score_translations(after, references, baseline=before))])
+
+
+def test_a_gain_is_named_only_where_it_is_sure_in_both_metrics() -> None:
+    references = [f"Das ist der Satz mit der Nummer {number}." for number in range(40)]
+    before = [reference.replace("der Nummer", "Nummer") for reference in references]
+    assert gained(before, references, references) == "Your text gained clearly"
+    assert gained(references, before, references).startswith("No clear gain on your text")
+    assert gained(before, [references[0], *before[1:]], references).startswith("No clear gain on your text")
+    nothing = [f"Nichts {number}" for number in range(40)]
+    assert "with BLEU 0." in gained(nothing, nothing, references)
+    assert "knows too little to be fitted" in gained(nothing, nothing, references)
+    assert gained(nothing, references, references) == "Your text gained clearly"

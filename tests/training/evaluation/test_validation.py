@@ -14,7 +14,7 @@ from dragoman.model.errors import InvalidInputError
 from dragoman.model.network.storage import load_network, pack_weights
 from dragoman.training.config import ValidationConfig
 from dragoman.training.corpus.pairs import ParallelText
-from dragoman.training.evaluation.validation import Validator, weighted_mean, with_limits
+from dragoman.training.evaluation.validation import TOO_MUCH, Validator, weighted_mean, with_limits
 from dragoman.translation.scoring.scorer import Scorer
 from dragoman.translation.translator import Translator
 
@@ -142,5 +142,8 @@ def test_a_set_that_loses_more_than_it_may_costs_more_than_others_gain() -> None
     beyond = {"bleu general en→de": 38.5, "bleu domain en→de": 30.0, "bleu": 34.25}
     limits = {"general": 0.5}
     assert with_limits(within, first, limits) == within
-    assert with_limits(beyond, first, limits) == beyond | {"bleu": pytest.approx(34.25 - 10 * 1.0)}
+    assert with_limits(beyond, first, limits) == beyond | {
+        "bleu": pytest.approx(34.25 - 10 * 1.0),
+        TOO_MUCH: pytest.approx(1.0),
+    }
     assert with_limits(beyond, first, {}) == beyond

@@ -5,6 +5,7 @@ import re
 import pytest
 
 from dragoman.training.display import describe_duration
+from dragoman.training.evaluation.validation import TOO_MUCH
 from dragoman.training.run.reporting import TrainingDisplay
 
 
@@ -36,7 +37,7 @@ def test_a_validation_is_a_line(capsys: pytest.CaptureFixture[str]) -> None:
 
     assert capsys.readouterr().err.splitlines() == [
         "update 5: dev BLEU en→de 34.6  de→en 41.0  (best so far)",
-        "update 10: dev BLEU en→de 33.0  de→en 41.0; loss 2.000, 2.100",
+        "update 10: dev BLEU en→de 33.0  de→en 41.0; loss en→de 2.000, de→en 2.100",
     ]
 
 
@@ -45,7 +46,17 @@ def test_several_dev_sets_are_shown_by_their_names_and_with_what_decides(capsys:
         values = {"bleu": 30.04, "bleu general en→de": 40.0, "bleu domain en→de": 20.0, "loss general en→de": 2.0}
         display.validated(5, values, is_best=True)
     assert capsys.readouterr().err == (
-        "update 5: dev BLEU general en→de 40.0  domain en→de 20.0, all 30.0; loss 2.000  (best so far)\n"
+        "update 5: dev BLEU general en→de 40.0  domain en→de 20.0, all 30.0; loss general en→de 2.000  (best so far)\n"
+    )
+
+
+def test_weights_that_lose_too_much_are_said_to_be_left(capsys: pytest.CaptureFixture[str]) -> None:
+    with TrainingDisplay(total_updates=10) as display:
+        values = {"bleu": -5.0, "bleu general en→de": 40.0, "bleu domain en→de": 20.0, TOO_MUCH: 2.54}
+        display.validated(5, values, is_best=False)
+    said = capsys.readouterr().err
+    assert said == (
+        "update 5: dev BLEU general en→de 40.0  domain en→de 20.0, not taken: 2.5 BLEU more are lost than may be\n"
     )
 
 

@@ -39,9 +39,23 @@ def outlook(*bleu: float, first: int = 100) -> str:
             outlook(9.0, 8.0, 8.0, 8.0, 8.0, 8.0),
             "no gain in 5 validations; stopped now, it keeps update 100 (BLEU 9.0)",
         ),
+        (
+            outlook(1.0, 2.0, 3.0, 4.0, 5.0, 9.0, 8.0),
+            "1.0 BLEU below update 600; stopped now, it keeps update 600 (BLEU 9.0)",
+        ),
         (outlook(*range(10)), ""),
     ],
-    ids=["first", "gains", "slowly", "hardly", "past-its-best", "fine-tuned", "stalled", "at-the-end"],
+    ids=[
+        "first",
+        "gains",
+        "slowly",
+        "hardly",
+        "past-its-best",
+        "fine-tuned",
+        "stalled",
+        "too-late",
+        "at-the-end",
+    ],
 )
 def test_the_course_is_told_in_plain_words(line: str, expected: str) -> None:
     assert line == expected
