@@ -13,7 +13,7 @@ from dragoman.model.decoding.engines.fleet import Fleet
 from dragoman.model.decoding.engines.lanes import STALL_SECONDS
 from dragoman.model.decoding.engines.making import default_threads, make_engine
 from dragoman.model.decoding.limits import EngineLimits
-from dragoman.model.decoding.loading import Precision, default_slots, open_model
+from dragoman.model.decoding.loading import Precision, default_slots, device_memory, open_model
 from dragoman.model.decoding.request import Partial, TokenHypothesis
 from dragoman.model.decoding.search_options import SearchArguments, SearchOptions
 from dragoman.model.errors import DragomanError, InvalidInputError, NoTranslationError
@@ -102,7 +102,9 @@ class Translator:
         if num_threads is None:
             num_threads = 1 if num_replicas else default_threads()
         if max_slots is None:
-            max_slots = default_slots(device, num_threads)
+            # With engine processes this one does not connect with the device.
+            memory = None if device == "cpu" or num_replicas else device_memory(device)
+            max_slots = default_slots(device, num_threads, memory)
         for name, number, least in (
             ("num_threads", num_threads, 1),
             ("max_slots", max_slots, 1),

@@ -21,7 +21,8 @@ class Batch:
 
     source: [N, S] int64; source_mask: [N, S], True at real pieces.
     target_input: [N, T] int64, beginning of sentence first; labels: [N, T], the pieces to predict, end included.
-    label_mask: [N, T], True at real labels.
+    label_mask: [N, T], True at real labels. label_places: [labels] int64, their places in [N · T], found on the host:
+    to index by a mask would wait for the device.
     corpora: [N] int64, the number of each pair's corpus, below num_corpora.
     """
 
@@ -30,18 +31,24 @@ class Batch:
     target_input: Tensor
     labels: Tensor
     label_mask: Tensor
+    label_places: Tensor
     corpora: Tensor
     num_corpora: int
     num_target_tokens: int
 
     def to(self, device: torch.device) -> "Batch":
+        def move(tensor: Tensor) -> Tensor:
+            # From pinned memory the copy to an accelerator waits for nothing.
+            return (tensor.pin_memory() if device.type == "cuda" else tensor).to(device, non_blocking=True)
+
         return Batch(
-            source=self.source.to(device, non_blocking=True),
-            source_mask=self.source_mask.to(device, non_blocking=True),
-            target_input=self.target_input.to(device, non_blocking=True),
-            labels=self.labels.to(device, non_blocking=True),
-            label_mask=self.label_mask.to(device, non_blocking=True),
-            corpora=self.corpora.to(device, non_blocking=True),
+            source=move(self.source),
+            source_mask=move(self.source_mask),
+            target_input=move(self.target_input),
+            labels=move(self.labels),
+            label_mask=move(self.label_mask),
+            label_places=move(self.label_places),
+            corpora=move(self.corpora),
             num_corpora=self.num_corpora,
             num_target_tokens=self.num_target_tokens,
         )
@@ -245,6 +252,7 @@ def make_batch(corpus: EncodedCorpus, indices: npt.NDArray[np.int64]) -> Batch:
         target_input=torch.cat((beginnings, labels[:, :-1]), dim=1),
         labels=labels,
         label_mask=label_mask,
+        label_places=label_mask.flatten().nonzero().squeeze(1),
         corpora=torch.from_numpy(corpora),
         num_corpora=len(corpus.names),
         num_target_tokens=int(label_mask.sum()),

@@ -7,7 +7,10 @@ import torch
 from torch import Tensor
 
 BLOCK_ROWS = 512
-"""Target positions per block: block logits of a vocabulary of 8,000 stay within a processor's cache."""
+"""Target positions per block on a processor: block logits of a vocabulary of 8,000 stay within its cache."""
+
+DEVICE_LOGITS = 1 << 28
+"""Logits per block on an accelerator, 1 GiB in float32: mostly all of a batch, in one product."""
 
 Groups = tuple[Tensor, int] | None
 """The group of each position, [rows] int64, and the number of groups; None if all positions are one group."""
@@ -55,8 +58,14 @@ class _LikelihoodSums:
             self.negative.index_add_(0, self._groups[block], log_probs.squeeze(1), alpha=-1)
 
 
-def _blocks(rows: int) -> Iterator[slice]:
-    return (slice(start, start + BLOCK_ROWS) for start in range(0, rows, BLOCK_ROWS))
+def block_rows(device: torch.device, vocab_size: int) -> int:
+    """Target positions per block."""
+    return BLOCK_ROWS if device.type == "cpu" else max(BLOCK_ROWS, DEVICE_LOGITS // vocab_size)
+
+
+def _blocks(rows: int, weight: Tensor) -> Iterator[slice]:
+    size = block_rows(weight.device, weight.shape[0])
+    return (slice(start, start + size) for start in range(0, rows, size))
 
 
 class _ProjectedCrossEntropy(torch.autograd.Function):
@@ -71,7 +80,7 @@ class _ProjectedCrossEntropy(torch.autograd.Function):
         gradients = _Gradients(states, weight, product_weight) if any(ctx.needs_input_grad) else None
         smoothed_loss = states.new_zeros((), dtype=torch.float32)
         likelihood = _LikelihoodSums(states, groups)
-        for block in _blocks(states.shape[0]):
+        for block in _blocks(states.shape[0], weight):
             block_labels = labels[block].unsqueeze(1)
             logits = states[block] @ product_weight.T  # [rows, V]
             probabilities = logits.softmax(dim=1, dtype=torch.float32)
@@ -110,7 +119,7 @@ class _ProjectedRDrop(torch.autograd.Function):
         gradients = _Gradients(states, weight, product_weight) if any(ctx.needs_input_grad) else None
         total = states.new_zeros((), dtype=torch.float32)
         likelihood = _LikelihoodSums(states, groups)
-        for first in _blocks(rows):
+        for first in _blocks(rows, weight):
             first = slice(first.start, min(first.stop, rows))
             second = slice(rows + first.start, rows + first.stop)
             block_labels = labels[first].unsqueeze(1)

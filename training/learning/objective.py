@@ -55,14 +55,17 @@ class Objective(nn.Module):
                 drop_words(target_input, options.target_word_dropout, unk_id),
                 attended=attention.append if self.alignment_prior is not None else None,
             )
-        states = decoded[batch.label_mask.repeat(passes, 1)]  # [rows, d_model]: padding costs no output projection
+        # [rows, d_model]: padding costs no output projection. Of a second pass the places follow those of the first.
+        places = torch.cat([batch.label_places + number * batch.labels.numel() for number in range(passes)])
+        states = decoded.flatten(0, 1).index_select(0, places)
         states = states.to(torch.bfloat16) if self.low_precision else states
-        labels = batch.labels[batch.label_mask]
+        labels = batch.labels.flatten().index_select(0, batch.label_places)
         weight = network.output_projection.weight
         if network.config.output_bias:  # as the weight of one more number of every state, which is 1
             states = torch.cat((states, states.new_ones(len(states), 1)), dim=1)
             weight = torch.cat((weight, network.output_projection.bias.unsqueeze(1)), dim=1)
-        groups = batch.corpora.unsqueeze(1).expand_as(batch.labels)[batch.label_mask], batch.num_corpora
+        corpora = batch.corpora.index_select(0, batch.label_places // batch.labels.shape[1])
+        groups = corpora, batch.num_corpora
         if options.r_drop:
             sums = projected_r_drop(states, weight, labels, options.label_smoothing, options.r_drop, groups)
         else:

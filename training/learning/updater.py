@@ -76,8 +76,10 @@ class Updater:
             loss = loss + sums.total.detach()
             likelihoods = likelihoods + sums.negative_log_likelihood.detach()
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.options.clip_norm or math.inf)
-        measured = [loss.item(), gather(norm).item(), float(is_stopping), *likelihoods.tolist()]
-        total_loss, total_norm, num_stopping, *total_likelihoods = self.world.sum(measured)
+        measured = torch.cat((torch.stack((loss, gather(norm).float())), likelihoods)).tolist()  # one wait, for all
+        total_loss, total_norm, num_stopping, *total_likelihoods = self.world.sum(
+            [*measured[:2], float(is_stopping), *measured[2:]]
+        )
         return Gradients(
             total_loss,
             dict(zip(tokens, total_likelihoods, strict=True)),

@@ -193,7 +193,7 @@ class TorchDecoder:
         )
         token_ids = self._tensor(rows.token_ids[row_of].astype(np.int64))
         logits = self._network.decode_step(token_ids, self._tensor(positions.astype(np.int64)), cache)
-        return logits if is_real.all() else logits[self._tensor(is_real)]
+        return logits if is_real.all() else logits.index_select(0, self._tensor(np.flatnonzero(is_real)))
 
     def _normalize(self, logits: Tensor, rows: Rows) -> Tensor:
         """[R, vocab_size] logits -> log probabilities in float32 at least, -inf for forbidden pieces."""
@@ -235,16 +235,30 @@ class TorchDecoder:
         least = values[:, -1].copy()
         values, ids = values[:, :count], ids[:, :count]
         if num_fetched < self._vocab_size:
-            for row in np.flatnonzero((values[:, -1] == least) & (least > -np.inf)):
-                equals = (log_probs[int(row)] == top.values[int(row), -1]).nonzero().flatten()[:count]  # the lowest
+            tied = np.flatnonzero((values[:, -1] == least) & (least > -np.inf))
+            for row, equals in zip(tied.tolist(), self._lowest_equals(log_probs, top.values, tied, count), strict=True):
                 better = ids[row][values[row] > least[row]]
-                ids[row] = np.concatenate((better, equals.cpu().numpy()))[:count]
+                ids[row] = np.concatenate((better, equals))[:count]
         log_probs[places] = kept
         stuck = np.flatnonzero(np.isneginf(values[:, 0]))
         if len(stuck):  # such a hypothesis may end
             values[stuck, 0] = log_probs[self._tensor(stuck), self._eos_id].cpu().double().numpy()
             ids[stuck, 0] = self._eos_id
         return values, ids
+
+    def _lowest_equals(
+        self, log_probs: Tensor, best: Tensor, rows: NDArray[np.intp], count: int
+    ) -> list[NDArray[np.intp]]:
+        """For each of the rows the lowest pieces, `count` at most, whose log probability is the last of the row's best
+        [R, m]. All are found on the device, in one pass."""
+        if not len(rows):
+            return []
+        places = self._tensor(rows)
+        equals = log_probs.index_select(0, places) == best.index_select(0, places)[:, -1:]
+        # The lowest piece has the highest rank; rank 0 is of the others.
+        ranks = torch.arange(self._vocab_size, 0, -1, device=self._device) * equals
+        found = (self._vocab_size - ranks.topk(count, dim=1).values).cpu().numpy()
+        return [row[row < self._vocab_size] for row in found]
 
     @torch.inference_mode()
     def log_probs(self, rows: Rows, which: Ints) -> Floats:

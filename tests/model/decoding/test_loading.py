@@ -14,7 +14,14 @@ import pytest
 from dragoman.model.bundle import BundleScore, read_config
 from dragoman.model.config import Direction
 from dragoman.model.decoding.decoders.native import decoder as native
-from dragoman.model.decoding.loading import Precision, default_slots, device_of_replica, load_decoder, open_model
+from dragoman.model.decoding.loading import (
+    Precision,
+    default_slots,
+    device_memory,
+    device_of_replica,
+    load_decoder,
+    open_model,
+)
 from dragoman.model.errors import InvalidInputError, NotFoundError
 from dragoman.model.shortlist import CandidateLists, Shortlist
 from dragoman.translation.translator import Translator
@@ -165,6 +172,9 @@ def test_an_ensemble_of_nothing_is_none(tiny_bundle: Path) -> None:
 def test_slots_off_a_processor_do_not_depend_on_the_hosts_processors() -> None:
     assert [default_slots("cpu", threads) for threads in (1, 4)] == [64, 256]
     assert default_slots("cuda", 1) == default_slots("cuda:1", 96) == 256
+    sizes = {gibibytes: default_slots("cuda", 1, gibibytes << 30) for gibibytes in (2, 8, 16, 24, 40, 80)}
+    assert sizes == {2: 64, 8: 128, 16: 256, 24: 384, 40: 640, 80: 1024}
+    assert device_memory("meta") is None
 
 
 def test_replicas_take_turns_at_the_devices(monkeypatch: pytest.MonkeyPatch) -> None:

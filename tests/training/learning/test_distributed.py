@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +15,8 @@ from torch import Tensor
 from dragoman.model.errors import DragomanError
 from dragoman.training.config import RunConfig, load_run_config
 from dragoman.training.learning.distributed import PeerError, World
-from dragoman.training.run.checkpoint import CheckpointFolder
+from dragoman.training.learning.sharded_state import load_split
+from dragoman.training.run.checkpoint import CheckpointFolder, DamagedCheckpointError
 from dragoman.training.run.folder import is_resumption
 from dragoman.training.run.progress import Progress
 from dragoman.training.run.trainer import Trainer
@@ -75,7 +77,12 @@ def run_with_torchrun(config_path: Path, run: str, *overrides: str, module: tupl
 
 def weights_of(config: RunConfig) -> dict[str, Tensor]:
     path = CheckpointFolder(config.run_folder / "checkpoints").path(config.optimization.max_updates)
-    return load(path.read_bytes())
+    if not path.is_dir():
+        return load(path.read_bytes())
+    record = json.loads((path / "checkpoint.json").read_text())
+    tensors = {name: torch.empty(shape) for name, shape in record["shapes"].items()}
+    load_split(tensors, path, is_alone=True)
+    return tensors | {name: torch.tensor(value) for name, value in record["numbers"].items()}
 
 
 def losses_of(config: RunConfig) -> dict[int, float]:
@@ -113,6 +120,54 @@ def test_sharded_processes_survive_a_kill_and_train_as_one(config_path: Path, al
     assert_alike(config, alone)
     starts = json.loads((config.run_folder / "provenance.json").read_text())["starts"]
     assert [(start["update"], start["processes"]) for start in starts] == [(0, 2), (4, 2)]
+
+    folder = CheckpointFolder(config.run_folder / "checkpoints").path(8)
+    assert folder.name == "00000008.sharded"
+    parts = sorted(folder.glob("*.safetensors"))
+    assert len(parts) == 2, "each process writes its own part"
+    assert not list(folder.glob("*metadata")), "no pickle"
+
+
+@pytest.fixture(scope="module")
+def halves(config_path: Path) -> RunConfig:
+    """A run of two processes that hold half of the network each, stopped on the way."""
+    run_with_torchrun(config_path, "whole halves", 'optimization.sharding="full"', UNTIL.format(5))
+    return configured(config_path, "whole halves")
+
+
+def test_a_checkpoint_in_shards_is_read_by_any_number_of_processes(
+    config_path: Path, alone: RunConfig, halves: RunConfig
+) -> None:
+    config = configured(config_path, "halves")
+    shutil.copytree(halves.run_folder, config.run_folder)
+    train(config, resume=True)  # in one process, which holds the whole network
+    assert_alike(config, alone)
+
+
+def test_a_damaged_part_is_noticed(halves: RunConfig, tmp_path: Path) -> None:
+    whole = CheckpointFolder(halves.run_folder / "checkpoints")
+    shutil.copytree(whole.path(4), tmp_path / "00000004.sharded")
+    shutil.copytree(whole.path(4), tmp_path / "00000006.sharded")
+    part = next((tmp_path / "00000006.sharded").glob("*.safetensors"))
+    content = bytearray(part.read_bytes())
+    content[-5] ^= 1
+    part.write_bytes(content)
+    told: list[str] = []
+    assert CheckpointFolder(tmp_path).newest_whole(told.append) == 4
+    assert part.name in told[0]
+    (tmp_path / "00000004.sharded/checkpoint.json").unlink()
+    trainer = Trainer(
+        tiny_config(tmp_path),
+        tiny_network(tiny_config(tmp_path)),
+        copy_corpus(40),
+        CheckpointFolder(tmp_path),
+        validate=lambda network: {},
+        offer=lambda network, progress, bleu, averaged, share: False,
+    )
+    with pytest.raises(DamagedCheckpointError, match=r"00000004\.sharded: not a whole checkpoint"):
+        trainer.resume(4)
+    with pytest.raises(DragomanError, match=r"00000004\.sharded: .* must have the shape"):
+        whole.restore(4, trainer.network, trainer.updater.optimizer)
 
 
 def test_muon_trains_sharded_as_it_does_alone(config_path: Path) -> None:

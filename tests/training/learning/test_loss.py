@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from dragoman.training.learning.loss import BLOCK_ROWS, projected_cross_entropy, projected_r_drop
+from dragoman.training.learning.loss import BLOCK_ROWS, block_rows, projected_cross_entropy, projected_r_drop
 
 VOCAB_SIZE, D_MODEL = 37, 12
 
@@ -195,3 +195,9 @@ def test_the_likelihood_of_groups_is_that_of_each_alone(r_drop: bool) -> None:
     for number in range(3):
         torch.testing.assert_close(likelihoods[number], measure(groups == number)[1])
     assert likelihoods[3] == 0
+
+
+def test_an_accelerator_takes_a_batch_at_once_unless_its_logits_are_too_many() -> None:
+    assert block_rows(torch.device("cpu"), 8000) == BLOCK_ROWS
+    assert block_rows(torch.device("cuda"), 8000) == 33554
+    assert block_rows(torch.device("cuda"), 1 << 20) == BLOCK_ROWS

@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from dragoman.model.network.operations import Dropout, Operations, TorchOperations
 from dragoman.training.learning.native.library import AttentionShape, load_library
@@ -14,11 +15,24 @@ NUM_PARTS = 16
 
 
 def fastest_operations(device: torch.device, *, low_precision: bool) -> Operations:
-    """The C++ library's operations if available: for bfloat16 on a processor with a compiler. Otherwise torch's."""
-    if device.type != "cpu" or not low_precision:
+    """The C++ library's operations if available: for bfloat16 on a processor with a compiler. Otherwise torch's, on an
+    accelerator with its fused attention."""
+    if device.type != "cpu":
+        return DeviceOperations()
+    if not low_precision:
         return TorchOperations()
     library = load_library()
     return TorchOperations() if library is None else NativeOperations(library)
+
+
+class DeviceOperations(TorchOperations):
+    """On an accelerator, where attention is one kernel that keeps no weights."""
+
+    def attend(self, queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor, dropout: Dropout) -> Tensor:
+        """See `Operations`."""
+        probability = dropout.probability if dropout.training else 0.0
+        context = F.scaled_dot_product_attention(queries, keys, values, attn_mask=mask, dropout_p=probability)
+        return context.transpose(1, 2).flatten(2)
 
 
 class NativeOperations(TorchOperations):
