@@ -19,7 +19,7 @@ SHOW_PROGRESS = if [ -t 1 ]; \
 		Installing) [ "$$name" = collected ] && printf '... installing';; \
 	esac; done; echo; fi
 
-.PHONY: help demo serve test bench bench-train bench-service survival node-client check publish-contract stubs format clean
+.PHONY: help demo serve test bench bench-train bench-gpu bench-service survival node-client check publish-contract stubs format clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z.-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
@@ -47,6 +47,9 @@ bench-train: .venv/.installed ## Compare training with MarianMTModel, Joey NMT, 
 	@.venv/bin/python -c 'import transformers' 2>/dev/null \
 		|| .venv/bin/python -m pip install -q -c constraints.txt -e '.[bench]'
 	@.venv/bin/python -m tests.benchmarks.training $(SYSTEMS) $(if $(DATA),--data $(DATA)) $(BENCH_OPTIONS)
+
+bench-gpu: .venv/.installed ## Measure training and translating on a GPU, as a table; needs nothing else
+	@.venv/bin/python -m tests.benchmarks.gpu
 
 bench-service: .venv/.installed ## Measure the gRPC service: WORKLOADS="overhead soak kill" DATA=folder
 	@.venv/bin/python -m tests.benchmarks.service $(WORKLOADS) $(if $(DATA),--data $(DATA)) $(BENCH_OPTIONS)

@@ -40,7 +40,7 @@ MIN_DEVICE_SLOTS, MAX_DEVICE_SLOTS = 64, 1024
 
 SLOT_BYTES = 64 << 20
 """Memory of a device for each slot. Four hypotheses of 256 pieces of a base network take 33 MB in bfloat16: their keys
-and values twice, since a step gathers them, and their logits for 32,000 pieces. The rest is for weights and encoding."""
+and values twice, since a step gathers them, and logits for 32,000 pieces. The rest is for weights and encoding."""
 
 
 def default_slots(device: str, num_threads: int, device_bytes: int | None = None) -> int:

@@ -22,11 +22,12 @@ _NUM_SENTENCES = 2000
 @dataclass(frozen=True, slots=True)
 class Speed:
     """seconds: of an update, the median of a few. undisturbed: the same if no other program used the processors, as far
-    as the processor's own time shows. num_parameters: of the network."""
+    as the processor's own time shows. num_parameters: of the network. target_pieces: of an update, on average."""
 
     seconds: float
     undisturbed: float
     num_parameters: int
+    target_pieces: float = 0.0
 
 
 def measure_speed(config: RunConfig, *, mean_length: float, seconds: float, seed: int = 1) -> Speed:
@@ -41,6 +42,7 @@ def measure_speed(config: RunConfig, *, mean_length: float, seconds: float, seed
     batches = PoolBatches(_sentences(shape, mean_length, config, seed), config.optimization.batch_tokens, seed=[seed])
     times: list[float] = []
     busy: list[float] = []
+    pieces: list[int] = []
     start, update, place = time.monotonic(), 0, 0
     while len(times) < 2 or time.monotonic() - start < seconds:
         update += 1
@@ -52,9 +54,11 @@ def measure_speed(config: RunConfig, *, mean_length: float, seconds: float, seed
         if update > 1:  # the first prepares: kernels, memory
             times.append(time.monotonic() - before)
             busy.append(time.process_time() - before_busy)
+            pieces.append(sum(batch.num_target_tokens for batch in planned))
     seconds = float(np.median(times))
     shared = float(np.median(busy)) / max(1, torch.get_num_threads())
-    return Speed(seconds, seconds if world.device.type == "cuda" else min(seconds, shared), num_parameters(network))
+    undisturbed = seconds if world.device.type == "cuda" else min(seconds, shared)
+    return Speed(seconds, undisturbed, num_parameters(network), float(np.mean(pieces)))
 
 
 def _sentences(shape: VocabularyShape, mean_length: float, config: RunConfig, seed: int) -> EncodedCorpus:

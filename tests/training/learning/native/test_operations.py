@@ -8,7 +8,12 @@ from torch import Tensor, nn
 
 from dragoman.model.network.operations import Dropout, TorchOperations
 from dragoman.training.learning.native.library import AttentionShape, load_library
-from dragoman.training.learning.native.operations import NativeOperations, check_memory, fastest_operations
+from dragoman.training.learning.native.operations import (
+    DeviceOperations,
+    NativeOperations,
+    check_memory,
+    fastest_operations,
+)
 
 LOW = torch.bfloat16
 CPU = torch.device("cpu")
@@ -208,3 +213,23 @@ def test_too_little_memory_is_an_error(function: str) -> None:
     call = getattr(load_library(), f"dragoman_{function}")
     with pytest.raises(MemoryError, match="attention needs more memory than there is"):
         check_memory(call(byref(shape), *inputs, 0.0, 0, *outputs))
+
+
+@pytest.mark.parametrize("mask", [padding_mask(9), causal_mask(9)], ids=["padding", "causal"])
+def test_an_accelerator_s_attention_is_torch_s(mask: Tensor) -> None:
+    inputs = [random(3, 2, 9, width, seed=seed, dtype=torch.float32) for seed, width in enumerate((16, 16, 24))]
+    dropout = Dropout(0.3).eval()
+    outputs = [kind.attend(*inputs, mask, dropout) for kind in (DeviceOperations(), TorchOperations())]
+    torch.testing.assert_close(*outputs)
+    torch.testing.assert_close(*(gradients(output, inputs) for output in outputs))
+    assert type(fastest_operations(torch.device("cuda"), low_precision=True)) is DeviceOperations
+
+
+def test_an_accelerator_s_attention_drops_weights_in_training() -> None:
+    queries, keys = (torch.zeros(1, 1, 400, 8) for _ in range(2))
+    values = torch.eye(400).view(1, 1, 400, 400)
+    mask = torch.ones(1, 1, 1, 400, dtype=torch.bool)
+    torch.manual_seed(1)
+    kept = DeviceOperations().attend(queries, keys, values, mask, Dropout(0.25)) * 400
+    torch.testing.assert_close(kept.unique(), torch.tensor([0.0, 1 / 0.75]))
+    assert (kept == 0).float().mean().item() == pytest.approx(0.25, abs=0.01)
