@@ -62,9 +62,9 @@ def main() -> int:
     console, has_gpu = Console(width=120), torch.cuda.is_available()
     device = torch.device("cuda" if has_gpu else "cpu")
     if has_gpu:
-        memory = device_memory("cuda") or 0
-        name = f"{torch.cuda.get_device_name()}, {memory / 2**30:.0f} GiB"
-        console.print(f"{name}; torch {torch.__version__}; {default_slots('cuda', 1, memory)} slots by default")
+        num_bytes = device_memory("cuda") or 0
+        name = f"{torch.cuda.get_device_name()}, {num_bytes / 2**30:.0f} GiB"
+        console.print(f"{name}; torch {torch.__version__}; {default_slots('cuda', 1, num_bytes)} slots by default")
     else:
         console.print("No GPU was found: a small network on the processor, which says nothing about a GPU.")
     table = Table("network", "what", "how", "speed", "memory")

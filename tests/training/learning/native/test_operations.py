@@ -217,11 +217,16 @@ def test_too_little_memory_is_an_error(function: str) -> None:
 
 @pytest.mark.parametrize("mask", [padding_mask(9), causal_mask(9)], ids=["padding", "causal"])
 def test_an_accelerator_s_attention_is_torch_s(mask: Tensor) -> None:
-    inputs = [random(3, 2, 9, width, seed=seed, dtype=torch.float32) for seed, width in enumerate((16, 16, 24))]
+    queries, keys, values = (
+        random(3, 2, 9, width, seed=seed, dtype=torch.float32) for seed, width in enumerate((16, 16, 24))
+    )
     dropout = Dropout(0.3).eval()
-    outputs = [kind.attend(*inputs, mask, dropout) for kind in (DeviceOperations(), TorchOperations())]
-    torch.testing.assert_close(*outputs)
-    torch.testing.assert_close(*(gradients(output, inputs) for output in outputs))
+    found, expected = (
+        kind.attend(queries, keys, values, mask, dropout) for kind in (DeviceOperations(), TorchOperations())
+    )
+    torch.testing.assert_close(found, expected)
+    inputs = [queries, keys, values]
+    torch.testing.assert_close(gradients(found, inputs), gradients(expected, inputs))
     assert type(fastest_operations(torch.device("cuda"), low_precision=True)) is DeviceOperations
 
 
