@@ -29,7 +29,7 @@ COMMANDS = {
         *("init", "clean", "train", "tune", "report", "compare"),
         *("shortlist", "words", "probe", "average", "synthesize", "keys"),
     ),
-    "Measure": ("evaluate", "score", "explain"),
+    "Measure": ("evaluate", "score", "complete", "explain"),
     "Convert": ("import", "export"),
 }
 """The commands by panel of --help, in its order. Each has a module of its name in `dragoman.commands`."""

@@ -45,7 +45,10 @@ MAX_TABLE = 1 << 28
 _COMPUTED: dict[str, Any] = {"default": None}
 """In the schema of a key whose default comes from others."""
 
-_KIND = "transformer: encoder and decoder with attention alone; recurrent: LSTM or GRU."
+_KIND = (
+    "transformer: encoder and decoder with attention alone; recurrent: encoder and decoder of LSTMs or GRUs; "
+    "language-model: the next piece of a text in one language."
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -325,6 +328,23 @@ class RecurrentConfig(_Translating, kind="recurrent"):
     def num_states(self) -> int:
         """Vectors of d_model numbers that a decoder layer keeps: the hidden state and, of an LSTM, the cell's."""
         return 2 if self.cell == "lstm" else 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class LanguageModelConfig(TransformerLayers, kind="language-model"):
+    """The shape of an autoregressive language model: a Transformer's decoder without a source, which says what the next
+    piece of a text may be. `max_target_length` is that of a text."""
+
+    kind: Literal["language-model"] = field(metadata={"description": _KIND})
+    num_layers: int = field(default=6, metadata=told("Layers of a language model.", ge=1, le=MAX_LAYERS))
+    tied_embeddings: Literal["target", "none"] = field(
+        default="target", metadata={"description": "target: embedding and output share one matrix."}
+    )
+
+    def check_vocabulary(self, *, joint: bool) -> None:
+        """Raises ValueError for two vocabularies, of which it would use one alone."""
+        if not joint:
+            raise ValueError("a language model has one vocabulary: vocabulary.joint = true")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,14 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from dragoman.model.config import Architecture, ArchitectureConfig, RecurrentConfig, TransformerLayers, VocabularyShape
+from dragoman.model.config import (
+    Architecture,
+    ArchitectureConfig,
+    LanguageModelConfig,
+    RecurrentConfig,
+    TransformerLayers,
+    VocabularyShape,
+)
 
 Role = Literal["embedding", "position", "output", "projection", "cached_projection", "bias", "norm", "score"]
 """embedding: a row for each piece; position: a row for each position; output: a row for each piece, for the logits;
@@ -66,6 +73,8 @@ def describe_parameters(architecture: Architecture, vocabulary: VocabularyShape)
             return (*_embeddings(architecture, vocabulary), *_transformer(architecture))
         case RecurrentConfig():
             return (*_embeddings(architecture, vocabulary), *_recurrent(architecture))
+        case LanguageModelConfig():
+            return tuple(_language_model(architecture, vocabulary))
         case _:
             raise TypeError(f"there are no parameters of {type(architecture).__name__}")
 
@@ -158,6 +167,24 @@ def _recurrent(a: RecurrentConfig) -> Iterator[Parameter]:
         yield Parameter("attention.score", "score", (width,), "attention.score")
     yield from _linear("fed", num_gates * width, width, bias=False)
     yield from _linear("readout", width, 2 * width)
+
+
+def _language_model(a: LanguageModelConfig, vocabulary: VocabularyShape) -> Iterator[Parameter]:
+    shape = (vocabulary.target_size, a.d_model)
+    yield Parameter(TARGET_EMBEDDING, "embedding", shape, TARGET_EMBEDDING)
+    tied = TARGET_EMBEDDING if a.tied_embeddings == "target" else OUTPUT_PROJECTION
+    yield Parameter(OUTPUT_PROJECTION, "output", shape, tied)
+    if a.output_bias:
+        yield Parameter(OUTPUT_BIAS, "bias", (vocabulary.target_size,), OUTPUT_BIAS)
+    if a.positions == "learnt":
+        name = learnt_positions("decoder")
+        yield Parameter(name, "position", (a.max_target_length, a.d_model), name)
+    if a.embedding_norm:
+        yield from _norm("decoder_embedding_norm", a.d_model)
+    for index in range(a.num_layers):
+        yield from _layer(a, f"decoder_layers.{index}", ["self_attention"], "cached_projection")
+    if a.final_norm:
+        yield from _norm("decoder_norm", a.d_model)
 
 
 def position_encodings(architecture: TransformerLayers) -> NDArray[np.float32]:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from dragoman.model.bundle import CONFIG_FILE
-from dragoman.model.config import Architecture, ArchitectureConfig
+from dragoman.model.config import Architecture, ArchitectureConfig, LanguageModelConfig
 from dragoman.model.config_files import (
     FilePath,
     StrictModel,
@@ -219,6 +219,7 @@ class RunConfig(StrictModel):
         limited = [name for name, dev in self.data.dev_sets.items() if dev.max_loss is not None]
         if limited and begin.bundle is None:
             raise ValueError(f"data.dev.{limited[0]}.max_loss needs initialization.bundle, whose BLEU it is about")
+        self._directions_fit_the_kind()
         if self.objective.guided_alignment and not architecture.has_attention:
             raise ValueError("objective.guided_alignment needs a network with attention to the source")
         architecture.check_vocabulary(joint=self.vocabulary.joint)
@@ -228,6 +229,19 @@ class RunConfig(StrictModel):
                 f"data.max_length {self.data.max_length} does not fit the architecture, with room for {room} pieces"
             )
         return self
+
+    def _directions_fit_the_kind(self) -> None:
+        is_model = isinstance(self.architecture, LanguageModelConfig)
+        for direction in self.data.parsed_directions:
+            if is_model and (direction.source != direction.target or len(self.data.directions) > 1):
+                raise ValueError(
+                    f'data.directions: a language model learns one language, such as ["{direction.target}"]'
+                )
+            if not is_model and direction.source == direction.target:
+                raise ValueError(
+                    f'data.directions: {direction.source} alone is for architecture.kind = "language-model"; write '
+                    'a direction like "en-de"'
+                )
 
 
 def load_run_config(

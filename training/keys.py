@@ -51,8 +51,7 @@ def _keys(table: Mapping[str, Any], definitions: Mapping[str, Any], prefix: str)
         inner = _resolved(item["items"], definitions) if item.get("type") == "array" and "items" in item else {}
         if "properties" in item:
             yield from _keys(item, definitions, f"{prefix}{name}.")
-        elif "oneOf" in item:
-            kinds = [_resolved(kind, definitions) for kind in item["oneOf"]]
+        elif kinds := _kinds_of(item, definitions):
             yield from _keys_of_kinds(kinds, definitions, prefix + name)
         elif "properties" in inner:
             yield from _keys(inner, definitions, f"{prefix}{name}[].")
@@ -67,6 +66,12 @@ def _keys(table: Mapping[str, Any], definitions: Mapping[str, Any], prefix: str)
             yield _key(f"{prefix}{name}", item, item.get("description", ""))
     if isinstance(more := table.get("additionalProperties"), dict) and "properties" in table:
         yield _key(f"{prefix}{_FILE_OF_LANGUAGE}", more, "The file of a language, under its code.")
+
+
+def _kinds_of(item: Mapping[str, Any], definitions: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The tables among which the key `kind` chooses; none if it is another choice."""
+    kinds = [_resolved(kind, definitions) for kind in item.get("oneOf", ())]
+    return kinds if all("kind" in kind.get("properties", {}) for kind in kinds) else []
 
 
 def _keys_of_kinds(kinds: Sequence[Mapping[str, Any]], definitions: Mapping[str, Any], name: str) -> Iterator[Key]:

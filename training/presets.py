@@ -7,10 +7,10 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from dragoman.model.config import Architecture, ArchitectureConfig, Direction
+from dragoman.model.config import Architecture, ArchitectureConfig
 from dragoman.model.errors import InvalidInputError
 from dragoman.model.files import is_packed
-from dragoman.training.corpus.corpus_config import CorpusConfig
+from dragoman.training.corpus.corpus_config import CorpusConfig, parse_direction
 from dragoman.training.evaluation.metrics import DEFAULT_TOKENIZER, fitting_tokenizer
 from dragoman.translation.languages import primary_subtag
 
@@ -325,7 +325,7 @@ def _languages(tree: Mapping[str, Any]) -> tuple[list[str], list[str]]:
     directions = []
     for written in tree["data"].get("directions", ()):
         with suppress(InvalidInputError, AttributeError, TypeError):
-            directions.append(Direction.parse(written))
+            directions.append(parse_direction(written))
     return [direction.source for direction in directions], [direction.target for direction in directions]
 
 

@@ -10,7 +10,7 @@ from pydantic import Discriminator, Field, Tag, model_validator
 from dragoman.model.config import Direction
 from dragoman.model.config_files import FilePath, StrictModel, find_repeated
 from dragoman.model.errors import InvalidInputError
-from dragoman.training.corpus.corpus_config import CorpusConfig, TextFiles, spoken_by
+from dragoman.training.corpus.corpus_config import CorpusConfig, TextFiles, parse_direction, spoken_by
 
 _SET_NAME = re.compile(r"\w[\w.-]*")
 
@@ -53,7 +53,9 @@ class DataConfig(StrictModel):
     """The parallel corpus. Paths are relative to the working directory; .gz files are decompressed as they are read."""
 
     directions: tuple[str, ...] = Field(
-        min_length=1, strict=False, description='Directions to learn: ["en-de", "de-en"].'
+        min_length=1,
+        strict=False,
+        description='Directions to learn: ["en-de", "de-en"]; for a language model one language: ["de"].',
     )
     train: tuple[CorpusConfig, ...] = Field((), strict=False, description="Corpora: a file for each language.")
     dev: dict[str, _DevEntry] = Field(
@@ -79,7 +81,7 @@ class DataConfig(StrictModel):
 
     @property
     def parsed_directions(self) -> tuple[Direction, ...]:
-        return tuple(Direction.parse(direction) for direction in self.directions)
+        return tuple(parse_direction(direction) for direction in self.directions)
 
     @property
     def languages(self) -> tuple[str, ...]:
@@ -183,7 +185,7 @@ def _check_directions(text: CorpusConfig | DevSetConfig, directions: Sequence[Di
     """Raises ValueError unless a text's own directions are among the run's and the text has their languages."""
     for wanted in text.directions:
         try:
-            direction = Direction.parse(wanted)
+            direction = parse_direction(wanted)
         except InvalidInputError as error:
             raise ValueError(f"{name}.directions: {error}") from error
         if direction not in directions:

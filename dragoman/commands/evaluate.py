@@ -65,9 +65,15 @@ def evaluate(
     *,
     options: "SearchOptions",
 ) -> None:
-    """Score a bundle or a file of translations with BLEU, chrF and TER, with their sacreBLEU signatures."""
+    """Score a bundle or a file of translations with BLEU, chrF and TER, with their sacreBLEU signatures.
+
+    Of a language model, measure the perplexity of the texts in the --reference FILE.
+    """
+    from dragoman.model.bundle import find_bundle, read_config
+    from dragoman.model.decoding.loading import is_language_model
     from dragoman.model.decoding.search_options import SearchOptions
     from dragoman.training.evaluation.by_length import format_rows, rows_to_json, score_by_length
+    from dragoman.training.evaluation.fluency import measure_perplexity
     from dragoman.training.evaluation.metrics import (
         format_report,
         report_to_json,
@@ -76,7 +82,15 @@ def evaluate(
         tokenizer_warning,
     )
     from dragoman.training.evaluation.test_set import EvaluationSet, record_scores
+    from dragoman.translation.batch.lines import read_lines
+    from dragoman.translation.scoring.fluency import LanguageScorer
 
+    if bundles and is_language_model(read_config(find_bundle(bundles[0]))):
+        if len(bundles) > 1 or len(reference) > 1 or source or hypothesis or baseline or baseline_bundle or output:
+            raise InvalidInputError(f"{bundles[0]} is a language model: give it one --reference FILE of texts alone")
+        measured = measure_perplexity(LanguageScorer.load(bundles[0], device=device), list(read_lines(reference[0])))
+        typer.echo(json.dumps(measured.fields(), indent=2) if as_json else measured.describe())
+        return
     if bool(bundles) == (hypothesis is not None):
         raise InvalidInputError("give either a BUNDLE to translate with, or --hypothesis FILE")
     if baseline is not None and baseline_bundle is not None:

@@ -15,6 +15,7 @@ from dragoman.model.files import is_stream, open_output, refuse_to_replace
 if TYPE_CHECKING:
     from dragoman.model.config import Direction
     from dragoman.model.decoding.loading import OpenedModel
+    from dragoman.translation.scoring.explaining import Explanation
 
 MAX_SENTENCES = 20
 """Of a page: each takes about a megabyte."""
@@ -43,19 +44,29 @@ def explain(
         str, typer.Option(metavar="BUNDLE", help="A folder or a shipped bundle.", rich_help_panel=MODEL)
     ] = DEFAULT_BUNDLE,
 ) -> None:
-    """Write an HTML page that shows what the network looks at; it opens without a network.
+    """Write an HTML page that shows what a model looks at; it opens without an internet connection.
 
     For each word that the model writes, and for each that it reads: the attention of every layer and head as a matrix,
-    queries, keys and values, and the words that could have come next.
+    queries, keys and values, and the words that could have come next. A language model shows how it reads TEXT, and
+    what it would go on with.
     """
-    from dragoman.model.decoding.loading import open_model
-    from dragoman.translation.scoring.explaining import Explainer
+    from dragoman.model.bundle import find_bundle, read_config
+    from dragoman.model.decoding.loading import is_language_model, open_language_model, open_model
+    from dragoman.translation.scoring.explaining import Explainer, TextExplainer
     from dragoman.translation.sentences import split_sentences
 
     if not text.strip():
         raise InvalidInputError("TEXT is blank: there is nothing to explain")
     if not overwrite and not is_stream(output):
         refuse_to_replace(output)
+    if is_language_model(read_config(find_bundle(model))):
+        if to is not None or source_language is not None or translation is not None:
+            raise InvalidInputError(f"{model} is a language model: leave out --from, --to and --translation")
+        opened = open_language_model(model)
+        language = opened.info.directions[0].target
+        read = TextExplainer(opened).explain(text.strip())
+        _write([_page_of(text.strip(), "", read, language, language)], opened.info.name, output)
+        return
     opened = open_model([model])
     directions = opened.info.directions
     language = to if to is not None else choose_target(directions, source_language, [text])
@@ -69,11 +80,19 @@ def explain(
     pairs = []
     for source, target in zip(sentences, targets, strict=True):
         explanation = explainer.explain(source, target, direction)
-        languages = {"sourceLanguageCode": direction.source, "targetLanguageCode": direction.target}
-        fields = explanation.fields() | languages
-        pairs.append({"source": source, "target": target, "explanation": fields, "vectors": explanation.all_vectors()})
+        pairs.append(_page_of(source, target, explanation, direction.source, direction.target))
+    _write(pairs, opened.info.name, output)
+
+
+def _page_of(source: str, target: str, explanation: "Explanation", *languages: str) -> dict[str, Any]:
+    codes = dict(zip(("sourceLanguageCode", "targetLanguageCode"), languages, strict=True))
+    fields = explanation.fields() | codes
+    return {"source": source, "target": target, "explanation": fields, "vectors": explanation.all_vectors()}
+
+
+def _write(pairs: Sequence[dict[str, Any]], model: str, output: Path) -> None:
     with open_output(output) as file:
-        file.write(make_page(pairs, opened.info.name).encode("utf-8", "replace"))
+        file.write(make_page(pairs, model).encode("utf-8", "replace"))
     typer.echo(f"{output}: written", err=is_stream(output))
 
 
@@ -146,7 +165,7 @@ _PAGE = """<!doctype html>
 <noscript><p>The pictures are drawn by a script in this page: allow it.</p></noscript>
 <div id="sentence"></div>
 <div class="explained-texts" id="texts"></div>
-<p class="panel-intro">For each word that it writes, a Transformer weighs all words that it has read. Rows look, columns
+<p class="panel-intro">For each word that it writes, the network weighs the words that it has read. Rows look, columns
 are looked at; the stronger a field's colour, the more. Choose a row, or move with the arrow keys.</p>
 <div class="attention" id="picture"></div>
 </main>

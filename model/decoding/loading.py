@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from dragoman.model.bundle import (
     BundleConfig,
@@ -16,7 +16,7 @@ from dragoman.model.bundle import (
     read_vocabulary,
 )
 from dragoman.model.codec import Codec
-from dragoman.model.config import ArchitectureConfig
+from dragoman.model.config import ArchitectureConfig, LanguageModelConfig
 from dragoman.model.decoding.decoder import Decoder
 from dragoman.model.decoding.decoders.native import decoder as native
 from dragoman.model.errors import DragomanError, InvalidInputError
@@ -124,14 +124,36 @@ class OpenedModel:
         return EnsembleDecoder(decoders)
 
 
+def open_language_model(name_or_path: str | Path) -> OpenedModel:
+    """Opens the bundle of a language model. Raises what `open_model` raises, and InvalidInputError for a bundle that
+    translates."""
+    model = _open([name_or_path], use_shortlist=False)
+    if not is_language_model(model.info):
+        raise InvalidInputError(f"{model.info.name} translates: a language model is needed here")
+    return model
+
+
+def is_language_model(info: BundleConfig) -> bool:
+    """Whether a bundle continues texts, and translates none."""
+    return isinstance(info.architecture, LanguageModelConfig)
+
+
 def open_model(names_or_paths: Sequence[str | Path], *, use_shortlist: bool = False) -> OpenedModel:
     """Opens bundles by their folders or shipped names; several become an ensemble.
 
     use_shortlist: whether to load the bundle's lexical shortlist; of an ensemble, the first bundle's.
 
     Raises NotFoundError for an unknown bundle, and InvalidInputError for a damaged one, naming the file, and for
-    bundles with different vocabularies or without a common direction.
+    bundles with different vocabularies or without a common direction, and for a language model.
     """
+    model = _open(names_or_paths, use_shortlist=use_shortlist)
+    for info in model.infos:
+        if is_language_model(info):
+            raise InvalidInputError(f"{info.name} is a language model: it continues texts and translates none")
+    return model
+
+
+def _open(names_or_paths: Sequence[str | Path], *, use_shortlist: bool) -> OpenedModel:
     if not names_or_paths:
         raise InvalidInputError("no bundle is given")
     folders = [find_bundle(str(name)).absolute() for name in names_or_paths]
@@ -157,8 +179,8 @@ def _ensemble_info(folders: Sequence[Path], infos: Sequence[BundleConfig]) -> Bu
     )
     if not directions:
         raise InvalidInputError(f"{' and '.join(map(str, folders))} have no direction in common")
-    limits = {
-        name: min(getattr(info.architecture, name) for info in infos)
+    limits: dict[str, Any] = {
+        name: min(getattr(info.architecture, name, 2) for info in infos)
         for name in ("max_source_length", "max_target_length")
     }
     if len({info.architecture.has_attention for info in infos}) > 1:

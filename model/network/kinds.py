@@ -1,6 +1,13 @@
 """The network that an architecture describes."""
 
-from dragoman.model.config import Architecture, ArchitectureConfig, RecurrentConfig, VocabularyShape
+from dragoman.model.config import (
+    Architecture,
+    ArchitectureConfig,
+    LanguageModelConfig,
+    RecurrentConfig,
+    VocabularyShape,
+)
+from dragoman.model.network.language_model import LanguageModel
 from dragoman.model.network.network import Network
 from dragoman.model.network.recurrent import RecurrentNetwork
 from dragoman.model.network.transformer import Transformer
@@ -13,5 +20,7 @@ def new_network(architecture: Architecture, vocabulary: VocabularyShape) -> Netw
             return Transformer(architecture, vocabulary)
         case RecurrentConfig():
             return RecurrentNetwork(architecture, vocabulary)
+        case LanguageModelConfig():
+            return LanguageModel(architecture, vocabulary)
         case _:
             raise TypeError(f"there is no network for {type(architecture).__name__}")

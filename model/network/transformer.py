@@ -4,7 +4,7 @@ Shapes in comments: N sentences or rows, S source positions, T target positions,
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Literal, cast
 
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dragoman.model.config import Activation, ArchitectureConfig, VocabularyShape
+from dragoman.model.config import Activation, ArchitectureConfig, TransformerLayers, VocabularyShape
 from dragoman.model.network.network import DecoderCache, MemoryShape, Network
 from dragoman.model.network.operations import (
     Dropout,
@@ -44,7 +44,7 @@ class MultiHeadAttention(nn.Module):
 
     operations: Operations = TorchOperations()
 
-    def __init__(self, config: ArchitectureConfig) -> None:
+    def __init__(self, config: TransformerLayers) -> None:
         super().__init__()
         self.num_heads = config.num_heads
         self.query = nn.Linear(config.d_model, config.num_heads * config.d_key)
@@ -87,7 +87,7 @@ class MultiHeadAttention(nn.Module):
 class FeedForward(nn.Module):
     """activation(x W₁ + b₁) W₂ + b₂ at every position; in the paper, the activation is max(0, x)."""
 
-    def __init__(self, config: ArchitectureConfig) -> None:
+    def __init__(self, config: TransformerLayers) -> None:
         super().__init__()
         self.inner = nn.Linear(config.d_model, config.d_ff)
         self.outer = nn.Linear(config.d_ff, config.d_model)
@@ -104,7 +104,7 @@ class Residual(nn.Module):
 
     operations: Operations = TorchOperations()
 
-    def __init__(self, config: ArchitectureConfig) -> None:
+    def __init__(self, config: TransformerLayers) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(config.d_model, config.norm_epsilon)
         self.dropout = Dropout(config.dropout)
@@ -121,7 +121,7 @@ class Residual(nn.Module):
 class EncoderLayer(nn.Module):
     """Self-attention over the whole source, then the feed-forward network."""
 
-    def __init__(self, config: ArchitectureConfig) -> None:
+    def __init__(self, config: TransformerLayers) -> None:
         super().__init__()
         self.self_attention = MultiHeadAttention(config)
         self.self_attention_residual = Residual(config)
@@ -230,13 +230,13 @@ class Transformer(Network):
         else:
             self.register_buffer("position_encodings", torch.from_numpy(position_encodings(config)), persistent=False)
             self.position_encodings: Tensor
-        self.encoder_embedding_norm = _norm(config, exists=config.embedding_norm)
-        self.decoder_embedding_norm = _norm(config, exists=config.embedding_norm)
+        self.encoder_embedding_norm = optional_norm(config, exists=config.embedding_norm)
+        self.decoder_embedding_norm = optional_norm(config, exists=config.embedding_norm)
         self.embedding_dropout = Dropout(config.dropout)
         self.encoder_layers = nn.ModuleList(EncoderLayer(config) for _ in range(config.num_encoder_layers))
         self.decoder_layers = nn.ModuleList(DecoderLayer(config) for _ in range(config.num_decoder_layers))
-        self.encoder_norm = _norm(config, exists=config.final_norm)
-        self.decoder_norm = _norm(config, exists=config.final_norm)
+        self.encoder_norm = optional_norm(config, exists=config.final_norm)
+        self.decoder_norm = optional_norm(config, exists=config.final_norm)
         self._initialize()
         if config.tied_embeddings in ("target", "all"):
             self.target_embedding.weight = self.output_projection.weight
@@ -244,18 +244,10 @@ class Transformer(Network):
             self.source_embedding.weight = self.target_embedding.weight
 
     def _initialize(self) -> None:
-        """Glorot-uniform weights and zero biases; embeddings N(0, 1 / d_model), so that scaled by √d_model they have
-        unit variance and, tied to the output, give logits of unit variance; learnt positions likewise."""
-        for module in self.modules():
-            if isinstance(module, nn.Linear):
-                nn.init.xavier_uniform_(module.weight)
-                if module.bias is not None:
-                    nn.init.zeros_(module.bias)
         matrices = [self.source_embedding.weight, self.target_embedding.weight, self.output_projection.weight]
         if self.config.positions == "learnt":
             matrices += [self.encoder_positions.weight, self.decoder_positions.weight]
-        for weight in matrices:
-            nn.init.normal_(weight, std=self.config.d_model**-0.5)
+        initialize(self, matrices, self.config.d_model)
 
     @property
     def memory(self) -> MemoryShape:
@@ -319,9 +311,7 @@ class Transformer(Network):
 
     def use(self, operations: Operations) -> None:
         """See `Network`."""
-        for module in self.modules():
-            if isinstance(module, MultiHeadAttention | Residual):
-                module.operations = operations
+        use_operations(self, operations)
 
     def _positions(self, stack: Literal["encoder", "decoder"]) -> Tensor:
         """[positions, d_model]"""
@@ -336,5 +326,24 @@ class Transformer(Network):
         return self.embedding_dropout(norm(embedded + positions))
 
 
-def _norm(config: ArchitectureConfig, *, exists: bool) -> nn.Module:
+def use_operations(network: nn.Module, operations: Operations) -> None:
+    """Replaces the code between the matrix products of a network."""
+    for module in network.modules():
+        if isinstance(module, MultiHeadAttention | Residual):
+            module.operations = operations
+
+
+def initialize(network: nn.Module, tables: Sequence[Tensor], d_model: int) -> None:
+    """Glorot-uniform weights and zero biases; tables of embeddings and positions N(0, 1 / d_model), so that scaled by
+    √d_model they have unit variance and, tied to the output, give logits of unit variance."""
+    for module in network.modules():
+        if isinstance(module, nn.Linear):
+            nn.init.xavier_uniform_(module.weight)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+    for table in tables:
+        nn.init.normal_(table, std=d_model**-0.5)
+
+
+def optional_norm(config: TransformerLayers, *, exists: bool) -> nn.Module:
     return nn.LayerNorm(config.d_model, config.norm_epsilon) if exists else nn.Identity()

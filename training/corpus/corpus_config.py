@@ -15,6 +15,11 @@ _LANGUAGE_CODE = re.compile(r"[A-Za-z]{1,8}([-_][A-Za-z0-9]{1,8})*")
 """Subtags have at most 8 characters, as in BCP 47, so that a misspelt option of a corpus is no language."""
 
 
+def parse_direction(text: str) -> Direction:
+    """A direction, or a language alone, as a language model has it: "de" is de→de. Raises InvalidInputError."""
+    return Direction(text, text) if text.isalpha() else Direction.parse(text)
+
+
 class TextFiles(StrictModel):
     """A file for each language, under the language's code; the files' lines N mean the same."""
 
@@ -43,7 +48,7 @@ class TextFiles(StrictModel):
 
     def taught(self, directions: Sequence[Direction]) -> list[Direction]:
         """The directions of the run that use these files."""
-        wanted = [Direction.parse(direction) for direction in self.directions]
+        wanted = [parse_direction(direction) for direction in self.directions]
         return [direction for direction in spoken_by(self.languages, directions) if not wanted or direction in wanted]
 
 

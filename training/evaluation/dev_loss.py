@@ -41,6 +41,11 @@ class DevLoss:
             if (corpus := _encode(text, vocabulary, max_length=room)) is not None
         }
 
+    @property
+    def labels(self) -> frozenset[str]:
+        """Of the texts that are measured."""
+        return frozenset(self._batches)
+
     def __call__(self, network: Network) -> dict[str, float]:
         """Nats per target piece, the end of the sentence included, by the texts' labels; none of a text whose pairs are
         all too long. network: in evaluation mode."""

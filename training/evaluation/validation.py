@@ -23,6 +23,9 @@ from dragoman.translation.translator import Translator
 DECISIVE = "bleu"
 """Name of the value of a validation that decides which network is the best."""
 
+PERPLEXITY = "perplexity"
+"""Name of the value that decides in its place for a language model: the lowest is the best."""
+
 BLEU, LOSS = f"{DECISIVE} ", "loss "
 TOO_MUCH = "lost beyond the limits"
 """Prefixes of the names of a validation's other values; the label of a text follows, see `ParallelText.label`."""
@@ -125,6 +128,11 @@ class Validator:
             translator.close()
 
 
+def decisive_score(values: Mapping[str, float]) -> float:
+    """What decides which network is the best, of the values of a validation: the higher, the better."""
+    return values[DECISIVE] if DECISIVE in values else -values[PERPLEXITY]
+
+
 def weighted_mean(scores: Iterable[tuple[str, float]], weights: Mapping[str, float]) -> float:
     """The weighted mean of the sets' scores, of which each is the mean of its texts'.
 
@@ -145,6 +153,8 @@ def with_limits(
 
     first: the values at the beginning. limits: the BLEU points that sets may lose, by name.
     """
+    if DECISIVE not in values:
+        return dict(values)
     lost: dict[str, list[float]] = {}
     for name, score in values.items():
         if name.startswith(BLEU) and name in first:

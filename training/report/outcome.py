@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
+from dragoman.model.config import LanguageModelConfig
 from dragoman.training.report.run_record import RunRecord
 
 _ENOUGH_VALIDATIONS = 3
@@ -20,6 +21,8 @@ def describe_outcome(record: RunRecord) -> list[str]:
         first = f"; the first validation comes after update {every:,}: go on with --resume" if every else ""
         return [f"Nothing is kept in {record.bundle_folder} yet: the run has not validated{first}"]
     kept = record.bundle.provenance
+    if (perplexity := kept.get("dev_perplexity")) is not None:
+        return [f"Kept: update {kept.get('updates', 0):,}, dev perplexity {perplexity:.1f}"]
     validations = [(one.update, one.values["bleu"]) for one in record.of_kind("validation") if "bleu" in one.values]
     update, bleu = kept.get("updates", 0), kept.get("dev_bleu", 0.0)
     averaged = kept.get("averaged_checkpoints") or []
@@ -59,6 +62,9 @@ def next_commands(record: RunRecord) -> list[str]:
     """The three commands that most people want now."""
     best = shlex.quote(str(record.bundle_folder))
     source, target = _first_direction(record)
+    if record.bundle is not None and isinstance(record.bundle.architecture, LanguageModelConfig):
+        own = f"TEST.{target}  # of your own"
+        return [f"dragoman complete 'How a text begins' --model {best}", f"dragoman evaluate {best} --reference {own}"]
     sets = [files for files in record.dev_files.values() if {source, target} <= files.keys()]
     test = [_test_file(sets[0] if sets else {}, language) for language in (source, target)]
     return [

@@ -1,6 +1,7 @@
 """The best network of a run, kept as a bundle."""
 
 import json
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -8,13 +9,14 @@ from typing import Any
 
 from dragoman.model.bundle import BundleConfig, read_config, write_bundle
 from dragoman.model.codec import Codec
+from dragoman.model.config import LanguageModelConfig
 from dragoman.model.errors import InvalidInputError
 from dragoman.model.known_words import NO_KNOWN_WORDS, WORDS_FILE, KnownWords, pack_known_words
 from dragoman.model.network.network import Network, num_parameters
 from dragoman.model.network.storage import pack_weights
 from dragoman.training.card import model_card
 from dragoman.training.config import RunConfig
-from dragoman.training.evaluation.validation import DECISIVE
+from dragoman.training.evaluation.validation import DECISIVE, PERPLEXITY, decisive_score
 from dragoman.training.run.progress import Progress
 
 
@@ -54,11 +56,12 @@ class BestBundle:
         self.bleu = self._kept_bleu()
 
     def _kept_bleu(self) -> float:
-        """Dev BLEU of the bundle that an earlier process of this run kept; below all scores if there is none."""
+        """What decided for the bundle that an earlier process of this run kept; below all scores if there is none."""
         try:
-            return float(read_config(self.folder).provenance["dev_bleu"])
+            kept = read_config(self.folder).provenance
+            return float(kept["dev_bleu"]) if "dev_bleu" in kept else -float(kept["dev_perplexity"])
         except (InvalidInputError, KeyError, TypeError, ValueError):
-            return -1.0
+            return -math.inf if isinstance(self.config.architecture, LanguageModelConfig) else -1.0
 
     def offer(
         self,
@@ -69,7 +72,7 @@ class BestBundle:
         share: float = 0.0,
     ) -> bool:
         """See `training.run.trainer.Offer`. Raises DragomanError when the bundle cannot be written."""
-        bleu = values[DECISIVE]
+        bleu = decisive_score(values)
         if bleu <= self.bleu:
             return False
         options = self.config.bundle
@@ -77,8 +80,8 @@ class BestBundle:
             "description": options.description,
             "data": options.data,
             "licence": options.licence,
-            "dev_bleu": bleu,
-            "dev_scores": {name: value for name, value in values.items() if name != DECISIVE},
+            **({"dev_bleu": bleu} if DECISIVE in values else {"dev_perplexity": values[PERPLEXITY]}),
+            "dev_scores": {name: value for name, value in values.items() if name not in (DECISIVE, PERPLEXITY)},
             "sentence_pairs": self.num_pairs,
             "updates": progress.update,
             "target_tokens": progress.target_tokens,

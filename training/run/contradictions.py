@@ -68,6 +68,8 @@ def _languages(part: ParallelFiles) -> tuple[tuple[Path, str], tuple[Path, str]]
 
 
 def _judge_sides(part: ParallelFiles) -> list[str]:
+    if part.direction.source == part.direction.target:  # of a language model, which has one side
+        return []
     source, target = part.source, part.target
     if source.checksum == target.checksum:
         raise InvalidInputError(f"{source.path} and {target.path} are the same text: the corpus is its own copy")

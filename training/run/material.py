@@ -9,6 +9,7 @@ import torch
 from pydantic import TypeAdapter
 
 from dragoman.model.codec import Codec
+from dragoman.model.config import LanguageModelConfig
 from dragoman.model.errors import InvalidInputError
 from dragoman.model.files import write_atomically
 from dragoman.model.network.kinds import new_network
@@ -21,7 +22,8 @@ from dragoman.training.corpus.sources import CachedSource, Source, StreamSource
 from dragoman.training.display import show_phase
 from dragoman.training.evaluation.dev_translations import DevTranslations
 from dragoman.training.evaluation.metrics import check_tokenizer
-from dragoman.training.evaluation.validation import DECISIVE, Validator
+from dragoman.training.evaluation.perplexity import PerplexityValidator
+from dragoman.training.evaluation.validation import Validator, decisive_score
 from dragoman.training.learning.distributed import World
 from dragoman.training.run.best_bundle import BestBundle
 from dragoman.training.run.contradictions import find_contradictions
@@ -29,6 +31,7 @@ from dragoman.training.run.folder import CHECKSUMS_FILE, check_same_corpus, circ
 from dragoman.training.run.initialization import InitialBundle
 from dragoman.training.run.lessons import learn_fluent_length, learn_words
 from dragoman.training.run.prepare import (
+    RunText,
     TrainingText,
     learn_lexicons,
     load_vocabulary,
@@ -46,7 +49,7 @@ class Results:
     """A run's results, kept by the main process."""
 
     best: BestBundle
-    validate: Validator
+    validate: Validator | PerplexityValidator
     translations: DevTranslations
 
     def offer(
@@ -59,8 +62,9 @@ class Results:
     ) -> bool:
         """See `training.run.trainer.Offer`. Keeps the dev set's translations, too."""
         # Before the bundle, so that a kill between the two does not leave a bundle with another one's translations.
-        is_best = values[DECISIVE] > self.best.bleu
-        self.translations.write(progress.update, self.validate.hypotheses, averaged=averaged, is_best=is_best)
+        is_best = decisive_score(values) > self.best.bleu
+        if self.validate.hypotheses:  # a language model translates nothing
+            self.translations.write(progress.update, self.validate.hypotheses, averaged=averaged, is_best=is_best)
         return self.best.offer(network, progress, values, averaged, share)
 
 
@@ -128,21 +132,38 @@ def _make_material(config: RunConfig, world: World, *, resume: bool) -> tuple[Ma
         fluent_length=learn_fluent_length(corpus, initial),
         known_words=known_words,
     )
-    validate = Validator(
-        config.validation,
-        best.info,
-        vocabulary,
-        text.dev,
-        weights={name: dev.weight for name, dev in config.data.dev_sets.items()},
-        low_precision=config.optimization.precision == "bfloat16",
-        known_words=known_words,
-    )
+    validate = _make_validator(config, best, vocabulary, text)
     if not resume:
         save_vocabulary(config, vocabulary)
         write_atomically(config.run_folder / CHECKSUMS_FILE, json.dumps(checksums, indent=2) + "\n")
     translations = DevTranslations(config.run_folder, validate.dev, seed=config.seed)
     material = Material(corpus, network, Results(best, validate, translations), tuple(contradictions))
     return material, TrainingText(text.train, text.streamed)
+
+
+def _make_validator(
+    config: RunConfig, best: BestBundle, vocabulary: Codec, text: RunText
+) -> Validator | PerplexityValidator:
+    weights = {name: dev.weight for name, dev in config.data.dev_sets.items()}
+    low_precision = config.optimization.precision == "bfloat16"
+    if isinstance(config.architecture, LanguageModelConfig):
+        return PerplexityValidator(
+            config.architecture,
+            vocabulary,
+            text.dev,
+            weights=weights,
+            low_precision=low_precision,
+            max_sentences=config.validation.max_sentences,
+        )
+    return Validator(
+        config.validation,
+        best.info,
+        vocabulary,
+        text.dev,
+        weights=weights,
+        low_precision=low_precision,
+        known_words=best.known_words,
+    )
 
 
 def _open_corpus(

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from dragoman.training.evaluation.validation import PERPLEXITY
 from dragoman.training.run.progress import Validation
 
 SPAN = 3
@@ -12,11 +13,12 @@ CLEAR_GAIN, SMALL_GAIN = 1.0, 0.2
 
 
 def describe_outlook(validations: Sequence[Validation], *, last_update: int, patience: int) -> str:
-    """A line on the course of the validations so far, in the order of their updates; empty before the second one.
+    """A line on the course of the validations so far, in the order of their updates; empty before the second one, and
+    for a language model, whose perplexity says it.
 
     last_update: of the run. patience: validations without a better BLEU before the run stops.
     """
-    if len(validations) < 2 or validations[-1].update >= last_update:
+    if len(validations) < 2 or validations[-1].update >= last_update or PERPLEXITY in validations[-1].values:
         return ""
     best = max(validations, key=lambda validation: (validation.bleu, -validation.update))
     if best.update == 0:

@@ -14,7 +14,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from dragoman.model.errors import DragomanError
 from dragoman.model.files import write_atomically
 from dragoman.training.display import describe_duration
-from dragoman.training.evaluation.validation import BLEU, DECISIVE, LOSS, TOO_MUCH
+from dragoman.training.evaluation.validation import BLEU, DECISIVE, LOSS, PERPLEXITY, TOO_MUCH
 from dragoman.training.run.event_file import EventFile, write_whole
 from dragoman.training.run.progress import OWN_LOSS
 
@@ -85,15 +85,17 @@ class TrainingDisplay:
     def validated(self, update: int, values: Mapping[str, float], *, is_best: bool) -> None:
         """values: what a `Validator` measured."""
         scores, losses = (_under(prefix, values) for prefix in (BLEU, LOSS))
-        shown = "  ".join(f"{label} {score:.1f}" for label, score in scores.items())
-        self._bar.update(self._task, bleu=f"BLEU {shown}")
+        name, shown = "BLEU", "  ".join(f"{label} {score:.1f}" for label, score in scores.items())
+        if PERPLEXITY in values:
+            name, shown = PERPLEXITY, f"{values[PERPLEXITY]:.1f}"
+        self._bar.update(self._task, bleu=f"{name} {shown}")
         if TOO_MUCH in values:
             shown += f", not taken: {values[TOO_MUCH]:.1f} BLEU more are lost than may be"
         elif len({label.rpartition(" ")[0] for label in scores}) > 1:
             shown += f", all {values[DECISIVE]:.1f}"
         if losses:
             shown += f"; loss {', '.join(f'{label} {loss:.3f}' for label, loss in losses.items())}"
-        self.say(f"update {update:,}: dev BLEU {shown}{'  (best so far)' if is_best else ''}")
+        self.say(f"update {update:,}: dev {name} {shown}{'  (best so far)' if is_best else ''}")
 
     def __enter__(self) -> Self:
         self._bar.start()

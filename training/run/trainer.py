@@ -12,7 +12,7 @@ from dragoman.training.config import RunConfig
 from dragoman.training.corpus.batching import BatchStream, LanePlace, PlannedBatch, PooledCorpus, Position
 from dragoman.training.corpus.mixture import MixedStream, Mixture
 from dragoman.training.display import show_phase
-from dragoman.training.evaluation.validation import DECISIVE, with_limits
+from dragoman.training.evaluation.validation import decisive_score, with_limits
 from dragoman.training.learning.averaging import blend_weights, network_weights
 from dragoman.training.learning.guided_alignment import AlignmentPrior
 from dragoman.training.learning.optimizer import learning_rate
@@ -253,14 +253,14 @@ class Trainer:
                 return self._measure()
 
         values = self.world.on_main(measure)
-        progress.validations.append(Validation(progress.update, values[DECISIVE], values))
+        progress.validations.append(Validation(progress.update, decisive_score(values), values))
         is_best = self.world.on_main(lambda: self._offer_unless_full(values, share, reporter))
         if share:
             reporter.say(_with_share(share))
         reporter.validated(progress.update, values, is_best=is_best)
         last_update, patience = self.config.optimization.max_updates, self.config.validation.patience
         if self._has_stalled():
-            reporter.say(f"no better BLEU in {patience} validations: stopping early")
+            reporter.say(f"nothing better in {patience} validations: stopping early")
         elif outlook := describe_outlook(progress.validations, last_update=last_update, patience=patience):
             reporter.say(f"  {outlook}")
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from dragoman.model.bundle import CONFIG_FILE
 from dragoman.model.codec import Codec
+from dragoman.model.config import LanguageModelConfig
 from dragoman.model.files import exclusive_lock, write_atomically
 from dragoman.model.network.network import num_parameters
 from dragoman.training.config import RunConfig
@@ -65,7 +66,8 @@ def _train(config: RunConfig, world: World, *, resume: bool) -> Path:
         with log or nullcontext():
             trainer.run(display, log)
             world.on_main(lambda: trainer.average(display))
-            world.on_main(lambda: _probe(config.run_folder / "best", material.corpus.vocabulary))
+            if not isinstance(config.architecture, LanguageModelConfig):
+                world.on_main(lambda: _probe(config.run_folder / "best", material.corpus.vocabulary))
     return config.run_folder / "best"
 
 

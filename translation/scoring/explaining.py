@@ -3,13 +3,13 @@ it would have written, for people to look at."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dragoman.model.codec import Codec
-from dragoman.model.config import Direction
+from dragoman.model.config import Architecture, Direction, RecurrentConfig
 from dragoman.model.decoding.loading import OpenedModel
 from dragoman.model.decoding.tracing.parts import AttentionKind, Trace
 from dragoman.model.decoding.tracing.trace import trace
@@ -24,6 +24,8 @@ NUM_NEXT = 8
 """Likeliest pieces that are named for a position."""
 
 WEIGHT_DIGITS, VECTOR_DIGITS, PROBABILITY_DIGITS = 3, 3, 4
+
+Scoring = Literal["scaled-product", "product", "additive"]
 
 KINDS: tuple[AttentionKind, ...] = get_args(AttentionKind)
 
@@ -46,6 +48,7 @@ class Explanation:
     written:       the piece that follows at each position; the last ends the sentence.
     next_pieces:   the likeliest pieces at each position, with their probabilities, the likeliest first.
     probabilities: of the pieces in `written`.
+    scoring:       how a query and a key make a score: by q · k / √d_key, by q · k, or by an additive attention.
     """
 
     source_pieces: tuple[str, ...]
@@ -54,10 +57,12 @@ class Explanation:
     trace: Trace
     next_pieces: Sequence[Sequence[tuple[str, float]]]
     probabilities: Sequence[float]
+    scoring: Scoring = "scaled-product"
 
     def fields(self) -> dict[str, Any]:
         """As JSON has it: {"sourcePieces", "read", "written", "probabilities", "next": [[{"piece", "probability"}]],
-        "encoder", "decoder", "cross": [layer][head][query][key]}; "decoder" is empty if an SSRU is in its place."""
+        "encoder", "decoder", "cross": [layer][head][query][key]}; a kind that the network lacks is empty. With
+        "scoring" if that is none of a Transformer."""
         weights: dict[str, Any] = {
             kind: [_rounded(attention.weights, WEIGHT_DIGITS) for attention in self.trace.layers(kind)]
             for kind in KINDS
@@ -75,6 +80,7 @@ class Explanation:
                 for ranked in self.next_pieces
             ],
             **weights,
+            **({"scoring": self.scoring} if self.scoring != "scaled-product" else {}),
         }
 
     def vectors(self, wanted: VectorsOf) -> dict[str, Any]:
@@ -142,13 +148,50 @@ class Explainer:
             self._vocabulary.target.pieces(read),
             self._vocabulary.target.pieces(written),
             found,
-            [self._likeliest(log_probs) for log_probs in found.log_probs],
+            [_likeliest(self._vocabulary, log_probs) for log_probs in found.log_probs],
+            [float(np.exp(found.log_probs[place, piece])) for place, piece in enumerate(written)],
+            _scoring(architecture),
+        )
+
+
+class TextExplainer:
+    """A language model's weights and vocabulary, for explaining. Safe in any thread."""
+
+    def __init__(self, model: OpenedModel) -> None:
+        """model: a language model. Reads the weights. Raises InvalidInputError for a damaged bundle."""
+        self.info = model.info
+        self._vocabulary: Codec = model.vocabulary
+        self._weights: Mapping[str, StoredTensor] = read_weights(model.folders[0], model.info)
+
+    def explain(self, text: str) -> Explanation:
+        """The numbers of the beginning of a text; the last piece of `written` is the likeliest to follow. Raises
+        InvalidInputError for a text that is too long."""
+        shape, side = self.info.vocabulary, self._vocabulary.target
+        read = (shape.start_id, *side.encode(text))
+        most = min(MAX_PIECES, self.info.architecture.max_target_length)
+        if len(read) > most:
+            raise InvalidInputError(f"the text has {len(read)} pieces, but at most {most} can be shown")
+        found = trace(self.info.architecture, self._weights, (), read)
+        written = (*read[1:], int(found.log_probs[-1].argmax()))
+        return Explanation(
+            (),
+            side.pieces(read),
+            side.pieces(written),
+            found,
+            [_likeliest(self._vocabulary, log_probs) for log_probs in found.log_probs],
             [float(np.exp(found.log_probs[place, piece])) for place, piece in enumerate(written)],
         )
 
-    def _likeliest(self, log_probs: NDArray[np.float32]) -> list[tuple[str, float]]:
-        ids = np.argsort(-log_probs, kind="stable")[:NUM_NEXT].tolist()
-        return list(zip(self._vocabulary.target.pieces(ids), np.exp(log_probs[ids]).tolist(), strict=True))
+
+def _scoring(architecture: Architecture) -> Scoring:
+    if isinstance(architecture, RecurrentConfig):
+        return "additive" if architecture.attention == "additive" else "product"
+    return "scaled-product"
+
+
+def _likeliest(vocabulary: Codec, log_probs: NDArray[np.float32]) -> list[tuple[str, float]]:
+    ids = np.argsort(-log_probs, kind="stable")[:NUM_NEXT].tolist()
+    return list(zip(vocabulary.target.pieces(ids), np.exp(log_probs[ids]).tolist(), strict=True))
 
 
 def _rounded(numbers: NDArray[np.float32], digits: int) -> Any:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from dragoman.model.config import Activation, ArchitectureConfig, TransformerLayers
+from dragoman.model.config import Activation, ArchitectureConfig, LanguageModelConfig, TransformerLayers
 from dragoman.model.decoding.tracing.parts import (
     Attention,
     Floats,
@@ -53,6 +53,21 @@ def trace_transformer(
         states = network.feed_forward(layer, states)
     log_probs = next_pieces(weights, network.final("decoder", states))
     return Trace(tuple(encoder), tuple(decoder), tuple(cross), log_probs)
+
+
+def trace_language_model(
+    architecture: LanguageModelConfig, weights: Mapping[str, StoredTensor], text: Sequence[int]
+) -> Trace:
+    """See `tracing.trace.trace`: self-attention alone. text: begins with the start id."""
+    network = _Network(architecture, weights)
+    attentions = []
+    states = network.embed("decoder", TARGET_EMBEDDING, text)
+    for index in range(architecture.num_layers):
+        layer = f"decoder_layers.{index}"
+        states, attention = network.attend(f"{layer}.self_attention", states, None, is_causal=True)
+        attentions.append(attention)
+        states = network.feed_forward(layer, states)
+    return Trace((), tuple(attentions), (), next_pieces(weights, network.final("decoder", states)))
 
 
 class _Network:

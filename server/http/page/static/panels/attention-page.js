@@ -10,10 +10,9 @@ const texts = document.getElementById("texts");
 
 function show(place) {
   const { source, target, vectors, explanation } = pairs[place];
-  texts.replaceChildren(
-    make("p", { lang: explanation.sourceLanguageCode, dir: "auto", text: source }),
-    make("p", { lang: explanation.targetLanguageCode, dir: "auto", text: target }),
-  );
+  const shown = [make("p", { lang: explanation.sourceLanguageCode, dir: "auto", text: source })];
+  if (target) shown.push(make("p", { lang: explanation.targetLanguageCode, dir: "auto", text: target }));
+  texts.replaceChildren(...shown);
   showAttention(picture, explanation, choice, async (kind, layer, head) => vectors[kind][layer][head]);
 }
 

@@ -26,8 +26,11 @@ export const firstChoice = () => ({ kind: "cross", layer: -1, head: -1, byWord: 
  * of {queries, keys, values}, which may fail. */
 export function showAttention(root, data, choice, loadVectors) {
   const view = { data, choice, loadVectors, row: null, column: null };
-  const kinds = KINDS.filter(([kind]) => data[kind].length);
-  if (!kinds.some(([kind]) => kind === choice.kind)) choice.kind = "cross";
+  const kinds = KINDS.filter(([kind]) => data[kind].length).map(([kind, label]) => [
+    kind,
+    data.sourcePieces.length ? label : "The text looks at itself", // of a language model
+  ]);
+  if (!kinds.some(([kind]) => kind === choice.kind)) choice.kind = kinds[0][0];
   view.controls = make("div", { class: "attention-controls" });
   view.matrix = make("div", { class: "attention-matrix", tabindex: 0, role: "group", "aria-label": "Attention by word" });
   view.said = make("p", { class: "attention-said", role: "status" });
@@ -208,11 +211,13 @@ async function drawVectors(view, place, word, other) {
   const [query, key] = [vectors.queries[word.begin], vectors.keys[other.begin]];
   const found = { query, key, value: vectors.values[other.begin] };
   for (const [role, bars] of notes) bars.replaceChildren(makeBars(found[role], role));
-  const score = product(query, key) / Math.sqrt(query.length);
+  const scaled = !data.scoring; // a Transformer's
+  const score = product(query, key) / (scaled ? Math.sqrt(query.length) : 1);
   const weight = data[choice.kind][layer][choice.head][word.begin][other.begin];
   const isPart = word.end - word.begin > 1 || other.end - other.begin > 1;
+  const scored = data.scoring === "additive" ? "The score of query and key" : `Query · key${scaled ? ` ÷ √${query.length}` : ""} = ${score.toFixed(2)}, which`;
   sum.textContent =
-    `Query · key ÷ √${query.length} = ${score.toFixed(2)}, which among all becomes ${percent(weight)}` +
+    `${scored} among all becomes ${percent(weight)}` +
     (isPart ? ", for the first pieces of these words." : ".");
 }
 
