@@ -122,6 +122,7 @@ def test_the_page_shows_all_of_it(finished: Path) -> None:
         "data",
         "configuration",
         "provenance",
+        "words",
     ]
 
 
