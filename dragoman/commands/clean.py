@@ -106,6 +106,13 @@ def clean(
     language_from: Annotated[
         int, _count("language: fewest letters of a side; shorter sides pass.")
     ] = _DEFAULT.language_from,
+    language_model: Annotated[
+        list[str] | None,
+        typer.Option(metavar="BUNDLE", help="fluency: a language model of one side; repeatable.", show_default=False),
+    ] = None,
+    max_perplexity: Annotated[
+        float, typer.Option(min=1, help="fluency: greatest perplexity of a side by word.")
+    ] = _DEFAULT.max_perplexity,
 ) -> None:
     """Find faulty pairs in a parallel corpus, report them, and write the rest.
 
@@ -137,6 +144,8 @@ def clean(
         max_target_repeats=max_target_repeats,
         min_probability=min_probability,
         language_from=language_from,
+        language_models=tuple(language_model or ()),
+        max_perplexity=max_perplexity,
     )
     if report is not None and report.suffix not in (".html", ".json"):
         raise InvalidInputError(f"{report}: a report is a web page or JSON: end its name in .html or .json")

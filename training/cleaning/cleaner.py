@@ -23,6 +23,7 @@ from dragoman.training.cleaning.filters import (
     Repetition,
     WrongLanguage,
 )
+from dragoman.training.cleaning.fluency import Unlikely
 from dragoman.training.cleaning.options import FILTERS, CleaningOptions
 from dragoman.training.cleaning.pairs import Pair, read_pair_blocks
 from dragoman.training.cleaning.repeats import Repeats
@@ -119,9 +120,14 @@ def make_filters(
             min_letters=o.language_from,
             identifier=LanguageIdentifier(),
         ),
+        "fluency": lambda: Unlikely(o.language_models, languages, o.max_perplexity),
     }
-    if "language" in options.filters and len(languages) != 2:
+    if "fluency" in options.filters and not options.language_models:
+        raise InvalidInputError("the filter fluency needs a language model: --language-model BUNDLE")
+    if len(languages) != 2 and "language" in options.filters:
         raise InvalidInputError("to tell wrong languages, give --from and --to; or --off language")
+    if len(languages) != 2 and "fluency" in options.filters:
+        raise InvalidInputError("to tell whose language a model is of, give --from and --to")
     return [makers[name]() for name in options.filters]
 
 

@@ -18,11 +18,12 @@ FILTERS = (
     "source-repeats",
     "target-repeats",
     "language",
+    "fluency",
 )
 """The filters in order, the slowest last. A pair counts for the first filter that finds a fault."""
 
-OFF_BY_DEFAULT = ("markup", "numbers", "source-repeats", "target-repeats")
-"""Filters that are off by default, since their faults are harmless in many corpora."""
+OFF_BY_DEFAULT = ("markup", "numbers", "source-repeats", "target-repeats", "fluency")
+"""Filters that are off by default, since their faults are harmless in many corpora, or since they need a model."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,8 +56,14 @@ class CleaningOptions:
     language_from: int = 15
     """Least letters of a side for its language to count."""
 
+    language_models: tuple[str, ...] = ()
+    """Bundles of language models, which turn the filter fluency on."""
+    max_perplexity: float = 10_000.0
+    """By word."""
+
     @property
     def filters(self) -> tuple[str, ...]:
         """The filters that are on, in their order."""
         default = set(FILTERS) - set(OFF_BY_DEFAULT)
-        return tuple(name for name in FILTERS if name in (default | set(self.on)) - set(self.off))
+        chosen = default | set(self.on) | ({"fluency"} if self.language_models else set())
+        return tuple(name for name in FILTERS if name in chosen - set(self.off))
