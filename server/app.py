@@ -23,15 +23,15 @@ from dragoman.server.catalogue.upkeep import Upkeep
 from dragoman.server.config import ModelConfig, ServerConfig
 from dragoman.server.contract.methods import Methods
 from dragoman.server.grpc.port import FLUSH_SECONDS, GrpcPort
-from dragoman.server.scheduling.interfaces import ServedTranslator
-from dragoman.server.scheduling.worker import Worker
-from dragoman.server.signals import (
+from dragoman.server.processes.signals import (
     LastResort,
     catch_reload_signal,
     catch_stop_signal,
     exit_on_stop_signals,
     ignore_reload_signal,
 )
+from dragoman.server.scheduling.interfaces import ServedTranslator
+from dragoman.server.scheduling.worker import Worker
 from dragoman.server.telemetry import Monitor
 from dragoman.server.translating.approved import read_approved
 from dragoman.server.translating.detection import LanguageDetector
@@ -43,6 +43,7 @@ from dragoman.server.watching import BundleState
 
 if TYPE_CHECKING:
     from dragoman.server.http.port import HttpPort
+    from dragoman.server.processes.member import Member
 
 STREAM_SHARE = 0.5
 """Share of drain_seconds that streams have to end by themselves; then the server ends them between two texts."""
@@ -72,15 +73,18 @@ class TranslationServer:
         load: Callable[[ModelConfig], ServedTranslator] = load_translator,
         try_out: Callable[[Worker], Awaitable[None]] = try_worker,
         describe: Callable[[ModelConfig, BundleState], ShelvedModel] = describe_bundle,
+        member: "Member | None" = None,
     ) -> None:
         """path: the configuration's file, if any. reread: reads the configuration again. load, try_out, describe: see
-        `Catalogue`.
+        `Catalogue`. member: this process as one of several.
 
         Raises DragomanError if traces are configured and their packages are missing, or if the folder of glossaries
         cannot be read.
         """
         self._config = config
-        self._monitor = Monitor(config.metrics, config.log, config.traces, self._statistics)
+        self._member = member
+        scrape_all = None if member is None else member.scrape
+        self._monitor = Monitor(config.metrics, config.log, config.traces, self._statistics, scrape_all=scrape_all)
         self._catalogue = Catalogue(
             load=load,
             try_out=try_out,
@@ -154,6 +158,8 @@ class TranslationServer:
     async def start(self) -> None:
         """Load the models, bind the port and serve. Raises DragomanError if any of these fails."""
         self._monitor.start()
+        if self._member is not None:
+            self._member.start(self._monitor.write_metrics)
         try:
             await self._start()
         except BaseException:
@@ -163,7 +169,8 @@ class TranslationServer:
 
     async def _start(self) -> None:
         config = self._config
-        self._admission = make_admission(config.access, config.limits)
+        counts = None if self._member is None else self._member.counts
+        self._admission = make_admission(config.access, config.limits, counts)
         self._grpc = GrpcPort(config, self._methods, self._admission, self._monitor)
         if config.http.listen is not None:
             from dragoman.server.http.port import HttpPort  # needs the extra
@@ -248,6 +255,11 @@ def serve(
     exit_on_stop_signals()
     ignore_reload_signal()
     gc.set_threshold(COLLECTED_EVERY, *gc.get_threshold()[1:])
+    if config.server.processes > 1:
+        from dragoman.server.processes.serving import serve_processes
+
+        serve_processes(config, path, reread, announce or _print_line)
+        return
     run_until_stopped(TranslationServer(config, path=path, reread=reread), announce or _print_line)
 
 

@@ -36,6 +36,9 @@ class ServingConfig(LoadingConfig):
     """The server as a whole, and the defaults for loading its models."""
 
     listen: ListenAddress = Field(DEFAULT_LISTEN, description="HOST:PORT, where port 0 takes a free one, or unix:PATH.")
+    processes: int = Field(
+        1, ge=1, le=64, description="Whole servers side by side on the same port, as processes with the same models."
+    )
     drain_seconds: float = Field(
         30.0, ge=0, allow_inf_nan=False, description="Time for running calls to finish when the server stops."
     )

@@ -1,12 +1,16 @@
 """Detection of replaced or overwritten files without reading them: the weights alone may be gigabytes."""
 
 import os
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from dragoman.model.bundle import CONFIG_FILE, WEIGHTS_FILE, find_bundle
 from dragoman.model.errors import NotFoundError
 from dragoman.model.shortlist import SHORTLIST_FILE
+
+SETTLED_NS = 1_000_000_000
+"""Age from which on a folder's time belongs to its last change: file systems count time in steps."""
 
 WATCHED_FILES = (CONFIG_FILE, WEIGHTS_FILE, "vocabulary.model", "source.model", "target.model", SHORTLIST_FILE)
 
@@ -59,6 +63,32 @@ class FileWatch:
 
     def _look(self) -> tuple[FileState | None, ...]:
         return tuple(map(file_state, self._paths))
+
+
+class FolderWatch:
+    """Finds what other processes change in a folder of files that are replaced as a whole. Not thread-safe."""
+
+    def __init__(self, folder: Path, pattern: str) -> None:
+        self._folder = folder
+        self._pattern = pattern
+        self._stamp = -1
+        self._states: dict[Path, FileState] = {}
+
+    def changes(self) -> tuple[list[Path], list[Path]]:
+        """The files that are new or changed since the last call, and those that are gone. Raises OSError.
+
+        While the folder is unchanged this is one look at its time, unless that is so recent that another change may
+        have the same.
+        """
+        stamp = os.stat(self._folder).st_mtime_ns
+        if stamp == self._stamp:
+            return [], []
+        found = {path: state for path in sorted(self._folder.glob(self._pattern)) if (state := file_state(path))}
+        changed = [path for path, state in found.items() if self._states.get(path) != state]
+        gone = [path for path in self._states if path not in found]
+        self._states = found
+        self._stamp = stamp if time.time_ns() - stamp > SETTLED_NS else -1
+        return changed, gone
 
 
 def bundle_state(name_or_path: str) -> BundleState:

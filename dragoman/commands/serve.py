@@ -53,6 +53,14 @@ def serve(
             help="Also serve HTTP there: a page for browsers, LibreTranslate's and DeepL's methods, JSON.",
         ),
     ] = None,
+    processes: Annotated[
+        int | None,
+        typer.Option(
+            metavar="P",
+            show_default="1",
+            help="Whole servers side by side on the same port, for more processors than one can feed.",
+        ),
+    ] = None,
     replicas: Annotated[
         int | None,
         typer.Option(
@@ -90,7 +98,7 @@ def serve(
 
     While it runs, the server follows changes of the file's models and of their folders; SIGHUP makes it check at once.
     """
-    from dragoman.server.signals import exit_on_stop_signals, ignore_reload_signal
+    from dragoman.server.processes.signals import exit_on_stop_signals, ignore_reload_signal
 
     exit_on_stop_signals()  # first: imports and loading take a while
     ignore_reload_signal()
@@ -100,6 +108,7 @@ def serve(
 
     options = {
         "listen": listen,
+        "processes": processes,
         "replicas": replicas,
         "max_slots": max_slots,
         "max_cached_positions": max_cached_positions,

@@ -2,17 +2,18 @@
 
 import asyncio
 
+from dragoman.server.access.counts import Counts
 from dragoman.server.access.quotas import Quotas
 from dragoman.server.access.tokens import Token, TokenFile
 from dragoman.server.access.usage import Usage
 from dragoman.server.config import AccessConfig, LimitsConfig
 
 
-def make_admission(access: AccessConfig, limits: LimitsConfig) -> "Admission":
-    """As configured. Raises NotFoundError or InvalidInputError for a faulty token file, and DragomanError if the file
-    of usage cannot be used."""
+def make_admission(access: AccessConfig, limits: LimitsConfig, counts: Counts | None = None) -> "Admission":
+    """As configured. counts: those of several processes. Raises NotFoundError or InvalidInputError for a faulty token
+    file, and DragomanError if the file of usage cannot be used."""
     tokens = None if access.tokens is None else TokenFile(access.tokens)
-    usage = Usage(access.usage)
+    usage = Usage(access.usage, counts=counts)
     return Admission(tokens, Quotas(limits.max_concurrent_calls, limits.max_concurrent_calls_per_client, usage))
 
 

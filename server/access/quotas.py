@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from dragoman.server.access.counts import Bucket
 from dragoman.server.access.tokens import Token
 from dragoman.server.access.usage import Period, Usage
 
@@ -11,6 +12,9 @@ CONCURRENCY_RETRY_SECONDS = 0.5
 """Retry pause for a caller with too many calls: about the duration of a call."""
 
 _WINDOW_SECONDS = 60.0
+
+_ALL = ""
+"""Name of all callers together."""
 
 _ROUNDING = 1e-6  # characters: a caller who has waited as long as told must not fail by rounding
 
@@ -26,22 +30,6 @@ class QuotaError(Exception):
 
 class ExhaustedError(QuotaError):
     """A call beyond what the caller's day or month allows; retrying helps only when that is over."""
-
-
-@dataclass(slots=True)
-class _Bucket:
-    """A token bucket that may be overdrawn; full, it holds one minute's characters. at: the time of `level`."""
-
-    per_minute: int
-    level: float
-    at: float
-
-    def seconds_until_one(self, now: float) -> float:
-        """Seconds until a character may be sent; 0 if one may be sent now."""
-        self.level = min(self.per_minute, self.level + (now - self.at) * self.per_minute / _WINDOW_SECONDS)
-        self.at = now
-        missing = 1 - self.level
-        return missing * _WINDOW_SECONDS / self.per_minute if missing > _ROUNDING else 0.0
 
 
 class Quotas:
@@ -63,39 +51,34 @@ class Quotas:
         self._max_calls = max_calls
         self._max_calls_per_client = max_calls_per_client
         self._clock = clock
-        self._num_calls = 0
-        self._num_calls_by_client: dict[str, int] = {}
-        self._buckets: dict[str, _Bucket] = {}  # by token's name
+        self._counts = self.usage.counts
 
     def enter(self, client: str, token: Token | None) -> None:
         """Count a call that begins; `leave` must follow. Raises QuotaError beyond a limit."""
-        if self._num_calls >= self._max_calls:
-            raise QuotaError(
-                "calls",
-                f"the server's limit of {self._max_calls} concurrent calls is reached: try again later",
-                CONCURRENCY_RETRY_SECONDS,
-            )
         allowed = self._max_calls_per_client
         if token is not None and token.max_concurrent_calls is not None:
             allowed = token.max_concurrent_calls
-        running = self._num_calls_by_client.get(client, 0)
-        if running >= allowed:
-            raise QuotaError(
-                "calls_of_client",
-                f"this client's limit of {allowed} concurrent calls is reached: try again later",
-                CONCURRENCY_RETRY_SECONDS,
-            )
-        self._num_calls += 1
-        self._num_calls_by_client[client] = running + 1
+        with self._counts.locked():
+            if self._counts.running(_ALL) >= self._max_calls:
+                raise QuotaError(
+                    "calls",
+                    f"the server's limit of {self._max_calls} concurrent calls is reached: try again later",
+                    CONCURRENCY_RETRY_SECONDS,
+                )
+            if self._counts.running(client) >= allowed:
+                raise QuotaError(
+                    "calls_of_client",
+                    f"this client's limit of {allowed} concurrent calls is reached: try again later",
+                    CONCURRENCY_RETRY_SECONDS,
+                )
+            self._counts.change_running(_ALL, 1)
+            self._counts.change_running(client, 1)
 
     def leave(self, client: str) -> None:
         """End a call that `enter` counted."""
-        self._num_calls -= 1
-        running = self._num_calls_by_client[client] - 1
-        if running:
-            self._num_calls_by_client[client] = running
-        else:
-            del self._num_calls_by_client[client]  # otherwise every past connection would stay in memory
+        with self._counts.locked():
+            self._counts.change_running(_ALL, -1)
+            self._counts.change_running(client, -1)
 
     def charge(self, token: Token | None, num_characters: int, num_calls: int = 0) -> float:
         """Count characters, and calls, that a token sends and return 0, or return the seconds after which it may send
@@ -106,28 +89,32 @@ class Quotas:
         """
         if not num_characters:
             return 0.0
-        exceeded = self.usage.find_exceeded(token, num_characters, num_calls)
-        if exceeded is not None:
-            kind, period = exceeded.kind, exceeded.period
-            message = f"the quota of {exceeded.limit} {kind} per {period} does not allow this call"
-            raise ExhaustedError(f"{kind}_per_{period}", message, exceeded.seconds)
-        seconds = self._fill(token, num_characters)
-        if not seconds:
-            self.usage.add(token, num_characters, num_calls)
+        with self._counts.locked():
+            exceeded = self.usage.find_exceeded(token, num_characters, num_calls)
+            if exceeded is not None:
+                kind, period = exceeded.kind, exceeded.period
+                message = f"the quota of {exceeded.limit} {kind} per {period} does not allow this call"
+                raise ExhaustedError(f"{kind}_per_{period}", message, exceeded.seconds)
+            seconds = self._fill(token, num_characters)
+            if not seconds:
+                self.usage.add(token, num_characters, num_calls)
         return seconds
 
     def _fill(self, token: Token | None, num_characters: int) -> float:
         """`charge` of the token's rate."""
         if token is None or token.characters_per_minute is None:
             return 0.0
-        now = self._clock()
-        bucket = self._buckets.get(token.name)
-        if bucket is None or bucket.per_minute != token.characters_per_minute:  # its limit is a new one
-            bucket = _Bucket(token.characters_per_minute, token.characters_per_minute, now)
-            self._buckets[token.name] = bucket
-        seconds = bucket.seconds_until_one(now)
+        now, per_minute = self._clock(), token.characters_per_minute
+        bucket = self._counts.bucket(token.name)
+        if bucket is None or bucket.per_minute != per_minute:  # its limit is a new one
+            bucket = Bucket(per_minute, per_minute, now)
+        bucket.level = min(per_minute, bucket.level + (now - bucket.at) * per_minute / _WINDOW_SECONDS)
+        bucket.at = now
+        missing = 1 - bucket.level
+        seconds = missing * _WINDOW_SECONDS / per_minute if missing > _ROUNDING else 0.0
         if not seconds:
             bucket.level -= num_characters
+        self._counts.keep_bucket(token.name, bucket)
         return seconds
 
     def require(self, token: Token | None, num_characters: int) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 from dragoman.model.errors import DragomanError
+from dragoman.server.access.counts import Count, Counts, LocalCounts
 from dragoman.server.access.tokens import Token
 from dragoman.server.background import BackgroundThread
 
@@ -33,19 +34,6 @@ _ADD = """INSERT INTO usage VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE
 logger = logging.getLogger(__name__)
 
 _Key = TypeVar("_Key")
-
-
-@dataclass(slots=True)
-class Count:
-    """Characters of source texts, and calls that brought some."""
-
-    characters: int = 0
-    calls: int = 0
-
-    def add(self, characters: int, calls: int) -> None:
-        """Count more."""
-        self.characters += characters
-        self.calls += calls
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,26 +68,30 @@ class Usage:
     FLUSH_SECONDS, on a thread.
     """
 
-    def __init__(self, path: Path | None = None, *, clock: Callable[[], float] = time.time) -> None:
-        """path: of an SQLite file that is made if it is missing; None keeps counts until the process ends. clock:
-        seconds since 1970.
+    def __init__(
+        self, path: Path | None = None, *, counts: Counts | None = None, clock: Callable[[], float] = time.time
+    ) -> None:
+        """path: of an SQLite file that is made if it is missing; None keeps counts until the process ends. counts:
+        those of several processes, each of which writes its own use; by default those of this one. clock: seconds since
+        1970.
 
         Raises DragomanError for a file that cannot be used.
         """
         self._path = path
         self._clock = clock
-        self._days: dict[str, Count] = {}
-        self._months: dict[str, Count] = {}
+        self.counts = counts or LocalCounts()
         self._unwritten: dict[tuple[str, str], Count] = {}  # by name and day
         self._day_begin = self._day_end = self._month_begin = self._month_end = 0.0
         self._day = ""
+        self._day_number = self._month_number = 0
         self._is_failing = False
         self._thread = BackgroundThread("dragoman-usage")
         self._flushing: asyncio.Task[None] | None = None
         self._turn(clock())
-        if path is not None:
+        if path is not None and not self.counts.is_read:
             try:
                 self._read(path)
+                self.counts.is_read = True
             except (OSError, sqlite3.Error) as error:
                 raise DragomanError(f"access.usage: {path} cannot be used: {error}") from error
 
@@ -123,7 +115,7 @@ class Usage:
         if token is None or not token.has_quota:
             return None
         now = self._now()
-        day, month = self._days.get(token.name, _NOTHING), self._months.get(token.name, _NOTHING)
+        day, month = self.counts.used(token.name, self._day_number, self._month_number)
         if _is_over(month.characters + num_characters, token.characters_per_month):
             return Exceeded("characters", "month", token.characters_per_month or 0, self._month_end - now)
         if _is_over(month.calls + num_calls, token.calls_per_month):
@@ -138,8 +130,8 @@ class Usage:
         """Count what a token uses."""
         name = "" if token is None else token.name
         self._now()
-        _count(self._days, name).add(num_characters, num_calls)
-        _count(self._months, name).add(num_characters, num_calls)
+        used = Count(num_characters, num_calls)
+        self.counts.add_used(name, self._day_number, self._month_number, of_day=used, of_month=used)
         if self._path is not None:
             _count(self._unwritten, (name, self._day)).add(num_characters, num_calls)
 
@@ -147,7 +139,8 @@ class Usage:
         """A token's use of this day and of this month."""
         name = "" if token is None else token.name
         self._now()
-        day, month = self._days.get(name, _NOTHING), self._months.get(name, _NOTHING)
+        with self.counts.locked():
+            day, month = self.counts.used(name, self._day_number, self._month_number)
         limits = token or Token("")
         return (
             Period(
@@ -200,10 +193,10 @@ class Usage:
         today = datetime.fromtimestamp(now, UTC).replace(hour=0, minute=0, second=0, microsecond=0)
         self._day, self._day_begin = today.date().isoformat(), today.timestamp()
         self._day_end = (today + timedelta(days=1)).timestamp()
-        self._days = {}
+        self._day_number = today.toordinal()
         month = today.replace(day=1)
         if month.timestamp() != self._month_begin:
-            self._months = {}
+            self._month_number = 12 * today.year + today.month
             self._month_begin = month.timestamp()
             self._month_end = (month + timedelta(days=32)).replace(day=1).timestamp()
 
@@ -220,12 +213,9 @@ class Usage:
         finally:
             database.close()
         for name, day, characters, calls in rows:
-            _count(self._months, name).add(characters, calls)
-            if day == self._day:
-                _count(self._days, name).add(characters, calls)
-
-
-_NOTHING = Count()
+            used = Count(characters, calls)
+            of_day = used if day == self._day else Count()
+            self.counts.add_used(name, self._day_number, self._month_number, of_day=of_day, of_month=used)
 
 
 def _count(counts: dict[_Key, Count], key: _Key) -> Count:

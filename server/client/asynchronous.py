@@ -13,6 +13,7 @@ from dragoman.server.client import queries, results
 from dragoman.server.client.connection import (
     DEFAULT_TIMEOUT,
     Connection,
+    StubsInTurn,
     Tls,
     Weights,
     explain,
@@ -31,9 +32,8 @@ from dragoman.v1 import translation_pb2 as pb
 from dragoman.v1 import translation_pb2_grpc
 
 Answer = TypeVar("Answer")
-_LOST_STATUS = "Internal error from Core"
-
 Value = TypeVar("Value")
+_LOST_STATUS = "Internal error from Core"
 Texts = Iterable[str] | AsyncIterable[str]
 
 
@@ -41,12 +41,18 @@ class AsyncClient(AsyncDescriptionCalls, AsyncGlossaryCalls):
     """`Client` for asyncio; use it with `async with`, on one event loop. Cancelling a task cancels its call."""
 
     def __init__(
-        self, address: str, *, timeout: float = DEFAULT_TIMEOUT, token: str | None = None, tls: Tls | None = None
+        self,
+        address: str,
+        *,
+        timeout: float = DEFAULT_TIMEOUT,
+        token: str | None = None,
+        tls: Tls | None = None,
+        connections: int = 1,
     ) -> None:
         """See `Client`."""
         self._connection = Connection(address, timeout, token, tls)
-        self._channel = self._connection.open_async_channel()
-        self._stub: Any = translation_pb2_grpc.TranslationServiceStub(self._channel)
+        self._channels = [self._connection.open_async_channel() for _ in range(connections)]
+        self._stub: Any = StubsInTurn([translation_pb2_grpc.TranslationServiceStub(one) for one in self._channels])
         self._single_calls = SingleCalls(self._stub, self._connection, self._ask)
 
     async def __aenter__(self) -> Self:
@@ -58,7 +64,8 @@ class AsyncClient(AsyncDescriptionCalls, AsyncGlossaryCalls):
     async def close(self) -> None:
         """Close the connection and end its calls."""
         await self._single_calls.close()
-        await self._channel.close()
+        for channel in self._channels:
+            await channel.close()
 
     async def translate(self, texts: str | Iterable[str], to: str, **search: Unpack[Search]) -> list[Translation]:
         """See `Client.translate`."""
@@ -67,7 +74,7 @@ class AsyncClient(AsyncDescriptionCalls, AsyncGlossaryCalls):
     async def translate_each(
         self, texts: str | Iterable[str], to: str, **search: Unpack[Search]
     ) -> list[results.TranslationResult]:
-        """See `Client.translate_each`. Cancelling one of several calls that share a stream cancels no other."""
+        """See `Client.translate_each`."""
         given = queries.text_list(texts)
         if len(given) == 1:
             return [await self._single_calls.translate(given[0], to, search)]

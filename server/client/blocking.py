@@ -13,6 +13,7 @@ from dragoman.server.client import queries
 from dragoman.server.client.connection import (
     DEFAULT_TIMEOUT,
     Connection,
+    StubsInTurn,
     Tls,
     Weights,
     explain,
@@ -54,18 +55,25 @@ class Client(DescriptionCalls, GlossaryCalls):
     """
 
     def __init__(
-        self, address: str, *, timeout: float = DEFAULT_TIMEOUT, token: str | None = None, tls: Tls | None = None
+        self,
+        address: str,
+        *,
+        timeout: float = DEFAULT_TIMEOUT,
+        token: str | None = None,
+        tls: Tls | None = None,
+        connections: int = 1,
     ) -> None:
         """Connects with the first call.
 
         address: HOST:PORT, or another address that gRPC resolves. timeout: seconds for a call, or for each wait of a
         stream. token: bearer token of every call; without tls it is not encrypted. tls: None for no encryption.
+        connections: which calls use in turn; a server of several processes is reached as a whole by twice as many.
 
         Raises InvalidInputError for a file of `tls` that cannot be read.
         """
         self._connection = Connection(address, timeout, token, tls)
-        self._channel = self._connection.open_channel()
-        self._stub: Any = translation_pb2_grpc.TranslationServiceStub(self._channel)
+        self._channels = [self._connection.open_channel() for _ in range(connections)]
+        self._stub: Any = StubsInTurn([translation_pb2_grpc.TranslationServiceStub(one) for one in self._channels])
         self._single_calls = SingleCalls(self._stub, self._connection, self._ask)
 
     def __enter__(self) -> Self:
@@ -76,7 +84,8 @@ class Client(DescriptionCalls, GlossaryCalls):
 
     def close(self) -> None:
         """Close the connection and end its calls."""
-        self._channel.close()
+        for channel in self._channels:
+            channel.close()
 
     def translate(self, texts: str | Iterable[str], to: str, **search: Unpack[Search]) -> list[Translation]:
         """Translate one or more texts in a single call. Returns one translation per text, in order.

@@ -2,8 +2,9 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +47,7 @@ CHANNEL_OPTIONS: tuple[tuple[str, int | str], ...] = (
     ("grpc.enable_http_proxy", 0),  # the environment's proxy is for the internet
     ("grpc.max_receive_message_length", -1),  # the server limits its responses
     ("grpc.max_send_message_length", -1),  # and the requests
+    ("grpc.use_local_subchannel_pool", 1),  # a client's connections are its own
     ("grpc.keepalive_time_ms", 30_000),  # a dead peer is noticed within 50 s
     ("grpc.keepalive_timeout_ms", 20_000),
     ("grpc.http2.max_pings_without_data", 0),
@@ -128,6 +130,16 @@ class Connection:
         """Metadata of a call."""
         own = (("x-request-id", request_id),)
         return own if self.token is None else (*own, ("authorization", f"Bearer {self.token}"))
+
+
+class StubsInTurn:
+    """The stubs of several connections, of which each call takes the next."""
+
+    def __init__(self, stubs: Sequence[Any]) -> None:
+        self._stubs = cycle(stubs)
+
+    def __getattr__(self, method: str) -> Any:
+        return getattr(next(self._stubs), method)
 
 
 def new_request_id() -> str:

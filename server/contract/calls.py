@@ -3,10 +3,12 @@ log, metrics and traces; only the messages are shared."""
 
 import asyncio
 import logging
+import os
 import secrets
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from functools import cache
 
 from google.rpc import code_pb2  # type: ignore[import-untyped]
 
@@ -23,9 +25,6 @@ from dragoman.v1 import translation_pb2 as pb
 
 METHOD = "dragoman.v1.TranslationService/Translate"
 """The method as which each call is reported."""
-
-SERVER = secrets.token_hex(8)
-"""Name of this process, by which a client knows whether two streams end here."""
 
 MAX_IN_FLIGHT = 1024
 """Most calls of a stream that have begun and whose results are not sent; then no more are read."""
@@ -76,7 +75,7 @@ class CallStream:
 
         Raises InvalidInputError for an unexpected message and WorkerClosedError after `stop_reading`.
         """
-        await self._send(pb.TranslateCallsResponse(server=SERVER))
+        await self._send(pb.TranslateCallsResponse(server=name_of_process(os.getpid())))
         try:
             async with asyncio.TaskGroup() as tasks:
                 self._begin(first.calls, tasks)
@@ -194,6 +193,12 @@ class CallStream:
                 break
             response.results.append(self._found.popleft())
         return response
+
+
+@cache
+def name_of_process(pid: int) -> str:
+    """Name of this process, by which a client knows whether two streams end here. A forked one has its own."""
+    return f"{pid}-{secrets.token_hex(8)}"
 
 
 def _write_error(message: pb.CallError, error: Exception, fault: Fault) -> None:

@@ -35,7 +35,9 @@ class GrpcPort:
 
     def __init__(self, config: ServerConfig, methods: Methods, admission: Admission, monitor: Monitor) -> None:
         """Raises DragomanError for an address or a certificate that cannot be used."""
-        refuse_unusable_address(config.server.listen)
+        is_shared = config.server.processes > 1  # then the supervisor has tried the address and holds it
+        if not is_shared:
+            refuse_unusable_address(config.server.listen)
         self._config = config
         self._methods = methods
         self._service = TranslationService(methods, monitor)
@@ -45,7 +47,7 @@ class GrpcPort:
         self._server = grpc.aio.server(
             interceptors=[Guard(admission, make_watch_quotas(config.limits), monitor)],
             options=[
-                ("grpc.so_reuseport", 0),  # otherwise a second server would silently take half of the calls
+                ("grpc.so_reuseport", int(is_shared)),  # else a second server would silently take half of the calls
                 ("grpc.enable_channelz", int(config.server.channelz)),
                 *server_options(config.limits),
             ],

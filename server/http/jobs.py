@@ -22,6 +22,7 @@ from dragoman.model.files import write_atomically
 from dragoman.server.call_context import CallContext
 from dragoman.server.http.bodies import UploadedFile
 from dragoman.server.http.gate import Visit
+from dragoman.server.processes.holder import Holder
 from dragoman.server.translating.documents import translate_file
 from dragoman.server.translating.faults import UNFORESEEN, fault_of
 from dragoman.server.translating.orders import GivenTerm, TranslationOrder
@@ -40,7 +41,8 @@ QUEUED, TRANSLATING, DONE, FAILED = "queued", "translating", "done", "error"
 
 _TABLE = """CREATE TABLE IF NOT EXISTS documents (
     id TEXT PRIMARY KEY, key TEXT, owner TEXT, client TEXT, name TEXT, task TEXT, state TEXT, created REAL,
-    num_characters INTEGER, message TEXT)"""
+    num_characters INTEGER, message TEXT, holder TEXT NOT NULL DEFAULT '')"""
+_ADD_HOLDER = "ALTER TABLE documents ADD COLUMN holder TEXT NOT NULL DEFAULT ''"  # to a table of an earlier version
 
 _UNSAFE = re.compile(r"[^\w.-]+")
 
@@ -61,6 +63,7 @@ class Job:
     created:        in seconds since 1970.
     num_characters: translated.
     message:        why it failed.
+    holder:         name of the process that translates it.
     """
 
     id: str
@@ -73,6 +76,7 @@ class Job:
     created: float
     num_characters: int = 0
     message: str = ""
+    holder: str = ""
 
     @property
     def download_name(self) -> str:
@@ -88,7 +92,8 @@ def offer_download(name: str) -> dict[str, str]:
 
 
 class Jobs:
-    """The documents of a port. For the event loop alone, between `open` and `close`."""
+    """The documents of a port, whose folder several processes may share: each goes on with those whose process has
+    ended. For the event loop alone, between `open` and `close`."""
 
     def __init__(
         self,
@@ -106,6 +111,7 @@ class Jobs:
         self._folder = Path()
         self._table: sqlite3.Connection | None = None
         self._using = threading.Lock()
+        self._holder = Holder()
         self._slots = asyncio.Semaphore(MAX_RUNNING)
         self._tasks: dict[str, asyncio.Task[None]] = {}  # by document
         self._progress: dict[str, float] = {}  # likewise, of those that are being translated
@@ -122,12 +128,23 @@ class Jobs:
             self._table = sqlite3.connect(self._folder / "documents.sqlite", check_same_thread=False)
             self._table.execute("PRAGMA journal_mode=WAL")
             self._table.execute(_TABLE)
+            with suppress(sqlite3.OperationalError):
+                self._table.execute(_ADD_HOLDER)
             self._table.commit()
+            self._holder.hold(self._folder)
         except (OSError, sqlite3.Error) as error:
             raise DragomanError(f"http.files: {self._folder} cannot be used: {error}") from error
-        for job in await self._select("state IN (?, ?)", QUEUED, TRANSLATING):
-            self._begin(job, CallContext(job.client, job.id, identity=job.owner))
+        await self._adopt()
         self._sweeping = asyncio.create_task(self._sweep())
+
+    async def _adopt(self) -> None:
+        """Go on with documents whose process has ended."""
+        for job in await self._select("state IN (?, ?)", QUEUED, TRANSLATING):
+            if job.id in self._tasks or self._holder.is_alive(self._folder, job.holder):
+                continue
+            statement = "UPDATE documents SET holder = ? WHERE id = ? AND holder = ? RETURNING id"
+            if await self._execute(statement, self._holder.name, job.id, job.holder):  # no other process was faster
+                self._begin(job, CallContext(job.client, job.id, identity=job.owner))
 
     async def close(self) -> None:
         """End what runs; it begins again at the next `open`."""
@@ -139,6 +156,7 @@ class Jobs:
             if self._table is not None:
                 self._table.close()
                 self._table = None
+        self._holder.release(self._folder)
         if self._wanted_folder is None and self._folder != Path():
             await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
 
@@ -167,6 +185,7 @@ class Jobs:
                 task=json.dumps(_pack(order)),
                 state=QUEUED,
                 created=self._clock(),
+                holder=self._holder.name,
             )
             await asyncio.to_thread(write_atomically, self._folder / f"{job.id}.in", file.content)
             await self._insert(job)
@@ -264,8 +283,9 @@ class Jobs:
             await asyncio.to_thread(_unlink, self._folder / f"{job.id}.in")
 
     async def _sweep(self) -> None:
-        """Delete old documents now and then."""
+        """Delete old documents now and then, and look for those that nobody translates."""
         while True:
+            await self._adopt()
             for job in await self._select(
                 "created < ? AND state IN (?, ?)", self._clock() - self._keep_seconds, DONE, FAILED
             ):

@@ -63,6 +63,8 @@ class HttpPort:
             address = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)[0]
             self._socket = socket.socket(address[0], address[1])
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if config.server.processes > 1:
+                self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
             self._socket.bind(address[4])  # it does not listen yet: without models nobody should connect
         except OSError as error:
             raise DragomanError(f"http.listen: cannot listen on {config.http.listen}: {error.strerror}") from error

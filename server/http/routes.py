@@ -49,7 +49,7 @@ def make_app(
         _, _, token = request.headers.get("authorization", "").partition(" ")
         if admission.needs_token and admission.find(token) is None:
             return PlainTextResponse("a known token is required\n", 401)
-        return Response(await asyncio.to_thread(monitor.write_metrics), media_type=CONTENT_TYPE_LATEST)
+        return Response(await asyncio.to_thread(monitor.scrape), media_type=CONTENT_TYPE_LATEST)
 
     async def not_found(request: Request, _: Exception) -> Response:
         return JSONResponse({"error": f"there is no {request.url.path}"}, 404)

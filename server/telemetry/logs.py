@@ -25,6 +25,11 @@ _GRPC = "grpc"
 _PLAIN = re.compile(r"[^\s\"=\\]+")
 
 
+def make_formatter(kind: Literal["text", "json"]) -> logging.Formatter:
+    """The format of a log."""
+    return JsonFormatter() if kind == "json" else TextFormatter()
+
+
 class LogWriter:
     """Collects the process' log records between `start` and `stop`, and writes them to a stream on a thread.
 
@@ -41,7 +46,7 @@ class LogWriter:
         on_dropped: Callable[[], None],
     ) -> None:
         """stream: by default standard error at the time of `start`. on_dropped: called for each dropped line."""
-        self._formatter: logging.Formatter = JsonFormatter() if kind == "json" else TextFormatter()
+        self._formatter = make_formatter(kind)
         self._level = logging.getLevelNamesMapping()[level.upper()]
         self._stream = stream
         self._on_dropped = on_dropped

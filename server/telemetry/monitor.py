@@ -41,22 +41,29 @@ class Monitor:
         clock: Callable[[], float] = time.monotonic,
         log_stream: TextIO | None = None,
         span_exporter: "SpanExporter | None" = None,
+        scrape_all: Callable[[], bytes] | None = None,
     ) -> None:
         """statistics: returns for each served model its name, its engine's statistics and the number of waiting
         sentences; called at each scrape, on a thread of its own.
         clock: seconds. log_stream: by default standard error. span_exporter: instead of the one to the endpoint.
+        scrape_all: the metrics of several processes, of which this is one.
 
         Raises DragomanError if traces are configured and their packages are missing.
         """
         self._clock = clock
+        self._scrape_all = scrape_all
         self._keeps_texts = log.texts
         self._metrics = Metrics(statistics)
         self._port = None if metrics.listen is None else MetricsPort(metrics.listen, self._metrics.registry)
         self._log = LogWriter(log.format, log.level, log_stream, on_dropped=self._metrics.log_line_dropped)
         self._tracer: Tracer | None = make_tracer(traces, span_exporter)
 
+    def scrape(self) -> bytes:
+        """All metrics as a scrape gets them, of all processes; for any thread. Raises TimeoutError."""
+        return self.write_metrics() if self._scrape_all is None else self._scrape_all()
+
     def write_metrics(self) -> bytes:
-        """All metrics as a scrape gets them; for any thread."""
+        """The metrics of this process; for any thread."""
         return self._metrics.write()
 
     @property

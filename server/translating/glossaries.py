@@ -1,6 +1,7 @@
 """The server's named glossaries, in a folder of this server alone; they survive a restart."""
 
 import itertools
+import logging
 import re
 import threading
 from dataclasses import dataclass, field, replace
@@ -9,9 +10,12 @@ from pathlib import Path
 from dragoman.model.errors import DragomanError, InvalidInputError, NotFoundError
 from dragoman.model.files import write_atomically
 from dragoman.server.translating.pivoting import kept_terms
+from dragoman.server.watching import FolderWatch
 from dragoman.translation.terms.glossary import Glossary
 from dragoman.translation.terms.matching import TermFinder
 from dragoman.translation.terms.reading import parse_glossary, read_glossary, write_table
+
+logger = logging.getLogger(__name__)
 
 MAX_GLOSSARIES = 256
 """Most glossaries of a server."""
@@ -65,24 +69,46 @@ class StoredGlossary:
 
 
 class Glossaries:
-    """Safe to use from several threads. `create` and `delete` write to the disk; the others do not wait."""
+    """Safe to use from several threads, and its folder by several processes of the server.
+
+    `create` and `delete` write to the disk; the others do not wait."""
 
     def __init__(self, folder: Path | None = None) -> None:
         """Reads the folder, which is made if it is missing; None stores nothing. Raises DragomanError if it cannot be
         used, and InvalidInputError naming a file that is damaged."""
         self._folder = folder
         self._changing = threading.Lock()
+        self._following = threading.Lock()
         self._stored: dict[str, StoredGlossary] = {}
         if folder is None:
             return
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            paths = sorted(folder.glob(f"*{SUFFIX}"))
+            self._watch = FolderWatch(folder, f"*{SUFFIX}")
+            self._follow()
         except OSError as error:
             raise DragomanError(f"{folder}: {error.strerror}") from error
-        for path in paths:
-            if _NAME.fullmatch(path.stem):
-                self._stored[path.stem] = StoredGlossary(path.stem, read_glossary(path), path.stat().st_mtime)
+
+    def _follow(self) -> None:
+        """Take over what other processes of the server have stored and deleted. Raises OSError, and InvalidInputError
+        naming a file that is damaged."""
+        if self._folder is None:
+            return
+        with self._following:
+            changed, gone = self._watch.changes()
+            stored = {name: one for name, one in self._stored.items() if self._folder / f"{name}{SUFFIX}" not in gone}
+            for path in changed:
+                known = stored.get(path.stem)
+                if _NAME.fullmatch(path.stem) and (known is None or known.created != path.stat().st_mtime):
+                    stored[path.stem] = StoredGlossary(path.stem, read_glossary(path), path.stat().st_mtime)
+            if changed or gone:
+                self._stored = stored
+
+    def _try_to_follow(self) -> None:
+        try:
+            self._follow()
+        except (OSError, InvalidInputError) as error:
+            logger.error("glossaries of other processes cannot be read: %s", error)
 
     @property
     def is_enabled(self) -> bool:
@@ -108,6 +134,7 @@ class Glossaries:
         if folder is None:
             raise NoGlossariesError("the server has no folder for glossaries, see server.glossaries")
         with self._changing:
+            self._try_to_follow()
             if name in self._stored:
                 raise GlossaryExistsError(f'name: there is a glossary "{name}" already')
             num_entries = sum(len(one.glossary.entries) for one in self._stored.values()) + len(glossary.entries)
@@ -123,6 +150,7 @@ class Glossaries:
 
     def get(self, name: str) -> StoredGlossary:
         """Raises NotFoundError."""
+        self._try_to_follow()
         stored = self._stored.get(name)
         if stored is None:
             raise NotFoundError(f'glossary: there is no glossary "{name[:100]}"')
@@ -130,6 +158,7 @@ class Glossaries:
 
     def list(self) -> list[StoredGlossary]:
         """All of them, by name."""
+        self._try_to_follow()
         return [stored for _, stored in sorted(self._stored.items())]
 
     def delete(self, name: str) -> StoredGlossary:

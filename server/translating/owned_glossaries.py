@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import logging
 import threading
 import time
 import uuid
@@ -14,8 +15,11 @@ from typing import Any
 from dragoman.model.errors import DragomanError, InvalidInputError, NotFoundError
 from dragoman.model.files import write_atomically
 from dragoman.server.translating.glossaries import GlossariesFullError, NoGlossariesError, StoredGlossary
+from dragoman.server.watching import FolderWatch
 from dragoman.translation.languages import primary_subtag
 from dragoman.translation.terms.glossary import Entry, Glossary, check_forms
+
+logger = logging.getLogger(__name__)
 
 FOLDER = "owned"
 """In the folder of the server's named glossaries."""
@@ -61,7 +65,9 @@ class OwnedGlossary:
 
 
 class OwnedGlossaries:
-    """Safe to use from several threads. `create`, `change` and `delete` write to the disk; the others do not wait."""
+    """Safe to use from several threads, and its folder by several processes of the server.
+
+    `create`, `change` and `delete` write to the disk; the others do not wait."""
 
     def __init__(self, folder: Path | None = None, *, clock: Callable[[], float] = time.time) -> None:
         """folder: of the server's named glossaries; None stores nothing.
@@ -71,22 +77,44 @@ class OwnedGlossaries:
         self._folder = None if folder is None else folder / FOLDER
         self._clock = clock
         self._changing = threading.Lock()
+        self._following = threading.Lock()
         self._found: dict[str, OwnedGlossary] = {}
         if self._folder is None:
             return
         try:
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            paths = sorted(self._folder.glob("*.json"))
+            self._watch = FolderWatch(self._folder, "*.json")
+            self._follow()
         except OSError as error:
             raise DragomanError(f"{self._folder}: {error.strerror}") from error
-        for path in paths:
-            try:
-                self._found[path.stem] = _unpack(json.loads(path.read_text("utf-8")))
-            except (OSError, ValueError, KeyError, TypeError) as error:
-                raise InvalidInputError(f"{path}: is damaged: {error}") from error
+
+    def _follow(self) -> None:
+        """Take over what other processes of the server have stored and deleted. Raises OSError, and InvalidInputError
+        naming a file that is damaged."""
+        if self._folder is None:
+            return
+        with self._following:
+            changed, gone = self._watch.changes()
+            found = {name: one for name, one in self._found.items() if self._folder / f"{name}.json" not in gone}
+            for path in changed:
+                try:
+                    found[path.stem] = _unpack(json.loads(path.read_text("utf-8")))
+                except FileNotFoundError:
+                    continue  # deleted meanwhile
+                except (OSError, ValueError, KeyError, TypeError) as error:
+                    raise InvalidInputError(f"{path}: is damaged: {error}") from error
+            if changed or gone:
+                self._found = found
+
+    def _try_to_follow(self) -> None:
+        try:
+            self._follow()
+        except (OSError, InvalidInputError) as error:
+            logger.error("glossaries of other processes cannot be read: %s", error)
 
     def get(self, owner: str, glossary_id: str) -> OwnedGlossary:
         """Raises NotFoundError if the caller has no such glossary."""
+        self._try_to_follow()
         found = self._found.get(glossary_id)
         if found is None or found.owner != owner:
             raise NotFoundError("Glossary not found")
@@ -94,11 +122,13 @@ class OwnedGlossaries:
 
     def list(self, owner: str) -> list[OwnedGlossary]:
         """A caller's glossaries, in the order of their creation."""
+        self._try_to_follow()
         return sorted((one for one in self._found.values() if one.owner == owner), key=lambda one: one.created)
 
     def create(self, owner: str, title: str, dictionaries: Sequence[Dictionary]) -> OwnedGlossary:
         """Store a glossary. Raises InvalidInputError, GlossariesFullError or NoGlossariesError."""
         with self._changing:
+            self._try_to_follow()
             if len(self._found) >= MAX_OWNED:
                 raise GlossariesFullError(f"the server keeps {MAX_OWNED} glossaries at most: delete one")
             created = round(self._clock(), 3)

@@ -341,7 +341,7 @@ def test_what_cannot_be_loaded_leaves_nothing_behind() -> None:
 SERVE = """
 import sys, threading
 from dragoman.server.app import run_until_stopped
-from dragoman.server.signals import exit_on_stop_signals
+from dragoman.server.processes.signals import exit_on_stop_signals
 from tests.server.fakes import FakeTranslator
 from tests.server.running import make_server
 

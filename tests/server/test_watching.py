@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from dragoman.server.watching import bundle_state, file_state
+from dragoman.model.files import write_atomically
+from dragoman.server.watching import FolderWatch, bundle_state, file_state
 
 
 @pytest.fixture
@@ -95,3 +96,18 @@ def test_a_shipped_bundle_has_a_state() -> None:
 
 def test_a_file_that_is_not_there_has_none(tmp_path: Path) -> None:
     assert file_state(tmp_path / "none") is None
+
+
+def test_a_folder_s_changes_are_found(tmp_path: Path) -> None:
+    watch = FolderWatch(tmp_path, "*.txt")
+    one, other = tmp_path / "one.txt", tmp_path / "other.txt"
+    assert watch.changes() == ([], [])
+    write_atomically(one, "1")
+    write_atomically(tmp_path / "no.tsv", "1")
+    assert watch.changes() == ([one], [])
+    assert watch.changes() == ([], [])
+    write_atomically(one, "22")
+    write_atomically(other, "2")
+    assert watch.changes() == ([one, other], [])
+    one.unlink()
+    assert watch.changes() == ([], [one])

@@ -11,7 +11,7 @@ from tests.server.fakes import PATIENCE
 STOPS = [(signal.SIGTERM, 143), (signal.SIGINT, 130)]
 
 LOADING = """
-from dragoman.server.signals import exit_on_stop_signals
+from dragoman.server.processes.signals import exit_on_stop_signals
 
 exit_on_stop_signals()
 print("loads", flush=True)
@@ -24,7 +24,7 @@ except BaseException:
 
 STOPPING = """
 import asyncio, time
-from dragoman.server.signals import catch_stop_signal
+from dragoman.server.processes.signals import catch_stop_signal
 
 async def main():
     stop = catch_stop_signal()
@@ -48,7 +48,7 @@ def test_the_second_signal_ends_the_process_at_once(number: int, status: int) ->
 
 
 def test_nothing_slow_comes_before_the_handlers() -> None:
-    code = "import sys, dragoman.server.signals; sys.exit('grpc' in sys.modules or 'torch' in sys.modules)"
+    code = "import sys, dragoman.server.processes.signals; sys.exit('grpc' in sys.modules or 'torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=PATIENCE)
 
 
@@ -69,7 +69,7 @@ def run_until_it_ends(code: str, lines: list[str], number: int) -> tuple[int, st
 
 RELOADING = """
 import asyncio
-from dragoman.server.signals import catch_reload_signal, ignore_reload_signal
+from dragoman.server.processes.signals import catch_reload_signal, ignore_reload_signal
 
 ignore_reload_signal()
 print("loads", flush=True)
