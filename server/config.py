@@ -101,6 +101,9 @@ class LimitsConfig(StrictModel):
     max_message_bytes: int = Field(4 * 1024 * 1024, ge=1024, lt=2**31, description="Bytes of one request or response.")
     max_texts: int = Field(1024, ge=1, lt=2**31, description="Texts of one call.")
     max_text_length: int = Field(100_000, ge=1, lt=2**31, description="Characters of one text.")
+    max_text_pieces: int = Field(
+        100_000, ge=1, lt=2**31, description="Pieces of the model's vocabulary of one text, which are what it costs."
+    )
     max_waiting: int = Field(MAX_WAITING, ge=1, lt=2**31, description="Sentences waiting, by model and priority.")
     max_waiting_bytes: int = Field(
         MAX_WAITING_BYTES,

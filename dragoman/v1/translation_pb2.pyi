@@ -730,16 +730,18 @@ class GetServerResponse(_message.Message):
     def __init__(self, version: _Optional[str] = ..., limits: _Optional[_Union[Limits, _Mapping]] = ..., features: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Limits(_message.Message):
-    __slots__ = ("max_texts", "max_text_length", "max_sentences", "max_message_bytes")
+    __slots__ = ("max_texts", "max_text_length", "max_sentences", "max_message_bytes", "max_text_pieces")
     MAX_TEXTS_FIELD_NUMBER: _ClassVar[int]
     MAX_TEXT_LENGTH_FIELD_NUMBER: _ClassVar[int]
     MAX_SENTENCES_FIELD_NUMBER: _ClassVar[int]
     MAX_MESSAGE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    MAX_TEXT_PIECES_FIELD_NUMBER: _ClassVar[int]
     max_texts: int
     max_text_length: int
     max_sentences: int
     max_message_bytes: int
-    def __init__(self, max_texts: _Optional[int] = ..., max_text_length: _Optional[int] = ..., max_sentences: _Optional[int] = ..., max_message_bytes: _Optional[int] = ...) -> None: ...
+    max_text_pieces: int
+    def __init__(self, max_texts: _Optional[int] = ..., max_text_length: _Optional[int] = ..., max_sentences: _Optional[int] = ..., max_message_bytes: _Optional[int] = ..., max_text_pieces: _Optional[int] = ...) -> None: ...
 
 class LanguagePair(_message.Message):
     __slots__ = ("source_language_code", "target_language_code")

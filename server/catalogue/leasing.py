@@ -5,10 +5,16 @@ import logging
 import time
 from collections.abc import Callable, Iterable
 
+from dragoman.model.decoding.engines.trimming import return_memory
 from dragoman.server.background import run_on_own_thread
-from dragoman.server.catalogue.memory import give_back
 from dragoman.server.catalogue.opening import close_model
 from dragoman.server.catalogue.served import ModelLease, ServedModel
+
+TIDY_SECONDS = 5.0
+"""After so much time with calls, freed memory is returned to the system, once no call runs."""
+
+BUSY_LOOKS = 12
+"""So often is waited for a moment without calls; then it is returned beside them."""
 
 logger = logging.getLogger(__name__)
 
@@ -28,6 +34,8 @@ class Leases:
         self._freed = asyncio.Event()  # set when a model is closed
         self._is_ending = False
         self._num_leases = 0
+        self._tidying: asyncio.TimerHandle | None = None
+        self._num_looks = 0
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -40,6 +48,8 @@ class Leases:
         """Note a lease, which is to be made of the result at once."""
         self._num_leases += 1
         self._idle.clear()
+        if self._tidying is None:
+            self._tidying = asyncio.get_running_loop().call_later(TIDY_SECONDS, self._tidy)
         model.used_at = self._clock()
         return model
 
@@ -91,12 +101,26 @@ class Leases:
     async def close_all(self, models: Iterable[ServedModel]) -> None:
         """Close these and all retired models after their current translations."""
         self._is_ending = True
+        if self._tidying is not None:
+            self._tidying.cancel()
         for model in (*models, *self._retired):
             model.is_retired = True
             self._close_soon(model)
         self._retired.clear()
         while self._closing:
             await asyncio.gather(*self._closing)
+
+    def _tidy(self) -> None:
+        """Return freed memory to the system; while calls run, look again later."""
+        self._tidying = None
+        self._num_looks += 1
+        if self._num_leases and self._num_looks < BUSY_LOOKS:
+            self._tidying = asyncio.get_running_loop().call_later(TIDY_SECONDS, self._tidy)
+            return
+        self._num_looks = 0
+        tidying = asyncio.ensure_future(run_on_own_thread(return_memory, "dragoman-trim"))
+        self._closing.add(tidying)
+        tidying.add_done_callback(self._closing.discard)
 
     def _close_soon(self, model: ServedModel) -> None:
         closing = asyncio.ensure_future(self._close(model))
@@ -107,6 +131,6 @@ class Leases:
         await close_model(model)
         del model.worker  # and with it the weights
         if not self._is_ending:
-            await run_on_own_thread(give_back, "dragoman-trim")
+            await run_on_own_thread(return_memory, "dragoman-trim")
         model.is_closed = True
         self._freed.set()

@@ -1,6 +1,5 @@
 """Memory of this process and of its engine processes, as the system counts it."""
 
-import ctypes
 import os
 from collections.abc import Iterator
 from contextlib import suppress
@@ -39,14 +38,3 @@ def _children(process: int) -> Iterator[int]:
 def can_measure() -> bool:
     """Whether `memory_bytes` knows anything here."""
     return (PROCESSES / "self" / "statm").exists()
-
-
-def give_back() -> None:
-    """Return freed memory to the system: glibc keeps what is freed in the middle of its heaps. For any thread."""
-    trim = getattr(_LIBC, "malloc_trim", None)
-    if trim is not None:
-        trim(0)
-
-
-_LIBC = ctypes.CDLL(None) if os.name == "posix" else None
-"""The C library; one without malloc_trim, such as musl's, gives memory back by itself."""

@@ -106,12 +106,13 @@ class ModelDescription:
 
 @dataclass(frozen=True, slots=True)
 class ServerLimits:
-    """Limits of a call: texts and sentences of the call, characters of a text, bytes of a message."""
+    """Limits of a call: texts and sentences of the call, characters and pieces of a text, bytes of a message."""
 
     max_texts: int
     max_text_length: int
     max_sentences: int
     max_message_bytes: int
+    max_text_pieces: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,7 +281,13 @@ def read_server(response: pb.GetServerResponse) -> ServerDescription:
     limits = response.limits
     return ServerDescription(
         response.version,
-        ServerLimits(limits.max_texts, limits.max_text_length, limits.max_sentences, limits.max_message_bytes),
+        ServerLimits(
+            limits.max_texts,
+            limits.max_text_length,
+            limits.max_sentences,
+            limits.max_message_bytes,
+            limits.max_text_pieces,
+        ),
         frozenset(response.features),
     )
 

@@ -237,6 +237,7 @@ def write_server(limits: LimitsConfig, features: Sequence[str]) -> pb.GetServerR
             max_text_length=limits.max_text_length,
             max_sentences=limits.max_sentences,
             max_message_bytes=limits.max_message_bytes,
+            max_text_pieces=limits.max_text_pieces,
         ),
         features=features,
     )

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
 
+from dragoman.model.decoding.engines.trimming import QUIET_SECONDS, return_memory
 from dragoman.model.decoding.request import Event, Finished, Lost, Request
 from dragoman.model.decoding.search_options import SearchOptions
 from dragoman.model.errors import InvalidInputError, NotFoundError, StalledError
@@ -108,7 +109,7 @@ class EngineLoop:
 
     def run(self) -> None:
         """Work until the queue is closed and all requests are done."""
-        while self._in_flight or self._queue.sleep_until_needed():
+        while self._in_flight or self._sleep_until_needed():
             self._num_rounds += 1
             began = self._clock()
             try:
@@ -130,6 +131,18 @@ class EngineLoop:
                 self._recover(error)
             self._num_rounds += 1
             self._outbox.send()
+
+    def _sleep_until_needed(self) -> bool:
+        """Wait until there is work. After a while without any, give up the memory that it took."""
+        needed = self._queue.sleep_until_needed(QUIET_SECONDS)
+        if needed is None:
+            try:
+                self._engine.trim()
+                return_memory()
+            except Exception:
+                logger.exception("the decoding engine of %s keeps its memory", self._translator.name)
+            needed = self._queue.sleep_until_needed()
+        return bool(needed)
 
     def look(self) -> bool:
         """Check the thread. Returns whether NUM_LOOKS checks in a row have found it in the same round of work. Called

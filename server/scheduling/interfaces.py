@@ -110,6 +110,9 @@ class DecodingEngine(Protocol):
     def statistics(self) -> EngineStatistics:
         """Statistics since the engine was created. For any thread."""
 
+    def trim(self) -> None:
+        """Give up memory that is kept for further work; nothing is in slots."""
+
     def close(self) -> None:
         """End its threads and processes; may be called twice. For any thread, when no other uses the engine."""
 

@@ -152,13 +152,15 @@ class RequestQueue:
             self._refusal = self._refusal or _closed
             self._wake.notify()
 
-    def sleep_until_needed(self) -> bool:
-        """Wait until there is work. Returns False when the queue is closed and empty."""
+    def sleep_until_needed(self, seconds: float | None = None) -> bool | None:
+        """Wait until there is work. Returns False when the queue is closed and empty, None if there was no work for
+        `seconds`."""
         with self._wake:
             while not (self._scheduler.num_waiting or self._withdrawn):
                 if self._refusal is not None:
                     return False
-                self._wake.wait()
+                if not self._wake.wait(seconds):
+                    return None
             return True
 
     def pause(self, seconds: float) -> None:

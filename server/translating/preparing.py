@@ -52,6 +52,11 @@ class ReadyText:
         return per_character * len(self.text) + sum([part.num_bytes for part in self.parts])
 
     @property
+    def num_pieces(self) -> int:
+        """Source pieces of all parts, language tags and ends of sentences included."""
+        return sum([len(segment.source_ids) for part in self.parts for segment in part.segments])
+
+    @property
     def num_sentences(self) -> int:
         """Number of sentences of all parts."""
         return sum([len(part.segments) for part in self.parts])
@@ -73,6 +78,15 @@ def prepare_item(
         raise
     except InvalidInputError as error:
         return TextFailure(str(error))
+
+
+def bound_pieces(ready: ReadyText | TextFailure, limits: LimitsConfig) -> ReadyText | TextFailure:
+    """The text, or its failure if it has too many pieces, which are what its translation costs: a character that the
+    vocabulary lacks takes up to four."""
+    most = limits.max_text_pieces
+    if isinstance(ready, TextFailure) or len(ready.text) < most // 8 or ready.num_pieces <= most:
+        return ready
+    return TextFailure(f"has {ready.num_pieces} pieces of its model's vocabulary, but at most {most} are allowed")
 
 
 def check_number(field: str, number: int, limits: LimitsConfig) -> None:

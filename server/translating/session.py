@@ -21,6 +21,7 @@ from dragoman.server.translating.pivoting import first_leg, join, join_names
 from dragoman.server.translating.preparing import (
     MAX_PREPARED_INLINE,
     ReadyText,
+    bound_pieces,
     check_answer_size,
     check_number,
     estimate_answer,
@@ -91,8 +92,7 @@ class Session:
         if self.borrows is None or len(self._leases) == len(self._sources):
             return
         wanted = {self._sources[0]} if self._detector is None else await asyncio.to_thread(self._sources_of, texts)
-        missing = [source for source in self._sources if source in wanted and source not in self._leases]
-        if missing:
+        if missing := [source for source in self._sources if source in wanted and source not in self._leases]:
             await self.borrows(missing)
 
     def _sources_of(self, texts: Sequence[str]) -> set[str]:
@@ -241,7 +241,7 @@ class Session:
 
     def _prepare(self, text: str) -> ReadyText | TextFailure:
         """Prepare a text; for any thread. Raises InvalidRequestError for wrong options."""
-        return prepare_item(text, (text,), self._take_apart, self.limits.max_text_length)
+        return bound_pieces(prepare_item(text, (text,), self._take_apart, self.limits.max_text_length), self.limits)
 
     def _prepare_alone(self, text: str) -> ReadyText | TextFailure:
         ready = self._prepare(text)

@@ -60,6 +60,7 @@ class FakeEngine:
         self.num_source_pieces = 0
         self.num_target_pieces = 0
         self.is_closed = False
+        self.num_trims = 0
         self.clock = time.monotonic
         self._remaining: dict[int, int] = {}
         self._requests: dict[int, Request] = {}
@@ -145,6 +146,11 @@ class FakeEngine:
             num_slots=self.num_slots,
             num_active=self.num_active,
         )
+
+    def trim(self) -> None:
+        self._check_thread()
+        assert not self._requests
+        self.num_trims += 1
 
     def close(self) -> None:
         self.is_closed = True

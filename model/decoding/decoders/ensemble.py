@@ -18,6 +18,7 @@ from dragoman.model.decoding.decoder import (
     Ints,
     Rows,
 )
+from dragoman.model.decoding.engines.trimming import trim
 from dragoman.model.decoding.search.beam import best_extensions, top_pieces
 from dragoman.model.errors import InvalidInputError
 
@@ -128,6 +129,11 @@ class EnsembleDecoder:
         num_beams = min(weights.shape[1] for weights in all_weights)  # some may tell of beams where no row stood
         mean: NDArray[np.float32] = np.mean([weights[:, :num_beams] for weights in all_weights], axis=0)
         return mean
+
+    def trim(self) -> None:
+        """See `engines.trimming.Trims`."""
+        for decoder in self._decoders:
+            trim(decoder)
 
     def release(self, slots: Sequence[int]) -> None:
         """See `Decoder`."""

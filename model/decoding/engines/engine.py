@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dragoman.model.decoding.decoder import Admission, Decoder, Extensions, Given, GivenScore, Rows
+from dragoman.model.decoding.engines.trimming import trim
 from dragoman.model.decoding.limits import EngineLimits, num_cached_positions
 from dragoman.model.decoding.request import Event, Finished, Request, TokenHypothesis
 from dragoman.model.decoding.search.automaton import Automaton
@@ -270,6 +271,11 @@ class Engine:
         return make_statistics(
             self._request_counts, [self.step_counts], num_slots=self.max_slots, num_active=self.num_active
         )
+
+    def trim(self) -> None:
+        """See `Trims`."""
+        if not self.num_active:
+            trim(self.decoder)
 
     def close(self) -> None:
         """Does nothing: the engine has no thread of its own."""

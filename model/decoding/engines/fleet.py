@@ -241,6 +241,12 @@ class Fleet:
                 num_replica_restarts=max(0, num_starts - len(self._replicas)),
             )
 
+    def trim(self) -> None:
+        """See `Trims`; of threads that are at rest. A process does it by itself."""
+        for lane in self._threads:
+            if not lane.is_released:
+                lane.engine.trim()
+
     def close(self) -> None:
         """Ends the threads and processes after their present steps, except stuck threads. May be called twice."""
         for lane in self._lanes:

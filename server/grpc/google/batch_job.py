@@ -237,7 +237,7 @@ class BatchJob:
         with_any: set[int] = set()
         # The reader applies the limits of texts; a job has no other limits, because it has no answer.
         bounds = {"max_text_length": MAX_HTML_LENGTH}
-        bounds |= dict.fromkeys(("max_texts", "max_sentences", "max_message_bytes"), sys.maxsize)
+        bounds |= dict.fromkeys(("max_texts", "max_text_pieces", "max_sentences", "max_message_bytes"), sys.maxsize)
         limits = self._translating.limits.model_copy(update=bounds)
         with ExitStack() as stack:
             orders = [replace(order, text_format=format_of(item.mime_type)) for order in target.orders]

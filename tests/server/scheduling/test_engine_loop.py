@@ -11,10 +11,12 @@ from typing import Any
 import pytest
 
 from dragoman.model.config import Direction
+from dragoman.model.decoding.engines.trimming import QUIET_SECONDS
 from dragoman.model.decoding.request import Request
 from dragoman.model.decoding.search_options import SearchOptions
 from dragoman.model.errors import NotFoundError, StalledError
 from dragoman.server.call_context import CallContext, Priority
+from dragoman.server.scheduling import engine_loop
 from dragoman.server.scheduling.engine_loop import NUM_LOOKS, SLOTS_SECONDS
 from dragoman.server.scheduling.worker import DeadlineError, EngineError, ReplicaLostError, Worker
 from dragoman.translation.drafts import PreparedText
@@ -321,6 +323,43 @@ def test_an_engine_that_leaks_its_slots_is_broken(translator: FakeTranslator) ->
         run(lambda: main(worker))
 
 
+def test_an_engine_at_rest_gives_up_memory_once(translator: FakeTranslator, monkeypatch: pytest.MonkeyPatch) -> None:
+    returned = threading.Event()
+    monkeypatch.setattr(engine_loop, "QUIET_SECONDS", 0.01)
+    monkeypatch.setattr(engine_loop, "return_memory", returned.set)
+
+    async def main(worker: Worker) -> None:
+        for number in (1, 2):
+            returned.clear()
+            translator.engine.num_trims = 0
+            await translate(worker, "a b", "c d")
+            await wait_for(returned)
+            assert translator.engine.num_trims == 1, number
+
+    with Worker(translator) as worker:
+        run(lambda: main(worker))
+
+
+def test_an_engine_that_cannot_give_up_memory_goes_on(
+    translator: FakeTranslator, silent_log: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed = threading.Event()
+    monkeypatch.setattr(engine_loop, "QUIET_SECONDS", 0.01)
+
+    def fail() -> None:
+        failed.set()
+        raise OSError
+
+    monkeypatch.setattr(engine_loop, "return_memory", fail)
+
+    async def main(worker: Worker) -> None:
+        await wait_for(failed)
+        assert texts_of(await translate(worker, "a b")) == ["b a"]
+
+    with Worker(translator) as worker:
+        run(lambda: main(worker))
+
+
 def test_an_idle_worker_sleeps(worker: Worker, translator: FakeTranslator) -> None:
     async def main() -> None:
         await translate(worker, "a b")
@@ -534,7 +573,7 @@ def test_an_engine_without_slots_is_asked_now_and_then(
         assert texts_of(await translate(worker, "a b")) == ["b a"]
 
     run(main)
-    assert pauses == [SLOTS_SECONDS] * 3
+    assert [pause for pause in pauses if pause != QUIET_SECONDS] == [SLOTS_SECONDS] * 3
     assert engine.num_steps == 3 + 2
 
 

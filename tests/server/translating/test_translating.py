@@ -65,6 +65,20 @@ def test_every_text_has_an_outcome() -> None:
     run(test, FakeTranslator(), limits=LimitsConfig(max_text_length=10))
 
 
+def test_a_text_is_bounded_by_its_pieces() -> None:
+    async def test(door: Translating) -> None:
+        with door.open(TranslationOrder("de")) as session:
+            outcomes = await session.translate(["a b c", "a b | c d", "x" * 100, "a b c d"], CALL)
+        assert texts_of(outcomes) == [
+            "c b a",
+            "failed: has 4 pieces of its model's vocabulary, but at most 3 are allowed",
+            "x" * 100,  # many characters, one piece
+            "failed: has 4 pieces of its model's vocabulary, but at most 3 are allowed",
+        ]
+
+    run(test, FakeTranslator(), limits=LimitsConfig(max_text_pieces=3))
+
+
 def test_a_model_is_kept_until_the_session_ends() -> None:
     async def test(door: Translating) -> None:
         translator = FakeTranslator()

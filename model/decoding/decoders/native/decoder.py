@@ -298,6 +298,10 @@ class NativeDecoder:
             self._widths.pop(slot, None)
             self._check(self._library.dragoman_release(self._handle, slot))
 
+    def trim(self) -> None:
+        """See `engines.trimming.Trims`."""
+        self._check(self._library.dragoman_trim(self._handle))
+
     def _check(self, failed: int, prefix: str = "") -> None:
         if failed:
             error = InvalidInputError if failed == INVALID else MemoryError

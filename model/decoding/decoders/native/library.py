@@ -190,6 +190,7 @@ SIGNATURES: Signatures = {
     "score": (c_int, [c_void_p, POINTER(Given), c_int, c_void_p, c_void_p]),
     "attention": (c_int, [c_void_p, c_int, c_int64, c_void_p]),
     "release": (c_int, [c_void_p, c_int]),
+    "trim": (c_int, [c_void_p]),
 }
 
 

@@ -29,6 +29,7 @@ from dragoman.model.decoding.engines.replicas.messages import (
     encode,
 )
 from dragoman.model.decoding.engines.step_loop import StepLoop, SteppingEngine, StepReport
+from dragoman.model.decoding.engines.trimming import QUIET_SECONDS, return_memory, trim
 from dragoman.model.decoding.loading import device_of_replica, open_model
 from dragoman.model.errors import DragomanError, InvalidInputError
 
@@ -56,6 +57,10 @@ class Line:
     def has_message(self) -> bool:
         """Whether a message has arrived, or the front is gone."""
         return self._connection.poll()
+
+    def has_message_within(self, seconds: float) -> bool:
+        """Wait for a message, or the end of the front, for a while."""
+        return self._connection.poll(seconds)
 
     def receive_setup(self) -> ReplicaSetup:
         """Waits for the first message."""
@@ -95,6 +100,9 @@ def run(engine: SteppingEngine, line: Line) -> NoReturn:
         while loop.is_idle or line.has_message():
             if loop.is_idle:
                 tell(loop.report())
+                if not line.has_message_within(QUIET_SECONDS):
+                    trim(engine)
+                    return_memory()
             work = line.receive_work()
             loop.take(work.cancelled, work.admitted)
         tell(loop.step())

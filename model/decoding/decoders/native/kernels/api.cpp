@@ -110,4 +110,8 @@ int dragoman_release(Decoder* decoder, int slot) {
     return guarded([&] { decoder->release(slot); });
 }
 
+int dragoman_trim(Decoder* decoder) {
+    return guarded([&] { decoder->trim(); });
+}
+
 }  // extern "C"

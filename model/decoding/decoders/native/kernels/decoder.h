@@ -25,6 +25,7 @@ public:
     virtual void score(const Given* given, int count, double* log_probs, float* attention) = 0;
     virtual void attention(int slot, int64_t size, float* results) const = 0;
     virtual void release(int slot) = 0;
+    virtual void trim() = 0;
 };
 
 template <class Precision> class PreciseDecoder : public Decoder {
@@ -148,6 +149,14 @@ public:
         fed_slots_.clear();
         slots_[slot].release(pages_);
         rules_[slot].reset();
+    }
+
+    // Gives up the memory that is kept for the next sentences; those that have slots keep theirs.
+    void trim() override {
+        fed_slots_.clear();
+        pages_ = {};
+        states_ = {};
+        space_ = {};
     }
 
 private:
