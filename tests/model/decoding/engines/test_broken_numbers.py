@@ -27,6 +27,7 @@ SEARCHES: dict[str, tuple[SearchOptions, dict[str, object]]] = {
     "n-grams": (SearchOptions(no_repeat_ngram_size=1, min_target_length=4), {}),
     "suppressed": (SearchOptions(), {"suppressed_ids": (7, 8)}),
     "prefix": (SearchOptions(), {"prefix_ids": (7, 8)}),
+    "terms": (SearchOptions(n_best=2), {"terms": (((7, 8),), ((9,),))}),
     "sampling": (SearchOptions(n_best=3, sampling_temperature=1.0), {}),
     "top_p": (SearchOptions(n_best=3, sampling_temperature=1.0, sampling_top_p=0.9, sampling_top_k=9), {}),
 }

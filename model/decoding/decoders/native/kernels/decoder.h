@@ -240,9 +240,8 @@ private:
     // The log probabilities of whole hypotheses with the pieces that the rows of one slot want.
     void write_wanted(const Rows& rows, int i, const RowCandidates* candidates, double* wanted) const {
         for (int row = rows.offsets[i]; rows.wanted.offsets && row < rows.offsets[i + 1]; ++row, ++candidates) {
-            const float normalizer = candidates->log_normalizer();
             double* to = wanted + rows.wanted.offsets[row];
-            for (const float logit : candidates->wanted()) *to++ = rows.log_probs[row] + (logit - normalizer);
+            for (const float logit : candidates->wanted()) *to++ = candidates->extended(rows.log_probs[row], logit);
         }
     }
 
@@ -252,8 +251,8 @@ private:
         const double* log_probs = rows.log_probs + rows.offsets[i];
         Rules* own = rules_[rows.slots[i]].get();
         if (own && own->is_forced(rows.positions[i])) {
-            const float logit = candidates->wanted()[0];
-            extensions_ = {own->force(rows.positions[i], *log_probs, *log_probs + (logit - candidates->log_normalizer()))};
+            const double wanted = candidates->extended(*log_probs, candidates->wanted()[0]);
+            extensions_ = {own->force(rows.positions[i], *log_probs, wanted)};
             return;
         }
         gather_extensions(candidates, log_probs, num_rows(rows, i), shape_.eos_id, extensions_);
@@ -265,9 +264,8 @@ private:
 
     // Adds the possible ones of a row's wanted pieces that are not among its candidates.
     void add_wanted(const RowCandidates& candidates, double log_prob, int beam, PieceList wanted) {
-        const float normalizer = candidates.log_normalizer();
         for (const int32_t* id = wanted.first; id != wanted.last; ++id) {
-            const double total = log_prob + (candidates.wanted()[id - wanted.first] - normalizer);
+            const double total = candidates.extended(log_prob, candidates.wanted()[id - wanted.first]);
             if (total > -INFINITE && !candidates.holds(*id)) extensions_.push_back({total, beam, *id});
         }
     }

@@ -52,6 +52,11 @@ public:
     int32_t id(int rank) const { return ids_[rank]; }
     bool holds(int32_t id) const { return std::find(ids_.begin(), ids_.begin() + count_, id) != ids_.begin() + count_; }
     float end_logit() const { return end_logit_; }
+    // The log probability of a hypothesis with a piece of this logit; NaN where the network is broken.
+    double extended(double log_prob, float logit) const {
+        const float normalizer = log_normalizer();
+        return std::isfinite(normalizer) ? log_prob + (logit - normalizer) : std::numeric_limits<double>::quiet_NaN();
+    }
     const std::vector<float>& wanted() const { return wanted_; }  // -∞ for what is impossible
 
 private:

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <bit>
+#include <tuple>
 
 #include "checks.h"
 
