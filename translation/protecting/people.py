@@ -6,8 +6,8 @@ Few of them are in a corpus, and many look like a German word or like one that i
 
 
 def as_words(listed: str) -> frozenset[str]:
-    """The words of a list with white space between them."""
-    return frozenset(listed.split())
+    """The words of a list with white space between them, as they are compared: with ss for ß."""
+    return frozenset(map(str.casefold, listed.split()))
 
 
 GIVEN_NAMES = as_words(

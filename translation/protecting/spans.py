@@ -173,18 +173,25 @@ def _join(spans: list[Span]) -> list[Span]:
 
 def merge_spans(spans: Sequence[Span], others: Sequence[Span]) -> list[Span]:
     """All spans in order, but those of the others that overlap the first. Both are ascending. Words of mixed case are
-    no spans by themselves where they end a longer name: "Angus MacLeod"."""
+    no spans by themselves where they end a longer name: "Angus MacLeod", "McDonald's"."""
     merged: list[Span] = []
     place = 0
     for other in others:
         while place < len(spans) and spans[place].end <= other.begin:
             merged.append(spans[place])
             place += 1
-        if place < len(spans) and spans[place].kind == "camel" and spans[place].end == other.end:
-            place += other.begin < spans[place].begin
+        if place < len(spans) and spans[place].kind == "camel" and _ends(other, spans[place]):
+            place += 1
         if place == len(spans) or other.end <= spans[place].begin:
             merged.append(other)
     return merged + list(spans[place:])
+
+
+def _ends(name: Span, mixed: Span) -> bool:
+    """Whether a name ends with a word of mixed case, or is this word with the s of a firm: "McDonald's"."""
+    if name.begin == mixed.begin:
+        return name.end == mixed.end + len("'s")
+    return name.begin < mixed.begin and name.end == mixed.end
 
 
 _UNIT = re.compile(placeholders.UNIT)
