@@ -19,6 +19,9 @@ _CLOCK = re.compile(
     r"|\d:\d",
     re.IGNORECASE,
 )
+_MIXED_CLOCK = re.compile(r"\b(?:1[3-9]|2[0-4])[:.]\d\d\s?[ap]\.?m\b", re.IGNORECASE)
+"""A time on a clock of 24 hours and on one of twelve, which is none."""
+
 _FRACTION_OF_HOUR = re.compile(r"\b(?:half|halb|quarter|viertel|dreiviertel)", re.IGNORECASE)
 _MAGNITUDE = re.compile(
     r"(?:\d|\b)(?:k|m|mn|mio|mrd|bn)\b|thousand|tausend|million|milli|billion|trillion|hundred|hundert|\bmil\b|mille",
@@ -58,11 +61,13 @@ _COMPOUNDING = frozenset(("de",))
 
 @dataclass(slots=True)
 class _Figure:
-    """A figure of a text. values: what it may mean, in decimal notation. parts: the numbers between its marks."""
+    """A figure of a text. values: what it may mean, in decimal notation. parts: the numbers between its marks. is_part:
+    whether it is one of these numbers itself, of a figure that is no number."""
 
     span: Span
     values: tuple[str, ...]
     parts: tuple[str, ...]
+    is_part: bool = False
 
 
 def differing_figures(
@@ -72,6 +77,8 @@ def differing_figures(
     has_digits = _DIGIT.search(source) is not None
     if not has_digits and _DIGIT.search(target) is None:
         return [], []
+    if (mixed := _MIXED_CLOCK.search(target)) is not None and _MIXED_CLOCK.search(source) is None:
+        return [], [mixed.span()]
     if has_digits and _FIGURE.findall(source) == _FIGURE.findall(target):
         return [], []
     missing, extra = _read_figures(source), _read_figures(target)
@@ -106,7 +113,7 @@ def _read_figures(text: str) -> list[_Figure]:
             begin = match.start()
             for part in re.finditer(r"\d+", token):
                 plain = _plain(part.group())
-                figures.append(_Figure((begin + part.start(), begin + part.end()), (plain,), (plain,)))
+                figures.append(_Figure((begin + part.start(), begin + part.end()), (plain,), (plain,), True))
     return figures
 
 
@@ -151,12 +158,14 @@ def _match(missing: list[_Figure], extra: list[_Figure], meanings: Callable[[_Fi
 
 
 def _match_parts(whole: list[_Figure], parts: list[_Figure]) -> None:
-    """Removes from `whole` the figures whose parts are all in `parts`, and these: "14.30" and "14:30"."""
+    """Removes from `whole` the figures whose parts are all in `parts`, and these: "14.30" and "14:30". A number with
+    groups and a fraction is one number: "1,250.50" is not "1.250.50"."""
     for one in [one for one in whole if len(one.parts) > 1]:
         found: list[_Figure] = []
         for part in one.parts:
             found += [other for other in parts if other not in found and part in other.values][:1]
-        if len(found) == len(one.parts):
+        is_number = len(found) == 2 or not all(other.is_part for other in found)
+        if len(found) == len(one.parts) and is_number:
             whole.remove(one)
             for other in found:
                 parts.remove(other)

@@ -76,14 +76,31 @@ def _clock(hour: int, minute: str | None, half: str | None) -> str:
         "a": [(night, ""), (hour, "")],
         "p": [(night + 12 if hour < 12 else 12, ""), (hour, _AFTERNOON)],
     }[half]
+    forms = [(one, after or _NO_HALF if one > 12 else after) for one, after in forms]
     minutes = rf"\s?[:.h]\s?{minute}(?![\d:]|[.,]\d)" if minute else r"(?:\s?[:.h]\s?00)?(?![\d:]|[.,]\d)"
     return rf"(?<![\d.,:])(?:{'|'.join(f'0?{hour}{minutes}{after}' for hour, after in forms)})"
 
 
+_NO_HALF = r"(?!\s?(?i:[ap]\.?\s?m)(?!\w))"
 _AFTERNOON = r"(?=\s?(?i:p\.?\s?m))"
 
 _AMOUNT = re.compile(rf"([-+−±~≈<>≤≥]?\s?)({_CURRENCY})?\s?({_NUMBER})(?:\s?({_CURRENCY}|{_UNIT}))?")
 _MARK = re.compile(r"([.,'’\u00a0\u202f ])(\d+)")
+
+
+def _digits(number: str) -> str:
+    """A pattern of a number with other marks; the one before a fraction differs from those between groups."""
+    marks = _MARK.findall(number)
+    if len(marks) < 2 or marks[-1][0] == marks[0][0]:
+        return _MARK.sub(lambda mark: rf"[.,'’\u00a0\u202f ]{'?' if len(mark[2]) == 3 else ''}{mark[2]}", number)
+    whole, fraction = number[: -len(marks[-1][1]) - 1], marks[-1][1]
+    forms = ((",", "."), (".", ","))
+    return "(?:{})".format(
+        "|".join(
+            _MARK.sub(lambda mark, group=group: rf"[{group}'’\u00a0\u202f ]?{mark[2]}", whole) + f"[{point}]{fraction}"
+            for group, point in forms
+        )
+    )
 
 
 def _amount(figure: str) -> str:
@@ -91,7 +108,7 @@ def _amount(figure: str) -> str:
     match = _AMOUNT.fullmatch(figure)
     assert match is not None
     sign, currency, number, unit = (part or "" for part in match.groups())
-    digits = _MARK.sub(lambda mark: rf"[.,'’\u00a0\u202f ]{'?' if len(mark[2]) == 3 else ''}{mark[2]}", number)
+    digits = _digits(number)
     digits = rf"(?<!\d)(?<!\d[.,]){digits}(?!\d|[.,]\d)"
     sign = re.escape(sign.strip())
     beside = re.escape(currency or unit)

@@ -30,6 +30,8 @@ from dragoman.translation.checks.figures import differing_figures
         ("Call 555 0123.", "Rufen Sie 55 50 12 3 an."),
         ("He came in 2nd.", "Er wurde Zweiter."),
         ("007", "007"),
+        ("It costs 1,250.50 dollars.", "Das kostet 1\u00a0250,50 Dollar."),
+        ("It leaves at 16:45 p.m.", "Er fährt um 16:45 p.m. ab."),
         ("٣ cats", "3 Katzen"),
         ("No figures.", "Keine Zahlen."),
         ("", ""),
@@ -52,6 +54,9 @@ def test_the_same_values_do_not_differ(english: str, german: str) -> None:
         ("1,234,567", "1.234.576", ["1,234,567"], ["1.234.576"]),
         ("version 1.2.3", "Version 1.2.4", ["3"], ["4"]),
         ("in 1987", "neunzehnhundertachtundachtzig", ["1987"], []),
+        ("It costs $1,250.50.", "Es kostet $1.250.50.", ["1,250.50"], ["1", "250", "50"]),
+        ("It leaves at 16:45.", "Er fährt um 16:45 p.m. ab.", [], ["16:45 p.m"]),
+        ("It leaves at 4:45 p.m.", "Er fährt um 16:45 PM ab.", [], ["16:45 PM"]),
     ],
 )
 def test_other_values_are_found(source: str, target: str, missing: list[str], extra: list[str]) -> None:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dragoman.translation.protecting.dividing import Fragment, divide, has_letters
@@ -22,6 +22,7 @@ def parts_of(text: str, *, at_every_span: bool = False) -> list[tuple[str, bool]
     return [(hidden.reveal(part.text), part.is_gap) for part in parts]
 
 
+@settings(deadline=None)
 @given(ANY_TEXT)
 def test_a_hidden_text_can_be_revealed(text: str) -> None:
     hidden = hide(text, find_spans(text))
@@ -30,6 +31,7 @@ def test_a_hidden_text_can_be_revealed(text: str) -> None:
     assert not any(map(is_hidden, hidden.neutral))
 
 
+@settings(deadline=None)
 @given(ANY_TEXT, st.booleans())
 def test_the_parts_of_a_sentence_are_the_sentence(text: str, at_every_span: bool) -> None:
     parts = parts_of(text, at_every_span=at_every_span)
@@ -38,6 +40,7 @@ def test_the_parts_of_a_sentence_are_the_sentence(text: str, at_every_span: bool
         assert is_gap or (has_letters(part) and part == part.strip())
 
 
+@settings(deadline=None)
 @given(ANY_TEXT)
 def test_a_cut_sentence_has_no_spans_in_what_is_translated(text: str) -> None:
     hidden = hide(text, find_spans(text))
@@ -45,6 +48,7 @@ def test_a_cut_sentence_has_no_spans_in_what_is_translated(text: str) -> None:
         assert part.is_gap or not any(map(is_hidden, part.text))
 
 
+@settings(deadline=None)
 @given(ANY_TEXT)
 def test_what_is_copied_comes_back(text: str) -> None:
     hidden = hide(text, find_spans(text))
