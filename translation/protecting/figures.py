@@ -95,12 +95,8 @@ def _digits(number: str) -> str:
         return _MARK.sub(lambda mark: rf"[.,'’\u00a0\u202f ]{'?' if len(mark[2]) == 3 else ''}{mark[2]}", number)
     whole, fraction = number[: -len(marks[-1][1]) - 1], marks[-1][1]
     forms = ((",", "."), (".", ","))
-    return "(?:{})".format(
-        "|".join(
-            _MARK.sub(lambda mark, group=group: rf"[{group}'’\u00a0\u202f ]?{mark[2]}", whole) + f"[{point}]{fraction}"
-            for group, point in forms
-        )
-    )
+    grouped = (_MARK.sub(rf"[{group}'’\u00a0\u202f ]?\2", whole) + f"[{point}]{fraction}" for group, point in forms)
+    return f"(?:{'|'.join(grouped)})"
 
 
 def _amount(figure: str) -> str:
