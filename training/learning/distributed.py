@@ -23,6 +23,7 @@ from torch.distributed.tensor import DTensor, distribute_tensor
 from torch.nn.parallel import DistributedDataParallel
 
 from dragoman.model.errors import DragomanError
+from dragoman.training.learning.lifeline import Lifeline, host_address
 from dragoman.training.learning.objective import Objective
 
 Value = TypeVar("Value")
@@ -111,10 +112,11 @@ def join_world() -> Iterator[World]:
     device = torch.device("cuda", int(os.environ["LOCAL_RANK"])) if has_cuda else torch.device("cpu")
     if has_cuda:
         torch.cuda.set_device(device)
-    store, rank, size = next(rendezvous("env://"))
+    agent_store, rank, size = next(rendezvous("env://"))
+    store = _meet(agent_store, rank, size)
     dist.init_process_group(
         "cpu:gloo,cuda:nccl" if has_cuda else "gloo",
-        store=_meet(store, rank, size),
+        store=store,
         rank=rank,
         world_size=size,
         timeout=LONGEST_WAIT,
@@ -126,11 +128,25 @@ def join_world() -> Iterator[World]:
         launcher=f"{os.environ['TORCHELASTIC_RUN_ID']} {socket.gethostname()} {os.getppid()}",
         restarts=int(os.environ["TORCHELASTIC_RESTART_COUNT"]),
     )
+    lifeline = _hold_lifeline(store, world)
     try:
         yield world
     finally:
+        if lifeline is not None:
+            lifeline.close()
         dist.destroy_process_group()
         _end_threads(world)
+
+
+def _hold_lifeline(store: Store, world: World) -> Lifeline | None:
+    """Between hosts. Without one, where a network forbids it, a lost host is noticed when sending to it fails."""
+    if int(os.environ.get("LOCAL_WORLD_SIZE", world.size)) == world.size:
+        return None
+    try:
+        address = host_address(os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]))
+        return Lifeline(store, world.rank, world.size, address)
+    except OSError:
+        return None
 
 
 def _end_threads(world: World) -> None:

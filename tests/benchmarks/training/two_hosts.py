@@ -53,7 +53,16 @@ def main() -> int:
         _ip("-n", "host-b", "link", "set", "host-b", "down")
         output = first.communicate()[0]
         for line in output.splitlines():
-            if any(word in line for word in ("another process", "goes on after", "processes, which share", "dev BLEU")):
+            if any(
+                word in line
+                for word in (
+                    "another process",
+                    "goes on after",
+                    "processes, which share",
+                    "dev BLEU",
+                    "does not answer",
+                )
+            ):
                 print("    host-a:", line)
         if first.returncode:
             print(output)
