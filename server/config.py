@@ -134,7 +134,10 @@ class LimitsConfig(StrictModel):
         1024, ge=1, description="Concurrent calls of one token, or of one connection without a token."
     )
     max_health_watches: int = Field(
-        256, ge=1, description="Concurrent Health.Watch calls, which need no token; a connection may have a quarter."
+        4096,
+        ge=1,
+        description="Concurrent Health.Watch calls, which need no token; a connection may have a quarter. Each client "
+        "that balances calls over several servers holds one.",
     )
     max_connection_streams: int = Field(
         1024, ge=1, lt=2**31, description="Concurrent calls of one connection; further calls wait at the client."

@@ -31,13 +31,28 @@ _RETRIES = {
     "retryableStatusCodes": ["UNAVAILABLE", "RESOURCE_EXHAUSTED"],
 }
 
+_ONCE = [
+    {"service": "dragoman.v1.TranslationService", "method": method} for method in ("CreateGlossary", "DeleteGlossary")
+]
+"""Methods that are not safe to call twice: a connection may break after the server has done its work."""
+
 SERVICE_CONFIG = {
     "loadBalancingConfig": [{"round_robin": {}}],
-    "methodConfig": [{"name": [{"service": "dragoman.v1.TranslationService"}], "retryPolicy": _RETRIES}],
-    # Shared by all calls to a server: when half of the tokens are spent, retries stop until calls succeed again.
-    "retryThrottling": {"maxTokens": 100, "tokenRatio": 0.1},
+    "methodConfig": [
+        {"name": _ONCE},
+        {"name": [{"service": "dragoman.v1.TranslationService"}], "retryPolicy": _RETRIES},
+    ],
+    # Shared by all calls to a server: when half of the tokens are spent, retries stop until calls succeed again. The
+    # calls that a server has when it dies fail at once, and each costs a token.
+    "retryThrottling": {"maxTokens": 1000, "tokenRatio": 0.1},
 }
 """gRPC's own retries (gRFC A6): with back-off, or after the server's grpc-retry-pushback-ms."""
+
+HEALTH_CHECKS = {"healthCheckConfig": {"serviceName": "dragoman.v1.TranslationService"}}
+"""Of several servers those get no calls that say that they do not serve, such as one that stops (gRFC A17)."""
+
+SEVERAL_SERVERS = ("dns:", "ipv4:", "ipv6:", "xds:")
+"""Beginnings of addresses that may stand for several servers."""
 
 CHANNEL_OPTIONS: tuple[tuple[str, int | str], ...] = (
     ("grpc.service_config", json.dumps(SERVICE_CONFIG)),
@@ -95,8 +110,9 @@ def _read(path: str | Path | None) -> bytes | None:
 class Connection:
     """Parameters of a client's connection.
 
-    address: HOST:PORT, "dns:///NAME:PORT", or another address that gRPC resolves. timeout: seconds. token: None if the
-    server requires none. tls: None for no encryption.
+    address: HOST:PORT, "dns:///NAME:PORT", or another address that gRPC resolves. If it stands for several servers,
+    calls go to them in turn, and to none that says by its health that it does not serve. timeout: seconds. token: None
+    if the server requires none. tls: None for no encryption.
     """
 
     address: str
@@ -118,8 +134,12 @@ class Connection:
 
     def _options(self) -> list[tuple[str, int | str]]:
         server_name = None if self.tls is None else self.tls.server_name
-        named = [] if server_name is None else [("grpc.ssl_target_name_override", server_name)]
-        return [*CHANNEL_OPTIONS, *named]
+        named: list[tuple[str, int | str]] = (
+            [] if server_name is None else [("grpc.ssl_target_name_override", server_name)]
+        )
+        if self.address.startswith(SEVERAL_SERVERS):
+            named.append(("grpc.service_config", json.dumps(SERVICE_CONFIG | HEALTH_CHECKS)))
+        return list(dict([*CHANNEL_OPTIONS, *named]).items())
 
     def call(self, stub: Any, query: "Query[Any]", request_id: str, timeout: float | None = None) -> Any:
         """Start the gRPC call of a query. timeout: seconds; by default the connection's."""
