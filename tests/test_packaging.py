@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tarfile
 import tomllib
 from importlib.metadata import packages_distributions
@@ -14,7 +15,9 @@ from zipfile import ZipFile
 import pytest
 
 from dragoman.command_line import EXTRAS
-from dragoman.model.decoding.decoders.native.build import find_compiler
+from dragoman.model.decoding.decoders.native.build import DECODING, PACKAGED_FOLDER, find_compiler, library_name
+from dragoman.model.decoding.decoders.native.processors import variants_of_family
+from dragoman.training.learning.native.library import KERNELS
 from tests.test_house import iterate_sources, read_imports
 
 ROOT = Path(__file__).parents[1]
@@ -42,7 +45,15 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ignored = shutil.ignore_patterns("__pycache__", "*.egg-info")
     for name in ("dragoman", "proto", *ROOMS):
         shutil.copytree(ROOT / name, folder / name, symlinks=True, ignore=ignored)
-    for name in ("pyproject.toml", "MANIFEST.in", "README.md", "LICENSE", "constraints.txt", "CHANGELOG.md"):
+    for name in (
+        "pyproject.toml",
+        "setup.py",
+        "MANIFEST.in",
+        "README.md",
+        "LICENSE",
+        "constraints.txt",
+        "CHANGELOG.md",
+    ):
         shutil.copy(ROOT / name, folder)
     return folder
 
@@ -120,6 +131,19 @@ def test_the_wheel_of_the_source_distribution_is_the_same(checkout: Path, wheel:
     assert not (unpacked / "tests").exists()
     with ZipFile(build(unpacked, "wheel", tmp_path / "wheel")) as second, ZipFile(wheel) as first:
         assert sorted(second.namelist()) == sorted(first.namelist())
+
+
+def test_a_wheel_can_bring_compiled_kernels(checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For every kind of processor of the family, under the names by which they are sought."""
+    monkeypatch.setenv("DRAGOMAN_WHEEL_KERNELS", "1")
+    monkeypatch.setenv("CXX", "sh -c 'for last; do :; done; echo > \"$last\"' sh")  # compiles in no time
+    built = build(shutil.copytree(checkout, tmp_path / "checkout", symlinks=True), "wheel", tmp_path / "wheel")
+    machine = re.sub("[-.]", "_", sysconfig.get_platform())
+    assert built.name == f"dragoman-0.1.0-py3-none-{machine}.whl"
+    folder = f"{PACKAGED_FOLDER.relative_to(ROOT)}/"
+    due = {library_name(variant, kernels) for variant in variants_of_family() for kernels in (DECODING, KERNELS)}
+    with ZipFile(built) as archive:
+        assert {name for name in archive.namelist() if name.startswith(folder)} == {folder + name for name in due}
 
 
 def test_an_editable_installation_names_the_checkout(checkout: Path, tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 A library is named after its sources and the instructions that it uses, so that an old one is never taken for a new one,
 and machines of several kinds may share a folder. It ends with a digest of itself, since opening a truncated library
 would kill the process. `python -m dragoman.model.decoding.decoders.native.build` compiles ahead of time for this
-machine, or with --all for all machines of its family: for an image without a compiler.
+machine, or with --all for all machines of its family: for an image without a compiler. A wheel can bring libraries.
 """
 
 import contextlib
@@ -35,6 +35,9 @@ from dragoman.model.errors import InvalidInputError
 
 FOLDER_VARIABLE = "DRAGOMAN_KERNELS"
 """The environment variable that names the folder of compiled kernels."""
+
+PACKAGED_FOLDER = Path(__file__).parent / "compiled"
+"""Libraries that a wheel has brought, see setup.py; it is only read."""
 
 # No contraction except where the code asks for it: otherwise the compiler may round one row unlike another.
 FLAGS = ("-std=c++20", "-O3", "-ffp-contract=off", "-pthread", "-fPIC", "-shared")
@@ -161,14 +164,15 @@ def find_library(kernels: Kernels, variant: Variant | None = None, *, unusable: 
     """The compiled kernels of a variant, or the best one for this processor, compiled now if necessary; None, with a
     warning in the log, if there is no compiler or it fails. Raises FlagError for one that is too old.
 
-    unusable: folders to skip. Kernels lie in `kernel_folder`, or if that is not writable in `private_folder`.
+    unusable: folders to skip. Kernels lie in PACKAGED_FOLDER, in `kernel_folder`, or if that is not writable in
+    `private_folder`.
     """
     variant = variant or best_variant()
     try:
         name = library_name(variant, kernels)
         folders = [folder for folder in _folders() if folder not in unusable]
-        for folder in folders:
-            if is_whole(folder / name):
+        for folder in (PACKAGED_FOLDER, *folders):
+            if folder not in unusable and is_whole(folder / name):
                 return folder / name
         compiler = find_compiler()
         if compiler is None:
@@ -363,7 +367,8 @@ def main(arguments: list[str] | None = None) -> int:
         compiler = find_compiler()
         for variant in variants:
             name = library_name(variant, DECODING)
-            library = next((folder / name for folder in folders if is_whole(folder / name)), None)
+            ready = folders if os.environ.get(FOLDER_VARIABLE) else [PACKAGED_FOLDER, *folders]
+            library = next((folder / name for folder in ready if is_whole(folder / name)), None)
             if library is None:
                 if compiler is None:
                     raise OSError(NO_COMPILER)

@@ -133,6 +133,37 @@ print(build.find_library(build.DECODING))
     assert answer(library) == 42
 
 
+def test_a_library_that_a_wheel_has_brought_needs_no_compiler(
+    sources: Path, kernels: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiler = find_compiler()
+    assert compiler is not None
+    packaged = tmp_path / "packaged"
+    brought = build.compile_library(best_variant(), compiler, packaged, build.DECODING)
+    monkeypatch.setattr(build, "PACKAGED_FOLDER", packaged)
+    monkeypatch.setenv("CXX", "false")
+    assert find_library(build.DECODING) == brought
+    assert find_library(build.DECODING, unusable=[packaged]) is None
+    assert not kernels.exists() or not list(kernels.iterdir())
+    brought.write_bytes(brought.read_bytes()[:-1])
+    assert find_library(build.DECODING) is None
+
+
+def test_the_command_names_what_a_wheel_has_brought_unless_a_folder_is_named(
+    sources: Path, kernels: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    compiler = find_compiler()
+    assert compiler is not None
+    brought = build.compile_library(best_variant(), compiler, tmp_path / "packaged", build.DECODING)
+    monkeypatch.setattr(build, "PACKAGED_FOLDER", brought.parent)
+    assert main([]) == 0
+    assert capsys.readouterr().out == f"{kernels / brought.name}\n"
+    monkeypatch.delenv(build.FOLDER_VARIABLE)
+    monkeypatch.setenv("CXX", "false")
+    assert main([]) == 0
+    assert capsys.readouterr().out == f"{brought}\n"
+
+
 # Where it cannot be done
 
 

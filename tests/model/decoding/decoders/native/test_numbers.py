@@ -17,9 +17,7 @@ from dragoman.model.decoding.decoders.native.processors import VARIANTS, Variant
 
 SOURCE = Path(__file__).parent / "processors" / "numbers.cpp"
 ON_X86 = platform.machine() == "x86_64"
-CROSS_COMPILER, ARM_EMULATOR, X86_EMULATOR = map(
-    shutil.which, ("aarch64-linux-gnu-g++", "qemu-aarch64", "qemu-x86_64")
-)
+CROSS_COMPILER, ARM_EMULATOR, X86_EMULATOR = map(shutil.which, ("aarch64-linux-gnu-g++", "qemu-aarch64", "qemu-x86_64"))
 BY_NAME = {variant.name: variant for variant in VARIANTS} | {
     "neon": Variant("neon", "aarch64", frozenset(), ()),  # plain, on ARM
     # What AVX-VNNI does, in AVX-512's encoding: no emulator knows the other one.
