@@ -47,6 +47,12 @@ def kernels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture(autouse=True)
+def any_processor(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever variant the tests are run with."""
+    monkeypatch.delenv("DRAGOMAN_PROCESSOR", raising=False)
+
+
+@pytest.fixture(autouse=True)
 def private(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder that is used where the other one cannot be written; it is not there yet."""
     monkeypatch.setattr(build, "private_folder", lambda: tmp_path / "private")

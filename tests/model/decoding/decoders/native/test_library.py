@@ -71,6 +71,12 @@ def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture(autouse=True)
+def any_processor(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever variant the tests are run with."""
+    monkeypatch.delenv("DRAGOMAN_PROCESSOR", raising=False)
+
+
+@pytest.fixture(autouse=True)
 def private(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(build, "private_folder", lambda: tmp_path / "private")
     return tmp_path / "private"

@@ -98,7 +98,7 @@ def digests(name: str, programs: Path) -> dict[str, str]:
 def test_two_kinds_of_processors_agree_to_the_bit(
     name: str, other: str, steps: tuple[str, ...], programs: Path
 ) -> None:
-    """Where that is promised, see processors.md."""
+    """Where that is promised, see the room's README."""
     found, due = digests(name, programs), digests(other, programs)
     assert sorted(found) == sorted(ALL)
     assert {step: found[step] for step in steps} == {step: due[step] for step in steps}

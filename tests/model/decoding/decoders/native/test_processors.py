@@ -16,6 +16,12 @@ from dragoman.model.errors import InvalidInputError
 AVX512 = ("avx2", "fma", "avx512f", "avx512bw", "avx512dq", "avx512vl")
 
 
+@pytest.fixture(autouse=True)
+def any_processor(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever variant the tests are run with."""
+    monkeypatch.delenv("DRAGOMAN_PROCESSOR", raising=False)
+
+
 def use_processor(monkeypatch: pytest.MonkeyPatch, machine: str, *features: str) -> None:
     monkeypatch.setattr("platform.machine", lambda: machine)
     monkeypatch.setattr(processors, "processor_features", lambda: frozenset(features))
