@@ -39,6 +39,8 @@ def serve_processes(
     from dragoman.server.app import TranslationServer, run_until_stopped
 
     number = config.server.processes
+    if not hasattr(os, "memfd_create"):
+        raise DragomanError("server.processes: several processes need Linux")
     if config.server.google_files is not None:
         raise DragomanError("server.google_files: BatchTranslateText's operations need a server of one process")
     held = [_hold("server.listen", config.server.listen)]

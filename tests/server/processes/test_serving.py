@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import urllib.request
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from pathlib import Path
 from time import monotonic
 
 import pytest
+from safetensors.numpy import load_file, save_file
 
 from dragoman.server.client import Client, ServerError
 from tests.server.grpc.serving import SERVICE
@@ -176,3 +178,47 @@ def test_what_one_process_stores_the_others_find(tiny_bundle: Path, tmp_path: Pa
         )
         path = "/" + json.loads(answer)["translatedFileUrl"].split("/", 3)[3]
         assert len({fetch(path) for _ in range(6)}) == 1
+
+
+def test_all_processes_take_a_new_version_of_a_model(tiny_bundle: Path, tmp_path: Path) -> None:
+    for version in ("one", "two"):
+        shutil.copytree(tiny_bundle, tmp_path / version)
+    weights = tmp_path / "two" / "weights.safetensors"
+    tensors = load_file(weights)
+    name = next(name for name in tensors if name.endswith("norm.weight"))
+    save_file(tensors | {name: tensors[name] * 2}, weights)
+    (tmp_path / "current").symlink_to("one")
+    tables = {**tables_of(tmp_path / "current"), "server": {"processes": 2, "reload_seconds": 0.0}}
+
+    def revisions(server: ServerProcess) -> set[str]:
+        with Client(server.address, timeout=PATIENCE, connections=16) as client:
+            return {client.list_models()[0].revision for _ in range(16)}
+
+    with ServerProcess(tmp_path / "server", tables) as server:
+        (before,) = revisions(server)
+        (tmp_path / "next").symlink_to("two")
+        (tmp_path / "next").replace(tmp_path / "current")
+        os.kill(server.pid, signal.SIGHUP)
+        wait_until(server, lambda: before not in revisions(server))
+        (after,) = revisions(server)
+        os.kill(min(children_of(server.pid)), signal.SIGKILL)
+        wait_until(server, lambda: restarts(server) == 1 and processes(server) == 2)
+        assert revisions(server) == {after}  # the new process does not take the version from before the fork
+
+
+def test_servers_end_with_their_supervisor(tiny_bundle: Path, tmp_path: Path) -> None:
+    server = ServerProcess(tmp_path, tables_of(tiny_bundle))
+    children = children_of(server.pid)
+    os.kill(server.pid, signal.SIGKILL)
+    server.process.wait(PATIENCE)
+    end = monotonic() + PATIENCE
+    while any(is_running(child) for child in children):
+        assert monotonic() < end
+
+
+def is_running(pid: int) -> bool:
+    """Whether there is such a process that has not ended; somebody else waits for it."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
