@@ -57,6 +57,7 @@ class Preparer:
         max_source_length: int,
         max_target_length: int,
         has_attention: bool = True,
+        has_language_model: bool = False,
         shortlist: Shortlist | None = None,
         copying: Sequence[MeasuredCopying] = (),
         fluent_length: int = DEFAULT_FLUENT_LENGTH,
@@ -75,6 +76,7 @@ class Preparer:
         self._max_source_length = max_source_length
         self._max_target_length = max_target_length
         self._has_attention = has_attention
+        self._has_language_model = has_language_model
         self._shortlist = shortlist
         self.forbidden_ids = frozenset(vocabulary.forbidden_ids())
 
@@ -92,6 +94,8 @@ class Preparer:
         """See `Translator.prepare`."""
         if not self._has_attention:
             refuse_attention(options)
+        if options.fusion_weight and not self._has_language_model:
+            raise InvalidInputError("fusion_weight needs a language model, which is not loaded")
         frame = self._frame(direction)
         hidden = hide(text, self._find_spans(text, direction.source) if protect else ())
         target_prefix = (*frame.target, *self._prefix_ids(options.target_prefix))

@@ -48,10 +48,11 @@ class Translator:
         revision: str | Callable[[], str] = "",
         shortlist: Shortlist | None = None,
         known_words: KnownWords = NO_KNOWN_WORDS,
+        has_language_model: bool = False,
     ) -> None:
         """engine: its decoder must never give a piece of the codec's `forbidden_ids`. revision: distinguishes these
         weights from others of the same name. shortlist: limits each sentence to the target pieces listed for it.
-        known_words: those of training.
+        known_words: those of training. has_language_model: whether the engine takes a `fusion_weight`.
         """
         self.info = info
         self.vocabulary = vocabulary
@@ -63,6 +64,7 @@ class Translator:
             max_source_length=engine.limits.max_source_length,
             max_target_length=engine.limits.max_target_length,
             has_attention=info.architecture.has_attention,
+            has_language_model=has_language_model,
             shortlist=shortlist,
             known_words=known_words,
             fluent_length=info.fluent_length or DEFAULT_FLUENT_LENGTH,
@@ -80,6 +82,7 @@ class Translator:
         max_slots: int | None = None,
         max_cached_positions: int | None = None,
         use_shortlist: bool = False,
+        language_model: str | Path | None = None,
         num_replicas: int = 0,
         stall_seconds: float = STALL_SECONDS,
     ) -> "Translator":
@@ -91,6 +94,7 @@ class Translator:
         max_slots:            sentences decoded at once; None: 64 for each thread, or 256 on another device than "cpu".
         max_cached_positions: bounds the memory of these sentences, see `Engine`.
         use_shortlist:        whether to translate with the bundle's lexical shortlist, which is faster.
+        language_model:       the bundle of a language model, for requests with a `fusion_weight`. Needs torch.
         num_replicas:         if not 0, this many processes decode, each with its own num_threads, max_slots and
                               max_cached_positions; this process does not load the weights. See `Fleet`; call `close`.
         stall_seconds:        an engine process, or one of several threads, counts as stuck after this time in one step.
@@ -112,7 +116,9 @@ class Translator:
         ):
             if number < least:
                 raise InvalidInputError(f"{name} is {number}, but must be at least {least}")
-        model = open_model(names, use_shortlist=use_shortlist)
+        if num_replicas and language_model is not None:
+            raise InvalidInputError("a language model decodes in one process: num_replicas must be 0")
+        model = open_model(names, use_shortlist=use_shortlist, language_model=language_model)
         engine: AnyEngine
         if num_replicas:
             from dragoman.model.decoding.engines.replicas.messages import ReplicaSetup  # takes long to import
@@ -142,6 +148,7 @@ class Translator:
             revision=lambda: model.revision,
             shortlist=model.shortlist,
             known_words=model.known_words,
+            has_language_model=language_model is not None,
         )
 
     @property

@@ -139,6 +139,14 @@ def translate(
     precision: Precision = "auto",
     device: Device = "cpu",
     use_shortlist: UseShortlist = False,
+    language_model: Annotated[
+        str | None,
+        typer.Option(
+            metavar="BUNDLE",
+            help="A language model that has a say in the search; give it a --fusion-weight.",
+            rich_help_panel=MODEL,
+        ),
+    ] = None,
     warnings: Annotated[
         bool,
         typer.Option("--warnings", help="Say on standard error what may be wrong, such as a figure that differs."),
@@ -201,6 +209,10 @@ def translate(
         raise InvalidInputError("--ray does not go with TEXT, --server, --shard, --json, --n-best and --warnings")
     if ray is not None and to is None:
         raise InvalidInputError("--ray needs --to LANGUAGE")
+    if (language_model is None) != (not options.fusion_weight) and server is None:
+        raise InvalidInputError("--language-model BUNDLE and --fusion-weight go together: 0.1 to 0.3 is usual")
+    if language_model is not None and (server is not None or ray is not None):
+        raise InvalidInputError("--language-model goes neither with --server, which has its own, nor with --ray")
     list_directions = cache(lambda: _list_directions(server, model))
     if to is None:
         sample = _sample(texts or (), documents, arguments, input_path, records)
@@ -222,7 +234,7 @@ def translate(
         loading = {"precision": precision, "device": device, "use_shortlist": use_shortlist}
         translate_on_ray(ray, input_path, output_path, model or [DEFAULT_BUNDLE], records, task, loading)
         return
-    open_source = _source_opener(server, model, precision, device, use_shortlist)
+    open_source = _source_opener(server, model, precision, device, use_shortlist, language_model)
     if warnings:
         open_source = _with_warnings(open_source)
     if documents:
@@ -315,7 +327,12 @@ def _with_warnings(open_source: "OpenSource") -> "OpenSource":
 
 
 def _source_opener(
-    server: str | None, model: list[str] | None, precision: "Precision", device: str, use_shortlist: bool
+    server: str | None,
+    model: list[str] | None,
+    precision: "Precision",
+    device: str,
+    use_shortlist: bool,
+    language_model: str | None,
 ) -> "OpenSource":
     """Opens sources of translations on a server, or with bundles that are loaded with the first."""
     if server is not None:
@@ -330,7 +347,11 @@ def _source_opener(
         from dragoman.translation.translator import Translator
 
         return Translator.load(
-            model or [DEFAULT_BUNDLE], precision=precision, device=device, use_shortlist=use_shortlist
+            model or [DEFAULT_BUNDLE],
+            precision=precision,
+            device=device,
+            use_shortlist=use_shortlist,
+            language_model=language_model,
         )
 
     loaded_with: dict[str, Scalar] = {"precision": precision, "device": device, "shortlist": use_shortlist}

@@ -28,6 +28,7 @@ class Admission:
     allowed_ids:       the target pieces that its translation may consist of (a lexical shortlist), ascending, with the
                        end of sentence among them; None for the whole vocabulary. The softmax covers these alone.
     keep_attention:    whether to keep the attention for `attention`.
+    fusion_weight:     of a language model's log probabilities; see `model.decoding.decoders.fusion`.
     """
 
     slot: int
@@ -36,6 +37,7 @@ class Admission:
     max_target_length: int
     allowed_ids: NDArray[np.int32] | None = None
     keep_attention: bool = False
+    fusion_weight: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

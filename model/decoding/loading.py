@@ -82,6 +82,7 @@ class OpenedModel:
 
     folders:     of the bundles, absolute.
     known_words: those of the first bundle.
+    language_model: what has a say in the search, see `model.decoding.decoders.fusion`.
     """
 
     folders: tuple[Path, ...]
@@ -90,6 +91,7 @@ class OpenedModel:
     vocabulary: Codec
     shortlist: Shortlist | None = None
     known_words: KnownWords = NO_KNOWN_WORDS
+    language_model: "OpenedModel | None" = None
 
     @cached_property
     def weights_revision(self) -> str:
@@ -99,8 +101,10 @@ class OpenedModel:
     @cached_property
     def revision(self) -> str:
         """The weights' revision, combined with those of the shortlist and the known words if there are any."""
+        own = [] if self.language_model is None else [self.language_model.weights_revision]
         more = [SHORTLIST_FILE] * (self.shortlist is not None) + [WORDS_FILE] * (self.known_words != NO_KNOWN_WORDS)
-        return _combine_revisions([*self._weights_revisions, *(file_revision(self.folders[0] / name) for name in more)])
+        others = [file_revision(self.folders[0] / name) for name in more]
+        return _combine_revisions([*self._weights_revisions, *own, *others])
 
     @cached_property
     def _weights_revisions(self) -> list[str]:
@@ -117,11 +121,19 @@ class OpenedModel:
             )
             for folder, info in zip(self.folders, self.infos, strict=True)
         ]
-        if len(decoders) == 1:
-            return decoders[0]
-        from dragoman.model.decoding.decoders.ensemble import EnsembleDecoder
+        decoder = decoders[0]
+        if len(decoders) > 1:
+            from dragoman.model.decoding.decoders.ensemble import EnsembleDecoder
 
-        return EnsembleDecoder(decoders)
+            decoder = EnsembleDecoder(decoders)
+        if self.language_model is None:
+            return decoder
+        from dragoman.model.decoding.decoders.fusion import FusionDecoder
+
+        own = self.language_model
+        return FusionDecoder(
+            decoder, load_decoder(own.folders[0], own.info, precision="float32", device=device, max_slots=max_slots)
+        )
 
 
 def open_language_model(name_or_path: str | Path) -> OpenedModel:
@@ -138,10 +150,13 @@ def is_language_model(info: BundleConfig) -> bool:
     return isinstance(info.architecture, LanguageModelConfig)
 
 
-def open_model(names_or_paths: Sequence[str | Path], *, use_shortlist: bool = False) -> OpenedModel:
+def open_model(
+    names_or_paths: Sequence[str | Path], *, use_shortlist: bool = False, language_model: str | Path | None = None
+) -> OpenedModel:
     """Opens bundles by their folders or shipped names; several become an ensemble.
 
-    use_shortlist: whether to load the bundle's lexical shortlist; of an ensemble, the first bundle's.
+    use_shortlist: whether to load the bundle's lexical shortlist; of an ensemble, the first bundle's. language_model:
+    the bundle of a language model that has a say in the search where `fusion_weight` asks for it.
 
     Raises NotFoundError for an unknown bundle, and InvalidInputError for a damaged one, naming the file, and for
     bundles with different vocabularies or without a common direction, and for a language model.
@@ -150,7 +165,24 @@ def open_model(names_or_paths: Sequence[str | Path], *, use_shortlist: bool = Fa
     for info in model.infos:
         if is_language_model(info):
             raise InvalidInputError(f"{info.name} is a language model: it continues texts and translates none")
-    return model
+    if language_model is None:
+        return model
+    other = open_language_model(language_model)
+    if not _have_like_pieces(model, other):
+        raise InvalidInputError(
+            f"{other.info.name} has other pieces than {model.info.name} writes: train the language model with "
+            "vocabulary.source_file, the translation model's"
+        )
+    return replace(model, language_model=other)
+
+
+def _have_like_pieces(model: OpenedModel, other: OpenedModel) -> bool:
+    """Whether a model writes the pieces that a language model reads."""
+    target, read = model.vocabulary.target, other.vocabulary.target
+    shape, own = model.info.vocabulary, other.info.vocabulary
+    return (shape.start_id, shape.eos_id, target.size) == (own.start_id, own.eos_id, read.size) and (
+        target.pieces(range(target.size)) == read.pieces(range(read.size))
+    )
 
 
 def _open(names_or_paths: Sequence[str | Path], *, use_shortlist: bool) -> OpenedModel:

@@ -107,6 +107,11 @@ class SearchOptions:
         least=0,
         most=2,
     )
+    # Shallow fusion (Gülçehre et al. 2015): this times the log probability of each piece by the language model is added
+    # to the translation model's. The score of a hypothesis has it, too.
+    fusion_weight: float = _option(
+        0.0, "0 to 2: weight of the language model's log probabilities, if there is one.", least=0, most=2
+    )
     return_attention: bool = _option(False, "Return each hypothesis' attention to the source.")
 
     def __post_init__(self) -> None:
@@ -182,4 +187,5 @@ class SearchArguments(TypedDict, total=False):
     sampling_top_p: float
     seed: int
     max_retries: int
+    fusion_weight: float
     return_attention: bool

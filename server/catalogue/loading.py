@@ -45,6 +45,7 @@ def load_translator(model: ModelConfig) -> ServedTranslator:
         max_slots=model.max_slots,
         max_cached_positions=model.max_cached_positions,
         use_shortlist=model.shortlist,
+        language_model=model.language_model,
         num_replicas=model.replicas,
         stall_seconds=model.stall_seconds,
     )

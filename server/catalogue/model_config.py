@@ -38,6 +38,11 @@ class ModelConfig(LoadingConfig):
     """A model to serve."""
 
     bundle: str = Field(min_length=1, description="A bundle's folder, or a shipped bundle's name.")
+    language_model: str | None = Field(
+        None,
+        min_length=1,
+        description="The folder of a language model that has a say in the search of calls with a fusion_weight.",
+    )
     name: str | None = Field(
         None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$", description="Name for clients; by default the bundle's own."
     )

@@ -336,4 +336,5 @@ def _admission(slot: int, request: Request) -> Admission:
         max_target_length=request.max_target_length,
         allowed_ids=request.possible_ids,
         keep_attention=_needs_attention(request.options),
+        fusion_weight=request.options.fusion_weight,
     )

@@ -63,6 +63,7 @@ def test_all_within_the_limits_is_allowed(
         ({"seed": -1}, "seed is -1, but must lie between 0 and 9223372036854775807"),
         ({"seed": 2**63}, "seed is 9223372036854775808"),
         ({"max_retries": 3}, "max_retries is 3, but must lie between 0 and 2"),
+        ({"fusion_weight": 2.1}, "fusion_weight is 2.1, but must lie between 0 and 2"),
     ],
 )
 def test_refused_with_name_value_and_range(options: dict[str, object], message: str) -> None:
@@ -88,6 +89,7 @@ def test_names_and_defaults() -> None:
         "sampling_top_p": 1.0,
         "seed": 0,
         "max_retries": 2,
+        "fusion_weight": 0.0,
         "return_attention": False,
     }
     with pytest.raises(FrozenInstanceError):

@@ -96,6 +96,7 @@ SEARCH: SearchArguments = {
     "sampling_top_p": 0.75,
     "seed": 9,
     "max_retries": 1,
+    "fusion_weight": 0.5,
     "return_attention": True,
 }
 

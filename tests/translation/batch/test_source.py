@@ -27,6 +27,7 @@ OTHERS = SearchOptions(
     sampling_top_p=0.5,
     seed=1,
     max_retries=1,
+    fusion_weight=0.5,
 )
 
 

@@ -35,6 +35,7 @@ OTHERS = SearchOptions(
     sampling_top_p=0.5,
     seed=2**40,
     max_retries=0,
+    fusion_weight=0.25,
     return_attention=False,
 )
 
