@@ -31,7 +31,7 @@ wrong_language:     it is in the source's or a third language.
 much_shorter:       something was probably left out.
 much_longer:        something was probably made up.
 cut_off:            it ended at its greatest length.
-unknown_characters: it has a sign that stands for what the model cannot spell.
+unknown_characters: it has a sign that stands for what the model cannot spell, or an emoji that the source has not.
 """
 
 

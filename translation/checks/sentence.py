@@ -15,6 +15,9 @@ _WIDE = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff]")
 _UNKNOWN = re.compile("[\ufffd\u2047]")
 """Stand for what a vocabulary cannot spell."""
 
+_PICTURE = re.compile("[\u2600-\u27bf\U0001f000-\U0001faff]")
+"""Emoji and their like: bytes that a model writes at random for a sign that it does not know."""
+
 
 def check_sentence(
     source: str,
@@ -37,7 +40,7 @@ def check_sentence(
     length, wanted = _length(target), _length(source)
     is_short = length < MIN_SHARE * wanted - SLACK
     is_long = length > MAX_SHARE * wanted + MORE_SLACK
-    unknown = None if target.isascii() or _UNKNOWN.search(source) else _UNKNOWN.search(target)
+    unknown = None if target.isascii() else _find_unknown(source, target)
     if not (missing or extra or loop or is_copy or is_foreign or is_short or is_long or is_cut_off or unknown or kept):
         return ()
     all_source, all_target = (0, len(source)), (0, len(target))
@@ -58,6 +61,12 @@ def check_sentence(
     )
     found += [TranslationWarning(kind, all_source, all_target) for kind, is_found in of_sentence if is_found]
     return tuple(found)
+
+
+def _find_unknown(source: str, target: str) -> re.Match[str] | None:
+    """The first sign of the target that stands for what the model could not read or write."""
+    unknown = None if _UNKNOWN.search(source) else _UNKNOWN.search(target)
+    return unknown or next((match for match in _PICTURE.finditer(target) if match[0] not in source), None)
 
 
 def _is_within(span: Span, others: Sequence[Span]) -> bool:

@@ -70,6 +70,12 @@ _ALTERNATIVES: Mapping[str, str] = {
 _ALWAYS = str.maketrans({"‐": "-", "‑": "-"})
 
 
+_GUILLEMETS = re.compile(r"»([^»«\n]*)«|«([^»«\n]*)»")
+_SINGLE_GUILLEMETS = re.compile(r"›([^›‹\n]*)‹|‹([^›‹\n]*)›")
+_OTHER_QUOTES = {"de": "„“‚‘", "en": "“”‘’"}
+"""By language that writes guillemets as well: its usual quotation marks, which every model of it has met."""
+
+
 class Cleaner:
     """Cleans the texts of one language for one vocabulary. Safe to use from several threads."""
 
@@ -78,6 +84,7 @@ class Cleaner:
         lacking = {sign: plain for sign, plain in _ALTERNATIVES.items() if not _has(side, sign) and _has(side, plain)}
         self._lacking = frozenset(lacking)
         self._plain = str.maketrans(lacking)
+        self._quotes = _OTHER_QUOTES.get(primary_subtag(language))
         self._wide = _WIDE if has_spaces(language) and primary_subtag(language) != "ko" else _WIDE_LETTERS
 
     def clean(self, text: str) -> str:
@@ -88,6 +95,10 @@ class Cleaner:
             text = _APOSTROPHE.sub("'", _SPACE.sub(" ", _UNSEEN.sub(_keep, text)))
             text = self._wide.sub(_to_compatible, _COMPATIBLE.sub(_to_compatible, text)).translate(_ALWAYS)
             text = unicodedata.normalize("NFC", text)
+        if self._quotes is not None and ("»" in text or "›" in text):
+            begin, end, single, single_end = self._quotes
+            text = _GUILLEMETS.sub(rf"{begin}\1\2{end}", text)
+            text = _SINGLE_GUILLEMETS.sub(rf"{single}\1\2{single_end}", text)
         return text if self._lacking.isdisjoint(text) else text.translate(self._plain)
 
     def word_origins(self, text: str) -> tuple[int, ...]:

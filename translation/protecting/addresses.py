@@ -11,7 +11,8 @@ _EXTENSION = (
     r"|s?css|jsx?|mjs|tsx?|vue|pyc?|ipynb|rb|php|java|class|jar|kt|swift|go|rs|cc?|cpp|h|hpp|cs|sh|bash|bat|cmd|ps1|exe|dll"
     r"|so|msi|dmg|pkg|deb|rpm|apk|ipa|iso|img|zip|gz|tgz|bz2|xz|7z|rar|tar|jpe?g|png|gif|bmp|svg|webp|tiff?|heic|ico|psd"
     r"|mp[34]|m4[av]|wav|og[gav]|flac|avi|mkv|mov|webm|srt|vtt|pot?|mo|xliff|xlf|properties|strings|plist|sql|db|sqlite|log"
-    r"|bak|tmp|lock|key|pem|crt|cer|env|eml|msg|ics|vcf|epub|mobi|[to]tf|woff2?|service|safetensors|pth?|onnx|lua|dat|bin)"
+    r"|bak|tmp|lock|key|pem|crt|cer|env|eml|msg|ics|vcf|epub|mobi|[to]tf|woff2?|service|safetensors|pth?|onnx|lua|dat|bin|patch|diff"
+    r"|cmake|gradle|desktop)"
 )
 _REST = r"(?:[^\s<>()\"“”„»«]|\([^\s()]{0,200}\))"
 

@@ -10,6 +10,7 @@ _OWNER = r"(?<![\w.])(?:[A-Za-z_]\w{0,60}(?:\.|::|->)){0,6}"
 _QUOTED = r"\"[^\"\n]{0,80}\"|'[^'\n]{0,80}'"
 CALL = (
     rf"{_OWNER}[A-Za-z_]\w{{0,60}}\(\)"
+    r"|(?<![\w.>-])[a-z_]\w{0,60}(?:->[A-Za-z_]\w{0,60}){1,4}(?![\w>-])"
     rf"|{_OWNER}[A-Za-z_]\w{{1,60}}\((?:{_QUOTED}|[\w.]{{0,20}}\d[\w., ]{{0,30}}|[^\W\d]\w{{0,20}}_\w{{1,20}})\)"
     r"|(?<!\w)[a-z]\([a-z]\)"
 )
@@ -26,7 +27,8 @@ DOTTED = (
 )
 OPTION = (
     r"(?<![\w-])--[A-Za-z][\w-]{0,60}(?:[= ]?<[\w-]{1,30}>|=[^\s,;]{1,80})?|(?<!\S)-[A-Za-z](?![\w-])"
-    r"|(?<=[\"'(\[/])-{1,2}[A-Za-z][\w-]{0,40}"
+    r"|(?<=[\"'(\[/])-{1,2}[A-Za-z][\w-]{0,40}|(?<!\S)-[A-Za-z]\w{0,20}(?:-\w{1,20}){1,6}(?![\w-])"
+    r"|(?<!\w)\{-?\w[\w-]{0,30}(?:\|-?\w[\w-]{0,30}){1,8}\}"
 )
 ASSIGNMENT = rf"(?<!\S)[A-Za-z_]\w{{0,40}}=(?:{_QUOTED}|[^\s,;\"']{{1,80}})"
 _KEY = r"(?:[A-Z]\w{0,12}|[a-z](?!\w)|F?\d{1,2}|[+\-/#])"
@@ -58,7 +60,29 @@ MEDIA_TYPE = (
 )
 INDEXED = r"(?<![\w.])[a-z]\w{0,60}(?:\.\w{1,60}){0,8}\[\d{1,5}\](?:\.\w{1,60}|\[\d{1,5}\]){1,8}"
 
-CODE = "|".join((CALL, SCOPED, INDEXED, SNAKE, DOTTED, OPTION, ASSIGNMENT, KEYS, ESCAPE, UTILITY, FOLDER, MEDIA_TYPE))
+HEXADECIMAL = (
+    r"(?<![\w-])(?=[0-9a-f]{0,20}\d)(?=[0-9a-f]{0,20}[a-f])[0-9a-f]{12,128}(?![\w-])"
+    r"|(?<![\w-])(?=[0-9A-F]{0,20}\d)(?=[0-9A-F]{0,20}[A-F])[0-9A-F]{12,128}(?![\w-])"
+)
+"""A fingerprint or a digest."""
+
+CODE = "|".join(
+    (
+        HEXADECIMAL,
+        CALL,
+        SCOPED,
+        INDEXED,
+        SNAKE,
+        DOTTED,
+        OPTION,
+        ASSIGNMENT,
+        KEYS,
+        ESCAPE,
+        UTILITY,
+        FOLDER,
+        MEDIA_TYPE,
+    )
+)
 
 MEMBER = r"\"[\w.$-]{1,60}\":\s?(?:true|false|null|-?\d{1,20}(?:\.\d{1,20})?|\"[^\"\n]{0,80}\")"
 LEVEL = (

@@ -21,6 +21,8 @@ def kinds(source: str, target: str, **arguments: object) -> list[WarningKind]:
         ("She asked me whether I could bring the papers to the office tomorrow.", "Sie fragte.", ["much_shorter"]),
         ("Hm.", "Ich weiß wirklich nicht, warum das alles so sein sollte.", ["much_longer"]),
         ("A \u2603 man", "Ein \u2047 Mann", ["unknown_characters"]),
+        ("the file 'x'", "die Datei \U0001f4cdx'", ["unknown_characters"]),
+        ("\U0001f4cd Here we are", "\U0001f4cd Hier sind wir", []),
     ],
 )
 def test_each_fault_has_its_kind(source: str, target: str, expected: list[str]) -> None:

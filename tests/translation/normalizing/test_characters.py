@@ -112,3 +112,27 @@ def test_places_of_what_is_seen_follow_each_other(text: str) -> None:
         assert len(found.text) == len(found.places)
         ends = [0, *(end for _, end in found.places)]
         assert all(end <= begin for end, (begin, _) in zip(ends, found.places, strict=False))
+
+
+def quoted(text: str) -> str:
+    """The text with plain marks for those that a small vocabulary may lack."""
+    for marks, plain in (("„“”«»", '"'), ("‚‘’‹›", "'")):
+        for mark in marks:
+            text = text.replace(mark, plain)
+    return text
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "cleaned"),
+    [
+        ("de", "Die Datei »%s« fehlt.", 'Die Datei "%s" fehlt.'),
+        ("de", "«Ja», sagte er, ›nein‹.", "\"Ja\", sagte er, 'nein'."),
+        ("en", "The «file» is ‹gone›.", "The \"file\" is 'gone'."),
+    ],
+)
+def test_guillemets_become_the_quotation_marks_of_the_language(
+    tiny_vocabulary: Vocabulary, language: str, text: str, cleaned: str
+) -> None:
+    found = Cleaner(tiny_vocabulary.source, language).clean(text)
+    assert not set("»«›‹") & set(found)
+    assert quoted(found) == cleaned
