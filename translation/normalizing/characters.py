@@ -72,7 +72,7 @@ _ALWAYS = str.maketrans({"‐": "-", "‑": "-"})
 
 _GUILLEMETS = re.compile(r"»([^»«\n]*)«|«([^»«\n]*)»")
 _SINGLE_GUILLEMETS = re.compile(r"›([^›‹\n]*)‹|‹([^›‹\n]*)›")
-_OTHER_QUOTES = {"de": "„“‚‘", "en": "“”‘’"}
+_OTHER_QUOTES = {"de": ("„", "“", "‚", "‘"), "en": ("“", "”", "‘", "’")}
 """By language that writes guillemets as well: its usual quotation marks, which every model of it has met."""
 
 
