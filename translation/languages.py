@@ -123,7 +123,29 @@ def find_language(tag_or_name: str, known: Iterable[str]) -> str | None:
 
 
 def find_direction(info: BundleConfig, source_language: str | None, target_language: str) -> Direction:
-    """`BundleConfig.find_direction` for languages that `find_language` finds."""
+    """`BundleConfig.find_direction` for languages that `find_language` finds. Remembered, since every call asks and a
+    model may have tens of thousands of directions."""
+    return _find_direction(_Same(info), source_language, target_language)
+
+
+class _Same:
+    """A description that equals itself alone: comparing all directions would take as long as looking for one."""
+
+    __slots__ = ("info",)
+
+    def __init__(self, info: BundleConfig) -> None:
+        self.info = info
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and self.info is other.info
+
+    def __hash__(self) -> int:
+        return id(self.info)
+
+
+@lru_cache(maxsize=1024)
+def _find_direction(same: _Same, source_language: str | None, target_language: str) -> Direction:
+    info = same.info
     target = find_language(target_language, {direction.target for direction in info.directions})
     source = source_language and find_language(source_language, {direction.source for direction in info.directions})
     return info.find_direction(source or source_language, target or target_language)

@@ -20,6 +20,7 @@ from dragoman.server.catalogue.model_config import ModelConfig
 from dragoman.server.catalogue.on_demand import Demand, DemandLimits, ModelUnavailableError, choose_victim, unavailable
 from dragoman.server.catalogue.opening import Opener, close_model, describe_bundle
 from dragoman.server.catalogue.served import (
+    AllDirections,
     Lease,
     ModelDescription,
     ModelLease,
@@ -96,6 +97,7 @@ class Catalogue:
         self._on_change = on_change
         self._clock = clock
         self._models: list[ServedModel | ShelvedModel] = []
+        self._directions = AllDirections()
         self._told: dict[str, bool] = {}  # `works` at the last `on_change`
         self._attempts = LoadAttempts(clock)
         self._applying = asyncio.Lock()  # held while models are loaded
@@ -112,10 +114,8 @@ class Catalogue:
 
         Raises NotFoundError if no model has the name or the languages, InvalidInputError if several models fit.
         """
-        found, direction = find_model(self._models, model, source_language, target_language)
-        return (
-            Lease(self._leases.lend(found), self._leases.release, direction) if isinstance(found, ServedModel) else None
-        )
+        found, way = find_model(self._models, model, source_language, target_language)
+        return Lease(self._leases.lend(found), self._leases.release, way) if isinstance(found, ServedModel) else None
 
     async def lease(self, model: str | None, source_language: str | None, target_language: str) -> Lease:
         """`find`, after loading the model if need be. Raises also ModelLoadingError and ModelUnavailableError."""
@@ -148,8 +148,8 @@ class Catalogue:
 
     def directions(self, name: str | None = None) -> frozenset[Direction]:
         """The directions of all models, or of the named one. Raises NotFoundError."""
-        models = self._models if name is None else [find_named(self._models, name)]
-        return frozenset(direction for model in models for direction in model.directions)
+        named = None if name is None else find_named(self._models, name)
+        return self._directions.of(self._models) if named is None else frozenset(named.directions)
 
     def works(self) -> dict[str, bool]:
         """By name of model, whether it translates at the moment, or would if a call loaded it."""

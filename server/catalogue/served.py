@@ -194,6 +194,21 @@ def find_named(models: Sequence[Entry], model: str) -> Entry:
     raise NotFoundError(f'model: there is no "{model}"; there is {available}')
 
 
+class AllDirections:
+    """The directions of all models together, which every call asks for; a model may have tens of thousands."""
+
+    def __init__(self) -> None:
+        self._each: tuple[Sequence[Direction], ...] = ()
+        self._all: frozenset[Direction] = frozenset()
+
+    def of(self, models: Sequence["ServedModel | ShelvedModel"]) -> frozenset[Direction]:
+        """The same set as for the call before, while the models have the same directions."""
+        each = tuple([model.directions for model in models])
+        if each != self._each:
+            self._each, self._all = each, frozenset(direction for directions in each for direction in directions)
+        return self._all
+
+
 def find_model(
     models: Sequence[Entry], model: str | None, source_language: str | None, target_language: str
 ) -> tuple[Entry, Direction]:

@@ -114,7 +114,7 @@ class Translating:
     def _legs(self, order: TranslationOrder, sources: Sequence[str], target: str) -> dict[str, list[Leg]]:
         """By source language, the way to the target: one model, or two. Raises NotFoundError for an unknown glossary,
         and InvalidInputError for options that two models do not allow."""
-        direct = self._own_directions(order.model)
+        direct = frozenset() if self._pivot is None else self._own_directions(order.model)
         legs: dict[str, list[Leg]] = {}
         for source in sources:
             self._find_glossary(order, source, target)
@@ -236,7 +236,7 @@ class Translating:
         """The directions of a model; without one those of all models, and those through the pivot. Raises
         NotFoundError."""
         own = self._own_directions(model)
-        return own if model is not None else own | self.pivoted_directions()
+        return own if model is not None or self._pivot is None else own | self.pivoted_directions()
 
     def pivoted_directions(self) -> frozenset[Direction]:
         """The directions that two models make together."""

@@ -2,15 +2,17 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 
 import pytest
 
 from dragoman.model.config import Direction
 from dragoman.model.errors import InvalidInputError, NotFoundError
-from dragoman.server.catalogue.served import ServedModel, find_model
+from dragoman.server.catalogue.served import AllDirections, ServedModel, find_model
 from dragoman.server.config import ModelConfig
 from dragoman.server.scheduling.worker import Worker
 from dragoman.server.watching import BundleState
+from dragoman.translation.languages import find_direction
 from tests.server.fakes import DE_EN, EN_DE, FakeTranslator
 
 FR_DE = Direction("fr", "de")
@@ -70,3 +72,24 @@ def test_without_models_nothing_is_found() -> None:
     none: list[ServedModel] = []
     with pytest.raises(NotFoundError, match='no model translates from "en" to "de"'):
         find_model(none, None, "en", "de")
+
+
+def test_the_directions_of_all_models_are_put_together_once() -> None:
+    one, other = FakeTranslator("one", (EN_DE,)), FakeTranslator("other", (DE_EN,))
+    both = AllDirections()
+    found = both.of([one, other])  # type: ignore[list-item]
+    assert found == {EN_DE, DE_EN}
+    assert both.of([one, other]) is found  # type: ignore[list-item]
+    assert both.of([one]) == {EN_DE}  # type: ignore[list-item]
+    assert both.of([]) == frozenset()
+
+
+def test_a_remembered_direction_is_that_of_its_own_model() -> None:
+    info = FakeTranslator().info
+    brazilian = replace(info, directions=(Direction("en", "pt-BR"),))
+    portuguese = replace(info, directions=(Direction("en", "pt"),))
+    for _ in range(2):
+        assert find_direction(brazilian, "en-US", "pt-br") == Direction("en", "pt-BR")
+        assert find_direction(portuguese, "en-US", "pt-br") == Direction("en", "pt")
+        with pytest.raises(NotFoundError):
+            find_direction(brazilian, "en", "de")
