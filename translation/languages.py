@@ -28,12 +28,19 @@ persian fa polish pl portuguese pt punjabi pa quechua qu romanian ro russian ru 
 sindhi sd sinhala si slovak sk slovenian sl somali so spanish es sundanese su swahili sw swedish sv tagalog tl
 tajik tg tamil ta tatar tt telugu te thai th tibetan bo turkish tr turkmen tk ukrainian uk urdu ur uyghur ug uzbek uz
 vietnamese vi welsh cy xhosa xh yiddish yi yoruba yo zulu zu
+acehnese ace akan ak aymara ay balinese ban bambara bm bashkir ba bhojpuri bho bikol bik buryat bua cebuano ceb
+chechen ce cherokee chr chichewa ny choctaw cho chuvash cv cornish kw corsican co cree cr dhivehi dv dinka din
+dzongkha dz erzya myv ewe ee fijian fj fon fon friulian fur fulah ff gaelic gd ganda lg guarani gn hawaiian haw
+hiligaynon hil hmong hmn iban iba ilocano ilo inuktitut iu kabyle kab karakalpak kaa kashmiri ks kashubian csb
+kikuyu ki kongo kg konkani kok ladino lad latgalian ltg limburgish li lombard lmo luo luo maithili mai manx gv
+mapudungun arn marshallese mh mizo lus mohawk moh navajo nv neapolitan nap newari new ndebele nr odia or ojibwe oj
+ossetian os papiamento pap quiche quc romansh rm rundi rn samoan sm sango sg santali sat sardinian sc scots sco
+silesian szl sicilian scn swati ss tahitian ty tigrinya ti tongan to tsonga ts tswana tn twi tw tuvan tyv udmurt udm
+venda ve venetian vec wolof wo yakut sah zapotec zap
 """
 _words = _NAMES_AND_CODES.split()
 _CODES = dict(zip(_words[::2], _words[1::2], strict=True))
 """By English name."""
-_NAMES = {code: name for name, code in _CODES.items()}
-
 _NAMES = {code: name.title() for name, code in _CODES.items()}
 
 _OWN_NAMES = """
@@ -159,7 +166,10 @@ def canonical_language(tag_or_name: str) -> str:
     tag = _normalize(tag_or_name.strip())
     first, *rest = tag.split("-")
     if len(tag) > MAX_TAG_LENGTH or not _TAG.fullmatch(tag) or not 2 <= len(first) <= 3:
-        raise InvalidInputError(f'"{tag_or_name}" is no language; name it by its code or its name, as de or German')
+        raise InvalidInputError(
+            f'"{tag_or_name}" is no known name of a language; give its code (ISO 639), as chr or de'
+        )
+
     return "-".join([first, *(_CASES.get(len(subtag), str)(subtag) for subtag in rest)])
 
 

@@ -133,7 +133,7 @@ def test_init_warns_of_swapped_sides(run: Run, here: Path) -> None:
     ("options", "complaint"),
     [
         (("--from", "en", "--to", "en-US"), "are one language"),
-        (("--from", "en", "--to", "Klingonese"), '"Klingonese" is no language'),
+        (("--from", "en", "--to", "Klingonese"), '"Klingonese" is no known name of a language'),
         (("--from", "en", "--to", "de", "--columns", "1"), "name two columns"),
         (("--from", "en", "--to", "de", "--name", "a/b"), "--name a/b"),
     ],

@@ -30,7 +30,7 @@ from dragoman.training.cleaning.repeats import Repeats
 from dragoman.training.cleaning.report import CleaningReport, Tally
 from dragoman.training.display import track_on_terminal
 from dragoman.translation.batch.lines import encode_line
-from dragoman.translation.languages import LanguageIdentifier, has_spaces
+from dragoman.translation.languages import LanguageIdentifier, has_spaces, primary_subtag
 
 _REMOVED_HEADER = ("line", "filter", "fault", "source", "target")
 
@@ -86,6 +86,14 @@ class _Writer:
             self._removed.write(encode_line("\t".join(field.replace("\t", " ") for field in fields)))
 
 
+_WORDS_LIKE_SENTENCES = frozenset(["chr", "cr", "esu", "ess", "ik", "iu", "kl", "moh", "nah", "nv", "oj"])
+"""Polysynthetic languages, of which one word may be several of another language."""
+
+
+def _has_comparable_words(language: str) -> bool:
+    return has_spaces(language) and primary_subtag(language) not in _WORDS_LIKE_SENTENCES
+
+
 def make_filters(
     options: CleaningOptions, source_language: str | None = None, target_language: str | None = None
 ) -> list[Filter]:
@@ -106,7 +114,9 @@ def make_filters(
         "mojibake": Mojibake,
         "length": lambda: Length(o.min_characters, o.max_characters, o.min_words, o.max_words),
         "letters": lambda: FewLetters(o.min_letters),
-        "ratio": lambda: LengthRatio(o.max_ratio, o.ratio_from, compare_words=all(map(has_spaces, languages))),
+        "ratio": lambda: LengthRatio(
+            o.max_ratio, o.ratio_from, compare_words=all(map(_has_comparable_words, languages))
+        ),
         "copy": lambda: Copy(o.max_overlap, o.copy_from),
         "repetition": lambda: Repetition(o.max_character_run, o.max_word_run),
         "markup": Markup,

@@ -123,7 +123,8 @@ def _bounds(minimum: int, maximum: int, unit: str) -> str:
 
 @dataclass(frozen=True)
 class LengthRatio(PairFilter):
-    """Ratio of the longer side to the shorter, in characters and in words. Pairs whose longer side has fewer than
+    """Ratio of the longer side to the shorter, in characters and in words. Characters of syllabic scripts count twice,
+    Han characters three times. Pairs whose longer side has fewer than
     `min_characters` characters pass, since the translation of a few words may need many.
 
     compare_words: False if a language has no spaces between words.
@@ -146,7 +147,9 @@ class LengthRatio(PairFilter):
         num_source, num_target = len(pair.source), len(pair.target)
         if max(num_source, num_target) < self.min_characters:
             return None
-        if self._exceeds(num_source, num_target):
+        if self._exceeds(num_source, num_target) and self._exceeds(
+            _count_letters(pair.source), _count_letters(pair.target)
+        ):
             return f"{num_source:,} to {num_target:,} characters"
         num_source, num_target = len(pair.source_words), len(pair.target_words)
         if self.compare_words and self._exceeds(num_source, num_target):
@@ -155,6 +158,20 @@ class LengthRatio(PairFilter):
 
     def _exceeds(self, num_source: int, num_target: int) -> bool:
         return max(num_source, num_target) > self.max_ratio * min(num_source, num_target)
+
+
+def _count_letters(text: str) -> int:
+    """Characters, of which those that write a syllable or a word count as many as an alphabet needs for it."""
+    if text.isascii():
+        return len(text)
+    return len(text) + (_HAN_LETTERS - 1) * len(_HAN.findall(text)) + len(_SYLLABLES.findall(text))
+
+
+_HAN, _HAN_LETTERS = re.compile("[\u3400-\u9fff\U00020000-\U0003ffff]"), 3
+_SYLLABLES = re.compile(
+    "[\u1200-\u139f\u13a0-\u13ff\uab70-\uabbf\u1400-\u167f\u3041-\u30ff\ua000-\ua4cf\ua500-\ua63f\uac00-\ud7a3]"
+)
+"""Ethiopic, Cherokee, Canadian syllabics, kana, Yi, Vai, Hangul."""
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,7 @@ def to_capitals(random: Random, pair: Pair) -> Pair | None:
 
 def to_title_case(random: Random, pair: Pair) -> Pair | None:
     """The Source With Every Word Capitalized."""
-    return _if_changed(pair, (_change_words(pair[0], lambda word: word[:1].upper() + word[1:]), pair[1]))
+    return _if_changed(pair, (_change_words(pair[0], lambda word: word[:1].title() + word[1:]), pair[1]))
 
 
 def to_lower_case(random: Random, pair: Pair) -> Pair | None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from dragoman.model.config import LanguageModelConfig
 from dragoman.training.report.run_record import RunRecord
+from dragoman.training.run.outlook import TOO_EARLY
 
 _ENOUGH_VALIDATIONS = 3
 """Fewer say nothing about the course of a run."""
@@ -46,6 +47,10 @@ def _advice(record: RunRecord, validations: list[tuple[int, float]]) -> str:
     if len(validations) < _ENOUGH_VALIDATIONS:
         return ""
     last = validations[-1][0]
+    if max(bleu for _, bleu in validations) < TOO_EARLY:
+        return (
+            "Too early to judge: BLEU is near 0, as in the beginning of every run; see the dev loss, and train longer"
+        )
     best = max(validations, key=lambda validation: (validation[1], -validation[0]))[0]
     planned = record.option("optimization", "max_updates") or last
     if best == last and record.option("optimization", "schedule") == "inverse_square_root":

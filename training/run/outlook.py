@@ -11,6 +11,9 @@ SPAN = 3
 CLEAR_GAIN, SMALL_GAIN = 1.0, 0.2
 """BLEU."""
 
+TOO_EARLY = 1.0
+"""BLEU below which differences are chance."""
+
 
 def describe_outlook(validations: Sequence[Validation], *, last_update: int, patience: int) -> str:
     """A line on the course of the validations so far, in the order of their updates; empty before the second one, and
@@ -20,11 +23,13 @@ def describe_outlook(validations: Sequence[Validation], *, last_update: int, pat
     """
     if len(validations) < 2 or validations[-1].update >= last_update or PERPLEXITY in validations[-1].values:
         return ""
+    if max(validation.bleu for validation in validations) < TOO_EARLY:
+        return "BLEU is near 0, as in the beginning of every run: too early to judge"
     best = max(validations, key=lambda validation: (validation.bleu, -validation.update))
     if best.update == 0:
-        kept = f"stopped now, it keeps the bundle that it began with (BLEU {best.bleu:.1f})"
+        kept = f"if you stop it now, it keeps the bundle that it began with (BLEU {best.bleu:.1f})"
     else:
-        kept = f"stopped now, it keeps update {best.update:,} (BLEU {best.bleu:.1f})"
+        kept = f"if you stop it now, it keeps update {best.update:,} (BLEU {best.bleu:.1f})"
     interval = validations[-1].update - validations[-2].update
     to_come = max(1, last_update - validations[-1].update) // max(1, interval)
     return f"{_describe_course(validations, best, patience, to_come)}; {kept}"

@@ -6,6 +6,7 @@ is written otherwise the vocabulary knows: of "tür", "Tür" and "TÜR" the one 
 """
 
 import re
+import unicodedata
 from collections.abc import Iterable
 from functools import lru_cache
 
@@ -43,6 +44,9 @@ MAX_REMEMBERED = 20_000
 _DOTTED_I = frozenset(("az", "tr"))
 """Languages whose small i keeps its dot as a capital."""
 
+_WITHOUT_CAPITALS = frozenset(("chr", "ka"))
+"""Languages whose letters have other forms in Unicode that texts do not use."""
+
 _NOUN_ENDINGS: tuple[str, ...] = (
     "ung",
     "ungen",
@@ -69,12 +73,20 @@ _BEFORE_NOUNS = frozenset(_DETERMINERS.split())
 
 
 def is_in_capitals(text: str) -> bool:
-    """Whether a text has at least two letters with case, and all of them are capitals. An ß counts as a capital."""
+    """Whether a text has at least two letters, and all of them are capitals. An ß counts as a capital. A text with
+    letters of a script without capitals, or without their use, is as its script is: 数据, or Cherokee, whose ordinary
+    letters are capitals in Unicode alone."""
     if not text.isupper():
         if "ß" not in text:
             return False
         text = text.replace("ß", "SS")
-    return text.isupper() and sum(map(str.isupper, text)) > 1
+    return text.isupper() and sum(map(str.isupper, text)) > 1 and not any(map(_has_no_capitals, text))
+
+
+def _has_no_capitals(character: str) -> bool:
+    if "\u13a0" <= character <= "\u13ff" or "\uab70" <= character <= "\uabbf":  # Cherokee
+        return True
+    return character > "\u02af" and unicodedata.category(character) == "Lo"
 
 
 def is_title(text: str, language: str) -> bool:
@@ -92,6 +104,8 @@ def raise_capitals(text: str, language: str, kept: Iterable[str] = ()) -> str:
 
 
 def _upper(text: str, language: str) -> str:
+    if primary_subtag(language) in _WITHOUT_CAPITALS:
+        return text
     if primary_subtag(language) in _DOTTED_I:
         text = text.replace("i", "İ")
     return text.upper()

@@ -179,7 +179,7 @@ def _wants_comma(following: str, direction: Direction) -> bool:
 
 def as_sentence(part: str) -> str:
     """A part of a sentence as it stands before the model."""
-    part = part[:1].upper() + part[1:]
+    part = part[:1].title() + part[1:]
     return part if _ENDS.search(part) else part + "."
 
 

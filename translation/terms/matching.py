@@ -120,7 +120,7 @@ class TermFinder:
             return WantedTerm(source, (source,), leads, alone=source)
         forms = forms_in(entry, self._target)
         # At the beginning of a sentence.
-        capitalized = [form[0].upper() + form[1:] for form in forms]
+        capitalized = [form[0].title() + form[1:] for form in forms]
         alone, phrases = "", forms_in(entry, self._source)
         if source in phrases:
             alone = forms[0]

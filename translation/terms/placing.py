@@ -288,10 +288,10 @@ def _begins_sentence(before: Sequence[str]) -> bool:
 
 def _best_form(forms: Sequence[str], replaced: str, *, is_first: bool) -> str:
     """The form whose ending is most like that of the word that it replaces, as of "Hunden" and "Tieren"."""
-    capitalized = {form[0].upper() + form[1:] for form in forms if not form[0].isupper()}
+    capitalized = {form[0].title() + form[1:] for form in forms if not form[0].isupper()}
     plain = [form for form in forms if form not in capitalized] or list(forms)
     best = max(plain, key=lambda form: _num_alike(reversed(form.casefold()), reversed(replaced)))
-    raised = best[0].upper() + best[1:]
+    raised = best[0].title() + best[1:]
     return raised if is_first and raised in forms else best
 
 

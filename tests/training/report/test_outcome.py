@@ -79,9 +79,18 @@ def ended(*bleu: float, kept: int, **provenance: Any) -> RunRecord:
             ended(3.0, kept=100, initial_share=0.3),
             ["Kept: update 100 with 30% of the initial bundle's weights, dev BLEU 3.0"],
         ),
-        (ended(3.0, kept=0), ["Kept: the bundle that the run began with, dev BLEU 3.0: no update made it better"]),
+        (ended(3.0, kept=0), ["Kept: the bundle that the run began with, dev BLEU 3.0: no update is validated yet"]),
+        (ended(3.0, 2.0, kept=0), ["Kept: the bundle that the run began with, dev BLEU 3.0: no update made it better"]),
+        (
+            ended(0.1, 0.3, 0.2, kept=200),
+            [
+                "Kept: update 200, dev BLEU 0.3, the best of 3 validations",
+                "Too early to judge: BLEU is near 0, as in the beginning of every run; see the dev loss, "
+                "and train longer",
+            ],
+        ),
     ],
-    ids=["nothing", "one", "overfitted", "still-gaining", "mean", "blend", "base"],
+    ids=["nothing", "one", "overfitted", "still-gaining", "mean", "blend", "unvalidated", "base", "too-early"],
 )
 def test_what_was_kept_and_why(record: RunRecord, lines: list[str]) -> None:
     assert describe_outcome(record) == lines

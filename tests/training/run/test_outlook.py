@@ -16,32 +16,35 @@ def outlook(*bleu: float, first: int = 100) -> str:
     ("line", "expected"),
     [
         (outlook(5.0), ""),
-        (outlook(5.0, 9.0), "still gaining: +4.0 BLEU since update 100; stopped now, it keeps update 200 (BLEU 9.0)"),
+        (
+            outlook(5.0, 9.0),
+            "still gaining: +4.0 BLEU since update 100; if you stop it now, it keeps update 200 (BLEU 9.0)",
+        ),
         (
             outlook(1.0, 20.0, 20.5, 20.6, 20.9),
-            "gaining slowly: +0.9 BLEU since update 200; stopped now, it keeps update 500 (BLEU 20.9)",
+            "gaining slowly: +0.9 BLEU since update 200; if you stop it now, it keeps update 500 (BLEU 20.9)",
         ),
         (
             outlook(1.0, 20.0, 19.5, 19.6, 20.1),
-            "hardly gaining: +0.1 BLEU since update 200; stopped now, it keeps update 500 (BLEU 20.1)",
+            "hardly gaining: +0.1 BLEU since update 200; if you stop it now, it keeps update 500 (BLEU 20.1)",
         ),
         (
             outlook(1.0, 20.0, 19.5, 19.0),
             "1.0 BLEU below update 200: it stops early after 3 more validations without a better BLEU; "
-            "stopped now, it keeps update 200 (BLEU 20.0)",
+            "if you stop it now, it keeps update 200 (BLEU 20.0)",
         ),
         (
             outlook(30.0, 25.0, first=0),
             "5.0 BLEU below update 0: it stops early after 4 more validations without a better BLEU; "
-            "stopped now, it keeps the bundle that it began with (BLEU 30.0)",
+            "if you stop it now, it keeps the bundle that it began with (BLEU 30.0)",
         ),
         (
             outlook(9.0, 8.0, 8.0, 8.0, 8.0, 8.0),
-            "no gain in 5 validations; stopped now, it keeps update 100 (BLEU 9.0)",
+            "no gain in 5 validations; if you stop it now, it keeps update 100 (BLEU 9.0)",
         ),
         (
             outlook(1.0, 2.0, 3.0, 4.0, 5.0, 9.0, 8.0),
-            "1.0 BLEU below update 600; stopped now, it keeps update 600 (BLEU 9.0)",
+            "1.0 BLEU below update 600; if you stop it now, it keeps update 600 (BLEU 9.0)",
         ),
         (outlook(*range(10)), ""),
     ],

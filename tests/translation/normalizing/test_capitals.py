@@ -46,7 +46,9 @@ def test_capitals(text: str) -> None:
     assert is_in_capitals(text)
 
 
-@pytest.mark.parametrize("text", ["Good MORNING", "A", "3", "", "A 4", "你好", "iPHONE"])
+@pytest.mark.parametrize(
+    "text", ["Good MORNING", "A", "3", "", "A 4", "你好", "iPHONE", "ᎣᏏᏲ ᎣᎯᏍᏛ", "USB 数据线", "كابل USB"]
+)
 def test_no_capitals(text: str) -> None:
     assert not is_in_capitals(text)
 
@@ -71,6 +73,11 @@ def test_kept_parts_stay_on_both_ways() -> None:
     caser = TrueCaser(Words("hello dear"), "en")
     assert caser.lower("HELLO DEAR XQ", kept=["XQ"]) == "Hello dear XQ"
     assert raise_capitals("Hallo lieber Tom, Grüße", "de", kept=["Tom"]) == "HALLO LIEBER Tom, GRÜSSE"
+
+
+@pytest.mark.parametrize(("text", "language"), [("გამარჯობა", "ka"), ("Ꭳꮟᏺ", "chr")])
+def test_letters_whose_capitals_are_not_used_stay(text: str, language: str) -> None:
+    assert raise_capitals(text, language) == text
 
 
 def test_turkish_keeps_its_dot() -> None:
