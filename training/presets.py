@@ -175,8 +175,8 @@ QUICK = Preset(
         "averaging": {"checkpoints": 1, "ema_decay": 0.998},
     },
     origin="a small network for little time, measured for 640 and 2,800 updates of 160,000 pairs",
-    reached="160,000 short everyday sentences reached 21 (chrF 41) into German in four minutes of one core and 34 (53) in "
-    "22, where the larger network reached 9 (25) and 31 (51)",
+    reached="160,000 short everyday sentences reached 21 (chrF 41) into German in four minutes of one core, 34 (53) in "
+    "22; the larger network reached 9 (25) and 31 (51)",
 )
 """For many pairs and little time: a smaller network sees more of them."""
 
