@@ -16,8 +16,13 @@ _LINE = re.compile(
 _FENCE = re.compile(r"\s*(?:```|~~~)")
 _COLUMNS = re.compile(r"\S(?: {3,}|\t+)\S|\|")
 _CODE_END = re.compile(r"[{};\\=]\s*$|^\s*[{}#@<]")
+_CODE = re.compile(r"[{}=;<>$\\|()_]")
+_PLAIN_WORD = re.compile(r"(?<!\S)[a-zäöüß]{2,}[.,:]?(?!\S)")
 _UNFINISHED = re.compile(r"[^.!?:…]$")
 _SUSPENDED = re.compile(r"(?:und|oder|bzw|sowie|and|or|to|bis)\b")
+
+_HYPHENS = ("-", "\u00ad", "\u2010")
+"""The last one is that of manuals' pages."""
 
 SIGNATURE = "-- "
 MIN_WIDTH = 30
@@ -99,7 +104,7 @@ def word_places(text: str, wrapped: str) -> list[int]:
 
 
 def _is_same(word: str, of_line: str) -> bool:
-    return word == of_line or (of_line[-1] in "-\u00ad" and word.startswith(of_line[:-1]) and len(of_line) > 1)
+    return word == of_line or (of_line[-1] in _HYPHENS and word.startswith(of_line[:-1]) and len(of_line) > 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,11 +178,12 @@ def _groups(lines: Sequence[_Line]) -> list[list[_Line]]:
 
 
 def _is_prose(line: _Line) -> bool:
-    return not (
-        _COLUMNS.search(line.body)
-        or _CODE_END.search(line.body)
-        or (len(line.indent.expandtabs()) >= 2 * CODE_INDENT and not line.marker)
-    )
+    if _COLUMNS.search(line.body) or _CODE_END.search(line.body):
+        return False
+    if len(line.indent.expandtabs()) < 2 * CODE_INDENT or line.marker:
+        return True
+    # Deep in a manual's page, or code.
+    return len(_PLAIN_WORD.findall(line.body)) >= MIN_WORDS_A_LINE or _CODE.search(line.body) is None
 
 
 def _continues(group: Sequence[_Line], line: _Line) -> bool:
@@ -223,7 +229,7 @@ def _join(bodies: Sequence[str], count_pieces: Callable[[str], int] | None) -> s
     joined = bodies[0].rstrip()
     for body in bodies[1:]:
         body = body.strip()
-        if joined[-1:] in ("-", "\u00ad") and joined[-2:-1].isalpha() and body[:1].islower():
+        if joined[-1:] in _HYPHENS and joined[-2:-1].isalpha() and body[:1].islower():
             before, behind = re.split(r"\s", joined)[-1][:-1], body.split(maxsplit=1)[0]
             if _is_hyphenated(joined[-1], before, behind, count_pieces):
                 joined = joined[:-1] + body

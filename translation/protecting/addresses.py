@@ -12,7 +12,7 @@ _EXTENSION = (
     r"|so|msi|dmg|pkg|deb|rpm|apk|ipa|iso|img|zip|gz|tgz|bz2|xz|7z|rar|tar|jpe?g|png|gif|bmp|svg|webp|tiff?|heic|ico|psd"
     r"|mp[34]|m4[av]|wav|og[gav]|flac|avi|mkv|mov|webm|srt|vtt|pot?|mo|xliff|xlf|properties|strings|plist|sql|db|sqlite|log"
     r"|bak|tmp|lock|key|pem|crt|cer|env|eml|msg|ics|vcf|epub|mobi|[to]tf|woff2?|service|safetensors|pth?|onnx|lua|dat|bin|patch|diff"
-    r"|cmake|gradle|desktop)"
+    r"|cmake|gradle|desktop|texi)"
 )
 _REST = r"(?:[^\s<>()\"“”„»«]|\([^\s()]{0,200}\))"
 

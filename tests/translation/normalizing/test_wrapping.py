@@ -126,3 +126,30 @@ def test_no_line_is_lost(text: str) -> None:
 def test_words_of_a_joined_text_are_found_in_the_wrapped_one() -> None:
     assert word_places("one two example four", "> one two exam-\n> ple four") == [1, 2, 3, 6]
     assert word_places("a b", "a\nb") == [0, 1]
+
+
+MANUAL = """\
+       -f     This  flag  activates  the  interface, which is  set implic\u2010
+              itly if an address is assigned to one of the interfaces of
+              the machine.
+"""
+
+
+def test_a_page_of_a_manual_is_joined_below_its_options() -> None:
+    wrapping = unwrap(MANUAL, lambda word: 1 if word in ("implicitly", "itly") else 2)
+    assert wrapping is not None
+    assert "itly if an address is assigned to one of the interfaces of the machine." in wrapping.text
+
+
+def test_code_below_a_deep_indentation_stays() -> None:
+    code = (
+        "Run this:\n\n            value = compute(first, second, third, fourth)\n            return value_of(first)\n"
+    )
+    assert unwrap(code) is None
+
+
+def test_a_word_that_a_manual_hyphenates_is_one() -> None:
+    text = "This paragraph is about a command that was hyphenated by the pro\u2010\ngram that formats its pages."
+    wrapping = unwrap(text, lambda word: 1 if word == "program" else 2)
+    assert wrapping is not None
+    assert " program " in wrapping.text
