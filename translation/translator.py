@@ -198,8 +198,7 @@ class Translator:
         localize_figures: whether to write figures in the target's notation, see `translation.normalizing.notation`.
         join_lines: whether to join the lines of wrapped paragraphs before splitting, and to wrap their translations
         likewise, see `translation.normalizing.wrapping`; otherwise a line break always ends a sentence.
-        terms: finds the terms whose translation is given; a sentence that has any is searched with a beam of 4 at
-        least, and of more for several.
+        terms: finds the terms whose translation is given; see `translation.terms.placing` for how it gets them.
 
         Raises InvalidInputError for an option that the model cannot follow, and for an unsplit text that is longer than
         the model's limit.
