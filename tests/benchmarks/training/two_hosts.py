@@ -22,8 +22,8 @@ from tests.training.run.test_resumption import CONFIG
 from tests.training.tiny import write_config
 
 HOSTS = {"host-a": "10.77.0.1", "host-b": "10.77.0.2"}
-UPDATES, KILLED_AFTER, SAVED_EVERY = 200, 50, 20
-START_SECONDS = 180.0
+UPDATES, KILLED_AFTER, SAVED_EVERY = 24, 10, 4
+START_SECONDS = 300.0
 OVERRIDES = (
     f"optimization.max_updates={UPDATES}",
     f"optimization.checkpoint_every={SAVED_EVERY}",
