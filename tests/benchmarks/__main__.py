@@ -36,7 +36,7 @@ WORKLOADS = (
 )
 """What runs when none is named; those of `BY_NAME` run only if they are."""
 
-BY_NAME = ("tune", "baseline")
+BY_NAME = ("tune", "baseline", "costs")
 
 PACKAGES = ("ctranslate2", "numpy", "sacrebleu", "sentencepiece", "torch", "transformers")
 DATA_VARIABLE = "DRAGOMAN_BENCH_DATA"
