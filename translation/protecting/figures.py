@@ -94,8 +94,10 @@ def _digits(number: str) -> str:
     if len(marks) < 2 or marks[-1][0] == marks[0][0]:
         return _MARK.sub(lambda mark: rf"[.,'’\u00a0\u202f ]{'?' if len(mark[2]) == 3 else ''}{mark[2]}", number)
     whole, fraction = number[: -len(marks[-1][1]) - 1], marks[-1][1]
-    forms = ((",", "."), (".", ","))
-    grouped = (_MARK.sub(rf"[{group}'’\u00a0\u202f ]?\2", whole) + f"[{point}]{fraction}" for group, point in forms)
+    groups = re.split(r"\D", whole)
+    grouped = (
+        rf"[{group}'’\u00a0\u202f ]?".join(groups) + f"[{point}]{fraction}" for group, point in ((",", "."), (".", ","))
+    )
     return f"(?:{'|'.join(grouped)})"
 
 
