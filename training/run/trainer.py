@@ -12,7 +12,7 @@ from dragoman.training.config import RunConfig
 from dragoman.training.corpus.batching import BatchStream, LanePlace, PlannedBatch, PooledCorpus, Position
 from dragoman.training.corpus.mixture import MixedStream, Mixture
 from dragoman.training.display import show_phase
-from dragoman.training.evaluation.validation import decisive_score, with_limits
+from dragoman.training.evaluation.validation import DECISIVE, decisive_score, with_limits
 from dragoman.training.learning.averaging import blend_weights, network_weights
 from dragoman.training.learning.guided_alignment import AlignmentPrior
 from dragoman.training.learning.optimizer import learning_rate
@@ -260,7 +260,8 @@ class Trainer:
         reporter.validated(progress.update, values, is_best=is_best)
         last_update, patience = self.config.optimization.max_updates, self.config.validation.patience
         if self._has_stalled():
-            reporter.say(f"nothing better in {patience} validations: stopping early")
+            what = "no better BLEU" if DECISIVE in values else "no lower perplexity"
+            reporter.say(f"{what} in {patience} validations: stopping early")
         elif outlook := describe_outlook(progress.validations, last_update=last_update, patience=patience):
             reporter.say(f"  {outlook}")
 
