@@ -79,10 +79,7 @@ def ended(*bleu: float, kept: int, **provenance: Any) -> RunRecord:
             ended(3.0, kept=100, initial_share=0.3),
             ["Kept: update 100 with 30% of the initial bundle's weights, dev BLEU 3.0"],
         ),
-        (
-            ended(3.0, 2.0, kept=0),
-            ["Kept: the bundle that the run began with, dev BLEU 3.0: no update is validated yet"],
-        ),
+        (ended(3.0, kept=0), ["Kept: the bundle that the run began with, dev BLEU 3.0: no update is validated yet"]),
         (ended(3.0, 2.0, kept=0), ["Kept: the bundle that the run began with, dev BLEU 3.0: no update made it better"]),
         (
             ended(0.1, 0.3, 0.2, kept=200),
