@@ -25,6 +25,10 @@ _TOKENIZERS = {"zh": "zh", "yue": "zh", "wuu": "zh", "ja": "ja-mecab", "ko": "ko
 """By language: sacreBLEU's tokenizers for text whose words 13a does not find."""
 
 
+CHANCE_BLEU = 1.0
+"""BLEU below which differences are chance."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BaselineComparison:
     """A system against a baseline on the same sentences, by paired bootstrap resampling (Koehn 2004).

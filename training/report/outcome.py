@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from dragoman.model.config import LanguageModelConfig
+from dragoman.training.evaluation.metrics import CHANCE_BLEU
 from dragoman.training.report.run_record import RunRecord
-from dragoman.training.run.outlook import TOO_EARLY
 
 _ENOUGH_VALIDATIONS = 3
 """Fewer say nothing about the course of a run."""
@@ -47,7 +47,7 @@ def _advice(record: RunRecord, validations: list[tuple[int, float]]) -> str:
     if len(validations) < _ENOUGH_VALIDATIONS:
         return ""
     last = validations[-1][0]
-    if max(bleu for _, bleu in validations) < TOO_EARLY:
+    if max(bleu for _, bleu in validations) < CHANCE_BLEU:
         return (
             "Too early to judge: BLEU is near 0, as in the beginning of every run; see the dev loss, and train longer"
         )

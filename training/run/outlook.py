@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from dragoman.training.evaluation.validation import PERPLEXITY
+from dragoman.training.evaluation.metrics import CHANCE_BLEU
+from dragoman.training.evaluation.validation import PERPLEXITY, TOO_MUCH
 from dragoman.training.run.progress import Validation
 
 SPAN = 3
@@ -10,9 +11,6 @@ SPAN = 3
 
 CLEAR_GAIN, SMALL_GAIN = 1.0, 0.2
 """BLEU."""
-
-TOO_EARLY = 1.0
-"""BLEU below which differences are chance."""
 
 
 def describe_outlook(validations: Sequence[Validation], *, last_update: int, patience: int) -> str:
@@ -23,7 +21,7 @@ def describe_outlook(validations: Sequence[Validation], *, last_update: int, pat
     """
     if len(validations) < 2 or validations[-1].update >= last_update or PERPLEXITY in validations[-1].values:
         return ""
-    if max(validation.bleu for validation in validations) < TOO_EARLY:
+    if max(validation.bleu for validation in validations) < CHANCE_BLEU:
         return "BLEU is near 0, as in the beginning of every run: too early to judge"
     best = max(validations, key=lambda validation: (validation.bleu, -validation.update))
     if best.update == 0:
@@ -41,6 +39,8 @@ def _describe_course(validations: Sequence[Validation], best: Validation, patien
     left = patience - num_later
     if num_later and left <= 0:
         return f"no gain in {num_later} validations"
+    if num_later and TOO_MUCH in validations[-1].values:
+        return "a dev set loses more than it may"
     if num_later:
         lost = best.bleu - validations[-1].bleu
         course = f"{lost:.1f} BLEU below update {best.update:,}"

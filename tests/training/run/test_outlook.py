@@ -2,6 +2,7 @@
 
 import pytest
 
+from dragoman.training.evaluation.validation import TOO_MUCH
 from dragoman.training.run.outlook import describe_outlook
 from dragoman.training.run.progress import Validation
 
@@ -62,3 +63,10 @@ def outlook(*bleu: float, first: int = 100) -> str:
 )
 def test_the_course_is_told_in_plain_words(line: str, expected: str) -> None:
     assert line == expected
+
+
+def test_weights_that_lose_too_much_are_no_worse_bleu() -> None:
+    validations = [Validation(0, 20.0, {}), Validation(100, 15.0, {TOO_MUCH: 0.6})]
+    assert describe_outlook(validations, last_update=1000, patience=5) == (
+        "a dev set loses more than it may; if you stop it now, it keeps the bundle that it began with (BLEU 20.0)"
+    )
