@@ -327,7 +327,8 @@ def _estimate(tuning: _Tuning, plan: "Plan") -> None:
     )
     if translating + training + validating > LONG_SECONDS:
         one = f"--to {plan.directions[0].target} for one direction, " if len(plan.directions) > 1 else ""
-        typer.echo(f"      for less: {one}--updates {max(1, plan.updates // 4)}")
+        shorter = max(1, plan.updates // 2)
+        typer.echo(f"      for less: {one}--updates {shorter}; a run of a few dozen updates often gains nothing")
 
 
 def _count(path: Path) -> int:
@@ -388,6 +389,9 @@ def _conclude(tuning: _Tuning, *, has_general: bool) -> None:
     for line in describe_outcome(read_run(tuning.folder)):
         typer.echo(line)
     typer.echo(_forgotten(compared, has_general=has_general))
+    kept = read_run(tuning.folder).bundle
+    if kept is not None and kept.provenance.get("updates") == 0:
+        typer.echo(f"Nothing was learned, so go on with {tuning.bundle}; more updates or more of your text may help")
     typer.echo("\nNext:")
     direction = tuning.directions[0]
     shown = shlex.quote(str(best))

@@ -109,10 +109,11 @@ class Catalogue:
         return self._demand_limits.max_bytes is not None
 
     def find(self, model: str | None, source_language: str | None, target_language: str) -> Lease | None:
-        """Lease the named model, or without a name the only one that fits, for a direction. Release the lease. None
+        """Lease the named model, or without a name the first one that fits, for a direction. Release the lease. None
         if the model is not loaded.
 
-        Raises NotFoundError if no model has the name or the languages, InvalidInputError if several models fit.
+        Raises NotFoundError if no model has the name or the languages, InvalidInputError if models for several
+        source languages fit.
         """
         found, way = find_model(self._models, model, source_language, target_language)
         return Lease(self._leases.lend(found), self._leases.release, way) if isinstance(found, ServedModel) else None

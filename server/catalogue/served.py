@@ -212,9 +212,11 @@ class AllDirections:
 def find_model(
     models: Sequence[Entry], model: str | None, source_language: str | None, target_language: str
 ) -> tuple[Entry, Direction]:
-    """The named model, or without a name the only one that fits, and the direction.
+    """The named model, or without a name the first one for the languages, and the direction. A model that is added
+    behind others does not disturb the calls that they serve.
 
-    Raises NotFoundError if no model has the name or the languages, InvalidInputError if several models fit.
+    Raises NotFoundError if no model has the name or the languages, InvalidInputError if models for several source
+    languages fit.
     """
     if model is not None:
         models = [find_named(models, model)]
@@ -225,7 +227,7 @@ def find_model(
         source = f'"{source_language}"' if source_language else "any language"
         available = ", ".join(sorted({str(direction) for entry in models for direction in entry.directions}))
         raise NotFoundError(f'no model translates from {source} to "{target_language}"; there is {available}')
-    if len(fitting) > 1:
+    if len({direction for _, direction in fitting}) > 1:
         names = ", ".join(entry.name for entry, _ in fitting)
         raise InvalidInputError(f"model: several models fit, name one of them: {names}")
     return fitting[0]

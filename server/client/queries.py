@@ -41,7 +41,7 @@ class Search(SearchArguments, total=False):
 
     source_language:  "auto" detects each text's language; without it, the only possible source language, or "auto" if
                       there are several.
-    model:            optional if only one model translates between the languages.
+    model:            by default the first that the server lists for the languages.
     split_sentences:  whether to translate each text sentence by sentence; a text may then be of any length.
     join_lines:       whether to join the lines of wrapped paragraphs, as of e-mail, and to wrap their translations.
     protect:          whether to keep placeholders, addresses, code, figures, emoji and names from translation.

@@ -45,7 +45,7 @@ _NOTHING = Wanted()
 class ScoreOrder:
     """An order to score given translations. Languages are BCP 47 tags, such as "de-DE" for a model's "de".
 
-    source_language: empty for the target's only source language. model: None for the only model that fits.
+    source_language: empty for the target's only source language. model: None for the first one that fits.
     """
 
     target_language: str

@@ -116,7 +116,7 @@ def test_general_text_is_measured_limited_and_apart_from_the_domain(run: Run, he
     assert outcome.status == 0, outcome
     assert re.search(r"general en→de +60 +BLEU", outcome.output)
     assert re.search(r"General text (lost|gained) \d+\.\d BLEU on its test set", outcome.output)
-    assert re.search(r"No clear gain|Your text gained clearly", outcome.output)
+    assert re.search(r"No sure gain|Your text (gained|seems)", outcome.output)
     assert "100% of the general test set is in the bundle's own training text" in outcome.errors
     recorded = {(score.test_set, score.metric) for score in read_config(Path("runs/tiny-memory/best")).scores}
     assert {("domain", "BLEU"), ("general", "chrF")} <= recorded

@@ -8,7 +8,7 @@ from typing import Any
 import grpc
 import pytest
 
-from dragoman.model.errors import InvalidInputError
+from dragoman.model.errors import InvalidInputError, NotFoundError
 from dragoman.server.client import Client, ServerError, stream_state
 from dragoman.translation.batch.job import JobSummary
 from dragoman.translation.results import Translation
@@ -63,8 +63,8 @@ def test_a_model_that_is_replaced_ends_the_job_before_its_first_line(
 
 def test_no_line_is_blamed_for_what_concerns_the_whole_request(source: Path, output: Path) -> None:
     with running_server(FakeTranslator("one"), FakeTranslator("two")) as address, Client(address) as client:
-        with pytest.raises(InvalidInputError, match=r"^model: several models fit, name one of them: one, two$"):
-            run(source, output, lambda texts: client.translate_stream(texts, to="de"))
+        with pytest.raises(NotFoundError, match=r'^model: there is no "three"'):
+            run(source, output, lambda texts: client.translate_stream(texts, to="de", model="three"))
         with pytest.raises(InvalidInputError, match=r"^search_options: beam_size is 0"):
             run(source, output, lambda texts: client.translate_stream(texts, to="de", model="one", beam_size=0))
         with pytest.raises(InvalidInputError, match=r"^the request cannot be encoded: "):

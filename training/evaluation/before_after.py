@@ -95,12 +95,14 @@ def describe_gain(compared: Sequence[Compared]) -> str:
     known = min(_comparison(report.bleu).baseline_score for report in own)
     if known < MIN_KNOWN and not all(map(_gains, own)):
         return (
-            f"No clear gain: with BLEU {known:.1f} on your text the bundle knows too little to be fitted. Train it "
+            f"No sure gain: with BLEU {known:.1f} on your text the bundle knows too little to be fitted. Train it "
             "longer, or fit one that knows more"
         )
     if all(map(_gains, own)):
-        return "Your text gained clearly"
-    return "No clear gain on your text: chance alone may make this difference, so the bundle before is as good"
+        return "Your text gained, in BLEU and in chrF"
+    if all(map(_seems_to_gain, own)):
+        return "Your text seems to gain: one metric is sure of it, the other is not. Compare some translations yourself"
+    return "No sure gain on your text: chance alone may make this difference"
 
 
 MIN_KNOWN = 5.0
@@ -110,6 +112,11 @@ _MAX_P = 0.05
 
 
 def _gains(report: ScoreReport) -> bool:
+    bleu, chrf = _comparison(report.bleu), _comparison(report.chrf)
+    return bleu.difference > 0 and chrf.difference > 0 and max(bleu.p_value, chrf.p_value) < _MAX_P
+
+
+def _seems_to_gain(report: ScoreReport) -> bool:
     bleu, chrf = _comparison(report.bleu), _comparison(report.chrf)
     return bleu.difference > 0 and chrf.difference > 0 and min(bleu.p_value, chrf.p_value) < _MAX_P
 

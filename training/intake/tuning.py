@@ -212,8 +212,19 @@ initial_shares = {json.dumps(plan.shares)} # of the bundle's weights; more keeps
 
 [bundle]
 name = {_quote(name)}
-storage = {_quote(info.storage)}
+{_provenance(info)}storage = {_quote(info.storage)}
 """
+
+
+def _provenance(info: BundleConfig) -> str:
+    """What the new model's card says as well: it holds what the old one learnt."""
+    data, licence = (info.provenance.get(key, "") for key in ("data", "licence"))
+    lines = []
+    if data:
+        lines.append(f"data = {_quote(f'{data} Fitted afterwards to further texts.')}\n")
+    if licence:
+        lines.append(f"licence = {_quote(licence)}\n")
+    return "".join(lines)
 
 
 def _files(files: Mapping[str, Path]) -> str:

@@ -63,9 +63,14 @@ def test_unknown_languages_are_told_what_there_is(models: list[ServedModel]) -> 
         find_model(models, "large", "de", "en")
 
 
-def test_several_fitting_models_must_be_told_apart(models: list[ServedModel]) -> None:
-    with pytest.raises(InvalidInputError, match=r"^model: several models fit, name one of them: small, large$"):
-        find_model(models, None, "en", "de")
+def test_the_first_of_several_models_for_the_languages_serves(models: list[ServedModel]) -> None:
+    assert find_model(models, None, "en", "de")[0].name == "small"
+    assert find_model(models[::-1], None, "en", "de")[0].name == "large"
+
+
+def test_models_for_several_source_languages_must_be_told_apart(models: list[ServedModel]) -> None:
+    with pytest.raises(InvalidInputError, match=r"^model: several models fit, name one of them: small, large, french$"):
+        find_model(models, None, None, "de")
 
 
 def test_without_models_nothing_is_found() -> None:

@@ -49,10 +49,10 @@ def gained(before: list[str], after: list[str], references: list[str]) -> str:
 def test_a_gain_is_named_only_where_it_is_sure_in_both_metrics() -> None:
     references = [f"Das ist der Satz mit der Nummer {number}." for number in range(40)]
     before = [reference.replace("der Nummer", "Nummer") for reference in references]
-    assert gained(before, references, references) == "Your text gained clearly"
-    assert gained(references, before, references).startswith("No clear gain on your text")
-    assert gained(before, [references[0], *before[1:]], references).startswith("No clear gain on your text")
+    assert gained(before, references, references) == "Your text gained, in BLEU and in chrF"
+    assert gained(references, before, references).startswith("No sure gain on your text")
+    assert gained(before, [references[0], *before[1:]], references).startswith("No sure gain on your text")
     nothing = [f"Nichts {number}" for number in range(40)]
     assert "with BLEU 0." in gained(nothing, nothing, references)
     assert "knows too little to be fitted" in gained(nothing, nothing, references)
-    assert gained(nothing, references, references) == "Your text gained clearly"
+    assert gained(nothing, references, references) == "Your text gained, in BLEU and in chrF"
