@@ -30,6 +30,9 @@ LONG_SECONDS = 1200
 MAX_SEEN = 0.1
 """Share of a general test set that a bundle may have learnt from, as short sentences are everywhere."""
 
+MAX_LOSS = 0.5
+"""BLEU that general text may lose by default."""
+
 MEASURED_TEXTS = 64
 """Texts that are translated to estimate the time of all."""
 
@@ -72,6 +75,9 @@ def tune(
     updates: Annotated[
         int | None, typer.Option(min=1, help="Updates of the run; by default by the corpus's size, 150 to 1,000.")
     ] = None,
+    max_loss: Annotated[
+        float, typer.Option(min=0, help="BLEU that general text may lose; more lets your own text gain more.")
+    ] = MAX_LOSS,
     held_out: Annotated[
         int | None, typer.Option(min=1, help="Pairs for each of dev and test; by default by the corpus's size.")
     ] = None,
@@ -87,7 +93,7 @@ def tune(
 
     Reads your translations as `dragoman init` does, holds out dev and test sets, lets the bundle translate general
     sentences itself (your own, without --general), learns from both, and keeps that mean of old and new weights which
-    is the best on your text while general text loses no more than 0.5 BLEU. Ends with scores before and after.
+    is the best on your text while general text loses no more than --max-loss. Ends with scores before and after.
 
     After an interruption the same command continues. The run's folder has a configuration, tune.toml, which
     `dragoman train` takes, too; when it is edited, this command takes it as it is.
@@ -107,6 +113,7 @@ def tune(
         "directions": list(map(str, tuning.directions)),
         "columns": columns,
         "updates": updates,
+        "max_loss": max_loss,
         "held_out": held_out,
         "clean": is_cleaned,
         "seed": seed,
@@ -125,7 +132,7 @@ def tune(
             seed=seed,
             written="would write" if is_dry else "written",
         )
-        plan = tuning.plan(updates, seed=seed)
+        plan = tuning.plan(updates, max_loss=max_loss, seed=seed)
         _describe(plan, has_general=bool(general))
         if is_dry:
             _estimate(tuning, plan)
@@ -136,7 +143,7 @@ def tune(
             typer.echo("dragoman: interrupted: the same command continues", err=True)
             raise typer.Exit(130) from None
     _train(tuning.folder)
-    _conclude(tuning, has_general=bool(general))
+    _conclude(tuning, max_loss=max_loss if general else None)
 
 
 @dataclass(slots=True)
@@ -209,7 +216,7 @@ class _Tuning:
                     err=True,
                 )
 
-    def plan(self, updates: int | None, *, seed: int) -> "Plan":
+    def plan(self, updates: int | None, *, max_loss: float, seed: int) -> "Plan":
         """The run's plan; writes its configuration, unless there is one."""
         from dragoman.training.intake.tuning import CONFIG_FILE, measure_corpus, plan_tuning, write_tuning_toml
 
@@ -228,6 +235,7 @@ class _Tuning:
                 general_dev=self.files("general", "dev") if has_general else None,
                 own_folder=self.folder / "own",
                 name=_plain(self.folder.name),
+                max_loss=max_loss,
                 seed=seed,
             )
             write_atomically(config, text)
@@ -354,7 +362,7 @@ def _train(folder: Path) -> None:
         raise typer.Exit(end.exit_code) from end
 
 
-def _conclude(tuning: _Tuning, *, has_general: bool) -> None:
+def _conclude(tuning: _Tuning, *, max_loss: float | None) -> None:
     """Prints the scores before and after, what was kept, and the next commands."""
     from rich.console import Console
 
@@ -371,7 +379,7 @@ def _conclude(tuning: _Tuning, *, has_general: bool) -> None:
 
     best = tuning.folder / "best"
     sets = [("domain", tuning.files("corpus", "test"))]
-    if has_general:
+    if max_loss is not None:
         sets.append(("general", tuning.files("general", "test")))
     texts = [
         HeldOutText(name, direction, files[direction.source], files[direction.target])
@@ -388,10 +396,15 @@ def _conclude(tuning: _Tuning, *, has_general: bool) -> None:
         record_scores(str(best), direction.source, direction.target, one.text.name, one.report, SearchOptions())
     for line in describe_outcome(read_run(tuning.folder)):
         typer.echo(line)
-    typer.echo(_forgotten(compared, has_general=has_general))
+    typer.echo(_forgotten(compared, max_loss))
     kept = read_run(tuning.folder).bundle
     if kept is not None and kept.provenance.get("updates") == 0:
-        typer.echo(f"Nothing was learned, so go on with {tuning.bundle}; more updates or more of your text may help")
+        allowed = (
+            ""
+            if max_loss is None
+            else f", or a larger --max-loss than {max_loss:g} (the lines above say what it costs)"
+        )
+        typer.echo(f"Nothing is better, so go on with {tuning.bundle}; more of your text may help{allowed}")
     typer.echo("\nNext:")
     direction = tuning.directions[0]
     shown = shlex.quote(str(best))
@@ -400,10 +413,8 @@ def _conclude(tuning: _Tuning, *, has_general: bool) -> None:
     typer.echo(f"  dragoman report {shlex.quote(str(tuning.folder))}")
 
 
-def _forgotten(compared: "Sequence[Compared]", *, has_general: bool) -> str:
-    from dragoman.training.intake.tuning import MAX_LOSS
-
-    if not has_general:
+def _forgotten(compared: "Sequence[Compared]", max_loss: float | None) -> str:
+    if max_loss is None:
         return (
             "What the model forgets of other text was not measured, since there is no general text: --general CORPUS "
             "measures and limits it"
@@ -414,4 +425,4 @@ def _forgotten(compared: "Sequence[Compared]", *, has_general: bool) -> str:
             gains.append(comparison.difference)
     mean = sum(gains) / len(gains)
     words = f"lost {-mean:.1f}" if mean < 0 else f"gained {mean:.1f}"
-    return f"General text {words} BLEU on its test set; on its dev set it was allowed to lose {MAX_LOSS}"
+    return f"General text {words} BLEU on its test set; on its dev set it was allowed to lose {max_loss:g}"

@@ -136,6 +136,14 @@ def test_general_text_is_measured_limited_and_apart_from_the_domain(run: Run, he
     assert outcome.errors.count("of the initial bundle's weights:") == len(config.averaging.initial_shares)
 
 
+def test_general_text_may_lose_what_the_user_allows(run: Run, here: Path) -> None:
+    arguments = ("tune", "base/best", "memory.tsv", "--general", "general.tsv", "--held-out", 10, "--updates", 2)
+    outcome = run(*arguments, "--max-loss", 2)
+    assert "on its dev set it was allowed to lose 2" in outcome.output, outcome
+    assert load_run_config(Path("runs/tiny-memory/tune.toml")).data.dev_sets["general"].max_loss == 2
+    assert_refused(run(*arguments), "was begun with max_loss 2.0, not 0.5", "--output")
+
+
 def test_tune_continues_after_an_interruption(run: Run, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from dragoman.training.run.trainer import Trainer
 

@@ -30,15 +30,12 @@ PASSES = 2
 
 MIN_UPDATES, MAX_UPDATES = 150, 1_000
 
-SHARES = (0.7, 0.8, 0.6, 0.5, 0.4, 0.3, 0.15, 0.0)
+SHARES = (0.8, 0.9, 0.7, 0.6, 0.5, 0.4, 0.3, 0.15, 0.0)
 """Shares of the bundle's weights in the means that are tried, if general text says how much each forgets. Validations
 on the way measure the first."""
 
 BLIND_SHARES = (0.7,)
 """The same without general text: the share is not chosen, since the domain alone would choose the least."""
-
-MAX_LOSS = 0.5
-"""BLEU that general text may lose."""
 
 MIN_OWN_LINES = 1_000
 """Of general text; fewer sentences would be learnt by heart."""
@@ -147,9 +144,11 @@ def write_tuning_toml(
     general_dev: Mapping[str, Path] | None,
     own_folder: Path,
     name: str,
+    max_loss: float,
     seed: int,
 ) -> str:
-    """The run's configuration. domain: files of train and dev, by language. general_dev: None without general text."""
+    """The run's configuration. max_loss: BLEU that general text may lose. domain: files of train and dev, by language.
+    general_dev: None without general text."""
     architecture = info.architecture
     room = min(architecture.source_limit - 2, architecture.max_target_length - 1)
     every = max(50, plan.updates // 8)
@@ -167,7 +166,7 @@ def write_tuning_toml(
         else f"""
 [data.dev.general]
 {_files(general_dev)}weight = 0
-max_loss = {MAX_LOSS} # BLEU that it may lose; each point more counts as ten of the domain's
+max_loss = {max_loss} # BLEU that it may lose; each point more counts as ten of the domain's
 """
     )
     return f"""\
@@ -264,7 +263,7 @@ def refuse_other(folder: Path, request: Mapping[str, Any]) -> bool:
             raise InvalidInputError(f"{folder}: is not empty; name another folder by --output")
         return False
     begun = json.loads(path.read_bytes())
-    differing = [key for key, value in request.items() if begun.get(key) != value]
+    differing = [key for key, value in request.items() if begun.get(key, value) != value]
     if differing and (folder / CONFIG_FILE).exists():
         key = differing[0]
         raise InvalidInputError(
