@@ -131,6 +131,11 @@ class DataConfig(StrictModel):
             _check_directions(corpus, directions, f"train.{number}")
         for direction in directions:
             if not any(spoken_by(corpus.languages, [direction]) for corpus in self.train):
+                if direction.source == direction.target:
+                    raise ValueError(
+                        f'"{direction.source}" is no translation direction, which is written like "en-de", and '
+                        "no corpus in train has it as a language, for a language model"
+                    )
                 raise ValueError(f"no corpus in train has both languages of {direction}")
             if not any(direction in corpus.taught(directions) for corpus in self.train):
                 raise ValueError(

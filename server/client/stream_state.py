@@ -29,8 +29,9 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.25, 8.0
 MAX_ATTEMPTS_WITHOUT_RESULT = 7
 """Maximal number of calls in a row that break without a result; their pauses take about 20 s together."""
 
-_PASSING = frozenset({"UNAVAILABLE", "RESOURCE_EXHAUSTED"})
-"""Temporary statuses, after which a new call may succeed."""
+_PASSING = frozenset({"UNAVAILABLE", "RESOURCE_EXHAUSTED", "CANCELLED"})
+"""Temporary statuses, after which a new call may succeed. A server that ends sends CANCELLED for a call that has just
+arrived."""
 
 
 class StreamState:

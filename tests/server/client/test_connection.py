@@ -72,7 +72,7 @@ def test_files_that_cannot_be_read_are_named() -> None:
         Tls(certificate="a.pem")
 
 
-@pytest.mark.parametrize("code", [Code.UNAVAILABLE, Code.RESOURCE_EXHAUSTED])
+@pytest.mark.parametrize("code", [Code.UNAVAILABLE, Code.RESOURCE_EXHAUSTED, Code.CANCELLED])
 def test_what_passes_is_tried_again(code: grpc.StatusCode) -> None:
     service = ScriptedService(answer_all)
     hint = (("grpc-retry-pushback-ms", "10"),)

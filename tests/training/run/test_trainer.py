@@ -281,7 +281,7 @@ def test_training_stops_when_bleu_no_longer_rises(runner: Runner, capsys: pytest
     assert trainer.progress.update == 10
     assert offered == [(2, 1.0), (4, 3.0), (6, 2.0), (8, 2.5), (10, 3.0)]
     assert [line["bleu"] for line in metrics(trainer, "validation")] == [1.0, 3.0, 2.0, 2.5, 3.0]
-    assert "nothing better in 3 validations: stopping early" in capsys.readouterr().err
+    assert "no better BLEU in 3 validations: stopping early" in capsys.readouterr().err
     assert trainer.checkpoints.updates()[-1] == 10
 
     resumed = runner.trainer(copy_corpus(40), checkpoints=trainer.checkpoints, validation={"patience": 3})
