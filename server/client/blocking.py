@@ -48,8 +48,8 @@ class Client(DescriptionCalls, GlossaryCalls):
     Every method raises InvalidInputError for a wrong request, NotFoundError for an unknown model or language, and
     ServerError if there is no answer.
 
-    Temporary faults are retried up to five times: UNAVAILABLE or CANCELLED (the server cannot be reached or shuts down),
-    and RESOURCE_EXHAUSTED (it is overloaded) after the pause that the server asks for. If the name in an address such as
+    Temporary faults are retried up to five times: UNAVAILABLE or CANCELLED (the server cannot be reached or shuts
+    down), and RESOURCE_EXHAUSTED (it is overloaded) after the pause that the server asks for. If the name in an address as
     "dns:///translation.example:50051" resolves to several servers, calls go to them in turn; when a connection breaks,
     the name is resolved again, at most every ten seconds.
     """
