@@ -49,9 +49,9 @@ class Client(DescriptionCalls, GlossaryCalls):
     ServerError if there is no answer.
 
     Temporary faults are retried up to five times: UNAVAILABLE or CANCELLED (the server cannot be reached or shuts
-    down), and RESOURCE_EXHAUSTED (it is overloaded) after the pause that the server asks for. If the name in an address as
-    "dns:///translation.example:50051" resolves to several servers, calls go to them in turn; when a connection breaks,
-    the name is resolved again, at most every ten seconds.
+    down), and RESOURCE_EXHAUSTED (it is overloaded) after the pause that the server asks for. If the name in an address
+    such as "dns:///translation.example:50051" resolves to several servers, calls go to them in turn; when a connection
+    breaks, the name is resolved again, at most every ten seconds.
     """
 
     def __init__(

@@ -90,7 +90,7 @@ class TrainingDisplay:
             name, shown = PERPLEXITY, f"{values[PERPLEXITY]:.1f}"
         self._bar.update(self._task, bleu=f"{name} {shown}")
         if TOO_MUCH in values:
-            shown += f", not taken: {values[TOO_MUCH]:.1f} BLEU more are lost than may be"
+            shown += f", {values[TOO_MUCH]:.1f} BLEU more lost than may be"
         elif len({label.rpartition(" ")[0] for label in scores}) > 1:
             shown += f", all {values[DECISIVE]:.1f}"
         if losses:
