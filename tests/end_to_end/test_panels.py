@@ -267,6 +267,7 @@ def test_what_the_developers_panel_shows_runs(open_page: Open, address: str, tex
     due = page.text_content("#translation")
     panel = open_panel(page, "developers")
     panel.get_by_role("button", name="Python").click()
+    panel.locator("code", has_text="/v1/").wait_for()  # the panel hears of the call after the result
     program = panel.locator("code").text_content()
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.rstrip("\n") == due
