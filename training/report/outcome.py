@@ -60,6 +60,8 @@ def _advice(record: RunRecord, validations: list[tuple[int, float]]) -> str:
         )
     if best == last:
         return f"It was still gaining at its end: a new run with more than {planned:,} updates may reach more"
+    if best == 0:
+        return ""  # what was kept says it
     return f"It gained nothing after update {best:,} of {last:,}: more data or dropout may help, time will not"
 
 

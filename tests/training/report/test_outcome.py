@@ -111,3 +111,12 @@ def test_the_next_commands_name_the_test_files_beside_the_dev_files(tmp_path: Pa
         f"dragoman evaluate runs/my/best --from en --to de --source {tmp_path}/test.en --reference {tmp_path}/test.de",
         "dragoman serve runs/my/best",
     ]
+
+
+def test_a_bundle_that_no_update_made_better_is_said_once() -> None:
+    record = ended(9.0, 8.0, 7.0, 6.0, kept=0)
+    first = record.measurements[0]
+    record = replace(record, measurements=(replace(first, update=0), *record.measurements[1:]))
+    assert describe_outcome(record) == [
+        "Kept: the bundle that the run began with, dev BLEU 9.0: no update made it better"
+    ]
