@@ -58,6 +58,9 @@ def _advice(record: RunRecord, validations: list[tuple[int, float]]) -> str:
             f"It was still gaining: go on with dragoman train --resume {shlex.quote(str(record.folder))} "
             f"--set optimization.max_updates={2 * planned}"
         )
+    if best == last and last < planned:
+        folder = shlex.quote(str(record.folder))
+        return f"It was still gaining after update {last:,} of {planned:,}: go on with dragoman train --resume {folder}"
     if best == last:
         return f"It was still gaining at its end: a new run with more than {planned:,} updates may reach more"
     if best == 0:

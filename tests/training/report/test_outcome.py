@@ -68,6 +68,13 @@ def ended(*bleu: float, kept: int, **provenance: Any) -> RunRecord:
             ended(3.0, 4.0, 5.0, kept=300),
             [
                 "Kept: update 300, dev BLEU 5.0, the best of 3 validations",
+                "It was still gaining after update 300 of 400: go on with dragoman train --resume runs/my",
+            ],
+        ),
+        (
+            ended(3.0, 4.0, 5.0, 6.0, kept=400),
+            [
+                "Kept: update 400, dev BLEU 6.0, the best of 4 validations",
                 "It was still gaining at its end: a new run with more than 400 updates may reach more",
             ],
         ),
@@ -90,7 +97,18 @@ def ended(*bleu: float, kept: int, **provenance: Any) -> RunRecord:
             ],
         ),
     ],
-    ids=["nothing", "one", "overfitted", "still-gaining", "mean", "blend", "unvalidated", "base", "too-early"],
+    ids=[
+        "nothing",
+        "one",
+        "overfitted",
+        "stopped-early",
+        "still-gaining",
+        "mean",
+        "blend",
+        "unvalidated",
+        "base",
+        "too-early",
+    ],
 )
 def test_what_was_kept_and_why(record: RunRecord, lines: list[str]) -> None:
     assert describe_outcome(record) == lines
