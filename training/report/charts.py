@@ -1,13 +1,12 @@
-"""The curves of a run's metrics, drawn by matplotlib as SVG that stands in the page and takes its colours."""
+"""Curves, drawn by matplotlib as SVG that stands in the page and takes its colours."""
 
 import io
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
-
-from dragoman.training.report.run_record import Measurement, RunRecord
+from itertools import chain
+from typing import Any, Literal, TypeVar
 
 MAX_ROWS = 25
 """Rows of a chart's table of values."""
@@ -18,20 +17,27 @@ LOGARITHMIC_SPAN = 20.0
 INKS = (*(f"--line-{number}" for number in range(6)), "--muted", "--rule", "--ground")
 """Variables of page.css, for light and for dark. matplotlib draws in stand-ins for them, see `_ink`."""
 
-DASHES: Any = ("-", "--", ":", "-.", (0, (8, 3)), (0, (3, 1)))
-"""Of the lines, for those who see no colours."""
+DASHES: tuple[tuple[float, ...], ...] = ((), (3.7, 1.6), (1, 1.65), (6.4, 1.6, 1, 1.6), (8, 3), (3, 1))
+"""Of the lines, for those who see no colours: dash, gap, …, in widths of the line."""
+
+LINE_WIDTH = 1.8
+"""In points."""
 
 ROUND = (1, 2, 5, 10)
 """Numbers between two labels of an axis, and their multiples by powers of ten."""
 
-LOSSES = ("loss", "negative_log_likelihood")
-OWN_LOSS = "negative_log_likelihood "
-"""Prefix of the names of the corpora's own losses, where there are several."""
+LABEL_HEIGHT = 12.0
+"""Of a label at the end of a line, in points."""
 
-DRAWN_APART = {"epoch", "perplexity", *LOSSES, "learning_rate", "tokens_per_second", "gradient_norm"}
+UPDATES = "update"
+"""Name of the axis of a run's course, unless it is another."""
 
-Point = tuple[int, float]
-"""Update and value."""
+Point = tuple[float, float]
+"""Place on the axis of the course, such as an update, and value."""
+
+Line = Sequence[Point]
+
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,17 +45,26 @@ class Curves:
     """A chart to draw: one or more lines over the updates.
 
     unit:      label of the axis of the values.
+    axis:      label of the other axis, in the plural unless it is `UPDATES`.
     series:    points by the name of the line, ascending.
+    around:    by the name of a line the lines whose mean it is; they are drawn thinly.
     from_zero: whether the axis of the values begins at 0.
-    mark_best: whether each line's highest value is marked.
+    best:      which value of each line is marked.
+    late_from: the axis of the values begins where the lines are from this share of the course on, if it would otherwise
+               be mostly their beginning's.
+    labels:    where the lines' names stand: above, if needed, or at their ends.
     """
 
     title: str
     unit: str
-    series: Mapping[str, Sequence[Point]]
+    axis: str = UPDATES
+    series: Mapping[str, Line]
+    around: Mapping[str, Sequence[Line]] | None = None
     from_zero: bool = False
     may_be_logarithmic: bool = False
-    mark_best: bool = False
+    best: Literal["highest", "lowest"] | None = None
+    late_from: float = 0.0
+    labels: Literal["above", "ends"] = "above"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,101 +73,67 @@ class Chart:
 
     svg:     markup to be included as it is; all text in it is escaped.
     summary: what it shows, in words, for those who do not see it.
-    rows:    update and a value for each of `names`, a blank where it has none.
+    rows:    place on the axis and a value for each of `names`, a blank where it has none.
     """
 
     title: str
+    axis: str
     svg: str
     names: tuple[str, ...]
     summary: str
     rows: tuple[tuple[str, ...], ...]
 
 
-def draw_curves(record: RunRecord) -> list[Chart]:
-    """The loss and how good the translations are first, then whatever else was measured, under its name in the log."""
-    training, validations = record.of_kind("training"), record.of_kind("validation")
-    likelihood = _points(training, "negative_log_likelihood")
-    scores = dict.fromkeys(name for line in validations for name in line.values if name.startswith("bleu "))
-    losses = dict.fromkeys(name for line in validations for name in line.values if name.startswith("loss "))
-    own = dict.fromkeys(name for line in training for name in line.values if name.startswith(OWN_LOSS))
-    others = dict.fromkeys(name for line in training for name in line.values if name not in {*DRAWN_APART, *own})
-    wanted = [
-        Curves(
-            title="Loss, in nats per target piece",
-            unit="nats per piece",
-            series={_words(name): _points(training, name) for name in LOSSES},
-        ),
-        Curves(
-            title="Loss of each corpus, without smoothing",
-            unit="nats per piece",
-            series={name.removeprefix(OWN_LOSS): _points(training, name) for name in own},
-        ),
-        Curves(
-            title="Loss on the dev set, without smoothing",
-            unit="nats per piece",
-            series={name.removeprefix("loss "): _points(validations, name) for name in losses},
-        ),
-        Curves(
-            title="Perplexity of the training data",
-            unit="perplexity",
-            series={"perplexity": [(update, perplexity(value)) for update, value in likelihood]},
-            may_be_logarithmic=True,
-        ),
-        Curves(
-            title="BLEU on the dev set",
-            unit="BLEU",
-            series={name.removeprefix("bleu "): _points(validations, name) for name in scores},
-            mark_best=True,
-        ),
-        Curves(
-            title="Learning rate",
-            unit="learning rate",
-            series={"learning rate": _points(training, "learning_rate")},
-            from_zero=True,
-        ),
-        Curves(
-            title="Target tokens a second",
-            unit="tokens a second",
-            series={"tokens": _points(training, "tokens_per_second")},
-            from_zero=True,
-        ),
-        Curves(
-            title="Norm of the gradient",
-            unit="norm",
-            series={"norm": _points(training, "gradient_norm")},
-            may_be_logarithmic=True,
-        ),
-        *(
-            Curves(title=_words(name).capitalize(), unit="value", series={_words(name): _points(training, name)})
-            for name in others
-        ),
-    ]
-    charts = (draw_chart(f"chart-{number}", curves, record.update) for number, curves in enumerate(wanted, 1))
-    return [chart for chart in charts if chart is not None]
-
-
-def draw_chart(name: str, curves: Curves, last_update: int) -> Chart | None:
+def draw_chart(name: str, curves: Curves, last_place: float) -> Chart | None:
     """Draws a chart; None without a finite value. Values that are not finite leave a gap.
 
-    name: begins every id of the SVG. last_update: where the axis ends.
+    name: begins every id of the SVG. last_place: where the axis ends.
     """
-    finite = {line: [point for point in points if math.isfinite(point[1])] for line, points in curves.series.items()}
-    finite = {line: points for line, points in finite.items() if points}
-    if not finite:
+    finite = {line: _finite(points) for line, points in curves.series.items()}
+    around = {line: [_finite(one) for one in lines] for line, lines in (curves.around or {}).items()}
+    everything = [*finite.values(), *chain(*around.values())]
+    values = [value for points in everything for _, value in points]
+    if not values:
         return None
-    values = [value for points in finite.values() for _, value in points]
     is_logarithmic = curves.may_be_logarithmic and min(values) > 0 and max(values) > LOGARITHMIC_SPAN * min(values)
+    last_place = max(last_place, *(points[-1][0] for points in everything if points))
+    limits = (
+        _late_limits(everything, curves.late_from * last_place) if curves.late_from and not is_logarithmic else None
+    )
+    drawn = {line: points for line, points in finite.items() if points}
+    title = curves.title + (" (logarithmic)" if is_logarithmic else "") + (", after the beginning" if limits else "")
     return Chart(
-        title=curves.title + (" (logarithmic)" if is_logarithmic else ""),
-        svg=_draw(name, curves, finite, max(1, last_update), is_logarithmic=is_logarithmic),
-        names=tuple(finite),
-        summary="; ".join(_summary(line, points) for line, points in finite.items()),
-        rows=_rows(finite),
+        title=title,
+        axis=curves.axis,
+        svg=_draw(name, curves, around, last_place, limits, is_logarithmic=is_logarithmic),
+        names=tuple(drawn),
+        summary="; ".join(_summary(line, points, curves.axis) for line, points in drawn.items()),
+        rows=_rows(drawn, around, curves.axis),
     )
 
 
+def _finite(points: Line) -> Line:
+    return [point for point in points if math.isfinite(point[1])]
+
+
+def _late_limits(lines: Sequence[Line], first: float) -> tuple[float, float] | None:
+    """The span of the values from the place `first` on, with a margin; None if it is a good part of all values'."""
+    late = [value for points in lines for place, value in points if place >= first]
+    values = [value for points in lines for _, value in points]
+    if len(late) < 2 or max(late) - min(late) > (max(values) - min(values)) / 2:
+        return None
+    margin = 0.06 * (max(late) - min(late)) or 0.5
+    return min(late) - margin, max(late) + margin
+
+
 def _draw(
-    name: str, curves: Curves, finite: Mapping[str, Sequence[Point]], last_update: int, *, is_logarithmic: bool
+    name: str,
+    curves: Curves,
+    around: Mapping[str, Sequence[Line]],
+    last_place: float,
+    limits: tuple[float, float] | None,
+    *,
+    is_logarithmic: bool,
 ) -> str:
     # Here, as the import takes half a second. Without pyplot there is no window, and no state but the settings.
     import matplotlib
@@ -163,43 +144,84 @@ def _draw(
         matplotlib.rcdefaults()  # whatever a user has set for other drawings
         matplotlib.rcParams.update(_settings())
         figure = Figure(figsize=(420 / 72, 240 / 72), layout="constrained")
-        axes = figure.add_subplot(xlabel="update", ylabel=curves.unit, yscale="log" if is_logarithmic else "linear")
+        axes = figure.add_subplot(xlabel=curves.axis, ylabel=curves.unit, yscale="log" if is_logarithmic else "linear")
         axes.grid(axis="y")
         axes.tick_params(length=0)
-        axes.xaxis.set_major_locator(MaxNLocator(5, integer=True, steps=ROUND))
-        axes.xaxis.set_major_formatter("{x:,.0f}")
+        axes.xaxis.set_major_locator(MaxNLocator(5, integer=curves.axis == UPDATES, steps=ROUND))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda place, _: _format_place(place, curves.axis)))
         axes.yaxis.set_major_locator(MaxNLocator(6, steps=ROUND))
-        for number, (line, points) in enumerate(finite.items()):
-            gid, label = f"line-{number}", _printable(line)
-            style: Any = {"color": _ink(f"--line-{number % 6}"), "clip_on": False}
-            if curves.mark_best:
-                update, best = max(points, key=lambda point: point[1])
-                label = f"{label}, best {best:.1f}"
-                ground = _ink("--ground")
-                axes.plot(
-                    update, best, "o", gid=f"{gid}-best", markerfacecolor=ground, markeredgewidth=2, zorder=3, **style
-                )
-            dot = "." if len(points) == 1 else None  # a line of one point would not be seen
-            axes.plot(
-                *zip(*curves.series[line], strict=True),
-                gid=gid,
-                label=label,
-                marker=dot,
-                linestyle=DASHES[number % 6],
-                **style,
-            )
-        axes.set_xlim(0, max(last_update, *(points[-1][0] for points in finite.values())))
-        if curves.from_zero:
+        for number, (line, points) in enumerate(curves.series.items()):
+            style: Any = {"color": _ink(f"--line-{number % 6}"), "clip_on": limits is not None}
+            for thin in around.get(line, ()):
+                dot = "." if len(thin) == 1 else None
+                axes.plot(*zip(*thin, strict=True), linewidth=0.9, alpha=0.6, marker=dot, **style) if thin else None
+            if _finite(points):
+                _draw_line(axes, f"line-{number}", line, points, number, curves, style)
+        axes.set_xlim(0, max(1, last_place) if curves.axis == UPDATES else last_place or 1)
+        if limits:
+            axes.set_ylim(*limits)
+        elif curves.from_zero:
             axes.set_ylim(bottom=0)
         if is_logarithmic:
             axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=6))
             axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: format_value(value)))
             axes.yaxis.set_minor_locator(NullLocator())
-        if len(finite) > 1 or curves.mark_best:
+        if curves.labels == "ends":
+            _label_ends(figure, axes, curves, around)
+        elif curves.best or sum(bool(_finite(points)) for points in curves.series.values()) > 1:
             figure.legend(loc="outside upper left", ncols=3)
         file = io.StringIO()
         figure.savefig(file, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
     return _fit_into_page(name, file.getvalue())
+
+
+def _draw_line(axes: Any, gid: str, line: str, points: Line, number: int, curves: Curves, style: Any) -> None:
+    label = _printable(line)
+    if curves.best:
+        choose = max if curves.best == "highest" else min
+        place, best = choose(_finite(points), key=lambda point: point[1])
+        label, ground = f"{label}, best {best:.1f}", _ink("--ground")
+        axes.plot(place, best, "o", gid=f"{gid}-best", markerfacecolor=ground, markeredgewidth=2, zorder=3, **style)
+    dot = "." if len(_finite(points)) == 1 else None  # a line of one point would not be seen
+    dash = dash_of(number)
+    axes.plot(
+        *zip(*points, strict=True), gid=gid, label=label, marker=dot, linestyle=(0, dash) if dash else "-", **style
+    )
+
+
+def dash_of(number: int) -> tuple[float, ...]:
+    """Of the line with this number, so that lines of one colour have different ones."""
+    return DASHES[(number + number // 6) % 6]
+
+
+def _label_ends(figure: Any, axes: Any, curves: Curves, around: Mapping[str, Sequence[Line]]) -> None:
+    """Writes each line's name at its end, the names one above the other where lines end together."""
+    ends = []
+    for number, (line, points) in enumerate(curves.series.items()):
+        found = [one[-1] for one in (_finite(points), *around.get(line, ())) if one]
+        if found:
+            ends.append((found[0], _printable(line), _ink(f"--line-{number % 6}")))
+    labels = [
+        axes.annotate(
+            text, end, (5, 0), textcoords="offset points", va="center", color=ink, weight="bold", annotation_clip=False
+        )
+        for end, text, ink in ends
+    ]
+    figure.draw_without_rendering()  # only then is it known where the ends are
+    places = [axes.transData.transform(end) * 72 / figure.dpi for end, _, _ in ends]
+    heights = list(spread_out([(float(x), float(y)) for x, y in places], LABEL_HEIGHT))
+    for label, (_, y), height in zip(labels, places, heights, strict=True):
+        label.set_position((5, height - y))
+
+
+def spread_out(places: Sequence[tuple[float, float]], least: float) -> Iterator[float]:
+    """New heights for labels at these places, at least `least` apart where labels stand one above the other."""
+    order = sorted(range(len(places)), key=lambda number: places[number][1])
+    heights = [y for _, y in places]
+    for rank, number in enumerate(order):
+        below = [heights[other] for other in order[:rank] if abs(places[other][0] - places[number][0]) < least]
+        heights[number] = max([heights[number], *(height + least for height in below)])
+    yield from heights
 
 
 def _settings() -> Any:
@@ -217,7 +239,7 @@ def _settings() -> Any:
         "grid.color": rule,
         "legend.frameon": False,
         "legend.handlelength": 2.5,
-        "lines.linewidth": 1.8,
+        "lines.linewidth": LINE_WIDTH,
         "path.simplify_threshold": 0.5,  # points; a spike stays to be seen
         "svg.fonttype": "none",  # text stays text
         "svg.hashsalt": "dragoman",  # equal runs, equal pages
@@ -251,20 +273,7 @@ def _printable(text: str) -> str:
     return re.sub(r"[^ -~→]", "?", text)
 
 
-def best_validation(record: RunRecord) -> Measurement | None:
-    """Of the highest mean BLEU, the earliest among equals."""
-    validations = [line for line in record.of_kind("validation") if "bleu" in line.values]
-    return max(validations, key=lambda line: (line.values["bleu"], -line.update), default=None)
-
-
-def perplexity(negative_log_likelihood: float) -> float:
-    try:
-        return math.exp(negative_log_likelihood)
-    except OverflowError:
-        return math.inf
-
-
-def evenly(items: Sequence[int], max_items: int) -> list[int]:
+def evenly(items: Sequence[Item], max_items: int) -> list[Item]:
     """At most `max_items` items, evenly spread, with the first and the last."""
     if len(items) <= max_items:
         return list(items)
@@ -278,28 +287,33 @@ def format_value(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
-def _points(measurements: Sequence[Measurement], name: str) -> list[Point]:
-    return [(line.update, line.values[name]) for line in measurements if name in line.values]
-
-
-def _words(name: str) -> str:
-    return name.replace("_", " ")
-
-
-def _summary(name: str, points: Sequence[Point]) -> str:
-    (first_update, first), (last_update, last) = points[0], points[-1]
+def _summary(name: str, points: Line, axis: str) -> str:
     lowest, highest = min(points, key=lambda p: p[1]), max(points, key=lambda p: p[1])
-    return (
-        f"{name}: {format_value(first)} at update {first_update:,}, {format_value(last)} at update {last_update:,}, "
-        f"lowest {format_value(lowest[1])} at update {lowest[0]:,}, "
-        f"highest {format_value(highest[1])} at update {highest[0]:,}"
-    )
+    where = [(format_value(value), _at(place, axis)) for place, value in (points[0], points[-1], lowest, highest)]
+    first, last, least, most = (f"{value} at {place}" for value, place in where)
+    return f"{name}: {first}, {last}, lowest {least}, highest {most}"
 
 
-def _rows(series: Mapping[str, Sequence[Point]]) -> tuple[tuple[str, ...], ...]:
-    updates = evenly(sorted({update for points in series.values() for update, _ in points}), MAX_ROWS)
-    by_name = [dict(points) for points in series.values()]
-    return tuple(
-        (f"{update:,}", *(format_value(known[update]) if update in known else "" for known in by_name))
-        for update in updates
-    )
+def _at(place: float, axis: str) -> str:
+    shown = _format_place(place, axis)
+    return f"{axis} {shown}" if axis == UPDATES else f"{shown} {axis}"
+
+
+def _format_place(place: float, axis: str) -> str:
+    return f"{place:,.0f}" if axis == UPDATES else format_value(place)
+
+
+def _rows(series: Mapping[str, Line], around: Mapping[str, Sequence[Line]], axis: str) -> tuple[tuple[str, ...], ...]:
+    """A value of several lines' mean has their lowest and highest value behind it."""
+    places = evenly(sorted({place for points in series.values() for place, _ in points}), MAX_ROWS)
+    by_name = {name: dict(points) for name, points in series.items()}
+    spreads = {name: [dict(line) for line in lines] for name, lines in around.items()}
+
+    def cell(name: str, place: float) -> str:
+        if place not in by_name[name]:
+            return ""
+        values = [line[place] for line in spreads.get(name, ()) if place in line]
+        spread = f" ({format_value(min(values))} to {format_value(max(values))})" if values else ""
+        return format_value(by_name[name][place]) + spread
+
+    return tuple((_format_place(place, axis), *(cell(name, place) for name in series)) for place in places)

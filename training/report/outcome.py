@@ -74,7 +74,11 @@ def next_commands(record: RunRecord) -> list[str]:
     source, target = _first_direction(record)
     if record.bundle is not None and isinstance(record.bundle.architecture, LanguageModelConfig):
         own = f"TEST.{target}  # of your own"
-        return [f"dragoman complete 'How a text begins' --model {best}", f"dragoman evaluate {best} --reference {own}"]
+        return [
+            f"dragoman report {shlex.quote(str(record.folder))}",
+            f"dragoman complete 'How a text begins' --model {best}",
+            f"dragoman evaluate {best} --reference {own}",
+        ]
     sets = [files for files in record.dev_files.values() if {source, target} <= files.keys()]
     test = [_test_file(sets[0] if sets else {}, language) for language in (source, target)]
     return [

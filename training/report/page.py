@@ -14,7 +14,8 @@ from dragoman.model.errors import DragomanError
 from dragoman.training.config import BundleOptions
 from dragoman.training.display import describe_duration
 from dragoman.training.report.attention_picture import AttentionPicture, picture_attention
-from dragoman.training.report.charts import best_validation, draw_curves, format_value, perplexity
+from dragoman.training.report.charts import format_value
+from dragoman.training.report.course import best_validation, draw_curves, perplexity
 from dragoman.training.report.dev_set import (
     BOOTSTRAP,
     TranslatedDevSet,
@@ -66,20 +67,14 @@ def make_page(record: RunRecord) -> str:
     dev = find_translations(record, translator)
     pictures, no_pictures = _picture(record, translator, dev)
     histories = tell_histories(record.samples, record.best_translations)
-    # The template engine escapes all text, matplotlib that of the charts; none is trusted.
-    environment = Environment(
-        loader=PackageLoader("dragoman.training.report", package_path=""),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("page.html").render(
+    return render(
+        "page.html",
         title=_title(record),
         description=str(record.option("bundle", "description") or ""),
         folder=str(record.folder),
-        written=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
+        written=now(),
         status=tell_status(record),
+        translates=not record.is_of_language_model,
         outcome=describe_outcome(record),
         facts=_facts(record),
         charts=draw_curves(record),
@@ -99,9 +94,26 @@ def make_page(record: RunRecord) -> str:
         no_pictures=problem or no_pictures,
         data_facts=_data_facts(record),
         texts=[text_row(text) for text in dev.texts],
-        configuration=_tables(record.config),
+        configuration=tables(record.config),
         provenance=list(flatten(record.provenance)),
     )
+
+
+def render(template: str, **values: Any) -> str:
+    """A page from one of the templates in this room."""
+    # The template engine escapes all text, matplotlib that of the charts; none is trusted.
+    environment = Environment(
+        loader=PackageLoader("dragoman.training.report", package_path=""),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template(template).render(**values)
+
+
+def now() -> str:
+    return f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def tell_status(record: RunRecord) -> Status:
@@ -116,7 +128,10 @@ def tell_status(record: RunRecord) -> Status:
     best, patience = best_validation(record), record.option("validation", "patience")
     later = sum(best is not None and line.update > best.update for line in record.of_kind("validation"))
     if isinstance(patience, int) and later >= patience:
-        return Status("finished", f"Finished early, after {later} validations without a better BLEU: {done}{written}.")
+        score = "perplexity" if record.is_of_language_model else "BLEU"
+        return Status(
+            "finished", f"Finished early, after {later} validations without a better {score}: {done}{written}."
+        )
     return Status("stopped", f"Not finished, and no process trains here now: {done}{written}.")
 
 
@@ -140,10 +155,11 @@ def _as_text(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _tables(config: Mapping[str, Any]) -> list[tuple[str, Rows]]:
+def tables(config: Mapping[str, Any]) -> list[tuple[str, Rows]]:
+    """A configuration as a table for each of its tables."""
     plain = {key: value for key, value in config.items() if not isinstance(value, Mapping)}
-    tables = [("run", list(flatten(plain)))]
-    return tables + [(key, list(flatten(value))) for key, value in config.items() if isinstance(value, Mapping)]
+    rest = [(key, list(flatten(value))) for key, value in config.items() if isinstance(value, Mapping)]
+    return [("run", list(flatten(plain))), *rest]
 
 
 def _title(record: RunRecord) -> str:
@@ -156,6 +172,8 @@ def _load_translator(record: RunRecord) -> tuple[Translator | None, str]:
     """The best bundle's translator, or None and the reason."""
     if record.bundle is None:
         return None, "There is no best bundle yet."
+    if record.is_of_language_model:
+        return None, "A language model translates nothing."
     try:
         return Translator.load(record.bundle_folder), ""
     except DragomanError as error:
@@ -195,7 +213,7 @@ def _events(record: RunRecord) -> list[Event]:
 
 
 def _facts(record: RunRecord) -> list[Fact]:
-    facts = list(_bleu_facts(record))
+    facts = list(_score_facts(record))
     training = record.of_kind("training")
     if training:
         values = training[-1].values
@@ -218,17 +236,19 @@ def _facts(record: RunRecord) -> list[Fact]:
     return facts
 
 
-def _bleu_facts(record: RunRecord) -> Iterator[Fact]:
+def _score_facts(record: RunRecord) -> Iterator[Fact]:
     best = best_validation(record)
     if best is None:
         return
     for name, value in best.values.items():
-        if name.startswith("bleu "):
-            yield Fact(f"dev BLEU {name.removeprefix('bleu ')}", f"{value:.1f}", f"at update {best.update:,}, the best")
-    kept = record.provenance.get("dev_bleu")
+        if name.startswith("bleu ") or name == "perplexity":
+            label = name.replace("bleu ", "BLEU ")
+            yield Fact(f"dev {label}", f"{value:.1f}", f"at update {best.update:,}, the best")
     averaged = record.provenance.get("averaged_checkpoints")
-    if isinstance(kept, int | float) and isinstance(averaged, list) and averaged:
-        yield Fact("dev BLEU of the bundle", f"{kept:.1f}", f"mean of {len(averaged)} checkpoints")
+    for key, label in (("dev_bleu", "BLEU"), ("dev_perplexity", "perplexity")):
+        kept = record.provenance.get(key)
+        if isinstance(kept, int | float) and isinstance(averaged, list) and averaged:
+            yield Fact(f"dev {label} of the bundle", f"{kept:.1f}", f"mean of {len(averaged)} checkpoints")
 
 
 def _data_facts(record: RunRecord) -> Rows:

@@ -92,6 +92,10 @@ class RunRecord:
         }
 
     @property
+    def is_of_language_model(self) -> bool:
+        return bool(self.option("architecture", "kind") == "language-model")
+
+    @property
     def update(self) -> int:
         """The last measured update; 0 before the first."""
         return self.measurements[-1].update if self.measurements else 0

@@ -6,6 +6,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -18,10 +19,10 @@ from dragoman.training.report.charts import (
     Curves,
     Point,
     draw_chart,
-    draw_curves,
     evenly,
     format_value,
 )
+from dragoman.training.report.course import draw_curves
 from dragoman.training.report.run_record import read_run
 from tests.training.report.made_up_run import add_metrics, begin_run, training_line, validation_line
 
@@ -58,7 +59,7 @@ def stretches(path: str) -> Iterator[Places]:
         yield list(zip(numbers[::2], numbers[1::2], strict=True))
 
 
-def drawn(points: Sequence[Point], **options: bool) -> tuple[Chart, Drawing]:
+def drawn(points: Sequence[Point], **options: Any) -> tuple[Chart, Drawing]:
     chart = draw_chart("x", Curves(title="title", unit="unit", series={"a": points}, **options), points[-1][0])
     assert chart is not None
     return chart, read_drawing(chart.svg)
@@ -67,7 +68,7 @@ def drawn(points: Sequence[Point], **options: bool) -> tuple[Chart, Drawing]:
 @settings(max_examples=12, deadline=None)
 @given(st.lists(VALUES, min_size=2, max_size=50), st.booleans(), st.booleans())
 def test_every_value_lies_within_the_axes(values: list[float], mark_best: bool, logarithmic: bool) -> None:
-    _, drawing = drawn(list(enumerate(values, 1)), mark_best=mark_best, may_be_logarithmic=logarithmic)
+    _, drawing = drawn(list(enumerate(values, 1)), best="highest" if mark_best else None, may_be_logarithmic=logarithmic)
     [line] = drawing.lines["x-line-0"]
     assert len(line) <= len(values)
     assert all(0 <= x <= 420 and 0 <= y <= 240 for x, y in line)
@@ -101,7 +102,7 @@ def test_a_wide_span_is_logarithmic_where_it_may_be() -> None:
 
 def test_the_best_of_each_line_is_marked() -> None:
     series = {"en→de": [(1, 3.0), (2, 9.0), (3, 9.0)], "de→en": [(1, 20.0), (2, 10.0)]}
-    chart = draw_chart("x", Curves(title="BLEU", unit="BLEU", series=series, mark_best=True), 3)
+    chart = draw_chart("x", Curves(title="BLEU", unit="BLEU", series=series, best="highest"), 3)
     assert chart is not None
     drawing = read_drawing(chart.svg)
     assert {"en→de, best 9.0", "de→en, best 20.0"} <= set(drawing.texts)
@@ -142,7 +143,7 @@ def test_a_long_line_is_small_and_keeps_every_spike() -> None:
 def test_the_colours_are_the_page_s_and_so_are_the_fonts() -> None:
     css = (Path(__file__).parents[3] / "training" / "report" / "page.css").read_text("utf-8")
     series = {str(number): [(1, 1.0), (2, float(number))] for number in range(8)}
-    chart = draw_chart("x", Curves(title="x", unit="x", series=series, mark_best=True), 2)
+    chart = draw_chart("x", Curves(title="x", unit="x", series=series, best="highest"), 2)
     assert chart is not None
     assert set(re.findall(r"var\((.*?)\)", chart.svg)) == set(INKS)
     assert all(css.count(f"{ink}:") == 2 for ink in INKS)  # for light and for dark
