@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,9 @@ from dragoman.model.errors import InvalidInputError
 from dragoman.model.weights import read_weights
 from dragoman.training.config import load_run_config
 from dragoman.training.evaluation.fluency import measure_perplexity
+from dragoman.training.report.outcome import next_commands
+from dragoman.training.report.page import tell_status
+from dragoman.training.report.run_record import Measurement, read_run
 from dragoman.training.run.training_run import train
 from dragoman.translation.scoring.completing import Completer
 from dragoman.translation.scoring.explaining import TextExplainer
@@ -188,6 +192,47 @@ def test_explain_shows_what_follows(run: Run, bundle: Path, tmp_path: Path) -> N
     assert run("explain", text, "--model", bundle, "--output", page).status == 0
     assert '"source":"the dog sees the"' in page.read_text("utf-8")
     assert_refused(run("explain", text, "--model", bundle, "--to", "de", "--output", "-"), "leave out --from, --to and")
+
+
+def test_its_report_has_perplexity_and_nothing_of_translations(run: Run, run_folder: Path, tmp_path: Path) -> None:
+    path = tmp_path / "page.html"
+    run("report", run_folder, "--output", path)
+    page = path.read_text("utf-8")
+    for text in ("dev perplexity", "Perplexity of the dev set", "Finished: 80 of 80 updates", "Kept: update"):
+        assert text in page
+    for text in ('id="scores"', 'id="samples"', 'id="attention"', "#attention", "cannot be loaded", "no best bundle"):
+        assert text not in page
+
+
+def test_language_models_are_compared_by_perplexity(run: Run, run_folder: Path, tmp_path: Path) -> None:
+    kept, page = tmp_path / "models.json", tmp_path / "page.html"
+    table = run("compare", run_folder, "--save", kept, "--page", page).output
+    best = read_config(run_folder / "best").provenance["dev_perplexity"]
+    head, _, row = ([cell.strip() for cell in line.strip("|").split(" | ")] for line in table.splitlines())
+    cells = dict(zip(head, row, strict=True))
+    assert float(cells["dev perplexity"]) == pytest.approx(best, abs=0.01)
+    assert cells["at update"] in ("40", "80")
+    assert cells["last perplexity"]
+    assert not [name for name in head if "BLEU" in name]
+    assert run("compare", kept).output == table
+    charts = ("Dev perplexity by hours of training", "Loss on the dev set en→en", "Loss in training")
+    assert all(title in page.read_text("utf-8") for title in charts)
+
+
+def test_a_run_that_stopped_early_stopped_for_its_perplexity(run_folder: Path) -> None:
+    record = replace(read_run(run_folder), is_running=False)
+    lines = [
+        Measurement(kind="validation", update=update, values={"perplexity": value}, texts={})
+        for update, value in ((20, 30.0), (40, 31.0), (60, 30.5))
+    ]
+    config = {**record.config, "validation": {"patience": 2}, "optimization": {"max_updates": 100}}
+    status = tell_status(replace(record, config=config, measurements=tuple(lines)))
+    assert status.text.startswith("Finished early, after 2 validations without a better perplexity: 60 of 100 updates")
+
+
+def test_the_next_commands(run_folder: Path) -> None:
+    names = [command.split()[1] for command in next_commands(read_run(run_folder))]
+    assert names == ["report", "complete", "evaluate"]
 
 
 def test_a_language_model_translates_nothing(bundle: Path) -> None:

@@ -3,7 +3,7 @@
 import io
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Literal, TypeVar
@@ -143,7 +143,8 @@ def _draw(
     with matplotlib.rc_context():
         matplotlib.rcdefaults()  # whatever a user has set for other drawings
         matplotlib.rcParams.update(_settings())
-        figure = Figure(figsize=(420 / 72, 240 / 72), layout="constrained")
+        height = max(240, LABEL_HEIGHT * (len(curves.series) + 5) if curves.labels == "ends" else 0)
+        figure = Figure(figsize=(420 / 72, height / 72), layout="constrained")
         axes = figure.add_subplot(xlabel=curves.axis, ylabel=curves.unit, yscale="log" if is_logarithmic else "linear")
         axes.grid(axis="y")
         axes.tick_params(length=0)
@@ -209,19 +210,27 @@ def _label_ends(figure: Any, axes: Any, curves: Curves, around: Mapping[str, Seq
     ]
     figure.draw_without_rendering()  # only then is it known where the ends are
     places = [axes.transData.transform(end) * 72 / figure.dpi for end, _, _ in ends]
-    heights = list(spread_out([(float(x), float(y)) for x, y in places], LABEL_HEIGHT))
+    top = float(axes.bbox.y1) * 72 / figure.dpi
+    heights = spread_out([(float(x), float(y)) for x, y in places], LABEL_HEIGHT, top)
     for label, (_, y), height in zip(labels, places, heights, strict=True):
         label.set_position((5, height - y))
 
 
-def spread_out(places: Sequence[tuple[float, float]], least: float) -> Iterator[float]:
-    """New heights for labels at these places, at least `least` apart where labels stand one above the other."""
+def spread_out(places: Sequence[tuple[float, float]], least: float, top: float) -> list[float]:
+    """New heights for labels at these places, at least `least` apart where labels stand one above the other, and none
+    that was not there before above `top`."""
     order = sorted(range(len(places)), key=lambda number: places[number][1])
     heights = [y for _, y in places]
+
+    def neighbours(number: int, among: Sequence[int]) -> list[float]:
+        return [heights[other] for other in among if abs(places[other][0] - places[number][0]) < least]
+
     for rank, number in enumerate(order):
-        below = [heights[other] for other in order[:rank] if abs(places[other][0] - places[number][0]) < least]
-        heights[number] = max([heights[number], *(height + least for height in below)])
-    yield from heights
+        heights[number] = max([heights[number], *(height + least for height in neighbours(number, order[:rank]))])
+    for rank, number in reversed(list(enumerate(order))):
+        highest = min([max(top, places[number][1]), *(y - least for y in neighbours(number, order[rank + 1 :]))])
+        heights[number] = min(heights[number], highest)
+    return heights
 
 
 def _settings() -> Any:

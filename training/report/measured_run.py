@@ -20,7 +20,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path, PurePath
 from statistics import fmean
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
 
 from dragoman.model.config_files import StrictModel, validate_json
 from dragoman.model.errors import InvalidInputError
@@ -95,7 +97,7 @@ class MeasuredRun(StrictModel):
 class _RunsFile(StrictModel):
     format: Literal["dragoman-runs"]
     version: Literal[1]
-    runs: tuple[MeasuredRun, ...]
+    runs: Annotated[tuple[MeasuredRun, ...], Field(min_length=1)]
 
 
 def is_score(name: str) -> bool:

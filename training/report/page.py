@@ -186,6 +186,8 @@ def _picture(
     """Pictures of the samples, and the reason if there are none."""
     if translator is None:
         return [], ""
+    if record.option("architecture", "attention") == "none":
+        return [], "This network has no attention: its decoder knows of the source what the encoder's last state holds."
     pictures = []
     options = search_options(record, return_attention=True)
     try:

@@ -17,10 +17,13 @@ from dragoman.training.report.charts import (
     MAX_ROWS,
     Chart,
     Curves,
+    Line,
     Point,
+    dash_of,
     draw_chart,
     evenly,
     format_value,
+    spread_out,
 )
 from dragoman.training.report.course import draw_curves
 from dragoman.training.report.run_record import read_run
@@ -66,9 +69,9 @@ def drawn(points: Sequence[Point], **options: Any) -> tuple[Chart, Drawing]:
 
 
 @settings(max_examples=12, deadline=None)
-@given(st.lists(VALUES, min_size=2, max_size=50), st.booleans(), st.booleans())
-def test_every_value_lies_within_the_axes(values: list[float], mark_best: bool, logarithmic: bool) -> None:
-    _, drawing = drawn(list(enumerate(values, 1)), best="highest" if mark_best else None, may_be_logarithmic=logarithmic)
+@given(st.lists(VALUES, min_size=2, max_size=50), st.sampled_from([None, "highest", "lowest"]), st.booleans())
+def test_every_value_lies_within_the_axes(values: list[float], best: str | None, logarithmic: bool) -> None:
+    _, drawing = drawn(list(enumerate(values, 1)), best=best, may_be_logarithmic=logarithmic)
     [line] = drawing.lines["x-line-0"]
     assert len(line) <= len(values)
     assert all(0 <= x <= 420 and 0 <= y <= 240 for x, y in line)
@@ -110,6 +113,76 @@ def test_the_best_of_each_line_is_marked() -> None:
     [use] = mark.findall(".//{*}use")
     [line] = drawing.lines["x-line-0"]
     assert (float(use.attrib["x"]), float(use.attrib["y"])) == pytest.approx(line[1])  # the earliest among equals
+
+
+def test_the_best_perplexity_is_the_lowest() -> None:
+    _, drawing = drawn([(1, 30.0), (2, 9.5), (3, 10.0)], best="lowest")
+    assert "a, best 9.5" in drawing.texts
+
+
+def test_lines_around_their_mean_are_thin_and_share_its_colour() -> None:
+    runs = [[(1, 1.0), (2, 3.0)], [(1, 2.0), (2, 5.0)]]
+    series: dict[str, Line] = {"A": [(1, 0.0), (2, 1.0)], "B": [(1, 1.5), (2, 4.0)]}
+    chart = draw_chart("x", Curves(title="x", unit="x", series=series, around={"B": runs}, labels="ends"), 2)
+    assert chart is not None
+    strokes = [
+        (re.search(r"stroke: (var\(--line-\d\))", look), "stroke-dasharray" in look, "stroke-opacity" in look)
+        for look in re.findall(r'<path d="M [^>]*?style="([^"]*)"', chart.svg, re.DOTALL)
+    ]
+    lines = [(found[1], is_dashed, is_thin) for found, is_dashed, is_thin in strokes if found]
+    assert sorted(lines) == [
+        ("var(--line-0)", False, False),
+        ("var(--line-1)", False, True),
+        ("var(--line-1)", False, True),
+        ("var(--line-1)", True, False),
+    ]
+    assert chart.rows == (("1", "0", "1.5 (1 to 2)"), ("2", "1", "4 (3 to 5)"))
+    drawing = read_drawing(chart.svg)
+    names = {text.text: text for text in drawing.root.findall(".//{*}text") if text.text in series}
+    assert names.keys() == series.keys()
+    for name, line in (("A", "x-line-0"), ("B", "x-line-1")):
+        x, y = place_of(names[name])
+        end_x, end_y = drawing.lines[line][0][-1]
+        assert 0 < x - end_x < 10
+        assert abs(y - end_y) < 8
+
+
+def place_of(text: ET.Element) -> tuple[float, float]:
+    """Where a text begins."""
+    found = re.search(r"translate\(([-\d.]+) ([-\d.]+)\)", text.attrib.get("transform", ""))
+    x, y = (found[1], found[2]) if found else (text.attrib["x"], text.attrib["y"])
+    return float(x), float(y)
+
+
+def test_names_at_ends_that_meet_stand_one_above_the_other() -> None:
+    assert spread_out([(0, 10), (1, 10), (0, 12), (90, 10)], 12, 99) == [10, 22, 34, 10]
+    assert spread_out([(0, 50), (0, 0)], 12, 99) == [50, 0]
+    assert spread_out([(0, 50), (0, 0), (0, 49)], 12, 50) == [50, 0, 38]
+    assert spread_out([], 12, 99) == []
+
+
+def test_more_lines_than_colours_have_other_dashes() -> None:
+    looks = {(number % 6, dash_of(number)) for number in range(36)}
+    assert len(looks) == 36
+
+
+def test_a_beginning_that_leaves_no_room_for_the_rest_is_left_out() -> None:
+    course = [(place, 9.0 if place < 20 else 1 + place % 2 / 10) for place in range(101)]
+    chart, drawing = drawn(course, late_from=0.25)
+    assert chart.title == "title, after the beginning"
+    ticks = [float(text) for text in drawing.texts if re.fullmatch(r"\d\.\d+", text)]
+    assert 0.9 < min(ticks) < max(ticks) < 1.2
+    assert chart.rows[0] == ("0", "9")
+    assert drawn([(0, 1.0), (50, 2.0), (100, 9.0)], late_from=0.25)[0].title == "title"
+
+
+def test_another_axis_is_named_and_ends_with_the_lines() -> None:
+    curves = Curves(title="x", unit="x", axis="hours of training", series={"a": [(0.5, 1.0), (2.5, 3.0)]})
+    chart = draw_chart("x", curves, 0)
+    assert chart is not None
+    assert "a: 1 at 0.5 hours of training, 3 at 2.5 hours of training, lowest 1" in chart.summary
+    assert (chart.axis, chart.rows[0]) == ("hours of training", ("0.5", "1"))
+    assert {"hours of training", "0.5", "2.5"} <= set(read_drawing(chart.svg).texts)
 
 
 def test_values_that_are_no_numbers_leave_a_gap() -> None:

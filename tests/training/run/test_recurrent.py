@@ -20,6 +20,10 @@ from dragoman.model.errors import InvalidInputError, InvalidTextError
 from dragoman.model.network.kinds import new_network
 from dragoman.server.client import Client
 from dragoman.training.config import RunConfig, load_run_config
+from dragoman.training.report.comparison import compare_runs, comparison_table
+from dragoman.training.report.measured_run import read_runs
+from dragoman.training.report.page import make_page
+from dragoman.training.report.run_record import read_run
 from dragoman.training.run.checkpoint import CheckpointFolder
 from dragoman.training.run.trainer import Trainer
 from dragoman.training.run.training_run import train
@@ -107,6 +111,23 @@ def train_tiny(folder: Path, attention: str) -> Path:
 @pytest.fixture(scope="module")
 def bundles(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {attention: train_tiny(tmp_path_factory.mktemp("runs"), attention) for attention in ATTENTIONS}
+
+
+@pytest.mark.parametrize("attention", ATTENTIONS)
+def test_the_report_shows_its_attention_or_says_that_it_has_none(attention: str, bundles: dict[str, Path]) -> None:
+    page = make_page(read_run(bundles[attention].parent))
+    assert "Where it errs" in page
+    assert ("This network has no attention" in page) == (attention == "none")
+    assert ('<figure class="attention">' in page) == (attention != "none")
+
+
+def test_kinds_of_attention_are_compared(bundles: dict[str, Path]) -> None:
+    table = comparison_table(compare_runs(read_runs(bundle.parent for bundle in bundles.values())))
+    assert "dev BLEU en→de" in table
+    none, *others = table.splitlines()[2:]
+    assert none.startswith("| none ")
+    for name, row in zip(ATTENTIONS[1:], others, strict=True):
+        assert f'architecture.attention = "{name}"' in row
 
 
 @pytest.mark.parametrize("attention", ATTENTIONS)
