@@ -69,7 +69,7 @@ class Draft:
     @property
     def is_provisional(self) -> bool:
         """Whether it may have to be translated in another way, though its translation is sound."""
-        return bool(self.changes or self.terms)
+        return bool(self.changes or self.terms or self.last)
 
     @property
     def needs_weights(self) -> bool:

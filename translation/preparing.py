@@ -25,6 +25,7 @@ from dragoman.translation.drafts import (
 from dragoman.translation.normalizing.characters import as_seen
 from dragoman.translation.normalizing.clauses import Clause, cut
 from dragoman.translation.normalizing.notation import find_localization
+from dragoman.translation.normalizing.quotations import find_quotations, usual_marks
 from dragoman.translation.normalizing.wording import Normalizer, heading_end
 from dragoman.translation.protecting.dividing import Fragment, Part, divide
 from dragoman.translation.protecting.hiding import Hidden, Hiding, hide, is_hidden
@@ -176,7 +177,7 @@ class Preparer:
         changes: tuple[Change, ...] = ()
         if assembly.normalize:
             wording, changes = self._normalizer.normalize(core, assembly.direction, clause)
-        replacement = self._replace(wording, hidden, attempt, assembly.direction)
+        replacement = self._replace(wording, hidden, attempt, assembly.direction, normalize=assembly.normalize)
         if replacement is None:
             self._add(assembly, text, hidden, NUM_WAYS, split=split)
             return
@@ -211,19 +212,22 @@ class Preparer:
         changes = (Hiding(hidden, core), *changes) if is_changed else changes
         if attempt >= NUM_WAYS:
             changes = (*changes, Fragment(core))
-        draft = Draft(source, replacement.text, changes, attempt, replacement if is_changed else None)
+        draft = Draft(source, replacement.text, changes, attempt, replacement if is_changed or replacement.elements else None)
         assembly.add_gap(lead)
         self._add_segment(assembly, draft, pieces)
         assembly.add_gap(trail)
 
-    def _replace(self, text: str, hidden: Hidden, attempt: int, direction: Direction) -> Replacement | None:
-        if not hidden.spans:
+    def _replace(
+        self, text: str, hidden: Hidden, attempt: int, direction: Direction, *, normalize: bool
+    ) -> Replacement | None:
+        marks = usual_marks(direction.target) if normalize else None
+        if not hidden.spans and (marks is None or not find_quotations(text)):
             return Replacement((), text)
         is_strange = self._name_finder(direction.target).is_strange if self._known_words.has(direction.target) else None
-        return replace_hidden(text, hidden, self._stand_ins(direction), attempt, is_strange)
+        return replace_hidden(text, hidden, self._stand_ins(direction), attempt, is_strange, marks)
 
     def _count_pieces(self, text: str, hidden: Hidden, attempt: int, direction: Direction) -> int:
-        replacement = self._replace(text, hidden, attempt, direction)
+        replacement = self._replace(text, hidden, attempt, direction, normalize=False)
         return len(self._encode(text if replacement is None else replacement.text))
 
     def _add_segment(self, assembly: Assembly, draft: Draft, pieces: Sequence[int]) -> None:

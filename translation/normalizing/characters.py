@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from dragoman.model.codec import Side
 from dragoman.translation.languages import has_spaces, primary_subtag
+from dragoman.translation.normalizing.quotations import usual_marks, write_quotations
 
 _JOINERS = "\u200c\u200d"
 _MARKED = "\u0600-\u1cff\ua800-\uabff"
@@ -69,11 +70,13 @@ _ALTERNATIVES: Mapping[str, str] = {
 
 _ALWAYS = str.maketrans({"‐": "-", "‑": "-"})
 
+_ODD = re.compile(r"`|,,|(?<!\S)\" | \"(?!\w)| [?!:;]")
+"""What ASCII has of quotation marks other than the usual ones, and of spaces before and behind marks."""
 
-_GUILLEMETS = re.compile(r"»([^»«\n]*)«|«([^»«\n]*)»")
-_SINGLE_GUILLEMETS = re.compile(r"›([^›‹\n]*)‹|‹([^›‹\n]*)›")
-_OTHER_QUOTES = {"de": ("„", "“", "‚", "‘"), "en": ("“", "”", "‘", "’")}
-"""By language that writes guillemets as well: its usual quotation marks, which every model of it has met."""
+_SPACED = re.compile(
+    r"(?<=\S)[^\S\n]{1,2}(?=[?!]+(?:[\s\"“”‘’'«»)\]]|$))|(?<=[^\W\d_])[^\S\n]{1,2}(?=[:;](?:\s|$))"
+)
+"""The space that French has before some marks."""
 
 
 class Cleaner:
@@ -84,26 +87,21 @@ class Cleaner:
         lacking = {sign: plain for sign, plain in _ALTERNATIVES.items() if not _has(side, sign) and _has(side, plain)}
         self._lacking = frozenset(lacking)
         self._plain = str.maketrans(lacking)
-        self._quotes = _OTHER_QUOTES.get(primary_subtag(language))
+        self._marks = usual_marks(language)
         self._wide = _WIDE if has_spaces(language) and primary_subtag(language) != "ko" else _WIDE_LETTERS
 
     def clean(self, text: str) -> str:
-        """A text without characters that are not seen, and with the common ones for those that look like them."""
-        if text.isascii() and text.isprintable() and "`" not in text:
+        """A text without characters that are not seen, with the common ones for those that look like them, and with
+        the quotation marks and spaces of its language."""
+        if text.isascii() and text.isprintable() and _ODD.search(text) is None:
             return text
         if _UNUSUAL.search(text):
             text = _APOSTROPHE.sub("'", _SPACE.sub(" ", _UNSEEN.sub(_keep, text)))
             text = self._wide.sub(_to_compatible, _COMPATIBLE.sub(_to_compatible, text)).translate(_ALWAYS)
             text = unicodedata.normalize("NFC", text)
-        if self._quotes is not None and ("»" in text or "›" in text):
-            begin, end, single, single_end = self._quotes
-            text = _GUILLEMETS.sub(rf"{begin}\1\2{end}", text)
-            text = _SINGLE_GUILLEMETS.sub(rf"{single}\1\2{single_end}", text)
+        if self._marks is not None:
+            text = write_quotations(_SPACED.sub("", text), self._marks)
         return text if self._lacking.isdisjoint(text) else text.translate(self._plain)
-
-    def word_origins(self, text: str) -> tuple[int, ...]:
-        """For each word of the cleaned text the word of the text that it was; white space separates words."""
-        return tuple(number for number, word in enumerate(text.split()) for _ in self.clean(word).split())
 
 
 @dataclass(frozen=True, slots=True)

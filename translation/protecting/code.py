@@ -1,6 +1,9 @@
 """Patterns of code and markup in plain text."""
 
-BACKTICKS = r"```[^`]{0,4000}```|``(?!`)(?:[^`\n]|`(?!`)){1,300}``|`[^`\n]{1,300}`"
+BACKTICKS = (
+    r"```[^`]{0,4000}```|``(?!`)(?:[^`\n]|`(?!`)){1,300}``(?:(?<!\s``)|(?!\w))|`[^`\n]{1,300}`(?:(?<!\s`)|(?!\w))"
+)
+"""Backticks between a space and a word end no code: they begin a quotation, as in "`this' and `that'"."""
 ENTITY = r"&(?:[A-Za-z]{2,31}|#\d{1,7}|#[xX][0-9A-Fa-f]{1,6});"
 TAG = (
     r"</?(?:[A-Za-z][\w.:-]{0,40}|\d{1,3})(?:\s[^<>\n]{0,400})?\s?/?>|<!--[^\n]{0,400}?-->"

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from enum import Enum, auto
 from functools import cache, lru_cache
 
+from dragoman.translation.normalizing.quotations import find_quotations
 from dragoman.translation.protecting import addresses, code, figures, placeholders, symbols
 from dragoman.translation.protecting.snippets import find_snippets, keep_whole
 
@@ -120,6 +121,9 @@ def _compile(kinds: str) -> re.Pattern[str]:
 MAX_REMEMBERED = 4096
 """Texts whose spans are remembered: more than are translated at a time."""
 
+_ALSO_MARKS = ("symbol", "item")
+"""Kinds of spans that a quotation mark may look like: an arrow between the parts of a path."""
+
 _TRIMMED = frozenset(("url", "path", "host", "file", "handle", "hash"))
 _BLOCK = re.compile(r"\{\{[#^/~]|\{%|<%|<\?|\[%")
 _TAG_NAME = re.compile(r"[<\[](/?)([\w.:-]*)")
@@ -134,6 +138,9 @@ _OPENING, _CLOSING = "([{<\"'„“‚‘«", ")]}>\"'“”‘’»"
 def find_spans(text: str) -> list[Span]:
     """The spans of a text, in its order; they do not overlap. Takes time in proportion to the text's length."""
     found = _find_in_tokens(text) if _is_suspicious(text, 0, len(text)) else []
+    if found and ("»" in text or "›" in text):
+        marks = {place for one in find_quotations(text) for place in (one.begin, one.end - 1)}
+        found = [span for span in found if span.end - 1 not in marks or span.kind not in _ALSO_MARKS]
     if snippets := keep_whole(list(find_snippets(text)), [(span.begin, span.end) for span in found]):
         found = merge_spans([Span(begin, end, Role.NAME, "snippet") for begin, end in snippets], found)
     return _pair(text, _join(found)) if found else []

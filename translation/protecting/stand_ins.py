@@ -12,6 +12,7 @@ from dragoman.translation.markup.content import Tag, read_content
 from dragoman.translation.markup.placement import Placement, TextPair
 from dragoman.translation.markup.segments import Inline
 from dragoman.translation.markup.word_weights import Weights
+from dragoman.translation.normalizing.quotations import Marks, Quotation, find_quotations
 from dragoman.translation.protecting.figures import count_figure, is_easy
 from dragoman.translation.protecting.hiding import Hidden, is_hidden
 from dragoman.translation.protecting.spans import Role
@@ -105,9 +106,9 @@ DEFAULT_STAND_INS = StandIns(
 class Replacement:
     """The change of a sentence with private characters into words alone.
 
-    words:    for each private character that has a stand-in, this.
+    words:    for each private character that has a stand-in, this; the character with its quotation marks.
     text:     what the model reads.
-    elements: the characters without stand-in, where they stood in `text`.
+    elements: the characters without stand-in, and quotations, where they stood in `text`.
     ordered:  the characters that must keep their order: a program fills %s and %d in it.
     left:     the figures that the model reads as they are.
     doubtful: the words that the model reads as they are, though they may be names.
@@ -208,8 +209,13 @@ def replace_hidden(
     stand_ins: StandIns,
     attempt: int,
     is_strange: Callable[[str], bool] | None = None,
+    marks: Marks | None = None,
 ) -> Replacement | None:
-    """The change of a sentence with private characters; None if there are not enough stand-ins."""
+    """The change of a sentence with private characters; None if there are not enough stand-ins.
+
+    marks: the target's quotation marks; with them, the marks around a few words of the sentence are put around the
+    translation of these: most models that read them copy the words, or lose a mark.
+    """
     characters = [character for character in text if is_hidden(character)]
     kinds = {}
     if attempt == 0:
@@ -220,11 +226,17 @@ def replace_hidden(
     words = stand_ins.choose(text + " ".join(left.values()), spans, attempt)
     if words is None:
         return None
-    pairs = tuple(zip(standing, words, strict=True))
-    by_character = dict(pairs) | left
+    by_character = dict(zip(standing, words, strict=True)) | left
     here = {hidden.span(character).begin for character in text if is_hidden(character)}
+    quoted = _Quoted()
+    if marks is not None and stand_ins.learnt:
+        quoted = _find_quoted(text, marks, standing)
     content: list[str | Tag] = [""]
     for place, character in enumerate(text):
+        if place in quoted.tags:
+            content.append(quoted.tags[place])
+        if place in quoted.skipped:
+            continue
         last = content[-1]
         if not is_hidden(character) or character in by_character:
             shown = by_character.get(character, character)
@@ -252,9 +264,67 @@ def replace_hidden(
     inflected = "".join(
         one for one in standing if hidden.span(one).kind in _NAMES or not hidden.reveal(one)[-1].isalnum()
     )
+    pairs = tuple((quoted.around.get(one, one), word) for one, word in zip(standing, words, strict=True))
     return Replacement(
         pairs, plain, elements, "".join(ordered), figures, doubtful, surnames, copied, inflected, is_strange
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Quoted:
+    """The quotations of a sentence whose marks a model does not read.
+
+    tags:    by place, what stands for the marks.
+    skipped: the places of the marks, and of the spaces inside them.
+    around:  for each private character that is all of a quotation, the quotation.
+    """
+
+    tags: dict[int, Tag] = field(default_factory=dict)
+    skipped: set[int] = field(default_factory=set)
+    around: dict[str, str] = field(default_factory=dict)
+
+
+def _find_quoted(text: str, marks: Marks, standing: Sequence[str]) -> _Quoted:
+    """standing: the private characters that have stand-ins."""
+    quoted = _Quoted()
+    for one in find_quotations(text):
+        if not _is_short(one, text):
+            continue
+        begin, end = marks[2:] if one.is_single else marks[:2]
+        if one.is_plain:
+            begin = end = text[one.begin]
+        quoted.skipped.update(range(one.begin, one.first), range(one.last, one.end))
+        words = text[one.first : one.last]
+        if words in standing:
+            quoted.around[words] = f"{begin}{words}{end}"
+            continue
+        last = one.last - 1 if words[-1] in _INSIDE else one.last
+        quoted.tags[one.begin] = Tag(begin, TagRole.OPEN)
+        quoted.tags[last] = Tag(end, TagRole.CLOSE)
+    return quoted
+
+
+MAX_QUOTED_WORDS = 6
+"""Words of a quotation that is no speech."""
+
+_INSIDE = ".,"
+"""What English writes inside the marks, though it belongs to the sentence."""
+
+_SPEECH = re.compile(r"[.!?…:;](?:[\s\"'”’“‘)]|$)|,$")
+_SPEAKER = re.compile(r"[,:]\s*$")
+
+
+def _is_short(quotation: Quotation, text: str) -> bool:
+    """Whether only a few words of a sentence are quoted, not what somebody says: that models know."""
+    words, before = text[quotation.first : quotation.last], text[: quotation.begin]
+    if len(words.split()) > MAX_QUOTED_WORDS or not any(one.isalnum() or is_hidden(one) for one in words):
+        return False
+    if words[-1] in _INSIDE and not words[0].isupper():
+        words = words[:-1]
+    if _SPEECH.search(words) is not None:
+        return False
+    is_spoken = not before.strip() and text[quotation.end : quotation.end + 1] == ","
+    return not is_spoken and not (words[:1].isupper() and _SPEAKER.search(before) is not None)
 
 
 _NAMES = ("name", "surname", "word", "camel")
