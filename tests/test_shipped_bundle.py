@@ -1,5 +1,6 @@
 """The bundle that ships with the package: whole, small, measured, and able to translate."""
 
+import re
 import unicodedata
 
 import pytest
@@ -51,3 +52,24 @@ def test_a_word_is_known_whatever_nobody_sees_in_it() -> None:
     broken = [text.replace("Stuhl", f"Stu{sign}hl") for sign in "\0\u00ad\u034f\u200b\u200d\u202b\u3164\ufeff"]
     broken.append(unicodedata.normalize("NFD", text))
     assert {translation.text for translation in translator.translate(broken, "en")} == {due}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "He said « hello » to « %1 ».",
+        "He said «\u00a0hello\u00a0» to «\u202f%1\u202f».",
+        "He said ,,hello'' to ``%1''.",
+        "He said “hello” to “%1”.",
+        "He said »hello« to „%1“.",
+    ],
+)
+def test_quotation_marks_come_in_pairs_without_inner_spaces(text: str) -> None:
+    (translation,) = Translator.load("en-de").translate(text, "de")
+    assert re.fullmatch(r"Er sagte „Hallo“ \w+ „%1“\.", translation.text), translation.text
+
+
+def test_spoken_words_in_guillemets_are_one_sentence() -> None:
+    texts = ["«\u202fWhat are you doing\u202f?\u202f» asked Tom.", "“What are you doing?” asked Tom."]
+    french, english = Translator.load("en-de").translate(texts, "de")
+    assert french.text == english.text == "„Was machst du?“, fragte Tom."

@@ -212,7 +212,9 @@ class Preparer:
         changes = (Hiding(hidden, core), *changes) if is_changed else changes
         if attempt >= NUM_WAYS:
             changes = (*changes, Fragment(core))
-        draft = Draft(source, replacement.text, changes, attempt, replacement if is_changed or replacement.elements else None)
+        draft = Draft(
+            source, replacement.text, changes, attempt, replacement if is_changed or replacement.elements else None
+        )
         assembly.add_gap(lead)
         self._add_segment(assembly, draft, pieces)
         assembly.add_gap(trail)
@@ -223,8 +225,11 @@ class Preparer:
         marks = usual_marks(direction.target) if normalize else None
         if not hidden.spans and (marks is None or not find_quotations(text)):
             return Replacement((), text)
-        is_strange = self._name_finder(direction.target).is_strange if self._known_words.has(direction.target) else None
-        return replace_hidden(text, hidden, self._stand_ins(direction), attempt, is_strange, marks)
+        is_foreign, is_strange = (
+            self._name_finder(language).is_strange if self._known_words.has(language) else None
+            for language in (direction.source, direction.target)
+        )
+        return replace_hidden(text, hidden, self._stand_ins(direction), attempt, is_strange, marks, is_foreign)
 
     def _count_pieces(self, text: str, hidden: Hidden, attempt: int, direction: Direction) -> int:
         replacement = self._replace(text, hidden, attempt, direction, normalize=False)

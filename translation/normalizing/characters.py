@@ -73,9 +73,7 @@ _ALWAYS = str.maketrans({"‐": "-", "‑": "-"})
 _ODD = re.compile(r"`|,,|(?<!\S)\" | \"(?!\w)| [?!:;]")
 """What ASCII has of quotation marks other than the usual ones, and of spaces before and behind marks."""
 
-_SPACED = re.compile(
-    r"(?<=\S)[^\S\n]{1,2}(?=[?!]+(?:[\s\"“”‘’'«»)\]]|$))|(?<=[^\W\d_])[^\S\n]{1,2}(?=[:;](?:\s|$))"
-)
+_SPACED = re.compile(r"(?<=\S)[^\S\n]{1,2}(?=[?!]+(?:[\s\"“”‘’'«»)\]]|$))|(?<=[^\W\d_])[^\S\n]{1,2}(?=[:;](?:\s|$))")
 """The space that French has before some marks."""
 
 

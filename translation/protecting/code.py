@@ -1,7 +1,7 @@
 """Patterns of code and markup in plain text."""
 
 BACKTICKS = (
-    r"```[^`]{0,4000}```|``(?!`)(?:[^`\n]|`(?!`)){1,300}``(?:(?<!\s``)|(?!\w))|`[^`\n]{1,300}`(?:(?<!\s`)|(?!\w))"
+    r"```[^`]{0,4000}```|``(?!`)(?:[^`\n]|`(?!`)){1,300}``(?:(?<!\s``)|(?!\w))|`[^`\n]{1,300}`(?:(?<!\s`)|(?![\w`]))"
 )
 """Backticks between a space and a word end no code: they begin a quotation, as in "`this' and `that'"."""
 ENTITY = r"&(?:[A-Za-z]{2,31}|#\d{1,7}|#[xX][0-9A-Fa-f]{1,6});"

@@ -106,7 +106,7 @@ DEFAULT_STAND_INS = StandIns(
 class Replacement:
     """The change of a sentence with private characters into words alone.
 
-    words:    for each private character that has a stand-in, this; the character with its quotation marks.
+    words:    for each private character that has a stand-in, this.
     text:     what the model reads.
     elements: the characters without stand-in, and quotations, where they stood in `text`.
     ordered:  the characters that must keep their order: a program fills %s and %d in it.
@@ -210,11 +210,15 @@ def replace_hidden(
     attempt: int,
     is_strange: Callable[[str], bool] | None = None,
     marks: Marks | None = None,
+    is_foreign: Callable[[str], bool] | None = None,
 ) -> Replacement | None:
     """The change of a sentence with private characters; None if there are not enough stand-ins.
 
-    marks: the target's quotation marks; with them, the marks around a few words of the sentence are put around the
-    translation of these: most models that read them copy the words, or lose a mark.
+    marks: the target's quotation marks. With them, those around a few words of the sentence are put around the
+    translation of these, if the model has learnt stand-ins: such a model, trained on little, copies words between
+    marks, and loses a mark. A word of the dev sets in marks costs it 14 chrF in both directions, and 33 and 66 % of the
+    pairs; placed, nothing.
+    is_foreign: whether a word is none of the source language: it is to be copied, as its marks say.
     """
     characters = [character for character in text if is_hidden(character)]
     kinds = {}
@@ -228,14 +232,15 @@ def replace_hidden(
         return None
     by_character = dict(zip(standing, words, strict=True)) | left
     here = {hidden.span(character).begin for character in text if is_hidden(character)}
-    quoted = _Quoted()
+    tags: dict[int, Tag] = {}
+    marked: frozenset[int] = frozenset()
     if marks is not None and stand_ins.learnt:
-        quoted = _find_quoted(text, marks, standing)
+        tags, marked = _find_quoted(text, marks, is_foreign)
     content: list[str | Tag] = [""]
     for place, character in enumerate(text):
-        if place in quoted.tags:
-            content.append(quoted.tags[place])
-        if place in quoted.skipped:
+        if place in tags:
+            content.append(tags[place])
+        if place in marked:
             continue
         last = content[-1]
         if not is_hidden(character) or character in by_character:
@@ -264,44 +269,37 @@ def replace_hidden(
     inflected = "".join(
         one for one in standing if hidden.span(one).kind in _NAMES or not hidden.reveal(one)[-1].isalnum()
     )
-    pairs = tuple((quoted.around.get(one, one), word) for one, word in zip(standing, words, strict=True))
     return Replacement(
-        pairs, plain, elements, "".join(ordered), figures, doubtful, surnames, copied, inflected, is_strange
+        tuple(zip(standing, words, strict=True)),
+        plain,
+        elements,
+        "".join(ordered),
+        figures,
+        doubtful,
+        surnames,
+        copied,
+        inflected,
+        is_strange,
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Quoted:
-    """The quotations of a sentence whose marks a model does not read.
-
-    tags:    by place, what stands for the marks.
-    skipped: the places of the marks, and of the spaces inside them.
-    around:  for each private character that is all of a quotation, the quotation.
-    """
-
-    tags: dict[int, Tag] = field(default_factory=dict)
-    skipped: set[int] = field(default_factory=set)
-    around: dict[str, str] = field(default_factory=dict)
-
-
-def _find_quoted(text: str, marks: Marks, standing: Sequence[str]) -> _Quoted:
-    """standing: the private characters that have stand-ins."""
-    quoted = _Quoted()
+def _find_quoted(
+    text: str, marks: Marks, is_foreign: Callable[[str], bool] | None
+) -> tuple[dict[int, Tag], frozenset[int]]:
+    """The marks of quotations that a model does not read, by place, and the places of what they stand for."""
+    tags: dict[int, Tag] = {}
+    places: set[int] = set()
     for one in find_quotations(text):
-        if not _is_short(one, text):
+        words = text[one.first : one.last]
+        if not _is_short(one, text) or (is_foreign is not None and any(map(is_foreign, _WORD.findall(words)))):
             continue
         begin, end = marks[2:] if one.is_single else marks[:2]
         if one.is_plain:
             begin = end = text[one.begin]
-        quoted.skipped.update(range(one.begin, one.first), range(one.last, one.end))
-        words = text[one.first : one.last]
-        if words in standing:
-            quoted.around[words] = f"{begin}{words}{end}"
-            continue
-        last = one.last - 1 if words[-1] in _INSIDE else one.last
-        quoted.tags[one.begin] = Tag(begin, TagRole.OPEN)
-        quoted.tags[last] = Tag(end, TagRole.CLOSE)
-    return quoted
+        tags[one.begin] = Tag(begin, TagRole.OPEN)
+        tags[one.last - 1 if words[-1] in _INSIDE else one.last] = Tag(end, TagRole.CLOSE)
+        places.update(range(one.begin, one.first), range(one.last, one.end))
+    return tags, frozenset(places)
 
 
 MAX_QUOTED_WORDS = 6
@@ -315,9 +313,10 @@ _SPEAKER = re.compile(r"[,:]\s*$")
 
 
 def _is_short(quotation: Quotation, text: str) -> bool:
-    """Whether only a few words of a sentence are quoted, not what somebody says: that models know."""
+    """Whether only a few words of a sentence are quoted, neither what somebody says, which models know, nor a name,
+    whose marks say that it is one."""
     words, before = text[quotation.first : quotation.last], text[: quotation.begin]
-    if len(words.split()) > MAX_QUOTED_WORDS or not any(one.isalnum() or is_hidden(one) for one in words):
+    if len(words.split()) > MAX_QUOTED_WORDS or any(map(is_hidden, words)) or not any(map(str.isalnum, words)):
         return False
     if words[-1] in _INSIDE and not words[0].isupper():
         words = words[:-1]

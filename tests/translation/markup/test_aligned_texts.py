@@ -40,6 +40,9 @@ SENTENCES = (
     "The server is down\u2026 again?!",
     "(See the house.)",
     "<b>The dog</b> is &amp; was old.",
+    "The « dog »\u00a0! is ,,old'' ; he said « %1 ».",
+    '\u2039\u202fOpen\u202f\u203a the `door\' and the " house ".',
+    "The \u201cbig \u2018red\u2019 house\u201d is 'old.'",
 )
 GAPS = ("", " ", "  ", "\n", "\r\n", "\n\n", " \u2003", "\t", " \U0001f600 ", "\u2060 ", " - ", "\ufeff", "\x00")
 NUM_MIXED = 60

@@ -80,9 +80,23 @@ def test_signs_that_the_vocabulary_lacks_become_plain(tiny_vocabulary: Vocabular
     assert Cleaner(Plain(), "en").clean("“Don’t” – wait…") == '"Don\'t" - wait...'  # type: ignore[arg-type]
 
 
-def test_words_are_counted_as_the_user_counts_them(cleaner: Cleaner) -> None:
-    assert cleaner.clean("a \u200b b\u00a0c d\u00ade") == "a  b c de"
-    assert cleaner.word_origins("a \u200b b\u00a0c d\u00ade") == (0, 2, 3, 4)
+@pytest.mark.parametrize(
+    ("text", "cleaned"),
+    [
+        ("Who ? You !", "Who? You!"),
+        ("Really ?! (Yes !)", "Really?! (Yes!)"),
+        ("Note\u00a0: wait\u202f; then go", "Note: wait; then go"),
+        ("a ratio of 3 : 2", "a ratio of 3 : 2"),
+        ("x :y ?z", "x :y ?z"),
+        ("? !", "?!"),
+    ],
+)
+def test_the_spaces_of_french_before_marks_are_left_out(cleaner: Cleaner, text: str, cleaned: str) -> None:
+    assert cleaner.clean(text) == cleaned
+
+
+def test_french_keeps_its_spaces(tiny_vocabulary: Vocabulary) -> None:
+    assert Cleaner(tiny_vocabulary.source, "fr").clean("« Qui ? » dit-il : moi !") == "« Qui ? » dit-il : moi !"
 
 
 @pytest.mark.parametrize(
@@ -128,9 +142,13 @@ def quoted(text: str) -> str:
         ("de", "Die Datei »%s« fehlt.", 'Die Datei "%s" fehlt.'),
         ("de", "«Ja», sagte er, ›nein‹.", "\"Ja\", sagte er, 'nein'."),
         ("en", "The «file» is ‹gone›.", "The \"file\" is 'gone'."),
+        ("en", "The « file » is ‹\u00a0gone\u202f›.", "The \"file\" is 'gone'."),
+        ("de", "Die Datei «\u00a0%s\u00a0» fehlt\u202f!", 'Die Datei "%s" fehlt!'),
+        ("en", "The ,,file'' is ``gone'', `really'.", 'The "file" is "gone", \'really\'.'),
+        ("en", 'The file " %s " is gone.', 'The file "%s" is gone.'),
     ],
 )
-def test_guillemets_become_the_quotation_marks_of_the_language(
+def test_other_marks_become_the_quotation_marks_of_the_language(
     tiny_vocabulary: Vocabulary, language: str, text: str, cleaned: str
 ) -> None:
     found = Cleaner(tiny_vocabulary.source, language).clean(text)

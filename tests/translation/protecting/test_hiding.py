@@ -209,3 +209,43 @@ def test_a_version_keeps_its_notation() -> None:
     change = replace_hidden(hidden.text, hidden, DEFAULT_STAND_INS, 0)
     assert change is not None
     assert "3.10" not in change.text
+
+
+TAUGHT = StandIns((), (), ("⟦1⟧", "⟦2⟧"))
+GERMAN = ("„", "“", "‚", "‘")
+
+
+@pytest.mark.parametrize(
+    ("text", "read", "target", "due"),
+    [
+        ('The "red" book is old.', "The red book is old.", "Das rote Buch ist alt.", 'Das "rote" Buch ist alt.'),
+        ("The “red” book is old.", "The red book is old.", "Das rote Buch ist alt.", "Das „rote“ Buch ist alt."),
+        ("The ‘red book’ is old.", "The red book is old.", "Das rote Buch ist alt.", "Das ‚rote Buch‘ ist alt."),
+        ('Say "yes," not "no."', "Say yes, not no.", "Sag ja, nicht nein.", 'Sag "ja", nicht "nein".'),
+        ("A “big ‘red’ book”.", "A big red book.", "Ein großes rotes Buch.", "Ein „großes ‚rotes‘ Buch“."),
+        ("“Red”", "Red", "Rot", "„Rot“"),
+        # what somebody says, and what is to be copied, keep their marks
+        ("“Come in,” he said.", None, "„Komm herein“, sagte er.", "„Komm herein“, sagte er."),
+        ("He said, “Come in”.", None, "Er sagte: „Komm“.", "Er sagte: „Komm“."),
+        ("He asked “Who is it?”", None, "Er fragte: „Wer?“", "Er fragte: „Wer?“"),
+        ("The word “yuri” is new.", None, "Das Wort „yuri“ ist neu.", "Das Wort „yuri“ ist neu."),
+        ("Open “{name}”.", "Open “⟦1⟧”.", "Öffne „⟦1⟧“.", "Öffne „{name}“."),
+        ("The “one two three four five six seven” is long.", None, "Lang.", "Lang."),
+    ],
+)
+def test_marks_around_a_few_words_are_placed(text: str, read: str | None, target: str, due: str) -> None:
+    hidden = hide(text, find_spans(text))
+    change = replace_hidden(hidden.text, hidden, TAUGHT, 0, None, GERMAN, lambda word: word == "yuri")
+    assert change is not None
+    assert change.text == (text if read is None else read)
+    assert change.needs_weights is (read is not None and "⟦" not in read)
+    restored = change.undo(target)
+    assert restored is not None
+    assert hidden.reveal(restored) == due
+
+
+def test_only_a_model_with_learnt_stand_ins_has_marks_placed() -> None:
+    text = "The “red” book is old."
+    change = replace_hidden(text, hide(text, ()), DEFAULT_STAND_INS, 0, None, GERMAN)
+    assert change is not None
+    assert (change.text, change.elements) == (text, ())

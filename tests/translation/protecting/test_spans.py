@@ -127,3 +127,16 @@ def test_spans_are_ascending_and_do_not_overlap(text: str) -> None:
 def test_hostile_text_ends(part: str) -> None:
     assert find_spans(part * (100_000 // len(part))) is not None
     assert find_spans(f"{part} " * (100_000 // (len(part) + 1))) is not None
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["He said « hello » to her.", "‹ No › is a word.", "«\u00a0No\u00a0» is a word.", "`No' and `yes' and ``no''"],
+)
+def test_a_quotation_mark_is_no_arrow(text: str) -> None:
+    assert find_spans(text) == []
+
+
+@pytest.mark.parametrize("text", ["Home » Products » Shoes", "» One more point", "« a », b » c", "Use `ls` and `cd`."])
+def test_an_arrow_is_no_quotation_mark(text: str) -> None:
+    assert find_spans(text)
