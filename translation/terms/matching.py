@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dragoman.translation.languages import primary_subtag
 from dragoman.translation.terms.glossary import Entry, Glossary, forms_in
@@ -38,6 +38,8 @@ class WantedTerm:
     leads:  marks that may stand before it without a space.
     reason: why no translation can have it; empty if one can.
     alone:  the translation of a sentence that is nothing but this term; empty if the term is inflected there.
+    again:  its words where the sentence has it once more. The translation of these is to have it if it can be found;
+            one that says "it" instead is right as well.
     """
 
     source: str
@@ -45,6 +47,7 @@ class WantedTerm:
     leads: str = ""
     reason: str = ""
     alone: str = ""
+    again: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +115,11 @@ class TermFinder:
             begin, end = tokens[match.first][1], tokens[match.last - 1][2]
             before = sentence[begin - 1 : begin]
             leads = (QUOTES if before in QUOTES else before) if before and OPENING.match(before) else ""
-            found.setdefault(id(match.phrase.entry), self._want(match.phrase.entry, sentence[begin:end], leads))
+            entry, source = match.phrase.entry, sentence[begin:end]
+            known = found.get(id(entry))
+            found[id(entry)] = (
+                self._want(entry, source, leads) if known is None else replace(known, again=(*known.again, source))
+            )
         return tuple(found.values())
 
     def _want(self, entry: Entry, source: str, leads: str) -> WantedTerm:

@@ -10,7 +10,7 @@ words cannot be found is left to the constraints of the beam.
 import re
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
-from itertools import takewhile
+from itertools import islice, takewhile
 from typing import Literal
 
 import numpy as np
@@ -125,14 +125,19 @@ class _Placer:
         placing = draft.placing or Placing(self._segment, "given", prefix_ids=self._segment.prefix_ids)
         if placing.way == "searched" and self._is_worse(placing, hypothesis, lacking):
             return self._give(placing)
-        if not lacking:
-            return None
         if len(placing.placed) < MAX_PLACED:
             attempts = [self._search(placing, hypothesis, term) for term in lacking]
+            # A term that the translation has is placed where else the sentence has it, from left to right.
+            attempts += [
+                self._search(placing, hypothesis, term, number)
+                for term in draft.terms
+                if term.again and term not in lacking and not term.reason
+                for number in range(_num_met(term, text), 1 + len(term.again))
+            ]
             possible = [attempt for attempt in attempts if attempt is not None]
             if possible:
                 return min(possible, key=lambda attempt: len(attempt[0].prefix_ids))
-        return self._constrain(placing)
+        return self._constrain(placing) if lacking else None
 
     def _is_worse(self, placing: Placing, hypothesis: TokenHypothesis, lacking: Sequence[WantedTerm]) -> bool:
         """Whether the search went on with the words in whose place the term stands, or did not end the term there."""
@@ -145,7 +150,7 @@ class _Placer:
     def _needs_attention(self) -> bool:
         """Whether a further search needs it, because other terms may be placed after it."""
         asked = self._prepared.options.return_attention
-        return asked or self._draft.needs_weights or len(self._draft.terms) > 1
+        return asked or self._draft.needs_weights or sum(1 + len(term.again) for term in self._draft.terms) > 1
 
     def _num_given(self, prefix_ids: Sequence[int]) -> int:
         """The pieces of a prefix without those of the frame."""
@@ -172,14 +177,15 @@ class _Placer:
         return request, replace(placing, way="given")
 
     def _search(
-        self, placing: Placing, hypothesis: TokenHypothesis, term: WantedTerm
+        self, placing: Placing, hypothesis: TokenHypothesis, term: WantedTerm, number: int = 0
     ) -> tuple[Request, Placing] | None:
-        """The translation up to the words that stand for a term, continued with it; None if there are none."""
+        """The translation up to the words that stand for a term, continued with it; None if there are none, or if they
+        are the term. number: which of the times that the sentence has it."""
         prepared, target = self._prepared, self._vocabulary.target
         token_ids = hypothesis.token_ids
         pieces = target.pieces(token_ids)
         indices, words = word_indices(pieces), words_of(pieces)
-        located = self._locate(hypothesis, pieces, words, term)
+        located = self._locate(hypothesis, pieces, words, (term.source, *term.again)[: number + 1])
         if located is None or indices.index(located[0]) < self._num_given(placing.prefix_ids):
             return None
         begin = indices.index(located[0])
@@ -187,6 +193,8 @@ class _Placer:
         lead, tail = _marks(words[located[0]])[0], _marks(words[located[-1]])[1]
         before = words[: located[0]]
         replaced = tuple(_core(words[place]) for place in located)
+        if _num_met(term, " ".join(_around(words, located, term))):
+            return None
         form = _best_form(term.forms, replaced[-1], is_first=_begins_sentence(before))
         with_term, with_tail = target.encode(lead + form), target.encode(lead + form + tail)
         prefix_ids = (*prepared.frame.target, *token_ids[:begin], *with_term)
@@ -202,16 +210,18 @@ class _Placer:
         return request, Placing(placing.first, "searched", placed, whole, replaced, count, prefix_ids)
 
     def _locate(
-        self, hypothesis: TokenHypothesis, pieces: Sequence[str], words: Sequence[str], term: WantedTerm
+        self, hypothesis: TokenHypothesis, pieces: Sequence[str], words: Sequence[str], times: Sequence[str]
     ) -> range | None:
-        """The words of a translation that come from a term's; None if they cannot be found."""
+        """The words of a translation that come from a term's; None if they cannot be found. times: the term's words
+        each time that the source has it, up to that which is sought."""
         direction = self._prepared.direction
         if hypothesis.attention is None or not (has_spaces(direction.source) and has_spaces(direction.target)):
             return None
         inner = self._prepared.frame.inner(len(self._source_pieces))
         own = self._source_pieces[inner]
         source_words = words_of(own)
-        columns = _find_words(source_words, term.source)
+        same = [words.casefold() for words in times].count(times[-1].casefold())
+        columns = _find_words(source_words, times[-1], same)
         if not columns:
             return None
         weights = sum_by_word(
@@ -259,14 +269,26 @@ class _Placer:
         return request, replace(placing, way="constrained")
 
 
-def _find_words(words: Sequence[str], phrase: str) -> range:
-    """The first words that a phrase covers; none if it is not there."""
+def _find_words(words: Sequence[str], phrase: str, count: int) -> range:
+    """The words that a phrase covers where it stands for this time; none if it is not there so often."""
     text = " ".join(words)
     pattern = r"(?<!\w)" + r"\s+".join(map(re.escape, phrase.split())) + r"(?!\w)"
-    match = re.search(pattern, text, re.IGNORECASE)
+    match = next(islice(re.finditer(pattern, text, re.IGNORECASE), count - 1, None), None)
     if match is None:
         return range(0)
     return range(text.count(" ", 0, match.start()), text.count(" ", 0, match.end()) + 1)
+
+
+def _num_met(term: WantedTerm, text: str) -> int:
+    """How often a text has a term, at most as often as the source has it."""
+    times = [term] * (1 + len(term.again))
+    return sum(outcome.is_met for outcome in find_outcomes(times, text))
+
+
+def _around(words: Sequence[str], located: range, term: WantedTerm) -> Sequence[str]:
+    """The located words, with as many beside them as a term of several words may have."""
+    more = max(len(form.split()) for form in term.forms) - 1
+    return words[max(0, located[0] - more) : located[-1] + 1 + more]
 
 
 def _marks(word: str) -> tuple[str, str]:

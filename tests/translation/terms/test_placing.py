@@ -63,6 +63,22 @@ def test_a_term_stands_where_its_words_are_translated(translator: Translator, so
     assert re.fullmatch(wanted, translate(translator, source).text), translate(translator, source).text
 
 
+@pytest.mark.parametrize(
+    ("source", "wanted"),
+    [
+        ("Our dog is bigger than your dog.", "Unser Vierbeiner ist größer als dein Vierbeiner."),
+        ("The dog sees the other dogs.", r"Der Vierbeiner sieht .* Vierbeinern?\."),
+        ("The doctor asked another doctor.", "Der Mediziner fragte einen anderen Mediziner."),
+        ("Dogs are dogs.", "Vierbeiner sind Vierbeiner."),
+        ("The dog saw itself.", r"Der Vierbeiner [^V]*"),
+    ],
+)
+def test_a_term_stands_wherever_its_words_are_translated(translator: Translator, source: str, wanted: str) -> None:
+    translation = translate(translator, source)
+    assert re.fullmatch(wanted, translation.text), translation.text
+    assert len(translation.hypotheses[0].terms) == 1
+
+
 def test_no_term_stands_behind_its_sentence(translator: Translator) -> None:
     sources = [
         "I have always been afraid of the dog.",
