@@ -26,6 +26,9 @@ LINE_WIDTH = 1.8
 ROUND = (1, 2, 5, 10)
 """Numbers between two labels of an axis, and their multiples by powers of ten."""
 
+FEW_LATE = 0.6
+"""Share of the values below which they are too few to leave out the others."""
+
 LABEL_HEIGHT = 12.0
 """Of a label at the end of a line, in points."""
 
@@ -50,8 +53,8 @@ class Curves:
     around:    by the name of a line the lines whose mean it is; they are drawn thinly.
     from_zero: whether the axis of the values begins at 0.
     best:      which value of each line is marked.
-    late_from: the axis of the values begins where the lines are from this share of the course on, if it would otherwise
-               be mostly their beginning's.
+    late_from: the axis of the values has room for the lines from this share of their course on, if their beginnings
+               would otherwise take most of it.
     labels:    where the lines' names stand: above, if needed, or at their ends.
     """
 
@@ -97,9 +100,7 @@ def draw_chart(name: str, curves: Curves, last_place: float) -> Chart | None:
         return None
     is_logarithmic = curves.may_be_logarithmic and min(values) > 0 and max(values) > LOGARITHMIC_SPAN * min(values)
     last_place = max(last_place, *(points[-1][0] for points in everything if points))
-    limits = (
-        _late_limits(everything, curves.late_from * last_place) if curves.late_from and not is_logarithmic else None
-    )
+    limits = _late_limits(everything, curves.late_from) if curves.late_from and not is_logarithmic else None
     drawn = {line: points for line, points in finite.items() if points}
     title = curves.title + (" (logarithmic)" if is_logarithmic else "") + (", after the beginning" if limits else "")
     return Chart(
@@ -116,11 +117,12 @@ def _finite(points: Line) -> Line:
     return [point for point in points if math.isfinite(point[1])]
 
 
-def _late_limits(lines: Sequence[Line], first: float) -> tuple[float, float] | None:
-    """The span of the values from the place `first` on, with a margin; None if it is a good part of all values'."""
-    late = [value for points in lines for place, value in points if place >= first]
+def _late_limits(lines: Sequence[Line], share: float) -> tuple[float, float] | None:
+    """The span of the values, with a margin, of each line from this share of its course on; None if that is a good part
+    of all values' span."""
+    late = [value for points in lines for place, value in points if place >= share * points[-1][0]]
     values = [value for points in lines for _, value in points]
-    if len(late) < 2 or max(late) - min(late) > (max(values) - min(values)) / 2:
+    if len(late) < FEW_LATE * len(values) or max(late) - min(late) > (max(values) - min(values)) / 2:
         return None
     margin = 0.06 * (max(late) - min(late)) or 0.5
     return min(late) - margin, max(late) + margin
@@ -204,7 +206,15 @@ def _label_ends(figure: Any, axes: Any, curves: Curves, around: Mapping[str, Seq
             ends.append((found[0], _printable(line), _ink(f"--line-{number % 6}")))
     labels = [
         axes.annotate(
-            text, end, (5, 0), textcoords="offset points", va="center", color=ink, weight="bold", annotation_clip=False
+            text,
+            end,
+            (5, 0),
+            textcoords="offset points",
+            va="center",
+            color=ink,
+            weight="bold",
+            annotation_clip=False,
+            bbox={"facecolor": _ink("--ground"), "edgecolor": "none", "pad": 0.5, "alpha": 0.8},
         )
         for end, text, ink in ends
     ]

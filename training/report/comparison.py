@@ -16,14 +16,25 @@ from dragoman.training.report.measured_run import BLEU, MeasuredRun
 _NO_CHOICES = ("seed", "optimization.warmup_share")
 """Keys whose values do not distinguish experiments, or follow from another's (warmup_updates)."""
 
-_PLAIN_CORPUS = {"repeat": 1, "directions": [], "name": None, "shards": None, "columns": {}, "weight": None}
-"""Default options of a corpus, which runs of older versions lack."""
+_PLAIN_CORPUS = {
+    "repeat": 1,
+    "directions": [],
+    "name": None,
+    "shards": None,
+    "columns": {},
+    "weight": None,
+    "max_loss": None,
+}
+"""Default options of a corpus or dev set, which runs of older versions lack."""
 
 _OLD_TOKENIZER = {"validation.tokenize": DEFAULT_TOKENIZER}
 """Validation options of older versions' runs, which do not record them."""
 
 _DEV_SET, _FILES = "dev set", "files"
 """Differences in content, which is known from digests."""
+
+_OF_CONTENT = {_DEV_SET: "dev set of other sentences", _FILES: "corpora of other content"}
+"""Those in words."""
 
 _WITH_FILES = ("data.train", "data.dev", "initialization.", "vocabulary.")
 """Beginnings of keys that name files."""
@@ -93,7 +104,9 @@ def _without_plain_options(value: Any) -> Any:
         return [_without_plain_options(item) for item in value]
     if isinstance(value, dict):
         return {
-            key: content for key, content in value.items() if key not in _PLAIN_CORPUS or content != _PLAIN_CORPUS[key]
+            key: _without_plain_options(content)
+            for key, content in value.items()
+            if key not in _PLAIN_CORPUS or content != _PLAIN_CORPUS[key]
         }
     return value
 
@@ -104,7 +117,7 @@ def comparison_rows(experiments: Sequence[Experiment]) -> list[list[str]]:
     names = list(dict.fromkeys(name for one in experiments for run in one.runs for name in run.best))
     columns: list[tuple[str, Callable[[Experiment], str]]] = [
         ("run", lambda one: ", ".join(map(shown_name, one.runs))),
-        (f"other than {experiments[0].runs[0].name}", shown_differences),
+        (f"other than {experiments[0].runs[0].name}", lambda one: "; ".join(shown_differences(one))),
         ("seeds", lambda one: str(one.num_seeds)),
         *(
             (f"dev {shown_score(name)}", lambda one, name=name: _scores(one, lambda run: run.best.get(name)))
@@ -172,27 +185,45 @@ def shown_name(run: MeasuredRun) -> str:
     return f"{run.name} (running)" if run.is_running else run.name
 
 
-def shown_differences(experiment: Experiment) -> str:
-    """In words; without the keys that only another kind of network has."""
-    differences = dict(experiment.differences)
-    if "architecture.kind" in differences:
-        differences = {
-            key: value for key, value in differences.items() if value is not None or not key.startswith("architecture.")
-        }
-    if any(key.startswith(_WITH_FILES) for key in differences):
-        differences.pop(_FILES, None)  # other files have other content
-    return "; ".join(map(_shown_difference, differences.items()))
+def shown_differences(experiment: Experiment) -> list[str]:
+    """In words."""
+    return [
+        _OF_CONTENT[key] if key in _OF_CONTENT else f"{key} = {_shown_value(value)}"
+        for key, value in _telling(experiment.differences).items()
+    ]
 
 
-def _shown_difference(difference: tuple[str, Any]) -> str:
-    key, value = difference
-    if key == _DEV_SET:
-        return "dev set of other sentences"
-    if key == _FILES:
-        return "corpora of other content"
+def difference_rows(experiments: Sequence[Experiment]) -> list[tuple[str, ...]]:
+    """A row for each key in which experiments differ: the key, and the values of all of them; empty for a missing
+    one."""
+    first = _choices(experiments[0].runs[0])
+    keys = dict.fromkeys(key for one in experiments for key in _telling(one.differences))
+
+    def cell(one: Experiment, key: str) -> str:
+        if key in _OF_CONTENT:
+            return "other" if key in one.differences else ""
+        value = one.differences.get(key, first.get(key))
+        return _shown_value(value) if value is not None else ""
+
+    return [(key, *(cell(one, key) for one in experiments)) for key in keys]
+
+
+def _telling(differences: Mapping[str, Any]) -> dict[str, Any]:
+    """Without keys that only another kind of network has, and without the files' contents where their names differ."""
+    is_other_kind = "architecture.kind" in differences
+    has_other_files = any(key.startswith(_WITH_FILES) for key in differences)
+    return {
+        key: value
+        for key, value in differences.items()
+        if not (is_other_kind and value is None and key.startswith("architecture."))
+        and not (has_other_files and key == _FILES)
+    }
+
+
+def _shown_value(value: Any) -> str:
     if isinstance(value, list) and value and all(isinstance(item, dict) for item in value):
-        return f"{key} = " + " + ".join(map(_shown_corpus, value))
-    return f"{key} = {json.dumps(value, ensure_ascii=False)}"
+        return " + ".join(map(_shown_corpus, value))
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _shown_corpus(corpus: Mapping[str, Any]) -> str:

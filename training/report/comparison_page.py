@@ -10,7 +10,9 @@ from dragoman.training.report.charts import LINE_WIDTH, UPDATES, Chart, Curves, 
 from dragoman.training.report.comparison import (
     Experiment,
     comparison_rows,
+    difference_rows,
     hours,
+    shown_differences,
     shown_name,
     shown_score,
     target_pieces,
@@ -20,6 +22,12 @@ from dragoman.training.report.page import now, render, tables
 
 LATE = 0.25
 """Share of the course after which the differences between runs count."""
+
+DIFFERENCES = 1
+"""The column of the table that has them."""
+
+MAX_DIFFERENCES = 4
+"""Of a row that the table names; a table of their own has all."""
 
 LOSS = "loss "
 """Prefix of the names of a validation's losses, see `training.evaluation.validation`."""
@@ -50,7 +58,9 @@ def make_comparison_page(experiments: Sequence[Experiment]) -> str:
     """The page, as HTML. experiments: see `compare_runs`."""
     letters = [letter for letter, _ in zip(_letters(), experiments, strict=False)]
     head, *cells = comparison_rows(experiments)
-    shown = [place for place in range(len(head)) if place < 2 or any(row[place] for row in cells)]
+    for row, one in zip(cells, experiments, strict=True):
+        row[DIFFERENCES] = _few(shown_differences(one))
+    shown = [place for place in range(len(head)) if place <= DIFFERENCES or any(row[place] for row in cells)]
     by_letter = dict(zip(letters, experiments, strict=True))
     runs = [(letter, run) for letter, one in by_letter.items() for run in one.runs]
     return render(
@@ -61,6 +71,8 @@ def make_comparison_page(experiments: Sequence[Experiment]) -> str:
             Row(letter, *_look(number), tuple(row[place] for place in shown))
             for number, (letter, row) in enumerate(zip(letters, cells, strict=True))
         ],
+        letters=letters,
+        differences=difference_rows(experiments),
         charts=list(draw_comparison(by_letter)),
         run_head=[
             "run",
@@ -73,6 +85,11 @@ def make_comparison_page(experiments: Sequence[Experiment]) -> str:
         configuration=tables(experiments[0].runs[0].config),
         written=now(),
     )
+
+
+def _few(differences: Sequence[str]) -> str:
+    more = len(differences) - MAX_DIFFERENCES
+    return "; ".join([*differences[:MAX_DIFFERENCES], *([f"and {more} more, see below"] if more > 0 else [])])
 
 
 def _letters() -> Iterator[str]:

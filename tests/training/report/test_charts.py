@@ -174,6 +174,22 @@ def test_a_beginning_that_leaves_no_room_for_the_rest_is_left_out() -> None:
     assert 0.9 < min(ticks) < max(ticks) < 1.2
     assert chart.rows[0] == ("0", "9")
     assert drawn([(0, 1.0), (50, 2.0), (100, 9.0)], late_from=0.25)[0].title == "title"
+    assert drawn([(0, 1.0), (100, 9.0)], late_from=0.25)[0].title == "title"
+
+
+def test_the_end_of_a_line_that_ends_early_has_room(recwarn: pytest.WarningsRecorder) -> None:
+    long, short = (
+        [(place, 1 + 100 / place) for place in range(1, 101)],
+        [(place, 90.0 - place) for place in range(1, 9)],
+    )
+    series: dict[str, Line] = {"A": long, "B": short}
+    for lines in (series, {"B": short, "A": long}):
+        chart = draw_chart("x", Curves(title="x", unit="x", series=lines, labels="ends", late_from=0.25), 0)
+        assert chart is not None
+        drawing = read_drawing(chart.svg)
+        names = {text.text: text for text in drawing.root.findall(".//{*}text") if text.text in series}
+        assert all(0 < y < 240 for _, y in map(place_of, names.values()))
+    assert not recwarn.list
 
 
 def test_another_axis_is_named_and_ends_with_the_lines() -> None:

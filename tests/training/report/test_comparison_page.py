@@ -72,6 +72,18 @@ def test_the_table_is_the_legend(runs: list[Path]) -> None:
     assert second["stroke-dasharray"]
 
 
+def test_many_differences_have_a_table_of_their_own(tmp_path: Path) -> None:
+    other = {"d_model": 32, "d_ff": 64, "num_heads": 4, "num_encoder_layers": 2, "num_decoder_layers": 2}
+    runs = [made_up(tmp_path / "a", [1.0]), made_up(tmp_path / "b", [2.0], architecture=other)]
+    page = Reader(make_comparison_page(compare_runs(read_runs(runs))))
+    assert "architecture.num_heads = 4; " in page.text
+    assert "and 1 more, see below" in page.text
+    assert "#differences" in {attributes["href"] for attributes in page.named("a")}
+    rows = [row.split() for row in page.text.split("Differences")[2].splitlines()]
+    assert ["architecture.d_ff3264"] in rows
+    assert "Differences" not in Reader(make_comparison_page(compare_runs(read_runs(runs[:1])))).text
+
+
 def test_the_page_needs_nothing_else_and_no_eyes(runs: list[Path]) -> None:
     page = Reader(make_comparison_page(list(experiments_of(*runs).values())))
     assert {tag for tag, _ in page.elements}.isdisjoint({"script", "link", "img", "iframe", "object", "base"})
