@@ -1,6 +1,6 @@
 """Losses on the output projection, in blocks of positions: all logits never exist at once."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -17,6 +17,21 @@ Groups = tuple[Tensor, int] | None
 
 _SMALLEST = torch.finfo(torch.float32).tiny
 """Bounds the reported loss of a label at 87 nats if its probability underflows; its gradient is not bounded."""
+
+CrossEntropy = Callable[[Tensor, Tensor, float], tuple[Tensor, Tensor, Tensor]]
+"""Takes the logits of a block, [rows, V], whose memory it may use, its labels, [rows], and a share. Returns the
+gradient by the logits of `normalizer - share · the label's logit`, in their precision; the normalizers, which
+are the logarithms of the sums of their exponentials; and the labels' log-probabilities: both [rows], in float32."""
+
+
+def torch_cross_entropy(logits: Tensor, labels: Tensor, share: float) -> tuple[Tensor, Tensor, Tensor]:
+    """See `CrossEntropy`."""
+    places = labels.unsqueeze(1)
+    probabilities = logits.softmax(dim=1, dtype=torch.float32)
+    label_log_probs = probabilities.gather(1, places).float().clamp(min=_SMALLEST).log()
+    normalizers = logits.gather(1, places).float() - label_log_probs
+    gradient = _minus_at(probabilities, places, share).to(logits.dtype)
+    return gradient, normalizers.squeeze(1), label_log_probs.squeeze(1)
 
 
 class _Gradients:
@@ -51,11 +66,11 @@ class _LikelihoodSums:
         self.negative = states.new_zeros(() if groups is None else (groups[1],), dtype=torch.float32)
 
     def add(self, block: slice, log_probs: Tensor) -> None:
-        """log_probs: [rows of the block, 1], of the labels."""
+        """log_probs: [rows of the block], of the labels."""
         if self._groups is None:
             self.negative -= log_probs.sum()
         else:
-            self.negative.index_add_(0, self._groups[block], log_probs.squeeze(1), alpha=-1)
+            self.negative.index_add_(0, self._groups[block], log_probs, alpha=-1)
 
 
 def block_rows(device: torch.device, vocab_size: int) -> int:
@@ -73,7 +88,13 @@ class _ProjectedCrossEntropy(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, states: Tensor, weight: Tensor, labels: Tensor, smoothing: float, groups: Groups
+        ctx: Any,
+        states: Tensor,
+        weight: Tensor,
+        labels: Tensor,
+        smoothing: float,
+        groups: Groups,
+        cross_entropy: CrossEntropy,
     ) -> tuple[Tensor, Tensor]:
         product_weight = weight.to(states.dtype)
         mean_weight = weight.mean(dim=0)  # [d_model]: the mean logit of a position is its state times this
@@ -81,23 +102,20 @@ class _ProjectedCrossEntropy(torch.autograd.Function):
         smoothed_loss = states.new_zeros((), dtype=torch.float32)
         likelihood = _LikelihoodSums(states, groups)
         for block in _blocks(states.shape[0], weight):
-            block_labels = labels[block].unsqueeze(1)
             logits = states[block] @ product_weight.T  # [rows, V]
-            probabilities = logits.softmax(dim=1, dtype=torch.float32)
-            label_log_probs = probabilities.gather(1, block_labels).float().clamp(min=_SMALLEST).log()
-            log_normalizer = logits.gather(1, block_labels).float() - label_log_probs
-            mean_log_probs = (states[block].to(weight.dtype) @ mean_weight).unsqueeze(1) - log_normalizer
+            logits_gradient, normalizers, label_log_probs = cross_entropy(logits, labels[block], 1 - smoothing)
+            mean_log_probs = states[block].to(weight.dtype) @ mean_weight - normalizers
             likelihood.add(block, label_log_probs)
             smoothed_loss -= ((1 - smoothing) * label_log_probs + smoothing * mean_log_probs).sum()
             if gradients is not None:
-                gradients.add(block, _minus_at(probabilities, block_labels, 1 - smoothing).to(states.dtype))
+                gradients.add(block, logits_gradient)
         _save(ctx, gradients, smoothing, mean_weight)
         ctx.mark_non_differentiable(likelihood.negative)
         return smoothed_loss, likelihood.negative
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
-        return *_scaled(ctx, gradients[0]), None, None, None
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None, None, None, None]:
+        return *_scaled(ctx, gradients[0]), None, None, None, None
 
 
 class _ProjectedRDrop(torch.autograd.Function):
@@ -131,7 +149,7 @@ class _ProjectedRDrop(torch.autograd.Function):
             total += strength / 4 * (forward_divergence + backward_divergence).sum()
             for values in log_probs:
                 label_log_probs = values.gather(1, block_labels)
-                likelihood.add(first, label_log_probs / 2)
+                likelihood.add(first, label_log_probs.squeeze(1) / 2)
                 total -= ((1 - smoothing) * label_log_probs.sum() + smoothing * values.mean(dim=1).sum()) / 2
             if gradients is None:
                 continue
@@ -171,17 +189,25 @@ def _scaled(ctx: Any, scale: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def projected_cross_entropy(
-    states: Tensor, weight: Tensor, labels: Tensor, smoothing: float, groups: Groups = None
+    states: Tensor,
+    weight: Tensor,
+    labels: Tensor,
+    smoothing: float,
+    groups: Groups = None,
+    cross_entropy: CrossEntropy = torch_cross_entropy,
 ) -> tuple[Tensor, Tensor]:
     """Sums over all positions of the label-smoothed cross-entropy (Szegedy et al. 2016) and of the plain negative
     log-likelihood, both in nats, of the logits `states @ weight.T`.
 
     states: [rows, d_model] in any float type, which the matrix products use; probabilities and sums are in float32.
-    weight: [V, d_model]; labels: [rows], no padding among them; smoothing: mass spread evenly over all V pieces.
+    weight: [V, d_model]; labels: [rows], no padding among them; smoothing: mass spread evenly over all V pieces;
+    cross_entropy: what computes a block.
     Returns two scalars, or with groups a scalar and the likelihoods of the groups, [number]; only the first can be
     differentiated.
     """
-    sums: tuple[Tensor, Tensor] = _ProjectedCrossEntropy.apply(states, weight, labels, smoothing, groups)  # type: ignore[no-untyped-call]
+    sums: tuple[Tensor, Tensor] = _ProjectedCrossEntropy.apply(  # type: ignore[no-untyped-call]
+        states, weight, labels, smoothing, groups, cross_entropy
+    )
     return sums
 
 

@@ -10,7 +10,7 @@ from dragoman.training.config import ObjectiveConfig
 from dragoman.training.corpus.batching import Batch
 from dragoman.training.learning.guided_alignment import AlignmentPrior, alignment_loss
 from dragoman.training.learning.loss import projected_cross_entropy, projected_r_drop
-from dragoman.training.learning.native.operations import fastest_operations
+from dragoman.training.learning.native.operations import fastest_cross_entropy, fastest_operations
 
 
 class LossSums(NamedTuple):
@@ -34,7 +34,9 @@ class Objective(nn.Module):
         """alignment_prior: the target of guided alignment; None without it."""
         super().__init__()
         self.network = network
-        self.network.use(fastest_operations(next(network.parameters()).device, low_precision=low_precision))
+        device = next(network.parameters()).device
+        self.network.use(fastest_operations(device, low_precision=low_precision))
+        self.cross_entropy = fastest_cross_entropy(device, low_precision=low_precision)
         self.options = options
         self.low_precision = low_precision
         self.alignment_prior = alignment_prior
@@ -69,7 +71,7 @@ class Objective(nn.Module):
         if options.r_drop:
             sums = projected_r_drop(states, weight, labels, options.label_smoothing, options.r_drop, groups)
         else:
-            sums = projected_cross_entropy(states, weight, labels, options.label_smoothing, groups)
+            sums = projected_cross_entropy(states, weight, labels, options.label_smoothing, groups, self.cross_entropy)
         total, negative_log_likelihood = sums
         if self.alignment_prior is not None:
             prior = self.alignment_prior.of(batch)

@@ -181,11 +181,11 @@ def test_the_likelihood_of_groups_is_that_of_each_alone(r_drop: bool) -> None:
     labels = labels[:rows]
     groups = torch.arange(rows) % 3
 
-    def measure(chosen: Tensor, *grouping: tuple[Tensor, int]) -> tuple[Tensor, Tensor]:
+    def measure(chosen: Tensor, groups: tuple[Tensor, int] | None = None) -> tuple[Tensor, Tensor]:
         if r_drop:
             own = torch.cat((states[:rows][chosen], states[rows:][chosen]))
-            return projected_r_drop(own, weight, labels[chosen], 0.1, 2.0, *grouping)
-        return projected_cross_entropy(states[chosen], weight, labels[chosen], 0.1, *grouping)
+            return projected_r_drop(own, weight, labels[chosen], 0.1, 2.0, groups)
+        return projected_cross_entropy(states[chosen], weight, labels[chosen], 0.1, groups)
 
     everything = torch.ones(rows, dtype=torch.bool)
     loss, likelihoods = measure(everything, (groups, 4))

@@ -48,6 +48,7 @@ SIGNATURES: Signatures = {
     "add_dropped_backward": (None, [c_int64, c_void_p, *_DROPOUT, c_void_p]),
     "normalize": (None, [c_int64, c_int64, *[c_void_p] * 3, c_float, *[c_void_p] * 2]),
     "normalize_backward": (None, [c_int64, c_int64, *[c_void_p] * 5, c_int, *[c_void_p] * 2]),
+    "cross_entropy": (c_int, [c_int64, c_int64, *[c_void_p] * 2, c_float, *[c_void_p] * 2]),
 }
 
 

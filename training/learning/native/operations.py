@@ -1,6 +1,7 @@
 """The network's operations through the C++ library, with their gradients."""
 
 from ctypes import byref
+from functools import partial
 from typing import Any
 
 import torch
@@ -8,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dragoman.model.network.operations import Dropout, Operations, TorchOperations
+from dragoman.training.learning.loss import CrossEntropy, torch_cross_entropy
 from dragoman.training.learning.native.library import AttentionShape, load_library
 
 NUM_PARTS = 16
@@ -23,6 +25,22 @@ def fastest_operations(device: torch.device, *, low_precision: bool) -> Operatio
         return TorchOperations()
     library = load_library()
     return TorchOperations() if library is None else NativeOperations(library)
+
+
+def fastest_cross_entropy(device: torch.device, *, low_precision: bool) -> CrossEntropy:
+    """The C++ library's cross-entropy, as `fastest_operations` chooses; otherwise torch's."""
+    library = load_library() if device.type == "cpu" and low_precision else None
+    return torch_cross_entropy if library is None else partial(_cross_entropy, library)
+
+
+def _cross_entropy(library: Any, logits: Tensor, labels: Tensor, share: float) -> tuple[Tensor, Tensor, Tensor]:
+    """See `CrossEntropy`; logits in bfloat16, which become their gradient."""
+    rows, width = logits.shape
+    normalizers, label_log_probs = torch.empty(rows), torch.empty(rows)
+    places = (tensor.data_ptr() for tensor in (logits, labels.contiguous()))
+    results = (normalizers.data_ptr(), label_log_probs.data_ptr())
+    check_memory(library.dragoman_cross_entropy(rows, width, *places, share, *results))
+    return logits, normalizers, label_log_probs
 
 
 class DeviceOperations(TorchOperations):
@@ -85,7 +103,7 @@ def _draw_seed(probability: float) -> int:
 def check_memory(had_memory: int) -> None:
     """Raises MemoryError unless the library got its memory."""
     if not had_memory:
-        raise MemoryError("attention needs more memory than there is")
+        raise MemoryError("an operation needs more memory than there is")
 
 
 class _Attend(torch.autograd.Function):

@@ -1,5 +1,6 @@
 """The C++ operations against torch's own, in the bounds of bfloat16, and what their dropout keeps."""
 
+import math
 from ctypes import byref
 
 import pytest
@@ -12,6 +13,7 @@ from dragoman.training.learning.native.operations import (
     DeviceOperations,
     NativeOperations,
     check_memory,
+    fastest_cross_entropy,
     fastest_operations,
 )
 
@@ -206,12 +208,51 @@ def test_a_processor_has_the_library_for_low_precision() -> None:
     assert isinstance(fastest_operations(CPU, low_precision=True), NativeOperations)
 
 
+# Vocabularies that fill whole registers, and that do not; a label in the last place.
+@pytest.mark.parametrize("width", [64, 1, 15, 37, 1001])
+@pytest.mark.parametrize("share", [1.0, 0.9])
+def test_the_cross_entropy_of_a_block(width: int, share: float) -> None:
+    cross_entropy = fastest_cross_entropy(CPU, low_precision=True)
+    logits = (4 * random(19, width, seed=1)).detach()
+    labels = torch.randint(width, (19,), generator=torch.Generator().manual_seed(2))
+    labels[0] = width - 1
+
+    gradient, normalizers, log_probs = cross_entropy(logits.clone(), labels, share)
+
+    exact = logits.float().requires_grad_()
+    expected = exact.logsumexp(dim=1)
+    (expected - share * exact.gather(1, labels[:, None]).squeeze(1)).sum().backward()
+    torch.testing.assert_close(normalizers, expected.detach())
+    torch.testing.assert_close(log_probs, exact.detach().log_softmax(dim=1).gather(1, labels[:, None]).squeeze(1))
+    assert exact.grad is not None
+    torch.testing.assert_close(gradient, exact.grad.bfloat16(), rtol=0.01, atol=1e-6)  # one rounding
+
+
+def test_the_cross_entropy_of_logits_far_apart_is_exact_where_a_probability_is_0() -> None:
+    logits = torch.tensor([[0.0, 300.0], [1e30, -1e30], [-1e30, -1e30]], dtype=LOW)
+    gradient, normalizers, log_probs = fastest_cross_entropy(CPU, low_precision=True)(
+        logits.clone(), torch.tensor([0, 0, 1]), 1.0
+    )
+    assert log_probs.tolist() == pytest.approx([-300, 0, -math.log(2)], abs=1e-5)
+    assert gradient.tolist() == [[-1, 1], [0, 0], [0.5, -0.5]]
+    assert normalizers[0].item() == 300
+
+
+def test_the_cross_entropy_of_nan_is_nan() -> None:
+    logits = torch.zeros(2, 20, dtype=LOW)
+    logits[1, 18] = torch.nan
+    gradient, _, log_probs = fastest_cross_entropy(CPU, low_precision=True)(logits, torch.tensor([0, 0]), 1.0)
+    assert log_probs.isnan().tolist() == [False, True]
+    assert gradient[1].isnan().all()
+    assert not gradient[0].isnan().any()
+
+
 @pytest.mark.parametrize("function", ["attend", "attend_backward"])
 def test_too_little_memory_is_an_error(function: str) -> None:
     shape = AttentionShape(num_sentences=1, num_heads=1, num_queries=1, num_keys=1 << 50, d_key=16, d_value=16)
     inputs, outputs = [None] * 4, [None] * (2 if function == "attend" else 4)
     call = getattr(load_library(), f"dragoman_{function}")
-    with pytest.raises(MemoryError, match="attention needs more memory than there is"):
+    with pytest.raises(MemoryError, match="an operation needs more memory than there is"):
         check_memory(call(byref(shape), *inputs, 0.0, 0, *outputs))
 
 

@@ -2,6 +2,7 @@
 // whether it got it.
 #include "attention.h"
 #include "elementwise.h"
+#include "loss.h"
 #include "processor.h"
 
 using namespace dragoman;
@@ -67,5 +68,10 @@ void dragoman_normalize_backward(int64_t rows, int64_t width, const float* state
                                  int num_parts, float* weight_gradients, float* bias_gradients) {
     normalize_backward(rows, width, states, weight, statistics, gradient, states_gradient, num_parts, weight_gradients,
                        bias_gradients);
+}
+
+int dragoman_cross_entropy(int64_t rows, int64_t width, Bfloat16* logits, const int64_t* labels, float share,
+                           float* normalizers, float* label_log_probs) {
+    return with_memory([&] { cross_entropy(rows, width, logits, labels, share, normalizers, label_log_probs); });
 }
 }
