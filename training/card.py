@@ -4,7 +4,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from dragoman.model.bundle import BundleConfig, BundleScore
-from dragoman.model.config import Architecture, ArchitectureConfig, RecurrentConfig, TransformerLayers
+from dragoman.model.config import (
+    Architecture,
+    ArchitectureConfig,
+    LanguageModelConfig,
+    RecurrentConfig,
+    TransformerLayers,
+)
 
 
 def model_card(info: BundleConfig) -> str:
@@ -13,20 +19,20 @@ def model_card(info: BundleConfig) -> str:
     lines = [
         f"# {info.name}",
         "",
-        str(facts.get("description") or "A translation model trained with Dragoman."),
+        str(facts.get("description") or f"A {_kind(info.architecture)} trained with Dragoman."),
         "",
-        f"Directions: {', '.join(map(str, info.directions))}.",
+        _languages_line(info),
         "",
         "## Data and licence",
         "",
         str(facts.get("data") or "Not stated."),
-        *_pairs_lines(facts),
+        *_pairs_lines(info),
         "",
         str(facts.get("licence") or "Licence: not stated."),
         "",
         "## Scores",
         "",
-        *_score_lines(info.scores),
+        *_score_lines(info),
         "",
         "## Configuration",
         "",
@@ -43,10 +49,22 @@ def model_card(info: BundleConfig) -> str:
     return "\n".join(lines)
 
 
+def _kind(shape: Architecture) -> str:
+    return "language model" if isinstance(shape, LanguageModelConfig) else "translation model"
+
+
+def _languages_line(info: BundleConfig) -> str:
+    if isinstance(info.architecture, LanguageModelConfig):
+        return f"Language: {info.directions[0].target}."
+    return f"Directions: {', '.join(map(str, info.directions))}."
+
+
 def _shape_lines(shape: Architecture) -> list[str]:
     facts: dict[str, str] = {}
     if isinstance(shape, ArchitectureConfig | RecurrentConfig):
         facts["layers"] = f"{shape.num_encoder_layers} encoder, {shape.num_decoder_layers} decoder"
+    if isinstance(shape, LanguageModelConfig):
+        facts["layers"] = str(shape.num_layers)
     if isinstance(shape, TransformerLayers):
         facts["layer norm"] = f"{shape.normalization}-norm"
         heads = f"{shape.num_heads} of d_key {shape.d_key}, d_value {shape.d_value}"
@@ -56,6 +74,8 @@ def _shape_lines(shape: Architecture) -> list[str]:
     if isinstance(shape, ArchitectureConfig | RecurrentConfig):
         facts["embeddings tied"] = shape.tied_embeddings
         facts["longest source, target"] = f"{shape.max_source_length}, {shape.max_target_length} pieces"
+    if isinstance(shape, LanguageModelConfig):
+        facts["longest text"] = f"{shape.max_target_length} pieces"
     return [f"| {name} | {fact} |" for name, fact in facts.items()]
 
 
@@ -71,11 +91,14 @@ def _number(value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) else "0"
 
 
-def _pairs_lines(facts: Mapping[str, Any]) -> list[str]:
+def _pairs_lines(info: BundleConfig) -> list[str]:
+    facts: Mapping[str, Any] = info.provenance
     if "imported" in facts:  # what it learnt from, only its makers know
         return []
     if facts.get("sentence_pairs", 0) is None:
         return ["Pairs of a stream, which are not counted."]
+    if isinstance(info.architecture, LanguageModelConfig):
+        return [f"{_number(facts.get('sentence_pairs'))} texts after encoding."]
     return [f"{_number(facts.get('sentence_pairs'))} pairs after encoding, all directions together."]
 
 
@@ -99,13 +122,17 @@ def _training_lines(facts: Mapping[str, Any]) -> list[str]:
     return [*lines, f"| averaged checkpoints | {averaged or 'none'} |"]
 
 
-def _score_lines(scores: tuple[BundleScore, ...]) -> list[str]:
-    if not scores:
+def _score_lines(info: BundleConfig) -> list[str]:
+    if isinstance(info.architecture, LanguageModelConfig):
+        perplexity = info.provenance.get("dev_perplexity")
+        known = [f"Perplexity of the dev set by piece: {perplexity:.2f}."] if isinstance(perplexity, float) else []
+        return [*known, "`dragoman evaluate BUNDLE --reference FILE` measures that of other texts."]
+    if not info.scores:
         return ["Not measured yet: `dragoman evaluate` measures, with `--record NAME` it writes here."]
     return [
         "| direction | test set | metric | score | beam, length penalty | sacreBLEU signature |",
         "|---|---|---|---|---|---|",
-        *map(_score_line, scores),
+        *map(_score_line, info.scores),
     ]
 
 

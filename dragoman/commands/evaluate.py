@@ -86,9 +86,17 @@ def evaluate(
     from dragoman.translation.scoring.fluency import LanguageScorer
 
     if bundles and is_language_model(read_config(find_bundle(bundles[0]))):
-        if len(bundles) > 1 or len(reference) > 1 or source or hypothesis or baseline or baseline_bundle or output:
-            raise InvalidInputError(f"{bundles[0]} is a language model: give it one --reference FILE of texts alone")
-        measured = measure_perplexity(LanguageScorer.load(bundles[0], device=device), list(read_lines(reference[0])))
+        files = source or hypothesis or baseline or baseline_bundle or output
+        others = to is not None or source_language is not None or record is not None or by_length or ray is not None
+        if len(bundles) > 1 or len(reference) > 1 or files or others or options != SearchOptions():
+            raise InvalidInputError(
+                f"{bundles[0]} is a language model: give it alone, with one --reference FILE of texts, without options "
+                "of a translation"
+            )
+        texts = list(read_lines(reference[0]))
+        if not any(map(str.strip, texts)):
+            raise InvalidInputError(f"{reference[0]}: no line has text, so there is nothing to measure")
+        measured = measure_perplexity(LanguageScorer.load(bundles[0], device=device), texts)
         typer.echo(json.dumps(measured.fields(), indent=2) if as_json else measured.describe())
         return
     if bool(bundles) == (hypothesis is not None):

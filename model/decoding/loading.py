@@ -141,8 +141,14 @@ def open_language_model(name_or_path: str | Path) -> OpenedModel:
     translates."""
     model = _open([name_or_path], use_shortlist=False)
     if not is_language_model(model.info):
-        raise InvalidInputError(f"{model.info.name} translates: a language model is needed here")
+        raise InvalidInputError(f"{name_or_path} translates: a language model is needed here")
     return model
+
+
+def open_alike(names_or_paths: Sequence[str | Path]) -> OpenedModel:
+    """Opens bundles of one kind, translation models or language models, as one. Raises what `open_model` raises, but
+    for language models."""
+    return _open(names_or_paths, use_shortlist=False)
 
 
 def is_language_model(info: BundleConfig) -> bool:
@@ -162,9 +168,9 @@ def open_model(
     bundles with different vocabularies or without a common direction, and for a language model.
     """
     model = _open(names_or_paths, use_shortlist=use_shortlist)
-    for info in model.infos:
+    for name, info in zip(names_or_paths, model.infos, strict=True):
         if is_language_model(info):
-            raise InvalidInputError(f"{info.name} is a language model: it continues texts and translates none")
+            raise InvalidInputError(f"{name} is a language model: it continues texts and translates none")
     if language_model is None:
         return model
     other = open_language_model(language_model)
@@ -206,6 +212,8 @@ def _combine_revisions(revisions: Sequence[str]) -> str:
 
 def _ensemble_info(folders: Sequence[Path], infos: Sequence[BundleConfig]) -> BundleConfig:
     """The first bundle's configuration, with the directions and limits common to all, and without scores."""
+    if len(set(map(is_language_model, infos))) > 1:
+        raise InvalidInputError(f"{' and '.join(map(str, folders))}: one is a language model and one translates")
     directions = tuple(
         direction for direction in infos[0].directions if all(direction in info.directions for info in infos)
     )
@@ -214,6 +222,7 @@ def _ensemble_info(folders: Sequence[Path], infos: Sequence[BundleConfig]) -> Bu
     limits: dict[str, Any] = {
         name: min(getattr(info.architecture, name, 2) for info in infos)
         for name in ("max_source_length", "max_target_length")
+        if hasattr(infos[0].architecture, name)
     }
     if len({info.architecture.has_attention for info in infos}) > 1:
         raise InvalidInputError(f"{' and '.join(map(str, folders))}: one has attention and one has not")

@@ -1,7 +1,10 @@
 """Language models from a text to the next word: a run, perplexity, completion, explanation, and what is refused."""
 
+import gzip
 import json
 import math
+import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,9 +15,10 @@ import pytest
 from dragoman.model.bundle import read_config
 from dragoman.model.codec import joined_ids
 from dragoman.model.config import Direction, LanguageModelConfig
-from dragoman.model.decoding.loading import open_language_model, open_model
+from dragoman.model.decoding.loading import open_alike, open_language_model, open_model
 from dragoman.model.decoding.tracing.trace import trace
 from dragoman.model.errors import InvalidInputError
+from dragoman.model.vocabulary import Vocabulary
 from dragoman.model.weights import read_weights
 from dragoman.training.config import load_run_config
 from dragoman.training.evaluation.fluency import measure_perplexity
@@ -26,6 +30,7 @@ from dragoman.translation.scoring.completing import Completer
 from dragoman.translation.scoring.explaining import TextExplainer
 from dragoman.translation.scoring.fluency import LanguageScorer
 from tests.commands.running import Run, assert_refused, write_lines
+from tests.language_models import write_language_model
 from tests.training.tiny import write_config
 
 CONFIG = """
@@ -168,6 +173,16 @@ def test_complete_as_a_command(run: Run, bundle: Path, tiny_bundle: Path) -> Non
     assert answer["text"] == "the dog"
     assert {"word", "probability", "is_end"} == set(answer["next"][0])
     assert_refused(run("complete", "x", "--model", tiny_bundle), "tiny translates: a language model is needed here")
+    assert_refused(run("complete", "x", "--model", tiny_bundle / "none"), 'there is no bundle "')
+    assert_refused(run("complete", "dog " * 99, "--model", bundle), "can be continued: leave out its beginning")
+
+
+def test_complete_says_that_it_does_not_know_a_script(run: Run, bundle: Path) -> None:
+    strange = run("complete", "Привет 你好", "--model", bundle)
+    assert strange.status == 0
+    assert "has hardly met what TEXT is written in" in strange.errors
+    assert not run("complete", "", "--model", bundle).errors
+    assert not run("complete", "the dog", "--model", bundle).errors
 
 
 def test_evaluate_measures_perplexity(run: Run, bundle: Path, tmp_path: Path) -> None:
@@ -176,7 +191,44 @@ def test_evaluate_measures_perplexity(run: Run, bundle: Path, tmp_path: Path) ->
     assert report["num_texts"] == 2
     assert "bits a character" in run("evaluate", bundle, "--reference", texts).output
     refused = run("evaluate", bundle, "--reference", texts, "--source", texts)
-    assert_refused(refused, "is a language model: give it one --reference FILE of texts alone")
+    assert_refused(refused, "is a language model: give it alone, with one --reference FILE of texts, without options")
+    for option in (("--to", "de"), ("--record", "test"), ("--by-length",), ("--beam-size", 3), (bundle,)):
+        assert_refused(run("evaluate", bundle, *option, "--reference", texts), "is a language model: give it alone")
+
+
+def test_evaluate_reads_compressed_empty_and_long_files(run: Run, bundle: Path, tmp_path: Path) -> None:
+    texts = write_lines(tmp_path / "test.en", "The dog sees the house.", "a tree")
+    packed = tmp_path / "test.en.gz"
+    packed.write_bytes(gzip.compress(texts.read_bytes()))
+    assert run("evaluate", bundle, "--reference", packed).output == run("evaluate", bundle, "--reference", texts).output
+    for name, content in (("empty", ""), ("blank", "\n \n")):
+        (tmp_path / name).write_text(content, "utf-8")
+        assert_refused(run("evaluate", bundle, "--reference", tmp_path / name), f"{name}: no line has text")
+    long = write_lines(tmp_path / "long", "the dog sees " * 800, "日" * 10_000)
+    assert re.search(r", .*e\+\d+ by word|inf by word", run("evaluate", bundle, "--reference", long).output)
+    report = json.loads(run("evaluate", bundle, "--reference", long, "--json").output)
+    assert report["num_characters"] == 800 * 13 - 1 + 10_000 + 2
+
+
+def test_the_mean_of_language_models_is_one(run: Run, bundle: Path, tiny_bundle: Path, tmp_path: Path) -> None:
+    other, mean = tmp_path / "other", tmp_path / "mean"
+    shutil.copytree(bundle, other)
+    assert run("average", bundle, other, "--output", mean).status == 0
+    assert Completer(mean).next_words("the dog", 3) == Completer(bundle).next_words("the dog", 3)
+    card = (mean / "README.md").read_text("utf-8")
+    assert "A language model trained with Dragoman." in card
+    assert "Language: en." in card
+    assert "| longest text | 64 pieces |" in card
+    assert_refused(run("average", bundle, tiny_bundle, "--output", mean, "--overwrite"), "different vocabularies")
+
+
+def test_a_language_model_and_one_that_translates_have_no_mean(
+    tiny_bundle: Path, tiny_vocabulary: Vocabulary, tmp_path: Path
+) -> None:
+    model = write_language_model(tmp_path / "lm", tiny_vocabulary)
+    for names in ((model, tiny_bundle), (tiny_bundle, model)):
+        with pytest.raises(InvalidInputError, match="one is a language model and one translates"):
+            open_alike(names)
 
 
 def test_explain_shows_what_follows(run: Run, bundle: Path, tmp_path: Path) -> None:

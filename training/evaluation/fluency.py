@@ -23,15 +23,28 @@ class PerplexityReport:
     bits_per_character: float
 
     def fields(self) -> dict[str, Any]:
-        return asdict(self)
+        """For JSON, which has no infinite numbers: None for these."""
+        return {name: None if value == math.inf else value for name, value in asdict(self).items()}
 
     def describe(self) -> str:
         """A few lines for people."""
         return (
             f"{self.num_texts:,} texts, {self.num_pieces:,} pieces, {self.num_words:,} words, ends included\n"
-            f"perplexity {self.perplexity:.2f} by piece, {self.word_perplexity:.1f} by word\n"
+            f"perplexity {_short(self.perplexity)} by piece, {_short(self.word_perplexity)} by word\n"
             f"{self.bits_per_character:.3f} bits a character"
         )
+
+
+def _exp(loss: float) -> float:
+    """Infinite where no number is so great: a word may be a line of 10,000 characters."""
+    return math.exp(loss) if loss < MAX_LOSS else math.inf
+
+
+MAX_LOSS = 700.0
+
+
+def _short(perplexity: float) -> str:
+    return f"{perplexity:.2f}" if perplexity < 1e6 else f"{perplexity:.2e}"
 
 
 def measure_perplexity(scorer: LanguageScorer, texts: Sequence[str]) -> PerplexityReport:
@@ -50,7 +63,7 @@ def measure_perplexity(scorer: LanguageScorer, texts: Sequence[str]) -> Perplexi
         num_pieces=num_pieces,
         num_words=num_words,
         num_characters=num_characters,
-        perplexity=math.exp(-log_prob / num_pieces),
-        word_perplexity=math.exp(-log_prob / num_words),
+        perplexity=_exp(-log_prob / num_pieces),
+        word_perplexity=_exp(-log_prob / num_words),
         bits_per_character=-log_prob / math.log(2) / num_characters,
     )

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from dragoman.model.bundle import WEIGHTS_FILE, BundleConfig, Storage, bundle_revision, write_bundle
 from dragoman.model.config import Architecture
-from dragoman.model.decoding.loading import open_model
+from dragoman.model.decoding.loading import open_alike
 from dragoman.model.errors import InvalidInputError
 from dragoman.model.network.network import num_parameters
 from dragoman.model.network.storage import load_network, pack_weights
@@ -85,12 +85,12 @@ def average_bundles(names_or_paths: Sequence[str], output: Path, storage: Storag
 
     Returns the new bundle's configuration: the first one's name and description, and the directions that all have.
     Raises NotFoundError for an unknown bundle, InvalidInputError for a damaged one and for bundles that differ in
-    vocabulary or architecture, have no direction in common or lie in `output`, and DragomanError if the new bundle
-    cannot be written.
+    kind, vocabulary or architecture, have no direction in common or lie in `output`, and DragomanError if the new
+    bundle cannot be written.
     """
     if len(names_or_paths) < 2:
         raise InvalidInputError("a mean needs two bundles or more")
-    model = open_model(names_or_paths)
+    model = open_alike(names_or_paths)
     for folder, info in zip(model.folders, model.infos, strict=True):
         _check_apart(output, folder)
         _check_alike(model.folders[0], model.infos[0].architecture, folder, info.architecture)

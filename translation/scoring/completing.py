@@ -60,7 +60,9 @@ class Completer:
         ids = self.vocabulary.target.encode(text)
         most = self.architecture.max_target_length - 8
         if len(ids) > most:
-            raise InvalidInputError(f"the text has {len(ids)} pieces, but at most {most} can be continued")
+            raise InvalidInputError(
+                f"the text has {len(ids)} pieces, but at most {most} can be continued: leave out its beginning"
+            )
         read = (self._shape.start_id, *ids)
         first = self._next_pieces(read)
         if ids:
@@ -94,6 +96,14 @@ class Completer:
                 add(np.where(self._joined, following, 0.0), pieces)
         ranked = sorted(found.items(), key=lambda one: -one[1])
         return [NextWord(word, probability) for word, probability in ranked]
+
+    def is_strange(self, text: str) -> bool:
+        """Whether the vocabulary has next to nothing of a text, such as its script: most is unknown or spelt in
+        bytes."""
+        side = self.vocabulary.target
+        ids = side.encode(text)
+        unknown = [piece for piece, name in zip(ids, side.pieces(ids), strict=True) if name.startswith("<0x")]
+        return len(unknown) + ids.count(side.unk_id) > len(ids) / 2
 
     def _next_pieces(self, read: Sequence[int]) -> NDArray[np.float64]:
         """[V] probabilities; 0 for pieces that no text has."""

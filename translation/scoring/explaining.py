@@ -170,7 +170,9 @@ class TextExplainer:
         read = (shape.start_id, *side.encode(text))
         most = min(MAX_PIECES, self.info.architecture.max_target_length)
         if len(read) > most:
-            raise InvalidInputError(f"the text has {len(read)} pieces, but at most {most} can be shown")
+            raise InvalidInputError(
+                f"the text has {len(read)} pieces, but at most {most} can be shown: leave out its beginning"
+            )
         found = trace(self.info.architecture, self._weights, (), read)
         written = (*read[1:], int(found.log_probs[-1].argmax()))
         return Explanation(
