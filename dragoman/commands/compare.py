@@ -32,8 +32,8 @@ def compare(
     """Compare training runs with the first one, in a table; in a pipe or a file it is Markdown.
 
     The table shows the options that differ from the first run's, the best
-    bundle's BLEU on the dev set (of language models the perplexity), and the
-    cost of training. Runs that differ only in the seed share a row, with mean
+    bundle's BLEU on the dev set (of language models the perplexity) and on the
+    test sets that `dragoman evaluate --record` scored, and the cost of training. Runs that differ only in the seed share a row, with mean
     and standard deviation. Runs may still be in progress.
     """
     from rich.console import Console

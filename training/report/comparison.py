@@ -42,6 +42,12 @@ _WITH_FILES = ("data.train", "data.dev", "initialization.", "vocabulary.")
 _TEXT_COLUMNS = 2
 """The first columns, whose cells may be broken: names of runs, and differences."""
 
+DIFFERENCES = 1
+"""The column that has them."""
+
+MAX_DIFFERENCES = 4
+"""Of a row, where there is no room for more."""
+
 _WIDE = 110
 _NOT_ON_NARROW = ("target pieces, M", "threads")
 """Columns that only a terminal at least `_WIDE` characters wide shows."""
@@ -112,9 +118,9 @@ def _without_plain_options(value: Any) -> Any:
 
 
 def comparison_rows(experiments: Sequence[Experiment]) -> list[list[str]]:
-    """The headings, and a row for each experiment: means over its runs that have a value, for BLEU with the standard
+    """The headings, and a row for each experiment: means over its runs that have a value, for scores with the standard
     deviation over several seeds, and with the number of runs if some have no value. Unknown cells are empty."""
-    names = list(dict.fromkeys(name for one in experiments for run in one.runs for name in run.best))
+    names, tests = score_names(experiments), recorded_names(experiments)
     columns: list[tuple[str, Callable[[Experiment], str]]] = [
         ("run", lambda one: ", ".join(map(shown_name, one.runs))),
         (f"other than {experiments[0].runs[0].name}", lambda one: "; ".join(shown_differences(one))),
@@ -131,6 +137,7 @@ def comparison_rows(experiments: Sequence[Experiment]) -> list[list[str]]:
             )
             for name in names
         ),
+        *((f"test BLEU {name}", lambda one, name=name: _scores(one, lambda run: run.test.get(name))) for name in tests),
         ("updates", lambda one: _mean(one, lambda run: run.update, ",.0f")),
         ("target pieces, M", lambda one: _mean(one, target_pieces, ".1f")),
         ("hours", lambda one: _mean(one, hours, ".2f")),
@@ -138,6 +145,15 @@ def comparison_rows(experiments: Sequence[Experiment]) -> list[list[str]]:
     ]
     rows = [[head for head, _ in columns], *([cell(one) for _, cell in columns] for one in experiments)]
     return [[" ".join(cell.split()) for cell in row] for row in rows]
+
+
+def score_names(experiments: Sequence[Experiment]) -> list[str]:
+    """Of the scores of the dev sets."""
+    return list(dict.fromkeys(name for one in experiments for run in one.runs for name in run.best))
+
+
+def recorded_names(experiments: Sequence[Experiment]) -> list[str]:
+    return list(dict.fromkeys(name for one in experiments for run in one.runs for name in run.test))
 
 
 def shown_score(name: str) -> str:
@@ -165,9 +181,11 @@ def comparison_table(experiments: Sequence[Experiment]) -> str:
 
 
 def terminal_table(experiments: Sequence[Experiment], *, width: int) -> Table:
-    """The rows for a terminal `width` characters wide: long cells are broken, columns without any value left out, and
-    on a narrow one those that matter least."""
+    """The rows for a terminal `width` characters wide: long cells are broken, many differences counted, columns
+    without any value left out, and on a narrow one those that matter least."""
     head, *rows = comparison_rows(experiments)
+    for row, one in zip(rows, experiments, strict=True):
+        row[DIFFERENCES] = few_differences(one, "see --page")
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     left_out = _NOT_ON_NARROW if width < _WIDE else ()
     shown = [place for place in range(len(head)) if any(row[place] for row in rows) and head[place] not in left_out]
@@ -191,6 +209,13 @@ def shown_differences(experiment: Experiment) -> list[str]:
         _OF_CONTENT[key] if key in _OF_CONTENT else f"{key} = {_shown_value(value)}"
         for key, value in _telling(experiment.differences).items()
     ]
+
+
+def few_differences(experiment: Experiment, place: str) -> str:
+    """The first ones, and how many more there are. place: where the reader finds those."""
+    shown = shown_differences(experiment)
+    more = len(shown) - MAX_DIFFERENCES
+    return "; ".join([*shown[:MAX_DIFFERENCES], *([f"and {more} more, {place}"] if more > 0 else [])])
 
 
 def difference_rows(experiments: Sequence[Experiment]) -> list[tuple[str, ...]]:

@@ -8,11 +8,14 @@ from statistics import fmean
 
 from dragoman.training.report.charts import LINE_WIDTH, UPDATES, Chart, Curves, Line, dash_of, draw_chart
 from dragoman.training.report.comparison import (
+    DIFFERENCES,
     Experiment,
     comparison_rows,
     difference_rows,
+    few_differences,
     hours,
-    shown_differences,
+    recorded_names,
+    score_names,
     shown_name,
     shown_score,
     target_pieces,
@@ -22,12 +25,6 @@ from dragoman.training.report.page import now, render, tables
 
 LATE = 0.25
 """Share of the course after which the differences between runs count."""
-
-DIFFERENCES = 1
-"""The column of the table that has them."""
-
-MAX_DIFFERENCES = 4
-"""Of a row that the table names; a table of their own has all."""
 
 LOSS = "loss "
 """Prefix of the names of a validation's losses, see `training.evaluation.validation`."""
@@ -59,10 +56,12 @@ def make_comparison_page(experiments: Sequence[Experiment]) -> str:
     letters = [letter for letter, _ in zip(_letters(), experiments, strict=False)]
     head, *cells = comparison_rows(experiments)
     for row, one in zip(cells, experiments, strict=True):
-        row[DIFFERENCES] = _few(shown_differences(one))
+        row[DIFFERENCES] = few_differences(one, "see below")
     shown = [place for place in range(len(head)) if place <= DIFFERENCES or any(row[place] for row in cells)]
     by_letter = dict(zip(letters, experiments, strict=True))
     runs = [(letter, run) for letter, one in by_letter.items() for run in one.runs]
+    scores, tests = score_names(experiments), recorded_names(experiments)
+    heads = [*(f"dev {shown_score(name)}" for name in scores), *(f"test BLEU {name}" for name in tests)]
     return render(
         "comparison.html",
         num_runs=len(runs),
@@ -74,22 +73,11 @@ def make_comparison_page(experiments: Sequence[Experiment]) -> str:
         letters=letters,
         differences=difference_rows(experiments),
         charts=list(draw_comparison(by_letter)),
-        run_head=[
-            "run",
-            "seed",
-            *(f"dev {shown_score(name)}" for name in _scores(experiments)),
-            "at update",
-            "updates",
-        ],
-        runs=[(letter, _run_cells(run, _scores(experiments))) for letter, run in runs],
+        run_head=["run", "seed", *heads, "at update", "updates"],
+        runs=[(letter, _run_cells(run, scores, tests)) for letter, run in runs],
         configuration=tables(experiments[0].runs[0].config),
         written=now(),
     )
-
-
-def _few(differences: Sequence[str]) -> str:
-    more = len(differences) - MAX_DIFFERENCES
-    return "; ".join([*differences[:MAX_DIFFERENCES], *([f"and {more} more, see below"] if more > 0 else [])])
 
 
 def _letters() -> Iterator[str]:
@@ -102,14 +90,11 @@ def _look(number: int) -> tuple[str, str]:
     return f"var(--line-{number % 6})", " ".join(f"{LINE_WIDTH * part:.3g}" for part in dash_of(number))
 
 
-def _scores(experiments: Sequence[Experiment]) -> list[str]:
-    return list(dict.fromkeys(name for one in experiments for run in one.runs for name in run.best))
-
-
-def _run_cells(run: MeasuredRun, scores: Sequence[str]) -> tuple[str, ...]:
-    values = (f"{run.best[name]:.2f}" if name in run.best else "" for name in scores)
+def _run_cells(run: MeasuredRun, scores: Sequence[str], tests: Sequence[str]) -> tuple[str, ...]:
+    values = [*(run.best.get(name) for name in scores), *(run.test.get(name) for name in tests)]
+    shown = ("" if value is None else f"{value:.2f}" for value in values)
     best_update = f"{run.best_update:,}" if run.best_update is not None else ""
-    return (shown_name(run), str(run.seed), *values, best_update, f"{run.update:,}")
+    return (shown_name(run), str(run.seed), *shown, best_update, f"{run.update:,}")
 
 
 def draw_comparison(experiments: Mapping[str, Experiment]) -> Iterator[Chart]:

@@ -65,6 +65,8 @@ class MeasuredRun(StrictModel):
     best:        scores of the best bundle by name, such as "bleu en→de" or "perplexity"; empty before the first
                  validation.
     best_update: the update of the best bundle; the last one of a mean of checkpoints.
+    test:        BLEU of test sets as `dragoman evaluate --record` wrote it into the best bundle, by test set, direction
+                 and sacreBLEU's tokenizer, such as "news en→de tok:13a".
     validations: all values of all validations by name: the scores, "loss en→de" and more.
     training:    the training loss without label smoothing, in nats per target piece.
     cost:        "updates" that took "seconds" of training, without validations, on "target_tokens" pieces; those known.
@@ -79,6 +81,7 @@ class MeasuredRun(StrictModel):
     update: int
     best: dict[str, float]
     best_update: int | None
+    test: dict[str, float]
     validations: dict[str, Points]
     training: Points
     cost: dict[str, float]
@@ -176,6 +179,7 @@ def measure_run(record: RunRecord) -> MeasuredRun:
         update=record.update,
         best={name: _rounded(value) for name, value in best.items()},
         best_update=best_update,
+        test=dict(_test_scores(record)),
         validations={name: _points(validations, name) for name in names},
         training=_averaged(_points(record.of_kind("training"), "negative_log_likelihood")),
         cost={name: _rounded(value) for name, value in costs.items() if isinstance(value, int | float)},
@@ -208,6 +212,13 @@ def _best(record: RunRecord) -> tuple[dict[str, float], int | None]:
 
 def _scores(values: Mapping[str, Any]) -> dict[str, float]:
     return {name: value for name, value in values.items() if is_score(name) and isinstance(value, int | float)}
+
+
+def _test_scores(record: RunRecord) -> Iterator[tuple[str, float]]:
+    for score in record.bundle.scores if record.bundle is not None else ():
+        if score.metric == "BLEU":
+            tokenizer = re.findall(r"tok:[^|]+", score.signature)
+            yield " ".join([score.test_set, str(score.direction), *tokenizer]), score.score
 
 
 def _points(lines: Sequence[Measurement], name: str) -> Points:

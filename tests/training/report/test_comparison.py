@@ -21,6 +21,7 @@ from dragoman.training.report.measured_run import read_runs
 from tests.training.report.made_up_run import (
     SOURCES,
     TARGETS,
+    add_bundle,
     add_checkpoint,
     add_metrics,
     add_translations,
@@ -156,6 +157,21 @@ def test_the_last_validation_is_told_beside_the_best(tmp_path: Path) -> None:
     assert silent["last en→de"] == ""
 
 
+def test_scores_of_test_sets_are_those_of_the_bundles(tmp_path: Path, tiny_bundle: Path) -> None:
+    runs = [made_up(tmp_path / str(seed), TARGETS, seed=seed) for seed in (1, 2, 3)]
+    for run, score in zip(runs, (1.25, 2.25), strict=False):
+        add_bundle(run, tiny_bundle)
+        config = json.loads((run / "best" / "config.json").read_text())
+        config["scores"] = [
+            config["scores"][0] | {"metric": metric, "score": score, "signature": "nrefs:1|tok:none|smooth:exp"}
+            for metric in ("BLEU", "chrF")
+        ]
+        (run / "best" / "config.json").write_text(json.dumps(config))
+    (row,) = table_of(*runs)
+    assert row["test BLEU made-up en→de tok:none"] == "1.75 ± 0.71, 2 of 3"
+    assert not [head for head in row if "chrF" in head]
+
+
 def test_a_key_that_an_older_version_did_not_know_is_a_difference(tmp_path: Path) -> None:
     base, older = made_up(tmp_path / "base"), made_up(tmp_path / "older")
     config = json.loads((older / "config.json").read_text())
@@ -225,3 +241,13 @@ def test_a_terminal_gets_a_table_without_empty_columns(tmp_path: Path) -> None:
     assert isinstance(console.file, io.StringIO)
     assert "architecture.dropout = 0.2" in console.file.getvalue()
     assert "|" not in console.file.getvalue()
+
+
+def test_a_terminal_gets_the_first_of_many_differences(tmp_path: Path) -> None:
+    other = {"d_model": 32, "d_ff": 64, "num_heads": 4, "num_encoder_layers": 2, "num_decoder_layers": 2}
+    experiments = compared(made_up(tmp_path / "a"), made_up(tmp_path / "b", architecture=other))
+    table = terminal_table(experiments, width=200)
+    _, cell = table.columns[1].cells
+    assert str(cell).endswith("; and 1 more, see --page")
+    assert str(cell).count(" = ") == 4
+    assert comparison_table(experiments).count("architecture.") == 5
