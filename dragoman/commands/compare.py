@@ -33,8 +33,9 @@ def compare(
 
     The table shows the options that differ from the first run's, the best
     bundle's BLEU on the dev set (of language models the perplexity) and on the
-    test sets that `dragoman evaluate --record` scored, and the cost of training. Runs that differ only in the seed share a row, with mean
-    and standard deviation. Runs may still be in progress.
+    test sets that `dragoman evaluate --record` scored, and the cost of training.
+    Runs that differ only in the seed share a row, with mean and standard
+    deviation. Runs may still be in progress.
     """
     from rich.console import Console
 

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from dragoman.training.evaluation.metrics import DEFAULT_TOKENIZER
-from dragoman.training.report.measured_run import BLEU, MeasuredRun
+from dragoman.training.report.measured_run import BLEU, MeasuredRun, strings_in
 
 _NO_CHOICES = ("seed", "optimization.warmup_share")
 """Keys whose values do not distinguish experiments, or follow from another's (warmup_updates)."""
@@ -30,14 +30,13 @@ _PLAIN_CORPUS = {
 _OLD_TOKENIZER = {"validation.tokenize": DEFAULT_TOKENIZER}
 """Validation options of older versions' runs, which do not record them."""
 
-_DEV_SET, _FILES = "dev set", "files"
-"""Differences in content, which is known from digests."""
+_DEV_SET = "dev set"
 
-_OF_CONTENT = {_DEV_SET: "dev set of other sentences", _FILES: "corpora of other content"}
-"""Those in words."""
+_CONTENT = "content of "
+"""Prefix of the key of files that have the same names as the first run's and other content."""
 
-_WITH_FILES = ("data.train", "data.dev", "initialization.", "vocabulary.")
-"""Beginnings of keys that name files."""
+_NETWORK, _KIND = "architecture.", "architecture.kind"
+"""Prefix of the keys of the network, and that of its kind."""
 
 _TEXT_COLUMNS = 2
 """The first columns, whose cells may be broken: names of runs, and differences."""
@@ -61,7 +60,8 @@ class Experiment:
     """Runs that differ only in their seed.
 
     differences: dotted key → value of the keys that differ from the first run; None for a missing key. "dev set" means
-                 that the sentences differ from the first run's, "files" that files of the corpora do.
+                 that the sentences differ from the first run's, "content of" a key that its files do, which have the
+                 same names. Files of other names and the same content are no difference.
     """
 
     runs: tuple[MeasuredRun, ...]
@@ -74,23 +74,41 @@ class Experiment:
 
 def compare_runs(runs: Sequence[MeasuredRun]) -> list[Experiment]:
     """The experiments, in the order of their first runs. runs: at least one; the others are compared with the first."""
-    choices = [_choices(run) for run in runs]
     experiments: dict[str, Experiment] = {}
-    for run, chosen in zip(runs, choices, strict=True):
-        differences = _differences(choices[0], chosen)
-        key = json.dumps(differences, sort_keys=True)
+    for run in runs:
+        differences = _differences(runs[0], run)
+        key = json.dumps([differences, [run.files.get(text) for text in strings_in(differences)]], sort_keys=True)
         alike = experiments[key].runs if key in experiments else ()
         experiments[key] = Experiment((*alike, run), differences)
     return list(experiments.values())
 
 
-def _differences(first: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
-    keys = dict.fromkeys([*first, *other])
-    different = {key: other.get(key) for key in keys if other.get(key) != first.get(key)}
-    for key in (_DEV_SET, _FILES):
-        if None in (first[key], other[key]):  # not validated yet, or an old run: what it is is not known
-            different.pop(key, None)
+def _differences(first: MeasuredRun, other: MeasuredRun) -> dict[str, Any]:
+    ours, theirs = _choices(first), _choices(other)
+    different: dict[str, Any] = {}
+    for key in dict.fromkeys([*ours, *theirs]):
+        value = theirs.get(key)
+        if not _is_same(ours.get(key), value, first.files, other.files):
+            if ours.get(key) == value:
+                different[_CONTENT + key] = [other.files.get(text) for text in strings_in(value)]
+            else:
+                different[key] = value
+    if None in (first.dev_set, other.dev_set):  # not validated yet: what it will be is not known
+        different.pop(_DEV_SET, None)
     return different
+
+
+def _is_same(one: Any, other: Any, files: Mapping[str, str], other_files: Mapping[str, str]) -> bool:
+    """Whether two values are equal, files by their content where it is known of both."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(_is_same(one[key], other[key], files, other_files) for key in one)
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(
+            _is_same(*pair, files, other_files) for pair in zip(one, other, strict=True)
+        )
+    if isinstance(one, str) and isinstance(other, str) and one in files and other in other_files:
+        return files[one] == other_files[other]
+    return bool(one == other)
 
 
 def _choices(run: MeasuredRun) -> dict[str, Any]:
@@ -102,7 +120,7 @@ def _choices(run: MeasuredRun) -> dict[str, Any]:
         else:
             flat[key] = value
     flat = {key: _without_plain_options(value) for key, value in flat.items() if key not in _NO_CHOICES}
-    return flat | {_DEV_SET: run.dev_set, _FILES: run.files}
+    return flat | {_DEV_SET: run.dev_set}
 
 
 def _without_plain_options(value: Any) -> Any:
@@ -205,10 +223,13 @@ def shown_name(run: MeasuredRun) -> str:
 
 def shown_differences(experiment: Experiment) -> list[str]:
     """In words."""
-    return [
-        _OF_CONTENT[key] if key in _OF_CONTENT else f"{key} = {_shown_value(value)}"
-        for key, value in _telling(experiment.differences).items()
-    ]
+
+    def shown(key: str, value: Any) -> str:
+        if key == _DEV_SET:
+            return "dev set of other sentences"
+        return f"other {key}" if key.startswith(_CONTENT) else f"{key} = {_shown_value(value)}"
+
+    return [shown(key, value) for key, value in _telling(experiment.differences).items()]
 
 
 def few_differences(experiment: Experiment, place: str) -> str:
@@ -225,7 +246,7 @@ def difference_rows(experiments: Sequence[Experiment]) -> list[tuple[str, ...]]:
     keys = dict.fromkeys(key for one in experiments for key in _telling(one.differences))
 
     def cell(one: Experiment, key: str) -> str:
-        if key in _OF_CONTENT:
+        if key == _DEV_SET or key.startswith(_CONTENT):
             return "other" if key in one.differences else ""
         value = one.differences.get(key, first.get(key))
         return _shown_value(value) if value is not None else ""
@@ -234,15 +255,11 @@ def difference_rows(experiments: Sequence[Experiment]) -> list[tuple[str, ...]]:
 
 
 def _telling(differences: Mapping[str, Any]) -> dict[str, Any]:
-    """Without keys that only another kind of network has, and without the files' contents where their names differ."""
-    is_other_kind = "architecture.kind" in differences
-    has_other_files = any(key.startswith(_WITH_FILES) for key in differences)
-    return {
-        key: value
-        for key, value in differences.items()
-        if not (is_other_kind and value is None and key.startswith("architecture."))
-        and not (has_other_files and key == _FILES)
-    }
+    """Another kind of network first, and then without the keys that only the first kind has."""
+    if _KIND not in differences:
+        return dict(differences)
+    others = {key: value for key, value in differences.items() if value is not None or not key.startswith(_NETWORK)}
+    return {_KIND: differences[_KIND], **others}
 
 
 def _shown_value(value: Any) -> str:

@@ -17,8 +17,8 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import groupby
-from pathlib import Path, PurePath
+from itertools import chain, groupby
+from pathlib import Path
 from statistics import fmean
 from typing import Annotated, Any, Literal
 
@@ -57,8 +57,9 @@ class MeasuredRun(StrictModel):
     """A run's configuration, course, results and cost.
 
     name:        of its folder; with the names of the folders around it where other runs are called the same.
-    config:      its configuration, of each absolute path the last name alone, and of a run's bundle the run's as well.
-    files:       digest of the contents of the training and dev files; None if the run kept no checksums.
+    config:      its configuration; of absolute paths as many of the last names as tell them apart.
+    files:       digests of the contents of the corpora's files, by their names in `config`, as far as the run kept
+                 checksums.
     dev_set:     digest of the validated sentences; None before the first validation and for language models.
     is_running:  whether a process trained in it when it was measured; None if unknown.
     update:      the last measured one; 0 before the first.
@@ -75,7 +76,7 @@ class MeasuredRun(StrictModel):
 
     name: str
     config: dict[str, Any]
-    files: str | None
+    files: dict[str, str]
     dev_set: str | None
     is_running: bool | None
     update: int
@@ -125,14 +126,20 @@ def _of(folder: Path) -> MeasuredRun:
 
 def with_short_names(runs: Sequence[MeasuredRun]) -> list[MeasuredRun]:
     """The runs under the last names of their folders, as many as tell them apart."""
-    parts = [[part for part in PurePath(run.name).parts if part != PurePath(run.name).anchor] for run in runs]
-    lengths = [1] * len(runs)
+    names = _short_names([run.name for run in runs])
+    return [run.model_copy(update={"name": name}) for run, name in zip(runs, names, strict=True)]
+
+
+def _short_names(paths: Sequence[str]) -> list[str]:
+    """Of each path as many of the last names as tell it from the others, with a "best" the name of its run."""
+    parts = [[part for part in re.split(r"[\\/]+", path) if part] for path in paths]
+    lengths = [2 if own[-1:] == ["best"] else 1 for own in parts]
     while True:
         names = ["/".join(own[-length:]) for own, length in zip(parts, lengths, strict=True)]
         counts = Counter(names)
         longer = [n for n, name in enumerate(names) if counts[name] > 1 and lengths[n] < len(parts[n])]
         if not longer:
-            return [run.model_copy(update={"name": name}) for run, name in zip(runs, names, strict=True)]
+            return names
         for number in longer:
             lengths[number] += 1
 
@@ -170,11 +177,13 @@ def measure_run(record: RunRecord) -> MeasuredRun:
     progress = record.progress
     costs = {"updates": progress.get("update")} | {name: progress.get(name) for name in ("seconds", "target_tokens")}
     config = {key: value for key, value in record.config.items() if key not in _LEFT_OUT}
+    absolute = list(dict.fromkeys(text for text in strings_in(config) if _ABSOLUTE.fullmatch(text)))
+    short = dict(zip(absolute, _short_names(absolute), strict=True))
     return MeasuredRun(
         name=str(record.folder.resolve()).encode("utf-8", "replace").decode(),
-        config=_shortened(config),
-        files=_digest(list(_contents(record))),
-        dev_set=_digest(sentences),
+        config=_renamed(config, short),
+        files={short.get(path, path): digest for path, digest in _contents(record)},
+        dev_set=_digest(sentences) if sentences else None,
         is_running=record.is_running,
         update=record.update,
         best={name: _rounded(value) for name, value in best.items()},
@@ -246,41 +255,34 @@ def _threads(record: RunRecord) -> int | None:
         return None
 
 
-def _shortened(value: Any) -> Any:
-    """The tree with the last name of each absolute path in it, or with two where the last one is that of all runs'
-    bundles."""
+def _renamed(value: Any, names: Mapping[str, str]) -> Any:
+    """The tree with other texts in place of some."""
     if isinstance(value, dict):
-        return {key: _shortened(content) for key, content in value.items()}
+        return {key: _renamed(content, names) for key, content in value.items()}
     if isinstance(value, list):
-        return [_shortened(content) for content in value]
-    if isinstance(value, str) and _ABSOLUTE.fullmatch(value):
-        *_, folder, name = ["", *re.split(r"[\\/]+", value.rstrip("\\/"))]
-        return f"{folder}/{name}" if name == "best" else name
-    return value
+        return [_renamed(content, names) for content in value]
+    return names.get(value, value) if isinstance(value, str) else value
 
 
-def _contents(record: RunRecord) -> Iterator[str]:
-    """What stands for the content of each file of the configuration: its checksum, or of an absolute path without one
-    the path, since its last names alone do not say which file it is."""
+def _contents(record: RunRecord) -> Iterator[tuple[str, str]]:
+    """Files of the configuration, and what stands for the content of each: the digest of its checksum, or of an
+    absolute path without one the path's, since its last names alone do not say which file it is."""
     checksums = record.provenance.get("data_checksums")
     known = checksums if isinstance(checksums, dict) else {}
-    for text in _strings({table: record.config.get(table) for table in _WITH_FILES}):
-        if text in known:
-            yield str(known[text])
-        elif _ABSOLUTE.fullmatch(text):
-            yield text
+    for text in strings_in({table: record.config.get(table) for table in _WITH_FILES}):
+        if text in known or _ABSOLUTE.fullmatch(text):
+            yield text, _digest([known.get(text, text)])
 
 
-def _strings(tree: Any) -> Iterator[str]:
+def strings_in(tree: Any) -> Iterator[str]:
+    """All texts of a configuration, without its keys."""
     if isinstance(tree, Mapping):
-        for key in sorted(tree):
-            yield from _strings(tree[key])
+        yield from chain.from_iterable(map(strings_in, tree.values()))
     elif isinstance(tree, list):
-        for content in tree:
-            yield from _strings(content)
+        yield from chain.from_iterable(map(strings_in, tree))
     elif isinstance(tree, str):
         yield tree
 
 
-def _digest(values: Sequence[Any]) -> str | None:
-    return hashlib.sha256(json.dumps(values).encode()).hexdigest()[:16] if values else None
+def _digest(values: Sequence[Any]) -> str:
+    return hashlib.sha256(json.dumps(values).encode()).hexdigest()[:12]

@@ -251,3 +251,14 @@ def test_a_terminal_gets_the_first_of_many_differences(tmp_path: Path) -> None:
     assert str(cell).endswith("; and 1 more, see --page")
     assert str(cell).count(" = ") == 4
     assert comparison_table(experiments).count("architecture.") == 5
+
+
+def test_of_another_kind_of_network_the_kind_comes_first_and_missing_keys_are_none(tmp_path: Path) -> None:
+    base, other = made_up(tmp_path / "base"), made_up(tmp_path / "other", validation={"every": 3})
+    config = json.loads((other / "config.json").read_text())
+    config["architecture"] = {"kind": "recurrent", "d_model": 16, "attention": "none"}
+    (other / "config.json").write_text(json.dumps(config))
+    _, row = table_of(base, other)
+    shown = row["other than base"].split("; ")
+    assert shown[0] == 'architecture.kind = "recurrent"'
+    assert sorted(shown[1:]) == ['architecture.attention = "none"', "validation.every = 3"]

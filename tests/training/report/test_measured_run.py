@@ -103,12 +103,31 @@ def test_corpora_of_the_same_name_are_known_by_their_content(tmp_path: Path) -> 
         runs.append(run)
     first, grown, old = compare_runs(read_runs(runs))
     assert [run.name for run in first.runs] == ["first", "moved"]
-    assert list(grown.differences) == list(old.differences) == ["files"]
-    assert comparison_table([first, grown]).splitlines()[3].count("corpora of other content") == 1
-    relative = tmp_path / "relative"
-    begin_run(relative)
-    set_config(relative, data={"train": [{"en": "train.en"}]})
-    assert measured(relative).files is None
+    assert list(grown.differences) == list(old.differences) == ["content of data.train"]
+    assert comparison_table([first, grown]).splitlines()[3].count("other content of data.train") == 1
+
+
+def test_a_corpus_may_be_named_from_elsewhere(tmp_path: Path) -> None:
+    runs = []
+    for name, path in (("absolute", "/corpora/tok/train.en"), ("relative", "../tok/train.en"), ("other", "raw.en")):
+        begin_run(tmp_path / name)
+        set_config(tmp_path / name, data={"train": [{"en": path}]})
+        (tmp_path / name / "checksums.json").write_text(json.dumps({path: "2b" if name == "other" else "1a"}))
+        runs.append(tmp_path / name)
+    first, other = compare_runs(read_runs(runs))
+    assert [run.name for run in first.runs] == ["absolute", "relative"]
+    assert comparison_table([first, other]).splitlines()[3].count("data.train = raw.en") == 1
+    (tmp_path / "relative" / "checksums.json").unlink()
+    assert len(compare_runs(read_runs(runs))) == 3
+
+
+def test_files_of_the_same_name_keep_as_much_of_their_path_as_tells_them_apart(tmp_path: Path) -> None:
+    begin_run(tmp_path)
+    set_config(tmp_path, data={"train": [{"en": "/x/a/train.en"}, {"en": "/x/b/train.en"}], "dev": {"en": "/x/dev.en"}})
+    run = measured(tmp_path)
+    assert run.config["data"] == {"train": [{"en": "a/train.en"}, {"en": "b/train.en"}], "dev": {"en": "dev.en"}}
+    assert run.files.keys() == {"a/train.en", "b/train.en", "dev.en"}
+    assert len(set(run.files.values())) == 3
 
 
 def test_the_training_loss_is_thinned_to_means(tmp_path: Path) -> None:
