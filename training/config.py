@@ -124,7 +124,12 @@ class ValidationConfig(StrictModel):
         description="sacreBLEU's tokenizer for all directions: zh, ja-mecab or char for text without spaces, none for "
         "a tokenized corpus.",
     )
-    patience: int = Field(10, ge=1, description="Validations without a better BLEU before the run stops.")
+    patience: int = Field(
+        10,
+        ge=1,
+        description="Validations without a better BLEU before the run stops. As long as BLEU is below 1, where it says "
+        "little, the lower dev loss is better.",
+    )
 
     @field_validator("tokenize")
     @classmethod
@@ -141,7 +146,9 @@ class AveragingConfig(StrictModel):
     is better. During the run, an exponential moving average, if there is one, is validated and kept."""
 
     checkpoints: int = Field(5, ge=1, description="Checkpoints averaged at the end; 1: none.")
-    select: Literal["last", "best"] = Field("last", description="The newest checkpoints, or those with the best BLEU.")
+    select: Literal["last", "best"] = Field(
+        "last", description="The newest checkpoints, or those of the best validations."
+    )
     ema_decay: float = Field(
         0.0, ge=0, lt=1, description="Decay of the moving average after its warm-up, such as 0.999; 0: no average."
     )

@@ -9,7 +9,8 @@ from dragoman.model.errors import InvalidInputError
 from dragoman.model.network.network import Network
 from dragoman.training.corpus.pairs import ParallelText
 from dragoman.training.evaluation.dev_loss import DevLoss
-from dragoman.training.evaluation.validation import LOSS, PERPLEXITY, weighted_mean
+from dragoman.training.evaluation.ranking import LOSS, PERPLEXITY
+from dragoman.training.evaluation.validation import weighted_mean
 
 
 class PerplexityValidator:

@@ -18,17 +18,8 @@ from dragoman.training.config import ValidationConfig
 from dragoman.training.corpus.pairs import ParallelText
 from dragoman.training.evaluation.dev_loss import DevLoss
 from dragoman.training.evaluation.metrics import bleu_score
+from dragoman.training.evaluation.ranking import BLEU, DECISIVE, LOSS, TOO_MUCH
 from dragoman.translation.translator import Translator
-
-DECISIVE = "bleu"
-"""Name of the value of a validation that decides which network is the best."""
-
-PERPLEXITY = "perplexity"
-"""Name of the value that decides in its place for a language model: the lowest is the best."""
-
-BLEU, LOSS = f"{DECISIVE} ", "loss "
-TOO_MUCH = "lost beyond the limits"
-"""Prefixes of the names of a validation's other values; the label of a text follows, see `ParallelText.label`."""
 
 COST_BEYOND = 10.0
 """Of a BLEU point that a dev set loses beyond its limit: more than other sets may gain by it."""
@@ -126,11 +117,6 @@ class Validator:
             }
         finally:
             translator.close()
-
-
-def decisive_score(values: Mapping[str, float]) -> float:
-    """What decides which network is the best, of the values of a validation: the higher, the better."""
-    return values[DECISIVE] if DECISIVE in values else -values[PERPLEXITY]
 
 
 def weighted_mean(scores: Iterable[tuple[str, float]], weights: Mapping[str, float]) -> float:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 
+from dragoman.training.evaluation.ranking import decisive_score, rank
 from dragoman.training.report.charts import Chart, Curves, Line, draw_chart
 from dragoman.training.report.run_record import Measurement, RunRecord
 
@@ -84,15 +85,12 @@ def draw_curves(record: RunRecord) -> list[Chart]:
 
 
 def best_validation(record: RunRecord) -> Measurement | None:
-    """Of the highest mean BLEU, or of a language model the lowest perplexity; the earliest among equals."""
+    """Of the highest mean BLEU, as long as that is near 0 of the lowest dev loss, or of a language model the lowest
+    perplexity; the earliest among equals."""
     validations = [line for line in record.of_kind("validation") if line.values.keys() & {"bleu", "perplexity"}]
-    return max(validations, key=lambda line: (_decisive_score(line), -line.update), default=None)
-
-
-def _decisive_score(validation: Measurement) -> float:
-    """The higher, the better; see `training.evaluation.validation.decisive_score`, which needs torch."""
-    values = validation.values
-    return values["bleu"] if "bleu" in values else -values["perplexity"]
+    return max(
+        validations, key=lambda line: (rank(decisive_score(line.values), line.values), -line.update), default=None
+    )
 
 
 def perplexity(negative_log_likelihood: float) -> float:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from dragoman.model.config import LanguageModelConfig
 from dragoman.training.evaluation.metrics import CHANCE_BLEU
+from dragoman.training.evaluation.ranking import is_by_loss
+from dragoman.training.report.course import best_validation
 from dragoman.training.report.run_record import RunRecord
 
 _ENOUGH_VALIDATIONS = 3
@@ -37,6 +39,7 @@ def describe_outcome(record: RunRecord) -> list[str]:
         lines = [f"Kept: the bundle that the run began with, dev BLEU {bleu:.1f}: no update made it better"]
     else:
         of = f", the best of {len(validations)} validations" if len(validations) > 1 else ""
+        of += " by its dev loss" if of and is_by_loss(bleu, kept.get("dev_scores", {})) else ""
         lines = [f"Kept: update {update:,}, dev BLEU {bleu:.1f}{of}"]
     if advice := _advice(record, validations):
         lines.append(advice)
@@ -47,11 +50,17 @@ def _advice(record: RunRecord, validations: list[tuple[int, float]]) -> str:
     if len(validations) < _ENOUGH_VALIDATIONS:
         return ""
     last = validations[-1][0]
+    found = best_validation(record)
+    best = last if found is None else found.update
     if max(bleu for _, bleu in validations) < CHANCE_BLEU:
+        if found is not None and best < last and is_by_loss(found.values["bleu"], found.values):
+            return (
+                f"BLEU is near 0, and the dev loss fell no more after update {best:,} of {last:,}: more data or "
+                "dropout may help, time will not"
+            )
         return (
             "Too early to judge: BLEU is near 0, as in the beginning of every run; see the dev loss, and train longer"
         )
-    best = max(validations, key=lambda validation: (validation[1], -validation[0]))[0]
     planned = record.option("optimization", "max_updates") or last
     if best == last and record.option("optimization", "schedule") == "inverse_square_root":
         return (

@@ -13,6 +13,7 @@ from dragoman.model.config import Direction
 from dragoman.model.errors import DragomanError
 from dragoman.training.config import BundleOptions
 from dragoman.training.display import describe_duration
+from dragoman.training.evaluation.ranking import decisive_score, name_of_decisive
 from dragoman.training.report.attention_picture import AttentionPicture, picture_attention
 from dragoman.training.report.charts import format_value
 from dragoman.training.report.course import best_validation, draw_curves, perplexity
@@ -127,8 +128,8 @@ def tell_status(record: RunRecord) -> Status:
         return Status("finished", f"Finished: {done}{written}.")
     best, patience = best_validation(record), record.option("validation", "patience")
     later = sum(best is not None and line.update > best.update for line in record.of_kind("validation"))
-    if isinstance(patience, int) and later >= patience:
-        score = "perplexity" if record.is_of_language_model else "BLEU"
+    if best is not None and isinstance(patience, int) and later >= patience:
+        score = name_of_decisive(decisive_score(best.values), best.values)
         return Status(
             "finished", f"Finished early, after {later} validations without a better {score}: {done}{written}."
         )

@@ -9,14 +9,13 @@ from typing import Any
 
 from dragoman.model.bundle import BundleConfig, read_config, write_bundle
 from dragoman.model.codec import Codec
-from dragoman.model.config import LanguageModelConfig
 from dragoman.model.errors import InvalidInputError
 from dragoman.model.known_words import NO_KNOWN_WORDS, WORDS_FILE, KnownWords, pack_known_words
 from dragoman.model.network.network import Network, num_parameters
 from dragoman.model.network.storage import pack_weights
 from dragoman.training.card import model_card
 from dragoman.training.config import RunConfig
-from dragoman.training.evaluation.validation import DECISIVE, PERPLEXITY, decisive_score
+from dragoman.training.evaluation.ranking import DECISIVE, PERPLEXITY, Rank, decisive_score, rank
 from dragoman.training.run.progress import Progress
 
 
@@ -53,15 +52,17 @@ class BestBundle:
             num_parameters=num_parameters(network),
             fluent_length=fluent_length,
         )
-        self.bleu = self._kept_bleu()
+        self.rank = self._kept_rank()
 
-    def _kept_bleu(self) -> float:
-        """What decided for the bundle that an earlier process of this run kept; below all scores if there is none."""
+    def _kept_rank(self) -> Rank:
+        """That of the bundle that an earlier process of this run kept; below all others if there is none."""
         try:
             kept = read_config(self.folder).provenance
-            return float(kept["dev_bleu"]) if "dev_bleu" in kept else -float(kept["dev_perplexity"])
-        except (InvalidInputError, KeyError, TypeError, ValueError):
-            return -math.inf if isinstance(self.config.architecture, LanguageModelConfig) else -1.0
+            decisive = (DECISIVE, kept["dev_bleu"]) if "dev_bleu" in kept else (PERPLEXITY, kept["dev_perplexity"])
+            values = {name: float(value) for name, value in (*kept.get("dev_scores", {}).items(), decisive)}
+            return rank(decisive_score(values), values)
+        except (InvalidInputError, KeyError, TypeError, ValueError, AttributeError):
+            return -math.inf, 0.0
 
     def offer(
         self,
@@ -72,15 +73,16 @@ class BestBundle:
         share: float = 0.0,
     ) -> bool:
         """See `training.run.trainer.Offer`. Raises DragomanError when the bundle cannot be written."""
-        bleu = decisive_score(values)
-        if bleu <= self.bleu:
+        score = decisive_score(values)
+        own = rank(score, values)
+        if own <= self.rank:
             return False
         options = self.config.bundle
         provenance = {
             "description": options.description,
             "data": options.data,
             "licence": options.licence,
-            **({"dev_bleu": bleu} if DECISIVE in values else {"dev_perplexity": values[PERPLEXITY]}),
+            **({"dev_bleu": score} if DECISIVE in values else {"dev_perplexity": values[PERPLEXITY]}),
             "dev_scores": {name: value for name, value in values.items() if name not in (DECISIVE, PERPLEXITY)},
             "sentence_pairs": self.num_pairs,
             "updates": progress.update,
@@ -99,5 +101,5 @@ class BestBundle:
         more = {WORDS_FILE: pack_known_words(self.known_words)} if has_words else {}
         weights = pack_weights(network, options.storage)
         write_bundle(self.folder, info, self.vocabulary, weights, model_card(info), more)
-        self.bleu = bleu
+        self.rank = own
         return True

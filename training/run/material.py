@@ -23,7 +23,8 @@ from dragoman.training.display import show_phase
 from dragoman.training.evaluation.dev_translations import DevTranslations
 from dragoman.training.evaluation.metrics import check_tokenizer
 from dragoman.training.evaluation.perplexity import PerplexityValidator
-from dragoman.training.evaluation.validation import Validator, decisive_score
+from dragoman.training.evaluation.ranking import decisive_score, rank
+from dragoman.training.evaluation.validation import Validator
 from dragoman.training.learning.distributed import World
 from dragoman.training.run.best_bundle import BestBundle
 from dragoman.training.run.contradictions import find_contradictions
@@ -62,7 +63,7 @@ class Results:
     ) -> bool:
         """See `training.run.trainer.Offer`. Keeps the dev set's translations, too."""
         # Before the bundle, so that a kill between the two does not leave a bundle with another one's translations.
-        is_best = decisive_score(values) > self.best.bleu
+        is_best = rank(decisive_score(values), values) > self.best.rank
         if self.validate.hypotheses:  # a language model translates nothing
             self.translations.write(progress.update, self.validate.hypotheses, averaged=averaged, is_best=is_best)
         return self.best.offer(network, progress, values, averaged, share)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from dragoman.training.evaluation.metrics import CHANCE_BLEU
-from dragoman.training.evaluation.validation import PERPLEXITY, TOO_MUCH
+from dragoman.training.evaluation.ranking import PERPLEXITY, TOO_MUCH, is_by_loss
 from dragoman.training.run.progress import Validation
 
 SPAN = 3
@@ -21,9 +21,12 @@ def describe_outlook(validations: Sequence[Validation], *, last_update: int, pat
     """
     if len(validations) < 2 or validations[-1].update >= last_update or PERPLEXITY in validations[-1].values:
         return ""
-    if max(validation.bleu for validation in validations) < CHANCE_BLEU:
+    best = max(validations, key=lambda validation: (validation.rank, -validation.update))
+    if best.bleu < CHANCE_BLEU and not is_by_loss(best.bleu, best.values):
         return "BLEU is near 0, as in the beginning of every run: too early to judge"
-    best = max(validations, key=lambda validation: (validation.bleu, -validation.update))
+    if is_by_loss(best.bleu, best.values):
+        course = "still falling" if best is validations[-1] else f"no lower since update {best.update:,}"
+        return f"BLEU is near 0, as in the beginning of every run, so the dev loss decides: it is {course}"
     if best.update == 0:
         kept = f"if you stop it now, it keeps the bundle that it began with (BLEU {best.bleu:.1f})"
     else:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from dragoman.training.corpus.batching import Position
+from dragoman.training.evaluation.ranking import Rank, rank
 from dragoman.training.learning.stability import Stability
 from dragoman.training.learning.updater import Gradients
 
@@ -38,11 +39,17 @@ class Window:
 
 
 class Validation(NamedTuple):
-    """What a validation measured: `bleu` decides which network is the best, `values` has all, see `Validator`."""
+    """What a validation measured: `bleu` is what decides which network is the best, see `decisive_score`, `values` has
+    all, see `Validator`."""
 
     update: int
     bleu: float
     values: dict[str, float]
+
+    @property
+    def rank(self) -> Rank:
+        """The highest is the best."""
+        return rank(self.bleu, self.values)
 
 
 @dataclass(slots=True)
@@ -64,7 +71,7 @@ class Progress:
     @property
     def best(self) -> Validation | None:
         """The best validation so far, the earliest among equals."""
-        return max(self.validations, key=lambda validation: (validation.bleu, -validation.update), default=None)
+        return max(self.validations, key=lambda validation: (validation.rank, -validation.update), default=None)
 
     def count(self, gradients: Gradients) -> None:
         """Adds a good update."""

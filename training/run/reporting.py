@@ -14,7 +14,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from dragoman.model.errors import DragomanError
 from dragoman.model.files import write_atomically
 from dragoman.training.display import describe_duration
-from dragoman.training.evaluation.validation import BLEU, DECISIVE, LOSS, PERPLEXITY, TOO_MUCH
+from dragoman.training.evaluation.ranking import BLEU, DECISIVE, LOSS, PERPLEXITY, TOO_MUCH
 from dragoman.training.run.event_file import EventFile, write_whole
 from dragoman.training.run.progress import OWN_LOSS
 

@@ -12,7 +12,8 @@ from dragoman.training.config import RunConfig
 from dragoman.training.corpus.batching import BatchStream, LanePlace, PlannedBatch, PooledCorpus, Position
 from dragoman.training.corpus.mixture import MixedStream, Mixture
 from dragoman.training.display import show_phase
-from dragoman.training.evaluation.validation import DECISIVE, decisive_score, with_limits
+from dragoman.training.evaluation.ranking import decisive_score, name_of_decisive
+from dragoman.training.evaluation.validation import with_limits
 from dragoman.training.learning.averaging import blend_weights, network_weights
 from dragoman.training.learning.guided_alignment import AlignmentPrior
 from dragoman.training.learning.optimizer import learning_rate
@@ -32,7 +33,8 @@ of the initial weights in a mean with them. Keeps the network and returns True i
 
 
 class Trainer:
-    """Trains a network on a corpus until the last update, or until BLEU stops rising.
+    """Trains a network on a corpus until the last update, or until BLEU stops rising; as long as that is near 0, until
+    the dev loss stops falling.
 
     In a run of several processes each has a trainer and calls the same methods; only the main one validates, writes and
     shows. `progress` is the same in all of them.
@@ -260,8 +262,9 @@ class Trainer:
         reporter.validated(progress.update, values, is_best=is_best)
         last_update, patience = self.config.optimization.max_updates, self.config.validation.patience
         if self._has_stalled():
-            what = "no better BLEU" if DECISIVE in values else "no lower perplexity"
-            reporter.say(f"{what} in {patience} validations: stopping early")
+            best = progress.best or progress.validations[-1]
+            what = name_of_decisive(best.bleu, best.values)
+            reporter.say(f"no better {what} in {patience} validations: stopping early")
         elif outlook := describe_outlook(progress.validations, last_update=last_update, patience=patience):
             reporter.say(f"  {outlook}")
 
@@ -309,7 +312,7 @@ class Trainer:
         existing = [update for update in self._scheduled_checkpoints() if update > 0]
         if options.select == "last":
             return existing[-options.checkpoints :]
-        ranked = sorted(self.progress.validations, key=lambda validation: validation.bleu, reverse=True)
+        ranked = sorted(self.progress.validations, key=lambda validation: validation.rank, reverse=True)
         return sorted([one.update for one in ranked if one.update in existing][: options.checkpoints])
 
 

@@ -14,7 +14,8 @@ from dragoman.model.errors import InvalidInputError
 from dragoman.model.network.storage import load_network, pack_weights
 from dragoman.training.config import ValidationConfig
 from dragoman.training.corpus.pairs import ParallelText
-from dragoman.training.evaluation.validation import TOO_MUCH, Validator, weighted_mean, with_limits
+from dragoman.training.evaluation.ranking import TOO_MUCH
+from dragoman.training.evaluation.validation import Validator, weighted_mean, with_limits
 from dragoman.translation.scoring.scorer import Scorer
 from dragoman.translation.translator import Translator
 

@@ -46,6 +46,12 @@ def ended(*bleu: float, kept: int, **provenance: Any) -> RunRecord:
     return replace(RECORD, measurements=tuple(validations), bundle=bundle)
 
 
+def with_losses(record: RunRecord, *losses: float) -> RunRecord:
+    lines = zip(record.measurements, losses, strict=True)
+    measured = [replace(line, values={**line.values, "loss en→de": loss}) for line, loss in lines]
+    return replace(record, measurements=tuple(measured))
+
+
 @pytest.mark.parametrize(
     ("record", "lines"),
     [
@@ -96,6 +102,14 @@ def ended(*bleu: float, kept: int, **provenance: Any) -> RunRecord:
                 "and train longer",
             ],
         ),
+        (
+            with_losses(ended(0.1, 0.0, 0.3, kept=200, dev_bleu=0.0, dev_scores={"loss en→de": 5.0}), 6.0, 5.0, 5.5),
+            [
+                "Kept: update 200, dev BLEU 0.0, the best of 3 validations by its dev loss",
+                "BLEU is near 0, and the dev loss fell no more after update 200 of 300: more data or dropout may help, "
+                "time will not",
+            ],
+        ),
     ],
     ids=[
         "nothing",
@@ -108,6 +122,7 @@ def ended(*bleu: float, kept: int, **provenance: Any) -> RunRecord:
         "unvalidated",
         "base",
         "too-early",
+        "too-little",
     ],
 )
 def test_what_was_kept_and_why(record: RunRecord, lines: list[str]) -> None:

@@ -220,6 +220,14 @@ def test_a_run_that_stopped_early_has_finished(tmp_path: Path) -> None:
     assert "Finished early, after 2 validations without a better BLEU: 3 of 100,000 updates" in status.text
 
 
+def test_a_run_that_stopped_early_near_0_stopped_for_its_dev_loss(tmp_path: Path) -> None:
+    begin_run(tmp_path, validation={"patience": 2})
+    losses = enumerate((6.0, 5.0, 5.5, 5.2), 1)
+    add_metrics(tmp_path, *({**validation_line(update, 0.9 / update), "loss en→de": loss} for update, loss in losses))
+    status = tell_status(read_run(tmp_path))
+    assert "Finished early, after 2 validations without a better dev loss: 4 of 100,000 updates" in status.text
+
+
 def test_a_run_that_kept_no_translations_is_translated_for_the_report(tmp_path: Path, tiny_bundle: Path) -> None:
     files = {"en": tmp_path / "dev.en", "de": tmp_path / "dev.de"}
     for code, sentences in (("en", [*SOURCES, ""]), ("de", [*TARGETS, ""])):

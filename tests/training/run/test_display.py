@@ -5,7 +5,7 @@ import re
 import pytest
 
 from dragoman.training.display import describe_duration
-from dragoman.training.evaluation.validation import TOO_MUCH
+from dragoman.training.evaluation.ranking import TOO_MUCH
 from dragoman.training.run.reporting import TrainingDisplay
 
 

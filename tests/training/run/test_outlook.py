@@ -2,7 +2,7 @@
 
 import pytest
 
-from dragoman.training.evaluation.validation import TOO_MUCH
+from dragoman.training.evaluation.ranking import TOO_MUCH
 from dragoman.training.run.outlook import describe_outlook
 from dragoman.training.run.progress import Validation
 
@@ -11,6 +11,18 @@ def outlook(*bleu: float, first: int = 100) -> str:
     """Of validations after every 100 updates of 1,000, five of which may gain nothing."""
     validations = [Validation(first + 100 * number, score, {}) for number, score in enumerate(bleu)]
     return describe_outlook(validations, last_update=1000, patience=5)
+
+
+def early(*losses: float) -> str:
+    validations = [Validation(100 + 100 * number, 0.1, {"loss en→de": loss}) for number, loss in enumerate(losses)]
+    return describe_outlook(validations, last_update=1000, patience=5)
+
+
+def test_while_bleu_is_near_0_the_dev_loss_decides() -> None:
+    assert early(6.0, 5.5, 5.0) == (
+        "BLEU is near 0, as in the beginning of every run, so the dev loss decides: it is still falling"
+    )
+    assert early(6.0, 5.0, 5.5).endswith("so the dev loss decides: it is no lower since update 200")
 
 
 @pytest.mark.parametrize(

@@ -290,6 +290,25 @@ def test_training_stops_when_bleu_no_longer_rises(runner: Runner, capsys: pytest
     assert resumed.progress.update == 10, "a run that stopped early stays stopped"
 
 
+def test_while_bleu_is_near_0_training_goes_on_as_long_as_the_dev_loss_falls(
+    runner: Runner, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scores = [(0.3, 6.0), (0.1, 5.0), (0.2, 4.0), (0.0, 3.0), (0.2, 3.5), (0.1, 3.5)]
+    remaining = iter([{"bleu": bleu, "loss en→de": loss} for bleu, loss in scores])
+    trainer = runner.run(
+        runner.trainer(
+            copy_corpus(40),
+            validate=lambda network: next(remaining),
+            optimization={"max_updates": 100},
+            validation={"every": 2, "patience": 2},
+        )
+    )
+    assert trainer.progress.update == 12
+    assert trainer.progress.best is not None
+    assert trainer.progress.best.update == 8
+    assert "no better dev loss in 2 validations: stopping early" in capsys.readouterr().err
+
+
 def test_all_that_is_measured_is_kept_and_one_value_decides(runner: Runner) -> None:
     measured = [
         {"bleu": 20.0, "bleu general en→de": 30.0, "bleu domain en→de": 10.0, "loss domain en→de": 3.5},
