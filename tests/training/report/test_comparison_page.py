@@ -96,6 +96,9 @@ def test_the_page_needs_nothing_else_and_no_eyes(runs: list[Path]) -> None:
     assert len(described) == 2
     assert "B: 15 at update 100, 35 at update 300, lowest 15" in described[0]
     assert len(page.named("table")) == len(page.named("thead"))
+    regions = [each["aria-label"] for each in page.named("div") if each.get("role") == "region"]
+    assert len(regions) == len(set(regions))
+    assert not set(regions) & set(page.text.splitlines())  # which are the sections' names
 
 
 def test_more_runs_than_letters_and_colours(tmp_path: Path) -> None:
