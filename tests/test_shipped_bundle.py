@@ -69,6 +69,11 @@ def test_quotation_marks_come_in_pairs_without_inner_spaces(text: str) -> None:
     assert re.fullmatch(r"Er sagte „Hallo“ \w+ „%1“\.", translation.text), translation.text
 
 
+def test_what_two_people_say_has_all_its_marks() -> None:
+    (translation,) = Translator.load("en-de").translate("„Was macht Oma?“ – „Sie schläft.“", "en")
+    assert re.fullmatch('"[^"]+" – "[^"]+"', translation.text), translation.text
+
+
 def test_spoken_words_in_guillemets_are_one_sentence() -> None:
     texts = ["«\u202fWhat are you doing\u202f?\u202f» asked Tom.", "“What are you doing?” asked Tom."]
     french, english = Translator.load("en-de").translate(texts, "de")

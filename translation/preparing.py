@@ -25,7 +25,7 @@ from dragoman.translation.drafts import (
 from dragoman.translation.normalizing.characters import as_seen
 from dragoman.translation.normalizing.clauses import Clause, cut
 from dragoman.translation.normalizing.notation import find_localization
-from dragoman.translation.normalizing.quotations import find_quotations, usual_marks
+from dragoman.translation.normalizing.quotations import find_quotations, written_marks
 from dragoman.translation.normalizing.wording import Normalizer, heading_end
 from dragoman.translation.protecting.dividing import Fragment, Part, divide
 from dragoman.translation.protecting.hiding import Hidden, Hiding, hide, is_hidden
@@ -222,7 +222,7 @@ class Preparer:
     def _replace(
         self, text: str, hidden: Hidden, attempt: int, direction: Direction, *, normalize: bool
     ) -> Replacement | None:
-        marks = usual_marks(direction.target) if normalize else None
+        marks = written_marks(direction.target) if normalize else None
         if not hidden.spans and (marks is None or not find_quotations(text)):
             return Replacement((), text)
         is_foreign, is_strange = (

@@ -14,6 +14,7 @@ Marks = tuple[str, str, str, str]
 """The marks of a language: begin and end of a quotation, and of one within a quotation."""
 
 _USUAL: dict[str, Marks] = {"de": ("„", "“", "‚", "‘"), "en": ("“", "”", "‘", "’")}
+_WRITTEN: dict[str, Marks] = {"de": ("„", "“", "‚", "‘"), "en": ('"', '"', "'", "'")}
 
 _ANY = re.compile(r"[\"«»‹›„“‚‘`]|,,|(?<!\w)'")
 _CONTRACTED = r"(?!(?:n|t|s|tis|twas|em|cause|til|bout|round|ne|nen|ner|nem|nes|\d0s)\b)"
@@ -139,25 +140,36 @@ def _nested(ascending: Sequence[Quotation]) -> Iterator[Quotation]:
             yield one
 
 
-def usual_marks(language: str) -> Marks | None:
-    """The quotation marks that every model of a language has met; None if they are not known."""
-    return _USUAL.get(primary_subtag(language))
-
-
-def write_quotations(text: str, marks: Marks) -> str:
-    """The text with these marks for all but the keyboard's own, and without spaces inside any."""
-    found = find_quotations(text)
-    places: list[tuple[int, int, str]] = []
+def with_levels(found: Sequence[Quotation]) -> Iterator[tuple[Quotation, int]]:
+    """The quotations of a text, each with the number of those that it is within. found: by their begins."""
     around: list[Quotation] = []
     for one in found:
         while around and around[-1].end <= one.begin:
             around.pop()
-        is_single = one.is_single if not around else len(around) % 2 == 1
+        yield one, len(around)
+        around.append(one)
+
+
+def usual_marks(language: str) -> Marks | None:
+    """The quotation marks that every model of a language has read; None if they are not known."""
+    return _USUAL.get(primary_subtag(language))
+
+
+def written_marks(language: str) -> Marks | None:
+    """The quotation marks that most texts of a language have, so that those which a model writes itself are alike; None
+    if they are not known."""
+    return _WRITTEN.get(primary_subtag(language))
+
+
+def write_quotations(text: str, marks: Marks) -> str:
+    """The text with these marks for all but the keyboard's own, and without spaces inside any."""
+    places: list[tuple[int, int, str]] = []
+    for one, level in with_levels(find_quotations(text)):
+        is_single = one.is_single if not level else level % 2 == 1
         begin, end = marks[2:] if is_single else marks[:2]
         if one.is_plain:
             begin = end = text[one.begin]
         places += (one.begin, one.first, begin), (one.last, one.end, end)
-        around.append(one)
     parts: list[str] = []
     place = 0
     for first, last, mark in sorted(places):

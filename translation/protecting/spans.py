@@ -131,7 +131,7 @@ _COUNTS = re.compile(
     r"%(?:\d\$)?[-+ 0]*\d*l*[diu]$"
     r"|[{$]\W*(?:n|num\w*|count\w*|number|total|size|age|days|hours|minutes|\w*_?count|anzahl)\W*$"
 )
-_ARROW = re.compile(r"[>\u2190-\u21ff\u2794-\u27bf|»›·•\\~]$|[-=]>$|<[-=]$")
+_ARROW = re.compile(r"[>\u2190-\u21ff\u2794-\u27bf|»›·•\\~–—-]$|--$|[-=]>$|<[-=]$")
 _OPENING, _CLOSING = "([{<\"'„“‚‘«", ")]}>\"'“”‘’»"
 
 

@@ -12,7 +12,7 @@ from dragoman.translation.markup.content import Tag, read_content
 from dragoman.translation.markup.placement import Placement, TextPair
 from dragoman.translation.markup.segments import Inline
 from dragoman.translation.markup.word_weights import Weights
-from dragoman.translation.normalizing.quotations import Marks, Quotation, find_quotations
+from dragoman.translation.normalizing.quotations import Marks, Quotation, find_quotations, with_levels
 from dragoman.translation.protecting.figures import count_figure, is_easy
 from dragoman.translation.protecting.hiding import Hidden, is_hidden
 from dragoman.translation.protecting.spans import Role
@@ -289,15 +289,15 @@ def _find_quoted(
     """The marks of quotations that a model does not read, by place, and the places of what they stand for."""
     tags: dict[int, Tag] = {}
     places: set[int] = set()
-    for one in find_quotations(text):
+    for one, level in with_levels(find_quotations(text)):
         words = text[one.first : one.last]
-        if not _is_short(one, text) or (is_foreign is not None and any(map(is_foreign, _WORD.findall(words)))):
+        is_whole = one.begin == 0 and one.end == len(text)  # whose marks stay around all
+        is_copied = is_foreign is not None and any(map(is_foreign, _WORD.findall(words)))
+        if not is_whole and (is_copied or not _is_short(one, text)):
             continue
-        begin, end = marks[2:] if one.is_single else marks[:2]
-        if one.is_plain:
-            begin = end = text[one.begin]
+        begin, end = marks[2:] if level % 2 else marks[:2]
         tags[one.begin] = Tag(begin, TagRole.OPEN)
-        tags[one.last - 1 if words[-1] in _INSIDE else one.last] = Tag(end, TagRole.CLOSE)
+        tags[one.last - 1 if words[-1] in _INSIDE and not is_whole else one.last] = Tag(end, TagRole.CLOSE)
         places.update(range(one.begin, one.first), range(one.last, one.end))
     return tags, frozenset(places)
 

@@ -24,7 +24,10 @@ ITEM = (
 )
 """What begins a list's item or a quoted line."""
 
-SEPARATOR = r"(?<=\s)(?:>(?=\s[\"„“']?[A-ZÄÖÜ])|\||[-=]>|<[-=]|»|›|·|•|\\|~|->)(?=\s)"
+_REPLY = r"(?<=[.!?…][\"”“»’'] )(?:--?|[–—])(?= [\"„“«»‘‚'])"
+"""The dash between what two people say."""
+
+SEPARATOR = rf"{_REPLY}|" r"(?<=\s)(?:>(?=\s[\"„“']?[A-ZÄÖÜ])|\||[-=]>|<[-=]|»|›|·|•|\\|~|->)(?=\s)"
 TRADEMARK = r"(?<=\w)[™®©℠]"
 
 SYMBOLS = "|".join((SMILEY, EMOJI, SEPARATOR))

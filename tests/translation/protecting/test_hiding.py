@@ -218,12 +218,14 @@ GERMAN = ("„", "“", "‚", "‘")
 @pytest.mark.parametrize(
     ("text", "read", "target", "due"),
     [
-        ('The "red" book is old.', "The red book is old.", "Das rote Buch ist alt.", 'Das "rote" Buch ist alt.'),
+        ('The "red" book is old.', "The red book is old.", "Das rote Buch ist alt.", "Das „rote“ Buch ist alt."),
         ("The “red” book is old.", "The red book is old.", "Das rote Buch ist alt.", "Das „rote“ Buch ist alt."),
-        ("The ‘red book’ is old.", "The red book is old.", "Das rote Buch ist alt.", "Das ‚rote Buch‘ ist alt."),
-        ('Say "yes," not "no."', "Say yes, not no.", "Sag ja, nicht nein.", 'Sag "ja", nicht "nein".'),
+        ("The ‘red book’ is old.", "The red book is old.", "Das rote Buch ist alt.", "Das „rote Buch“ ist alt."),
+        ('Say "yes," not "no."', "Say yes, not no.", "Sag ja, nicht nein.", "Sag „ja“, nicht „nein“."),
         ("A “big ‘red’ book”.", "A big red book.", "Ein großes rotes Buch.", "Ein „großes ‚rotes‘ Buch“."),
         ("“Red”", "Red", "Rot", "„Rot“"),
+        ("“Who are you?”", "Who are you?", "Wer bist du?", "„Wer bist du?“"),
+        ('"It is the ‘yuri’ of all."', "It is the ‘yuri’ of all.", "Es ist ‚yuri‘.", "„Es ist ‚yuri‘.“"),
         # what somebody says, and what is to be copied, keep their marks
         ("“Come in,” he said.", None, "„Komm herein“, sagte er.", "„Komm herein“, sagte er."),
         ("He said, “Come in”.", None, "Er sagte: „Komm“.", "Er sagte: „Komm“."),

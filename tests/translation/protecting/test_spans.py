@@ -137,6 +137,17 @@ def test_a_quotation_mark_is_no_arrow(text: str) -> None:
     assert find_spans(text) == []
 
 
+@pytest.mark.parametrize("text", ["“Is it new?” – “Yes.”", '"Is it new?" -- "Yes."', "„Neu?“ - „Ja.“"])
+def test_the_dash_between_two_speakers_separates_sentences(text: str) -> None:
+    (span,) = find_spans(text)
+    assert (span.role, set(text[span.begin : span.end]) <= set("-–")) == (Role.BREAK, True)
+
+
+@pytest.mark.parametrize("text", ["Tom – “the great” – came.", "It is new. - He came.", "“Is it new?” - No."])
+def test_another_dash_does_not(text: str) -> None:
+    assert find_spans(text) == []
+
+
 @pytest.mark.parametrize("text", ["Home » Products » Shoes", "» One more point", "« a », b » c", "Use `ls` and `cd`."])
 def test_an_arrow_is_no_quotation_mark(text: str) -> None:
     assert find_spans(text)
