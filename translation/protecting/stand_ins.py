@@ -216,8 +216,8 @@ def replace_hidden(
 
     marks: the target's quotation marks. With them, those around a few words of the sentence are put around the
     translation of these, if the model has learnt stand-ins: such a model, trained on little, copies words between
-    marks, and loses a mark. A word of the dev sets in marks costs it 14 chrF in both directions, and 33 and 66 % of the
-    pairs; placed, nothing.
+    marks, and loses a mark. One word of 300 dev sentences in straight marks, which it read, cost the bundled model 14
+    and 13 chrF and one mark or both of 29 and 68 % of the pairs; placed, 0.1 and 0, and one pair in a hundred.
     is_foreign: whether a word is none of the source language: it is to be copied, as its marks say.
     """
     characters = [character for character in text if is_hidden(character)]
