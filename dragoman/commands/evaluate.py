@@ -88,6 +88,7 @@ def evaluate(
     if bundles and is_language_model(read_config(find_bundle(bundles[0]))):
         files = source or hypothesis or baseline or baseline_bundle or output
         others = to is not None or source_language is not None or record is not None or by_length or ray is not None
+        others = others or precision != "auto" or use_shortlist or not split
         if len(bundles) > 1 or len(reference) > 1 or files or others or options != SearchOptions():
             raise InvalidInputError(
                 f"{bundles[0]} is a language model: give it alone, with one --reference FILE of texts, without options "

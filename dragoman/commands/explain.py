@@ -57,6 +57,8 @@ def explain(
 
     if not text.strip():
         raise InvalidInputError("TEXT is blank: there is nothing to explain")
+    if translation is not None and not translation.strip():
+        raise InvalidInputError("--translation is blank: leave it out to look at the model's own")
     if not overwrite and not is_stream(output):
         refuse_to_replace(output)
     if is_language_model(read_config(find_bundle(model))):

@@ -264,6 +264,7 @@ def _open(
 ) -> _Tuning:
     from dragoman.commands.init import parse_columns
     from dragoman.model.bundle import bundle_revision, find_bundle, read_config, read_vocabulary
+    from dragoman.model.decoding.loading import refuse_language_model
     from dragoman.model.errors import NotFoundError
     from dragoman.training.intake.tuning import choose_directions
 
@@ -272,6 +273,7 @@ def _open(
             raise NotFoundError(f"{path}: no such file or folder")
     found = find_bundle(bundle)
     info = read_config(found)
+    refuse_language_model(bundle, info)
     name = f"{_plain(info.name)}-{_plain(corpora[0].name.split('.')[0])}"
     return _Tuning(
         bundle=bundle,

@@ -156,6 +156,13 @@ def is_language_model(info: BundleConfig) -> bool:
     return isinstance(info.architecture, LanguageModelConfig)
 
 
+def refuse_language_model(name: str | Path, info: BundleConfig) -> None:
+    """Raises InvalidInputError for a language model where a translation model is needed. name: of the bundle, as the
+    user gave it."""
+    if is_language_model(info):
+        raise InvalidInputError(f"{name} is a language model: it continues texts and translates none")
+
+
 def open_model(
     names_or_paths: Sequence[str | Path], *, use_shortlist: bool = False, language_model: str | Path | None = None
 ) -> OpenedModel:
@@ -169,14 +176,13 @@ def open_model(
     """
     model = _open(names_or_paths, use_shortlist=use_shortlist)
     for name, info in zip(names_or_paths, model.infos, strict=True):
-        if is_language_model(info):
-            raise InvalidInputError(f"{name} is a language model: it continues texts and translates none")
+        refuse_language_model(name, info)
     if language_model is None:
         return model
     other = open_language_model(language_model)
     if not _have_like_pieces(model, other):
         raise InvalidInputError(
-            f"{other.info.name} has other pieces than {model.info.name} writes: train the language model with "
+            f"{language_model} has other pieces than {model.info.name} writes: train the language model with "
             "vocabulary.source_file, the translation model's"
         )
     return replace(model, language_model=other)

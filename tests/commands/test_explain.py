@@ -84,7 +84,7 @@ def test_what_cannot_be_explained_is_said(run: Run, tiny_bundle: Path, tmp_path:
     command = ["--from", "en", "--to", "de", "--model", tiny_bundle, "--output", output]
     assert_refused(run("explain", " ", *command), "TEXT is blank")
     assert_refused(run("explain", 21 * "A dog sees. ", *command), "TEXT has 21 sentences, but at most 20 fit a page")
-    assert_refused(run("explain", TEXT, *command, "--translation", ""), "the target is blank")
+    assert_refused(run("explain", TEXT, *command, "--translation", ""), "--translation is blank: leave it out")
     assert not output.exists()
     output.write_text("mine")
     assert_refused(run("explain", TEXT, *command), "page.html: exists already")

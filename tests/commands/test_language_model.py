@@ -287,6 +287,23 @@ def test_the_next_commands(run_folder: Path) -> None:
     assert names == ["report", "complete", "evaluate"]
 
 
+def test_what_is_for_translation_models_refuses_a_language_model(run: Run, bundle: Path, tmp_path: Path) -> None:
+    texts = write_lines(tmp_path / "corpus.en", "The dog sees the house.", "a tree")
+    pair = ("--source", texts, "--target", texts, "--to", "en", "--from", "en")
+    files = sorted(path.name for path in bundle.iterdir())
+    for command in (
+        ("translate", "The dog.", "--model", bundle, "--to", "en"),
+        ("tune", bundle, texts),
+        ("words", bundle, *pair),
+        ("shortlist", bundle, *pair),
+        ("score", bundle, *pair),
+        ("probe", bundle),
+        ("serve", bundle),
+    ):
+        assert_refused(run(*command), f"{bundle} is a language model: it continues texts and translates none")
+    assert sorted(path.name for path in bundle.iterdir()) == files
+
+
 def test_a_language_model_translates_nothing(bundle: Path) -> None:
     with pytest.raises(InvalidInputError, match="is a language model: it continues texts and translates none"):
         open_model([bundle])

@@ -9,6 +9,7 @@ from itertools import islice
 from pathlib import Path
 
 from dragoman.model.bundle import find_bundle, read_config
+from dragoman.model.decoding.loading import refuse_language_model
 from dragoman.model.errors import InvalidInputError
 from dragoman.model.known_words import KnownWords, write_known_words
 from dragoman.training.corpus.cache import ParallelFiles
@@ -133,6 +134,7 @@ def add_known_words(bundle: str, corpora: Sequence[tuple[Path, Path]], languages
     """
     folder = find_bundle(bundle)
     info = read_config(folder)
+    refuse_language_model(bundle, info)
     known = {language for direction in info.directions for language in (direction.source, direction.target)}
     first, second = (find_language(language, known) or language for language in languages)
     languages = first, second

@@ -43,6 +43,7 @@ from numpy.typing import NDArray
 from dragoman.model.bundle import find_bundle, read_config, read_vocabulary
 from dragoman.model.codec import Codec
 from dragoman.model.config import Direction
+from dragoman.model.decoding.loading import refuse_language_model
 from dragoman.model.errors import InvalidInputError
 from dragoman.model.shortlist import CandidateLists, Shortlist, has_shortlist, read_shortlist, write_vmap
 from dragoman.training.corpus.pairs import EncodedCorpus, EncodedSide, encode_corpus, read_parallel
@@ -114,6 +115,7 @@ def add_shortlist(
     """
     folder = find_bundle(bundle)
     config = read_config(folder)
+    refuse_language_model(bundle, config)
     vocabulary = read_vocabulary(folder, config)
     direction = find_direction(config, source_language, target_language)
     older = read_shortlist(folder, config) if has_shortlist(folder) else Shortlist({}, config.vocabulary)
