@@ -1,5 +1,6 @@
-"""The C++ library's functions as ctypes sees them; mirrors kernels/api.cpp."""
+"""The C++ libraries' functions as ctypes sees them; mirrors kernels/api.cpp and memory/api.cpp."""
 
+import re
 from ctypes import POINTER, Structure, c_float, c_int, c_int64, c_uint64, c_void_p
 from functools import cache
 from pathlib import Path
@@ -56,3 +57,29 @@ SIGNATURES: Signatures = {
 def load_library() -> Any:
     """See `find_and_open`."""
     return find_and_open(KERNELS, SIGNATURES, STRUCTURES)
+
+
+@cache
+def load_memory() -> Any:
+    """The allocator of large tensors, made for this very version of torch, whose wheels bring its headers; None where
+    the kernels cannot be compiled either. See `find_and_open`."""
+    if load_library() is None:
+        return None
+    import torch
+
+    home = Path(torch.__file__).parent
+    memory = build.Kernels(
+        "memory",
+        Path(__file__).parent / "memory",
+        "training's memory",
+        "slows long runs down",
+        includes=(build.DECODING.folder,),  # processor.h
+        flags=(
+            f"-DTORCH_{re.sub(r'[^0-9a-zA-Z]', '_', torch.__version__)}",  # another library for another version
+            f"-I{home / 'include'}",
+            "-Wl,--no-as-needed",
+            f"-L{home / 'lib'}",
+            "-lc10",
+        ),
+    )
+    return find_and_open(memory, {"take_over": (c_int, [c_uint64])}, ())
