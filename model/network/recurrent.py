@@ -44,13 +44,13 @@ class Cell(nn.Module, ABC):
     def read(self, inputs: Tensor, mask: Tensor, *, backwards: bool) -> Tensor:
         """The hidden states [N, S, H] of all positions of inputs [N, S, num_inputs], from a state of 0 on. mask: [N, S]
         True at real positions; padding, at the end, leaves the state as it is."""
-        projected = self.input(inputs)
-        length = inputs.shape[1]
-        state = as_sums_take_it(projected).new_zeros(len(inputs), self.num_states * self.width)
-        hidden: list[Tensor] = [state] * length
-        for place in reversed(range(length)) if backwards else range(length):
-            new = self.step(projected[:, place], state)
-            state = torch.where(mask[:, place, None], new, state) if backwards else new
+        projected = self.input(inputs).unbind(dim=1)  # at once: the gradient of a slice is as large as the whole
+        is_real = mask.unsqueeze(2).unbind(dim=1)
+        state = as_sums_take_it(projected[0]).new_zeros(len(inputs), self.num_states * self.width)
+        hidden: list[Tensor] = [state] * len(projected)
+        for place in reversed(range(len(projected))) if backwards else range(len(projected)):
+            new = self.step(projected[place], state)
+            state = torch.where(is_real[place], new, state) if backwards else new
             hidden[place] = self.hidden(state)
         return torch.stack(hidden, dim=1)
 
@@ -234,7 +234,7 @@ class RecurrentNetwork(Network):
         attended: Callable[[Tensor], None] | None = None,
     ) -> Tensor:
         """See `Network`. Position after position: each needs what the one before has found."""
-        projected = self._layers()[0].input(self._embed(self.target_embedding, target_input))  # [N, T, gates]
+        projected = self._layers()[0].input(self._embed(self.target_embedding, target_input)).unbind(dim=1)
         states, seen = self.initial_states(encoded, source_mask), list[Tensor]()
         memory = [(keys[:, 0], values[:, 0]) for keys, values in self.project_source(encoded)]
 
@@ -244,8 +244,8 @@ class RecurrentNetwork(Network):
             return context.squeeze(1)
 
         outputs = []
-        for place in range(target_input.shape[1]):
-            output, states = self._step(projected[:, place], states, attend)
+        for inputs in projected:
+            output, states = self._step(inputs, states, attend)
             outputs.append(output)
         if attended is not None and seen:
             attended(torch.cat(seen, dim=1).unsqueeze(1))
