@@ -70,7 +70,7 @@ _ALTERNATIVES: Mapping[str, str] = {
 
 _ALWAYS = str.maketrans({"‐": "-", "‑": "-"})
 
-_ODD = re.compile(r"`|,,|(?<!\S)\" | \"(?!\w)| [?!:;]")
+_ODD = re.compile(r"`|,,|(?<!\S)\" | \"(?!\w)| [?!:;]|(?<![\w'])'(?!')")
 """What ASCII has of quotation marks other than the usual ones, and of spaces before and behind marks."""
 
 _SPACED = re.compile(r"(?<=\S)[^\S\n]{1,2}(?=[?!]+(?:[\s\"“”‘’'«»)\]]|$))|(?<=[^\W\d_])[^\S\n]{1,2}(?=[:;](?:\s|$))")

@@ -17,20 +17,21 @@ _USUAL: dict[str, Marks] = {"de": ("„", "“", "‚", "‘"), "en": ("“", "�
 _WRITTEN: dict[str, Marks] = {"de": ("„", "“", "‚", "‘"), "en": ('"', '"', "'", "'")}
 
 _ANY = re.compile(r"[\"«»‹›„“‚‘`]|,,|(?<!\w)'")
-_CONTRACTED = r"(?!(?:n|t|s|tis|twas|em|cause|til|bout|round|ne|nen|ner|nem|nes|\d0s)\b)"
+_CONTRACTED = (
+    r"(?!(?:n|t|s|er|im|em|tis|twas|cause|cos|cuz|til|till|bout|round|ello|ave|ere|ne|nen|ner|nem|nes|\d0s)\b)"
+)
 """What begins with an apostrophe that is none of a pair: 'em, 'tis, 'ne, '90s."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Style:
     """begin, end: patterns of the marks, with the spaces inside that belong to them. sign: of every begin. within: a
-    pattern of a character between them. is_single, is_plain: see `Quotation`."""
+    pattern of a character between them. is_plain: see `Quotation`."""
 
     sign: str
     begin: str
     within: str
     end: str
-    is_single: bool = False
     is_plain: bool = False
 
     @property
@@ -51,24 +52,23 @@ _STYLES = tuple(
     for style in (
         _Style("«", rf"«{_S}", r"[^«»\n]", rf"{_S}»"),
         _Style("»", r"(?<!\w)»", r"[^«»\n]", r"«(?!\w)"),
-        _Style("‹", rf"‹{_S}", r"[^‹›\n]", rf"{_S}›", is_single=True),
-        _Style("›", r"(?<!\w)›", r"[^‹›\n]", r"‹(?!\w)", is_single=True),
+        _Style("‹", rf"‹{_S}", r"[^‹›\n]", rf"{_S}›"),
+        _Style("›", r"(?<!\w)›", r"[^‹›\n]", r"‹(?!\w)"),
         _Style("„", rf"„{_S}", r"[^„“”\"\n]", rf"{_S}[“”\"](?!\w)"),
         _Style("“", rf"(?<!\w)“{_S}", r"[^„“”\n]", rf"{_S}”"),
         _Style("“", r"(?<!\w)“", r"[^„“”\n]", r"“(?!\w)"),
         _Style('"', r"(?<![\w\\])\"", r"[^\"\n]", r"(?<!\\)\"(?!\w)", is_plain=True),
         _Style('"', r"(?<!\S)\"[^\S\n]", r"[^\"\n]", r"[^\S\n]\"(?!\w)", is_plain=True),
-        _Style("‚", r"‚", r"[^‚‘’\n]|(?<=\w)’(?=\w)", r"[‘’'](?!\w)", is_single=True),
-        _Style("‘", r"(?<!\w)‘", r"[^‚‘’\n]|(?<=\w)’(?=\w)", r"’(?!\w)", is_single=True),
+        _Style("‚", r"‚", r"[^‚‘’\n]|(?<=\w)’(?=\w)", r"[‘’'](?!\w)"),
+        _Style("‘", r"(?<!\w)‘", r"[^‚‘’\n]|(?<=\w)’(?=\w)", r"’(?!\w)"),
         _Style(
             "'",
             rf"(?<![\w\\'])'{_CONTRACTED}(?!')",
             r"[^'\n]|(?<=\w)'(?=\w)",
             r"(?<![\\'])'(?![\w'])",
-            is_single=True,
             is_plain=True,
         ),
-        _Style("`", r"(?<![\w\\`])`(?!`)", r"[^'`\n]|(?<=\w)'(?=\w)", r"(?<!\\)'(?![\w'])", is_single=True),
+        _Style("`", r"(?<![\w\\`])`(?!`)", r"[^'`\n]|(?<=\w)'(?=\w)", r"(?<!\\)'(?![\w'])"),
         _Style("``", r"(?<![\w\\`])``(?!`)", r"[^`\n]", r"(?:''|\")(?![\w'])"),
         _Style(",,", r"(?<![\w,]),,(?!,)", r"[^`\"“”\n]", r"(?:''|``|[\"“”])(?!\w)"),
     )
@@ -81,15 +81,13 @@ class Quotation:
 
     begin, end:  with the marks.
     first, last: without the marks and the spaces inside them.
-    is_single:   whether its marks are those of a quotation within a quotation.
-    is_plain:    whether they are the keyboard's own, which begin and end alike.
+    is_plain:    whether its marks are the keyboard's own, which begin and end alike.
     """
 
     begin: int
     first: int
     last: int
     end: int
-    is_single: bool
     is_plain: bool
 
     def holds(self, other: "Quotation") -> bool:
@@ -126,7 +124,7 @@ def _candidates(text: str) -> Iterator[Quotation]:
     for style, pattern in _STYLES:
         if style.sign in text:
             for match in pattern.finditer(text):
-                yield Quotation(match.start(), *match.span("text"), match.end(), style.is_single, style.is_plain)
+                yield Quotation(match.start(), *match.span("text"), match.end(), style.is_plain)
 
 
 def _nested(ascending: Sequence[Quotation]) -> Iterator[Quotation]:
@@ -162,13 +160,14 @@ def written_marks(language: str) -> Marks | None:
 
 
 def write_quotations(text: str, marks: Marks) -> str:
-    """The text with these marks for all but the keyboard's own, and without spaces inside any."""
+    """The text with these marks for all but the keyboard's own, and without spaces inside any. Single marks become
+    double ones but within other quotations, the keyboard's own as well: models have read few of them."""
     places: list[tuple[int, int, str]] = []
     for one, level in with_levels(find_quotations(text)):
-        is_single = one.is_single if not level else level % 2 == 1
-        begin, end = marks[2:] if is_single else marks[:2]
+        begin, end = marks[2:] if level % 2 else marks[:2]
         if one.is_plain:
-            begin = end = text[one.begin]
+            has_inner = '"' in text[one.first : one.last]
+            begin = end = text[one.begin] if level or has_inner else '"'
         places += (one.begin, one.first, begin), (one.last, one.end, end)
     parts: list[str] = []
     place = 0

@@ -140,11 +140,11 @@ def quoted(text: str) -> str:
     ("language", "text", "cleaned"),
     [
         ("de", "Die Datei »%s« fehlt.", 'Die Datei "%s" fehlt.'),
-        ("de", "«Ja», sagte er, ›nein‹.", "\"Ja\", sagte er, 'nein'."),
-        ("en", "The «file» is ‹gone›.", "The \"file\" is 'gone'."),
-        ("en", "The « file » is ‹\u00a0gone\u202f›.", "The \"file\" is 'gone'."),
+        ("de", "«Ja», sagte er, ›nein‹.", '"Ja", sagte er, "nein".'),
+        ("en", "The «file» is ‹gone›.", 'The "file" is "gone".'),
+        ("en", "The « file » is ‹\u00a0gone\u202f›.", 'The "file" is "gone".'),
         ("de", "Die Datei «\u00a0%s\u00a0» fehlt\u202f!", 'Die Datei "%s" fehlt!'),
-        ("en", "The ,,file'' is ``gone'', `really'.", 'The "file" is "gone", \'really\'.'),
+        ("en", "The ,,file'' is ``gone'', `really'.", 'The "file" is "gone", "really".'),
         ("en", 'The file " %s " is gone.', 'The file "%s" is gone.'),
     ],
 )

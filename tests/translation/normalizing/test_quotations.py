@@ -62,9 +62,11 @@ def test_every_style_is_found(style: tuple[str, str], words: str) -> None:
         ("«He said “no”», she said.", "„He said ‚no‘“, she said."),
         ("\"He said 'no'\", she said.", "\"He said 'no'\", she said."),
         ("He said « “no” ».", "He said „‚no‘“."),
-        ("‘it’s’ and ‚its‘", "‚it’s‘ and ‚its‘"),
+        ("‘it’s’ and ‚its‘", "„it’s“ and „its“"),
+        ("'Come in,' he said.", '"Come in," he said.'),
+        ("'He said \"no\"', she said.", "'He said \"no\"', she said."),
         ('" %s " is missing', '"%s" is missing'),
-        ("`print' and `exit'", "‚print‘ and ‚exit‘"),
+        ("`print' and `exit'", "„print“ and „exit“"),
     ],
 )
 def test_quotations_are_written_with_the_usual_marks(text: str, due: str) -> None:
@@ -78,6 +80,7 @@ def test_quotations_are_written_with_the_usual_marks(text: str, due: str) -> Non
         "« Back",
         "Next »",
         "Rock 'n' roll for the boys' team, 'cause it's theirs.",
+        "Get 'em and 'im for the boys' mothers'.",
         "Ich hab 'ne Frage und 'n Buch von Hans'.",
         'A 5" disk and a 7" disk',
         "6' tall, 5' wide",
