@@ -25,7 +25,7 @@ from dragoman.translation.drafts import (
 from dragoman.translation.normalizing.characters import as_seen
 from dragoman.translation.normalizing.clauses import Clause, cut
 from dragoman.translation.normalizing.notation import find_localization
-from dragoman.translation.normalizing.quotations import find_quotations, written_marks
+from dragoman.translation.normalizing.quotations import find_marked, find_quotations, written_marks
 from dragoman.translation.normalizing.wording import Normalizer, heading_end
 from dragoman.translation.protecting.dividing import Fragment, Part, divide
 from dragoman.translation.protecting.hiding import Hidden, Hiding, hide, is_hidden
@@ -212,6 +212,8 @@ class Preparer:
         changes = (Hiding(hidden, core), *changes) if is_changed else changes
         if attempt >= NUM_WAYS:
             changes = (*changes, Fragment(core))
+        if assembly.normalize and (marked := find_marked(replacement.text, assembly.direction.target)) is not None:
+            changes = (*changes, marked)
         draft = Draft(
             source, replacement.text, changes, attempt, replacement if is_changed or replacement.elements else None
         )

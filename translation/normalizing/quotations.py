@@ -175,3 +175,32 @@ def write_quotations(text: str, marks: Marks) -> str:
         parts += text[place:first], mark
         place = last
     return "".join((*parts, text[place:]))
+
+
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """The change of a sentence whose quotation marks a model reads: none, but of those that it writes it may forget the
+    last, or write another kind of it.
+
+    marks:  of the translation's language.
+    closes: whether the sentence ends with a quotation's mark.
+    """
+
+    marks: Marks
+    closes: bool
+
+    def undo(self, target: str) -> str:
+        """The translation with marks of one kind, and with the last one."""
+        target = write_quotations(target, self.marks)
+        signs = sum(map(target.count, {*self.marks[:2], '"'}))
+        if self.closes and signs % 2 and target[-1:] not in (self.marks[1], '"'):
+            last = max(map(target.rfind, {self.marks[0], '"'}))
+            target += '"' if target[last : last + 1] == '"' else self.marks[1]
+        return target
+
+
+def find_marked(text: str, language: str) -> Marked | None:
+    """The change of a sentence that is translated into a language; None without quotations, or if its marks are not
+    known."""
+    marks, found = written_marks(language), find_quotations(text)
+    return None if marks is None or not found else Marked(marks, any(one.end == len(text) for one in found))

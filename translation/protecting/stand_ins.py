@@ -12,7 +12,7 @@ from dragoman.translation.markup.content import Tag, read_content
 from dragoman.translation.markup.placement import Placement, TextPair
 from dragoman.translation.markup.segments import Inline
 from dragoman.translation.markup.word_weights import Weights
-from dragoman.translation.normalizing.quotations import Marks, Quotation, find_quotations, with_levels
+from dragoman.translation.normalizing.quotations import Marks, find_quotations, with_levels
 from dragoman.translation.protecting.figures import count_figure, is_easy
 from dragoman.translation.protecting.hiding import Hidden, is_hidden
 from dragoman.translation.protecting.spans import Role
@@ -293,37 +293,30 @@ def _find_quoted(
         words = text[one.first : one.last]
         is_whole = one.begin == 0 and one.end == len(text)  # whose marks stay around all
         is_copied = is_foreign is not None and any(map(is_foreign, _WORD.findall(words)))
-        if not is_whole and (is_copied or not _is_short(one, text)):
+        if not is_whole and (is_copied or not _is_placed(words)):
             continue
         begin, end = marks[2:] if level % 2 else marks[:2]
+        # What English writes inside the marks, though it belongs to the sentence around.
+        is_outside = words[-1] in ".," and not is_whole
         tags[one.begin] = Tag(begin, TagRole.OPEN)
-        tags[one.last - 1 if words[-1] in _INSIDE and not is_whole else one.last] = Tag(end, TagRole.CLOSE)
+        tags[one.last - is_outside] = Tag(end, TagRole.CLOSE)
         places.update(range(one.begin, one.first), range(one.last, one.end))
     return tags, frozenset(places)
 
 
-MAX_QUOTED_WORDS = 6
-"""Words of a quotation that is no speech."""
+MAX_QUOTED_WORDS = 20
+"""Words of a quotation that is placed: of longer ones an alignment loses the ends."""
 
-_INSIDE = ".,"
-"""What English writes inside the marks, though it belongs to the sentence."""
-
-_SPEECH = re.compile(r"[.!?…:;](?:[\s\"'”’“‘)]|$)|,$")
-_SPEAKER = re.compile(r"[,:]\s*$")
+_BORDER = re.compile(r"[.!?…;:][\"'”’“‘)]?\s")
 
 
-def _is_short(quotation: Quotation, text: str) -> bool:
-    """Whether only a few words of a sentence are quoted, neither what somebody says, which models know, nor a name,
-    whose marks say that it is one."""
-    words, before = text[quotation.first : quotation.last], text[: quotation.begin]
+def _is_placed(words: str) -> bool:
+    """Whether marks around these words are placed: they are no whole sentence, which models know from novels, and no
+    name, whose marks say that it is one."""
     if len(words.split()) > MAX_QUOTED_WORDS or any(map(is_hidden, words)) or not any(map(str.isalnum, words)):
         return False
-    if words[-1] in _INSIDE and not words[0].isupper():
-        words = words[:-1]
-    if _SPEECH.search(words) is not None:
-        return False
-    is_spoken = not before.strip() and text[quotation.end : quotation.end + 1] == ","
-    return not is_spoken and not (words[:1].isupper() and _SPEAKER.search(before) is not None)
+    is_sentence = words[-1] in "!?…" or (words[-1] == "." and words[0].isupper())
+    return _BORDER.search(words) is None and not is_sentence
 
 
 _NAMES = ("name", "surname", "word", "camel")

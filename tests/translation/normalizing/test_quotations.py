@@ -4,7 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dragoman.translation.normalizing.quotations import Quotation, find_quotations, usual_marks, write_quotations
+from dragoman.translation.normalizing.quotations import (
+    Quotation,
+    find_marked,
+    find_quotations,
+    usual_marks,
+    write_quotations,
+)
 
 STYLES = (
     ("«", "»"),
@@ -140,6 +146,29 @@ def test_balanced_marks_stay_balanced(parts: list[tuple[tuple[str, str], str]]) 
     assert written.count(MARKS[0]) == written.count(MARKS[1])
     assert written.count(MARKS[2]) == written.count(MARKS[3])
     assert write_quotations(written, MARKS) == written
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "due"),
+    [
+        ("He said, “Come in.”", 'Er sagte: „Komm herein."', "Er sagte: „Komm herein.“"),
+        ("He said, “Come in.”", "Er sagte: „Komm herein.", "Er sagte: „Komm herein.“"),
+        ("He said, “Come in.”", 'Er sagte: "Komm herein.', 'Er sagte: "Komm herein."'),
+        ("He said, “Come in.”", "Er sagte: „ Komm herein. “", "Er sagte: „Komm herein.“"),
+        ("He said, “Come in.”", "Komm herein.", "Komm herein."),
+        ("“Who is it?” he asked.", "„Wer ist es, fragte er.", "„Wer ist es, fragte er."),
+        ("“Who is it?” he asked.", "«Wer ist es?», fragte er.", "„Wer ist es?“, fragte er."),
+    ],
+)
+def test_the_last_mark_is_not_forgotten(source: str, target: str, due: str) -> None:
+    marked = find_marked(source, "de")
+    assert marked is not None
+    assert marked.undo(target) == due
+
+
+def test_only_quotations_are_mended() -> None:
+    assert find_marked("It's the boys' house.", "de") is None
+    assert find_marked("“Come in.”", "fr") is None
 
 
 def test_marks_are_known_by_language() -> None:

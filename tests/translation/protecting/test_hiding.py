@@ -1,11 +1,13 @@
 """Hiding spans, dividing sentences, and standing in: what a model copies comes back as it was."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dragoman.translation.markup.segments import Inline
 from dragoman.translation.protecting.dividing import Fragment, divide, has_letters
 from dragoman.translation.protecting.figures import count_figure, is_easy
 from dragoman.translation.protecting.hiding import hide, is_hidden
@@ -226,13 +228,14 @@ GERMAN = ("„", "“", "‚", "‘")
         ("“Red”", "Red", "Rot", "„Rot“"),
         ("“Who are you?”", "Who are you?", "Wer bist du?", "„Wer bist du?“"),
         ('"It is the ‘yuri’ of all."', "It is the ‘yuri’ of all.", "Es ist ‚yuri‘.", "„Es ist ‚yuri‘.“"),
-        # what somebody says, and what is to be copied, keep their marks
-        ("“Come in,” he said.", None, "„Komm herein“, sagte er.", "„Komm herein“, sagte er."),
-        ("He said, “Come in”.", None, "Er sagte: „Komm“.", "Er sagte: „Komm“."),
+        ("“I am old,” he said.", "I am old, he said.", "Ich bin alt, sagte er.", "„Ich bin alt“, sagte er."),
+        # whole sentences within another, and what is to be copied, keep their marks
+        ("He said, “Come in.”", None, "Er sagte: „Komm.“", "Er sagte: „Komm.“"),
+        ("He said, “No. Not I”", None, "Er sagte: „Nein.“", "Er sagte: „Nein.“"),
         ("He asked “Who is it?”", None, "Er fragte: „Wer?“", "Er fragte: „Wer?“"),
         ("The word “yuri” is new.", None, "Das Wort „yuri“ ist neu.", "Das Wort „yuri“ ist neu."),
         ("Open “{name}”.", "Open “⟦1⟧”.", "Öffne „⟦1⟧“.", "Öffne „{name}“."),
-        ("The “one two three four five six seven” is long.", None, "Lang.", "Lang."),
+        (f"The “one{' two' * 20}” is long.", None, "Lang.", "Lang."),
     ],
 )
 def test_marks_around_a_few_words_are_placed(text: str, read: str | None, target: str, due: str) -> None:
@@ -251,3 +254,28 @@ def test_only_a_model_with_learnt_stand_ins_has_marks_placed() -> None:
     change = replace_hidden(text, hide(text, ()), DEFAULT_STAND_INS, 0, None, GERMAN)
     assert change is not None
     assert (change.text, change.elements) == (text, ())
+
+
+MARKS = frozenset("„“‚‘«»‹›”’\"'`")
+
+
+def elements_in(elements: Sequence[Inline]) -> Iterator[Inline]:
+    for one in elements:
+        yield one
+        yield from elements_in(one.children)
+
+
+PARTS = ("“a b”", "« c »", "'d,'", '"e."', "„yuri“", "`f (g'", "“h ‘i’ j”", "k", "l.", "m?")
+
+
+@settings(deadline=None)
+@given(st.lists(st.sampled_from(PARTS), min_size=1))
+def test_marks_come_in_pairs_around_the_same_words(parts: list[str]) -> None:
+    text = " ".join(parts)
+    change = replace_hidden(text, hide(text, ()), TAUGHT, 0, None, GERMAN, lambda word: word == "yuri")
+    assert change is not None
+    restored = change.undo(change.text)
+    assert restored is not None
+    assert [*filter(str.isalnum, restored)] == [*filter(str.isalnum, text)]
+    num_read = sum(map(MARKS.__contains__, change.text))
+    assert sum(map(MARKS.__contains__, restored)) == num_read + 2 * len([*elements_in(change.elements)])
