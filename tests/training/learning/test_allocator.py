@@ -48,6 +48,10 @@ from dragoman.training.learning.allocator import keep_freed_memory
 before = torch.arange(100_000)  # lies elsewhere, and is freed as it was taken
 keep_freed_memory()
 first = torch.empty(1 << 20).data_ptr()
+kept = torch.full((1 << 20,), 5)
+keep_freed_memory()  # again: nothing changes, and what lies there is freed as it was taken
+assert bool((kept == 5).all())
+del kept
 
 def churn(seed):
     draws, held = random.Random(seed), []

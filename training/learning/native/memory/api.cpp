@@ -26,6 +26,8 @@ constexpr size_t STAGGER = 3 * ALIGNMENT;  // so that rows of equal blocks do no
 
 class Region final : public c10::Allocator {
 public:
+    bool has_addresses() const { return first_ != nullptr; }
+
     // Reserves addresses, which become memory as they are used. Returns whether it got them.
     bool reserve(size_t size) {
         void* first = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -118,8 +120,10 @@ extern "C" {
 int dragoman_lacks_instructions() { return dragoman::lacks_instructions(); }
 int dragoman_sizes(int64_t*) { return 0; }
 
-// From now on torch's large tensors lie in a region of so many bytes. Returns whether there is one.
+// From now on torch's large tensors lie in a region of so many bytes; a second call changes nothing. Returns whether there
+// is one.
 int dragoman_take_over(uint64_t size) {
+    if (Region::only().has_addresses()) return 1;
     if (!Region::only().reserve(size)) return 0;
     pthread_atfork([] { Region::only().lock(); }, [] { Region::only().unlock(); }, [] { Region::only().unlock(); });
     c10::SetCPUAllocator(&Region::only(), 1);
