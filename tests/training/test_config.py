@@ -74,8 +74,9 @@ def test_the_shipped_configurations_load(shipped: Path) -> None:
 
     assert config.run_folder == Path("runs") / shipped.stem
     assert config.bundle.name == shipped.stem
-    target = "en" if config.architecture.NAME == "language-model" else "fr" if shipped.stem.endswith("-fr") else "de"
-    assert Direction("en", target) in config.data.parsed_directions
+    target = {"lm-en": "en", "small-corpus": "en", "multi30k-en-fr": "fr"}.get(shipped.stem, "de")
+    source = "chr" if shipped.stem == "small-corpus" else "en"
+    assert Direction(source, target) in config.data.parsed_directions
 
 
 def test_there_are_shipped_configurations() -> None:
