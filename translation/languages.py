@@ -211,13 +211,8 @@ class LanguageIdentifier:
         self.languages = frozenset(self._model.labels)
         """Codes of the known languages, ISO 639-1 where there is one."""
 
-    def check(self, languages: Iterable[str]) -> None:
-        """Raises InvalidInputError for an unknown language; the region ("pt-BR") does not matter."""
-        for language in languages:
-            if not self.knows(language):
-                raise InvalidInputError(f"language identification does not know the language {language!r}")
-
     def knows(self, language: str) -> bool:
+        """Whether it can be identified; the region ("pt-BR") does not matter."""
         return primary_subtag(language) in self.languages
 
     def identify(self, text: str) -> tuple[str, float]:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from dragoman.model.errors import InvalidInputError
 from dragoman.training.cleaning.pairs import Pair
 from dragoman.translation.languages import LanguageIdentifier
 
@@ -315,7 +316,11 @@ class WrongLanguage(PairFilter):
         self, languages: Sequence[str], *, min_probability: float, min_letters: int, identifier: LanguageIdentifier
     ) -> None:
         """languages: of source and target. Raises InvalidInputError for one that cannot be identified."""
-        identifier.check(languages)
+        for language in languages:
+            if not identifier.knows(language):
+                raise InvalidInputError(
+                    f"language identification does not know the language {language!r}: leave it out, --off language"
+                )
         self._languages = languages
         self._min_probability = min_probability
         self._min_letters = min_letters

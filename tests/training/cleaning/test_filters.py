@@ -290,5 +290,5 @@ def test_unknown_filters_and_missing_languages_are_named() -> None:
         make_filters(CleaningOptions(off=("speling",)))
     with pytest.raises(InvalidInputError, match="give --from and --to; or --off language"):
         make_filters(CleaningOptions(), "en")
-    with pytest.raises(InvalidInputError, match="does not know the language 'xx'"):
+    with pytest.raises(InvalidInputError, match="does not know the language 'xx': leave it out, --off language"):
         make_filters(CleaningOptions(), "en", "xx")
