@@ -45,6 +45,7 @@ import os, random, threading
 import torch
 from dragoman.training.learning.allocator import keep_freed_memory
 
+torch.set_num_threads(1)  # OpenMP's threads do not outlive a fork
 before = torch.arange(100_000)  # lies elsewhere, and is freed as it was taken
 keep_freed_memory()
 first = torch.empty(1 << 20).data_ptr()
