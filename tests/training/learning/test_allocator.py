@@ -92,7 +92,9 @@ print("whole")
 """
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux") or load_memory() is None, reason="there is no C++ compiler")
+@pytest.mark.skipif(
+    not sys.platform.startswith("linux") or load_memory() is None, reason="needs Linux and a C++ compiler"
+)
 def test_large_tensors_share_a_region_whose_gaps_join() -> None:
     ended = subprocess.run([sys.executable, "-P", "-c", CHURN], capture_output=True, text=True, check=False)
     assert (ended.stdout, ended.returncode) == ("whole\n", 0), ended.stderr
