@@ -32,6 +32,11 @@ def language_tag(language: str) -> str:
     return f"<2{language}>"
 
 
+def is_language_tag(piece: str) -> bool:
+    """Whether a piece is the tag of a language."""
+    return piece.startswith("<2") and piece.endswith(">")
+
+
 class PieceModel:
     """One SentencePiece model. Reserved ids: 0 padding, 1 unknown, 2 beginning and 3 end of sentence.
 

@@ -107,7 +107,8 @@ class InitialBundle:
                 known = ", ".join(sorted({known.target for known in self.info.directions}))
                 raise InvalidInputError(
                     f'data.directions: {direction}: the vocabulary of the bundle {self.name} has no tag for "'
-                    f'{direction.target}"; it can be fine-tuned for directions into {known}'
+                    f'{direction.target}", only for {known}; other languages need initialization.vocabulary = "extend" '
+                    'or "replace"'
                 ) from error
 
     def initial_weights(self, network: "Network", vocabulary: Codec, *, seed: int) -> "dict[str, Tensor]":

@@ -104,7 +104,7 @@ def _make_material(config: RunConfig, world: World, *, resume: bool) -> tuple[Ma
         raise InvalidInputError(f"validation.precision: int8 cannot be computed on the device {world.device.type}")
     name = config.initialization.bundle
     initial = InitialBundle(name) if name is not None else None
-    if initial is not None:
+    if initial is not None and config.initialization.vocabulary == "keep":
         initial.check_directions(config.data.parsed_directions)
     with show_phase("reading the corpus"):
         text = read_run_text(config)

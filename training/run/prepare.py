@@ -169,7 +169,9 @@ def make_vocabulary(config: RunConfig, train: Sequence[ParallelFiles], initial: 
                 'initialization.vocabulary = "extend": an imported vocabulary cannot be extended; keep or replace it'
             )
         texts = _distinct_texts(train, ("source", "target"))
-        joint = extend_piece_model(initial.source, texts, _piece_model_options(options))
+        joint = extend_piece_model(
+            initial.source, texts, _piece_model_options(options), languages=config.data.languages
+        )
         vocabulary = Vocabulary(joint, joint)
     elif options.joint:
         joint = _train(options, config.data.languages, train, ("source", "target"))

@@ -12,7 +12,7 @@ from typing import Any
 import sentencepiece
 
 from dragoman.model.errors import InvalidInputError
-from dragoman.model.vocabulary import PieceModel, PieceModelOptions, train_piece_model
+from dragoman.model.vocabulary import PieceModel, PieceModelOptions, language_tag, train_piece_model
 
 WORD_BEGINNING = "▁"
 """How SentencePiece writes the space before a word."""
@@ -26,8 +26,11 @@ _GAIN = 0.2
 _Pair = tuple[str, str]
 
 
-def extend_piece_model(model: PieceModel, texts: Iterable[str], options: PieceModelOptions) -> PieceModel:
-    """The model with new pieces behind its own, up to `options.size`: the user-defined ones; characters of the texts,
+def extend_piece_model(
+    model: PieceModel, texts: Iterable[str], options: PieceModelOptions, *, languages: Sequence[str] = ()
+) -> PieceModel:
+    """The model with new pieces behind its own, up to `options.size`: tags of these languages that it lacks; the
+    user-defined ones; characters of the texts,
     rare ones left out by `character_coverage`; and the most frequent neighbours in the texts as the model splits them,
     joined again and again (Sennrich et al. 2016). Pieces do not cross words and hold either letters or signs.
 
@@ -54,6 +57,9 @@ def extend_piece_model(model: PieceModel, texts: Iterable[str], options: PieceMo
         proto.pieces.add(piece=piece, score=score, type=kind)
         scores[piece] = score
 
+    for tag in map(language_tag, sorted(set(languages))):
+        if tag not in scores:
+            add(tag, 0.0, kinds.CONTROL)
     for text in options.user_defined:
         if text not in scores:
             add(text, 0.0, kinds.USER_DEFINED)

@@ -228,8 +228,25 @@ def test_a_shipped_bundle_s_checksum_has_no_path_of_this_machine() -> None:
 
 def test_a_direction_that_the_vocabulary_has_no_tag_for_is_named(bundle: Path, tmp_path: Path) -> None:
     config = load_run_config(write_config(tmp_path, bundle, directions='["en-de", "en-fr"]'))
-    with pytest.raises(InvalidInputError, match=r'data\.directions: en→fr: .* no tag for "fr".* into de, en'):
+    with pytest.raises(InvalidInputError, match=r'data\.directions: en→fr: .* no tag for "fr", only for de, en'):
         train(config)
+
+
+@pytest.mark.parametrize("kind", ["extend", "replace"])
+def test_another_vocabulary_has_the_tags_of_new_languages(bundle: Path, tmp_path: Path, kind: str) -> None:
+    """A language that the bundle has never seen: its text and its tag are new, the network is not."""
+    path = write_config(tmp_path, bundle, '[vocabulary]\nsize = 420\ntype = "bpe"', '["en-fr", "fr-en"]')
+    path.write_text(f'initialization.vocabulary = "{kind}"\n{path.read_text("utf-8")}', encoding="utf-8")
+    config = load_run_config(path)
+    best = train(config)
+    assert {str(direction) for direction in read_config(best).directions} == {"en→fr", "fr→en"}
+    theirs, ours = load_network(bundle, read_config(bundle)), load_network(best, read_config(best))
+    torch.testing.assert_close(
+        ours.state_dict()["encoder_layers.0.feed_forward.inner.weight"],
+        theirs.state_dict()["encoder_layers.0.feed_forward.inner.weight"],
+        rtol=0,
+        atol=1e-6,
+    )
 
 
 @pytest.mark.parametrize(
