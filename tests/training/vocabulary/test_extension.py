@@ -39,11 +39,12 @@ def test_old_pieces_keep_their_ids_and_new_text_becomes_shorter(model: PieceMode
 def test_new_languages_have_tags(model: PieceModel) -> None:
     extended = extend_piece_model(model, NEW_TEXT, options(model), languages=["en", "chr"])
 
-    assert extended.tag_id("chr") == model.size
+    tag = extended.tag_id("chr")
+    assert tag == model.size
     assert extended.tag_id("en") == model.tag_id("en")
     assert extended.size == model.size + 30
-    assert extended.decode([extended.tag_id("chr"), *extended.encode("The dog")]) == "The dog"
-    assert extended.tag_id("chr") in extended.unprintable_ids()
+    assert extended.decode([tag, *extended.encode("The dog")]) == "The dog"
+    assert tag in extended.unprintable_ids()
 
 
 def test_stand_ins_digits_and_signs_are_pieces_of_their_own(model: PieceModel) -> None:
