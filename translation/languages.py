@@ -79,6 +79,27 @@ _CASES: dict[int, Callable[[str], str]] = {2: str.upper, 4: str.title}
 
 _WITHOUT_SPACES = frozenset(("bo", "dz", "ja", "km", "lo", "my", "th", "wuu", "yue", "zh"))
 
+_IN_OTHER_SCRIPTS = frozenset(
+    """
+    am ar hy as be bn bg my yue zh ka el gu he hi ja kn km ko ky lo mk ml mr ne ps fa pa ru sa si ta te th bo ti uk ur yi
+    ug ba bho bua ce chr cv dv dz myv iu ks kok mai new or os sat sah tyv udm
+    """.split()
+)
+_IN_SEVERAL_SCRIPTS = frozenset(("az", "bs", "cr", "ff", "kk", "kaa", "ku", "mn", "oj", "sd", "sr", "tg", "tk", "tt", "uz"))
+"""Languages that are written in other letters than Latin ones; or in these and others."""
+
+
+@lru_cache(maxsize=1024)
+def is_in_latin(language: str) -> bool | None:
+    """Whether a language is written in Latin letters; None if it is unknown, or written in others, too."""
+    first, *rest = _normalize(language).split("-")
+    script = next((subtag for subtag in rest if len(subtag) == 4 and subtag.isalpha()), None)
+    if script is not None:
+        return script == "latn"
+    if first in _IN_OTHER_SCRIPTS:
+        return False
+    return True if first in _NAMES and first not in _IN_SEVERAL_SCRIPTS else None
+
 
 @lru_cache(maxsize=1024)
 def primary_subtag(language: str) -> str:

@@ -30,7 +30,7 @@ from dragoman.translation.normalizing.wording import Normalizer, heading_end
 from dragoman.translation.protecting.dividing import Fragment, Part, divide
 from dragoman.translation.protecting.hiding import Hidden, Hiding, hide, is_hidden
 from dragoman.translation.protecting.names import NameFinder
-from dragoman.translation.protecting.spans import Span, merge_spans, remembered_spans
+from dragoman.translation.protecting.spans import Span, find_latin, merge_spans, remembered_spans
 from dragoman.translation.protecting.stand_ins import Replacement, measured_stand_ins, replace_hidden
 from dragoman.translation.sentences import split_sentences, split_to_fit
 from dragoman.translation.terms.matching import TermFinder
@@ -120,7 +120,9 @@ class Preparer:
 
     def _find_spans(self, text: str, language: str) -> Sequence[Span]:
         """What must survive, names included."""
-        spans = remembered_spans(text)
+        spans: Sequence[Span] = remembered_spans(text)
+        if latin := find_latin(text, language):
+            spans = merge_spans(spans, latin)
         names = self._find_names(text, language)
         return merge_spans(spans, names) if names else spans
 

@@ -12,6 +12,7 @@ from dragoman.translation.languages import (
     canonical_language,
     english_name,
     find_language,
+    is_in_latin,
     means_language,
     primary_subtag,
 )
@@ -64,6 +65,15 @@ def test_the_language_of_a_tag_or_a_name() -> None:
 def test_a_tag_is_written_in_the_usual_case(written: str, tag: str) -> None:
     assert as_tag(written) == tag
     assert as_tag(tag) == tag
+
+
+@pytest.mark.parametrize(
+    ("language", "answer"),
+    [("en", True), ("German", True), ("chr", False), ("zh-Hant", False), ("ja_JP", False), ("Russian", False)]
+    + [("sr", None), ("sr-Latn", True), ("sr-Cyrl-RS", False), ("zh-Latn", True), ("xyz", None)],
+)
+def test_whether_a_language_is_written_in_latin_letters(language: str, answer: bool | None) -> None:
+    assert is_in_latin(language) is answer
 
 
 def test_the_english_name_of_a_language() -> None:

@@ -43,11 +43,12 @@ class StandIns:
         return replace(self, learnt=learnt, count_pieces=lambda word: len(side.encode(word)))
 
     def reads(self, kind: str, raw: str) -> bool:
-        """Whether the model is shown a figure or a brand itself: to one that has learnt no stand-ins, it says more than
-        another word in its place, and most copy it. What is spelt in many pieces is hard to copy."""
+        """Whether the model is shown a figure, a brand or a name in Latin letters itself: to one that has learnt no
+        stand-ins, it says more than another word in its place, and most copy it. A brand of many pieces is hard to
+        copy."""
         if self.learnt:
             return False
-        if kind == "figure":
+        if kind in ("figure", "latin"):
             return True
         return kind in ("camel", "figure_code") and self.count_pieces is not None and self.count_pieces(raw) < 4
 

@@ -11,7 +11,7 @@ from dragoman.translation.markup.segments import Inline
 from dragoman.translation.protecting.dividing import Fragment, divide, has_letters
 from dragoman.translation.protecting.figures import count_figure, is_easy
 from dragoman.translation.protecting.hiding import hide, is_hidden
-from dragoman.translation.protecting.spans import find_spans
+from dragoman.translation.protecting.spans import find_latin, find_spans
 from dragoman.translation.protecting.stand_ins import DEFAULT_STAND_INS, StandIns, replace_hidden
 from tests.translation.protecting.test_spans import ANY_TEXT
 
@@ -214,6 +214,26 @@ def test_a_version_keeps_its_notation() -> None:
 
 
 TAUGHT = StandIns((), (), ("⟦1⟧", "⟦2⟧"))
+
+
+def test_words_in_latin_letters_are_read_as_they_are_or_by_a_learnt_stand_in() -> None:
+    text = "Я читаю Harry Potter."
+    hidden = hide(text, find_latin(text, "ru"))
+    change = replace_hidden(hidden.text, hidden, DEFAULT_STAND_INS, 0)
+    assert change is not None
+    assert change.text == text
+    assert change.undo("I read Harry Potter.") == "I read Harry Potter."
+    assert change.undo("I read Garry Potter.") is None
+    again = replace_hidden(hidden.text, hidden, DEFAULT_STAND_INS, 1)
+    assert again is not None
+    assert again.text == "Я читаю London."
+    taught = replace_hidden(hidden.text, hidden, TAUGHT, 0)
+    assert taught is not None
+    assert taught.text == "Я читаю ⟦1⟧."
+    restored = taught.undo("I read ⟦1⟧.")
+    assert restored is not None
+    assert hidden.reveal(restored) == "I read Harry Potter."
+
 GERMAN = ("„", "“", "‚", "‘")
 
 

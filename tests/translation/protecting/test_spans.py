@@ -1,10 +1,12 @@
 """Finding what must survive."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dragoman.translation.protecting.spans import Role, find_spans
+from dragoman.translation.protecting.spans import Role, find_latin, find_spans
 
 ANY_TEXT = st.text(st.sampled_from("ab Z1.,:;-_%{}$#@*<>/\\[]()`&é😀\u200d🇩👍🏽→•\n\U000f0000\"'=")) | st.text()
 
@@ -151,3 +153,39 @@ def test_another_dash_does_not(text: str) -> None:
 @pytest.mark.parametrize("text", ["Home » Products » Shoes", "» One more point", "« a », b » c", "Use `ls` and `cd`."])
 def test_an_arrow_is_no_quotation_mark(text: str) -> None:
     assert find_spans(text)
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "due"),
+    [
+        ("chr", "“ᎤᏬᎸᏗᏃ ᎨᏐ,” ᎠᏗᏍᎬ Bark.", ["Bark"]),
+        ("chr", "ᎠᎩᏁᏍᏗ Ph.D. ᎠᎴ Dr. Weavel, ADA.", ["Ph.D.", "Dr. Weavel", "ADA"]),
+        ("chr", "ᏲᏚᎵ, visit the Cherokee Players Facebook page.", ["visit the Cherokee Players Facebook page"]),
+        ("zh", "我昨天买了一台iPhone 15 Pro和一件T恤。", ["iPhone 15 Pro"]),
+        ("ja-JP", "「GitHub Actions」でCI/CDを設定します。", ["GitHub Actions", "CI", "CD"]),
+        ("ko", "맥북에서 Visual Studio Code를 설치해요", ["Visual Studio Code"]),
+        ("ru", "Купил USB-кабель и MacBook Air за 5 руб. в DNS", ["USB", "MacBook Air", "DNS"]),
+        ("el", "Με AT&T, O'Brien και J. K. Rowling", ["AT&T", "O'Brien", "J. K. Rowling"]),
+        ("sr", "Реч Facebook је овде", ["Facebook"]),
+        ("sr", "Reč «там» je ovde", []),
+        ("xyz", "Реч Facebook је овде", ["Facebook"]),
+        ("zh-Latn", "Shuō 你好 ma", []),
+        ("en", "How do you say こんにちは in English?", []),
+        ("chr", "osiyo", []),
+        ("zh", "他得了A。", []),
+    ],
+)
+def test_words_in_latin_letters_are_found_in_text_of_another_script(language: str, text: str, due: list[str]) -> None:
+    assert [text[span.begin : span.end] for span in find_latin(text, language)] == due
+
+
+@given(st.text(st.sampled_from("ab Z1.,&-'’é漢ᏣА\u00a0()")) | st.text())
+def test_latin_words_are_in_order_and_apart(text: str) -> None:
+    spans = find_latin(text, "zh")
+    assert all(one.end <= other.begin for one, other in pairwise(spans))
+    assert all(text[span.begin].isalpha() for span in spans)
+
+
+def test_latin_words_take_time_in_proportion_to_the_text() -> None:
+    for part in ("A. ", "a-", "A & ", "x漢", "a.b", "Dr. "):
+        assert find_latin("漢" + part * 30_000, "zh") is not None
