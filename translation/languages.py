@@ -85,7 +85,9 @@ _IN_OTHER_SCRIPTS = frozenset(
     ug ba bho bua ce chr cv dv dz myv iu ks kok mai new or os sat sah tyv udm
     """.split()
 )
-_IN_SEVERAL_SCRIPTS = frozenset(("az", "bs", "cr", "ff", "kk", "kaa", "ku", "mn", "oj", "sd", "sr", "tg", "tk", "tt", "uz"))
+_IN_SEVERAL_SCRIPTS = frozenset(
+    ("az", "bs", "cr", "ff", "kk", "kaa", "ku", "mn", "oj", "sd", "sr", "tg", "tk", "tt", "uz")
+)
 """Languages that are written in other letters than Latin ones; or in these and others."""
 
 

@@ -139,14 +139,16 @@ _OPENING, _CLOSING = "([{<\"'„“‚‘«", ")]}>\"'“”‘’»"
 _LATIN = "A-Za-z\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f"
 _LATIN_WORD = rf"(?<![\d{_LATIN}])[{_LATIN}](?:[{_LATIN}\d]|['’.&+-](?=[{_LATIN}\d]))*(?:(?<=\.[{_LATIN}])\.)?"
 _ABBREVIATED = r"(?:(?<=[A-Z])|(?<=\b(?:Dr|Mr|Ms|St))|(?<=\b(?:Mrs|Rev|Gov)))"
-_LATIN_NAME = re.compile(rf"{_LATIN_WORD}(?:(?: & |(?:{_ABBREVIATED}\.)?[ \u00a0])(?:{_LATIN_WORD}|\d{{1,4}}(?![\d.,:])))*")
+_LATIN_NAME = re.compile(
+    rf"{_LATIN_WORD}(?:(?: & |(?:{_ABBREVIATED}\.)?[ \u00a0])(?:{_LATIN_WORD}|\d{{1,4}}(?![\d.,:])))*"
+)
 _LATIN_LETTER = re.compile(f"[{_LATIN}]")
 _OTHER_LETTER = re.compile(rf"[^\W\d_{_LATIN}\u1e00-\u1eff\u02b0-\u036f]")
 
 
 def find_latin(text: str, language: str) -> list[Span]:
-    """Words in Latin letters within a text of a language that is written in others: they name people, firms and products
-    in a translation, too. If it is not known how the language is written, most of the text's letters say so.
+    """Words in Latin letters within a text of a language that is written in others: they name people, firms and
+    products in a translation, too. If it is not known how the language is written, most of the text's letters say so.
 
     Of the 255 sentences of a Cherokee newspaper's dev set, 116 have such words; to copy them brought a model of 11,638
     sentences from 3.0 to 5.7 BLEU.

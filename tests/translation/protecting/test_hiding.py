@@ -234,6 +234,7 @@ def test_words_in_latin_letters_are_read_as_they_are_or_by_a_learnt_stand_in() -
     assert restored is not None
     assert hidden.reveal(restored) == "I read Harry Potter."
 
+
 GERMAN = ("„", "“", "‚", "‘")
 
 
