@@ -79,12 +79,11 @@ _CASES: dict[int, Callable[[str], str]] = {2: str.upper, 4: str.title}
 
 _WITHOUT_SPACES = frozenset(("bo", "dz", "ja", "km", "lo", "my", "th", "wuu", "yue", "zh"))
 
-_IN_OTHER_SCRIPTS = frozenset(
-    """
-    am ar hy as be bn bg my yue zh ka el gu he hi ja kn km ko ky lo mk ml mr ne ps fa pa ru sa si ta te th bo ti uk ur yi
-    ug ba bho bua ce chr cv dv dz myv iu ks kok mai new or os sat sah tyv udm
-    """.split()
-)
+_OTHER_SCRIPTS = """
+am ar hy as be bn bg my yue zh ka el gu he hi ja kn km ko ky lo mk ml mr ne ps fa pa ru sa si ta te th bo ti uk ur yi ug
+ba bho bua ce chr cv dv dz myv iu ks kok mai new or os sat sah tyv udm
+"""
+_IN_OTHER_SCRIPTS = frozenset(_OTHER_SCRIPTS.split())
 _IN_SEVERAL_SCRIPTS = frozenset(
     ("az", "bs", "cr", "ff", "kk", "kaa", "ku", "mn", "oj", "sd", "sr", "tg", "tk", "tt", "uz")
 )
