@@ -87,6 +87,25 @@ class GRUCell(Cell):
 CELLS: dict[str, type[Cell]] = {"lstm": LSTMCell, "gru": GRUCell}
 
 
+class Unrolling:
+    """How units go over all positions of sentences; training replaces it with faster code."""
+
+    def read(self, cell: Cell, inputs: Tensor, mask: Tensor, *, backwards: bool) -> Tensor:
+        """See `Cell.read`."""
+        return cell.read(inputs, mask, backwards=backwards)
+
+    def write(
+        self,
+        network: "RecurrentNetwork",
+        embedded: Tensor,
+        states: list[Tensor],
+        memory: list[tuple[Tensor, Tensor]],
+        source_mask: Tensor,
+    ) -> Tensor:
+        """The outputs of `RecurrentNetwork.write`."""
+        return network.write(embedded, states, memory, source_mask)[0]
+
+
 class EncoderLayer(nn.Module):
     """Two units, one from the first piece to the last and one from the last to the first, of half the width each."""
 
@@ -95,14 +114,15 @@ class EncoderLayer(nn.Module):
         kind = CELLS[config.cell]
         self.forwards = kind(config.d_model, config.d_model // 2)
         self.backwards = kind(config.d_model, config.d_model // 2)
+        self.unrolling = Unrolling()
 
     def forward(self, states: Tensor, mask: Tensor) -> Tensor:
         """[N, S, d_model], mask [N, S] True at real positions -> [N, S, d_model]"""
         directions = (
-            self.forwards.read(states, mask, backwards=False),
-            self.backwards.read(states, mask, backwards=True),
+            self.unrolling.read(self.forwards, states, mask, backwards=False),
+            self.unrolling.read(self.backwards, states, mask, backwards=True),
         )
-        return torch.cat(directions, dim=2)
+        return as_sums_take_it(torch.cat(directions, dim=2))
 
 
 class AdditiveAttention(nn.Module):
@@ -159,6 +179,7 @@ class RecurrentNetwork(Network):
             self.fed = nn.Linear(width, kind.num_gates * width, bias=False)
             self.readout = nn.Linear(2 * width, width)
         self.dropout = Dropout(config.dropout)
+        self.unrolling = Unrolling()
         self._initialize()
         if config.tied_embeddings in ("target", "all"):
             self.target_embedding.weight = self.output_projection.weight
@@ -197,6 +218,12 @@ class RecurrentNetwork(Network):
         """See `Network`."""
         return list(self.encoder_layers)
 
+    def unroll_by(self, unrolling: Unrolling) -> None:
+        """Goes over the positions of whole sentences in this way from now on."""
+        self.unrolling = unrolling
+        for layer in cast("list[EncoderLayer]", list(self.encoder_layers)):
+            layer.unrolling = unrolling
+
     def encode(self, source: Tensor, source_mask: Tensor) -> Tensor:
         """See `Network`. The first half of a state is that of the unit that reads forwards."""
         states = self._embed(self.source_embedding, source)
@@ -233,10 +260,23 @@ class RecurrentNetwork(Network):
         target_input: Tensor,
         attended: Callable[[Tensor], None] | None = None,
     ) -> Tensor:
-        """See `Network`. Position after position: each needs what the one before has found."""
-        projected = self._layers()[0].input(self._embed(self.target_embedding, target_input)).unbind(dim=1)
-        states, seen = self.initial_states(encoded, source_mask), list[Tensor]()
+        """See `Network`."""
+        embedded, states = self._embed(self.target_embedding, target_input), self.initial_states(encoded, source_mask)
         memory = [(keys[:, 0], values[:, 0]) for keys, values in self.project_source(encoded)]
+        if attended is None:
+            return self.unrolling.write(self, embedded, states, memory, source_mask)
+        outputs, seen = self.write(embedded, states, memory, source_mask)
+        if seen:
+            attended(torch.cat(seen, dim=1).unsqueeze(1))
+        return outputs
+
+    def write(
+        self, embedded: Tensor, states: list[Tensor], memory: list[tuple[Tensor, Tensor]], source_mask: Tensor
+    ) -> tuple[Tensor, list[Tensor]]:
+        """Position after position: each needs what the one before has found. The embedded target [N, T, d_model], the
+        states at first, and of an attention the keys and values [N, S, d_model] -> outputs [N, T, d_model] and each
+        position's weights [N, 1, S]."""
+        projected, seen = self.units[0].input(embedded).unbind(dim=1), list[Tensor]()
 
         def attend(query: Tensor) -> Tensor:
             context, weights = self._look(query.unsqueeze(1), *memory[0], source_mask)
@@ -247,13 +287,11 @@ class RecurrentNetwork(Network):
         for inputs in projected:
             output, states = self._step(inputs, states, attend)
             outputs.append(output)
-        if attended is not None and seen:
-            attended(torch.cat(seen, dim=1).unsqueeze(1))
-        return torch.stack(outputs, dim=1)
+        return torch.stack(outputs, dim=1), seen
 
     def decode_step(self, token_ids: Tensor, positions: Tensor, cache: DecoderCache) -> Tensor:
         """See `Network`."""
-        projected = self._layers()[0].input(self._embed(self.target_embedding, token_ids))
+        projected = self.units[0].input(self._embed(self.target_embedding, token_ids))
         states = [cache.last_state(layer).squeeze(1) for layer in range(len(self.memory.state_widths))]
 
         def attend(query: Tensor) -> Tensor:
@@ -273,7 +311,7 @@ class RecurrentNetwork(Network):
     def _step(self, projected: Tensor, states: list[Tensor], attend: Attend) -> tuple[Tensor, list[Tensor]]:
         """One position of N rows: the embedded piece as the first layer's input takes it, and the states -> the output
         [N, d_model] and the new states."""
-        layers, kind = self._layers(), self.config.attention
+        layers, kind = self.units, self.config.attention
         if kind == "additive":
             context = attend(layers[-1].hidden(states[-1]))
             projected = projected + self.fed(context)
@@ -305,6 +343,7 @@ class RecurrentNetwork(Network):
         """[...] -> [..., d_model], of unit variance at first."""
         return self.dropout(embedding(ids) * math.sqrt(self.config.d_model))
 
-    def _layers(self) -> list[Cell]:
+    @property
+    def units(self) -> list[Cell]:
         """The decoder's layers by their own type, which nn.ModuleList hides."""
         return cast("list[Cell]", list(self.decoder_layers))

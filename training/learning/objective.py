@@ -6,11 +6,13 @@ import torch
 from torch import Tensor, nn
 
 from dragoman.model.network.network import Network
+from dragoman.model.network.recurrent import RecurrentNetwork
 from dragoman.training.config import ObjectiveConfig
 from dragoman.training.corpus.batching import Batch
 from dragoman.training.learning.guided_alignment import AlignmentPrior, alignment_loss
 from dragoman.training.learning.loss import projected_cross_entropy, projected_r_drop
 from dragoman.training.learning.native.operations import fastest_cross_entropy, fastest_operations
+from dragoman.training.learning.native.recurrent import fastest_unrolling
 
 
 class LossSums(NamedTuple):
@@ -36,6 +38,8 @@ class Objective(nn.Module):
         self.network = network
         device = next(network.parameters()).device
         self.network.use(fastest_operations(device, low_precision=low_precision))
+        if isinstance(network, RecurrentNetwork):
+            network.unroll_by(fastest_unrolling(device, low_precision=low_precision))
         self.cross_entropy = fastest_cross_entropy(device, low_precision=low_precision)
         self.options = options
         self.low_precision = low_precision

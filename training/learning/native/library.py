@@ -36,9 +36,16 @@ class AttentionShape(Structure):
     ]
 
 
-STRUCTURES = (AttentionShape,)
+class Source(Structure):
+    """See kernels/looking.h."""
 
-_SHAPE, _DROPOUT = POINTER(AttentionShape), (c_float, c_uint64)
+    _fields_ = [*((name, c_int64) for name in ("num_sentences", "num_keys", "width")), ("lengths", c_void_p)]
+
+
+STRUCTURES = (AttentionShape, Source)
+
+_SHAPE, _SOURCE, _DROPOUT = POINTER(AttentionShape), POINTER(Source), (c_float, c_uint64)
+_POSITION = (c_int64, c_int64, c_int64, c_void_p)
 
 SIGNATURES: Signatures = {
     "lanes": (c_int, []),
@@ -49,6 +56,15 @@ SIGNATURES: Signatures = {
     "add_dropped_backward": (None, [c_int64, c_void_p, *_DROPOUT, c_void_p]),
     "normalize": (None, [c_int64, c_int64, *[c_void_p] * 3, c_float, *[c_void_p] * 2]),
     "normalize_backward": (None, [c_int64, c_int64, *[c_void_p] * 5, c_int, *[c_void_p] * 2]),
+    "lstm": (None, [*_POSITION, *[c_void_p] * 5]),
+    "lstm_backward": (None, [*_POSITION, *[c_void_p] * 10]),
+    "gru": (None, [*_POSITION, *[c_void_p] * 5]),
+    "gru_backward": (None, [*_POSITION, *[c_void_p] * 10]),
+    "drop": (None, [c_int64, c_int, c_void_p, *_DROPOUT, c_int64, c_void_p]),
+    "drop_backward": (None, [c_int64, c_int, c_void_p, *_DROPOUT, c_int64, *[c_void_p] * 3]),
+    "look": (c_int, [_SOURCE, *[c_void_p] * 6]),
+    "look_backward": (c_int, [_SOURCE, *[c_void_p] * 10]),
+    "gather": (c_int, [_SOURCE, c_int64, *[c_void_p] * 3]),
     "cross_entropy": (c_int, [c_int64, c_int64, *[c_void_p] * 2, c_float, *[c_void_p] * 2]),
 }
 

@@ -69,7 +69,7 @@ class NativeOperations(TorchOperations):
         widths = {queries.shape[-1], values.shape[-1]}
         if any(tensor.dtype != torch.bfloat16 for tensor in (queries, keys, values)) or self._are_odd(*widths):
             return super().attend(queries, keys, values, mask, dropout)
-        context: Tensor = _Attend.apply(self._library, queries, keys, values, mask, _probability(dropout))  # type: ignore[no-untyped-call]
+        context: Tensor = _Attend.apply(self._library, queries, keys, values, mask, probability_of(dropout))  # type: ignore[no-untyped-call]
         return context
 
     def normalize(self, states: Tensor, norm: nn.LayerNorm) -> Tensor:
@@ -84,7 +84,7 @@ class NativeOperations(TorchOperations):
         precisions = (states.dtype, update.dtype)
         if precisions != (torch.float32, torch.bfloat16) or self._are_odd(states.shape[-1]):
             return super().add_dropped(states, update, dropout)
-        total: Tensor = _AddDropped.apply(self._library, states, update, _probability(dropout))  # type: ignore[no-untyped-call]
+        total: Tensor = _AddDropped.apply(self._library, states, update, probability_of(dropout))  # type: ignore[no-untyped-call]
         return total
 
     def _are_odd(self, *widths: int) -> bool:
@@ -92,11 +92,11 @@ class NativeOperations(TorchOperations):
         return any(width % self._lanes for width in widths)
 
 
-def _probability(dropout: Dropout) -> float:
+def probability_of(dropout: Dropout) -> float:
     return dropout.probability if dropout.training else 0.0
 
 
-def _draw_seed(probability: float) -> int:
+def draw_seed(probability: float) -> int:
     return int(torch.randint(2**63 - 1, ()).item()) if probability else 0
 
 
@@ -124,7 +124,7 @@ class _Attend(torch.autograd.Function):
         lanes = library.dragoman_lanes()
         weights = torch.empty(num_sentences, num_heads, num_queries, -(-num_keys // lanes) * lanes)
         context = torch.empty(num_sentences, num_queries, num_heads * d_value, dtype=torch.bfloat16)
-        seed = _draw_seed(probability)
+        seed = draw_seed(probability)
         inputs = (tensor.data_ptr() for tensor in (queries, keys, values, mask))
         outputs = (weights.data_ptr(), context.data_ptr())
         check_memory(library.dragoman_attend(byref(shape), *inputs, probability, seed, *outputs))
@@ -148,7 +148,7 @@ class _AddDropped(torch.autograd.Function):
     def forward(ctx: Any, library: Any, states: Tensor, update: Tensor, probability: float) -> Tensor:
         states, update = states.contiguous(), update.contiguous()
         total = torch.empty_like(states)
-        seed = _draw_seed(probability)
+        seed = draw_seed(probability)
         library.dragoman_add_dropped(
             states.numel(), states.data_ptr(), update.data_ptr(), probability, seed, total.data_ptr()
         )
