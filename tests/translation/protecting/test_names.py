@@ -3,7 +3,7 @@
 import pytest
 
 from dragoman.model.known_words import NO_KNOWN_WORDS, KnownWords
-from dragoman.model.vocabulary import Vocabulary
+from dragoman.model.vocabulary import PieceModelOptions, Vocabulary, train_piece_model
 from dragoman.translation.protecting.hiding import hide
 from dragoman.translation.protecting.names import NameFinder
 from dragoman.translation.protecting.spans import find_spans, merge_spans
@@ -113,6 +113,43 @@ def test_a_name_of_training_is_none_of_its_parts(tiny_vocabulary: Vocabulary) ->
     words = KnownWords.of({"de": GERMAN.split()}, {"de": ["Hundhaus"]})
     assert found(NameFinder(tiny_vocabulary, words, "de"), "Wir sind in Hundhaus.") == [("Hundhaus", "name")]
     assert found(NameFinder(tiny_vocabulary, WORDS, "de"), "Wir sind in Hundhaus.") == []
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("chr", "ᎾᏍᎩᏃ ᎤᎪᏛᎢ ᎢᏣᏙᎯᎱᎯᏍᏙ ᎨᏎᏍᏗ; ᎯᎠ."),
+        ("ru", "Я вижу кузнеца Кузнецова и его дочь."),
+        ("el", "Είδα τον Παπαδόπουλο στην Αθήνα."),
+        ("cs", "Dnes přišli čtyři členové ženy."),
+        ("zh", "我昨天在北京看见了喆先生，他很高兴。"),
+        ("ja", "昨日、東京で田中さんに会いました。"),
+    ],
+)
+def test_words_without_a_latin_capital_are_no_names(tiny_sentences: list[str], language: str, text: str) -> None:
+    """They are to be translated, or spelt in the target's letters; capitals say nothing, or there are none."""
+    texts = [*tiny_sentences, *[" ".join(text)] * 20]
+    side = train_piece_model(texts, PieceModelOptions(size=450, type="bpe"), languages=["en", language])
+    words = KnownWords.of({language: ["ᎯᎠ", "вижу", "στην", "昨日", "dnes"], "en": ["dog"]})
+    assert found(NameFinder(Vocabulary(side, side), words, language), text) == []
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "due"),
+    [
+        ("zh", "我昨天在北京看见了喆先生，他很高兴。", ["喆"]),
+        ("th", "ฉันเห็นเขาที่กรุงเทพ喆喆เมื่อวาน", ["喆喆"]),
+        ("ru", "Я вижу喆 и 喆喆.", ["вижу喆", "喆喆"]),
+    ],
+)
+def test_what_cannot_be_spelt_is_no_more_than_a_word(
+    tiny_sentences: list[str], language: str, text: str, due: list[str]
+) -> None:
+    """In languages without spaces a run of letters is a clause, which must not stay untranslated."""
+    texts = [*tiny_sentences, *[" ".join(text.replace("喆", ""))] * 20]
+    side = train_piece_model(texts, PieceModelOptions(size=450, type="bpe"), languages=["en", language])
+    spans = found(NameFinder(Vocabulary(side, side), NO_KNOWN_WORDS, language), text)
+    assert spans == [(one, "name") for one in due]
 
 
 def test_without_known_words_only_what_cannot_be_spelt_is_a_name(tiny_vocabulary: Vocabulary) -> None:
