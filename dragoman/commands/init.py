@@ -13,6 +13,7 @@ from dragoman.model.errors import InvalidInputError
 from dragoman.model.files import refuse_to_replace, write_atomically
 
 if TYPE_CHECKING:
+    from dragoman.model.bundle import BundleConfig
     from dragoman.training.intake.making import Made
     from dragoman.training.intake.request import Request
     from dragoman.training.intake.speed import Speed
@@ -65,6 +66,13 @@ def init(
         str | None, typer.Option(metavar="A,B", help="Columns of tables, source first: names, or numbers from 1.")
     ] = None,
     both: Annotated[bool, typer.Option("--both", help="Learn both directions in one model.")] = False,
+    begin_with: Annotated[
+        str | None,
+        typer.Option(
+            metavar="BUNDLE",
+            help="Begin with a model of other languages: worth much for a few thousand pairs. A folder, or en-de.",
+        ),
+    ] = None,
     held_out: Annotated[
         int | None, typer.Option(min=1, help="Pairs for each of dev and test; by default by the corpus's size.")
     ] = None,
@@ -98,7 +106,7 @@ def init(
     from dragoman.training.intake.request import Request
     from dragoman.training.intake.sources import find_sources
     from dragoman.training.intake.survey import find_mix_up
-    from dragoman.training.presets import QUICK, choose_preset, is_too_slow, shorten, values_for
+    from dragoman.training.presets import QUICK, TRANSFER, choose_preset, is_too_slow, shorten, values_for
     from dragoman.translation.languages import canonical_language, means_language
 
     if minutes is not None and not measure:
@@ -107,6 +115,7 @@ def init(
     if means_language(*languages):
         raise InvalidInputError(f"--from {source_language} and --to {target_language} are one language")
     chosen = parse_columns(columns)
+    given = None if begin_with is None else _read_beginning(begin_with, languages)
     name = name if name is not None else "-".join(languages)
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
         raise InvalidInputError(f"--name {name}: use letters, digits, dots, underscores and hyphens")
@@ -123,8 +132,10 @@ def init(
     mix_up = find_mix_up((identified[0], identified[1]), languages)
     for warning in (*made.warnings, *filter(None, (mix_up,))):
         typer.echo(f"warning: {warning}; look at {folder} before you train", err=True)
-    preset = choose_preset(made.counts["train"])
-    values = values_for(made.counts["train"], languages)
+    preset = choose_preset(made.counts["train"]) if given is None else TRANSFER
+    values = values_for(made.counts["train"], languages, preset)
+    if given is not None and given.architecture.num_encoder_layers <= values["architecture"]["num_encoder_layers"]:
+        del values["architecture"]["num_encoder_layers"]
     write = partial(
         write_toml,
         name=name,
@@ -133,6 +144,7 @@ def init(
         directions=[Direction(*way) for way in ((languages, languages[::-1]) if both else (languages,))],
         counts=made.counts,
         max_length=_max_length(made),
+        begin_with=begin_with,
     )
     write_atomically(config, write(preset=preset, values=values))
     speed = _measure(config, made, seconds=measure) if measure else None
@@ -145,6 +157,11 @@ def init(
         write_atomically(config, write(preset=preset, values=values))
     typer.echo(f"\n{config}: sizes for about {preset.pairs:,} pairs ({preset.origin})")
     typer.echo(f"BLEU: {preset.reached}")
+    if given is None and (proposed := _propose_beginning(made.counts["train"], languages)):
+        typer.echo(
+            "      so few pairs gain much from a model of other languages: the same command with "
+            f"--begin-with {proposed} --overwrite"
+        )
     if speed is not None:
         _print_time(speed, values["optimization"]["max_updates"])
         if minutes is None and speed.seconds * values["optimization"]["max_updates"] > LONG_SECONDS:
@@ -159,6 +176,28 @@ def init(
         + (f" --tokenize {tokenizer}" if tokenizer != DEFAULT_TOKENIZER else "")
     )
     typer.echo(f"  dragoman serve {best}")
+
+
+def _read_beginning(name: str, languages: tuple[str, str]) -> "BundleConfig":
+    """The bundle that a run begins with. Raises NotFoundError, or InvalidInputError if it has both languages."""
+    from dragoman.model.bundle import find_bundle, read_config
+
+    info = read_config(find_bundle(name))
+    if set(languages) <= {language for one in info.directions for language in (one.source, one.target)}:
+        raise InvalidInputError(f"--begin-with {name}: it translates these languages already: dragoman tune {name} …")
+    return info
+
+
+def _propose_beginning(num_pairs: int, languages: tuple[str, str]) -> str | None:
+    """A shipped bundle that has one of the languages, if the pairs are few."""
+    from dragoman.model.bundle import read_config, shipped_bundles
+    from dragoman.training.presets import MANY_PAIRS
+
+    for folder in shipped_bundles() if num_pairs < MANY_PAIRS else ():
+        known = {language for one in read_config(folder).directions for language in (one.source, one.target)}
+        if len(known & set(languages)) == 1:
+            return folder.name
+    return None
 
 
 def parse_columns(columns: str | None) -> tuple[str, ...]:

@@ -120,6 +120,24 @@ def test_init_takes_a_smaller_network_where_many_pairs_have_little_time(
     assert [getattr(chosen, key) for key in layers] == [QUICK.values["architecture"][key] for key in layers]
 
 
+def test_init_begins_with_a_model_of_other_languages(run: Run, memory: Path, here: Path) -> None:
+    for part in ("train.en", "train.de"):
+        (here / part.replace(".de", ".fy")).write_bytes((here / "grammar" / part).read_bytes())
+    arguments = ("init", "train.en", "train.fy", "--from", "en", "--to", "fy", "--measure", 0, "--no-clean")
+    assert "with --begin-with en-de --overwrite" in run(*arguments).output
+    outcome = run(*arguments, "--begin-with", "en-de", "--both", "--overwrite")
+    assert outcome.status == 0, outcome
+    assert "--begin-with" not in outcome.output
+    config = load_run_config(here / "en-fy.toml")
+    assert config.initialization.bundle == "en-de"
+    assert config.initialization.vocabulary == "replace"
+    assert (config.architecture.num_encoder_layers, config.architecture.d_model) == (4, 256)
+    assert config.vocabulary.size <= 400
+    outcome = run("init", memory, "--from", "en", "--to", "de", "--begin-with", "en-de")
+    assert_refused(outcome, "it translates these languages already: dragoman tune en-de")
+    assert_refused(run(*arguments, "--begin-with", "nowhere", "--overwrite"), 'there is no bundle "nowhere"')
+
+
 def test_init_warns_of_swapped_sides(run: Run, here: Path) -> None:
     write_corpus(here / "grammar", num_train=400, num_held_out=10, seed=1)
     english, german = here / "grammar" / "train.en", here / "grammar" / "train.de"

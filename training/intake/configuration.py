@@ -21,6 +21,13 @@ _ABOUT_KEYS = {
     "ema_decay": "the mean of the newest weights is validated and kept",
 }
 
+_BEGIN = """\
+[initialization] # the network of a model of other languages, which has to learn these, but not what a language is
+bundle = {bundle}
+vocabulary = "replace" # pieces that the bundle has, too, keep what they mean
+
+"""
+
 
 def write_toml(
     *,
@@ -32,9 +39,10 @@ def write_toml(
     max_length: int,
     preset: Preset,
     values: Mapping[str, Mapping[str, Any]],
+    begin_with: str | None = None,
 ) -> str:
     """A configuration with a preset's values, which the caller may have changed. counts: pairs of train, dev and test.
-    max_length: in pieces."""
+    max_length: in pieces. begin_with: a bundle of other languages."""
 
     def files(part: str) -> str:
         paths = (f"{language} = {_quote((folder / f'{part}.{language}').as_posix())}" for language in languages)
@@ -45,6 +53,7 @@ def write_toml(
     tables = {**values, "optimization": optimization}
     codes = ", ".join(map(_direction, directions))
     sizes = f"The sizes are those for about {preset.pairs:,} pairs: {preset.origin}. BLEU: {preset.reached}."
+    begin = "" if begin_with is None else _BEGIN.format(bundle=_quote(begin_with))
     about = textwrap.fill(sizes, 110, initial_indent="# ", subsequent_indent="# ", break_on_hyphens=False)
     return f"""\
 # Training on {counts["train"]:,} sentence pairs, made by `dragoman init`. Every key: `dragoman keys`.
@@ -54,6 +63,7 @@ def write_toml(
 run_folder = {_quote(f"runs/{name}")}
 seed = 1
 
+{begin}\
 [data]
 directions = [{codes}] # or both: {_both(languages)}; one network then learns both, which takes longer
 max_length = {max_length} # longest sentence in pieces; longer pairs are left out, and counted
