@@ -197,7 +197,7 @@ TRANSFER = Preset(
         "averaging": {"checkpoints": 1, "ema_decay": 0.998},
     },
     origin="measured with configs/small-corpus.toml: Cherokee and English, 11,638 pairs, from the bundle en-de",
-    reached="11,638 pairs of Cherokee and English reached 12 into English and 9 into Cherokee in 45 minutes of one core",
+    reached="11,638 pairs of Cherokee and English reached 12 into English, 9 into Cherokee, in 45 minutes of a core",
 )
 """For a run that begins with a model of other languages (Zoph et al. 2016; Kocmi and Bojar 2018)."""
 
