@@ -134,8 +134,9 @@ def init(
         typer.echo(f"warning: {warning}; look at {folder} before you train", err=True)
     preset = choose_preset(made.counts["train"]) if given is None else TRANSFER
     values = values_for(made.counts["train"], languages, preset)
-    if given is not None and given.architecture.num_encoder_layers <= values["architecture"]["num_encoder_layers"]:
-        del values["architecture"]["num_encoder_layers"]
+    if given is not None:  # fewer layers are faster, more would have to be learnt
+        depth = getattr(given.architecture, "num_encoder_layers", 0)
+        values["architecture"]["num_encoder_layers"] = min(depth, values["architecture"]["num_encoder_layers"])
     write = partial(
         write_toml,
         name=name,
@@ -181,8 +182,10 @@ def init(
 def _read_beginning(name: str, languages: tuple[str, str]) -> "BundleConfig":
     """The bundle that a run begins with. Raises NotFoundError, or InvalidInputError if it has both languages."""
     from dragoman.model.bundle import find_bundle, read_config
+    from dragoman.model.decoding.loading import refuse_language_model
 
     info = read_config(find_bundle(name))
+    refuse_language_model(name, info)
     if set(languages) <= {language for one in info.directions for language in (one.source, one.target)}:
         raise InvalidInputError(f"--begin-with {name}: it translates these languages already: dragoman tune {name} …")
     return info

@@ -12,6 +12,7 @@ from dragoman.training.grammar import write_corpus
 from dragoman.training.intake import speed
 from dragoman.training.intake.split import fold
 from dragoman.training.presets import PRESETS, QUICK
+from tests.architectures import transformer_shape
 from tests.commands.running import Run, assert_refused, write_lines
 
 
@@ -131,7 +132,7 @@ def test_init_begins_with_a_model_of_other_languages(run: Run, memory: Path, her
     config = load_run_config(here / "en-fy.toml")
     assert config.initialization.bundle == "en-de"
     assert config.initialization.vocabulary == "replace"
-    assert (config.architecture.num_encoder_layers, config.architecture.d_model) == (4, 256)
+    assert transformer_shape(config.architecture).num_encoder_layers == 4
     assert config.vocabulary.size <= 400
     outcome = run("init", memory, "--from", "en", "--to", "de", "--begin-with", "en-de")
     assert_refused(outcome, "it translates these languages already: dragoman tune en-de")
