@@ -90,6 +90,10 @@ CELLS: dict[str, type[Cell]] = {"lstm": LSTMCell, "gru": GRUCell}
 class Unrolling:
     """How units go over all positions of sentences; training replaces it with faster code."""
 
+    def scale(self, embedded: Tensor, factor: float, dropout: Dropout) -> Tensor:
+        """What the first layers take of embedded pieces [..., d_model]."""
+        return cast(Tensor, dropout(embedded * factor))
+
     def read(self, cell: Cell, inputs: Tensor, mask: Tensor, *, backwards: bool) -> Tensor:
         """See `Cell.read`."""
         return cell.read(inputs, mask, backwards=backwards)
@@ -341,7 +345,7 @@ class RecurrentNetwork(Network):
 
     def _embed(self, embedding: nn.Embedding, ids: Tensor) -> Tensor:
         """[...] -> [..., d_model], of unit variance at first."""
-        return self.dropout(embedding(ids) * math.sqrt(self.config.d_model))
+        return self.unrolling.scale(embedding(ids), math.sqrt(self.config.d_model), self.dropout)
 
     @property
     def units(self) -> list[Cell]:

@@ -60,6 +60,8 @@ SIGNATURES: Signatures = {
     "lstm_backward": (None, [*_POSITION, *[c_void_p] * 10]),
     "gru": (None, [*_POSITION, *[c_void_p] * 5]),
     "gru_backward": (None, [*_POSITION, *[c_void_p] * 10]),
+    "scale_and_drop": (None, [c_int64, c_void_p, c_float, *_DROPOUT, c_void_p]),
+    "scale_and_drop_backward": (None, [c_int64, c_void_p, c_float, *_DROPOUT, c_void_p]),
     "drop": (None, [c_int64, c_int, c_void_p, *_DROPOUT, c_int64, c_void_p]),
     "drop_backward": (None, [c_int64, c_int, c_void_p, *_DROPOUT, c_int64, *[c_void_p] * 3]),
     "look": (c_int, [_SOURCE, *[c_void_p] * 6]),

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from dragoman.model.network.operations import Dropout
 from dragoman.model.network.recurrent import AdditiveAttention, Cell, LSTMCell, RecurrentNetwork, Unrolling
 from dragoman.training.learning.native.library import load_library
 from dragoman.training.learning.native.operations import draw_seed, probability_of
@@ -36,6 +37,13 @@ class NativeUnrolling(Unrolling):
     def __init__(self, library: Any) -> None:
         self._library = library
         self._lanes: int = library.dragoman_lanes()
+
+    def scale(self, embedded: Tensor, factor: float, dropout: Dropout) -> Tensor:
+        """See `Unrolling`. In bfloat16."""
+        if not self._takes(embedded.shape[-1]) or embedded.dtype != torch.float32:
+            return super().scale(embedded, factor, dropout)
+        scaled: Tensor = _Scale.apply(self._library, embedded, factor, probability_of(dropout))  # type: ignore[no-untyped-call]
+        return scaled
 
     def read(self, cell: Cell, inputs: Tensor, mask: Tensor, *, backwards: bool) -> Tensor:
         """See `Unrolling`. In bfloat16."""
@@ -80,6 +88,26 @@ class NativeUnrolling(Unrolling):
 
 def _kind(cell: Cell) -> str:
     return "lstm" if isinstance(cell, LSTMCell) else "gru"
+
+
+class _Scale(torch.autograd.Function):
+    """See `Unrolling.scale`."""
+
+    @staticmethod
+    def forward(ctx: Any, library: Any, embedded: Tensor, factor: float, probability: float) -> Tensor:
+        embedded = embedded.contiguous()
+        scaled = torch.empty_like(embedded, dtype=LOW)
+        ctx.library, ctx.factors = library, (factor, probability, draw_seed(probability))
+        library.dragoman_scale_and_drop(embedded.numel(), embedded.data_ptr(), *ctx.factors, scaled.data_ptr())
+        return scaled
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        gradient = gradients[0].contiguous()
+        found = torch.empty_like(gradient, dtype=torch.float32)
+        places = (gradient.data_ptr(), *ctx.factors, found.data_ptr())
+        ctx.library.dragoman_scale_and_drop_backward(gradient.numel(), *places)
+        return None, found, None, None
 
 
 class _Read(torch.autograd.Function):

@@ -47,7 +47,9 @@ def weight_gradient(of_outputs: Tensor, inputs: Tensor) -> Tensor:
 
 
 def bias_gradient(of_outputs: Tensor) -> Tensor:
-    return of_outputs.flatten(0, 1).sum(dim=0, dtype=torch.float32)
+    """As a product, which adds up in float32 and reads memory once."""
+    rows = of_outputs.flatten(0, 1)
+    return (rows.new_ones(1, len(rows)) @ rows).squeeze(0).float()
 
 
 class Unit:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from dragoman.model.config import RecurrentConfig, VocabularyShape
 from dragoman.model.config_files import validate_tree
+from dragoman.model.network.operations import Dropout
 from dragoman.model.network.recurrent import RecurrentNetwork, Unrolling
 from dragoman.training.learning.native.library import Source, load_library
 from dragoman.training.learning.native.operations import check_memory, draw_seed
@@ -89,6 +90,7 @@ def test_the_fast_way_is_taken(native: NativeUnrolling, monkeypatch: pytest.Monk
 
     monkeypatch.setattr(Unrolling, "read", refuse)
     monkeypatch.setattr(Unrolling, "write", refuse)
+    monkeypatch.setattr(Unrolling, "scale", refuse)
     learn(make_network("lstm", "multiplicative"), native)
 
 
@@ -180,6 +182,22 @@ def test_dropout_is_the_same_forwards_and_backwards(attention: str, layers: int,
     network.dropout = Masked(masks[layer][place] for place in range(NUM_TARGETS) for layer in range(layers))  # type: ignore[assignment]
     for name, error in errors(found, write(network, Unrolling())).items():
         assert error < 0.03, name
+
+
+def test_embedded_pieces_are_scaled_and_dropped(native: NativeUnrolling) -> None:
+    embedded = random(300, 4, 32, seed=1).requires_grad_()
+    torch.manual_seed(1)
+    with torch.autocast("cpu", LOW):
+        scaled = native.scale(embedded, 3.0, Dropout(0.3).train())
+        undropped = native.scale(embedded, 3.0, Dropout(0.3).eval())
+    torch.testing.assert_close(undropped, (embedded * 3).to(LOW))
+
+    kept = scaled != 0
+    assert kept.float().mean().item() == pytest.approx(0.7, abs=0.01)
+    torch.testing.assert_close(scaled, (embedded * kept * 3 / 0.7).to(LOW), rtol=0.01, atol=0)
+    weights = random(*scaled.shape, seed=2).to(LOW)
+    (of_embedded,) = torch.autograd.grad(scaled, [embedded], weights)
+    torch.testing.assert_close(of_embedded, weights.float() * kept * 3 / 0.7)
 
 
 def test_dropout_depends_on_torch_s_seed(native: NativeUnrolling) -> None:

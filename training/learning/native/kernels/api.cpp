@@ -104,6 +104,16 @@ void dragoman_gru_backward(int64_t rows, int64_t width, int64_t place, const int
                  of_projected, of_product);
 }
 
+void dragoman_scale_and_drop(int64_t size, const float* x, float factor, float dropout, uint64_t seed,
+                             Bfloat16* dropped) {
+    scale_and_drop(size, x, factor, Dropout(dropout, seed), dropped);
+}
+
+void dragoman_scale_and_drop_backward(int64_t size, const Bfloat16* gradient, float factor, float dropout,
+                                      uint64_t seed, float* of_x) {
+    scale_and_drop_backward(size, gradient, factor, Dropout(dropout, seed), of_x);
+}
+
 void dragoman_drop(int64_t size, int is_tangent, const Bfloat16* x, float dropout, uint64_t seed, int64_t place,
                    Bfloat16* dropped) {
     drop(size, is_tangent, x, Dropout(dropout, seed), place, dropped);

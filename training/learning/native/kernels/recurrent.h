@@ -149,6 +149,24 @@ inline void gru_backward(Position position, const Bfloat16* projected, const Bfl
         }
 }
 
+// dropped = dropout(factor · x)
+inline void scale_and_drop(int64_t size, const float* x, float factor, Dropout dropout, Bfloat16* dropped) {
+#pragma omp parallel for
+    for (int64_t i = 0; i < size; i += LANES) {
+        const Vec value = load(x + i) * factor;
+        store(dropped + i, dropout.is_on ? dropout.apply(value, dropout.kept(i)) : value);
+    }
+}
+
+inline void scale_and_drop_backward(int64_t size, const Bfloat16* gradient, float factor, Dropout dropout,
+                                    float* of_x) {
+#pragma omp parallel for
+    for (int64_t i = 0; i < size; i += LANES) {
+        const Vec value = load(gradient + i) * factor;
+        store(of_x + i, dropout.is_on ? dropout.apply(value, dropout.kept(i)) : value);
+    }
+}
+
 // dropped = dropout(x), or dropout(tanh x); `place` is that of the first number among those that the seed drops.
 inline void drop(int64_t size, bool is_tangent, const Bfloat16* x, Dropout dropout, int64_t place, Bfloat16* dropped) {
 #pragma omp parallel for
