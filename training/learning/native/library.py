@@ -45,7 +45,6 @@ class Source(Structure):
 STRUCTURES = (AttentionShape, Source)
 
 _SHAPE, _SOURCE, _DROPOUT = POINTER(AttentionShape), POINTER(Source), (c_float, c_uint64)
-_POSITION = (c_int64, c_int64, c_int64, c_void_p)
 
 SIGNATURES: Signatures = {
     "lanes": (c_int, []),
@@ -56,10 +55,10 @@ SIGNATURES: Signatures = {
     "add_dropped_backward": (None, [c_int64, c_void_p, *_DROPOUT, c_void_p]),
     "normalize": (None, [c_int64, c_int64, *[c_void_p] * 3, c_float, *[c_void_p] * 2]),
     "normalize_backward": (None, [c_int64, c_int64, *[c_void_p] * 5, c_int, *[c_void_p] * 2]),
-    "lstm": (None, [*_POSITION, *[c_void_p] * 5]),
-    "lstm_backward": (None, [*_POSITION, *[c_void_p] * 10]),
-    "gru": (None, [*_POSITION, *[c_void_p] * 5]),
-    "gru_backward": (None, [*_POSITION, *[c_void_p] * 10]),
+    "lstm": (None, [c_int64, c_int64, *[c_void_p] * 5]),
+    "lstm_backward": (None, [c_int64, c_int64, *[c_void_p] * 10]),
+    "gru": (None, [c_int64, c_int64, *[c_void_p] * 5]),
+    "gru_backward": (None, [c_int64, c_int64, *[c_void_p] * 10]),
     "scale_and_drop": (None, [c_int64, c_void_p, c_float, *_DROPOUT, c_void_p]),
     "scale_and_drop_backward": (None, [c_int64, c_void_p, c_float, *_DROPOUT, c_void_p]),
     "drop": (None, [c_int64, c_int, c_void_p, *_DROPOUT, c_int64, c_void_p]),

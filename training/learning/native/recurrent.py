@@ -15,6 +15,7 @@ from dragoman.training.learning.native.operations import draw_seed, probability_
 from dragoman.training.learning.native.steps import (
     LOW,
     Look,
+    Packing,
     Track,
     Unit,
     bias_gradient,
@@ -46,12 +47,12 @@ class NativeUnrolling(Unrolling):
         return scaled
 
     def read(self, cell: Cell, inputs: Tensor, mask: Tensor, *, backwards: bool) -> Tensor:
-        """See `Unrolling`. In bfloat16."""
+        """See `Unrolling`. In bfloat16; 0 at padding, which costs nothing."""
         if not self._takes(cell.width):
             return super().read(cell, inputs, mask, backwards=backwards)
-        lengths = mask.sum(dim=1) if backwards else None
         weights = (cell.input.weight, cell.input.bias, cell.state.weight)
-        found: Tensor = _Read.apply(self._library, _kind(cell), lengths, inputs, *weights)  # type: ignore[no-untyped-call]
+        how = (_kind(cell), Packing(mask), backwards)
+        found: Tensor = _Read.apply(self._library, *how, inputs, *weights)  # type: ignore[no-untyped-call]
         return found
 
     def write(
@@ -114,25 +115,30 @@ class _Read(torch.autograd.Function):
     """See `Cell.read`."""
 
     @staticmethod
-    def forward(ctx: Any, library: Any, kind: str, lengths: Tensor | None, inputs: Tensor, *weights: Tensor) -> Tensor:
-        states, (weight, bias, state_weight) = by_position(inputs), (tensor.to(LOW) for tensor in weights)
-        unit = Unit(library, kind, project(states, weight, bias), state_weight, None, lengths)
-        places = range(len(states))
-        ctx.unit, ctx.states, ctx.weight = unit, states, weight
-        ctx.order = places if lengths is None else places[::-1]
+    def forward(
+        ctx: Any, library: Any, kind: str, packing: Packing, backwards: bool, inputs: Tensor, *weights: Tensor
+    ) -> Tensor:
+        states, (weight, bias, state_weight) = packing.pack(inputs), (tensor.to(LOW) for tensor in weights)
+        projected = project(states, weight, bias)
+        unit = Unit(library, kind, projected, state_weight, packing=packing, backwards=backwards)
+        ctx.unit, ctx.states, ctx.weight, ctx.packing = unit, states, weight, packing
+        places = range(inputs.shape[1])
+        ctx.order = places[::-1] if backwards else places
         for place in ctx.order:
             unit.forward(place)
-        return by_position(unit.after())
+        return packing.unpack(unit.after())
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        unit, gradient = ctx.unit, Track(by_position(gradients[0]))
+        unit, packing = ctx.unit, ctx.packing
+        gradient = Track(packing.pack(gradients[0]), packing.counts)
         unit.begin_backward()
         for place in reversed(ctx.order):
             unit.backward(place, gradient.at[place])
         of_projected = unit.of_projected.whole
         of_weights = (weight_gradient(of_projected, ctx.states), bias_gradient(of_projected))
-        return None, None, None, (of_projected @ ctx.weight).transpose(0, 1), *of_weights, unit.gradient_of_weight()
+        of_inputs = packing.unpack(of_projected @ ctx.weight)
+        return None, None, None, None, of_inputs, *of_weights, unit.gradient_of_weight()
 
 
 _NOT_LOW = ("embedded", "first", "score", "output")
@@ -179,7 +185,7 @@ class _Writing:
             projected = torch.empty(length, rows, len(state), dtype=LOW)
             if layer == 0:
                 projected = project(self._embedded, low["input.0"], low["bias.0"])
-            self._units.append(Unit(self._library, kind, projected, state, given[f"first.{layer}"], None))
+            self._units.append(Unit(self._library, kind, projected, state, given[f"first.{layer}"]))
         top = self._units[-1]
         self._outputs = new_track(length + 1, rows, width)  # the last ones before each position, and after the last
         if "fed" in low:

@@ -18,11 +18,12 @@ LOW = torch.bfloat16
 
 
 class Track:
-    """Matrices [N, width], one of each position."""
+    """Matrices [N, width], one of each position, that lie one after the other."""
 
-    def __init__(self, whole: Tensor) -> None:
+    def __init__(self, whole: Tensor, counts: list[int] | None = None) -> None:
+        """whole: [T, N, width]; or with the counts of each position's rows [their sum, width]."""
         self.whole = whole
-        self.of = whole.unbind()
+        self.of = whole.unbind() if counts is None else whole.split(counts)
         self.at = [matrix.data_ptr() for matrix in self.of]
 
 
@@ -37,18 +38,45 @@ def by_position(states: Tensor) -> Tensor:
     )
 
 
+class Packing:
+    """The real positions of sentences without the padding, [total, width]: position by position, the longest sentence
+    first, so that those that are still there stand at the beginning."""
+
+    def __init__(self, mask: Tensor) -> None:
+        """mask: [N, S], True at real positions; padding is at the end."""
+        self.num_sentences, self._length = mask.shape
+        order = mask.sum(dim=1).argsort(descending=True, stable=True)
+        place, row = mask[order].T.nonzero().unbind(dim=1)
+        self.counts: list[int] = mask.sum(dim=0).tolist()
+        self._sources = order[row] * self._length + place  # in [N, S]
+        self._slots = place * self.num_sentences + row  # in [S, N], the longest sentence first
+
+    def pack(self, states: Tensor) -> Tensor:
+        """[N, S, width] -> [total, width] in bfloat16"""
+        return states.flatten(0, 1).index_select(0, self._sources).to(LOW)
+
+    def unpack(self, packed: Tensor) -> Tensor:
+        """The inverse; 0 at padding."""
+        flat = packed.new_zeros(self.num_sentences * self._length, packed.shape[1])
+        return flat.index_copy_(0, self._sources, packed).view(self.num_sentences, self._length, -1)
+
+    def pack_slots(self, states: Tensor) -> Tensor:
+        """[S, N, width], the longest sentence first -> [total, width]"""
+        return states.flatten(0, 1).index_select(0, self._slots)
+
+
 def project(inputs: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    return torch.addmm(bias, inputs.flatten(0, 1), weight.T).view(*inputs.shape[:2], -1)
+    return torch.addmm(bias, inputs.flatten(0, -2), weight.T).view(*inputs.shape[:-1], -1)
 
 
 def weight_gradient(of_outputs: Tensor, inputs: Tensor) -> Tensor:
     """Of all positions at once: [out, in]."""
-    return (of_outputs.flatten(0, 1).T @ inputs.flatten(0, 1)).float()
+    return (of_outputs.flatten(0, -2).T @ inputs.flatten(0, -2)).float()
 
 
 def bias_gradient(of_outputs: Tensor) -> Tensor:
     """As a product, which adds up in float32 and reads memory once."""
-    rows = of_outputs.flatten(0, 1)
+    rows = of_outputs.flatten(0, -2)
     return (rows.new_ones(1, len(rows)) @ rows).squeeze(0).float()
 
 
@@ -56,45 +84,63 @@ class Unit:
     """A unit at all positions. It keeps its state before the first position and after each."""
 
     def __init__(
-        self, library: Any, kind: str, projected: Tensor, weight: Tensor, first: Tensor | None, lengths: Tensor | None
+        self,
+        library: Any,
+        kind: str,
+        projected: Tensor,
+        weight: Tensor,
+        first: Tensor | None = None,
+        packing: Packing | None = None,
+        *,
+        backwards: bool = False,
     ) -> None:
-        """projected: [T, N, gates · H], what its inputs give to the gates; weight: [gates · H, H], from state to gates;
-        first: the state [N, num_states · H], or None for 0; lengths: of the sentences, [N], if it reads backwards."""
-        length, rows, width = *projected.shape[:2], weight.shape[1]
+        """projected: [T, N, gates · H], what its inputs give to the gates, or with a packing [total, gates · H];
+        weight: [gates · H, H], from state to gates; first: the state [N, num_states · H], or None for 0."""
         self._forward, self._backward = (getattr(library, f"dragoman_{kind}{way}") for way in ("", "_backward"))
-        self._is_lstm, self._weight, self._lengths = kind == "lstm", weight, lengths
-        self._shape = rows, width
-        self._backwards = int(lengths is not None)
-        self.projected, self._products = Track(projected), Track(torch.empty_like(projected))
-        self.hidden = new_track(length + 1, rows, width)
-        self._memory = Track(torch.empty(length + 1, rows, width))  # of an LSTM the cell, of a GRU h in float32
-        start = length * self._backwards
-        self.hidden.of[start].copy_(torch.zeros(()) if first is None else first[:, :width])
-        self._memory.of[start].copy_(torch.zeros(()) if first is None else first[:, -width:])
+        self._is_lstm, self._weight, self._packing, self._backwards = kind == "lstm", weight, packing, int(backwards)
+        self.projected, self._products = self._new_track(projected), self._new_track(torch.empty_like(projected))
+        self._counts = [len(rows) for rows in self.projected.of]
+        rows = self._counts[0] if packing is None else packing.num_sentences
+        self._shape = rows, weight.shape[1]
+        shape = (len(self._counts) + 1, *self._shape)
+        self.hidden = Track(torch.zeros(shape, dtype=LOW))
+        self._memory = Track(torch.zeros(shape))  # of an LSTM the cell, of a GRU the hidden state in float32
+        if first is not None:
+            width = weight.shape[1]
+            self.hidden.of[0].copy_(first[:, :width])
+            self._memory.of[0].copy_(first[:, -width:])
 
-    def _position(self, place: int) -> tuple[int, int, int, int | None]:
-        return *self._shape, place, None if self._lengths is None else self._lengths.data_ptr()
+    def _new_track(self, whole: Tensor) -> Track:
+        return Track(whole, None if self._packing is None else self._packing.counts)
+
+    def _slots(self, place: int) -> tuple[int, int]:
+        """Of the states before and after a position."""
+        return place + self._backwards, place + 1 - self._backwards
 
     def forward(self, place: int) -> None:
-        before, after = place + self._backwards, place + 1 - self._backwards
-        torch.mm(self.hidden.of[before], self._weight.T, out=self._products.of[place])
+        before, after = self._slots(place)
+        rows, width = self._counts[place], self._shape[1]
+        torch.mm(self.hidden.of[before][:rows], self._weight.T, out=self._products.of[place])
         inputs = (self.projected.at[place], self._products.at[place], self._memory.at[before])
-        self._forward(*self._position(place), *inputs, self._memory.at[after], self.hidden.at[after])
+        self._forward(rows, width, *inputs, self._memory.at[after], self.hidden.at[after])
 
     def begin_backward(self) -> None:
-        self.of_projected = Track(torch.empty_like(self.projected.whole))
-        self._of_products = self.of_projected if self._is_lstm else Track(torch.empty_like(self.projected.whole))
+        self.of_projected = self._new_track(torch.empty_like(self.projected.whole))
+        self._of_products = self.of_projected
+        if not self._is_lstm:
+            self._of_products = self._new_track(torch.empty_like(self.projected.whole))
         self._of_hidden = torch.zeros(self._shape, dtype=LOW)  # by way of the next position's product
         self._of_memory = torch.zeros(self._shape)
 
     def backward(self, place: int, gradient: int, more: int | None = None) -> None:
         """gradient, more: where the gradients [N, H] of the hidden state after this position lie, in bfloat16."""
-        before, after = place + self._backwards, place + 1 - self._backwards
+        before, after = self._slots(place)
+        rows, width = self._counts[place], self._shape[1]
         states = (self._products.at[place], self._memory.at[before], self._memory.at[after])
         gradients = (self._of_hidden.data_ptr(), gradient, more, self._of_memory.data_ptr())
         results = (self.of_projected.at[place], self._of_products.at[place])
-        self._backward(*self._position(place), self.projected.at[place], *states, *gradients, *results)
-        torch.mm(self._of_products.of[place], self._weight, out=self._of_hidden)
+        self._backward(rows, width, self.projected.at[place], *states, *gradients, *results)
+        torch.mm(self._of_products.of[place], self._weight, out=self._of_hidden[:rows])
 
     def gradient_of_first(self, more: Tensor | None = None) -> Tensor:
         """more: another gradient of the first hidden state."""
@@ -102,15 +148,18 @@ class Unit:
         return torch.cat((of_hidden, self._of_memory), dim=1) if self._is_lstm else of_hidden + self._of_memory
 
     def gradient_of_weight(self) -> Tensor:
-        return weight_gradient(self._of_products.whole, self.hidden.whole[1:] if self._backwards else self.before())
+        return weight_gradient(self._of_products.whole, self.before())
 
     def before(self) -> Tensor:
-        """The hidden states before each position, reading forwards: [T, N, H]."""
-        return self.hidden.whole[:-1]
+        """The hidden states before each position: [T, N, H], or packed."""
+        return self._pack(self.hidden.whole[1:] if self._backwards else self.hidden.whole[:-1])
 
     def after(self) -> Tensor:
-        """The hidden states after each position."""
-        return self.hidden.whole[:-1] if self._backwards else self.hidden.whole[1:]
+        """The hidden states after each position, likewise."""
+        return self._pack(self.hidden.whole[:-1] if self._backwards else self.hidden.whole[1:])
+
+    def _pack(self, states: Tensor) -> Tensor:
+        return states if self._packing is None else self._packing.pack_slots(states)
 
 
 class Look:

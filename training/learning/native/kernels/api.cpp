@@ -78,30 +78,26 @@ int dragoman_cross_entropy(int64_t rows, int64_t width, Bfloat16* logits, const 
     return with_memory([&] { cross_entropy(rows, width, logits, labels, share, normalizers, label_log_probs); });
 }
 
-void dragoman_lstm(int64_t rows, int64_t width, int64_t place, const int64_t* lengths, const Bfloat16* projected,
-                   const Bfloat16* product, const float* before, float* after, Bfloat16* hidden) {
-    lstm({rows, width, place, lengths}, projected, product, before, after, hidden);
+void dragoman_lstm(int64_t rows, int64_t width, const Bfloat16* projected, const Bfloat16* product,
+                   const float* before, float* after, Bfloat16* hidden) {
+    lstm(rows, width, projected, product, before, after, hidden);
 }
 
-void dragoman_gru(int64_t rows, int64_t width, int64_t place, const int64_t* lengths, const Bfloat16* projected,
-                  const Bfloat16* product, const float* before, float* after, Bfloat16* hidden) {
-    gru({rows, width, place, lengths}, projected, product, before, after, hidden);
+void dragoman_gru(int64_t rows, int64_t width, const Bfloat16* projected, const Bfloat16* product, const float* before,
+                  float* after, Bfloat16* hidden) {
+    gru(rows, width, projected, product, before, after, hidden);
 }
 
-void dragoman_lstm_backward(int64_t rows, int64_t width, int64_t place, const int64_t* lengths,
-                            const Bfloat16* projected, const Bfloat16* product, const float* before,
-                            const float* after, const Bfloat16* first, const Bfloat16* second, const Bfloat16* third,
-                            float* of_memory, Bfloat16* of_gates, Bfloat16*) {
-    lstm_backward({rows, width, place, lengths}, projected, product, before, after, {first, second, third}, of_memory,
-                  of_gates);
+void dragoman_lstm_backward(int64_t rows, int64_t width, const Bfloat16* projected, const Bfloat16* product,
+                            const float* before, const float* after, const Bfloat16* first, const Bfloat16* second,
+                            const Bfloat16* third, float* of_memory, Bfloat16* of_gates, Bfloat16*) {
+    lstm_backward(rows, width, projected, product, before, after, {first, second, third}, of_memory, of_gates);
 }
 
-void dragoman_gru_backward(int64_t rows, int64_t width, int64_t place, const int64_t* lengths,
-                           const Bfloat16* projected, const Bfloat16* product, const float* before, const float*,
-                           const Bfloat16* first, const Bfloat16* second, const Bfloat16* third, float* of_memory,
-                           Bfloat16* of_projected, Bfloat16* of_product) {
-    gru_backward({rows, width, place, lengths}, projected, product, before, {first, second, third}, of_memory,
-                 of_projected, of_product);
+void dragoman_gru_backward(int64_t rows, int64_t width, const Bfloat16* projected, const Bfloat16* product,
+                           const float* before, const float*, const Bfloat16* first, const Bfloat16* second,
+                           const Bfloat16* third, float* of_memory, Bfloat16* of_projected, Bfloat16* of_product) {
+    gru_backward(rows, width, projected, product, before, {first, second, third}, of_memory, of_projected, of_product);
 }
 
 void dragoman_scale_and_drop(int64_t size, const float* x, float factor, float dropout, uint64_t seed,

@@ -10,13 +10,6 @@
 
 namespace dragoman {
 
-struct Position {
-    int64_t rows, width, place;
-    const int64_t* lengths;  // of the sentences: beyond, a state is 0; null if that does not matter
-
-    bool is_real(int64_t row) const { return !lengths || place < lengths[row]; }
-};
-
 inline Vec tangent(Vec x) { return sigmoid(x * 2) * 2 - 1; }
 inline Vec slope_of_sigmoid(Vec y) { return y * (1 - y); }
 inline Vec slope_of_tangent(Vec y) { return 1 - y * y; }
@@ -45,21 +38,16 @@ struct Gru {
 };
 
 // Memory: an LSTM's cell, [rows, width], before and after.
-inline void lstm(Position position, const Bfloat16* projected, const Bfloat16* product, const float* before,
+inline void lstm(int64_t rows, int64_t width, const Bfloat16* projected, const Bfloat16* product, const float* before,
                  float* after, Bfloat16* hidden) {
-    const int64_t width = position.width;
 #pragma omp parallel for
-    for (int64_t row = 0; row < position.rows; ++row)
+    for (int64_t row = 0; row < rows; ++row)
         for (int64_t i = 0; i < width; i += LANES) {
             const int64_t own = row * width + i, gates = row * Lstm::GATES * width + i;
-            Vec memory = Vec{}, seen = Vec{};
-            if (position.is_real(row)) {
-                const Lstm unit(projected + gates, product + gates, width);
-                memory = fma(unit.kept, load(before + own), unit.admitted * unit.added);
-                seen = unit.shown * tangent(memory);
-            }
+            const Lstm unit(projected + gates, product + gates, width);
+            const Vec memory = fma(unit.kept, load(before + own), unit.admitted * unit.added);
             store(after + own, memory);
-            store(hidden + own, seen);
+            store(hidden + own, unit.shown * tangent(memory));
         }
 }
 
@@ -76,45 +64,33 @@ struct Gradients {
 };
 
 // of_memory: of the memory after, which becomes that of the memory before. of_gates: of projected and of product.
-inline void lstm_backward(Position position, const Bfloat16* projected, const Bfloat16* product, const float* before,
-                          const float* after, Gradients gradients, float* of_memory, Bfloat16* of_gates) {
-    const int64_t width = position.width;
+inline void lstm_backward(int64_t rows, int64_t width, const Bfloat16* projected, const Bfloat16* product,
+                          const float* before, const float* after, Gradients gradients, float* of_memory,
+                          Bfloat16* of_gates) {
 #pragma omp parallel for
-    for (int64_t row = 0; row < position.rows; ++row)
+    for (int64_t row = 0; row < rows; ++row)
         for (int64_t i = 0; i < width; i += LANES) {
             const int64_t own = row * width + i, gates = row * Lstm::GATES * width + i;
-            Vec of_admitted = Vec{}, of_kept = Vec{}, of_added = Vec{}, of_shown = Vec{}, of_before = Vec{};
-            if (position.is_real(row)) {
-                const Lstm unit(projected + gates, product + gates, width);
-                const Vec of_hidden = gradients.total(own), memory = tangent(load(after + own));
-                const Vec of_sum = fma(of_hidden * unit.shown, slope_of_tangent(memory), load(of_memory + own));
-                of_admitted = of_sum * unit.added * slope_of_sigmoid(unit.admitted);
-                of_kept = of_sum * load(before + own) * slope_of_sigmoid(unit.kept);
-                of_added = of_sum * unit.admitted * slope_of_tangent(unit.added);
-                of_shown = of_hidden * memory * slope_of_sigmoid(unit.shown);
-                of_before = of_sum * unit.kept;
-            }
-            store(of_gates + gates, of_admitted);
-            store(of_gates + gates + width, of_kept);
-            store(of_gates + gates + 2 * width, of_added);
-            store(of_gates + gates + 3 * width, of_shown);
-            store(of_memory + own, of_before);
+            const Lstm unit(projected + gates, product + gates, width);
+            const Vec of_hidden = gradients.total(own), memory = tangent(load(after + own));
+            const Vec of_sum = fma(of_hidden * unit.shown, slope_of_tangent(memory), load(of_memory + own));
+            store(of_gates + gates, of_sum * unit.added * slope_of_sigmoid(unit.admitted));
+            store(of_gates + gates + width, of_sum * load(before + own) * slope_of_sigmoid(unit.kept));
+            store(of_gates + gates + 2 * width, of_sum * unit.admitted * slope_of_tangent(unit.added));
+            store(of_gates + gates + 3 * width, of_hidden * memory * slope_of_sigmoid(unit.shown));
+            store(of_memory + own, of_sum * unit.kept);
         }
 }
 
 // Memory: the hidden state itself, in float32, before and after.
-inline void gru(Position position, const Bfloat16* projected, const Bfloat16* product, const float* before,
+inline void gru(int64_t rows, int64_t width, const Bfloat16* projected, const Bfloat16* product, const float* before,
                 float* after, Bfloat16* hidden) {
-    const int64_t width = position.width;
 #pragma omp parallel for
-    for (int64_t row = 0; row < position.rows; ++row)
+    for (int64_t row = 0; row < rows; ++row)
         for (int64_t i = 0; i < width; i += LANES) {
             const int64_t own = row * width + i, gates = row * Gru::GATES * width + i;
-            Vec state = Vec{};
-            if (position.is_real(row)) {
-                const Gru unit(projected + gates, product + gates, width);
-                state = fma(unit.kept, load(before + own) - unit.candidate, unit.candidate);
-            }
+            const Gru unit(projected + gates, product + gates, width);
+            const Vec state = fma(unit.kept, load(before + own) - unit.candidate, unit.candidate);
             store(after + own, state);
             store(hidden + own, state);
         }
@@ -122,23 +98,19 @@ inline void gru(Position position, const Bfloat16* projected, const Bfloat16* pr
 
 // of_memory: of the hidden state after, beside `gradients`, which becomes that of the state before, beside what the
 // product of of_product gives it.
-inline void gru_backward(Position position, const Bfloat16* projected, const Bfloat16* product, const float* before,
-                         Gradients gradients, float* of_memory, Bfloat16* of_projected, Bfloat16* of_product) {
-    const int64_t width = position.width;
+inline void gru_backward(int64_t rows, int64_t width, const Bfloat16* projected, const Bfloat16* product,
+                         const float* before, Gradients gradients, float* of_memory, Bfloat16* of_projected, Bfloat16* of_product) {
 #pragma omp parallel for
-    for (int64_t row = 0; row < position.rows; ++row)
+    for (int64_t row = 0; row < rows; ++row)
         for (int64_t i = 0; i < width; i += LANES) {
             const int64_t own = row * width + i, gates = row * Gru::GATES * width + i;
-            Vec of_reset = Vec{}, of_kept = Vec{}, of_candidate = Vec{}, of_by_state = Vec{}, of_before = Vec{};
-            if (position.is_real(row)) {
-                const Gru unit(projected + gates, product + gates, width);
-                const Vec of_state = gradients.total(own) + load(of_memory + own);
-                of_candidate = of_state * (1 - unit.kept) * slope_of_tangent(unit.candidate);
-                of_kept = of_state * (load(before + own) - unit.candidate) * slope_of_sigmoid(unit.kept);
-                of_reset = of_candidate * unit.by_state * slope_of_sigmoid(unit.reset);
-                of_by_state = of_candidate * unit.reset;
-                of_before = of_state * unit.kept;
-            }
+            const Gru unit(projected + gates, product + gates, width);
+            const Vec of_state = gradients.total(own) + load(of_memory + own);
+            const Vec of_candidate = of_state * (1 - unit.kept) * slope_of_tangent(unit.candidate);
+            const Vec of_kept = of_state * (load(before + own) - unit.candidate) * slope_of_sigmoid(unit.kept);
+            const Vec of_reset = of_candidate * unit.by_state * slope_of_sigmoid(unit.reset);
+            const Vec of_by_state = of_candidate * unit.reset;
+            const Vec of_before = of_state * unit.kept;
             store(of_projected + gates, of_reset);
             store(of_product + gates, of_reset);
             store(of_projected + gates + width, of_kept);
