@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from dragoman.model.config import RecurrentConfig, VocabularyShape
 from dragoman.model.network.network import DecoderCache, MemoryShape, Network
-from dragoman.model.network.operations import Dropout, as_sums_take_it
+from dragoman.model.network.operations import Dropout, as_products_take_it, as_sums_take_it
 
 Attend: TypeAlias = Callable[[Tensor], Tensor]
 """From a query [N, d_model] to what it finds in the source, [N, d_model]."""
@@ -254,8 +254,8 @@ class RecurrentNetwork(Network):
         """See `Network`: the keys are projected, the values are the encoder's states; of one head."""
         if self.attention is None:
             return []
-        keys = self.attention.key(encoded)
-        return [(keys.unsqueeze(1), encoded.to(keys.dtype).unsqueeze(1))]
+        encoded = as_products_take_it(encoded)
+        return [(self.attention.key(encoded).unsqueeze(1), encoded.unsqueeze(1))]
 
     def decode(
         self,

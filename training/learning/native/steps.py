@@ -103,8 +103,9 @@ class Unit:
         rows = self._counts[0] if packing is None else packing.num_sentences
         self._shape = rows, weight.shape[1]
         shape = (len(self._counts) + 1, *self._shape)
-        self.hidden = Track(torch.zeros(shape, dtype=LOW))
-        self._memory = Track(torch.zeros(shape))  # of an LSTM the cell, of a GRU the hidden state in float32
+        new = torch.zeros if first is None else torch.empty
+        self.hidden = Track(new(shape, dtype=LOW))
+        self._memory = Track(new(shape))  # of an LSTM the cell, of a GRU the hidden state in float32
         if first is not None:
             width = weight.shape[1]
             self.hidden.of[0].copy_(first[:, :width])
