@@ -172,10 +172,20 @@ def _draw(
         if curves.labels == "ends":
             _label_ends(figure, axes, curves, around)
         elif curves.best or sum(bool(_finite(points)) for points in curves.series.values()) > 1:
-            figure.legend(loc="outside upper left", ncols=3)
+            _add_legend(figure)
         file = io.StringIO()
         figure.savefig(file, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
     return _fit_into_page(name, file.getvalue())
+
+
+def _add_legend(figure: Any) -> None:
+    """In as many columns as there is room for."""
+    for columns in (3, 2, 1):
+        legend = figure.legend(loc="outside upper left", ncols=columns)
+        figure.draw_without_rendering()
+        if legend.get_window_extent().width <= figure.bbox.width or columns == 1:
+            return
+        legend.remove()
 
 
 def _draw_line(axes: Any, gid: str, line: str, points: Line, number: int, curves: Curves, style: Any) -> None:

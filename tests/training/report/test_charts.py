@@ -201,6 +201,17 @@ def test_another_axis_is_named_and_ends_with_the_lines() -> None:
     assert {"hours of training", "0.5", "2.5"} <= set(read_drawing(chart.svg).texts)
 
 
+def test_long_names_have_fewer_columns() -> None:
+    names = [f"a network with {kind} attention" for kind in ("no", "additive", "multiplicative", "self-")]
+    chart = draw_chart("x", Curves(title="x", unit="x", series={name: [(1, 1.0), (9, 2.0)] for name in names}), 9)
+    assert chart is not None
+    root = ET.fromstring(chart.svg)
+    width = float(root.attrib["viewBox"].split()[2])
+    places = {one.text: one.attrib for one in root.findall(".//{*}text")}
+    for name in names:
+        assert float(places[name]["x"]) + 5 * len(name) < width  # a letter is wider than 5 of 11 points
+
+
 def test_values_that_are_no_numbers_leave_a_gap() -> None:
     _, drawing = drawn([(1, 1.0), (2, 2.0), (3, math.nan), (4, math.inf), (5, 3.0), (6, 1.0)])
     assert [len(stretch) for stretch in drawing.lines["x-line-0"]] == [2, 2]
