@@ -142,6 +142,7 @@ _ABBREVIATED = r"(?:(?<=[A-Z])|(?<=\b(?:Dr|Mr|Ms|St))|(?<=\b(?:Mrs|Rev|Gov)))"
 _LATIN_NAME = re.compile(
     rf"{_LATIN_WORD}(?:(?: & |(?:{_ABBREVIATED}\.)?[ \u00a0])(?:{_LATIN_WORD}|\d{{1,4}}(?![\d.,:])))*"
 )
+_ROMAN = re.compile(r"X{0,3}(?:IX|IV|V?I{0,3})")  # a century, which other languages write with digits
 _LATIN_LETTER = re.compile(f"[{_LATIN}]")
 _OTHER_LETTER = re.compile(rf"[^\W\d_{_LATIN}\u1e00-\u1eff\u02b0-\u036f]")
 
@@ -159,7 +160,7 @@ def find_latin(text: str, language: str) -> list[Span]:
     if is_latin is None and len(_OTHER_LETTER.findall(text)) <= len(_LATIN_LETTER.findall(text)):
         return []
     found = (match for match in _LATIN_NAME.finditer(text) if len(_LATIN_LETTER.findall(match[0])) > 1)
-    return [Span(match.start(), match.end(), Role.NAME, "latin") for match in found]
+    return [Span(one.start(), one.end(), Role.NAME, "latin") for one in found if not _ROMAN.fullmatch(one[0])]
 
 
 def find_spans(text: str) -> list[Span]:

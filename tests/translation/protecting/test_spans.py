@@ -165,6 +165,7 @@ def test_an_arrow_is_no_quotation_mark(text: str) -> None:
         ("ja-JP", "「GitHub Actions」でCI/CDを設定します。", ["GitHub Actions", "CI", "CD"]),
         ("ko", "맥북에서 Visual Studio Code를 설치해요", ["Visual Studio Code"]),
         ("ru", "Купил USB-кабель и MacBook Air за 5 руб. в DNS", ["USB", "MacBook Air", "DNS"]),
+        ("ru", "В XIX веке Людовик XIV и II мировая война, CD и DVD", ["CD", "DVD"]),
         ("el", "Με AT&T, O'Brien και J. K. Rowling", ["AT&T", "O'Brien", "J. K. Rowling"]),
         ("sr", "Реч Facebook је овде", ["Facebook"]),
         ("sr", "Reč «там» je ovde", []),
