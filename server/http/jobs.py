@@ -126,7 +126,7 @@ class Jobs:
                 self._folder = self._wanted_folder
                 self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._table = sqlite3.connect(self._folder / "documents.sqlite", check_same_thread=False)
-            self._table.execute("PRAGMA journal_mode=WAL")
+            await self._log_ahead(self._table)
             self._table.execute(_TABLE)
             with suppress(sqlite3.OperationalError):
                 self._table.execute(_ADD_HOLDER)
@@ -136,6 +136,20 @@ class Jobs:
             raise DragomanError(f"http.files: {self._folder} cannot be used: {error}") from error
         await self._adopt()
         self._sweeping = asyncio.create_task(self._sweep())
+
+    async def _log_ahead(self, table: sqlite3.Connection) -> None:
+        """Choose SQLite's write-ahead log. It refuses that at once, without its own waiting, to processes that begin at
+        the same time."""
+        table.execute("PRAGMA busy_timeout=0")
+        for seconds in (*(0.02,) * 250, 0.0):
+            try:
+                table.execute("PRAGMA journal_mode=WAL")
+                break
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or not seconds:
+                    raise
+            await asyncio.sleep(seconds)
+        table.execute("PRAGMA busy_timeout=5000")
 
     async def _adopt(self) -> None:
         """Go on with documents whose process has ended."""
