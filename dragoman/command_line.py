@@ -5,12 +5,10 @@ import importlib
 import io
 import keyword
 import os
-import signal
 import sys
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from itertools import chain
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -229,32 +227,9 @@ def _let_threads_sleep() -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 
-SECONDS_TO_END = 15.0
-"""Time that a command has for ending after Ctrl-C."""
-
-
-def end_after_interrupts(seconds: float = SECONDS_TO_END) -> None:
-    """Make Ctrl-C end the process even where its cleaning up never ends: an interrupt may come between the taking of a
-    lock and the code that gives it back."""
-    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler or not hasattr(signal, "setitimer"):
-        return
-
-    def end(*_: object) -> None:
-        os.write(2, b"dragoman: interrupted\n")
-        os._exit(130)
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        signal.signal(signal.SIGALRM, end)
-        signal.setitimer(signal.ITIMER_REAL, seconds)
-        signal.default_int_handler(number, frame)
-
-    signal.signal(signal.SIGINT, interrupt)
-
-
 def main() -> None:
     """Run the command line. A DragomanError becomes one line on standard error and exit code 2."""
     _guard_standard_streams()
-    end_after_interrupts()
     _let_threads_sleep()
     try:
         try:

@@ -1,5 +1,6 @@
 """Shared by all tests."""
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,11 @@ from tests.pieces import EOS_ID
 
 # The tests' networks are tiny: a second thread would only wait for the first, and disturb whatever else is running.
 torch.set_num_threads(1)
+
+if (
+    signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+):  # a shell's background: commands that tests start would inherit it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 EN_DE, DE_EN = Direction("en", "de"), Direction("de", "en")
 

@@ -82,24 +82,3 @@ def test_a_filter_translates_what_has_arrived_and_ctrl_c_ends_it(tiny_bundle: Pa
             assert without_kernels(process.stderr.read().encode()) == b"dragoman: interrupted\n"
         finally:
             process.kill()
-
-
-def test_ctrl_c_ends_a_command_whose_lock_nobody_gives_back() -> None:
-    program = """
-import signal, threading
-from dragoman.command_line import end_after_interrupts
-end_after_interrupts(0.1)
-lock = threading.Lock()
-lock.acquire()
-try:
-    print("ready", flush=True)
-    signal.pause()
-finally:
-    lock.acquire()
-"""
-    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == b"ready\n"
-        process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=30)
-    assert (process.returncode, errors) == (130, b"dragoman: interrupted\n")
