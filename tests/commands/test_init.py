@@ -133,7 +133,7 @@ def test_init_begins_with_a_model_of_other_languages(run: Run, memory: Path, her
     assert config.initialization.bundle == "en-de"
     assert config.initialization.vocabulary == "replace"
     assert transformer_shape(config.architecture).num_encoder_layers == 4
-    assert config.vocabulary.size <= 400
+    assert config.vocabulary.size == 1_600
     outcome = run("init", memory, "--from", "en", "--to", "de", "--begin-with", "en-de")
     assert_refused(outcome, "it translates these languages already: dragoman tune en-de")
     assert_refused(run(*arguments, "--begin-with", "nowhere", "--overwrite"), 'there is no bundle "nowhere"')
