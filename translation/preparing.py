@@ -30,7 +30,7 @@ from dragoman.translation.normalizing.wording import Normalizer, heading_end
 from dragoman.translation.protecting.dividing import Fragment, Part, divide
 from dragoman.translation.protecting.hiding import Hidden, Hiding, hide, is_hidden
 from dragoman.translation.protecting.names import NameFinder
-from dragoman.translation.protecting.spans import Span, find_latin, merge_spans, remembered_spans
+from dragoman.translation.protecting.spans import Span, find_latin, merge_spans, remembered_spans, with_latin
 from dragoman.translation.protecting.stand_ins import Replacement, measured_stand_ins, replace_hidden
 from dragoman.translation.sentences import split_sentences, split_to_fit
 from dragoman.translation.terms.matching import TermFinder
@@ -122,7 +122,7 @@ class Preparer:
         """What must survive, names included."""
         spans: Sequence[Span] = remembered_spans(text)
         if latin := find_latin(text, language):
-            spans = merge_spans(spans, latin)
+            spans = with_latin(spans, latin)
         names = self._find_names(text, language)
         return merge_spans(spans, names) if names else spans
 

@@ -186,9 +186,13 @@ def _read_beginning(name: str, languages: tuple[str, str]) -> "BundleConfig":
 
     info = read_config(find_bundle(name))
     refuse_language_model(name, info)
-    if set(languages) <= {language for one in info.directions for language in (one.source, one.target)}:
+    if set(languages) <= _known_languages(info):
         raise InvalidInputError(f"--begin-with {name}: it translates these languages already: dragoman tune {name} …")
     return info
+
+
+def _known_languages(info: "BundleConfig") -> set[str]:
+    return {language for one in info.directions for language in (one.source, one.target)}
 
 
 def _propose_beginning(num_pairs: int, languages: tuple[str, str]) -> str | None:
@@ -197,8 +201,7 @@ def _propose_beginning(num_pairs: int, languages: tuple[str, str]) -> str | None
     from dragoman.training.presets import MANY_PAIRS
 
     for folder in shipped_bundles() if num_pairs < MANY_PAIRS else ():
-        known = {language for one in read_config(folder).directions for language in (one.source, one.target)}
-        if len(known & set(languages)) == 1:
+        if len(_known_languages(read_config(folder)) & set(languages)) == 1:
             return folder.name
     return None
 

@@ -141,14 +141,14 @@ class Jobs:
         """Choose SQLite's write-ahead log. It refuses that at once, without its own waiting, to processes that begin at
         the same time."""
         table.execute("PRAGMA busy_timeout=0")
-        for seconds in (*(0.02,) * 250, 0.0):
+        for left in reversed(range(250)):
             try:
                 table.execute("PRAGMA journal_mode=WAL")
                 break
             except sqlite3.OperationalError as error:
-                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or not seconds:
+                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or not left:
                     raise
-            await asyncio.sleep(seconds)
+            await asyncio.sleep(0.02)
         table.execute("PRAGMA busy_timeout=5000")
 
     async def _adopt(self) -> None:

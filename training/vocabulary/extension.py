@@ -30,9 +30,9 @@ def extend_piece_model(
     model: PieceModel, texts: Iterable[str], options: PieceModelOptions, *, languages: Sequence[str] = ()
 ) -> PieceModel:
     """The model with new pieces behind its own, up to `options.size`: tags of these languages that it lacks; the
-    user-defined ones; characters of the texts,
-    rare ones left out by `character_coverage`; and the most frequent neighbours in the texts as the model splits them,
-    joined again and again (Sennrich et al. 2016). Pieces do not cross words and hold either letters or signs.
+    user-defined ones; characters of the texts, rare ones left out by `character_coverage`; and the most frequent
+    neighbours in the texts as the model splits them, joined again and again (Sennrich et al. 2016). Pieces do not cross
+    words and hold either letters or signs.
 
     With `split_digits` its pieces with several digits are not used any more. Its type stays; the normalization becomes
     that of the options. Deterministic. Raises InvalidInputError if it is neither unigram nor BPE, is not smaller than

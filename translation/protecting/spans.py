@@ -1,6 +1,7 @@
 """Finding the spans of a text that must survive its translation."""
 
 import re
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import Enum, auto
@@ -152,7 +153,8 @@ def find_latin(text: str, language: str) -> list[Span]:
     products in a translation, too. If it is not known how the language is written, most of the text's letters say so.
 
     Of the 255 sentences of a Cherokee newspaper's dev set, 116 have such words; to copy them brought a model of 11,638
-    sentences from 3.0 to 5.7 BLEU.
+    sentences from 3.0 to 6.0 BLEU. Of 51,000 such words in free software's Russian, Japanese, Chinese, Greek and Korean
+    messages 94 to 97 % stand in the English original as well (2026-11-29).
     """
     is_latin = is_in_latin(language)
     if is_latin or not _OTHER_LETTER.search(text):
@@ -161,6 +163,21 @@ def find_latin(text: str, language: str) -> list[Span]:
         return []
     found = (match for match in _LATIN_NAME.finditer(text) if len(_LATIN_LETTER.findall(match[0])) > 1)
     return [Span(one.start(), one.end(), Role.NAME, "latin") for one in found if not _ROMAN.fullmatch(one[0])]
+
+
+def with_latin(spans: Sequence[Span], latin: Sequence[Span]) -> list[Span]:
+    """All spans in order, with the Latin words that lie outside of them, and those that hold them: an iPhone 15 Pro is
+    one name, not a word of mixed case and a figure. Both are ascending."""
+    begins = [one.begin for one in latin]
+
+    def is_part(span: Span) -> bool:
+        place = bisect_right(begins, span.begin) - 1
+        if place < 0:
+            return False
+        around = latin[place]
+        return span.end <= around.end and (span.begin, span.end) != (around.begin, around.end)
+
+    return merge_spans([span for span in spans if not is_part(span)], latin)
 
 
 def find_spans(text: str) -> list[Span]:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dragoman.translation.protecting.spans import Role, find_latin, find_spans
+from dragoman.translation.protecting.spans import Role, find_latin, find_spans, with_latin
 
 ANY_TEXT = st.text(st.sampled_from("ab Z1.,:;-_%{}$#@*<>/\\[]()`&é😀\u200d🇩👍🏽→•\n\U000f0000\"'=")) | st.text()
 
@@ -178,6 +178,21 @@ def test_an_arrow_is_no_quotation_mark(text: str) -> None:
 )
 def test_words_in_latin_letters_are_found_in_text_of_another_script(language: str, text: str, due: list[str]) -> None:
     assert [text[span.begin : span.end] for span in find_latin(text, language)] == due
+
+
+@pytest.mark.parametrize(
+    ("text", "due"),
+    [
+        ("我昨天买了一台iPhone 15 Pro。", ["iPhone 15 Pro"]),
+        ("Купил MacBook Air за 5 руб.", ["MacBook Air", "5"]),
+        ("Смотри https://x.org/a и www.x.de, пиши a@x.org", ["https://x.org/a", "www.x.de", "a@x.org"]),
+        ("请把%s保存为{name}.txt", ["%s", "{name}", "txt"]),
+        ("<b>Firefox</b>を開く", ["<b>", "Firefox", "</b>"]),
+    ],
+)
+def test_a_name_holds_its_figures_and_an_address_is_whole(text: str, due: list[str]) -> None:
+    spans = with_latin(find_spans(text), find_latin(text, "zh"))
+    assert [text[span.begin : span.end] for span in spans] == due
 
 
 @given(st.text(st.sampled_from("ab Z1.,&-'’é漢ᏣА\u00a0()")) | st.text())
